@@ -1,0 +1,1 @@
+# The plain commands behind each target stand in the README.

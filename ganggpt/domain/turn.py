@@ -1,0 +1,156 @@
+"""One turn of an actor: what goes in, what comes out, and what a kind of actor has to provide.
+
+The rules are pure. ``decide(state, command, turn)`` reads time, dice, world and mind from the turn and returns a
+Decision; ``evolve(state, event)`` folds one event into the state. Wishes to the outside (tell another actor, tell the
+game server, wake me later) are data in the Decision and leave together with the events, in one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from msgspec import Struct
+
+from ganggpt.domain.ids import ActorId
+from ganggpt.domain.world import World
+
+T = TypeVar("T")
+_MASK = (1 << 64) - 1
+
+
+class Command:
+    """Base of all commands: frozen slotted dataclasses, imperative names, bounded fields (annotated-types).
+
+    ``creates`` marks a command that may meet an actor which does not exist yet (state None).
+    ``internal`` marks one that only actors send; the bridge refuses it from outside.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
+    creates: ClassVar[bool] = False
+    internal: ClassVar[bool] = False
+
+    def is_durable(self) -> bool:
+        """True where the reply must wait for the commit; False where a player would not miss the last second."""
+        return True
+
+
+class Event(Struct, frozen=True, gc=False, array_like=True, tag=True):
+    """Base of all events: facts in the past tense. Array-like: append fields with defaults, never reorder."""
+
+
+class Message(Struct, frozen=True, gc=False):
+    """A command for another actor; leaves through the durable outbox and is applied once."""
+
+    to: ActorId
+    command: Any
+
+
+class Push(Struct, frozen=True, gc=False):
+    """News for game servers: ``server`` is a server name, or ``*`` for all; ``body`` is JSON-able and small."""
+
+    server: str
+    type: str
+    body: Mapping[str, Any]
+
+
+class Remind(Struct, frozen=True, gc=False):
+    """Wake me with ``command`` at Unix time ``due_s``; a reminder of the same name is replaced."""
+
+    name: str
+    due_s: float
+    command: Any
+
+
+class Forget(Struct, frozen=True, gc=False):
+    """Drop the reminder of that name."""
+
+    name: str
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """What a turn decided. ``reply`` is JSON-able. No events and no wishes: nothing is journaled."""
+
+    events: tuple[Event, ...] = ()
+    reply: Mapping[str, Any] = {}
+    messages: tuple[Message, ...] = ()
+    pushes: tuple[Push, ...] = ()
+    reminders: tuple[Remind | Forget, ...] = ()
+
+
+class Dice:
+    """A small reproducible stream of chance (splitmix64, Steele et al. 2014), seeded by actor, seq and world."""
+
+    __slots__ = ("_x",)
+
+    def __init__(self, seed: int) -> None:
+        self._x = seed & _MASK
+
+    def bits(self) -> int:
+        """64 random bits."""
+        self._x = (self._x + 0x9E3779B97F4A7C15) & _MASK
+        z = self._x
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+        return z ^ (z >> 31)
+
+    def unit(self) -> float:
+        """A float in [0, 1)."""
+        return (self.bits() >> 11) * 2.0**-53
+
+    def chance(self, probability: float) -> bool:
+        """True with that probability."""
+        return self.unit() < probability
+
+    def between(self, low: int, high: int) -> int:
+        """An integer in [low, high]."""
+        return low + self.bits() % (high - low + 1)
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of a non-empty sequence."""
+        return options[self.bits() % len(options)]
+
+
+class Mind(Protocol):
+    """What decides what an actor says. Pure: same brief and dice, same words."""
+
+    def say(self, brief: Any, dice: Dice) -> str:
+        """Words for a brief (a record of ``domain.speech``): at most 500 characters, never empty."""
+        ...
+
+
+@dataclass(slots=True)
+class Turn:
+    """Everything a rule may know besides state and command.
+
+    ``now_s``: Unix seconds. ``actor``: whose turn. ``seq``: the number this turn gets in the journal. ``by``: who sent
+    the command (an actor id, or ``server:<name>``).
+    """
+
+    actor: ActorId
+    seq: int
+    now_s: float
+    by: str
+    dice: Dice
+    world: World
+    mind: Mind
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of actor: its pure state machine and the shapes it is made of.
+
+    ``commands``: command name to class. ``events``: the union type of its events. ``state``: a frozen msgspec Struct.
+    ``decide(state | None, command, turn) -> Decision`` raises Refused, UnknownActor or AlreadyExists.
+    ``evolve(state | None, event) -> state``. ``view(state, now_s) -> dict`` is what a read shows (JSON-able).
+    """
+
+    name: str
+    state: type[Struct]
+    events: Any
+    commands: Mapping[str, type[Command]]
+    decide: Callable[[Any, Any, Turn], Decision]
+    evolve: Callable[[Any, Any], Any]
+    view: Callable[[Any, float], dict[str, Any]]

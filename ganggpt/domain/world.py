@@ -1,0 +1,89 @@
+"""The gazetteer: what is true of a world before anybody plays, the same on every host.
+
+Loaded once from the database and never changed while a world runs; everything that changes lives in actors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+
+class District(Struct, frozen=True, kw_only=True):
+    """A named area. ``x, y, z``: its middle in game metres; ``radius_m`` its reach; ``neighbours`` are symmetric."""
+
+    id: str
+    name: str
+    kind: str
+    x: float
+    y: float
+    z: float
+    radius_m: float
+    neighbours: tuple[str, ...]
+
+
+class FactionSheet(Struct, frozen=True, kw_only=True):
+    """A faction as it starts. Traits 0..100, relations −100..100 by faction id, treasury in dollars."""
+
+    id: str
+    name: str
+    kind: str
+    motto: str
+    home: str
+    territories: tuple[str, ...]
+    influence: int
+    treasury: int
+    traits: Mapping[str, int]
+    relations: Mapping[str, int]
+
+
+class NpcSheet(Struct, frozen=True, kw_only=True):
+    """A named person as they start. Traits (friendliness, temper, greed, courage) 0..100; ``style`` is a voice."""
+
+    id: str
+    name: str
+    role: str
+    home: str
+    faction: str | None
+    traits: Mapping[str, int]
+    style: str
+    backstory: str
+    likes: tuple[str, ...] = ()
+    missions: tuple[str, ...] = ()
+
+
+class ObjectiveSheet(Struct, frozen=True, kw_only=True):
+    """One thing to do: ``verb`` is a deed verb, ``target`` what it is done to, ``count`` how often, ``district`` where."""
+
+    verb: str
+    target: str
+    count: int = 1
+    district: str | None = None
+
+
+class MissionTemplate(Struct, frozen=True, kw_only=True):
+    """A mission an NPC can offer. Impact: change of the *player's* standing with a faction by faction id (−20..20);
+    ``frictions``: change of relation between two factions, keys ``a>b`` (−20..20)."""
+
+    id: str
+    title: str
+    description: str
+    difficulty: int
+    minutes: int
+    reward: int
+    objectives: tuple[ObjectiveSheet, ...]
+    impact: Mapping[str, int] = {}
+    frictions: Mapping[str, int] = {}
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """A whole world sheet, by id. ``seed`` feeds every die of the world."""
+
+    name: str
+    title: str
+    seed: int
+    districts: Mapping[str, District] = {}
+    factions: Mapping[str, FactionSheet] = {}
+    npcs: Mapping[str, NpcSheet] = {}
+    missions: Mapping[str, MissionTemplate] = {}

@@ -1,0 +1,256 @@
+"""The one error root of GangGPT and every error a caller can meet.
+
+An error carries its facts in ``args`` and fields, its meaning in class data (``code``, ``retryable``), and makes its
+text in ``__str__``; so it survives pickling between processes and looks the same on every border.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class GangGPTError(Exception):
+    """Root of all errors GangGPT raises on purpose.
+
+    ``code`` is the stable word a program matches on; ``retryable`` says whether the same command under the same id may
+    succeed later without anybody changing anything.
+    """
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    @property
+    def retry_after_ms(self) -> int | None:
+        """Milliseconds a caller should wait before it tries again, or None where a retry makes no sense."""
+        return None
+
+    def as_wire(self) -> dict[str, Any]:
+        """The error as it stands in a reply, a REST body or a frame: code, message, retryable, retry_after_ms."""
+        wire: dict[str, Any] = {"code": self.code, "message": str(self), "retryable": self.retryable}
+        if self.retry_after_ms is not None:
+            wire["retry_after_ms"] = self.retry_after_ms
+        return wire
+
+
+class InvalidInput(GangGPTError):
+    """Something a caller sent does not fit its schema; ``field`` is the dotted path to it."""
+
+    code = "invalid_input"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(field, problem)
+        self.field = field
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
+
+
+class TooLarge(GangGPTError):
+    """A frame, text or list is over its limit."""
+
+    code = "too_large"
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(what, size, limit)
+        self.what, self.size, self.limit = what, size, limit
+
+    def __str__(self) -> str:
+        return f"{self.what} has {self.size}, the limit is {self.limit}"
+
+
+class UnknownActor(GangGPTError):
+    """No such actor exists in this world, and the command does not create one."""
+
+    code = "unknown_actor"
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(actor)
+        self.actor = actor
+
+    def __str__(self) -> str:
+        return f"no actor {self.actor!r} in this world"
+
+
+class UnknownCommand(GangGPTError):
+    """The actor's kind has no command of that name."""
+
+    code = "unknown_command"
+
+    def __init__(self, kind: str, command: str) -> None:
+        super().__init__(kind, command)
+        self.kind, self.command = kind, command
+
+    def __str__(self) -> str:
+        return f"a {self.kind} has no command {self.command!r}"
+
+
+class AlreadyExists(GangGPTError):
+    """A creating command met an actor that already lives."""
+
+    code = "already_exists"
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(actor)
+        self.actor = actor
+
+    def __str__(self) -> str:
+        return f"{self.actor!r} already exists"
+
+
+class Refused(GangGPTError):
+    """The rules say no: the command is well formed but not allowed in this state. ``reason`` is a stable word."""
+
+    code = "refused"
+
+    def __init__(self, reason: str, why: str) -> None:
+        super().__init__(reason, why)
+        self.reason, self.why = reason, why
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.why}"
+
+    def as_wire(self) -> dict[str, Any]:
+        return {**super().as_wire(), "reason": self.reason}
+
+
+class Expired(GangGPTError):
+    """A command id is older than the actor's dedupe window: whether it was applied can no longer be told."""
+
+    code = "expired"
+
+    def __init__(self, command_id: str, age_s: float) -> None:
+        super().__init__(command_id, age_s)
+        self.command_id, self.age_s = command_id, age_s
+
+    def __str__(self) -> str:
+        return f"command {self.command_id} is {self.age_s:.0f} s old, older than what this actor still remembers"
+
+
+class Overloaded(GangGPTError):
+    """A bounded queue is full; nothing was done and the caller should slow down."""
+
+    code = "overloaded"
+    retryable = True
+
+    def __init__(self, what: str, limit: int, wait_ms: int = 250) -> None:
+        super().__init__(what, limit, wait_ms)
+        self.what, self.limit, self.wait_ms = what, limit, wait_ms
+
+    @property
+    def retry_after_ms(self) -> int:
+        return self.wait_ms
+
+    def __str__(self) -> str:
+        return f"{self.what} is full ({self.limit}); try again in {self.wait_ms} ms"
+
+
+class Unavailable(GangGPTError):
+    """Something the command needs is away for now. The outcome is unknown; the same id may be sent again."""
+
+    code = "unavailable"
+    retryable = True
+
+    def __init__(self, what: str, wait_ms: int = 500) -> None:
+        super().__init__(what, wait_ms)
+        self.what, self.wait_ms = what, wait_ms
+
+    @property
+    def retry_after_ms(self) -> int:
+        return self.wait_ms
+
+    def __str__(self) -> str:
+        return f"{self.what} is not available; try again in {self.wait_ms} ms"
+
+
+class Moved(GangGPTError):
+    """The host asked does not hold the actor's shard (any more); ask the routing table again."""
+
+    code = "moved"
+    retryable = True
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(actor)
+        self.actor = actor
+
+    @property
+    def retry_after_ms(self) -> int:
+        return 50
+
+    def __str__(self) -> str:
+        return f"{self.actor!r} is held by another host"
+
+
+class Fenced(GangGPTError):
+    """This host's epoch is over: another one owns its shards, and nothing it does may be committed."""
+
+    code = "fenced"
+
+    def __init__(self, host: str, epoch: int) -> None:
+        super().__init__(host, epoch)
+        self.host, self.epoch = host, epoch
+
+    def __str__(self) -> str:
+        return f"host {self.host!r} was fenced at epoch {self.epoch}"
+
+
+class CommitUnknown(GangGPTError):
+    """The database went away during a commit: the batch may or may not be in the journal."""
+
+    code = "commit_unknown"
+    retryable = True
+
+    def __init__(self, host: str, epoch: int, cause: str) -> None:
+        super().__init__(host, epoch, cause)
+        self.host, self.epoch, self.cause = host, epoch, cause
+
+    def __str__(self) -> str:
+        return f"host {self.host!r} does not know whether its last commit at epoch {self.epoch} held: {self.cause}"
+
+
+class Unauthorized(GangGPTError):
+    """The bearer token is missing or wrong."""
+
+    code = "unauthorized"
+
+    def __str__(self) -> str:
+        return "a valid bearer token is needed (Authorization: Bearer …; setting GANGGPT_TOKEN)"
+
+
+class ConfigInvalid(GangGPTError):
+    """A setting is missing or has the wrong shape; the message names the variable and the fix."""
+
+    code = "config_invalid"
+
+    def __init__(self, variable: str, problem: str, fix: str) -> None:
+        super().__init__(variable, problem, fix)
+        self.variable, self.problem, self.fix = variable, problem, fix
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.problem}. {self.fix}"
+
+
+class WorldInvalid(GangGPTError):
+    """A world file has a mistake; the message names file, line and field."""
+
+    code = "world_invalid"
+
+    def __init__(self, file: str, line: int, field: str, problem: str) -> None:
+        super().__init__(file, line, field, problem)
+        self.file, self.line, self.field, self.problem = file, line, field, problem
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field}: {self.problem}"
+
+
+class StartFailed(GangGPTError):
+    """A part of the runtime did not come up; ``fix`` says what the owner can do."""
+
+    code = "start_failed"
+
+    def __init__(self, part: str, problem: str, fix: str) -> None:
+        super().__init__(part, problem, fix)
+        self.part, self.problem, self.fix = part, problem, fix
+
+    def __str__(self) -> str:
+        return f"{self.part} did not start: {self.problem}. {self.fix}"
