@@ -20,7 +20,8 @@ WITH live AS MATERIALIZED (
   SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
 ), turns AS (
   INSERT INTO journal (actor, seq, day, at, epoch, command_id, by, name, body)
-  SELECT t.actor, t.seq, (to_timestamp(t.at) AT TIME ZONE 'UTC')::date, to_timestamp(t.at), $1, t.id, t.by, t.name, t.body
+  SELECT t.actor, t.seq, (to_timestamp(t.at) AT TIME ZONE 'UTC')::date, to_timestamp(t.at), $1,
+    t.id, t.by, t.name, t.body
   FROM unnest($2::text[], $3::bigint[], $4::float8[], $5::uuid[], $6::text[], $7::text[], $8::bytea[])
     AS t (actor, seq, at, id, by, name, body), live
   RETURNING 1
@@ -30,7 +31,7 @@ SELECT count(*) FROM turns
 """The hot statement: turns only. Index: the primary key (actor, seq, day)."""
 
 APPEND_WITH_WISHES: Final = (
-    APPEND.rsplit("SELECT count(*)", 1)[0].rstrip()
+    APPEND.rsplit("SELECT count(*)", 1)[0].rstrip()  # noqa: S608 - two constants of this file
     + """, letters AS (
   INSERT INTO outbox (sender, seq, n, shard, target, command_id, name, body, at)
   SELECT o.sender, o.seq, o.n, o.shard, o.target, o.id, o.name, o.body, to_timestamp(o.at)

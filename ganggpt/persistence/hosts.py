@@ -1,0 +1,191 @@
+"""Who may write: host incarnations with their epochs, and which shard belongs to which. The database clock decides.
+
+Taking over is one transaction: the predecessor's row is marked dead (which waits for its commit in flight, because a
+commit holds that row ``FOR SHARE``), a fresh epoch is drawn, and the shards change hands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import asyncpg
+from msgspec import Struct
+
+from ganggpt.errors import Fenced
+
+_BURY: Final = "UPDATE hosts SET state = 'dead' WHERE name = $1 AND state <> 'dead' RETURNING epoch, flushed_at"
+_BORN: Final = """
+INSERT INTO hosts (name, kind, state) VALUES ($1, $2, 'live')
+RETURNING epoch, extract(epoch FROM clock_timestamp())::float8 AS now_s
+"""
+_INHERIT: Final = "UPDATE shards SET epoch = $1, since = clock_timestamp() WHERE epoch = ANY($2::bigint[])"
+_OWN_SHARD: Final = """
+UPDATE shards SET epoch = $1, since = clock_timestamp()
+WHERE shard = $2 AND (epoch IS NULL OR epoch IN (SELECT epoch FROM hosts WHERE state = 'dead'))
+"""
+_CLAIM: Final = """
+UPDATE shards SET epoch = h.epoch, since = clock_timestamp()
+FROM hosts h, unnest($1::text[], $2::text[]) AS w (shard, host)
+WHERE shards.shard = w.shard AND h.name = w.host AND h.state = 'live'
+  AND (shards.epoch IS NULL OR shards.epoch IN (SELECT epoch FROM hosts WHERE state = 'dead'))
+"""
+_HELD: Final = "SELECT shard FROM shards WHERE epoch = $1"
+_BEAT: Final = """
+UPDATE hosts SET seen_at = clock_timestamp() WHERE epoch = $1 AND state <> 'dead'
+RETURNING extract(epoch FROM clock_timestamp())::float8
+"""
+_RETIRE: Final = "UPDATE hosts SET state = 'dead' WHERE epoch = $1"
+_FENCE_STALE: Final = """
+UPDATE hosts SET state = 'dead'
+WHERE state <> 'dead' AND seen_at < clock_timestamp() - make_interval(secs => $1) RETURNING name
+"""
+_ALIVE: Final = """
+SELECT name, kind, epoch, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent_s
+FROM hosts WHERE state <> 'dead' ORDER BY name
+"""
+_ORPHANS: Final = """
+SELECT s.shard, s.residence FROM shards s LEFT JOIN hosts h ON h.epoch = s.epoch
+WHERE h.epoch IS NULL OR h.state = 'dead' ORDER BY s.shard
+"""
+_ROUTES: Final = """
+SELECT s.shard, s.residence, CASE WHEN h.state <> 'dead' THEN h.name END AS host
+FROM shards s LEFT JOIN hosts h ON h.epoch = s.epoch
+"""
+_DROP_OWN: Final = "DELETE FROM shards WHERE residence = 'own' AND NOT shard = ANY($1::text[])"
+_ADD_OWN: Final = """
+INSERT INTO shards (shard, residence) SELECT o, 'own' FROM unnest($1::text[]) o ON CONFLICT (shard) DO NOTHING
+"""
+_UNFLUSHED: Final = """
+SELECT DISTINCT j.actor FROM hosts h JOIN journal j ON j.epoch = h.epoch AND j.at >= h.flushed_at - interval '1 second'
+WHERE h.state = 'dead' AND h.name = $1 AND h.epoch = (
+  SELECT max(epoch) FROM hosts WHERE name = $1 AND state = 'dead')
+"""
+_FORGET_DEAD: Final = """
+DELETE FROM hosts WHERE state = 'dead' AND started_at < clock_timestamp() - interval '1 day'
+  AND NOT EXISTS (SELECT 1 FROM shards WHERE shards.epoch = hosts.epoch)
+"""
+
+
+class Registration(Struct, frozen=True):
+    """A fresh incarnation: its epoch, the database's clock at birth, and the predecessors' epochs it fenced."""
+
+    epoch: int
+    now_s: float
+    fenced: tuple[int, ...]
+
+
+class LiveHost(Struct, frozen=True):
+    """A host row that is not dead. ``silent_s``: seconds since its last heartbeat, by the database clock."""
+
+    name: str
+    kind: str
+    epoch: int
+    silent_s: float
+
+
+class RouteRow(Struct, frozen=True):
+    """A shard with its residence (``own`` or ``shared``) and the live host that holds it, or None."""
+
+    shard: str
+    residence: str
+    host: str | None
+
+
+class HostTable(Protocol):
+    """The port of ownership; ``PostgresHosts`` is the real adapter."""
+
+    async def register(self, name: str, kind: str) -> Registration:
+        """Fence every predecessor of that name, draw a fresh epoch and inherit the shards."""
+        ...
+
+    async def held(self, epoch: int) -> frozenset[str]:
+        """Shards of an epoch."""
+        ...
+
+    async def beat(self, epoch: int) -> float:
+        """Say "I am here"; returns the database's Unix time. Raises Fenced."""
+        ...
+
+    async def retire(self, epoch: int) -> None:
+        """Mark this incarnation dead after a clean stop; its shards wait for the next owner."""
+        ...
+
+    async def routes(self) -> Sequence[RouteRow]:
+        """Every shard with its holder."""
+        ...
+
+    async def unflushed(self, name: str) -> Sequence[str]:
+        """Actors the last dead incarnation of that name may have committed but not flushed to the user's tables."""
+        ...
+
+
+class PostgresHosts:
+    """Ownership in Postgres. Owns nothing but the pool it was given."""
+
+    def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 10.0) -> None:
+        self._pool = pool
+        self._timeout_s = timeout_s
+
+    async def register(self, name: str, kind: str) -> Registration:
+        """See HostTable."""
+        async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+            dead = tuple(r["epoch"] for r in await connection.fetch(_BURY, name, timeout=self._timeout_s))
+            born = await connection.fetchrow(_BORN, name, kind, timeout=self._timeout_s)
+            assert born is not None
+            await connection.execute(_INHERIT, born["epoch"], dead, timeout=self._timeout_s)
+            if kind == "own":
+                await connection.execute(_OWN_SHARD, born["epoch"], name, timeout=self._timeout_s)
+        return Registration(born["epoch"], born["now_s"], dead)
+
+    async def held(self, epoch: int) -> frozenset[str]:
+        """See HostTable."""
+        return frozenset(r["shard"] for r in await self._pool.fetch(_HELD, epoch, timeout=self._timeout_s))
+
+    async def beat(self, epoch: int) -> float:
+        """See HostTable."""
+        now_s: float | None = await self._pool.fetchval(_BEAT, epoch, timeout=self._timeout_s)
+        if now_s is None:
+            raise Fenced(str(epoch), epoch)
+        return now_s
+
+    async def retire(self, epoch: int) -> None:
+        """See HostTable."""
+        await self._pool.execute(_RETIRE, epoch, timeout=self._timeout_s)
+
+    async def routes(self) -> Sequence[RouteRow]:
+        """See HostTable."""
+        return [RouteRow(*r.values()) for r in await self._pool.fetch(_ROUTES, timeout=self._timeout_s)]
+
+    async def unflushed(self, name: str) -> Sequence[str]:
+        """See HostTable."""
+        return [r["actor"] for r in await self._pool.fetch(_UNFLUSHED, name, timeout=self._timeout_s)]
+
+    async def alive(self) -> Sequence[LiveHost]:
+        """Hosts that are not dead."""
+        return [LiveHost(*r.values()) for r in await self._pool.fetch(_ALIVE, timeout=self._timeout_s)]
+
+    async def fence_stale(self, silent_s: float) -> Sequence[str]:
+        """Fence hosts without a heartbeat for that long; returns their names."""
+        return [r["name"] for r in await self._pool.fetch(_FENCE_STALE, silent_s, timeout=self._timeout_s)]
+
+    async def orphans(self) -> Sequence[RouteRow]:
+        """Shards nobody alive holds."""
+        rows = await self._pool.fetch(_ORPHANS, timeout=self._timeout_s)
+        return [RouteRow(r["shard"], r["residence"], None) for r in rows]
+
+    async def assign(self, wanted: Mapping[str, str]) -> None:
+        """Give orphaned shards to live hosts by name; a shard somebody alive holds stays where it is."""
+        await self._pool.execute(_CLAIM, list(wanted), list(wanted.values()), timeout=self._timeout_s)
+
+    async def plan_own(self, actors: Sequence[str]) -> bool:
+        """Make exactly these actors shards of their own. Only while no host lives, since a residence must not change
+        under an activation; returns whether it was done."""
+        async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+            await connection.execute("LOCK TABLE hosts IN SHARE ROW EXCLUSIVE MODE", timeout=self._timeout_s)
+            if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM hosts WHERE state <> 'dead')"):
+                return False
+            await connection.execute(_DROP_OWN, actors, timeout=self._timeout_s)
+            await connection.execute(_ADD_OWN, actors, timeout=self._timeout_s)
+            await connection.execute(_FORGET_DEAD, timeout=self._timeout_s)
+        return True
