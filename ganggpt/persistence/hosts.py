@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from ganggpt.errors import Fenced
 
-_BURY: Final = "UPDATE hosts SET state = 'dead' WHERE name = $1 AND state <> 'dead' RETURNING epoch, flushed_at"
+_BURY: Final = "UPDATE hosts SET state = 'dead' WHERE name = $1 AND state <> 'dead' RETURNING epoch"
 _BORN: Final = """
-INSERT INTO hosts (name, kind, state) VALUES ($1, $2, 'live')
+INSERT INTO hosts (name, kind, state, flushed_at)
+SELECT $1, $2, 'live', coalesce(min(flushed_at), clock_timestamp()) FROM hosts WHERE epoch = ANY($3::bigint[])
 RETURNING epoch, extract(epoch FROM clock_timestamp())::float8 AS now_s
 """
 _INHERIT: Final = "UPDATE shards SET epoch = $1, since = clock_timestamp() WHERE epoch = ANY($2::bigint[])"
@@ -56,10 +57,20 @@ _DROP_OWN: Final = "DELETE FROM shards WHERE residence = 'own' AND NOT shard = A
 _ADD_OWN: Final = """
 INSERT INTO shards (shard, residence) SELECT o, 'own' FROM unnest($1::text[]) o ON CONFLICT (shard) DO NOTHING
 """
+_INHERIT_FLUSH: Final = """
+UPDATE hosts h SET flushed_at = least(h.flushed_at, o.flushed_at)
+FROM (
+  SELECT w.host, min(d.flushed_at) AS flushed_at
+  FROM unnest($1::text[], $2::text[]) AS w (shard, host)
+    JOIN shards s ON s.shard = w.shard JOIN hosts d ON d.epoch = s.epoch AND d.state = 'dead'
+  GROUP BY w.host
+) o
+WHERE h.name = o.host AND h.state = 'live'
+"""
 _UNFLUSHED: Final = """
-SELECT DISTINCT j.actor FROM hosts h JOIN journal j ON j.epoch = h.epoch AND j.at >= h.flushed_at - interval '1 second'
-WHERE h.state = 'dead' AND h.name = $1 AND h.epoch = (
-  SELECT max(epoch) FROM hosts WHERE name = $1 AND state = 'dead')
+SELECT DISTINCT j.actor FROM hosts h
+  JOIN journal j ON j.at >= h.flushed_at - interval '1 second' AND j.day >= (h.flushed_at - interval '1 day')::date
+WHERE h.epoch = $1
 """
 _FORGET_DEAD: Final = """
 DELETE FROM hosts WHERE state = 'dead' AND started_at < clock_timestamp() - interval '1 day'
@@ -115,8 +126,8 @@ class HostTable(Protocol):
         """Every shard with its holder."""
         ...
 
-    async def unflushed(self, name: str) -> Sequence[str]:
-        """Actors the last dead incarnation of that name may have committed but not flushed to the user's tables."""
+    async def unflushed(self, epoch: int) -> Sequence[str]:
+        """Actors with turns newer than what the predecessors of this epoch had flushed to the user's tables."""
         ...
 
 
@@ -131,7 +142,7 @@ class PostgresHosts:
         """See HostTable."""
         async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
             dead = tuple(r["epoch"] for r in await connection.fetch(_BURY, name, timeout=self._timeout_s))
-            born = await connection.fetchrow(_BORN, name, kind, timeout=self._timeout_s)
+            born = await connection.fetchrow(_BORN, name, kind, dead, timeout=self._timeout_s)
             assert born is not None
             await connection.execute(_INHERIT, born["epoch"], dead, timeout=self._timeout_s)
             if kind == "own":
@@ -157,9 +168,9 @@ class PostgresHosts:
         """See HostTable."""
         return [RouteRow(*r.values()) for r in await self._pool.fetch(_ROUTES, timeout=self._timeout_s)]
 
-    async def unflushed(self, name: str) -> Sequence[str]:
+    async def unflushed(self, epoch: int) -> Sequence[str]:
         """See HostTable."""
-        return [r["actor"] for r in await self._pool.fetch(_UNFLUSHED, name, timeout=self._timeout_s)]
+        return [r["actor"] for r in await self._pool.fetch(_UNFLUSHED, epoch, timeout=self._timeout_s)]
 
     async def alive(self) -> Sequence[LiveHost]:
         """Hosts that are not dead."""
@@ -176,7 +187,10 @@ class PostgresHosts:
 
     async def assign(self, wanted: Mapping[str, str]) -> None:
         """Give orphaned shards to live hosts by name; a shard somebody alive holds stays where it is."""
-        await self._pool.execute(_CLAIM, list(wanted), list(wanted.values()), timeout=self._timeout_s)
+        shards, hosts = list(wanted), list(wanted.values())
+        async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+            await connection.execute(_INHERIT_FLUSH, shards, hosts, timeout=self._timeout_s)
+            await connection.execute(_CLAIM, shards, hosts, timeout=self._timeout_s)
 
     async def plan_own(self, actors: Sequence[str]) -> bool:
         """Make exactly these actors shards of their own. Only while no host lives, since a residence must not change
