@@ -19,13 +19,17 @@ VIEW: Final = ""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One command with its address. ``by`` is who sent it; ``body`` is the encoded command (empty for a read)."""
+    """One command with its address. ``by`` is who sent it; ``body`` is the encoded command (nil for a read).
+
+    ``inner`` marks what the runtime itself sends (letters, reminders): such a command is never refused as expired.
+    """
 
     id: bytes
     to: str
     by: str
     name: str
     body: msgspec.Raw
+    inner: bool = False
 
 
 _batch_decoder: Final = msgspec.msgpack.Decoder(list[Envelope])
@@ -72,3 +76,16 @@ def reply_ok(command_id: bytes, seq: int, reply: Mapping[str, Any]) -> bytes:
 def reply_error(command_id: bytes, error: GangGPTError) -> bytes:
     """A finished error map."""
     return _encoder.encode({"id": command_id, "ok": False, "error": error.as_wire()})
+
+
+_OK_AT: Final = 1 + 3 + 2 + 16 + 3
+"""Where a reply map says true or false: after the map header, the key ``id``, 16 raw bytes and the key ``ok``."""
+_TRUE: Final = 0xC3
+
+
+def error_of(reply: bytes) -> dict[str, Any] | None:
+    """The error map of a finished reply, or None where it is ok. Looks at one byte before it decodes anything."""
+    if reply[_OK_AT] == _TRUE:
+        return None
+    error: dict[str, Any] = msgspec.msgpack.decode(reply)["error"]
+    return error

@@ -13,6 +13,7 @@ import asyncpg
 from msgspec import Struct
 
 from ganggpt.errors import Fenced
+from ganggpt.persistence.away import database_may_be_away
 
 _BURY: Final = "UPDATE hosts SET state = 'dead' WHERE name = $1 AND state <> 'dead' RETURNING epoch"
 _BORN: Final = """
@@ -140,66 +141,77 @@ class PostgresHosts:
 
     async def register(self, name: str, kind: str) -> Registration:
         """See HostTable."""
-        async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
-            dead = tuple(r["epoch"] for r in await connection.fetch(_BURY, name, timeout=self._timeout_s))
-            born = await connection.fetchrow(_BORN, name, kind, dead, timeout=self._timeout_s)
-            assert born is not None
-            await connection.execute(_INHERIT, born["epoch"], dead, timeout=self._timeout_s)
-            if kind == "own":
-                await connection.execute(_OWN_SHARD, born["epoch"], name, timeout=self._timeout_s)
-        return Registration(born["epoch"], born["now_s"], dead)
+        with database_may_be_away():
+            async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+                dead = tuple(r["epoch"] for r in await connection.fetch(_BURY, name, timeout=self._timeout_s))
+                born = await connection.fetchrow(_BORN, name, kind, dead, timeout=self._timeout_s)
+                assert born is not None
+                await connection.execute(_INHERIT, born["epoch"], dead, timeout=self._timeout_s)
+                if kind == "own":
+                    await connection.execute(_OWN_SHARD, born["epoch"], name, timeout=self._timeout_s)
+            return Registration(born["epoch"], born["now_s"], dead)
 
     async def held(self, epoch: int) -> frozenset[str]:
         """See HostTable."""
-        return frozenset(r["shard"] for r in await self._pool.fetch(_HELD, epoch, timeout=self._timeout_s))
+        with database_may_be_away():
+            return frozenset(r["shard"] for r in await self._pool.fetch(_HELD, epoch, timeout=self._timeout_s))
 
     async def beat(self, epoch: int) -> float:
         """See HostTable."""
-        now_s: float | None = await self._pool.fetchval(_BEAT, epoch, timeout=self._timeout_s)
-        if now_s is None:
-            raise Fenced(str(epoch), epoch)
-        return now_s
+        with database_may_be_away():
+            now_s: float | None = await self._pool.fetchval(_BEAT, epoch, timeout=self._timeout_s)
+            if now_s is None:
+                raise Fenced(str(epoch), epoch)
+            return now_s
 
     async def retire(self, epoch: int) -> None:
         """See HostTable."""
-        await self._pool.execute(_RETIRE, epoch, timeout=self._timeout_s)
+        with database_may_be_away():
+            await self._pool.execute(_RETIRE, epoch, timeout=self._timeout_s)
 
     async def routes(self) -> Sequence[RouteRow]:
         """See HostTable."""
-        return [RouteRow(*r.values()) for r in await self._pool.fetch(_ROUTES, timeout=self._timeout_s)]
+        with database_may_be_away():
+            return [RouteRow(*r.values()) for r in await self._pool.fetch(_ROUTES, timeout=self._timeout_s)]
 
     async def unflushed(self, epoch: int) -> Sequence[str]:
         """See HostTable."""
-        return [r["actor"] for r in await self._pool.fetch(_UNFLUSHED, epoch, timeout=self._timeout_s)]
+        with database_may_be_away():
+            return [r["actor"] for r in await self._pool.fetch(_UNFLUSHED, epoch, timeout=self._timeout_s)]
 
     async def alive(self) -> Sequence[LiveHost]:
         """Hosts that are not dead."""
-        return [LiveHost(*r.values()) for r in await self._pool.fetch(_ALIVE, timeout=self._timeout_s)]
+        with database_may_be_away():
+            return [LiveHost(*r.values()) for r in await self._pool.fetch(_ALIVE, timeout=self._timeout_s)]
 
     async def fence_stale(self, silent_s: float) -> Sequence[str]:
         """Fence hosts without a heartbeat for that long; returns their names."""
-        return [r["name"] for r in await self._pool.fetch(_FENCE_STALE, silent_s, timeout=self._timeout_s)]
+        with database_may_be_away():
+            return [r["name"] for r in await self._pool.fetch(_FENCE_STALE, silent_s, timeout=self._timeout_s)]
 
     async def orphans(self) -> Sequence[RouteRow]:
         """Shards nobody alive holds."""
-        rows = await self._pool.fetch(_ORPHANS, timeout=self._timeout_s)
-        return [RouteRow(r["shard"], r["residence"], None) for r in rows]
+        with database_may_be_away():
+            rows = await self._pool.fetch(_ORPHANS, timeout=self._timeout_s)
+            return [RouteRow(r["shard"], r["residence"], None) for r in rows]
 
     async def assign(self, wanted: Mapping[str, str]) -> None:
         """Give orphaned shards to live hosts by name; a shard somebody alive holds stays where it is."""
-        shards, hosts = list(wanted), list(wanted.values())
-        async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
-            await connection.execute(_INHERIT_FLUSH, shards, hosts, timeout=self._timeout_s)
-            await connection.execute(_CLAIM, shards, hosts, timeout=self._timeout_s)
+        with database_may_be_away():
+            shards, hosts = list(wanted), list(wanted.values())
+            async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+                await connection.execute(_INHERIT_FLUSH, shards, hosts, timeout=self._timeout_s)
+                await connection.execute(_CLAIM, shards, hosts, timeout=self._timeout_s)
 
     async def plan_own(self, actors: Sequence[str]) -> bool:
         """Make exactly these actors shards of their own. Only while no host lives, since a residence must not change
         under an activation; returns whether it was done."""
-        async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
-            await connection.execute("LOCK TABLE hosts IN SHARE ROW EXCLUSIVE MODE", timeout=self._timeout_s)
-            if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM hosts WHERE state <> 'dead')"):
-                return False
-            await connection.execute(_DROP_OWN, actors, timeout=self._timeout_s)
-            await connection.execute(_ADD_OWN, actors, timeout=self._timeout_s)
-            await connection.execute(_FORGET_DEAD, timeout=self._timeout_s)
-        return True
+        with database_may_be_away():
+            async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+                await connection.execute("LOCK TABLE hosts IN SHARE ROW EXCLUSIVE MODE", timeout=self._timeout_s)
+                if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM hosts WHERE state <> 'dead')"):
+                    return False
+                await connection.execute(_DROP_OWN, actors, timeout=self._timeout_s)
+                await connection.execute(_ADD_OWN, actors, timeout=self._timeout_s)
+                await connection.execute(_FORGET_DEAD, timeout=self._timeout_s)
+            return True

@@ -14,6 +14,7 @@ from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
 from ganggpt.errors import CommitUnknown, Fenced
+from ganggpt.persistence.away import LOST, database_may_be_away
 
 APPEND: Final = """
 WITH live AS MATERIALIZED (
@@ -91,16 +92,7 @@ _DUE: Final = """
 SELECT actor, name, extract(epoch FROM due)::float8 AS due, command, body FROM reminders
 WHERE shard = ANY($1::text[]) AND due <= to_timestamp($2) ORDER BY due LIMIT $3
 """
-_FORGET: Final = "DELETE FROM reminders WHERE actor = $1 AND name = $2 AND due <= to_timestamp($3)"
-
-_LOST: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    OSError,
-    TimeoutError,
-)
-"""Errors after which nobody can say whether the statement took effect."""
+_FORGET: Final = "DELETE FROM reminders WHERE actor = $1 AND name = $2 AND due <= to_timestamp($3) + interval '1 ms'"
 
 
 class Letter(Struct, frozen=True, gc=False):
@@ -156,9 +148,10 @@ class StoredActor(Struct, frozen=True, gc=False):
 class Batch:
     """Columns of one group commit, filled turn by turn."""
 
-    __slots__ = ("letters", "pushes", "reminders", "turns")
+    __slots__ = ("letters", "posted", "pushes", "reminders", "turns")
 
     def __init__(self) -> None:
+        self.posted: list[Letter] = []
         self.turns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
         self.letters: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [], [])
         self.reminders: dict[tuple[str, str], tuple[str, float, str, bytes] | None] = {}
@@ -180,6 +173,7 @@ class Batch:
 
     def add_letter(self, letter: Letter, sender_shard: str, at_s: float) -> None:
         """One message of the turn; kept under the sender's shard, whose owner delivers it."""
+        self.posted.append(letter)
         row = (
             letter.sender,
             letter.seq,
@@ -282,7 +276,9 @@ class PostgresJournal:
                 else:
                     rows = []
                     committed = await connection.fetchval(APPEND, epoch, *batch.turns, timeout=self._timeout_s)
-        except _LOST as lost:
+        except asyncpg.UniqueViolationError as doubled:
+            raise Fenced(self._host, epoch) from doubled
+        except (*LOST, asyncpg.PostgresError) as lost:
             raise CommitUnknown(self._host, epoch, repr(lost)) from lost
         if committed != len(batch):
             raise Fenced(self._host, epoch)
@@ -294,61 +290,69 @@ class PostgresJournal:
 
     async def load(self, actors: Sequence[str]) -> Mapping[str, StoredActor]:
         """See Journal."""
-        async with self._pool.acquire(timeout=self._timeout_s) as connection:
-            snapshots = {
-                r["actor"]: (r["seq"], r["body"])
-                for r in await connection.fetch(_SNAPSHOTS_OF, actors, timeout=self._timeout_s)
+        with database_may_be_away():
+            async with self._pool.acquire(timeout=self._timeout_s) as connection:
+                snapshots = {
+                    r["actor"]: (r["seq"], r["body"])
+                    for r in await connection.fetch(_SNAPSHOTS_OF, actors, timeout=self._timeout_s)
+                }
+                after = [snapshots[a][0] if a in snapshots else 0 for a in actors]
+                rows = await connection.fetch(_SUFFIX_OF, actors, after, timeout=self._timeout_s)
+            suffixes: dict[str, list[StoredTurn]] = {}
+            for r in rows:
+                suffixes.setdefault(r["actor"], []).append(StoredTurn(r["seq"], r["command_id"].bytes, r["body"]))
+            return {
+                actor: StoredActor(*snapshots.get(actor, (0, None)), tuple(suffixes.get(actor, ())))
+                for actor in {*snapshots, *suffixes}
             }
-            after = [snapshots[a][0] if a in snapshots else 0 for a in actors]
-            rows = await connection.fetch(_SUFFIX_OF, actors, after, timeout=self._timeout_s)
-        suffixes: dict[str, list[StoredTurn]] = {}
-        for r in rows:
-            suffixes.setdefault(r["actor"], []).append(StoredTurn(r["seq"], r["command_id"].bytes, r["body"]))
-        return {
-            actor: StoredActor(*snapshots.get(actor, (0, None)), tuple(suffixes.get(actor, ())))
-            for actor in {*snapshots, *suffixes}
-        }
 
     async def turn(self, actor: str, seq: int) -> bytes | None:
         """See Journal."""
-        body: bytes | None = await self._pool.fetchval(_TURN, actor, seq, timeout=self._timeout_s)
-        return body
+        with database_may_be_away():
+            body: bytes | None = await self._pool.fetchval(_TURN, actor, seq, timeout=self._timeout_s)
+            return body
 
     async def turn_by_command(self, actor: str, command_id: bytes) -> bytes | None:
         """See Journal."""
-        body: bytes | None = await self._pool.fetchval(
-            _TURN_BY_COMMAND, actor, UUID(command_id), timeout=self._timeout_s
-        )
-        return body
+        with database_may_be_away():
+            body: bytes | None = await self._pool.fetchval(
+                _TURN_BY_COMMAND, actor, UUID(command_id), timeout=self._timeout_s
+            )
+            return body
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
         """See Journal."""
-        actors, seqs, bodies = zip(*rows, strict=True) if rows else ((), (), ())
-        await self._pool.execute(_SNAPSHOT, epoch, actors, seqs, bodies, schema, timeout=self._timeout_s)
+        with database_may_be_away():
+            actors, seqs, bodies = zip(*rows, strict=True) if rows else ((), (), ())
+            await self._pool.execute(_SNAPSHOT, epoch, actors, seqs, bodies, schema, timeout=self._timeout_s)
 
     async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
         """See Journal."""
-        rows = await self._pool.fetch(_LETTERS_OF, shards, older_than_s, limit, timeout=self._timeout_s)
-        return [
-            Letter(r["sender"], r["seq"], r["n"], r["target"], r["command_id"].bytes, r["name"], r["body"])
-            for r in rows
-        ]
+        with database_may_be_away():
+            rows = await self._pool.fetch(_LETTERS_OF, shards, older_than_s, limit, timeout=self._timeout_s)
+            return [
+                Letter(r["sender"], r["seq"], r["n"], r["target"], r["command_id"].bytes, r["name"], r["body"])
+                for r in rows
+            ]
 
     async def settle(self, letters: Sequence[Letter]) -> None:
         """See Journal."""
-        await self._pool.execute(
-            _SETTLE,
-            [x.sender for x in letters],
-            [x.seq for x in letters],
-            [x.n for x in letters],
-            timeout=self._timeout_s,
-        )
+        with database_may_be_away():
+            await self._pool.execute(
+                _SETTLE,
+                [x.sender for x in letters],
+                [x.seq for x in letters],
+                [x.n for x in letters],
+                timeout=self._timeout_s,
+            )
 
     async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:
         """See Journal."""
-        rows = await self._pool.fetch(_DUE, shards, now_s, limit, timeout=self._timeout_s)
-        return [DueReminder(*r.values()) for r in rows]
+        with database_may_be_away():
+            rows = await self._pool.fetch(_DUE, shards, now_s, limit, timeout=self._timeout_s)
+            return [DueReminder(*r.values()) for r in rows]
 
     async def drop_reminder(self, reminder: DueReminder) -> None:
         """See Journal."""
-        await self._pool.execute(_FORGET, reminder.actor, reminder.name, reminder.due_s, timeout=self._timeout_s)
+        with database_may_be_away():
+            await self._pool.execute(_FORGET, reminder.actor, reminder.name, reminder.due_s, timeout=self._timeout_s)

@@ -1,0 +1,87 @@
+"""One activation: an actor's state in memory, how it is woken from the store and packed into a snapshot."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from ganggpt.actors.window import Window
+from ganggpt.domain.ids import ActorId, kind_of
+from ganggpt.domain.kinds import KINDS, decode_state, decode_turn, encode_state
+from ganggpt.domain.turn import Kind
+from ganggpt.persistence.journal import StoredActor
+
+
+class SnapshotBody(msgspec.Struct, frozen=True, array_like=True):
+    """What a snapshot holds besides its seq: the encoded state and the dedupe window."""
+
+    state: bytes
+    window: list[tuple[bytes, int]]
+    floor_s: float
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(SnapshotBody)
+
+
+class Activation:
+    """An actor in memory.
+
+    ``seq``: number of its last turn (committed or on its way). ``written``: the commit that turn belongs to;
+    ``ticket``: the commit a reply about this actor has to wait for (relaxed turns do not raise it).
+    ``state`` is None for an actor that does not exist yet. ``flushed`` is the state the user's tables show.
+    """
+
+    __slots__ = (
+        "actor",
+        "flushed",
+        "kind",
+        "seq",
+        "shard",
+        "snapshot_seq",
+        "state",
+        "ticket",
+        "touched_s",
+        "window",
+        "written",
+    )
+
+    def __init__(self, actor: ActorId, shard: str) -> None:
+        self.actor = actor
+        self.shard = shard
+        self.kind: Kind = KINDS[kind_of(actor)]
+        self.state: Any = None
+        self.flushed: Any = None
+        self.seq = 0
+        self.snapshot_seq = 0
+        self.ticket = 0
+        self.written = 0
+        self.touched_s = 0.0
+        self.window = Window()
+
+    def snapshot(self) -> bytes:
+        """The body of a snapshot at ``seq``."""
+        body = SnapshotBody(encode_state(self.state), self.window.entries(), self.window.floor_s)
+        return _encoder.encode(body)
+
+
+def wake(actor: ActorId, shard: str, stored: StoredActor | None, now_s: float) -> Activation:
+    """Rebuild an activation: snapshot, then the turns after it."""
+    activation = Activation(actor, shard)
+    activation.touched_s = now_s
+    if stored is None:
+        return activation
+    if stored.snapshot is not None:
+        body = _decoder.decode(stored.snapshot)
+        activation.state = decode_state(activation.kind, body.state)
+        activation.window = Window(body.window, body.floor_s)
+        activation.seq = activation.snapshot_seq = stored.snapshot_seq
+    evolve = activation.kind.evolve
+    for turn in stored.turns:
+        for event in decode_turn(activation.kind, turn.body).events:
+            activation.state = evolve(activation.state, event)
+        activation.seq = turn.seq
+        activation.window.add(turn.command_id, turn.seq, now_s)
+    activation.window.prune(now_s)
+    return activation

@@ -1,0 +1,391 @@
+"""One incarnation of a host: it carries the activations of its shards and runs their turns.
+
+A turn is a plain function call, so turns of one actor cannot interleave; only a cold actor has a mailbox, while it
+wakes. Replies leave when the commit of everything they depend on held. When a commit fails, nothing in memory can be
+trusted any more: the incarnation ends, and its successor takes a fresh epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from ganggpt.actors.activation import Activation
+from ganggpt.actors.committer import Committer
+from ganggpt.actors.delivery import Delivery
+from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
+from ganggpt.actors.flusher import Flusher
+from ganggpt.actors.outbox import Outbox
+from ganggpt.actors.passivation import Passivation
+from ganggpt.actors.ports import CommandPort
+from ganggpt.actors.reminders import Reminders
+from ganggpt.actors.shards import Residences
+from ganggpt.actors.waker import Waker
+from ganggpt.domain.ids import command_id_text, command_id_time_s, derived_command_id
+from ganggpt.domain.kinds import VERSION, TurnRecord, decode_command, decode_turn, encode_command, encode_turn
+from ganggpt.domain.turn import Command, Decision, Dice, Mind, Remind, Turn
+from ganggpt.domain.world import World
+from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
+from ganggpt.persistence.flush_store import FlushStore
+from ganggpt.persistence.hosts import HostTable, Registration
+from ganggpt.persistence.journal import Batch, Journal, Letter, PushRow
+
+log = logging.getLogger(__name__)
+
+RECENT_MAX: Final = 8192
+"""Replies kept so that a quick retry is answered without reading the journal."""
+LATE_MAX: Final = 1024
+"""Late retries whose first answer may be looked up in the journal at one time."""
+
+
+class InternalError(GangGPTError):
+    """A turn failed by a mistake of ours. Nothing was changed."""
+
+    code = "internal"
+
+    def __init__(self, actor: str, command: str) -> None:
+        super().__init__(actor, command)
+        self.actor, self.command = actor, command
+
+    def __str__(self) -> str:
+        return f"{self.command} on {self.actor} failed by a mistake of the server; it was logged and changed nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """Limits and times of a host, in the units their names say."""
+
+    idle_s: float = 300.0
+    hot_max: int = 50_000
+    mailbox_max: int = 256
+    waking_max: int = 20_000
+    flush_s: float = 1.0
+    relaxed_s: float = 0.25
+    snapshot_every: int = 256
+    beat_s: float = 1.0
+    sweep_s: float = 5.0
+    reminder_s: float = 0.5
+    delivery_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostPorts:
+    """Everything a host needs from outside; the wrappers fill it once."""
+
+    journal: Journal
+    hosts: HostTable
+    flush: FlushStore
+    peers: CommandPort
+    world: World
+    cast: Mapping[str, tuple[str, bytes]]
+    mind: Mind
+    ring: Callable[[Sequence[PushRow]], None]
+    forget_cached: Callable[[Sequence[str]], None]
+
+
+@dataclass(slots=True)
+class HostCounts:
+    """What a host counts; read by ``stats`` and shown on /metrics."""
+
+    turns: int = 0
+    refused: int = 0
+    repeated: int = 0
+    commits: int = 0
+    wakes: int = 0
+    passivated: int = 0
+    flushed_rows: int = 0
+    letters: int = 0
+    reminders: int = 0
+    mistakes: int = 0
+    loss_window_s: float = 0.0
+    wake_s: float = field(default=0.0)
+
+
+class Host:
+    """A live incarnation. ``run`` owns every background task; ``deliver`` is the only way in."""
+
+    def __init__(
+        self,
+        name: str,
+        registration: Registration,
+        residences: Residences,
+        ports: HostPorts,
+        options: HostOptions,
+    ) -> None:
+        self.name = name
+        self.epoch = registration.epoch
+        self.residences = residences
+        self.ports = ports
+        self.options = options
+        self.counts = HostCounts()
+        self.shards: frozenset[str] = frozenset()
+        self.hot: dict[str, Activation] = {}
+        self.dirty: dict[str, Activation] = {}
+        self.ripe: set[str] = set()
+        self._ahead_s = registration.now_s - time.monotonic()
+        self._recent: OrderedDict[bytes, bytes] = OrderedDict()
+        self._draining = False
+        self._late: set[asyncio.Task[None]] = set()
+        self.committer = Committer(
+            ports.journal,
+            self.epoch,
+            relaxed_s=options.relaxed_s,
+            on_pushes=ports.ring,
+            on_committed=self._count_commit,
+        )
+        self.waker = Waker(self)
+        self.outbox = Outbox(self)
+        self.reminders = Reminders(self)
+        self.flusher = Flusher(self)
+        self.passivation = Passivation(self)
+
+    def now_s(self) -> float:
+        """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
+        return self._ahead_s + time.monotonic()
+
+    async def run(self) -> None:
+        """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
+        await self.refresh_shards()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.committer.run())
+                tasks.create_task(self.waker.run())
+                tasks.create_task(self.outbox.run())
+                tasks.create_task(self.reminders.run())
+                tasks.create_task(self.flusher.run())
+                tasks.create_task(self.passivation.run())
+                tasks.create_task(self._beat())
+        except BaseExceptionGroup as group:
+            for error in group.exceptions:
+                if isinstance(error, GangGPTError):
+                    raise error from None
+            raise
+        finally:
+            for task in self._late:
+                task.cancel()
+            self.waker.give_up()
+
+    async def refresh_shards(self) -> None:
+        """Read anew which shards this incarnation holds, and pick up what their last owner left undone."""
+        held = await self.ports.hosts.held(self.epoch)
+        if held != self.shards:
+            self.shards = held
+            self.outbox.rescan()
+            self.flusher.catch_up()
+
+    async def deliver(self, envelopes: Sequence[Envelope]) -> list[bytes]:
+        """Run a batch of commands; the finished reply maps come back in its order once they are durable.
+
+        Raises Fenced or CommitUnknown when the incarnation ended meanwhile: then the outcome is unknown.
+        """
+        delivery = Delivery(len(envelopes))
+        for slot, envelope in enumerate(envelopes):
+            self.accept(envelope, delivery, slot)
+        async with asyncio.timeout(self.options.delivery_s):
+            await delivery.all_in()
+            await self.committer.durable(delivery.ticket)
+        if self.committer.failed is not None:
+            raise self.committer.failed
+        return delivery.replies
+
+    def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """Take one command: run its turn at once, or park it while its actor wakes."""
+        activation = None if self._draining else self.hot.get(envelope.to)
+        if activation is not None:
+            self.take(activation, envelope, delivery, slot)
+            return
+        shard = self.residences.shard_of(envelope.to)
+        if shard not in self.shards:
+            delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
+            return
+        try:
+            self.waker.park(shard, envelope, delivery, slot)
+        except Overloaded as full:
+            delivery.settle(slot, reply_error(envelope.id, full))
+
+    def take(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """One command for an actor that is awake."""
+        now_s = self.now_s()
+        activation.touched_s = now_s
+        window = activation.window
+        seq = window.seq_of(envelope.id)
+        if seq is not None:
+            self._answer_again(activation, seq, envelope, delivery, slot)
+            return
+        try:
+            if envelope.name == VIEW:
+                reply = self._view(activation, envelope, now_s)
+            else:
+                window.check_age(envelope.id, now_s)
+                reply = self.turn(activation, envelope, now_s)
+        except Expired as expired:
+            if envelope.inner:
+                self._later(self._take_late_letter(activation, envelope, delivery, slot), envelope, delivery, slot)
+                return
+            reply = reply_error(envelope.id, expired)
+        except GangGPTError as error:
+            self.counts.refused += 1
+            reply = reply_error(envelope.id, error)
+        delivery.settle(slot, reply, activation.ticket)
+
+    def turn(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
+        """Decide, journal, evolve. Returns the finished reply; raises GangGPTError where nothing was changed."""
+        kind = activation.kind
+        seq = activation.seq + 1
+        command, decision = self._decide(activation, envelope, seq, now_s)
+        if not (decision.events or decision.messages or decision.pushes or decision.reminders):
+            return reply_ok(envelope.id, activation.seq, decision.reply)
+        reply = reply_ok(envelope.id, seq, decision.reply)
+        record = TurnRecord(VERSION, now_s, decision.events, reply)
+        body = encode_turn(record)
+        durable = command.is_durable()
+        batch = self.committer.batch(durable)
+        batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)
+        if decision.messages or decision.pushes or decision.reminders:
+            self._add_wishes(batch, activation, seq, now_s, decision)
+        state = activation.state
+        for event in decision.events:
+            state = kind.evolve(state, event)
+        activation.state = state
+        activation.seq = seq
+        activation.written = self.committer.ticket
+        if durable:
+            activation.ticket = activation.written
+        activation.window.add(envelope.id, seq, now_s)
+        self.dirty[activation.actor] = activation
+        if seq - activation.snapshot_seq >= self.options.snapshot_every:
+            self.ripe.add(activation.actor)
+        self._remember_reply(envelope.id, reply)
+        self.counts.turns += 1
+        return reply
+
+    def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
+        kind, ports = activation.kind, self.ports
+        seed = zlib.crc32(activation.actor.encode()) << 32 ^ seq * 0x9E3779B97F4A7C15 ^ ports.world.seed
+        try:
+            command = decode_command(kind.name, envelope.name, envelope.body)
+            turn = Turn(activation.actor, seq, now_s, envelope.by, Dice(seed), ports.world, ports.mind)
+            return command, kind.decide(activation.state, command, turn)
+        except GangGPTError:
+            raise
+        except msgspec.ValidationError as misfit:
+            raise InvalidInput(envelope.name, str(misfit)) from misfit
+        except Exception as mistake:  # noqa: BLE001 - a mistake in one rule must not take thousands of other actors down
+            self.counts.mistakes += 1
+            log.exception("%s on %s failed", envelope.name, activation.actor)
+            raise InternalError(activation.actor, envelope.name) from mistake
+
+    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, decision: Decision) -> None:
+        actor, shard = activation.actor, activation.shard
+        for n, message in enumerate(decision.messages):
+            letter_id = derived_command_id(now_s, actor, seq, n)
+            name, body = type(message.command).__name__, encode_command(message.command)
+            batch.add_letter(Letter(actor, seq, n, message.to, letter_id, name, body), shard, now_s)
+        for n, push in enumerate(decision.pushes):
+            batch.add_push((push.server, actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
+        for wish in decision.reminders:
+            if isinstance(wish, Remind):
+                name, body = type(wish.command).__name__, encode_command(wish.command)
+                batch.arm(actor, wish.name, shard, wish.due_s, name, body)
+            else:
+                batch.forget(actor, wish.name)
+
+    def _view(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
+        if activation.state is None:
+            raise UnknownActor(activation.actor)
+        return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
+
+    def _remember_reply(self, command_id: bytes, reply: bytes) -> None:
+        self._recent[command_id] = reply
+        if len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
+
+    def _answer_again(
+        self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int
+    ) -> None:
+        self.counts.repeated += 1
+        reply = self._recent.get(envelope.id)
+        if reply is not None:
+            delivery.settle(slot, reply, activation.written)
+            return
+        self._later(self._answer_from_journal(activation, seq, envelope, delivery, slot), envelope, delivery, slot)
+
+    async def _answer_from_journal(
+        self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int
+    ) -> None:
+        await self.committer.drain()
+        body = await self.ports.journal.turn(activation.actor, seq)
+        if body is None:
+            age_s = self.now_s() - command_id_time_s(envelope.id)
+            reply = reply_error(envelope.id, Expired(command_id_text(envelope.id), age_s))
+        else:
+            reply = decode_turn(activation.kind, body).reply
+        delivery.settle(slot, reply)
+
+    async def _take_late_letter(
+        self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int
+    ) -> None:
+        """A letter older than the window: the journal itself says whether it was applied."""
+        await self.committer.drain()
+        body = await self.ports.journal.turn_by_command(activation.actor, envelope.id)
+        current = self.hot.get(activation.actor)
+        if body is not None:
+            delivery.settle(slot, decode_turn(activation.kind, body).reply)
+        elif current is None or current.window.seq_of(envelope.id) is not None:
+            self.accept(envelope, delivery, slot)
+        else:
+            try:
+                reply = self.turn(current, envelope, self.now_s())
+            except GangGPTError as error:
+                reply = reply_error(envelope.id, error)
+            delivery.settle(slot, reply, current.ticket)
+
+    def _later(self, work: Coroutine[Any, Any, None], envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        if len(self._late) >= LATE_MAX:
+            work.close()
+            delivery.settle(slot, reply_error(envelope.id, Overloaded("the queue of late retries", LATE_MAX)))
+            return
+
+        async def answer() -> None:
+            try:
+                await work
+            except Unavailable as away:
+                delivery.settle(slot, reply_error(envelope.id, away))
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    def _count_commit(self, batch: Batch, open_s: float) -> None:
+        self.counts.commits += 1
+        self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
+        if batch.posted:
+            self.outbox.post(batch.posted)
+
+    async def _beat(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                now_s = await self.ports.hosts.beat(self.epoch)
+            except Unavailable:
+                log.warning("%s: no heartbeat, the database is away", self.name)
+            else:
+                self._ahead_s = max(self._ahead_s, now_s - time.monotonic())
+            await asyncio.sleep(max(0.0, self.options.beat_s - (time.monotonic() - began)))
+
+    async def drain(self) -> None:
+        """Stop taking, make everything durable, flush it, snapshot every activation and give the shards back."""
+        self._draining = True
+        self.shards = frozenset()
+        await self.committer.drain()
+        await self.flusher.flush()
+        await self.passivation.passivate(list(self.hot.values()))
+        await self.ports.hosts.retire(self.epoch)

@@ -1,0 +1,124 @@
+"""Letters between actors: taken from the commit that wrote them, delivered at least once, applied once.
+
+Order is kept between one sender and one receiver: the next letter of such a lane goes when the one before was
+answered. What memory does not hold (after a crash, or over the bound) a rescan of the outbox table brings back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw
+
+from ganggpt.actors.envelope import Envelope, error_of
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.journal import Letter
+
+if TYPE_CHECKING:
+    from ganggpt.actors.host import Host
+
+log = logging.getLogger(__name__)
+
+LETTERS_MAX: Final = 10_000
+RESCAN_S: Final = 5.0
+SETTLE_MAX: Final = 1000
+
+
+class Outbox:
+    """Owns the letters of this host's shards that are on their way."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._lanes: dict[tuple[str, str], deque[Letter]] = {}
+        self._known: set[tuple[str, int, int]] = set()
+        self._by_id: dict[bytes, Letter] = {}
+        self._settled: list[Letter] = []
+        self._work = asyncio.Event()
+        self._scan_now = False
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def post(self, letters: Iterable[Letter]) -> None:
+        """Letters whose commit held."""
+        for letter in letters:
+            key = (letter.sender, letter.seq, letter.n)
+            if key in self._known:
+                continue
+            lane = self._lanes.get((letter.sender, letter.target))
+            if lane is None:
+                if len(self._known) >= LETTERS_MAX:
+                    continue
+                lane = self._lanes[letter.sender, letter.target] = deque()
+            self._known.add(key)
+            lane.append(letter)
+            if len(lane) == 1:
+                self._send(letter)
+
+    def rescan(self) -> None:
+        """Look into the table at once: this host has new shards."""
+        self._scan_now = True
+        self._work.set()
+
+    async def run(self) -> None:
+        """Settle what was answered, and rescan now and then."""
+        while True:
+            try:
+                async with asyncio.timeout(RESCAN_S):
+                    await self._work.wait()
+            except TimeoutError:
+                self._scan_now = True
+            self._work.clear()
+            try:
+                await self._settle()
+                if self._scan_now:
+                    self._scan_now = False
+                    await self._scan()
+            except Unavailable:
+                log.warning("%s: the outbox waits, the database is away", self._host.name)
+                await asyncio.sleep(self._host.options.beat_s)
+
+    async def _scan(self) -> None:
+        host = self._host
+        if host.shards:
+            older_than_s = 0.0 if not self._known else RESCAN_S
+            self.post(await host.ports.journal.letters(sorted(host.shards), older_than_s, LETTERS_MAX))
+
+    async def _settle(self) -> None:
+        while self._settled:
+            done, self._settled = self._settled[:SETTLE_MAX], self._settled[SETTLE_MAX:]
+            try:
+                await self._host.ports.journal.settle(done)
+            except Unavailable:
+                self._settled += done
+                raise
+            self._known.difference_update((x.sender, x.seq, x.n) for x in done)
+
+    def _send(self, letter: Letter) -> None:
+        self._by_id[letter.id] = letter
+        envelope = Envelope(letter.id, letter.target, letter.sender, letter.name, Raw(letter.body), inner=True)
+        self._host.ports.peers.submit([envelope], self._answered)
+
+    def _answered(self, command_id: bytes, reply: bytes) -> None:
+        letter = self._by_id.pop(command_id)
+        lane = self._lanes[letter.sender, letter.target]
+        error = error_of(reply)
+        if error is not None and error["retryable"]:
+            # The lane is dropped whole; the rescan brings it back in order once the receiver can be reached.
+            del self._lanes[letter.sender, letter.target]
+            self._known.difference_update((x.sender, x.seq, x.n) for x in lane)
+            return
+        if error is not None:
+            log.warning("letter %s from %s to %s refused: %s", letter.name, letter.sender, letter.target, error)
+        self._host.counts.letters += 1
+        self._settled.append(letter)
+        self._work.set()
+        lane.popleft()
+        if lane:
+            self._send(lane[0])
+        else:
+            del self._lanes[letter.sender, letter.target]

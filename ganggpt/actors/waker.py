@@ -1,0 +1,129 @@
+"""Waking cold actors: commands wait in a mailbox while a few bulk reads bring their actors back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw
+
+from ganggpt.actors.activation import Activation, wake
+from ganggpt.actors.delivery import Delivery
+from ganggpt.actors.envelope import Envelope, reply_error
+from ganggpt.domain.ids import ActorId, derived_command_id
+from ganggpt.errors import GangGPTError, Moved, Overloaded, Unavailable
+
+if TYPE_CHECKING:
+    from ganggpt.actors.host import Host
+
+LOAD_MAX: Final = 256
+"""Actors per bulk read."""
+
+Parked = tuple[Envelope, Delivery, int]
+
+
+class Waker:
+    """Owns the mailboxes of actors that are not awake yet, and the one loader that wakes them.
+
+    A read takes what has gathered while the last one ran, so a thousand cold actors cost a few queries, never one each.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._mailboxes: dict[str, deque[Parked]] = {}
+        self._shards: dict[str, str] = {}
+        self._queue: deque[str] = deque()
+        self._wanted = asyncio.Event()
+
+    @property
+    def waking(self) -> int:
+        """Actors with a mailbox."""
+        return len(self._mailboxes)
+
+    def park(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """Put a command into the mailbox of a cold actor. Raises Overloaded."""
+        mailbox = self._mailboxes.get(envelope.to)
+        if mailbox is None:
+            if len(self._mailboxes) >= self._host.options.waking_max:
+                raise Overloaded("the queue of waking actors", self._host.options.waking_max)
+            mailbox = self._mailboxes[envelope.to] = deque()
+            self._shards[envelope.to] = shard
+            self._queue.append(envelope.to)
+            self._wanted.set()
+        if len(mailbox) >= self._host.options.mailbox_max:
+            raise Overloaded(f"the mailbox of {envelope.to}", self._host.options.mailbox_max)
+        mailbox.append((envelope, delivery, slot))
+
+    async def activate(self, actors: list[str]) -> None:
+        """Wake actors without a command for them (after a crash, to flush what their last host could not)."""
+        for start in range(0, len(actors), LOAD_MAX):
+            cold = [a for a in actors[start : start + LOAD_MAX] if a not in self._host.hot and self._holds(a)]
+            stored = await self._host.ports.journal.load(cold)
+            for actor in cold:
+                if actor in stored and actor not in self._host.hot and actor not in self._mailboxes:
+                    shard = self._host.residences.shard_of(actor)
+                    self._host.hot[actor] = wake(ActorId(actor), shard, stored[actor], self._host.now_s())
+
+    async def run(self) -> None:
+        """Load for ever."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._queue:
+                actors = [self._queue.popleft() for _ in range(min(len(self._queue), LOAD_MAX))]
+                began = time.monotonic()
+                try:
+                    await self._load(actors)
+                except Unavailable as away:
+                    for actor in actors:
+                        self._refuse(actor, away)
+                self._host.counts.wakes += len(actors)
+                self._host.counts.wake_s += time.monotonic() - began
+
+    def give_up(self) -> None:
+        """The incarnation ended: send every parked command back to its router."""
+        self._queue.clear()
+        for actor in list(self._mailboxes):
+            self._refuse(actor, Moved(actor))
+
+    def _holds(self, actor: str) -> bool:
+        return self._host.residences.shard_of(actor) in self._host.shards
+
+    async def _load(self, actors: list[str]) -> None:
+        host = self._host
+        stored = await host.ports.journal.load(actors)
+        for actor in actors:
+            if actor in host.hot:
+                activation = host.hot[actor]
+            else:
+                activation = wake(ActorId(actor), self._shards[actor], stored.get(actor), host.now_s())
+                activation.flushed = activation.state
+            if activation.state is None and actor in host.ports.cast:
+                try:
+                    self._bring_to_life(activation)
+                except GangGPTError as error:
+                    self._refuse(actor, error)
+                    continue
+            if not self._holds(actor):
+                self._refuse(actor, Moved(actor))
+                continue
+            host.hot[actor] = activation
+            self._shards.pop(actor)
+            for envelope, delivery, slot in self._mailboxes.pop(actor):
+                host.take(activation, envelope, delivery, slot)
+            if activation.state is None:
+                del host.hot[actor]
+
+    def _bring_to_life(self, activation: Activation) -> None:
+        """The first turn of a member of the cast: the creating command its world file made."""
+        name, body = self._host.ports.cast[activation.actor]
+        now_s = self._host.now_s()
+        first = derived_command_id(now_s, activation.actor, 0, name)
+        self._host.turn(activation, Envelope(first, activation.actor, "world", name, Raw(body)), now_s)
+
+    def _refuse(self, actor: str, error: GangGPTError) -> None:
+        self._shards.pop(actor, None)
+        for envelope, delivery, slot in self._mailboxes.pop(actor, ()):
+            delivery.settle(slot, reply_error(envelope.id, error))

@@ -1,0 +1,30 @@
+"""What it looks like when a store is away, told apart from what is our mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+
+from ganggpt.errors import Unavailable
+
+LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
+"""Errors after which nobody can say whether a statement took effect."""
+
+
+@contextmanager
+def database_may_be_away() -> Iterator[None]:
+    """Turn the loss of the database into Unavailable: for reads, and for writes that may be done twice."""
+    try:
+        yield
+    except LOST as lost:
+        raise Unavailable("the database") from lost
