@@ -1,0 +1,204 @@
+"""A server process that never outlives its owner.
+
+The server is started by a small shell that waits on a pipe whose other end only the owner holds. When the owner closes
+it, or dies in any way (also ``kill -9``), the shell asks the server to stop. The shell is the server's parent, so the
+process number it signals cannot have been given to somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Final
+
+import psutil
+
+from ganggpt.errors import StartFailed
+
+_GUARD: Final = """
+signal=$1; log=$2; shift 2
+"$@" </dev/null >>"$log" 2>&1 &
+echo $!
+exec >&-
+read -r _
+kill -s "$signal" $! 2>/dev/null
+wait $!
+"""
+_SOCKET_PATH_MAX: Final = 100
+"""Bytes a Unix socket path may have everywhere (the limit is 107 on Linux and 103 on macOS)."""
+_LOG_BYTES_MAX: Final = 16 * 1024 * 1024
+
+
+class GuardedServer:
+    """Owns one child server: starting it under its guard, asking it to stop, killing it when it does not.
+
+    ``stop_signal`` is the name of the signal that makes it stop cleanly. All methods block.
+    """
+
+    def __init__(self, name: str, argv: Sequence[str], log: Path, stop_signal: str, uid: int | None = None) -> None:
+        self.name = name
+        self._argv = list(argv)
+        self._log = log
+        self._stop_signal = stop_signal
+        self._uid = uid
+        self._guard: subprocess.Popen[str] | None = None
+        self.pid: int | None = None
+
+    def start(self) -> int:
+        """Start the server and return its process number; it is not ready yet."""
+        with contextlib.suppress(FileNotFoundError):
+            if self._log.stat().st_size > _LOG_BYTES_MAX:
+                self._log.replace(self._log.with_suffix(".log.old"))
+        self._guard = subprocess.Popen(  # noqa: S603 - our own words and paths, no shell expands them
+            ["/bin/sh", "-c", _GUARD, f"{self.name}-guard", self._stop_signal, str(self._log), *self._argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=self._log.parent,
+            # A terminal's Ctrl-C must reach the owner alone: it drains first and stops its servers last.
+            start_new_session=True,
+            user=self._uid,
+            extra_groups=None if self._uid is None else [],
+        )
+        assert self._guard.stdout is not None
+        line = self._guard.stdout.readline()
+        self._guard.stdout.close()
+        if not line.strip():
+            raise StartFailed(self.name, "its guard process ended at once", f"See {self._log}.")
+        self.pid = int(line)
+        return self.pid
+
+    def is_running(self) -> bool:
+        """Whether the server process lives."""
+        return self.pid is not None and self._guard is not None and process_lives(self.pid)
+
+    def stop(self, timeout_s: float) -> None:
+        """Ask the server to stop; after ``timeout_s`` seconds kill it. Does nothing where it is not started."""
+        guard, pid = self._guard, self.pid
+        if guard is None or pid is None:
+            return
+        assert guard.stdin is not None
+        guard.stdin.close()
+        try:
+            guard.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            # The guard has not reaped it yet, so the number is still the server's own.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+            guard.wait(timeout_s)
+        self._guard = self.pid = None
+
+    def log_tail(self, lines: int = 6) -> str:
+        """The last lines the server wrote, for an error message."""
+        try:
+            text = self._log.read_bytes()[-8192:].decode(errors="replace")
+        except FileNotFoundError:
+            return "it wrote no log"
+        return " | ".join(text.strip().splitlines()[-lines:]) or "its log is empty"
+
+
+class DirectoryLock:
+    """Says that one living process owns a data directory; the kernel lets go of it when that process ends."""
+
+    def __init__(self, path: Path, part: str) -> None:
+        self._path = path
+        self._part = part
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Raises StartFailed where another living process holds it."""
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise StartFailed(
+                self._part,
+                f"{self._path.parent} is in use by process {holder}",
+                "Stop it or use another data directory.",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let go; harmless where it is not held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def process_lives(pid: int) -> bool:
+    """Whether a process runs and is not just waiting to be reaped."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def stop_orphan(pid: int, home: Path, polite_signal: int, timeout_s: float) -> None:
+    """Stop a server that outlived its owner and its guard: process ``pid``, if it works in ``home``.
+
+    The caller holds the directory's lock, so no living owner misses it.
+    """
+    try:
+        process = psutil.Process(pid)
+        if Path(process.cwd()) != home:
+            return
+        process.send_signal(polite_signal)
+        try:
+            process.wait(timeout_s)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(timeout_s)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        # Gone, or the number belongs to a stranger by now.
+        return
+
+
+def socket_directory(wanted: Path, socket_name: str, uid: int | None) -> Path:
+    """A private directory whose socket path is short enough: ``wanted``, else a stable one under the temporary
+    directory. Raises StartFailed where somebody else made that one first."""
+    if len(os.fsencode(wanted / socket_name)) > _SOCKET_PATH_MAX:
+        short = "ganggpt-" + blake2b(os.fsencode(wanted), digest_size=8).hexdigest()
+        wanted = Path(tempfile.gettempdir()) / short
+        if len(os.fsencode(wanted / socket_name)) > _SOCKET_PATH_MAX:
+            wanted = Path("/tmp") / short  # noqa: S108 - owner and mode are checked below
+    wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_directory(wanted, uid)
+    return wanted
+
+
+def own_directory(path: Path, uid: int | None) -> None:
+    """Make a directory private to the user a server runs as. Raises StartFailed where it belongs to a stranger."""
+    wanted = os.geteuid() if uid is None else uid
+    stat = path.lstat()
+    if stat.st_uid not in {wanted, os.geteuid()}:
+        raise StartFailed("an embedded server", f"{path} belongs to user {stat.st_uid}", "Remove that directory.")
+    if stat.st_uid != wanted:
+        os.chown(path, wanted, -1)
+    path.chmod(0o700)
+
+
+def wait_until_ready(server: GuardedServer, is_ready: bool, started_s: float, timeout_s: float) -> bool:
+    """One step of a readiness loop: True when ready, False to look again. Raises StartFailed when the server ended or
+    the time is over."""
+    if is_ready:
+        return True
+    if not server.is_running():
+        raise StartFailed(server.name, f"it ended at once: {server.log_tail()}", "The log names the cause.")
+    if time.monotonic() - started_s > timeout_s:
+        raise StartFailed(server.name, f"not ready after {timeout_s:.0f} s: {server.log_tail()}", "The log names it.")
+    time.sleep(0.01)
+    return False
