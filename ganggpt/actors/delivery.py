@@ -22,8 +22,7 @@ class Delivery:
     def settle(self, slot: int, reply: bytes, ticket: int = 0) -> None:
         """Fill a slot with a finished reply map that may leave once ``ticket`` is durable."""
         self.replies[slot] = reply
-        if ticket > self.ticket:
-            self.ticket = ticket
+        self.ticket = max(self.ticket, ticket)
         self._missing -= 1
         if not self._missing and self._all_in is not None and not self._all_in.done():
             self._all_in.set_result(None)

@@ -184,14 +184,17 @@ class Host:
     async def deliver(self, envelopes: Sequence[Envelope]) -> list[bytes]:
         """Run a batch of commands; the finished reply maps come back in its order once they are durable.
 
-        Raises Fenced or CommitUnknown when the incarnation ended meanwhile: then the outcome is unknown.
+        Raises Fenced, CommitUnknown or Unavailable when it ended or stalled meanwhile: then the outcome is unknown.
         """
         delivery = Delivery(len(envelopes))
         for slot, envelope in enumerate(envelopes):
             self.accept(envelope, delivery, slot)
-        async with asyncio.timeout(self.options.delivery_s):
-            await delivery.all_in()
-            await self.committer.durable(delivery.ticket)
+        try:
+            async with asyncio.timeout(self.options.delivery_s):
+                await delivery.all_in()
+                await self.committer.durable(delivery.ticket)
+        except TimeoutError:
+            raise Unavailable(f"an answer of host {self.name}") from None
         if self.committer.failed is not None:
             raise self.committer.failed
         return delivery.replies
@@ -278,7 +281,8 @@ class Host:
             raise
         except msgspec.ValidationError as misfit:
             raise InvalidInput(envelope.name, str(misfit)) from misfit
-        except Exception as mistake:  # noqa: BLE001 - a mistake in one rule must not take thousands of other actors down
+        except Exception as mistake:
+            # A mistake in one rule must not take thousands of other actors down.
             self.counts.mistakes += 1
             log.exception("%s on %s failed", envelope.name, activation.actor)
             raise InternalError(activation.actor, envelope.name) from mistake

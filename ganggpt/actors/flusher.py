@@ -1,0 +1,76 @@
+"""Write-behind of the user's tables: coalesced, at most one flush interval late, rebuildable from the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ganggpt.actors.activation import Activation
+from ganggpt.errors import Unavailable
+
+if TYPE_CHECKING:
+    from ganggpt.actors.host import Host
+
+log = logging.getLogger(__name__)
+
+
+class Flusher:
+    """Owns the way of changed states into ``players``, ``npc_memories``, ``faction_relationships``, ``missions`` and
+    ``companions``. Only committed states are flushed, so the tables never show what a crash takes back."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._catch_up = True
+        self._one_at_a_time = asyncio.Lock()
+
+    def catch_up(self) -> None:
+        """New shards: flush whatever their last owner committed but did not flush."""
+        self._catch_up = True
+
+    async def run(self) -> None:
+        """Flush for ever."""
+        while True:
+            try:
+                if self._catch_up:
+                    await self._adopt()
+                await self.flush()
+            except Unavailable:
+                log.warning("%s: the flush waits, the database is away", self._host.name)
+            await asyncio.sleep(self._host.options.flush_s)
+
+    async def flush(self) -> None:
+        """Flush what is dirty now. Raises Unavailable, and keeps it dirty then."""
+        async with self._one_at_a_time:
+            host = self._host
+            if not host.dirty:
+                return
+            through_s = host.now_s()
+            dirty, host.dirty = host.dirty, {}
+            changes = [(a, a.flushed, a.state) for a in dirty.values()]
+            try:
+                await host.committer.durable(max(a.written for a in dirty.values()))
+                await self._write(changes, through_s)
+            except BaseException:
+                host.dirty = dirty | host.dirty
+                raise
+
+    async def _write(self, changes: list[tuple[Activation, Any, Any]], through_s: float) -> None:
+        host = self._host
+        rows = await host.ports.flush.flush(host.epoch, [(a.actor, old, new) for a, old, new in changes], through_s)
+        host.counts.flushed_rows += rows
+        host.ports.forget_cached([a.actor for a, _, _ in changes])
+        for activation, _, new in changes:
+            activation.flushed = new
+
+    async def _adopt(self) -> None:
+        """Wake the actors with unflushed turns; with nothing flushed yet, the whole state goes out again."""
+        host = self._host
+        unflushed = await host.ports.hosts.unflushed(host.epoch)
+        await host.waker.activate(list(unflushed))
+        for actor in unflushed:
+            activation = host.hot.get(actor)
+            if activation is not None:
+                activation.flushed = None
+                host.dirty[actor] = activation
+        self._catch_up = False

@@ -1,0 +1,209 @@
+"""The router: from a command to the host that holds its actor, with adaptive coalescing.
+
+Each host has a lane with a bounded queue and a few calls in flight; whatever gathered while a call ran goes with the
+next one. A failed or redirected call is sent again under the same command ids, which the actor's window makes safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
+from ganggpt.actors.ports import ReplySink
+from ganggpt.actors.shards import Routes
+from ganggpt.errors import GangGPTError, Overloaded, Unavailable
+
+log = logging.getLogger(__name__)
+
+HostCall = Callable[[str, bytes], Awaitable[bytes]]
+"""Sends an encoded batch to a host by name and returns its encoded replies; raises GangGPTError when that failed."""
+LoadRoutes = Callable[[], Awaitable[Routes]]
+
+ENVELOPE_OVERHEAD: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RouterOptions:
+    """Bounds of a router. ``batch_bytes_max`` keeps a call below the size Ray passes inline (100 KB)."""
+
+    calls_max: int = 3
+    batch_max: int = 512
+    batch_bytes_max: int = 80_000
+    queue_max: int = 8192
+    deadline_s: float = 20.0
+    call_s: float = 18.0
+    retry_s: float = 0.05
+    retry_max_s: float = 0.5
+
+
+class Pending(NamedTuple):
+    """A command that waits for its answer."""
+
+    envelope: Envelope
+    sink: ReplySink
+    deadline: float
+
+
+class Lane:
+    """The way to one host: a queue, a few calls in flight."""
+
+    def __init__(self, host: str | None, router: Router) -> None:
+        self.host = host
+        self.queue: deque[Pending] = deque()
+        self.calls = 0
+        self._router = router
+        self._scheduled = False
+
+    def put(self, pending: Pending) -> None:
+        """Queue a command; it leaves at the end of this loop turn, with everything else that came in it."""
+        self.queue.append(pending)
+        if not self._scheduled and self.calls < self._router.options.calls_max:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        options = self._router.options
+        while self.queue and self.calls < options.calls_max:
+            batch: list[Pending] = []
+            size = 0
+            while self.queue and len(batch) < options.batch_max:
+                size += len(self.queue[0].envelope.body) + ENVELOPE_OVERHEAD
+                if batch and size > options.batch_bytes_max:
+                    break
+                batch.append(self.queue.popleft())
+            self.calls += 1
+            self._router.spawn(self._call(batch))
+
+    async def _call(self, batch: list[Pending]) -> None:
+        try:
+            await self._router.send(self.host, batch)
+        finally:
+            self.calls -= 1
+            self._pump()
+
+
+class Router:
+    """The real CommandPort. Owns the lanes, the routing table and every call in flight; ``close`` ends them."""
+
+    def __init__(self, call: HostCall, load_routes: LoadRoutes, options: RouterOptions | None = None) -> None:
+        self.options = options or RouterOptions()
+        self._call = call
+        self._load_routes = load_routes
+        self._routes: Routes | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._lanes: dict[str | None, Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+        self.retries = 0
+
+    @property
+    def waiting(self) -> int:
+        """Commands without an answer yet."""
+        return self._waiting
+
+    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink) -> None:
+        """See CommandPort."""
+        deadline = time.monotonic() + self.options.deadline_s
+        for envelope in envelopes:
+            if self._waiting >= self.options.queue_max:
+                sink(envelope.id, reply_error(envelope.id, Overloaded("the bridge", self.options.queue_max)))
+                continue
+            self._waiting += 1
+            self._lane_of(envelope).put(Pending(envelope, sink, deadline))
+
+    async def ask(self, envelope: Envelope) -> bytes:
+        """See CommandPort."""
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def sink(_: bytes, reply: bytes) -> None:
+            if not future.done():
+                future.set_result(reply)
+
+        self.submit([envelope], sink)
+        return await future
+
+    async def close(self) -> None:
+        """End every call; what was still waiting is answered ``unavailable``."""
+        for task in [*self._tasks, *([self._loading] if self._loading else [])]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for lane in self._lanes.values():
+            for pending in lane.queue:
+                self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
+            lane.queue.clear()
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        """Run a call as a task this router owns."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def send(self, host: str | None, batch: list[Pending]) -> None:
+        """One call with a batch: answer what was answered, send the rest again."""
+        if host is None:
+            await self._again(batch, Unavailable("the routing table"))
+            return
+        try:
+            replies = decode_replies(
+                await asyncio.wait_for(self._call(host, encode_batch([p.envelope for p in batch])), self.options.call_s)
+            )
+        except (GangGPTError, TimeoutError) as failed:
+            log.info("call to %s failed, %d commands go again: %s", host, len(batch), failed)
+            await self._again(batch, Unavailable(f"host {host}"))
+            return
+        moved = [p for p, r in zip(batch, replies, strict=True) if not self._settled(p, r)]
+        if moved:
+            await self._again(moved, Unavailable("the actor's shard"))
+
+    def _settled(self, pending: Pending, reply: bytes) -> bool:
+        error = error_of(reply)
+        if error is not None and error["code"] == "moved":
+            return False
+        self._answer(pending, reply)
+        return True
+
+    async def _again(self, batch: list[Pending], why: GangGPTError) -> None:
+        """Ask the routing table and send commands again, until their deadline."""
+        self.retries += len(batch)
+        now = time.monotonic()
+        late = [p for p in batch if p.deadline <= now]
+        for pending in late:
+            self._answer(pending, reply_error(pending.envelope.id, why))
+        alive = [p for p in batch if p.deadline > now]
+        if not alive:
+            return
+        age_s = self.options.deadline_s - (alive[0].deadline - now)
+        await asyncio.sleep(min(self.options.retry_max_s, self.options.retry_s + age_s / 10))
+        await self._refresh()
+        for pending in alive:
+            self._lane_of(pending.envelope).put(pending)
+
+    async def _refresh(self) -> None:
+        """Read the routing table once for all who ask at the same time."""
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.ensure_future(self._read_routes())
+        await asyncio.shield(self._loading)
+
+    async def _read_routes(self) -> None:
+        try:
+            self._routes = await self._load_routes()
+        except Unavailable as away:
+            log.warning("routing table not read: %s", away)
+
+    def _lane_of(self, envelope: Envelope) -> Lane:
+        host = None if self._routes is None else self._routes.host_of(envelope.to)
+        lane = self._lanes.get(host)
+        if lane is None:
+            lane = self._lanes[host] = Lane(host, self)
+        return lane
+
+    def _answer(self, pending: Pending, reply: bytes) -> None:
+        self._waiting -= 1
+        pending.sink(pending.envelope.id, reply)
