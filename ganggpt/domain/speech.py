@@ -1,0 +1,201 @@
+"""The brief an actor hands to its mind: everything one utterance may know, and nothing it may change.
+
+A brief is data. What a player said stands in ``heard`` as a quotation; a mind turns a brief into at most SAID_MAX
+characters and that is all it can do. The scripted mind and a model read the same brief.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from ganggpt.domain.memory import Memory, last_s
+from ganggpt.domain.words import words_of
+from ganggpt.domain.world import World
+
+SAID_MAX: Final = 500
+HEARD_MAX: Final = 500
+OPENERS_MAX: Final = 6
+"""How many of its last openings a speaker avoids."""
+_OPENER_WORDS: Final = 3
+
+Act = Literal[
+    "greet",
+    "bye",
+    "answer",
+    "wonder",
+    "welcome",
+    "insulted",
+    "flattered",
+    "forgive",
+    "how_are_you",
+    "introduce",
+    "politics",
+    "no_politics",
+    "remember",
+    "no_memory",
+    "tell_about",
+    "dont_know",
+    "brush_off",
+    "thank",
+    "delight",
+    "afraid",
+    "defiant",
+    "hint_work",
+    "offer_work",
+    "repeat_work",
+    "no_work",
+    "refuse_work",
+    "obey",
+    "refuse_order",
+]
+
+
+class Cited(Struct, frozen=True, gc=False):
+    """A memory to bring up. ``age`` says in words how long ago; ``own`` that it is about the listener."""
+
+    no: int
+    kind: str
+    text: str
+    source: str
+    age: str
+    own: bool
+
+
+class Politics(Struct, frozen=True, gc=False):
+    """What the speaker knows of its own faction: names, each None where there is none."""
+
+    own: str
+    friend: str | None
+    enemy: str | None
+
+
+class Brief(Struct, frozen=True, gc=False, kw_only=True):
+    """What to say and to whom. ``act``: what the utterance does. ``mood`` and ``standing``: the labels of ``feeling``.
+
+    ``listener``: what they call themselves, or "". ``heard``: what they said, data only. ``place``: name of a district.
+    ``facts``: further words an act needs (title, reward, item, order, topic, said_of). ``avoid``: recent openings.
+    """
+
+    speaker: str
+    role: str
+    style: str
+    act: Act
+    mood: str
+    standing: str
+    listener: str = ""
+    heard: str = ""
+    memory: Cited | None = None
+    politics: Politics | None = None
+    place: str = ""
+    backstory: str = ""
+    facts: Mapping[str, str] = {}
+    avoid: tuple[str, ...] = ()
+
+
+_AGES: Final = (
+    (10 * 60, "just now"),
+    (6 * 3600, "a little while ago"),
+    (20 * 3600, "earlier today"),
+    (44 * 3600, "yesterday"),
+    (5 * 86_400, "a few days ago"),
+    (13 * 86_400, "last week"),
+    (32 * 86_400, "a few weeks ago"),
+    (75 * 86_400, "last month"),
+    (300 * 86_400, "some months ago"),
+)
+
+
+def age_label(elapsed_s: float) -> str:
+    """How long ago something was, as people say it."""
+    return next((label for top, label in _AGES if elapsed_s < top), "a long time ago")
+
+
+def cited(memory: Memory, now_s: float, listener: str | None) -> Cited:
+    """A memory as it goes into a brief for this listener (an actor id)."""
+    own = listener is not None and memory.about == listener
+    return Cited(memory.no, memory.kind, memory.text, memory.source, age_label(now_s - last_s(memory)), own)
+
+
+def opener_of(said: str) -> str:
+    """The opening of an utterance by which a repetition is noticed: its first three words in lower case."""
+    return " ".join(words_of(said[:80])[:_OPENER_WORDS])
+
+
+def with_opener(openers: tuple[str, ...], said: str) -> tuple[str, ...]:
+    """The recent openings after one more utterance."""
+    return (*openers, opener_of(said))[-OPENERS_MAX:]
+
+
+def politics_of(world: World, faction: str | None) -> Politics | None:
+    """Own faction with its best friend and worst enemy by the world's sheets; None for people of no known faction."""
+    sheet = world.factions.get(faction) if faction is not None else None
+    if sheet is None:
+        return None
+    known = sorted((value, other) for other, value in sheet.relations.items() if other in world.factions)
+    friend = world.factions[known[-1][1]].name if known and known[-1][0] > 0 else None
+    enemy = world.factions[known[0][1]].name if known and known[0][0] < 0 else None
+    return Politics(sheet.name, friend, enemy)
+
+
+def said_of(world: World, topic: str, own_faction: str | None) -> str | None:
+    """What anybody in this world knows of a topic: a faction, a person or a district named in it; else None.
+
+    A person of a faction says where theirs stands with the one asked about.
+    """
+    asked = set(words_of(topic))
+    for faction in world.factions.values():
+        if _names(asked, faction.name, faction.id):
+            return _of_faction(world, faction.id, own_faction)
+    for npc in world.npcs.values():
+        if _names(asked, npc.name, npc.id):
+            home = world.districts.get(npc.home)
+            lives = f" from {home.name}" if home is not None else ""
+            side = world.factions.get(npc.faction) if npc.faction is not None else None
+            runs = f", runs with {side.name}" if side is not None else ", runs with nobody"
+            return f"{npc.name}, {npc.role}{lives}{runs}"
+    for district in world.districts.values():
+        if _names(asked, district.name, district.id):
+            held = next((f.name for f in world.factions.values() if district.id in f.territories), None)
+            return f"{district.name} is {held} ground" if held else f"{district.name} belongs to nobody"
+    return None
+
+
+_BLAND: Final = frozenset(
+    ("the", "of", "and", "a", "club", "crew", "gang", "family", "city", "boys", "street", "north", "south")
+)
+
+
+def _names(asked: set[str], name: str, id: str) -> bool:  # noqa: A002
+    """Whether a telling word of a name was asked about, or all of a short one's, or the id."""
+    telling = [word for word in words_of(name) if word not in _BLAND] or words_of(name)
+    return (
+        id in asked
+        or any(len(word) > 3 and word in asked for word in telling)
+        or (len(telling) > 0 and all(word in asked for word in telling))
+    )
+
+
+def _of_faction(world: World, asked: str, own: str | None) -> str:
+    sheet = world.factions[asked]
+    if asked == own:
+        return f"{sheet.name} is us"
+    home = world.districts.get(sheet.home)
+    seat = f"{sheet.name} sits in {home.name}" if home is not None else f"{sheet.name} is around"
+    ours = world.factions.get(own) if own is not None else None
+    if ours is None:
+        return seat
+    relation = ours.relations.get(asked, 0)
+    return f"{seat}, and {ours.name} {_relation_words(relation)}"
+
+
+def _relation_words(relation: int) -> str:
+    if relation <= -50:
+        return "would bury them if it could"
+    if relation <= -15:
+        return "has bad blood with them"
+    if relation < 15:
+        return "has no quarrel with them"
+    return "gets along with them" if relation < 50 else "stands by them"

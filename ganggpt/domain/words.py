@@ -1,0 +1,147 @@
+"""What a text is made of: whole words, stems and tone, by plain rules.
+
+Cheap, deterministic and deliberately shallow: its answers pick words and move feelings by a few bounded points, never
+anything of value. Only whole words count, and negation does: an ambassador is not sad, and "not bad" is good.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_NEGATION_REACH: Final = 3
+VALENCE_MAX: Final = 3
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split())
+
+
+_KIND_WORDS: Final = _set(
+    """
+    admire amazing appreciate awesome beautiful best blessed brave brilliant charming cool delicious
+    fantastic friend friendly generous glad good grateful great happy helped hero honest honor honour incredible
+    kind legend love loved lovely loyal lucky nice perfect pleasure pretty proud respect saved smart solid
+    superb sweet thank thanks trust welcome wonderful wow
+    """
+)
+_HARSH_WORDS: Final = _set(
+    """
+    arrested attacked awful bad bastard beat bitch bleeding boring broke burned clown corpse coward crap crashed
+    damn dead despise died dirty disgusting dumb explosion fat filthy fool fuck fucking garbage gunfire
+    gunshots hate hated horrible hurt idiot ignorant insane insult jerk killed lame liar loser lousy moron
+    murder pathetic pig punk rat robbed rude sad scum shit shot shut smell snitch stabbed stole
+    stupid sucks terrible threat traitor trash ugly useless weak worse worst worthless wrecked
+    """
+)
+_NEGATIONS: Final = _set(
+    """
+    ain't aint aren't arent can't cannot cant didn't didnt doesn't doesnt don't dont hardly isn't isnt never no
+    nobody none not nothing wasn't wasnt weren't without won't wont
+    """
+)
+_STOP_WORDS: Final = _set(
+    """
+    a about again ain't all am an and any anything are as at back be been but by came can could did do does don't
+    ever for from get got had has have he heard her here him his how i i'm i've if in into is it it's its just
+    know last like me mean my no not of off on or our out over please recall remember said say she so some something
+    still than that that's the their them then there they think this those to too up us was we well were
+    what what's when where which who will with would yes you you're your
+    """
+)
+_IRREGULAR: Final = _pairs(
+    """
+    gave=give given=give stole=steal stolen=steal shot=shoot met=meet took=take taken=take brought=bring bought=buy
+    sold=sell fought=fight ran=run saw=see seen=see drove=drive driven=drive lost=lose paid=pay broke=break went=go
+    told=tell said=say men=man women=woman knives=knife spoke=speak threw=throw hid=hide
+    """
+)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in order, lower case."""
+    return _WORD.findall(text.replace("\u2019", "'").lower())
+
+
+def stem(word: str) -> str:
+    """A light stem: enough that rob, robs, robbed and robbing meet; not a linguist's."""
+    word = _IRREGULAR.get(word, word)
+    word = word.removesuffix("'s")
+    if len(word) <= 3:
+        return word
+    if word.endswith("ies"):
+        word = word[:-3] + "y"
+    elif word.endswith("ing") and len(word) > 5:
+        word = _undoubled(word[:-3])
+    elif word.endswith("ed") and len(word) > 4:
+        word = _undoubled(word[:-2])
+    elif word.endswith("es") and len(word) > 4:
+        word = word[:-2]
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+def _undoubled(word: str) -> str:
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+        return word[:-1]
+    return word
+
+
+@lru_cache(maxsize=4096)
+def tokens(text: str) -> frozenset[str]:
+    """The stems of a text's content words. Kept for the most recent texts, because recall asks for the same ones."""
+    return frozenset(stem(word) for word in words_of(text) if word not in _STOP_WORDS)
+
+
+def valence(text: str) -> int:
+    """How kind (to +3) or harsh (to −3) a text sounds. A negation up to three words before turns a word round."""
+    words = words_of(text)
+    if _KIND_WORDS.isdisjoint(words) and _HARSH_WORDS.isdisjoint(words):
+        return 0
+    score = 0
+    for place, word in enumerate(words):
+        sign = (word in _KIND_WORDS) - (word in _HARSH_WORDS)
+        if sign:
+            negated = not _NEGATIONS.isdisjoint(words[max(0, place - _NEGATION_REACH) : place])
+            score += -sign if negated else sign
+    return max(-VALENCE_MAX, min(VALENCE_MAX, score))
+
+
+_DETERMINERS: Final = _set(
+    """
+    a an another any both each five four her his its many my nine no one our seven several six some ten the their
+    these this those three two your
+    """
+)
+_UNCOUNTED: Final = _set(
+    """
+    advice ammo ammunition beer bread cash clothing coffee food fuel gasoline gold information jewellery jewelry
+    medicine money rum silver soup tea tequila water whiskey whisky wine
+    """
+)
+
+
+def with_article(thing: str) -> str:
+    """A thing as it stands in a sentence: silver watch → a silver watch, cash → some cash, two beers → two beers."""
+    words = words_of(thing)
+    if not words or words[0] in _DETERMINERS or words[0][0].isdigit() or thing[0] == "$":
+        return thing
+    if words[-1] in _UNCOUNTED or (words[-1].endswith("s") and not words[-1].endswith(("ss", "us", "is"))):
+        return f"some {thing}"
+    return f"{'an' if words[0][0] in 'aeiou' else 'a'} {thing}"
+
+
+def clipped(text: str, length_max: int) -> str:
+    """A text cut at a word's end to at most ``length_max`` characters, with an ellipsis where it was cut."""
+    if len(text) <= length_max:
+        return text
+    head = text[: length_max - 1]
+    cut = head.rfind(" ")
+    return (head[:cut] if cut > length_max // 2 else head).rstrip(" ,;:-") + "…"
