@@ -133,6 +133,7 @@ class Host:
         self._ahead_s = registration.now_s - time.monotonic()
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._draining = False
+        self.ready = asyncio.Event()
         self._late: set[asyncio.Task[None]] = set()
         self.committer = Committer(
             ports.journal,
@@ -153,9 +154,10 @@ class Host:
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
-        await self.refresh_shards()
         try:
             async with asyncio.TaskGroup() as tasks:
+                await self.refresh_shards()
+                self.ready.set()
                 tasks.create_task(self.committer.run())
                 tasks.create_task(self.waker.run())
                 tasks.create_task(self.outbox.run())

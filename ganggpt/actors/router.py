@@ -108,6 +108,10 @@ class Router:
         """Commands without an answer yet."""
         return self._waiting
 
+    async def start(self) -> None:
+        """Read the routing table once, so that the first command does not wait for it."""
+        await self._refresh()
+
     def submit(self, envelopes: Sequence[Envelope], sink: ReplySink) -> None:
         """See CommandPort."""
         deadline = time.monotonic() + self.options.deadline_s
@@ -154,6 +158,10 @@ class Router:
             replies = decode_replies(
                 await asyncio.wait_for(self._call(host, encode_batch([p.envelope for p in batch])), self.options.call_s)
             )
+        except asyncio.CancelledError:
+            for pending in batch:
+                self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
+            raise
         except (GangGPTError, TimeoutError) as failed:
             log.info("call to %s failed, %d commands go again: %s", host, len(batch), failed)
             await self._again(batch, Unavailable(f"host {host}"))

@@ -1,0 +1,143 @@
+"""The supervisor: sees to it that every shard has a live host. All its knowledge is in Postgres.
+
+It may die and come back anywhere; running hosts do not need it. It starts hosts, gives orphaned shards to live ones
+and fences hosts that fell silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ganggpt.errors import StartFailed, Unavailable
+from ganggpt.persistence.hosts import PostgresHosts
+
+log = logging.getLogger(__name__)
+
+
+class Fleet(Protocol):
+    """How host processes are started and reached; Ray in production, plain tasks in tests."""
+
+    async def start(self, name: str, kind: str) -> None:
+        """Start a host process, or find the one that runs; returns once it answers. Raises Unavailable."""
+        ...
+
+    async def restart(self, name: str, kind: str) -> None:
+        """End a host process that fell silent; it starts anew by itself."""
+        ...
+
+    async def refresh(self, name: str) -> None:
+        """Tell a host that its shards changed. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What should run: the number of shared hosts and the actors with a residence of their own.
+
+    ``lease_s``: how long a host may be silent before it is fenced, by the database's clock.
+    """
+
+    hosts: int
+    own: tuple[str, ...]
+    lease_s: float = 10.0
+    round_s: float = 1.0
+    starts_at_once: int = 3
+
+
+def host_names(count: int) -> list[str]:
+    """Names of the shared hosts of a plan."""
+    return [f"host:{n}" for n in range(count)]
+
+
+class Supervisor:
+    """Owns no state but the plan. ``boot`` once, then ``run`` for ever."""
+
+    def __init__(self, hosts: PostgresHosts, fleet: Fleet, plan: Plan) -> None:
+        self._hosts = hosts
+        self._fleet = fleet
+        self._plan = plan
+        self.booted = asyncio.Event()
+
+    async def boot(self) -> None:
+        """Make the plan true: residences, hosts, shards. Idempotent; a restarted supervisor finds it all in place.
+
+        Raises StartFailed when another cluster runs this world.
+        """
+        await self._settle_residences()
+        gate = asyncio.Semaphore(self._plan.starts_at_once)
+
+        async def start(name: str, kind: str) -> None:
+            async with gate:
+                await self._fleet.start(name, kind)
+
+        async with asyncio.TaskGroup() as tasks:
+            for name in host_names(self._plan.hosts):
+                tasks.create_task(start(name, "shared"))
+            for actor in self._plan.own:
+                tasks.create_task(start(actor, "own"))
+        await self.round()
+        self.booted.set()
+
+    async def run(self) -> None:
+        """Look after everything, round after round."""
+        while True:
+            await asyncio.sleep(self._plan.round_s)
+            try:
+                await self.round()
+            except Unavailable as away:
+                log.warning("supervisor waits: %s", away)
+
+    async def round(self) -> None:
+        """One look: fence the silent, give orphans a home."""
+        for name in await self._hosts.fence_stale(self._plan.lease_s):
+            log.warning("host %s was silent for %.0f s and is fenced", name, self._plan.lease_s)
+            await self._fleet.restart(name, "own" if name in self._plan.own else "shared")
+        orphans = await self._hosts.orphans()
+        await self._adopt([row.shard for row in orphans if row.residence == "shared"])
+        for row in orphans:
+            if row.residence == "own":
+                await self._fleet.start(row.shard, "own")
+
+    async def _adopt(self, shards: Sequence[str]) -> None:
+        if not shards:
+            return
+        live = [host.name for host in await self._hosts.alive() if host.kind == "shared"]
+        if not live:
+            return
+        routes = await self._hosts.routes()
+        load = Counter(dict.fromkeys(live, 0))
+        load.update(row.host for row in routes if row.host in load)
+        wanted: dict[str, str] = {}
+        for shard in shards:
+            name = min(live, key=lambda host: load[host])
+            load[name] += 1
+            wanted[shard] = name
+        await self._hosts.assign(wanted)
+        for name in set(wanted.values()):
+            await self._fleet.refresh(name)
+
+    async def _settle_residences(self) -> None:
+        rows = await self._hosts.routes()
+        planned = frozenset(self._plan.own)
+        if frozenset(row.shard for row in rows if row.residence == "own") == planned:
+            return
+        async with asyncio.timeout(self._plan.lease_s * 2):
+            while not await self._hosts.plan_own(sorted(planned)):
+                await self._hosts.fence_stale(self._plan.lease_s)
+                await asyncio.sleep(self._plan.round_s / 4)
+
+
+async def refuse_second_cluster(hosts: PostgresHosts, quiet_s: float = 2.5) -> None:
+    """Wait until the hosts of an earlier run are silent. Raises StartFailed when they are not: a world runs once."""
+    for _ in range(int(quiet_s * 4) + 1):
+        beating = [host for host in await hosts.alive() if host.silent_s < quiet_s]
+        if not beating:
+            return
+        await asyncio.sleep(0.25)
+    names = ", ".join(host.name for host in beating)
+    raise StartFailed("the world", f"it already runs ({names} answer the database)", "Stop it first: ganggpt down")
