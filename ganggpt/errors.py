@@ -243,6 +243,19 @@ class WorldInvalid(GangGPTError):
         return f"{self.file}:{self.line}: {self.field}: {self.problem}"
 
 
+class WorldRejected(GangGPTError):
+    """A folder of world files has mistakes: all that were found, in the order of files and lines."""
+
+    code = "world_invalid"
+
+    def __init__(self, problems: tuple[WorldInvalid, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
 class StartFailed(GangGPTError):
     """A part of the runtime did not come up; ``fix`` says what the owner can do."""
 

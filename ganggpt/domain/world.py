@@ -6,8 +6,44 @@ Loaded once from the database and never changed while a world runs; everything t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final, Literal, get_args
 
+import msgspec
 from msgspec import Struct
+
+from ganggpt.errors import WorldInvalid
+
+DeedVerb = Literal[
+    "deliver",
+    "collect",
+    "talk_to",
+    "threaten",
+    "defend",
+    "steal_vehicle",
+    "race",
+    "sabotage",
+    "escort",
+    "eliminate",
+    "pay",
+    "scout",
+]
+"""What a player can be reported to have done, and so what a mission can ask for."""
+
+DEED_VERBS: Final[tuple[DeedVerb, ...]] = get_args(DeedVerb)
+
+REWARD_BOUNDS: Final[Mapping[int, tuple[int, int]]] = {
+    1: (100, 1_500),
+    2: (250, 3_000),
+    3: (500, 6_000),
+    4: (1_000, 10_000),
+    5: (2_000, 16_000),
+    6: (3_500, 25_000),
+    7: (6_000, 40_000),
+    8: (9_000, 60_000),
+    9: (14_000, 90_000),
+    10: (20_000, 150_000),
+}
+"""The least and the most dollars a mission of each difficulty may pay, so that no template breaks the economy."""
 
 
 class District(Struct, frozen=True, kw_only=True):
@@ -87,3 +123,20 @@ class World(Struct, frozen=True, kw_only=True):
     factions: Mapping[str, FactionSheet] = {}
     npcs: Mapping[str, NpcSheet] = {}
     missions: Mapping[str, MissionTemplate] = {}
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(World)
+
+
+def encode_world(world: World) -> bytes:
+    """The world as it is stored: msgpack maps by field name, so that fields with defaults can be added later."""
+    return _encoder.encode(world)
+
+
+def decode_world(stored: bytes) -> World:
+    """The reverse of ``encode_world``. Raises WorldInvalid where the bytes are no world."""
+    try:
+        return _decoder.decode(stored)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WorldInvalid("(stored world)", 0, "(msgpack)", str(error)) from None
