@@ -59,7 +59,7 @@ class Flusher:
         host = self._host
         rows = await host.ports.flush.flush(host.epoch, [(a.actor, old, new) for a, old, new in changes], through_s)
         host.counts.flushed_rows += rows
-        host.ports.forget_cached([a.actor for a, _, _ in changes])
+        await host.ports.forget_cached([a.actor for a, _, _ in changes])
         for activation, _, new in changes:
             activation.flushed = new
 

@@ -12,7 +12,7 @@ import logging
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 RECENT_MAX: Final = 8192
 """Replies kept so that a quick retry is answered without reading the journal."""
+NEWS_MAX: Final = 1024
+"""Commits whose pushes wait to be announced; over it the sessions find them by their own look at the table."""
 LATE_MAX: Final = 1024
 """Late retries whose first answer may be looked up in the journal at one time."""
 
@@ -87,8 +89,8 @@ class HostPorts:
     world: World
     cast: Mapping[str, tuple[str, bytes]]
     mind: Mind
-    ring: Callable[[Sequence[PushRow]], None]
-    forget_cached: Callable[[Sequence[str]], None]
+    ring: Callable[[Sequence[PushRow]], Awaitable[None]]
+    forget_cached: Callable[[Sequence[str]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -135,11 +137,12 @@ class Host:
         self._draining = False
         self.ready = asyncio.Event()
         self._late: set[asyncio.Task[None]] = set()
+        self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
         self.committer = Committer(
             ports.journal,
             self.epoch,
             relaxed_s=options.relaxed_s,
-            on_pushes=ports.ring,
+            on_pushes=self._news_out,
             on_committed=self._count_commit,
         )
         self.waker = Waker(self)
@@ -164,6 +167,7 @@ class Host:
                 tasks.create_task(self.reminders.run())
                 tasks.create_task(self.flusher.run())
                 tasks.create_task(self.passivation.run())
+                tasks.create_task(self._announce())
                 tasks.create_task(self._beat())
         except BaseExceptionGroup as group:
             for error in group.exceptions:
@@ -375,6 +379,14 @@ class Host:
         self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
         if batch.posted:
             self.outbox.post(batch.posted)
+
+    def _news_out(self, pushes: Sequence[PushRow]) -> None:
+        if not self._news.full():
+            self._news.put_nowait(pushes)
+
+    async def _announce(self) -> None:
+        while True:
+            await self.ports.ring(await self._news.get())
 
     async def _beat(self) -> None:
         while True:

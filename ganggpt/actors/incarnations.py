@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, w
 from ganggpt.actors.envelope import decode_batch, encode_replies
 from ganggpt.actors.host import Host, HostOptions, HostPorts
 from ganggpt.actors.routing import residences_of
+from ganggpt.actors.shards import Residences
 from ganggpt.errors import CommitUnknown, Unavailable
 from ganggpt.persistence.hosts import Registration
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Incarnations:
-    """Owns the current incarnation of a host. ``run`` ends with Fenced, or by cancellation."""
+    """Owns the current incarnation of a host. ``run`` ends by cancellation, or with a group that holds Fenced."""
 
     def __init__(self, name: str, kind: str, ports: HostPorts, options: HostOptions) -> None:
         self.name = name
@@ -36,8 +37,7 @@ class Incarnations:
     async def run(self) -> None:
         """Live. Raises Fenced when another owner took over."""
         while True:
-            registration = await self._register()
-            residences = residences_of(await self._ports.hosts.routes())
+            registration, residences = await self._register()
             host = Host(self.name, registration, residences, self._ports, self._options)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -46,7 +46,7 @@ class Incarnations:
                     self._host = host
                     self._live.set()
                     await running
-            except* CommitUnknown as unknown:
+            except* (CommitUnknown, Unavailable) as unknown:
                 log.warning("%s: incarnation %d ended: %s", self.name, registration.epoch, unknown.exceptions[0])
             finally:
                 self._host = None
@@ -95,12 +95,13 @@ class Incarnations:
         assert self._host is not None
         return self._host
 
-    async def _register(self) -> Registration:
+    async def _register(self) -> tuple[Registration, Residences]:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=0.1, max=5),
             before_sleep=before_sleep_log(log, logging.WARNING),
         ):
             with attempt:
-                return await self._ports.hosts.register(self.name, self._kind)
+                registration = await self._ports.hosts.register(self.name, self._kind)
+                return registration, residences_of(await self._ports.hosts.routes())
         raise AssertionError("retries without end have ended")

@@ -1,0 +1,61 @@
+"""How a host process opens everything it needs; the one place where the ports meet their real adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ganggpt.actors.host import HostOptions, HostPorts
+from ganggpt.actors.router import HostCall, Router
+from ganggpt.actors.routing import load_routes
+from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.persistence.cache import open_cache
+from ganggpt.persistence.flush_store import PostgresFlush
+from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.journal import PostgresJournal
+from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.world_store import load_world
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """What a host process is told when it starts; picklable, secrets included, so it never goes into a log."""
+
+    dsn: str = field(repr=False)
+    redis_url: str | None = field(repr=False, default=None)
+    name: str = ""
+    kind: str = "shared"
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    options: HostOptions = field(default_factory=HostOptions)
+    shared_cpus: float = 0.5
+    own_cpus: float = 0.01
+    log_level: str = "INFO"
+
+    def named(self, name: str, kind: str) -> HostSpec:
+        """The same for another host. An own host is one of many: it takes one connection and looks around less."""
+        if kind == "shared":
+            return replace(self, name=name, kind=kind)
+        pool = replace(self.pool, min_size=0, max_size=2)
+        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0)
+        return replace(self, name=name, kind=kind, pool=pool, options=options)
+
+
+async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
+    """Connect to the stores and read the world."""
+    pool = await open_pool(spec.dsn, spec.pool)
+    hosts = PostgresHosts(pool)
+    world, cast = await load_world(pool)
+    cache = open_cache(spec.redis_url)
+    pushes = PostgresPushes(pool, spec.redis_url)
+    peers = Router(call, lambda: load_routes(hosts))
+    return HostPorts(
+        journal=PostgresJournal(pool, spec.name),
+        hosts=hosts,
+        flush=PostgresFlush(pool),
+        peers=peers,
+        world=world,
+        cast=cast,
+        mind=ScriptedMind(),
+        ring=pushes.ring,
+        forget_cached=cache.forget_actors,
+    )

@@ -1,0 +1,218 @@
+"""Ray, in one place: the actor classes an operator sees in the dashboard, and how they are started and called.
+
+The classes differ in name only, so that the dashboard tells a faction from a host of thousands; all of them wrap
+``Incarnations`` in a few lines. State never lives in Ray: a restarted process finds everything in Postgres.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any, Final
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import ActorDiedError, RayError
+
+from ganggpt.actors.incarnations import Incarnations
+from ganggpt.actors.opening import HostSpec, open_host_ports
+from ganggpt.actors.supervisor import Fleet, Plan, Supervisor
+from ganggpt.domain.ids import kind_of
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.pool import open_pool
+
+log = logging.getLogger(__name__)
+
+NAMESPACE: Final = "ganggpt"
+SUPERVISOR: Final = "supervisor"
+START_S: Final = 60.0
+CALL_S: Final = 20.0
+
+
+class _HostProcess:
+    """What every host class does: carry incarnations, and end the process when fenced."""
+
+    def __init__(self, spec: HostSpec) -> None:
+        logging.basicConfig(level=spec.log_level)
+        # Ray runs the constructor of an async actor on its loop, so a restarted host lives before anybody calls it.
+        loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[Incarnations] = loop.create_future()
+        self._life = loop.create_task(self._live(spec))
+
+    async def deliver(self, batch: bytes) -> bytes:
+        """A batch of commands."""
+        return await (await self._opened).deliver(batch)
+
+    async def ready(self) -> dict[str, Any]:
+        """Answers once the first incarnation lives."""
+        return await (await self._opened).stats()
+
+    async def stats(self) -> dict[str, Any]:
+        """Counts of this host."""
+        return await (await self._opened).stats()
+
+    async def refresh(self) -> None:
+        """The supervisor changed this host's shards."""
+        await (await self._opened).refresh()
+
+    async def drain(self) -> None:
+        """Make everything durable and release the shards; the process ends by the caller's hand."""
+        await (await self._opened).drain()
+
+    async def passivate(self) -> int:
+        """Put every activation to sleep."""
+        return await (await self._opened).passivate()
+
+    async def pid(self) -> int:
+        """The process an operator (or a fault run) may look at."""
+        return os.getpid()
+
+    async def _live(self, spec: HostSpec) -> None:
+        """Carry incarnations. However that ends, the process ends with it: a fenced one must not answer anything any
+        more, and Ray starts a fresh one."""
+        try:
+            ports = await open_host_ports(spec, RayCalls().call)
+            incarnations = Incarnations(spec.name, spec.kind, ports, spec.options)
+            self._opened.set_result(incarnations)
+            await incarnations.run()
+        finally:
+            log.exception("%s ends", spec.name)
+            os._exit(1)
+
+
+@ray.remote
+class SharedHost(_HostProcess):
+    """Carries thousands of actors."""
+
+
+@ray.remote
+class NpcActor(_HostProcess):
+    """One NPC in a process of its own."""
+
+
+@ray.remote
+class FactionActor(_HostProcess):
+    """One faction in a process of its own."""
+
+
+@ray.remote
+class CompanionActor(_HostProcess):
+    """One companion in a process of its own."""
+
+
+_OWN_CLASSES: Final = {"npc": NpcActor, "faction": FactionActor, "companion": CompanionActor}
+
+
+class RayCalls:
+    """Calls hosts by name. Handles are looked up once and again only after the actor died for good."""
+
+    def __init__(self) -> None:
+        self._handles: dict[str, ActorHandle] = {}
+
+    async def call(self, host: str, batch: bytes) -> bytes:
+        """Deliver an encoded batch. Raises Unavailable when the call failed in any way: it goes again."""
+        try:
+            reply: bytes = await (await self.handle(host)).deliver.remote(batch)
+        except ActorDiedError as dead:
+            self._handles.pop(host, None)
+            raise Unavailable(f"host {host}") from dead
+        except RayError as failed:
+            raise Unavailable(f"host {host}") from failed
+        return reply
+
+    async def handle(self, host: str) -> ActorHandle:
+        """The handle of a host. Raises Unavailable when no such actor runs."""
+        handle = self._handles.get(host)
+        if handle is None:
+            try:
+                handle = await asyncio.to_thread(ray.get_actor, host, NAMESPACE)
+            except ValueError as missing:
+                raise Unavailable(f"host {host}") from missing
+            self._handles[host] = handle
+        return handle
+
+
+class RayFleet(Fleet):
+    """Starts hosts as detached Ray actors that Ray restarts wherever there is room."""
+
+    def __init__(self, spec: HostSpec, calls: RayCalls) -> None:
+        self._spec = spec
+        self._calls = calls
+
+    async def start(self, name: str, kind: str) -> None:
+        """See Fleet."""
+        cls = SharedHost if kind == "shared" else _OWN_CLASSES[kind_of(name)]
+        cpus = self._spec.shared_cpus if kind == "shared" else self._spec.own_cpus
+        handle = cls.options(
+            name=name,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=1000,
+            num_cpus=cpus,
+        ).remote(self._spec.named(name, kind))
+        try:
+            await asyncio.wait_for(_as_future(handle.ready.remote()), START_S)
+        except (RayError, TimeoutError) as failed:
+            raise Unavailable(f"host {name}") from failed
+
+    async def restart(self, name: str, kind: str) -> None:
+        """See Fleet."""
+        try:
+            ray.kill(await self._calls.handle(name), no_restart=False)
+        except Unavailable:
+            await self.start(name, kind)
+
+    async def refresh(self, name: str) -> None:
+        """See Fleet."""
+        try:
+            await asyncio.wait_for(_as_future((await self._calls.handle(name)).refresh.remote()), CALL_S)
+        except (RayError, TimeoutError) as failed:
+            raise Unavailable(f"host {name}") from failed
+
+
+@ray.remote
+class SupervisorActor:
+    """The supervisor as a detached Ray actor; its plan comes with its constructor, all else from Postgres."""
+
+    def __init__(self, spec: HostSpec, plan: Plan) -> None:
+        logging.basicConfig(level=spec.log_level)
+        loop = asyncio.get_running_loop()
+        self._booted: asyncio.Future[None] = loop.create_future()
+        self._life = loop.create_task(self._live(spec, plan))
+
+    async def boot(self) -> None:
+        """Returns once the plan is true. Raises what kept it from becoming so."""
+        await asyncio.shield(self._booted)
+
+    async def _live(self, spec: HostSpec, plan: Plan) -> None:
+        pool = await open_pool(spec.dsn, spec.pool)
+        supervisor = Supervisor(PostgresHosts(pool), RayFleet(spec, RayCalls()), plan)
+        try:
+            await supervisor.boot()
+            self._booted.set_result(None)
+            await supervisor.run()
+        finally:
+            log.exception("the supervisor ends")
+            os._exit(1)
+
+
+async def _as_future(reference: Any) -> Any:
+    return await reference
+
+
+def start_supervisor(spec: HostSpec, plan: Plan) -> ActorHandle:
+    """Start the supervisor, or find the one that runs."""
+    return SupervisorActor.options(
+        name=SUPERVISOR,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,
+        max_task_retries=-1,
+        num_cpus=0,
+    ).remote(spec, plan)
