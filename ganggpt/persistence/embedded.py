@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 from ganggpt.errors import StartFailed
 from ganggpt.persistence.guarded import (
+    Account,
     DirectoryLock,
     GuardedServer,
     own_directory,
@@ -127,10 +128,10 @@ class EmbeddedPostgres:
 
     def _start(self) -> str:
         binaries = _postgres_binaries()
-        uid = _unprivileged_uid(self._dir, binaries)
-        self._create_cluster(binaries, uid)
+        account = _unprivileged(self._dir, binaries)
+        self._create_cluster(binaries, account)
         self._clear_leftovers()
-        self._socket_dir = socket_directory(self._dir / "postgres.run", ".s.PGSQL.5432", uid)
+        self._socket_dir = socket_directory(self._dir / "postgres.run", ".s.PGSQL.5432", account)
         for leftover in (self._cluster / "postmaster.pid", self._socket_dir / ".s.PGSQL.5432.lock"):
             # We hold the directory's lock and the orphan is gone: a number in these files is somebody else's by now.
             leftover.unlink(missing_ok=True)
@@ -138,7 +139,7 @@ class EmbeddedPostgres:
         argv = [str(binaries / "postgres"), "-D", str(self._cluster)]
         argv += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         log = self._cluster / "server.log"
-        self._server = GuardedServer("postgres", argv, log, "INT", uid)
+        self._server = GuardedServer("postgres", argv, log, "INT", account)
         self._launch()
         self._create_database(binaries)
         return self.dsn
@@ -167,19 +168,19 @@ class EmbeddedPostgres:
             return False
         return len(lines) >= 8 and lines[0].strip() == str(self.pid) and lines[7].strip() == "ready"
 
-    def _create_cluster(self, binaries: Path, uid: int | None) -> None:
+    def _create_cluster(self, binaries: Path, account: Account | None) -> None:
         """initdb beside the final place and one rename, so that a kill in between leaves nothing half made."""
         if (self._cluster / "PG_VERSION").exists():
-            own_directory(self._cluster, uid)
+            own_directory(self._cluster, account)
             return
         fresh = self._dir / "postgres.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
-        own_directory(fresh, uid)
+        own_directory(fresh, account)
         options = f"--username {_DATABASE} --auth trust --encoding UTF8 --no-instructions"
         # Text sorts and compares the same on every machine, whatever its locales are.
         options += " --locale C --locale-provider builtin --builtin-locale C.UTF-8"
-        _run("embedded Postgres", [str(binaries / "initdb"), "--pgdata", str(fresh), *options.split()], uid)
+        _run("embedded Postgres", [str(binaries / "initdb"), "--pgdata", str(fresh), *options.split()], account)
         fresh.rename(self._cluster)
 
     def _clear_leftovers(self) -> None:
@@ -333,28 +334,29 @@ def _postgres_binaries() -> Path:
     )
 
 
-def _unprivileged_uid(data_dir: Path, binaries: Path) -> int | None:
+def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
     """Postgres refuses to run as root; where we are root, pick the user it runs as and let it pass the way to its
     files (search permission only). None where we are not root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
         try:
-            uid = pwd.getpwnam(name).pw_uid
+            entry = pwd.getpwnam(name)
         except KeyError:
             continue
+        account = Account(entry.pw_uid, entry.pw_gid)
         for target in (data_dir / "x", binaries / "x"):
             for folder in target.parents:
                 mode = stat.S_IMODE(folder.stat().st_mode)
                 if not mode & stat.S_IXOTH:
                     _log.warning("running as root: letting user %s pass through %s (o+x)", name, folder)
                     folder.chmod(mode | stat.S_IXOTH)
-        _run("embedded Postgres", [str(binaries / "postgres"), "--version"], uid)
-        return uid
+        _run("embedded Postgres", [str(binaries / "postgres"), "--version"], account)
+        return account
     raise StartFailed("embedded Postgres", "it does not run as root", "Run as another user or set DATABASE_URL.")
 
 
-def _run(part: str, argv: list[str], uid: int | None, stdin: str = "") -> None:
+def _run(part: str, argv: list[str], account: Account | None, stdin: str = "") -> None:
     """Run a short program of the wheel to its end. Raises StartFailed with what it said."""
     try:
         done = subprocess.run(  # noqa: S603 - binaries of the wheel
@@ -365,8 +367,9 @@ def _run(part: str, argv: list[str], uid: int | None, stdin: str = "") -> None:
             timeout=_START_TIMEOUT_S,
             check=False,
             cwd="/",
-            user=uid,
-            extra_groups=None if uid is None else [],
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else [],
         )
     except (subprocess.TimeoutExpired, PermissionError) as failed:
         raise StartFailed(part, str(failed), "Check that the virtual environment is readable.") from failed

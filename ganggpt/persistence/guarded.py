@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 import psutil
 
@@ -36,18 +36,27 @@ _SOCKET_PATH_MAX: Final = 100
 _LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
+class Account(NamedTuple):
+    """The user and group a server runs as where it must not run as ours."""
+
+    uid: int
+    gid: int
+
+
 class GuardedServer:
     """Owns one child server: starting it under its guard, asking it to stop, killing it when it does not.
 
     ``stop_signal`` is the name of the signal that makes it stop cleanly. All methods block.
     """
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path, stop_signal: str, uid: int | None = None) -> None:
+    def __init__(
+        self, name: str, argv: Sequence[str], log: Path, stop_signal: str, run_as: Account | None = None
+    ) -> None:
         self.name = name
         self._argv = list(argv)
         self._log = log
         self._stop_signal = stop_signal
-        self._uid = uid
+        self._run_as = run_as
         self._guard: subprocess.Popen[str] | None = None
         self.pid: int | None = None
 
@@ -65,8 +74,9 @@ class GuardedServer:
             cwd=self._log.parent,
             # A terminal's Ctrl-C must reach the owner alone: it drains first and stops its servers last.
             start_new_session=True,
-            user=self._uid,
-            extra_groups=None if self._uid is None else [],
+            user=None if self._run_as is None else self._run_as.uid,
+            group=None if self._run_as is None else self._run_as.gid,
+            extra_groups=None if self._run_as is None else [],
         )
         assert self._guard.stdout is not None
         line = self._guard.stdout.readline()
@@ -167,7 +177,7 @@ def stop_orphan(pid: int, home: Path, polite_signal: int, timeout_s: float) -> N
         return
 
 
-def socket_directory(wanted: Path, socket_name: str, uid: int | None) -> Path:
+def socket_directory(wanted: Path, socket_name: str, account: Account | None) -> Path:
     """A private directory whose socket path is short enough: ``wanted``, else a stable one under the temporary
     directory. Raises StartFailed where somebody else made that one first."""
     if len(os.fsencode(wanted / socket_name)) > _SOCKET_PATH_MAX:
@@ -176,13 +186,13 @@ def socket_directory(wanted: Path, socket_name: str, uid: int | None) -> Path:
         if len(os.fsencode(wanted / socket_name)) > _SOCKET_PATH_MAX:
             wanted = Path("/tmp") / short  # noqa: S108 - owner and mode are checked below
     wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own_directory(wanted, uid)
+    own_directory(wanted, account)
     return wanted
 
 
-def own_directory(path: Path, uid: int | None) -> None:
+def own_directory(path: Path, account: Account | None) -> None:
     """Make a directory private to the user a server runs as. Raises StartFailed where it belongs to a stranger."""
-    wanted = os.geteuid() if uid is None else uid
+    wanted = os.geteuid() if account is None else account.uid
     stat = path.lstat()
     if stat.st_uid not in {wanted, os.geteuid()}:
         raise StartFailed("an embedded server", f"{path} belongs to user {stat.st_uid}", "Remove that directory.")

@@ -1,0 +1,7 @@
+"""What alembic runs to find its database: the connection that ``migrate`` opened, inside its transaction."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

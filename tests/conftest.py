@@ -1,0 +1,98 @@
+"""Real stores for tests: one embedded Postgres and Redis a session, a fresh migrated database a test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.partitions import ensure_partitions
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One real Postgres for the whole session."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def template_database(postgres_server: EmbeddedPostgres) -> str:
+    """A migrated database that every test's own is copied from; nobody may be connected to it."""
+    await _administer(postgres_server, "CREATE DATABASE template_world")
+    dsn = postgres_server.dsn_of("template_world")
+    await migrate(dsn)
+    async with asyncpg.create_pool(dsn, min_size=0, max_size=1) as pool:
+        await ensure_partitions(pool)
+    return "template_world"
+
+
+@pytest.fixture
+async def database(postgres_server: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """The dsn of a fresh database with today's schema and parts, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    await _administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield postgres_server.dsn_of(name)
+    await _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def empty_database(postgres_server: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The dsn of a database that was never migrated."""
+    name = f"test_{next(_numbers)}"
+    await _administer(postgres_server, f"CREATE DATABASE {name}")
+    yield postgres_server.dsn_of(name)
+    await _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    """A small pool on the test's own database."""
+    async with asyncpg.create_pool(database, min_size=1, max_size=8, command_timeout=20) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """One real Redis for the whole session."""
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    if server.start() is None:
+        pytest.skip(str(server.absent_because))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def redis_url(redis_server: EmbeddedRedis) -> str:
+    """The url of the session's Redis, emptied."""
+    assert redis_server.url is not None
+    path = redis_server.url.removeprefix("unix://").split("?")[0]
+    reader, writer = await asyncio.wait_for(asyncio.open_unix_connection(path), 5)
+    writer.write(b"FLUSHALL\r\n")
+    assert await asyncio.wait_for(reader.readline(), 5) == b"+OK\r\n"
+    writer.close()
+    return redis_server.url
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A directory for a world of one's own."""
+    return tmp_path / "world"
+
+
+async def _administer(server: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(server.dsn_of("postgres"), timeout=10)
+    try:
+        await connection.execute(statement, timeout=30)
+    finally:
+        await connection.close()

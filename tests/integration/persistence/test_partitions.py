@@ -1,0 +1,73 @@
+"""Time parts are there before they are needed and gone when they are told to."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.partitions import (
+    JOURNAL_DAYS_AHEAD,
+    MEMORY_MONTHS_AHEAD,
+    drop_partitions_before,
+    ensure_partitions,
+    journal_part,
+    memory_part,
+)
+
+pytestmark = pytest.mark.integration
+
+_TURN = """
+INSERT INTO journal (actor, seq, day, at, epoch, command_id, by, name, body)
+VALUES ($1, $2, $3, $4, 1, gen_random_uuid(), 'server:s', 'Talk', '')
+"""
+
+
+async def _turn(pool: asyncpg.Pool, actor: str, seq: int, at: datetime) -> None:
+    await pool.execute(_TURN, actor, seq, at.date(), at)
+
+
+async def _part_of(pool: asyncpg.Pool, table: str, where: str) -> str:
+    name: str = await pool.fetchval(f"SELECT tableoid::regclass::text FROM {table} WHERE {where}")
+    return name
+
+
+async def test_many_callers_at_once_make_each_part_once(empty_database: str) -> None:
+    await migrate(empty_database)
+    async with asyncpg.create_pool(empty_database, min_size=0, max_size=4) as pool:
+        made = await asyncio.gather(*(ensure_partitions(pool) for _ in range(4)))
+        assert sorted(len(m) for m in made) == [0, 0, 0, JOURNAL_DAYS_AHEAD + 1 + MEMORY_MONTHS_AHEAD + 1]
+        assert await ensure_partitions(pool) == []
+
+
+async def test_a_turn_that_came_before_its_day_was_made_is_kept_and_moved(empty_database: str) -> None:
+    await migrate(empty_database)
+    now = datetime.now(UTC)
+    async with asyncpg.create_pool(empty_database, min_size=0, max_size=2) as pool:
+        await _turn(pool, "npc:early", 1, now)
+        await pool.execute(
+            "INSERT INTO npc_memories (npc_id, memory_type, content, created_at) VALUES ('mara', 'fact', '{}', $1)", now
+        )
+        assert await _part_of(pool, "journal", "actor = 'npc:early'") == "journal_other"
+        await ensure_partitions(pool)
+        assert await _part_of(pool, "journal", "actor = 'npc:early'") == journal_part(now.date()).name
+        assert await _part_of(pool, "npc_memories", "npc_id = 'mara'") == memory_part(now.date()).name
+
+
+async def test_old_parts_go_with_what_they_hold_and_nothing_else(pool: asyncpg.Pool) -> None:
+    today = datetime.now(UTC)
+    for n in range(3):
+        await _turn(pool, "npc:mara", n + 1, today + timedelta(days=n))
+    dropped = await drop_partitions_before(pool, "journal", today.date() + timedelta(days=2))
+    assert dropped == [journal_part(today.date() + timedelta(days=n)).name for n in range(2)]
+    assert [r["seq"] for r in await pool.fetch("SELECT seq FROM journal")] == [3]
+    assert await drop_partitions_before(pool, "npc_memories", today.date()) == []
+
+
+def test_a_month_ends_where_the_next_begins() -> None:
+    december = memory_part(date(2026, 12, 31))
+    assert (december.start, december.end) == (date(2026, 12, 1), date(2027, 1, 1))
+    assert journal_part(date(2028, 2, 29)).end == date(2028, 3, 1)
