@@ -90,7 +90,8 @@ class NpcSheet(Struct, frozen=True, kw_only=True):
 
 
 class ObjectiveSheet(Struct, frozen=True, kw_only=True):
-    """One thing to do: ``verb`` is a deed verb, ``target`` what it is done to, ``count`` how often, ``district`` where."""
+    """One thing to do: ``verb`` is a DeedVerb, ``target`` what it is done to (``npc:<id>``, ``faction:<id>`` or the
+    slug of a thing or place), ``count`` how often, ``district`` where."""
 
     verb: str
     target: str
