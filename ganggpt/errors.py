@@ -230,6 +230,19 @@ class ConfigInvalid(GangGPTError):
         return f"{self.variable}: {self.problem}. {self.fix}"
 
 
+class ConfigRejected(GangGPTError):
+    """The settings have mistakes: all that were found."""
+
+    code = "config_invalid"
+
+    def __init__(self, problems: tuple[ConfigInvalid, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
 class WorldInvalid(GangGPTError):
     """A world file has a mistake; the message names file, line and field."""
 

@@ -1,0 +1,354 @@
+"""All settings of GangGPT, read once by the composition root from the environment and an env file.
+
+One field is one variable; ``docs/CONFIGURATION.md`` and ``.env.example`` are generated from here. A secret may also
+come from a mounted file: ``<NAME>_FILE`` holds its path. Whatever is wrong is reported at once, each problem with the
+variable, what is wrong with it, and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from ganggpt.errors import ConfigInvalid, ConfigRejected
+
+ENV_FILE: Final = Path(".env")
+_SECRET_FILE_BYTES_MAX: Final = 64 * 1024
+_PREFIX: Final = "GANGGPT_"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+FreePort = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _no_blank(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().strip():
+        raise ValueError("it is blank")
+    return secret
+
+
+def _url_of(schemes: tuple[str, ...]) -> AfterValidator:
+    def check(secret: SecretStr) -> SecretStr:
+        if not secret.get_secret_value().startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(f"it does not start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return secret
+
+    return AfterValidator(check)
+
+
+def _setting(variable: str, group: str, why: str, shape: str, example: str = "") -> dict[str, Any]:
+    return {
+        "validation_alias": variable,
+        "description": why,
+        "json_schema_extra": {"group": group, "shape": shape, "example": example},
+    }
+
+
+Secret = Annotated[SecretStr, AfterValidator(_no_blank)]
+DatabaseUrl = Annotated[SecretStr, _url_of(("postgresql", "postgres"))]
+RedisUrl = Annotated[SecretStr, _url_of(("redis", "rediss", "unix"))]
+
+_SERVER, _DATABASE, _REDIS = "Server", "Database", "Redis"
+_AI, _CLOUD, _SECURITY, _MONITORING = "Azure OpenAI", "Google Cloud", "Security", "Monitoring"
+_WORLD, _RUNTIME, _WAITS = "World", "Runtime", "Waits"
+
+
+class Settings(BaseSettings):
+    """Owns every setting. Immutable and picklable; read it with ``read_settings``, never in another module."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    server_port: FreePort = Field(
+        22005,
+        **_setting(
+            "SERVER_PORT",
+            _SERVER,
+            "Port of the bridge: WebSocket, REST, /health and /metrics.",
+            "port; 0 picks a free one",
+        ),
+    )
+    server_name: str = Field(
+        "GangGPT Server", min_length=1, max_length=100,
+        **_setting("SERVER_NAME", _SERVER, "Name shown to people.", "1 to 100 characters"),
+    )  # fmt: skip
+    max_players: int = Field(
+        128, ge=1, le=10_000, **_setting("MAX_PLAYERS", _SERVER, "Players a game server may hold.", "1 to 10000")
+    )
+    tickrate: int = Field(
+        60, ge=1, le=240, **_setting("TICKRATE", _SERVER, "Ticks per second of the game server.", "1 to 240")
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        **_setting(
+            "CORS_ORIGINS", _SECURITY, "Web origins that may call REST from a browser.", "origins with commas between",
+            "https://ganggpt.example,https://admin.ganggpt.example",
+        ),
+    )  # fmt: skip
+
+    database_url: DatabaseUrl | None = Field(
+        None,
+        **_setting(
+            "DATABASE_URL", _DATABASE, "Postgres to use; unset starts the embedded one.", "postgresql://…",
+            "postgresql://ganggpt:secret@db:5432/ganggpt",
+        ),
+    )  # fmt: skip
+    database_pool_size: int = Field(
+        20, ge=2, le=500,
+        **_setting("DATABASE_POOL_SIZE", _DATABASE, "Connections over all processes of one runtime.", "2 to 500"),
+    )  # fmt: skip
+    database_timeout_ms: int = Field(
+        30_000, ge=100, le=600_000,
+        **_setting("DATABASE_TIMEOUT", _DATABASE, "Longest wait for one statement.", "milliseconds, 100 to 600000"),
+    )  # fmt: skip
+    pgbouncer: bool = Field(
+        False,
+        **_setting("GANGGPT_PGBOUNCER", _DATABASE, "DATABASE_URL is a PgBouncer in transaction mode.", "true or false"),
+    )
+
+    redis_url: RedisUrl | None = Field(
+        None,
+        **_setting(
+            "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.", "redis://…, rediss://… or unix://…",
+            "redis://redis:6379",
+        ),
+    )  # fmt: skip
+    redis_password: Secret | None = Field(
+        None, **_setting("REDIS_PASSWORD", _REDIS, "Password of Redis, when REDIS_URL has none.", "text")
+    )
+    redis_ttl_s: int = Field(
+        3600, ge=1, le=604_800, **_setting("REDIS_TTL", _REDIS, "Life of a cached value.", "seconds, 1 to 604800")
+    )
+
+    azure_openai_endpoint: str | None = Field(
+        None, pattern=r"^https?://",
+        **_setting(
+            "AZURE_OPENAI_ENDPOINT", _AI, "Endpoint of the language model; unset keeps the scripted mind.", "https://…",
+            "https://ganggpt.openai.azure.com/",
+        ),
+    )  # fmt: skip
+    azure_openai_key: Secret | None = Field(None, **_setting("AZURE_OPENAI_KEY", _AI, "Key of that endpoint.", "text"))
+    azure_openai_deployment: str = Field(
+        "gpt-4-turbo", min_length=1, **_setting("AZURE_OPENAI_DEPLOYMENT", _AI, "Deployment to ask.", "text")
+    )
+
+    google_cloud_project: str | None = Field(
+        None, **_setting("GOOGLE_CLOUD_PROJECT", _CLOUD, "Project of buckets and logs.", "project id", "ganggpt-prod")
+    )
+    google_application_credentials: Path | None = Field(
+        None,
+        **_setting(
+            "GOOGLE_APPLICATION_CREDENTIALS", _CLOUD, "Key file of the service account.", "path of a JSON file",
+            "/path/to/service-account.json",
+        ),
+    )  # fmt: skip
+
+    token: Secret | None = Field(
+        None,
+        **_setting("GANGGPT_TOKEN", _SECURITY, "Bearer token of the bridge; unset makes one in the data dir.", "text"),
+    )
+    jwt_secret: Secret | None = Field(
+        None, **_setting("JWT_SECRET", _SECURITY, "Signs the tokens of player accounts.", "text")
+    )
+    encryption_key: Secret | None = Field(
+        None, **_setting("ENCRYPTION_KEY", _SECURITY, "Encrypts memory content at rest.", "text")
+    )
+
+    prometheus_port: Port = Field(
+        9090, **_setting("PROMETHEUS_PORT", _MONITORING, "Port of Prometheus in compose.yaml.", "port")
+    )
+    grafana_port: Port = Field(
+        3001, **_setting("GRAFANA_PORT", _MONITORING, "Port of Grafana in compose.yaml.", "port")
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", **_setting("LOG_LEVEL", _MONITORING, "Least level that is logged.", "debug, info, warning or error")
+    )
+
+    world: Path = Field(
+        Path("worlds/los-santos"), **_setting("GANGGPT_WORLD", _WORLD, "Folder of the world files.", "path")
+    )
+    data_dir: Path = Field(
+        Path(".ganggpt"),
+        **_setting("GANGGPT_DATA_DIR", _WORLD, "Where embedded stores, token and state of a run live.", "path"),
+    )
+    shards: int = Field(
+        256, ge=1, le=65_536,
+        **_setting("GANGGPT_SHARDS", _WORLD, "Shards of a new world; fixed once it is made.", "1 to 65536"),
+    )  # fmt: skip
+    residence: Literal["auto", "own", "shared"] = Field(
+        "auto",
+        **_setting("GANGGPT_RESIDENCE", _WORLD, "Which actors get a process of their own.", "auto, own or shared"),
+    )
+
+    hosts: int | None = Field(
+        None, ge=1, le=1024,
+        **_setting("GANGGPT_HOSTS", _RUNTIME, "Shared hosts; unset is half the CPUs, at least 1.", "1 to 1024"),
+    )  # fmt: skip
+    own_actors_max: int | None = Field(
+        None, ge=0, le=10_000,
+        **_setting(
+            "GANGGPT_OWN_ACTORS_MAX", _RUNTIME,
+            "Processes of their own under `auto`; unset is 8 % of memory in steps of 75 MiB, at most 12.", "0 to 10000",
+        ),
+    )  # fmt: skip
+    ray_address: str | None = Field(
+        None,
+        **_setting(
+            "RAY_ADDRESS", _RUNTIME, "Ray cluster to join; unset starts a local one.", "host:port or auto", "auto"
+        ),
+    )
+    dashboard_port: FreePort = Field(
+        8265, **_setting("GANGGPT_DASHBOARD_PORT", _RUNTIME, "Port of the Ray dashboard.", "port; 0 picks a free one")
+    )
+    start_timeout_s: float = Field(
+        120.0,
+        gt=0,
+        le=3600,
+        **_setting("GANGGPT_START_TIMEOUT", _WAITS, "Longest wait for one part to start.", "seconds"),
+    )
+    drain_timeout_s: float = Field(
+        30.0, gt=0, le=3600, **_setting("GANGGPT_DRAIN_TIMEOUT", _WAITS, "Longest wait for hosts to drain.", "seconds")
+    )
+    command_timeout_s: float = Field(
+        15.0, gt=0, le=600,
+        **_setting("GANGGPT_COMMAND_TIMEOUT", _WAITS, "A command is answered at the latest after this.", "seconds"),
+    )  # fmt: skip
+    lease_s: float = Field(
+        10.0, ge=1, le=600,
+        **_setting("GANGGPT_LEASE", _WAITS, "A host that is silent for longer loses its shards.", "seconds, 1 to 600"),
+    )  # fmt: skip
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        if isinstance(given, str):
+            given = tuple(origin.strip() for origin in given.split(",") if origin.strip())
+        for origin in given if isinstance(given, tuple) else ():
+            if not re.fullmatch(r"https?://[^/\s]+|\*", str(origin)):
+                raise ValueError(f"{str(origin)[:80]!r} is not an origin such as https://ganggpt.example")
+        return given
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name pydantic-settings calls it by
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options of the command line win over the environment, that over the env file, that over secret files."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        given = {**dotenv_settings.env_vars, **env_settings.env_vars}
+        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, given)
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads secrets from the files that ``<NAME>_FILE`` variables point to. Raises ConfigRejected."""
+
+    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._given = given
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base's shape
+        """The content of the field's file, or None."""
+        variable = str(field.validation_alias)
+        name = f"{variable}_FILE"
+        path = self._given.get(name.lower())
+        if not path or not is_secret(field):
+            return None, variable, False
+        if self._given.get(variable.lower()):
+            raise ConfigInvalid(name, f"{variable} is set too", "Keep one of the two.")
+        try:
+            raw = Path(path).read_bytes()[: _SECRET_FILE_BYTES_MAX + 1]
+            text = raw.decode().strip()
+        except (OSError, UnicodeDecodeError) as failed:
+            problem = failed.strerror if isinstance(failed, OSError) else "it is not UTF-8 text"
+            raise ConfigInvalid(name, f"{path} cannot be read: {problem}", "Point it to a readable file.") from None
+        if not text or len(raw) > _SECRET_FILE_BYTES_MAX:
+            raise ConfigInvalid(name, f"{path} is {'too large' if text else 'empty'}", "Put only the secret into it.")
+        return text, variable, False
+
+    def __call__(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        problems: list[ConfigInvalid] = []
+        for field_name, field in self.settings_cls.model_fields.items():
+            try:
+                value, key, _ = self.get_field_value(field, field_name)
+            except ConfigInvalid as problem:
+                problems.append(problem)
+                continue
+            if value is not None:
+                values[key] = value
+        if problems:
+            raise ConfigRejected(tuple(problems))
+        return values
+
+
+def read_settings(env_file: Path | None = None, **options: Any) -> Settings:
+    """Read all settings. ``env_file`` must exist when given; otherwise ``.env`` is read where it exists. ``options``
+    are settings by field name that the command line set (None means not set). Raises ConfigRejected."""
+    if env_file is not None and not env_file.is_file():
+        raise ConfigRejected((ConfigInvalid("--env-file", f"{env_file} does not exist", "Copy .env.example to it."),))
+    file = env_file or ENV_FILE
+    problems = list(_misspelled(file)) if file.is_file() else []
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings(_env_file=file, **given)
+    except ConfigRejected as rejected:
+        raise ConfigRejected((*problems, *rejected.problems)) from None
+    except ValidationError as invalid:
+        raise ConfigRejected((*problems, *_problems_of(invalid))) from None
+    if problems:
+        raise ConfigRejected(tuple(problems))
+    return settings
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the value of a field is hidden and may come from a file."""
+    return "SecretStr" in repr(field.annotation)
+
+
+def variable_of(field_name: str) -> str:
+    """The environment variable of a field."""
+    return str(Settings.model_fields[field_name].validation_alias)
+
+
+def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
+    by_variable = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    by_variable |= Settings.model_fields
+    for error in invalid.errors(include_url=False, include_input=False, include_context=False):
+        name = str(error["loc"][0])
+        field = by_variable[name]
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict)
+        problem = re.sub(r"^(Value error, |Input )", "", error["msg"])
+        yield ConfigInvalid(str(field.validation_alias), problem, f"Set it to: {extra['shape']}.")
+
+
+def _misspelled(env_file: Path) -> Iterator[ConfigInvalid]:
+    """Names of ours in the env file that do not exist. Other names may be somebody else's."""
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    known |= {f"{field.validation_alias}_FILE" for field in Settings.model_fields.values() if is_secret(field)}
+    for line in env_file.read_text(encoding="utf-8", errors="replace").splitlines():
+        found = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", line)
+        name = found.group(1).upper() if found else ""
+        if name.startswith(_PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, sorted(known), 1)
+            hint = f"Did you mean {close[0]}?" if close else "See docs/CONFIGURATION.md for all names."
+            yield ConfigInvalid(name, f"{env_file} sets it, but there is no such setting", hint)
