@@ -1,0 +1,1 @@
+"""The wire of the bridge: frames, codecs, limits, and the reading of commands."""

@@ -1,0 +1,139 @@
+"""Every metric of GangGPT by name, in one table, and the registry of one process that holds their values.
+
+No label ever names a single NPC, player or session: the number of series stays that of the program, not of the world.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+COMMAND_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the latency buckets, in seconds."""
+
+
+class Row(NamedTuple):
+    """One metric: its name, what it is, what it tells and by what it is split."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    tells: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = COMMAND_SECONDS
+
+
+TABLE: Final[dict[str, Row]] = {
+    row.name: row
+    for row in (
+        Row("ganggpt_bridge_frames_total", "counter", "Frames received, by what they were.", ("type",)),
+        Row("ganggpt_bridge_bytes_total", "counter", "Bytes of frames, in and out.", ("direction",)),
+        Row(
+            "ganggpt_bridge_commands_total",
+            "counter",
+            "Commands answered; outcome is ok or an error code.",
+            ("kind", "command", "outcome"),
+        ),
+        Row("ganggpt_bridge_command_seconds", "histogram", "From frame to reply.", ("kind",)),
+        Row("ganggpt_bridge_refused_total", "counter", "Commands refused before any actor saw them.", ("code",)),
+        Row("ganggpt_bridge_sessions", "gauge", "Game servers connected."),
+        Row("ganggpt_bridge_in_flight", "gauge", "Commands waiting for their reply."),
+        Row("ganggpt_bridge_closed_total", "counter", "Connections ended, by reason.", ("reason",)),
+        Row("ganggpt_bridge_pushes_total", "counter", "Pushes sent and acked.", ("step",)),
+        Row("ganggpt_bridge_push_errors_total", "counter", "Rounds of push delivery that failed and were retried."),
+        Row("ganggpt_rest_requests_total", "counter", "REST answers by status class.", ("status",)),
+        Row("ganggpt_view_cache_total", "counter", "Reads answered from the view cache or not.", ("outcome",)),
+        Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),
+    )
+}
+
+
+class Metrics:
+    """The metrics of one process. A name that is not in the table, or of another type, is a KeyError."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = CollectorRegistry() if registry is None else registry
+        self._made: dict[str, Counter | Gauge | Histogram] = {}
+        self.commands = CommandTally()
+        self.registry.register(self.commands)
+
+    def counter(self, name: str) -> Counter:
+        """The counter of that name."""
+        row = _row(name, "counter")
+        made = self._made.get(name)
+        if not isinstance(made, Counter):
+            made = self._made[name] = Counter(row.name, row.tells, row.labels, registry=self.registry)
+        return made
+
+    def gauge(self, name: str) -> Gauge:
+        """The gauge of that name."""
+        row = _row(name, "gauge")
+        made = self._made.get(name)
+        if not isinstance(made, Gauge):
+            made = self._made[name] = Gauge(row.name, row.tells, row.labels, registry=self.registry)
+        return made
+
+    def histogram(self, name: str) -> Histogram:
+        """The histogram of that name."""
+        row = _row(name, "histogram")
+        made = self._made.get(name)
+        if not isinstance(made, Histogram):
+            made = Histogram(row.name, row.tells, row.labels, buckets=row.buckets, registry=self.registry)
+            self._made[name] = made
+        return made
+
+    def exposition(self) -> bytes:
+        """All values in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+class CommandTally(Collector):
+    """Commands by kind, name and outcome with their latency; plain integers, because every command passes here.
+
+    Used from one event loop; a scrape reads while nothing is being added.
+    """
+
+    def __init__(self) -> None:
+        self._outcomes: dict[tuple[str, str, str], int] = {}
+        self._buckets: dict[str, list[int]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def add(self, kind: str, command: str, outcome: str, seconds: float) -> None:
+        """Count one answered command."""
+        key = (kind, command, outcome)
+        self._outcomes[key] = self._outcomes.get(key, 0) + 1
+        buckets = self._buckets.get(kind)
+        if buckets is None:
+            buckets = self._buckets[kind] = [0] * (len(COMMAND_SECONDS) + 1)
+            self._seconds[kind] = 0.0
+        buckets[bisect_left(COMMAND_SECONDS, seconds)] += 1
+        self._seconds[kind] += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape gets."""
+        row = TABLE["ganggpt_bridge_commands_total"]
+        counts = CounterMetricFamily(row.name, row.tells, labels=row.labels)
+        for key, count in self._outcomes.items():
+            counts.add_metric(key, count)
+        yield counts
+        row = TABLE["ganggpt_bridge_command_seconds"]
+        times = HistogramMetricFamily(row.name, row.tells, labels=row.labels)
+        for kind, buckets in self._buckets.items():
+            upto, cumulative = 0, []
+            for bound, count in zip((*map(str, COMMAND_SECONDS), "+Inf"), buckets, strict=True):
+                upto += count
+                cumulative.append((bound, upto))
+            times.add_metric((kind,), cumulative, self._seconds[kind])
+        yield times
+
+
+def _row(name: str, type_: str) -> Row:
+    row = TABLE[name]
+    if row.type != type_:
+        raise KeyError(f"{name} is a {row.type}, not a {type_}")
+    return row

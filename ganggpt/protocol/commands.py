@@ -1,0 +1,98 @@
+"""Which commands may come in from outside, and the strict reading of their arguments.
+
+The field types of a command class are its bounds. They are enforced without any coercion: ``"5"`` is not 5 and ``1`` is
+not true, whatever the codec was.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
+
+from ganggpt.domain import fields
+from ganggpt.domain.ids import actor_id, kind_of
+from ganggpt.domain.turn import Command, Kind
+from ganggpt.errors import InvalidInput, UnknownCommand
+from ganggpt.protocol.frames import first_problem, printable
+
+_NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
+
+
+class PublicCommand:
+    """One command of one kind as the outside sees it."""
+
+    __slots__ = ("_validate", "adapter", "cls", "kind", "name", "summary")
+
+    def __init__(self, kind: str, cls: type[Command]) -> None:
+        self.kind = kind
+        self.name = cls.__name__
+        self.cls = cls
+        self.summary = (inspect.getdoc(cls) or self.name).partition("\n")[0]
+        self.adapter: TypeAdapter[Command] = TypeAdapter(cls)
+        self._validate: Callable[[Any], Command] = SchemaValidator(_strict(self.adapter.core_schema)).validate_python
+
+    def read(self, arguments: Mapping[str, Any] | None, path: str = "with") -> Command:
+        """The command with these arguments. Raises InvalidInput; ``path`` leads its field names."""
+        try:
+            return self._validate(_NO_ARGUMENTS if arguments is None else arguments)
+        except ValidationError as problem:
+            raise _explained(problem, path) from None
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments."""
+        return self.adapter.json_schema()
+
+
+class CommandBook:
+    """All public commands by kind and name; commands marked internal are not in it."""
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self._kinds: dict[str, dict[str, PublicCommand]] = {
+            kind.name: {name: PublicCommand(kind.name, cls) for name, cls in kind.commands.items() if not cls.internal}
+            for kind in kinds.values()
+        }
+
+    def __iter__(self) -> Iterator[PublicCommand]:
+        for commands in self._kinds.values():
+            yield from commands.values()
+
+    def commands_for(self, to: str) -> Mapping[str, PublicCommand]:
+        """The commands of an actor's kind, by name. Raises InvalidInput where ``to`` is no actor id."""
+        kind = kind_of(actor_id(to))
+        if kind not in self._kinds:
+            raise InvalidInput("actor", f"no actors of kind {kind} live in this world")
+        return self._kinds[kind]
+
+    def find(self, to: str, name: str) -> PublicCommand:
+        """The command ``name`` of the actor ``to``. Raises InvalidInput or UnknownCommand."""
+        command = self.commands_for(to).get(name)
+        if command is None:
+            raise UnknownCommand(kind_of(to), printable(name, 60))
+        return command
+
+
+def _strict(schema: Any) -> Any:
+    """The same core schema without coercion. A strict dataclass would want an instance, so maps stay allowed there."""
+    if isinstance(schema, list):
+        return [_strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    copy = {key: value if key in ("cls", "default") else _strict(value) for key, value in schema.items()}
+    if copy.get("type") == "dataclass":
+        copy["strict"] = False
+        copy["config"] = {**copy.get("config", {}), "strict": True, "extra_fields_behavior": "forbid"}
+    return copy
+
+
+def _explained(problem: ValidationError, path: str) -> InvalidInput:
+    """Say what a predicate wants in its own words instead of its function's name."""
+    invalid = first_problem(problem, path)
+    if not invalid.problem.startswith("Predicate "):
+        return invalid
+    predicate = getattr(fields, invalid.problem.split("'")[1], None)
+    wanted = inspect.getdoc(predicate) or invalid.problem
+    return InvalidInput(invalid.field, f"wanted: {wanted.partition(chr(10))[0]}")

@@ -1,0 +1,36 @@
+"""Every bound of the bridge in one place: what a client may send, and what a connection may cost the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one bridge replica. The first four are told to every client in its ``welcome``.
+
+    Sizes in bytes, times in seconds. The sessions of a replica share ``in_flight_total_max`` fairly: each may use its
+    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``.
+    """
+
+    frame_bytes_max: int = 256 * 1024
+    commands_max: int = 256
+    in_flight_max: int = 4096
+    text_max: int = 500
+
+    in_flight_total_max: int = 32_768
+    in_flight_share_min: int = 64
+    sessions_max: int = 2_000
+    out_bytes_max: int = 4 * 1024 * 1024
+    bad_frames_max: int = 16
+    pushes_unacked_max: int = 512
+    acks_max: int = 1024
+    body_bytes_max: int = 64 * 1024
+
+    hello_timeout_s: float = 10.0
+    idle_timeout_s: float = 900.0
+    age_max_s: float = 3600.0
+    leave_grace_s: float = 5.0
+    close_timeout_s: float = 5.0
+    push_poll_s: float = 2.0
+    answer_timeout_s: float = 30.0

@@ -1,0 +1,106 @@
+"""The one ASGI application of a bridge replica: WebSocket, REST, health and metrics behind one port.
+
+The token guards everything but health, metrics and the API's description. Whatever a request looks like, the answer is
+an error in the one shape, never a stack trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from ganggpt.errors import GangGPTError
+from ganggpt.observability.metrics import CONTENT_TYPE, Metrics
+from ganggpt.protocol.codec import write_json
+from ganggpt.serve.auth import BearerToken
+from ganggpt.serve.bridge import BridgeSocket, Message, Receive, Scope, Send
+from ganggpt.serve.errors import error_response
+from ganggpt.serve.health import Health
+from ganggpt.serve.sessions import Sessions
+
+BRIDGE_PATH: Final = "/v1/bridge"
+OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+
+
+class BridgeApp:
+    """Sends each connection where it belongs."""
+
+    def __init__(
+        self,
+        socket: BridgeSocket,
+        rest: Any,
+        health: Health,
+        sessions: Sessions,
+        token: BearerToken,
+        metrics: Metrics,
+    ) -> None:
+        self._socket, self._rest, self._health = socket, rest, health
+        self._sessions, self._token, self._metrics = sessions, token, metrics
+        requests = metrics.counter("ganggpt_rest_requests_total")
+        self._requests = {status: requests.labels(f"{status}xx") for status in range(1, 6)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI entry point."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._lifespan(receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _path(scope) == BRIDGE_PATH:
+            await self._socket(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.close", "code": 4404, "reason": f"the bridge is at {BRIDGE_PATH}"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._requests[message["status"] // 100].inc()
+            await send(message)
+
+        path = _path(scope)
+        try:
+            own = await self._own(path, scope["method"])
+            if own is None and path not in OPEN_PATHS:
+                self._token.check(scope["headers"])
+        except GangGPTError as error:
+            own = error_response(error.as_wire())
+        await (self._rest if own is None else own)(scope, receive, counted)
+
+    async def _own(self, path: str, method: str) -> Response | None:
+        """The answer where a path is answered here and not by the REST routes."""
+        if path not in ("/health", "/health/live", "/health/ready", "/metrics"):
+            return None
+        if method not in ("GET", "HEAD"):
+            wire = {"code": "method_not_allowed", "message": f"{path} is only read", "retryable": False}
+            return error_response(wire, {"Allow": "GET, HEAD"})
+        if path == "/metrics":
+            return Response(self._metrics.exposition(), media_type=CONTENT_TYPE)
+        if path == "/health/live":
+            return _json(200, {"status": "live"})
+        return _json(*await (self._health.ready() if path == "/health/ready" else self._health.report()))
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._sessions.drain()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _path(scope: Scope) -> str:
+    """The path below the mount point."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path") or "")
+
+
+def _json(status: int, body: Mapping[str, Any]) -> Response:
+    return Response(write_json(body), status, {"Cache-Control": "no-store"}, "application/json")

@@ -1,0 +1,98 @@
+"""Is this replica well? ``/health`` in the shape operators know, ``/health/live`` and ``/health/ready`` for probes.
+
+Live: the loop answers. Ready: new connections are welcome and the probes that ``ready`` needs pass. Neither waits for
+the ownership of shards: two clusters at once are normal life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from ganggpt.errors import GangGPTError, Unavailable
+from ganggpt.observability.metrics import Metrics
+
+Probe = Callable[[], Awaitable[Mapping[str, Any]]]
+"""Looks at one thing and tells details about it; raises GangGPTError or OSError where it is not well."""
+
+CHECK_NAMES: Final = ("database", "redis", "ai", "memory", "disk")
+READY_NEEDS: Final = ("database",)
+
+
+class Health:
+    """Runs the probes, each with its own time."""
+
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        metrics: Metrics,
+        draining: Callable[[], bool],
+        timeout_s: float = 2.0,
+    ) -> None:
+        self._probes = {name: probes[name] for name in CHECK_NAMES}
+        self._draining = draining
+        self._timeout_s = timeout_s
+        self._failures = metrics.counter("ganggpt_health_probe_failures_total")
+
+    async def report(self) -> tuple[int, dict[str, Any]]:
+        """HTTP status and the body of ``/health``."""
+        checks = await asyncio.gather(*(self._check(name) for name in self._probes))
+        healthy = all(check["status"] == "fulfilled" for check in checks)
+        return (200 if healthy else 503), {
+            "status": "healthy" if healthy else "unhealthy",
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "checks": list(checks),
+        }
+
+    async def ready(self) -> tuple[int, dict[str, Any]]:
+        """HTTP status and the body of ``/health/ready``."""
+        if self._draining():
+            return 503, {"status": "draining"}
+        checks = await asyncio.gather(*(self._check(name) for name in READY_NEEDS))
+        if all(check["status"] == "fulfilled" for check in checks):
+            return 200, {"status": "ready"}
+        return 503, {"status": "not ready", "checks": list(checks)}
+
+    async def _check(self, name: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                details = dict(await self._probes[name]())
+        except TimeoutError:
+            reason = f"no answer within {self._timeout_s:g} s"
+        except (GangGPTError, OSError) as problem:
+            reason = str(problem)
+        else:
+            return {"name": name, "status": "fulfilled", "details": details}
+        self._failures.labels(name).inc()
+        return {"name": name, "status": "rejected", "details": {"reason": reason}}
+
+
+def memory_probe(free_share_min: float = 0.05) -> Probe:
+    """Memory of this machine; not well under ``free_share_min`` of it free."""
+
+    async def look() -> Mapping[str, Any]:
+        memory = psutil.virtual_memory()
+        if memory.available < free_share_min * memory.total:
+            raise Unavailable(f"memory: only {memory.available >> 20} MiB of {memory.total >> 20} MiB are free")
+        process_bytes = psutil.Process().memory_info().rss
+        return {"available_bytes": memory.available, "total_bytes": memory.total, "process_bytes": process_bytes}
+
+    return look
+
+
+def disk_probe(directory: Path, free_bytes_min: int = 256 * 1024 * 1024) -> Probe:
+    """The disk a directory is on; not well with less than ``free_bytes_min`` free."""
+
+    async def look() -> Mapping[str, Any]:
+        usage = await asyncio.to_thread(shutil.disk_usage, directory)
+        if usage.free < free_bytes_min:
+            raise Unavailable(f"disk: only {usage.free >> 20} MiB are free on {directory}")
+        return {"free_bytes": usage.free, "total_bytes": usage.total}
+
+    return look

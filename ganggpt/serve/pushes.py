@@ -1,0 +1,161 @@
+"""Bringing pushes to one game server: each at most once per connection, unacked ones again after a reconnect.
+
+The journal's push table is the truth and is asked when a session starts and every few seconds; the live feed only makes
+it quick. So a push may be late, but is never lost, whatever the feed lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from ganggpt.errors import GangGPTError
+from ganggpt.observability.metrics import Metrics
+from ganggpt.protocol.limits import Limits
+
+FEED_START: Final = "$"
+"""The feed position that means: from now on."""
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class PushRow(Protocol):
+    """One push as stored. ``body`` is a msgpack map."""
+
+    @property
+    def no(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class PushStore(Protocol):
+    """Where pushes wait for their game server. Every method raises Unavailable where the store is away."""
+
+    async def register_server(self, name: str) -> None:
+        """From now on pushes to ``*`` are kept for this server too."""
+        ...
+
+    async def unacked(self, server: str, after: int, limit: int) -> Sequence[PushRow]:
+        """The oldest pushes with a number over ``after`` that the server did not ack."""
+        ...
+
+    async def ack(self, server: str, nos: Sequence[int]) -> None:
+        """These were shown; never offer them again."""
+        ...
+
+    async def wait(self, server: str, last_seen_id: str, timeout_s: float) -> tuple[str, Sequence[PushRow]]:
+        """Live pushes after that feed position, as soon as there are any, or none after ``timeout_s``; and the new
+        position."""
+        ...
+
+
+class PushPump:
+    """The pushes of one session. ``deliver`` gets finished msgpack push maps."""
+
+    def __init__(
+        self,
+        store: PushStore,
+        server: str,
+        deliver: Callable[[Sequence[bytes]], None],
+        limits: Limits,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._server = server
+        self._deliver = deliver
+        self._limits = limits
+        self._sent: dict[int, None] = {}
+        self._unacked: set[int] = set()
+        self._to_ack: set[int] = set()
+        self._acked = asyncio.Event()
+        counts = metrics.counter("ganggpt_bridge_pushes_total")
+        self._count_sent, self._count_acked = counts.labels("sent"), counts.labels("acked")
+        self._count_errors = metrics.counter("ganggpt_bridge_push_errors_total")
+
+    def ack(self, nos: Iterable[int]) -> None:
+        """The client showed these. Numbers this connection never sent are ignored."""
+        known = self._unacked.intersection(nos)
+        self._unacked -= known
+        self._to_ack |= known
+        if known:
+            self._acked.set()
+
+    async def run(self) -> None:
+        """Deliver and ack until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._deliver_forever())
+            tasks.create_task(self._ack_forever())
+
+    async def _deliver_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        position, poll_at_s, registered = FEED_START, loop.time(), False
+        while True:
+            try:
+                if not registered:
+                    await self._store.register_server(self._server)
+                    registered = True
+                if loop.time() >= poll_at_s:
+                    poll_at_s = loop.time() + self._limits.push_poll_s
+                    self._offer(await self._store.unacked(self._server, 0, self._limits.pushes_unacked_max))
+                position, rows = await self._store.wait(self._server, position, max(0.0, poll_at_s - loop.time()))
+                self._offer(rows)
+            except GangGPTError:
+                self._count_errors.inc()
+                await asyncio.sleep(self._limits.push_poll_s)
+
+    async def _ack_forever(self) -> None:
+        while True:
+            await self._acked.wait()
+            self._acked.clear()
+            nos = sorted(self._to_ack)
+            try:
+                await self._store.ack(self._server, nos)
+            except GangGPTError:
+                self._count_errors.inc()
+                await asyncio.sleep(self._limits.push_poll_s)
+                self._acked.set()
+            else:
+                self._to_ack.difference_update(nos)
+                self._count_acked.inc(len(nos))
+
+    def _offer(self, rows: Iterable[PushRow]) -> None:
+        """Send what was not sent yet, as far as the window of unacked pushes allows; the next poll finds the rest."""
+        fresh = []
+        for row in rows:
+            if len(self._unacked) + len(self._to_ack) >= self._limits.pushes_unacked_max:
+                break
+            if row.no in self._sent or row.no in self._unacked or row.no in self._to_ack:
+                continue
+            self._sent[row.no] = None
+            self._unacked.add(row.no)
+            fresh.append(finished_push(row))
+        while len(self._sent) > 16 * self._limits.pushes_unacked_max:
+            oldest = next(iter(self._sent))
+            del self._sent[oldest]
+        if fresh:
+            self._count_sent.inc(len(fresh))
+            self._deliver(fresh)
+
+
+def finished_push(row: PushRow) -> bytes:
+    """A push as the msgpack map that stands in a frame."""
+    return _encode(
+        {
+            "no": row.no,
+            "epoch": row.epoch,
+            "seq": row.seq,
+            "actor": row.actor,
+            "type": row.type,
+            "body": msgspec.Raw(row.body),
+        }
+    )
