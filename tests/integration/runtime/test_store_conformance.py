@@ -1,0 +1,227 @@
+"""What the runtime relies on, asked of every adapter of the Journal and HostTable ports."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from ganggpt.domain.ids import new_command_id
+from ganggpt.errors import CommitUnknown, Fenced, Unavailable
+from ganggpt.persistence.hosts import HostTable, PostgresHosts
+from ganggpt.persistence.journal import Batch, Journal, Letter, PostgresJournal
+from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
+
+pytestmark = pytest.mark.integration
+
+SHARDS = ("s:0", "s:1", "faction:ballas")
+
+
+@dataclass
+class Stores:
+    """The two ports over one database, and a way to say what servers and orphans there are."""
+
+    journal: Journal
+    hosts: HostTable
+    postgres: PostgresHosts | None
+    memory: MemoryHosts | None
+    pool: asyncpg.Pool | None
+
+    async def assign(self, name: str, *shards: str) -> None:
+        if self.postgres is not None:
+            await self.postgres.assign(dict.fromkeys(shards, name))
+        if self.memory is not None:
+            self.memory.assign(name, shards)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def stores(request: pytest.FixtureRequest, pool: asyncpg.Pool) -> AsyncIterator[Stores]:
+    kinds = {shard: "own" if ":" in shard and not shard.startswith("s:") else "shared" for shard in SHARDS}
+    if request.param == "memory":
+        database = MemoryDatabase(time.time, kinds)
+        database.servers = {"ls-1", "ls-2"}
+        memory = MemoryHosts(database)
+        yield Stores(MemoryJournal(database), memory, None, memory, None)
+        return
+    await pool.execute("INSERT INTO game_servers (name) VALUES ('ls-1'), ('ls-2')")
+    await pool.executemany("INSERT INTO shards (shard, residence) VALUES ($1, $2)", list(kinds.items()))
+    hosts = PostgresHosts(pool)
+    yield Stores(PostgresJournal(pool, "host:0"), hosts, hosts, None, pool)
+
+
+def batch(actor: str = "npc:a", first: int = 1, count: int = 1) -> Batch:
+    made = Batch()
+    for seq in range(first, first + count):
+        made.add_turn(actor, seq, time.time(), new_command_id(), "player:p", "Talk", b"body-%d" % seq)
+    return made
+
+
+async def test_what_was_appended_is_what_a_wake_reads_in_order(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.journal.append(epoch, batch(count=3))
+    await stores.journal.append(epoch, batch(first=4, count=2))
+    stored = await stores.journal.load(["npc:a", "npc:nobody"])
+    assert set(stored) == {"npc:a"}
+    assert [t.seq for t in stored["npc:a"].turns] == [1, 2, 3, 4, 5]
+    assert stored["npc:a"].turns[1].body == b"body-2"
+    assert await stores.journal.turn("npc:a", 4) == b"body-4"
+    command = stored["npc:a"].turns[2].command_id
+    assert await stores.journal.turn_by_command("npc:a", command) == b"body-3"
+    assert await stores.journal.turn_by_command("npc:a", new_command_id()) is None
+
+
+async def test_a_fenced_host_commits_nothing(stores: Stores) -> None:
+    old = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.journal.append(old, batch())
+    fresh = await stores.hosts.register("host:0", "shared")
+    assert fresh.fenced == (old,)
+    with pytest.raises(Fenced):
+        await stores.journal.append(old, batch(first=2))
+    with pytest.raises(Fenced):
+        await stores.hosts.beat(old)
+    await stores.journal.append(fresh.epoch, batch(first=2))
+    assert len((await stores.journal.load(["npc:a"]))["npc:a"].turns) == 2
+
+
+async def test_a_successor_inherits_the_shards_and_an_own_host_finds_its_own(stores: Stores) -> None:
+    first = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.assign("host:0", "s:0", "s:1")
+    assert await stores.hosts.held(first) == {"s:0", "s:1"}
+    second = (await stores.hosts.register("host:0", "shared")).epoch
+    assert await stores.hosts.held(second) == {"s:0", "s:1"}
+    own = (await stores.hosts.register("faction:ballas", "own")).epoch
+    assert await stores.hosts.held(own) == {"faction:ballas"}
+    routes = {row.shard: row.host for row in await stores.hosts.routes()}
+    assert routes == {"s:0": "host:0", "s:1": "host:0", "faction:ballas": "faction:ballas"}
+
+
+async def test_a_shard_somebody_alive_holds_is_not_given_away(stores: Stores) -> None:
+    first = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.assign("host:0", "s:0")
+    second = (await stores.hosts.register("host:1", "shared")).epoch
+    await stores.assign("host:1", "s:0", "s:1")
+    assert await stores.hosts.held(first) == {"s:0"}
+    assert await stores.hosts.held(second) == {"s:1"}
+
+
+async def test_a_retired_host_leaves_its_shards_to_the_next(stores: Stores) -> None:
+    first = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.assign("host:0", "s:0")
+    await stores.hosts.retire(first)
+    assert {row.host for row in await stores.hosts.routes()} == {None}
+    second = (await stores.hosts.register("host:1", "shared")).epoch
+    await stores.assign("host:1", "s:0")
+    assert await stores.hosts.held(second) == {"s:0"}
+
+
+async def test_letters_reminders_and_pushes_leave_with_their_turn(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared")).epoch
+    made = batch()
+    letter = Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b"offer")
+    made.add_letter(letter, "s:0", time.time() - 60)
+    made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"wake")
+    made.add_push(("*", "npc:a", 1, 0, "news", b"everybody", time.time()))
+    made.add_push(("ls-2", "npc:a", 1, 1, "news", b"one", time.time()))
+    made.add_push(("unknown", "npc:a", 1, 2, "news", b"nobody", time.time()))
+    pushes = await stores.journal.append(epoch, made)
+    assert sorted((p.server, p.body) for p in pushes) == [
+        ("ls-1", b"everybody"),
+        ("ls-2", b"everybody"),
+        ("ls-2", b"one"),
+    ]
+    assert len({p.no for p in pushes}) == 3
+    assert list(await stores.journal.letters(["s:0"], 0, 10)) == [letter]
+    assert list(await stores.journal.letters(["s:1"], 0, 10)) == []
+    await stores.journal.settle([letter])
+    assert list(await stores.journal.letters(["s:0"], 0, 10)) == []
+    due = await stores.journal.due(["s:0"], time.time(), 10)
+    assert [(r.actor, r.name, r.command, r.body) for r in due] == [("npc:a", "turn", "Wake", b"wake")]
+
+
+async def test_a_fenced_batch_leaves_no_letter_reminder_or_push_behind(stores: Stores) -> None:
+    old = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.hosts.register("host:0", "shared")
+    made = batch()
+    made.add_letter(Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
+    made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"")
+    made.add_push(("*", "npc:a", 1, 0, "news", b"", time.time()))
+    with pytest.raises(Fenced):
+        await stores.journal.append(old, made)
+    assert list(await stores.journal.letters(["s:0"], 0, 10)) == []
+    assert list(await stores.journal.due(["s:0"], time.time(), 10)) == []
+    if stores.pool is not None:
+        assert await stores.pool.fetchval("SELECT count(*) FROM pushes") == 0
+
+
+async def test_dropping_a_reminder_keeps_one_that_was_armed_anew(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared")).epoch
+    made = batch()
+    made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"first")
+    await stores.journal.append(epoch, made)
+    (fired,) = await stores.journal.due(["s:0"], time.time(), 10)
+    again = batch(first=2)
+    again.arm("npc:a", "turn", "s:0", time.time() - 0.5, "Wake", b"second")
+    await stores.journal.append(epoch, again)
+    await stores.journal.drop_reminder(fired)
+    (left,) = await stores.journal.due(["s:0"], time.time(), 10)
+    assert left.body == b"second"
+    await stores.journal.drop_reminder(left)
+    assert list(await stores.journal.due(["s:0"], time.time(), 10)) == []
+
+
+async def test_a_snapshot_shortens_the_suffix_and_an_older_one_changes_nothing(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.journal.append(epoch, batch(count=5))
+    await stores.journal.save_snapshots(epoch, 1, [("npc:a", 4, b"at-4")])
+    await stores.journal.save_snapshots(epoch, 1, [("npc:a", 2, b"at-2")])
+    stored = (await stores.journal.load(["npc:a"]))["npc:a"]
+    assert (stored.snapshot_seq, stored.snapshot) == (4, b"at-4")
+    assert [t.seq for t in stored.turns] == [5]
+
+
+async def test_a_take_over_waits_for_the_commit_in_flight(pool: asyncpg.Pool) -> None:
+    """The predecessor's open transaction holds its row; the successor registers only after it ended."""
+    hosts = PostgresHosts(pool)
+    old = (await hosts.register("host:0", "shared")).epoch
+    async with pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.fetchval("SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE", old)
+        successor = asyncio.create_task(hosts.register("host:0", "shared"))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while not await pool.fetchval(waiting):
+            assert not successor.done()
+        await transaction.commit()
+    assert (await asyncio.wait_for(successor, 10)).fenced == (old,)
+
+
+async def test_losing_the_connection_during_a_commit_is_an_unknown_outcome(pool: asyncpg.Pool) -> None:
+    hosts = PostgresHosts(pool)
+    epoch = (await hosts.register("host:0", "shared")).epoch
+    async with pool.acquire() as blocker:
+        transaction = blocker.transaction()
+        await transaction.start()
+        await blocker.execute("LOCK TABLE journal IN ACCESS EXCLUSIVE MODE")
+        commit = asyncio.create_task(PostgresJournal(pool, "host:0").append(epoch, batch()))
+        pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while not (pid := await pool.fetchval(pids)):
+            assert not commit.done()
+        await blocker.execute("SELECT pg_terminate_backend($1)", pid)
+        with pytest.raises(CommitUnknown):
+            await asyncio.wait_for(commit, 10)
+        await transaction.rollback()
+
+
+async def test_a_database_that_is_away_is_a_retryable_error(database: str) -> None:
+    pool = await asyncpg.create_pool(database, min_size=1, max_size=1)
+    journal = PostgresJournal(pool, "host:0", timeout_s=0.2)
+    async with pool.acquire():
+        with pytest.raises(Unavailable):
+            await journal.load(["npc:a"])
+    await pool.close()
