@@ -183,12 +183,12 @@ def _of_faction(world: World, asked: str, own: str | None) -> str:
     if asked == own:
         return f"{sheet.name} is us"
     home = world.districts.get(sheet.home)
-    seat = f"{sheet.name} sits in {home.name}" if home is not None else f"{sheet.name} is around"
+    seat = f"you find {sheet.name} in {home.name}" if home is not None else f"{sheet.name} is around"
     ours = world.factions.get(own) if own is not None else None
     if ours is None:
         return seat
     relation = ours.relations.get(asked, 0)
-    return f"{seat}, and {ours.name} {_relation_words(relation)}"
+    return f"{seat}; {ours.name} {_relation_words(relation)}"
 
 
 def _relation_words(relation: int) -> str:
