@@ -22,7 +22,7 @@ from ganggpt.jobs.world_checks import Problem, problems_of
 from ganggpt.jobs.world_schema import FILES, DistrictRow, FactionRow, MissionRow, NpcRow
 from ganggpt.jobs.world_yaml import WHOLE_FILE, read_yaml, shown
 
-_LINE_WIDTH: Final = 118
+_LINE_WIDTH: Final = 100
 _HEAD: Final = "# yaml-language-server: $schema=../schema.json\n# The format is described in ../README.md.\n"
 _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
     "districts": (DistrictRow, District),
@@ -191,6 +191,12 @@ def _represent_list(dumper: _Dumper, data: list[Any] | tuple[Any, ...]) -> yaml.
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flat)
 
 
+def _represent_float(dumper: _Dumper, data: float) -> yaml.Node:
+    """Whole metres without a point; they are read back as the same float."""
+    return dumper.represent_int(int(data)) if data.is_integer() else yaml.SafeDumper.represent_float(dumper, data)
+
+
+_Dumper.add_representer(float, _represent_float)
 _Dumper.add_representer(dict, _represent_map)
 _Dumper.add_representer(list, _represent_list)
 _Dumper.add_representer(tuple, _represent_list)

@@ -1,0 +1,202 @@
+"""Ray for one world: a local head of our own, or a cluster to join.
+
+A local head starts with less than ``ray start`` does, because a laptop waits for it: no autoscaler monitor, no log
+monitor, and the dashboard only after the bridge answers (it costs four seconds of two CPUs). Ray ends its own processes
+when the thread that started them ends, in any way, so head and driver live in one thread kept for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from ganggpt.errors import StartFailed
+from ganggpt.jobs.world_ports import WorldPorts
+
+NAMESPACE: Final = "ganggpt"
+_OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
+"""Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
+_LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+"""Ray speaks here. Not 127.0.0.1 on Linux: Ray replaces that by the machine's outer address in every driver."""
+_STOP_S: Final = 10.0
+
+
+def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dict[str, str]:
+    """Variables Ray and Serve read at import; every process of the world inherits them."""
+    proxy = directory / "haproxy"
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token_file),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.stats),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.proxy_metrics),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports.fallback_grpc),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.replicas),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.replicas + WorldPorts.REPLICAS_MAX - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(ports.replicas_grpc),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ports.replicas_grpc + WorldPorts.REPLICAS_MAX - 1),
+        "DASHBOARD_METRIC_PORT": str(ports.dashboard_metrics),
+    }
+
+
+def ray_tuning() -> dict[str, str]:
+    """Variables an operator may set otherwise: how Ray and Serve run a small machine."""
+    linux = str(int(sys.platform == "linux"))
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": linux,
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": linux,
+        "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
+        # Nothing outside has to notice a stop before we stop: there is no load balancer in front of one machine.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.1",
+        "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.1",
+        "RAY_worker_niceness": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+class RayThread:
+    """Owns the one thread in which Ray is started, joined and left."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(1, "ray")
+
+    def close(self) -> None:
+        """End the thread; whatever Ray started from it ends too."""
+        self.pool.shutdown(wait=True)
+
+
+class LocalHead:
+    """Owns a Ray head of this process. All methods block and belong into the Ray thread.
+
+    ``slots`` is the logical number of CPUs: room for what the plan starts, not a count of cores.
+    """
+
+    def __init__(self, directory: Path, data_dir: Path, ports: WorldPorts) -> None:
+        self._directory = directory
+        self._ports = ports
+        self._token_file = data_dir / "ray-token"
+        self._node: Any = None
+
+    def prepare(self) -> None:
+        """Set the environment Ray reads at import, and clear what a killed run left behind."""
+        end_strays(self._directory)
+        shutil.rmtree(self._directory, ignore_errors=True)
+        (self._directory / "haproxy").mkdir(mode=0o700, parents=True)
+        self._directory.chmod(0o700)
+        _write_token(self._token_file)
+        wanted = ray_environment(self._directory, self._token_file, self._ports)
+        _set_environment({**{name: os.environ.get(name, value) for name, value in ray_tuning().items()}, **wanted})
+
+    def start(self, slots: int) -> str:
+        """Start the head and join it as a driver; returns host:port of its GCS. Raises StartFailed."""
+        import ray
+        from ray._private.node import Node
+        from ray._private.parameter import RayParams
+
+        class Head(Node):  # type: ignore[misc]
+            """A head whose dashboard waits for ``start_dashboard``."""
+
+            def start_api_server(self, **_: Any) -> None:
+                """Nothing yet: see above."""
+
+            def start_dashboard(self) -> str:
+                """Start it after all; returns its address."""
+                super().start_api_server(include_dashboard=True, raise_on_failure=True)
+                return str(self.webui_url)
+
+        params = RayParams(
+            node_ip_address=_LOOPBACK,
+            num_cpus=slots,
+            num_gpus=0,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            temp_dir=str(self._directory),
+            dashboard_host="127.0.0.1",
+            dashboard_port=self._ports.dashboard,
+            dashboard_agent_listen_port=0,
+            metrics_export_port=self._ports.node_metrics,
+            no_monitor=True,
+            include_log_monitor=False,
+        )
+        try:
+            self._node = Head(params, head=True, shutdown_at_exit=False, spawn_reaper=False)
+            join_cluster(str(self._node.gcs_address), _LOOPBACK)
+        except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
+            self.stop()
+            raise StartFailed("Ray", str(failed)[:300], f"Its logs are under {self._directory}.") from failed
+        return str(self._node.gcs_address)
+
+    def start_dashboard(self) -> None:
+        """Start the dashboard; takes some seconds. Raises StartFailed."""
+        try:
+            self._node.start_dashboard()
+        except Exception as failed:  # Ray raises it bare here
+            logs = f"See the logs under {self._directory}."
+            raise StartFailed("the Ray dashboard", str(failed)[:300], logs) from failed
+
+    def stop(self) -> None:
+        """Leave and end every process of the head. Harmless when nothing runs."""
+        import ray
+
+        ray.shutdown()
+        if self._node is not None:
+            self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+            self._node = None
+        end_strays(self._directory)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def join_cluster(address: str, node_ip: str | None = None) -> str:
+    """Join a cluster as a driver; returns host:port of its GCS. Raises StartFailed."""
+    import ray
+
+    where: dict[str, Any] = {} if node_ip is None else {"_node_ip_address": node_ip}
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="warning", **where)
+    except (ConnectionError, RuntimeError, ValueError) as failed:
+        raise StartFailed("Ray", f"no cluster at {address}: {failed}", "Check RAY_ADDRESS.") from failed
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def end_strays(directory: Path) -> None:
+    """End processes of an earlier run of this very directory that outlived it (its name stands in their arguments)."""
+    strays = [process for process in psutil.process_iter() if _belongs_to(process, directory)]
+    for process in strays:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(strays, _STOP_S)
+
+
+def _belongs_to(process: psutil.Process, directory: Path) -> bool:
+    try:
+        if process.pid == os.getpid() or process.uids().real != os.getuid():
+            return False
+        return any(f"{directory}/" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _set_environment(wanted: Mapping[str, str]) -> None:
+    # Ray has no other way in: it reads these at import and hands them down to every process it starts.
+    os.environ.update(wanted)
+    os.environ.pop("RAY_ADDRESS", None)
+
+
+def _write_token(path: Path) -> None:
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
