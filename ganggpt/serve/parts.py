@@ -1,0 +1,53 @@
+"""Putting a bridge replica together from what it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from ganggpt.actors.ports import CommandPort
+from ganggpt.observability.metrics import Metrics
+from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.limits import Limits
+from ganggpt.serve.asgi import BridgeApp
+from ganggpt.serve.auth import BearerToken
+from ganggpt.serve.bridge import BridgeSocket
+from ganggpt.serve.health import Health, Probe
+from ganggpt.serve.pushes import PushStore
+from ganggpt.serve.rest import Rest, rest_app
+from ganggpt.serve.sessions import Sessions
+from ganggpt.serve.views import ViewCache, Views
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeParts:
+    """What a bridge needs from the outside.
+
+    ``probes``: one for each of database, redis, ai, memory, disk. ``faction_ids``: names of the world's factions.
+    ``view_ttl_s``: how old an answer to a read may be.
+    """
+
+    port: CommandPort
+    pushes: PushStore
+    cache: ViewCache
+    book: CommandBook
+    token: SecretStr
+    probes: Mapping[str, Probe]
+    faction_ids: tuple[str, ...]
+    metrics: Metrics
+    limits: Limits = field(default_factory=Limits)
+    view_ttl_s: int = 2
+
+
+def bridge_app(parts: BridgeParts) -> BridgeApp:
+    """The ASGI application of one replica."""
+    limits, metrics = parts.limits, parts.metrics
+    token = BearerToken(parts.token)
+    sessions = Sessions(parts.cache, limits, metrics)
+    socket = BridgeSocket(parts.port, parts.pushes, parts.book, sessions, token, limits, metrics)
+    views = Views(parts.port, parts.cache, metrics, parts.view_ttl_s, limits.answer_timeout_s)
+    rest = rest_app(Rest(parts.port, parts.book, views, limits, metrics, parts.faction_ids))
+    health = Health(parts.probes, metrics, lambda: sessions.draining)
+    return BridgeApp(socket, rest, health, sessions, token, metrics)
