@@ -389,7 +389,7 @@ class Host:
             await self.ports.ring(await self._news.get())
 
     async def _beat(self) -> None:
-        while True:
+        while not self._draining:
             began = time.monotonic()
             try:
                 now_s = await self.ports.hosts.beat(self.epoch)

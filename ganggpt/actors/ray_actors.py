@@ -21,7 +21,7 @@ from ganggpt.actors.supervisor import Fleet, Plan, Supervisor
 from ganggpt.domain.ids import kind_of
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.pool import PoolOptions, open_pool
 
 log = logging.getLogger(__name__)
 
@@ -216,3 +216,28 @@ def start_supervisor(spec: HostSpec, plan: Plan) -> ActorHandle:
         max_task_retries=-1,
         num_cpus=0,
     ).remote(spec, plan)
+
+
+async def drain_world(dsn: str, pool_options: PoolOptions, within_s: float) -> list[str]:
+    """Drain every live host and end the supervisor and the host processes; returns the hosts that did not make it in
+    time (they lose nothing that was acked: the journal has it)."""
+    calls = RayCalls()
+    pool = await open_pool(dsn, pool_options)
+    names = [host.name for host in await PostgresHosts(pool).alive()]
+    await pool.close()
+    try:
+        ray.kill(await asyncio.to_thread(ray.get_actor, SUPERVISOR, NAMESPACE))
+    except ValueError:
+        log.info("no supervisor to stop")
+
+    async def drain(name: str) -> str | None:
+        try:
+            handle = await calls.handle(name)
+            await asyncio.wait_for(_as_future(handle.drain.remote()), within_s)
+        except (RayError, Unavailable, TimeoutError) as failed:
+            log.warning("host %s was not drained: %s", name, failed)
+            return name
+        ray.kill(handle)
+        return None
+
+    return [name for name in await asyncio.gather(*map(drain, names)) if name is not None]

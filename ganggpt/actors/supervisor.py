@@ -49,6 +49,17 @@ class Plan:
     starts_at_once: int = 3
 
 
+def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> tuple[str, ...]:
+    """Which members of the cast get a process of their own: factions first, then people, while the budget lasts.
+
+    ``residence``: ``auto``, ``own`` (all of the cast) or ``shared`` (none).
+    """
+    if residence == "shared":
+        return ()
+    ranked = sorted(cast, key=lambda actor: (not actor.startswith("faction:"), actor))
+    return tuple(ranked if residence == "own" else ranked[:own_actors_max])
+
+
 def host_names(count: int) -> list[str]:
     """Names of the shared hosts of a plan."""
     return [f"host:{n}" for n in range(count)]
