@@ -67,9 +67,8 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     if wanted == "ask_politics":
         politics = politics_of(turn.world, speaker.faction)
         return Answer("politics" if politics is not None else "no_politics", politics=politics)
-    known = said_of(turn.world, text, speaker.faction) if wanted == "question" else None
-    if known is not None:
-        return Answer("tell_about", facts={"topic": text, "known": known})
+    if wanted == "question":
+        return _asked(speaker, text, absent_s, turn)
     return Answer(_ACTS[wanted], _unasked(speaker, text, absent_s, turn))
 
 
@@ -100,7 +99,20 @@ def _told_about(speaker: Speaker, about: str, turn: Turn) -> Answer:
         found = next((found.memory for found in ranked if found.memory.kind in ("seen", "rumour", "deed")), None)
     if known is not None:
         return Answer("tell_about", found, facts={"topic": about, "known": known})
-    return Answer("remember" if found is not None else "dont_know", found, facts={"topic": about})
+    if found is None:
+        return Answer("dont_know", facts={"topic": about})
+    return Answer("remember" if found.about == turn.by else "gossip", found, facts={"topic": about})
+
+
+def _asked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
+    """An answer to a question of no known form: what the world knows, else a memory that is about it."""
+    known = said_of(turn.world, text, speaker.faction)
+    if known is not None:
+        return Answer("tell_about", facts={"topic": text, "known": known})
+    ranked = recall(speaker.memories, text, turn.now_s, 1, turn.by, listener=turn.by)
+    if ranked and ranked[0].relevance >= _MEANT:
+        return Answer("remember", ranked[0].memory)
+    return Answer("wonder", _unasked(speaker, text, absent_s, turn))
 
 
 def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory | None:

@@ -43,9 +43,9 @@ from ganggpt.domain.npc_state import (
     one_too_many,
     standing_now,
 )
-from ganggpt.domain.speech import Brief, cited
+from ganggpt.domain.speech import STRANGER, Brief, cited, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
-from ganggpt.domain.words import clipped, tokens, valence, with_article
+from ganggpt.domain.words import tokens, valence, with_article
 from ganggpt.domain.world import NpcSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
 
@@ -68,7 +68,6 @@ TALK_REACH: Final = 40.0
 """Words alone bring a standing no further than this from 0, either way."""
 _DAY_S: Final = 86_400.0
 _THREAT_FLOOR: Final = -70.0
-_QUOTE_MAX: Final = 160
 
 
 def decide(state: Npc | None, command: Command, turn: Turn) -> Decision:
@@ -125,7 +124,10 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
         events.append(Swayed(about, after, mood, "seen", one_too_many(state, about, now_s)))
     kind: MemoryKind = "rumour" if hearsay else "seen"
     source: Source = "rumour" if hearsay else "witnessed"
-    no = _keep(events, state, Memory(state.next_no, kind, command.what, weight, about, source, now_s))
+    what = command.what
+    if about is not None and what[0].islower():
+        what = f"{_who(standing_now(state, about, now_s).name)} {what}"
+    no = _keep(events, state, Memory(state.next_no, kind, what, weight, about, source, now_s))
     return Decision(tuple(events), {"noticed": True, "memory": no})
 
 
@@ -144,7 +146,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     events: list[Event] = []
     weight = salience(command.text)
     if weight >= SALIENCE_MIN:
-        fact = f'{_who(name)} told me: "{clipped(command.text, _QUOTE_MAX)}"'
+        fact = f"{_who(name)} told me: {quoted(command.text)}"
         _keep(events, state, Memory(state.next_no, "talk", fact, weight, player, "told", now_s))
     elif before.talks == 0:
         fact = f"{_who(name)} first spoke to me in {_place(state, turn)}"
@@ -155,7 +157,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
 def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     player, now_s = _player(turn), turn.now_s
     before = standing_now(state, player, now_s)
-    liked = not tokens(command.item).isdisjoint(*map(tokens, state.sheet.likes)) if state.sheet.likes else False
+    liked = any(not tokens(command.item).isdisjoint(tokens(like)) for like in state.sheet.likes)
     worth = max(20.0, command.value * 2.0) if liked else float(command.value)
     gain = gift_gain(worth, before.given, state.sheet.traits.get("greed", 50))
     if before.value <= HOSTILE_AT:
@@ -191,7 +193,7 @@ def _threaten(state: Npc, command: Threaten, turn: Turn) -> Decision:
     events: list[Event] = []
     fact = f"{_who(name)} threatened me" + (" with a weapon in hand" if command.armed else "")
     if command.text.strip():
-        fact += f': "{clipped(command.text, _QUOTE_MAX)}"'
+        fact += f": {quoted(command.text)}"
     weight = 80 if command.armed else 60
     _keep(events, state, Memory(state.next_no, "threat", fact, weight, player, "witnessed", now_s))
     found = Answer("afraid" if afraid else "defiant")
@@ -317,7 +319,7 @@ def _within_reach(value: float, moved: float) -> float:
 
 
 def _who(name: str) -> str:
-    return name or "A stranger"
+    return name or STRANGER
 
 
 def _place(state: Npc, turn: Turn) -> str:

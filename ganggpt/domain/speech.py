@@ -12,11 +12,12 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from ganggpt.domain.memory import Memory, last_s
-from ganggpt.domain.words import words_of
+from ganggpt.domain.words import clipped, words_of
 from ganggpt.domain.world import World
 
 SAID_MAX: Final = 500
-HEARD_MAX: Final = 500
+STRANGER: Final = "A stranger"
+"""Who did something as long as nobody has told a name."""
 OPENERS_MAX: Final = 6
 """How many of its last openings a speaker avoids."""
 _OPENER_WORDS: Final = 3
@@ -37,6 +38,7 @@ Act = Literal[
     "remember",
     "no_memory",
     "tell_about",
+    "gossip",
     "dont_know",
     "brush_off",
     "thank",
@@ -96,7 +98,7 @@ class Brief(Struct, frozen=True, gc=False, kw_only=True):
 
 
 _AGES: Final = (
-    (10 * 60, "just now"),
+    (10 * 60, "a moment ago"),
     (6 * 3600, "a little while ago"),
     (20 * 3600, "earlier today"),
     (44 * 3600, "yesterday"),
@@ -127,6 +129,12 @@ def opener_of(said: str) -> str:
 def with_opener(openers: tuple[str, ...], said: str) -> tuple[str, ...]:
     """The recent openings after one more utterance."""
     return (*openers, opener_of(said))[-OPENERS_MAX:]
+
+
+def quoted(text: str, length_max: int = 160) -> str:
+    """What somebody said, as it stands in a memory: cut, ended like a sentence, in quotation marks."""
+    text = clipped(text.strip().replace('"', "'"), length_max)
+    return f'"{text}"' if text[-1:] in (".", "!", "?", "…") else f'"{text}."'
 
 
 def politics_of(world: World, faction: str | None) -> Politics | None:

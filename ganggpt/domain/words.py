@@ -49,7 +49,8 @@ _NEGATIONS: Final = _set(
 _STOP_WORDS: Final = _set(
     """
     a about again ain't all am an and any anything are as at back be been but by came can could did do does don't
-    ever for from get got had has have he heard her here him his how i i'm i've if in into is it it's its just
+    ever for from get got had
+    happen happened happening has have he heard her here him his how i i'm i've if in into is it it's its just
     know last like me mean my no not of off on or our out over please recall remember said say she so some something
     still than that that's the their them then there they think this those to too up us was we well were
     what what's when where which who will with would yes you you're your

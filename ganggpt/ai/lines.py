@@ -1,0 +1,210 @@
+"""What anybody may say, by act and tone. One line of the tables: ``act tone: alternative | alternative | …``.
+
+Tones: warm, even, cold; ``any`` stands for all three. Slots in braces are filled by the scripted mind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+TONES: Final = ("warm", "even", "cold")
+
+
+def table(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Read a table of lines: key → tone → alternatives."""
+    read: dict[str, dict[str, tuple[str, ...]]] = {}
+    for row in filter(None, map(str.strip, text.splitlines())):
+        head, _, tail = row.partition(": ")
+        key, tone = head.split()
+        alternatives = tuple(part.strip() for part in tail.split(" | "))
+        for each in TONES if tone == "any" else (tone,):
+            known = read.setdefault(key, {})
+            known[each] = (*known.get(each, ()), *alternatives)
+    return read
+
+
+LINES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = table("""
+greet warm: Good to see you, {you}. | Well, look who is back in {place}. | Come closer, {you}, you are welcome here.
+greet warm: There you are, {you}. | You picked a good moment, {you}.
+greet even: What brings you to {place}? | Yes? | You looking for somebody, {you}? | Something you need?
+greet cold: What do you want? | Make it short. | You again. | I was having a better day a minute ago.
+bye warm: Take care out there, {you}. | Come back soon. | Until next time, {you}.
+bye warm: Keep your head down, and come back whole.
+bye even: See you around. | Mind how you go. | Right. Later, then. | So long.
+bye cold: Good. Go. | Do not hurry back. | The street is that way. | Finally.
+answer warm: I hear you, {you}. | That makes sense to me. | You can always tell me such things.
+answer warm: I will keep that in mind.
+answer warm: Say no more, I understand. | Between you and me, I like the way you think.
+answer even: Is that so. | I hear what you say. | Could be. {place} has seen stranger things.
+answer even: All right. I will think about it.
+answer even: Everybody has a story in {place}. | Fair enough.
+answer cold: If you say so. | And why tell me? | I did not ask. | Talk is cheap around {place}.
+wonder warm: Good question, {you}. I wish I knew. | Let me think about that one. | For you I will ask around.
+wonder even: Hard to say. | I could not tell you. | Who knows. Ask me something easier. | I would have to guess.
+wonder cold: Ask somebody who cares. | Do I look like an information desk? | I would not tell you if I knew.
+welcome warm: Any time, {you}. | You would do the same for me. | Do not mention it.
+welcome even: Sure. | It was nothing. | No trouble.
+welcome cold: Save it. | Thanks do not pay my rent. | Hm.
+insulted warm: Ouch. That from you, {you}? | Careful, {you}. I thought better of us.
+insulted warm: I will pretend I did not hear that.
+insulted even: Watch your mouth. | Say that again, slower. | There was no call for that. | Big words for {place}.
+insulted cold: One more word like that and we are done. | I expected nothing better from you.
+insulted cold: Keep talking. I keep count.
+flattered warm: You know how to make a person smile, {you}. | Keep that up and I will start to believe it.
+flattered warm: Same to you, {you}.
+flattered even: Kind of you to say. | Well. Thank you. | I do not hear that often in {place}.
+flattered cold: Sweet words. What do you want? | Flattery will not mend it. | I will believe it when I see it.
+forgive warm: Forget it, {you}. Water under the bridge. | We all have bad days. It is fine.
+forgive even: Fine. Let us leave it at that. | Apology taken. Do not make me need another.
+forgive cold: Sorry is a word. Show me. | It will take more than that. | I heard you. I have not decided yet.
+introduce warm: {Speaker}, {role}. But you can count me as a friend. | I am {Speaker}, the {role}. Glad you ask.
+introduce even: {Speaker}. I am the {role} here in {place}. | Name is {Speaker}, {role} by trade.
+introduce even: {Speaker}. Ask anybody in {place}.
+introduce cold: {Speaker}. That is all you get. | The name is {Speaker}, and I do not need yours.
+brush_off any: I have nothing to say to you. | Not after what you did. | Walk on. | We are not talking, you and I.
+brush_off any: You have some nerve to stand here. | Find somebody else to bother.
+thank warm: For me? {Item}? You are too good to me, {you}. | {Item}! I will not forget this, {you}.
+thank even: {Item}. I can use that. Thank you. | That is decent of you. {Item}, then.
+thank even: I accept. {Item} is not nothing.
+thank cold: {Item}. So you think that settles it. | I take it. It changes less than you hope.
+thank cold: Put {item} there. We will see.
+delight warm: {Item}! How did you know? You made my week, {you}. | Oh, {item}! You remembered what I like.
+delight even: {Item}? Now you have my attention. | Well, well: {item}. You have taste.
+delight even: This is more than I expected. {Item}!
+delight cold: {Item}. I did not expect that from you. | Hm. {Item}. Perhaps I was wrong about you.
+afraid any: Please, there is no need for that. | All right, all right! Take what you want.
+afraid any: Do not hurt me. I have people at home.
+afraid any: My hands are up, see? | I do not want any trouble, I swear.
+defiant any: You think that scares me? | Put that away before you embarrass yourself.
+defiant any: I have buried louder people than you.
+defiant any: Go ahead. The whole of {place} will know by morning. | I do not bend. Ask around.
+no_politics any: I run with nobody. It keeps me breathing. | No crew. Just me and {place}.
+no_politics any: Politics are for people with bodyguards.
+no_memory warm: Help me, {you}, I cannot place it. | It has slipped my mind, and I am sorry for that.
+no_memory even: Nothing comes to mind. | Should I? I see many faces in {place}.
+no_memory even: I do not think we have a story yet, you and I.
+no_memory cold: I make a point of not remembering you. | No. And I do not miss it.
+remember warm: How could I forget? | Of course I remember, {you}. | That one I keep close.
+remember even: I remember. | It comes back to me. | My memory is good, you know.
+remember cold: Oh, I remember. | I forget nothing, least of all this. | You want to bring that up?
+tell_about warm: For you, {you}: {known}. | Listen well, {you}. {Known}. | I will tell you what I know. {Known}.
+tell_about even: {Known}. That is what everybody knows. | What I can tell you: {known}.
+tell_about even: {Known}. The rest costs extra.
+tell_about cold: {Known}. Now leave it. | {Known}. Read it on a wall next time.
+dont_know warm: I would tell you if I knew, {you}. | That is beyond me, but I will keep my ears open.
+dont_know even: Never heard of it. | I know nothing about that. | That does not ring a bell.
+dont_know cold: Nothing I would tell you. | Not my business, and not yours.
+gossip warm: For you, {you}, gladly. | Come closer, this is not for everybody. | I do hear things, {you}.
+gossip even: Since you ask. | One hears things in {place}. | There is something. | I keep my ears open.
+gossip cold: One thing, and then leave me be. | Fine. You did not hear it from me.
+hint_work any: There is work, if you ask me properly for it. | I might have a job. Ask, and mean it.
+hint_work any: Work? Ask me straight and we will see.
+offer_work warm: I have just the thing for you, {you}: "{title}". {Task} It pays {reward}.
+offer_work warm: "{title}", {reward}, and I want you for it. {Task}
+offer_work even: There is a job: "{title}". {Task} {reward} when it is done.
+offer_work even: I need "{title}" taken care of. {Task} Pay is {reward}.
+offer_work cold: I would ask somebody else, but nobody is here. "{title}", {reward}. {Task}
+offer_work cold: "{title}". {Task} {reward}, and do not be late.
+repeat_work any: I told you already: "{title}", {reward}. | One thing at a time. "{title}" is still open.
+repeat_work any: First "{title}". Then we talk again.
+no_work any: I have no work to give. | Nothing for you here. Try somebody with an office.
+no_work any: I do not hand out jobs, I barely have one.
+refuse_work any: Work? For you? Not in this life. | I do not hire people I have to watch.
+refuse_work any: Make peace with me first. Then ask again.
+obey warm: On it, {you}: {order}. | You can count on me. {Order}. | Gladly. {Order}, right away.
+obey even: All right. {Order}. | Understood. {Order}. | Fine, {order}.
+obey cold: If I must. {Order}. | {Order}. But you owe me for it.
+refuse_order warm: I love you, {you}, but no. Not that. | Not this one. {Order}? That gets us both killed.
+refuse_order even: No. {Order} is a bad idea. | I will not do it. {Order}? Think again. | Count me out of this one.
+refuse_order cold: {Order}? Do it yourself. | I do not take that from you. | No. You have not earned that from me.
+how_are_you warm: Never better. {place} is kind to me today. | Good, now that you are here, {you}.
+how_are_you warm: I could sing. I will spare you.
+how_are_you even: Getting by. | One day after the other. | Quiet, and quiet is good in {place}.
+how_are_you cold: How does it look? | I have had better days and better company. | Do not ask.
+politics warm: I am with {own}, and proud of it. | {own} is family to me.
+politics warm: {own} looks after me, and I look after {own}.
+politics even: I answer to {own}. | {own}. Everybody in {place} answers to somebody.
+politics even: {own} keeps the peace where I stand.
+politics cold: {own}. So think before you do something stupid. | {own} stands behind me. Who stands behind you?
+""")
+
+FRIEND: Final = (
+    "{friend} are good to us.",
+    "We can lean on {friend}.",
+    "With {friend} we share more than one enemy.",
+)
+ENEMY: Final = (
+    "{enemy}? Do not say that name in here.",
+    "One day {enemy} will pay for what they did.",
+    "If {enemy} sent you, turn round now.",
+    "It is {enemy} we keep an eye on.",
+)
+
+STANDING: Final[Mapping[str, tuple[str, ...]]] = {
+    "enemy": ("You are dead to me.", "You and I are enemies, do not forget it."),
+    "hostile": ("We are not friends.", "I do not like you, and you know why."),
+    "wary": ("I am keeping an eye on you.", "I am not sure about you."),
+    "neutral": ("I do not know yet what to make of you.", "You are neither here nor there with me."),
+    "friendly": ("You are all right with me.", "I have come to like you."),
+    "trusted": ("I trust you, and I trust few.", "You are one of the good ones."),
+    "family": ("You are family to me.", "I would walk through fire for you."),
+}
+MOOD: Final[Mapping[str, tuple[str, ...]]] = {
+    "dark": ("It is a black day.", "I am in no mood for anything."),
+    "sour": ("I got up on the wrong side today.", "Mind my temper today."),
+    "calm": ("It is a quiet day.", "No complaints so far."),
+    "good": ("It is a fine day.", "Things are looking up."),
+    "elated": ("What a day this is!", "I could hug the whole of {place}."),
+}
+
+MEMORIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "own gift": (
+        "{Age} you {deed}. I have not forgotten.",
+        "You {deed} {age}. That stays with me.",
+        "{Age} it was, you {deed}.",
+    ),
+    "own threat": (
+        "{Age} you {deed}. I do not forget such a thing.",
+        "You {deed} {age}, and I still hear it.",
+        "It was {age} that you {deed}. It is not forgiven.",
+    ),
+    "own talk": (
+        "{Age} you {deed}",
+        "You stood right here, {age}, and you {deed}",
+        "I still have your words. {Age} you {deed}",
+    ),
+    "own seen": (
+        "{Age} I saw it with my own eyes: you {deed}.",
+        "Nobody told me, I was there: {age} you {deed}.",
+        "{Age} you {deed}. I stood across the street.",
+    ),
+    "own met": ("{Age} you {deed}.", "I know your face: {age} you {deed}."),
+    "own work": ("{Age} you {deed}.", "You {deed} {age}, remember?"),
+    "own order": ("{Age} you {deed}.", "You {deed} {age}, and I was there."),
+    "own deed": ("{Age} we went through this together: {text}.", "You and I, {age}: {text}."),
+    "own witnessed": (
+        "I saw it myself, {age}: {text}. That was you.",
+        "{Age} I had my eyes open: {text}. And you in the middle of it.",
+    ),
+    "own rumour": (
+        "People talk about you. {Age} I heard this: {text}.",
+        "Word reached me {age}: {text}. They meant you.",
+    ),
+    "own told": ("What I know of you, {age}: {text}.", "I was told of you, {age}: {text}."),
+    "own inferred": ("I put two and two together: {text}. That is how I see you.",),
+    "witnessed": (
+        "{Age} I saw it with my own eyes: {text}.",
+        "I was there, {age}: {text}.",
+        "{Age} it happened: {text}.",
+    ),
+    "rumour": (
+        "They say, since {age}: {text}.",
+        "Word on the corner, {age}: {text}.",
+        "I only heard it, {age}: {text}.",
+    ),
+    "told": ("I was told, {age}: {text}.", "What I know is this: {text}."),
+    "inferred": ("I put two and two together: {text}.", "Nobody told me, but I think: {text}."),
+    "promise": ("There is a promise still open: {text}.",),
+    "identity": ("I know who I am: {text}.",),
+}
