@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -46,7 +47,8 @@ class Account(NamedTuple):
 class GuardedServer:
     """Owns one child server: starting it under its guard, asking it to stop, killing it when it does not.
 
-    ``stop_signal`` is the name of the signal that makes it stop cleanly. All methods block.
+    ``log`` lies in the directory the server works in. ``stop_signal`` names the signal that makes it stop cleanly,
+    without the SIG. All methods block.
     """
 
     def __init__(
@@ -104,6 +106,9 @@ class GuardedServer:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()
             guard.wait(timeout_s)
+        if guard.returncode < 0:
+            # Somebody killed the guard before it could do its work.
+            stop_orphan(pid, self._log.parent, getattr(signal, f"SIG{self._stop_signal}"), timeout_s)
         self._guard = self.pid = None
 
     def log_tail(self, lines: int = 6) -> str:

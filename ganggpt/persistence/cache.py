@@ -1,0 +1,164 @@
+"""What was read lately: a small L1 in the process before an L2 in Redis. Losing it loses nothing but time.
+
+A cache that is away is a miss, never an error: failures are counted, and for a moment nobody asks it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, cast
+
+from cachetools import TTLCache
+
+from ganggpt.domain.ids import kind_of, name_of
+from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+
+_KEYS: Final = {
+    "player": "ganggpt:player:{}:profile",
+    "npc": "ganggpt:npc:{}:memory",
+    "faction": "ganggpt:faction:{}:state",
+    "mission": "ganggpt:mission:{}:details",
+    "companion": "ganggpt:companion:{}:state",
+}
+TTL_S: Final = 3600
+"""REDIS_TTL of the seed."""
+_L1_ENTRIES_MAX: Final = 4096
+_L1_TTL_S: Final = 1.0
+_ANSWER_TIMEOUT_S: Final = 0.25
+_AWAY_S: Final = 1.0
+"""How long a cache that failed is left alone."""
+
+Count = Callable[[str], None]
+"""A counter of what became of a call: ``l1``, ``l2``, ``miss``, ``failed``."""
+
+
+def actor_key(actor: str) -> str:
+    """The cache key of an actor's view."""
+    return _KEYS[kind_of(actor)].format(name_of(actor))
+
+
+def session_key(session: str) -> str:
+    """The cache key of a session's record."""
+    return f"ganggpt:session:{session}:data"
+
+
+class Cache(Protocol):
+    """Bytes by key. Never raises because of the cache itself."""
+
+    async def get(self, key: str) -> bytes | None:
+        """What was put there, if it is still there; at most a second stale."""
+        ...
+
+    async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:
+        """Keep for ``ttl_s`` seconds."""
+        ...
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Drop these everywhere but in other processes' L1."""
+        ...
+
+    async def forget_actors(self, actors: Sequence[str]) -> None:
+        """Drop the views of these actors."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class NoCache:
+    """The cache where there is no Redis: every read goes to its source."""
+
+    async def get(self, key: str) -> bytes | None:  # noqa: ARG002
+        """Always a miss."""
+        return None
+
+    async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:
+        """Keeps nothing."""
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """There is nothing to forget."""
+
+    async def forget_actors(self, actors: Sequence[str]) -> None:
+        """There is nothing to forget."""
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class RedisCache:
+    """L1 before Redis. Owns its client; ``count`` hears what became of every get and of every failure."""
+
+    def __init__(self, client: RedisClient, count: Count, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._count = count
+        self._clock = clock
+        self._l1: TTLCache[str, bytes] = TTLCache(_L1_ENTRIES_MAX, _L1_TTL_S, clock)
+        self._away_until_s = 0.0
+
+    async def get(self, key: str) -> bytes | None:
+        """See Cache."""
+        near = self._l1.get(key)
+        if near is not None:
+            self._count("l1")
+            return near
+        if self._clock() < self._away_until_s:
+            self._count("miss")
+            return None
+        try:
+            value = cast("bytes | None", await self._client.get(key))
+        except REDIS_AWAY:
+            self._failed()
+            return None
+        self._count("miss" if value is None else "l2")
+        if value is not None:
+            self._l1[key] = value
+        return value
+
+    async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:
+        """See Cache."""
+        self._l1[key] = value
+        if self._clock() < self._away_until_s:
+            return
+        try:
+            await self._client.set(key, value, ex=ttl_s)
+        except REDIS_AWAY:
+            self._failed()
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """See Cache."""
+        for key in keys:
+            self._l1.pop(key, None)
+        if not keys or self._clock() < self._away_until_s:
+            return
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.unlink(key)
+                await cast(Any, pipe.execute())
+        except REDIS_AWAY:
+            self._failed()
+
+    async def forget_actors(self, actors: Sequence[str]) -> None:
+        """See Cache."""
+        await self.forget([actor_key(actor) for actor in actors])
+
+    async def close(self) -> None:
+        """See Cache."""
+        await self._client.aclose()
+
+    def _failed(self) -> None:
+        self._away_until_s = self._clock() + _AWAY_S
+        self._count("failed")
+
+
+def open_cache(url: str | None, count: Count | None = None) -> Cache:
+    """The cache at a Redis url, or NoCache for None. Connects when it is first used. Raises ConfigInvalid."""
+    if url is None:
+        return NoCache()
+    return RedisCache(connect_redis(url, _ANSWER_TIMEOUT_S), _unheard if count is None else count)
+
+
+def _unheard(_: str) -> None:
+    """Counts nothing."""

@@ -1,0 +1,60 @@
+"""Connections to Postgres: one bounded pool a process, directly or through PgBouncer in transaction mode."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from ganggpt.errors import ConfigInvalid, Unavailable
+
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """How a process uses the database.
+
+    ``min_size`` 0 opens nothing before the first query. ``pgbouncer`` promises a pooler between us and Postgres that
+    gives every transaction another session: no prepared statement is kept then. Times in seconds.
+    """
+
+    min_size: int = 1
+    max_size: int = 8
+    pgbouncer: bool = False
+    connect_timeout_s: float = 10.0
+    command_timeout_s: float = 30.0
+    idle_s: float = 300.0
+    application_name: str = "ganggpt"
+
+
+async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Pool[Any]:
+    """Open a pool. Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us."""
+    chosen = PoolOptions() if options is None else options
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=chosen.min_size,
+        max_size=chosen.max_size,
+        max_inactive_connection_lifetime=chosen.idle_s,
+        command_timeout=chosen.command_timeout_s,
+        timeout=chosen.connect_timeout_s,
+        statement_cache_size=0 if chosen.pgbouncer else 128,
+        server_settings={"application_name": chosen.application_name},
+        # Nothing here makes session state (no SET, LISTEN or session lock), so there is nothing to undo, and a query
+        # costs one round trip instead of two. An open transaction is still rolled back.
+        reset=_keep,
+    )
+    try:
+        async with asyncio.timeout(chosen.connect_timeout_s):
+            return await pool
+    except _REFUSED as refused:
+        raise ConfigInvalid("DATABASE_URL", str(refused), "Check its user, password and database name.") from None
+    except _AWAY as away:
+        raise Unavailable("the database") from away
+
+
+async def _keep(_: asyncpg.Connection[Any]) -> None:
+    """Leave a returned connection as it is."""

@@ -1,0 +1,47 @@
+"""The way to Redis: one client of short patience, to a single server or to a cluster."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
+
+from ganggpt.errors import ConfigInvalid
+
+_CLUSTER: Final = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
+
+RedisClient = Redis | RedisCluster
+REDIS_AWAY: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""Everything that means: Redis did not answer, or not with yes."""
+
+
+def connect_redis(url: str, answer_timeout_s: float | None, connections_max: int = 32) -> RedisClient:
+    """A client that connects when it is first used. ``answer_timeout_s`` None waits as long as the caller does.
+
+    Urls: ``redis://``, ``rediss://`` (TLS), ``unix://``; and ``redis+cluster://`` or ``rediss+cluster://`` with any one
+    node of a cluster. Raises ConfigInvalid.
+    """
+    try:
+        for prefix, plain in _CLUSTER.items():
+            if url.startswith(prefix):
+                return RedisCluster.from_url(
+                    plain + url.removeprefix(prefix),
+                    socket_timeout=answer_timeout_s,
+                    socket_connect_timeout=1.0,
+                    max_connections=connections_max,
+                    protocol=2,
+                )
+        return Redis.from_url(
+            url,
+            socket_timeout=answer_timeout_s,
+            socket_connect_timeout=1.0,
+            max_connections=connections_max,
+            # One more try covers a connection that died in the pool; waiting longer is the caller's business.
+            retry=Retry(NoBackoff(), 1),
+            protocol=2,
+        )
+    except ValueError as error:
+        raise ConfigInvalid("REDIS_URL", str(error), "Use redis://host:6379/0 (see the settings table).") from None

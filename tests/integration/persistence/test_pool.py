@@ -1,0 +1,104 @@
+"""The pool is bounded, keeps no session state and says plainly what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ganggpt.errors import ConfigInvalid, Unavailable
+from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.world_store import create_world, load_world
+from tests.integration.persistence.test_world_store import CAST, SHARDS, WORLD
+
+pytestmark = pytest.mark.integration
+
+
+async def test_an_idle_pool_of_minimum_zero_holds_no_connection(database: str) -> None:
+    async with await open_pool(database, PoolOptions(min_size=0, max_size=2)) as pool:
+        assert pool.get_size() == 0
+        assert await pool.fetchval("SELECT current_setting('application_name')") == "ganggpt"
+        assert pool.get_size() == 1
+
+
+async def test_prepared_statements_are_kept_only_without_a_pooler(database: str) -> None:
+    query = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%pg_prepared_statements%'"
+    for pgbouncer, kept in ((False, 1), (True, 0)):
+        async with await open_pool(database, PoolOptions(max_size=1, pgbouncer=pgbouncer)) as pool:
+            await pool.fetchval(query)
+            seen = await pool.fetchval(query)
+            assert seen == kept
+
+
+async def test_a_transaction_left_open_does_not_reach_the_next_user(database: str) -> None:
+    async with await open_pool(database, PoolOptions(max_size=1)) as pool:
+        connection = await pool.acquire()
+        await connection.execute("BEGIN; CREATE TABLE never (id int)")
+        await pool.release(connection)
+        assert await pool.fetchval("SELECT to_regclass('never')") is None
+
+
+async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        await open_pool(f"postgresql://x@/x?host={tmp_path}", PoolOptions(connect_timeout_s=2))
+
+
+async def test_a_database_that_does_not_exist_names_the_variable(database: str) -> None:
+    with pytest.raises(ConfigInvalid, match="DATABASE_URL"):
+        await open_pool(database.replace("/test_", "/nothing_"))
+
+
+def _pgbouncer_settings(database: str, home: Path) -> Path:
+    """Settings of a PgBouncer in transaction mode with two connections behind it, on a socket in ``home``."""
+    parts = urlsplit(database)
+    home.chmod(0o777)
+    (home / "users.txt").write_text('"ganggpt" ""\n')
+    settings = home / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\nworld = host={parse_qs(parts.query)['host'][0]} dbname={parts.path[1:]} user=ganggpt\n"
+        f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {home}\nauth_type = any\n"
+        f"auth_file = {home}/users.txt\npool_mode = transaction\ndefault_pool_size = 2\nmax_prepared_statements = 0\n"
+    )
+    return settings
+
+
+@pytest.fixture
+async def pgbouncer(database: str) -> AsyncIterator[str]:
+    """The dsn of the database behind a real PgBouncer."""
+    binary = shutil.which("pgbouncer")
+    if binary is None:
+        pytest.skip("no pgbouncer on PATH (Debian package pgbouncer)")
+    with tempfile.TemporaryDirectory(prefix="pgb-") as home:
+        settings = _pgbouncer_settings(database, Path(home))
+        # It refuses to run as root, and only the server's own user may use the server's socket.
+        user = ["-u", "postgres"] if os.geteuid() == 0 else []
+        process = await asyncio.create_subprocess_exec(binary, *user, str(settings), stderr=asyncio.subprocess.PIPE)
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            while b"process up" not in (line := await process.stderr.readline()):
+                assert line, "pgbouncer ended at once"
+        yield f"postgresql://ganggpt@:6432/world?host={home}"
+        process.terminate()
+        await asyncio.wait_for(process.communicate(), 20)
+
+
+async def test_everything_works_through_a_transaction_pooler(pgbouncer: str) -> None:
+    assert await migrate(pgbouncer)
+    async with await open_pool(pgbouncer, PoolOptions(max_size=6, pgbouncer=True)) as pool:
+        await create_world(pool, WORLD, CAST, SHARDS)
+        found = await asyncio.gather(*(load_world(pool) for _ in range(30)))
+        assert all(each == (WORLD, CAST) for each in found)
+        epochs = await asyncio.gather(
+            *(
+                pool.fetchval("INSERT INTO hosts (name, kind) VALUES ($1, 'own') RETURNING epoch", f"h{n}")
+                for n in range(20)
+            )
+        )
+        assert len(set(epochs)) == 20
