@@ -36,6 +36,9 @@ SAME_FROM: Final = 0.7
 
 _DAY_S: Final = 86_400.0
 _RECENCY_S: Final = 3 * _DAY_S
+_LOG_GRIP: Final = tuple(math.log(0.2 + 0.8 * weight / 100) for weight in range(101))
+_STABILITY_S: Final = tuple(_DAY_S * (1 + 59 * weight / 100) for weight in range(101))
+_REHEARSAL: Final = tuple(1 + math.log2(1 + times) / 4 for times in range(REHEARSED_MAX + 1))
 _RELEVANCE, _RECENCY, _WEIGHT, _PERSON = 0.55, 0.15, 0.15, 0.15
 
 
@@ -116,14 +119,16 @@ def retention(memory: Memory, now_s: float) -> float:
 
 
 def _log_retention(memory: Memory, now_s: float) -> float:
-    weight = memory.weight / 100
-    stability_s = _DAY_S * (1 + 59 * weight) * (1 + math.log2(1 + min(memory.rehearsed, REHEARSED_MAX)) / 4)
-    return math.log(0.2 + 0.8 * weight) - max(0.0, now_s - last_s(memory)) / stability_s
+    age_s = now_s - (memory.created_s if memory.again_s is None else memory.again_s)
+    if age_s <= 0.0:
+        return _LOG_GRIP[memory.weight]
+    return _LOG_GRIP[memory.weight] - age_s / (_STABILITY_S[memory.weight] * _REHEARSAL[memory.rehearsed])
 
 
 def recency(memory: Memory, now_s: float) -> float:
     """1 when it just happened, a half after three days, and strictly falling ever after."""
-    return 1 / (1 + max(0.0, now_s - last_s(memory)) / _RECENCY_S)
+    age_s = now_s - (memory.created_s if memory.again_s is None else memory.again_s)
+    return 1.0 if age_s <= 0.0 else _RECENCY_S / (_RECENCY_S + age_s)
 
 
 def learn(memories: Memories, fresh: Memory, now_s: float) -> Remembered | Reinforced | None:
@@ -191,10 +196,10 @@ def _to_forget(memories: Memories, fresh: Memory, now_s: float) -> tuple[int, ..
             return expired
         theirs = [memory for memory in memories if fresh.about is not None and memory.about == fresh.about]
         candidates = theirs if len(theirs) >= SHARE_MAX else memories
-    weakest = min(candidates, key=lambda m: (is_pinned(m, now_s), _log_retention(m, now_s), m.no))
-    if is_pinned(weakest, now_s) and not is_pinned(fresh, now_s):
+    loose = [memory for memory in candidates if not is_pinned(memory, now_s)]
+    if not loose and not is_pinned(fresh, now_s):
         return None
-    return (weakest.no,)
+    return (min(loose or candidates, key=lambda memory: _log_retention(memory, now_s)).no,)
 
 
 def may_tell(memory: Memory, listener: str | None) -> bool:
@@ -221,9 +226,19 @@ def recall(
     wanted = tokens(query)
     worth = _rarity(wanted, held) if wanted else {}
     total = sum(worth.values())
-    ranked = [_scored(memory, worth, total, now_s, about) for memory in held]
-    ranked.sort(key=lambda r: (-r.score, -r.memory.no))
-    return ranked[:k]
+    ranked = [(_score(m, _relevance(m, worth, total), now_s, about), m.no, m) for m in held]
+    ranked.sort(reverse=True)
+    return [
+        Recalled(
+            memory,
+            score,
+            _relevance(memory, worth, total),
+            recency(memory, now_s),
+            memory.weight / 100,
+            _person(memory, about),
+        )
+        for score, _, memory in ranked[:k]
+    ]
 
 
 def _rarity(wanted: frozenset[str], held: Sequence[Memory]) -> dict[str, float]:
@@ -232,14 +247,24 @@ def _rarity(wanted: frozenset[str], held: Sequence[Memory]) -> dict[str, float]:
     return {token: math.log(1 + (1 + len(held)) / (1 + counts[token])) for token in sorted(wanted)}
 
 
-def _scored(memory: Memory, worth: dict[str, float], total: float, now_s: float, about: str | None) -> Recalled:
-    known = tokens(memory.text) if worth else frozenset()
-    relevance = sum(value for token, value in worth.items() if token in known) / total if total else 0.0
-    fresh = recency(memory, now_s)
-    weight = memory.weight / 100
-    person = 1.0 if about is not None and memory.about == about else 0.0
-    score = _RELEVANCE * relevance + _RECENCY * fresh + _WEIGHT * weight + _PERSON * person
-    return Recalled(memory, score, relevance, fresh, weight, person)
+def _relevance(memory: Memory, worth: dict[str, float], total: float) -> float:
+    if not worth:
+        return 0.0
+    common = worth.keys() & tokens(memory.text)
+    return sum([value for token, value in worth.items() if token in common]) / total if common else 0.0
+
+
+def _person(memory: Memory, about: str | None) -> float:
+    return 1.0 if about is not None and memory.about == about else 0.0
+
+
+def _score(memory: Memory, relevance: float, now_s: float, about: str | None) -> float:
+    return (
+        _RELEVANCE * relevance
+        + _RECENCY * recency(memory, now_s)
+        + _WEIGHT * memory.weight / 100
+        + _PERSON * _person(memory, about)
+    )
 
 
 def shown(memory: Memory, now_s: float) -> dict[str, Any]:
