@@ -1,0 +1,49 @@
+"""Looks at the stores for ``/health``: each answers with details, or raises Unavailable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import asyncpg
+
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.away import database_may_be_away
+from ganggpt.persistence.redis_client import REDIS_AWAY, connect_redis
+
+Look = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+def database_look(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Look:
+    """One round trip to Postgres, and how full the pool is."""
+
+    async def look() -> Mapping[str, Any]:
+        began = time.perf_counter()
+        with database_may_be_away():
+            async with pool.acquire(timeout=timeout_s) as connection:
+                await connection.fetchval("SELECT 1", timeout=timeout_s)
+        return {
+            "latency_ms": round((time.perf_counter() - began) * 1000, 2),
+            "connections": pool.get_size(),
+            "idle": pool.get_idle_size(),
+        }
+
+    return look
+
+
+def redis_look(url: str | None, timeout_s: float = 1.0) -> Look:
+    """One PING. Without Redis the program runs on its own, so that is well too, and says so."""
+    client = None if url is None else connect_redis(url, timeout_s, connections_max=2)
+
+    async def look() -> Mapping[str, Any]:
+        if client is None:
+            return {"mode": "none", "note": "no L2 cache; pushes arrive by polling"}
+        began = time.perf_counter()
+        try:
+            await client.ping()
+        except REDIS_AWAY as away:
+            raise Unavailable("Redis") from away
+        return {"mode": "redis", "latency_ms": round((time.perf_counter() - began) * 1000, 2)}
+
+    return look

@@ -1,0 +1,82 @@
+"""The composition of a bridge replica: where its ports meet the real adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from ganggpt.actors.ray_actors import RayCalls
+from ganggpt.actors.router import Router, RouterOptions
+from ganggpt.actors.routing import load_routes
+from ganggpt.domain.kinds import KINDS
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.cache import open_cache
+from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.probes import database_look, redis_look
+from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.world_store import load_world
+from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.limits import Limits
+from ganggpt.serve.health import disk_probe, memory_probe
+from ganggpt.serve.parts import BridgeParts
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeSpec:
+    """What a replica is told when it starts; picklable, holds secrets, so it never goes into a log."""
+
+    dsn: str = field(repr=False)
+    token: str = field(repr=False)
+    redis_url: str | None = field(repr=False, default=None)
+    data_dir: str = "."
+    replicas: int = 1
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    router: RouterOptions = field(default_factory=RouterOptions)
+    limits: Limits = field(default_factory=Limits)
+    log_level: str = "INFO"
+
+
+@asynccontextmanager
+async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
+    """Everything a replica stands on, closed again at the end."""
+    pool = await open_pool(spec.dsn, spec.pool)
+    hosts = PostgresHosts(pool)
+    world, _ = await load_world(pool)
+    router = Router(RayCalls().call, lambda: load_routes(hosts), spec.router)
+    await router.start()
+    cache = open_cache(spec.redis_url)
+    pushes = PostgresPushes(pool, spec.redis_url)
+    try:
+        yield BridgeParts(
+            port=router,
+            pushes=pushes,
+            cache=cache,
+            book=CommandBook(KINDS),
+            token=SecretStr(spec.token),
+            probes={
+                "database": database_look(pool),
+                "redis": redis_look(spec.redis_url),
+                "ai": _scripted_mind,
+                "memory": memory_probe(),
+                "disk": disk_probe(Path(spec.data_dir)),
+            },
+            faction_ids=tuple(world.factions),
+            metrics=Metrics(),
+            limits=spec.limits,
+        )
+    finally:
+        await router.close()
+        await pushes.close()
+        await cache.close()
+        await pool.close()
+
+
+async def _scripted_mind() -> Mapping[str, Any]:
+    """The scripted mind lives in every host and needs nobody."""
+    return {"mind": "scripted"}
