@@ -37,7 +37,8 @@ class BridgeApp:
         metrics: Metrics,
     ) -> None:
         self._socket, self._rest, self._health = socket, rest, health
-        self._sessions, self._token, self._metrics = sessions, token, metrics
+        self.sessions = sessions
+        self._token, self._metrics = token, metrics
         requests = metrics.counter("ganggpt_rest_requests_total")
         self._requests = {status: requests.labels(f"{status}xx") for status in range(1, 6)}
 
@@ -91,7 +92,7 @@ class BridgeApp:
             if message["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await self._sessions.drain()
+                await self.sessions.drain()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

@@ -39,7 +39,7 @@ class Sessions:
         self._cache = cache
         self._limits = limits
         self._live: dict[str, Session] = {}
-        self._connections = 0
+        self.connections = 0
         self._draining = False
         self._closed = metrics.counter("ganggpt_bridge_closed_total")
 
@@ -48,18 +48,22 @@ class Sessions:
         """True once this replica takes no new connections."""
         return self._draining
 
+    def of(self, server: str) -> Session | None:
+        """The live session of a game server on this replica."""
+        return self._live.get(server)
+
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """A place for one connection, with or without a session yet. Raises Unavailable or Overloaded."""
         if self._draining:
             raise Unavailable("this bridge replica (it is being replaced)", RECONNECT_MS)
-        if self._connections >= self._limits.sessions_max:
+        if self.connections >= self._limits.sessions_max:
             raise Overloaded("the number of connections", self._limits.sessions_max, RECONNECT_MS)
-        self._connections += 1
+        self.connections += 1
         try:
             yield
         finally:
-            self._connections -= 1
+            self.connections -= 1
 
     async def register(self, session: Session, previous_id: str | None) -> bool:
         """Make this the session of its server. True where ``previous_id`` was the one before it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import uvicorn
@@ -182,6 +182,8 @@ async def _well() -> Mapping[str, Any]:
 class Rig:
     """A whole bridge and what stands behind it."""
 
+    _bare: ClassVar[Rig | None] = None
+
     limits: Limits = field(default_factory=Limits)
     kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
     port: MemoryPort = field(default_factory=MemoryPort)
@@ -206,13 +208,20 @@ class Rig:
         )
         self.app: BridgeApp = bridge_app(self.parts)
 
+    @classmethod
+    def bare(cls) -> Rig:
+        """The same rig for every example of a property test (building the OpenAPI routes takes a while)."""
+        if cls._bare is None:
+            cls._bare = cls()
+        return cls._bare
+
 
 @asynccontextmanager
 async def served(app: Any, **more: Any) -> AsyncIterator[str]:
     """Serve an ASGI app by uvicorn on a free port of this loop; gives ``127.0.0.1:port``."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False, ws_max_queue=32, **more)
     server = uvicorn.Server(config)
-    server.capture_signals = _no_signals  # type: ignore[method-assign,assignment]
+    server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]
     started = asyncio.Event()
     startup = server.startup
 
@@ -228,11 +237,14 @@ async def served(app: Any, **more: Any) -> AsyncIterator[str]:
         yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        server.force_exit = True
         await running
 
 
-def _no_signals() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
+async def until(fact: Callable[[], bool], what: str, patience_s: float = 10.0) -> None:
+    """Let the loop run until the fact holds."""
+    try:
+        async with asyncio.timeout(patience_s):
+            while not fact():
+                await asyncio.sleep(0)
+    except TimeoutError:
+        raise AssertionError(f"still not after {patience_s} s: {what}") from None
