@@ -64,7 +64,7 @@ def _pgbouncer_settings(database: str, home: Path) -> Path:
     settings.write_text(
         f"[databases]\nworld = host={parse_qs(parts.query)['host'][0]} dbname={parts.path[1:]} user=ganggpt\n"
         f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {home}\nauth_type = any\n"
-        f"auth_file = {home}/users.txt\npool_mode = transaction\ndefault_pool_size = 2\nmax_prepared_statements = 0\n"
+        f"auth_file = {home}/users.txt\npool_mode = transaction\ndefault_pool_size = 2\n"
     )
     return settings
 
@@ -84,7 +84,7 @@ async def pgbouncer(database: str) -> AsyncIterator[str]:
         async with asyncio.timeout(20):
             while b"process up" not in (line := await process.stderr.readline()):
                 assert line, "pgbouncer ended at once"
-        yield f"postgresql://ganggpt@:6432/world?host={home}"
+        yield f"postgresql://ganggpt@/world?host={home}&port=6432"
         process.terminate()
         await asyncio.wait_for(process.communicate(), 20)
 
