@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import platform
 from dataclasses import asdict
 from typing import Any
 
@@ -102,6 +104,6 @@ class Incarnations:
             before_sleep=before_sleep_log(log, logging.WARNING),
         ):
             with attempt:
-                registration = await self._ports.hosts.register(self.name, self._kind)
+                registration = await self._ports.hosts.register(self.name, self._kind, f"{platform.node()}/{os.getpid()}")
                 return registration, residences_of(await self._ports.hosts.routes())
         raise AssertionError("retries without end have ended")

@@ -17,8 +17,8 @@ from ganggpt.persistence.away import database_may_be_away
 
 _BURY: Final = "UPDATE hosts SET state = 'dead' WHERE name = $1 AND state <> 'dead' RETURNING epoch"
 _BORN: Final = """
-INSERT INTO hosts (name, kind, state, flushed_at)
-SELECT $1, $2, 'live', coalesce(min(flushed_at), clock_timestamp()) FROM hosts WHERE epoch = ANY($3::bigint[])
+INSERT INTO hosts (name, kind, state, address, flushed_at)
+SELECT $1, $2, 'live', $4, coalesce(min(flushed_at), clock_timestamp()) FROM hosts WHERE epoch = ANY($3::bigint[])
 RETURNING epoch, extract(epoch FROM clock_timestamp())::float8 AS now_s
 """
 _INHERIT: Final = "UPDATE shards SET epoch = $1, since = clock_timestamp() WHERE epoch = ANY($2::bigint[])"
@@ -107,8 +107,10 @@ class RouteRow(Struct, frozen=True):
 class HostTable(Protocol):
     """The port of ownership; ``PostgresHosts`` is the real adapter."""
 
-    async def register(self, name: str, kind: str) -> Registration:
-        """Fence every predecessor of that name, draw a fresh epoch and inherit the shards."""
+    async def register(self, name: str, kind: str, address: str = "") -> Registration:
+        """Fence every predecessor of that name, draw a fresh epoch and inherit the shards.
+
+        ``address`` tells an operator where the process is (machine/pid)."""
         ...
 
     async def held(self, epoch: int) -> frozenset[str]:
@@ -139,12 +141,12 @@ class PostgresHosts:
         self._pool = pool
         self._timeout_s = timeout_s
 
-    async def register(self, name: str, kind: str) -> Registration:
+    async def register(self, name: str, kind: str, address: str = "") -> Registration:
         """See HostTable."""
         with database_may_be_away():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 dead = tuple(r["epoch"] for r in await connection.fetch(_BURY, name, timeout=self._timeout_s))
-                born = await connection.fetchrow(_BORN, name, kind, dead, timeout=self._timeout_s)
+                born = await connection.fetchrow(_BORN, name, kind, dead, address, timeout=self._timeout_s)
                 assert born is not None
                 await connection.execute(_INHERIT, born["epoch"], dead, timeout=self._timeout_s)
                 if kind == "own":

@@ -125,7 +125,7 @@ class MemoryHosts:
     def __init__(self, database: MemoryDatabase) -> None:
         self._db = database
 
-    async def register(self, name: str, kind: str) -> Registration:
+    async def register(self, name: str, kind: str, address: str = "") -> Registration:
         """See HostTable."""
         db = self._db
         fenced = tuple(e for e, (n, _) in db.hosts.items() if n == name and e not in db.dead)
