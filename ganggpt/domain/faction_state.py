@@ -135,8 +135,10 @@ def influence_now(state: Faction, now_s: float) -> float:
 
 
 def influence_after(state: Faction, change: float, now_s: float) -> float:
-    """Influence after a change, 0..100."""
-    return clamped(influence_now(state, now_s) + change, 0.0, 100.0)
+    """Influence after a change, 0..100: the nearer to an end, the less a change towards it does."""
+    value = influence_now(state, now_s)
+    room = (100.0 - value if change > 0 else value) / 50.0
+    return clamped(value + change * min(1.0, room), 0.0, 100.0)
 
 
 def relation_now(state: Faction, other: str, now_s: float) -> float:

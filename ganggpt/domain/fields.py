@@ -17,6 +17,7 @@ from ganggpt.domain.ids import ACTOR_ID_PATTERN
 _REFUSED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
 _ACTOR: Final = re.compile(ACTOR_ID_PATTERN.removesuffix("$") + r"\Z")
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
+_EMAIL: Final = re.compile(r"[^\s@<>,;:()\[\]\\\"]{1,64}@[^\s@<>,;:()\[\]\\\"]+\.[^\s@<>,;:()\[\]\\\".]{2,63}\Z")
 _WORLD_PLACE_M: Final = 20_000.0
 
 
@@ -60,6 +61,11 @@ def is_slug(text: str) -> bool:
     return _SLUG.match(text) is not None
 
 
+def is_email(text: str) -> bool:
+    """An e-mail address: somebody@somewhere.tld, without blanks or quotes."""
+    return is_clean(text) and _EMAIL.match(text) is not None
+
+
 Name50 = Annotated[str, Len(1, 50), Predicate(is_worded)]
 Name100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 Word50 = Annotated[str, Len(0, 50), Predicate(is_clean)]
@@ -85,6 +91,11 @@ UnixSeconds = Annotated[float, Ge(0.0), Le(32_503_680_000.0)]
 """A time before the year 3000."""
 Metres = Annotated[float, Ge(-_WORLD_PLACE_M), Le(_WORLD_PLACE_M)]
 """One coordinate on the map."""
+Place = tuple[Metres, Metres, Metres]
+"""x, y, z in game metres."""
+Username = Annotated[str, Len(3, 50), Predicate(is_worded)]
+Email = Annotated[str, Len(6, 254), Predicate(is_email)]
+ServerName = Annotated[str, Len(1, 31), Predicate(is_slug)]
 
 Traits = Annotated[dict[Slug, Percent], Len(0, 16)]
 Slugs16 = Annotated[tuple[Slug, ...], Len(0, 16)]

@@ -26,6 +26,7 @@ from ganggpt.domain.npc_commands import Remember
 from ganggpt.domain.turn import Command
 
 __all__ = [
+    "Abandon",
     "ApplyMissionImpact",
     "EndMission",
     "LoseTerritory",
@@ -62,6 +63,11 @@ class Progress(Command):
 
     deeds: Deeds16
     internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon(Command):
+    """To a mission: its player gives it up, or says no to the offer."""
 
 
 @dataclass(frozen=True, slots=True)
