@@ -104,6 +104,7 @@ class Incarnations:
             before_sleep=before_sleep_log(log, logging.WARNING),
         ):
             with attempt:
-                registration = await self._ports.hosts.register(self.name, self._kind, f"{platform.node()}/{os.getpid()}")
+                here = f"{platform.node()}/{os.getpid()}"
+                registration = await self._ports.hosts.register(self.name, self._kind, here)
                 return registration, residences_of(await self._ports.hosts.routes())
         raise AssertionError("retries without end have ended")

@@ -19,7 +19,7 @@ from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.opening import HostSpec, open_host_ports
 from ganggpt.actors.supervisor import Fleet, Plan, Supervisor
 from ganggpt.domain.ids import kind_of
-from ganggpt.errors import Unavailable
+from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 
@@ -77,8 +77,10 @@ class _HostProcess:
             incarnations = Incarnations(spec.name, spec.kind, ports, spec.options)
             self._opened.set_result(incarnations)
             await incarnations.run()
-        finally:
+        except BaseException:
             log.exception("%s ends", spec.name)
+            raise
+        finally:
             os._exit(1)
 
 
@@ -194,10 +196,14 @@ class SupervisorActor:
         supervisor = Supervisor(PostgresHosts(pool), RayFleet(spec, RayCalls()), plan)
         try:
             await supervisor.boot()
-            self._booted.set_result(None)
+        except GangGPTError as failed:
+            self._booted.set_exception(failed)
+            return
+        self._booted.set_result(None)
+        try:
             await supervisor.run()
         finally:
-            log.exception("the supervisor ends")
+            log.error("the supervisor ends; Ray starts another")
             os._exit(1)
 
 

@@ -86,11 +86,12 @@ class Supervisor:
             async with gate:
                 await self._fleet.start(name, kind)
 
-        async with asyncio.TaskGroup() as tasks:
-            for name in host_names(self._plan.hosts):
-                tasks.create_task(start(name, "shared"))
-            for actor in self._plan.own:
-                tasks.create_task(start(actor, "own"))
+        names = [(name, "shared") for name in host_names(self._plan.hosts)]
+        names += [(actor, "own") for actor in self._plan.own]
+        started = await asyncio.gather(*(start(name, kind) for name, kind in names), return_exceptions=True)
+        for failed in started:
+            if isinstance(failed, BaseException):
+                raise failed
         await self.round()
         self.booted.set()
 
