@@ -1,0 +1,101 @@
+"""A whole runtime as a child process, started as a user would start it: for the demo, tests and benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct, convert
+
+from ganggpt.errors import StartFailed
+
+_LINE_BYTES_MAX: Final = 1 << 20
+_LOG_TAIL: Final = 2000
+
+
+class Addresses(Struct, frozen=True):
+    """What ``ganggpt up --json`` prints when the world is ready; seconds it took in ``ready_s``."""
+
+    bridge: str
+    docs: str
+    metrics: str
+    health: str
+    token_file: str
+    data_dir: str
+    pid: int
+    dashboard: str | None = None
+    ray_address: str | None = None
+    ready_s: float = 0.0
+
+    @property
+    def token(self) -> str:
+        """The bridge's bearer token."""
+        return Path(self.token_file).read_text(encoding="utf-8").strip()
+
+    @property
+    def rest(self) -> str:
+        """Base of the REST addresses."""
+        return self.health.removesuffix("/health")
+
+
+class WorldProcess:
+    """Owns one ``ganggpt up``. Its log goes to ``up.log`` in the data directory."""
+
+    def __init__(self, data_dir: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+        self._data_dir = data_dir
+        self._options = options
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self, within_s: float = 120.0) -> Addresses:
+        """Start and wait until the world is ready. Raises StartFailed with the end of its log."""
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        log_path = self._data_dir / "up.log"
+        began = time.monotonic()
+        with log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "ganggpt.cli", "up", "--json", "--data-dir", str(self._data_dir), *self._options,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
+                env=self._environment, limit=_LINE_BYTES_MAX,
+            )  # fmt: skip
+        assert self._process.stdout is not None
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), within_s)
+            told: dict[str, Any] = json.loads(line)
+        except (TimeoutError, ValueError) as failed:
+            await self.kill()
+            tail = log_path.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:]
+            raise StartFailed("the world", f"{failed!r}\n{tail}", f"Its log is {log_path}.") from failed
+        return convert({**told, "ready_s": time.monotonic() - began}, Addresses)
+
+    async def stop(self, within_s: float = 60.0) -> None:
+        """Stop it as Ctrl-C would, and wait. Raises StartFailed when it does not end."""
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(self._process.wait(), within_s)
+        except TimeoutError:
+            await self.kill()
+            raise StartFailed("the stop", f"still there after {within_s:g} s", "See up.log.") from None
+        self._process = None
+
+    async def kill(self) -> None:
+        """SIGKILL it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        self._process = None

@@ -1,0 +1,96 @@
+"""A runtime without Ray: hosts as tasks, stores in memory, the real rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from ganggpt.actors.envelope import Envelope, wrap, wrap_view
+from ganggpt.actors.host import Host, HostOptions, HostPorts
+from ganggpt.actors.router import Router, RouterOptions
+from ganggpt.actors.routing import load_routes
+from ganggpt.actors.shards import shared_shards
+from ganggpt.domain.ids import new_command_id
+from ganggpt.domain.kinds import encode_command
+from ganggpt.domain.npc import Spawn
+from ganggpt.domain.turn import Command
+from ganggpt.persistence.journal import PushRow
+from ganggpt.testing.faults import FaultyJournal
+from ganggpt.testing.fleet import LocalFleet
+from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
+from tests.unit.domain.builders import PlainMind, a_world
+
+SHARDS = 4
+FAST = HostOptions(
+    flush_s=0.01, relaxed_s=0.05, beat_s=0.02, sweep_s=0.02, reminder_s=0.01, delivery_s=5.0, mailbox_max=8
+)
+MARA = Spawn("Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60, "courage": 60}, "street", missions=("parcel",))
+
+
+@dataclass
+class Runtime:
+    """One running world and what a test wants to look at."""
+
+    database: MemoryDatabase
+    journal: FaultyJournal
+    flush: MemoryFlush
+    hosts: MemoryHosts
+    fleet: LocalFleet
+    router: Router
+    heard: list[PushRow] = field(default_factory=list)
+
+    async def ask(self, to: str, command: Command, by: str = "player:ava", id: bytes | None = None) -> dict[str, Any]:  # noqa: A002
+        return msgspec.msgpack.decode(await self.router.ask(wrap(id or new_command_id(), to, by, command)))
+
+    async def ask_all(self, envelopes: Sequence[Envelope]) -> list[dict[str, Any]]:
+        """Deliver one batch straight to the first host, in one call."""
+        replies = await self.host("host:0").deliver(envelopes)
+        return [msgspec.msgpack.decode(reply) for reply in replies]
+
+    async def view(self, actor: str) -> dict[str, Any]:
+        return msgspec.msgpack.decode(await self.router.ask(wrap_view(new_command_id(), actor, "server:test")))
+
+    def host(self, name: str) -> Host:
+        host = self.fleet.host(name)._host
+        assert host is not None
+        return host
+
+    async def restart(self, name: str = "host:0") -> None:
+        """SIGKILL and a fresh process, as Ray would."""
+        await self.fleet.kill(name)
+        await self.fleet.start(name, "shared")
+
+
+@pytest.fixture
+async def runtime() -> AsyncIterator[Runtime]:
+    database = MemoryDatabase(time.time, dict.fromkeys(shared_shards(SHARDS), "shared"))
+    hosts, flush = MemoryHosts(database), MemoryFlush(database)
+    journal = FaultyJournal(MemoryJournal(database))
+    cast = {"npc:mara": ("Spawn", encode_command(MARA))}
+    heard: list[PushRow] = []
+    world = a_world()
+
+    async def ring(rows: Sequence[PushRow]) -> None:
+        heard.extend(rows)
+
+    async def forget(actors: Sequence[str]) -> None:
+        return None
+
+    def open_ports(name: str) -> HostPorts:
+        peers = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
+        return HostPorts(journal, hosts, flush, peers, world, cast, PlainMind(), ring, forget)
+
+    fleet = LocalFleet(open_ports, FAST)
+    await fleet.start("host:0", "shared")
+    hosts.assign("host:0", list(shared_shards(SHARDS)))
+    await fleet.refresh("host:0")
+    router = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
+    await router.start()
+    yield Runtime(database, journal, flush, hosts, fleet, router, heard)
+    await router.close()
+    await fleet.close()

@@ -1,0 +1,237 @@
+"""A host keeps the invariants: one turn at a time, acked means durable, applied once, everything bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from ganggpt.actors import host as host_module
+from ganggpt.actors.envelope import wrap, wrap_view
+from ganggpt.domain.ids import new_command_id
+from ganggpt.domain.kinds import KINDS, encode_state
+from ganggpt.domain.npc import AskForWork, Give, Observe, Spawn, Talk
+from ganggpt.domain.player import Join, Report
+from ganggpt.errors import Fenced, GangGPTError
+from tests.unit.actors.conftest import FAST, MARA, Runtime
+
+
+async def eventually(fact: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Await a fact that another task brings about."""
+    async with asyncio.timeout(within_s):
+        while not fact():
+            await asyncio.sleep(0.002)
+
+
+async def test_a_member_of_the_cast_comes_to_life_when_first_spoken_to(runtime: Runtime) -> None:
+    reply = await runtime.ask("npc:mara", Talk("Hello Mara"))
+    assert reply["ok"]
+    assert reply["seq"] == 2
+    assert len(runtime.database.journaled("npc:mara")) == 2
+
+
+async def test_an_unknown_actor_is_an_error_and_leaves_no_trace(runtime: Runtime) -> None:
+    reply = await runtime.ask("npc:nobody", Talk("Hello?"))
+    assert reply["error"]["code"] == "unknown_actor"
+    assert (await runtime.view("npc:nobody"))["error"]["code"] == "unknown_actor"
+    assert "npc:nobody" not in runtime.host("host:0").hot
+
+
+async def test_the_same_id_twice_is_applied_once_and_answered_the_same(runtime: Runtime) -> None:
+    command = new_command_id()
+    first = await runtime.ask("npc:mara", Give("watch", 100), id=command)
+    again = await runtime.ask("npc:mara", Give("watch", 100), id=command)
+    assert again == first
+    assert runtime.database.journaled("npc:mara").count(command) == 1
+
+
+async def test_the_same_id_twice_in_one_batch_is_applied_once(runtime: Runtime) -> None:
+    envelope = wrap(new_command_id(), "npc:mara", "player:ava", Give("watch", 100))
+    first, again = await runtime.ask_all([envelope, envelope])
+    assert first == again
+    assert runtime.database.journaled("npc:mara").count(envelope.id) == 1
+
+
+async def test_a_killed_host_comes_back_with_its_memory_and_knows_what_it_answered(runtime: Runtime) -> None:
+    command = new_command_id()
+    first = await runtime.ask("npc:mara", Give("silver watch", 300), id=command)
+    before = (await runtime.view("npc:mara"))["reply"]
+    await runtime.restart()
+    assert await runtime.ask("npc:mara", Give("silver watch", 300), id=command) == first
+    after = (await runtime.view("npc:mara"))["reply"]
+    assert after["memories"] == before["memories"]
+    assert any("silver watch" in memory["text"] for memory in after["memories"])
+
+
+async def test_commands_to_a_host_that_dies_meanwhile_are_answered_once(runtime: Runtime) -> None:
+    asked = [asyncio.create_task(runtime.ask("npc:mara", Give(f"coin {n}", n))) for n in range(20)]
+    await asyncio.sleep(0)
+    await runtime.restart()
+    replies = await asyncio.wait_for(asyncio.gather(*asked), 10)
+    assert all(reply["ok"] for reply in replies)
+    ids = [reply["id"] for reply in replies]
+    journaled = runtime.database.journaled("npc:mara")
+    assert sorted(i for i in journaled if i in ids) == sorted(ids)
+
+
+@pytest.mark.parametrize("fault", ["lost", "held"])
+async def test_a_commit_of_unknown_outcome_is_settled_by_a_new_incarnation(runtime: Runtime, fault: str) -> None:
+    await runtime.ask("npc:mara", Talk("Hello"))
+    epoch = runtime.host("host:0").epoch
+    runtime.journal.appends.append(fault)  # type: ignore[arg-type]
+    command = new_command_id()
+    reply = await runtime.ask("npc:mara", Give("watch", 50), id=command)
+    assert reply["ok"]
+    assert runtime.database.journaled("npc:mara").count(command) == 1
+    assert runtime.host("host:0").epoch > epoch
+
+
+async def test_a_fenced_host_answers_nothing_more(runtime: Runtime) -> None:
+    await runtime.ask("npc:mara", Talk("Hello"))
+    old = runtime.host("host:0")
+    await runtime.hosts.register("host:0", "shared")
+    with pytest.raises(GangGPTError) as refused:
+        await old.deliver([wrap(new_command_id(), "npc:mara", "player:ava", Give("watch", 1))])
+    assert isinstance(refused.value, Fenced)
+    assert len(runtime.database.journaled("npc:mara")) == 2
+
+
+async def test_a_host_refuses_actors_of_shards_it_does_not_hold(runtime: Runtime) -> None:
+    host = runtime.host("host:0")
+    host.shards = frozenset()
+    (reply,) = await runtime.ask_all([wrap(new_command_id(), "npc:otis", "player:ava", Talk("Hi"))])
+    assert reply["error"]["code"] == "moved"
+    assert reply["error"]["retryable"]
+
+
+async def test_a_crowd_of_cold_actors_wakes_with_a_few_reads(runtime: Runtime) -> None:
+    names = [f"npc:crowd-{n}" for n in range(100)]
+    await runtime.ask_all([wrap(new_command_id(), name, "server:ls", MARA) for name in names])
+    await runtime.restart()
+    runtime.journal.load_calls = 0
+    replies = await runtime.ask_all([wrap_view(new_command_id(), name, "server:ls") for name in names])
+    assert all(reply["ok"] for reply in replies)
+    assert runtime.journal.load_calls <= 3
+
+
+async def test_a_full_mailbox_sheds_with_a_hint(runtime: Runtime) -> None:
+    batch = [wrap(new_command_id(), "npc:mara", "player:ava", Talk(f"{n}")) for n in range(FAST.mailbox_max + 5)]
+    replies = await runtime.ask_all(batch)
+    shed = [reply["error"] for reply in replies if not reply["ok"]]
+    assert [error["code"] for error in shed] == ["overloaded"] * 5
+    assert all(error["retryable"] and error["retry_after_ms"] for error in shed)
+
+
+async def test_a_database_that_is_away_while_waking_is_a_retryable_error_and_then_over(runtime: Runtime) -> None:
+    runtime.journal.loads.append("away")
+    (reply,) = await runtime.ask_all([wrap(new_command_id(), "npc:mara", "player:ava", Talk("Hi"))])
+    assert reply["error"]["code"] == "unavailable"
+    assert (await runtime.ask("npc:mara", Talk("Hi")))["ok"]
+
+
+async def test_turns_of_one_actor_follow_each_other_in_the_order_they_came(runtime: Runtime) -> None:
+    envelopes = [wrap(new_command_id(), "npc:mara", "player:ava", Give(f"coin {n}", n)) for n in range(8)]
+    replies = await runtime.ask_all(envelopes)
+    assert [reply["seq"] for reply in replies] == list(range(2, 10))
+    assert runtime.database.journaled("npc:mara")[1:] == [e.id for e in envelopes]
+
+
+async def test_a_letter_creates_the_mission_once_even_when_its_answer_was_lost(runtime: Runtime) -> None:
+    offered = (await runtime.ask("npc:mara", AskForWork()))["reply"]
+    await eventually(lambda: not runtime.database.outbox)
+    assert len(runtime.database.journaled(offered["mission"])) == 1
+    # The settle got lost in a crash: the same letter goes out again.
+    letter_id = runtime.database.journaled(offered["mission"])[0]
+    (shard,) = {row.shard for row in await runtime.hosts.routes()} & {runtime.host("host:0").hot["npc:mara"].shard}
+    stored = await runtime.journal.turn("npc:mara", 2)
+    assert stored is not None
+    from ganggpt.domain.kinds import encode_command
+    from ganggpt.domain.letters import Offer
+    from ganggpt.persistence.journal import Letter
+
+    body = encode_command(Offer(offered["template"], "npc:mara", "player:ava"))
+    letter = Letter("npc:mara", 2, 0, offered["mission"], letter_id, "Offer", body)
+    runtime.database.outbox["npc:mara", 2, 0] = (shard, letter)
+    await runtime.restart()
+    await eventually(lambda: not runtime.database.outbox)
+    assert len(runtime.database.journaled(offered["mission"])) == 1
+
+
+async def test_a_letter_older_than_the_window_is_looked_up_in_the_journal(runtime: Runtime) -> None:
+    from ganggpt.actors.envelope import Envelope
+
+    old = new_command_id(1_600_000_000.0)
+    template = wrap(old, "npc:mara", "mission:m", Observe("old news", 50))
+    envelope = Envelope(old, template.to, template.by, template.name, template.body, inner=True)
+    (first,) = await runtime.ask_all([envelope])
+    assert first["ok"]
+    await runtime.restart()
+    (again,) = await runtime.ask_all([envelope])
+    assert again == first
+    assert runtime.database.journaled("npc:mara").count(old) == 1
+
+
+async def test_an_old_id_from_outside_is_expired(runtime: Runtime) -> None:
+    reply = await runtime.ask("npc:mara", Talk("Hi"), id=new_command_id(1_600_000_000.0))
+    assert reply["error"]["code"] == "expired"
+    assert not reply["error"]["retryable"]
+
+
+async def test_a_position_is_acked_before_its_commit_and_committed_soon_after(runtime: Runtime) -> None:
+    await runtime.ask("player:ava", Join("ava", None, "ls"))
+    committed = len(runtime.database.journaled("player:ava"))
+    reply = await runtime.ask("player:ava", Report((1.0, 2.0, 3.0)))
+    assert reply["ok"]
+    assert len(runtime.database.journaled("player:ava")) == committed
+    await eventually(lambda: len(runtime.database.journaled("player:ava")) == committed + 1)
+
+
+async def test_what_sleeps_wakes_as_it_was(runtime: Runtime) -> None:
+    for n in range(5):
+        await runtime.ask("npc:mara", Give(f"coin {n}", 10 * n))
+    host = runtime.host("host:0")
+    before = encode_state(host.hot["npc:mara"].state)
+    assert await runtime.fleet.host("host:0").passivate() >= 1
+    assert "npc:mara" not in host.hot
+    await runtime.view("npc:mara")
+    assert encode_state(host.hot["npc:mara"].state) == before
+    assert host.hot["npc:mara"].snapshot_seq == 6
+
+
+async def test_the_flushed_tables_catch_up_with_what_a_dead_host_left_undone(runtime: Runtime) -> None:
+    await runtime.ask("npc:mara", Give("watch", 10))
+    runtime.flush.states.clear()
+    await runtime.restart()
+    await eventually(lambda: "npc:mara" in runtime.flush.states)
+
+
+async def test_a_drained_host_has_flushed_snapshot_and_given_back_everything(runtime: Runtime) -> None:
+    await runtime.ask("npc:mara", Give("watch", 10))
+    host = runtime.host("host:0")
+    state = host.hot["npc:mara"].state
+    await runtime.fleet.host("host:0").drain()
+    assert runtime.flush.states["npc:mara"] == encode_state(state)
+    assert runtime.database.snapshots["npc:mara"][0] == 2
+    assert host.epoch in runtime.database.dead
+    assert not host.hot
+
+
+async def test_a_mistake_in_one_rule_is_an_error_for_that_command_alone(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await runtime.ask("npc:mara", Talk("Hello"))
+    activation = runtime.host("host:0").hot["npc:mara"]
+
+    def broken(state: object, command: object, turn: object) -> object:
+        raise ZeroDivisionError
+
+    kind = KINDS["npc"]
+    activation.kind = host_module.Activation.__init__ and type(kind)(
+        kind.name, kind.state, kind.events, kind.commands, broken, kind.evolve, kind.view  # type: ignore[arg-type]
+    )
+    bad = wrap(new_command_id(), "npc:mara", "player:ava", Talk("Hi"))
+    good = wrap(new_command_id(), "npc:otis", "server:ls", Spawn("Otis", "barber", "docks", None, {}, "gruff"))
+    first, second = await runtime.ask_all([bad, good])
+    assert first["error"]["code"] == "internal"
+    assert second["ok"]
