@@ -1,0 +1,158 @@
+"""The registry of kinds, and how their states, turns and commands become bytes.
+
+Everything stored begins with the version of its layout. Appending a field with a default needs nothing; whatever else
+changes a layout (a rename, a new order) raises VERSION and gets an upcaster, which turns what an older version wrote
+into what the next one would have written, on plain lists and maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ganggpt.domain import companion, faction, mission, npc, player
+from ganggpt.domain.ids import kind_of
+from ganggpt.domain.turn import Command, Kind
+from ganggpt.errors import GangGPTError, UnknownCommand
+
+VERSION: Final = 1
+"""Version of the layout that is written now; at most 127, so that it is one byte."""
+
+KINDS: Final[Mapping[str, Kind]] = {
+    kind.name: kind for kind in (npc.KIND, faction.KIND, companion.KIND, player.KIND, mission.KIND)
+}
+
+E = TypeVar("E")
+S = TypeVar("S")
+
+
+class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
+    """The journal body of one turn: when it was, what happened, and the finished reply map.
+
+    What leaves with a turn (letters, pushes, reminders) has tables of its own and is not repeated here.
+    """
+
+    version: int
+    at_s: float
+    events: tuple[E, ...]
+    reply: bytes
+
+
+class StateRecord(Struct, Generic[S], frozen=True, gc=False, array_like=True):
+    """A state in a snapshot."""
+
+    version: int
+    state: S
+
+
+class NewerLayout(GangGPTError):
+    """Something stored was written by a newer GangGPT than this one, which therefore cannot read it."""
+
+    code = "newer_layout"
+
+    def __init__(self, kind: str, stored: int, known: int) -> None:
+        super().__init__(kind, stored, known)
+        self.kind, self.stored, self.known = kind, stored, known
+
+    def __str__(self) -> str:
+        return f"a {self.kind} was stored in layout {self.stored}; this version reads up to {self.known}"
+
+
+class Upcaster(NamedTuple):
+    """One step from an older layout to the next, for one kind. Events are lists that begin with their tag."""
+
+    event: Callable[[list[Any]], list[Any]] = lambda event: event
+    state: Callable[[list[Any]], list[Any]] = lambda state: state
+
+
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
+"""By kind and the version it lifts from. Version 1 is the first layout: there is nothing older to lift."""
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class Layouts:
+    """Reads and writes the records of some kinds at one version. The module's functions use the one of KINDS."""
+
+    def __init__(self, kinds: Mapping[str, Kind], version: int, upcasters: Mapping[tuple[str, int], Upcaster]) -> None:
+        self.version = version
+        self._upcasters = upcasters
+        self._turn_types: dict[str, Any] = {k.name: TurnRecord[k.events] for k in kinds.values()}  # type: ignore[name-defined]
+        self._state_types: dict[str, Any] = {k.name: StateRecord[k.state] for k in kinds.values()}  # type: ignore[name-defined]
+        self._turns = {name: msgspec.msgpack.Decoder(shape) for name, shape in self._turn_types.items()}
+        self._states = {name: msgspec.msgpack.Decoder(shape) for name, shape in self._state_types.items()}
+
+    def encode_state(self, state: Struct) -> bytes:
+        """A state for a snapshot."""
+        return _ENCODER.encode((self.version, state))
+
+    def decode_state(self, kind: Kind, stored: bytes) -> Any:
+        """The reverse of ``encode_state``. Raises NewerLayout."""
+        if stored[1] == self.version:
+            return self._states[kind.name].decode(stored).state
+        version, state = msgspec.msgpack.decode(stored)
+        for step in self._steps(kind.name, version):
+            state = step.state(state)
+        record: StateRecord[Any] = msgspec.convert((self.version, state), self._state_types[kind.name])
+        return record.state
+
+    def decode_turn(self, kind: Kind, stored: bytes) -> TurnRecord[Any]:
+        """The reverse of ``encode_turn``, its events lifted to the layout of now. Raises NewerLayout."""
+        record: TurnRecord[Any]
+        if stored[1] == self.version:
+            record = self._turns[kind.name].decode(stored)
+            return record
+        version, at_s, events, *rest = msgspec.msgpack.decode(stored)
+        for step in self._steps(kind.name, version):
+            events = [step.event(event) for event in events]
+        record = msgspec.convert((self.version, at_s, events, *rest), self._turn_types[kind.name])
+        return record
+
+    def _steps(self, kind: str, version: int) -> list[Upcaster]:
+        if version > self.version:
+            raise NewerLayout(kind, version, self.version)
+        steps = (self._upcasters.get((kind, older)) for older in range(version, self.version))
+        return [step for step in steps if step is not None]
+
+
+_LAYOUTS: Final = Layouts(KINDS, VERSION, UPCASTERS)
+
+encode_turn: Final[Callable[[TurnRecord[Any]], bytes]] = _ENCODER.encode
+"""A TurnRecord as a journal body."""
+decode_turn: Final = _LAYOUTS.decode_turn
+encode_state: Final = _LAYOUTS.encode_state
+decode_state: Final = _LAYOUTS.decode_state
+encode_command: Final[Callable[[Command], bytes]] = _ENCODER.encode
+"""The arguments of a command as the body of an envelope, a letter or a reminder; its name travels beside it."""
+
+_COMMANDS: Final[Mapping[str, Mapping[str, msgspec.msgpack.Decoder[Command]]]] = {
+    kind.name: {name: msgspec.msgpack.Decoder(command) for name, command in kind.commands.items()}
+    for kind in KINDS.values()
+}
+
+
+def kind_for(actor: str) -> Kind:
+    """The kind of an actor, by its id."""
+    return KINDS[kind_of(actor)]
+
+
+def command_class(kind: str, name: str) -> type[Command]:
+    """The class of a kind's command. Raises UnknownCommand."""
+    command = KINDS[kind].commands.get(name)
+    if command is None:
+        raise UnknownCommand(kind, name)
+    return command
+
+
+def decode_command(kind: str, name: str, body: bytes | msgspec.Raw) -> Command:
+    """The reverse of ``encode_command``: types are checked, bounds were checked at the border.
+
+    Raises UnknownCommand, or msgspec's ValidationError where the body is of another shape.
+    """
+    decoder = _COMMANDS[kind].get(name)
+    if decoder is None:
+        raise UnknownCommand(kind, name)
+    return decoder.decode(body)
