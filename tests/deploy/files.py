@@ -1,0 +1,100 @@
+"""The deployment files of this repository, read the way their tools read them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+KUBERAY = ROOT / "k8s" / "kuberay"
+CRDS = ROOT.parent / "shared" / "crds"
+BRIDGE_PORT = 22005
+
+Document = dict[str, Any]
+
+
+def documents(path: Path) -> list[Document]:
+    """Every YAML document of a file."""
+    return [found for found in yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader) if found is not None]
+
+
+def document(path: Path) -> Document:
+    """The only YAML document of a file."""
+    (found,) = documents(path)
+    return found
+
+
+def rendered() -> list[Document]:
+    """What ``kubectl kustomize k8s/kuberay`` gives, for the part of kustomize that is used there."""
+    kustomization = document(KUBERAY / "kustomization.yaml")
+    used = {"apiVersion", "kind", "namespace", "resources", "images", "configMapGenerator", "replacements"}
+    assert set(kustomization) == used, "tell this function what the new part of the kustomization does"
+    found = [each for name in kustomization["resources"] for each in documents(KUBERAY / name)]
+    for each in found:
+        _use_images(each, {image["name"]: f"{image['newName']}:{image['newTag']}" for image in kustomization["images"]})
+        if each["kind"] == "RayService":
+            each["spec"]["serveConfigV2"] = (KUBERAY / "serve-config.yaml").read_text()
+    return found
+
+
+def of_kind(kind: str) -> list[Document]:
+    """The rendered objects of one kind."""
+    return [each for each in rendered() if each["kind"] == kind]
+
+
+def ray_service() -> Document:
+    """The RayService as the API server gets it; the caller may break it."""
+    (found,) = of_kind("RayService")
+    return copy.deepcopy(found)
+
+
+def pod_templates() -> dict[str, Document]:
+    """Every pod template that the rendered objects make pods of, by the name of its part."""
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    templates = [cluster["headGroupSpec"]["template"]]
+    templates += [group["template"] for group in cluster["workerGroupSpecs"]]
+    templates += [each["spec"]["template"] for each in of_kind("StatefulSet") + of_kind("Job")]
+    return {template["metadata"]["labels"]["ganggpt.io/part"]: template for template in templates}
+
+
+def containers(template: Document) -> list[Document]:
+    """The init containers and containers of a pod template."""
+    return [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]
+
+
+def plain_environment(container: Document) -> dict[str, str]:
+    """Variables with their values as a container gets them from itself and from config maps; secrets are left out."""
+    maps = {each["metadata"]["name"]: each["data"] for each in of_kind("ConfigMap")}
+    found: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        found |= maps[source["configMapRef"]["name"]]
+    return found | {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text inside a document, keys too."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key)
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def _use_images(value: Any, images: dict[str, str]) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("containers", "initContainers"):
+                for container in inner:
+                    container["image"] = images.get(container["image"], container["image"])
+            _use_images(inner, images)
+    elif isinstance(value, list):
+        for inner in value:
+            _use_images(inner, images)

@@ -1,0 +1,255 @@
+"""What several deployment files say about the same thing must be the same."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+import ray
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+from ganggpt.config import Settings
+from tests.deploy.files import (
+    BRIDGE_PORT,
+    KUBERAY,
+    ROOT,
+    Document,
+    containers,
+    document,
+    documents,
+    of_kind,
+    plain_environment,
+    pod_templates,
+    ray_service,
+    rendered,
+    strings,
+)
+
+YAML_FILES = sorted([*KUBERAY.glob("*.yaml"), ROOT / "compose.yaml", ROOT / "cluster" / "ray-cluster.yaml"])
+SHIPPED = [*YAML_FILES, ROOT / "Dockerfile", *sorted((ROOT / "deploy").iterdir())]
+LINT = """
+extends: default
+rules:
+  line-length: {max: 130}
+  document-start: disable
+  comments: {min-spaces-from-content: 1}
+  truthy: {check-keys: false}
+  braces: {max-spaces-inside: 0}
+"""
+_SECRET_NAME = re.compile(r"PASSWORD|TOKEN|_KEY|SECRET|DATABASE_URL|REDIS_URL")
+_CREDENTIALS = re.compile(r"://[^/\s:@]*:([^@\s/]+)@")
+_NO_SECRET = re.compile(r"PASSWORD|\$\{\w+:\?[^}]*\}")
+
+
+@cache
+def _version() -> str:
+    found: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    return found
+
+
+def _lint(text: str) -> list[str]:
+    return [f"{each.line}: {each.desc}" for each in linter.run(text, YamlLintConfig(LINT))]
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_yaml_is_clean(path: Path) -> None:
+    assert _lint(path.read_text()) == []
+
+
+def test_yamllint_sees_a_key_given_twice() -> None:
+    assert [each for each in _lint("a: 1\na: 2\n") if "duplication" in each]
+
+
+def test_everything_speaks_of_the_same_port() -> None:
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    templates = [cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]]
+    ports = [port for each in templates for port in each["spec"]["containers"][0]["ports"] if port["name"] == "serve"]
+    (serve,) = ray_service()["spec"]["serveService"]["spec"]["ports"]
+    (backend,) = of_kind("BackendConfig")
+    (bridge,) = (each for each in of_kind("NetworkPolicy") if each["metadata"]["name"] == "bridge")
+    said = {
+        "head and workers": {port["containerPort"] for port in ports},
+        "service": {serve["port"]},
+        "load balancer": {backend["spec"]["healthCheck"]["port"]},
+        "network": {port["port"] for rule in bridge["spec"]["ingress"] for port in rule["ports"]},
+        "serve": {document(KUBERAY / "serve-config.yaml")["http_options"]["port"]},
+        "settings": {int(plain_environment(templates[0]["spec"]["containers"][0])["SERVER_PORT"])},
+        "default": {Settings.model_fields["server_port"].default},
+    }
+    assert said == {who: {BRIDGE_PORT} for who in said}
+    assert len(ports) == 2
+    assert serve["targetPort"] == "serve"
+
+
+def test_everything_speaks_of_the_same_version() -> None:
+    (image,) = document(KUBERAY / "kustomization.yaml")["images"]
+    vm = document(ROOT / "cluster" / "ray-cluster.yaml")["docker"]["image"]
+    assert f"{image['newName']}:{image['newTag']}-vm" == vm
+    assert image["newTag"] == _version()
+    assert ray_service()["spec"]["rayClusterConfig"]["rayVersion"] == ray.__version__
+    assert f"\nray=={ray.__version__} " in (ROOT / "requirements.lock").read_text()
+
+
+def _variables() -> dict[str, set[str]]:
+    """Names of environment variables that each file sets for the runtime."""
+    dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    options = document(ROOT / "cluster" / "ray-cluster.yaml")["docker"]["run_options"]
+    ours = [container for part in ("head", "hosts", "prepare") for container in containers(pod_templates()[part])]
+    forms = {each["metadata"]["name"]: each["stringData"] for each in documents(KUBERAY / "secret.example.yaml")}
+    image = " ".join(re.findall(r"^ENV (.*)$", dockerfile, flags=re.MULTILINE))
+    return {
+        "Dockerfile": set(re.findall(r"([A-Z][A-Z0-9_]+)=", image)),
+        "compose.yaml": set(document(ROOT / "compose.yaml")["services"]["runtime"]["environment"]),
+        "ray-cluster.yaml": {each.split()[1].split("=")[0] for each in options if each.startswith("--env ")},
+        "rayservice.yaml": {each["name"] for one in ours for each in one["env"]} | set(plain_environment(ours[0])),
+        "secret.example.yaml": set(forms["ganggpt-runtime"]),
+    }
+
+
+_NOT_OURS = {"PATH", "PYTHONUNBUFFERED", "PIP_DISABLE_PIP_VERSION_CHECK"}
+
+
+@pytest.mark.parametrize("file", sorted(_variables()))
+def test_every_variable_is_one_that_somebody_reads(file: str) -> None:
+    settings = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert {name for name in _variables()[file] if not name.startswith("RAY_")} - _NOT_OURS - settings == set()
+
+
+def test_every_variable_of_ray_is_one_that_ray_reads() -> None:
+    # Ray ignores a name it does not know, so a slip of the pen would silently give the default.
+    names = {name for found in _variables().values() for name in found if name.startswith("RAY_")}
+    assert "RAY_SERVE_ENABLE_HA_PROXY" in names
+    package = Path(ray.__file__).parent
+    sources = [package / "serve" / "_private" / "constants.py", package / "_private" / "node.py"]
+    sources += [package / "_private" / "ray_constants.py", package / "_common" / "usage" / "usage_constants.py"]
+    text = b"\n".join(each.read_bytes() for each in sources)
+    # Options of the C++ core are declared without the prefix.
+    core = (package / "core" / "src" / "ray" / "raylet" / "raylet").read_bytes()
+    unknown = {n for n in names if n.encode() not in text and n.removeprefix("RAY_").encode() not in core}
+    assert unknown - {"RAY_AUTH_MODE"} == set()
+    assert b"RAY_AUTH_MODE" in core
+    assert b"RAY_SERVE_ENABLE_HAPROXI" not in text
+
+
+def test_every_secret_is_a_reference_to_a_key_of_the_form() -> None:
+    form = {(s["metadata"]["name"], key) for s in documents(KUBERAY / "secret.example.yaml") for key in s["stringData"]}
+    used: set[tuple[str, str]] = set()
+    for template in pod_templates().values():
+        for container in containers(template):
+            references = [each["valueFrom"]["secretKeyRef"] for each in container.get("env", []) if "valueFrom" in each]
+            used |= {(each["name"], each["key"]) for each in references}
+            assert [name for name in plain_environment(container) if _SECRET_NAME.search(name)] == []
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    reference = cluster["gcsFaultToleranceOptions"]["redisPassword"]["valueFrom"]["secretKeyRef"]
+    used |= {(reference["name"], reference["key"]), (cluster["authOptions"]["secretName"], "auth_token")}
+    assert used == form
+    assert [each for each in rendered() if each["kind"] == "Secret"] == []
+
+
+def _leaks(text: str) -> list[str]:
+    return [found for found in _CREDENTIALS.findall(text) if not _NO_SECRET.fullmatch(found)]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_address_holds_a_password(path: Path) -> None:
+    text = path.read_text()
+    values = text if path.suffix != ".yaml" else "\n".join(each for found in documents(path) for each in strings(found))
+    assert _leaks(values) == []
+
+
+def test_a_password_in_an_address_would_be_seen() -> None:
+    assert _leaks("postgresql://ganggpt:hunter2@db:5432/ganggpt") == ["hunter2"]
+
+
+def test_every_selector_finds_a_pod() -> None:
+    labels = [template["metadata"]["labels"] for template in pod_templates().values()]
+    services = [each["spec"]["selector"] for each in of_kind("Service")]
+    sets = [each["spec"]["selector"]["matchLabels"] for each in of_kind("StatefulSet") + of_kind("PodDisruptionBudget")]
+    policies = [each["spec"] for each in of_kind("NetworkPolicy")]
+    peers = [peer for each in policies for rule in _rules(each) for peer in rule.get("from", []) + rule.get("to", [])]
+    own = [each["podSelector"] for each in policies] + [p["podSelector"] for p in peers if set(p) == {"podSelector"}]
+    for wanted in [*services, *sets]:
+        assert any(wanted.items() <= found.items() for found in labels), wanted
+    for selector in own:
+        assert any(_selects(selector, found) for found in labels), selector
+
+
+def _rules(policy: Document) -> list[Document]:
+    return [*policy.get("ingress", []), *policy.get("egress", [])]
+
+
+def _selects(selector: Document, labels: dict[str, str]) -> bool:
+    exact = selector.get("matchLabels", {}).items() <= labels.items()
+    return exact and all(labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", []))
+
+
+def test_nothing_is_open_but_what_a_policy_names() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in of_kind("NetworkPolicy")}
+    assert policies.pop("deny-all") == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for name, policy in policies.items():
+        for rule in _rules(policy):
+            assert rule.get("from") or rule.get("to"), f"{name}: a rule without peers is open to all"
+            assert "ports" in rule or name == "ray", f"{name}: a rule without ports is open on all"
+        kinds = {"Ingress": "ingress", "Egress": "egress"}
+        assert {kinds[kind] for kind in policy["policyTypes"]} == set(policy) & set(kinds.values()), name
+
+
+def test_only_the_bridge_is_open_to_the_load_balancer() -> None:
+    open_to = {
+        (each["metadata"]["name"], port["port"])
+        for each in of_kind("NetworkPolicy")
+        for rule in each["spec"].get("ingress", [])
+        if any("ipBlock" in peer for peer in rule["from"])
+        for port in rule["ports"]
+    }
+    assert open_to == {("bridge", BRIDGE_PORT)}
+
+
+def _loose(template: Document) -> list[str]:
+    """What keeps a pod out of a namespace that enforces the restricted profile."""
+    pod = template["spec"].get("securityContext", {})
+    found = [] if pod.get("runAsNonRoot") and pod.get("runAsUser") else ["runs as root"]
+    found += [] if pod.get("seccompProfile") == {"type": "RuntimeDefault"} else ["no seccomp profile"]
+    for container in containers(template):
+        context = container.get("securityContext", {})
+        if context.get("allowPrivilegeEscalation") is not False or context.get("capabilities") != {"drop": ["ALL"]}:
+            found.append(f"{container['name']} keeps privileges")
+    return found
+
+
+@pytest.mark.parametrize("part", sorted(pod_templates()))
+def test_the_pod_fits_the_restricted_profile(part: str) -> None:
+    template = pod_templates()[part]
+    assert _loose(template) == []
+    assert all("memory" in container["resources"]["limits"] for container in containers(template))
+    del template["spec"]["containers"][0]["securityContext"]
+    assert _loose(template) != []
+
+
+def test_only_the_head_may_talk_to_the_api_server() -> None:
+    mounts = "automountServiceAccountToken"
+    accounts = {each["metadata"]["name"]: each.get(mounts, True) for each in of_kind("ServiceAccount")}
+    assert accounts == {"ganggpt-head": True, "ganggpt-hosts": False}
+    used = {part: template["spec"].get("serviceAccountName") for part, template in pod_templates().items()}
+    assert used == {"head": "ganggpt-head", "hosts": "ganggpt-hosts", "prepare": "ganggpt-hosts", "gcs-redis": None}
+    mounted = [part for part, each in pod_templates().items() if each["spec"].get(mounts, True)]
+    assert mounted == ["head"]
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    assert cluster["autoscalerOptions"]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_three_to_ten_workers_follow_the_load_and_the_head_carries_no_actor() -> None:
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    (group,) = cluster["workerGroupSpecs"]
+    assert cluster["enableInTreeAutoscaling"] is True
+    assert cluster["autoscalerOptions"]["version"] == "v2"
+    assert (group["groupName"], group["minReplicas"], group["maxReplicas"]) == ("hosts", 3, 10)
+    assert cluster["headGroupSpec"]["resources"] == {"CPU": "0"}
+    (worker,) = group["template"]["spec"]["containers"]
+    assert worker["readinessProbe"]["httpGet"] == {"path": "/-/healthz", "port": "serve"}
+    assert worker["livenessProbe"]["httpGet"]["path"] == "/api/healthz"
+    assert cluster["gcsFaultToleranceOptions"]["redisAddress"].startswith("gcs-redis.ganggpt.svc")

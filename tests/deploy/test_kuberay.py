@@ -1,0 +1,218 @@
+"""The Kubernetes objects: known to their CRDs and to Kubernetes, allowed by the operator, whole as a kustomization."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.deploy.files import (
+    CRDS,
+    KUBERAY,
+    Document,
+    document,
+    documents,
+    of_kind,
+    pod_templates,
+    ray_service,
+    rendered,
+)
+from tests.deploy.operator_rules import problems_of
+from tests.deploy.strict_schema import Schema, problems, strict
+
+KUBERNETES = "1.34"
+
+BACKEND_CONFIG: Schema = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "spec"],
+    "properties": {
+        "apiVersion": {"const": "cloud.google.com/v1"},
+        "kind": {"const": "BackendConfig"},
+        "metadata": {"type": "object"},
+        "spec": {
+            "type": "object",
+            "properties": {
+                "timeoutSec": {"type": "integer", "minimum": 1, "maximum": 2147483647},
+                "connectionDraining": {
+                    "type": "object",
+                    "properties": {"drainingTimeoutSec": {"type": "integer", "minimum": 0, "maximum": 3600}},
+                },
+                "securityPolicy": {"type": "object", "properties": {"name": {"type": "string"}}},
+                "healthCheck": {
+                    "type": "object",
+                    "properties": {
+                        "type": {"enum": ["HTTP", "HTTPS", "HTTP2"]},
+                        "requestPath": {"type": "string", "pattern": "^/"},
+                        "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+                        "checkIntervalSec": {"type": "integer", "minimum": 1, "maximum": 300},
+                        "timeoutSec": {"type": "integer", "minimum": 1, "maximum": 300},
+                        "healthyThreshold": {"type": "integer", "minimum": 1, "maximum": 10},
+                        "unhealthyThreshold": {"type": "integer", "minimum": 1, "maximum": 10},
+                    },
+                },
+            },
+        },
+    },
+}
+"""The fields we use of GKE's BackendConfig, after its documentation; GKE ships no schema."""
+
+
+@cache
+def _crd(kind: str) -> Schema:
+    crd = yaml.load((CRDS / f"ray.io_{kind.lower()}s.yaml").read_text(), Loader=yaml.CSafeLoader)
+    (version,) = (each for each in crd["spec"]["versions"] if each["name"] == "v1")
+    found: Schema = strict(version["schema"]["openAPIV3Schema"])
+    return found
+
+
+@pytest.fixture
+def crd() -> Callable[[str], Schema]:
+    """The strict schema of a KubeRay kind. Skips where the CRDs are not at hand, but never in CI."""
+    if not CRDS.is_dir():
+        reason = f"the KubeRay CRDs are not at {CRDS}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return _crd
+
+
+def _break(where: str, value: Any) -> Document:
+    """The RayService with one thing changed; ``where`` is a dotted path, numbers are list positions."""
+    service = ray_service()
+    *path, last = where.split(".")
+    inner: Any = service
+    for step in path:
+        inner = inner[int(step)] if isinstance(inner, list) else inner.setdefault(step, {})
+    inner[int(last) if isinstance(inner, list) else last] = value
+    return service
+
+
+def test_the_ray_service_is_known_to_its_crd(crd: Callable[[str], Schema]) -> None:
+    assert problems(crd("RayService"), ray_service()) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("spec.upgradeStratgy", {"type": "None"}),
+        ("spec.rayClusterConfig.gcsFaultToleranceOptions.redisAdress", "redis:6379"),
+        ("spec.rayClusterConfig.workerGroupSpecs.0.template.spec.terminationGracePeriod", 90),
+        ("spec.rayClusterConfig.workerGroupSpecs.0.minReplicas", "three"),
+        ("spec.rayClusterConfig.headGroupSpec.resources.CPU", 0),
+        ("spec.rayClusterConfig.autoscalerOptions.version", "v3"),
+        ("spec.rayClusterConfig.workerGroupSpecs.0.template.spec.containers.0.readinessProbe.httpGet.port", None),
+    ],
+)
+def test_the_crd_refuses_a_mistake(crd: Callable[[str], Schema], where: str, value: Any) -> None:
+    assert problems(crd("RayService"), _break(where, value)) != []
+
+
+def test_the_operator_accepts_the_ray_service() -> None:
+    assert problems_of(ray_service()) == []
+
+
+_CLUSTER = "spec.rayClusterConfig"
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "problem"),
+    [
+        ("metadata.name", "g" * 48, "48 characters"),
+        ("metadata.name", "2ganggpt", "DNS-1035"),
+        ("spec.upgradeStrategy.type", "Recreate", "unknown type"),
+        ("spec.upgradeStrategy.type", "NewClusterWithIncrementalUpgrade", "two owners"),
+        ("spec.rayClusterDeletionDelaySeconds", -1, "negative"),
+        (f"{_CLUSTER}.upgradeStrategy", {"type": "None"}, "RayCluster of its own"),
+        (f"{_CLUSTER}.headGroupSpec.headService.metadata.name", "head", "the operator names it"),
+        (f"{_CLUSTER}.headGroupSpec.template.spec.containers", [{"env": [{"name": "REDIS_PASSWORD"}]}], "use gcs"),
+        (f"{_CLUSTER}.headGroupSpec.template.spec.containers", [{"env": [{"name": "RAY_REDIS_ADDRESS"}]}], "use gcs"),
+        (f"{_CLUSTER}.headGroupSpec.template.spec.containers", [{"env": [{"name": "REDIS_USERNAME"}]}], "redisUser"),
+        (f"{_CLUSTER}.headGroupSpec.template.spec.restartPolicy", "Always", "restartPolicy"),
+        (f"{_CLUSTER}.headGroupSpec.rayStartParams.num-cpus", "0", "resources both"),
+        (f"{_CLUSTER}.headGroupSpec.rayStartParams.redis-password", "x", "redisPassword"),
+        (f"{_CLUSTER}.workerGroupSpecs.0.rayStartParams.labels", "a=b", "labels belong in labels"),
+        (f"{_CLUSTER}.workerGroupSpecs.0.labels", {"ray.io/pool": "hosts"}, "belong to Ray"),
+        (f"{_CLUSTER}.workerGroupSpecs.0.labels", {"pool": "not a label"}, "is no label"),
+        (f"{_CLUSTER}.workerGroupSpecs.0.minReplicas", 11, "no range"),
+        (f"{_CLUSTER}.workerGroupSpecs.0.template.spec.containers", [], "no container"),
+        (f"{_CLUSTER}.workerGroupSpecs.0.suspend", True, "cannot be suspended"),
+        (f"{_CLUSTER}.autoscalerOptions", {"idleTimeoutSeconds": -1}, "negative"),
+        (f"{_CLUSTER}.autoscalerOptions.env", [{"name": "KUBERAY_GEN_AUTOSCALER_START_CMD"}], "operator's"),
+        (f"{_CLUSTER}.gcsFaultToleranceOptions.externalStorageNamespace", "world", "restore the actors"),
+        (f"{_CLUSTER}.gcsFaultToleranceOptions.backend", "rocksdb", "feature gate"),
+        (f"{_CLUSTER}.gcsFaultToleranceOptions.storage", {"size": "1Gi"}, "only for rocksdb"),
+        (f"{_CLUSTER}.authOptions.enableK8sTokenAuth", True, "not for a RayService"),
+        (f"{_CLUSTER}.rayVersion", "2.51.9", "needs Ray 2.52.0"),
+        (f"{_CLUSTER}.rayVersion", "", "needs a rayVersion"),
+        (f"{_CLUSTER}.networkPolicy", {}, "feature gate"),
+    ],
+)
+def test_the_operator_refuses_a_mistake(where: str, value: Any, problem: str) -> None:
+    assert [each for each in problems_of(_break(where, value)) if problem in each]
+
+
+def test_a_group_with_idle_timeout_needs_autoscaler_v2_by_name() -> None:
+    service = _break(f"{_CLUSTER}.workerGroupSpecs.0.idleTimeoutSeconds", 60)
+    assert problems_of(service) == []
+    del service["spec"]["rayClusterConfig"]["autoscalerOptions"]["version"]
+    assert [each for each in problems_of(service) if "version v2" in each]
+
+
+def test_redis_address_without_fault_tolerance_is_refused() -> None:
+    service = _break(f"{_CLUSTER}.headGroupSpec.template.spec.containers", [{"env": [{"name": "RAY_REDIS_ADDRESS"}]}])
+    del service["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]
+    assert [each for each in problems_of(service) if "without gcs" in each]
+
+
+def _core_objects() -> list[Document]:
+    """The objects of Kubernetes itself, and a pod of each template in KubeRay's."""
+    found = [each for each in rendered() if each["kind"] not in ("RayService", "BackendConfig")]
+    found += documents(KUBERAY / "secret.example.yaml")
+    return found + [{"apiVersion": "v1", "kind": "Pod", **template} for template in pod_templates().values()]
+
+
+@pytest.mark.parametrize("each", _core_objects(), ids=lambda each: f"{each['kind']}-{each['metadata'].get('name', '')}")
+def test_the_object_is_known_to_kubernetes(each: Document) -> None:
+    kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
+def test_kubernetes_refuses_a_misspelled_field() -> None:
+    (budget,) = of_kind("PodDisruptionBudget")
+    budget["spec"]["minAvailible"] = budget["spec"].pop("minAvailable")
+    with pytest.raises(kubernetes_validate.ValidationError, match="minAvailible"):
+        kubernetes_validate.validate(budget, KUBERNETES, strict=True)
+
+
+def test_the_backend_config_has_only_fields_that_gke_knows() -> None:
+    (backend,) = of_kind("BackendConfig")
+    assert problems(strict(BACKEND_CONFIG), backend) == []
+    backend["spec"]["timeoutSeconds"] = backend["spec"].pop("timeoutSec")
+    assert problems(strict(BACKEND_CONFIG), backend) != []
+
+
+def test_the_kustomization_lists_every_file_but_the_form_for_secrets() -> None:
+    kustomization = document(KUBERAY / "kustomization.yaml")
+    named = {*kustomization["resources"], *kustomization["configMapGenerator"][0]["files"], "kustomization.yaml"}
+    assert {path.name for path in KUBERAY.glob("*.yaml")} - {"secret.yaml"} == named | {"secret.example.yaml"}
+
+
+def test_every_object_is_in_the_one_namespace() -> None:
+    namespace = document(KUBERAY / "kustomization.yaml")["namespace"]
+    found = {each["metadata"].get("namespace", each["metadata"]["name"]) for each in rendered()}
+    assert found == {namespace}
+
+
+def test_kustomize_renders_what_these_tests_look_at() -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed; these tests rendered the kustomization themselves")
+    done = subprocess.run([kubectl, "kustomize", str(KUBERAY)], capture_output=True, check=True, timeout=60)
+    theirs = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+    assert theirs == {(each["kind"], each["metadata"]["name"]): each for each in rendered()}
