@@ -1,0 +1,61 @@
+"""The commands a companion takes, with the bounds of every field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ganggpt.domain.fields import Count1000, Name50, Name100, Percent, PlayerRef, Text200, Text500, Traits, UnixSeconds
+from ganggpt.domain.memory import MemoryKind, Source
+from ganggpt.domain.turn import Command
+
+OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recruit(Command):
+    """A player takes a companion on. By the owner themselves or a server."""
+
+    owner: PlayerRef
+    name: Name50
+    companion_type: Name50
+    personality: Traits
+    style: Name50 = "plain"
+    creates: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Talk(Command):
+    """A player says something to the companion. Only the owner's words move its loyalty."""
+
+    text: Text500
+    name: Name50 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Command):
+    """The owner orders something."""
+
+    order: OrderName
+    target: Name100 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GainExperience(Command):
+    """Owner and companion did something together. By the owner or a server."""
+
+    amount: Count1000
+    cause: Text200
+
+
+@dataclass(frozen=True, slots=True)
+class Remember(Command):
+    """Another actor tells the companion something to keep."""
+
+    text: Text500
+    kind: MemoryKind = "note"
+    weight: Percent = 50
+    about: PlayerRef | None = None
+    source: Source = "told"
+    expires_s: UnixSeconds | None = None
+    internal: ClassVar[bool] = True

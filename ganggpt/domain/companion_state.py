@@ -1,0 +1,227 @@
+"""What a companion is: owner, personality, experience, loyalty with its causes, memories; and how events change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import isqrt
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ganggpt.domain import memory
+from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, MOOD_HALF_LIFE_S, drained, faded, mood_at_rest
+from ganggpt.domain.memory import Memories, Reinforced, Remembered
+from ganggpt.domain.speech import with_opener
+from ganggpt.domain.turn import Event
+
+LEDGER_MAX: Final = 32
+LEVEL_MAX: Final = 50
+EXPERIENCE_MAX: Final = 10_000_000
+LOYALTY_START: Final = 50.0
+CITED_MAX: Final = 4
+
+
+class Cause(Struct, frozen=True, gc=False, array_like=True):
+    """One line of the ledger: what moved the loyalty, by how much, and where it stood then (0..100)."""
+
+    at_s: float
+    what: str
+    change: float
+    loyalty: float
+
+
+class Companion(Struct, frozen=True, gc=False, array_like=True):
+    """One companion. ``loyalty`` 0..100 and ``sway`` (the day's allowance of words and deeds used) as of ``loyalty_s``,
+    ``mood`` −100..100 as of ``mood_s``; the ledger keeps the last LEDGER_MAX causes."""
+
+    owner: str
+    name: str
+    companion_type: str
+    personality: Mapping[str, int]
+    style: str
+    born_s: float
+    loyalty: float
+    loyalty_s: float
+    mood: float
+    mood_s: float
+    sway: float = 0.0
+    experience: int = 0
+    ledger: tuple[Cause, ...] = ()
+    memories: Memories = ()
+    next_no: int = 1
+    openers: tuple[str, ...] = ()
+    cited: tuple[int, ...] = ()
+    owner_name: str = ""
+    orders: int = 0
+    refusals: int = 0
+    spoke_s: float = 0.0
+
+
+class Recruited(Event, frozen=True):
+    """A player took a companion on."""
+
+    owner: str
+    name: str
+    companion_type: str
+    personality: Mapping[str, int]
+    style: str
+    loyalty: float
+    mood: float
+    at_s: float
+
+
+class LoyaltyMoved(Event, frozen=True):
+    """Something moved the loyalty; it, the sway used and the mood are these now."""
+
+    cause: Cause
+    sway: float
+    mood: float
+
+
+class CompanionSpoke(Event, frozen=True):
+    """The companion said something to somebody. ``cites``: the memory it brought up."""
+
+    to: str
+    act: str
+    heard: str
+    said: str
+    cites: int | None
+    at_s: float
+    owner_name: str = ""
+
+
+class OrderObeyed(Event, frozen=True):
+    """An order is being carried out."""
+
+    order: str
+    target: str | None
+    at_s: float
+
+
+class OrderRefused(Event, frozen=True):
+    """An order was refused; ``chance`` 0..1 was how likely that was."""
+
+    order: str
+    target: str | None
+    chance: float
+    at_s: float
+
+
+class ExperienceGained(Event, frozen=True):
+    """Experience after a deed, and the level it makes."""
+
+    amount: int
+    experience: int
+    level: int
+    cause: str
+    at_s: float
+
+
+CompanionEvent = (
+    Recruited | LoyaltyMoved | CompanionSpoke | OrderObeyed | OrderRefused | ExperienceGained | Remembered | Reinforced
+)
+
+
+def level_of(experience: int) -> int:
+    """The level an experience makes, 1..LEVEL_MAX: ``1 + ⌊√(experience / 100)⌋``."""
+    return min(LEVEL_MAX, 1 + isqrt(experience // 100))
+
+
+def loyalty_at_rest(personality: Mapping[str, int]) -> float:
+    """The loyalty one returns to when nothing happens, 30..70: the trait ``loyalty`` (0..100) decides."""
+    return 30 + 0.4 * personality.get("loyalty", 50)
+
+
+def loyalty_now(state: Companion, now_s: float) -> float:
+    """The loyalty on its way back to rest."""
+    rest = loyalty_at_rest(state.personality)
+    return faded(state.loyalty, rest, now_s - state.loyalty_s, LOYALTY_HALF_LIFE_S)
+
+
+def sway_now(state: Companion, now_s: float) -> float:
+    """What of the day's allowance is used up now."""
+    return drained(state.sway, now_s - state.loyalty_s)
+
+
+def mood_now(state: Companion, now_s: float) -> float:
+    """The mood on its way back to rest."""
+    return faded(state.mood, mood_at_rest(state.personality), now_s - state.mood_s, MOOD_HALF_LIFE_S)
+
+
+def _recruited(_: Companion | None, event: Recruited) -> Companion:
+    return Companion(
+        owner=event.owner,
+        name=event.name,
+        companion_type=event.companion_type,
+        personality=event.personality,
+        style=event.style,
+        born_s=event.at_s,
+        loyalty=event.loyalty,
+        loyalty_s=event.at_s,
+        mood=event.mood,
+        mood_s=event.at_s,
+        spoke_s=event.at_s,
+    )
+
+
+def _loyalty_moved(state: Companion, event: LoyaltyMoved) -> Companion:
+    cause = event.cause
+    return replace(
+        state,
+        loyalty=cause.loyalty,
+        loyalty_s=cause.at_s,
+        sway=event.sway,
+        mood=event.mood,
+        mood_s=cause.at_s,
+        ledger=(*state.ledger, cause)[-LEDGER_MAX:],
+    )
+
+
+def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
+    state = replace(
+        state,
+        openers=with_opener(state.openers, event.said),
+        owner_name=event.owner_name or state.owner_name,
+        spoke_s=event.at_s,
+    )
+    if event.cites is None:
+        return state
+    cited = (*state.cited, event.cites)[-CITED_MAX:]
+    return replace(state, cited=cited, memories=memory.told(state.memories, event.cites))
+
+
+def _order_obeyed(state: Companion, _: OrderObeyed) -> Companion:
+    return replace(state, orders=state.orders + 1)
+
+
+def _order_refused(state: Companion, _: OrderRefused) -> Companion:
+    return replace(state, orders=state.orders + 1, refusals=state.refusals + 1)
+
+
+def _experience_gained(state: Companion, event: ExperienceGained) -> Companion:
+    return replace(state, experience=event.experience)
+
+
+def _learned(state: Companion, event: Remembered | Reinforced) -> Companion:
+    memories = memory.fold(state.memories, event)
+    if isinstance(event, Remembered):
+        return replace(state, memories=memories, next_no=event.memory.no + 1)
+    return replace(state, memories=memories)
+
+
+_FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
+    Recruited: _recruited,
+    LoyaltyMoved: _loyalty_moved,
+    CompanionSpoke: _spoke,
+    OrderObeyed: _order_obeyed,
+    OrderRefused: _order_refused,
+    ExperienceGained: _experience_gained,
+    Remembered: _learned,
+    Reinforced: _learned,
+}
+
+
+def evolve(state: Companion | None, event: CompanionEvent) -> Companion:
+    """The state after an event."""
+    return _FOLDS[type(event)](state, event)
