@@ -1,0 +1,228 @@
+"""Writes what actors became into the user's tables: coalesced, fenced, and the same when done twice.
+
+Every transaction begins by holding the host's own row ``FOR SHARE``, as a commit of the journal does: a host that was
+taken over writes nothing any more, and the one that took over only starts when a write in flight is done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import asyncpg
+
+from ganggpt.errors import Fenced, Unavailable
+from ganggpt.persistence.away import database_may_be_away
+from ganggpt.persistence.projections import Rows
+
+_log = logging.getLogger(__name__)
+
+Change = tuple[str, Any, Any]
+"""An actor id, the state the tables show (None: unknown) and the state now."""
+
+ROWS_MAX: Final = 2000
+"""Rows of one transaction; more go in several, so that none holds locks for long."""
+_TRIES_MAX: Final = 3
+
+_LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE"
+# A statement of its own after the rows: a transaction that holds its host's row shared must not also want to change it,
+# since a heartbeat or a take-over may wait in between.
+_FLUSHED: Final = """
+UPDATE hosts SET flushed_at = greatest(flushed_at, to_timestamp($2)) WHERE epoch = $1 AND state <> 'dead'
+"""
+_PLACEHOLDERS: Final = """
+INSERT INTO players (id, username, email, actor)
+SELECT p.id, 'player-' || p.id, p.id || '@players.invalid', p.actor FROM unnest($1::uuid[], $2::text[]) AS p (id, actor)
+ON CONFLICT DO NOTHING
+"""
+# A name or an address somebody else holds gets a form of its own, always the same; in a batch the smallest id is first.
+_PLAYERS: Final = """
+WITH given AS (
+  SELECT *, row_number() OVER (PARTITION BY username ORDER BY id) > 1 AS name_twice,
+    row_number() OVER (PARTITION BY email ORDER BY id) > 1 AS email_twice
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::text[], $7::float8[], $8::text[],
+    $9::bool[], $10::text[], $11::bigint[], $12::text[], $13::text[])
+    AS g (id, username, email, created_s, login_s, tier, played_s, actor, online, server, cash, standing, missions)
+)
+INSERT INTO players AS p (id, username, email, created_at, last_login, subscription_tier, total_playtime, actor, online,
+  server, cash, standing, active_missions)
+SELECT g.id,
+  CASE WHEN name_twice OR EXISTS (SELECT 1 FROM players o WHERE o.username = g.username AND o.id <> g.id)
+    THEN left(g.username, 41) || '~' || left(g.id::text, 8) ELSE g.username END,
+  CASE WHEN g.email IS NULL OR email_twice OR EXISTS (SELECT 1 FROM players o WHERE o.email = g.email AND o.id <> g.id)
+    THEN g.id || '@players.invalid' ELSE g.email END,
+  to_timestamp(created_s), to_timestamp(login_s), tier, make_interval(secs => played_s), actor, online, server, cash,
+  standing::jsonb, ARRAY(SELECT jsonb_array_elements_text(missions::jsonb))
+FROM given g
+ON CONFLICT (id) DO UPDATE SET username = excluded.username,
+  email = CASE WHEN excluded.email LIKE '%@players.invalid' THEN p.email ELSE excluded.email END,
+  created_at = excluded.created_at, last_login = excluded.last_login, subscription_tier = excluded.subscription_tier,
+  total_playtime = excluded.total_playtime, actor = excluded.actor, online = excluded.online, server = excluded.server,
+  cash = excluded.cash, standing = excluded.standing, active_missions = excluded.active_missions,
+  updated_at = clock_timestamp()
+"""
+_RENEWED: Final = "DELETE FROM npc_memories WHERE npc_id = ANY($1::text[]) AND NOT id = ANY($2::uuid[])"
+_FORGOTTEN: Final = """
+DELETE FROM npc_memories m USING unnest($1::uuid[], $2::float8[]) AS d (id, created_s)
+WHERE m.id = d.id AND m.created_at = to_timestamp(d.created_s)
+"""
+_MEMORIES: Final = """
+INSERT INTO npc_memories (id, npc_id, player_id, memory_type, content, emotional_weight, created_at, expires_at)
+SELECT id, npc_id, player_id, memory_type, content::jsonb, weight, to_timestamp(created_s), to_timestamp(expires_s)
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::float8[])
+  AS g (id, npc_id, player_id, memory_type, content, weight, created_s, expires_s)
+ON CONFLICT (id, created_at) DO UPDATE SET player_id = excluded.player_id, memory_type = excluded.memory_type,
+  content = excluded.content, emotional_weight = excluded.emotional_weight, expires_at = excluded.expires_at
+"""
+_RELATIONS: Final = """
+INSERT INTO faction_relationships (faction_a, faction_b, relationship_type, strength, last_updated, cause)
+SELECT a, b, type, strength, to_timestamp(updated_s), cause
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::float8[], $6::text[])
+  AS g (a, b, type, strength, updated_s, cause)
+ON CONFLICT (faction_a, faction_b) DO UPDATE SET relationship_type = excluded.relationship_type,
+  strength = excluded.strength, last_updated = excluded.last_updated, cause = excluded.cause
+"""
+_FACTIONS: Final = """
+INSERT INTO factions (id, name, influence, treasury, territories)
+SELECT id, name, influence, treasury, ARRAY(SELECT jsonb_array_elements_text(territories::jsonb))
+FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[])
+  AS g (id, name, influence, treasury, territories)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, influence = excluded.influence, treasury = excluded.treasury,
+  territories = excluded.territories, updated_at = clock_timestamp()
+"""
+_MISSIONS: Final = """
+INSERT INTO missions (id, title, description, generated_by, difficulty, estimated_duration, reward_pool, faction_impact,
+  created_at, expires_at, actor, status, giver, player_id, objectives)
+SELECT id, title, description, generated_by, difficulty, make_interval(secs => duration_s), reward, impact::jsonb,
+  to_timestamp(created_s), to_timestamp(expires_s), actor, status, giver, player_id, objectives::jsonb
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::float8[], $7::int[], $8::text[],
+  $9::float8[], $10::float8[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[])
+  AS g (id, title, description, generated_by, difficulty, duration_s, reward, impact, created_s, expires_s, actor,
+    status, giver, player_id, objectives)
+ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, status = excluded.status,
+  player_id = excluded.player_id, objectives = excluded.objectives, updated_at = clock_timestamp()
+"""
+_COMPANIONS: Final = """
+INSERT INTO companions (id, player_id, name, companion_type, personality, experience_points, loyalty_level, memory_data,
+  created_at, actor)
+SELECT id, player_id, name, type, personality::jsonb, experience, loyalty, memory::jsonb, to_timestamp(created_s), actor
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[], $9::float8[],
+  $10::text[])
+  AS g (id, player_id, name, type, personality, experience, loyalty, memory, created_s, actor)
+ON CONFLICT (id) DO UPDATE SET player_id = excluded.player_id, name = excluded.name,
+  companion_type = excluded.companion_type, personality = excluded.personality,
+  experience_points = excluded.experience_points, loyalty_level = excluded.loyalty_level,
+  memory_data = excluded.memory_data, updated_at = clock_timestamp()
+"""
+
+
+class FlushStore(Protocol):
+    """The port of write-behind; ``PostgresFlush`` is the real adapter."""
+
+    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float) -> int:
+        """Show these changes in the tables, which then show every turn of this host up to ``through_s`` (Unix time by
+        the database's clock). Returns how many rows were written or deleted. Raises Fenced and Unavailable; after
+        either the same changes may be flushed again."""
+        ...
+
+
+class PostgresFlush:
+    """Write-behind into Postgres. Owns nothing but the pool it was given.
+
+    ``skipped`` counts actors whose rows the tables refused by themselves; each is logged, and holds up no other.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
+        self._pool = pool
+        self._timeout_s = timeout_s
+        self.skipped = 0
+
+    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float) -> int:
+        """See FlushStore."""
+        written = 0
+        with database_may_be_away():
+            for part, rows in _parts(changes):
+                written += await self._write_part(epoch, part, rows)
+            if await self._pool.execute(_FLUSHED, epoch, through_s, timeout=self._timeout_s) != "UPDATE 1":
+                raise Fenced(str(epoch), epoch)
+        return written
+
+    async def _write_part(self, epoch: int, part: Sequence[Change], rows: Rows) -> int:
+        try:
+            return await self._write(epoch, rows)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as refused:
+            if len(part) == 1:
+                self.skipped += 1
+                _log.error("%s is not shown in the tables: %s", part[0][0], refused)
+                return 0
+        # One of them does not fit: find it, so that the others are not held up.
+        half = len(part) // 2
+        halves = (part[:half], part[half:])
+        return sum([await self._write_part(epoch, each, _rows_of(each)) for each in halves])
+
+    async def _write(self, epoch: int, rows: Rows) -> int:
+        """One transaction. Tried again where it met another host's: in a deadlock, or over a name both wanted."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+                    if await connection.fetchval(_LIVE, epoch, timeout=self._timeout_s) is None:
+                        raise Fenced(str(epoch), epoch)
+                    for statement, columns in _statements(rows):
+                        await connection.execute(statement, *columns, timeout=self._timeout_s)
+            except asyncpg.DeadlockDetectedError as met:
+                if tries == _TRIES_MAX:
+                    raise Unavailable("the database") from met
+            except asyncpg.UniqueViolationError:
+                if tries == _TRIES_MAX:
+                    raise
+            else:
+                return len(rows)
+
+
+def _parts(changes: Sequence[Change]) -> Iterator[tuple[Sequence[Change], Rows]]:
+    """Changes in parts of about ROWS_MAX rows, with their rows."""
+    start, rows = 0, Rows()
+    for end, (actor, old, new) in enumerate(changes, 1):
+        rows.add(actor, old, new)
+        if len(rows) >= ROWS_MAX:
+            yield changes[start:end], rows
+            start, rows = end, Rows()
+    if len(rows) or rows.renewed:
+        yield changes[start:], rows
+
+
+def _rows_of(changes: Iterable[Change]) -> Rows:
+    rows = Rows()
+    for actor, old, new in changes:
+        rows.add(actor, old, new)
+    return rows
+
+
+def _statements(rows: Rows) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
+    """The statements for some rows, players first because others point at them; each in the order of its keys, so that
+    two hosts lock in the same order."""
+    if rows.players:
+        yield _PLAYERS, _columns(rows.players)
+    owners = sorted((i, actor) for i, actor in rows.placeholders.items() if i not in rows.players)
+    if owners:
+        yield _PLACEHOLDERS, list(zip(*owners, strict=True))
+    if rows.renewed:
+        yield _RENEWED, (sorted(rows.renewed), list(rows.memories))
+    if rows.forgotten:
+        yield _FORGOTTEN, list(zip(*sorted(rows.forgotten.items()), strict=True))
+    for statement, table in (
+        (_MEMORIES, rows.memories),
+        (_RELATIONS, rows.relations),
+        (_FACTIONS, rows.factions),
+        (_MISSIONS, rows.missions),
+        (_COMPANIONS, rows.companions),
+    ):
+        if table:
+            yield statement, _columns(table)
+
+
+def _columns(table: dict[Any, Any]) -> list[tuple[Any, ...]]:
+    return list(zip(*(table[key] for key in sorted(table)), strict=True))
