@@ -104,7 +104,8 @@ class CompanionActor(_HostProcess):
     """One companion in a process of its own."""
 
 
-_OWN_CLASSES: Final = {"npc": NpcActor, "faction": FactionActor, "companion": CompanionActor}
+# Ray's decorator turns a class into something with ``options`` and ``remote``, which its types do not tell.
+_OWN_CLASSES: Final[dict[str, Any]] = {"npc": NpcActor, "faction": FactionActor, "companion": CompanionActor}
 
 
 class RayCalls:
@@ -145,7 +146,7 @@ class RayFleet(Fleet):
 
     async def start(self, name: str, kind: str) -> None:
         """See Fleet."""
-        cls = SharedHost if kind == "shared" else _OWN_CLASSES[kind_of(name)]
+        cls: Any = SharedHost if kind == "shared" else _OWN_CLASSES[kind_of(name)]
         cpus = self._spec.shared_cpus if kind == "shared" else self._spec.own_cpus
         handle = cls.options(
             name=name,
@@ -213,7 +214,8 @@ async def _as_future(reference: Any) -> Any:
 
 def start_supervisor(spec: HostSpec, plan: Plan) -> ActorHandle:
     """Start the supervisor, or find the one that runs."""
-    return SupervisorActor.options(
+    actor: Any = SupervisorActor
+    return actor.options(
         name=SUPERVISOR,
         namespace=NAMESPACE,
         lifetime="detached",

@@ -123,7 +123,7 @@ class Supervisor:
             return
         routes = await self._hosts.routes()
         load = Counter(dict.fromkeys(live, 0))
-        load.update(row.host for row in routes if row.host in load)
+        load.update(row.host for row in routes if row.host is not None and row.host in load)
         wanted: dict[str, str] = {}
         for shard in shards:
             name = min(live, key=lambda host: load[host])

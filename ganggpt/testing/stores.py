@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from ganggpt.domain.kinds import encode_state
 from ganggpt.errors import Fenced
 from ganggpt.persistence.hosts import Registration, RouteRow
 from ganggpt.persistence.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
@@ -184,5 +183,5 @@ class MemoryFlush:
         if epoch in self._db.dead:
             raise Fenced("memory", epoch)
         for actor, _, new in changes:
-            self.states[actor] = msgspec.msgpack.encode(new)
+            self.states[actor] = encode_state(new)
         return len(changes)

@@ -29,7 +29,9 @@ SHARDS = 4
 FAST = HostOptions(
     flush_s=0.01, relaxed_s=0.05, beat_s=0.02, sweep_s=0.02, reminder_s=0.01, delivery_s=5.0, mailbox_max=8
 )
-MARA = Spawn("Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60, "courage": 60}, "street", missions=("parcel",))
+MARA = Spawn(
+    "Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60, "courage": 60}, "street", missions=("parcel",)
+)
 
 
 @dataclass
