@@ -120,6 +120,8 @@ class MemoryPushes:
         self.servers: set[str] = set()
         self.away = False
         self.feed_lost = False
+        self.polls = 0
+        self.waits = 0
         self._feed: list[tuple[str, Row]] = []
         self._news = asyncio.Event()
 
@@ -136,6 +138,7 @@ class MemoryPushes:
 
     async def unacked(self, server: str, after: int, limit: int) -> Sequence[Row]:
         self._check()
+        self.polls += 1
         return [row for no, (to, row) in sorted(self.rows.items()) if to == server and no > after][:limit]
 
     async def ack(self, server: str, nos: Sequence[int]) -> None:
@@ -145,6 +148,7 @@ class MemoryPushes:
 
     async def wait(self, server: str, last_seen_id: str, timeout_s: float) -> tuple[str, Sequence[Row]]:
         self._check()
+        self.waits += 1
         start = len(self._feed) if last_seen_id == "$" else int(last_seen_id)
         if len(self._feed) == start:
             self._news.clear()

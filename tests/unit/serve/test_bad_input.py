@@ -224,7 +224,8 @@ COMMANDISH = st.fixed_dictionaries(
         "to": st.sampled_from(["npc:mara", "faction:x", "mara", "npc:", 5, None]) | st.text(max_size=5),
         "do": st.sampled_from(["Talk", "Observe", "Remember", "", 1]) | st.text(max_size=5),
         "with": st.dictionaries(
-            st.sampled_from(["text", "what", "weight", "zzz"]), st.text() | st.integers() | st.floats()
+            st.sampled_from(["text", "what", "weight", "zzz"]),
+            st.text() | st.integers(-(2**63), 2**64 - 1) | st.floats(),
         ),
         "by": st.sampled_from(["player:bob", "server:fuzz", "npc:x", 1]),
         "zzz": st.just(1),
