@@ -55,21 +55,26 @@ def _map_problems(world: World, ids: Ids) -> Iterator[Problem]:
 
 
 def _islands(world: World) -> Iterator[Problem]:
-    """Districts that no way leads to from the first one, one problem an island."""
-    first = next(iter(world.districts), None)
+    """Districts that no way leads to from the first one, one problem an island. A way named by one side counts: that
+    the other side does not name it is said already."""
+    near: dict[str, set[str]] = {id_: set() for id_ in world.districts}
+    for district in world.districts.values():
+        for other in near.keys() & set(district.neighbours):
+            near[district.id].add(other)
+            near[other].add(district.id)
+    first = next(iter(near), None)
     seen: set[str] = set()
-    for start in world.districts:
+    for start in near:
         if start not in seen:
-            seen |= _reach(world, start)
+            seen |= _reach(near, start)
             if start != first:
                 yield ("districts", start), f"no way leads here from {first!r}"
 
 
-def _reach(world: World, start: str) -> set[str]:
+def _reach(near: Mapping[str, set[str]], start: str) -> set[str]:
     reached, edge = {start}, [start]
     while edge:
-        district = world.districts.get(edge.pop())
-        fresh = set(district.neighbours) - reached if district is not None else set()
+        fresh = near[edge.pop()] - reached
         reached |= fresh
         edge.extend(fresh)
     return reached

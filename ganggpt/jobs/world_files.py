@@ -12,16 +12,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import msgspec.structs
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from ganggpt.domain.faction import Found
+from ganggpt.domain.ids import ActorId, actor_id
+from ganggpt.domain.npc import Spawn
+from ganggpt.domain.turn import Command
 from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, World
 from ganggpt.errors import WorldInvalid, WorldRejected
 from ganggpt.jobs.world_checks import Problem, problems_of
 from ganggpt.jobs.world_schema import FILES, DistrictRow, FactionRow, MissionRow, NpcRow
 from ganggpt.jobs.world_yaml import WHOLE_FILE, read_yaml, shown
 
+PROBLEMS_MAX: Final = 500
 _LINE_WIDTH: Final = 100
 _HEAD: Final = "# yaml-language-server: $schema=../schema.json\n# The format is described in ../README.md.\n"
 _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
@@ -37,13 +43,22 @@ _PREDICATES: Final = {
 
 
 def load_world(path: Path) -> World:
-    """Read and check a world folder. Raises WorldRejected with every mistake found, in the order of files and lines."""
+    """Read and check a world folder. Raises WorldRejected with every mistake found, in the order of files and lines
+    (the first PROBLEMS_MAX of them, then how many more there are)."""
     reading = _Reading(path)
     world = reading.world()
     reading.note(problems_of(world, reading.ids))
     if reading.problems:
-        raise WorldRejected(tuple(sorted(reading.problems, key=_file_and_line)))
+        raise WorldRejected(_in_order(reading.problems))
     return world
+
+
+def _in_order(problems: list[WorldInvalid]) -> tuple[WorldInvalid, ...]:
+    found = sorted(problems, key=_file_and_line)
+    kept, rest = found[:PROBLEMS_MAX], found[PROBLEMS_MAX:]
+    if rest:
+        kept.append(WorldInvalid(rest[0].file, rest[0].line, WHOLE_FILE, f"and {len(rest)} more problems from here on"))
+    return tuple(kept)
 
 
 def _file_and_line(problem: WorldInvalid) -> tuple[int, int]:
@@ -62,6 +77,18 @@ def dump_world(world: World, path: Path) -> None:
         fresh = path / f"{name}.yaml.new"
         fresh.write_text(_HEAD + text, encoding="utf-8")
         os.replace(fresh, path / f"{name}.yaml")
+
+
+def cast_of(world: World) -> list[tuple[ActorId, str, Command]]:
+    """Who has to exist for the world to begin: actor id, name of the creating command and the command; factions first,
+    so that nobody joins a faction that is not there."""
+    founds = [(f"faction:{sheet.id}", Found(**_fields(sheet))) for sheet in world.factions.values()]
+    spawns = [(f"npc:{sheet.id}", Spawn(**_fields(sheet))) for sheet in world.npcs.values()]
+    return [(actor_id(actor), type(command).__name__, command) for actor, command in (*founds, *spawns)]
+
+
+def _fields(sheet: FactionSheet | NpcSheet) -> dict[str, Any]:
+    return {key: value for key, value in msgspec.structs.asdict(sheet).items() if key != "id"}
 
 
 class _Reading:

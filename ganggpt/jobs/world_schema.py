@@ -1,18 +1,21 @@
 """What may stand in a world file: strict models of the five files, and the JSON Schema that editors use.
 
 Bounds are those of ``domain.fields``, because a sheet becomes a command. What one value alone cannot tell (that a
-neighbour exists, that a reward fits its difficulty) is checked in ``world_checks``.
+neighbour exists, that a reward fits its difficulty) is checked in ``world_checks``. As a program, this module prints
+the schema: ``python -m ganggpt.jobs.world_schema > worlds/schema.json``.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from annotated_types import Ge, Le, Len
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
+from ganggpt.domain.faction_state import RELATIONS_MAX, TERRITORIES_MAX
 from ganggpt.domain.fields import (
     Metres,
     Money,
@@ -104,11 +107,11 @@ class FactionRow(_Row):
     kind: FactionKind
     motto: Text200
     home: Id
-    territories: Annotated[tuple[Id, ...], Len(0, 64)]
+    territories: Annotated[tuple[Id, ...], Len(0, TERRITORIES_MAX)]
     influence: Percent
     treasury: Money
     traits: FactionTraits
-    relations: Annotated[dict[Id, Signed100], Len(0, FACTIONS_MAX)]
+    relations: Annotated[dict[Id, Signed100], Len(0, RELATIONS_MAX)]
 
 
 class NpcTraits(_Row):
@@ -232,3 +235,7 @@ def _closed(part: Any) -> Any:
 def schema_text() -> str:
     """The schema as it stands in ``worlds/schema.json``."""
     return json.dumps(world_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

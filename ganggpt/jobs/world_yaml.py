@@ -143,7 +143,7 @@ class _Builder:
             raise self._refusal(event, path, f"the tag {shown(event.tag)} is not allowed")
         if len(path) > DEPTH_MAX:
             raise self._refusal(event, path, f"nested more than {DEPTH_MAX} deep")
-        self._file.note(path, event.start_mark.line + 1)
+        self._file.note(path, _line(event))
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event.value) if event.implicit[0] else event.value
         return self._mapping(path) if isinstance(event, yaml.MappingStartEvent) else self._sequence(path)
@@ -159,7 +159,7 @@ class _Builder:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent) or event.anchor is not None or event.tag is not None:
                 raise self._refusal(event, path, "a key is a plain word")
-            key, line = event.value, event.start_mark.line + 1
+            key, line = event.value, _line(event)
             inner = (*path, key)
             if key in found:
                 first = self._file.line_of(inner)
@@ -172,7 +172,12 @@ class _Builder:
         return found
 
     def _refusal(self, event: Any, path: FieldPath, problem: str) -> WorldInvalid:
-        return WorldInvalid(self._file.name, event.start_mark.line + 1, dotted(path), problem)
+        return WorldInvalid(self._file.name, _line(event), dotted(path), problem)
+
+
+def _line(event: Any) -> int:
+    line: int = event.start_mark.line
+    return line + 1
 
 
 def _scalar(text: str) -> Any:
