@@ -25,7 +25,7 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.flusher import Flusher
 from ganggpt.actors.outbox import Outbox
 from ganggpt.actors.passivation import Passivation
-from ganggpt.actors.ports import CommandPort, FlushPort
+from ganggpt.actors.ports import CommandPort
 from ganggpt.actors.reminders import Reminders
 from ganggpt.actors.shards import Residences
 from ganggpt.actors.waker import Waker
@@ -34,6 +34,7 @@ from ganggpt.domain.kinds import VERSION, TurnRecord, decode_command, decode_tur
 from ganggpt.domain.turn import Command, Decision, Dice, Mind, Remind, Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
+from ganggpt.persistence.flush_store import FlushStore
 from ganggpt.persistence.hosts import HostTable, Registration
 from ganggpt.persistence.journal import Batch, Journal, Letter, PushRow
 
@@ -83,7 +84,7 @@ class HostPorts:
 
     journal: Journal
     hosts: HostTable
-    flush: FlushPort
+    flush: FlushStore
     peers: CommandPort
     world: World
     cast: Mapping[str, tuple[str, bytes]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from ganggpt.actors.envelope import Envelope
 
@@ -22,13 +22,4 @@ class CommandPort(Protocol):
 
     async def ask(self, envelope: Envelope) -> bytes:
         """Send one command (or a read) and wait for its finished reply map."""
-        ...
-
-
-class FlushPort(Protocol):
-    """The way of changed states into the user's tables."""
-
-    async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float) -> int:
-        """Write ``(actor, state last flushed or None, state now)`` and note that everything up to ``through_s`` is
-        flushed; returns the rows written. Idempotent. Raises Fenced, Unavailable."""
         ...

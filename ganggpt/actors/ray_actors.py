@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from typing import Any, Final
 
 import ray
@@ -17,9 +18,9 @@ from ray.exceptions import ActorDiedError, RayError
 
 from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.opening import HostSpec, open_host_ports
-from ganggpt.actors.supervisor import Fleet, Plan, Supervisor
+from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_cluster
 from ganggpt.domain.ids import kind_of
-from ganggpt.errors import GangGPTError, Unavailable
+from ganggpt.errors import GangGPTError, StartFailed, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 
@@ -224,6 +225,23 @@ def start_supervisor(spec: HostSpec, plan: Plan) -> ActorHandle:
         max_task_retries=-1,
         num_cpus=0,
     ).remote(spec, plan)
+
+
+async def start_world(spec: HostSpec, plan: Plan) -> None:
+    """Make a plan true on this cluster; returns once every shard has a host. Raises StartFailed, Unavailable."""
+    pool = await open_pool(spec.dsn, replace(spec.pool, min_size=0, max_size=2))
+    try:
+        await refuse_second_cluster(PostgresHosts(pool))
+    finally:
+        await pool.close()
+    try:
+        await asyncio.wait_for(_as_future(start_supervisor(spec, plan).boot.remote()), START_S * 2)
+    except (RayError, TimeoutError) as failed:
+        if isinstance(failed, GangGPTError):
+            raise
+        raise StartFailed(
+            "the hosts", str(failed)[:500], "The Ray dashboard shows which actor died and why."
+        ) from failed
 
 
 async def drain_world(dsn: str, pool_options: PoolOptions, within_s: float) -> list[str]:
