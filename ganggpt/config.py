@@ -59,7 +59,7 @@ def _setting(variable: str, group: str, why: str, shape: str, example: str = "")
 
 Secret = Annotated[SecretStr, AfterValidator(_no_blank)]
 DatabaseUrl = Annotated[SecretStr, _url_of(("postgresql", "postgres"))]
-RedisUrl = Annotated[SecretStr, _url_of(("redis", "rediss", "unix"))]
+RedisUrl = Annotated[SecretStr, _url_of(("redis", "rediss", "redis+cluster", "rediss+cluster", "unix"))]
 
 _SERVER, _DATABASE, _REDIS = "Server", "Database", "Redis"
 _AI, _CLOUD, _SECURITY, _MONITORING = "Azure OpenAI", "Google Cloud", "Security", "Monitoring"
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = Field(
         None,
         **_setting(
-            "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.", "redis://…, rediss://… or unix://…",
+            "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.", "redis://…, rediss://…, redis+cluster://… or unix://…",
             "redis://redis:6379",
         ),
     )  # fmt: skip

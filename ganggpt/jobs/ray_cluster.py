@@ -23,7 +23,6 @@ import psutil
 from ganggpt.errors import StartFailed
 from ganggpt.jobs.world_ports import WorldPorts
 
-NAMESPACE: Final = "ganggpt"
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
 _LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
@@ -160,6 +159,10 @@ class LocalHead:
             logs = f"See the logs under {self._directory}."
             raise StartFailed("the Ray dashboard", str(failed)[:300], logs) from failed
 
+    def ended(self) -> str:
+        """Names of processes of the head that ended by themselves; empty while all is well. Only looks."""
+        return ", ".join(str(kind) for kind, _ in self._node.dead_processes())
+
     def stop(self) -> None:
         """Leave and end every process of the head. Harmless when nothing runs."""
         import ray
@@ -179,7 +182,7 @@ def join_cluster(address: str, node_ip: str | None = None) -> str:
 
     where: dict[str, Any] = {} if node_ip is None else {"_node_ip_address": node_ip}
     try:
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="warning", **where)
+        ray.init(address=address, log_to_driver=False, logging_level="warning", **where)
     except (ConnectionError, RuntimeError, ValueError) as failed:
         raise StartFailed("Ray", f"no cluster at {address}: {failed}", "Check RAY_ADDRESS.") from failed
     return str(ray.get_runtime_context().gcs_address)

@@ -1,0 +1,5 @@
+"""``python -m ganggpt.cli`` is ``ganggpt``."""
+
+from ganggpt.cli import main
+
+main()

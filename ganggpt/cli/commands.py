@@ -1,0 +1,128 @@
+"""All commands of ``ganggpt``: options in, one call, result out."""
+# ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ganggpt.cli import running, worlds
+from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
+from ganggpt.cli.screen import screen
+from ganggpt.errors import GangGPTError
+
+FAILED: Final = 2
+_INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    help="The live backend of an AI-driven GTA V role-play server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+world_app = typer.Typer(help="The world a database holds, and the files it comes from.", no_args_is_help=True)
+app.add_typer(world_app, name="world")
+
+
+@app.command()
+def up(
+    *,
+    data_dir: DataDir = None,
+    port: Port = None,
+    world: World = None,
+    dashboard_port: DashboardPort = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
+    settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
+    asyncio.run(running.run_up(settings))
+
+
+@app.command()
+def down(*, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Stop the world that runs in a data directory, and wait until it has drained."""
+    stopped = running.run_down(settings_from(env_file, data_dir=data_dir))
+    if screen.as_json:
+        screen.result(stopped)
+    else:
+        screen.say("stopped" if stopped["stopped"] else f"nothing runs in {stopped['data_dir']}")
+
+
+@app.command()
+def status(
+    *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Show what runs in a data directory: addresses, token, health. Exit status 3 where nothing runs."""
+    found = running.look_at(settings_from(env_file, data_dir=data_dir))
+    screen.result(found)
+    if not found["running"]:
+        raise typer.Exit(running.NOT_RUNNING)
+
+
+@app.command()
+def migrate(
+    *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Bring the database to the schema of this program."""
+    settings = settings_from(env_file, data_dir=data_dir)
+    screen.result({"schema": asyncio.run(worlds.migrate_database(settings))})
+
+
+@world_app.command("load")
+def world_load(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of world files; the one of the settings.")] = None,
+    *,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Put a world into the database, or renew its sheet and cast. Running hosts see it after their next start."""
+    settings = settings_from(env_file, data_dir=data_dir, world=folder)
+    screen.result(asyncio.run(worlds.load_files(settings)))
+
+
+@world_app.command("export")
+def world_export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; it is made where missing.")],
+    *,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write the world of the database as world files."""
+    settings = settings_from(env_file, data_dir=data_dir)
+    screen.result(asyncio.run(worlds.export_files(settings, folder)))
+
+
+@world_app.command("check")
+def world_check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of world files; the one of the settings.")] = None,
+    *,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Check world files without touching a database; every mistake with its file and line."""
+    screen.result(worlds.check_files(settings_from(env_file, world=folder)))
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes a clear panel and exit status 2."""
+    try:
+        app()
+    except GangGPTError as error:
+        if screen.debug:
+            raise
+        screen.error(error)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

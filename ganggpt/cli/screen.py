@@ -1,0 +1,115 @@
+"""What a command shows: for people on a terminal, or as JSON lines for machines. One screen a process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.panel import Panel
+from rich.status import Status
+from rich.table import Table
+
+from ganggpt.errors import ConfigRejected, GangGPTError, WorldRejected
+from ganggpt.jobs.launch import Step
+
+_SIGNS: Final = {"done": "[green]✓[/]", "failed": "[red]✗[/]"}
+
+
+class Screen:
+    """Owns standard output and standard error. With ``as_json``, output is one JSON object a line and nothing else."""
+
+    def __init__(self) -> None:
+        self.as_json = False
+        self.debug = False
+        self._out = Console()
+        self._err = Console(stderr=True)
+        self._running: dict[str, None] = {}
+        self._status: Status | None = None
+
+    def start_logs(self, level: str) -> None:
+        """Send logs to standard error."""
+        handler: logging.Handler
+        handler = logging.StreamHandler() if self.as_json else RichHandler(console=self._err, show_path=False)
+        form = "%(asctime)s %(levelname)s %(name)s %(message)s" if self.as_json else "%(message)s"
+        logging.basicConfig(level=logging.WARNING, format=form, handlers=[handler])
+        logging.getLogger("ganggpt").setLevel(logging.DEBUG if self.debug else level.upper())
+        # Ray tells drivers what only Ray's own users need; its files under the session directory have everything.
+        logging.getLogger("ray").setLevel(logging.INFO if self.debug else logging.ERROR)
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        if not self.as_json:
+            self._out.print(text)
+
+    def result(self, fields: Mapping[str, Any], title: str = "") -> None:
+        """What the command found: a JSON line, or a table of names and values."""
+        if self.as_json:
+            self.json_line(fields)
+            return
+        table = Table(title=title or None, show_header=False, title_justify="left")
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for name, value in fields.items():
+            table.add_row(name, escape(_plain(value)))
+        self._out.print(table)
+
+    def json_line(self, fields: Mapping[str, Any]) -> None:
+        """One JSON object on one line of standard output."""
+        sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def step(self, step: Step) -> None:
+        """News of a start or stop."""
+        if self.as_json:
+            return
+        if step.state == "started":
+            self._running[step.name] = None
+        else:
+            self._running.pop(step.name, None)
+            detail = f"  [dim]{escape(step.detail)}[/]" if step.detail else ""
+            self._out.print(f"{_SIGNS[step.state]} {step.name:<16}[dim]{step.seconds:6.2f} s[/]{detail}")
+        self._spin()
+
+    def error(self, error: GangGPTError) -> None:
+        """A clear panel, or the error as JSON."""
+        self.rest()
+        if self.as_json:
+            self.json_line({"error": error.as_wire()})
+            return
+        problems: Sequence[GangGPTError] = (
+            error.problems if isinstance(error, ConfigRejected | WorldRejected) else (error,)
+        )
+        text = "\n".join(escape(str(problem)) for problem in problems)
+        self._err.print(Panel(text, title=error.code.replace("_", " "), border_style="red", title_align="left"))
+
+    def rest(self) -> None:
+        """Nothing is under way any more."""
+        self._running.clear()
+        self._spin()
+
+    def _spin(self) -> None:
+        if self._running and self._out.is_terminal:
+            words = ", ".join(self._running)
+            if self._status is None:
+                self._status = self._out.status(words)
+                self._status.start()
+            else:
+                self._status.update(words)
+        elif self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+screen: Final = Screen()

@@ -1,0 +1,74 @@
+"""``migrate`` and ``world``: a database and its world, whether or not a runtime uses it at the moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from ganggpt.config import Settings
+from ganggpt.domain.world import World
+from ganggpt.jobs.run_file import read_run
+from ganggpt.jobs.stores import Stores, ensure_world, pool_options, prepare_database, world_folder
+from ganggpt.jobs.world_files import dump_world, load_world
+from ganggpt.persistence import world_store
+from ganggpt.persistence.pool import open_pool
+
+
+async def migrate_database(settings: Settings) -> str:
+    """The schema version after migrating. Raises StartFailed and Unavailable."""
+    async with _database(settings) as dsn:
+        return await prepare_database(settings, dsn)
+
+
+async def load_files(settings: Settings) -> dict[str, Any]:
+    """Load the world files of the settings. Raises WorldRejected, StartFailed and Unavailable."""
+    async with _database(settings) as dsn:
+        await prepare_database(settings, dsn)
+        title, cast = await ensure_world(settings, dsn, reload=True)
+        return {"world": title, "cast": len(cast)}
+
+
+async def export_files(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Write the world of the database. Raises StartFailed where there is none, and Unavailable."""
+    async with _database(settings) as dsn:
+        pool = await open_pool(dsn, pool_options(settings, 1))
+        try:
+            world, _ = await world_store.load_world(pool)
+        finally:
+            await pool.close()
+    await asyncio.to_thread(dump_world, world, folder)
+    return {"folder": str(folder), **_counts(world)}
+
+
+def check_files(settings: Settings) -> dict[str, Any]:
+    """Check the world files of the settings. Raises WorldRejected."""
+    folder = world_folder(settings.world)
+    return {"folder": str(folder), **_counts(load_world(folder))}
+
+
+def _counts(world: World) -> dict[str, Any]:
+    return {
+        "world": world.title,
+        "districts": len(world.districts),
+        "factions": len(world.factions),
+        "npcs": len(world.npcs),
+        "missions": len(world.missions),
+    }
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[str]:
+    """The dsn of the database: of the settings, of the world that runs here, or of an embedded one started for now."""
+    run = read_run(settings.data_dir.expanduser().resolve())
+    if run is not None and run.database and settings.database_url is None:
+        yield run.database
+        return
+    stores = Stores(settings)
+    try:
+        dsn, _ = await stores.start_database()
+        yield dsn
+    finally:
+        await stores.stop()

@@ -1,0 +1,293 @@
+"""Bringing a whole world up and down: stores, schema, world, Ray, hosts, bridge. The composition root.
+
+What does not need each other starts at the same time. Whatever fails, everything that was started is stopped again and
+nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import httpx
+import psutil
+
+from ganggpt.config import Settings
+from ganggpt.errors import GangGPTError, StartFailed
+from ganggpt.jobs.plan import host_count, plan_of, ray_slots, this_machine
+from ganggpt.jobs.ray_cluster import LocalHead, RayThread, end_strays, join_cluster
+from ganggpt.jobs.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
+from ganggpt.jobs.stores import StoreAddresses, Stores, ensure_world, pool_options, prepare_database
+from ganggpt.jobs.world_ports import WorldPorts, choose_ports, ray_directory
+from ganggpt.persistence.guarded import DirectoryLock
+
+if TYPE_CHECKING:
+    from ganggpt.actors.opening import HostSpec
+    from ganggpt.serve.compose import BridgeSpec
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_WATCH_S: Final = 1.0
+_POLL_S: Final = 0.05
+_SERVE_STOP_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """News about one part of the start: ``name``, ``state`` (started, done, failed), seconds and words for people."""
+
+    name: str
+    state: str
+    seconds: float = 0.0
+    detail: str = ""
+
+
+class Runtime:
+    """Owns everything one ``ganggpt up`` starts. ``start`` once, ``watch`` while it lives, ``stop`` at the end."""
+
+    def __init__(self, settings: Settings, report: Callable[[Step], None]) -> None:
+        self._settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+        self._report = report
+        self._machine = this_machine()
+        self._lock = DirectoryLock(self._settings.data_dir / "up.lock", "the world")
+        self._stores = Stores(self._settings)
+        self._addresses: StoreAddresses | None = None
+        self._ray_thread = RayThread()
+        self._head: LocalHead | None = None
+        self._joined = False
+        self._hosts_started = False
+        self._bridge_started = False
+        self._began_s = time.monotonic()
+
+    async def start(self) -> Run:
+        """Bring everything up and return where it is once the bridge is ready. Raises GangGPTError."""
+        settings = self._settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock.take()
+        token = bridge_token(settings)
+        directory = ray_directory(settings.data_dir)
+        await asyncio.to_thread(end_strays, directory)
+        ports = choose_ports(settings.data_dir, settings.server_port, settings.dashboard_port)
+        if settings.ray_address is None:
+            self._head = LocalHead(directory, settings.data_dir, ports)
+            self._head.prepare()
+
+        async with _first_error() as tasks:
+            stores = tasks.create_task(self._start_stores())
+            ray = tasks.create_task(self._step("Ray", self._start_ray()))
+            serve = tasks.create_task(self._start_serve(ray, ports))
+            hosts = tasks.create_task(self._start_hosts(stores, ray))
+            tasks.create_task(self._start_bridge(stores, serve, token, ports))
+            tasks.create_task(self._until_ready(hosts, ports))
+        run = self._run(ray.result(), ports)
+        write_run(settings.data_dir, run)
+        return run
+
+    async def start_dashboard(self) -> None:
+        """Start the Ray dashboard, which nobody should have to wait for. Raises StartFailed."""
+        if self._head is not None:
+            await self._step("dashboard", self._in_ray_thread(self._head.start_dashboard))
+
+    async def watch(self) -> None:
+        """Look after the stores, and end with StartFailed when Ray is gone; runs until cancelled."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            await self._stores.revive()
+            if self._head is not None and (ended := self._head.ended()):
+                raise StartFailed("Ray", f"{ended} ended while the world ran", "Start again: nothing acked is lost.")
+
+    async def stop(self, *, drain: bool = True) -> list[str]:
+        """Close the bridge, drain the hosts, stop everything that was started. Returns hosts that were not drained in
+        time; what they had acked is in the journal."""
+        undrained: list[str] = []
+        try:
+            if self._bridge_started and drain:
+                await self._step("bridge closed", self._stop_bridge())
+            if self._hosts_started and drain:
+                undrained = await self._step("hosts drained", self._drain())
+        finally:
+            remove_run(self._settings.data_dir)
+            if self._head is not None:
+                await self._step("Ray stopped", self._in_ray_thread(self._head.stop))
+            elif self._joined:
+                await self._in_ray_thread(_leave_cluster)
+            await asyncio.to_thread(self._ray_thread.close)
+            await self._step("stores stopped", self._stores.stop())
+            self._lock.release()
+        return undrained
+
+    async def _start_stores(self) -> StoreAddresses:
+        redis = asyncio.create_task(self._step("Redis", self._stores.start_redis()))
+        try:
+            dsn, _ = await self._step("Postgres", self._stores.start_database())
+            await self._step("schema", prepare_database(self._settings, dsn))
+            url, _ = await redis
+        finally:
+            redis.cancel()
+        self._addresses = StoreAddresses(dsn, url)
+        return self._addresses
+
+    async def _start_ray(self) -> str:
+        if self._head is None:
+            address = self._settings.ray_address
+            assert address is not None
+            found = await self._in_ray_thread(lambda: join_cluster(address))
+            self._joined = True
+            return found
+        head, slots = self._head, ray_slots(self._settings, self._machine)
+        return await self._in_ray_thread(lambda: head.start(slots))
+
+    async def _start_serve(self, ray: Awaitable[str], ports: WorldPorts) -> None:
+        await ray
+        from ganggpt.serve.app import start_serve
+
+        await self._step("Serve", asyncio.to_thread(start_serve, ports.server))
+
+    async def _start_hosts(self, stores: Awaitable[StoreAddresses], ray: Awaitable[str]) -> None:
+        addresses = await stores
+        title, cast = await self._step("world", ensure_world(self._settings, addresses.dsn))
+        await ray
+        from ganggpt.actors.ray_actors import start_world
+
+        plan = plan_of(self._settings, self._machine, cast)
+        self._hosts_started = True
+        await self._step("hosts", start_world(self._host_spec(addresses), plan))
+        log.info("%s lives on %d shared hosts and %d own actors", title, plan.hosts, len(plan.own))
+
+    async def _start_bridge(
+        self, stores: Awaitable[StoreAddresses], serve: Awaitable[None], token: str, ports: WorldPorts
+    ) -> None:
+        addresses = await stores
+        await serve
+        from ganggpt.serve.app import deploy_bridge
+
+        self._bridge_started = True
+        spec = self._bridge_spec(addresses, token)
+        await self._step("bridge", asyncio.to_thread(deploy_bridge, spec))
+        log.debug("the bridge listens on %d", ports.server)
+
+    async def _until_ready(self, hosts: Awaitable[None], ports: WorldPorts) -> None:
+        await hosts
+        await self._step("ready", self._answers(f"http://127.0.0.1:{ports.server}/health/ready"))
+
+    async def _answers(self, url: str) -> None:
+        said = "nothing"
+        async with httpx.AsyncClient(timeout=2.0) as client:
+            for _ in range(int(self._settings.start_timeout_s / _POLL_S)):
+                try:
+                    answer = await client.get(url)
+                except httpx.TransportError as away:
+                    said = str(away)
+                else:
+                    if answer.status_code == httpx.codes.OK:
+                        return
+                    said = f"{answer.status_code} {answer.text[:200]}"
+                await asyncio.sleep(_POLL_S)
+        raise StartFailed("the bridge", f"{url} said {said}", "The Ray dashboard and its logs name the cause.")
+
+    async def _stop_bridge(self) -> None:
+        from ganggpt.serve.app import remove_bridge
+
+        try:
+            async with asyncio.timeout(_SERVE_STOP_S):
+                await asyncio.to_thread(remove_bridge)
+        except TimeoutError:
+            log.warning("the bridge did not close within %.0f s; clients find out by the cut", _SERVE_STOP_S)
+
+    async def _drain(self) -> list[str]:
+        from ganggpt.actors.ray_actors import drain_world
+
+        assert self._addresses is not None
+        options = pool_options(self._settings, 1)
+        return await drain_world(self._addresses.dsn, options, self._settings.drain_timeout_s)
+
+    def _host_spec(self, addresses: StoreAddresses) -> HostSpec:
+        from ganggpt.actors.opening import HostSpec
+
+        processes = host_count(self._settings, self._machine) + 2
+        return HostSpec(
+            dsn=addresses.dsn,
+            redis_url=addresses.redis_url,
+            pool=pool_options(self._settings, processes),
+            log_level=self._settings.log_level.upper(),
+        )
+
+    def _bridge_spec(self, addresses: StoreAddresses, token: str) -> BridgeSpec:
+        from ganggpt.serve.compose import BridgeSpec
+
+        processes = host_count(self._settings, self._machine) + 2
+        return BridgeSpec(
+            dsn=addresses.dsn,
+            token=token,
+            redis_url=addresses.redis_url,
+            data_dir=str(self._settings.data_dir),
+            replicas=max(1, self._machine.cpus // 2),
+            pool=pool_options(self._settings, processes),
+            log_level=self._settings.log_level.upper(),
+        )
+
+    def _run(self, ray_address: str, ports: WorldPorts) -> Run:
+        host, data_dir = f"127.0.0.1:{ports.server}", self._settings.data_dir
+        return Run(
+            bridge=f"ws://{host}/v1/bridge",
+            docs=f"http://{host}/docs",
+            dashboard=f"http://127.0.0.1:{ports.dashboard}" if self._head is not None else "",
+            metrics=f"http://{host}/metrics",
+            health=f"http://{host}/health",
+            token_file=str(data_dir / TOKEN_FILE),
+            data_dir=str(data_dir),
+            database=self._addresses.dsn if self._settings.database_url is None and self._addresses else "",
+            pid=os.getpid(),
+            ray_address=ray_address,
+            started_s=psutil.Process().create_time(),
+            ready_s=round(time.monotonic() - self._began_s, 2),
+        )
+
+    async def _in_ray_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._ray_thread.pool, work)
+
+    async def _step(self, name: str, work: Awaitable[T]) -> T:
+        """Await one part, tell about it, and bound it. Raises StartFailed where it takes too long."""
+        began_s = time.monotonic()
+        self._report(Step(name, "started"))
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_s):
+                done = await work
+        except TimeoutError:
+            self._report(Step(name, "failed", time.monotonic() - began_s))
+            limit = f"not ready after {self._settings.start_timeout_s:.0f} s"
+            raise StartFailed(name, limit, "See the log, or raise GANGGPT_START_TIMEOUT.") from None
+        except GangGPTError:
+            self._report(Step(name, "failed", time.monotonic() - began_s))
+            raise
+        detail = done if isinstance(done, str) else done[1] if isinstance(done, tuple) else ""
+        self._report(Step(name, "done", time.monotonic() - began_s, detail if isinstance(detail, str) else ""))
+        return done
+
+
+@asynccontextmanager
+async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that ends with the first real error of its tasks instead of a group of errors."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+    except* GangGPTError as failed:
+        raise _leaf(failed) from None
+
+
+def _leaf(group: BaseExceptionGroup[GangGPTError]) -> GangGPTError:
+    first = group.exceptions[0]
+    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _leave_cluster() -> None:
+    import ray
+
+    ray.shutdown()

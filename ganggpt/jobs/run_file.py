@@ -1,0 +1,86 @@
+"""What a running world leaves in its data directory, so that other commands find it: addresses, process, token."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psutil
+
+from ganggpt.config import Settings
+
+RUN_FILE: Final = "run.json"
+TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file
+_STARTED_SLACK_S: Final = 2.0
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A world that runs. ``started_s`` is when its process started; with ``pid`` it names that process for good.
+
+    ``database``: the dsn of an embedded Postgres (it holds no password), else empty.
+    """
+
+    bridge: str
+    docs: str
+    dashboard: str
+    metrics: str
+    health: str
+    token_file: str
+    data_dir: str
+    database: str
+    pid: int
+    ray_address: str
+    started_s: float
+    ready_s: float
+
+
+def write_run(data_dir: Path, run: Run) -> None:
+    """Say that a world runs here."""
+    fresh = data_dir / f"{RUN_FILE}.new"
+    fresh.write_bytes(msgspec.json.encode(run))
+    fresh.replace(data_dir / RUN_FILE)
+
+
+def remove_run(data_dir: Path) -> None:
+    """Say that nothing runs here."""
+    (data_dir / RUN_FILE).unlink(missing_ok=True)
+
+
+def read_run(data_dir: Path) -> Run | None:
+    """The world that runs here, or None; what a killed one left behind counts as nothing."""
+    try:
+        run = msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=Run)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+    return run if process_of(run) is not None else None
+
+
+def process_of(run: Run) -> psutil.Process | None:
+    """The process of a run, or None where it ended (its number may be somebody else's by now)."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(run.pid)
+        if abs(process.create_time() - run.started_s) < _STARTED_SLACK_S:
+            return process if process.status() != psutil.STATUS_ZOMBIE else None
+    return None
+
+
+def bridge_token(settings: Settings) -> str:
+    """GANGGPT_TOKEN, else the token of the data directory, made when first asked for. The file is always written, so
+    that tools of the same user find it."""
+    path = settings.data_dir / TOKEN_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if settings.token is not None:
+        token = settings.token.get_secret_value()
+    elif path.exists():
+        return path.read_text().strip()
+    else:
+        token = secrets.token_urlsafe(32)
+    fresh = path.with_name(f"{TOKEN_FILE}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(token)
+    fresh.replace(path)
+    return token
