@@ -23,7 +23,7 @@ TERRITORIES_MAX: Final = 64
 
 
 class Faction(Struct, frozen=True, gc=False, array_like=True):
-    """A faction. ``territories``: since when it holds which district. ``influence`` (0..100) as it was at
+    """A faction. ``territories``: when it claimed which district, 0 for what it was founded with. ``influence`` (0..100) as it was at
     ``influence_s``, on its way back to the sheet's. Treasury in dollars. ``ledger``: the latest causes, oldest first.
     """
 
@@ -159,7 +159,7 @@ def _founded(_: Faction | None, event: Founded) -> Faction:
     return Faction(
         sheet,
         at_s,
-        dict.fromkeys(sheet.territories, at_s),
+        dict.fromkeys(sheet.territories, 0.0),
         float(sheet.influence),
         at_s,
         sheet.treasury,
