@@ -43,8 +43,8 @@ class PublicCommand:
             raise _explained(problem, path) from None
 
     def json_schema(self) -> dict[str, Any]:
-        """JSON Schema of the arguments."""
-        return self.adapter.json_schema()
+        """JSON Schema of the arguments, without references, so that it can stand anywhere."""
+        return _without_references(self.adapter.json_schema())
 
 
 class CommandBook:
@@ -86,6 +86,20 @@ def _strict(schema: Any) -> Any:
         copy["strict"] = False
         copy["config"] = {**copy.get("config", {}), "strict": True, "extra_fields_behavior": "forbid"}
     return copy
+
+
+def _without_references(schema: dict[str, Any]) -> dict[str, Any]:
+    defs = schema.pop("$defs", {})
+
+    def resolved(node: Any) -> Any:
+        if isinstance(node, dict):
+            if "$ref" in node:
+                return resolved(defs[node["$ref"].rpartition("/")[2]])
+            return {key: resolved(value) for key, value in node.items()}
+        return [resolved(item) for item in node] if isinstance(node, list) else node
+
+    whole: dict[str, Any] = resolved(schema)
+    return whole
 
 
 def _explained(problem: ValidationError, path: str) -> InvalidInput:

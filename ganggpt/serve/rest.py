@@ -130,7 +130,7 @@ def _add_typed_route(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
         operation_id=f"{public.kind}_{public.name}",
         summary=public.summary,
         tags=[f"{public.kind} commands"],
-        openapi_extra=_body(_inlined(public.json_schema())),
+        openapi_extra=_body(public.json_schema()),
     )
 
 
@@ -229,21 +229,6 @@ def _wants_fresh(cache_control: str | None) -> bool:
 
 def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": False, "content": {"application/json": {"schema": schema}}}}
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON Schema without references, because its ``$defs`` would not be where OpenAPI looks."""
-    defs = schema.pop("$defs", {})
-
-    def resolved(node: Any) -> Any:
-        if isinstance(node, dict):
-            if "$ref" in node:
-                return resolved(defs[node["$ref"].rpartition("/")[2]])
-            return {key: resolved(value) for key, value in node.items()}
-        return [resolved(item) for item in node] if isinstance(node, list) else node
-
-    inlined: dict[str, Any] = resolved(schema)
-    return inlined
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
