@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 import asyncpg
+from cachetools import LRUCache
 
 from ganggpt.errors import Fenced, Unavailable
 from ganggpt.persistence.away import database_may_be_away
@@ -23,7 +25,8 @@ Change = tuple[str, Any, Any]
 
 ROWS_MAX: Final = 2000
 """Rows of one transaction; more go in several, so that none holds locks for long."""
-_TRIES_MAX: Final = 3
+_TRIES_MAX: Final = 5
+_KNOWN_MAX: Final = 50_000
 
 _LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE"
 # A statement of its own after the rows: a transaction that holds its host's row shared must not also want to change it,
@@ -31,30 +34,39 @@ _LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHA
 _FLUSHED: Final = """
 UPDATE hosts SET flushed_at = greatest(flushed_at, to_timestamp($2)) WHERE epoch = $1 AND state <> 'dead'
 """
+# Players go in statements of their own before all else, in the order of ids: rows of other tables point at them
+# from many hosts, and a transaction that held some of them while it waited for others would meet its like halfway.
 _PLACEHOLDERS: Final = """
+WITH live AS MATERIALIZED (SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE)
 INSERT INTO players (id, username, email, actor)
-SELECT p.id, 'player-' || p.id, p.id || '@players.invalid', p.actor FROM unnest($1::uuid[], $2::text[]) AS p (id, actor)
+SELECT p.id, 'player-' || p.id, p.id || '@players.invalid', p.actor
+FROM unnest($2::uuid[], $3::text[]) AS p (id, actor), live ORDER BY p.id
 ON CONFLICT DO NOTHING
 """
 # A name or an address somebody else holds gets a form of its own, always the same; in a batch the smallest id is first.
 _PLAYERS: Final = """
-WITH given AS (
+WITH live AS MATERIALIZED (
+  SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
+), given AS (
   SELECT *, row_number() OVER (PARTITION BY username ORDER BY id) > 1 AS name_twice,
     row_number() OVER (PARTITION BY email ORDER BY id) > 1 AS email_twice
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::text[], $7::float8[], $8::text[],
-    $9::bool[], $10::text[], $11::bigint[], $12::text[], $13::text[])
+  FROM unnest($2::uuid[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::text[], $8::float8[], $9::text[],
+    $10::bool[], $11::text[], $12::bigint[], $13::text[], $14::text[])
     AS g (id, username, email, created_s, login_s, tier, played_s, actor, online, server, cash, standing, missions)
 )
 INSERT INTO players AS p (id, username, email, created_at, last_login, subscription_tier, total_playtime, actor, online,
   server, cash, standing, active_missions)
 SELECT g.id,
-  CASE WHEN name_twice OR EXISTS (SELECT 1 FROM players o WHERE o.username = g.username AND o.id <> g.id)
+  CASE WHEN n.holder <> g.id OR (n.holder IS NULL AND name_twice)
     THEN left(g.username, 41) || '~' || left(g.id::text, 8) ELSE g.username END,
-  CASE WHEN g.email IS NULL OR email_twice OR EXISTS (SELECT 1 FROM players o WHERE o.email = g.email AND o.id <> g.id)
+  CASE WHEN g.email IS NULL OR e.holder <> g.id OR (e.holder IS NULL AND email_twice)
     THEN g.id || '@players.invalid' ELSE g.email END,
   to_timestamp(created_s), to_timestamp(login_s), tier, make_interval(secs => played_s), actor, online, server, cash,
   standing::jsonb, ARRAY(SELECT jsonb_array_elements_text(missions::jsonb))
-FROM given g
+FROM live, given g
+  LEFT JOIN LATERAL (SELECT id AS holder FROM players WHERE username = g.username) n ON true
+  LEFT JOIN LATERAL (SELECT id AS holder FROM players WHERE email = g.email) e ON true
+ORDER BY g.id
 ON CONFLICT (id) DO UPDATE SET username = excluded.username,
   email = CASE WHEN excluded.email LIKE '%@players.invalid' THEN p.email ELSE excluded.email END,
   created_at = excluded.created_at, last_login = excluded.last_login, subscription_tier = excluded.subscription_tier,
@@ -136,6 +148,7 @@ class PostgresFlush:
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
+        self._known: LRUCache[UUID, None] = LRUCache(_KNOWN_MAX)
         self.skipped = 0
 
     async def flush(self, epoch: int, changes: Sequence[Change], through_s: float) -> int:
@@ -152,6 +165,7 @@ class PostgresFlush:
         try:
             return await self._write(epoch, rows)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as refused:
+            self._known.clear()
             if len(part) == 1:
                 self.skipped += 1
                 _log.error("%s is not shown in the tables: %s", part[0][0], refused)
@@ -162,11 +176,13 @@ class PostgresFlush:
         return sum([await self._write_part(epoch, each, _rows_of(each)) for each in halves])
 
     async def _write(self, epoch: int, rows: Rows) -> int:
-        """One transaction. Tried again where it met another host's: in a deadlock, or over a name both wanted."""
+        """Players, then everything else in one transaction. Tried again where it met another host: in a deadlock, or
+        over a name that both wanted."""
         tries = 0
         while True:
             tries += 1
             try:
+                await self._write_players(epoch, rows)
                 async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                     if await connection.fetchval(_LIVE, epoch, timeout=self._timeout_s) is None:
                         raise Fenced(str(epoch), epoch)
@@ -180,6 +196,14 @@ class PostgresFlush:
                     raise
             else:
                 return len(rows)
+
+    async def _write_players(self, epoch: int, rows: Rows) -> None:
+        new = sorted((known, actor) for known, actor in rows.placeholders.items() if known not in self._known)
+        if new:
+            await self._pool.execute(_PLACEHOLDERS, epoch, *zip(*new, strict=True), timeout=self._timeout_s)
+        if rows.players:
+            await self._pool.execute(_PLAYERS, epoch, *_columns(rows.players), timeout=self._timeout_s)
+        self._known.update(dict.fromkeys([*rows.placeholders, *rows.players]))
 
 
 def _parts(changes: Sequence[Change]) -> Iterator[tuple[Sequence[Change], Rows]]:
@@ -202,24 +226,19 @@ def _rows_of(changes: Iterable[Change]) -> Rows:
 
 
 def _statements(rows: Rows) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
-    """The statements for some rows, players first because others point at them; each in the order of its keys, so that
-    two hosts lock in the same order."""
-    if rows.players:
-        yield _PLAYERS, _columns(rows.players)
-    owners = sorted((i, actor) for i, actor in rows.placeholders.items() if i not in rows.players)
-    if owners:
-        yield _PLACEHOLDERS, list(zip(*owners, strict=True))
+    """The statements for all rows but players, each in the order of its keys, so that two hosts lock in one order."""
     if rows.renewed:
         yield _RENEWED, (sorted(rows.renewed), list(rows.memories))
     if rows.forgotten:
         yield _FORGOTTEN, list(zip(*sorted(rows.forgotten.items()), strict=True))
-    for statement, table in (
+    tables: Sequence[tuple[str, dict[Any, Any]]] = (
         (_MEMORIES, rows.memories),
         (_RELATIONS, rows.relations),
         (_FACTIONS, rows.factions),
         (_MISSIONS, rows.missions),
         (_COMPANIONS, rows.companions),
-    ):
+    )
+    for statement, table in tables:
         if table:
             yield statement, _columns(table)
 
