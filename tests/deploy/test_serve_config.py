@@ -7,6 +7,8 @@ import importlib.util
 from typing import Any
 
 import pytest
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
+from ray.serve._private.build_app import build_app
 from ray.serve.schema import ServeDeploySchema
 
 from tests.deploy.files import BRIDGE_PORT, KUBERAY, Document, document, of_kind, plain_environment, ray_service
@@ -80,16 +82,16 @@ def test_a_bridge_has_time_to_say_goodbye(config: Document) -> None:
     assert before_s + drain_s < pod["terminationGracePeriodSeconds"]
 
 
-def test_the_application_and_its_deployments_exist(config: Document) -> None:
+def test_the_application_and_its_deployments_exist(config: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     (application,) = config["applications"]
     module, _, name = application["import_path"].partition(":")
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not written yet, so its deployments cannot be compared")
-    app = getattr(importlib.import_module(module), name)
-    from ray.serve._private.build_app import build_app
-    from ray.serve.deployment import Application
-
-    assert isinstance(app, Application)
+    # What the pods find in their environment; nothing connects while an application is only built.
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/ganggpt")
+    monkeypatch.setenv("GANGGPT_TOKEN", "of-the-test")
+    found = getattr(importlib.import_module(module), name)
+    app = call_user_app_builder_with_args_if_necessary(found, application.get("args", {}))
     built = build_app(app, name=application["name"], default_runtime_env={})
     names = {deployment.name for deployment in built.deployments}
     assert {each["name"] for each in application["deployments"]} <= names
