@@ -23,8 +23,9 @@ TERRITORIES_MAX: Final = 64
 
 
 class Faction(Struct, frozen=True, gc=False, array_like=True):
-    """A faction. ``territories``: when it claimed which district, 0 for what it was founded with. ``influence`` (0..100) as it was at
-    ``influence_s``, on its way back to the sheet's. Treasury in dollars. ``ledger``: the latest causes, oldest first.
+    """A faction. ``territories``: when it claimed which district, 0 for what it was founded with. ``influence``
+    (0..100) as it was at ``influence_s``, on its way back to the sheet's. Treasury in dollars. ``ledger``: the latest
+    causes, oldest first.
     """
 
     sheet: FactionSheet
