@@ -1,1 +1,74 @@
-# The plain commands behind each target stand in the README.
+# One command each; the plain commands behind them stand in the README.
+#   make run | test | demo | bench | lint | docs | lock | clean
+# PYTHON chooses the interpreter (3.11 to 3.13); ARGS go to the command (make run ARGS="--port 22100").
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test demo bench lint format docs lock clean
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+    command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+    && { command -v $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+# The environment is as new as the lock: the stamp carries the lock's checksum.
+LOCK_SUM := $(shell cksum < requirements-dev.lock | tr ' ' '-')
+STAMP := $(VENV)/.installed-$(LOCK_SUM)
+ARGS ?=
+
+help:
+	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+
+$(STAMP): pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+	    echo "GangGPT needs Python 3.11, 3.12 or 3.13; found $$(python3 --version 2>&1)." >&2; \
+	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; fi
+	@if [ ! -x $(BIN)/python ]; then \
+	    "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }; fi
+	@if [ -z "$$(ls $(VENV)/.installed-* 2>/dev/null | grep -x '$@')" ]; then \
+	    echo "Installing pinned dependencies into $(VENV) (once; a few minutes)"; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.installed-* && touch $@
+
+install: $(STAMP)
+
+run: $(STAMP)
+	@exec $(BIN)/ganggpt up $(ARGS)
+
+test: $(STAMP)
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+demo: $(STAMP)
+	@exec $(BIN)/ganggpt demo $(ARGS)
+
+bench: $(STAMP)
+	@exec $(BIN)/ganggpt bench $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# docs/CONFIGURATION.md and .env.example come from ganggpt/config.py.
+docs: $(STAMP)
+	$(BIN)/python -m ganggpt.config_reference
+
+# Pins every dependency with its hashes for all platforms; needs uv (pip install uv).
+lock:
+	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+	    pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+	    --extra dev pyproject.toml -o requirements-dev.lock
+
+# Removes what make made; the data directory .ganggpt stays, it is yours.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
