@@ -1,0 +1,107 @@
+"""The bounds of command fields hold at the border that pydantic makes of them, for every command of people."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from ganggpt.domain import companion, npc
+from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
+from ganggpt.domain.turn import Command
+
+FITTING: dict[type[Command], dict[str, Any]] = {
+    npc.Spawn: {
+        "name": "Mara",
+        "role": "fixer",
+        "home": "docks",
+        "faction": None,
+        "traits": {"temper": 1},
+        "style": "street",
+    },
+    npc.Talk: {"text": "hello", "name": "Ava"},
+    npc.Observe: {"what": "a car", "weight": 3, "about": "player:ava"},
+    npc.Give: {"item": "watch", "value": 500, "name": None},
+    npc.Threaten: {"text": "", "armed": True},
+    npc.AskForWork: {"name": "Ava"},
+    npc.Remember: {"text": "x", "kind": "note", "weight": 5, "about": None, "source": "told", "expires_s": 5.0},
+    companion.Recruit: {
+        "owner": "player:ava",
+        "name": "Rex",
+        "companion_type": "driver",
+        "personality": {"courage": 5},
+    },
+    companion.Talk: {"text": "hello"},
+    companion.Order: {"order": "attack", "target": "the bank"},
+    companion.GainExperience: {"amount": 5, "cause": "a race"},
+    companion.Remember: {"text": "x"},
+}
+BAD: list[tuple[type[Command], dict[str, Any]]] = [
+    (npc.Talk, {"text": ""}),
+    (npc.Talk, {"text": "   "}),
+    (npc.Talk, {"text": "x" * 501}),
+    (npc.Talk, {"text": "a\x00b"}),
+    (npc.Talk, {"text": "line\nbreak"}),
+    (npc.Talk, {"text": "evil\u202egnp.exe"}),
+    (npc.Talk, {"text": "\ud800"}),
+    (npc.Talk, {"name": ""}),
+    (npc.Talk, {"name": "x" * 51}),
+    (npc.Talk, {"shout": True}),
+    (npc.Observe, {"weight": 101}),
+    (npc.Observe, {"weight": -1}),
+    (npc.Observe, {"about": "npc:mara"}),
+    (npc.Observe, {"about": "player:Ava"}),
+    (npc.Observe, {"about": "player:ava\n"}),
+    (npc.Give, {"value": 1_000_001}),
+    (npc.Give, {"value": -1}),
+    (npc.Give, {"value": float("nan")}),
+    (npc.Threaten, {"text": "\x07"}),
+    (npc.Spawn, {"traits": {"temper": 101}}),
+    (npc.Spawn, {"traits": {"Bad Key": 1}}),
+    (npc.Spawn, {"traits": {f"t{n}": 1 for n in range(17)}}),
+    (npc.Spawn, {"home": "../etc"}),
+    (npc.Spawn, {"likes": ("x",) * 17}),
+    (npc.Remember, {"kind": "anything"}),
+    (npc.Remember, {"expires_s": float("inf")}),
+    (companion.Order, {"order": "dance"}),
+    (companion.GainExperience, {"amount": 0}),
+    (companion.GainExperience, {"amount": 1001}),
+    (companion.Recruit, {"owner": "server:main"}),
+]
+
+
+def test_every_command_of_people_is_covered_here() -> None:
+    assert set(FITTING) == {*npc.KIND.commands.values(), *companion.KIND.commands.values()}
+
+
+@pytest.mark.parametrize("command", FITTING)
+def test_a_fitting_command_passes_the_border_and_travels_unchanged(command: type[Command]) -> None:
+    made = TypeAdapter(command).validate_python(FITTING[command])
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=command) == made
+    assert TypeAdapter(command).json_schema()["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(("command", "wrong"), BAD)
+def test_a_field_out_of_bounds_is_refused_at_the_border(command: type[Command], wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(command).validate_python({**FITTING[command], **wrong})
+
+
+@pytest.mark.parametrize("command", FITTING)
+def test_every_text_and_number_of_a_command_has_a_bound(command: type[Command]) -> None:
+    bare = [
+        field.name for field in dataclasses.fields(command) if field.type in ("str", "int", "float", str, int, float)
+    ]
+    assert bare == []
+
+
+def test_people_may_write_in_any_script() -> None:
+    for text in ("Grüß Gott", "こんにちは", "مرحبا", "👨‍👩‍👧 hi", "naïve café"):
+        assert is_worded(text)
+    assert not is_clean("a\u2028b")
+    assert is_player("player:a")
+    assert not is_player("player:")
+    assert not is_slug("a" * 64)
