@@ -6,7 +6,7 @@ an error in the one shape, never a stack trace.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -25,7 +25,7 @@ OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"
 
 
 class BridgeApp:
-    """Sends each connection where it belongs."""
+    """Sends each connection where it belongs. ``close`` gives back what the replica stands on, after the last bye."""
 
     def __init__(
         self,
@@ -35,7 +35,9 @@ class BridgeApp:
         sessions: Sessions,
         token: BearerToken,
         metrics: Metrics,
+        close: Callable[[], Awaitable[None]],
     ) -> None:
+        self._close = close
         self._socket, self._rest, self._health = socket, rest, health
         self.sessions = sessions
         self._token, self._metrics = token, metrics
@@ -93,6 +95,7 @@ class BridgeApp:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.sessions.drain()
+                await self._close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

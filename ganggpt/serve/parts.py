@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -41,8 +41,8 @@ class BridgeParts:
     view_ttl_s: int = 2
 
 
-def bridge_app(parts: BridgeParts) -> BridgeApp:
-    """The ASGI application of one replica."""
+def bridge_app(parts: BridgeParts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
+    """The ASGI application of one replica; ``close`` is called once at its end, after the sessions were let go."""
     limits, metrics = parts.limits, parts.metrics
     token = BearerToken(parts.token)
     sessions = Sessions(parts.cache, limits, metrics)
@@ -50,4 +50,4 @@ def bridge_app(parts: BridgeParts) -> BridgeApp:
     views = Views(parts.port, parts.cache, metrics, parts.view_ttl_s, limits.answer_timeout_s)
     rest = rest_app(Rest(parts.port, parts.book, views, limits, metrics, parts.faction_ids))
     health = Health(parts.probes, metrics, lambda: sessions.draining)
-    return BridgeApp(socket, rest, health, sessions, token, metrics)
+    return BridgeApp(socket, rest, health, sessions, token, metrics, close)

@@ -194,6 +194,7 @@ class Rig:
     pushes: MemoryPushes = field(default_factory=MemoryPushes)
     cache: MemoryCache = field(default_factory=MemoryCache)
     metrics: Metrics = field(default_factory=Metrics)
+    closed: int = 0
     probes: dict[str, Callable[[], Any]] = field(
         default_factory=lambda: dict.fromkeys(("database", "redis", "ai", "memory", "disk"), _well)
     )
@@ -210,7 +211,10 @@ class Rig:
             metrics=self.metrics,
             limits=self.limits,
         )
-        self.app: BridgeApp = bridge_app(self.parts)
+        self.app: BridgeApp = bridge_app(self.parts, self._close)
+
+    async def _close(self) -> None:
+        self.closed += 1
 
     @classmethod
     def bare(cls) -> Rig:

@@ -303,6 +303,14 @@ async def test_a_cut_connection_leaves_nothing_behind(rig: Rig, address: str) ->
     assert rig.app.sessions.traffic.in_flight == 0
 
 
+async def test_the_end_of_the_server_lets_sessions_go_and_closes_once(rig: Rig) -> None:
+    async with served(rig.app) as address, greeted(address) as (game, _):
+        await game.send({"t": "bye"})
+        await game.closed()
+    assert rig.closed == 1
+    assert rig.app.sessions.draining
+
+
 def test_the_place_of_ok_in_a_finished_reply_is_where_the_session_looks() -> None:
     at = session_module._OK_AT
     assert reply_ok(new_command_id(), 2**40, {})[at] == session_module._OK

@@ -1,0 +1,112 @@
+"""The bridge on Ray Serve: its deployment, and how it is started, deployed and closed.
+
+``app`` is what KubeRay's ``serveConfigV2`` imports (``ganggpt.serve.app:app``); ``ganggpt up`` calls the other three.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from ganggpt.config import read_settings
+from ganggpt.errors import ConfigInvalid
+from ganggpt.jobs.stores import pool_options, redis_url
+from ganggpt.protocol.limits import Limits
+from ganggpt.serve.asgi import BridgeApp
+from ganggpt.serve.compose import BridgeSpec, open_bridge
+from ganggpt.serve.parts import bridge_app
+
+log = logging.getLogger(__name__)
+
+APP_NAME: Final = "ganggpt"
+REST_AT_ONCE: Final = 512
+"""Requests a replica works on besides its WebSockets."""
+_DRAIN_S: Final = 10.0
+_QUIET: Final = LoggingConfig(enable_access_log=False)
+
+
+class BridgeReplica:
+    """One replica. Opens its stores when Serve asks for the application, closes them when Serve ends the replica."""
+
+    def __init__(self, spec: BridgeSpec) -> None:
+        logging.basicConfig(level=spec.log_level)
+        self._spec = spec
+        self._opened = AsyncExitStack()
+        self._bridge: BridgeApp | None = None
+
+    async def __serve_build_asgi_app__(self) -> BridgeApp:
+        """The ASGI application of this replica."""
+        parts = await self._opened.enter_async_context(open_bridge(self._spec))
+        self._bridge = bridge_app(parts, self._opened.aclose)
+        return self._bridge
+
+    async def drain(self) -> None:
+        """Say bye to every session and take nobody new."""
+        assert self._bridge is not None, "Serve builds the application before it calls methods"
+        await self._bridge.sessions.drain()
+
+
+Bridge: Final[Any] = serve.deployment(
+    name="Bridge",
+    max_ongoing_requests=Limits().sessions_max + REST_AT_ONCE,
+    graceful_shutdown_wait_loop_s=0.2,
+    max_surge_percent=100,
+    logging_config=_QUIET,
+)(serve.ingress()(BridgeReplica))
+"""The deployment. A roll-out starts new replicas before it stops old ones."""
+
+
+def start_serve(port: int) -> None:
+    """Start Serve in the Ray cluster this process is connected to; its front door listens on ``port``."""
+    serve.start(
+        proxy_location="EveryNode",
+        http_options={"host": "0.0.0.0", "port": port, "request_timeout_s": None},  # noqa: S104 - the token guards it
+        logging_config=_QUIET,
+    )
+
+
+def deploy_bridge(spec: BridgeSpec) -> None:
+    """Deploy the bridge and wait until its replicas run. Raises RuntimeError where they do not come up."""
+    serve.run(_bound(spec), name=APP_NAME, route_prefix="/")
+
+
+def remove_bridge() -> None:
+    """Say bye to every session on every replica, then take the bridge away."""
+    try:
+        serve.get_deployment_handle("Bridge", APP_NAME).broadcast("drain").results(timeout_s=_DRAIN_S)
+    except TimeoutError:
+        log.warning("some sessions were not let go within %.0f s", _DRAIN_S)
+    serve.delete(APP_NAME)
+
+
+def app(args: Mapping[str, str]) -> serve.Application:
+    """Builds the application from the settings of the process that deploys it; ``args`` may name ``replicas``.
+
+    Raises ConfigInvalid: in a cluster there are no embedded stores and no token made on the spot.
+    """
+    settings = read_settings()
+    if settings.database_url is None:
+        raise ConfigInvalid("DATABASE_URL", "it is not set", "A cluster needs a Postgres of its own.")
+    if settings.token is None:
+        raise ConfigInvalid("GANGGPT_TOKEN", "it is not set", "Give the bridge its token as a secret.")
+    replicas = int(args.get("replicas", "1"))
+    return _bound(
+        BridgeSpec(
+            dsn=settings.database_url.get_secret_value(),
+            token=settings.token.get_secret_value(),
+            redis_url=redis_url(settings),
+            data_dir=str(settings.data_dir),
+            replicas=replicas,
+            pool=pool_options(settings, replicas + (settings.hosts or 1) + 1),
+            log_level=settings.log_level.upper(),
+        )
+    )
+
+
+def _bound(spec: BridgeSpec) -> Any:
+    return Bridge.options(num_replicas=spec.replicas).bind(spec)
