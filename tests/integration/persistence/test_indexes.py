@@ -1,0 +1,116 @@
+"""Every query that runs often finds its rows by an index; none reads a whole table that grows."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from ganggpt.persistence import flush_store, hosts, journal, pushes
+
+pytestmark = pytest.mark.integration
+
+_FILL = """
+INSERT INTO hosts (name, kind, flushed_at) SELECT 'h' || n, 'shared', clock_timestamp() FROM generate_series(1, 20) n;
+INSERT INTO journal (actor, seq, day, at, epoch, command_id, by, name, body)
+SELECT 'npc:' || n % 500, n, (now() AT TIME ZONE 'UTC')::date, now() - interval '10 min' + n * interval '10 ms', 1,
+  gen_random_uuid(), 'server:s', 'Talk', decode(repeat('00', 200), 'hex') FROM generate_series(1, 8000) n;
+INSERT INTO outbox (sender, seq, n, shard, target, command_id, name, body, at)
+SELECT 'npc:' || n, n, 0, 's:' || n % 256, 'npc:x', gen_random_uuid(), 'Talk', '', now() - interval '1 h'
+FROM generate_series(1, 8000) n;
+INSERT INTO reminders (actor, name, shard, due, command, body)
+SELECT 'npc:' || n, 'due', 's:' || n % 256, now() + n * interval '1 s', 'Expire', '' FROM generate_series(1, 8000) n;
+INSERT INTO pushes (server, epoch, actor, seq, n, type, body, at)
+SELECT 's' || n % 20, 1, 'npc:x', n, 0, 'said', '', now() FROM generate_series(1, 8000) n;
+INSERT INTO players (id, username, email, actor, server, online)
+SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n, 'p' || n || '@x', 'player:p' || n,
+  's' || n % 20, n % 100 = 0 FROM generate_series(1, 5000) n;
+INSERT INTO npc_memories (npc_id, player_id, memory_type, content, created_at, expires_at)
+SELECT 'n' || n % 500, ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid, 'talk', '{}',
+  now() - n * interval '1 s', CASE WHEN n % 10 = 0 THEN now() + n * interval '1 s' END FROM generate_series(1, 8000) n;
+INSERT INTO missions (title, status, player_id)
+SELECT 't', CASE WHEN n % 100 = 0 THEN 'offered' ELSE 'completed' END,
+  ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid FROM generate_series(1, 8000) n;
+INSERT INTO companions (player_id, name, companion_type, personality)
+SELECT ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid, 'Rex', 'dog', '{}'
+FROM generate_series(1, 5000) n;
+INSERT INTO snapshots (actor, seq, schema, body) SELECT 'npc:' || n, n, 1, '' FROM generate_series(1, 5000) n;
+INSERT INTO faction_relationships (faction_a, faction_b, relationship_type, strength)
+SELECT 'f' || a, 'f' || b, 'neutral', 0 FROM generate_series(1, 60) a, generate_series(1, 60) b WHERE a <> b;
+ANALYZE;
+"""
+_ANNA = uuid.UUID("00000000-0000-4000-8000-000000000042")
+
+_QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "wake": (journal._SUFFIX_OF, (["npc:1", "npc:2"], [0, 0])),
+    "snapshots": (journal._SNAPSHOTS_OF, (["npc:1", "npc:2"],)),
+    "one turn": (journal._TURN, ("npc:1", 1)),
+    "turn of a command": (journal._TURN_BY_COMMAND, ("npc:1", _ANNA)),
+    "unflushed": (hosts._UNFLUSHED, (1,)),
+    "letters": (journal._LETTERS_OF, (["s:1", "s:2"], 1.0, 100)),
+    "settle": (journal._SETTLE, (["npc:1"], [1], [0])),
+    "due reminders": (journal._DUE, (["s:1", "s:2"], time.time(), 100)),
+    "unacked pushes": (pushes._UNACKED, ("s1", 0, 100)),
+    "ack": (pushes._ACK, ("s1", [1, 21])),
+    "trim pushes": (pushes._TRIM, ("s1", 500)),
+    "renew memories": (flush_store._RENEWED, (["n1"], [_ANNA])),
+    "forget memories": (flush_store._FORGOTTEN, ([_ANNA], [time.time()])),
+    "memories of an npc": (
+        "SELECT * FROM npc_memories WHERE npc_id = $1 ORDER BY created_at",
+        ("n1",),
+    ),
+    "memories about a player": ("SELECT * FROM npc_memories WHERE player_id = $1", (_ANNA,)),
+    "memories that expired": ("DELETE FROM npc_memories WHERE expires_at < now()", ()),
+    "missions of a player": ("SELECT * FROM missions WHERE player_id = $1", (_ANNA,)),
+    "open missions": ("SELECT * FROM missions WHERE status = 'offered' ORDER BY created_at", ()),
+    "companions of a player": ("SELECT * FROM companions WHERE player_id = $1", (_ANNA,)),
+    "who is online": ("SELECT * FROM players WHERE server = 's0' AND online", ()),
+    "a player by name": ("SELECT * FROM players WHERE username = $1", ("p1",)),
+    "what others think": (
+        "SELECT * FROM faction_relationships WHERE faction_b = $1",
+        ("f1",),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+async def full(postgres_server: Any, template_database: str) -> Any:
+    """A connection to a database with enough rows that a plan matters."""
+    administer = await asyncpg.connect(postgres_server.dsn_of("postgres"))
+    await administer.execute(f"CREATE DATABASE full_world TEMPLATE {template_database}")
+    connection = await asyncpg.connect(postgres_server.dsn_of("full_world"), timeout=10)
+    await connection.execute(_FILL, timeout=60)
+    yield connection
+    await connection.close()
+    await administer.execute("DROP DATABASE full_world WITH (FORCE)")
+    await administer.close()
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+@pytest.mark.parametrize("name", _QUERIES)
+async def test_a_query_reads_by_index(full: asyncpg.Connection, name: str) -> None:
+    query, arguments = _QUERIES[name]
+    plan = json.loads(await full.fetchval("EXPLAIN (FORMAT JSON) " + query, *arguments))[0]["Plan"]
+    nodes = list(_nodes(plan))
+    scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+    # A part without rows is read faster than its index is opened.
+    long = await full.fetch("SELECT relname FROM pg_class WHERE relname = ANY($1::text[]) AND reltuples > 500", scanned)
+    assert not long, f"{long} read whole: {json.dumps(plan, indent=1)}"
+    assert any("Index Name" in node for node in nodes), json.dumps(plan, indent=1)
+
+
+async def test_a_query_without_an_index_would_be_noticed(full: asyncpg.Connection) -> None:
+    plan = json.loads(await full.fetchval("EXPLAIN (FORMAT JSON) SELECT * FROM journal WHERE name = 'Talk'"))[0]["Plan"]
+    scanned = [node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"]
+    sizes = await full.fetch("SELECT reltuples FROM pg_class WHERE relname = ANY($1::text[])", scanned)
+    assert max(r["reltuples"] for r in sizes) > 500
