@@ -7,9 +7,10 @@ from typing import Final
 from msgspec import Struct
 
 from ganggpt.domain.feeling import HOSTILE_AT
+from ganggpt.domain.hearsay import said_of
 from ganggpt.domain.intent import Intent, intent, topic
 from ganggpt.domain.memory import MEMORIES_MAX, Memories, Memory, Recalled, last_s, recall
-from ganggpt.domain.speech import Act, Politics, politics_of, said_of
+from ganggpt.domain.speech import Act, Politics, politics_of
 from ganggpt.domain.turn import Turn
 from ganggpt.domain.words import tokens
 
@@ -106,7 +107,7 @@ def _told_about(speaker: Speaker, about: str, turn: Turn) -> Answer:
 
 def _asked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     """An answer to a question of no known form: what the world knows, else a memory that is about it."""
-    known = said_of(turn.world, text, speaker.faction)
+    known = said_of(turn.world, text, speaker.faction, by_full_name=True)
     if known is not None:
         return Answer("tell_about", facts={"topic": text, "known": known})
     ranked = recall(speaker.memories, text, turn.now_s, 1, turn.by, listener=turn.by)
