@@ -165,7 +165,7 @@ def counted(template: MissionTemplate, done: tuple[int, ...], deeds: Iterable[De
     for deed in deeds:
         left = deed.count
         for place, (want, objective) in enumerate(zip(wants, template.objectives, strict=True)):
-            if left and matches(want, deed):
+            if matches(want, deed):
                 counts = min(left, objective.count - after[place])
                 after[place] += counts
                 left -= counts

@@ -162,6 +162,7 @@ def view(state: Mission, now_s: float) -> dict[str, Any]:
         "minutes": template.minutes,
         "reward": template.reward,
         "impact": dict(template.impact),
+        "frictions": dict(template.frictions),
         "objectives": objectives(state),
         "offered_s": state.offered_s,
         "accepted_s": state.accepted_s,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from ganggpt.domain import faction, politics
 from ganggpt.domain.faction import ApplyMissionImpact, ClaimTerritory, LoseTerritory, ShiftRelation, TakePoliticalTurn
@@ -240,3 +242,17 @@ def test_hot_blood_raids_more_than_cool_heads_do() -> None:
         return sum(politics.choose(state, world, NOW_S, Dice(seed)).name == "raid" for seed in range(400))
 
     assert raids(95) > 2 * raids(5)
+
+
+def test_a_relation_far_under_its_rest_brings_truces_and_one_far_above_it_insults() -> None:
+    def choices(value: float, rest: int) -> Counter[str]:
+        sheet = a_faction_sheet("harbour", relations={"vipers": rest})
+        world = a_world(factions={**WORLD.factions, "harbour": sheet})
+        played = a_faction("harbour", world)
+        relation = replace_struct(played.state.relations["vipers"], value=value)
+        state = replace_struct(played.state, relations={"vipers": relation})
+        return Counter(politics.choose(state, world, NOW_S, Dice(seed)).name for seed in range(400))
+
+    assert choices(-80.0, -30)["truce"] > 2 * choices(-80.0, -80)["truce"]
+    assert choices(0.0, -60)["insult"] > 2 * choices(0.0, 0)["insult"]
+    assert choices(-60.0, -60)["rest"] > 200

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from ganggpt.domain import faction, kinds, mission, npc, player
+from ganggpt.domain import companion, faction, kinds, mission, player
 from ganggpt.domain.deeds import Deed
 from ganggpt.domain.faction import ShiftRelation, TakePoliticalTurn
 from ganggpt.domain.faction_state import RelationShifted
@@ -47,14 +47,16 @@ AVA, MARA, MAIN = "player:ava", "npc:mara", "server:main"
 
 
 def a_played_town() -> Town:
-    """Every kind but companions, with a bit of everything behind them."""
-    town = Town(npc.KIND, faction.KIND, player.KIND, mission.KIND)
+    """Every kind, with a bit of everything behind them."""
+    town = Town(*KINDS.values())
     town.found_all()
     sheet = an_npc_sheet()
     spawn = {name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"}
     town.do(MARA, Spawn(**spawn), MAIN)
     town.do(AVA, Join(username="Ava", server="main", email="ava@stone.org"), MAIN)
     town.do(MARA, Talk("I will pay you back, I swear on my brother's grave", "Ava"), AVA)
+    town.do("companion:rex", companion.Recruit(AVA, "Rex", "dog", {"courage": 80}), AVA)
+    town.do("companion:rex", companion.Talk("Good boy, you saved my life today"), AVA)
     town.do("mission:m1", Offer("parcel", MARA, AVA), MARA)
     town.do("mission:m1", mission.Accept(), AVA)
     town.do(AVA, Report((1.0, 2.5, -3.0), "docks", (Deed("deliver", "parcel", "hills"),)), MAIN)
