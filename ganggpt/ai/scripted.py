@@ -114,7 +114,8 @@ def _tone(brief: Brief) -> str:
         return "cold"
     if brief.standing == "wary":
         return "cold" if brief.mood == "sour" else "even"
-    return "warm" if brief.mood in ("good", "elated") else "even"
+    # Strangers are not welcomed back, however good the day.
+    return "warm" if brief.mood in ("good", "elated") and brief.act != "greet" else "even"
 
 
 def _style(style: str) -> str:

@@ -99,6 +99,8 @@ def _told_about(speaker: Speaker, about: str, turn: Turn) -> Answer:
         ranked = recall(speaker.memories, "", turn.now_s, MEMORIES_MAX, listener=turn.by)
         found = next((found.memory for found in ranked if found.memory.kind in ("seen", "rumour", "deed")), None)
     if known is not None:
+        if found is not None and turn.now_s - last_s(found) < _BRING_UP_AFTER_S:
+            found = None
         return Answer("tell_about", found, facts={"topic": about, "known": known})
     if found is None:
         return Answer("dont_know", facts={"topic": about})
