@@ -21,7 +21,7 @@ MoveName = Literal["pact", "insult", "tribute", "raid", "truce", "expand", "rest
 TURN_EVERY_S: Final = 300.0
 """Between two political turns of a faction, ± TURN_JITTER of it."""
 TURN_JITTER: Final = 0.2
-EXPAND_EVERY_S: Final = 6 * 3600.0
+EXPAND_EVERY_S: Final = 12 * 3600.0
 INCOME_PER_HOUR: Final = 120
 INCOME_PER_DISTRICT: Final = 40
 """Dollars an hour, whatever a faction holds, and those a district adds."""
@@ -126,5 +126,6 @@ def _expansions(state: Faction, world: World, now_s: float) -> Iterator[Move]:
             continue
         known = state.relations.get(holder)
         value = 0.0 if known is None else value_now(known, now_s)
-        if value <= -25:
+        # A home is left to its faction: politics alone never wipes one off the map.
+        if value <= -40 and district != world.factions[holder].home:
             yield Move("expand", 0.2 + 0.3 * drive - 0.2 * value / 100, holder, district)
