@@ -131,6 +131,7 @@ BROKEN = (
     Broken("a text for a list", "districts", "[docks, hills]", "docks", ("10: districts.market.neighbours: should be a list, not the text 'docks'",)),
     Broken("an unknown style", "npcs", "style: gruff", "style: loud", ("20: npcs.otis.style: 'oldtimer' or 'cheerful'",)),
     Broken("an unknown verb", "missions", "verb: talk_to", "verb: eat", ("10: missions.parcel.objectives.1.verb: 'pay' or 'scout'; here: the text 'eat'",)),
+    Broken("all objectives broken", "missions", SMALL["missions.yaml"][SMALL["missions.yaml"].index("    - {"):SMALL["missions.yaml"].index("    impact")], "    - {verb: eat, target: parcel}\n", ("9: missions.parcel.objectives.0.verb: 'pay' or 'scout'",)),
     Broken("an empty backstory", "npcs", "Cuts hair and asks nothing.", "'  '", ("21: npcs.otis.backstory: must have words",)),
     Broken("a backstory of two lines", "npcs", "Cuts hair and asks nothing.", "|\n      Cuts hair.\n      Asks nothing.", ("21: npcs.otis.backstory: a block starts with >-",)),
     Broken("an infinite place", "districts", "x: 500", "x: .inf", ("6: districts.market.x: valid number",)),
@@ -313,11 +314,11 @@ def test_words_that_other_yaml_readers_take_for_values_stay_words(tmp_path: Path
         SMALL["npcs.yaml"]
         .replace("role: barber", "role: no")
         .replace("- watches", "- 12:30")
-        .replace("Otis Bell", "1_000")
+        .replace("Otis Bell", "1.5e5")
     )
     (a_small_world(tmp_path) / "npcs.yaml").write_text(text, encoding="utf-8")
     world = load_world(tmp_path)
-    assert (world.npcs["otis"].role, world.npcs["otis"].name, world.npcs["mara"].likes[0]) == ("no", "1_000", "12:30")
+    assert (world.npcs["otis"].role, world.npcs["otis"].name, world.npcs["mara"].likes[0]) == ("no", "1.5e5", "12:30")
 
 
 def test_endless_mistakes_are_counted_and_not_all_listed(tmp_path: Path) -> None:
@@ -340,7 +341,7 @@ def test_endless_mistakes_are_counted_and_not_all_listed(tmp_path: Path) -> None
         ),
     ),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whatever_a_file_holds_it_loads_or_is_rejected_with_a_printable_text(
     name: str, place: float, cut: int, put: bytes
 ) -> None:
@@ -351,7 +352,7 @@ def test_whatever_a_file_holds_it_loads_or_is_rejected_with_a_printable_text(
         (path / name).write_bytes(raw[:at] + put + raw[at + cut :])
         for problem in problems_in(path):
             assert problem.file in SMALL
-            assert 1 <= problem.line <= raw.count(b"\n") + put.count(b"\n") + 2
+            assert 1 <= problem.line <= SMALL[problem.file].count("\n") + len(put) + 2
             assert str(problem).isprintable(), str(problem)
 
 

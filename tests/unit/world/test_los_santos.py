@@ -12,19 +12,19 @@ import msgspec
 import pytest
 
 from ganggpt.ai.voices import ALIASES, VOICES
-from ganggpt.domain import faction, npc
-from ganggpt.domain.speech import said_of
-from ganggpt.domain.turn import Command, Kind
-from ganggpt.domain.words import words_of
+from ganggpt.domain.deeds import Deed
+from ganggpt.domain.hearsay import said_of
+from ganggpt.domain.kinds import KINDS
+from ganggpt.domain.letters import Offer, Progress
+from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DEED_VERBS, World, decode_world, encode_world
 from ganggpt.errors import WorldInvalid
 from ganggpt.jobs.world_files import cast_of, dump_world, load_world
 from ganggpt.jobs.world_schema import Style, schema_text
 from ganggpt.protocol.commands import CommandBook
-from tests.unit.domain.builders import a_turn
+from tests.unit.domain.builders import Played, a_turn
 
 WORLDS = Path(__file__).parents[3] / "worlds"
-KINDS: dict[str, Kind] = {"npc": npc.KIND, "faction": faction.KIND}
 VERBS_MIN = 9
 
 BANNED = re.compile(
@@ -124,10 +124,18 @@ def test_every_style_is_a_voice_of_the_scripted_mind() -> None:
 
 
 def test_asking_for_anybody_by_name_finds_them_and_nobody_else(world: World) -> None:
-    of_factions = {word for sheet in world.factions.values() for word in words_of(sheet.name)}
     for sheet in world.npcs.values():
-        if of_factions.isdisjoint(words_of(sheet.name)):
-            assert (said_of(world, sheet.name, None) or "").startswith(sheet.name), sheet.name
+        assert (said_of(world, sheet.name, None) or "").startswith(sheet.name), sheet.name
+
+
+def test_every_mission_is_completed_by_reporting_its_deeds(world: World) -> None:
+    for template in world.missions.values():
+        giver = next(f"npc:{sheet.id}" for sheet in world.npcs.values() if template.id in sheet.missions)
+        played = Played(KINDS["mission"], "mission:m1", world=world)
+        played.do(Offer(template.id, giver, "player:ava"), giver)
+        played.do(KINDS["mission"].commands["Accept"](), "player:ava")
+        deeds = tuple(Deed(o.verb, o.target, o.district, o.count) for o in template.objectives)  # type: ignore[arg-type]
+        assert played.do(Progress(deeds), "player:ava").reply["status"] == "completed", template.id
 
 
 def test_the_cast_can_be_brought_to_life_in_its_order(world: World) -> None:
