@@ -148,6 +148,8 @@ class Runtime:
         await ray
         from ganggpt.serve.app import start_serve
 
+        # Serve sets its own level at import.
+        logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
         await self._step("Serve", asyncio.to_thread(start_serve, ports.server))
 
     async def _start_hosts(self, stores: Awaitable[StoreAddresses], ray: Awaitable[str]) -> None:
@@ -197,7 +199,7 @@ class Runtime:
 
         try:
             async with asyncio.timeout(_SERVE_STOP_S):
-                await asyncio.to_thread(remove_bridge)
+                await remove_bridge()
         except TimeoutError:
             log.warning("the bridge did not close within %.0f s; clients find out by the cut", _SERVE_STOP_S)
 

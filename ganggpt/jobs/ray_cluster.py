@@ -182,7 +182,7 @@ def join_cluster(address: str, node_ip: str | None = None) -> str:
 
     where: dict[str, Any] = {} if node_ip is None else {"_node_ip_address": node_ip}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning", **where)
+        ray.init(address=address, log_to_driver=False, logging_level="error", **where)
     except (ConnectionError, RuntimeError, ValueError) as failed:
         raise StartFailed("Ray", f"no cluster at {address}: {failed}", "Check RAY_ADDRESS.") from failed
     return str(ray.get_runtime_context().gcs_address)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -75,13 +76,15 @@ def deploy_bridge(spec: BridgeSpec) -> None:
     serve.run(_bound(spec), name=APP_NAME, route_prefix="/")
 
 
-def remove_bridge() -> None:
+async def remove_bridge() -> None:
     """Say bye to every session on every replica, then take the bridge away."""
+    # In throughput mode a handle lives on the loop of its caller, so this cannot be a plain function in a thread.
+    handle = serve.get_deployment_handle("Bridge", APP_NAME)
     try:
-        serve.get_deployment_handle("Bridge", APP_NAME).broadcast("drain").results(timeout_s=_DRAIN_S)
+        await handle.broadcast("drain").results_async(timeout_s=_DRAIN_S)
     except TimeoutError:
         log.warning("some sessions were not let go within %.0f s", _DRAIN_S)
-    serve.delete(APP_NAME)
+    await asyncio.to_thread(serve.delete, APP_NAME)
 
 
 def app(args: Mapping[str, str]) -> serve.Application:
