@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 _MARK: Final = "BENCH_MARK"
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 _STOP_S: Final = 60.0
+_POLL_S: Final = 0.05
 
 
 class Child:
@@ -88,16 +89,26 @@ class Child:
 
     async def stop(self) -> None:
         """Ask it to end (SIGTERM), then end what is left of its tree."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
-                    await self._process.communicate()
-        left = self.tree()
-        for process in left:
+        process = self._process
+        if process is None:
+            return
+        assert process.stdout is not None
+        draining = asyncio.create_task(process.stdout.read())  # a full pipe must not keep it from ending
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                # Not wait(): that also waits for the pipe, which a process of the tree may hold for ever.
+                while process.returncode is None:  # noqa: ASYNC110 - it has no event for this
+                    await asyncio.sleep(_POLL_S)
+        left = await asyncio.to_thread(self.tree)
+        for one in left:
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        await asyncio.to_thread(psutil.wait_procs, left, 10)
+                one.kill()
+        await asyncio.to_thread(psutil.wait_procs, [one for one in left if one.pid != process.pid], 10)
+        async with asyncio.timeout(_STOP_S):
+            await draining
+            await process.wait()
 
     def _came_from_here(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):

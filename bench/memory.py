@@ -1,0 +1,117 @@
+"""Memory of the runtime, and the time a sleeping NPC needs to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from typing import Any, Final
+
+import psutil
+from msgspec.structs import replace
+
+from bench.load import load
+from bench.processes import Child, proportional_bytes, resident_bytes, title_of, unique_bytes
+from bench.result import BenchResult
+from bench.systems import BENCH_NPCS, Address, GangGPT, spawn
+from ganggpt.errors import StartFailed, Unavailable
+from ganggpt.testing.course import Plan
+
+MEMORIES: Final = 64
+_KEPT: Final[dict[str, Any]] = {
+    "what": "saw a man in a grey coat leave parcel {n} behind the third crane and walk off",
+    "weight": 40,
+    "about": None,
+}
+"""Heavy enough to be remembered; every one different, as memories are."""
+_SHARED: Final = "ray::SharedHost"
+_OWN: Final = ("ray::NpcActor", "ray::FactionActor", "ray::CompanionActor")
+_SETTLE_S: Final = 10.0
+
+
+async def measure_idle(up: Child, result: BenchResult, settle_s: float) -> None:
+    """The demo world while nobody talks: ``idle_bytes`` of its whole process tree (PSS), ``own_actor_bytes`` (USS)."""
+    await asyncio.sleep(settle_s)  # what is measured is the state after the start has died down
+    tree = await asyncio.to_thread(up.tree)
+    result.facts["idle_bytes"].append(await asyncio.to_thread(proportional_bytes, tree))
+    own = [unique_bytes(process) for process in tree if title_of(process).startswith(_OWN)]
+    if own:
+        result.facts["own_actor_bytes"].append(statistics.median(own))
+        result.facts["own_actors"].append(len(own))
+    else:
+        result.reasons["own_actor_bytes"] = "no own actor ran on this machine (see own_actors_max)"
+
+
+async def measure_wake(ours: GangGPT, result: BenchResult, quick: bool) -> None:
+    """``wake_p50_ms``: NPCs with memories are put to sleep by a stop of the world; after the start each is talked to
+    once, one after the other. The connection and the code are warm, the NPCs are not."""
+    sleepers = [f"npc:sleeper-{n:04d}" for n in range(50 if quick else 300)]
+    address = await ours.start()
+    await spawn(address, [*BENCH_NPCS, *sleepers])
+    await remember(address, sleepers)
+    await ours.stop()
+    address = await ours.start()
+    talk = Plan(
+        url=address.url,
+        token=address.token,
+        server="bench",
+        to=BENCH_NPCS,
+        do="Talk",
+        arguments={"text": "what do you know about the grey coat?"},
+        by="player:bench",
+        connections=1,
+        window=1,
+        per_frame=1,
+        events=200,
+        seconds=60,
+    )
+    await load(talk)
+    measured = await load(replace(talk, to=tuple(sleepers), events=len(sleepers)))
+    if measured.acked != len(sleepers) or measured.p50_ms is None or measured.p99_ms is None:
+        raise Unavailable(f"an answer of every sleeper ({measured.acked} of {len(sleepers)}: {measured.refused})")
+    result.facts["wake_p50_ms"].append(measured.p50_ms)
+    result.facts["wake_p99_ms"].append(measured.p99_ms)
+
+
+async def measure_hot(ours: GangGPT, result: BenchResult, quick: bool) -> None:
+    """``hot_npc_bytes``: what the shared hosts' resident memory grows by per NPC with 64 memories.
+
+    A few NPCs go first, so that buffers and code that every load needs are already there.
+    """
+    address = await ours.start()
+    first = [f"npc:hot-first-{n:04d}" for n in range(100)]
+    await spawn(address, first)
+    await remember(address, first)
+    before = await _hosts_bytes(ours.child)
+    crowd = [f"npc:hot-{n:05d}" for n in range(500 if quick else 5000)]
+    await spawn(address, crowd)
+    await remember(address, crowd)
+    result.facts["hot_npc_bytes"].append((await _hosts_bytes(ours.child) - before) / len(crowd))
+
+
+async def remember(address: Address, actors: list[str]) -> None:
+    """Give every actor its memories. Raises Unavailable where one was refused."""
+    events = MEMORIES * len(actors)
+    plan = Plan(
+        url=address.url,
+        token=address.token,
+        server="bench",
+        to=tuple(actors),
+        do="Observe",
+        arguments=_KEPT,
+        connections=4,
+        window=4,
+        per_frame=100,
+        events=events,
+        seconds=600,
+    )
+    measured = await load(plan)
+    if measured.acked < events:
+        raise Unavailable(f"all memories ({measured.acked} of {events} were taken: {measured.refused})")
+
+
+async def _hosts_bytes(up: Child) -> int:
+    await asyncio.sleep(_SETTLE_S)  # commits, flushes and their buffers come and go
+    hosts: list[psutil.Process] = [p for p in await asyncio.to_thread(up.tree) if title_of(p).startswith(_SHARED)]
+    if not hosts:
+        raise StartFailed("shared hosts", "no process calls itself ray::SharedHost", "Look at `ganggpt status`.")
+    return resident_bytes(hosts)
