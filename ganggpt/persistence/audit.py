@@ -21,8 +21,8 @@ SELECT (SELECT count(*) FROM journal) AS turns,
   (SELECT count(*) FROM faction_relationships) AS relationships,
   (SELECT count(*) FROM missions) AS missions,
   (SELECT count(*) FROM companions) AS companions,
-  (SELECT count(*) FROM outbox) AS letters_waiting,
-  (SELECT count(*) FROM journal WHERE name = 'EndMission') AS missions_ended
+  (SELECT count(*) FROM missions WHERE status = 'completed') AS missions_completed,
+  (SELECT count(*) FROM outbox) AS letters_waiting
 """
 _HOLDER: Final = """
 SELECT h.name, h.address FROM shards s JOIN hosts h ON h.epoch = s.epoch

@@ -12,54 +12,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct, convert
+import msgspec
 
 from ganggpt.errors import StartFailed
+from ganggpt.jobs.run_file import Run
 
 _LINE_BYTES_MAX: Final = 1 << 20
 _LOG_TAIL: Final = 2000
 
 
-class Addresses(Struct, frozen=True):
-    """What ``ganggpt up --json`` prints when the world is ready; seconds it took in ``ready_s``."""
-
-    bridge: str
-    docs: str
-    metrics: str
-    health: str
-    token_file: str
-    data_dir: str
-    pid: int
-    dashboard: str | None = None
-    ray_address: str | None = None
-    ready_s: float = 0.0
-
-    @property
-    def token(self) -> str:
-        """The bridge's bearer token."""
-        return Path(self.token_file).read_text(encoding="utf-8").strip()
-
-    @property
-    def rest(self) -> str:
-        """Base of the REST addresses."""
-        return self.health.removesuffix("/health")
+def token_of(run: Run) -> str:
+    """The bridge's bearer token."""
+    return Path(run.token_file).read_text(encoding="utf-8").strip()
 
 
 class WorldProcess:
-    """Owns one ``ganggpt up``. Its log goes to ``up.log`` in the data directory."""
+    """Owns one ``ganggpt up``. Its log goes to ``up.log`` in the data directory; ``ready_s`` is how long the last start
+    took, from the spawn of the process."""
 
     def __init__(self, data_dir: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
         self._data_dir = data_dir
         self._options = options
         self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
+        self.ready_s = 0.0
 
     @property
     def pid(self) -> int | None:
         """The process, while it runs."""
         return None if self._process is None else self._process.pid
 
-    async def start(self, within_s: float = 120.0) -> Addresses:
+    async def start(self, within_s: float = 120.0) -> Run:
         """Start and wait until the world is ready. Raises StartFailed with the end of its log."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         log_path = self._data_dir / "up.log"
@@ -72,13 +55,22 @@ class WorldProcess:
             )  # fmt: skip
         assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), within_s)
-            told: dict[str, Any] = json.loads(line)
+            async with asyncio.timeout(within_s):
+                told = await self._told(self._process.stdout)
         except (TimeoutError, ValueError) as failed:
             await self.kill()
             tail = log_path.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:]
             raise StartFailed("the world", f"{failed!r}\n{tail}", f"Its log is {log_path}.") from failed
-        return convert({**told, "ready_s": time.monotonic() - began}, Addresses)
+        self.ready_s = time.monotonic() - began
+        return msgspec.convert(told, Run)
+
+    async def _told(self, output: asyncio.StreamReader) -> dict[str, Any]:
+        """The first JSON line; what libraries print of their own accord goes by. Raises ValueError at the end."""
+        while line := await output.readline():
+            if line.startswith(b"{"):
+                told: dict[str, Any] = json.loads(line)
+                return told
+        raise ValueError("it ended without a word")
 
     async def stop(self, within_s: float = 60.0) -> None:
         """Stop it as Ctrl-C would, and wait. Raises StartFailed when it does not end."""
