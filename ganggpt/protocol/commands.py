@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +20,7 @@ from ganggpt.domain.turn import Command, Kind
 from ganggpt.errors import InvalidInput, UnknownCommand
 from ganggpt.protocol.frames import first_problem, printable
 
+_ACTORS_CACHED: Final = 16_384
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 
 
@@ -55,13 +57,15 @@ class CommandBook:
             kind.name: {name: PublicCommand(kind.name, cls) for name, cls in kind.commands.items() if not cls.internal}
             for kind in kinds.values()
         }
+        # Every command names an actor, and most name one of those that were just talked to.
+        self.commands_for = lru_cache(_ACTORS_CACHED)(self._commands_for)
+        """The commands of an actor's kind, by name. Raises InvalidInput where the text is no actor id."""
 
     def __iter__(self) -> Iterator[PublicCommand]:
         for commands in self._kinds.values():
             yield from commands.values()
 
-    def commands_for(self, to: str) -> Mapping[str, PublicCommand]:
-        """The commands of an actor's kind, by name. Raises InvalidInput where ``to`` is no actor id."""
+    def _commands_for(self, to: str) -> Mapping[str, PublicCommand]:
         kind = kind_of(actor_id(to))
         if kind not in self._kinds:
             raise InvalidInput("actor", f"no actors of kind {kind} live in this world")

@@ -25,7 +25,7 @@ from ganggpt.protocol.codec import read_json, reply_as_json, write_json
 from ganggpt.protocol.commands import CommandBook, PublicCommand
 from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.errors import STATUS, error_response
+from ganggpt.serve.errors import error_response
 from ganggpt.serve.session import acting_player
 from ganggpt.serve.views import Views, answered
 
@@ -44,7 +44,7 @@ class ErrorBody(BaseModel):
 
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorBody} for status in sorted(set(STATUS.values()))
+    "default": {"model": ErrorBody, "description": "An error; docs/BRIDGE.md has the status of every code"}
 }
 
 
@@ -85,7 +85,7 @@ class Rest:
         if not answer["ok"]:
             return error_response(answer["error"])
         reply = answer["reply"]
-        shown = reply if part is None else {"id": reply.get("id", name), part: reply.get(part, [])}
+        shown = reply if part is None else {"id": name, part: reply.get(part, [])}
         return Response(write_json(shown), 200, None, "application/json")
 
     async def factions(self, fresh: bool) -> Response:

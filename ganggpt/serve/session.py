@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,8 @@ import msgspec
 
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.ports import CommandPort
-from ganggpt.domain.ids import CommandId, actor_id
+from ganggpt.domain import fields
+from ganggpt.domain.ids import CommandId
 from ganggpt.errors import GangGPTError, InvalidInput, Overloaded, TooLarge, Unavailable, UnknownCommand
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import Codec
@@ -29,6 +31,7 @@ from ganggpt.serve.pushes import PushPump
 _OK_AT: Final = 25
 """Where a finished reply map says true or false: after map head, ``id``, 16 bytes and ``ok``; a test holds it there."""
 _OK: Final = 0xC3
+_is_player: Final = lru_cache(16_384)(fields.is_player)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder().decode
 
@@ -295,11 +298,8 @@ class Session:
 
 def acting_player(by: object) -> str:
     """Check who acts in the name of a game server: a player. Raises InvalidInput."""
-    if type(by) is str and by.startswith("player:"):
-        try:
-            return actor_id(by)
-        except InvalidInput:
-            pass
+    if type(by) is str and _is_player(by):
+        return by
     raise InvalidInput("by", "who acts is player:<name>, or left out where the game server itself acts")
 
 

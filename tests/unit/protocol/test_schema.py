@@ -9,6 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from ganggpt.domain.deeds import DEED_VERBS
 from ganggpt.domain.ids import command_id_text, new_command_id
 from ganggpt.domain.kinds import KINDS
 from ganggpt.errors import InvalidInput
@@ -19,6 +20,7 @@ from ganggpt.protocol.schema import bridge_schema, bridge_schema_text
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "bridge.schema.json"
 BOOK = CommandBook(KINDS)
+DEED = {"verb": DEED_VERBS[0], "target": "a parcel"}
 
 
 def test_the_published_schema_is_up_to_date() -> None:
@@ -63,7 +65,7 @@ def test_every_public_command_refuses_unknown_fields_and_has_plain_bounds(public
         ("faction:ballas", "ShiftRelation", {"other": "vagos", "delta": -5, "cause": "a fight"}),
         ("companion:rex", "GainExperience", {"amount": 5, "cause": "a long walk"}),
         ("player:bob", "Join", {"username": "bob", "server": "one"}),
-        ("player:bob", "Report", {"position": (1.5, 2, -3.25), "deeds": DEEDS}),
+        ("player:bob", "Report", {"position": (1.5, 2, -3.25), "deeds": (DEED,)}),
         ("player:bob", "Quit", {}),
         ("mission:one", "Accept", {}),
     ],
@@ -72,3 +74,10 @@ def test_real_commands_survive_the_way_to_their_host(to: str, name: str, argumen
     public = BOOK.find(to, name)
     command = public.read(arguments)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=public.cls) == command
+
+
+@pytest.mark.parametrize("change", [{"extra": 1}, {"count": "2"}, {"verb": "sing"}])
+def test_a_record_inside_a_command_is_read_as_strictly(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        BOOK.find("player:bob", "Report").read({"deeds": ({**DEED, **change},)})
+    assert raised.value.field.startswith("with.deeds.0.")

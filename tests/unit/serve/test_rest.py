@@ -175,7 +175,7 @@ async def test_reads_come_from_the_actor_and_then_from_the_cache(rig: Rig, http:
         await http.get(f"/v1/{plural}/mara", headers={"Cache-Control": "no-cache"})
         assert len(rig.port.seen) == asked + 1
     assert "ganggpt:npc:mara:memory" in rig.cache.values
-    assert (await http.get("/v1/npcs/mara/memories")).json() == {"id": "npc:mara", "memories": []}
+    assert (await http.get("/v1/npcs/mara/memories")).json() == {"id": "mara", "memories": []}
     for plural in ("missions", "players"):
         assert (await http.get(f"/v1/{plural}/one")).status_code == 200
 
