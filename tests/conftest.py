@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,9 +19,16 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def session_home() -> Iterator[Path]:
+    """A directory for the session's servers, apart from pytest's own, so that whoever tidies those up does not take it."""
+    with tempfile.TemporaryDirectory(prefix="ganggpt-tests-") as home:
+        yield Path(home)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(session_home: Path) -> Iterator[EmbeddedPostgres]:
     """One real Postgres for the whole session."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    server = EmbeddedPostgres(session_home)
     server.start()
     yield server
     server.stop()
@@ -63,9 +71,9 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+def redis_server(session_home: Path) -> Iterator[EmbeddedRedis]:
     """One real Redis for the whole session."""
-    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    server = EmbeddedRedis(session_home)
     if server.start() is None:
         pytest.skip(str(server.absent_because))
     yield server

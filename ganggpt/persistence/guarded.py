@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -34,6 +35,7 @@ wait $!
 """
 _SOCKET_PATH_MAX: Final = 100
 """Bytes a Unix socket path may have everywhere (the limit is 107 on Linux and 103 on macOS)."""
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -183,16 +185,20 @@ def stop_orphan(pid: int, home: Path, polite_signal: int, timeout_s: float) -> N
 
 
 def socket_directory(wanted: Path, socket_name: str, account: Account | None) -> Path:
-    """A private directory whose socket path is short enough: ``wanted``, else a stable one under the temporary
-    directory. Raises StartFailed where somebody else made that one first."""
-    if len(os.fsencode(wanted / socket_name)) > _SOCKET_PATH_MAX:
+    """A private directory for a socket: ``wanted``, or a stable one under the temporary directory where its path would
+    be too long or needs quoting somewhere. Raises StartFailed where somebody else made that one first."""
+    if not _fits(wanted / socket_name):
         short = "ganggpt-" + blake2b(os.fsencode(wanted), digest_size=8).hexdigest()
         wanted = Path(tempfile.gettempdir()) / short
-        if len(os.fsencode(wanted / socket_name)) > _SOCKET_PATH_MAX:
+        if not _fits(wanted / socket_name):
             wanted = Path("/tmp") / short  # noqa: S108 - owner and mode are checked below
     wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
     own_directory(wanted, account)
     return wanted
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _SOCKET_PATH_MAX and _PLAIN_PATH.fullmatch(str(path)) is not None
 
 
 def own_directory(path: Path, account: Account | None) -> None:

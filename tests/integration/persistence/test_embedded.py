@@ -149,12 +149,16 @@ def test_a_world_in_use_is_refused(postgres: EmbeddedPostgres, data_dir: Path) -
     assert postgres.is_running()
 
 
-async def test_a_path_too_long_for_a_socket_is_no_trouble(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / ("long" * 30))
+@pytest.mark.parametrize("name", ["long" * 30, "a world, at 100 % 'of' size"])
+async def test_a_path_no_socket_can_have_is_no_trouble(tmp_path: Path, name: str) -> None:
+    postgres, redis = EmbeddedPostgres(tmp_path / name), EmbeddedRedis(tmp_path / name)
     try:
-        assert await _value(server.start(), "SELECT 1") == 1
+        assert await _value(postgres.start(), "SELECT 1") == 1
+        async with Redis.from_url(str(redis.start())) as client:
+            assert await client.ping()
     finally:
-        server.stop()
+        postgres.stop()
+        redis.stop()
 
 
 async def test_a_pid_file_that_names_a_stranger_is_no_trouble(postgres: EmbeddedPostgres, data_dir: Path) -> None:
