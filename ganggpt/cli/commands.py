@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ganggpt.cli import running, worlds
+from ganggpt.cli import running, shows, worlds
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.errors import GangGPTError
@@ -73,6 +73,38 @@ def migrate(
     """Bring the database to the schema of this program."""
     settings = settings_from(env_file, data_dir=data_dir)
     screen.result({"schema": asyncio.run(worlds.migrate_database(settings))})
+
+
+@app.command()
+def demo(
+    *,
+    data_dir: DataDir = None,
+    world: World = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Play an evening in the city over a real WebSocket, kill a host, restart the world, and count what was kept.
+
+    Exit status 0 only where nothing acknowledged was lost or doubled and Mara remembered both times.
+    """
+    if not shows.run_demo(settings_from(env_file, world=world), data_dir):
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="One short round, to see that everything works.")] = False,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Measure only this part (repeatable).")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Turns of each system.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure ours and the peers side by side on this machine; results go to bench/results/."""
+    options = ["--quick"] * quick + ["--json"] * as_json
+    options += [word for part in only or () for word in ("--only", part)]
+    shows.run_bench([*options, *(("--rounds", str(rounds)) if rounds else ())])
 
 
 @world_app.command("load")

@@ -14,7 +14,7 @@ import psutil
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
-from ganggpt.jobs.launch import Runtime
+from ganggpt.jobs.launch import Runtime, Step
 from ganggpt.jobs.ray_cluster import end_strays
 from ganggpt.jobs.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
 from ganggpt.jobs.world_ports import ray_directory
@@ -27,8 +27,15 @@ _SHOWN: Final = ("bridge", "docs", "dashboard", "metrics", "health", "token_file
 
 async def run_up(settings: Settings) -> None:
     """Bring a world up and show where it is; at Ctrl-C or SIGTERM drain and stop. Raises GangGPTError."""
+    screen.own_output()
     signals = _Signals()
-    runtime = Runtime(settings, screen.step)
+
+    def report(step: Step) -> None:
+        if step.name == "Ray" and step.state == "done":
+            signals.arm()  # Ray's core has put its own handlers in place, which end the process at SIGTERM
+        screen.step(step)
+
+    runtime = Runtime(settings, report)
     starting = asyncio.create_task(runtime.start())
     try:
         if not await signals.before(starting):
@@ -115,6 +122,10 @@ class _Signals:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._asked = asyncio.Event()
+        self.arm()
+
+    def arm(self) -> None:
+        """Take the signals, also from whoever took them meanwhile."""
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._asked.set)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -18,6 +19,7 @@ from rich.table import Table
 from ganggpt.errors import ConfigRejected, GangGPTError, WorldRejected
 from ganggpt.jobs.launch import Step
 
+_printed: Final = logging.getLogger("ray.printed")
 _SIGNS: Final = {"done": "[green]✓[/]", "failed": "[red]✗[/]"}
 
 
@@ -27,6 +29,7 @@ class Screen:
     def __init__(self) -> None:
         self.as_json = False
         self.debug = False
+        self._lines: TextIO | None = None
         self._out = Console()
         self._err = Console(stderr=True)
         self._running: dict[str, None] = {}
@@ -41,6 +44,12 @@ class Screen:
         logging.getLogger("ganggpt").setLevel(logging.DEBUG if self.debug else level.upper())
         # Ray tells drivers what only Ray's own users need; its files under the session directory have everything.
         logging.getLogger("ray").setLevel(logging.INFO if self.debug else logging.ERROR)
+
+    def own_output(self) -> None:
+        """From now on only this screen writes to standard output; what others print (Ray does) becomes a log line."""
+        self._lines = sys.stdout
+        self._out = Console(file=sys.stdout)
+        sys.stdout = _Printed()
 
     def say(self, text: str) -> None:
         """A line for people."""
@@ -61,8 +70,9 @@ class Screen:
 
     def json_line(self, fields: Mapping[str, Any]) -> None:
         """One JSON object on one line of standard output."""
-        sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        lines = self._lines or sys.stdout
+        lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        lines.flush()
 
     def step(self, step: Step) -> None:
         """News of a start or stop."""
@@ -104,6 +114,19 @@ class Screen:
         elif self._status is not None:
             self._status.stop()
             self._status = None
+
+
+class _Printed(io.TextIOBase):
+    """A standard output whose lines go to the log."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if line.strip():
+                _printed.info("%s", line)
+        return len(text)
 
 
 def _plain(value: Any) -> str:

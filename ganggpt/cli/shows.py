@@ -1,0 +1,66 @@
+"""``demo`` and ``bench``: the story in a terminal, and the benchmark of a checkout."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.markup import escape
+
+from ganggpt.cli.screen import screen
+from ganggpt.config import Settings
+from ganggpt.errors import StartFailed
+from ganggpt.testing.demo import Demo, DemoResult, Line
+
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+
+
+def run_demo(settings: Settings, keep_in: Path | None) -> bool:
+    """Play the demo in a world of its own and say how it ended; True when nothing was lost, doubled or forgotten.
+
+    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. Raises GangGPTError.
+    """
+    if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
+        raise StartFailed("the demo", f"{keep_in} is not empty", "Give it a directory of its own.")
+    with contextlib.ExitStack() as stack:
+        data_dir = keep_in or Path(stack.enter_context(_fresh_directory()))
+        demo = Demo(data_dir, tell, "--port", "0", "--dashboard-port", "0", "--world", str(settings.world))
+        result = asyncio.run(_interruptible(demo))
+    screen.result(dataclasses.asdict(result), "what the database says")
+    return result.passed
+
+
+def _fresh_directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="ganggpt-demo-", ignore_cleanup_errors=True)
+
+
+async def _interruptible(demo: Demo) -> DemoResult:
+    """Play; SIGTERM ends it as Ctrl-C does, so that the world it started is stopped either way."""
+    playing = asyncio.create_task(demo.play())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+    return await playing
+
+
+def tell(line: Line) -> None:
+    """One line of the story."""
+    note = f"  [dim]({escape(line.note)})[/]" if line.note else ""
+    if line.who:
+        screen.say(f"  [bold]{escape(line.who)}[/] {escape(line.text)}{note}")
+    else:
+        screen.say(f"[italic]{escape(line.text)}[/]{note}")
+
+
+def run_bench(options: Sequence[str]) -> None:
+    """Become the benchmark, which is a part of a checkout and not of the installed package. Raises StartFailed."""
+    if not (_CHECKOUT / "bench" / "run.py").is_file():
+        raise StartFailed("the benchmark", "it is not part of an installed package", "Run it in a checkout.")
+    os.chdir(_CHECKOUT)
+    os.execv(sys.executable, [sys.executable, "-m", "bench.run", *options])  # noqa: S606 - our own words only
