@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def session_home() -> Iterator[Path]:
-    """A directory for the session's servers, apart from pytest's own, so that whoever tidies those up does not take it."""
+    """A directory for the session's servers, apart from pytest's own, which others may tidy away."""
     with tempfile.TemporaryDirectory(prefix="ganggpt-tests-") as home:
         yield Path(home)
 

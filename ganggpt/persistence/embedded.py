@@ -124,6 +124,10 @@ class EmbeddedPostgres:
         if self._server is not None:
             self._server.stop(_STOP_TIMEOUT_S)
             self._server = None
+        if self._socket_dir is not None:
+            # It may lie in the temporary directory; it is only ever empty after a clean stop.
+            with contextlib.suppress(OSError):
+                self._socket_dir.rmdir()
         self._lock.release()
 
     def _start(self) -> str:
@@ -259,6 +263,9 @@ class EmbeddedRedis:
         if self._server is not None:
             self._server.stop(_STOP_TIMEOUT_S)
             self._server = None
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.parent.rmdir()
         self._lock.release()
 
     def _start(self, binary: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import asyncpg
 import psutil
@@ -156,9 +157,11 @@ async def test_a_path_no_socket_can_have_is_no_trouble(tmp_path: Path, name: str
         assert await _value(postgres.start(), "SELECT 1") == 1
         async with Redis.from_url(str(redis.start())) as client:
             assert await client.ping()
+        sockets = {Path(unquote(postgres.dsn.split("host=")[1])), Path(str(redis.url)[7:].split("?")[0]).parent}
     finally:
         postgres.stop()
         redis.stop()
+    assert not any(map(os.path.exists, sockets)), "nothing is left in the temporary directory"
 
 
 async def test_a_pid_file_that_names_a_stranger_is_no_trouble(postgres: EmbeddedPostgres, data_dir: Path) -> None:
