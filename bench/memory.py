@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import statistics
-from typing import Any, Final
+from typing import Final
 
+import httpx
 import psutil
 from msgspec.structs import replace
 
@@ -13,16 +15,37 @@ from bench.load import load
 from bench.processes import Child, proportional_bytes, resident_bytes, title_of, unique_bytes
 from bench.result import BenchResult
 from bench.systems import BENCH_NPCS, Address, GangGPT, spawn
+from ganggpt.domain.ids import name_of
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.testing.course import Plan
 
 MEMORIES: Final = 64
-_KEPT: Final[dict[str, Any]] = {
-    "what": "saw a man in a grey coat leave parcel {n} behind the third crane and walk off",
-    "weight": 40,
-    "about": None,
-}
-"""Heavy enough to be remembered; every one different, as memories are."""
+_WHO: Final = (
+    "an old sailor",
+    "two mechanics",
+    "the baker",
+    "a courier",
+    "somebody masked",
+    "twins",
+    "a nurse",
+    "Rosa",
+)
+_DID: Final = (
+    "carried crate {n} behind the third crane and waited there",
+    "argued over ticket {n} at the tram stop until sunrise",
+    "painted number {n} across the shutters of the chandlery",
+    "counted {n} coins twice on the church steps and smiled",
+    "dragged engine {n} through the puddles towards the yard",
+    "whispered code {n} into the phone outside the laundry",
+    "burned letter {n} in a barrel under the motorway bridge",
+    "swapped van {n} for a boat with the harbour master",
+)
+_SEEN: Final = tuple(
+    {"what": f"{who} {did}", "about": f"player:witness-{n % 8}" if n % 2 else None}
+    for n, (who, did) in enumerate(itertools.product(_WHO, _DID))
+)
+"""64 things worth remembering, different enough that a mind does not take two of them for the same."""
+_WEIGHT: Final = 40
 _SHARED: Final = "ray::SharedHost"
 _OWN: Final = ("ray::NpcActor", "ray::FactionActor", "ray::CompanionActor")
 _SETTLE_S: Final = 10.0
@@ -56,7 +79,7 @@ async def measure_wake(ours: GangGPT, result: BenchResult, quick: bool) -> None:
         server="bench",
         to=BENCH_NPCS,
         do="Talk",
-        arguments={"text": "what do you know about the grey coat?"},
+        arguments={"text": "what happened at the harbour?"},
         by="player:bench",
         connections=1,
         window=1,
@@ -89,7 +112,7 @@ async def measure_hot(ours: GangGPT, result: BenchResult, quick: bool) -> None:
 
 
 async def remember(address: Address, actors: list[str]) -> None:
-    """Give every actor its memories. Raises Unavailable where one was refused."""
+    """Give every actor its memories. Raises Unavailable where one was refused or not kept."""
     events = MEMORIES * len(actors)
     plan = Plan(
         url=address.url,
@@ -97,7 +120,8 @@ async def remember(address: Address, actors: list[str]) -> None:
         server="bench",
         to=tuple(actors),
         do="Observe",
-        arguments=_KEPT,
+        arguments={"weight": _WEIGHT},
+        variants=_SEEN,
         connections=4,
         window=4,
         per_frame=100,
@@ -107,6 +131,18 @@ async def remember(address: Address, actors: list[str]) -> None:
     measured = await load(plan)
     if measured.acked < events:
         raise Unavailable(f"all memories ({measured.acked} of {events} were taken: {measured.refused})")
+    held = await _memories_of(address, actors[-1])
+    if held != MEMORIES:
+        raise Unavailable(f"all memories ({actors[-1]} keeps {held} of {MEMORIES})")
+
+
+async def _memories_of(address: Address, actor: str) -> int:
+    url = address.url.replace("ws://", "http://").replace("/v1/bridge", f"/v1/npcs/{name_of(actor)}/memories")
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        answer = await client.get(url, headers={"Authorization": f"Bearer {address.token}"})
+    if not answer.is_success:
+        raise Unavailable(f"a look at the memories of {actor} (status {answer.status_code})")
+    return len(answer.json()["memories"])
 
 
 async def _hosts_bytes(up: Child) -> int:

@@ -84,7 +84,10 @@ class GangGPT:
         self._child = Child(self.name, argv, self._logs / "ganggpt.log", {"RAY_AUTH_MODE": "disabled"})
         began_s = time.perf_counter()
         await self._child.start()
-        run = json.loads(await self._child.line(_READY_S))
+        line = await self._child.line(_READY_S)
+        while not line.startswith(b"{"):  # Ray's processes sometimes print a warning of their own
+            line = await self._child.line(_READY_S)
+        run = json.loads(line)
         if "bridge" not in run:
             raise StartFailed(self.name, str(run.get("error", run)), "See its log.")
         token = await asyncio.to_thread(Path(run["token_file"]).read_text)

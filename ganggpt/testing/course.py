@@ -13,7 +13,8 @@ import msgspec
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send where. Events go to the actors ``to`` in turn; ``{n}`` in a text argument is the event's number.
+    """What to send where. Events go to the actors ``to`` in turn, with ``arguments`` and on each round through the
+    actors the next of ``variants`` over them; ``{n}`` in a text argument is the event's number.
 
     ``connections`` × ``window`` frames of ``per_frame`` events are in flight. Runs ``seconds`` after ``warm_s`` of
     warming up; with ``events`` set it ends once so many are answered, and ``seconds`` only bounds it. ``http`` sends
@@ -27,6 +28,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     to: tuple[str, ...]
     do: str
     arguments: dict[str, Any] = {}
+    variants: tuple[dict[str, Any], ...] = ({},)
     by: str | None = None
     connections: int = 4
     window: int = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -52,7 +53,7 @@ async def measure(plan: Plan) -> Measured:
     try:
         if plan.events is not None:
             return await _stretch(connections, prepare(plan, plan.events), plan.seconds)
-        # A short look says how many frames a warm-up needs, and the warm-up how many the measurement needs. All are made
+        # A short look says how many frames a warm-up needs, the warm-up how many the measurement needs. All are made
         # only then, so that no id is old when it is sent.
         look = await _stretch(connections, prepare(plan, _PREPARED_EVENTS_MIN), plan.warm_s)
         warm = await _stretch(connections, prepare(plan, _enough(look.per_s, plan.warm_s)), plan.warm_s)
@@ -106,12 +107,10 @@ def _enough(rate_per_s: float, seconds: float) -> int:
 
 
 def _commands(plan: Plan) -> Iterator[tuple[CommandId, WireCommand]]:
-    n = 0
-    while True:
-        for to in plan.to:
-            arguments = {k: v.replace("{n}", str(n)) if isinstance(v, str) else v for k, v in plan.arguments.items()}
-            yield new_command_id(), WireCommand(to, plan.do, arguments, plan.by)
-            n += 1
+    turns = ((to, {**plan.arguments, **variant}) for variant in itertools.cycle(plan.variants) for to in plan.to)
+    for n, (to, arguments) in enumerate(turns):
+        numbered = {k: v.replace("{n}", str(n)) if isinstance(v, str) else v for k, v in arguments.items()}
+        yield new_command_id(), WireCommand(to, plan.do, numbered, plan.by)
 
 
 def _bridge_frame(part: Sequence[tuple[CommandId, WireCommand]]) -> Prepared:

@@ -60,6 +60,28 @@ async def test_events_take_turns_among_the_actors_and_are_numbered() -> None:
     assert taken == [(f"npc:bench-000{n % 2}", f"event {n}") for n in range(4)]
 
 
+async def test_each_round_through_the_actors_takes_the_next_variant() -> None:
+    taken: list[tuple[str, dict[str, Any]]] = []
+
+    def answering(command: dict[str, Any], times_seen: int) -> dict[str, Any] | None:
+        taken.append((command["to"][-1], command["with"]))
+        return say_yes(command, times_seen)
+
+    async with FarEnd(answering) as far:
+        plan = a_plan(
+            far,
+            arguments={"weight": 1, "what": "a"},
+            variants=({}, {"what": "b {n}"}),
+            connections=1,
+            window=1,
+            events=5,
+        )
+        await measure(plan)
+    first, second = {"weight": 1, "what": "a"}, {"weight": 1, "what": "b 2"}
+    assert taken[:3] == [("0", first), ("1", first), ("0", second)]
+    assert taken[4] == ("0", first)
+
+
 async def test_refused_events_are_counted_by_code_and_not_as_acked() -> None:
     def answering(command: dict[str, Any], times_seen: int) -> dict[str, Any] | None:
         if command["to"] == "npc:bench-0001":
