@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -20,9 +21,9 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def session_home() -> Iterator[Path]:
-    """A directory for the session's servers, apart from pytest's own, which others may tidy away."""
-    with tempfile.TemporaryDirectory(prefix="ganggpt-tests-") as home:
-        yield Path(home)
+    """A directory for the session's servers."""
+    with _passable_directory() as home:
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +94,18 @@ async def redis_url(redis_server: EmbeddedRedis) -> str:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
+def data_dir() -> Iterator[Path]:
     """A directory for a world of one's own."""
-    return tmp_path / "world"
+    with _passable_directory() as home:
+        yield home / "world"
+
+
+@contextmanager
+def _passable_directory() -> Iterator[Path]:
+    """A directory outside of pytest's own: every pytest that starts closes those of its user to everybody else, and
+    with root as that user, Postgres (which does not run as root) would be cut off from its data in the middle."""
+    with tempfile.TemporaryDirectory(prefix="ganggpt-tests-") as home:
+        yield Path(home)
 
 
 async def _administer(server: EmbeddedPostgres, statement: str) -> None:

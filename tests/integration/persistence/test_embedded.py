@@ -130,8 +130,8 @@ async def test_starting_twice_is_one_server(postgres: EmbeddedPostgres) -> None:
     assert postgres.start() == postgres.start()
 
 
-async def test_two_worlds_run_side_by_side_and_stop_apart(tmp_path: Path) -> None:
-    one, two = EmbeddedPostgres(tmp_path / "one"), EmbeddedPostgres(tmp_path / "two")
+async def test_two_worlds_run_side_by_side_and_stop_apart(data_dir: Path) -> None:
+    one, two = EmbeddedPostgres(data_dir / "one"), EmbeddedPostgres(data_dir / "two")
     try:
         await _write_one(one.start())
         two.start()
@@ -151,8 +151,8 @@ def test_a_world_in_use_is_refused(postgres: EmbeddedPostgres, data_dir: Path) -
 
 
 @pytest.mark.parametrize("name", ["long" * 30, "a world, at 100 % 'of' size"])
-async def test_a_path_no_socket_can_have_is_no_trouble(tmp_path: Path, name: str) -> None:
-    postgres, redis = EmbeddedPostgres(tmp_path / name), EmbeddedRedis(tmp_path / name)
+async def test_a_path_no_socket_can_have_is_no_trouble(data_dir: Path, name: str) -> None:
+    postgres, redis = EmbeddedPostgres(data_dir / name), EmbeddedRedis(data_dir / name)
     try:
         assert await _value(postgres.start(), "SELECT 1") == 1
         async with Redis.from_url(str(redis.start())) as client:
