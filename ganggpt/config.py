@@ -123,8 +123,8 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = Field(
         None,
         **_setting(
-            "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.", "redis://…, rediss://…, redis+cluster://… or unix://…",
-            "redis://redis:6379",
+            "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.",
+            "redis://…, rediss://…, redis+cluster://… or unix://…", "redis://redis:6379",
         ),
     )  # fmt: skip
     redis_password: Secret | None = Field(

@@ -1,4 +1,4 @@
-"""The settings as people read them: the table of ``docs/CONFIGURATION.md`` and ``.env.example``, made from ``Settings``.
+"""The settings as people read them: ``docs/CONFIGURATION.md`` and ``.env.example``, made from ``Settings``.
 
 ``make docs`` writes both files; a test fails when they are stale.
 """
@@ -23,7 +23,7 @@ command line win over the environment, the environment wins over the file. Setti
 one is reported with its name and the fix, all of them at once. A variable marked *secret* can also be read from a
 mounted file: `<NAME>_FILE` is its path. Made by `make docs` from `ganggpt/config.py`; do not edit.
 """
-_EXAMPLE_HEAD: Final = """# Settings of GangGPT. Copy to .env and change what you need; everything has a default that works on a laptop.
+_EXAMPLE_HEAD: Final = """# Settings of GangGPT. Copy to .env and change what you need; every default works on a laptop.
 # Made by `make docs` from ganggpt/config.py; docs/CONFIGURATION.md says more.
 """
 

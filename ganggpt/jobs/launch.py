@@ -150,7 +150,7 @@ class Runtime:
 
         # Serve sets its own level at import.
         logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
-        await self._step("Serve", asyncio.to_thread(start_serve, ports.server))
+        await self._step("Serve", _on_serve(lambda: start_serve(ports.server)))
 
     async def _start_hosts(self, stores: Awaitable[StoreAddresses], ray: Awaitable[str]) -> None:
         addresses = await stores
@@ -172,7 +172,7 @@ class Runtime:
 
         self._bridge_started = True
         spec = self._bridge_spec(addresses, token)
-        await self._step("bridge", asyncio.to_thread(deploy_bridge, spec))
+        await self._step("bridge", _on_serve(lambda: deploy_bridge(spec)))
         log.debug("the bridge listens on %d", ports.server)
 
     async def _until_ready(self, hosts: Awaitable[None], ports: WorldPorts) -> None:
@@ -287,6 +287,16 @@ async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
 def _leaf(group: BaseExceptionGroup[GangGPTError]) -> GangGPTError:
     first = group.exceptions[0]
     return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def _on_serve(work: Callable[[], None]) -> None:
+    """Ask Serve for something in a thread. Raises StartFailed."""
+    from ray.exceptions import RayError
+
+    try:
+        await asyncio.to_thread(work)
+    except (RayError, RuntimeError, TimeoutError) as failed:
+        raise StartFailed("Serve", str(failed)[:500], "Its logs in the Ray dashboard name the cause.") from failed
 
 
 def _leave_cluster() -> None:

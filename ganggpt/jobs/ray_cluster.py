@@ -65,6 +65,9 @@ def ray_tuning(has_proxy: bool) -> dict[str, str]:
         "RAY_SERVE_ENABLE_HA_PROXY": str(int(has_proxy)),
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": str(int(has_proxy)),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
+        # By default Serve kills a proxy that needs more than 5 s to start, which a busy small machine needs.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "45",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         # Nothing outside has to notice a stop before we stop: there is no load balancer in front of one machine.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.1",
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.1",
