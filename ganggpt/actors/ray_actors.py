@@ -158,6 +158,7 @@ class RayFleet(Fleet):
             max_task_retries=0,
             max_concurrency=1000,
             num_cpus=cpus,
+            scheduling_strategy="SPREAD",
         ).remote(self._spec.named(name, kind))
         try:
             await asyncio.wait_for(_as_future(handle.ready.remote()), START_S)

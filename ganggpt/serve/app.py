@@ -9,17 +9,22 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, Final
 
 from ray import serve
 from ray.serve.schema import LoggingConfig
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
+from ganggpt.actors.opening import HostSpec
 from ganggpt.config import read_settings
 from ganggpt.errors import ConfigInvalid
-from ganggpt.jobs.stores import pool_options, redis_url
+from ganggpt.jobs.plan import host_count, own_actors_max, this_machine
+from ganggpt.jobs.stores import redis_url
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
-from ganggpt.serve.compose import BridgeSpec, open_bridge
+from ganggpt.serve.compose import BridgeSpec, WorldStart, bridge_spec, open_bridge
 from ganggpt.serve.parts import bridge_app
 
 log = logging.getLogger(__name__)
@@ -40,11 +45,19 @@ class BridgeReplica:
         self._opened = AsyncExitStack()
         self._bridge: BridgeApp | None = None
 
-    async def __serve_build_asgi_app__(self) -> BridgeApp:
+    async def __serve_build_asgi_app__(self) -> ASGIApp:
         """The ASGI application of this replica."""
         parts = await self._opened.enter_async_context(open_bridge(self._spec))
         self._bridge = bridge_app(parts, self._opened.aclose)
-        return self._bridge
+        if not self._spec.cors_origins:
+            return self._bridge
+        # Outermost, because a browser asks for permission before it shows its token.
+        return CORSMiddleware(
+            self._bridge,
+            allow_origins=self._spec.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Acting-As"),
+        )
 
     async def drain(self) -> None:
         """Say bye to every session and take nobody new."""
@@ -88,7 +101,8 @@ async def remove_bridge() -> None:
 
 
 def app(args: Mapping[str, str]) -> serve.Application:
-    """Builds the application from the settings of the process that deploys it; ``args`` may name ``replicas``.
+    """Builds the application from the settings of the process that deploys it; ``args`` may name ``replicas``. Its
+    replicas also start the world's supervisor: in a cluster nobody runs ``ganggpt up``.
 
     Raises ConfigInvalid: in a cluster there are no embedded stores and no token made on the spot.
     """
@@ -98,17 +112,14 @@ def app(args: Mapping[str, str]) -> serve.Application:
     if settings.token is None:
         raise ConfigInvalid("GANGGPT_TOKEN", "it is not set", "Give the bridge its token as a secret.")
     replicas = int(args.get("replicas", "1"))
-    return _bound(
-        BridgeSpec(
-            dsn=settings.database_url.get_secret_value(),
-            token=settings.token.get_secret_value(),
-            redis_url=redis_url(settings),
-            data_dir=str(settings.data_dir),
-            replicas=replicas,
-            pool=pool_options(settings, replicas + (settings.hosts or 1) + 1),
-            log_level=settings.log_level.upper(),
-        )
-    )
+    machine = this_machine()
+    hosts = host_count(settings, machine)
+    dsn, cache_url = settings.database_url.get_secret_value(), redis_url(settings)
+    token = settings.token.get_secret_value()
+    spec = bridge_spec(settings, dsn, cache_url, token, replicas=replicas, processes=replicas + hosts + 1)
+    host = HostSpec(dsn=dsn, redis_url=cache_url, pool=spec.pool, log_level=spec.log_level)
+    starts = WorldStart(host, hosts, settings.residence, own_actors_max(settings, machine), settings.lease_s)
+    return _bound(replace(spec, starts=starts))
 
 
 def _bound(spec: BridgeSpec) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +10,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ganggpt.actors.ray_actors import RayCalls
+from ganggpt.actors.opening import HostSpec
+from ganggpt.actors.ray_actors import RayCalls, start_supervisor
 from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
+from ganggpt.actors.supervisor import Plan, own_residents
+from ganggpt.config import Settings
 from ganggpt.domain.kinds import KINDS
+from ganggpt.jobs.stores import pool_options
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.hosts import PostgresHosts
@@ -28,6 +32,18 @@ from ganggpt.serve.parts import BridgeParts
 
 
 @dataclass(frozen=True, slots=True)
+class WorldStart:
+    """What a replica needs to start the world itself, where no ``ganggpt up`` does: what hosts are told, and the plan
+    but for the cast, which stands in the database."""
+
+    host: HostSpec
+    hosts: int
+    residence: str
+    own_actors_max: int
+    lease_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class BridgeSpec:
     """What a replica is told when it starts; picklable, holds secrets, so it never goes into a log."""
 
@@ -39,6 +55,8 @@ class BridgeSpec:
     pool: PoolOptions = field(default_factory=PoolOptions)
     router: RouterOptions = field(default_factory=RouterOptions)
     limits: Limits = field(default_factory=Limits)
+    cors_origins: tuple[str, ...] = ()
+    starts: WorldStart | None = None
     log_level: str = "INFO"
 
 
@@ -47,7 +65,9 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
     """Everything a replica stands on, closed again at the end."""
     pool = await open_pool(spec.dsn, spec.pool)
     hosts = PostgresHosts(pool)
-    world, _ = await load_world(pool)
+    world, cast = await load_world(pool)
+    if spec.starts is not None:
+        _start_world(spec.starts, list(cast))
     router = Router(RayCalls().call, lambda: load_routes(hosts), spec.router)
     await router.start()
     cache = open_cache(spec.redis_url)
@@ -75,6 +95,30 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
         await pushes.close()
         await cache.close()
         await pool.close()
+
+
+def bridge_spec(
+    settings: Settings, dsn: str, cache_url: str | None, token: str, *, replicas: int, processes: int
+) -> BridgeSpec:
+    """What the settings say about a replica. ``processes``: among how many the database connections are shared."""
+    return BridgeSpec(
+        dsn=dsn,
+        token=token,
+        redis_url=cache_url,
+        data_dir=str(settings.data_dir),
+        replicas=replicas,
+        pool=pool_options(settings, processes),
+        router=RouterOptions(deadline_s=settings.command_timeout_s, call_s=settings.command_timeout_s * 0.9),
+        cors_origins=settings.cors_origins,
+        log_level=settings.log_level.upper(),
+    )
+
+
+def _start_world(starts: WorldStart, cast: Sequence[str]) -> None:
+    """Start the supervisor, or find the one another replica started; hosts come up behind it. Nobody waits: a bridge is
+    well without them, and commands wait in its router."""
+    own = own_residents(starts.residence, cast, starts.own_actors_max)
+    start_supervisor(starts.host, Plan(hosts=starts.hosts, own=own, lease_s=starts.lease_s))
 
 
 async def _scripted_mind() -> Mapping[str, Any]:
