@@ -126,6 +126,14 @@ class RayCalls:
             raise Unavailable(f"host {host}") from failed
         return reply
 
+    async def stats(self, host: str) -> dict[str, Any]:
+        """What a host counts. Raises Unavailable."""
+        try:
+            counts: dict[str, Any] = await (await self.handle(host)).stats.remote()
+        except RayError as failed:
+            raise Unavailable(f"host {host}") from failed
+        return counts
+
     async def handle(self, host: str) -> ActorHandle:
         """The handle of a host. Raises Unavailable when no such actor runs."""
         handle = self._handles.get(host)

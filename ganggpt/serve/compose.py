@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from ganggpt.persistence.world_store import load_world
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.health import disk_probe, memory_probe
+from ganggpt.serve.host_watch import HostWatch
 from ganggpt.serve.parts import BridgeParts
 
 
@@ -68,8 +71,13 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
     world, cast = await load_world(pool)
     if spec.starts is not None:
         _start_world(spec.starts, list(cast))
-    router = Router(RayCalls().call, lambda: load_routes(hosts), spec.router)
+    calls = RayCalls()
+    router = Router(calls.call, lambda: load_routes(hosts), spec.router)
     await router.start()
+    metrics = Metrics()
+    watch = HostWatch(partial(_host_names, hosts), calls.stats)
+    metrics.registry.register(watch)
+    watching = asyncio.create_task(watch.run())
     cache = open_cache(spec.redis_url)
     pushes = PostgresPushes(pool, spec.redis_url)
     try:
@@ -87,10 +95,11 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
                 "disk": disk_probe(Path(spec.data_dir)),
             },
             faction_ids=tuple(world.factions),
-            metrics=Metrics(),
+            metrics=metrics,
             limits=spec.limits,
         )
     finally:
+        watching.cancel()
         await router.close()
         await pushes.close()
         await cache.close()
@@ -119,6 +128,10 @@ def _start_world(starts: WorldStart, cast: Sequence[str]) -> None:
     well without them, and commands wait in its router."""
     own = own_residents(starts.residence, cast, starts.own_actors_max)
     start_supervisor(starts.host, Plan(hosts=starts.hosts, own=own, lease_s=starts.lease_s))
+
+
+async def _host_names(hosts: PostgresHosts) -> list[str]:
+    return [host.name for host in await hosts.alive()]
 
 
 async def _scripted_mind() -> Mapping[str, Any]:
