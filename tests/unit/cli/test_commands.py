@@ -1,0 +1,103 @@
+"""The command line in this process: what people and machines see, and how errors end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ganggpt.cli import main
+from ganggpt.cli.screen import screen
+from ganggpt.config import Settings, variable_of
+
+ROOT = Path(__file__).resolve().parents[3]
+Outcome = tuple[int, str, str]
+
+
+@pytest.fixture(autouse=True)
+def _plain_screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable_of(field), raising=False)
+    monkeypatch.chdir(ROOT)
+    yield
+    screen.as_json = screen.debug = False
+
+
+@pytest.fixture
+def ganggpt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    def run(*words: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["ganggpt", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_a_good_world_is_counted_for_machines(ganggpt: Callable[..., Outcome]) -> None:
+    status, out, _ = ganggpt("world", "check", "--json")
+    assert status == 0
+    assert json.loads(out)["npcs"] >= 40
+
+
+def test_a_bad_world_is_refused_with_file_and_line(ganggpt: Callable[..., Outcome], tmp_path: Path) -> None:
+    (tmp_path / "world.yaml").write_text("world: {name: 5}\n")
+    status, out, err = ganggpt("world", "check", str(tmp_path))
+    assert status == 2
+    assert "world.yaml:1" in err
+    assert out == ""
+
+
+def test_an_error_for_machines_is_one_json_line(ganggpt: Callable[..., Outcome], tmp_path: Path) -> None:
+    status, out, err = ganggpt("world", "check", str(tmp_path), "--json")
+    assert status == 2
+    assert json.loads(out)["error"]["code"] == "world_invalid"
+    assert "Traceback" not in err
+
+
+def test_every_bad_setting_is_named_without_a_traceback(
+    ganggpt: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SERVER_PORT", "many")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    status, _, err = ganggpt("up", "--data-dir", str(tmp_path))
+    assert status == 2
+    assert "SERVER_PORT" in err
+    assert "LOG_LEVEL" in err
+    assert "Traceback" not in err
+
+
+def test_status_of_an_empty_directory_says_so_and_exits_with_3(ganggpt: Callable[..., Outcome], tmp_path: Path) -> None:
+    status, out, _ = ganggpt("status", "--json", "--data-dir", str(tmp_path))
+    assert status == 3
+    assert json.loads(out) == {"running": False, "data_dir": str(tmp_path)}
+
+
+def test_down_where_nothing_runs_is_no_error(ganggpt: Callable[..., Outcome], tmp_path: Path) -> None:
+    status, out, _ = ganggpt("down", "--json", "--data-dir", str(tmp_path))
+    assert status == 0
+    assert json.loads(out)["stopped"] is False
+
+
+def test_a_port_out_of_range_is_a_usage_error(ganggpt: Callable[..., Outcome]) -> None:
+    status, _, err = ganggpt("up", "--port", "70000")
+    assert status == 2
+    assert "65535" in err
+
+
+def test_the_demo_does_not_touch_a_directory_in_use(ganggpt: Callable[..., Outcome], tmp_path: Path) -> None:
+    (tmp_path / "something").touch()
+    status, _, err = ganggpt("demo", "--data-dir", str(tmp_path))
+    assert status == 2
+    assert "is not empty" in err
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "demo", "bench", "migrate"])
+def test_every_command_speaks_json(ganggpt: Callable[..., Outcome], command: str) -> None:
+    status, out, _ = ganggpt(command, "--help")
+    assert status == 0
+    assert "--json" in out

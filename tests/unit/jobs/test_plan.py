@@ -1,0 +1,51 @@
+"""How much runs where."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganggpt.config import Settings
+from ganggpt.jobs.plan import Machine, host_count, own_actors_max, plan_of, ray_slots
+
+GIB = 1024**3
+CAST = [f"npc:n{n}" for n in range(30)] + [f"faction:f{n}" for n in range(5)]
+
+
+def settings(**chosen: object) -> Settings:
+    return Settings.model_construct(**{**Settings.model_construct().model_dump(), **chosen})
+
+
+@pytest.mark.parametrize(("cpus", "hosts"), [(1, 1), (2, 1), (4, 2), (16, 8)])
+def test_half_of_the_cpus_carry_shared_hosts(cpus: int, hosts: int) -> None:
+    assert host_count(settings(), Machine(cpus, 8 * GIB)) == hosts
+
+
+@pytest.mark.parametrize(("gib", "own"), [(1, 1), (4, 4), (8, 8), (64, 12)])
+def test_processes_of_their_own_follow_memory_up_to_twelve(gib: int, own: int) -> None:
+    assert own_actors_max(settings(), Machine(2, gib * GIB)) == own
+
+
+def test_what_is_set_is_used() -> None:
+    machine = Machine(2, 4 * GIB)
+    chosen = settings(hosts=7, own_actors_max=0)
+    assert host_count(chosen, machine) == 7
+    assert plan_of(chosen, machine, CAST).own == ()
+
+
+def test_factions_come_first_under_auto() -> None:
+    own = plan_of(settings(), Machine(2, 4 * GIB), CAST).own
+    assert len(own) == 4
+    assert all(actor.startswith("faction:") for actor in own)
+
+
+def test_own_takes_all_of_the_cast_and_shared_nobody() -> None:
+    machine = Machine(2, 4 * GIB)
+    assert set(plan_of(settings(residence="own"), machine, CAST).own) == set(CAST)
+    assert plan_of(settings(residence="shared"), machine, CAST).own == ()
+
+
+@pytest.mark.parametrize("hosts", [1, 8, 100])
+def test_every_plan_fits_the_slots_of_the_local_node(hosts: int) -> None:
+    machine, chosen = Machine(2, 64 * GIB), settings(hosts=hosts, residence="own")
+    plan = plan_of(chosen, machine, CAST)
+    assert plan.hosts * 0.5 + len(plan.own) * 0.01 < ray_slots(chosen, machine)
