@@ -27,7 +27,8 @@ from ganggpt.actors.outbox import Outbox
 from ganggpt.actors.passivation import Passivation
 from ganggpt.actors.ports import CommandPort
 from ganggpt.actors.reminders import Reminders
-from ganggpt.actors.shards import Residences
+from ganggpt.actors.routing import residences_of
+from ganggpt.actors.shards import Residences, shared_shard
 from ganggpt.actors.waker import Waker
 from ganggpt.domain.ids import command_id_text, command_id_time_s, derived_command_id
 from ganggpt.domain.kinds import VERSION, TurnRecord, decode_command, decode_turn, encode_command, encode_turn
@@ -135,6 +136,7 @@ class Host:
         self._ahead_s = registration.now_s - time.monotonic()
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._draining = False
+        self._leaving: frozenset[str] = frozenset()
         self.ready = asyncio.Event()
         self._late: set[asyncio.Task[None]] = set()
         self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
@@ -181,7 +183,10 @@ class Host:
 
     async def refresh_shards(self) -> None:
         """Read anew which shards this incarnation holds, and pick up what their last owner left undone."""
+        rows = await self.ports.hosts.routes()
         held = await self.ports.hosts.held(self.epoch)
+        read = residences_of(rows)
+        self.residences = Residences(read.shards, read.own | self._leaving)
         if held != self.shards:
             self.shards = held
             self.outbox.rescan()
@@ -399,11 +404,42 @@ class Host:
                 self._ahead_s = max(self._ahead_s, now_s - time.monotonic())
             await asyncio.sleep(max(0.0, self.options.beat_s - (time.monotonic() - began)))
 
+    async def carve_out(self, actor: str) -> None:
+        """Let an actor of this host become a shard of its own: from here on its commands are sent elsewhere.
+
+        Raises Moved where this host does not hold it, and Unavailable or Fenced where nothing was changed.
+        """
+        shard = self.residences.shard_of(actor)
+        if shard not in self.shards or shard == actor:
+            raise Moved(actor)
+        self._leaving |= {actor}
+        self.residences = Residences(self.residences.shards, self.residences.own | {actor})
+        activation = self.hot.pop(actor, None)
+        try:
+            if activation is not None:
+                await self.committer.durable(activation.written)
+                await self.flusher.flush()
+                await self.passivation.snapshot([activation])
+            await self.ports.hosts.change_residence(self.epoch, actor, shard, own=True)
+        finally:
+            self._leaving -= {actor}
+            await self.refresh_shards()
+
+    async def give_back(self) -> None:
+        """The end of a host of one actor: the actor goes back to its hash shard."""
+        await self._quiesce()
+        shard = shared_shard(self.name, self.residences.shards)
+        await self.ports.hosts.change_residence(self.epoch, self.name, shard, own=False)
+        await self.ports.hosts.retire(self.epoch)
+
     async def drain(self) -> None:
         """Stop taking, make everything durable, flush it, snapshot every activation and give the shards back."""
+        await self._quiesce()
+        await self.ports.hosts.retire(self.epoch)
+
+    async def _quiesce(self) -> None:
         self._draining = True
         self.shards = frozenset()
         await self.committer.drain()
         await self.flusher.flush()
         await self.passivation.passivate(list(self.hot.values()))
-        await self.ports.hosts.retire(self.epoch)

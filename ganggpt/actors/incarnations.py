@@ -68,6 +68,14 @@ class Incarnations:
         if self._host is not None:
             await self._host.drain()
 
+    async def carve_out(self, actor: str) -> None:
+        """Let an actor become a shard of its own."""
+        await (await self._current()).carve_out(actor)
+
+    async def give_back(self) -> None:
+        """End the residence of its own of the one actor of this host."""
+        await (await self._current()).give_back()
+
     async def passivate(self) -> int:
         """Put every activation to sleep now; returns how many (for tests and benchmarks of waking)."""
         host = await self._current()

@@ -39,12 +39,17 @@ class Outbox:
         self._settled: list[Letter] = []
         self._work = asyncio.Event()
         self._scan_now = False
+        self._unread = True
 
     def __len__(self) -> int:
         return len(self._known)
 
     def post(self, letters: Iterable[Letter]) -> None:
-        """Letters whose commit held."""
+        """Letters whose commit held. Until the table was read once they stay there, because older ones go first."""
+        if not self._unread:
+            self._take(letters)
+
+    def _take(self, letters: Iterable[Letter]) -> None:
         for letter in letters:
             key = (letter.sender, letter.seq, letter.n)
             if key in self._known:
@@ -61,7 +66,7 @@ class Outbox:
 
     def rescan(self) -> None:
         """Look into the table at once: this host has new shards."""
-        self._scan_now = True
+        self._scan_now = self._unread = True
         self._work.set()
 
     async def run(self) -> None:
@@ -84,9 +89,14 @@ class Outbox:
 
     async def _scan(self) -> None:
         host = self._host
-        if host.shards:
-            older_than_s = 0.0 if not self._known else RESCAN_S
-            self.post(await host.ports.journal.letters(sorted(host.shards), older_than_s, LETTERS_MAX))
+        unread, self._unread = self._unread, False
+        try:
+            letters = await host.ports.journal.letters(sorted(host.shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
+        except Unavailable:
+            self._unread = unread
+            self._scan_now = True
+            raise
+        self._take(letters)
 
     async def _settle(self) -> None:
         while self._settled:

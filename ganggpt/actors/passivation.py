@@ -33,7 +33,7 @@ class Passivation:
         while True:
             await asyncio.sleep(host.options.sweep_s)
             try:
-                await self._snapshot([host.hot[a] for a in host.ripe if a in host.hot])
+                await self.snapshot([host.hot[a] for a in host.ripe if a in host.hot])
                 host.ripe.clear()
                 await self.passivate(self._sleepy())
             except Unavailable:
@@ -46,7 +46,7 @@ class Passivation:
         for start in range(0, len(activations), CHUNK):
             chunk = [a for a in activations[start : start + CHUNK] if a.state is not None]
             seqs = [a.seq for a in chunk]
-            await self._snapshot([a for a in chunk if a.seq > a.snapshot_seq])
+            await self.snapshot([a for a in chunk if a.seq > a.snapshot_seq])
             for activation, seq in zip(chunk, seqs, strict=True):
                 if activation.seq == seq and activation.actor not in host.dirty:
                     host.hot.pop(activation.actor, None)
@@ -54,7 +54,8 @@ class Passivation:
         host.counts.passivated += gone
         return gone
 
-    async def _snapshot(self, activations: Sequence[Activation]) -> None:
+    async def snapshot(self, activations: Sequence[Activation]) -> None:
+        """Store where these activations are, once that is durable."""
         host = self._host
         for start in range(0, len(activations), CHUNK):
             chunk = activations[start : start + CHUNK]

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import ray
@@ -22,6 +23,7 @@ from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_clu
 from ganggpt.domain.ids import kind_of
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.partitions import ensure_partitions
 from ganggpt.persistence.pool import PoolOptions, open_pool
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,14 @@ class _HostProcess:
     async def drain(self) -> None:
         """Make everything durable and release the shards; the process ends by the caller's hand."""
         await (await self._opened).drain()
+
+    async def carve_out(self, actor: str) -> None:
+        """Let an actor become a shard of its own."""
+        await (await self._opened).carve_out(actor)
+
+    async def give_back(self) -> None:
+        """Put the one actor of this host back into its hash shard."""
+        await (await self._opened).give_back()
 
     async def passivate(self) -> int:
         """Put every activation to sleep."""
@@ -126,6 +136,10 @@ class RayCalls:
             raise Unavailable(f"host {host}") from failed
         return reply
 
+    def drop(self, host: str) -> None:
+        """Forget a handle: the actor was ended on purpose."""
+        self._handles.pop(host, None)
+
     async def stats(self, host: str) -> dict[str, Any]:
         """What a host counts. Raises Unavailable."""
         try:
@@ -182,8 +196,22 @@ class RayFleet(Fleet):
 
     async def refresh(self, name: str) -> None:
         """See Fleet."""
+        await self._ask(name, "refresh")
+
+    async def carve_out(self, name: str, actor: str) -> None:
+        """See Fleet."""
+        await self._ask(name, "carve_out", actor)
+
+    async def give_back(self, actor: str) -> None:
+        """See Fleet."""
+        await self._ask(actor, "give_back")
+        ray.kill(await self._calls.handle(actor))
+        self._calls.drop(actor)
+
+    async def _ask(self, name: str, method: str, *arguments: str) -> None:
+        handle = await self._calls.handle(name)
         try:
-            await asyncio.wait_for(_as_future((await self._calls.handle(name)).refresh.remote()), CALL_S)
+            await asyncio.wait_for(_as_future(getattr(handle, method).remote(*arguments)), CALL_S)
         except (RayError, TimeoutError) as failed:
             raise Unavailable(f"host {name}") from failed
 
@@ -204,7 +232,7 @@ class SupervisorActor:
 
     async def _live(self, spec: HostSpec, plan: Plan) -> None:
         pool = await open_pool(spec.dsn, spec.pool)
-        supervisor = Supervisor(PostgresHosts(pool), RayFleet(spec, RayCalls()), plan)
+        supervisor = Supervisor(PostgresHosts(pool), RayFleet(spec, RayCalls()), plan, partial(ensure_partitions, pool))
         try:
             await supervisor.boot()
         except GangGPTError as failed:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from ganggpt.actors.routing import residences_of
+from ganggpt.actors.shards import Routes, shared_shard
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
 
 log = logging.getLogger(__name__)
+
+
+HOUSE_EVERY_S: Final = 3600.0
 
 
 class Fleet(Protocol):
@@ -34,16 +40,26 @@ class Fleet(Protocol):
         """Tell a host that its shards changed. Raises Unavailable."""
         ...
 
+    async def carve_out(self, name: str, actor: str) -> None:
+        """Let a host release an actor into a shard of its own. Raises Unavailable."""
+        ...
+
+    async def give_back(self, actor: str) -> None:
+        """Put an actor of a host of its own back into its hash shard, and end that host. Raises Unavailable."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What should run: the number of shared hosts and the actors with a residence of their own.
 
-    ``lease_s``: how long a host may be silent before it is fenced, by the database's clock.
+    ``companions_max``: how many companions of players who are online may have one besides. ``lease_s``: how long a host
+    may be silent before it is fenced, by the database's clock.
     """
 
     hosts: int
     own: tuple[str, ...]
+    companions_max: int = 0
     lease_s: float = 10.0
     round_s: float = 1.0
     starts_at_once: int = 3
@@ -60,6 +76,13 @@ def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> t
     return tuple(ranked if residence == "own" else ranked[:own_actors_max])
 
 
+def plan_for(residence: str, cast: Sequence[str], *, hosts: int, own_actors_max: int, lease_s: float) -> Plan:
+    """The plan of a world with this cast. What the cast leaves of ``own_actors_max`` is for companions."""
+    own = own_residents(residence, cast, own_actors_max)
+    companions_max = 0 if residence == "shared" else max(0, own_actors_max - len(own))
+    return Plan(hosts, own, companions_max, lease_s)
+
+
 def host_names(count: int) -> list[str]:
     """Names of the shared hosts of a plan."""
     return [f"host:{n}" for n in range(count)]
@@ -68,10 +91,13 @@ def host_names(count: int) -> list[str]:
 class Supervisor:
     """Owns no state but the plan. ``boot`` once, then ``run`` for ever."""
 
-    def __init__(self, hosts: PostgresHosts, fleet: Fleet, plan: Plan) -> None:
+    def __init__(
+        self, hosts: PostgresHosts, fleet: Fleet, plan: Plan, keep_house: Callable[[], Awaitable[object]]
+    ) -> None:
         self._hosts = hosts
         self._fleet = fleet
         self._plan = plan
+        self._keep_house = keep_house
         self.booted = asyncio.Event()
 
     async def boot(self) -> None:
@@ -96,11 +122,15 @@ class Supervisor:
         self.booted.set()
 
     async def run(self) -> None:
-        """Look after everything, round after round."""
+        """Look after everything, round after round; and now and then after the house (new parts of the journal)."""
+        house_at_s = 0.0
         while True:
             await asyncio.sleep(self._plan.round_s)
             try:
                 await self.round()
+                if time.monotonic() >= house_at_s:
+                    await self._keep_house()
+                    house_at_s = time.monotonic() + HOUSE_EVERY_S
             except Unavailable as away:
                 log.warning("supervisor waits: %s", away)
 
@@ -114,6 +144,26 @@ class Supervisor:
         for row in orphans:
             if row.residence == "own":
                 await self._fleet.start(row.shard, "own")
+        await self._house_companions()
+
+    async def _house_companions(self) -> None:
+        """A companion whose owner is online moves into a process of its own while there is room, and back after."""
+        rows = await self._hosts.routes()
+        routes = Routes(residences_of(rows), {row.shard: row.host for row in rows if row.host is not None})
+        housed = {actor for actor in routes.residences.own if actor.startswith("companion:")}
+        if not housed and not self._plan.companions_max:
+            return
+        wanted = await self._hosts.companions_at_play(self._plan.companions_max)
+        for actor in housed.difference(wanted):
+            await self._fleet.give_back(actor)
+            host = routes.holders.get(shared_shard(actor, routes.residences.shards))
+            if host is not None:
+                await self._fleet.refresh(host)
+        for actor in wanted:
+            host = routes.host_of(actor)
+            if actor not in housed and host is not None:
+                await self._fleet.carve_out(host, actor)
+                await self._fleet.start(actor, "own")
 
     async def _adopt(self, shards: Sequence[str]) -> None:
         if not shards:
@@ -136,7 +186,8 @@ class Supervisor:
     async def _settle_residences(self) -> None:
         rows = await self._hosts.routes()
         planned = frozenset(self._plan.own)
-        if frozenset(row.shard for row in rows if row.residence == "own") == planned:
+        own = frozenset(row.shard for row in rows if row.residence == "own" and not row.shard.startswith("companion:"))
+        if own == planned:
             return
         async with asyncio.timeout(self._plan.lease_s * 2):
             while not await self._hosts.plan_own(sorted(planned)):

@@ -62,6 +62,8 @@ class Waker:
             cold = [a for a in actors[start : start + LOAD_MAX] if a not in self._host.hot and self._holds(a)]
             stored = await self._host.ports.journal.load(cold)
             for actor in cold:
+                if not self._holds(actor):
+                    continue
                 if actor in stored and actor not in self._host.hot and actor not in self._mailboxes:
                     shard = self._host.residences.shard_of(actor)
                     self._host.hot[actor] = wake(ActorId(actor), shard, stored[actor], self._host.now_s())
@@ -95,6 +97,10 @@ class Waker:
         host = self._host
         stored = await host.ports.journal.load(actors)
         for actor in actors:
+            if not self._holds(actor):
+                # The actor or its shard went elsewhere during the read: not one turn of it may run here.
+                self._refuse(actor, Moved(actor))
+                continue
             if actor in host.hot:
                 activation = host.hot[actor]
             else:
@@ -106,9 +112,6 @@ class Waker:
                 except GangGPTError as error:
                     self._refuse(actor, error)
                     continue
-            if not self._holds(actor):
-                self._refuse(actor, Moved(actor))
-                continue
             host.hot[actor] = activation
             self._shards.pop(actor)
             for envelope, delivery, slot in self._mailboxes.pop(actor):

@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from ganggpt.actors.supervisor import Plan, own_residents
+from ganggpt.actors.supervisor import Plan, plan_for
 from ganggpt.config import Settings
 
 OWN_ACTOR_BYTES: Final = 75 * 1024 * 1024
@@ -55,8 +55,13 @@ def own_actors_max(settings: Settings, machine: Machine) -> int:
 
 def plan_of(settings: Settings, machine: Machine, cast: Sequence[str]) -> Plan:
     """What the supervisor should keep running for a world with this cast."""
-    own = own_residents(settings.residence, cast, own_actors_max(settings, machine))
-    return Plan(hosts=host_count(settings, machine), own=own, lease_s=settings.lease_s)
+    return plan_for(
+        settings.residence,
+        cast,
+        hosts=host_count(settings, machine),
+        own_actors_max=own_actors_max(settings, machine),
+        lease_s=settings.lease_s,
+    )
 
 
 def ray_slots(settings: Settings, machine: Machine) -> int:

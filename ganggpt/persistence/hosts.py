@@ -79,6 +79,17 @@ DELETE FROM hosts WHERE state = 'dead' AND started_at < clock_timestamp() - inte
 """
 
 
+_LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE"
+_CARVE: Final = "INSERT INTO shards (shard, residence) VALUES ($1, 'own') ON CONFLICT (shard) DO NOTHING"
+_UNCARVE: Final = "DELETE FROM shards WHERE shard = $1 AND residence = 'own'"
+_MOVE_LETTERS: Final = "UPDATE outbox SET shard = $2 WHERE sender = $1"
+_MOVE_REMINDERS: Final = "UPDATE reminders SET shard = $2 WHERE actor = $1"
+_COMPANIONS_AT_PLAY: Final = """
+SELECT c.actor FROM companions c JOIN players p ON p.id = c.player_id
+WHERE p.online AND c.actor IS NOT NULL ORDER BY c.created_at, c.actor LIMIT $1
+"""
+
+
 class Registration(Struct, frozen=True):
     """A fresh incarnation: its epoch, the database's clock at birth, and the predecessors' epochs it fenced."""
 
@@ -133,6 +144,11 @@ class HostTable(Protocol):
         """Actors with turns newer than what the predecessors of this epoch had flushed to the user's tables."""
         ...
 
+    async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
+        """Make an actor a shard of its own, or put it back into its hash ``shard``, with its letters and reminders.
+        The host that holds it says so, after it stopped taking commands for it. Raises Fenced."""
+        ...
+
 
 class PostgresHosts:
     """Ownership in Postgres. Owns nothing but the pool it was given."""
@@ -180,6 +196,23 @@ class PostgresHosts:
         """See HostTable."""
         with database_may_be_away():
             return [r["actor"] for r in await self._pool.fetch(_UNFLUSHED, epoch, timeout=self._timeout_s)]
+
+    async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
+        """See HostTable."""
+        home = actor if own else shard
+        with database_may_be_away():
+            async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+                if await connection.fetchval(_LIVE, epoch, timeout=self._timeout_s) is None:
+                    raise Fenced(actor, epoch)
+                await connection.execute(_CARVE if own else _UNCARVE, actor, timeout=self._timeout_s)
+                await connection.execute(_MOVE_LETTERS, actor, home, timeout=self._timeout_s)
+                await connection.execute(_MOVE_REMINDERS, actor, home, timeout=self._timeout_s)
+
+    async def companions_at_play(self, limit: int) -> Sequence[str]:
+        """Companions whose owners are online, the oldest first, as the flushed tables tell."""
+        with database_may_be_away():
+            rows = await self._pool.fetch(_COMPANIONS_AT_PLAY, limit, timeout=self._timeout_s)
+            return [r["actor"] for r in rows]
 
     async def alive(self) -> Sequence[LiveHost]:
         """Hosts that are not dead."""

@@ -16,7 +16,7 @@ from ganggpt.actors.opening import HostSpec
 from ganggpt.actors.ray_actors import RayCalls, start_supervisor
 from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
-from ganggpt.actors.supervisor import Plan, own_residents
+from ganggpt.actors.supervisor import plan_for
 from ganggpt.config import Settings
 from ganggpt.domain.kinds import KINDS
 from ganggpt.jobs.stores import pool_options
@@ -126,8 +126,14 @@ def bridge_spec(
 def _start_world(starts: WorldStart, cast: Sequence[str]) -> None:
     """Start the supervisor, or find the one another replica started; hosts come up behind it. Nobody waits: a bridge is
     well without them, and commands wait in its router."""
-    own = own_residents(starts.residence, cast, starts.own_actors_max)
-    start_supervisor(starts.host, Plan(hosts=starts.hosts, own=own, lease_s=starts.lease_s))
+    plan = plan_for(
+        starts.residence,
+        cast,
+        hosts=starts.hosts,
+        own_actors_max=starts.own_actors_max,
+        lease_s=starts.lease_s,
+    )
+    start_supervisor(starts.host, plan)
 
 
 async def _host_names(hosts: PostgresHosts) -> list[str]:

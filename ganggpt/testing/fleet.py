@@ -34,6 +34,15 @@ class LocalFleet:
         """See Fleet."""
         await self.host(name).refresh()
 
+    async def carve_out(self, name: str, actor: str) -> None:
+        """See Fleet."""
+        await self.host(name).carve_out(actor)
+
+    async def give_back(self, actor: str) -> None:
+        """See Fleet."""
+        await self.host(actor).give_back()
+        await self.kill(actor)
+
     def host(self, name: str) -> Incarnations:
         """The incarnations of a running host. Raises Unavailable."""
         if name not in self._hosts or self._hosts[name][1].done():

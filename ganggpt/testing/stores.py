@@ -170,6 +170,23 @@ class MemoryHosts:
         """See HostTable."""
         return sorted(self._db.turns)
 
+    async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
+        """See HostTable."""
+        db = self._db
+        if epoch in db.dead:
+            raise Fenced(actor, epoch)
+        if own:
+            db.shards.setdefault(actor, ("own", None))
+        else:
+            db.shards.pop(actor, None)
+        home = actor if own else shard
+        for key, (_, letter) in db.outbox.items():
+            if letter.sender == actor:
+                db.outbox[key] = (home, letter)
+        for name, (_, reminder) in db.reminders.items():
+            if name[0] == actor:
+                db.reminders[name] = (home, reminder)
+
 
 class MemoryFlush:
     """The flush port: keeps the last flushed state of every actor, encoded."""
