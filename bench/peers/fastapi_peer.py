@@ -25,7 +25,7 @@ from bench.peers.npc import CREATE_TABLE, INSERT, INSERT_MANY, Npc
 
 TABLE = "peer_fastapi"
 LIMITS = {"frame_bytes_max": 1 << 20, "commands_max": 1000, "in_flight_max": 10_000, "text_max": 500}
-POOL_SIZE = 8
+POOL_SIZE = 16
 FRAMES_AT_ONCE_MAX = 64
 
 Row = tuple[str, int, UUID, str, int, float]
@@ -81,10 +81,12 @@ class Peer:
         return command["to"], seq, UUID(bytes=command["id"]), seen["what"], seen["weight"], npc.mood
 
     async def _commit(self, rows: list[Row]) -> None:
-        async with self._pool.acquire() as connection, connection.transaction():
-            if self._insert_many:
-                await connection.execute(INSERT_MANY.format(table=TABLE), *zip(*rows, strict=True))
-            else:
+        if self._insert_many:
+            await self._pool.execute(INSERT_MANY.format(table=TABLE), *zip(*rows, strict=True))
+        elif len(rows) == 1:  # one statement is a transaction
+            await self._pool.execute(INSERT.format(table=TABLE), *rows[0])
+        else:
+            async with self._pool.acquire() as connection, connection.transaction():
                 for row in rows:
                     await connection.execute(INSERT.format(table=TABLE), *row)
 
