@@ -218,7 +218,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int)
     asked = parser.parse_args()
     options = BenchOptions(quick=asked.quick, only=tuple(asked.only), rounds=asked.rounds)
-    result = asyncio.run(run(options))
+    try:
+        result = asyncio.run(run(options))
+    except GangGPTError as failed:
+        print(failed, file=sys.stderr)
+        return 2
     if asked.json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
