@@ -22,6 +22,8 @@ from ganggpt.jobs.world_ports import ray_directory
 NOT_RUNNING: Final = 3
 """Exit status of ``status`` where nothing runs, as init scripts have it."""
 _STOP_SLACK_S: Final = 60.0
+_ONE_WISH_S: Final = 1.0
+_NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
 _SHOWN: Final = ("bridge", "docs", "dashboard", "metrics", "health", "token_file", "data_dir")
 
 
@@ -39,12 +41,14 @@ async def run_up(settings: Settings) -> None:
     starting = asyncio.create_task(runtime.start())
     try:
         if not await signals.before(starting):
+            await _cancelled(starting)
             return
         run = starting.result()
         show_run(run)
         watch = asyncio.create_task(_look_after(runtime))
         if await signals.before(watch):
             watch.result()
+        await _cancelled(watch)
     finally:
         await _stop(runtime, signals)
 
@@ -103,48 +107,56 @@ async def _look_after(runtime: Runtime) -> None:
 
 
 async def _stop(runtime: Runtime, signals: _Signals) -> None:
-    """Stop with draining; another Ctrl-C skips what is left of that."""
+    """Stop with draining; another Ctrl-C skips what is left of the draining, nothing skips the stopping."""
     stopping = asyncio.create_task(runtime.stop())
     try:
-        if not await signals.before(stopping):
-            screen.say("[yellow]not waiting any longer[/]")
-            await runtime.stop(drain=False)
-        elif late := stopping.result():
+        while not await signals.before(stopping):
+            screen.say("[yellow]not waiting for the drain any longer[/]")
+            runtime.hurry()
+        if late := stopping.result():
             screen.say(f"[yellow]not drained in time: {', '.join(late)}; they wake from the journal[/]")
     finally:
         signals.close()
         screen.rest()
 
 
+async def _cancelled(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 class _Signals:
-    """Counts SIGINT and SIGTERM; each one ends the wait that is under way."""
+    """Takes SIGINT and SIGTERM as the wish to end what is under way."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._asked = asyncio.Event()
+        self._last_s = -_ONE_WISH_S
         self.arm()
 
     def arm(self) -> None:
         """Take the signals, also from whoever took them meanwhile."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._asked.set)
+        for number in _NUMBERS:
+            self._loop.add_signal_handler(number, self._ask)
 
     async def before(self, task: asyncio.Task[Any]) -> bool:
-        """Wait for the task, or cancel it at the next signal; whether it ended by itself. Does not raise its error."""
+        """Wait for the task or the next wish; whether the task ended. It is left as it is, its error included."""
         asked = asyncio.create_task(self._asked.wait())
         try:
             await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return True
             self._asked.clear()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            return False
+            return task.done()
         finally:
             asked.cancel()
 
     def close(self) -> None:
         """Signals do again what they did before."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _NUMBERS:
             self._loop.remove_signal_handler(number)
+
+    def _ask(self) -> None:
+        # A terminal signals its whole group, and a wrapper such as timeout(1) or make passes the signal on again.
+        if self._loop.time() - self._last_s >= _ONE_WISH_S:
+            self._asked.set()
+        self._last_s = self._loop.time()

@@ -62,8 +62,10 @@ class Runtime:
         self._ray_thread = RayThread()
         self._head: LocalHead | None = None
         self._joined = False
+        self._owned = False
         self._hosts_started = False
         self._bridge_started = False
+        self._draining: asyncio.Task[list[str]] | None = None
         self._began_s = time.monotonic()
 
     async def start(self) -> Run:
@@ -71,6 +73,7 @@ class Runtime:
         settings = self._settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock.take()
+        self._owned = True
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
@@ -103,15 +106,15 @@ class Runtime:
             if self._head is not None and (ended := self._head.ended()):
                 raise StartFailed("Ray", f"{ended} ended while the world ran", "Start again: nothing acked is lost.")
 
-    async def stop(self, *, drain: bool = True) -> list[str]:
+    async def stop(self) -> list[str]:
         """Close the bridge, drain the hosts, stop everything that was started. Returns hosts that were not drained in
         time; what they had acked is in the journal."""
-        undrained: list[str] = []
+        if not self._owned:
+            return []
+        self._draining = asyncio.create_task(self._close_and_drain())
         try:
-            if self._bridge_started and drain:
-                await self._step("bridge closed", self._stop_bridge())
-            if self._hosts_started and drain:
-                undrained = await self._step("hosts drained", self._drain())
+            await asyncio.wait((self._draining,))
+            undrained = [] if self._draining.cancelled() else self._draining.result()
         finally:
             remove_run(self._settings.data_dir)
             if self._head is not None:
@@ -122,6 +125,18 @@ class Runtime:
             await self._step("stores stopped", self._stores.stop())
             self._lock.release()
         return undrained
+
+    def hurry(self) -> None:
+        """Skip what is left of the draining of a ``stop`` that runs."""
+        if self._draining is not None:
+            self._draining.cancel()
+
+    async def _close_and_drain(self) -> list[str]:
+        if self._head is not None and self._head.ended():
+            return []
+        if self._bridge_started:
+            await self._step("bridge closed", self._stop_bridge())
+        return await self._step("hosts drained", self._drain()) if self._hosts_started else []
 
     async def _start_stores(self) -> StoreAddresses:
         redis = asyncio.create_task(self._step("Redis", self._stores.start_redis()))
@@ -195,13 +210,16 @@ class Runtime:
         raise StartFailed("the bridge", f"{url} said {said}", "The Ray dashboard and its logs name the cause.")
 
     async def _stop_bridge(self) -> None:
+        from ray.exceptions import RayError
+        from ray.serve.exceptions import RayServeException
+
         from ganggpt.serve.app import remove_bridge
 
         try:
             async with asyncio.timeout(_SERVE_STOP_S):
                 await remove_bridge()
-        except TimeoutError:
-            log.warning("the bridge did not close within %.0f s; clients find out by the cut", _SERVE_STOP_S)
+        except (RayError, RayServeException, RuntimeError, TimeoutError) as failed:
+            log.warning("the bridge did not close in order (%r); clients find out by the cut", failed)
 
     async def _drain(self) -> list[str]:
         from ganggpt.actors.ray_actors import drain_world

@@ -28,7 +28,7 @@ _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 _LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Ray speaks here. Not 127.0.0.1 on Linux: Ray replaces that by the machine's outer address in every driver."""
 _STOP_S: Final = 10.0
-_STRAYS: Final = ("gcs_server", "raylet", "haproxy")
+_SERVERS: Final = ("gcs_server", "raylet", "haproxy")
 _PROXY_START: Final = """#!{python} -IS
 # Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
 import ctypes, os, sys
@@ -164,7 +164,7 @@ class LocalHead:
 
     def ended(self) -> str:
         """Names of processes of the head that ended by themselves; empty while all is well. Only looks."""
-        return ", ".join(str(kind) for kind, _ in self._node.dead_processes())
+        return "" if self._node is None else ", ".join(str(kind) for kind, _ in self._node.dead_processes())
 
     def stop(self) -> None:
         """Leave and end every process of the head. Harmless when nothing runs."""
@@ -205,15 +205,17 @@ def haproxy_binary() -> Path | None:
 
 
 def end_strays(directory: Path) -> None:
-    """End processes of an earlier run of this very directory that outlived it (its name stands in their arguments)."""
-    _end([process for process in psutil.process_iter() if _belongs_to(process, directory)])
+    """End processes of an earlier run of this very directory that outlived it: servers that name it in their arguments,
+    and Ray's workers and node agents that write logs there (an agent without a raylet lingers for a minute)."""
+    _end([process for process in psutil.process_iter() if _belongs_to(process, f"{directory}/")])
 
 
-def _belongs_to(process: psutil.Process, directory: Path) -> bool:
+def _belongs_to(process: psutil.Process, prefix: str) -> bool:
     try:
-        if process.pid == os.getpid() or process.name() not in _STRAYS:
-            return False
-        return any(f"{directory}/" in word for word in process.cmdline())
+        name = process.name()
+        if name in _SERVERS:
+            return any(prefix in word for word in process.cmdline())
+        return name.startswith("ray::") and any(file.path.startswith(prefix) for file in process.open_files())
     except psutil.Error:
         return False
 

@@ -28,7 +28,7 @@ sockets may have 107 and append 70."""
 
 @dataclass(frozen=True, slots=True)
 class WorldPorts:
-    """Ports of a runtime. ``replicas`` is the first of 40 for HTTP, ``replicas_grpc`` the first of 40 for gRPC."""
+    """Ports of a runtime. ``replicas`` is the first of 20 for HTTP, ``replicas_grpc`` the first of 20 for gRPC."""
 
     server: int
     dashboard: int
@@ -41,7 +41,7 @@ class WorldPorts:
     replicas: int
     replicas_grpc: int
 
-    REPLICAS_MAX = 40
+    REPLICAS_MAX = 20
 
 
 def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
@@ -53,7 +53,10 @@ def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
     for n in range(_BLOCKS):
         first = _FIRST_PORT + (start + n) % _BLOCKS * _BLOCK
         block = range(first, first + _BLOCK)
-        if server in block or dashboard in block or not all(map(is_free, [*block[:8], block[20], block[60]])):
+        # A replica's port rests for a minute after its end, so replicas start at the first free one.
+        replicas, grpc = _first_free(block[20:40]), _first_free(block[60:80])
+        taken = server in block or dashboard in block or not all(map(is_free, block[:8]))
+        if taken or replicas is None or grpc is None:
             continue
         return WorldPorts(
             server=server or block[0],
@@ -64,10 +67,14 @@ def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
             fallback_grpc=block[5],
             dashboard_metrics=block[6],
             node_metrics=block[7],
-            replicas=block[20],
-            replicas_grpc=block[60],
+            replicas=replicas,
+            replicas_grpc=grpc,
         )
     raise StartFailed("the runtime", "no free block of ports from 20000 to 31999", "Stop some other worlds.")
+
+
+def _first_free(ports: range) -> int | None:
+    return next(filter(is_free, ports), None)
 
 
 def is_free(port: int) -> bool:
