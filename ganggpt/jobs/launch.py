@@ -61,6 +61,7 @@ class Runtime:
         self._addresses: StoreAddresses | None = None
         self._ray_thread = RayThread()
         self._head: LocalHead | None = None
+        self._ray_starting: asyncio.Future[str] | None = None
         self._joined = False
         self._owned = False
         self._hosts_started = False
@@ -117,10 +118,12 @@ class Runtime:
             undrained = [] if self._draining.cancelled() else self._draining.result()
         finally:
             remove_run(self._settings.data_dir)
+            if self._ray_starting is not None:
+                await asyncio.wait((self._ray_starting,))
             if self._head is not None:
-                await self._step("Ray stopped", self._in_ray_thread(self._head.stop))
+                await self._step("Ray stopped", asyncio.to_thread(self._head.stop))
             elif self._joined:
-                await self._in_ray_thread(_leave_cluster)
+                await asyncio.to_thread(_leave_cluster)
             await asyncio.to_thread(self._ray_thread.close)
             await self._step("stores stopped", self._stores.stop())
             self._lock.release()
@@ -150,14 +153,16 @@ class Runtime:
         return self._addresses
 
     async def _start_ray(self) -> str:
-        if self._head is None:
-            address = self._settings.ray_address
+        address = self._settings.ray_address
+        if self._head is not None:
+            head, slots = self._head, ray_slots(self._settings, self._machine)
+            self._ray_starting = self._in_ray_thread(lambda: head.start(slots))
+        else:
             assert address is not None
-            found = await self._in_ray_thread(lambda: join_cluster(address))
             self._joined = True
-            return found
-        head, slots = self._head, ray_slots(self._settings, self._machine)
-        return await self._in_ray_thread(lambda: head.start(slots))
+            self._ray_starting = self._in_ray_thread(lambda: join_cluster(address))
+        # Shielded: a thread cannot be interrupted, and a stop has to wait for what it started.
+        return await asyncio.shield(self._ray_starting)
 
     async def _start_serve(self, ray: Awaitable[str], ports: WorldPorts) -> None:
         await ray
@@ -270,8 +275,8 @@ class Runtime:
             ready_s=round(time.monotonic() - self._began_s, 2),
         )
 
-    async def _in_ray_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._ray_thread.pool, work)
+    def _in_ray_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._ray_thread.pool, work)
 
     async def _step(self, name: str, work: Awaitable[T]) -> T:
         """Await one part, tell about it, and bound it. Raises StartFailed where it takes too long."""

@@ -88,7 +88,8 @@ class RayThread:
 
 
 class LocalHead:
-    """Owns a Ray head of this process. All methods block and belong into the Ray thread.
+    """Owns a Ray head of this process. All methods block; ``start`` and ``start_dashboard`` belong into the Ray thread,
+    ``stop`` outside of it, so that it need not wait for a dashboard that is still starting.
 
     ``slots`` is the logical number of CPUs: room for what the plan starts, not a count of cores.
     """
@@ -170,7 +171,7 @@ class LocalHead:
         """Leave and end every process of the head. Harmless when nothing runs."""
         import ray
 
-        ours = _started_by(self._node) if self._node is not None else []
+        ours = _children_with(f"{self._directory}/")
         ray.shutdown()
         if self._node is not None:
             self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
@@ -220,13 +221,14 @@ def _belongs_to(process: psutil.Process, prefix: str) -> bool:
         return False
 
 
-def _started_by(node: Any) -> list[psutil.Process]:
-    """All processes of a head and what they started: workers and proxies outlive a killed raylet by seconds."""
+def _children_with(prefix: str) -> list[psutil.Process]:
+    """Our children that name a directory, and what they started: workers and proxies outlive a killed raylet by
+    seconds, and Ray itself does not know a dashboard yet that is just starting."""
     found: list[psutil.Process] = []
-    for _, process in node.live_processes():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            head = psutil.Process(process.pid)
-            found += [head, *head.children(recursive=True)]
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any(prefix in word for word in child.cmdline()):
+                found += [child, *child.children(recursive=True)]
     return found
 
 
