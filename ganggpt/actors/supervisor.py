@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from ganggpt.actors.routing import residences_of
 from ganggpt.actors.shards import Routes, shared_shard
 from ganggpt.errors import StartFailed, Unavailable
-from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.hosts import PostgresHosts, RouteRow
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Plan:
     companions_max: int = 0
     lease_s: float = 10.0
     round_s: float = 1.0
-    starts_at_once: int = 3
+    starts_at_once: int = 2
 
 
 def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> tuple[str, ...]:
@@ -98,28 +98,15 @@ class Supervisor:
         self._fleet = fleet
         self._plan = plan
         self._keep_house = keep_house
-        self.booted = asyncio.Event()
 
     async def boot(self) -> None:
-        """Make the plan true: residences, hosts, shards. Idempotent; a restarted supervisor finds it all in place.
-
-        Raises StartFailed when another cluster runs this world.
+        """Settle residences, start the shared hosts and give them their shards. Idempotent: a restarted supervisor
+        finds it all in place. Hosts of one actor are started by ``run``, because that takes a while on a small machine
+        and commands for them wait in the routers meanwhile. Raises Unavailable.
         """
         await self._settle_residences()
-        gate = asyncio.Semaphore(self._plan.starts_at_once)
-
-        async def start(name: str, kind: str) -> None:
-            async with gate:
-                await self._fleet.start(name, kind)
-
-        names = [(name, "shared") for name in host_names(self._plan.hosts)]
-        names += [(actor, "own") for actor in self._plan.own]
-        started = await asyncio.gather(*(start(name, kind) for name, kind in names), return_exceptions=True)
-        for failed in started:
-            if isinstance(failed, BaseException):
-                raise failed
-        await self.round()
-        self.booted.set()
+        await self._start([(name, "shared") for name in host_names(self._plan.hosts)])
+        await self._adopt_orphans()
 
     async def run(self) -> None:
         """Look after everything, round after round; and now and then after the house (new parts of the journal)."""
@@ -135,16 +122,31 @@ class Supervisor:
                 log.warning("supervisor waits: %s", away)
 
     async def round(self) -> None:
-        """One look: fence the silent, give orphans a home."""
+        """One look: fence the silent, give orphans a home, see to the companions."""
         for name in await self._hosts.fence_stale(self._plan.lease_s):
             log.warning("host %s was silent for %.0f s and is fenced", name, self._plan.lease_s)
-            await self._fleet.restart(name, "own" if name in self._plan.own else "shared")
+            await self._fleet.restart(name, "shared" if name in host_names(self._plan.hosts) else "own")
+        orphans = await self._adopt_orphans()
+        await self._start([(row.shard, "own") for row in orphans if row.residence == "own"])
+        await self._house_companions()
+
+    async def _adopt_orphans(self) -> Sequence[RouteRow]:
         orphans = await self._hosts.orphans()
         await self._adopt([row.shard for row in orphans if row.residence == "shared"])
-        for row in orphans:
-            if row.residence == "own":
-                await self._fleet.start(row.shard, "own")
-        await self._house_companions()
+        return orphans
+
+    async def _start(self, hosts: Sequence[tuple[str, str]]) -> None:
+        """Start hosts, a few at a time. Raises what the first one to fail raised, once all are done."""
+        gate = asyncio.Semaphore(self._plan.starts_at_once)
+
+        async def start(name: str, kind: str) -> None:
+            async with gate:
+                await self._fleet.start(name, kind)
+
+        started = await asyncio.gather(*(start(*host) for host in hosts), return_exceptions=True)
+        for failed in started:
+            if isinstance(failed, BaseException):
+                raise failed
 
     async def _house_companions(self) -> None:
         """A companion whose owner is online moves into a process of its own while there is room, and back after."""

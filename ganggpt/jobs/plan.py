@@ -16,7 +16,8 @@ from ganggpt.config import Settings
 
 OWN_ACTOR_BYTES: Final = 75 * 1024 * 1024
 _OWN_SHARE: Final = 0.08
-_OWN_MAX: Final = 12
+_OWN_PER_CPU: Final = 2
+"""Starting a process of its own costs an actor some 3 s of a CPU, and idling about 1 % of one."""
 _CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
 _SLOTS_SPARE: Final = 8
 """Logical CPUs left for jobs, actors that come and go, and Serve."""
@@ -47,10 +48,10 @@ def host_count(settings: Settings, machine: Machine) -> int:
 
 
 def own_actors_max(settings: Settings, machine: Machine) -> int:
-    """Processes of their own under ``auto``: as set, else 8 % of memory, at most twelve."""
+    """Processes of their own under ``auto``: as set, else 8 % of memory, at most two a CPU."""
     if settings.own_actors_max is not None:
         return settings.own_actors_max
-    return min(_OWN_MAX, int(machine.memory_bytes * _OWN_SHARE) // OWN_ACTOR_BYTES)
+    return min(_OWN_PER_CPU * machine.cpus, int(machine.memory_bytes * _OWN_SHARE) // OWN_ACTOR_BYTES)
 
 
 def plan_of(settings: Settings, machine: Machine, cast: Sequence[str]) -> Plan:

@@ -56,8 +56,8 @@ async def test_an_npc_answers_over_the_bridge_and_remembers_what_it_was_given(
 
 
 async def test_the_operator_finds_the_cast_in_the_ray_dashboard_by_name_and_class(world: LiveWorld) -> None:
-    own = [r["name"] for r in await world.pool.fetch("SELECT name FROM hosts WHERE kind = 'own' AND state = 'live'")]
-    assert len(own) == OWN_ACTORS
+    live = "SELECT array_agg(name) FROM hosts WHERE kind = 'own' AND state = 'live' HAVING count(*) = $1"
+    own = await until_row(world, live, OWN_ACTORS, within_s=60)
     token = (Path(world.run.data_dir) / "ray-token").read_text().strip()
     async with (
         httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as dashboard,
@@ -85,7 +85,8 @@ async def actors_in(dashboard: httpx.AsyncClient, address: str) -> list[dict[str
 @pytest.mark.parametrize("carrier", [MARA, "faction"])
 async def test_a_killed_host_loses_no_ack_and_answers_everything_once(world: LiveWorld, carrier: str) -> None:
     if carrier == "faction":
-        carrier = await world.pool.fetchval("SELECT name FROM hosts WHERE kind = 'own' AND state = 'live' LIMIT 1")
+        live = "SELECT name FROM hosts WHERE kind = 'own' AND state = 'live' LIMIT 1"
+        carrier = str(await until_row(world, live, within_s=60))
         cast = "SELECT split_part(actor, ':', 2) FROM cast_members WHERE kind = 'faction' AND actor <> $1 LIMIT 1"
         shift = {"other": await world.pool.fetchval(cast, carrier), "delta": 1}
         work = [WireCommand(carrier, "ShiftRelation", {**shift, "cause": f"{n}"}) for n in range(60)]
