@@ -181,6 +181,8 @@ class RayFleet(Fleet):
             max_concurrency=1000,
             num_cpus=cpus,
             scheduling_strategy="SPREAD",
+            # A record of every call in the GCS would cost more than the call; actors themselves stay listed.
+            enable_task_events=False,
         ).remote(self._spec.named(name, kind))
         try:
             await asyncio.wait_for(_as_future(handle.ready.remote()), START_S)
