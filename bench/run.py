@@ -81,7 +81,7 @@ class _Bench:
         logs = self.options.work_dir / "logs"
         naive = NaiveRayPeer(self.dsn, self.home / "ray", logs)
         known: list[System] = [self.ours, *websocket_peers(self.dsn, self.node, logs), naive]
-        asked = [system for system in known if self.options.wants(system.name.removesuffix("-tuned"))]
+        asked = [system for system in known if self.options.wants(_part_of(system.name))]
         for system in asked:
             if system.absent_because is not None:
                 self._excuse(system.name, system.absent_because)
@@ -158,6 +158,11 @@ class _Bench:
         }
         for name in names.get(system, ()):
             self.result.reasons.setdefault(name, f"{system}: {why}")
+
+
+def _part_of(system: str) -> str:
+    """Under which name a system is asked for: variants of a peer go by the peer's."""
+    return system if system in PARTS else system.partition("-")[0]
 
 
 async def run(options: BenchOptions) -> BenchResult:

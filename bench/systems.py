@@ -141,7 +141,9 @@ class NaiveRayPeer:
         port = free_port()
         argv = python("bench.peers.naive_ray", "--dsn", self._dsn, "--port", str(port), "--npcs", str(NPCS))
         argv += ["--ray-dir", str(self._ray_dir)]
-        self._child = Child(self.name, argv, self._logs / "naive-ray.log", {"RAY_AUTH_MODE": "disabled"})
+        self._child = Child(
+            self.name, argv, self._logs / "naive-ray.log", {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+        )
         await self._child.start()
         await until_ready(self._child, port)
         return Address(f"http://127.0.0.1:{port}/event", "http")
@@ -153,9 +155,9 @@ class NaiveRayPeer:
 
 
 def websocket_peers(dsn: str, node: NodeInstall, logs: Path) -> list[WebSocketPeer]:
-    """Peers (b) and (c), each as one would write it and with its writes tuned."""
+    """Peers (b) and (c), each in three ways to write: an event, a frame at a time, a frame in one statement."""
     peers = []
-    for insert, suffix in (("each", ""), ("many", "-tuned")):
+    for insert, suffix in (("each", ""), ("frame", "-frame"), ("many", "-tuned")):
         to_database = ["--dsn", dsn, "--insert", insert]
         peers.append(WebSocketPeer(f"fastapi{suffix}", python("bench.peers.fastapi_peer", *to_database), logs))
         node_argv = [node.node or "node", str(node.directory / "peer.mjs"), *to_database]

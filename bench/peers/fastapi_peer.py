@@ -1,8 +1,9 @@
 """Peer (b): FastAPI and asyncpg on uvloop, one process with all NPCs in memory, game servers on a WebSocket.
 
-Each frame is one transaction: the NPCs' state moves in memory, one INSERT for each event, the replies leave after the
-commit. Frames of one connection run side by side on a pool of connections. ``--insert many`` is the same program tuned
-to one INSERT a frame. What it leaves out of ours: one writer at a time, exactly-once, and waking up after a crash.
+The NPCs' state moves in memory; each event is committed for itself, as one INSERT, side by side on a pool of
+connections; the replies of a frame leave after its commits. ``--insert frame`` makes a frame one transaction (so its
+events stand or fall together), ``--insert many`` one INSERT. What it leaves out of ours: one writer at a time,
+exactly-once, and waking up after a crash.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ Row = tuple[str, int, UUID, str, int, float]
 class Peer:
     """Owns the NPCs and the pool."""
 
-    def __init__(self, dsn: str, insert_many: bool) -> None:
-        self._dsn, self._insert_many = dsn, insert_many
+    def __init__(self, dsn: str, insert: str) -> None:
+        self._dsn, self._insert = dsn, insert
         self._npcs: defaultdict[str, Npc] = defaultdict(Npc)
 
     @asynccontextmanager
@@ -81,19 +82,19 @@ class Peer:
         return command["to"], seq, UUID(bytes=command["id"]), seen["what"], seen["weight"], npc.mood
 
     async def _commit(self, rows: list[Row]) -> None:
-        if self._insert_many:
+        if self._insert == "many":
             await self._pool.execute(INSERT_MANY.format(table=TABLE), *zip(*rows, strict=True))
-        elif len(rows) == 1:  # one statement is a transaction
-            await self._pool.execute(INSERT.format(table=TABLE), *rows[0])
+        elif self._insert == "each":  # one statement is a transaction
+            await asyncio.gather(*(self._pool.execute(INSERT.format(table=TABLE), *row) for row in rows))
         else:
             async with self._pool.acquire() as connection, connection.transaction():
                 for row in rows:
                     await connection.execute(INSERT.format(table=TABLE), *row)
 
 
-def build(dsn: str, insert_many: bool) -> FastAPI:
+def build(dsn: str, insert: str) -> FastAPI:
     """The application."""
-    peer = Peer(dsn, insert_many)
+    peer = Peer(dsn, insert)
     app = FastAPI(lifespan=peer.open)
     app.websocket("/v1/bridge")(peer.serve)
 
@@ -108,10 +109,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--dsn", required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--insert", choices=["each", "many"], default="each")
+    parser.add_argument("--insert", choices=["each", "frame", "many"], default="each")
     asked = parser.parse_args()
     uvicorn.run(
-        build(asked.dsn, asked.insert == "many"),
+        build(asked.dsn, asked.insert),
         host="127.0.0.1",
         port=asked.port,
         loop="uvloop",

@@ -1,8 +1,8 @@
 // Peer (c): Node, ws and pg, one process with all NPCs in memory, game servers on a WebSocket.
 //
-// Each frame is one transaction: the NPCs' state moves in memory, one INSERT for each event, the replies leave after the
-// commit. Frames of one connection run side by side on a pool of connections. `--insert many` is the same program tuned
-// to one INSERT a frame. What it leaves out of ours: one writer at a time, exactly-once, and waking up after a crash.
+// The NPCs' state moves in memory; each event is committed for itself, as one INSERT, side by side on a pool of
+// connections; the replies of a frame leave after its commits. `--insert frame` makes a frame one transaction (so its
+// events stand or fall together), `--insert many` one INSERT. What it leaves out of ours: one writer at a time, exactly-once, and waking up after a crash.
 
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
@@ -48,7 +48,8 @@ async function commit(rows) {
     const columns = rows[0].map((_, column) => rows.map((row) => row[column]));
     return pool.query({ ...INSERT_MANY, values: columns });
   }
-  if (rows.length === 1) return pool.query({ ...INSERT, values: rows[0] }); // one statement is a transaction
+  // One statement is a transaction.
+  if (asked.insert === "each") return Promise.all(rows.map((values) => pool.query({ ...INSERT, values })));
   const client = await pool.connect();
   try {
     await client.query("BEGIN");

@@ -20,9 +20,9 @@ def test_half_of_the_cpus_carry_shared_hosts(cpus: int, hosts: int) -> None:
     assert host_count(settings(), Machine(cpus, 8 * GIB)) == hosts
 
 
-@pytest.mark.parametrize(("gib", "own"), [(1, 1), (4, 4), (8, 8), (64, 12)])
-def test_processes_of_their_own_follow_memory_up_to_twelve(gib: int, own: int) -> None:
-    assert own_actors_max(settings(), Machine(2, gib * GIB)) == own
+@pytest.mark.parametrize(("cpus", "gib", "own"), [(2, 1, 1), (2, 4, 4), (2, 64, 4), (8, 8, 8), (8, 64, 16)])
+def test_processes_of_their_own_follow_memory_up_to_two_a_cpu(cpus: int, gib: int, own: int) -> None:
+    assert own_actors_max(settings(), Machine(cpus, gib * GIB)) == own
 
 
 def test_what_is_set_is_used() -> None:
