@@ -202,7 +202,8 @@ class Settings(BaseSettings):
         None, ge=0, le=10_000,
         **_setting(
             "GANGGPT_OWN_ACTORS_MAX", _RUNTIME,
-            "Processes of their own under `auto`; unset is 8 % of memory in steps of 75 MiB, at most 2 a CPU.", "0 to 10000",
+            "Processes of their own under `auto`; unset is 8 % of memory in steps of 75 MiB, at most 2 a CPU.",
+            "0 to 10000",
         ),
     )  # fmt: skip
     ray_address: str | None = Field(
