@@ -97,6 +97,8 @@ class Incarnations:
         }
 
     async def _current(self) -> Host:
+        if self._host is not None:
+            return self._host
         try:
             async with asyncio.timeout(self._options.delivery_s):
                 await self._live.wait()

@@ -155,9 +155,9 @@ class Router:
             await self._again(batch, Unavailable("the routing table"))
             return
         try:
-            replies = decode_replies(
-                await asyncio.wait_for(self._call(host, encode_batch([p.envelope for p in batch])), self.options.call_s)
-            )
+            async with asyncio.timeout(self.options.call_s):
+                answer = await self._call(host, encode_batch([p.envelope for p in batch]))
+            replies = decode_replies(answer)
         except asyncio.CancelledError:
             for pending in batch:
                 self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
