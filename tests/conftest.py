@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -106,6 +109,41 @@ def _passable_directory() -> Iterator[Path]:
     with root as that user, Postgres (which does not run as root) would be cut off from its data in the middle."""
     with tempfile.TemporaryDirectory(prefix="ganggpt-tests-") as home:
         yield Path(home)
+
+
+def _pgbouncer_settings(database: str, home: Path) -> Path:
+    """Settings of a PgBouncer in transaction mode with two connections behind it, on a socket in ``home``."""
+    parts = urlsplit(database)
+    home.chmod(0o777)
+    (home / "users.txt").write_text('"ganggpt" ""\n')
+    settings = home / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\nworld = host={parse_qs(parts.query)['host'][0]} dbname={parts.path[1:]} user=ganggpt\n"
+        f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {home}\nauth_type = any\n"
+        f"auth_file = {home}/users.txt\npool_mode = transaction\ndefault_pool_size = 2\n"
+    )
+    return settings
+
+
+@pytest.fixture
+async def pgbouncer(database: str) -> AsyncIterator[str | None]:
+    """The dsn of the test's database behind a real PgBouncer, or None where there is none on PATH."""
+    binary = shutil.which("pgbouncer")
+    if binary is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="pgb-") as home:
+        settings = _pgbouncer_settings(database, Path(home))
+        # It refuses to run as root, and only the server's own user may use the server's socket.
+        user = ["-u", "postgres"] if os.geteuid() == 0 else []
+        process = await asyncio.create_subprocess_exec(binary, *user, str(settings), stderr=asyncio.subprocess.PIPE)
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            while b"process up" not in (line := await process.stderr.readline()):
+                assert line, "pgbouncer ended at once"
+        yield f"postgresql://ganggpt@/world?host={home}&port=6432"
+        process.terminate()
+        await asyncio.wait_for(process.communicate(), 20)
 
 
 async def _administer(server: EmbeddedPostgres, statement: str) -> None:

@@ -14,6 +14,7 @@ from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import CommitUnknown, Fenced, Unavailable
 from ganggpt.persistence.hosts import HostTable, PostgresHosts
 from ganggpt.persistence.journal import Batch, Journal, Letter, PostgresJournal
+from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
 
 pytestmark = pytest.mark.integration
@@ -38,8 +39,8 @@ class Stores:
             self.memory.assign(name, shards)
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def stores(request: pytest.FixtureRequest, pool: asyncpg.Pool) -> AsyncIterator[Stores]:
+@pytest.fixture(params=["memory", "postgres", "pgbouncer"])
+async def stores(request: pytest.FixtureRequest, pool: asyncpg.Pool, pgbouncer: str | None) -> AsyncIterator[Stores]:
     kinds = {shard: "own" if ":" in shard and not shard.startswith("s:") else "shared" for shard in SHARDS}
     if request.param == "memory":
         database = MemoryDatabase(time.time, kinds)
@@ -49,8 +50,18 @@ async def stores(request: pytest.FixtureRequest, pool: asyncpg.Pool) -> AsyncIte
         return
     await pool.execute("INSERT INTO game_servers (name) VALUES ('ls-1'), ('ls-2')")
     await pool.executemany("INSERT INTO shards (shard, residence) VALUES ($1, $2)", list(kinds.items()))
+    if request.param == "postgres":
+        yield over(pool)
+    elif pgbouncer is None:
+        pytest.skip("no pgbouncer on PATH (Debian package pgbouncer)")
+    else:
+        async with await open_pool(pgbouncer, PoolOptions(max_size=6, pgbouncer=True)) as pooled:
+            yield over(pooled)
+
+
+def over(pool: asyncpg.Pool) -> Stores:
     hosts = PostgresHosts(pool)
-    yield Stores(PostgresJournal(pool, "host:0"), hosts, hosts, None, pool)
+    return Stores(PostgresJournal(pool, "host:0"), hosts, hosts, None, pool)
 
 
 def batch(actor: str = "npc:a", first: int = 1, count: int = 1) -> Batch:
