@@ -245,17 +245,15 @@ class Runtime:
         )
 
     def _bridge_spec(self, addresses: StoreAddresses, token: str) -> BridgeSpec:
-        from ganggpt.serve.compose import BridgeSpec
+        from ganggpt.serve.compose import bridge_spec
 
-        processes = host_count(self._settings, self._machine) + 2
-        return BridgeSpec(
-            dsn=addresses.dsn,
-            token=token,
-            redis_url=addresses.redis_url,
-            data_dir=str(self._settings.data_dir),
+        return bridge_spec(
+            self._settings,
+            addresses.dsn,
+            addresses.redis_url,
+            token,
             replicas=max(1, self._machine.cpus // 2),
-            pool=pool_options(self._settings, processes),
-            log_level=self._settings.log_level.upper(),
+            processes=host_count(self._settings, self._machine) + 2,
         )
 
     def _run(self, ray_address: str, ports: WorldPorts) -> Run:

@@ -16,6 +16,7 @@ from ganggpt.testing.game_server import GameServer
 from ganggpt.testing.world_process import WorldProcess, token_of
 
 OWN_ACTORS = 2
+ORIGIN = "https://admin.ganggpt.example"
 
 
 @dataclass
@@ -48,7 +49,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveW
     process = WorldProcess(
         tmp_path_factory.mktemp("world"),
         "--port", "0", "--dashboard-port", "0",
-        environment={"GANGGPT_OWN_ACTORS_MAX": str(OWN_ACTORS)},
+        environment={"GANGGPT_OWN_ACTORS_MAX": str(OWN_ACTORS), "CORS_ORIGINS": ORIGIN},
     )  # fmt: skip
     run = await process.start()
     headers = {"Authorization": f"Bearer {token_of(run)}"}

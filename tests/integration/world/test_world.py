@@ -15,7 +15,7 @@ import redis.asyncio
 from ganggpt.domain.ids import new_command_id
 from ganggpt.testing.game_server import GameServer
 from ganggpt.testing.wire import WireCommand
-from tests.integration.world.conftest import OWN_ACTORS, LiveWorld
+from tests.integration.world.conftest import ORIGIN, OWN_ACTORS, LiveWorld
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -168,6 +168,15 @@ async def test_health_metrics_and_api_docs_are_open_and_the_rest_is_not(world: L
     assert (await world.rest.get("/openapi.json", headers={"Authorization": ""})).json()["paths"]
     locked = await world.rest.get("/v1/npcs/mara", headers={"Authorization": "Bearer wrong"})
     assert locked.status_code == 401
+
+
+async def test_a_browser_of_a_named_origin_may_read_and_others_may_not(world: LiveWorld) -> None:
+    asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "Authorization"}
+    allowed = await world.rest.options("/v1/npcs/mara", headers={**asks, "Origin": ORIGIN, "Authorization": ""})
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == ORIGIN
+    refused = await world.rest.options("/v1/npcs/mara", headers={**asks, "Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in refused.headers
 
 
 async def test_views_are_cached_in_redis_under_the_keys_of_the_seed(world: LiveWorld) -> None:
