@@ -10,7 +10,21 @@ from ganggpt.actors.window import Window
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import KINDS, decode_state, decode_turn, encode_state
 from ganggpt.domain.turn import Kind
+from ganggpt.errors import GangGPTError
 from ganggpt.persistence.journal import StoredActor
+
+
+class Unreadable(GangGPTError):
+    """What is stored of an actor cannot be read; the actor stays asleep, everybody else goes on."""
+
+    code = "unreadable"
+
+    def __init__(self, actor: str, problem: str) -> None:
+        super().__init__(actor, problem)
+        self.actor, self.problem = actor, problem
+
+    def __str__(self) -> str:
+        return f"what is stored of {self.actor!r} cannot be read: {self.problem}"
 
 
 class SnapshotBody(msgspec.Struct, frozen=True, array_like=True):
@@ -67,11 +81,18 @@ class Activation:
 
 
 def wake(actor: ActorId, shard: str, stored: StoredActor | None, now_s: float) -> Activation:
-    """Rebuild an activation: snapshot, then the turns after it."""
+    """Rebuild an activation: snapshot, then the turns after it. Raises Unreadable, NewerLayout."""
     activation = Activation(actor, shard)
     activation.touched_s = now_s
-    if stored is None:
-        return activation
+    if stored is not None:
+        try:
+            _recall(activation, stored, now_s)
+        except msgspec.MsgspecError as broken:
+            raise Unreadable(actor, str(broken)) from broken
+    return activation
+
+
+def _recall(activation: Activation, stored: StoredActor, now_s: float) -> None:
     if stored.snapshot is not None:
         body = _decoder.decode(stored.snapshot)
         activation.state = decode_state(activation.kind, body.state)
@@ -84,4 +105,3 @@ def wake(actor: ActorId, shard: str, stored: StoredActor | None, now_s: float) -
         activation.seq = turn.seq
         activation.window.add(turn.command_id, turn.seq, now_s)
     activation.window.prune(now_s)
-    return activation

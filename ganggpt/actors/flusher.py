@@ -23,6 +23,11 @@ class Flusher:
         self._host = host
         self._catch_up = True
         self._one_at_a_time = asyncio.Lock()
+        self._in_flight: dict[str, Activation] = {}
+
+    def owes(self, actor: str) -> bool:
+        """Whether the tables do not show the actor's last turn yet; such an actor must stay awake."""
+        return actor in self._host.dirty or actor in self._in_flight
 
     def catch_up(self) -> None:
         """New shards: flush whatever their last owner committed but did not flush."""
@@ -47,6 +52,7 @@ class Flusher:
                 return
             through_s = host.now_s()
             dirty, host.dirty = host.dirty, {}
+            self._in_flight = dirty
             changes = [(a, a.flushed, a.state) for a in dirty.values()]
             try:
                 await host.committer.durable(max(a.written for a in dirty.values()))
@@ -54,6 +60,8 @@ class Flusher:
             except BaseException:
                 host.dirty = dirty | host.dirty
                 raise
+            finally:
+                self._in_flight = {}
 
     async def _write(self, changes: list[tuple[Activation, Any, Any]], through_s: float) -> None:
         host = self._host

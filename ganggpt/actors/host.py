@@ -421,6 +421,10 @@ class Host:
                 await self.flusher.flush()
                 await self.passivation.snapshot([activation])
             await self.ports.hosts.change_residence(self.epoch, actor, shard, own=True)
+        except Unavailable:
+            if activation is not None:
+                self.hot[actor] = activation
+            raise
         finally:
             self._leaving -= {actor}
             await self.refresh_shards()

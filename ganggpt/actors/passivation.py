@@ -48,7 +48,7 @@ class Passivation:
             seqs = [a.seq for a in chunk]
             await self.snapshot([a for a in chunk if a.seq > a.snapshot_seq])
             for activation, seq in zip(chunk, seqs, strict=True):
-                if activation.seq == seq and activation.actor not in host.dirty:
+                if activation.seq == seq and not host.flusher.owes(activation.actor):
                     host.hot.pop(activation.actor, None)
                     gone += 1
         host.counts.passivated += gone

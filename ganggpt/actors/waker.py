@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -14,9 +15,12 @@ from ganggpt.actors.delivery import Delivery
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.errors import GangGPTError, Moved, Overloaded, Unavailable
+from ganggpt.persistence.journal import StoredActor
 
 if TYPE_CHECKING:
     from ganggpt.actors.host import Host
+
+log = logging.getLogger(__name__)
 
 LOAD_MAX: Final = 256
 """Actors per bulk read."""
@@ -66,7 +70,10 @@ class Waker:
                     continue
                 if actor in stored and actor not in self._host.hot and actor not in self._mailboxes:
                     shard = self._host.residences.shard_of(actor)
-                    self._host.hot[actor] = wake(ActorId(actor), shard, stored[actor], self._host.now_s())
+                    try:
+                        self._host.hot[actor] = wake(ActorId(actor), shard, stored[actor], self._host.now_s())
+                    except GangGPTError as error:
+                        log.warning("%s stays asleep: %s", actor, error)
 
     async def run(self) -> None:
         """Load for ever."""
@@ -101,23 +108,26 @@ class Waker:
                 # The actor or its shard went elsewhere during the read: not one turn of it may run here.
                 self._refuse(actor, Moved(actor))
                 continue
-            if actor in host.hot:
-                activation = host.hot[actor]
-            else:
-                activation = wake(ActorId(actor), self._shards[actor], stored.get(actor), host.now_s())
-                activation.flushed = activation.state
-            if activation.state is None and actor in host.ports.cast:
-                try:
-                    self._bring_to_life(activation)
-                except GangGPTError as error:
-                    self._refuse(actor, error)
-                    continue
+            try:
+                activation = host.hot.get(actor) or self._wake(actor, stored.get(actor))
+            except GangGPTError as error:
+                log.warning("%s stays asleep: %s", actor, error)
+                self._refuse(actor, error)
+                continue
             host.hot[actor] = activation
             self._shards.pop(actor)
             for envelope, delivery, slot in self._mailboxes.pop(actor):
                 host.take(activation, envelope, delivery, slot)
             if activation.state is None:
                 del host.hot[actor]
+
+    def _wake(self, actor: str, stored: StoredActor | None) -> Activation:
+        host = self._host
+        activation = wake(ActorId(actor), self._shards[actor], stored, host.now_s())
+        activation.flushed = activation.state
+        if activation.state is None and actor in host.ports.cast:
+            self._bring_to_life(activation)
+        return activation
 
     def _bring_to_life(self, activation: Activation) -> None:
         """The first turn of a member of the cast: the creating command its world file made."""

@@ -224,3 +224,22 @@ async def test_a_mistake_in_one_rule_is_an_error_for_that_command_alone(runtime:
     first, second = await runtime.ask_all([bad, good])
     assert first["error"]["code"] == "internal"
     assert second["ok"]
+
+
+async def test_an_actor_whose_store_is_broken_stays_asleep_and_harms_nobody(runtime: Runtime) -> None:
+    await runtime.ask("npc:mara", Talk("Hello"))
+    await runtime.ask("npc:otis", Spawn("Otis", "barber", "docks", None, {}, "gruff"), by="server:ls")
+    await runtime.fleet.host("host:0").passivate()
+    seq, _ = runtime.database.snapshots["npc:mara"]
+    runtime.database.snapshots["npc:mara"] = (seq, b"\x93\x01broken")
+    epoch = runtime.host("host:0").epoch
+    broken, well = await runtime.ask_all(
+        [
+            wrap(new_command_id(), "npc:mara", "player:ava", Talk("Hi")),
+            wrap(new_command_id(), "npc:otis", "player:ava", Talk("Hi")),
+        ]
+    )
+    assert broken["error"]["code"] == "unreadable"
+    assert not broken["error"]["retryable"]
+    assert well["ok"]
+    assert runtime.host("host:0").epoch == epoch
