@@ -7,11 +7,11 @@ ride along, or go within the flush interval when nothing durable comes by.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ganggpt.actors.clock import loop_s
 from ganggpt.errors import GangGPTError, Overloaded
 from ganggpt.persistence.journal import Batch, Journal, PushRow
 
@@ -72,7 +72,7 @@ class Committer:
         if len(self._open[-1]) >= ROWS_MAX:
             self._open.append(Batch())
         if not self._waiting:
-            self._opened_s = time.monotonic()
+            self._opened_s = loop_s()
         self._waiting += 1
         if durable:
             self._wanted.set()
@@ -116,13 +116,13 @@ class Committer:
             if not self._open:
                 self._open.append(Batch())
             self._in_flight = 1
-            began_s, opened_s = time.monotonic(), self._opened_s
+            began_s, opened_s = loop_s(), self._opened_s
             self._waiting -= len(batch)
             self._opened_s = began_s
             pushes = await self._journal.append(self._epoch, batch)
             self._in_flight = 0
             self.committed += 1
-            self._on_committed(batch, time.monotonic() - opened_s)
+            self._on_committed(batch, loop_s() - opened_s)
             if pushes:
                 self._on_pushes(pushes)
             self._release(self.committed, None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from ganggpt.actors.activation import Activation
+from ganggpt.actors.clock import loop_s
 from ganggpt.actors.committer import Committer
 from ganggpt.actors.delivery import Delivery
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
@@ -133,7 +133,7 @@ class Host:
         self.hot: dict[str, Activation] = {}
         self.dirty: dict[str, Activation] = {}
         self.ripe: set[str] = set()
-        self._ahead_s = registration.now_s - time.monotonic()
+        self._ahead_s = registration.now_s - loop_s()
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._draining = False
         self._leaving: frozenset[str] = frozenset()
@@ -155,7 +155,7 @@ class Host:
 
     def now_s(self) -> float:
         """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
-        return self._ahead_s + time.monotonic()
+        return self._ahead_s + loop_s()
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -395,14 +395,14 @@ class Host:
 
     async def _beat(self) -> None:
         while not self._draining:
-            began = time.monotonic()
+            began = loop_s()
             try:
                 now_s = await self.ports.hosts.beat(self.epoch)
             except Unavailable:
                 log.warning("%s: no heartbeat, the database is away", self.name)
             else:
-                self._ahead_s = max(self._ahead_s, now_s - time.monotonic())
-            await asyncio.sleep(max(0.0, self.options.beat_s - (time.monotonic() - began)))
+                self._ahead_s = max(self._ahead_s, now_s - loop_s())
+            await asyncio.sleep(max(0.0, self.options.beat_s - (loop_s() - began)))
 
     async def carve_out(self, actor: str) -> None:
         """Let an actor of this host become a shard of its own: from here on its commands are sent elsewhere.

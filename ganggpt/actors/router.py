@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
 from ganggpt.actors.ports import ReplySink
 from ganggpt.actors.shards import Routes
@@ -114,7 +114,7 @@ class Router:
 
     def submit(self, envelopes: Sequence[Envelope], sink: ReplySink) -> None:
         """See CommandPort."""
-        deadline = time.monotonic() + self.options.deadline_s
+        deadline = loop_s() + self.options.deadline_s
         for envelope in envelopes:
             if self._waiting >= self.options.queue_max:
                 sink(envelope.id, reply_error(envelope.id, Overloaded("the bridge", self.options.queue_max)))
@@ -180,7 +180,7 @@ class Router:
     async def _again(self, batch: list[Pending], why: GangGPTError) -> None:
         """Ask the routing table and send commands again, until their deadline."""
         self.retries += len(batch)
-        now = time.monotonic()
+        now = loop_s()
         late = [p for p in batch if p.deadline <= now]
         for pending in late:
             self._answer(pending, reply_error(pending.envelope.id, why))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing import residences_of
 from ganggpt.actors.shards import Routes, shared_shard
 from ganggpt.errors import StartFailed, Unavailable
@@ -115,9 +115,9 @@ class Supervisor:
             await asyncio.sleep(self._plan.round_s)
             try:
                 await self.round()
-                if time.monotonic() >= house_at_s:
+                if loop_s() >= house_at_s:
                     await self._keep_house()
-                    house_at_s = time.monotonic() + HOUSE_EVERY_S
+                    house_at_s = loop_s() + HOUSE_EVERY_S
             except Unavailable as away:
                 log.warning("supervisor waits: %s", away)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
 from ganggpt.actors.activation import Activation, wake
+from ganggpt.actors.clock import loop_s
 from ganggpt.actors.delivery import Delivery
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.domain.ids import ActorId, derived_command_id
@@ -82,14 +82,14 @@ class Waker:
             self._wanted.clear()
             while self._queue:
                 actors = [self._queue.popleft() for _ in range(min(len(self._queue), LOAD_MAX))]
-                began = time.monotonic()
+                began = loop_s()
                 try:
                     await self._load(actors)
                 except Unavailable as away:
                     for actor in actors:
                         self._refuse(actor, away)
                 self._host.counts.wakes += len(actors)
-                self._host.counts.wake_s += time.monotonic() - began
+                self._host.counts.wake_s += loop_s() - began
 
     def give_up(self) -> None:
         """The incarnation ended: send every parked command back to its router."""
