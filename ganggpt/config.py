@@ -196,7 +196,21 @@ class Settings(BaseSettings):
 
     hosts: int | None = Field(
         None, ge=1, le=1024,
-        **_setting("GANGGPT_HOSTS", _RUNTIME, "Shared hosts; unset is half the CPUs, at least 1.", "1 to 1024"),
+        **_setting("GANGGPT_HOSTS", _RUNTIME, "Shared hosts; unset is half the CPUs, at least 2.", "1 to 1024"),
+    )  # fmt: skip
+    cluster: str = Field(
+        "local", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        **_setting(
+            "GANGGPT_CLUSTER", _RUNTIME, "Name of this Ray cluster among those that share the database.",
+            "1 to 63 small letters, digits and dashes", "ganggpt-blue",
+        ),
+    )  # fmt: skip
+    bridge_url: str | None = Field(
+        None, pattern=r"^wss?://",
+        **_setting(
+            "GANGGPT_BRIDGE_URL", _RUNTIME, "Where game servers reach the bridge of this very cluster.", "ws://… or wss://…",
+            "wss://blue.ganggpt.example/v1/bridge",
+        ),
     )  # fmt: skip
     own_actors_max: int | None = Field(
         None, ge=0, le=10_000,

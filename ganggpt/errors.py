@@ -164,14 +164,14 @@ class Unavailable(GangGPTError):
 
 
 class Moved(GangGPTError):
-    """The host asked does not hold the actor's shard (any more); ask the routing table again."""
+    """The host asked does not hold the actor's shard (any more); ``to`` names the one that does, where it is known."""
 
     code = "moved"
     retryable = True
 
-    def __init__(self, actor: str) -> None:
-        super().__init__(actor)
-        self.actor = actor
+    def __init__(self, actor: str, to: str | None = None) -> None:
+        super().__init__(actor, to)
+        self.actor, self.to = actor, to
 
     @property
     def retry_after_ms(self) -> int:
@@ -179,6 +179,31 @@ class Moved(GangGPTError):
 
     def __str__(self) -> str:
         return f"{self.actor!r} is held by another host"
+
+    def as_wire(self) -> dict[str, Any]:
+        return super().as_wire() if self.to is None else {**super().as_wire(), "to": self.to}
+
+
+class Elsewhere(GangGPTError):
+    """The actor's shard is held in another cluster of this world; ``bridge`` is where that one is reached, if known."""
+
+    code = "elsewhere"
+    retryable = True
+
+    def __init__(self, actor: str, cluster: str, bridge: str | None) -> None:
+        super().__init__(actor, cluster, bridge)
+        self.actor, self.cluster, self.bridge = actor, cluster, bridge
+
+    @property
+    def retry_after_ms(self) -> int:
+        return 100
+
+    def __str__(self) -> str:
+        where = f" at {self.bridge}" if self.bridge else ""
+        return f"{self.actor!r} is held in cluster {self.cluster!r}; send the same command to its bridge{where}"
+
+    def as_wire(self) -> dict[str, Any]:
+        return super().as_wire() if self.bridge is None else {**super().as_wire(), "bridge": self.bridge}
 
 
 class Fenced(GangGPTError):

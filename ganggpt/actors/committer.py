@@ -97,11 +97,18 @@ class Committer:
             while True:
                 await self._wanted.wait()
                 self._wanted.clear()
+                if self.failed is not None:
+                    raise self.failed
                 await self._commit_open()
         except GangGPTError as error:
-            self.failed = error
-            self._release(self.ticket, error)
+            self.fail(error)
             raise
+
+    def fail(self, error: GangGPTError) -> None:
+        """End the incarnation: every waiter gets the error, nothing more is accepted, and ``run`` raises it."""
+        self.failed = error
+        self._release(self.ticket, error)
+        self._wanted.set()
 
     async def drain(self) -> None:
         """Commit everything that is open now."""
@@ -111,7 +118,7 @@ class Committer:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        while len(self._open[0]) or len(self._open) > 1:
+        while self.failed is None and (len(self._open[0]) or len(self._open) > 1):
             batch = self._open.popleft()
             if not self._open:
                 self._open.append(Batch())

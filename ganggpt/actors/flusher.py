@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ganggpt.actors.activation import Activation
@@ -21,7 +23,7 @@ class Flusher:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._catch_up = True
+        self._owed: dict[str, None] = {}
         self._one_at_a_time = asyncio.Lock()
         self._in_flight: dict[str, Activation] = {}
 
@@ -29,41 +31,54 @@ class Flusher:
         """Whether the tables do not show the actor's last turn yet; such an actor must stay awake."""
         return actor in self._host.dirty or actor in self._in_flight
 
-    def catch_up(self) -> None:
-        """New shards: flush whatever their last owner committed but did not flush."""
-        self._catch_up = True
+    def catch_up(self, shards: Iterable[str]) -> None:
+        """New shards whose last owner ended: flush whatever it committed but did not flush."""
+        self._owed.update(dict.fromkeys(shards))
 
     async def run(self) -> None:
         """Flush for ever."""
         while True:
             try:
-                if self._catch_up:
+                if self._owed:
                     await self._adopt()
                 await self.flush()
             except Unavailable:
                 log.warning("%s: the flush waits, the database is away", self._host.name)
             await asyncio.sleep(self._host.options.flush_s)
 
-    async def flush(self) -> None:
-        """Flush what is dirty now. Raises Unavailable, and keeps it dirty then."""
+    async def flush(self, only: Sequence[Activation] | None = None) -> None:
+        """Flush what is dirty now, or only these dirty activations. Raises Unavailable, and keeps it dirty then."""
         async with self._one_at_a_time:
-            host = self._host
-            if not host.dirty:
-                return
-            through_s = host.now_s()
-            dirty, host.dirty = host.dirty, {}
-            self._in_flight = dirty
-            changes = [(a, a.flushed, a.state) for a in dirty.values()]
-            try:
-                await host.committer.durable(max(a.written for a in dirty.values()))
-                await self._write(changes, through_s)
-            except BaseException:
-                host.dirty = dirty | host.dirty
-                raise
-            finally:
-                self._in_flight = {}
+            await self.flush_now(only)
 
-    async def _write(self, changes: list[tuple[Activation, Any, Any]], through_s: float) -> None:
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No flush runs meanwhile but what the caller asks of ``flush_now``."""
+        async with self._one_at_a_time:
+            yield
+
+    async def flush_now(self, only: Sequence[Activation] | None = None) -> None:
+        """``flush`` for one who holds the pause."""
+        host = self._host
+        through_s = host.now_s() if only is None else None
+        dirty: dict[str, Activation] = host.dirty
+        if only is not None:
+            dirty = {a.actor: a for a in only if a.actor in host.dirty}
+        if not dirty:
+            return
+        host.dirty = {} if only is None else {name: a for name, a in host.dirty.items() if name not in dirty}
+        self._in_flight = dirty
+        changes = [(a, a.flushed, a.state) for a in dirty.values()]
+        try:
+            await host.committer.durable(max(a.written for a in dirty.values()))
+            await self._write(changes, through_s)
+        except BaseException:
+            host.dirty = dirty | host.dirty
+            raise
+        finally:
+            self._in_flight = {}
+
+    async def _write(self, changes: list[tuple[Activation, Any, Any]], through_s: float | None) -> None:
         host = self._host
         rows = await host.ports.flush.flush(host.epoch, [(a.actor, old, new) for a, old, new in changes], through_s)
         host.counts.flushed_rows += rows
@@ -73,12 +88,13 @@ class Flusher:
 
     async def _adopt(self) -> None:
         """Wake the actors with unflushed turns; with nothing flushed yet, the whole state goes out again."""
-        host = self._host
-        unflushed = await host.ports.hosts.unflushed(host.epoch)
-        await host.waker.activate(list(unflushed))
+        host, owed = self._host, dict(self._owed)
+        recent = await host.ports.hosts.unflushed(host.epoch)
+        unflushed = [actor for actor in recent if host.residences.shard_of(actor) in owed]
+        await host.waker.activate(unflushed)
         for actor in unflushed:
             activation = host.hot.get(actor)
             if activation is not None:
                 activation.flushed = None
                 host.dirty[actor] = activation
-        self._catch_up = False
+        self._owed = {shard: None for shard in self._owed if shard not in owed}

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import zlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,12 +23,13 @@ from ganggpt.actors.committer import Committer
 from ganggpt.actors.delivery import Delivery
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.flusher import Flusher
+from ganggpt.actors.handover import HandOver
 from ganggpt.actors.outbox import Outbox
 from ganggpt.actors.passivation import Passivation
 from ganggpt.actors.ports import CommandPort
 from ganggpt.actors.reminders import Reminders
 from ganggpt.actors.routing import residences_of
-from ganggpt.actors.shards import Residences, shared_shard
+from ganggpt.actors.shards import Residences
 from ganggpt.actors.waker import Waker
 from ganggpt.domain.ids import command_id_text, command_id_time_s, derived_command_id
 from ganggpt.domain.kinds import VERSION, TurnRecord, decode_command, decode_turn, encode_command, encode_turn
@@ -129,14 +130,18 @@ class Host:
         self.ports = ports
         self.options = options
         self.counts = HostCounts()
-        self.shards: frozenset[str] = frozenset()
+        self.shards: dict[str, int] = {}
+        self.ownership = asyncio.Lock()
         self.hot: dict[str, Activation] = {}
         self.dirty: dict[str, Activation] = {}
         self.ripe: set[str] = set()
         self._ahead_s = registration.now_s - loop_s()
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._draining = False
-        self._leaving: frozenset[str] = frozenset()
+        self._retired = False
+        self._terms = 0
+        self._holders: Mapping[str, str] = {}
+        self._shards_at_s = 0.0
         self.ready = asyncio.Event()
         self._late: set[asyncio.Task[None]] = set()
         self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
@@ -152,6 +157,7 @@ class Host:
         self.reminders = Reminders(self)
         self.flusher = Flusher(self)
         self.passivation = Passivation(self)
+        self.handover = HandOver(self)
 
     def now_s(self) -> float:
         """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
@@ -169,6 +175,7 @@ class Host:
                 tasks.create_task(self.reminders.run())
                 tasks.create_task(self.flusher.run())
                 tasks.create_task(self.passivation.run())
+                tasks.create_task(self.handover.run())
                 tasks.create_task(self._announce())
                 tasks.create_task(self._beat())
         except BaseExceptionGroup as group:
@@ -180,17 +187,44 @@ class Host:
             for task in self._late:
                 task.cancel()
             self.waker.give_up()
+            self.handover.give_up()
 
     async def refresh_shards(self) -> None:
         """Read anew which shards this incarnation holds, and pick up what their last owner left undone."""
-        rows = await self.ports.hosts.routes()
-        held = await self.ports.hosts.held(self.epoch)
-        read = residences_of(rows)
-        self.residences = Residences(read.shards, read.own | self._leaving)
-        if held != self.shards:
-            self.shards = held
+        async with self.ownership:
+            rows = await self.ports.hosts.routes()
+            if self._draining:
+                return
+            self.residences = residences_of(rows)
+            cluster = self.ports.hosts.cluster
+            self._holders = {r.shard: r.host for r in rows if r.host is not None and r.cluster == cluster}
+            held = [r.shard for r in rows if r.epoch == self.epoch and r.shard not in self.handover.frozen_shards]
+            fresh = [shard for shard in held if shard not in self.shards]
+            owed = [row.shard for row in rows if row.shard in fresh and not row.flushed]
+            self.shards = {shard: self.shards.get(shard, 0) for shard in held}
+            self.hold(fresh)
+        if fresh:
             self.outbox.rescan()
-            self.flusher.catch_up()
+            self.flusher.catch_up(owed)
+
+    def hold(self, shards: Collection[str]) -> None:
+        """Begin a term of these shards. What was read of an actor in another term may be stale."""
+        for shard in shards:
+            self._terms += 1
+            self.shards[shard] = self._terms
+
+    def holder_of(self, shard: str) -> str | None:
+        """The host of this cluster that held a shard at the last look."""
+        return self._holders.get(shard)
+
+    def change_residence(self, actor: str, *, own: bool) -> None:
+        """An actor of this host became a shard of its own, or went back into its hash shard."""
+        others = self.residences.own - {actor}
+        self.residences = Residences(self.residences.shards, others | {actor} if own else others)
+        if own:
+            self.hold((actor,))
+        else:
+            del self.shards[actor]
 
     async def deliver(self, envelopes: Sequence[Envelope]) -> list[bytes]:
         """Run a batch of commands; the finished reply maps come back in its order once they are durable.
@@ -216,9 +250,12 @@ class Host:
         if activation is not None:
             self.take(activation, envelope, delivery, slot)
             return
-        shard = self.residences.shard_of(envelope.to)
-        if shard not in self.shards:
+        if self._draining:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
+            return
+        shard = self.residences.shard_of(envelope.to)
+        if shard not in self.shards or self.handover.stops(envelope.to, shard):
+            self.handover.wait(shard, envelope, delivery, slot)
             return
         try:
             self.waker.park(shard, envelope, delivery, slot)
@@ -394,56 +431,24 @@ class Host:
             await self.ports.ring(await self._news.get())
 
     async def _beat(self) -> None:
-        while not self._draining:
+        while not self._retired:
             began = loop_s()
             try:
-                now_s = await self.ports.hosts.beat(self.epoch)
+                pulse = await self.ports.hosts.beat(self.epoch)
+                self._ahead_s = max(self._ahead_s, pulse.now_s - loop_s())
+                if pulse.shards_at_s > self._shards_at_s:
+                    self._shards_at_s = pulse.shards_at_s
+                    await self.refresh_shards()
             except Unavailable:
                 log.warning("%s: no heartbeat, the database is away", self.name)
-            else:
-                self._ahead_s = max(self._ahead_s, now_s - loop_s())
             await asyncio.sleep(max(0.0, self.options.beat_s - (loop_s() - began)))
-
-    async def carve_out(self, actor: str) -> None:
-        """Let an actor of this host become a shard of its own: from here on its commands are sent elsewhere.
-
-        Raises Moved where this host does not hold it, and Unavailable or Fenced where nothing was changed.
-        """
-        shard = self.residences.shard_of(actor)
-        if shard not in self.shards or shard == actor:
-            raise Moved(actor)
-        self._leaving |= {actor}
-        self.residences = Residences(self.residences.shards, self.residences.own | {actor})
-        activation = self.hot.pop(actor, None)
-        try:
-            if activation is not None:
-                await self.committer.durable(activation.written)
-                await self.flusher.flush()
-                await self.passivation.snapshot([activation])
-            await self.ports.hosts.change_residence(self.epoch, actor, shard, own=True)
-        except Unavailable:
-            if activation is not None:
-                self.hot[actor] = activation
-            raise
-        finally:
-            self._leaving -= {actor}
-            await self.refresh_shards()
-
-    async def give_back(self) -> None:
-        """The end of a host of one actor: the actor goes back to its hash shard."""
-        await self._quiesce()
-        shard = shared_shard(self.name, self.residences.shards)
-        await self.ports.hosts.change_residence(self.epoch, self.name, shard, own=False)
-        await self.ports.hosts.retire(self.epoch)
 
     async def drain(self) -> None:
         """Stop taking, make everything durable, flush it, snapshot every activation and give the shards back."""
-        await self._quiesce()
-        await self.ports.hosts.retire(self.epoch)
-
-    async def _quiesce(self) -> None:
         self._draining = True
-        self.shards = frozenset()
+        self.shards = {}
         await self.committer.drain()
         await self.flusher.flush()
         await self.passivation.passivate(list(self.hot.values()))
+        self._retired = True
+        await self.ports.hosts.retire(self.epoch)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,11 +29,12 @@ log = logging.getLogger(__name__)
 class Incarnations:
     """Owns the current incarnation of a host. ``run`` ends by cancellation, or with a group that holds Fenced."""
 
-    def __init__(self, name: str, kind: str, ports: HostPorts, options: HostOptions) -> None:
+    def __init__(self, name: str, kind: str, ports: HostPorts, options: HostOptions, node: str | None = None) -> None:
         self.name = name
         self._kind = kind
         self._ports = ports
         self._options = options
+        self._node = node
         self._host: Host | None = None
         self._live = asyncio.Event()
 
@@ -68,13 +70,17 @@ class Incarnations:
         if self._host is not None:
             await self._host.drain()
 
-    async def carve_out(self, actor: str) -> None:
-        """Let an actor become a shard of its own."""
-        await (await self._current()).carve_out(actor)
+    async def hand_over(self, shards: Sequence[str], cluster: str, heir: str) -> float:
+        """Give shards to another host; seconds they stood still. Raises as ``HandOver.give`` does."""
+        return await (await self._current()).handover.give(shards, cluster, heir)
 
-    async def give_back(self) -> None:
-        """End the residence of its own of the one actor of this host."""
-        await (await self._current()).give_back()
+    async def carve_out(self, actor: str) -> None:
+        """Make an actor a shard of its own."""
+        await (await self._current()).handover.carve_out(actor)
+
+    async def take_back(self, actor: str) -> None:
+        """Put an actor that is a shard of its own back into its hash shard."""
+        await (await self._current()).handover.take_back(actor)
 
     async def passivate(self) -> int:
         """Put every activation to sleep now; returns how many (for tests and benchmarks of waking)."""
@@ -115,6 +121,6 @@ class Incarnations:
         ):
             with attempt:
                 here = f"{platform.node()}/{os.getpid()}"
-                registration = await self._ports.hosts.register(self.name, self._kind, here)
+                registration = await self._ports.hosts.register(self.name, self._kind, here, self._node)
                 return registration, residences_of(await self._ports.hosts.routes())
         raise AssertionError("retries without end have ended")

@@ -10,7 +10,7 @@ from ganggpt.actors.routing import load_routes
 from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.flush_store import PostgresFlush
-from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.pushes import PostgresPushes
@@ -24,6 +24,7 @@ class HostSpec:
     dsn: str = field(repr=False)
     redis_url: str | None = field(repr=False, default=None)
     name: str = ""
+    cluster: str = LOCAL
     kind: str = "shared"
     pool: PoolOptions = field(default_factory=PoolOptions)
     options: HostOptions = field(default_factory=HostOptions)
@@ -43,7 +44,7 @@ class HostSpec:
 async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
     """Connect to the stores and read the world."""
     pool = await open_pool(spec.dsn, spec.pool)
-    hosts = PostgresHosts(pool)
+    hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)
     cache = open_cache(spec.redis_url)
     pushes = PostgresPushes(pool, spec.redis_url)

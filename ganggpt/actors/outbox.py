@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
@@ -64,6 +64,14 @@ class Outbox:
             if len(lane) == 1:
                 self._send(letter)
 
+    def forget(self, shards: Collection[str]) -> None:
+        """These shards were handed over: their new holder delivers what is not settled."""
+        shard_of = self._host.residences.shard_of
+        for key in [key for key in self._lanes if shard_of(key[0]) in shards]:
+            for letter in self._lanes.pop(key):
+                self._known.discard((letter.sender, letter.seq, letter.n))
+                self._by_id.pop(letter.id, None)
+
     def rescan(self) -> None:
         """Look into the table at once: this host has new shards."""
         self._scan_now = self._unread = True
@@ -114,7 +122,9 @@ class Outbox:
         self._host.ports.peers.submit([envelope], self._answered)
 
     def _answered(self, command_id: bytes, reply: bytes) -> None:
-        letter = self._by_id.pop(command_id)
+        letter = self._by_id.pop(command_id, None)
+        if letter is None:
+            return  # its shard left meanwhile
         lane = self._lanes[letter.sender, letter.target]
         error = error_of(reply)
         if error is not None and error["retryable"]:

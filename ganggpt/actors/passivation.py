@@ -48,8 +48,9 @@ class Passivation:
             seqs = [a.seq for a in chunk]
             await self.snapshot([a for a in chunk if a.seq > a.snapshot_seq])
             for activation, seq in zip(chunk, seqs, strict=True):
-                if activation.seq == seq and not host.flusher.owes(activation.actor):
-                    host.hot.pop(activation.actor, None)
+                here = host.hot.get(activation.actor) is activation
+                if here and activation.seq == seq and not host.flusher.owes(activation.actor):
+                    del host.hot[activation.actor]
                     gone += 1
         host.counts.passivated += gone
         return gone

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import ray
+from ray._private.state import state
 from ray.actor import ActorHandle
-from ray.exceptions import ActorDiedError, RayError
+from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.opening import HostSpec, open_host_ports
-from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_cluster
+from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_run
 from ganggpt.domain.ids import kind_of
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
@@ -64,13 +67,21 @@ class _HostProcess:
         """Make everything durable and release the shards; the process ends by the caller's hand."""
         await (await self._opened).drain()
 
+    async def hand_over(self, shards: Sequence[str], cluster: str, heir: str) -> float:
+        """Give shards to another host; seconds they stood still."""
+        return await (await self._opened).hand_over(shards, cluster, heir)
+
     async def carve_out(self, actor: str) -> None:
-        """Let an actor become a shard of its own."""
+        """Make an actor a shard of its own."""
         await (await self._opened).carve_out(actor)
 
-    async def give_back(self) -> None:
-        """Put the one actor of this host back into its hash shard."""
-        await (await self._opened).give_back()
+    async def take_back(self, actor: str) -> None:
+        """Put an actor that is a shard of its own back into its hash shard."""
+        await (await self._opened).take_back(actor)
+
+    async def ended(self) -> None:
+        """Never answers: the call fails when the process ends, and Ray tells its caller at once."""
+        await asyncio.Event().wait()
 
     async def passivate(self) -> int:
         """Put every activation to sleep."""
@@ -85,7 +96,8 @@ class _HostProcess:
         more, and Ray starts a fresh one."""
         try:
             ports = await open_host_ports(spec, RayCalls().call)
-            incarnations = Incarnations(spec.name, spec.kind, ports, spec.options)
+            node = ray.get_runtime_context().get_node_id()
+            incarnations = Incarnations(spec.name, spec.kind, ports, spec.options, node)
             self._opened.set_result(incarnations)
             await incarnations.run()
         except BaseException:
@@ -200,20 +212,44 @@ class RayFleet(Fleet):
         """See Fleet."""
         await self._ask(name, "refresh")
 
+    async def stop(self, name: str) -> None:
+        """See Fleet."""
+        with suppress(Unavailable):
+            ray.kill(await self._calls.handle(name))
+        self._calls.drop(name)
+
+    async def ended(self, name: str) -> None:
+        """See Fleet."""
+        with suppress(RayError, Unavailable):
+            await _as_future((await self._calls.handle(name)).ended.remote())
+
+    async def hand_over(self, name: str, shards: Sequence[str], cluster: str, heir: str) -> float:
+        """See Fleet."""
+        frozen_s: float = await self._ask(name, "hand_over", list(shards), cluster, heir)
+        return frozen_s
+
     async def carve_out(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self._ask(name, "carve_out", actor)
 
-    async def give_back(self, actor: str) -> None:
+    async def take_back(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._ask(actor, "give_back")
-        ray.kill(await self._calls.handle(actor))
-        self._calls.drop(actor)
+        await self._ask(name, "take_back", actor)
 
-    async def _ask(self, name: str, method: str, *arguments: str) -> None:
+    async def draining_nodes(self) -> frozenset[str]:
+        """See Fleet."""
+        # Not a public API: Ray tells nobody else that a node is draining, and a node must be left before it is gone.
+        return frozenset(await asyncio.to_thread(state.get_draining_nodes))
+
+    async def _ask(self, name: str, method: str, *arguments: Any) -> Any:
         handle = await self._calls.handle(name)
         try:
-            await asyncio.wait_for(_as_future(getattr(handle, method).remote(*arguments)), CALL_S)
+            return await asyncio.wait_for(_as_future(getattr(handle, method).remote(*arguments)), CALL_S)
+        except RayTaskError as refused:
+            # What the host itself said comes as the cause.
+            if isinstance(refused.cause, GangGPTError):
+                raise refused.cause from None
+            raise Unavailable(f"host {name}") from refused
         except (RayError, TimeoutError) as failed:
             raise Unavailable(f"host {name}") from failed
 
@@ -234,7 +270,12 @@ class SupervisorActor:
 
     async def _live(self, spec: HostSpec, plan: Plan) -> None:
         pool = await open_pool(spec.dsn, spec.pool)
-        supervisor = Supervisor(PostgresHosts(pool), RayFleet(spec, RayCalls()), plan, partial(ensure_partitions, pool))
+        supervisor = Supervisor(
+            PostgresHosts(pool, cluster=spec.cluster),
+            RayFleet(spec, RayCalls()),
+            plan,
+            partial(ensure_partitions, pool),
+        )
         try:
             await supervisor.boot()
         except GangGPTError as failed:
@@ -270,7 +311,7 @@ async def start_world(spec: HostSpec, plan: Plan) -> None:
     """Make a plan true on this cluster; returns once every shard has a host. Raises StartFailed, Unavailable."""
     pool = await open_pool(spec.dsn, replace(spec.pool, min_size=0, max_size=2))
     try:
-        await refuse_second_cluster(PostgresHosts(pool))
+        await refuse_second_run(PostgresHosts(pool, cluster=spec.cluster))
     finally:
         await pool.close()
     try:
@@ -283,12 +324,12 @@ async def start_world(spec: HostSpec, plan: Plan) -> None:
         ) from failed
 
 
-async def drain_world(dsn: str, pool_options: PoolOptions, within_s: float) -> list[str]:
-    """Drain every live host and end the supervisor and the host processes; returns the hosts that did not make it in
-    time (they lose nothing that was acked: the journal has it)."""
+async def drain_world(dsn: str, cluster: str, pool_options: PoolOptions, within_s: float) -> list[str]:
+    """Drain every live host of this cluster and end the supervisor and the host processes; returns the hosts that did
+    not make it in time (they lose nothing that was acked: the journal has it)."""
     calls = RayCalls()
     pool = await open_pool(dsn, pool_options)
-    names = [host.name for host in await PostgresHosts(pool).alive()]
+    names = [host.name for host in await PostgresHosts(pool).alive() if host.cluster == cluster]
     await pool.close()
     try:
         ray.kill(await asyncio.to_thread(ray.get_actor, SUPERVISOR, NAMESPACE))

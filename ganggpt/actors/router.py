@@ -17,7 +17,7 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
 from ganggpt.actors.ports import ReplySink
 from ganggpt.actors.shards import Routes
-from ganggpt.errors import GangGPTError, Overloaded, Unavailable
+from ganggpt.errors import Elsewhere, GangGPTError, Overloaded, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ HostCall = Callable[[str, bytes], Awaitable[bytes]]
 LoadRoutes = Callable[[], Awaitable[Routes]]
 
 ENVELOPE_OVERHEAD: Final = 64
+HOPS_MAX: Final = 3
+"""Redirections a command follows at once before it waits and reads the routing table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Pending(NamedTuple):
     envelope: Envelope
     sink: ReplySink
     deadline: float
+    hops: int = 0
 
 
 class Lane:
@@ -102,6 +105,7 @@ class Router:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self.retries = 0
+        self.redirects = 0
 
     @property
     def waiting(self) -> int:
@@ -166,15 +170,22 @@ class Router:
             log.info("call to %s failed, %d commands go again: %s", host, len(batch), failed)
             await self._again(batch, Unavailable(f"host {host}"))
             return
-        moved = [p for p, r in zip(batch, replies, strict=True) if not self._settled(p, r)]
-        if moved:
-            await self._again(moved, Unavailable("the actor's shard"))
+        lost = [p for p, r in zip(batch, replies, strict=True) if not self._settled(p, r)]
+        if lost:
+            await self._again(lost, Unavailable("the actor's shard"))
 
     def _settled(self, pending: Pending, reply: bytes) -> bool:
+        """Answer, or follow the actor to where its host says it went; False where nobody said."""
         error = error_of(reply)
-        if error is not None and error["code"] == "moved":
+        if error is None or error["code"] != "moved":
+            self._answer(pending, reply)
+            return True
+        heir = error.get("to")
+        if heir is None or self._routes is None or pending.hops >= HOPS_MAX:
             return False
-        self._answer(pending, reply)
+        self.redirects += 1
+        self._routes.redirect(pending.envelope.to, heir)
+        self._lane_of(pending.envelope).put(pending._replace(hops=pending.hops + 1))
         return True
 
     async def _again(self, batch: list[Pending], why: GangGPTError) -> None:
@@ -191,7 +202,12 @@ class Router:
         await asyncio.sleep(min(self.options.retry_max_s, self.options.retry_s + age_s / 10))
         await self._refresh()
         for pending in alive:
-            self._lane_of(pending.envelope).put(pending)
+            away = None if self._routes is None else self._routes.away(pending.envelope.to)
+            if away is not None:
+                elsewhere = Elsewhere(pending.envelope.to, away.cluster, away.bridge)
+                self._answer(pending, reply_error(pending.envelope.id, elsewhere))
+                continue
+            self._lane_of(pending.envelope).put(pending._replace(hops=0))
 
     async def _refresh(self) -> None:
         """Read the routing table once for all who ask at the same time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganggpt.actors.shards import Residences, Routes
+from ganggpt.actors.shards import Away, Residences, Routes
 from ganggpt.persistence.hosts import HostTable, RouteRow
 
 
@@ -15,6 +15,14 @@ def residences_of(rows: Sequence[RouteRow]) -> Residences:
 
 
 async def load_routes(hosts: HostTable) -> Routes:
-    """One reading of the table. Raises Unavailable."""
+    """One reading of the table, as a router of this cluster sees it. Raises Unavailable."""
     rows = await hosts.routes()
-    return Routes(residences_of(rows), {row.shard: row.host for row in rows if row.host is not None})
+    holders, elsewhere = {}, {}
+    for row in rows:
+        if row.host is None:
+            continue
+        if row.cluster == hosts.cluster:
+            holders[row.shard] = row.host
+        else:
+            elsewhere[row.shard] = Away(str(row.cluster), row.bridge)
+    return Routes(residences_of(rows), holders, elsewhere)

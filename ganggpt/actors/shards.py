@@ -24,15 +24,32 @@ class Residences(Struct, frozen=True):
         return actor if actor in self.own else shared_shard(actor, self.shards)
 
 
+class Away(Struct, frozen=True):
+    """Another cluster of this world, and where game servers reach its bridge."""
+
+    cluster: str
+    bridge: str | None
+
+
 class Routes(Struct, frozen=True):
-    """One reading of the routing table: the residences and the live holder of each shard."""
+    """One reading of the routing table: the residences, the live holder in this cluster of each shard, and the cluster
+    of those that are held in another one."""
 
     residences: Residences
-    holders: Mapping[str, str]
+    holders: dict[str, str]
+    elsewhere: Mapping[str, Away] = {}
 
     def host_of(self, actor: str) -> str | None:
         """Name of the host that holds the actor, or None while nobody does."""
         return self.holders.get(self.residences.shard_of(actor))
+
+    def away(self, actor: str) -> Away | None:
+        """The other cluster that holds the actor, or None."""
+        return self.elsewhere.get(self.residences.shard_of(actor))
+
+    def redirect(self, actor: str, heir: str) -> None:
+        """Its last host said who has the actor's shard now."""
+        self.holders[self.residences.shard_of(actor)] = heir
 
 
 def shared_shards(count: int) -> Iterable[str]:

@@ -1,28 +1,30 @@
 """The supervisor: sees to it that every shard has a live host. All its knowledge is in Postgres.
 
-It may die and come back anywhere; running hosts do not need it. It starts hosts, gives orphaned shards to live ones
-and fences hosts that fell silent.
+It may die and come back anywhere; running hosts do not need it. It starts hosts, gives the shards of the dead to the
+living as soon as their process is seen to end, fences hosts that fell silent, and moves shards between live hosts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from ganggpt.actors.balance import Move, moves, spread
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing import residences_of
-from ganggpt.actors.shards import Routes, shared_shard
-from ganggpt.errors import StartFailed, Unavailable
-from ganggpt.persistence.hosts import PostgresHosts, RouteRow
+from ganggpt.actors.shards import shared_shard
+from ganggpt.errors import CommitUnknown, Moved, StartFailed, Unavailable
+from ganggpt.persistence.hosts import LiveHost, Ownership, RouteRow
 
 log = logging.getLogger(__name__)
 
-
 HOUSE_EVERY_S: Final = 3600.0
+MOVES_A_ROUND: Final = 8
+_NOT_NOW = (Unavailable, Moved, CommitUnknown)
+"""What a host may say when it cannot do now what the supervisor asks; the next round looks again."""
 
 
 class Fleet(Protocol):
@@ -33,19 +35,35 @@ class Fleet(Protocol):
         ...
 
     async def restart(self, name: str, kind: str) -> None:
-        """End a host process that fell silent; it starts anew by itself."""
+        """End a host process that fell silent; it starts anew by itself. Raises Unavailable."""
+        ...
+
+    async def stop(self, name: str) -> None:
+        """End a host process for good. Harmless where none runs."""
+        ...
+
+    async def ended(self, name: str) -> None:
+        """Returns when the process that carries this host now has ended."""
         ...
 
     async def refresh(self, name: str) -> None:
         """Tell a host that its shards changed. Raises Unavailable."""
         ...
 
-    async def carve_out(self, name: str, actor: str) -> None:
-        """Let a host release an actor into a shard of its own. Raises Unavailable."""
+    async def hand_over(self, name: str, shards: Sequence[str], cluster: str, heir: str) -> float:
+        """Let a host give shards to another one; seconds they stood still. Raises Unavailable, Moved, CommitUnknown."""
         ...
 
-    async def give_back(self, actor: str) -> None:
-        """Put an actor of a host of its own back into its hash shard, and end that host. Raises Unavailable."""
+    async def carve_out(self, name: str, actor: str) -> None:
+        """Let a host make an actor a shard of its own, which it still holds. Raises as ``hand_over``."""
+        ...
+
+    async def take_back(self, name: str, actor: str) -> None:
+        """Let a host put an actor back into its hash shard; it holds both. Raises as ``hand_over``."""
+        ...
+
+    async def draining_nodes(self) -> frozenset[str]:
+        """Nodes that will be gone soon."""
         ...
 
 
@@ -89,119 +107,204 @@ def host_names(count: int) -> list[str]:
 
 
 class Supervisor:
-    """Owns no state but the plan. ``boot`` once, then ``run`` for ever."""
+    """Owns no state but the plan and its own tasks. ``boot`` once, then ``run`` for ever."""
 
-    def __init__(
-        self, hosts: PostgresHosts, fleet: Fleet, plan: Plan, keep_house: Callable[[], Awaitable[object]]
-    ) -> None:
+    def __init__(self, hosts: Ownership, fleet: Fleet, plan: Plan, keep_house: Callable[[], Awaitable[object]]) -> None:
         self._hosts = hosts
         self._fleet = fleet
         self._plan = plan
         self._keep_house = keep_house
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._gate = asyncio.Semaphore(plan.starts_at_once)
 
     async def boot(self) -> None:
-        """Settle residences, start the shared hosts and give them their shards. Idempotent: a restarted supervisor
-        finds it all in place. Hosts of one actor are started by ``run``, because that takes a while on a small machine
-        and commands for them wait in the routers meanwhile. Raises Unavailable.
+        """Settle residences, start the shared hosts and give them all shards. Idempotent: a restarted supervisor finds
+        it all in place. Hosts of one actor are started by ``run``, because that takes a while on a small machine; until
+        then a shared host carries their actor. Raises Unavailable.
         """
         await self._settle_residences()
-        await self._start([(name, "shared") for name in host_names(self._plan.hosts)])
+        shared = host_names(self._plan.hosts)
+        started = await asyncio.gather(*(self._start(name, "shared") for name in shared), return_exceptions=True)
+        for failed in started:
+            if isinstance(failed, BaseException):
+                raise failed
         await self._adopt_orphans()
 
     async def run(self) -> None:
         """Look after everything, round after round; and now and then after the house (new parts of the journal)."""
         house_at_s = 0.0
-        while True:
-            await asyncio.sleep(self._plan.round_s)
-            try:
-                await self.round()
-                if loop_s() >= house_at_s:
-                    await self._keep_house()
-                    house_at_s = loop_s() + HOUSE_EVERY_S
-            except Unavailable as away:
-                log.warning("supervisor waits: %s", away)
+        try:
+            while True:
+                try:
+                    await self.round()
+                    if loop_s() >= house_at_s:
+                        await self._keep_house()
+                        house_at_s = loop_s() + HOUSE_EVERY_S
+                except Unavailable as away:
+                    log.warning("supervisor waits: %s", away)
+                await asyncio.sleep(self._plan.round_s)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """End its own tasks; the hosts go on."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def round(self) -> None:
-        """One look: fence the silent, give orphans a home, see to the companions."""
-        for name in await self._hosts.fence_stale(self._plan.lease_s):
-            log.warning("host %s was silent for %.0f s and is fenced", name, self._plan.lease_s)
-            await self._fleet.restart(name, "shared" if name in host_names(self._plan.hosts) else "own")
-        orphans = await self._adopt_orphans()
-        await self._start([(row.shard, "own") for row in orphans if row.residence == "own"])
-        await self._house_companions()
-
-    async def _adopt_orphans(self) -> Sequence[RouteRow]:
-        orphans = await self._hosts.orphans()
-        await self._adopt([row.shard for row in orphans if row.residence == "shared"])
-        return orphans
-
-    async def _start(self, hosts: Sequence[tuple[str, str]]) -> None:
-        """Start hosts, a few at a time. Raises what the first one to fail raised, once all are done."""
-        gate = asyncio.Semaphore(self._plan.starts_at_once)
-
-        async def start(name: str, kind: str) -> None:
-            async with gate:
-                await self._fleet.start(name, kind)
-
-        started = await asyncio.gather(*(start(*host) for host in hosts), return_exceptions=True)
-        for failed in started:
-            if isinstance(failed, BaseException):
-                raise failed
-
-    async def _house_companions(self) -> None:
-        """A companion whose owner is online moves into a process of its own while there is room, and back after."""
+        """One look: fence the silent, give orphans a home, start what is missing, move what should be elsewhere."""
+        for gone in await self._hosts.fence_stale(self._plan.lease_s):
+            log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
+            if gone.cluster == self._hosts.cluster:
+                self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
+        live = await self._adopt_orphans()
+        for host in live:
+            self._later(f"watch {host.epoch}", self._until_end(host))
         rows = await self._hosts.routes()
-        routes = Routes(residences_of(rows), {row.shard: row.host for row in rows if row.host is not None})
-        housed = {actor for actor in routes.residences.own if actor.startswith("companion:")}
+        self._start_missing(rows, live)
+        await self._house_companions(rows, live)
+        leaving = await self._leaving(live)
+        wanted = moves(rows, live, leaving, MOVES_A_ROUND)
+        for move in wanted:
+            await self._move(move)
+        if not wanted:
+            self._end_empty(rows, live, leaving)
+
+    async def _until_end(self, host: LiveHost) -> None:
+        """Ray tells at once when a process ends: its shards need not wait for the lease to run out."""
+        await self._fleet.ended(host.name)
+        if await self._hosts.fence(host.epoch):
+            log.warning("the process of host %s ended; its shards go to others", host.name)
+        await self._adopt_orphans()
+
+    async def _adopt_orphans(self) -> Sequence[LiveHost]:
+        """Give every shard without a live host to the shared hosts of this cluster; returns the cluster's hosts."""
+        live = [host for host in await self._hosts.alive() if host.cluster == self._hosts.cluster]
+        rows = await self._hosts.routes()
+        orphans = [row.shard for row in rows if row.host is None]
+        wanted = spread(orphans, rows, [host.name for host in live if host.kind == "shared"])
+        if wanted:
+            await self._hosts.assign(wanted)
+            # A host that is not reached now sees it at its next heartbeat.
+            for name in dict.fromkeys(wanted.values()):
+                self._later(f"refresh {name}", self._fleet.refresh(name))
+        return live
+
+    def _start_missing(self, rows: Sequence[RouteRow], live: Sequence[LiveHost]) -> None:
+        running = {host.name for host in live}
+        wanted = dict.fromkeys(host_names(self._plan.hosts), "shared")
+        wanted |= {row.shard: "own" for row in rows if row.residence == "own"}
+        for name, kind in wanted.items():
+            if name not in running:
+                self._later(f"start {name}", self._start(name, kind))
+
+    async def _start(self, name: str, kind: str) -> None:
+        async with self._gate:
+            await self._fleet.start(name, kind)
+
+    async def _leaving(self, live: Sequence[LiveHost]) -> frozenset[str]:
+        """Hosts to be emptied: they are more than wanted, or their node will be gone soon."""
+        draining = await self._fleet.draining_nodes()
+        wanted = set(host_names(self._plan.hosts))
+        return frozenset(
+            host.name for host in live if host.node in draining or (host.kind == "shared" and host.name not in wanted)
+        )
+
+    def _end_empty(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> None:
+        """End the processes of hosts that were emptied; those still wanted start again on another node."""
+        holding = {row.host for row in rows}
+        wanted = set(host_names(self._plan.hosts))
+        for host in live:
+            if host.name not in leaving or host.name in holding:
+                continue
+            if host.kind == "own" or host.name in wanted:
+                self._later(f"restart {host.name}", self._fleet.restart(host.name, host.kind))
+            else:
+                self._later(f"stop {host.name}", self._fleet.stop(host.name))
+
+    async def _move(self, move: Move) -> bool:
+        try:
+            frozen_s = await self._fleet.hand_over(move.giver, move.shards, self._hosts.cluster, move.heir)
+        except _NOT_NOW as not_now:
+            log.warning("%s keeps %s: %s", move.giver, ", ".join(move.shards), not_now)
+            return False
+        log.info("%s went from %s to %s in %.0f ms", ", ".join(move.shards), move.giver, move.heir, frozen_s * 1000)
+        self._later(f"refresh {move.heir}", self._fleet.refresh(move.heir))
+        return True
+
+    async def _house_companions(self, rows: Sequence[RouteRow], live: Sequence[LiveHost]) -> None:
+        """A companion whose owner is online gets a process of its own while there is room, and moves back after."""
+        housed = [row for row in rows if row.residence == "own" and row.shard.startswith("companion:")]
         if not housed and not self._plan.companions_max:
             return
+        names = {host.name for host in live}
+        holders = {row.shard: row.host for row in rows if row.host in names}
+        residences = residences_of(rows)
         wanted = await self._hosts.companions_at_play(self._plan.companions_max)
-        for actor in housed.difference(wanted):
-            await self._fleet.give_back(actor)
-            host = routes.holders.get(shared_shard(actor, routes.residences.shards))
-            if host is not None:
-                await self._fleet.refresh(host)
+        for row in housed:
+            if row.shard not in wanted:
+                await self._bring_home(row.shard, holders, shared_shard(row.shard, residences.shards))
         for actor in wanted:
-            host = routes.host_of(actor)
-            if actor not in housed and host is not None:
-                await self._fleet.carve_out(host, actor)
-                await self._fleet.start(actor, "own")
+            holder = holders.get(residences.shard_of(actor))
+            if actor not in residences.own and holder is not None:
+                await self._ask(self._fleet.carve_out(holder, actor))
 
-    async def _adopt(self, shards: Sequence[str]) -> None:
-        if not shards:
+    async def _bring_home(self, actor: str, holders: Mapping[str, str | None], hash_shard: str) -> None:
+        there, home = holders.get(actor), holders.get(hash_shard)
+        if there is None or home is None or (there != home and not await self._move(Move((actor,), there, home))):
             return
-        live = [host.name for host in await self._hosts.alive() if host.kind == "shared"]
-        if not live:
+        if await self._ask(self._fleet.take_back(home, actor)):
+            await self._fleet.stop(actor)
+
+    async def _ask(self, work: Awaitable[object]) -> bool:
+        try:
+            await work
+        except _NOT_NOW as not_now:
+            log.warning("not now: %s", not_now)
+            return False
+        return True
+
+    def _later(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+        """Do something beside the rounds, unless it is being done already. What fails is looked at again next round."""
+        if name in self._tasks:
+            work.close()
             return
-        routes = await self._hosts.routes()
-        load = Counter(dict.fromkeys(live, 0))
-        load.update(row.host for row in routes if row.host is not None and row.host in load)
-        wanted: dict[str, str] = {}
-        for shard in shards:
-            name = min(live, key=lambda host: load[host])
-            load[name] += 1
-            wanted[shard] = name
-        await self._hosts.assign(wanted)
-        for name in set(wanted.values()):
-            await self._fleet.refresh(name)
+
+        async def do() -> None:
+            try:
+                await work
+            except _NOT_NOW as not_now:
+                log.warning("%s: %s", name, not_now)
+
+        task = asyncio.get_running_loop().create_task(do(), name=name)
+        self._tasks[name] = task
+        task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
     async def _settle_residences(self) -> None:
         rows = await self._hosts.routes()
-        planned = frozenset(self._plan.own)
-        own = frozenset(row.shard for row in rows if row.residence == "own" and not row.shard.startswith("companion:"))
+        planned = sorted(self._plan.own)
+        own = sorted(r.shard for r in rows if r.residence == "own" and not r.shard.startswith("companion:"))
         if own == planned:
             return
+        shards = residences_of(rows).shards
+        back = {r.shard: shared_shard(r.shard, shards) for r in rows if r.residence == "own" and r.shard not in planned}
         async with asyncio.timeout(self._plan.lease_s * 2):
-            while not await self._hosts.plan_own(sorted(planned)):
+            while not await self._hosts.plan_own(planned, back):
                 await self._hosts.fence_stale(self._plan.lease_s)
                 await asyncio.sleep(self._plan.round_s / 4)
 
 
-async def refuse_second_cluster(hosts: PostgresHosts, quiet_s: float = 2.5) -> None:
-    """Wait until the hosts of an earlier run are silent. Raises StartFailed when they are not: a world runs once."""
+async def refuse_second_run(hosts: Ownership, quiet_s: float = 2.5) -> None:
+    """Wait until the hosts of an earlier run of this cluster are silent, and fence them. Raises StartFailed when they
+    are not silent: a cluster runs a world once."""
     for _ in range(int(quiet_s * 4) + 1):
-        beating = [host for host in await hosts.alive() if host.silent_s < quiet_s]
+        ours = [host for host in await hosts.alive() if host.cluster == hosts.cluster]
+        beating = [host for host in ours if host.silent_s < quiet_s]
         if not beating:
+            for host in ours:
+                await hosts.fence(host.epoch)
             return
         await asyncio.sleep(0.25)
     names = ", ".join(host.name for host in beating)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
@@ -60,20 +61,30 @@ class Waker:
             raise Overloaded(f"the mailbox of {envelope.to}", self._host.options.mailbox_max)
         mailbox.append((envelope, delivery, slot))
 
-    async def activate(self, actors: list[str]) -> None:
+    async def activate(self, actors: Sequence[str]) -> None:
         """Wake actors without a command for them (after a crash, to flush what their last host could not)."""
+        host = self._host
         for start in range(0, len(actors), LOAD_MAX):
-            cold = [a for a in actors[start : start + LOAD_MAX] if a not in self._host.hot and self._holds(a)]
-            stored = await self._host.ports.journal.load(cold)
+            terms = {a: self._term(a) for a in actors[start : start + LOAD_MAX] if a not in host.hot}
+            cold = [actor for actor, term in terms.items() if term is not None]
+            stored = await host.ports.journal.load(cold)
             for actor in cold:
-                if not self._holds(actor):
+                elsewhere = actor in host.hot or actor in self._mailboxes or self._term(actor) != terms[actor]
+                if elsewhere or actor not in stored:
                     continue
-                if actor in stored and actor not in self._host.hot and actor not in self._mailboxes:
-                    shard = self._host.residences.shard_of(actor)
-                    try:
-                        self._host.hot[actor] = wake(ActorId(actor), shard, stored[actor], self._host.now_s())
-                    except GangGPTError as error:
-                        log.warning("%s stays asleep: %s", actor, error)
+                try:
+                    shard = host.residences.shard_of(actor)
+                    host.hot[actor] = wake(ActorId(actor), shard, stored[actor], host.now_s())
+                except GangGPTError as error:
+                    log.warning("%s stays asleep: %s", actor, error)
+
+    def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Parked]:
+        """Give out the mailboxes of the actors for whom ``leaves(actor, shard)`` holds; they are not woken here."""
+        parked: list[Parked] = []
+        for actor in [a for a in self._mailboxes if leaves(a, self._shards[a])]:
+            parked += self._mailboxes.pop(actor)
+            del self._shards[actor]
+        return parked
 
     async def run(self) -> None:
         """Load for ever."""
@@ -97,15 +108,21 @@ class Waker:
         for actor in list(self._mailboxes):
             self._refuse(actor, Moved(actor))
 
-    def _holds(self, actor: str) -> bool:
-        return self._host.residences.shard_of(actor) in self._host.shards
+    def _term(self, actor: str) -> int | None:
+        """Which term of its shard this host is in; None where it may run no turn of the actor."""
+        host = self._host
+        shard = host.residences.shard_of(actor)
+        return None if host.handover.stops(actor, shard) else host.shards.get(shard)
 
     async def _load(self, actors: list[str]) -> None:
         host = self._host
-        stored = await host.ports.journal.load(actors)
-        for actor in actors:
-            if not self._holds(actor):
-                # The actor or its shard went elsewhere during the read: not one turn of it may run here.
+        terms = {actor: self._term(actor) for actor in actors if actor in self._mailboxes}
+        stored = await host.ports.journal.load(list(terms))
+        for actor, term in terms.items():
+            if actor not in self._mailboxes:
+                continue
+            if term is None or self._term(actor) != term:
+                # The actor or its shard was elsewhere during the read: what was read may be stale.
                 self._refuse(actor, Moved(actor))
                 continue
             try:

@@ -231,7 +231,8 @@ class Runtime:
 
         assert self._addresses is not None
         options = pool_options(self._settings, 1)
-        return await drain_world(self._addresses.dsn, options, self._settings.drain_timeout_s)
+        within_s = self._settings.drain_timeout_s
+        return await drain_world(self._addresses.dsn, self._settings.cluster, options, within_s)
 
     def _host_spec(self, addresses: StoreAddresses) -> HostSpec:
         from ganggpt.actors.opening import HostSpec
@@ -240,6 +241,7 @@ class Runtime:
         return HostSpec(
             dsn=addresses.dsn,
             redis_url=addresses.redis_url,
+            cluster=self._settings.cluster,
             pool=pool_options(self._settings, processes),
             log_level=self._settings.log_level.upper(),
         )

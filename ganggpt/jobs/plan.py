@@ -15,6 +15,7 @@ from ganggpt.actors.supervisor import Plan, plan_for
 from ganggpt.config import Settings
 
 OWN_ACTOR_BYTES: Final = 75 * 1024 * 1024
+_HOSTS_MIN: Final = 2
 _OWN_SHARE: Final = 0.08
 _OWN_PER_CPU: Final = 2
 """Starting a process of its own costs an actor some 3 s of a CPU, and idling about 1 % of one."""
@@ -43,8 +44,8 @@ def this_machine() -> Machine:
 
 
 def host_count(settings: Settings, machine: Machine) -> int:
-    """Shared hosts: as set, else half of the CPUs."""
-    return settings.hosts or max(1, machine.cpus // 2)
+    """Shared hosts: as set, else half of the CPUs, and two at least: a second one takes over at once when one dies."""
+    return settings.hosts or max(_HOSTS_MIN, machine.cpus // 2)
 
 
 def own_actors_max(settings: Settings, machine: Machine) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from ganggpt.errors import Unavailable
+from ganggpt.errors import CommitUnknown, Unavailable
 
 LOST: Final = (
     asyncpg.PostgresConnectionError,
@@ -28,3 +28,12 @@ def database_may_be_away() -> Iterator[None]:
         yield
     except LOST as lost:
         raise Unavailable("the database") from lost
+
+
+@contextmanager
+def commit_may_be_lost(host: str, epoch: int) -> Iterator[None]:
+    """Turn the loss of the database into CommitUnknown: for a change that must not be done twice."""
+    try:
+        yield
+    except (*LOST, asyncpg.PostgresError) as lost:
+        raise CommitUnknown(host, epoch, repr(lost)) from lost

@@ -132,10 +132,10 @@ ON CONFLICT (id) DO UPDATE SET player_id = excluded.player_id, name = excluded.n
 class FlushStore(Protocol):
     """The port of write-behind; ``PostgresFlush`` is the real adapter."""
 
-    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float) -> int:
+    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float | None) -> int:
         """Show these changes in the tables, which then show every turn of this host up to ``through_s`` (Unix time by
-        the database's clock). Returns how many rows were written or deleted. Raises Fenced and Unavailable; after
-        either the same changes may be flushed again."""
+        the database's clock; None where the changes are only a part). Returns how many rows were written or deleted.
+        Raises Fenced and Unavailable; after either the same changes may be flushed again."""
         ...
 
 
@@ -151,14 +151,16 @@ class PostgresFlush:
         self._known: LRUCache[UUID, None] = LRUCache(_KNOWN_MAX)
         self.skipped = 0
 
-    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float) -> int:
+    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float | None) -> int:
         """See FlushStore."""
         written = 0
         with database_may_be_away():
             for part, rows in _parts(changes):
                 written += await self._write_part(epoch, part, rows)
-            if await self._pool.execute(_FLUSHED, epoch, through_s, timeout=self._timeout_s) != "UPDATE 1":
-                raise Fenced(str(epoch), epoch)
+            if through_s is not None:
+                marked = await self._pool.execute(_FLUSHED, epoch, through_s, timeout=self._timeout_s)
+                if marked != "UPDATE 1":
+                    raise Fenced(str(epoch), epoch)
         return written
 
     async def _write_part(self, epoch: int, part: Sequence[Change], rows: Rows) -> int:

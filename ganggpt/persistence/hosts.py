@@ -12,47 +12,59 @@ from typing import Any, Final, Protocol
 import asyncpg
 from msgspec import Struct
 
-from ganggpt.errors import Fenced
-from ganggpt.persistence.away import database_may_be_away
+from ganggpt.errors import Fenced, Unavailable
+from ganggpt.persistence.away import commit_may_be_lost, database_may_be_away
 
-_BURY: Final = "UPDATE hosts SET state = 'dead' WHERE name = $1 AND state <> 'dead' RETURNING epoch"
+LOCAL: Final = "local"
+"""The cluster of a world that runs on one machine."""
+
+_BURY: Final = "UPDATE hosts SET state = 'dead' WHERE cluster = $1 AND name = $2 AND state <> 'dead' RETURNING epoch"
 _BORN: Final = """
-INSERT INTO hosts (name, kind, state, address, flushed_at)
-SELECT $1, $2, 'live', $4, coalesce(min(flushed_at), clock_timestamp()) FROM hosts WHERE epoch = ANY($3::bigint[])
+INSERT INTO hosts (cluster, name, kind, state, address, node, flushed_at)
+SELECT $1, $2, $3, 'live', $5, $6, coalesce(min(flushed_at), clock_timestamp())
+FROM hosts WHERE epoch = ANY($4::bigint[])
 RETURNING epoch, extract(epoch FROM clock_timestamp())::float8 AS now_s
 """
-_INHERIT: Final = "UPDATE shards SET epoch = $1, since = clock_timestamp() WHERE epoch = ANY($2::bigint[])"
+_INHERIT: Final = """
+UPDATE shards SET epoch = $1, since = clock_timestamp(), flushed = false WHERE epoch = ANY($2::bigint[])
+"""
 _OWN_SHARD: Final = """
-UPDATE shards SET epoch = $1, since = clock_timestamp()
+UPDATE shards SET epoch = $1, since = clock_timestamp(), flushed = false
 WHERE shard = $2 AND (epoch IS NULL OR epoch IN (SELECT epoch FROM hosts WHERE state = 'dead'))
 """
 _CLAIM: Final = """
-UPDATE shards SET epoch = h.epoch, since = clock_timestamp()
-FROM hosts h, unnest($1::text[], $2::text[]) AS w (shard, host)
-WHERE shards.shard = w.shard AND h.name = w.host AND h.state = 'live'
+UPDATE shards SET epoch = h.epoch, since = clock_timestamp(), flushed = false
+FROM hosts h, unnest($2::text[], $3::text[]) AS w (shard, host)
+WHERE shards.shard = w.shard AND h.cluster = $1 AND h.name = w.host AND h.state = 'live'
   AND (shards.epoch IS NULL OR shards.epoch IN (SELECT epoch FROM hosts WHERE state = 'dead'))
 """
-_HELD: Final = "SELECT shard FROM shards WHERE epoch = $1"
+_RELEASE: Final = """
+WITH live AS MATERIALIZED (
+  SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
+), heir AS MATERIALIZED (
+  SELECT epoch FROM hosts WHERE cluster = $3 AND name = $4 AND state = 'live' FOR SHARE
+)
+UPDATE shards SET epoch = heir.epoch, since = clock_timestamp(), flushed = true
+FROM live, heir WHERE shards.shard = ANY($2::text[]) AND shards.epoch = $1
+RETURNING shards.shard
+"""
 _BEAT: Final = """
 UPDATE hosts SET seen_at = clock_timestamp() WHERE epoch = $1 AND state <> 'dead'
-RETURNING extract(epoch FROM clock_timestamp())::float8
+RETURNING extract(epoch FROM clock_timestamp())::float8 AS now_s,
+  coalesce((SELECT extract(epoch FROM max(since))::float8 FROM shards WHERE shards.epoch = $1), 0) AS shards_at_s
 """
-_RETIRE: Final = "UPDATE hosts SET state = 'dead' WHERE epoch = $1"
+_FENCE: Final = "UPDATE hosts SET state = 'dead' WHERE epoch = $1 AND state <> 'dead'"
 _FENCE_STALE: Final = """
 UPDATE hosts SET state = 'dead'
-WHERE state <> 'dead' AND seen_at < clock_timestamp() - make_interval(secs => $1) RETURNING name
+WHERE state <> 'dead' AND seen_at < clock_timestamp() - make_interval(secs => $1) RETURNING cluster, name, kind
 """
 _ALIVE: Final = """
-SELECT name, kind, epoch, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent_s
-FROM hosts WHERE state <> 'dead' ORDER BY name
-"""
-_ORPHANS: Final = """
-SELECT s.shard, s.residence FROM shards s LEFT JOIN hosts h ON h.epoch = s.epoch
-WHERE h.epoch IS NULL OR h.state = 'dead' ORDER BY s.shard
+SELECT name, kind, epoch, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent_s, cluster, node
+FROM hosts WHERE state <> 'dead' ORDER BY cluster, name
 """
 _ROUTES: Final = """
-SELECT s.shard, s.residence, CASE WHEN h.state <> 'dead' THEN h.name END AS host
-FROM shards s LEFT JOIN hosts h ON h.epoch = s.epoch
+SELECT s.shard, s.residence, h.name AS host, h.epoch, h.cluster, c.bridge, s.flushed
+FROM shards s LEFT JOIN hosts h ON h.epoch = s.epoch AND h.state <> 'dead' LEFT JOIN clusters c ON c.name = h.cluster
 """
 _DROP_OWN: Final = "DELETE FROM shards WHERE residence = 'own' AND NOT shard = ANY($1::text[])"
 _ADD_OWN: Final = """
@@ -62,11 +74,11 @@ _INHERIT_FLUSH: Final = """
 UPDATE hosts h SET flushed_at = least(h.flushed_at, o.flushed_at)
 FROM (
   SELECT w.host, min(d.flushed_at) AS flushed_at
-  FROM unnest($1::text[], $2::text[]) AS w (shard, host)
+  FROM unnest($2::text[], $3::text[]) AS w (shard, host)
     JOIN shards s ON s.shard = w.shard JOIN hosts d ON d.epoch = s.epoch AND d.state = 'dead'
   GROUP BY w.host
 ) o
-WHERE h.name = o.host AND h.state = 'live'
+WHERE h.cluster = $1 AND h.name = o.host AND h.state = 'live'
 """
 _UNFLUSHED: Final = """
 SELECT DISTINCT j.actor FROM hosts h
@@ -80,10 +92,18 @@ DELETE FROM hosts WHERE state = 'dead' AND started_at < clock_timestamp() - inte
 
 
 _LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE"
-_CARVE: Final = "INSERT INTO shards (shard, residence) VALUES ($1, 'own') ON CONFLICT (shard) DO NOTHING"
-_UNCARVE: Final = "DELETE FROM shards WHERE shard = $1 AND residence = 'own'"
+_CARVE: Final = "INSERT INTO shards (shard, residence, epoch, flushed) VALUES ($1, 'own', $2, true)"
+_UNCARVE: Final = "DELETE FROM shards WHERE shard = $1 AND residence = 'own' AND epoch = $2"
 _MOVE_LETTERS: Final = "UPDATE outbox SET shard = $2 WHERE sender = $1"
 _MOVE_REMINDERS: Final = "UPDATE reminders SET shard = $2 WHERE actor = $1"
+_MOVE_ALL_LETTERS: Final = """
+UPDATE outbox SET shard = m.home FROM unnest($1::text[], $2::text[]) AS m (actor, home)
+WHERE outbox.sender = m.actor AND outbox.shard <> m.home
+"""
+_MOVE_ALL_REMINDERS: Final = """
+UPDATE reminders SET shard = m.home FROM unnest($1::text[], $2::text[]) AS m (actor, home)
+WHERE reminders.actor = m.actor AND reminders.shard <> m.home
+"""
 _COMPANIONS_AT_PLAY: Final = """
 SELECT c.actor FROM companions c JOIN players p ON p.id = c.player_id
 WHERE p.online AND c.actor IS NOT NULL ORDER BY c.created_at, c.actor LIMIT $1
@@ -98,38 +118,62 @@ class Registration(Struct, frozen=True):
     fenced: tuple[int, ...]
 
 
+class Pulse(Struct, frozen=True):
+    """What a heartbeat hears: the database's Unix time, and when this host was last given a shard (0: never)."""
+
+    now_s: float
+    shards_at_s: float
+
+
 class LiveHost(Struct, frozen=True):
-    """A host row that is not dead. ``silent_s``: seconds since its last heartbeat, by the database clock."""
+    """A host row that is not dead. ``silent_s``: seconds since its last heartbeat, by the database clock; ``node``: the
+    Ray node its process runs on."""
 
     name: str
     kind: str
     epoch: int
     silent_s: float
+    cluster: str = LOCAL
+    node: str | None = None
+
+
+class FencedHost(Struct, frozen=True):
+    """A host that was silent for too long and may not write any more."""
+
+    cluster: str
+    name: str
+    kind: str
 
 
 class RouteRow(Struct, frozen=True):
-    """A shard with its residence (``own`` or ``shared``) and the live host that holds it, or None."""
+    """A shard with its residence (``own`` or ``shared``) and the live host that holds it, or None for all of that.
+
+    ``bridge``: where game servers reach the holder's cluster, where that is known. ``flushed``: whether the tables
+    showed every turn of the shard when this holder got it.
+    """
 
     shard: str
     residence: str
     host: str | None
+    epoch: int | None = None
+    cluster: str | None = None
+    bridge: str | None = None
+    flushed: bool = False
 
 
 class HostTable(Protocol):
-    """The port of ownership; ``PostgresHosts`` is the real adapter."""
+    """The host's side of ownership; ``PostgresHosts`` is the real adapter. ``cluster`` is the one it speaks for."""
 
-    async def register(self, name: str, kind: str, address: str = "") -> Registration:
-        """Fence every predecessor of that name, draw a fresh epoch and inherit the shards.
+    cluster: str
+
+    async def register(self, name: str, kind: str, address: str = "", node: str | None = None) -> Registration:
+        """Fence every predecessor of that name in this cluster, draw a fresh epoch and inherit the shards.
 
         ``address`` tells an operator where the process is (machine/pid)."""
         ...
 
-    async def held(self, epoch: int) -> frozenset[str]:
-        """Shards of an epoch."""
-        ...
-
-    async def beat(self, epoch: int) -> float:
-        """Say "I am here"; returns the database's Unix time. Raises Fenced."""
+    async def beat(self, epoch: int) -> Pulse:
+        """Say "I am here". Raises Fenced."""
         ...
 
     async def retire(self, epoch: int) -> None:
@@ -137,55 +181,96 @@ class HostTable(Protocol):
         ...
 
     async def routes(self) -> Sequence[RouteRow]:
-        """Every shard with its holder."""
+        """Every shard with its holder, all as of one moment."""
         ...
 
     async def unflushed(self, epoch: int) -> Sequence[str]:
         """Actors with turns newer than what the predecessors of this epoch had flushed to the user's tables."""
         ...
 
+    async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
+        """Give shards of this epoch to a live host. The giver must have stopped: no turn of theirs may run and none may
+        be uncommitted. Raises Fenced, Unavailable where the heir does not live (nothing changed then), CommitUnknown.
+        """
+        ...
+
     async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
-        """Make an actor a shard of its own, or put it back into its hash ``shard``, with its letters and reminders.
-        The host that holds it says so, after it stopped taking commands for it. Raises Fenced."""
+        """Make an actor a shard of its own, or put it back into its hash ``shard``, with its letters and reminders; the
+        holder stays the same. The host that holds both says so while no turn of the actor runs. Raises Fenced,
+        CommitUnknown."""
+        ...
+
+
+class Ownership(Protocol):
+    """The supervisor's side of ownership."""
+
+    cluster: str
+
+    async def routes(self) -> Sequence[RouteRow]:
+        """Every shard with its holder, all as of one moment."""
+        ...
+
+    async def alive(self) -> Sequence[LiveHost]:
+        """Hosts of all clusters that are not dead."""
+        ...
+
+    async def fence(self, epoch: int) -> bool:
+        """Mark one incarnation dead, because its process ended; whether it was not dead already."""
+        ...
+
+    async def fence_stale(self, silent_s: float) -> Sequence[FencedHost]:
+        """Fence hosts without a heartbeat for that long, of whatever cluster."""
+        ...
+
+    async def assign(self, wanted: Mapping[str, str]) -> None:
+        """Give orphaned shards to live hosts of this cluster by name; a shard somebody alive holds stays there."""
+        ...
+
+    async def plan_own(self, actors: Sequence[str], back: Mapping[str, str]) -> bool:
+        """Make exactly these actors shards of their own, and put those of ``back`` into the hash shard it names;
+        letters and reminders move along. Only while no host lives, since a residence must not change under an
+        activation; returns whether it was done."""
+        ...
+
+    async def companions_at_play(self, limit: int) -> Sequence[str]:
+        """Companions whose owners are online, the oldest first, as the flushed tables tell."""
         ...
 
 
 class PostgresHosts:
-    """Ownership in Postgres. Owns nothing but the pool it was given."""
+    """Ownership in Postgres, both sides. Owns nothing but the pool it was given."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 10.0) -> None:
+    def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 10.0, cluster: str = LOCAL) -> None:
+        self.cluster = cluster
         self._pool = pool
         self._timeout_s = timeout_s
 
-    async def register(self, name: str, kind: str, address: str = "") -> Registration:
+    async def register(self, name: str, kind: str, address: str = "", node: str | None = None) -> Registration:
         """See HostTable."""
         with database_may_be_away():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
-                dead = tuple(r["epoch"] for r in await connection.fetch(_BURY, name, timeout=self._timeout_s))
-                born = await connection.fetchrow(_BORN, name, kind, dead, address, timeout=self._timeout_s)
+                buried = await connection.fetch(_BURY, self.cluster, name, timeout=self._timeout_s)
+                dead = tuple(r["epoch"] for r in buried)
+                born = await connection.fetchrow(
+                    _BORN, self.cluster, name, kind, dead, address, node, timeout=self._timeout_s
+                )
                 assert born is not None
                 await connection.execute(_INHERIT, born["epoch"], dead, timeout=self._timeout_s)
                 if kind == "own":
                     await connection.execute(_OWN_SHARD, born["epoch"], name, timeout=self._timeout_s)
             return Registration(born["epoch"], born["now_s"], dead)
 
-    async def held(self, epoch: int) -> frozenset[str]:
+    async def beat(self, epoch: int) -> Pulse:
         """See HostTable."""
         with database_may_be_away():
-            return frozenset(r["shard"] for r in await self._pool.fetch(_HELD, epoch, timeout=self._timeout_s))
-
-    async def beat(self, epoch: int) -> float:
-        """See HostTable."""
-        with database_may_be_away():
-            now_s: float | None = await self._pool.fetchval(_BEAT, epoch, timeout=self._timeout_s)
-            if now_s is None:
+            row = await self._pool.fetchrow(_BEAT, epoch, timeout=self._timeout_s)
+            if row is None:
                 raise Fenced(str(epoch), epoch)
-            return now_s
+            return Pulse(row["now_s"], row["shards_at_s"])
 
     async def retire(self, epoch: int) -> None:
         """See HostTable."""
-        with database_may_be_away():
-            await self._pool.execute(_RETIRE, epoch, timeout=self._timeout_s)
+        await self.fence(epoch)
 
     async def routes(self) -> Sequence[RouteRow]:
         """See HostTable."""
@@ -197,50 +282,60 @@ class PostgresHosts:
         with database_may_be_away():
             return [r["actor"] for r in await self._pool.fetch(_UNFLUSHED, epoch, timeout=self._timeout_s)]
 
+    async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
+        """See HostTable."""
+        with commit_may_be_lost(str(epoch), epoch):
+            given = await self._pool.fetch(_RELEASE, epoch, shards, cluster, heir, timeout=self._timeout_s)
+        if len(given) != len(shards):
+            # All or none: the shards are this epoch's own, so only one of the two hosts can have been missing.
+            await self.beat(epoch)
+            raise Unavailable(f"host {heir}")
+
     async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
         """See HostTable."""
         home = actor if own else shard
-        with database_may_be_away():
+        with commit_may_be_lost(actor, epoch):
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 if await connection.fetchval(_LIVE, epoch, timeout=self._timeout_s) is None:
                     raise Fenced(actor, epoch)
-                await connection.execute(_CARVE if own else _UNCARVE, actor, timeout=self._timeout_s)
+                await connection.execute(_CARVE if own else _UNCARVE, actor, epoch, timeout=self._timeout_s)
                 await connection.execute(_MOVE_LETTERS, actor, home, timeout=self._timeout_s)
                 await connection.execute(_MOVE_REMINDERS, actor, home, timeout=self._timeout_s)
 
     async def companions_at_play(self, limit: int) -> Sequence[str]:
-        """Companions whose owners are online, the oldest first, as the flushed tables tell."""
+        """See Ownership."""
         with database_may_be_away():
             rows = await self._pool.fetch(_COMPANIONS_AT_PLAY, limit, timeout=self._timeout_s)
             return [r["actor"] for r in rows]
 
     async def alive(self) -> Sequence[LiveHost]:
-        """Hosts that are not dead."""
+        """See Ownership."""
         with database_may_be_away():
             return [LiveHost(*r.values()) for r in await self._pool.fetch(_ALIVE, timeout=self._timeout_s)]
 
-    async def fence_stale(self, silent_s: float) -> Sequence[str]:
-        """Fence hosts without a heartbeat for that long; returns their names."""
+    async def fence(self, epoch: int) -> bool:
+        """See Ownership."""
         with database_may_be_away():
-            return [r["name"] for r in await self._pool.fetch(_FENCE_STALE, silent_s, timeout=self._timeout_s)]
+            return await self._pool.execute(_FENCE, epoch, timeout=self._timeout_s) == "UPDATE 1"
 
-    async def orphans(self) -> Sequence[RouteRow]:
-        """Shards nobody alive holds."""
+    async def fence_stale(self, silent_s: float) -> Sequence[FencedHost]:
+        """See Ownership."""
         with database_may_be_away():
-            rows = await self._pool.fetch(_ORPHANS, timeout=self._timeout_s)
-            return [RouteRow(r["shard"], r["residence"], None) for r in rows]
+            rows = await self._pool.fetch(_FENCE_STALE, silent_s, timeout=self._timeout_s)
+            return [FencedHost(*r.values()) for r in rows]
 
     async def assign(self, wanted: Mapping[str, str]) -> None:
-        """Give orphaned shards to live hosts by name; a shard somebody alive holds stays where it is."""
+        """See Ownership."""
         with database_may_be_away():
-            shards, hosts = list(wanted), list(wanted.values())
+            given = (self.cluster, list(wanted), list(wanted.values()))
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
-                await connection.execute(_INHERIT_FLUSH, shards, hosts, timeout=self._timeout_s)
-                await connection.execute(_CLAIM, shards, hosts, timeout=self._timeout_s)
+                await connection.execute(_INHERIT_FLUSH, *given, timeout=self._timeout_s)
+                await connection.execute(_CLAIM, *given, timeout=self._timeout_s)
 
-    async def plan_own(self, actors: Sequence[str]) -> bool:
-        """Make exactly these actors shards of their own. Only while no host lives, since a residence must not change
-        under an activation; returns whether it was done."""
+    async def plan_own(self, actors: Sequence[str], back: Mapping[str, str]) -> bool:
+        """See Ownership."""
+        homes = ({actor: actor for actor in actors} | dict(back)).items()
+        moved = [list(column) for column in zip(*homes, strict=True)] if homes else [[], []]
         with database_may_be_away():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 await connection.execute("LOCK TABLE hosts IN SHARE ROW EXCLUSIVE MODE", timeout=self._timeout_s)
@@ -248,5 +343,7 @@ class PostgresHosts:
                     return False
                 await connection.execute(_DROP_OWN, actors, timeout=self._timeout_s)
                 await connection.execute(_ADD_OWN, actors, timeout=self._timeout_s)
+                await connection.execute(_MOVE_ALL_LETTERS, *moved, timeout=self._timeout_s)
+                await connection.execute(_MOVE_ALL_REMINDERS, *moved, timeout=self._timeout_s)
                 await connection.execute(_FORGET_DEAD, timeout=self._timeout_s)
             return True

@@ -22,7 +22,7 @@ from ganggpt.domain.kinds import KINDS
 from ganggpt.jobs.stores import pool_options
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import open_cache
-from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.probes import database_look, redis_look
 from ganggpt.persistence.pushes import PostgresPushes
@@ -53,6 +53,7 @@ class BridgeSpec:
     dsn: str = field(repr=False)
     token: str = field(repr=False)
     redis_url: str | None = field(repr=False, default=None)
+    cluster: str = LOCAL
     data_dir: str = "."
     replicas: int = 1
     pool: PoolOptions = field(default_factory=PoolOptions)
@@ -67,7 +68,7 @@ class BridgeSpec:
 async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
     """Everything a replica stands on, closed again at the end."""
     pool = await open_pool(spec.dsn, spec.pool)
-    hosts = PostgresHosts(pool)
+    hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)
     if spec.starts is not None:
         _start_world(spec.starts, list(cast))
@@ -114,6 +115,7 @@ def bridge_spec(
         dsn=dsn,
         token=token,
         redis_url=cache_url,
+        cluster=settings.cluster,
         data_dir=str(settings.data_dir),
         replicas=replicas,
         pool=pool_options(settings, processes),
@@ -137,7 +139,7 @@ def _start_world(starts: WorldStart, cast: Sequence[str]) -> None:
 
 
 async def _host_names(hosts: PostgresHosts) -> list[str]:
-    return [host.name for host in await hosts.alive()]
+    return [host.name for host in await hosts.alive() if host.cluster == hosts.cluster]
 
 
 async def _scripted_mind() -> Mapping[str, Any]:

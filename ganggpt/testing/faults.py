@@ -8,8 +8,29 @@ from typing import Any, Literal
 
 from ganggpt.errors import CommitUnknown, Unavailable
 from ganggpt.persistence.journal import Batch, Journal, PushRow
+from ganggpt.testing.stores import MemoryHosts
 
 Fault = Literal["lost", "held", "away"]
+
+
+class FaultyHosts:
+    """A HostTable in front of another one; ``hand_overs`` says what happens to the next ones, as for appends."""
+
+    def __init__(self, inner: MemoryHosts) -> None:
+        self._inner = inner
+        self.hand_overs: deque[Fault | None] = deque()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
+        """See HostTable."""
+        fault = self.hand_overs.popleft() if self.hand_overs else None
+        if fault == "lost":
+            raise CommitUnknown("faulty", epoch, "lost on purpose")
+        await self._inner.hand_over(epoch, shards, cluster, heir)
+        if fault == "held":
+            raise CommitUnknown("faulty", epoch, "held on purpose")
 
 
 class FaultyJournal:

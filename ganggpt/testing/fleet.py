@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ganggpt.actors.host import HostOptions, HostPorts
 from ganggpt.actors.incarnations import Incarnations
@@ -34,14 +34,30 @@ class LocalFleet:
         """See Fleet."""
         await self.host(name).refresh()
 
+    async def stop(self, name: str) -> None:
+        """See Fleet."""
+        await self.kill(name)
+
+    async def ended(self, name: str) -> None:
+        """See Fleet."""
+        if name in self._hosts:
+            await asyncio.wait([self._hosts[name][1]])
+
+    async def hand_over(self, name: str, shards: Sequence[str], cluster: str, heir: str) -> float:
+        """See Fleet."""
+        return await self.host(name).hand_over(shards, cluster, heir)
+
     async def carve_out(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self.host(name).carve_out(actor)
 
-    async def give_back(self, actor: str) -> None:
+    async def take_back(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self.host(actor).give_back()
-        await self.kill(actor)
+        await self.host(name).take_back(actor)
+
+    async def draining_nodes(self) -> frozenset[str]:
+        """See Fleet."""
+        return frozenset()
 
     def host(self, name: str) -> Incarnations:
         """The incarnations of a running host. Raises Unavailable."""

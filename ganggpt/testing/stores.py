@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ganggpt.domain.kinds import encode_state
-from ganggpt.errors import Fenced
-from ganggpt.persistence.hosts import Registration, RouteRow
+from ganggpt.errors import Fenced, Unavailable
+from ganggpt.persistence.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
 from ganggpt.persistence.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
+
+
+@dataclass
+class MemoryHost:
+    """A row of ``hosts``."""
+
+    cluster: str
+    name: str
+    kind: str
+    node: str | None
+    seen_s: float
+
+
+@dataclass(frozen=True)
+class MemoryShard:
+    """A row of ``shards``."""
+
+    residence: str
+    epoch: int | None
+    since_s: float
+    flushed: bool = False
 
 
 class MemoryDatabase:
@@ -23,10 +45,15 @@ class MemoryDatabase:
         self.reminders: dict[tuple[str, str], tuple[str, DueReminder]] = {}
         self.pushes: list[PushRow] = []
         self.servers: set[str] = set()
-        self.hosts: dict[int, tuple[str, str]] = {}
+        self.hosts: dict[int, MemoryHost] = {}
         self.dead: set[int] = set()
-        self.shards: dict[str, tuple[str, int | None]] = {name: (kind, None) for name, kind in shards.items()}
+        self.shards = {name: MemoryShard(kind, None, 0.0) for name, kind in shards.items()}
+        self.companions_at_play: list[str] = []
         self.epochs = itertools.count(1)
+
+    def is_live(self, epoch: int | None) -> bool:
+        """Whether an incarnation may write."""
+        return epoch in self.hosts and epoch not in self.dead
 
     def journaled(self, actor: str) -> list[bytes]:
         """Command ids of an actor in journal order."""
@@ -43,7 +70,7 @@ class MemoryJournal:
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
         """See Journal."""
         db = self._db
-        if epoch in db.dead or epoch not in db.hosts:
+        if not db.is_live(epoch):
             raise Fenced(self._host, epoch)
         actors, seqs, _, ids, _, _, bodies = batch.turns
         for actor, seq, command_id, body in zip(actors, seqs, ids, bodies, strict=True):
@@ -119,40 +146,32 @@ class MemoryJournal:
 
 
 class MemoryHosts:
-    """The HostTable port over a MemoryDatabase."""
+    """Both sides of ownership over a MemoryDatabase."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryDatabase, cluster: str = LOCAL) -> None:
         self._db = database
+        self.cluster = cluster
 
-    async def register(self, name: str, kind: str, address: str = "") -> Registration:
+    async def register(self, name: str, kind: str, address: str = "", node: str | None = None) -> Registration:
         """See HostTable."""
         db = self._db
-        fenced = tuple(e for e, (n, _) in db.hosts.items() if n == name and e not in db.dead)
+        fenced = tuple(
+            e for e, h in db.hosts.items() if h.name == name and h.cluster == self.cluster and e not in db.dead
+        )
         db.dead.update(fenced)
         epoch = next(db.epochs)
-        db.hosts[epoch] = (name, kind)
-        for shard, (residence, holder) in db.shards.items():
-            if holder in fenced or (shard == name and (holder is None or holder in db.dead)):
-                db.shards[shard] = (residence, epoch)
+        db.hosts[epoch] = MemoryHost(self.cluster, name, kind, node, db.clock())
+        for shard, row in db.shards.items():
+            if row.epoch in fenced or (kind == "own" and shard == name and not db.is_live(row.epoch)):
+                db.shards[shard] = MemoryShard(row.residence, epoch, db.clock())
         return Registration(epoch, db.clock(), fenced)
 
-    def assign(self, name: str, shards: Sequence[str]) -> None:
-        """Give orphaned shards to a live host."""
-        epoch = max(e for e, (n, _) in self._db.hosts.items() if n == name and e not in self._db.dead)
-        for shard in shards:
-            residence, holder = self._db.shards[shard]
-            if holder is None or holder in self._db.dead:
-                self._db.shards[shard] = (residence, epoch)
-
-    async def held(self, epoch: int) -> frozenset[str]:
+    async def beat(self, epoch: int) -> Pulse:
         """See HostTable."""
-        return frozenset(shard for shard, (_, holder) in self._db.shards.items() if holder == epoch)
-
-    async def beat(self, epoch: int) -> float:
-        """See HostTable."""
-        if epoch in self._db.dead:
-            raise Fenced(self._db.hosts[epoch][0], epoch)
-        return self._db.clock()
+        db = self._db
+        self._must_live(epoch)
+        db.hosts[epoch].seen_s = db.clock()
+        return Pulse(db.clock(), max((r.since_s for r in db.shards.values() if r.epoch == epoch), default=0.0))
 
     async def retire(self, epoch: int) -> None:
         """See HostTable."""
@@ -161,25 +180,99 @@ class MemoryHosts:
     async def routes(self) -> Sequence[RouteRow]:
         """See HostTable."""
         db = self._db
-        return [
-            RouteRow(shard, residence, db.hosts[holder][0] if holder is not None and holder not in db.dead else None)
-            for shard, (residence, holder) in db.shards.items()
-        ]
+        rows = []
+        for shard, row in db.shards.items():
+            if row.epoch is not None and db.is_live(row.epoch):
+                host = db.hosts[row.epoch]
+                rows.append(RouteRow(shard, row.residence, host.name, row.epoch, host.cluster, None, row.flushed))
+            else:
+                rows.append(RouteRow(shard, row.residence, None))
+        return rows
 
     async def unflushed(self, epoch: int) -> Sequence[str]:
         """See HostTable."""
         return sorted(self._db.turns)
 
+    async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
+        """See HostTable."""
+        db = self._db
+        self._must_live(epoch)
+        to = self._live_epoch(cluster, heir)
+        if to is None:
+            raise Unavailable(f"host {heir}")
+        for shard in shards:
+            assert db.shards[shard].epoch == epoch, f"{shard} is not held by {epoch}"
+            db.shards[shard] = MemoryShard(db.shards[shard].residence, to, db.clock(), flushed=True)
+
     async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
         """See HostTable."""
         db = self._db
-        if epoch in db.dead:
-            raise Fenced(actor, epoch)
+        self._must_live(epoch)
         if own:
-            db.shards.setdefault(actor, ("own", None))
+            assert actor not in db.shards
+            db.shards[actor] = MemoryShard("own", epoch, db.clock(), flushed=True)
         else:
-            db.shards.pop(actor, None)
-        home = actor if own else shard
+            del db.shards[actor]
+        self._move_home(actor, actor if own else shard)
+
+    async def alive(self) -> Sequence[LiveHost]:
+        """See Ownership."""
+        db = self._db
+        return [
+            LiveHost(h.name, h.kind, epoch, db.clock() - h.seen_s, h.cluster, h.node)
+            for epoch, h in db.hosts.items()
+            if epoch not in db.dead
+        ]
+
+    async def fence(self, epoch: int) -> bool:
+        """See Ownership."""
+        lived = self._db.is_live(epoch)
+        self._db.dead.add(epoch)
+        return lived
+
+    async def fence_stale(self, silent_s: float) -> Sequence[FencedHost]:
+        """See Ownership."""
+        db = self._db
+        stale = [(e, h) for e, h in db.hosts.items() if e not in db.dead and db.clock() - h.seen_s > silent_s]
+        db.dead.update(epoch for epoch, _ in stale)
+        return [FencedHost(h.cluster, h.name, h.kind) for _, h in stale]
+
+    async def assign(self, wanted: Mapping[str, str]) -> None:
+        """See Ownership."""
+        db = self._db
+        for shard, name in wanted.items():
+            epoch = self._live_epoch(self.cluster, name)
+            if epoch is not None and not db.is_live(db.shards[shard].epoch):
+                db.shards[shard] = MemoryShard(db.shards[shard].residence, epoch, db.clock())
+
+    async def plan_own(self, actors: Sequence[str], back: Mapping[str, str]) -> bool:
+        """See Ownership."""
+        db = self._db
+        if any(epoch not in db.dead for epoch in db.hosts):
+            return False
+        for shard in [s for s, row in db.shards.items() if row.residence == "own" and s not in actors]:
+            del db.shards[shard]
+        for actor in actors:
+            db.shards.setdefault(actor, MemoryShard("own", None, db.clock()))
+        for actor, home in [*((actor, actor) for actor in actors), *back.items()]:
+            self._move_home(actor, home)
+        return True
+
+    async def companions_at_play(self, limit: int) -> Sequence[str]:
+        """See Ownership."""
+        return self._db.companions_at_play[:limit]
+
+    def _must_live(self, epoch: int) -> None:
+        if not self._db.is_live(epoch):
+            raise Fenced(str(epoch), epoch)
+
+    def _live_epoch(self, cluster: str, name: str) -> int | None:
+        db = self._db
+        live = [e for e, h in db.hosts.items() if (h.cluster, h.name) == (cluster, name) and e not in db.dead]
+        return live[-1] if live else None
+
+    def _move_home(self, actor: str, home: str) -> None:
+        db = self._db
         for key, (_, letter) in db.outbox.items():
             if letter.sender == actor:
                 db.outbox[key] = (home, letter)
@@ -195,7 +288,7 @@ class MemoryFlush:
         self._db = database
         self.states: dict[str, bytes] = {}
 
-    async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float) -> int:
+    async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float | None) -> int:
         """See FlushStore."""
         if epoch in self._db.dead:
             raise Fenced("memory", epoch)

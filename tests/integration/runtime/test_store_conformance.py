@@ -12,7 +12,7 @@ import pytest
 
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import CommitUnknown, Fenced, Unavailable
-from ganggpt.persistence.hosts import HostTable, PostgresHosts
+from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.journal import Batch, Journal, Letter, PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
@@ -24,19 +24,17 @@ SHARDS = ("s:0", "s:1", "faction:ballas")
 
 @dataclass
 class Stores:
-    """The two ports over one database, and a way to say what servers and orphans there are."""
+    """The ports over one database."""
 
     journal: Journal
-    hosts: HostTable
-    postgres: PostgresHosts | None
-    memory: MemoryHosts | None
+    hosts: PostgresHosts | MemoryHosts
     pool: asyncpg.Pool | None
 
     async def assign(self, name: str, *shards: str) -> None:
-        if self.postgres is not None:
-            await self.postgres.assign(dict.fromkeys(shards, name))
-        if self.memory is not None:
-            self.memory.assign(name, shards)
+        await self.hosts.assign(dict.fromkeys(shards, name))
+
+    async def held(self, epoch: int) -> set[str]:
+        return {row.shard for row in await self.hosts.routes() if row.epoch == epoch}
 
 
 @pytest.fixture(params=["memory", "postgres", "pgbouncer"])
@@ -45,8 +43,7 @@ async def stores(request: pytest.FixtureRequest, pool: asyncpg.Pool, pgbouncer: 
     if request.param == "memory":
         database = MemoryDatabase(time.time, kinds)
         database.servers = {"ls-1", "ls-2"}
-        memory = MemoryHosts(database)
-        yield Stores(MemoryJournal(database), memory, None, memory, None)
+        yield Stores(MemoryJournal(database), MemoryHosts(database), None)
         return
     await pool.execute("INSERT INTO game_servers (name) VALUES ('ls-1'), ('ls-2')")
     await pool.executemany("INSERT INTO shards (shard, residence) VALUES ($1, $2)", list(kinds.items()))
@@ -61,7 +58,7 @@ async def stores(request: pytest.FixtureRequest, pool: asyncpg.Pool, pgbouncer: 
 
 def over(pool: asyncpg.Pool) -> Stores:
     hosts = PostgresHosts(pool)
-    return Stores(PostgresJournal(pool, "host:0"), hosts, hosts, None, pool)
+    return Stores(PostgresJournal(pool, "host:0"), hosts, pool)
 
 
 def batch(actor: str = "npc:a", first: int = 1, count: int = 1) -> Batch:
@@ -101,11 +98,11 @@ async def test_a_fenced_host_commits_nothing(stores: Stores) -> None:
 async def test_a_successor_inherits_the_shards_and_an_own_host_finds_its_own(stores: Stores) -> None:
     first = (await stores.hosts.register("host:0", "shared")).epoch
     await stores.assign("host:0", "s:0", "s:1")
-    assert await stores.hosts.held(first) == {"s:0", "s:1"}
+    assert await stores.held(first) == {"s:0", "s:1"}
     second = (await stores.hosts.register("host:0", "shared")).epoch
-    assert await stores.hosts.held(second) == {"s:0", "s:1"}
+    assert await stores.held(second) == {"s:0", "s:1"}
     own = (await stores.hosts.register("faction:ballas", "own")).epoch
-    assert await stores.hosts.held(own) == {"faction:ballas"}
+    assert await stores.held(own) == {"faction:ballas"}
     routes = {row.shard: row.host for row in await stores.hosts.routes()}
     assert routes == {"s:0": "host:0", "s:1": "host:0", "faction:ballas": "faction:ballas"}
 
@@ -115,8 +112,8 @@ async def test_a_shard_somebody_alive_holds_is_not_given_away(stores: Stores) ->
     await stores.assign("host:0", "s:0")
     second = (await stores.hosts.register("host:1", "shared")).epoch
     await stores.assign("host:1", "s:0", "s:1")
-    assert await stores.hosts.held(first) == {"s:0"}
-    assert await stores.hosts.held(second) == {"s:1"}
+    assert await stores.held(first) == {"s:0"}
+    assert await stores.held(second) == {"s:1"}
 
 
 async def test_a_retired_host_leaves_its_shards_to_the_next(stores: Stores) -> None:
@@ -126,7 +123,7 @@ async def test_a_retired_host_leaves_its_shards_to_the_next(stores: Stores) -> N
     assert {row.host for row in await stores.hosts.routes()} == {None}
     second = (await stores.hosts.register("host:1", "shared")).epoch
     await stores.assign("host:1", "s:0")
-    assert await stores.hosts.held(second) == {"s:0"}
+    assert await stores.held(second) == {"s:0"}
 
 
 async def test_letters_reminders_and_pushes_leave_with_their_turn(stores: Stores) -> None:
@@ -236,3 +233,100 @@ async def test_a_database_that_is_away_is_a_retryable_error(database: str) -> No
         with pytest.raises(Unavailable):
             await journal.load(["npc:a"])
     await pool.close()
+
+
+async def test_shards_are_given_by_their_holder_to_a_live_heir_alone(stores: Stores) -> None:
+    giver = (await stores.hosts.register("host:0", "shared")).epoch
+    heir = (await stores.hosts.register("host:1", "shared")).epoch
+    await stores.assign("host:0", "s:0", "s:1")
+    with pytest.raises(Unavailable):
+        await stores.hosts.hand_over(giver, ["s:0"], LOCAL, "host:9")
+    assert await stores.held(giver) == {"s:0", "s:1"}
+    await stores.hosts.hand_over(giver, ["s:0"], LOCAL, "host:1")
+    assert (await stores.held(giver), await stores.held(heir)) == ({"s:1"}, {"s:0"})
+    told = {row.shard: row.flushed for row in await stores.hosts.routes()}
+    assert told == {"s:0": True, "s:1": False, "faction:ballas": False}
+    assert (await stores.hosts.beat(heir)).shards_at_s > 0
+    await stores.hosts.fence(heir)
+    with pytest.raises(Unavailable):
+        await stores.hosts.hand_over(giver, ["s:1"], LOCAL, "host:1")
+    await stores.hosts.fence(giver)
+    with pytest.raises(Fenced):
+        await stores.hosts.hand_over(giver, ["s:1"], LOCAL, "host:1")
+
+
+async def test_an_actor_becomes_a_shard_of_its_own_and_back_with_its_letters_and_reminders(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.assign("host:0", "s:0", "s:1")
+    made = batch()
+    made.add_letter(Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
+    made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"wake")
+    await stores.journal.append(epoch, made)
+
+    async def home() -> tuple[int, int]:
+        return len(await stores.journal.letters(["npc:a"], 0, 10)), len(
+            await stores.journal.due(["npc:a"], time.time(), 10)
+        )
+
+    await stores.hosts.change_residence(epoch, "npc:a", "s:0", own=True)
+    assert await stores.held(epoch) == {"s:0", "s:1", "npc:a"}
+    assert await home() == (1, 1)
+    await stores.hosts.change_residence(epoch, "npc:a", "s:0", own=False)
+    assert await stores.held(epoch) == {"s:0", "s:1"}
+    assert await home() == (0, 0)
+    assert len(await stores.journal.letters(["s:0"], 0, 10)) == 1
+    await stores.hosts.fence(epoch)
+    with pytest.raises(Fenced):
+        await stores.hosts.change_residence(epoch, "npc:a", "s:0", own=True)
+
+
+async def test_residences_are_planned_while_no_host_lives_and_take_letters_and_reminders_along(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared")).epoch
+    made = batch()
+    made.add_letter(Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
+    made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"wake")
+    await stores.journal.append(epoch, made)
+    assert not await stores.hosts.plan_own(["npc:a"], {"faction:ballas": "s:1"})
+    await stores.hosts.fence(epoch)
+    assert await stores.hosts.plan_own(["npc:a"], {"faction:ballas": "s:1"})
+    assert {row.shard for row in await stores.hosts.routes()} == {"s:0", "s:1", "npc:a"}
+    assert len(await stores.journal.letters(["npc:a"], 0, 10)) == 1
+    assert len(await stores.journal.due(["npc:a"], time.time(), 10)) == 1
+    assert await stores.hosts.plan_own([], {"npc:a": "s:0"})
+    assert len(await stores.journal.letters(["s:0"], 0, 10)) == 1
+    assert len(await stores.journal.due(["s:0"], time.time(), 10)) == 1
+
+
+async def test_a_silent_host_is_fenced_and_a_beating_one_is_not(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared", node="n1")).epoch
+    assert await stores.hosts.fence_stale(30.0) == []
+    (alive,) = await stores.hosts.alive()
+    assert (alive.name, alive.kind, alive.epoch, alive.cluster, alive.node) == ("host:0", "shared", epoch, LOCAL, "n1")
+    async with asyncio.timeout(10):
+        while not (gone := await stores.hosts.fence_stale(0.0)):
+            pass
+    assert [(host.cluster, host.name, host.kind) for host in gone] == [(LOCAL, "host:0", "shared")]
+    assert list(await stores.hosts.alive()) == []
+
+
+async def test_a_hand_over_waits_for_the_givers_commit_in_flight_and_the_heir_may_die_after(pool: asyncpg.Pool) -> None:
+    """The heir's row is held while shards come to it, so that it cannot be marked dead in between."""
+    hosts = PostgresHosts(pool)
+    await pool.execute("INSERT INTO shards (shard, residence) VALUES ('s:0', 'shared')")
+    giver = (await hosts.register("host:0", "shared")).epoch
+    heir = (await hosts.register("host:1", "shared")).epoch
+    await hosts.assign({"s:0": "host:0"})
+    async with pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("UPDATE hosts SET state = 'dead' WHERE epoch = $1", heir)
+        giving = asyncio.create_task(hosts.hand_over(giver, ["s:0"], LOCAL, "host:1"))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while not await pool.fetchval(waiting):
+            assert not giving.done()
+        await transaction.commit()
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(giving, 10)
+    assert [row.host for row in await hosts.routes()] == ["host:0"]

@@ -20,7 +20,7 @@ from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.npc import Spawn
 from ganggpt.domain.turn import Command
 from ganggpt.persistence.journal import PushRow
-from ganggpt.testing.faults import FaultyJournal
+from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 from tests.unit.domain.builders import PlainMind, a_world
@@ -41,7 +41,7 @@ class Runtime:
     database: MemoryDatabase
     journal: FaultyJournal
     flush: MemoryFlush
-    hosts: MemoryHosts
+    hosts: FaultyHosts
     fleet: LocalFleet
     router: Router
     heard: list[PushRow] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Runtime:
 @pytest.fixture
 async def runtime() -> AsyncIterator[Runtime]:
     database = MemoryDatabase(time.time, dict.fromkeys(shared_shards(SHARDS), "shared"))
-    hosts, flush = MemoryHosts(database), MemoryFlush(database)
+    hosts, flush = FaultyHosts(MemoryHosts(database)), MemoryFlush(database)
     journal = FaultyJournal(MemoryJournal(database))
     cast = {"npc:mara": ("Spawn", encode_command(MARA))}
     heard: list[PushRow] = []
@@ -89,7 +89,7 @@ async def runtime() -> AsyncIterator[Runtime]:
 
     fleet = LocalFleet(open_ports, FAST)
     await fleet.start("host:0", "shared")
-    hosts.assign("host:0", list(shared_shards(SHARDS)))
+    await hosts.assign(dict.fromkeys(shared_shards(SHARDS), "host:0"))
     await fleet.refresh("host:0")
     router = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
     await router.start()

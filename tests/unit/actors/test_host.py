@@ -9,14 +9,16 @@ from collections.abc import Callable
 import pytest
 
 from ganggpt.actors.envelope import Envelope, wrap, wrap_view
+from ganggpt.actors.shards import shared_shards
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import KINDS, encode_command, encode_state
 from ganggpt.domain.letters import Offer
 from ganggpt.domain.npc import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player import Join, Report
 from ganggpt.errors import Fenced, GangGPTError
+from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.journal import Letter
-from tests.unit.actors.conftest import FAST, MARA, Runtime
+from tests.unit.actors.conftest import FAST, MARA, SHARDS, Runtime
 
 
 async def eventually(fact: Callable[[], bool], within_s: float = 5.0) -> None:
@@ -100,11 +102,13 @@ async def test_a_fenced_host_answers_nothing_more(runtime: Runtime) -> None:
 
 
 async def test_a_host_refuses_actors_of_shards_it_does_not_hold(runtime: Runtime) -> None:
-    host = runtime.host("host:0")
-    host.shards = frozenset()
+    await runtime.hosts.register("host:1", "shared")
+    await runtime.hosts.hand_over(runtime.host("host:0").epoch, sorted(shared_shards(SHARDS)), LOCAL, "host:1")
+    await runtime.host("host:0").refresh_shards()
     (reply,) = await runtime.ask_all([wrap(new_command_id(), "npc:otis", "player:ava", Talk("Hi"))])
     assert reply["error"]["code"] == "moved"
     assert reply["error"]["retryable"]
+    assert reply["error"]["to"] == "host:1"
 
 
 async def test_a_crowd_of_cold_actors_wakes_with_a_few_reads(runtime: Runtime) -> None:

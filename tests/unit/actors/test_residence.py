@@ -9,6 +9,7 @@ from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.letters import Offer
 from ganggpt.domain.npc import Give, Talk
+from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.journal import DueReminder, Letter
 from tests.unit.actors.conftest import Runtime
 
@@ -17,19 +18,29 @@ MARA = "npc:mara"
 
 async def house(runtime: Runtime) -> None:
     await runtime.fleet.carve_out("host:0", MARA)
+    await move_out(runtime)
+
+
+async def move_out(runtime: Runtime) -> None:
     await runtime.fleet.start(MARA, "own")
+    await runtime.fleet.hand_over("host:0", [MARA], LOCAL, MARA)
+
+
+async def bring_home(runtime: Runtime) -> None:
+    await runtime.fleet.hand_over(MARA, [MARA], LOCAL, "host:0")
+    await runtime.fleet.take_back("host:0", MARA)
+    await runtime.fleet.stop(MARA)
 
 
 async def test_an_actor_keeps_its_memory_when_it_moves_out_and_back(runtime: Runtime) -> None:
     await runtime.ask(MARA, Give("watch", 100))
     before = (await runtime.view(MARA))["reply"]["memories"]
     await house(runtime)
-    assert MARA in runtime.host(MARA).shards
     assert (await runtime.view(MARA))["reply"]["memories"] == before
+    assert MARA in runtime.host(MARA).shards
     assert MARA in runtime.host(MARA).hot
     assert MARA not in runtime.host("host:0").hot
-    await runtime.fleet.give_back(MARA)
-    await runtime.fleet.refresh("host:0")
+    await bring_home(runtime)
     assert (await runtime.view(MARA))["reply"]["memories"] == before
     assert MARA in runtime.host("host:0").hot
 
@@ -74,12 +85,12 @@ async def test_letters_and_reminders_move_along(runtime: Runtime) -> None:
     await runtime.fleet.carve_out("host:0", MARA)
     assert runtime.database.reminders[MARA, "later"][0] == MARA
     assert all(home == MARA for home, _ in runtime.database.outbox.values())
-    await runtime.fleet.start(MARA, "own")
+    await move_out(runtime)
     async with asyncio.timeout(5):
         while runtime.database.outbox:
             await asyncio.sleep(0.005)
     assert len(runtime.database.journaled("mission:m")) == 1
-    await runtime.fleet.give_back(MARA)
+    await bring_home(runtime)
     assert runtime.database.reminders[MARA, "later"][0] == shard
 
 

@@ -15,8 +15,8 @@ def settings(**chosen: object) -> Settings:
     return Settings.model_construct(**{**Settings.model_construct().model_dump(), **chosen})
 
 
-@pytest.mark.parametrize(("cpus", "hosts"), [(1, 1), (2, 1), (4, 2), (16, 8)])
-def test_half_of_the_cpus_carry_shared_hosts(cpus: int, hosts: int) -> None:
+@pytest.mark.parametrize(("cpus", "hosts"), [(1, 2), (2, 2), (4, 2), (16, 8)])
+def test_half_of_the_cpus_carry_shared_hosts_and_there_are_two_at_least(cpus: int, hosts: int) -> None:
     assert host_count(settings(), Machine(cpus, 8 * GIB)) == hosts
 
 

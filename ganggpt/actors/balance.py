@@ -1,0 +1,95 @@
+"""Which shards should move where: pure decisions of the supervisor, from what the table says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from ganggpt.persistence.hosts import LiveHost, RouteRow
+
+BATCH: Final = 4
+"""Shards of one move: few, so that the freeze is short."""
+SLACK: Final = 0.1
+"""Hosts may differ by this share of an even load before anything is moved, so that nothing moves back and forth."""
+
+
+class Move(Struct, frozen=True):
+    """Shards that should go from one live host to another."""
+
+    shards: tuple[str, ...]
+    giver: str
+    heir: str
+
+
+def spread(orphans: Iterable[str], rows: Iterable[RouteRow], hosts: Sequence[str]) -> dict[str, str]:
+    """A host for every orphan: always the one with the fewest shards. Empty where there is no host."""
+    if not hosts:
+        return {}
+    load = dict.fromkeys(hosts, 0)
+    for row in rows:
+        if row.host in load:
+            load[row.host] += 1
+    wanted: dict[str, str] = {}
+    for shard in orphans:
+        name = min(load, key=lambda host: load[host])
+        load[name] += 1
+        wanted[shard] = name
+    return wanted
+
+
+def moves(rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str], limit: int) -> list[Move]:
+    """At most ``limit`` moves, the most wanted first: actors go home to the host of their own, hosts that are
+    ``leaving`` (by name) are emptied, then the shared hosts are evened out. ``live``: the hosts of one cluster."""
+    names = {host.name for host in live}
+    held: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row.host in names:
+            held[row.host].append(row.shard)
+    own = {host.name for host in live if host.kind == "own"} - set(leaving)
+    wanted = [
+        Move((row.shard,), row.host, row.shard)
+        for row in rows
+        if row.host in names and row.shard in own and row.host != row.shard
+    ]
+    staying = [host.name for host in live if host.kind == "shared" and host.name not in leaving]
+    if staying:
+        going_home = {move.shards[0] for move in wanted}
+        load = {name: [s for s in held[name] if s not in going_home] for name in staying}
+        for name in (host.name for host in live if host.name in leaving):
+            wanted += _emptied(name, [s for s in held[name] if s not in going_home], load)
+        wanted += _evened(load)
+    return wanted[:limit]
+
+
+def _emptied(giver: str, shards: list[str], load: dict[str, list[str]]) -> list[Move]:
+    found = []
+    for start in range(0, len(shards), BATCH):
+        heir = min(load, key=lambda name: len(load[name]))
+        batch = shards[start : start + BATCH]
+        load[heir] += batch
+        found.append(Move(tuple(batch), giver, heir))
+    return found
+
+
+def _evened(load: dict[str, list[str]]) -> list[Move]:
+    """Moves until no host has two more than another; none while all are within the slack."""
+    mean = sum(map(len, load.values())) / len(load)
+    slack = max(1.0, mean * SLACK)
+    if all(abs(len(shards) - mean) <= slack for shards in load.values()):
+        return []
+    shared = {name: [s for s in shards if s.startswith("s:")] for name, shards in load.items()}
+    count = {name: len(shards) for name, shards in load.items()}
+    found: list[Move] = []
+    while True:
+        giver = max(count, key=lambda name: count[name] if shared[name] else -1)
+        heir = min(count, key=lambda name: count[name])
+        batch = min(BATCH, (count[giver] - count[heir]) // 2, len(shared[giver]))
+        if batch < 1:
+            return found
+        found.append(Move(tuple(shared[giver][-batch:]), giver, heir))
+        del shared[giver][-batch:]
+        count[giver] -= batch
+        count[heir] += batch
