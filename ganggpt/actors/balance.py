@@ -75,21 +75,23 @@ def _emptied(giver: str, shards: list[str], load: dict[str, list[str]]) -> list[
 
 
 def _evened(load: dict[str, list[str]]) -> list[Move]:
-    """Moves until no host has two more than another; none while all are within the slack."""
-    mean = sum(map(len, load.values())) / len(load)
-    slack = max(1.0, mean * SLACK)
-    if all(abs(len(shards) - mean) <= slack for shards in load.values()):
+    """Moves after which no host has two more than another; none while all are within the slack."""
+    total = sum(map(len, load.values()))
+    mean = total / len(load)
+    if all(abs(len(shards) - mean) <= max(1.0, mean * SLACK) for shards in load.values()):
         return []
-    shared = {name: [s for s in shards if s.startswith("s:")] for name, shards in load.items()}
-    count = {name: len(shards) for name, shards in load.items()}
+    fullest = sorted(load, key=lambda name: -len(load[name]))
+    share = {name: total // len(load) + (n < total % len(load)) for n, name in enumerate(fullest)}
+    spare = {
+        name: [s for s in load[name] if s.startswith("s:")][: max(0, len(load[name]) - share[name])] for name in load
+    }
     found: list[Move] = []
-    while True:
-        giver = max(count, key=lambda name: count[name] if shared[name] else -1)
-        heir = min(count, key=lambda name: count[name])
-        batch = min(BATCH, (count[giver] - count[heir]) // 2, len(shared[giver]))
-        if batch < 1:
-            return found
-        found.append(Move(tuple(shared[giver][-batch:]), giver, heir))
-        del shared[giver][-batch:]
-        count[giver] -= batch
-        count[heir] += batch
+    for heir, shards in load.items():
+        lacks = share[heir] - len(shards)
+        for giver, ready in spare.items():
+            while lacks > 0 and ready:
+                batch = ready[: min(BATCH, lacks)]
+                del ready[: len(batch)]
+                lacks -= len(batch)
+                found.append(Move(tuple(batch), giver, heir))
+    return found
