@@ -219,6 +219,20 @@ class Fenced(GangGPTError):
         return f"host {self.host!r} was fenced at epoch {self.epoch}"
 
 
+class UnknownCluster(GangGPTError):
+    """No cluster of that name shares this world."""
+
+    code = "unknown_cluster"
+
+    def __init__(self, cluster: str, known: tuple[str, ...]) -> None:
+        super().__init__(cluster, known)
+        self.cluster, self.known = cluster, known
+
+    def __str__(self) -> str:
+        there = ", ".join(self.known) or "none yet; start one with ganggpt up"
+        return f"no cluster {self.cluster!r} shares this world (known: {there})"
+
+
 class CommitUnknown(GangGPTError):
     """The database went away during a commit: the batch may or may not be in the journal."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -24,35 +24,32 @@ class Move(Struct, frozen=True):
     heir: str
 
 
-def spread(orphans: Iterable[str], rows: Iterable[RouteRow], hosts: Sequence[str]) -> dict[str, str]:
-    """A host for every orphan: always the one with the fewest shards. Empty where there is no host."""
-    if not hosts:
-        return {}
-    load = dict.fromkeys(hosts, 0)
-    for row in rows:
-        if row.host in load:
-            load[row.host] += 1
+def spread(rows: Sequence[RouteRow], hosts: Sequence[LiveHost]) -> dict[str, str]:
+    """A host for every shard without one: always the one with the fewest shards. Empty where there is no host."""
+    held = Counter(row.epoch for row in rows)
+    load = {host.name: held[host.epoch] for host in hosts}
     wanted: dict[str, str] = {}
-    for shard in orphans:
-        name = min(load, key=lambda host: load[host])
-        load[name] += 1
-        wanted[shard] = name
+    for row in rows:
+        if row.host is None and load:
+            name = min(load, key=lambda host: load[host])
+            load[name] += 1
+            wanted[row.shard] = name
     return wanted
 
 
 def moves(rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str], limit: int) -> list[Move]:
     """At most ``limit`` moves, the most wanted first: actors go home to the host of their own, hosts that are
     ``leaving`` (by name) are emptied, then the shared hosts are evened out. ``live``: the hosts of one cluster."""
-    names = {host.name for host in live}
+    names = {host.epoch: host.name for host in live}
     held: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        if row.host in names:
-            held[row.host].append(row.shard)
+        if row.epoch in names:
+            held[names[row.epoch]].append(row.shard)
     own = {host.name for host in live if host.kind == "own"} - set(leaving)
     wanted = [
-        Move((row.shard,), row.host, row.shard)
+        Move((row.shard,), names[row.epoch], row.shard)
         for row in rows
-        if row.host in names and row.shard in own and row.host != row.shard
+        if row.epoch in names and row.shard in own and row.host != row.shard
     ]
     staying = [host.name for host in live if host.kind == "shared" and host.name not in leaving]
     if staying:
@@ -62,6 +59,19 @@ def moves(rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collectio
             wanted += _emptied(name, [s for s in held[name] if s not in going_home], load)
         wanted += _evened(load)
     return wanted[:limit]
+
+
+def bequests(
+    rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]
+) -> list[tuple[Move, LiveHost]]:
+    """Moves of everything that ``live`` hosts hold to the hosts of another cluster, evenly."""
+    by_name = {heir.name: heir for heir in heirs}
+    load: dict[str, list[str]] = {name: [] for name in by_name}
+    found: list[tuple[Move, LiveHost]] = []
+    for giver in live:
+        held = [row.shard for row in rows if row.epoch == giver.epoch]
+        found += [(move, by_name[move.heir]) for move in _emptied(giver.name, held, load)]
+    return found
 
 
 def _emptied(giver: str, shards: list[str], load: dict[str, list[str]]) -> list[Move]:

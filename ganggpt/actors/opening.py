@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from ganggpt.actors.forward import Forwarder
 from ganggpt.actors.host import HostOptions, HostPorts
-from ganggpt.actors.router import HostCall, Router
+from ganggpt.actors.router import HostCall, Router, RouterOptions
 from ganggpt.actors.routing import load_routes
 from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.persistence.cache import open_cache
+from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.flush_store import PostgresFlush
 from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.journal import PostgresJournal
@@ -25,6 +27,7 @@ class HostSpec:
     redis_url: str | None = field(repr=False, default=None)
     name: str = ""
     cluster: str = LOCAL
+    bridge: str | None = None
     kind: str = "shared"
     pool: PoolOptions = field(default_factory=PoolOptions)
     options: HostOptions = field(default_factory=HostOptions)
@@ -48,7 +51,8 @@ async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
     world, cast = await load_world(pool)
     cache = open_cache(spec.redis_url)
     pushes = PostgresPushes(pool, spec.redis_url)
-    peers = Router(call, lambda: load_routes(hosts))
+    forward = Forwarder(PostgresClusters(pool, spec.cluster).key_of, RouterOptions().call_s)
+    peers = Router(call, lambda: load_routes(hosts), forward=forward)
     return HostPorts(
         journal=PostgresJournal(pool, spec.name),
         hosts=hosts,

@@ -22,9 +22,11 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.opening import HostSpec, open_host_ports
+from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_run
 from ganggpt.domain.ids import kind_of
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.partitions import ensure_partitions
 from ganggpt.persistence.pool import PoolOptions, open_pool
@@ -270,20 +272,18 @@ class SupervisorActor:
 
     async def _live(self, spec: HostSpec, plan: Plan) -> None:
         pool = await open_pool(spec.dsn, spec.pool)
-        supervisor = Supervisor(
-            PostgresHosts(pool, cluster=spec.cluster),
-            RayFleet(spec, RayCalls()),
-            plan,
-            partial(ensure_partitions, pool),
-        )
+        succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, plan.lease_s)
+        house = partial(ensure_partitions, pool)
+        hosts = PostgresHosts(pool, cluster=spec.cluster)
+        supervisor = Supervisor(hosts, RayFleet(spec, RayCalls()), plan, succession, house)
         try:
             await supervisor.boot()
-        except GangGPTError as failed:
-            self._booted.set_exception(failed)
-            return
-        self._booted.set_result(None)
-        try:
+            self._booted.set_result(None)
             await supervisor.run()
+        except GangGPTError as failed:
+            if not self._booted.done():
+                self._booted.set_exception(failed)
+                await asyncio.sleep(plan.lease_s)  # so that whoever waits hears why
         finally:
             log.error("the supervisor ends; Ray starts another")
             os._exit(1)
@@ -330,6 +330,7 @@ async def drain_world(dsn: str, cluster: str, pool_options: PoolOptions, within_
     calls = RayCalls()
     pool = await open_pool(dsn, pool_options)
     names = [host.name for host in await PostgresHosts(pool).alive() if host.cluster == cluster]
+    await PostgresClusters(pool, cluster).leave()
     await pool.close()
     try:
         ray.kill(await asyncio.to_thread(ray.get_actor, SUPERVISOR, NAMESPACE))

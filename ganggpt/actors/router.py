@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
 from ganggpt.actors.ports import ReplySink
-from ganggpt.actors.shards import Routes
-from ganggpt.errors import Elsewhere, GangGPTError, Overloaded, Unavailable
+from ganggpt.actors.shards import Away, Routes
+from ganggpt.errors import Elsewhere, GangGPTError, Moved, Overloaded, Unavailable
 
 log = logging.getLogger(__name__)
 
 HostCall = Callable[[str, bytes], Awaitable[bytes]]
 """Sends an encoded batch to a host by name and returns its encoded replies; raises GangGPTError when that failed."""
 LoadRoutes = Callable[[], Awaitable[Routes]]
+Forward = Callable[[Away, bytes], Awaitable[bytes]]
+"""Sends an encoded batch to the bridge of another cluster; otherwise as a HostCall."""
 
 ENVELOPE_OVERHEAD: Final = 64
 HOPS_MAX: Final = 3
@@ -54,10 +56,10 @@ class Pending(NamedTuple):
 
 
 class Lane:
-    """The way to one host: a queue, a few calls in flight."""
+    """One way: to a host, to another cluster, or nowhere yet. A queue, and a few calls in flight."""
 
-    def __init__(self, host: str | None, router: Router) -> None:
-        self.host = host
+    def __init__(self, way: str | Away | None, router: Router) -> None:
+        self.way = way
         self.queue: deque[Pending] = deque()
         self.calls = 0
         self._router = router
@@ -86,7 +88,7 @@ class Lane:
 
     async def _call(self, batch: list[Pending]) -> None:
         try:
-            await self._router.send(self.host, batch)
+            await self._router.send(self.way, batch)
         finally:
             self.calls -= 1
             self._pump()
@@ -95,14 +97,21 @@ class Lane:
 class Router:
     """The real CommandPort. Owns the lanes, the routing table and every call in flight; ``close`` ends them."""
 
-    def __init__(self, call: HostCall, load_routes: LoadRoutes, options: RouterOptions | None = None) -> None:
+    def __init__(
+        self,
+        call: HostCall,
+        load_routes: LoadRoutes,
+        options: RouterOptions | None = None,
+        forward: Forward | None = None,
+    ) -> None:
         self.options = options or RouterOptions()
         self._call = call
+        self._forward = forward
         self._load_routes = load_routes
         self._routes: Routes | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._lanes: dict[str | None, Lane] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: dict[str | Away | None, Lane] = {}
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._waiting = 0
         self.retries = 0
         self.redirects = 0
@@ -143,36 +152,60 @@ class Router:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            for pending in lane.queue:
-                self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
+            self._give_up(lane.queue)
             lane.queue.clear()
 
     def spawn(self, work: Awaitable[None]) -> None:
         """Run a call as a task this router owns."""
         task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
-    async def send(self, host: str | None, batch: list[Pending]) -> None:
+    async def take_forwarded(self, envelopes: Sequence[Envelope]) -> list[bytes]:
+        """Run commands that another cluster sent here; finished replies in their order. What no host of this cluster
+        holds, also by a fresh look at the table, is answered ``moved``: nothing is ever sent back."""
+        routes = self._routes
+        if routes is None or any(routes.host_of(e.to) is None for e in envelopes):
+            await self._refresh()
+        return await asyncio.gather(*(self._take_here(envelope) for envelope in envelopes))
+
+    async def _take_here(self, envelope: Envelope) -> bytes:
+        if self._routes is None or self._routes.host_of(envelope.to) is None:
+            return reply_error(envelope.id, Moved(envelope.to))
+        return await self.ask(envelope)
+
+    async def send(self, way: str | Away | None, batch: list[Pending]) -> None:
         """One call with a batch: answer what was answered, send the rest again."""
-        if host is None:
+        if way is None:
             await self._again(batch, Unavailable("the routing table"))
+            return
+        if isinstance(way, Away) and (self._forward is None or way.bridge is None):
+            for pending in batch:
+                elsewhere = Elsewhere(pending.envelope.to, way.cluster, way.bridge)
+                self._answer(pending, reply_error(pending.envelope.id, elsewhere))
+            await self._refresh()
             return
         try:
             async with asyncio.timeout(self.options.call_s):
-                answer = await self._call(host, encode_batch([p.envelope for p in batch]))
+                answer = await self._deliver(way, encode_batch([p.envelope for p in batch]))
             replies = decode_replies(answer)
         except asyncio.CancelledError:
-            for pending in batch:
-                self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
+            self._give_up(batch)
             raise
         except (GangGPTError, TimeoutError) as failed:
-            log.info("call to %s failed, %d commands go again: %s", host, len(batch), failed)
-            await self._again(batch, Unavailable(f"host {host}"))
+            log.info("call to %s failed, %d commands go again: %s", way, len(batch), failed)
+            await self._again(batch, Unavailable(f"host {way}" if isinstance(way, str) else f"cluster {way.cluster}"))
             return
         lost = [p for p, r in zip(batch, replies, strict=True) if not self._settled(p, r)]
         if lost:
-            await self._again(lost, Unavailable("the actor's shard"))
+            # Beside the lane, whose calls are for those whose shards are where they were.
+            self.spawn(self._again(lost, Unavailable("the actor's shard")))
+
+    async def _deliver(self, way: str | Away, batch: bytes) -> bytes:
+        if isinstance(way, str):
+            return await self._call(way, batch)
+        assert self._forward is not None
+        return await self._forward(way, batch)
 
     def _settled(self, pending: Pending, reply: bytes) -> bool:
         """Answer, or follow the actor to where its host says it went; False where nobody said."""
@@ -199,14 +232,13 @@ class Router:
         if not alive:
             return
         age_s = self.options.deadline_s - (alive[0].deadline - now)
-        await asyncio.sleep(min(self.options.retry_max_s, self.options.retry_s + age_s / 10))
-        await self._refresh()
+        try:
+            await asyncio.sleep(min(self.options.retry_max_s, self.options.retry_s + age_s / 10))
+            await self._refresh()
+        except asyncio.CancelledError:
+            self._give_up(alive)
+            raise
         for pending in alive:
-            away = None if self._routes is None else self._routes.away(pending.envelope.to)
-            if away is not None:
-                elsewhere = Elsewhere(pending.envelope.to, away.cluster, away.bridge)
-                self._answer(pending, reply_error(pending.envelope.id, elsewhere))
-                continue
             self._lane_of(pending.envelope).put(pending._replace(hops=0))
 
     async def _refresh(self) -> None:
@@ -222,11 +254,15 @@ class Router:
             log.warning("routing table not read: %s", away)
 
     def _lane_of(self, envelope: Envelope) -> Lane:
-        host = None if self._routes is None else self._routes.host_of(envelope.to)
-        lane = self._lanes.get(host)
+        way = None if self._routes is None else self._routes.way_to(envelope.to)
+        lane = self._lanes.get(way)
         if lane is None:
-            lane = self._lanes[host] = Lane(host, self)
+            lane = self._lanes[way] = Lane(way, self)
         return lane
+
+    def _give_up(self, batch: Iterable[Pending]) -> None:
+        for pending in batch:
+            self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
 
     def _answer(self, pending: Pending, reply: bytes) -> None:
         self._waiting -= 1

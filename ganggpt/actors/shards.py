@@ -43,9 +43,10 @@ class Routes(Struct, frozen=True):
         """Name of the host that holds the actor, or None while nobody does."""
         return self.holders.get(self.residences.shard_of(actor))
 
-    def away(self, actor: str) -> Away | None:
-        """The other cluster that holds the actor, or None."""
-        return self.elsewhere.get(self.residences.shard_of(actor))
+    def way_to(self, actor: str) -> str | Away | None:
+        """The host of this cluster or the other cluster that holds the actor, or None while nobody does."""
+        shard = self.residences.shard_of(actor)
+        return self.holders.get(shard) or self.elsewhere.get(shard)
 
     def redirect(self, actor: str, heir: str) -> None:
         """Its last host said who has the actor's shard now."""

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping,
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from ganggpt.actors.balance import Move, moves, spread
+from ganggpt.actors.balance import Move, bequests, moves, spread
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing import residences_of
 from ganggpt.actors.shards import shared_shard
+from ganggpt.actors.succession import Role, Succession
 from ganggpt.errors import CommitUnknown, Moved, StartFailed, Unavailable
 from ganggpt.persistence.hosts import LiveHost, Ownership, RouteRow
 
@@ -109,10 +110,18 @@ def host_names(count: int) -> list[str]:
 class Supervisor:
     """Owns no state but the plan and its own tasks. ``boot`` once, then ``run`` for ever."""
 
-    def __init__(self, hosts: Ownership, fleet: Fleet, plan: Plan, keep_house: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        hosts: Ownership,
+        fleet: Fleet,
+        plan: Plan,
+        succession: Succession,
+        keep_house: Callable[[], Awaitable[object]],
+    ) -> None:
         self._hosts = hosts
         self._fleet = fleet
         self._plan = plan
+        self._succession = succession
         self._keep_house = keep_house
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._gate = asyncio.Semaphore(plan.starts_at_once)
@@ -122,13 +131,14 @@ class Supervisor:
         it all in place. Hosts of one actor are started by ``run``, because that takes a while on a small machine; until
         then a shared host carries their actor. Raises Unavailable.
         """
+        await self._succession.begin()
         await self._settle_residences()
         shared = host_names(self._plan.hosts)
         started = await asyncio.gather(*(self._start(name, "shared") for name in shared), return_exceptions=True)
         for failed in started:
             if isinstance(failed, BaseException):
                 raise failed
-        await self._adopt_orphans()
+        await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
 
     async def run(self) -> None:
         """Look after everything, round after round; and now and then after the house (new parts of the journal)."""
@@ -159,10 +169,17 @@ class Supervisor:
             log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
             if gone.cluster == self._hosts.cluster:
                 self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
-        live = await self._adopt_orphans()
+        role = await self._succession.look(await self._hosts.alive())
+        for host in role.overdue:
+            log.warning("host %s of cluster %s did not hand over in time and is fenced", host.name, host.cluster)
+            await self._hosts.fence(host.epoch)
+        live = await self._adopt_orphans(role)
         for host in live:
             self._later(f"watch {host.epoch}", self._until_end(host))
         rows = await self._hosts.routes()
+        if role.heirs:
+            await self._bequeath(rows, live, role.heirs)
+            return
         self._start_missing(rows, live)
         await self._house_companions(rows, live)
         leaving = await self._leaving(live)
@@ -177,14 +194,15 @@ class Supervisor:
         await self._fleet.ended(host.name)
         if await self._hosts.fence(host.epoch):
             log.warning("the process of host %s ended; its shards go to others", host.name)
-        await self._adopt_orphans()
+        await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
 
-    async def _adopt_orphans(self) -> Sequence[LiveHost]:
+    async def _adopt_orphans(self, role: Role) -> Sequence[LiveHost]:
         """Give every shard without a live host to the shared hosts of this cluster; returns the cluster's hosts."""
         live = [host for host in await self._hosts.alive() if host.cluster == self._hosts.cluster]
+        if not role.adopts:
+            return live
         rows = await self._hosts.routes()
-        orphans = [row.shard for row in rows if row.host is None]
-        wanted = spread(orphans, rows, [host.name for host in live if host.kind == "shared"])
+        wanted = spread(rows, [host for host in live if host.kind == "shared"])
         if wanted:
             await self._hosts.assign(wanted)
             # A host that is not reached now sees it at its next heartbeat.
@@ -214,24 +232,31 @@ class Supervisor:
 
     def _end_empty(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> None:
         """End the processes of hosts that were emptied; those still wanted start again on another node."""
-        holding = {row.host for row in rows}
+        holding = {row.epoch for row in rows}
         wanted = set(host_names(self._plan.hosts))
         for host in live:
-            if host.name not in leaving or host.name in holding:
+            if host.name not in leaving or host.epoch in holding:
                 continue
             if host.kind == "own" or host.name in wanted:
                 self._later(f"restart {host.name}", self._fleet.restart(host.name, host.kind))
             else:
                 self._later(f"stop {host.name}", self._fleet.stop(host.name))
 
-    async def _move(self, move: Move) -> bool:
+    async def _bequeath(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> None:
+        """Hand everything over to the hosts of another cluster, which is the owner now."""
+        for move, heir in bequests(rows, live, heirs):
+            await self._move(move, heir.cluster)
+
+    async def _move(self, move: Move, cluster: str | None = None) -> bool:
+        """Let a host of this cluster hand over, to one of this or of another ``cluster``; whether it did."""
         try:
-            frozen_s = await self._fleet.hand_over(move.giver, move.shards, self._hosts.cluster, move.heir)
+            frozen_s = await self._fleet.hand_over(move.giver, move.shards, cluster or self._hosts.cluster, move.heir)
         except _NOT_NOW as not_now:
             log.warning("%s keeps %s: %s", move.giver, ", ".join(move.shards), not_now)
             return False
         log.info("%s went from %s to %s in %.0f ms", ", ".join(move.shards), move.giver, move.heir, frozen_s * 1000)
-        self._later(f"refresh {move.heir}", self._fleet.refresh(move.heir))
+        if cluster is None:
+            self._later(f"refresh {move.heir}", self._fleet.refresh(move.heir))
         return True
 
     async def _house_companions(self, rows: Sequence[RouteRow], live: Sequence[LiveHost]) -> None:
@@ -239,8 +264,8 @@ class Supervisor:
         housed = [row for row in rows if row.residence == "own" and row.shard.startswith("companion:")]
         if not housed and not self._plan.companions_max:
             return
-        names = {host.name for host in live}
-        holders = {row.shard: row.host for row in rows if row.host in names}
+        names = {host.epoch: host.name for host in live}
+        holders = {row.shard: names[row.epoch] for row in rows if row.epoch in names}
         residences = residences_of(rows)
         wanted = await self._hosts.companions_at_play(self._plan.companions_max)
         for row in housed:
@@ -251,7 +276,7 @@ class Supervisor:
             if actor not in residences.own and holder is not None:
                 await self._ask(self._fleet.carve_out(holder, actor))
 
-    async def _bring_home(self, actor: str, holders: Mapping[str, str | None], hash_shard: str) -> None:
+    async def _bring_home(self, actor: str, holders: Mapping[str, str], hash_shard: str) -> None:
         there, home = holders.get(actor), holders.get(hash_shard)
         if there is None or home is None or (there != home and not await self._move(Move((actor,), there, home))):
             return
@@ -284,16 +309,20 @@ class Supervisor:
 
     async def _settle_residences(self) -> None:
         rows = await self._hosts.routes()
+        if any(host.cluster != self._hosts.cluster for host in await self._hosts.alive()):
+            return  # residences stay as they are while another cluster lives by them
         planned = sorted(self._plan.own)
         own = sorted(r.shard for r in rows if r.residence == "own" and not r.shard.startswith("companion:"))
         if own == planned:
             return
         shards = residences_of(rows).shards
         back = {r.shard: shared_shard(r.shard, shards) for r in rows if r.residence == "own" and r.shard not in planned}
-        async with asyncio.timeout(self._plan.lease_s * 2):
-            while not await self._hosts.plan_own(planned, back):
-                await self._hosts.fence_stale(self._plan.lease_s)
-                await asyncio.sleep(self._plan.round_s / 4)
+        for _ in range(int(self._plan.lease_s * 2 / self._plan.round_s) + 1):
+            if await self._hosts.plan_own(planned, back):
+                return
+            await self._hosts.fence_stale(self._plan.lease_s)
+            await asyncio.sleep(self._plan.round_s)
+        raise StartFailed("the world", "hosts of an earlier run still live", "Stop them first: ganggpt down")
 
 
 async def refuse_second_run(hosts: Ownership, quiet_s: float = 2.5) -> None:

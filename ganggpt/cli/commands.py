@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ganggpt.cli import running, shows, worlds
+from ganggpt.cli import clusters, running, shows, worlds
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.errors import GangGPTError
@@ -105,6 +105,31 @@ def bench(
     options = ["--quick"] * quick + ["--json"] * as_json
     options += [word for part in only or () for word in ("--only", part)]
     shows.run_bench([*options, *(("--rounds", str(rounds)) if rounds else ())])
+
+
+@app.command("clusters")
+def list_clusters(
+    *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Show the Ray clusters that share the world: which should hold it, and what each holds."""
+    rows = asyncio.run(clusters.known_clusters(settings_from(env_file, data_dir=data_dir)))
+    names = ("name", "owner", "hosts", "shards", "silent_s", "bridge")
+    screen.rows(names, [(r.name, r.owner, r.hosts, r.shards, round(r.silent_s, 1), r.bridge or "") for r in rows])
+
+
+@app.command()
+def takeover(
+    name: Annotated[str, typer.Argument(help="The cluster that should hold the world; `ganggpt clusters` lists them.")],
+    *,
+    within_s: Annotated[float, typer.Option("--within", min=1, help="Longest wait for its shards, in seconds.")] = 120,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Move the world to another cluster, or back, shard by shard while game servers go on."""
+    settings = settings_from(env_file, data_dir=data_dir)
+    screen.result(asyncio.run(clusters.take_over(settings, name, within_s)))
 
 
 @world_app.command("load")

@@ -68,6 +68,17 @@ class Screen:
             table.add_row(name, escape(_plain(value)))
         self._out.print(table)
 
+    def rows(self, names: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
+        """Several things of one kind: a JSON line each, or a table."""
+        if self.as_json:
+            for row in rows:
+                self.json_line(dict(zip(names, row, strict=True)))
+            return
+        table = Table(*names, title=title or None, title_justify="left")
+        for row in rows:
+            table.add_row(*(escape(_plain(value)) for value in row))
+        self._out.print(table)
+
     def json_line(self, fields: Mapping[str, Any]) -> None:
         """One JSON object on one line of standard output."""
         lines = self._lines or sys.stdout

@@ -19,13 +19,13 @@ from ganggpt.persistence.pool import open_pool
 
 async def migrate_database(settings: Settings) -> str:
     """The schema version after migrating. Raises StartFailed and Unavailable."""
-    async with _database(settings) as dsn:
+    async with database_of(settings) as dsn:
         return await prepare_database(settings, dsn)
 
 
 async def load_files(settings: Settings) -> dict[str, Any]:
     """Load the world files of the settings. Raises WorldRejected, StartFailed and Unavailable."""
-    async with _database(settings) as dsn:
+    async with database_of(settings) as dsn:
         await prepare_database(settings, dsn)
         title, cast = await ensure_world(settings, dsn, reload=True)
         return {"world": title, "cast": len(cast)}
@@ -33,7 +33,7 @@ async def load_files(settings: Settings) -> dict[str, Any]:
 
 async def export_files(settings: Settings, folder: Path) -> dict[str, Any]:
     """Write the world of the database. Raises StartFailed where there is none, and Unavailable."""
-    async with _database(settings) as dsn:
+    async with database_of(settings) as dsn:
         pool = await open_pool(dsn, pool_options(settings, 1))
         try:
             world, _ = await world_store.load_world(pool)
@@ -60,7 +60,7 @@ def _counts(world: World) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[str]:
+async def database_of(settings: Settings) -> AsyncIterator[str]:
     """The dsn of the database: of the settings, of the world that runs here, or of an embedded one started for now."""
     run = read_run(settings.data_dir.expanduser().resolve())
     if run is not None and run.database and settings.database_url is None:

@@ -87,7 +87,7 @@ class Runtime:
             stores = tasks.create_task(self._start_stores())
             ray = tasks.create_task(self._step("Ray", self._start_ray()))
             serve = tasks.create_task(self._start_serve(ray, ports))
-            hosts = tasks.create_task(self._start_hosts(stores, ray))
+            hosts = tasks.create_task(self._start_hosts(stores, ray, ports))
             tasks.create_task(self._start_bridge(stores, serve, token, ports))
             tasks.create_task(self._until_ready(hosts, ports))
         run = self._run(ray.result(), ports)
@@ -172,7 +172,7 @@ class Runtime:
         logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
         await self._step("Serve", _on_serve(lambda: start_serve(ports.server)))
 
-    async def _start_hosts(self, stores: Awaitable[StoreAddresses], ray: Awaitable[str]) -> None:
+    async def _start_hosts(self, stores: Awaitable[StoreAddresses], ray: Awaitable[str], ports: WorldPorts) -> None:
         addresses = await stores
         title, cast = await self._step("world", ensure_world(self._settings, addresses.dsn))
         await ray
@@ -180,7 +180,7 @@ class Runtime:
 
         plan = plan_of(self._settings, self._machine, cast)
         self._hosts_started = True
-        await self._step("hosts", start_world(self._host_spec(addresses), plan))
+        await self._step("hosts", start_world(self._host_spec(addresses, ports), plan))
         log.info("%s lives on %d shared hosts and %d own actors", title, plan.hosts, len(plan.own))
 
     async def _start_bridge(
@@ -234,7 +234,7 @@ class Runtime:
         within_s = self._settings.drain_timeout_s
         return await drain_world(self._addresses.dsn, self._settings.cluster, options, within_s)
 
-    def _host_spec(self, addresses: StoreAddresses) -> HostSpec:
+    def _host_spec(self, addresses: StoreAddresses, ports: WorldPorts) -> HostSpec:
         from ganggpt.actors.opening import HostSpec
 
         processes = host_count(self._settings, self._machine) + 2
@@ -242,6 +242,7 @@ class Runtime:
             dsn=addresses.dsn,
             redis_url=addresses.redis_url,
             cluster=self._settings.cluster,
+            bridge=self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge",
             pool=pool_options(self._settings, processes),
             log_level=self._settings.log_level.upper(),
         )

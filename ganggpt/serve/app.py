@@ -117,7 +117,14 @@ def app(args: Mapping[str, str]) -> serve.Application:
     dsn, cache_url = settings.database_url.get_secret_value(), redis_url(settings)
     token = settings.token.get_secret_value()
     spec = bridge_spec(settings, dsn, cache_url, token, replicas=replicas, processes=replicas + hosts + 1)
-    host = HostSpec(dsn, cache_url, cluster=settings.cluster, pool=spec.pool, log_level=spec.log_level)
+    host = HostSpec(
+        dsn,
+        cache_url,
+        cluster=settings.cluster,
+        bridge=settings.bridge_url,
+        pool=spec.pool,
+        log_level=spec.log_level,
+    )
     starts = WorldStart(host, hosts, settings.residence, own_actors_max(settings, machine), settings.lease_s)
     return _bound(replace(spec, starts=starts))
 

@@ -9,19 +9,42 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
+from ganggpt.actors.forward import FORWARD_PATH
 from ganggpt.errors import GangGPTError
 from ganggpt.observability.metrics import CONTENT_TYPE, Metrics
 from ganggpt.protocol.codec import write_json
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.bridge import BridgeSocket, Message, Receive, Scope, Send
 from ganggpt.serve.errors import error_response
+from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import Health
 from ganggpt.serve.sessions import Sessions
 
 BRIDGE_PATH: Final = "/v1/bridge"
 OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+
+
+class Guarded:
+    """Everything but the open pages behind its key: REST behind the token, ``/v1/forward`` behind the cluster's own."""
+
+    def __init__(self, rest: Any, token: BearerToken, forwarded: Forwarded | None) -> None:
+        self._rest, self._token, self._forwarded = rest, token, forwarded
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI entry point for HTTP."""
+        path = _path(scope)
+        answer = self._rest
+        try:
+            if path == FORWARD_PATH and scope["method"] == "POST" and self._forwarded is not None:
+                answer = await self._forwarded.answer(Request(scope, receive))
+            elif path not in OPEN_PATHS:
+                self._token.check(scope["headers"])
+        except GangGPTError as error:
+            answer = error_response(error.as_wire())
+        await answer(scope, receive, send)
 
 
 class BridgeApp:
@@ -30,17 +53,16 @@ class BridgeApp:
     def __init__(
         self,
         socket: BridgeSocket,
-        rest: Any,
+        guarded: Guarded,
         health: Health,
         sessions: Sessions,
-        token: BearerToken,
         metrics: Metrics,
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._close = close
-        self._socket, self._rest, self._health = socket, rest, health
+        self._socket, self._guarded, self._health = socket, guarded, health
         self.sessions = sessions
-        self._token, self._metrics = token, metrics
+        self._metrics = metrics
         requests = metrics.counter("ganggpt_rest_requests_total")
         self._requests = {status: requests.labels(f"{status}xx") for status in range(1, 6)}
 
@@ -66,14 +88,8 @@ class BridgeApp:
                 self._requests[message["status"] // 100].inc()
             await send(message)
 
-        path = _path(scope)
-        try:
-            own = await self._own(path, scope["method"])
-            if own is None and path not in OPEN_PATHS:
-                self._token.check(scope["headers"])
-        except GangGPTError as error:
-            own = error_response(error.as_wire())
-        await (self._rest if own is None else own)(scope, receive, counted)
+        own = await self._own(_path(scope), scope["method"])
+        await (self._guarded if own is None else own)(scope, receive, counted)
 
     async def _own(self, path: str, method: str) -> Response | None:
         """The answer where a path is answered here and not by the REST routes."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from ganggpt.actors.forward import Forwarder
 from ganggpt.actors.opening import HostSpec
 from ganggpt.actors.ray_actors import RayCalls, start_supervisor
 from ganggpt.actors.router import Router, RouterOptions
@@ -22,6 +23,7 @@ from ganggpt.domain.kinds import KINDS
 from ganggpt.jobs.stores import pool_options
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import open_cache
+from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.probes import database_look, redis_look
@@ -29,6 +31,7 @@ from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
+from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import disk_probe, memory_probe
 from ganggpt.serve.host_watch import HostWatch
 from ganggpt.serve.parts import BridgeParts
@@ -73,7 +76,9 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
     if spec.starts is not None:
         _start_world(spec.starts, list(cast))
     calls = RayCalls()
-    router = Router(calls.call, lambda: load_routes(hosts), spec.router)
+    clusters = PostgresClusters(pool, spec.cluster)
+    forward = Forwarder(clusters.key_of, spec.router.call_s)
+    router = Router(calls.call, lambda: load_routes(hosts), spec.router, forward)
     await router.start()
     metrics = Metrics()
     watch = HostWatch(partial(_host_names, hosts), calls.stats)
@@ -98,10 +103,12 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
             faction_ids=tuple(world.factions),
             metrics=metrics,
             limits=spec.limits,
+            forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
         )
     finally:
         watching.cancel()
         await router.close()
+        await forward.close()
         await pushes.close()
         await cache.close()
         await pool.close()

@@ -11,9 +11,10 @@ from ganggpt.actors.ports import CommandPort
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.asgi import BridgeApp
+from ganggpt.serve.asgi import BridgeApp, Guarded
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.bridge import BridgeSocket
+from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import Health, Probe
 from ganggpt.serve.pushes import PushStore
 from ganggpt.serve.rest import Rest, rest_app
@@ -26,7 +27,7 @@ class BridgeParts:
     """What a bridge needs from the outside.
 
     ``probes``: one for each of database, redis, ai, memory, disk. ``faction_ids``: names of the world's factions.
-    ``view_ttl_s``: how old an answer to a read may be.
+    ``view_ttl_s``: how old an answer to a read may be. ``forwarded``: where other clusters of this world send commands.
     """
 
     port: CommandPort
@@ -39,6 +40,7 @@ class BridgeParts:
     metrics: Metrics
     limits: Limits = field(default_factory=Limits)
     view_ttl_s: int = 2
+    forwarded: Forwarded | None = None
 
 
 def bridge_app(parts: BridgeParts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
@@ -50,4 +52,5 @@ def bridge_app(parts: BridgeParts, close: Callable[[], Awaitable[None]]) -> Brid
     views = Views(parts.port, parts.cache, metrics, parts.view_ttl_s, limits.answer_timeout_s)
     rest = rest_app(Rest(parts.port, parts.book, views, limits, metrics, parts.faction_ids))
     health = Health(parts.probes, metrics, lambda: sessions.draining)
-    return BridgeApp(socket, rest, health, sessions, token, metrics, close)
+    guarded = Guarded(rest, token, parts.forwarded)
+    return BridgeApp(socket, guarded, health, sessions, metrics, close)

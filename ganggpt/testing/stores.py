@@ -9,6 +9,7 @@ from typing import Any
 
 from ganggpt.domain.kinds import encode_state
 from ganggpt.errors import Fenced, Unavailable
+from ganggpt.persistence.clusters import Standing
 from ganggpt.persistence.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
 from ganggpt.persistence.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
 
@@ -49,6 +50,9 @@ class MemoryDatabase:
         self.dead: set[int] = set()
         self.shards = {name: MemoryShard(kind, None, 0.0) for name, kind in shards.items()}
         self.companions_at_play: list[str] = []
+        self.clusters: dict[str, float] = {}
+        self.bridges: dict[str, str] = {}
+        self.owner: tuple[str | None, float] = (None, 0.0)
         self.epochs = itertools.count(1)
 
     def is_live(self, epoch: int | None) -> bool:
@@ -184,7 +188,8 @@ class MemoryHosts:
         for shard, row in db.shards.items():
             if row.epoch is not None and db.is_live(row.epoch):
                 host = db.hosts[row.epoch]
-                rows.append(RouteRow(shard, row.residence, host.name, row.epoch, host.cluster, None, row.flushed))
+                bridge = db.bridges.get(host.cluster)
+                rows.append(RouteRow(shard, row.residence, host.name, row.epoch, host.cluster, bridge, row.flushed))
             else:
                 rows.append(RouteRow(shard, row.residence, None))
         return rows
@@ -279,6 +284,40 @@ class MemoryHosts:
         for name, (_, reminder) in db.reminders.items():
             if name[0] == actor:
                 db.reminders[name] = (home, reminder)
+
+
+class MemoryClusters:
+    """The port of succession over a MemoryDatabase."""
+
+    def __init__(self, database: MemoryDatabase, cluster: str = LOCAL) -> None:
+        self._db = database
+        self.cluster = cluster
+
+    async def enter(self, bridge: str | None) -> bool:
+        """See Clusters."""
+        fresh = self.cluster not in self._db.clusters
+        self._db.clusters[self.cluster] = self._db.clock()
+        return fresh
+
+    async def beat(self) -> None:
+        """See Clusters."""
+        self._db.clusters[self.cluster] = self._db.clock()
+
+    async def standing(self) -> Standing:
+        """See Clusters."""
+        db = self._db
+        owner, since_s = db.owner
+        seen_s = db.clusters.get(owner) if owner is not None else None
+        silent_s = None if seen_s is None else db.clock() - seen_s
+        lives = any(h.cluster == owner for epoch, h in db.hosts.items() if epoch not in db.dead)
+        return Standing(owner, db.clock() - since_s, silent_s, lives)
+
+    async def claim(self, cluster: str | None = None) -> bool:
+        """See Clusters."""
+        changed = self._db.owner[0] != (cluster or self.cluster)
+        if changed:
+            self._db.owner = (cluster or self.cluster, self._db.clock())
+        return changed
 
 
 class MemoryFlush:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import zlib
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganggpt.actors.balance import BATCH, moves, spread
+from ganggpt.actors.balance import BATCH, bequests, moves, spread
 from ganggpt.persistence.hosts import LiveHost, RouteRow
 
 LIMIT = 10_000
 
 
+def epoch_of(name: str) -> int:
+    return zlib.crc32(name.encode())
+
+
 def hosts(*names: str) -> list[LiveHost]:
-    return [LiveHost(n, "shared" if n.startswith("host:") else "own", i, 0.0) for i, n in enumerate(names)]
+    return [LiveHost(n, "shared" if n.startswith("host:") else "own", epoch_of(n), 0.0) for n in names]
 
 
 def rows(holders: dict[str, str | None]) -> list[RouteRow]:
-    return [RouteRow(s, "shared" if s.startswith("s:") else "own", h) for s, h in holders.items()]
+    return [
+        RouteRow(s, "shared" if s.startswith("s:") else "own", h, None if h is None else epoch_of(h))
+        for s, h in holders.items()
+    ]
 
 
 def after(holders: dict[str, str | None], names: list[str], leaving: frozenset[str] = frozenset()) -> dict[str, str]:
@@ -37,12 +46,13 @@ def counts(held: dict[str, str], names: list[str]) -> list[int]:
 @given(st.integers(1, 6), st.integers(0, 80), st.integers(0, 80))
 def test_orphans_go_where_there_is_least(host_count: int, held: int, orphans: int) -> None:
     names = [f"host:{n}" for n in range(host_count)]
-    there = rows({f"s:{n}": names[0] for n in range(held)})
-    wanted = spread([f"s:{1000 + n}" for n in range(orphans)], there, names)
+    there: dict[str, str | None] = {f"s:{n}": names[0] for n in range(held)}
+    there |= {f"s:{1000 + n}": None for n in range(orphans)}
+    wanted = spread(rows(there), hosts(*names))
     load = [sum(h == name for h in wanted.values()) + (held if name == names[0] else 0) for name in names]
     assert len(wanted) == orphans
     assert max(load) - min(load) <= max(1, held)
-    assert spread(["s:1"], there, []) == {}
+    assert spread(rows(there), []) == {}
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=300), st.integers(2, 6))
@@ -80,3 +90,16 @@ def test_an_actor_goes_home_when_its_host_lives_and_not_while_that_leaves() -> N
 def test_shards_of_other_clusters_are_left_alone() -> None:
     before = {"s:0": "host:0", "s:1": "far", "s:2": None}
     assert after(before, ["host:0", "host:1"]) == before
+
+
+@given(st.integers(0, 300), st.integers(1, 4), st.integers(1, 4))
+def test_another_cluster_gets_everything_evenly(shards: int, givers: int, heirs: int) -> None:
+    """Hosts of both clusters have the same names; only their epochs tell them apart."""
+    ours = [LiveHost(f"host:{n}", "shared", n, 0.0, "blue") for n in range(givers)]
+    theirs = [LiveHost(f"host:{n}", "shared", 100 + n, 0.0, "green") for n in range(heirs)]
+    table = [RouteRow(f"s:{n}", "shared", f"host:{n % givers}", n % givers, "blue") for n in range(shards)]
+    table.append(RouteRow("s:there", "shared", "host:0", 100, "green"))
+    given_away = [(shard, heir.epoch) for move, heir in bequests(table, ours, theirs) for shard in move.shards]
+    assert sorted(shard for shard, _ in given_away) == sorted(row.shard for row in table[:-1])
+    counts = [sum(epoch == heir.epoch for _, epoch in given_away) for heir in theirs]
+    assert max(counts) - min(counts) <= BATCH

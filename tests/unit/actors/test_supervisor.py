@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 
 from ganggpt.actors.shards import shared_shards
+from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Plan, Supervisor
 from ganggpt.domain.npc import Give
 from ganggpt.persistence.hosts import RouteRow
+from ganggpt.testing.stores import MemoryClusters
 from tests.unit.actors.conftest import SHARDS, Runtime
 
 MARA = "npc:mara"
@@ -27,7 +29,8 @@ class Watch:
 
     def __init__(self, runtime: Runtime, plan: Plan) -> None:
         self.runtime = runtime
-        self.supervisor = Supervisor(runtime.hosts, runtime.fleet, plan, nothing)
+        succession = Succession(MemoryClusters(runtime.database), None, plan.lease_s)
+        self.supervisor = Supervisor(runtime.hosts, runtime.fleet, plan, succession, nothing)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -3,6 +3,7 @@
 CREATE TABLE clusters (
     name text PRIMARY KEY,
     bridge text,                                       -- where game servers reach its bridge; told to those who ask the wrong one
+    key text NOT NULL,                                 -- proves to its bridge that another one reads this database
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),  -- its supervisor's last heartbeat
     hosts_now integer NOT NULL DEFAULT 0,              -- shared hosts the supervisor wants at the moment
