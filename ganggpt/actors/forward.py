@@ -12,6 +12,7 @@ from ganggpt.actors.shards import Away
 from ganggpt.errors import Unavailable
 
 FORWARD_PATH: Final = "/v1/forward"
+_LOOK_S: Final = 2.0
 KeyOf = Callable[[str], Awaitable[str | None]]
 """The key of a cluster, from the database both share."""
 
@@ -33,11 +34,11 @@ class Forwarder:
         self._keys[away.cluster] = key
         try:
             headers = {"Authorization": f"Bearer {key}"}
-            answer = await self._client.post(forward_url(away.bridge), content=batch, headers=headers)
+            answer = await self._client.post(_http_url(away.bridge, FORWARD_PATH), content=batch, headers=headers)
         except httpx.HTTPError as failed:
             raise there from failed
         if answer.status_code != httpx.codes.OK:
-            del self._keys[away.cluster]
+            self._keys.pop(away.cluster, None)
             raise there
         return answer.content
 
@@ -46,7 +47,16 @@ class Forwarder:
         await self._client.aclose()
 
 
-def forward_url(bridge: str) -> str:
-    """Where a bridge takes forwarded batches: the same server as its WebSocket."""
+async def bridge_answers(bridge: str) -> bool:
+    """Whether the bridge at this WebSocket address lives."""
+    try:
+        async with httpx.AsyncClient(timeout=_LOOK_S, trust_env=False) as client:
+            return (await client.get(_http_url(bridge, "/health/live"))).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _http_url(bridge: str, path: str) -> str:
+    """Another page of the server of a bridge's WebSocket."""
     parts = urlsplit(bridge)
-    return urlunsplit((parts.scheme.replace("ws", "http", 1), parts.netloc, FORWARD_PATH, "", ""))
+    return urlunsplit((parts.scheme.replace("ws", "http", 1), parts.netloc, path, "", ""))

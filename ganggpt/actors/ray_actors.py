@@ -20,6 +20,7 @@ from ray._private.state import state
 from ray.actor import ActorHandle
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
+from ganggpt.actors.forward import bridge_answers
 from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.opening import HostSpec, open_host_ports
 from ganggpt.actors.succession import Succession
@@ -272,7 +273,7 @@ class SupervisorActor:
 
     async def _live(self, spec: HostSpec, plan: Plan) -> None:
         pool = await open_pool(spec.dsn, spec.pool)
-        succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, plan.lease_s)
+        succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
         house = partial(ensure_partitions, pool)
         hosts = PostgresHosts(pool, cluster=spec.cluster)
         supervisor = Supervisor(hosts, RayFleet(spec, RayCalls()), plan, succession, house)

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
+
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
 from ganggpt.actors.ports import ReplySink
@@ -192,7 +194,7 @@ class Router:
         except asyncio.CancelledError:
             self._give_up(batch)
             raise
-        except (GangGPTError, TimeoutError) as failed:
+        except (GangGPTError, TimeoutError, msgspec.MsgspecError) as failed:
             log.info("call to %s failed, %d commands go again: %s", way, len(batch), failed)
             await self._again(batch, Unavailable(f"host {way}" if isinstance(way, str) else f"cluster {way.cluster}"))
             return

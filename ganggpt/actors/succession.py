@@ -1,17 +1,18 @@
 """Two clusters on one world: which of them takes the shards, and when it no longer waits for the other.
 
-A new cluster becomes the owner when it first appears, and again whenever an operator says so. The one that is not the
+A new cluster becomes the owner once its bridge answers, and again whenever an operator says so. The one that is not the
 owner gives its shards away; after a deadline the owner fences what did not answer.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
 
+from ganggpt.actors.clock import loop_s
 from ganggpt.persistence.clusters import Standing
 from ganggpt.persistence.hosts import LiveHost
 
@@ -56,31 +57,63 @@ class Role(Struct, frozen=True):
 
 
 class Succession:
-    """Owns nothing; ``begin`` once at boot, then ``look`` every round."""
+    """Owns the wish of a new cluster to take over; ``begin`` once at boot, then ``look`` every round.
 
-    def __init__(self, clusters: Clusters, bridge: str | None, lease_s: float, deadline_s: float = DEADLINE_S) -> None:
+    ``answers`` says whether the bridge can be reached at an address: before that nothing is taken from a cluster whose
+    bridge can, because it will forward commands here.
+    """
+
+    def __init__(
+        self,
+        clusters: Clusters,
+        bridge: str | None,
+        answers: Callable[[str], Awaitable[bool]],
+        lease_s: float,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         self._clusters = clusters
         self._bridge = bridge
+        self._answers = answers
         self._lease_s = lease_s
         self._deadline_s = deadline_s
+        self._wanted_since_s: float | None = None
 
     async def begin(self) -> None:
-        """Enter, and become the owner where this cluster is new here or nobody else holds the world."""
+        """Enter. Become the owner at once where nobody else holds the world; where somebody does and this cluster is
+        new, want to be."""
         fresh = await self._clusters.enter(self._bridge)
         standing = await self._clusters.standing()
-        if (fresh or self._is_vacant(standing)) and await self._clusters.claim():
-            log.info("cluster %s becomes the owner of the world (it was %s)", self._clusters.cluster, standing.owner)
+        if self._is_vacant(standing):
+            await self._claim(standing)
+        elif fresh:
+            self._wanted_since_s = loop_s()
 
     async def look(self, alive: Sequence[LiveHost]) -> Role:
         """What this cluster should do now. ``alive``: the live hosts of all clusters."""
         await self._clusters.beat()
         standing = await self._clusters.standing()
+        if self._wanted_since_s is not None and await self._is_ready(self._wanted_since_s):
+            await self._claim(standing)
+            standing = await self._clusters.standing()
         ours = self._clusters.cluster
         if standing.owner in (None, ours):
             late = standing.owner == ours and standing.since_s > self._deadline_s
             return Role(adopts=True, overdue=tuple(h for h in alive if h.cluster != ours) if late else ())
         heirs = tuple(h for h in alive if h.cluster == standing.owner and h.kind == "shared")
         return Role(adopts=not heirs and self._is_vacant(standing), heirs=heirs)
+
+    async def _claim(self, standing: Standing) -> None:
+        self._wanted_since_s = None
+        if await self._clusters.claim():
+            log.info("cluster %s becomes the owner of the world (it was %s)", self._clusters.cluster, standing.owner)
+
+    async def _is_ready(self, wanted_since_s: float) -> bool:
+        if self._bridge is None or await self._answers(self._bridge):
+            return True
+        if loop_s() - wanted_since_s < self._deadline_s:
+            return False
+        log.warning("%s does not answer; taking over all the same, the other bridge cannot forward", self._bridge)
+        return True
 
     def _is_vacant(self, standing: Standing) -> bool:
         """Whether the owner is gone: no host of it lives and its supervisor is silent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import time
 import uuid
@@ -120,7 +121,7 @@ async def test_the_world_goes_to_a_new_cluster_and_back_while_a_game_server_talk
     assert (promises.lost, promises.doubled) == (0, 0)
     assert len(acked) > PLAYERS * 4
     assert max(talk.waits) < FREEZE_S_MAX, sorted(talk.waits)[-10:]
-    print(f"{len(talk.waits)} answers, longest wait {max(talk.waits) * 1000:.0f} ms")
+    logging.getLogger(__name__).info("%d answers, longest wait %.3f s", len(talk.waits), max(talk.waits))
 
 
 async def test_only_a_reader_of_the_database_may_forward(blue: WorldProcess, database: str, pool: asyncpg.Pool) -> None:

@@ -24,12 +24,17 @@ async def nothing() -> None:
     """No house to keep."""
 
 
+async def nowhere(_: str) -> bool:
+    """No bridge answers."""
+    return False
+
+
 class Watch:
     """A supervisor that runs beside the runtime."""
 
     def __init__(self, runtime: Runtime, plan: Plan) -> None:
         self.runtime = runtime
-        succession = Succession(MemoryClusters(runtime.database), None, plan.lease_s)
+        succession = Succession(MemoryClusters(runtime.database), None, nowhere, plan.lease_s)
         self.supervisor = Supervisor(runtime.hosts, runtime.fleet, plan, succession, nothing)
         self._running: asyncio.Task[None] | None = None
 

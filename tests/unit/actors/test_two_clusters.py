@@ -44,6 +44,7 @@ class Cluster:
     database: MemoryDatabase
     bridges: dict[str, Router]
     deadline_s: float = 60.0
+    is_reachable: bool = True
 
     def __post_init__(self) -> None:
         self.hosts = MemoryHosts(self.database, self.name)
@@ -51,7 +52,7 @@ class Cluster:
         self.fleet = LocalFleet(self.open_ports, FAST)
         self.router = self.new_router()
         self.bridges[self.name] = self.router
-        succession = Succession(self.clusters, f"ws://{self.name}", PLAN.lease_s, self.deadline_s)
+        succession = Succession(self.clusters, f"ws://{self.name}", self.answers, PLAN.lease_s, self.deadline_s)
         self.supervisor = Supervisor(self.hosts, self.fleet, PLAN, succession, nothing)
         self.running: asyncio.Task[None] | None = None
 
@@ -65,6 +66,9 @@ class Cluster:
 
     async def forward(self, away: Away, batch: bytes) -> bytes:
         return encode_replies(await self.bridges[away.cluster].take_forwarded(decode_batch(batch)))
+
+    async def answers(self, bridge: str) -> bool:
+        return self.is_reachable
 
     async def start(self) -> None:
         await self.router.start()
@@ -139,6 +143,16 @@ async def test_a_new_cluster_takes_over_while_both_bridges_answer_and_gives_back
     await blue.until_holder()
     stop.set()
     each_once(blue.database, [*await at_blue, *await at_green])
+
+
+async def test_a_new_cluster_waits_until_its_bridge_answers(blue: Cluster, green: Cluster) -> None:
+    green.is_reachable = False
+    await green.start()
+    for _ in range(5):
+        await green.supervisor.round()
+    assert {row.cluster for row in await green.hosts.routes()} == {"blue"}
+    green.is_reachable = True
+    await green.until_holder()
 
 
 async def test_hosts_that_do_not_hand_over_in_time_are_fenced(blue: Cluster) -> None:
