@@ -140,7 +140,8 @@ def test_every_secret_is_a_reference_to_a_key_of_the_form() -> None:
     used: set[tuple[str, str]] = set()
     for template in pod_templates().values():
         for container in containers(template):
-            references = [each["valueFrom"]["secretKeyRef"] for each in container.get("env", []) if "valueFrom" in each]
+            sources = [each["valueFrom"] for each in container.get("env", []) if "valueFrom" in each]
+            references = [source["secretKeyRef"] for source in sources if "secretKeyRef" in source]
             used |= {(each["name"], each["key"]) for each in references}
             assert [name for name in plain_environment(container) if _SECRET_NAME.search(name)] == []
     cluster = ray_service()["spec"]["rayClusterConfig"]

@@ -216,3 +216,16 @@ def test_kustomize_renders_what_these_tests_look_at() -> None:
     done = subprocess.run([kubectl, "kustomize", str(KUBERAY)], capture_output=True, check=True, timeout=60)
     theirs = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
     assert theirs == {(each["kind"], each["metadata"]["name"]): each for each in rendered()}
+
+
+def test_every_ray_pod_knows_its_cluster_and_where_that_ones_bridge_is() -> None:
+    """Two clusters share the database during an upgrade; each must call itself by its own name."""
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        names = [each["name"] for each in container["env"]]
+        env = {each["name"]: each for each in container["env"]}
+        path = env["GANGGPT_CLUSTER"]["valueFrom"]["fieldRef"]["fieldPath"]
+        assert path == "metadata.labels['ray.io/cluster']"
+        assert env["GANGGPT_BRIDGE_URL"]["value"].startswith("ws://$(GANGGPT_CLUSTER)-head-svc.ganggpt.")
+        assert names.index("GANGGPT_CLUSTER") < names.index("GANGGPT_BRIDGE_URL"), "only earlier variables are expanded"
