@@ -1,0 +1,322 @@
+"""The database of a simulated world: the tables of ``testing.stores`` behind row locks, slow statements and a network.
+
+What the fence rests on is kept as Postgres keeps it: a commit holds the row of its host ``FOR SHARE`` from the moment it
+looks at it until it is done, whoever wants to change that row waits, and a statement that waited looks again. A
+statement whose caller gave up is executed all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+from ganggpt.errors import CommitUnknown, Fenced, GangGPTError, Unavailable
+from ganggpt.persistence.hosts import Registration
+from ganggpt.persistence.journal import Batch, Letter, PushRow
+from ganggpt.persistence.projections import Rows
+from ganggpt.testing.sim.network import Network, Process
+from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
+
+SHARE: Final = False
+EXCLUSIVE: Final = True
+Lock = tuple[int, bool]
+"""The row of a host's epoch, and how it is locked."""
+
+
+@dataclass(slots=True)
+class Work:
+    """How the database works: ``slow`` is the probability of a statement that takes up to ``slow_s`` seconds, ``refuse``
+    of one that is refused."""
+
+    slow: float = 0.0
+    slow_s: float = 1.0
+    refuse: float = 0.0
+
+
+class RowLocks:
+    """Owns who holds which host rows. Sharers join sharers; everybody else waits."""
+
+    def __init__(self) -> None:
+        self._sharers: Counter[int] = Counter()
+        self._exclusive: set[int] = set()
+        self._waiters: list[asyncio.Future[None]] = []
+
+    async def take(self, lock: Lock) -> None:
+        """Wait for a row."""
+        epoch, exclusive = lock
+        while epoch in self._exclusive or (exclusive and self._sharers[epoch]):
+            future = asyncio.get_running_loop().create_future()
+            self._waiters.append(future)
+            await future
+        if exclusive:
+            self._exclusive.add(epoch)
+        else:
+            self._sharers[epoch] += 1
+
+    def free(self, lock: Lock) -> None:
+        """Let a row go."""
+        epoch, exclusive = lock
+        if exclusive:
+            self._exclusive.discard(epoch)
+        else:
+            self._sharers[epoch] -= 1
+        waiters, self._waiters = self._waiters, []
+        for future in waiters:
+            if not future.done():
+                future.set_result(None)
+
+
+class SimTables(MemoryJournal):
+    """The journal's statements as Postgres executes them, told to ``on_commit`` and ``on_settle`` when they held."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database, "simulated")
+        self.on_commit: Callable[[int, Batch], None] = lambda _epoch, _batch: None
+        self.on_settle: Callable[[Letter], None] = lambda _letter: None
+        self.posted_s: dict[tuple[str, int, int], float] = {}
+        self.last_s: dict[str, float] = {}
+
+    async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
+        """See Journal. A second row for (actor, seq, day) is refused, as by the primary key."""
+        turns = self._db.turns
+        if self._db.is_live(epoch):
+            for actor, seq in zip(batch.turns[0], batch.turns[1], strict=True):
+                if actor in turns and turns[actor][-1][0] >= seq:
+                    raise Fenced(self._host, epoch)
+        pushes = await super().append(epoch, batch)
+        for letter, at_s in zip(batch.posted, batch.letters[8], strict=True):
+            self.posted_s[letter.sender, letter.seq, letter.n] = at_s
+        self.last_s.update(zip(batch.turns[0], batch.turns[2], strict=True))
+        self.on_commit(epoch, batch)
+        return pushes
+
+    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
+        """See Journal."""
+        before_s = self._db.clock() - older_than_s
+        rows = await super().letters(shards, older_than_s, 1 << 30)
+        return [x for x in rows if self.posted_s[x.sender, x.seq, x.n] < before_s][:limit]
+
+    async def settle(self, letters: Sequence[Letter]) -> None:
+        """See Journal."""
+        for letter in letters:
+            self.on_settle(letter)
+        await super().settle(letters)
+
+
+class SimHosts(MemoryHosts):
+    """Ownership with the account of how far the user's tables show what each host did."""
+
+    def __init__(self, database: MemoryDatabase, flushed_s: dict[int, float], last_s: Mapping[str, float]) -> None:
+        super().__init__(database)
+        self._flushed_s = flushed_s
+        self._last_s = last_s
+
+    async def register(self, name: str, kind: str, address: str = "", node: str | None = None) -> Registration:
+        """See HostTable."""
+        born = await super().register(name, kind, address, node)
+        self._flushed_s[born.epoch] = min((self._flushed_s[epoch] for epoch in born.fenced), default=born.now_s)
+        return born
+
+    async def assign(self, wanted: Mapping[str, str]) -> None:
+        """See Ownership."""
+        for shard, name in wanted.items():
+            heir, last = self._live_epoch(self.cluster, name), self._db.shards[shard].epoch
+            if heir is not None and last in self._db.dead:
+                self._flushed_s[heir] = min(self._flushed_s[heir], self._flushed_s[last])
+        await super().assign(wanted)
+
+    async def unflushed(self, epoch: int) -> Sequence[str]:
+        """See HostTable."""
+        since_s = self._flushed_s[epoch] - 1.0
+        return [actor for actor, at_s in self._last_s.items() if at_s >= since_s]
+
+
+class SimFlush(MemoryFlush):
+    """The user's tables, made by the runtime's own projections."""
+
+    def __init__(self, database: MemoryDatabase, flushed_s: dict[int, float]) -> None:
+        super().__init__(database)
+        self._flushed_s = flushed_s
+        self.players: dict[Any, Any] = {}
+        self.memories: dict[Any, Any] = {}
+        self.tables: dict[str, dict[Any, Any]] = {"relations": {}, "factions": {}, "missions": {}, "companions": {}}
+
+    async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float | None) -> int:
+        """See FlushStore."""
+        if not self._db.is_live(epoch):
+            raise Fenced(str(epoch), epoch)
+        rows = Rows()
+        for actor, old, new in changes:
+            rows.add(actor, old, new)
+        self.apply(rows)
+        if through_s is not None:
+            self._flushed_s[epoch] = max(self._flushed_s[epoch], through_s)
+        self._db.companions_at_play = self._at_play()
+        return len(rows)
+
+    def apply(self, rows: Rows) -> None:
+        """Write rows as the statements of PostgresFlush do."""
+        self.players.update(rows.players)
+        for key, row in list(self.memories.items()) if rows.renewed else ():
+            if row.npc_id in rows.renewed and key not in rows.memories:
+                del self.memories[key]
+        for key in rows.forgotten:
+            self.memories.pop(key, None)
+        self.memories.update(rows.memories)
+        for name, table in self.tables.items():
+            table.update(getattr(rows, name))
+
+    def _at_play(self) -> list[str]:
+        rows = [r for r in self.tables["companions"].values() if self._is_online(r.player_id)]
+        return [r.actor for r in sorted(rows, key=lambda r: (r.created_s, r.actor))]
+
+    def _is_online(self, player: Any) -> bool:
+        row = self.players.get(player)
+        return row is not None and row.online
+
+
+class SimDatabase:
+    """Owns the tables, which outlive it, and the process that serves them, which does not."""
+
+    def __init__(self, network: Network, tables: MemoryDatabase, dice: Random) -> None:
+        self.network = network
+        self.tables = tables
+        self.journal = SimTables(tables)
+        flushed_s: dict[int, float] = {}
+        self.hosts = SimHosts(tables, flushed_s, self.journal.last_s)
+        self.flush = SimFlush(tables, flushed_s)
+        self.work = Work()
+        self.process: Process | None = None
+        self._draw = dice.random
+        self._locks = RowLocks()
+
+    def start(self) -> None:
+        """Serve, after a crash with no locks and no transactions."""
+        self._locks = RowLocks()
+        self.process = self.network.spawn("db")
+        self.process.place = "db"
+
+    def crash(self) -> None:
+        """As an immediate shutdown: what was not committed never was."""
+        if self.process is not None:
+            self.network.kill(self.process)
+            self.process = None
+
+    def refuses(self) -> bool:
+        """Whether it has no room for one more statement just now."""
+        return bool(self.work.refuse) and self._draw() < self.work.refuse
+
+    async def execute(self, statement: Callable[..., Awaitable[Any]], op: str, args: tuple[Any, ...]) -> Any:
+        """One statement or transaction, on the database's side."""
+        locks = _LOCKS[op](self.tables, args) if op in _LOCKS else ()
+        taken: list[Lock] = []
+        try:
+            for lock in locks:
+                await self._locks.take(lock)
+                taken.append(lock)
+            if self.work.slow and self._draw() < self.work.slow:
+                await asyncio.sleep(self.work.slow_s * self._draw())
+            return await statement(*args)
+        finally:
+            for lock in taken:
+                self._locks.free(lock)
+
+
+def _of_name(tables: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
+    return [(e, EXCLUSIVE) for e, host in tables.hosts.items() if host.name == args[0] and e not in tables.dead]
+
+
+def _all_live(tables: MemoryDatabase, _: tuple[Any, ...]) -> list[Lock]:
+    return [(e, EXCLUSIVE) for e in tables.hosts if e not in tables.dead]
+
+
+def _stale(tables: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
+    now_s = tables.clock()
+    return [(e, EXCLUSIVE) for e, h in tables.hosts.items() if e not in tables.dead and now_s - h.seen_s > args[0]]
+
+
+def _giver_and_heir(tables: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
+    epoch, _, cluster, heir = args
+    heirs = [e for e, h in tables.hosts.items() if (h.cluster, h.name) == (cluster, heir) and e not in tables.dead]
+    return [(epoch, SHARE), *((e, SHARE) for e in heirs)]
+
+
+def _shared(_: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
+    return [(args[0], SHARE)]
+
+
+def _exclusive(_: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
+    return [(args[0], EXCLUSIVE)]
+
+
+_LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, tuple[Any, ...]], Sequence[Lock]]]] = {
+    "append": _shared,
+    "save_snapshots": _shared,
+    "flush": _shared,
+    "change_residence": _shared,
+    "hand_over": _giver_and_heir,
+    "beat": _exclusive,
+    "retire": _exclusive,
+    "fence": _exclusive,
+    "fence_stale": _stale,
+    "register": _of_name,
+    "plan_own": _all_live,
+}
+"""Which host rows a statement locks, as the SQL of ``persistence`` does."""
+
+_UNKNOWN: Final = frozenset(("append", "hand_over", "change_residence"))
+"""What nobody can do twice: when its answer is lost, its outcome is unknown."""
+
+
+class Store:
+    """A port of the stores as a process sees it: every method is a statement sent over the network."""
+
+    def __init__(self, database: SimDatabase, process: Process, port: Any, timeout_s: float) -> None:
+        self._database = database
+        self._process = process
+        self._port = port
+        self._timeout_s = timeout_s
+
+    def __getattr__(self, op: str) -> Any:
+        statement = getattr(self._port, op)
+        if not asyncio.iscoroutinefunction(statement):
+            return statement
+        ask = partial(self._ask, op, statement)
+        setattr(self, op, ask)
+        return ask
+
+    async def _ask(self, op: str, statement: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
+        database = self._database
+
+        def lost(why: str) -> GangGPTError:
+            return CommitUnknown(self._process.name, args[0], why) if op in _UNKNOWN else Unavailable("the database")
+
+        def work() -> Awaitable[Any]:
+            if database.refuses():
+                raise lost("refused")
+            return database.execute(partial(statement, **named) if named else statement, op, args)
+
+        return await database.network.ask(self._process, database.process, work, lost, self._timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The ports of one process."""
+
+    journal: Any
+    hosts: Any
+    flush: Any
+
+
+def stores_of(database: SimDatabase, process: Process, timeout_s: float) -> Stores:
+    """Connect a process to the database."""
+    return Stores(
+        Store(database, process, database.journal, timeout_s),
+        Store(database, process, database.hosts, timeout_s),
+        Store(database, process, database.flush, timeout_s),
+    )

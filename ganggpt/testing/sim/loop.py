@@ -1,0 +1,266 @@
+"""Virtual time: one scheduler for a whole world, and one asyncio event loop for each process in it.
+
+Nothing waits for a clock on a wall: when no process has anything to run, time jumps to the next timer. Which of the
+processes that could run runs next is drawn from the seed; inside a process callbacks keep asyncio's order. Processes
+share nothing but the scheduler, so a seed is a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import itertools
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any, Final
+
+_GIVE_UP: Final = 64
+"""How often the tasks of a killed process are cancelled before it is a mistake of the simulation."""
+
+
+class Handle(asyncio.TimerHandle):
+    """A callback on its way, with what asyncio asks of its handles and no more."""
+
+    __slots__ = ("args", "callback", "context", "gone", "when_s")
+
+    def __init__(  # pyright: ignore[reportMissingSuperCall] - the base only gives its type
+        self, when_s: float, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
+    ) -> None:
+        self.when_s = when_s
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.gone = False
+
+    def cancel(self) -> None:
+        """The callback is not called any more."""
+        self.gone = True
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self.gone
+
+    def when(self) -> float:
+        """When it is due, by the clock of its loop."""
+        return self.when_s
+
+
+class SimTask(asyncio.Task[Any]):
+    """A task whose hash is its number, so that sets of tasks are iterated alike in every run."""
+
+    def __init__(self, number: int, *args: Any, **kwargs: Any) -> None:
+        self.number = number
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class Scheduler:
+    """Owns time, all timers and the order in which processes run."""
+
+    def __init__(self, dice: Random) -> None:
+        self.now_s = 0.0
+        self.batches = 0
+        self.trace: Callable[[str, int], None] | None = None
+        self.order = itertools.count()
+        self.runnable: list[ProcessLoop] = []
+        self.timers: list[tuple[float, int, ProcessLoop | None, Handle]] = []
+        self._draw = dice.random
+
+    def at(self, when_s: float, callback: Callable[..., object], *args: Any) -> Handle:
+        """Call something outside of all processes at a time."""
+        handle = Handle(when_s, callback, args, None)
+        heapq.heappush(self.timers, (when_s, next(self.order), None, handle))
+        return handle
+
+    def run(self, until: Callable[[], bool], end_s: float) -> bool:
+        """Run the world until a fact holds (asked whenever time moves) or time is over; returns whether it holds."""
+        runnable, timers, draw = self.runnable, self.timers, self._draw
+        while True:
+            while runnable:
+                count = len(runnable)
+                place = int(draw() * count) if count > 1 else 0
+                loop = runnable[place]
+                runnable[place] = runnable[-1]
+                runnable.pop()
+                self.batches += 1
+                loop.turn()
+            if until():
+                return True
+            if not timers or timers[0][0] > end_s:
+                self.now_s = end_s
+                return False
+            when_s, _, owner, handle = heapq.heappop(timers)
+            if handle.gone:
+                continue
+            if when_s > self.now_s:
+                self.now_s = when_s
+            if owner is None:
+                handle.callback(*handle.args)
+            else:
+                owner.due(handle)
+
+
+class ProcessLoop(asyncio.AbstractEventLoop):
+    """The event loop of one simulated process. Its clock has a zero of its own.
+
+    ``fuse``: how many more callbacks it runs before ``blow`` is called, which may end it in the middle of its work.
+    """
+
+    def __init__(self, scheduler: Scheduler, name: str, zero_s: float, on_mistake: Callable[[str], None]) -> None:
+        self.name = name
+        self.closed = False
+        self.paused = False
+        self.fuse: int | None = None
+        self.blow: Callable[[], None] | None = None
+        self._scheduler = scheduler
+        self._zero_s = zero_s
+        self._on_mistake = on_mistake
+        self._ready: deque[Handle] = deque()
+        self._queued = False
+
+    def time(self) -> float:
+        """Virtual seconds since the zero of this process."""
+        return self._scheduler.now_s - self._zero_s
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Handle:
+        """See asyncio."""
+        handle = Handle(0.0, callback, args, context)
+        if not self.closed:
+            self._ready.append(handle)
+            if not self._queued and not self.paused:
+                self._queued = True
+                self._scheduler.runnable.append(self)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Handle:
+        """See asyncio."""
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Handle:
+        """See asyncio."""
+        handle = Handle(when, callback, args, context)
+        if not self.closed:
+            scheduler = self._scheduler
+            heapq.heappush(scheduler.timers, (when + self._zero_s, next(scheduler.order), self, handle))
+        return handle
+
+    def due(self, handle: Handle) -> None:
+        """A timer of this process is due."""
+        if not self.closed:
+            self._ready.append(handle)
+            self._wake()
+
+    def turn(self) -> None:
+        """Run what is ready now, as one pass of asyncio's loop does."""
+        self._queued = False
+        if self.closed or self.paused:
+            return
+        count = len(self._ready)
+        if self.fuse is not None:
+            count = min(count, self.fuse)
+            self.fuse -= count
+        if self._scheduler.trace is not None:
+            self._scheduler.trace(self.name, count)
+        self._run(count)
+        if self.fuse == 0 and self.blow is not None:
+            self.blow()
+        if self._ready:
+            self._wake()
+
+    def pause(self) -> None:
+        """As SIGSTOP: nothing runs, what comes waits."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """As SIGCONT: what waited runs, by a clock that went on."""
+        self.paused = False
+        if self._ready:
+            self._wake()
+
+    def kill(self) -> None:
+        """As SIGKILL. Its tasks are unwound here and now; what they do meanwhile reaches nobody, because the caller has
+        cut this process off before."""
+        self._ready.clear()
+        for _ in range(_GIVE_UP):
+            open_tasks = sorted(asyncio.all_tasks(self), key=hash)
+            if not open_tasks:
+                break
+            for task in open_tasks:
+                task.cancel()
+            while self._ready:
+                self._run(len(self._ready))
+        else:
+            self._on_mistake(f"{self.name} has tasks that cannot be cancelled: {open_tasks}")
+        self.closed = True
+        self._ready.clear()
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """See asyncio."""
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: contextvars.Context | None = None) -> Any:
+        """See asyncio."""
+        return SimTask(next(self._scheduler.order), coro, loop=self, name=name, context=context)
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task from outside the process."""
+        running = events._get_running_loop()  # noqa: SLF001 - asyncio's own way for loops
+        events._set_running_loop(self)  # noqa: SLF001
+        try:
+            task: asyncio.Task[Any] = self.create_task(work)
+        finally:
+            events._set_running_loop(running)  # noqa: SLF001
+        return task
+
+    def get_debug(self) -> bool:
+        """See asyncio."""
+        return False
+
+    def is_running(self) -> bool:
+        """See asyncio."""
+        return not self.closed
+
+    def is_closed(self) -> bool:
+        """See asyncio."""
+        return self.closed
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Whatever asyncio would have logged is a mistake here."""
+        if not self.closed:
+            self._on_mistake(f"{self.name}: {context.get('message')}: {context.get('exception')!r}")
+
+    def _wake(self) -> None:
+        if not self._queued and not self.paused:
+            self._queued = True
+            self._scheduler.runnable.append(self)
+
+    def _run(self, count: int) -> None:
+        ready = self._ready
+        running = events._get_running_loop()  # noqa: SLF001 - asyncio's own way for loops
+        events._set_running_loop(self)  # noqa: SLF001
+        try:
+            for _ in range(count):
+                handle = ready.popleft()
+                if handle.gone:
+                    continue
+                context = handle.context
+                try:
+                    if context is None:
+                        handle.callback(*handle.args)
+                    else:
+                        context.run(handle.callback, *handle.args)
+                except Exception as mistake:  # noqa: BLE001 - as asyncio does: one callback must not end the loop
+                    self._on_mistake(f"{self.name}: {handle.callback!r} raised {mistake!r}")
+        finally:
+            events._set_running_loop(running)  # noqa: SLF001
