@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, wrap, wrap_view
 from ganggpt.domain import companion, faction, mission, npc, player
 from ganggpt.domain.deeds import Deed
@@ -27,6 +28,8 @@ from ganggpt.testing.sim.network import Network, Process
 
 ANSWER_S = 12.0
 """How long a client waits for one answer before it sends again."""
+LATE_S = 1.0
+"""An answer that comes this long after the router's deadline is late."""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,7 @@ class Client:
     def __init__(self, process: Process, cluster: Cluster, name: str, clock_s: Any, dice: Random) -> None:
         self.name = name
         self.record: list[Sent] = []
+        self.late: list[tuple[float, str]] = []
         self.reads = 0
         self.open = 0
         self.on_answer = _ignore
@@ -112,8 +116,17 @@ class Client:
     async def _try(self, envelope: Envelope) -> bytes:
         bridge: Bridge = self._cluster.bridges[self._bridge]
         answer: bytes = await self._network.ask(
-            self._process, bridge.process, partial(bridge.router.ask, envelope), _no_answer, ANSWER_S
+            self._process, bridge.process, partial(self._at_bridge, bridge, envelope), _no_answer, ANSWER_S
         )
+        return answer
+
+    async def _at_bridge(self, bridge: Bridge, envelope: Envelope) -> bytes:
+        """In the bridge's process: ask its router, and see that it answers by its deadline."""
+        began_s = loop_s()
+        answer = await bridge.router.ask(envelope)
+        elapsed_s = loop_s() - began_s
+        if elapsed_s > bridge.router.options.deadline_s + LATE_S:
+            self.late.append((elapsed_s, f"{envelope.name} to {envelope.to}"))
         return answer
 
     def _new_id(self) -> CommandId:

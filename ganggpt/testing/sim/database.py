@@ -146,6 +146,15 @@ class SimFlush(MemoryFlush):
         self.memories: dict[Any, Any] = {}
         self.tables: dict[str, dict[Any, Any]] = {"relations": {}, "factions": {}, "missions": {}, "companions": {}}
 
+    def dump(self) -> dict[str, dict[Any, Any]]:
+        """All tables."""
+        return {"players": self.players, "memories": self.memories, **self.tables}
+
+    def load(self, dumped: dict[str, dict[Any, Any]]) -> None:
+        """The reverse of ``dump``."""
+        self.players, self.memories = dict(dumped["players"]), dict(dumped["memories"])
+        self.tables = {name: dict(dumped[name]) for name in self.tables}
+
     async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float | None) -> int:
         """See FlushStore."""
         if not self._db.is_live(epoch):

@@ -164,7 +164,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def turn(self) -> None:
         """Run what is ready now, as one pass of asyncio's loop does."""
         self._queued = False
-        if self.closed or self.paused:
+        if self.closed or self.paused or self.fuse == 0:
             return
         count = len(self._ready)
         if self.fuse is not None:
@@ -173,9 +173,10 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         if self._scheduler.trace is not None:
             self._scheduler.trace(self.name, count)
         self._run(count)
-        if self.fuse == 0 and self.blow is not None:
-            self.blow()
-        if self._ready:
+        if self.fuse == 0:
+            if self.blow is not None:
+                self.blow()
+        elif self._ready:
             self._wake()
 
     def pause(self) -> None:
@@ -191,7 +192,6 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def kill(self) -> None:
         """As SIGKILL. Its tasks are unwound here and now; what they do meanwhile reaches nobody, because the caller has
         cut this process off before."""
-        self._ready.clear()
         for _ in range(_GIVE_UP):
             open_tasks = sorted(asyncio.all_tasks(self), key=hash)
             if not open_tasks:

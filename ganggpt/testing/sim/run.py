@@ -3,72 +3,113 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from ganggpt.actors.host import HostOptions
-from ganggpt.actors.router import RouterOptions
 from ganggpt.actors.shards import shared_shards
-from ganggpt.actors.supervisor import Plan
 from ganggpt.testing.sim.checks import Checks, Violation
 from ganggpt.testing.sim.clients import Client, play
 from ganggpt.testing.sim.cluster import Cluster, Setup
 from ganggpt.testing.sim.database import SimDatabase
+from ganggpt.testing.sim.faults import Faults
+from ganggpt.testing.sim.history import History, history
 from ganggpt.testing.sim.loop import Scheduler
 from ganggpt.testing.sim.network import Network
+from ganggpt.testing.sim.scenario import Scenario
 from ganggpt.testing.sim.sheet import WORLD, TerseMind, cast_of
 from ganggpt.testing.stores import MemoryDatabase
 
-EPOCH_S = 1_800_000_000.0
+BEGAN_S: Final = 1_800_000_000.0
+SAMPLE_S: Final = 0.5
+PLAY_S_MAX: Final = 120.0
+REST_S_MAX: Final = 60.0
+_CAST: Final = cast_of(WORLD)
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one seed."""
+    """What became of one seed. ``story``: what went wrong on purpose and when."""
 
     seed: int
     violations: list[Violation]
     commands: int
     virtual_s: float
-    facts: dict[str, Any]
+    story: list[str]
+    counts: dict[str, int]
 
 
-def run_seed(seed: int) -> Outcome:
+class Trial:
+    """Owns one simulated world."""
+
+    def __init__(self, seed: int, scenario: Scenario, past: History | None) -> None:
+        # The runtime's retries draw their waits from Python's own dice.
+        random.seed(seed)
+        dice = Random(f"{seed} trial")
+        self.seed = seed
+        self.scenario = scenario
+        self.mistakes: list[str] = []
+        self.scheduler = Scheduler(Random(f"{seed} order"))
+        self.network = Network(self.scheduler, Random(f"{seed} network"), self.mistakes.append)
+        began_s = BEGAN_S if past is None else past.begin_s(dice)
+        shards = dict.fromkeys(shared_shards(scenario.shards), "shared")
+        tables = MemoryDatabase(lambda: began_s + self.scheduler.now_s, shards)
+        self.database = SimDatabase(self.network, tables, Random(f"{seed} database"))
+        if past is not None:
+            past.restore(self.database)
+        self.database.start()
+        setup = Setup(
+            scenario.plan, scenario.options, scenario.routing, WORLD, _CAST, TerseMind(), bridges=scenario.bridges
+        )
+        self.cluster = Cluster(self.network, self.database, setup, Random(f"{seed} cluster"))
+        self.cluster.start()
+        self.faults = Faults(self.network, self.database, self.cluster, Random(f"{seed} faults"))
+        self.outside = self.network.spawn("outside")
+        names = [f"ls-{n}" for n in range(scenario.clients)]
+        self.clients = [Client(self.outside, self.cluster, n, tables.clock, Random(f"{seed} {n}")) for n in names]
+        self.checks = Checks(self.database, self.cluster, self.clients)
+
+    def play(self) -> Outcome:
+        """Play, heal, rest, check."""
+        scenario, scheduler, checks = self.scenario, self.scheduler, self.checks
+        self.faults.plan(scenario.faults, *scenario.fault_s)
+        scheduler.at(scenario.heal_s, self.faults.heal)
+        scheduler.at(SAMPLE_S, self._sample)
+        playing = [
+            self.outside.loop.start(play(client, client.name, (f"p{n}a", f"p{n}b"), scenario.steps, session))
+            for n, client in enumerate(self.clients)
+            for session in (Random(f"{self.seed} {client.name} {m}") for m in range(scenario.sessions))
+        ]
+        if not scheduler.run(lambda: all(task.done() for task in playing), PLAY_S_MAX):
+            checks.wrong("answered in time", f"a client still waits after {PLAY_S_MAX} s: {checks.unrest()}")
+        scheduler.run(lambda: False, max(scenario.heal_s, scheduler.now_s) + 0.1)
+        if scheduler.run(checks.is_at_rest, scheduler.now_s + REST_S_MAX):
+            checks.at_rest()
+        else:
+            checks.wrong("comes to rest", checks.unrest())
+        for mistake in self.mistakes:
+            checks.wrong("mistake", mistake)
+        return self.end()
+
+    def end(self) -> Outcome:
+        """End every process and tell what became of the world."""
+        for process in list(self.network.processes):
+            self.network.kill(process)
+        counts: dict[str, Any] = {
+            "batches": self.scheduler.batches,
+            "messages": self.network.messages,
+            "turns": sum(map(len, self.database.tables.turns.values())),
+        }
+        commands = sum(len(client.record) for client in self.clients)
+        return Outcome(
+            self.seed, self.checks.violations, commands, self.scheduler.now_s, self.faults.story, counts
+        )
+
+    def _sample(self) -> None:
+        self.checks.sample()
+        self.scheduler.at(self.scheduler.now_s + SAMPLE_S, self._sample)
+
+
+def run_seed(seed: int, scenario: Scenario) -> Outcome:
     """Play one seed."""
-    random.seed(seed)
-    mistakes: list[str] = []
-    scheduler = Scheduler(Random(f"{seed} order"))
-    network = Network(scheduler, Random(f"{seed} network"), mistakes.append)
-    tables = MemoryDatabase(lambda: EPOCH_S + scheduler.now_s, dict.fromkeys(shared_shards(8), "shared"))
-    database = SimDatabase(network, tables, Random(f"{seed} database"))
-    database.start()
-    options = HostOptions(
-        idle_s=3.0, mailbox_max=16, snapshot_every=8, sweep_s=2.0, reminder_s=1.0, delivery_s=4.0, hot_max=8
-    )
-    routing = RouterOptions(deadline_s=8.0, call_s=5.0, queue_max=64)
-    plan = Plan(2, (), lease_s=3.0)
-    setup = Setup(plan, options, routing, WORLD, cast_of(WORLD), TerseMind())
-    cluster = Cluster(network, database, setup, Random(f"{seed} cluster"))
-    cluster.start()
-    dice = Random(f"{seed} clients")
-    outside = network.spawn("outside")
-    clients = [Client(outside, cluster, f"ls-{n}", tables.clock, Random(dice.random())) for n in range(2)]
-    checks = Checks(database, cluster, clients)
-    playing = []
-    for n, client in enumerate(clients):
-        work = play(client, f"ls-{n}", [f"p{n}a", f"p{n}b"], 20, Random(dice.random()))
-        playing.append(outside.loop.start(work))
-    done: Callable[[], bool] = lambda: all(task.done() for task in playing)  # noqa: E731
-    if not scheduler.run(done, 120.0):
-        checks.wrong("answered", "clients still wait")
-    scheduler.run(lambda: False, scheduler.now_s + 3.0)
-    checks.at_rest()
-    for mistake in mistakes:
-        checks.wrong("mistake", mistake)
-    for process in list(network.processes):
-        network.kill(process)
-    commands = sum(len(client.record) for client in clients)
-    facts = {"batches": scheduler.batches, "messages": network.messages, "rows": sum(map(len, tables.turns.values()))}
-    return Outcome(seed, checks.violations, commands, scheduler.now_s, facts)
+    return Trial(seed, scenario, history()).play()

@@ -1,0 +1,89 @@
+"""What happened in a world before a run begins: the same for every seed, made once by the runtime itself without faults.
+
+It leaves factions with political turns to come and missions on offer, so that every run has reminders that come due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+from typing import Any
+
+from ganggpt.domain import companion, faction, npc, player
+from ganggpt.persistence.journal import DueReminder, Letter
+from ganggpt.testing.sim.clients import Client
+from ganggpt.testing.sim.database import SimDatabase
+from ganggpt.testing.stores import MemoryDatabase
+
+
+@dataclass(frozen=True)
+class History:
+    """The tables at the end of an earlier life, and when that was."""
+
+    turns: dict[str, list[Any]]
+    snapshots: dict[str, tuple[int, bytes]]
+    reminders: dict[tuple[str, str], tuple[str, DueReminder]]
+    outbox: dict[tuple[str, int, int], tuple[str, Letter]]
+    flushed: dict[str, dict[Any, Any]]
+    last_s: dict[str, float]
+    ended_s: float
+
+    def begin_s(self, dice: Random) -> float:
+        """When a run may begin: shortly before, or after, some reminder is due."""
+        due_s = dice.choice(sorted(reminder.due_s for _, reminder in self.reminders.values()))
+        return max(self.ended_s + 1.0, due_s - dice.uniform(-1.0, 8.0))
+
+    def restore(self, database: SimDatabase) -> None:
+        """Put it into an empty database."""
+        tables = database.tables
+        tables.turns = {actor: list(turns) for actor, turns in self.turns.items()}
+        tables.snapshots = dict(self.snapshots)
+        tables.reminders = dict(self.reminders)
+        tables.outbox = dict(self.outbox)
+        database.journal.last_s.update(self.last_s)
+        database.flush.load(self.flushed)
+
+
+def take(database: SimDatabase) -> History:
+    """What a world at rest leaves behind."""
+    tables: MemoryDatabase = database.tables
+    return History(
+        tables.turns,
+        tables.snapshots,
+        tables.reminders,
+        tables.outbox,
+        database.flush.dump(),
+        database.journal.last_s,
+        tables.clock(),
+    )
+
+
+async def earlier(client: Client) -> None:
+    """What happened."""
+    for name in ("ada", "ben"):
+        await client.do(f"player:{name}", "server:ls-0", player.Join(name, "ls-0"))
+        await client.do("npc:mara", f"player:{name}", npc.AskForWork())
+        await asyncio.sleep(20)
+    await client.do("companion:rex", "player:ada", companion.Recruit("player:ada", "Rex", "scout", {"courage": 50}))
+    for name in ("harbour", "vipers", "council"):
+        await client.do(f"faction:{name}", "server:ls-0", faction.ShiftRelation("harbour", 3, "old times"))
+        await asyncio.sleep(20)
+
+
+@cache
+def history() -> History:
+    """The one earlier life, the same in every process."""
+    from ganggpt.testing.sim.run import Trial  # a trial begins with a history, and the first history is a trial
+    from ganggpt.testing.sim.scenario import CALM
+
+    trial = Trial(0, CALM, None)
+    outside = trial.clients[0]
+    told = trial.outside.loop.start(earlier(outside))
+    trial.scheduler.run(told.done, 600.0)
+    trial.scheduler.run(trial.checks.is_at_rest, trial.scheduler.now_s + 60.0)
+    told.result()
+    found = take(trial.database)
+    trial.end()
+    return found

@@ -1,0 +1,54 @@
+"""What a simulated world is like: how big, how long, how bad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from ganggpt.actors.host import HostOptions
+from ganggpt.actors.router import RouterOptions
+from ganggpt.actors.supervisor import Plan
+
+SMALL_HOST: Final = HostOptions(
+    idle_s=3.0, hot_max=8, mailbox_max=16, snapshot_every=6, sweep_s=2.0, reminder_s=1.0, delivery_s=4.0
+)
+"""Everything happens sooner than in production, so that a short run sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``faults`` are drawn for each seed and fall into ``fault_s``; all is healed at ``heal_s``. ``sessions``: scripts
+    played at once by each client, each of so many ``steps``. Seconds are virtual."""
+
+    name: str
+    clients: int = 2
+    sessions: int = 1
+    steps: int = 16
+    shards: int = 6
+    bridges: int = 2
+    faults: tuple[int, int] = (1, 4)
+    fault_s: tuple[float, float] = (0.3, 5.0)
+    heal_s: float = 6.0
+    plan: Plan = Plan(2, (), lease_s=2.5)
+    options: HostOptions = SMALL_HOST
+    routing: RouterOptions = field(
+        default_factory=lambda: RouterOptions(deadline_s=6.0, call_s=4.0, queue_max=64)
+    )
+
+
+CALM: Final = Scenario("calm", clients=1, steps=0, faults=(0, 0), heal_s=0.0)
+SMALL: Final = Scenario("small")
+MIXED: Final = Scenario(
+    "mixed",
+    clients=3,
+    sessions=2,
+    steps=24,
+    shards=12,
+    bridges=3,
+    faults=(3, 9),
+    fault_s=(0.3, 12.0),
+    heal_s=14.0,
+    plan=Plan(3, ("faction:harbour", "npc:mara"), companions_max=1, lease_s=2.5),
+)
+
+SCENARIOS: Final = {scenario.name: scenario for scenario in (SMALL, MIXED, CALM)}
