@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,13 @@ class Flusher:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._owed: dict[str, None] = {}
+        self._unshown: dict[str, None] = {}
         self._one_at_a_time = asyncio.Lock()
         self._in_flight: dict[str, Activation] = {}
 
     def owes(self, actor: str) -> bool:
         """Whether the tables do not show the actor's last turn yet; such an actor must stay awake."""
-        return actor in self._host.dirty or actor in self._in_flight
+        return actor in self._host.dirty or actor in self._in_flight or actor in self._unshown
 
     def catch_up(self, shards: Iterable[str]) -> None:
         """New shards whose last owner ended: flush whatever it committed but did not flush."""
@@ -39,12 +40,17 @@ class Flusher:
         """Flush for ever."""
         while True:
             try:
-                if self._owed:
-                    await self._adopt()
+                await self._adopt()
                 await self.flush()
             except Unavailable:
                 log.warning("%s: the flush waits, the database is away", self._host.name)
             await asyncio.sleep(self._host.options.flush_s)
+
+    async def show_all_of(self, shards: Collection[str]) -> None:
+        """Nothing is left of what the last owners of these shards did not flush. Raises Unavailable where some is."""
+        await self._adopt()
+        if any(shard in self._owed for shard in shards) or any(self._shard_of(a) in shards for a in self._unshown):
+            raise Unavailable("the tables of what a dead host left")
 
     async def flush(self, only: Sequence[Activation] | None = None) -> None:
         """Flush what is dirty now, or only these dirty activations. Raises Unavailable, and keeps it dirty then."""
@@ -60,7 +66,8 @@ class Flusher:
     async def flush_now(self, only: Sequence[Activation] | None = None) -> None:
         """``flush`` for one who holds the pause."""
         host = self._host
-        through_s = host.now_s() if only is None else None
+        # While something of a last owner is missing in the tables, nobody may say that they show everything.
+        through_s = host.now_s() if only is None and not (self._owed or self._unshown) else None
         dirty: dict[str, Activation] = host.dirty
         if only is not None:
             dirty = {a.actor: a for a in only if a.actor in host.dirty}
@@ -87,14 +94,27 @@ class Flusher:
             activation.flushed = new
 
     async def _adopt(self) -> None:
-        """Wake the actors with unflushed turns; with nothing flushed yet, the whole state goes out again."""
+        """Wake the actors whose turns the last owner did not flush, and let their whole state go out again.
+
+        One that cannot be woken just now, because a command wakes it or it stands still, is tried again next time.
+        """
         host, owed = self._host, dict(self._owed)
-        recent = await host.ports.hosts.unflushed(host.epoch)
-        unflushed = [actor for actor in recent if host.residences.shard_of(actor) in owed]
-        await host.waker.activate(unflushed)
-        for actor in unflushed:
-            activation = host.hot.get(actor)
-            if activation is not None:
-                activation.flushed = None
-                host.dirty[actor] = activation
-        self._owed = {shard: None for shard in self._owed if shard not in owed}
+        if owed:
+            recent = await host.ports.hosts.unflushed(host.epoch)
+            self._unshown.update(dict.fromkeys(actor for actor in recent if self._shard_of(actor) in owed))
+            self._owed = {shard: None for shard in self._owed if shard not in owed}
+        if not self._unshown:
+            return
+        await host.waker.activate(list(self._unshown))
+        async with self._one_at_a_time:
+            for actor in list(self._unshown):
+                activation = host.hot.get(actor)
+                if activation is not None:
+                    activation.flushed = None
+                    host.dirty[actor] = activation
+                elif host.waker.may_wake(actor):
+                    continue
+                del self._unshown[actor]
+
+    def _shard_of(self, actor: str) -> str:
+        return self._host.residences.shard_of(actor)

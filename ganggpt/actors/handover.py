@@ -116,6 +116,7 @@ class HandOver:
         leaving = frozenset(shards)
         async with self._one_at_a_time:
             await self._must_hold(leaving)
+            await host.flusher.show_all_of(leaving)
             await self._prepare(leaving)
             async with host.flusher.paused():
                 freeze = self._begin(Freeze(leaving))
@@ -155,6 +156,7 @@ class HandOver:
             await self._must_hold({old, hashed})
             if host.residences.shard_of(actor) != old:
                 raise Moved(actor)
+            await host.flusher.show_all_of({old})
             freeze = self._begin(Freeze(actor=actor))
             try:
                 await self._commit(freeze)

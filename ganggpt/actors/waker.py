@@ -78,6 +78,12 @@ class Waker:
                 except GangGPTError as error:
                     log.warning("%s stays asleep: %s", actor, error)
 
+    def may_wake(self, actor: str) -> bool:
+        """Whether this host carries a cold actor that a command wakes just now, or that stands still for a moment."""
+        host = self._host
+        shard = host.residences.shard_of(actor)
+        return actor in self._mailboxes or host.handover.stops(actor, shard)
+
     def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Parked]:
         """Give out the mailboxes of the actors for whom ``leaves(actor, shard)`` holds; they are not woken here."""
         parked: list[Parked] = []
