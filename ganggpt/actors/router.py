@@ -188,7 +188,7 @@ class Router:
             await self._refresh()
             return
         try:
-            async with asyncio.timeout(self.options.call_s):
+            async with asyncio.timeout_at(min(loop_s() + self.options.call_s, _first_deadline(batch))):
                 answer = await self._deliver(way, encode_batch([p.envelope for p in batch]))
             replies = decode_replies(answer)
         except asyncio.CancelledError:
@@ -226,22 +226,29 @@ class Router:
     async def _again(self, batch: list[Pending], why: GangGPTError) -> None:
         """Ask the routing table and send commands again, until their deadline."""
         self.retries += len(batch)
-        now = loop_s()
-        late = [p for p in batch if p.deadline <= now]
-        for pending in late:
-            self._answer(pending, reply_error(pending.envelope.id, why))
-        alive = [p for p in batch if p.deadline > now]
+        alive = self._not_late(batch, why)
         if not alive:
             return
-        age_s = self.options.deadline_s - (alive[0].deadline - now)
+        age_s = self.options.deadline_s - (alive[0].deadline - loop_s())
         try:
-            await asyncio.sleep(min(self.options.retry_max_s, self.options.retry_s + age_s / 10))
-            await self._refresh()
+            async with asyncio.timeout_at(_first_deadline(alive)):
+                await asyncio.sleep(min(self.options.retry_max_s, self.options.retry_s + age_s / 10))
+                await self._refresh()
+        except TimeoutError:
+            log.info("the routing table did not come before the first deadline of %d commands", len(alive))
         except asyncio.CancelledError:
             self._give_up(alive)
             raise
-        for pending in alive:
+        for pending in self._not_late(alive, why):
             self._lane_of(pending.envelope).put(pending._replace(hops=0))
+
+    def _not_late(self, batch: list[Pending], why: GangGPTError) -> list[Pending]:
+        """Answer those whose deadline has come; the others."""
+        now = loop_s()
+        for pending in batch:
+            if pending.deadline <= now:
+                self._answer(pending, reply_error(pending.envelope.id, why))
+        return [p for p in batch if p.deadline > now]
 
     async def _refresh(self) -> None:
         """Read the routing table once for all who ask at the same time."""
@@ -269,3 +276,7 @@ class Router:
     def _answer(self, pending: Pending, reply: bytes) -> None:
         self._waiting -= 1
         pending.sink(pending.envelope.id, reply)
+
+
+def _first_deadline(batch: list[Pending]) -> float:
+    return min(pending.deadline for pending in batch)
