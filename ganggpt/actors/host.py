@@ -411,6 +411,9 @@ class Host:
                 await work
             except Unavailable as away:
                 delivery.settle(slot, reply_error(envelope.id, away))
+            except (GangGPTError, asyncio.CancelledError):
+                # The incarnation ends: the delivery has to hear of it now, and the command goes again.
+                delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
 
         task = asyncio.get_running_loop().create_task(answer())
         self._late.add(task)

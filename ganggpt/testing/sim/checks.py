@@ -153,7 +153,7 @@ class Checks:
         if host is None:
             return False
         flusher, committer = host.flusher, host.committer
-        flushed = not (host.dirty or flusher._in_flight or flusher._owed)  # noqa: SLF001
+        flushed = not (host.dirty or flusher._in_flight or flusher._owed or flusher._unshown)  # noqa: SLF001
         committed = not (committer._waiting or committer._in_flight)  # noqa: SLF001
         asked = not (host.waker.waking or running.peers.waiting or len(host.outbox))
         held = {shard for shard, row in self._tables.shards.items() if row.epoch == host.epoch}

@@ -238,7 +238,9 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Whatever asyncio would have logged is a mistake here."""
         if not self.closed:
-            self._on_mistake(f"{self.name}: {context.get('message')}: {context.get('exception')!r}")
+            task = context.get("task") or context.get("future")
+            where = f" in {task.get_coro().__qualname__}" if isinstance(task, asyncio.Task) else ""
+            self._on_mistake(f"{self.name}: {context.get('message')}{where}: {context.get('exception')!r}")
 
     def _wake(self) -> None:
         if not self._queued and not self.paused:
