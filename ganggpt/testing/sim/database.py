@@ -189,6 +189,18 @@ class SimFlush(MemoryFlush):
         return row is not None and row.online
 
 
+@dataclass(slots=True)
+class Statement:
+    """What a process asks of the database; ``wanted`` until it gives up."""
+
+    process: Process
+    op: str
+    run: Callable[..., Awaitable[Any]]
+    args: tuple[Any, ...]
+    named: dict[str, Any]
+    wanted: bool = True
+
+
 class SimDatabase:
     """Owns the tables, which outlive it, and the process that serves them, which does not."""
 
@@ -220,8 +232,13 @@ class SimDatabase:
         """Whether it has no room for one more statement just now."""
         return bool(self.work.refuse) and self._draw() < self.work.refuse
 
-    async def execute(self, statement: Callable[..., Awaitable[Any]], op: str, args: tuple[Any, ...]) -> Any:
-        """One statement or transaction, on the database's side."""
+    async def execute(self, asked: Statement) -> Any:
+        """One statement or transaction, on the database's side.
+
+        A statement is executed whatever became of its caller. A transaction of several goes on only while its client
+        sends more: it waits with its locks for one that is paused, and is rolled back when its client gave up.
+        """
+        op, args = asked.op, asked.args
         locks = _LOCKS[op](self.tables, args) if op in _LOCKS else ()
         taken: list[Lock] = []
         try:
@@ -230,10 +247,20 @@ class SimDatabase:
                 taken.append(lock)
             if self.work.slow and self._draw() < self.work.slow:
                 await asyncio.sleep(self.work.slow_s * self._draw())
-            return await statement(*args)
+            if op in _TRANSACTIONS and not await self._goes_on(asked):
+                raise Unavailable("the database")
+            return await asked.run(*args, **asked.named)
         finally:
             for lock in taken:
                 self._locks.free(lock)
+
+
+    async def _goes_on(self, asked: Statement) -> bool:
+        for _ in range(_IDLE_LOOKS):
+            if not asked.process.loop.paused:
+                break
+            await asyncio.sleep(_LOOK_S)
+        return asked.wanted and not asked.process.loop.paused
 
 
 def _of_name(tables: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
@@ -278,6 +305,12 @@ _LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, tuple[Any, ...]], Sequence[
 }
 """Which host rows a statement locks, as the SQL of ``persistence`` does."""
 
+_TRANSACTIONS: Final = frozenset(("flush", "register", "assign", "change_residence", "plan_own"))
+"""What takes several statements, each sent by the client."""
+_LOOK_S: Final = 0.1
+_IDLE_LOOKS: Final = 50
+"""How often a transaction is looked at whose client is silent, before it is rolled back."""
+
 _UNKNOWN: Final = frozenset(("append", "hand_over", "change_residence"))
 """What nobody can do twice: when its answer is lost, its outcome is unknown."""
 
@@ -299,8 +332,9 @@ class Store:
         setattr(self, op, ask)
         return ask
 
-    async def _ask(self, op: str, statement: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
+    async def _ask(self, op: str, run: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
         database = self._database
+        asked = Statement(self._process, op, run, args, named)
 
         def lost(why: str) -> GangGPTError:
             return CommitUnknown(self._process.name, args[0], why) if op in _UNKNOWN else Unavailable("the database")
@@ -308,9 +342,12 @@ class Store:
         def work() -> Awaitable[Any]:
             if database.refuses():
                 raise lost("refused")
-            return database.execute(partial(statement, **named) if named else statement, op, args)
+            return database.execute(asked)
 
-        return await database.network.ask(self._process, database.process, work, lost, self._timeout_s)
+        try:
+            return await database.network.ask(self._process, database.process, work, lost, self._timeout_s)
+        finally:
+            asked.wanted = False
 
 
 @dataclass(frozen=True, slots=True)

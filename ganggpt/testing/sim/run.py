@@ -98,6 +98,7 @@ class Trial:
         counts: dict[str, Any] = {
             "batches": self.scheduler.batches,
             "messages": self.network.messages,
+            "refused_then_applied": self.checks.refused_then_applied,
             "turns": sum(map(len, self.database.tables.turns.values())),
         }
         commands = sum(len(client.record) for client in self.clients)
