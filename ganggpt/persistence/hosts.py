@@ -23,8 +23,10 @@ _BORN: Final = """
 INSERT INTO hosts (cluster, name, kind, state, address, node, flushed_at)
 SELECT $1, $2, $3, 'live', $5, $6, coalesce(min(flushed_at), clock_timestamp())
 FROM hosts WHERE epoch = ANY($4::bigint[])
+  OR ($3 = 'own' AND state = 'dead' AND epoch = (SELECT shards.epoch FROM shards WHERE shard = $2))
 RETURNING epoch, extract(epoch FROM clock_timestamp())::float8 AS now_s
 """
+# The new host answers for what the tables lack of those it buries, and of whoever died with the shard of its own.
 _INHERIT: Final = """
 UPDATE shards SET epoch = $1, since = clock_timestamp(), flushed = false WHERE epoch = ANY($2::bigint[])
 """

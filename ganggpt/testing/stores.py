@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganggpt.domain.ids import command_id_time_s
 from ganggpt.domain.kinds import encode_state
 from ganggpt.errors import Fenced, Unavailable
 from ganggpt.persistence.clusters import Standing
@@ -23,6 +24,7 @@ class MemoryHost:
     kind: str
     node: str | None
     seen_s: float
+    flushed_s: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class MemoryDatabase:
     def __init__(self, clock: Callable[[], float], shards: Mapping[str, str]) -> None:
         self.clock = clock
         self.turns: dict[str, list[tuple[int, bytes, bytes, int]]] = {}
+        self.last_s: dict[str, float] = {}
         self.snapshots: dict[str, tuple[int, bytes]] = {}
         self.outbox: dict[tuple[str, int, int], tuple[str, Letter]] = {}
         self.reminders: dict[tuple[str, str], tuple[str, DueReminder]] = {}
@@ -76,11 +79,13 @@ class MemoryJournal:
         db = self._db
         if not db.is_live(epoch):
             raise Fenced(self._host, epoch)
-        actors, seqs, _, ids, _, _, bodies = batch.turns
+        actors, seqs, ats, ids, _, _, bodies = batch.turns
+        if any(actor in db.turns and db.turns[actor][-1][0] >= seq for actor, seq in zip(actors, seqs, strict=True)):
+            # The primary key.
+            raise Fenced(self._host, epoch)
         for actor, seq, command_id, body in zip(actors, seqs, ids, bodies, strict=True):
-            rows = db.turns.setdefault(actor, [])
-            assert seq == (rows[-1][0] if rows else 0) + 1, f"{actor}: seq {seq} after {rows[-1][0] if rows else 0}"
-            rows.append((seq, command_id.bytes, body, epoch))
+            db.turns.setdefault(actor, []).append((seq, command_id.bytes, body, epoch))
+        db.last_s.update(zip(actors, ats, strict=True))
         for letter, shard in zip(batch.posted, batch.letters[3], strict=True):
             db.outbox[letter.sender, letter.seq, letter.n] = (shard, letter)
         for (actor, name), wish in batch.reminders.items():
@@ -127,9 +132,9 @@ class MemoryJournal:
 
     async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
         """See Journal."""
-        wanted = set(shards)
-        rows = [letter for _, (shard, letter) in sorted(self._db.outbox.items()) if shard in wanted]
-        return rows[:limit]
+        db, wanted, before_s = self._db, set(shards), self._db.clock() - older_than_s
+        rows = [letter for _, (shard, letter) in sorted(db.outbox.items()) if shard in wanted]
+        return [letter for letter in rows if command_id_time_s(letter.id) < before_s][:limit]
 
     async def settle(self, letters: Sequence[Letter]) -> None:
         """See Journal."""
@@ -164,7 +169,9 @@ class MemoryHosts:
         )
         db.dead.update(fenced)
         epoch = next(db.epochs)
-        db.hosts[epoch] = MemoryHost(self.cluster, name, kind, node, db.clock())
+        buried = [*fenced, db.shards[name].epoch] if kind == "own" and name in db.shards else fenced
+        flushed_s = min((db.hosts[e].flushed_s for e in buried if e in db.dead), default=db.clock())
+        db.hosts[epoch] = MemoryHost(self.cluster, name, kind, node, db.clock(), flushed_s)
         for shard, row in db.shards.items():
             if row.epoch in fenced or (kind == "own" and shard == name and not db.is_live(row.epoch)):
                 db.shards[shard] = MemoryShard(row.residence, epoch, db.clock())
@@ -196,7 +203,8 @@ class MemoryHosts:
 
     async def unflushed(self, epoch: int) -> Sequence[str]:
         """See HostTable."""
-        return sorted(self._db.turns)
+        since_s = self._db.hosts[epoch].flushed_s - 1.0
+        return [actor for actor, at_s in self._db.last_s.items() if at_s >= since_s]
 
     async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
         """See HostTable."""
@@ -246,7 +254,9 @@ class MemoryHosts:
         """See Ownership."""
         db = self._db
         for shard, name in wanted.items():
-            epoch = self._live_epoch(self.cluster, name)
+            epoch, last = self._live_epoch(self.cluster, name), db.shards[shard].epoch
+            if epoch is not None and last in db.dead:
+                db.hosts[epoch].flushed_s = min(db.hosts[epoch].flushed_s, db.hosts[last].flushed_s)
             if epoch is not None and not db.is_live(db.shards[shard].epoch):
                 db.shards[shard] = MemoryShard(db.shards[shard].residence, epoch, db.clock())
 
@@ -333,4 +343,7 @@ class MemoryFlush:
             raise Fenced("memory", epoch)
         for actor, _, new in changes:
             self.states[actor] = encode_state(new)
+        if through_s is not None:
+            host = self._db.hosts[epoch]
+            host.flushed_s = max(host.flushed_s, through_s)
         return len(changes)

@@ -15,8 +15,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final
 
-from ganggpt.errors import CommitUnknown, Fenced, GangGPTError, Unavailable
-from ganggpt.persistence.hosts import Registration
+from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
 from ganggpt.persistence.journal import Batch, Letter, PushRow
 from ganggpt.persistence.projections import Rows
 from ganggpt.testing.sim.network import Network, Process
@@ -71,35 +70,19 @@ class RowLocks:
                 future.set_result(None)
 
 
-class SimTables(MemoryJournal):
+class SimJournal(MemoryJournal):
     """The journal's statements as Postgres executes them, told to ``on_commit`` and ``on_settle`` when they held."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database, "simulated")
         self.on_commit: Callable[[int, Batch], None] = lambda _epoch, _batch: None
         self.on_settle: Callable[[Letter], None] = lambda _letter: None
-        self.posted_s: dict[tuple[str, int, int], float] = {}
-        self.last_s: dict[str, float] = {}
 
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
-        """See Journal. A second row for (actor, seq, day) is refused, as by the primary key."""
-        turns = self._db.turns
-        if self._db.is_live(epoch):
-            for actor, seq in zip(batch.turns[0], batch.turns[1], strict=True):
-                if actor in turns and turns[actor][-1][0] >= seq:
-                    raise Fenced(self._host, epoch)
+        """See Journal."""
         pushes = await super().append(epoch, batch)
-        for letter, at_s in zip(batch.posted, batch.letters[8], strict=True):
-            self.posted_s[letter.sender, letter.seq, letter.n] = at_s
-        self.last_s.update(zip(batch.turns[0], batch.turns[2], strict=True))
         self.on_commit(epoch, batch)
         return pushes
-
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
-        """See Journal."""
-        before_s = self._db.clock() - older_than_s
-        rows = await super().letters(shards, older_than_s, 1 << 30)
-        return [x for x in rows if self.posted_s[x.sender, x.seq, x.n] < before_s][:limit]
 
     async def settle(self, letters: Sequence[Letter]) -> None:
         """See Journal."""
@@ -108,40 +91,11 @@ class SimTables(MemoryJournal):
         await super().settle(letters)
 
 
-class SimHosts(MemoryHosts):
-    """Ownership with the account of how far the user's tables show what each host did."""
-
-    def __init__(self, database: MemoryDatabase, flushed_s: dict[int, float], last_s: Mapping[str, float]) -> None:
-        super().__init__(database)
-        self._flushed_s = flushed_s
-        self._last_s = last_s
-
-    async def register(self, name: str, kind: str, address: str = "", node: str | None = None) -> Registration:
-        """See HostTable."""
-        born = await super().register(name, kind, address, node)
-        self._flushed_s[born.epoch] = min((self._flushed_s[epoch] for epoch in born.fenced), default=born.now_s)
-        return born
-
-    async def assign(self, wanted: Mapping[str, str]) -> None:
-        """See Ownership."""
-        for shard, name in wanted.items():
-            heir, last = self._live_epoch(self.cluster, name), self._db.shards[shard].epoch
-            if heir is not None and last in self._db.dead:
-                self._flushed_s[heir] = min(self._flushed_s[heir], self._flushed_s[last])
-        await super().assign(wanted)
-
-    async def unflushed(self, epoch: int) -> Sequence[str]:
-        """See HostTable."""
-        since_s = self._flushed_s[epoch] - 1.0
-        return [actor for actor, at_s in self._last_s.items() if at_s >= since_s]
-
-
 class SimFlush(MemoryFlush):
     """The user's tables, made by the runtime's own projections."""
 
-    def __init__(self, database: MemoryDatabase, flushed_s: dict[int, float]) -> None:
+    def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database)
-        self._flushed_s = flushed_s
         self.players: dict[Any, Any] = {}
         self.memories: dict[Any, Any] = {}
         self.tables: dict[str, dict[Any, Any]] = {"relations": {}, "factions": {}, "missions": {}, "companions": {}}
@@ -157,14 +111,11 @@ class SimFlush(MemoryFlush):
 
     async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float | None) -> int:
         """See FlushStore."""
-        if not self._db.is_live(epoch):
-            raise Fenced(str(epoch), epoch)
+        await super().flush(epoch, [], through_s)
         rows = Rows()
         for actor, old, new in changes:
             rows.add(actor, old, new)
         self.apply(rows)
-        if through_s is not None:
-            self._flushed_s[epoch] = max(self._flushed_s[epoch], through_s)
         self._db.companions_at_play = self._at_play()
         return len(rows)
 
@@ -207,10 +158,9 @@ class SimDatabase:
     def __init__(self, network: Network, tables: MemoryDatabase, dice: Random) -> None:
         self.network = network
         self.tables = tables
-        self.journal = SimTables(tables)
-        flushed_s: dict[int, float] = {}
-        self.hosts = SimHosts(tables, flushed_s, self.journal.last_s)
-        self.flush = SimFlush(tables, flushed_s)
+        self.journal = SimJournal(tables)
+        self.hosts = MemoryHosts(tables)
+        self.flush = SimFlush(tables)
         self.work = Work()
         self.process: Process | None = None
         self._draw = dice.random

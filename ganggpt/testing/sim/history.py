@@ -11,8 +11,9 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from ganggpt.actors.shards import shared_shard
 from ganggpt.domain import companion, faction, npc, player
-from ganggpt.persistence.journal import DueReminder, Letter
+from ganggpt.persistence.journal import DueReminder
 from ganggpt.testing.sim.clients import Client
 from ganggpt.testing.sim.database import SimDatabase
 from ganggpt.testing.stores import MemoryDatabase
@@ -25,7 +26,6 @@ class History:
     turns: dict[str, list[Any]]
     snapshots: dict[str, tuple[int, bytes]]
     reminders: dict[tuple[str, str], tuple[str, DueReminder]]
-    outbox: dict[tuple[str, int, int], tuple[str, Letter]]
     flushed: dict[str, dict[Any, Any]]
     last_s: dict[str, float]
     ended_s: float
@@ -40,9 +40,10 @@ class History:
         tables = database.tables
         tables.turns = {actor: list(turns) for actor, turns in self.turns.items()}
         tables.snapshots = dict(self.snapshots)
-        tables.reminders = dict(self.reminders)
-        tables.outbox = dict(self.outbox)
-        database.journal.last_s.update(self.last_s)
+        shards = len(tables.shards)
+        for key, (_, reminder) in self.reminders.items():
+            tables.reminders[key] = (shared_shard(reminder.actor, shards), reminder)
+        tables.last_s = dict(self.last_s)
         database.flush.load(self.flushed)
 
 
@@ -53,9 +54,8 @@ def take(database: SimDatabase) -> History:
         tables.turns,
         tables.snapshots,
         tables.reminders,
-        tables.outbox,
         database.flush.dump(),
-        database.journal.last_s,
+        tables.last_s,
         tables.clock(),
     )
 

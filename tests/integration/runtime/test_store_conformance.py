@@ -33,6 +33,13 @@ class Stores:
     async def assign(self, name: str, *shards: str) -> None:
         await self.hosts.assign(dict.fromkeys(shards, name))
 
+    async def flushed_an_hour_ago(self, epoch: int) -> None:
+        if isinstance(self.hosts, MemoryHosts):
+            self.hosts._db.hosts[epoch].flushed_s -= 3600
+        else:
+            assert self.pool is not None
+            await self.pool.execute("UPDATE hosts SET flushed_at = flushed_at - interval '1 hour' WHERE epoch = $1", epoch)
+
     async def held(self, epoch: int) -> set[str]:
         return {row.shard for row in await self.hosts.routes() if row.epoch == epoch}
 
@@ -61,10 +68,10 @@ def over(pool: asyncpg.Pool) -> Stores:
     return Stores(PostgresJournal(pool, "host:0"), hosts, pool)
 
 
-def batch(actor: str = "npc:a", first: int = 1, count: int = 1) -> Batch:
+def batch(actor: str = "npc:a", first: int = 1, count: int = 1, at_s: float | None = None) -> Batch:
     made = Batch()
     for seq in range(first, first + count):
-        made.add_turn(actor, seq, time.time(), new_command_id(), "player:p", "Talk", b"body-%d" % seq)
+        made.add_turn(actor, seq, at_s or time.time(), new_command_id(), "player:p", "Talk", b"body-%d" % seq)
     return made
 
 
@@ -105,6 +112,24 @@ async def test_a_successor_inherits_the_shards_and_an_own_host_finds_its_own(sto
     assert await stores.held(own) == {"faction:ballas"}
     routes = {row.shard: row.host for row in await stores.hosts.routes()}
     assert routes == {"s:0": "host:0", "s:1": "host:0", "faction:ballas": "faction:ballas"}
+
+
+async def test_an_own_host_answers_for_what_the_dead_holder_of_its_shard_did_not_flush(stores: Stores) -> None:
+    old = (await stores.hosts.register("faction:ballas", "own")).epoch
+    await stores.flushed_an_hour_ago(old)
+    await stores.journal.append(old, batch("faction:ballas", at_s=time.time() - 1800))
+    assert await stores.hosts.fence(old)
+    new = (await stores.hosts.register("faction:ballas", "own")).epoch
+    assert await stores.held(new) == {"faction:ballas"}
+    assert list(await stores.hosts.unflushed(new)) == ["faction:ballas"]
+
+
+async def test_a_second_turn_of_the_same_number_is_refused(stores: Stores) -> None:
+    epoch = (await stores.hosts.register("host:0", "shared")).epoch
+    await stores.journal.append(epoch, batch(count=2))
+    with pytest.raises(Fenced):
+        await stores.journal.append(epoch, batch(first=2))
+    assert [t.seq for t in (await stores.journal.load(["npc:a"]))["npc:a"].turns] == [1, 2]
 
 
 async def test_a_shard_somebody_alive_holds_is_not_given_away(stores: Stores) -> None:
