@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from ganggpt.actors.forward import Forwarder
 from ganggpt.actors.host import HostOptions, HostPorts
@@ -17,6 +18,10 @@ from ganggpt.persistence.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
+
+
+SILENT_S_MAX: Final = 5.0
+"""How long a transaction that holds rows of ownership may wait for its client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ class HostSpec:
 
 async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
     """Connect to the stores and read the world."""
-    pool = await open_pool(spec.dsn, spec.pool)
+    # A host that froze inside a transaction holds its own row: without a bound nobody could take over from it.
+    pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
     hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)
     cache = open_cache(spec.redis_url)

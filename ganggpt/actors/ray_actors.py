@@ -22,7 +22,7 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from ganggpt.actors.forward import bridge_answers
 from ganggpt.actors.incarnations import Incarnations
-from ganggpt.actors.opening import HostSpec, open_host_ports
+from ganggpt.actors.opening import SILENT_S_MAX, HostSpec, open_host_ports
 from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_run
 from ganggpt.domain.ids import kind_of
@@ -272,7 +272,7 @@ class SupervisorActor:
         await asyncio.shield(self._booted)
 
     async def _live(self, spec: HostSpec, plan: Plan) -> None:
-        pool = await open_pool(spec.dsn, spec.pool)
+        pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
         succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
         house = partial(ensure_partitions, pool)
         hosts = PostgresHosts(pool, cluster=spec.cluster)

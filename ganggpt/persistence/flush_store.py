@@ -204,7 +204,10 @@ class PostgresFlush:
         if new:
             await self._pool.execute(_PLACEHOLDERS, epoch, *zip(*new, strict=True), timeout=self._timeout_s)
         if rows.players:
-            await self._pool.execute(_PLAYERS, epoch, *_columns(rows.players), timeout=self._timeout_s)
+            # A transaction although it is one statement: should it arrive after its caller gave up and flushed again,
+            # nobody commits it, and the newer rows stand.
+            async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+                await connection.execute(_PLAYERS, epoch, *_columns(rows.players), timeout=self._timeout_s)
         self._known.update(dict.fromkeys([*rows.placeholders, *rows.players]))
 
 

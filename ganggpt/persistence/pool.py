@@ -19,7 +19,9 @@ class PoolOptions:
     """How a process uses the database.
 
     ``min_size`` 0 opens nothing before the first query. ``pgbouncer`` promises a pooler between us and Postgres that
-    gives every transaction another session: no prepared statement is kept then. Times in seconds.
+    gives every transaction another session: no prepared statement is kept then. ``idle_in_transaction_s``: a transaction whose client says
+    nothing for that long is rolled back, because a host that froze inside one holds its own row, and nobody could take
+    over from it (behind PgBouncer its ``idle_transaction_timeout`` says so). Times in seconds.
     """
 
     min_size: int = 1
@@ -28,6 +30,7 @@ class PoolOptions:
     connect_timeout_s: float = 10.0
     command_timeout_s: float = 30.0
     idle_s: float = 300.0
+    idle_in_transaction_s: float | None = None
     application_name: str = "ganggpt"
 
 
@@ -42,7 +45,7 @@ async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Poo
         command_timeout=chosen.command_timeout_s,
         timeout=chosen.connect_timeout_s,
         statement_cache_size=0 if chosen.pgbouncer else 128,
-        server_settings={"application_name": chosen.application_name},
+        server_settings=_session_settings(chosen),
         # Nothing here makes session state (no SET, LISTEN or session lock), so there is nothing to undo, and a query
         # costs one round trip instead of two. An open transaction is still rolled back.
         reset=_keep,
@@ -54,6 +57,13 @@ async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Poo
         raise ConfigInvalid("DATABASE_URL", str(refused), "Check its user, password and database name.") from None
     except _AWAY as away:
         raise Unavailable("the database") from away
+
+
+def _session_settings(options: PoolOptions) -> dict[str, str]:
+    named = {"application_name": options.application_name}
+    if options.pgbouncer or options.idle_in_transaction_s is None:
+        return named
+    return {**named, "idle_in_transaction_session_timeout": f"{options.idle_in_transaction_s * 1000:.0f}"}
 
 
 async def _keep(_: asyncpg.Connection[Any]) -> None:
