@@ -19,7 +19,6 @@ from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
 
-
 SILENT_S_MAX: Final = 5.0
 """How long a transaction that holds rows of ownership may wait for its client."""
 

@@ -19,9 +19,9 @@ class PoolOptions:
     """How a process uses the database.
 
     ``min_size`` 0 opens nothing before the first query. ``pgbouncer`` promises a pooler between us and Postgres that
-    gives every transaction another session: no prepared statement is kept then. ``idle_in_transaction_s``: a transaction whose client says
-    nothing for that long is rolled back, because a host that froze inside one holds its own row, and nobody could take
-    over from it (behind PgBouncer its ``idle_transaction_timeout`` says so). Times in seconds.
+    gives every transaction another session: no prepared statement is kept then. ``idle_in_transaction_s``: a
+    transaction whose client says nothing for that long is rolled back (None: never; behind PgBouncer its own
+    ``idle_transaction_timeout`` says so). Times in seconds.
     """
 
     min_size: int = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -43,12 +43,12 @@ class Checks:
     still on its way when another copy was refused may be applied when the state has changed meanwhile.
     """
 
-    def __init__(self, database: SimDatabase, cluster: Cluster, clients: Sequence[Client]) -> None:
+    def __init__(self, database: SimDatabase, clusters: Mapping[str, Cluster], clients: Sequence[Client]) -> None:
         self.violations: list[Violation] = []
         self.refused_then_applied = 0
         self._database = database
         self._tables = database.tables
-        self._cluster = cluster
+        self._clusters = clusters
         self._clients = clients
         self._where: dict[bytes, tuple[str, int]] = {}
         self._posted: dict[bytes, Letter] = {}
@@ -57,7 +57,8 @@ class Checks:
             self._where.update({row[1]: (actor, row[0]) for row in rows})
         database.journal.on_commit = self._committed
         database.journal.on_settle = self._settled
-        cluster.watch.delivered = self._delivered
+        for cluster in clusters.values():
+            cluster.watch.delivered = self._delivered
         for client in clients:
             client.on_answer = self._answered
 
@@ -128,13 +129,10 @@ class Checks:
                 self.wrong("bounded queues", f"{name} has {value}, the bound is {limit}")
 
     def _depths(self) -> Iterator[tuple[str, int, int]]:
-        setup = self._cluster.setup
-        for bridge in self._cluster.bridges:
+        setup = next(iter(self._clusters.values())).setup
+        for bridge in [bridge for cluster in self._clusters.values() for bridge in cluster.bridges]:
             yield f"the router of {bridge.process}", bridge.router.waiting, setup.routing.queue_max
-        for running in self._cluster.everybody:
-            host = running.host
-            if host is None or running.process.dead:
-                continue
+        for running, host in self._live():
             yield f"the router of {running.process}", running.peers.waiting, setup.routing.queue_max
             yield f"the outbox of {running.process}", len(host.outbox), LETTERS_MAX
             yield f"late answers of {running.process}", len(host._late), LATE_MAX  # noqa: SLF001
@@ -151,7 +149,16 @@ class Checks:
         now_s = tables.clock()
         if any(reminder.due_s < now_s for _, reminder in tables.reminders.values()):
             return False
-        return all(self._rests(running) for running in self._cluster.everybody if not running.process.dead)
+        return all(self._rests(running) for running in self._living())
+
+    def _living(self) -> Iterator[Running]:
+        for cluster in self._clusters.values():
+            yield from (running for running in cluster.everybody if not running.process.dead)
+
+    def _live(self) -> Iterator[tuple[Running, Host]]:
+        for running in self._living():
+            if running.host is not None:
+                yield running, running.host
 
     def _rests(self, running: Running) -> bool:
         host = running.host
@@ -174,8 +181,8 @@ class Checks:
             "overdue": [r.name for _, r in tables.reminders.values() if r.due_s < tables.clock()],
             "hosts": [
                 f"{r.process} {'not registered' if r.host is None else self._restless(r, r.host)}"
-                for r in self._cluster.everybody
-                if not r.process.dead and not self._rests(r)
+                for r in self._living()
+                if not self._rests(r)
             ],
         }
         return str({name: value for name, value in facts.items() if value})
@@ -198,9 +205,9 @@ class Checks:
         self._flushed(rows)
         for client in self._clients:
             self._client(client)
-        for running in self._cluster.everybody:
-            if not running.process.dead and running.host is not None and running.host.counts.mistakes:
-                self.wrong("mistake", f"{running.process} counts {running.host.counts.mistakes} failed turns")
+        for running, host in self._live():
+            if host.counts.mistakes:
+                self.wrong("mistake", f"{running.process} counts {host.counts.mistakes} failed turns")
 
     def _ids(self) -> None:
         """The tables themselves: no gap, no id twice, every letter that has to be there."""
@@ -233,9 +240,8 @@ class Checks:
                     self.wrong("replay is state", f"the snapshot of {actor} at {seq} is another state")
         if snapshot_seq > len(turns):
             self.wrong("replay is state", f"{actor} has a snapshot at {snapshot_seq} and {len(turns)} turns")
-        for running in self._cluster.everybody:
-            host = running.host
-            if running.process.dead or host is None or actor not in host.hot:
+        for _, host in self._live():
+            if actor not in host.hot:
                 continue
             activation = host.hot[actor]
             if activation.seq != len(turns) or encode_state(activation.state) != encode_state(state):

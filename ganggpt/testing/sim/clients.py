@@ -8,7 +8,7 @@ when the answer says that trying again makes sense. Now and then it sends an ans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -58,7 +58,9 @@ class Sent:
 class Client:
     """One game server with its players. ``record``: every command it ever sent, in order."""
 
-    def __init__(self, process: Process, cluster: Cluster, name: str, clock_s: Any, dice: Random) -> None:
+    def __init__(
+        self, process: Process, clusters: Mapping[str, Cluster], name: str, clock_s: Any, dice: Random
+    ) -> None:
         self.name = name
         self.record: list[Sent] = []
         self.late: list[tuple[float, str]] = []
@@ -66,11 +68,11 @@ class Client:
         self.open = 0
         self.on_answer = _ignore
         self._process = process
-        self._cluster = cluster
-        self._network: Network = cluster.network
+        self._clusters = clusters
+        self._network: Network = next(iter(clusters.values())).network
         self._clock_s = clock_s
         self._dice = dice
-        self._bridge = dice.randrange(len(cluster.bridges))
+        self._bridge: Bridge | None = None
         self._last: dict[str, bytes] = {}
 
     async def do(self, to: str, by: str, command: Command) -> dict[str, Any]:
@@ -100,7 +102,7 @@ class Client:
             try:
                 answer = await self._try(envelope)
             except Unavailable:
-                self._bridge = self._dice.randrange(len(self._cluster.bridges))
+                self._bridge = None
             else:
                 reply: dict[str, Any] = msgspec.msgpack.decode(answer)
                 if reply["ok"] or not reply["error"]["retryable"]:
@@ -111,10 +113,15 @@ class Client:
                         self.on_answer(sent, answer)
                     return reply
                 wait_s = reply["error"]["retry_after_ms"] / 1000
+                if reply["error"]["code"] == "elsewhere":
+                    self._bridge = None
             await asyncio.sleep(wait_s * (1 + self._dice.random()))
 
     async def _try(self, envelope: Envelope) -> bytes:
-        bridge: Bridge = self._cluster.bridges[self._bridge]
+        bridge = self._bridge
+        if bridge is None:
+            bridge = self._dice.choice([b for cluster in self._clusters.values() for b in cluster.bridges])
+            self._bridge = bridge
         answer: bytes = await self._network.ask(
             self._process, bridge.process, partial(self._at_bridge, bridge, envelope), _no_answer, ANSWER_S
         )

@@ -13,21 +13,26 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from ganggpt.actors.envelope import decode_batch, encode_replies
 from ganggpt.actors.host import Host, HostOptions, HostPorts
 from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
+from ganggpt.actors.shards import Away
+from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Plan, Supervisor
 from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.journal import PushRow
-from ganggpt.testing.sim.database import SimDatabase, stores_of
+from ganggpt.testing.sim.database import SimDatabase, Stores, stores_of
 from ganggpt.testing.sim.network import Network, Process
 
 START_S = 4.0
 CALL_S = 3.0
 RESTART_S = (0.2, 1.2)
+FOREVER_S = 3600.0
+"""For calls whose caller has a time limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,8 @@ class Setup:
     world: World
     cast: dict[str, tuple[str, bytes]]
     mind: Mind
-    database_s: float = 2.0
     bridges: int = 2
+    deadline_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -75,9 +80,13 @@ class Watch:
 
 
 class Cluster:
-    """Owns the processes of one cluster."""
+    """Owns the processes of one cluster. ``others``: by name, all clusters that share the world."""
 
-    def __init__(self, network: Network, database: SimDatabase, setup: Setup, dice: Random) -> None:
+    def __init__(
+        self, name: str, network: Network, database: SimDatabase, setup: Setup, dice: Random, others: dict[str, Cluster]
+    ) -> None:
+        self.name = name
+        self.others = others
         self.network = network
         self.database = database
         self.setup = setup
@@ -88,6 +97,7 @@ class Cluster:
         self.supervisor: Process | None = None
         self._stopped: set[str] = set()
         self._dice = dice
+        others[name] = self
 
     def start(self) -> None:
         """Start a supervisor, which starts the hosts, and the bridges."""
@@ -99,8 +109,9 @@ class Cluster:
         """Start a supervisor; an older one may still live."""
         process = self.network.spawn("supervisor")
         self.supervisor = process
-        stores = stores_of(self.database, process, self.setup.database_s)
-        supervisor = Supervisor(stores.hosts, SimFleet(self, process), self.setup.plan, _nothing)
+        stores, setup = stores_of(self.database, process, self.name), self.setup
+        succession = Succession(stores.clusters, self.name, setup.plan.lease_s, setup.deadline_s)
+        supervisor = Supervisor(stores.hosts, SimFleet(self, process), setup.plan, succession, _nothing)
 
         async def live() -> None:
             await supervisor.boot()
@@ -115,9 +126,9 @@ class Cluster:
             return known
         self._stopped.discard(name)
         process = self.network.spawn(name)
-        stores = stores_of(self.database, process, self.setup.database_s)
+        stores = stores_of(self.database, process, self.name)
         setup = self.setup
-        peers = Router(partial(self.call_host, process), partial(load_routes, stores.hosts), setup.routing)
+        peers = self._router(process, stores)
         ports = HostPorts(
             stores.journal, stores.hosts, stores.flush, peers, setup.world, setup.cast, setup.mind, _ring, _forget
         )
@@ -157,7 +168,7 @@ class Cluster:
                 None if running is None else running.process,
                 partial(self._deliver, running, batch),
                 lambda _: Unavailable(f"host {name}"),
-                3600.0,
+                FOREVER_S,
             )
         except GangGPTError as failed:
             raise Unavailable(f"host {name}") from failed
@@ -168,10 +179,30 @@ class Cluster:
         self.watch.delivered(running, batch, replies)
         return replies
 
+    async def forward(self, caller: Process, away: Away, batch: bytes) -> bytes:
+        """The Forward of routers: to some bridge of another cluster."""
+        other = self.others[away.cluster]
+        bridge = self._dice.choice(other.bridges)
+
+        async def take() -> bytes:
+            return encode_replies(await bridge.router.take_forwarded(decode_batch(batch)))
+
+        lost = Unavailable(f"cluster {away.cluster}")
+        replies: bytes = await self.network.ask(caller, bridge.process, take, lambda _: lost, FOREVER_S)
+        return replies
+
+    def _router(self, process: Process, stores: Stores) -> Router:
+        return Router(
+            partial(self.call_host, process),
+            partial(load_routes, stores.hosts),
+            self.setup.routing,
+            partial(self.forward, process),
+        )
+
     def _bridge(self, name: str) -> Bridge:
         process = self.network.spawn(name)
-        stores = stores_of(self.database, process, self.setup.database_s)
-        router = Router(partial(self.call_host, process), partial(load_routes, stores.hosts), self.setup.routing)
+        stores = stores_of(self.database, process, self.name)
+        router = self._router(process, stores)
         process.loop.start(router.start())
         return Bridge(process, router)
 

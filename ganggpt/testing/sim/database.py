@@ -19,10 +19,12 @@ from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
 from ganggpt.persistence.journal import Batch, Letter, PushRow
 from ganggpt.persistence.projections import Rows
 from ganggpt.testing.sim.network import Network, Process
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
+from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 
 SHARE: Final = False
 EXCLUSIVE: Final = True
+STATEMENT_S: Final = 2.0
+"""How long a process waits for a statement."""
 Lock = tuple[int, bool]
 """The row of a host's epoch, and how it is locked."""
 
@@ -145,6 +147,7 @@ class Statement:
     """What a process asks of the database; ``wanted`` until it gives up."""
 
     process: Process
+    cluster: str
     op: str
     run: Callable[..., Awaitable[Any]]
     args: tuple[Any, ...]
@@ -159,7 +162,6 @@ class SimDatabase:
         self.network = network
         self.tables = tables
         self.journal = SimJournal(tables)
-        self.hosts = MemoryHosts(tables)
         self.flush = SimFlush(tables)
         self.work = Work()
         self.process: Process | None = None
@@ -189,7 +191,7 @@ class SimDatabase:
         sends more: it waits with its locks for one that is paused, and is rolled back when its client gave up.
         """
         op, args = asked.op, asked.args
-        locks = _LOCKS[op](self.tables, args) if op in _LOCKS else ()
+        locks = _LOCKS[op](self.tables, asked) if op in _LOCKS else ()
         taken: list[Lock] = []
         try:
             for lock in locks:
@@ -213,78 +215,79 @@ class SimDatabase:
         return asked.wanted and not asked.process.loop.paused
 
 
-def _of_name(tables: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
-    return [(e, EXCLUSIVE) for e, host in tables.hosts.items() if host.name == args[0] and e not in tables.dead]
+def _of_name(tables: MemoryDatabase, asked: Statement) -> list[Lock]:
+    key = (asked.cluster, asked.args[0])
+    return [(e, EXCLUSIVE) for e, h in tables.hosts.items() if (h.cluster, h.name) == key and e not in tables.dead]
 
 
-def _all_live(tables: MemoryDatabase, _: tuple[Any, ...]) -> list[Lock]:
+def _all_live(tables: MemoryDatabase, _: Statement) -> list[Lock]:
     return [(e, EXCLUSIVE) for e in tables.hosts if e not in tables.dead]
 
 
-def _stale(tables: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
+def _stale(tables: MemoryDatabase, asked: Statement) -> list[Lock]:
     now_s = tables.clock()
-    return [(e, EXCLUSIVE) for e, h in tables.hosts.items() if e not in tables.dead and now_s - h.seen_s > args[0]]
+    return [(e, EXCLUSIVE) for e, h in tables.hosts.items() if e not in tables.dead and now_s - h.seen_s > asked.args[0]]
 
 
-def _giver_and_heir(tables: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
-    epoch, _, cluster, heir = args
+def _giver_and_heir(tables: MemoryDatabase, asked: Statement) -> list[Lock]:
+    epoch, _, cluster, heir = asked.args
     heirs = [e for e, h in tables.hosts.items() if (h.cluster, h.name) == (cluster, heir) and e not in tables.dead]
     return [(epoch, SHARE), *((e, SHARE) for e in heirs)]
 
 
-def _shared(_: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
-    return [(args[0], SHARE)]
+def _shared(_: MemoryDatabase, asked: Statement) -> list[Lock]:
+    return [(asked.args[0], SHARE)]
 
 
-def _exclusive(_: MemoryDatabase, args: tuple[Any, ...]) -> list[Lock]:
-    return [(args[0], EXCLUSIVE)]
+def _exclusive(_: MemoryDatabase, asked: Statement) -> list[Lock]:
+    return [(asked.args[0], EXCLUSIVE)]
 
 
-_LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, tuple[Any, ...]], Sequence[Lock]]]] = {
-    "append": _shared,
-    "save_snapshots": _shared,
-    "flush": _shared,
-    "change_residence": _shared,
-    "hand_over": _giver_and_heir,
-    "beat": _exclusive,
-    "retire": _exclusive,
-    "fence": _exclusive,
-    "fence_stale": _stale,
-    "register": _of_name,
-    "plan_own": _all_live,
+_LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, Statement], Sequence[Lock]]]] = {
+    "journal.append": _shared,
+    "journal.save_snapshots": _shared,
+    "flush.flush": _shared,
+    "hosts.change_residence": _shared,
+    "hosts.hand_over": _giver_and_heir,
+    "hosts.beat": _exclusive,
+    "hosts.retire": _exclusive,
+    "hosts.fence": _exclusive,
+    "hosts.fence_stale": _stale,
+    "hosts.register": _of_name,
+    "hosts.plan_own": _all_live,
 }
 """Which host rows a statement locks, as the SQL of ``persistence`` does."""
 
-_TRANSACTIONS: Final = frozenset(("flush", "register", "assign", "change_residence", "plan_own"))
+_TRANSACTIONS: Final = frozenset(
+    ("flush.flush", "hosts.register", "hosts.assign", "hosts.change_residence", "hosts.plan_own")
+)
 """What takes several statements, each sent by the client."""
 _LOOK_S: Final = 0.1
 _IDLE_LOOKS: Final = 50
 """How often a transaction is looked at whose client is silent, before it is rolled back."""
 
-_UNKNOWN: Final = frozenset(("append", "hand_over", "change_residence"))
+_UNKNOWN: Final = frozenset(("journal.append", "hosts.hand_over", "hosts.change_residence"))
 """What nobody can do twice: when its answer is lost, its outcome is unknown."""
 
 
 class Store:
     """A port of the stores as a process sees it: every method is a statement sent over the network."""
 
-    def __init__(self, database: SimDatabase, process: Process, port: Any, timeout_s: float) -> None:
+    def __init__(self, database: SimDatabase, process: Process, name: str, port: Any, cluster: str) -> None:
+        self.cluster = cluster
+        self._name = name
         self._database = database
         self._process = process
         self._port = port
-        self._timeout_s = timeout_s
 
     def __getattr__(self, op: str) -> Any:
-        statement = getattr(self._port, op)
-        if not asyncio.iscoroutinefunction(statement):
-            return statement
-        ask = partial(self._ask, op, statement)
+        ask = partial(self._ask, f"{self._name}.{op}", getattr(self._port, op))
         setattr(self, op, ask)
         return ask
 
     async def _ask(self, op: str, run: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
         database = self._database
-        asked = Statement(self._process, op, run, args, named)
+        asked = Statement(self._process, self.cluster, op, run, args, named)
 
         def lost(why: str) -> GangGPTError:
             return CommitUnknown(self._process.name, args[0], why) if op in _UNKNOWN else Unavailable("the database")
@@ -295,7 +298,7 @@ class Store:
             return database.execute(asked)
 
         try:
-            return await database.network.ask(self._process, database.process, work, lost, self._timeout_s)
+            return await database.network.ask(self._process, database.process, work, lost, STATEMENT_S)
         finally:
             asked.wanted = False
 
@@ -307,12 +310,15 @@ class Stores:
     journal: Any
     hosts: Any
     flush: Any
+    clusters: Any
 
 
-def stores_of(database: SimDatabase, process: Process, timeout_s: float) -> Stores:
-    """Connect a process to the database."""
-    return Stores(
-        Store(database, process, database.journal, timeout_s),
-        Store(database, process, database.hosts, timeout_s),
-        Store(database, process, database.flush, timeout_s),
-    )
+def stores_of(database: SimDatabase, process: Process, cluster: str) -> Stores:
+    """Connect a process of a cluster to the database."""
+    ports = {
+        "journal": database.journal,
+        "hosts": MemoryHosts(database.tables, cluster),
+        "flush": database.flush,
+        "clusters": MemoryClusters(database.tables, cluster),
+    }
+    return Stores(**{name: Store(database, process, name, port, cluster) for name, port in ports.items()})

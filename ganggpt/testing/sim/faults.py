@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from typing import Final
@@ -18,11 +18,13 @@ FUSE_MAX: Final = 60
 class Faults:
     """Owns what is broken at the moment. ``story`` tells what was done when."""
 
-    def __init__(self, network: Network, database: SimDatabase, cluster: Cluster, dice: Random) -> None:
+    def __init__(
+        self, network: Network, database: SimDatabase, clusters: Mapping[str, Cluster], dice: Random
+    ) -> None:
         self.story: list[str] = []
         self._network = network
         self._database = database
-        self._cluster = cluster
+        self._clusters = clusters
         self._dice = dice
         self._over = False
         self._kinds: tuple[tuple[int, Callable[[], str]], ...] = (
@@ -40,6 +42,7 @@ class Faults:
             (4, self._storm),
             (4, self._slow_database),
             (2, self._full_database),
+            (3 if len(clusters) > 1 else 0, self._claim),
         )
 
     def plan(self, count: tuple[int, int], begin_s: float, end_s: float) -> None:
@@ -75,8 +78,11 @@ class Faults:
         if not self._over:
             undo()
 
+    def _some_cluster(self) -> Cluster:
+        return self._dice.choice([cluster for cluster in self._clusters.values() if cluster.bridges])
+
     def _some_host(self) -> Running | None:
-        living = [r for r in self._cluster.everybody if not r.process.dead]
+        living = [r for cluster in self._clusters.values() for r in cluster.everybody if not r.process.dead]
         return self._dice.choice(living) if living else None
 
     def _kill(self, process: Process) -> str:
@@ -116,10 +122,11 @@ class Faults:
 
     def _believe_dead(self) -> str:
         """Ray believes that a host is dead; it may go on, be paused for a while, or be cut off from the database."""
-        name = self._dice.choice(sorted(self._cluster.hosts)) if self._cluster.hosts else None
-        if name is None:
+        cluster = self._some_cluster()
+        if not cluster.hosts:
             return "nobody to believe dead"
-        process = self._cluster.hosts[name].process
+        name = self._dice.choice(sorted(cluster.hosts))
+        process = cluster.hosts[name].process
         what = f"believe {process} dead"
         chance = self._dice.random()
         if chance < 0.3:
@@ -127,7 +134,7 @@ class Faults:
             what += ", pause it for 2 s"
         elif chance < 0.6:
             what += ", " + self._cut(process.place, "db")
-        self._cluster.declare_dead(name)
+        cluster.declare_dead(name)
         return what
 
     def _cut_host_from_database(self) -> str:
@@ -136,7 +143,7 @@ class Faults:
 
     def _cut_bridge_from_host(self) -> str:
         running = self._some_host()
-        bridge = self._dice.choice(self._cluster.bridges)
+        bridge = self._dice.choice(self._some_cluster().bridges)
         return "nobody to cut off" if running is None else self._cut(bridge.process.place, running.process.place)
 
     def _cut_hosts(self) -> str:
@@ -146,22 +153,23 @@ class Faults:
         return self._cut(one.process.place, other.process.place)
 
     def _kill_supervisor(self) -> str:
-        supervisor = self._cluster.supervisor
+        supervisor = self._some_cluster().supervisor
         return "no supervisor" if supervisor is None or supervisor.dead else self._kill(supervisor)
 
     def _pause_supervisor(self) -> str:
         """An old supervisor may wake up and find a younger one at work."""
-        supervisor = self._cluster.supervisor
+        cluster = self._some_cluster()
+        supervisor = cluster.supervisor
         if supervisor is None or supervisor.dead:
             return "no supervisor"
         self._pause(supervisor, self._dice.choice((1.0, 3.0)))
         if self._dice.random() < 0.5:
-            self._cluster.start_supervisor()
+            cluster.start_supervisor()
             return f"pause {supervisor}, another one starts"
         return f"pause {supervisor}"
 
     def _cut_supervisor(self) -> str:
-        supervisor = self._cluster.supervisor
+        supervisor = self._some_cluster().supervisor
         running = self._some_host()
         if supervisor is None or supervisor.dead:
             return "no supervisor"
@@ -169,13 +177,14 @@ class Faults:
         return self._cut(supervisor.place, other)
 
     def _kill_bridge(self) -> str:
-        place = self._dice.randrange(len(self._cluster.bridges))
-        process = self._cluster.bridges[place].process
+        cluster = self._some_cluster()
+        place = self._dice.randrange(len(cluster.bridges))
+        process = cluster.bridges[place].process
         if process.dead:
             return "no bridge"
         process.on_death.append(
             partial(
-                self._network.scheduler.at, self._network.scheduler.now_s + 0.5, self._cluster.new_bridge, place
+                self._network.scheduler.at, self._network.scheduler.now_s + 0.5, cluster.new_bridge, place
             )
         )
         return self._kill(process)
@@ -208,6 +217,16 @@ class Faults:
         self._database.work = Work(self._dice.choice((0.1, 0.5)), self._dice.choice((0.1, 1.0, 4.0)))
         self._after(self._dice.choice((0.5, 2.0, 4.0)), self._quick_database)
         return f"database {self._database.work}"
+
+    def _claim(self) -> str:
+        """An operator says which cluster should hold the world; the first word of a new cluster starts it."""
+        waiting = [cluster for cluster in self._clusters.values() if not cluster.bridges]
+        if waiting:
+            waiting[0].start()
+            return f"start cluster {waiting[0].name}"
+        name = self._some_cluster().name
+        self._database.tables.owner = (name, self._database.tables.clock())
+        return f"cluster {name} should hold the world"
 
     def _full_database(self) -> str:
         self._database.work = Work(refuse=self._dice.choice((0.1, 0.5, 1.0)))

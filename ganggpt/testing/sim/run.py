@@ -59,15 +59,25 @@ class Trial:
             past.restore(self.database)
         self.database.start()
         setup = Setup(
-            scenario.plan, scenario.options, scenario.routing, WORLD, _CAST, TerseMind(), bridges=scenario.bridges
+            scenario.plan,
+            scenario.options,
+            scenario.routing,
+            WORLD,
+            _CAST,
+            TerseMind(),
+            scenario.bridges,
+            scenario.deadline_s,
         )
-        self.cluster = Cluster(self.network, self.database, setup, Random(f"{seed} cluster"))
-        self.cluster.start()
-        self.faults = Faults(self.network, self.database, self.cluster, Random(f"{seed} faults"))
+        self.clusters: dict[str, Cluster] = {}
+        for name in scenario.clusters:
+            tables.bridges[name] = name
+            Cluster(name, self.network, self.database, setup, Random(f"{seed} {name}"), self.clusters)
+        self.clusters[scenario.clusters[0]].start()
+        self.faults = Faults(self.network, self.database, self.clusters, Random(f"{seed} faults"))
         self.outside = self.network.spawn("outside")
         names = [f"ls-{n}" for n in range(scenario.clients)]
-        self.clients = [Client(self.outside, self.cluster, n, tables.clock, Random(f"{seed} {n}")) for n in names]
-        self.checks = Checks(self.database, self.cluster, self.clients)
+        self.clients = [Client(self.outside, self.clusters, n, tables.clock, Random(f"{seed} {n}")) for n in names]
+        self.checks = Checks(self.database, self.clusters, self.clients)
 
     def play(self) -> Outcome:
         """Play, heal, rest, check."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ganggpt.actors.host import HostOptions
@@ -18,7 +18,9 @@ SMALL_HOST: Final = HostOptions(
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """``faults`` are drawn for each seed and fall into ``fault_s``; all is healed at ``heal_s``. ``sessions``: scripts
-    played at once by each client, each of so many ``steps``. Seconds are virtual."""
+    played at once by each client, each of so many ``steps``. ``clusters``: the first runs from the beginning, the others
+    join among the faults; after ``deadline_s`` the one that should hold the world fences the hosts of the others. Seconds
+    are virtual."""
 
     name: str
     clients: int = 2
@@ -26,6 +28,8 @@ class Scenario:
     steps: int = 16
     shards: int = 6
     bridges: int = 2
+    clusters: tuple[str, ...] = ("blue",)
+    deadline_s: float = 5.0
     faults: tuple[int, int] = (1, 4)
     fault_s: tuple[float, float] = (0.3, 5.0)
     heal_s: float = 6.0
@@ -51,4 +55,8 @@ MIXED: Final = Scenario(
     plan=Plan(3, ("faction:harbour", "npc:mara"), companions_max=1, lease_s=2.5),
 )
 
-SCENARIOS: Final = {scenario.name: scenario for scenario in (SMALL, MIXED, CALM)}
+CLUSTERS: Final = replace(
+    MIXED, name="clusters", clients=2, clusters=("blue", "green"), plan=Plan(2, ("faction:harbour",), lease_s=2.5)
+)
+
+SCENARIOS: Final = {scenario.name: scenario for scenario in (SMALL, MIXED, CLUSTERS, CALM)}
