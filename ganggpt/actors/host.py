@@ -440,8 +440,8 @@ class Host:
                 pulse = await self.ports.hosts.beat(self.epoch)
                 self._ahead_s = max(self._ahead_s, pulse.now_s - loop_s())
                 if pulse.shards_at_s > self._shards_at_s:
-                    self._shards_at_s = pulse.shards_at_s
                     await self.refresh_shards()
+                    self._shards_at_s = pulse.shards_at_s
             except Unavailable:
                 log.warning("%s: no heartbeat, the database is away", self.name)
             await asyncio.sleep(max(0.0, self.options.beat_s - (loop_s() - began)))

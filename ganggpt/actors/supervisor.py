@@ -170,9 +170,7 @@ class Supervisor:
             if gone.cluster == self._hosts.cluster:
                 self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
         role = await self._succession.look(await self._hosts.alive())
-        for host in role.overdue:
-            log.warning("host %s of cluster %s did not hand over in time and is fenced", host.name, host.cluster)
-            await self._hosts.fence(host.epoch)
+        await self._end_overdue(role.overdue)
         live = await self._adopt_orphans(role)
         for host in live:
             self._later(f"watch {host.epoch}", self._until_end(host))
@@ -188,6 +186,14 @@ class Supervisor:
             await self._move(move)
         if not wanted:
             self._end_empty(rows, live, leaving)
+
+    async def _end_overdue(self, overdue: Sequence[LiveHost]) -> None:
+        """Fence hosts of other clusters that had their time and hold shards still; those that hold none may stay."""
+        holding = {row.epoch for row in await self._hosts.routes()} if overdue else set()
+        for host in overdue:
+            if host.epoch in holding:
+                log.warning("host %s of cluster %s did not hand over in time and is fenced", host.name, host.cluster)
+                await self._hosts.fence(host.epoch)
 
     async def _until_end(self, host: LiveHost) -> None:
         """Ray tells at once when a process ends: its shards need not wait for the lease to run out."""
