@@ -76,19 +76,23 @@ class Flusher:
         host.dirty = {} if only is None else {name: a for name, a in host.dirty.items() if name not in dirty}
         self._in_flight = dirty
         changes = [(a, a.flushed, a.state) for a in dirty.values()]
+        held = (*host.shards, *host.handover.frozen_shards)
         try:
             await host.committer.durable(max(a.written for a in dirty.values()))
-            await self._write(changes, through_s)
+            await self._write(changes, through_s, held)
         except BaseException:
             host.dirty = dirty | host.dirty
             raise
         finally:
             self._in_flight = {}
 
-    async def _write(self, changes: list[tuple[Activation, Any, Any]], through_s: float | None) -> None:
+    async def _write(
+        self, changes: list[tuple[Activation, Any, Any]], through_s: float | None, held: Sequence[str]
+    ) -> None:
         host = self._host
-        rows = await host.ports.flush.flush(host.epoch, [(a.actor, old, new) for a, old, new in changes], through_s)
-        host.counts.flushed_rows += rows
+        rows = [(a.actor, old, new) for a, old, new in changes]
+        written = await host.ports.flush.flush(host.epoch, rows, through_s, held)
+        host.counts.flushed_rows += written
         await host.ports.forget_cached([a.actor for a, _, _ in changes])
         for activation, _, new in changes:
             activation.flushed = new

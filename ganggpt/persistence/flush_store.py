@@ -7,7 +7,7 @@ taken over writes nothing any more, and the one that took over only starts when 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -29,10 +29,14 @@ _TRIES_MAX: Final = 5
 _KNOWN_MAX: Final = 50_000
 
 _LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE"
-# A statement of its own after the rows: a transaction that holds its host's row shared must not also want to change it,
-# since a heartbeat or a take-over may wait in between.
+# A transaction of its own after the rows: one that holds its host's row shared must not also want to change it, since a
+# heartbeat or a take-over may wait in between. The row is locked first, so that the next statement sees every shard that
+# was given to the host until then: what the last owner of a shard left out of the tables counts from that owner's mark,
+# and a host that has not heard of the shard yet must not raise it.
+_OWN_ROW: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR NO KEY UPDATE"
 _FLUSHED: Final = """
-UPDATE hosts SET flushed_at = greatest(flushed_at, to_timestamp($2)) WHERE epoch = $1 AND state <> 'dead'
+UPDATE hosts SET flushed_at = greatest(flushed_at, to_timestamp($2))
+WHERE epoch = $1 AND NOT EXISTS (SELECT 1 FROM shards WHERE shards.epoch = $1 AND NOT shards.shard = ANY($3::text[]))
 """
 # Players go in statements of their own before all else, in the order of ids: rows of other tables point at them
 # from many hosts, and a transaction that held some of them while it waited for others would meet its like halfway.
@@ -132,10 +136,13 @@ ON CONFLICT (id) DO UPDATE SET player_id = excluded.player_id, name = excluded.n
 class FlushStore(Protocol):
     """The port of write-behind; ``PostgresFlush`` is the real adapter."""
 
-    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float | None) -> int:
+    async def flush(
+        self, epoch: int, changes: Sequence[Change], through_s: float | None, held: Collection[str] = ()
+    ) -> int:
         """Show these changes in the tables, which then show every turn of this host up to ``through_s`` (Unix time by
-        the database's clock; None where the changes are only a part). Returns how many rows were written or deleted.
-        Raises Fenced and Unavailable; after either the same changes may be flushed again."""
+        the database's clock; None where the changes are only a part), unless it holds shards that are not in ``held``:
+        those it has not heard of yet. Returns how many rows were written or deleted. Raises Fenced and Unavailable;
+        after either the same changes may be flushed again."""
         ...
 
 
@@ -151,17 +158,23 @@ class PostgresFlush:
         self._known: LRUCache[UUID, None] = LRUCache(_KNOWN_MAX)
         self.skipped = 0
 
-    async def flush(self, epoch: int, changes: Sequence[Change], through_s: float | None) -> int:
+    async def flush(
+        self, epoch: int, changes: Sequence[Change], through_s: float | None, held: Collection[str] = ()
+    ) -> int:
         """See FlushStore."""
         written = 0
         with database_may_be_away():
             for part, rows in _parts(changes):
                 written += await self._write_part(epoch, part, rows)
             if through_s is not None:
-                marked = await self._pool.execute(_FLUSHED, epoch, through_s, timeout=self._timeout_s)
-                if marked != "UPDATE 1":
-                    raise Fenced(str(epoch), epoch)
+                await self._mark(epoch, through_s, held)
         return written
+
+    async def _mark(self, epoch: int, through_s: float, held: Collection[str]) -> None:
+        async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
+            if await connection.fetchval(_OWN_ROW, epoch, timeout=self._timeout_s) is None:
+                raise Fenced(str(epoch), epoch)
+            await connection.execute(_FLUSHED, epoch, through_s, list(held), timeout=self._timeout_s)
 
     async def _write_part(self, epoch: int, part: Sequence[Change], rows: Rows) -> int:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -337,13 +337,20 @@ class MemoryFlush:
         self._db = database
         self.states: dict[str, bytes] = {}
 
-    async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float | None) -> int:
+    async def flush(
+        self,
+        epoch: int,
+        changes: Sequence[tuple[str, Any, Any]],
+        through_s: float | None,
+        held: Collection[str] = (),
+    ) -> int:
         """See FlushStore."""
         if epoch in self._db.dead:
             raise Fenced("memory", epoch)
         for actor, _, new in changes:
             self.states[actor] = encode_state(new)
-        if through_s is not None:
+        unheard = any(row.epoch == epoch and shard not in held for shard, row in self._db.shards.items())
+        if through_s is not None and not unheard:
             host = self._db.hosts[epoch]
             host.flushed_s = max(host.flushed_s, through_s)
         return len(changes)

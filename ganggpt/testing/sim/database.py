@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -111,9 +111,15 @@ class SimFlush(MemoryFlush):
         self.players, self.memories = dict(dumped["players"]), dict(dumped["memories"])
         self.tables = {name: dict(dumped[name]) for name in self.tables}
 
-    async def flush(self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float | None) -> int:
+    async def flush(
+        self,
+        epoch: int,
+        changes: Sequence[tuple[str, Any, Any]],
+        through_s: float | None,
+        held: Collection[str] = (),
+    ) -> int:
         """See FlushStore."""
-        await super().flush(epoch, [], through_s)
+        await super().flush(epoch, [], through_s, held)
         rows = Rows()
         for actor, old, new in changes:
             rows.add(actor, old, new)

@@ -156,6 +156,20 @@ async def test_the_mark_of_what_is_flushed_only_goes_forward(
         assert await pool.fetchval("SELECT extract(epoch FROM flushed_at)::float8 FROM hosts") == seen_s
 
 
+async def test_the_mark_stays_while_the_host_has_not_heard_of_a_shard_it_was_given(
+    pool: asyncpg.Pool, flush: PostgresFlush, epoch: int
+) -> None:
+    """What the dead owner of that shard did not flush counts from the mark that came along with it."""
+    for shard in ("s:0", "s:1"):
+        await pool.execute("INSERT INTO shards (shard, residence, epoch) VALUES ($1, 'shared', $2)", shard, epoch)
+    mark = "SELECT extract(epoch FROM flushed_at)::float8 FROM hosts"
+    before = await pool.fetchval(mark)
+    await flush.flush(epoch, [], NOW_S + 1e8, ["s:0"])
+    assert await pool.fetchval(mark) == before
+    await flush.flush(epoch, [], NOW_S + 1e8, ["s:0", "s:1"])
+    assert await pool.fetchval(mark) == NOW_S + 1e8
+
+
 async def test_a_name_or_address_already_taken_gets_a_form_of_its_own(
     pool: asyncpg.Pool, flush: PostgresFlush, epoch: int
 ) -> None:
