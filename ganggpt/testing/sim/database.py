@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -18,7 +18,7 @@ from typing import Any, Final
 from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
 from ganggpt.persistence.journal import Batch, Letter, PushRow
 from ganggpt.persistence.projections import Rows
-from ganggpt.testing.sim.network import Network, Process
+from ganggpt.testing.sim.network import Call, Network, Process
 from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 
 SHARE: Final = False
@@ -46,6 +46,10 @@ class RowLocks:
         self._sharers: Counter[int] = Counter()
         self._exclusive: set[int] = set()
         self._waiters: list[asyncio.Future[None]] = []
+
+    def are_free(self, locks: Sequence[Lock]) -> bool:
+        """Whether nobody would have to wait for any of them."""
+        return not any(epoch in self._exclusive or (exclusive and self._sharers[epoch]) for epoch, exclusive in locks)
 
     async def take(self, lock: Lock) -> None:
         """Wait for a row."""
@@ -155,10 +159,16 @@ class Statement:
     process: Process
     cluster: str
     op: str
-    run: Callable[..., Awaitable[Any]]
+    run: Callable[..., Coroutine[Any, Any, Any]]
     args: tuple[Any, ...]
     named: dict[str, Any]
     wanted: bool = True
+
+    def lost(self, why: str) -> GangGPTError:
+        """What its caller is told when no answer comes."""
+        if self.op in _UNKNOWN:
+            return CommitUnknown(self.process.name, self.args[0], why)
+        return Unavailable("the database")
 
 
 class SimDatabase:
@@ -179,6 +189,7 @@ class SimDatabase:
         self._locks = RowLocks()
         self.process = self.network.spawn("db")
         self.process.place = "db"
+        self.process.direct = True
 
     def crash(self) -> None:
         """As an immediate shutdown: what was not committed never was."""
@@ -186,32 +197,46 @@ class SimDatabase:
             self.network.kill(self.process)
             self.process = None
 
-    def refuses(self) -> bool:
-        """Whether it has no room for one more statement just now."""
-        return bool(self.work.refuse) and self._draw() < self.work.refuse
-
-    async def execute(self, asked: Statement) -> Any:
-        """One statement or transaction, on the database's side.
+    def serve(self, asked: Statement, call: Call) -> None:
+        """A statement or transaction arrived: execute it, at once where nothing makes it wait.
 
         A statement is executed whatever became of its caller. A transaction of several goes on only while its client
         sends more: it waits with its locks for one that is paused, and is rolled back when its client gave up.
         """
-        op, args = asked.op, asked.args
-        locks = _LOCKS[op](self.tables, asked) if op in _LOCKS else ()
+        work, draw = self.work, self._draw
+        if work.refuse and draw() < work.refuse:
+            self.network.reply(call, None, call.lost("refused"))
+            return
+        slow_s = work.slow_s * draw() if work.slow and draw() < work.slow else 0.0
+        locks = _LOCKS[asked.op](self.tables, asked) if asked.op in _LOCKS else ()
+        paused = asked.process.loop.paused and asked.op in _TRANSACTIONS
+        if slow_s or paused or not self._locks.are_free(locks):
+            call.dst.loop.create_task(self._serve_slowly(asked, call, locks, slow_s))
+            return
+        try:
+            asked.run(*asked.args, **asked.named).send(None)
+        except StopIteration as done:
+            self.network.reply(call, done.value, None)
+        except GangGPTError as failed:
+            self.network.reply(call, None, failed)
+
+    async def _serve_slowly(self, asked: Statement, call: Call, locks: Sequence[Lock], slow_s: float) -> None:
         taken: list[Lock] = []
+        value, error = None, None
         try:
             for lock in locks:
                 await self._locks.take(lock)
                 taken.append(lock)
-            if self.work.slow and self._draw() < self.work.slow:
-                await asyncio.sleep(self.work.slow_s * self._draw())
-            if op in _TRANSACTIONS and not await self._goes_on(asked):
-                raise Unavailable("the database")
-            return await asked.run(*args, **asked.named)
+            await asyncio.sleep(slow_s)
+            if asked.op in _TRANSACTIONS and not await self._goes_on(asked):
+                return
+            value = await asked.run(*asked.args, **asked.named)
+        except GangGPTError as failed:
+            error = failed
         finally:
             for lock in taken:
                 self._locks.free(lock)
-
+        self.network.reply(call, value, error)
 
     async def _goes_on(self, asked: Statement) -> bool:
         for _ in range(_IDLE_LOOKS):
@@ -291,20 +316,12 @@ class Store:
         setattr(self, op, ask)
         return ask
 
-    async def _ask(self, op: str, run: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
+    async def _ask(self, op: str, run: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **named: Any) -> Any:
         database = self._database
         asked = Statement(self._process, self.cluster, op, run, args, named)
-
-        def lost(why: str) -> GangGPTError:
-            return CommitUnknown(self._process.name, args[0], why) if op in _UNKNOWN else Unavailable("the database")
-
-        def work() -> Awaitable[Any]:
-            if database.refuses():
-                raise lost("refused")
-            return database.execute(asked)
-
+        serve = partial(database.serve, asked)
         try:
-            return await database.network.ask(self._process, database.process, work, lost, STATEMENT_S)
+            return await database.network.request(self._process, database.process, serve, asked.lost, STATEMENT_S)
         finally:
             asked.wanted = False
 

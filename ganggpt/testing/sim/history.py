@@ -19,6 +19,9 @@ from ganggpt.testing.sim.database import SimDatabase
 from ganggpt.testing.stores import MemoryDatabase
 
 
+PAST_S_MAX = 600.0
+
+
 @dataclass(frozen=True)
 class History:
     """The tables at the end of an earlier life, and when that was."""
@@ -79,11 +82,9 @@ def history() -> History:
     from ganggpt.testing.sim.scenario import CALM
 
     trial = Trial(0, CALM, None)
-    outside = trial.clients[0]
-    told = trial.outside.loop.start(earlier(outside))
-    trial.scheduler.run(told.done, 600.0)
-    trial.scheduler.run(trial.checks.is_at_rest, trial.scheduler.now_s + 60.0)
-    told.result()
+    trial.start(earlier(trial.clients[0]))
+    if not trial.scheduler.run(PAST_S_MAX) or not trial.rest() or trial.mistakes or trial.checks.violations:
+        raise AssertionError(f"no history: {trial.checks.unrest()} {trial.mistakes} {trial.checks.violations}")
     found = take(trial.database)
     trial.end()
     return found

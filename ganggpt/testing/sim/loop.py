@@ -17,8 +17,13 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, Final
 
+_TASKS_MIN: Final = 64
 _GIVE_UP: Final = 64
 """How often the tasks of a killed process are cancelled before it is a mistake of the simulation."""
+
+
+def _nothing() -> None:
+    return None
 
 
 class Handle(asyncio.TimerHandle):
@@ -36,8 +41,10 @@ class Handle(asyncio.TimerHandle):
         self.gone = False
 
     def cancel(self) -> None:
-        """The callback is not called any more."""
+        """The callback is not called any more; what it knows is let go now, for timers stay in the heap."""
         self.gone = True
+        self.callback = _nothing
+        self.args = ()
 
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
@@ -65,44 +72,55 @@ class Scheduler:
     def __init__(self, dice: Random) -> None:
         self.now_s = 0.0
         self.batches = 0
+        self.stop = False
+        self.running: ProcessLoop | None = None
         self.trace: Callable[[str, int], None] | None = None
         self.order = itertools.count()
         self.runnable: list[ProcessLoop] = []
-        self.timers: list[tuple[float, int, ProcessLoop | None, Handle]] = []
+        self.timers: list[tuple[float, int, ProcessLoop | None, Any, Any]] = []
         self._draw = dice.random
 
-    def at(self, when_s: float, callback: Callable[..., object], *args: Any) -> Handle:
+    def at(self, when_s: float, callback: Callable[..., object], *args: Any) -> None:
         """Call something outside of all processes at a time."""
-        handle = Handle(when_s, callback, args, None)
-        heapq.heappush(self.timers, (when_s, next(self.order), None, handle))
-        return handle
+        heapq.heappush(self.timers, (when_s, next(self.order), None, callback, args))
 
-    def run(self, until: Callable[[], bool], end_s: float) -> bool:
-        """Run the world until a fact holds (asked whenever time moves) or time is over; returns whether it holds."""
+    def run(self, end_s: float) -> bool:
+        """Run the world until somebody sets ``stop``, or time is over; returns whether it was stopped."""
         runnable, timers, draw = self.runnable, self.timers, self._draw
-        while True:
-            while runnable:
-                count = len(runnable)
-                place = int(draw() * count) if count > 1 else 0
-                loop = runnable[place]
-                runnable[place] = runnable[-1]
-                runnable.pop()
-                self.batches += 1
-                loop.turn()
-            if until():
-                return True
-            if not timers or timers[0][0] > end_s:
-                self.now_s = end_s
-                return False
-            when_s, _, owner, handle = heapq.heappop(timers)
-            if handle.gone:
-                continue
-            if when_s > self.now_s:
-                self.now_s = when_s
-            if owner is None:
-                handle.callback(*handle.args)
-            else:
-                owner.due(handle)
+        outer = events._get_running_loop()  # noqa: SLF001 - asyncio's own way for loops
+        self.stop = False
+        try:
+            while True:
+                while runnable:
+                    count = len(runnable)
+                    place = int(draw() * count) if count > 1 else 0
+                    loop = runnable[place]
+                    runnable[place] = runnable[-1]
+                    runnable.pop()
+                    self.batches += 1
+                    loop.turn()
+                if self.stop:
+                    return True
+                if not timers or timers[0][0] > end_s:
+                    self.now_s = end_s
+                    return False
+                when_s, _, owner, what, args = heapq.heappop(timers)
+                if owner is None:
+                    if when_s > self.now_s:
+                        self.now_s = when_s
+                    what(*args)
+                elif not what.gone:
+                    if when_s > self.now_s:
+                        self.now_s = when_s
+                    owner.due(what)
+        finally:
+            self.running = None
+            events._set_running_loop(outer)  # noqa: SLF001
+
+    def enter(self, loop: ProcessLoop) -> None:
+        """From here on code of that process runs."""
+        self.running = loop
+        events._set_running_loop(loop)  # noqa: SLF001
 
 
 class ProcessLoop(asyncio.AbstractEventLoop):
@@ -121,6 +139,8 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self._zero_s = zero_s
         self._on_mistake = on_mistake
         self._ready: deque[Handle] = deque()
+        self._tasks: list[SimTask] = []
+        self._tasks_max = _TASKS_MIN
         self._queued = False
 
     def time(self) -> float:
@@ -152,7 +172,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         handle = Handle(when, callback, args, context)
         if not self.closed:
             scheduler = self._scheduler
-            heapq.heappush(scheduler.timers, (when + self._zero_s, next(scheduler.order), self, handle))
+            heapq.heappush(scheduler.timers, (when + self._zero_s, next(scheduler.order), self, handle, None))
         return handle
 
     def due(self, handle: Handle) -> None:
@@ -192,17 +212,23 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def kill(self) -> None:
         """As SIGKILL. Its tasks are unwound here and now; what they do meanwhile reaches nobody, because the caller has
         cut this process off before."""
-        for _ in range(_GIVE_UP):
-            open_tasks = sorted(asyncio.all_tasks(self), key=hash)
-            if not open_tasks:
-                break
-            for task in open_tasks:
-                task.cancel()
-            while self._ready:
-                self._run(len(self._ready))
-        else:
-            self._on_mistake(f"{self.name} has tasks that cannot be cancelled: {open_tasks}")
+        outer = events._get_running_loop()  # noqa: SLF001 - asyncio's own way for loops
+        try:
+            for _ in range(_GIVE_UP):
+                open_tasks = [task for task in self._tasks if not task.done()]
+                if not open_tasks:
+                    break
+                for task in open_tasks:
+                    task.cancel()
+                while self._ready:
+                    self._run(len(self._ready))
+            else:
+                self._on_mistake(f"{self.name} has tasks that cannot be cancelled: {open_tasks}")
+        finally:
+            self._scheduler.running = outer if isinstance(outer, ProcessLoop) else None
+            events._set_running_loop(outer)  # noqa: SLF001
         self.closed = True
+        self._tasks.clear()
         self._ready.clear()
 
     def create_future(self) -> asyncio.Future[Any]:
@@ -211,16 +237,17 @@ class ProcessLoop(asyncio.AbstractEventLoop):
 
     def create_task(self, coro: Any, *, name: str | None = None, context: contextvars.Context | None = None) -> Any:
         """See asyncio."""
-        return SimTask(next(self._scheduler.order), coro, loop=self, name=name, context=context)
+        task = SimTask(next(self._scheduler.order), coro, loop=self, name=name, context=context)
+        tasks = self._tasks
+        tasks.append(task)
+        if len(tasks) > self._tasks_max:
+            self._tasks = [task for task in tasks if not task.done()]
+            self._tasks_max = _TASKS_MIN + 2 * len(self._tasks)
+        return task
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task from outside the process."""
-        running = events._get_running_loop()  # noqa: SLF001 - asyncio's own way for loops
-        events._set_running_loop(self)  # noqa: SLF001
-        try:
-            task: asyncio.Task[Any] = self.create_task(work)
-        finally:
-            events._set_running_loop(running)  # noqa: SLF001
+        task: asyncio.Task[Any] = self.create_task(work)
         return task
 
     def get_debug(self) -> bool:
@@ -249,20 +276,17 @@ class ProcessLoop(asyncio.AbstractEventLoop):
 
     def _run(self, count: int) -> None:
         ready = self._ready
-        running = events._get_running_loop()  # noqa: SLF001 - asyncio's own way for loops
-        events._set_running_loop(self)  # noqa: SLF001
-        try:
-            for _ in range(count):
-                handle = ready.popleft()
-                if handle.gone:
-                    continue
-                context = handle.context
-                try:
-                    if context is None:
-                        handle.callback(*handle.args)
-                    else:
-                        context.run(handle.callback, *handle.args)
-                except Exception as mistake:  # noqa: BLE001 - as asyncio does: one callback must not end the loop
-                    self._on_mistake(f"{self.name}: {handle.callback!r} raised {mistake!r}")
-        finally:
-            events._set_running_loop(running)  # noqa: SLF001
+        if self._scheduler.running is not self:
+            self._scheduler.enter(self)
+        for _ in range(count):
+            handle = ready.popleft()
+            if handle.gone:
+                continue
+            context = handle.context
+            try:
+                if context is None:
+                    handle.callback(*handle.args)
+                else:
+                    context.run(handle.callback, *handle.args)
+            except Exception as mistake:  # noqa: BLE001 - as asyncio does: one callback must not end the loop
+                self._on_mistake(f"{self.name}: {handle.callback!r} raised {mistake!r}")

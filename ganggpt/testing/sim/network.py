@@ -30,9 +30,11 @@ class Weather:
 
 
 class Process:
-    """One simulated process: a loop, and the calls others have open to it."""
+    """One simulated process: a loop, and the calls others have open to it. ``direct``: what it receives is dealt with as
+    it arrives, not by a callback of its loop."""
 
     def __init__(self, name: str, number: int, loop: ProcessLoop) -> None:
+        self.direct = False
         self.name = name
         self.number = number
         self.place = f"{name}#{number}"
@@ -48,12 +50,10 @@ class Process:
 class Call:
     """A question of one process to another and the way of its answer."""
 
-    __slots__ = ("dst", "future", "lost", "src", "timer", "work")
+    __slots__ = ("dst", "future", "lost", "src", "timer")
 
-    def __init__(
-        self, src: Process, dst: Process, work: Callable[[], Awaitable[Any]], lost: Callable[[str], GangGPTError]
-    ) -> None:
-        self.src, self.dst, self.work, self.lost = src, dst, work, lost
+    def __init__(self, src: Process, dst: Process, lost: Callable[[str], GangGPTError]) -> None:
+        self.src, self.dst, self.lost = src, dst, lost
         self.future: asyncio.Future[Any] = src.loop.create_future()
         self.timer: Any = None
 
@@ -125,31 +125,46 @@ class Network:
         lost: Callable[[str], GangGPTError],
         timeout_s: float,
     ) -> Any:
-        """Let another process do something and hear its answer. Errors of the work come back; ``lost`` makes the error
-        for an answer that does not come, whatever became of the work."""
+        """Let another process do something in a task of its own and hear its answer. Errors of the work come back;
+        ``lost`` makes the error for an answer that does not come, whatever became of the work."""
+        return await self.request(src, dst, lambda call: self._begin(call, work), lost, timeout_s)
+
+    async def request(
+        self,
+        src: Process,
+        dst: Process | None,
+        serve: Callable[[Call], None],
+        lost: Callable[[str], GangGPTError],
+        timeout_s: float,
+    ) -> Any:
+        """Send something that the other process deals with by ``serve``, which leads to ``reply``."""
         if dst is None or dst.dead:
             await asyncio.sleep(self._between(0.001, 0.02))
             raise lost("no such process")
-        call = Call(src, dst, work, lost)
+        call = Call(src, dst, lost)
         call.timer = src.loop.call_later(timeout_s, call.fail, "no answer in time")
         dst.calls[call] = None
-        self._send(src, dst, call, self._begin, call)
+        self._send(src, dst, call, serve, call)
         try:
             return await call.future
         finally:
             call.timer.cancel()
             dst.calls.pop(call, None)
 
-    def _begin(self, call: Call) -> None:
-        call.dst.loop.create_task(self._serve(call))
+    def reply(self, call: Call, value: Any, error: GangGPTError | None) -> None:
+        """Send the answer."""
+        self._send(call.dst, call.src, call, call.answer, value, error)
 
-    async def _serve(self, call: Call) -> None:
+    def _begin(self, call: Call, work: Callable[[], Awaitable[Any]]) -> None:
+        call.dst.loop.create_task(self._serve(call, work))
+
+    async def _serve(self, call: Call, work: Callable[[], Awaitable[Any]]) -> None:
         value, error = None, None
         try:
-            value = await call.work()
+            value = await work()
         except GangGPTError as failed:
             error = failed
-        self._send(call.dst, call.src, call, call.answer, value, error)
+        self.reply(call, value, error)
 
     def _send(self, src: Process, dst: Process, call: Call, deliver: Callable[..., object], *args: Any) -> None:
         """Put a message on its way, or lose it."""
@@ -173,7 +188,11 @@ class Network:
         self.scheduler.at(self.scheduler.now_s + delay_s, self._arrive, process, deliver, args)
 
     def _arrive(self, process: Process, deliver: Callable[..., object], args: tuple[Any, ...]) -> None:
-        if not process.dead:
+        if process.dead:
+            return
+        if process.direct:
+            deliver(*args)
+        else:
             process.loop.call_soon(deliver, *args)
 
     def _between(self, low: float, high: float) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Coroutine
 from random import Random
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ from ganggpt.testing.stores import MemoryDatabase
 
 BEGAN_S: Final = 1_800_000_000.0
 SAMPLE_S: Final = 0.5
+LOOK_S: Final = 0.1
 PLAY_S_MAX: Final = 120.0
 REST_S_MAX: Final = 60.0
 _CAST: Final = cast_of(WORLD)
@@ -77,6 +80,7 @@ class Trial:
         self.outside = self.network.spawn("outside")
         names = [f"ls-{n}" for n in range(scenario.clients)]
         self.clients = [Client(self.outside, self.clusters, n, tables.clock, Random(f"{seed} {n}")) for n in names]
+        self._playing = 0
         self.checks = Checks(self.database, self.clusters, self.clients)
 
     def play(self) -> Outcome:
@@ -85,21 +89,30 @@ class Trial:
         self.faults.plan(scenario.faults, *scenario.fault_s)
         scheduler.at(scenario.heal_s, self.faults.heal)
         scheduler.at(SAMPLE_S, self._sample)
-        playing = [
-            self.outside.loop.start(play(client, client.name, (f"p{n}a", f"p{n}b"), scenario.steps, session))
-            for n, client in enumerate(self.clients)
-            for session in (Random(f"{self.seed} {client.name} {m}") for m in range(scenario.sessions))
-        ]
-        if not scheduler.run(lambda: all(task.done() for task in playing), PLAY_S_MAX):
+        for n, client in enumerate(self.clients):
+            for m in range(scenario.sessions):
+                session = Random(f"{self.seed} {client.name} {m}")
+                self.start(play(client, client.name, (f"p{n}a", f"p{n}b"), scenario.steps, session))
+        if not scheduler.run(PLAY_S_MAX):
             checks.wrong("answered in time", f"a client still waits after {PLAY_S_MAX} s: {checks.unrest()}")
-        scheduler.run(lambda: False, max(scenario.heal_s, scheduler.now_s) + 0.1)
-        if scheduler.run(checks.is_at_rest, scheduler.now_s + REST_S_MAX):
+        scheduler.run(max(scenario.heal_s, scheduler.now_s) + 0.1)
+        if self.rest():
             checks.at_rest()
         else:
             checks.wrong("comes to rest", checks.unrest())
         for mistake in self.mistakes:
             checks.wrong("mistake", mistake)
         return self.end()
+
+    def start(self, session: Coroutine[Any, Any, None]) -> None:
+        """Let somebody outside play; the scheduler stops when all have ended."""
+        self._playing += 1
+        self.outside.loop.start(session).add_done_callback(self._ended)
+
+    def rest(self) -> bool:
+        """Run until nothing is under way any more; whether it came to that."""
+        self.scheduler.at(self.scheduler.now_s, self._look)
+        return self.scheduler.run(self.scheduler.now_s + REST_S_MAX)
 
     def end(self) -> Outcome:
         """End every process and tell what became of the world."""
@@ -115,6 +128,18 @@ class Trial:
         return Outcome(
             self.seed, self.checks.violations, commands, self.scheduler.now_s, self.faults.story, counts
         )
+
+    def _ended(self, session: asyncio.Task[None]) -> None:
+        self._playing -= 1
+        self.scheduler.stop = not self._playing
+        if not session.cancelled():
+            session.result()
+
+    def _look(self) -> None:
+        if self.checks.is_at_rest():
+            self.scheduler.stop = True
+        else:
+            self.scheduler.at(self.scheduler.now_s + LOOK_S, self._look)
 
     def _sample(self) -> None:
         self.checks.sample()
