@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from ganggpt.cli import clusters, running, shows, worlds
+from ganggpt.cli import sim as simulation
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.errors import GangGPTError
@@ -130,6 +131,31 @@ def takeover(
     """Move the world to another cluster, or back, shard by shard while game servers go on."""
     settings = settings_from(env_file, data_dir=data_dir)
     screen.result(asyncio.run(clusters.take_over(settings, name, within_s)))
+
+
+@app.command()
+def sim(
+    *,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="How many worlds to play; 1000.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Play this one and tell its story; the first one with --seeds.")
+    ] = None,
+    scenario: Annotated[str, typer.Option("--scenario", help="small, mixed or clusters.")] = "small",
+    mutation: Annotated[str | None, typer.Option("--mutation", help="Break a promise on purpose, by name.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", help="Processes that play; one a CPU.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Play simulated worlds under faults, one for each seed, and check every promise of the runtime in each.
+
+    Exit status 0 only where none was broken.
+    """
+    if seed is not None and seeds is None:
+        held = simulation.replay(seed, scenario, mutation)
+    else:
+        held = simulation.run_sim(seed or 0, 1000 if seeds is None else seeds, scenario, mutation, jobs)
+    if not held:
+        raise typer.Exit(1)
 
 
 @world_app.command("load")

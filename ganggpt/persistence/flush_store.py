@@ -29,10 +29,10 @@ _TRIES_MAX: Final = 5
 _KNOWN_MAX: Final = 50_000
 
 _LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE"
-# A transaction of its own after the rows: one that holds its host's row shared must not also want to change it, since a
-# heartbeat or a take-over may wait in between. The row is locked first, so that the next statement sees every shard that
-# was given to the host until then: what the last owner of a shard left out of the tables counts from that owner's mark,
-# and a host that has not heard of the shard yet must not raise it.
+# A transaction of its own after the rows: one that holds its host's row shared must not also want to change it, since
+# a heartbeat or a take-over may wait in between. The row is locked first, so that the next statement sees every shard
+# that was given to the host until then: what the last owner of a shard left out of the tables counts from that owner's
+# mark, and a host that has not heard of the shard yet must not raise it.
 _OWN_ROW: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR NO KEY UPDATE"
 _FLUSHED: Final = """
 UPDATE hosts SET flushed_at = greatest(flushed_at, to_timestamp($2))

@@ -20,11 +20,25 @@ from ganggpt.testing.sim.cluster import Cluster, Running
 from ganggpt.testing.sim.database import SimDatabase
 
 VIOLATIONS_MAX: Final = 20
-DEADLINE_SLACK_S: Final = 1.0
-REMINDER_SLACK_S: Final = 5.0
 EVENTFUL: Final = frozenset(
-    ("Give", "Talk", "Observe", "AskForWork", "Join", "Quit", "Report", "Recruit", "Order", "GainExperience")
-    + ("Accept", "Abandon", "Offer", "TakePayment", "SufferRaid", "ApplyMissionImpact")
+    {
+        "Give",
+        "Talk",
+        "Observe",
+        "AskForWork",
+        "Join",
+        "Quit",
+        "Report",
+        "Recruit",
+        "Order",
+        "GainExperience",
+        "Accept",
+        "Abandon",
+        "Offer",
+        "TakePayment",
+        "SufferRaid",
+        "ApplyMissionImpact",
+    }
 )
 """Commands that make an event whenever they are not refused, so that an answer without a row is a lost one."""
 
@@ -97,7 +111,9 @@ class Checks:
         """A letter is forgotten: it was applied, or its receiver said that it never will be."""
         applied = letter.id in self._where
         if not applied and (letter.id not in self._final or letter.name in EVENTFUL):
-            self.wrong("letters arrive", f"{letter.name} from {letter.sender} to {letter.target} was forgotten unapplied")
+            self.wrong(
+                "letters arrive", f"{letter.name} from {letter.sender} to {letter.target} was forgotten unapplied"
+            )
 
     def _answered(self, sent: Sent, answer: bytes) -> None:
         """A client heard: what a durable command was told is in the journal, and is what the journal tells again."""
@@ -245,7 +261,9 @@ class Checks:
                 continue
             activation = host.hot[actor]
             if activation.seq != len(turns) or encode_state(activation.state) != encode_state(state):
-                self.wrong("replay is state", f"{actor}: {host.name} is at {activation.seq}, the journal at {len(turns)}")
+                self.wrong(
+                    "replay is state", f"{actor}: {host.name} is at {activation.seq}, the journal at {len(turns)}"
+                )
             for seq, command_id, *_ in turns:
                 if activation.window.seq_of(command_id) not in (seq, None):
                     self.wrong("replay is state", f"{actor}: the window of {host.name} has another turn for an id")

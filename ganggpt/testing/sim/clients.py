@@ -1,5 +1,5 @@
-"""Game servers of a simulated world, and their own record of what they were told: the outside view that is compared with
-the journal in the end.
+"""Game servers of a simulated world, and their own record of what they were told: the outside view that is compared
+with the journal in the end.
 
 A client sends a command under one id until it has an answer that is final: over another bridge when one is gone, again
 when the answer says that trying again makes sense. Now and then it sends an answered one once more.
@@ -8,7 +8,7 @@ when the answer says that trying again makes sense. Now and then it sends an ans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -66,7 +66,7 @@ class Client:
         self.late: list[tuple[float, str]] = []
         self.reads = 0
         self.open = 0
-        self.on_answer = _ignore
+        self.on_answer: Callable[[Sent, bytes], None] = _ignore
         self._process = process
         self._clusters = clusters
         self._network: Network = next(iter(clusters.values())).network

@@ -110,7 +110,8 @@ class Cluster:
         process = self.network.spawn("supervisor")
         self.supervisor = process
         stores, setup = stores_of(self.database, process, self.name), self.setup
-        succession = Succession(stores.clusters, self.name, setup.plan.lease_s, setup.deadline_s)
+        answers = partial(self._bridge_answers, process)
+        succession = Succession(stores.clusters, self.name, answers, setup.plan.lease_s, setup.deadline_s)
         supervisor = Supervisor(stores.hosts, SimFleet(self, process), setup.plan, succession, _nothing)
 
         async def live() -> None:
@@ -162,13 +163,12 @@ class Cluster:
     async def call_host(self, caller: Process, name: str, batch: bytes) -> bytes:
         """The HostCall of routers."""
         running = self.hosts.get(name)
+        if running is None:
+            raise Unavailable(f"host {name}")
+        deliver = partial(self._deliver, running, batch)
         try:
             replies: bytes = await self.network.ask(
-                caller,
-                None if running is None else running.process,
-                partial(self._deliver, running, batch),
-                lambda _: Unavailable(f"host {name}"),
-                FOREVER_S,
+                caller, running.process, deliver, lambda _: Unavailable(f"host {name}"), FOREVER_S
             )
         except GangGPTError as failed:
             raise Unavailable(f"host {name}") from failed
@@ -190,6 +190,16 @@ class Cluster:
         lost = Unavailable(f"cluster {away.cluster}")
         replies: bytes = await self.network.ask(caller, bridge.process, take, lambda _: lost, FOREVER_S)
         return replies
+
+    async def _bridge_answers(self, supervisor: Process, _: str) -> bool:
+        if not self.bridges:
+            return False
+        try:
+            process = self._dice.choice(self.bridges).process
+            await self.network.ask(supervisor, process, _nothing, lambda _: Unavailable("the bridge"), CALL_S)
+        except Unavailable:
+            return False
+        return True
 
     def _router(self, process: Process, stores: Stores) -> Router:
         return Router(

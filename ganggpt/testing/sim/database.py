@@ -1,7 +1,7 @@
 """The database of a simulated world: the tables of ``testing.stores`` behind row locks, slow statements and a network.
 
-What the fence rests on is kept as Postgres keeps it: a commit holds the row of its host ``FOR SHARE`` from the moment it
-looks at it until it is done, whoever wants to change that row waits, and a statement that waited looks again. A
+What the fence rests on is kept as Postgres keeps it: a commit holds the row of its host ``FOR SHARE`` from the moment
+it looks at it until it is done, whoever wants to change that row waits, and a statement that waited looks again. A
 statement whose caller gave up is executed all the same.
 """
 
@@ -31,8 +31,8 @@ Lock = tuple[int, bool]
 
 @dataclass(slots=True)
 class Work:
-    """How the database works: ``slow`` is the probability of a statement that takes up to ``slow_s`` seconds, ``refuse``
-    of one that is refused."""
+    """How the database works: ``slow`` is the probability of a statement that takes up to ``slow_s`` seconds,
+    ``refuse`` of one that is refused."""
 
     slow: float = 0.0
     slow_s: float = 1.0
@@ -256,8 +256,8 @@ def _all_live(tables: MemoryDatabase, _: Statement) -> list[Lock]:
 
 
 def _stale(tables: MemoryDatabase, asked: Statement) -> list[Lock]:
-    now_s = tables.clock()
-    return [(e, EXCLUSIVE) for e, h in tables.hosts.items() if e not in tables.dead and now_s - h.seen_s > asked.args[0]]
+    before_s = tables.clock() - asked.args[0]
+    return [(e, EXCLUSIVE) for e, h in tables.hosts.items() if e not in tables.dead and h.seen_s < before_s]
 
 
 def _giver_and_heir(tables: MemoryDatabase, asked: Statement) -> list[Lock]:

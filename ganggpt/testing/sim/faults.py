@@ -18,9 +18,7 @@ FUSE_MAX: Final = 60
 class Faults:
     """Owns what is broken at the moment. ``story`` tells what was done when."""
 
-    def __init__(
-        self, network: Network, database: SimDatabase, clusters: Mapping[str, Cluster], dice: Random
-    ) -> None:
+    def __init__(self, network: Network, database: SimDatabase, clusters: Mapping[str, Cluster], dice: Random) -> None:
         self.story: list[str] = []
         self._network = network
         self._database = database
@@ -183,9 +181,7 @@ class Faults:
         if process.dead:
             return "no bridge"
         process.on_death.append(
-            partial(
-                self._network.scheduler.at, self._network.scheduler.now_s + 0.5, cluster.new_bridge, place
-            )
+            partial(self._network.scheduler.at, self._network.scheduler.now_s + 0.5, cluster.new_bridge, place)
         )
         return self._kill(process)
 

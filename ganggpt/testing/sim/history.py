@@ -1,4 +1,4 @@
-"""What happened in a world before a run begins: the same for every seed, made once by the runtime itself without faults.
+"""What happened in a world before a run begins: the same for every seed, made once by the runtime without faults.
 
 It leaves factions with political turns to come and missions on offer, so that every run has reminders that come due.
 """
@@ -17,7 +17,6 @@ from ganggpt.persistence.journal import DueReminder
 from ganggpt.testing.sim.clients import Client
 from ganggpt.testing.sim.database import SimDatabase
 from ganggpt.testing.stores import MemoryDatabase
-
 
 PAST_S_MAX = 600.0
 

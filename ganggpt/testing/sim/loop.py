@@ -106,12 +106,10 @@ class Scheduler:
                     return False
                 when_s, _, owner, what, args = heapq.heappop(timers)
                 if owner is None:
-                    if when_s > self.now_s:
-                        self.now_s = when_s
+                    self.now_s = max(self.now_s, when_s)
                     what(*args)
                 elif not what.gone:
-                    if when_s > self.now_s:
-                        self.now_s = when_s
+                    self.now_s = max(self.now_s, when_s)
                     owner.due(what)
         finally:
             self.running = None
@@ -147,7 +145,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         """Virtual seconds since the zero of this process."""
         return self._scheduler.now_s - self._zero_s
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Handle:
         """See asyncio."""
@@ -159,13 +157,13 @@ class ProcessLoop(asyncio.AbstractEventLoop):
                 self._scheduler.runnable.append(self)
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Handle:
         """See asyncio."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Handle:
         """See asyncio."""
@@ -266,7 +264,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         """Whatever asyncio would have logged is a mistake here."""
         if not self.closed:
             task = context.get("task") or context.get("future")
-            where = f" in {task.get_coro().__qualname__}" if isinstance(task, asyncio.Task) else ""
+            where = f" in {task.get_coro()!r}" if isinstance(task, asyncio.Task) else ""
             self._on_mistake(f"{self.name}: {context.get('message')}{where}: {context.get('exception')!r}")
 
     def _wake(self) -> None:

@@ -30,8 +30,8 @@ class Weather:
 
 
 class Process:
-    """One simulated process: a loop, and the calls others have open to it. ``direct``: what it receives is dealt with as
-    it arrives, not by a callback of its loop."""
+    """One simulated process: a loop, and the calls others have open to it. ``direct``: what it receives is dealt with
+    as it arrives, not by a callback of its loop."""
 
     def __init__(self, name: str, number: int, loop: ProcessLoop) -> None:
         self.direct = False
@@ -89,7 +89,9 @@ class Network:
         """A new process. Its monotonic clock begins anywhere."""
         self._born += 1
         zero_s = self._draw() * 1e5
-        process = Process(name, self._born, ProcessLoop(self.scheduler, name, -zero_s, self._on_mistake))
+        # The abstract methods are those of real sockets and processes.
+        loop = ProcessLoop(self.scheduler, name, -zero_s, self._on_mistake)  # type: ignore[abstract]
+        process = Process(name, self._born, loop)
         self.processes[process] = None
         return process
 

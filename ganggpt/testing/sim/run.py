@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 import random
+import warnings
 from collections.abc import Coroutine
 from random import Random
 from typing import Any, Final
@@ -28,11 +31,12 @@ SAMPLE_S: Final = 0.5
 LOOK_S: Final = 0.1
 PLAY_S_MAX: Final = 120.0
 REST_S_MAX: Final = 60.0
+_LOG: Final = logging.getLogger("ganggpt.actors")
 _CAST: Final = cast_of(WORLD)
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one seed. ``story``: what went wrong on purpose and when."""
+    """What became of one seed. ``story``: what went wrong on purpose and when; ``digest``: of all that ran."""
 
     seed: int
     violations: list[Violation]
@@ -40,6 +44,7 @@ class Outcome(msgspec.Struct, frozen=True):
     virtual_s: float
     story: list[str]
     counts: dict[str, int]
+    digest: str | None = None
 
 
 class Trial:
@@ -81,6 +86,7 @@ class Trial:
         names = [f"ls-{n}" for n in range(scenario.clients)]
         self.clients = [Client(self.outside, self.clusters, n, tables.clock, Random(f"{seed} {n}")) for n in names]
         self._playing = 0
+        self._digest: hashlib.blake2b | None = None
         self.checks = Checks(self.database, self.clusters, self.clients)
 
     def play(self) -> Outcome:
@@ -104,6 +110,11 @@ class Trial:
             checks.wrong("mistake", mistake)
         return self.end()
 
+    def trace(self) -> None:
+        """Keep a digest of everything that runs, in its order."""
+        self._digest = hashlib.blake2b(digest_size=16)
+        self.scheduler.trace = self._traced
+
     def start(self, session: Coroutine[Any, Any, None]) -> None:
         """Let somebody outside play; the scheduler stops when all have ended."""
         self._playing += 1
@@ -126,7 +137,13 @@ class Trial:
         }
         commands = sum(len(client.record) for client in self.clients)
         return Outcome(
-            self.seed, self.checks.violations, commands, self.scheduler.now_s, self.faults.story, counts
+            self.seed,
+            self.checks.violations,
+            commands,
+            self.scheduler.now_s,
+            self.faults.story,
+            counts,
+            self._whole_digest(),
         )
 
     def _ended(self, session: asyncio.Task[None]) -> None:
@@ -141,11 +158,36 @@ class Trial:
         else:
             self.scheduler.at(self.scheduler.now_s + LOOK_S, self._look)
 
+    def _traced(self, name: str, callbacks: int) -> None:
+        assert self._digest is not None
+        self._digest.update(f"{self.scheduler.now_s!r} {name} {callbacks}\n".encode())
+
+    def _whole_digest(self) -> str | None:
+        """Of what ran and of what the journal says in the end."""
+        if self._digest is None:
+            return None
+        for actor, turns in self.database.tables.turns.items():
+            for seq, command_id, body, epoch in turns:
+                self._digest.update(f"{actor} {seq} {epoch} ".encode() + command_id + body)
+        return self._digest.hexdigest()
+
     def _sample(self) -> None:
         self.checks.sample()
         self.scheduler.at(self.scheduler.now_s + SAMPLE_S, self._sample)
 
 
-def run_seed(seed: int, scenario: Scenario) -> Outcome:
+def run_seed(seed: int, scenario: Scenario, *, traced: bool = False) -> Outcome:
     """Play one seed."""
-    return Trial(seed, scenario, history()).play()
+    past, dice, logged = history(), random.getstate(), _LOG.level
+    _LOG.setLevel(_LOG.level if traced else logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # A process that is killed leaves coroutines that were never awaited, as real ones do.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            trial = Trial(seed, scenario, past)
+            if traced:
+                trial.trace()
+            return trial.play()
+    finally:
+        random.setstate(dice)
+        _LOG.setLevel(logged)

@@ -15,12 +15,15 @@ SMALL_HOST: Final = HostOptions(
 """Everything happens sooner than in production, so that a short run sees it."""
 
 
+SMALL_PLAN: Final = Plan(2, (), lease_s=2.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """``faults`` are drawn for each seed and fall into ``fault_s``; all is healed at ``heal_s``. ``sessions``: scripts
-    played at once by each client, each of so many ``steps``. ``clusters``: the first runs from the beginning, the others
-    join among the faults; after ``deadline_s`` the one that should hold the world fences the hosts of the others. Seconds
-    are virtual."""
+    played at once by each client, each of so many ``steps``. ``clusters``: the first runs from the beginning, the
+    others join among the faults; after ``deadline_s`` the one that should hold the world fences hosts of others that
+    hold on to it. Seconds are virtual."""
 
     name: str
     clients: int = 2
@@ -33,11 +36,9 @@ class Scenario:
     faults: tuple[int, int] = (1, 4)
     fault_s: tuple[float, float] = (0.3, 5.0)
     heal_s: float = 6.0
-    plan: Plan = Plan(2, (), lease_s=2.5)
+    plan: Plan = SMALL_PLAN
     options: HostOptions = SMALL_HOST
-    routing: RouterOptions = field(
-        default_factory=lambda: RouterOptions(deadline_s=6.0, call_s=4.0, queue_max=64)
-    )
+    routing: RouterOptions = field(default_factory=lambda: RouterOptions(deadline_s=6.0, call_s=4.0, queue_max=64))
 
 
 CALM: Final = Scenario("calm", clients=1, steps=0, faults=(0, 0), heal_s=0.0)

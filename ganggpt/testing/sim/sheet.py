@@ -75,7 +75,8 @@ WORLD: Final = World(
     title="A simulated world",
     seed=7,
     districts={
-        d.id: d for d in (_district("docks", "market"), _district("market", "docks", "hills"), _district("hills", "market"))
+        d.id: d
+        for d in (_district("docks", "market"), _district("market", "docks", "hills"), _district("hills", "market"))
     },
     factions={
         f.id: f

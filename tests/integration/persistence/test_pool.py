@@ -71,10 +71,13 @@ async def test_everything_works_through_a_transaction_pooler(pgbouncer: str | No
 async def test_a_transaction_whose_client_fell_silent_is_rolled_back_and_tells_so(database: str) -> None:
     """A host that freezes inside a transaction must not keep others from taking over its row."""
     options = PoolOptions(max_size=1, idle_in_transaction_s=0.05)
-    async with await open_pool(database, options) as pool, await open_pool(database) as watch:
-        async with pool.acquire() as frozen:
-            await frozen.execute("BEGIN; LOCK TABLE hosts IN EXCLUSIVE MODE")
-            async with asyncio.timeout(10):
-                await watch.execute("LOCK TABLE hosts IN EXCLUSIVE MODE; COMMIT")
-            with pytest.raises(Unavailable), database_may_be_away():
-                await frozen.execute("COMMIT")
+    async with (
+        await open_pool(database, options) as pool,
+        await open_pool(database) as watch,
+        pool.acquire() as frozen,
+    ):
+        await frozen.execute("BEGIN; LOCK TABLE hosts IN EXCLUSIVE MODE")
+        async with asyncio.timeout(10):
+            await watch.execute("LOCK TABLE hosts IN EXCLUSIVE MODE; COMMIT")
+        with pytest.raises(Unavailable), database_may_be_away():
+            await frozen.execute("COMMIT")

@@ -38,7 +38,9 @@ class Stores:
             self.hosts._db.hosts[epoch].flushed_s -= 3600
         else:
             assert self.pool is not None
-            await self.pool.execute("UPDATE hosts SET flushed_at = flushed_at - interval '1 hour' WHERE epoch = $1", epoch)
+            await self.pool.execute(
+                "UPDATE hosts SET flushed_at = flushed_at - interval '1 hour' WHERE epoch = $1", epoch
+            )
 
     async def held(self, epoch: int) -> set[str]:
         return {row.shard for row in await self.hosts.routes() if row.epoch == epoch}
