@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final
 
 import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
+
+from ganggpt.persistence.away import database_may_be_away
 
 _KEPT: Final = """
 SELECT count(*) FILTER (WHERE j.n IS NULL) AS lost, count(*) FILTER (WHERE j.n > 1) AS doubled
@@ -29,6 +32,26 @@ SELECT h.name, h.address FROM shards s JOIN hosts h ON h.epoch = s.epoch
 WHERE s.shard = ANY($1::text[]) AND h.state <> 'dead' ORDER BY s.residence LIMIT 1
 """
 _SHARDS: Final = "SELECT shards FROM world"
+_UNPROVEN: Final = """
+SELECT count(*) FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS a (id, actor, seq)
+WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.actor = a.actor AND j.seq = a.seq AND j.command_id = a.id)
+"""
+_DOUBLED: Final = "SELECT count(*) FROM (SELECT 1 FROM journal GROUP BY command_id HAVING count(*) > 1) d"
+_WRITERS: Final = """
+SELECT count(*) AS turns, count(DISTINCT actor) FILTER (WHERE seq = before OR xid < xid_before) AS double_writers,
+  count(DISTINCT actor) FILTER (WHERE seq > before + 1) AS holes
+FROM (
+  SELECT actor, seq, xmin::text::bigint AS xid, lag(seq, 1, 0::bigint) OVER w AS before,
+    lag(xmin::text::bigint) OVER w AS xid_before
+  FROM journal WINDOW w AS (PARTITION BY actor ORDER BY seq)
+) j
+"""
+_TURNS_OF_DEAD: Final = """
+SELECT h.epoch, count(j.epoch) AS turns FROM hosts h LEFT JOIN journal j ON j.epoch = h.epoch
+WHERE h.state = 'dead' GROUP BY h.epoch ORDER BY h.epoch
+"""
+_PROCESSES: Final = "SELECT name, kind, epoch, address FROM hosts WHERE state <> 'dead' ORDER BY name"
+_PROVE_AT_ONCE: Final = 50_000
 
 
 class Promises(Struct, frozen=True):
@@ -45,6 +68,58 @@ async def promises_kept(pool: asyncpg.Pool[Any], acked: Iterable[bytes]) -> Prom
     row = await pool.fetchrow(_KEPT, ids, timeout=60)
     assert row is not None
     return Promises(len(ids), row["lost"], row["doubled"])
+
+
+class HostProcess(Struct, frozen=True):
+    """A live incarnation and the process that carries it. ``kind``: shared or own."""
+
+    name: str
+    kind: str
+    epoch: int
+    pid: int
+
+
+class Verdict(Struct, frozen=True):
+    """A whole journal held against a record of acks.
+
+    ``lost``: acked commands that do not stand where their answer said. ``doubled``: command ids applied more than once,
+    acked or not. ``double_writers``: actors with two turns of one number, or with a turn that was written before its
+    predecessor. ``holes``: actors with a number missing.
+    """
+
+    turns: int
+    acked: int
+    lost: int
+    doubled: int
+    double_writers: int
+    holes: int
+
+
+async def verdict(pool: asyncpg.Pool[Any], acked: Iterable[tuple[bytes, str, int]]) -> Verdict:
+    """Judge a journal that nobody dropped parts of. ``acked``: id, actor and seq of every ack."""
+    told = lost = 0
+    rows = iter(acked)
+    while part := list(islice(rows, _PROVE_AT_ONCE)):
+        ids, actors, seqs = zip(*part, strict=True)
+        lost += await pool.fetchval(_UNPROVEN, [UUID(i) for i in ids], actors, seqs, timeout=120)
+        told += len(part)
+    doubled = await pool.fetchval(_DOUBLED, timeout=300)
+    row = await pool.fetchrow(_WRITERS, timeout=300)
+    assert row is not None
+    return Verdict(row["turns"], told, lost, doubled, row["double_writers"], row["holes"])
+
+
+async def host_processes(pool: asyncpg.Pool[Any]) -> list[HostProcess]:
+    """Every host that is not dead, by name. Raises Unavailable."""
+    with database_may_be_away():
+        rows = await pool.fetch(_PROCESSES, timeout=10)
+        return [HostProcess(r["name"], r["kind"], r["epoch"], int(r["address"].rpartition("/")[2])) for r in rows]
+
+
+async def turns_of_dead(pool: asyncpg.Pool[Any]) -> dict[int, int]:
+    """How many turns each dead epoch has written; that number must never grow again. Raises Unavailable."""
+    with database_may_be_away():
+        return {r["epoch"]: r["turns"] for r in await pool.fetch(_TURNS_OF_DEAD, timeout=60)}
 
 
 async def world_counts(pool: asyncpg.Pool[Any]) -> dict[str, int]:

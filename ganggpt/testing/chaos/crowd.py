@@ -1,0 +1,174 @@
+"""The actors of a fault run and the load on them: a steady stream of durable commands over a real WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ganggpt.domain.ids import CommandId, kind_of, new_command_id
+from ganggpt.errors import StartFailed, Unavailable
+from ganggpt.testing.chaos.record import AckRecord
+from ganggpt.testing.game_server import Answer, GameServer, Patience
+from ganggpt.testing.wire import WireCommand
+
+log = logging.getLogger(__name__)
+
+ANSWER_S: Final = 120.0
+"""A command without an answer for so long counts as hung."""
+PATIENCE: Final = Patience(
+    open_s=5.0, answer_s=ANSWER_S, reconnect_s=ANSWER_S, backoff_first_s=0.02, backoff_max_s=0.25, retry_s=0.1
+)
+"""A game server that comes back quickly, so that what is measured is the world's own recovery."""
+_TICK_S: Final = 0.02
+_SPAWNED_AT_ONCE: Final = 1000
+_IN_FLIGHT_MAX: Final = 3000
+_SHEET: Final[dict[str, Any]] = {
+    "name": "Chaos Walker",
+    "role": "passer-by",
+    "home": "pier",
+    "faction": None,
+    "traits": {"friendliness": 50, "temper": 50, "greed": 50, "courage": 50},
+    "style": "plain",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One acked command of the load: its number, when it left (loop seconds) and how long its ack took."""
+
+    n: int
+    sent_s: float
+    took_s: float
+    answer: Answer
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the commands of a stretch. ``refused``: final answers that were no, by code (``hung``: none came);
+    ``skipped``: commands the load had no room for."""
+
+    samples: list[Sample] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
+
+
+class Crowd:
+    """Owns the load. ``run`` streams for ever; ``probe`` asks many actors at one moment; every ack is written down."""
+
+    def __init__(self, load: GameServer, probes: GameServer, record: AckRecord, actors: Sequence[str]) -> None:
+        self.actors = actors
+        self.tally = Tally()
+        self._load = load
+        self._probes = probes
+        self._record = record
+        self._numbers = itertools.count(1)
+        self._in_flight: set[asyncio.Task[None]] = set()
+
+    async def spawn(self) -> None:
+        """Bring the NPCs to life. Raises StartFailed."""
+        npcs = [actor for actor in self.actors if kind_of(actor) == "npc"]
+        for start in range(0, len(npcs), _SPAWNED_AT_ONCE):
+            part = npcs[start : start + _SPAWNED_AT_ONCE]
+            for answer in await self._load.send_all([WireCommand(actor, "Spawn", _SHEET) for actor in part]):
+                if not answer.ok:
+                    raise StartFailed("the crowd", f"{answer.to}: {answer.error}", "See up.log of the world.")
+                self._record.take(answer)
+
+    async def run(self, per_s: float) -> None:
+        """Send ``per_s`` commands a second, to all actors in turn. What finds no room is skipped and counted: a game
+        server, too, has an end to its memory."""
+        loop = asyncio.get_running_loop()
+        turn = itertools.cycle(self.actors)
+        began_s, sent = loop.time(), 0
+        try:
+            while True:
+                due = int((loop.time() - began_s) * per_s) - sent
+                for _ in range(due):
+                    if len(self._in_flight) >= _IN_FLIGHT_MAX:
+                        self.tally.skipped += 1
+                        continue
+                    task = loop.create_task(self._send(next(turn)))
+                    self._in_flight.add(task)
+                    task.add_done_callback(self._in_flight.discard)
+                sent += due
+                await asyncio.sleep(_TICK_S)
+        finally:
+            for task in self._in_flight:
+                task.cancel()
+
+    async def quiet(self, within_s: float) -> None:
+        """Wait until everything in flight now has its answer. Raises Unavailable."""
+        if self._in_flight:
+            _, late = await asyncio.wait(set(self._in_flight), timeout=within_s)
+            if late:
+                raise Unavailable(f"an answer to {len(late)} commands of the load (none in {within_s:g} s)")
+
+    async def probe(self, actors: Iterable[str]) -> list[float | None]:
+        """Send one command to each of these actors now; when its ack came (loop seconds), or None where none did."""
+        return await asyncio.gather(*map(self._probe, actors))
+
+    async def ask_again(self, samples: Sequence[Sample]) -> int:
+        """Send acked commands once more under their ids; the record compares. Returns how many were answered."""
+        return sum(await asyncio.gather(*map(self._repeat, samples)))
+
+    async def _send(self, actor: str) -> None:
+        loop, n = asyncio.get_running_loop(), next(self._numbers)
+        sent_s = loop.time()
+        try:
+            answer = await self._ask(self._load, actor, n)
+        except Unavailable:
+            self.tally.refused["hung"] += 1
+            return
+        if answer.ok:
+            self.tally.samples.append(Sample(n, sent_s, loop.time() - sent_s, answer))
+        else:
+            self._refused(answer)
+
+    def _refused(self, answer: Answer) -> None:
+        assert answer.error is not None
+        log.warning("%s said no: %s", answer.to, answer.error)
+        self.tally.refused[answer.error.code] += 1
+
+    async def _probe(self, actor: str) -> float | None:
+        try:
+            answer = await self._ask(self._probes, actor, next(self._numbers))
+        except Unavailable:
+            self.tally.refused["hung"] += 1
+            return None
+        if not answer.ok:
+            self._refused(answer)
+            return None
+        return asyncio.get_running_loop().time()
+
+    async def _repeat(self, sample: Sample) -> bool:
+        try:
+            await self._ask(self._probes, sample.answer.to, sample.n, sample.answer.id)
+        except Unavailable:
+            return False
+        return True
+
+    async def _ask(self, server: GameServer, actor: str, n: int, command_id: CommandId | None = None) -> Answer:
+        do, arguments = _wish(actor, n)
+        answer = await server.send(actor, do, arguments, command_id=command_id or new_command_id(server.now_s))
+        if answer.ok and answer.reply.get("applied") != 0:  # what changed nothing is not in the journal
+            self._record.take(answer)
+            server.acked.pop(answer.id, None)  # the record keeps it
+        return answer
+
+
+def crowd_of(npcs: int, own: Sequence[str]) -> list[str]:
+    """So many NPCs, and the actors with a process of their own."""
+    return [*own, *(f"npc:chaos-{n:05d}" for n in range(npcs))]
+
+
+def _wish(actor: str, n: int) -> tuple[str, dict[str, Any]]:
+    """A durable command that changes the actor and whose answer says how often."""
+    if kind_of(actor) == "faction":
+        other = "vagos" if not actor.endswith("vagos") else "ballas"
+        return "ShiftRelation", {"other": other, "delta": (1, -1)[n.bit_count() % 2], "cause": f"chaos {n}"}
+    return "Observe", {"what": f"somebody ran past, number {n}", "weight": 40, "about": None}
