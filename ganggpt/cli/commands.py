@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from ganggpt.cli import chaos as faults
 from ganggpt.cli import clusters, running, shows, worlds
 from ganggpt.cli import sim as simulation
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
@@ -106,6 +107,31 @@ def bench(
     options = ["--quick"] * quick + ["--json"] * as_json
     options += [word for part in only or () for word in ("--only", part)]
     shows.run_bench([*options, *(("--rounds", str(rounds)) if rounds else ())])
+
+
+@app.command()
+def chaos(  # noqa: PLR0913 - options of a command line
+    *,
+    rounds: Annotated[int, typer.Option("--rounds", help="Faults to inject, one a round.")] = 10,
+    seed: Annotated[int, typer.Option("--seed", help="Decides the order of the faults and what they hit.")] = 1,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this kind of fault (repeatable).")] = None,
+    actors: Annotated[int, typer.Option("--actors", help="NPCs that are awake and under load.")] = 10_000,
+    rate: Annotated[float, typer.Option("--rate", help="Commands a second, over all actors in turn.")] = 1_000.0,
+    record: Annotated[Path | None, typer.Option("--record", help="Add the table to this Markdown file.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Keep world and record here; must be empty.")
+    ] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Break a world of its own under load, round after round, and count what was kept of what it promised.
+
+    Exit status 0 only where nothing acknowledged was lost, doubled or written by two, and everything was answered.
+    """
+    plan = faults.plan_of(settings_from(env_file), only, rounds=rounds, seed=seed, actors=actors, per_s=rate)
+    if not faults.run_chaos(plan, data_dir, record):
+        raise typer.Exit(1)
 
 
 @app.command("clusters")

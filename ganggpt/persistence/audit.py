@@ -36,14 +36,18 @@ _UNPROVEN: Final = """
 SELECT count(*) FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS a (id, actor, seq)
 WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.actor = a.actor AND j.seq = a.seq AND j.command_id = a.id)
 """
-_DOUBLED: Final = "SELECT count(*) FROM (SELECT 1 FROM journal GROUP BY command_id HAVING count(*) > 1) d"
+_DOUBLED: Final = """
+SELECT count(*) FROM (
+  SELECT 1 FROM journal WHERE at >= to_timestamp($1) GROUP BY command_id HAVING count(*) > 1
+) d
+"""
 _WRITERS: Final = """
 SELECT count(*) AS turns, count(DISTINCT actor) FILTER (WHERE seq = before OR xid < xid_before) AS double_writers,
   count(DISTINCT actor) FILTER (WHERE seq > before + 1) AS holes
 FROM (
-  SELECT actor, seq, xmin::text::bigint AS xid, lag(seq, 1, 0::bigint) OVER w AS before,
-    lag(xmin::text::bigint) OVER w AS xid_before
-  FROM journal WINDOW w AS (PARTITION BY actor ORDER BY seq)
+  SELECT actor, seq, xmin::text::bigint AS xid, lag(xmin::text::bigint) OVER w AS xid_before,
+    lag(seq, 1, CASE WHEN $1 > 0 THEN seq - 1 ELSE 0 END) OVER w AS before
+  FROM journal WHERE at >= to_timestamp($1) WINDOW w AS (PARTITION BY actor ORDER BY seq)
 ) j
 """
 _TURNS_OF_DEAD: Final = """
@@ -95,16 +99,16 @@ class Verdict(Struct, frozen=True):
     holes: int
 
 
-async def verdict(pool: asyncpg.Pool[Any], acked: Iterable[tuple[bytes, str, int]]) -> Verdict:
-    """Judge a journal that nobody dropped parts of. ``acked``: id, actor and seq of every ack."""
+async def verdict(pool: asyncpg.Pool[Any], acked: Iterable[tuple[bytes, str, int]], since_s: float = 0.0) -> Verdict:
+    """Judge a journal that nobody dropped parts of, or its turns since a Unix second. ``acked``: id, actor and seq."""
     told = lost = 0
     rows = iter(acked)
     while part := list(islice(rows, _PROVE_AT_ONCE)):
         ids, actors, seqs = zip(*part, strict=True)
         lost += await pool.fetchval(_UNPROVEN, [UUID(i) for i in ids], actors, seqs, timeout=120)
         told += len(part)
-    doubled = await pool.fetchval(_DOUBLED, timeout=300)
-    row = await pool.fetchrow(_WRITERS, timeout=300)
+    doubled = await pool.fetchval(_DOUBLED, since_s, timeout=300)
+    row = await pool.fetchrow(_WRITERS, since_s, timeout=300)
     assert row is not None
     return Verdict(row["turns"], told, lost, doubled, row["double_writers"], row["holes"])
 

@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ class Tally:
 
 
 class Crowd:
-    """Owns the load. ``run`` streams for ever; ``probe`` asks many actors at one moment; every ack is written down."""
+    """Owns the load. ``load`` streams; ``probe`` asks many actors at one moment; every ack is written down."""
 
     def __init__(self, load: GameServer, probes: GameServer, record: AckRecord, actors: Sequence[str]) -> None:
         self.actors = actors
@@ -79,27 +80,20 @@ class Crowd:
                     raise StartFailed("the crowd", f"{answer.to}: {answer.error}", "See up.log of the world.")
                 self._record.take(answer)
 
-    async def run(self, per_s: float) -> None:
-        """Send ``per_s`` commands a second, to all actors in turn. What finds no room is skipped and counted: a game
-        server, too, has an end to its memory."""
-        loop = asyncio.get_running_loop()
-        turn = itertools.cycle(self.actors)
-        began_s, sent = loop.time(), 0
+    @asynccontextmanager
+    async def load(self, per_s: float) -> AsyncIterator[None]:
+        """Keep ``per_s`` commands a second going, to all actors in turn. What finds no room is skipped and counted: a
+        game server, too, has an end to its memory."""
+        streaming = asyncio.create_task(self._stream(per_s))
         try:
-            while True:
-                due = int((loop.time() - began_s) * per_s) - sent
-                for _ in range(due):
-                    if len(self._in_flight) >= _IN_FLIGHT_MAX:
-                        self.tally.skipped += 1
-                        continue
-                    task = loop.create_task(self._send(next(turn)))
-                    self._in_flight.add(task)
-                    task.add_done_callback(self._in_flight.discard)
-                sent += due
-                await asyncio.sleep(_TICK_S)
+            yield
         finally:
-            for task in self._in_flight:
+            tasks = [streaming, *self._in_flight]
+            for task in tasks:
                 task.cancel()
+            await asyncio.wait(tasks)
+        if not streaming.cancelled():
+            streaming.result()
 
     async def quiet(self, within_s: float) -> None:
         """Wait until everything in flight now has its answer. Raises Unavailable."""
@@ -115,6 +109,22 @@ class Crowd:
     async def ask_again(self, samples: Sequence[Sample]) -> int:
         """Send acked commands once more under their ids; the record compares. Returns how many were answered."""
         return sum(await asyncio.gather(*map(self._repeat, samples)))
+
+    async def _stream(self, per_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        turn = itertools.cycle(self.actors)
+        began_s, sent = loop.time(), 0
+        while True:
+            due = int((loop.time() - began_s) * per_s) - sent
+            for _ in range(due):
+                if len(self._in_flight) >= _IN_FLIGHT_MAX:
+                    self.tally.skipped += 1
+                    continue
+                task = loop.create_task(self._send(next(turn)))
+                self._in_flight.add(task)
+                task.add_done_callback(self._in_flight.discard)
+            sent += due
+            await asyncio.sleep(_TICK_S)
 
     async def _send(self, actor: str) -> None:
         loop, n = asyncio.get_running_loop(), next(self._numbers)
@@ -169,6 +179,6 @@ def crowd_of(npcs: int, own: Sequence[str]) -> list[str]:
 def _wish(actor: str, n: int) -> tuple[str, dict[str, Any]]:
     """A durable command that changes the actor and whose answer says how often."""
     if kind_of(actor) == "faction":
-        other = "vagos" if not actor.endswith("vagos") else "ballas"
+        other = "ballas" if actor != "faction:ballas" else "corvino"
         return "ShiftRelation", {"other": other, "delta": (1, -1)[n.bit_count() % 2], "cause": f"chaos {n}"}
     return "Observe", {"what": f"somebody ran past, number {n}", "weight": 40, "about": None}

@@ -46,11 +46,16 @@ class AckRecord:
         self._file.write(f"{answer.id.hex()} {answer.to} {answer.seq} {digest.hex()}\n".encode())
         self.acked += 1
 
-    def promised(self) -> Iterator[tuple[CommandId, str, int]]:
-        """Id, actor and seq of every ack, as they stand in the file."""
-        with self.path.open(encoding="ascii") as lines:
+    def mark(self) -> int:
+        """Where the file ends now; ``promised`` reads on from there."""
+        return self._file.tell()
+
+    def promised(self, mark: int = 0) -> Iterator[tuple[CommandId, str, int]]:
+        """Id, actor and seq of every ack since a mark, as they stand in the file."""
+        with self.path.open("rb") as lines:
+            lines.seek(mark)
             for line in lines:
-                command_id, actor, seq, _ = line.split()
+                command_id, actor, seq, _ = line.decode("ascii").split()
                 yield CommandId(bytes.fromhex(command_id)), actor, int(seq)
 
 

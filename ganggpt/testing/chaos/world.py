@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psutil
@@ -51,6 +53,11 @@ class ChaosWorld:
         """A way to its database past everything that faults are injected into."""
         return self._pool
 
+    @property
+    def postgres_socket(self) -> Path:
+        """Where its embedded Postgres listens."""
+        return Path(parse_qs(urlsplit(self.run.database).query)["host"][0]) / ".s.PGSQL.5432"
+
     async def start(self) -> None:
         """Start it and wait until every host lives. Raises StartFailed, Unavailable."""
         self._run = await self._process.start()
@@ -85,23 +92,15 @@ class ChaosWorld:
         return Routes(residences_of(rows), {row.shard: row.host for row in rows if row.host is not None})
 
     def processes(self, word: str) -> list[psutil.Process]:
-        """Processes of the world with this word in their name or the first word of their command line."""
+        """Processes of the world with this name or title. Raises Unavailable where there is none."""
         found = []
         for process in self._family():
-            try:
-                first = process.cmdline()[:1] or [process.name()]
-                if word in first[0] or word == process.name():
+            with contextlib.suppress(psutil.Error):
+                if process.name() == word or "".join(process.cmdline()[:1]).startswith(word):
                     found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def process(self, word: str) -> psutil.Process:
-        """The first of ``processes``. Raises Unavailable."""
-        found = self.processes(word)
         if not found:
             raise Unavailable(f"a process {word} of the world")
-        return found[0]
+        return found
 
     def server_process(self, pid_file: str) -> psutil.Process:
         """An embedded server by its pid file, relative to the data directory. Raises Unavailable."""

@@ -1,0 +1,99 @@
+"""``chaos``: real faults against a world of its own, with progress, a table, and an exit status that can be trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ganggpt.cli.screen import screen
+from ganggpt.config import Settings
+from ganggpt.errors import ConfigInvalid, StartFailed
+from ganggpt.testing.chaos.kinds import KINDS, absent_because
+from ganggpt.testing.chaos.result import COLUMNS, Round, Summary, append, markdown, table
+from ganggpt.testing.chaos.run import ChaosPlan, ChaosRun
+
+_TITLE: Final = "what the journal says"
+_HOSTS: Final = 2
+_OWN: Final = 2
+
+
+def run_chaos(plan: ChaosPlan, keep_in: Path | None, record: Path | None) -> bool:
+    """Run the plan in a temporary directory, or in ``keep_in``, which must be empty then; add the table to ``record``.
+
+    True when nothing was lost, doubled or written by two. Raises GangGPTError.
+    """
+    if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
+        raise StartFailed("the fault run", f"{keep_in} is not empty", "Give it a directory of its own.")
+    if record is not None and not record.absolute().parent.is_dir():
+        raise ConfigInvalid("--record", f"there is no directory {record.parent}", "Make it first.")
+    with contextlib.ExitStack() as stack:
+        data_dir = keep_in or Path(stack.enter_context(_fresh_directory()))
+        progress = stack.enter_context(_progress())
+        shown = progress.add_task("the world starts", total=plan.rounds)
+
+        def tell(number: int, what: str | Round) -> None:
+            if isinstance(what, str):
+                progress.update(shown, completed=number - 1, description=what)
+            elif screen.as_json:
+                screen.json_line(what.line())
+            else:
+                progress.update(shown, completed=number)
+
+        run = ChaosRun(data_dir, plan, tell)
+        summary = asyncio.run(_interruptible(run))
+    _show(run, summary)
+    if record is not None:
+        append(record, markdown(run.rounds, summary, shlex.join(["ganggpt", *sys.argv[1:]])))
+    return summary.passed
+
+
+def plan_of(settings: Settings, only: Sequence[str] | None, **options: Any) -> ChaosPlan:
+    """The plan of these options, with as many hosts and own actors as the settings say, two of each where they do not.
+    Without ``only``, every kind that can happen on this machine."""
+    own = _OWN if settings.own_actors_max is None else settings.own_actors_max
+    kinds = tuple(only or (name for name in KINDS if absent_because(name, own) is None))
+    return ChaosPlan(kinds=kinds, hosts=settings.hosts or _HOSTS, own=own, **options)
+
+
+def _show(run: ChaosRun, summary: Summary) -> None:
+    if screen.as_json:
+        screen.json_line(msgspec.to_builtins(summary))
+        return
+    shown = Table(title=f"{_TITLE} (seed {summary.seed})", title_justify="left")
+    for column in COLUMNS:
+        shown.add_column(column, justify="left" if column == COLUMNS[0] else "right")
+    for row in table(run.rounds, summary):
+        shown.add_row(*row)
+    screen.show(shown)
+    for done in run.rounds:
+        if done.broken:
+            screen.say(f"[red]round {done.round}[/]: {done.kind} of {done.what}: {done.line()}")
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=screen.as_json or not console.is_terminal)
+
+
+def _fresh_directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="ganggpt-chaos-", ignore_cleanup_errors=True)
+
+
+async def _interruptible(run: ChaosRun) -> Summary:
+    """Run; SIGTERM ends it as Ctrl-C does, so that the world it started is stopped either way."""
+    playing = asyncio.create_task(run.play())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+    return await playing

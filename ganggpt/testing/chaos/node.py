@@ -1,0 +1,91 @@
+"""A second Ray node on this machine, joined to the local head of a world, with room for one shared host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from typing import Final
+
+import psutil
+
+from ganggpt.errors import Unavailable
+from ganggpt.testing.chaos.world import ChaosWorld, until
+
+_START_S: Final = 60.0
+_CPUS: Final = 1
+"""Logical: a shared host (0.5) fits, and then no replica of the bridge does (1); Serve needs ports of its own there."""
+
+
+class SecondNode:
+    """Owns the raylet of a second node and everything it starts."""
+
+    def __init__(self, world: ChaosWorld) -> None:
+        self._world = world
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the node, or find the one that runs. Raises Unavailable."""
+        if self._process is not None and self._process.returncode is None:
+            return
+        await self.stop()
+        data_dir = self._world.data_dir
+        environment = {
+            **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(data_dir / "ray-token"),
+            "RAY_worker_niceness": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
+        environment.pop("RAY_ADDRESS", None)
+        with (data_dir / "node.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "ray.scripts.scripts", "start", "--address", self._world.run.ray_address,
+                "--node-ip-address", self._world.run.ray_address.rpartition(":")[0],
+                "--num-cpus", str(_CPUS), "--num-gpus", "0", "--object-store-memory", str(80 * 1024 * 1024), "--block",
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True,
+            )  # fmt: skip
+
+        async def not_up() -> str | None:
+            """Its raylet's absence is told by the error."""
+            return None if self.raylet.is_running() else "its raylet ended"
+
+        await until(not_up, _START_S, f"the second node (see {data_dir / 'node.log'})")
+
+    @property
+    def raylet(self) -> psutil.Process:
+        """The node's raylet. Raises Unavailable where it does not live."""
+        for process in self._family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name() == "raylet" and process.status() != psutil.STATUS_ZOMBIE:
+                    return process
+        raise Unavailable("the raylet of the second node")
+
+    def carries(self, pid: int) -> bool:
+        """Whether a process belongs to this node."""
+        return any(process.pid == pid for process in self._family())
+
+    async def stop(self) -> None:
+        """SIGKILL everything of the node."""
+        family = self._family()
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self._process is not None:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+            self._process = None
+        await asyncio.to_thread(psutil.wait_procs, family, 10.0)
+
+    def _family(self) -> list[psutil.Process]:
+        """Everything that descends from the node's starter, or did so before that ended (they share its session)."""
+        if self._process is None:
+            return []
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(process.pid) == self._process.pid:
+                    found.append(process)
+        return found
