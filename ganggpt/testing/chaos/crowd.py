@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +26,7 @@ PATIENCE: Final = Patience(
 )
 """A game server that comes back quickly, so that what is measured is the world's own recovery."""
 _TICK_S: Final = 0.02
+_PROBE_EVERY_S: Final = 0.5
 _SPAWNED_AT_ONCE: Final = 1000
 _IN_FLIGHT_MAX: Final = 3000
 _SHEET: Final[dict[str, Any]] = {
@@ -102,9 +103,11 @@ class Crowd:
             if late:
                 raise Unavailable(f"an answer to {len(late)} commands of the load (none in {within_s:g} s)")
 
-    async def probe(self, actors: Iterable[str]) -> list[float | None]:
-        """Send one command to each of these actors now; when its ack came (loop seconds), or None where none did."""
-        return await asyncio.gather(*map(self._probe, actors))
+    async def probe(self, actors: Sequence[str], over: asyncio.Event) -> list[float]:
+        """Ask each of these actors now, and again and again until ``over``; the longest that each one's ack took, in
+        seconds. An actor that does not answer at all is left out (and counted as refused)."""
+        worst = await asyncio.gather(*(self._probe(actor, over) for actor in actors))
+        return [took_s for took_s in worst if took_s is not None]
 
     async def ask_again(self, samples: Sequence[Sample]) -> int:
         """Send acked commands once more under their ids; the record compares. Returns how many were answered."""
@@ -144,16 +147,26 @@ class Crowd:
         log.warning("%s said no: %s", answer.to, answer.error)
         self.tally.refused[answer.error.code] += 1
 
-    async def _probe(self, actor: str) -> float | None:
-        try:
-            answer = await self._ask(self._probes, actor, next(self._numbers))
-        except Unavailable:
-            self.tally.refused["hung"] += 1
-            return None
-        if not answer.ok:
-            self._refused(answer)
-            return None
-        return asyncio.get_running_loop().time()
+    async def _probe(self, actor: str, over: asyncio.Event) -> float | None:
+        loop = asyncio.get_running_loop()
+        worst_s: float | None = None
+        while True:
+            sent_s = loop.time()
+            try:
+                answer = await self._ask(self._probes, actor, next(self._numbers))
+            except Unavailable:
+                self.tally.refused["hung"] += 1
+                return None
+            if not answer.ok:
+                self._refused(answer)
+                return None
+            worst_s = max(worst_s or 0.0, loop.time() - sent_s)
+            try:
+                async with asyncio.timeout(_PROBE_EVERY_S):
+                    await over.wait()
+            except TimeoutError:
+                continue
+            return worst_s
 
     async def _repeat(self, sample: Sample) -> bool:
         try:

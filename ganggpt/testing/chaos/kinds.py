@@ -191,12 +191,18 @@ async def _flush_redis(scene: Scene) -> Struck:
     return Struck(asyncio.get_running_loop().time(), "FLUSHALL", ())
 
 
+async def _replace_a_host(scene: Scene) -> None:
+    """Let a shared host die and come back."""
+    process = psutil.Process(scene.dice.choice(await scene.world.hosts("shared")).pid)
+    process.kill()
+    await asyncio.to_thread(psutil.wait_procs, [process], _END_S)
+    await scene.world.whole(MOVED_S)
+
+
 async def _tap_a_host(scene: Scene) -> None:
     """Only what connects anew goes through the tap, so a host has to come back once before its network can be cut."""
     await scene.tap.open()
-    first = scene.dice.choice(await scene.world.hosts("shared"))
-    send_signal(first.pid, signal.SIGKILL)
-    await scene.world.whole(MOVED_S)
+    await _replace_a_host(scene)
 
     async def nobody_tapped() -> str | None:
         return None if await _tapped(scene) else "no host with actors connects through the tap"
@@ -227,14 +233,18 @@ async def _tapped(scene: Scene) -> list[tuple[HostProcess, list[str]]]:
     return [(host, actors) for host, actors in carried if actors]
 
 
+async def _all_ended(pids: Sequence[int], since_s: float) -> str:
+    """The hosts of a lost node notice by themselves, some moments later."""
+    return "; ".join([f"host {await _ended(pid, since_s)}" for pid in pids])
+
+
 async def _fill_second_node(scene: Scene) -> None:
     """Join a second node and let hosts come back until a shared one did so there: Ray spreads them."""
     await scene.node.start()
     for _ in range(_MOVES_MAX):
         if any(scene.node.carries(host.pid) for host in await scene.world.hosts("shared")):
             return
-        send_signal(scene.dice.choice(await scene.world.hosts("shared")).pid, signal.SIGKILL)
-        await scene.world.whole(MOVED_S)
+        await _replace_a_host(scene)
     raise Unavailable(f"a shared host on the second node (none went there in {_MOVES_MAX} moves)")
 
 
@@ -246,7 +256,7 @@ def _signal_node(number: signal.Signals) -> Strike:
         what = f"raylet of the second node ({raylet.pid}) with {', '.join(host.name for host in there)}"
         at_s = send_signal(raylet.pid, number)
         if number is signal.SIGKILL:
-            return Struck(at_s, what, actors)
+            return Struck(at_s, what, actors, lambda: _all_ended([host.pid for host in there], at_s))
         return Struck(at_s, what, actors, lambda: _wake_all([raylet], _PAUSE_S))
 
     return strike
@@ -286,7 +296,7 @@ def absent_because(name: str, own: int) -> str | None:
     """What to do where a kind cannot happen here, or None where it can. ``own``: processes of single actors."""
     part = name.partition("-")[2]
     if part == "own" and not own:
-        return "No actor has a process of its own: give --own 1 or more."
+        return "No actor has a process of its own: set GANGGPT_OWN_ACTORS_MAX to 1 or more."
     if part == "haproxy" and haproxy_binary() is None:
         return "Serve's own proxy is used on this machine: leave the kinds with haproxy out."
     if part == "redis" and redis_binary() is None:

@@ -16,8 +16,9 @@ from ganggpt.persistence.audit import Verdict
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """One fault and what it cost.
 
-    ``rto_s``: from the fault to the ack of a command sent right after it, for each probed actor, sorted. ``p99_*_ms``:
-    latency of the load before and after the fault. ``late_commits``: turns an epoch wrote after it was dead.
+    ``rto_s``: for each probed actor the longest that a command had to wait for its ack, from the fault on, sorted; the
+    first one is sent in the moment of the fault. ``p99_*_ms``: latency of the load before and after the fault.
+    ``late_commits``: turns an epoch wrote after it was dead.
     ``unanswered``: commands that got no answer or a final no.
     """
 

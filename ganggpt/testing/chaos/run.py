@@ -40,7 +40,7 @@ class ChaosPlan:
     kinds: tuple[str, ...] = tuple(KINDS)
     actors: int = 10_000
     per_s: float = 1_000.0
-    probes: int = 500
+    probes: int = 200
     hosts: int = 2
     own: int = 2
     calm_s: float = 3.0
@@ -121,13 +121,12 @@ class ChaosRun:
         mark, contradictions, since_s = record.mark(), record.contradictions, time.time() - _CLOCK_SLACK_S
         crowd.tally = Tally()
         await kind.prepare(scene)
+        await crowd.quiet(_WHOLE_S)
         crowd.tally.samples.clear()
         await asyncio.sleep(self.plan.calm_s)
         struck = await kind.strike(scene)
         before = list(crowd.tally.samples)
         rto_s, note = await self._until_back(struck, scene, crowd)
-        await self._world.whole(_WHOLE_S)
-        await asyncio.sleep(self.plan.calm_s)
         await crowd.ask_again(scene.dice.sample(before, min(_AGAIN_MAX, len(before))))
         during = [sample for sample in crowd.tally.samples if sample.sent_s >= struck.at_s]
         judged = await verdict(self._world.pool, record.promised(mark), since_s)
@@ -150,14 +149,19 @@ class ChaosRun:
         )
 
     async def _until_back(self, struck: Struck, scene: Scene, crowd: Crowd) -> tuple[list[float], str]:
-        """Probe struck actors while the fault is mended; their times to come back, sorted, and the mending's word."""
+        """Probe struck actors while the fault is mended and a while longer; their times, sorted, and a note."""
         hit = struck.actors or scene.actors
         probed = scene.dice.sample(list(hit), min(self.plan.probes, len(hit)))
+        over = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            probing = tasks.create_task(crowd.probe(probed))
-            mending = tasks.create_task(struck.mend())
-        back_s = [round(at_s - struck.at_s, 4) for at_s in probing.result() if at_s is not None]
-        return sorted(back_s), mending.result()
+            probing = tasks.create_task(crowd.probe(probed, over))
+            try:
+                note = await struck.mend()
+                await asyncio.sleep(self.plan.calm_s)
+                await self._world.whole(_WHOLE_S)
+            finally:
+                over.set()
+        return sorted(round(took_s, 4) for took_s in probing.result()), note
 
     async def _late_commits(self) -> int:
         """Turns that epochs have written after they were seen dead."""
