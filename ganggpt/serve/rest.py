@@ -6,7 +6,7 @@ Arguments are read by the same strict code as on the WebSocket, so both borders 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -27,7 +27,7 @@ from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.errors import error_response
 from ganggpt.serve.session import acting_player
-from ganggpt.serve.views import Views, answered
+from ganggpt.serve.views import Seen, Views, answered
 
 REST_BY: Final = "server:rest"
 """Who acts where the caller does not say."""
@@ -81,21 +81,19 @@ class Rest:
 
     async def view(self, kind: str, name: str, part: str | None, fresh: bool) -> Response:
         """One actor's view, or one field of it."""
-        answer = await self.views.read(_actor(kind, name), REST_BY, fresh)
-        if not answer["ok"]:
-            return error_response(answer["error"])
-        reply = answer["reply"]
+        seen = await self.views.read(_actor(kind, name), REST_BY, fresh)
+        if not seen.answer["ok"]:
+            return error_response(seen.answer["error"])
+        reply = seen.answer["reply"]
         shown = reply if part is None else {"id": name, part: reply.get(part, [])}
-        return Response(write_json(shown), 200, None, "application/json")
+        return Response(write_json(shown), 200, _freshness([seen]), "application/json")
 
     async def factions(self, fresh: bool) -> Response:
         """The views of all factions; one that does not answer is left out and counted."""
-        answers = await asyncio.gather(
-            *(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.faction_ids)
-        )
-        shown = [answer["reply"] for answer in answers if answer["ok"]]
-        body = {"factions": shown, "unanswered": len(answers) - len(shown)}
-        return Response(write_json(body), 200, None, "application/json")
+        seen = await asyncio.gather(*(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.faction_ids))
+        shown = [one.answer["reply"] for one in seen if one.answer["ok"]]
+        body = {"factions": shown, "unanswered": len(seen) - len(shown)}
+        return Response(write_json(body), 200, _freshness(seen), "application/json")
 
 
 def rest_app(rest: Rest) -> FastAPI:
@@ -193,6 +191,12 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
         if len(body) > bytes_max:
             raise TooLarge("body", len(body), bytes_max)
     return bytes(body)
+
+
+def _freshness(seen: Sequence[Seen]) -> dict[str, str]:
+    """How old the oldest part of an answer is, and whether an actor did not speak for itself."""
+    oldest = {"Age": str(int(max(one.age_s for one in seen)))}
+    return {**oldest, "X-Stale": "true"} if any(one.stale for one in seen) else oldest
 
 
 def _command_id(key: str) -> bytes:
