@@ -116,7 +116,7 @@ class Incarnations:
     async def _register(self) -> tuple[Registration, Residences]:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=5),
+            wait=wait_random_exponential(multiplier=0.1, max=1),
             before_sleep=before_sleep_log(log, logging.WARNING),
         ):
             with attempt:

@@ -68,6 +68,8 @@ def ray_tuning(has_proxy: bool) -> dict[str, str]:
         # By default Serve kills a proxy that needs more than 5 s to start, which a busy small machine needs.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "45",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+        # A dead HAProxy is missed at three looks in a row, and nobody gets through until then.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         # Nothing outside has to notice a stop before we stop: there is no load balancer in front of one machine.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.1",
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.1",

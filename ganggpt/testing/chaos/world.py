@@ -118,7 +118,8 @@ class ChaosWorld:
     # How it is.
 
     async def whole(self, within_s: float) -> None:
-        """Wait until every planned host lives in a running process, every shard is held and the bridge is ready.
+        """Wait until every planned host lives in a running process and holds shards, every shard is held, the own ones
+        by their own processes, and the bridge is ready.
 
         Raises Unavailable with what was missing.
         """
@@ -132,9 +133,11 @@ class ChaosWorld:
         dead = [host.name for host in hosts if not psutil.pid_exists(host.pid)]
         if dead:
             return f"{', '.join(dead)} ended"
-        orphans = await PostgresHosts(self._pool).orphans()
-        if orphans:
-            return f"{len(orphans)} shards have no host"
+        rows = await PostgresHosts(self._pool).routes()
+        lost = [row.shard for row in rows if row.host is None or (row.residence == "own" and row.host != row.shard)]
+        idle = {host.name for host in hosts} - {row.host for row in rows}
+        if lost or idle:
+            return f"{len(lost)} shards are not where they belong, and {', '.join(sorted(idle)) or 'no host'} has none"
         async with httpx.AsyncClient(timeout=2.0) as client:
             try:
                 answer = await client.get(f"{self.run.health}/ready")
