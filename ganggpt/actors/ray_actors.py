@@ -272,12 +272,12 @@ class SupervisorActor:
         await asyncio.shield(self._booted)
 
     async def _live(self, spec: HostSpec, plan: Plan) -> None:
-        pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
-        succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
-        house = partial(ensure_partitions, pool)
-        hosts = PostgresHosts(pool, cluster=spec.cluster)
-        supervisor = Supervisor(hosts, RayFleet(spec, RayCalls()), plan, succession, house)
         try:
+            pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
+            succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
+            house = partial(ensure_partitions, pool)
+            hosts = PostgresHosts(pool, cluster=spec.cluster)
+            supervisor = Supervisor(hosts, RayFleet(spec, RayCalls()), plan, succession, house)
             await supervisor.boot()
             self._booted.set_result(None)
             await supervisor.run()

@@ -23,6 +23,8 @@ from ganggpt.persistence.hosts import LiveHost, Ownership, RouteRow
 log = logging.getLogger(__name__)
 
 HOUSE_EVERY_S: Final = 3600.0
+BLIND_GRACE_S: Final = 5.0
+"""After the database was away nobody is fenced for so long: all were silent, and come back one by one."""
 MOVES_A_ROUND: Final = 8
 _NOT_NOW = (Unavailable, Moved, CommitUnknown)
 """What a host may say when it cannot do now what the supervisor asks; the next round looks again."""
@@ -125,6 +127,7 @@ class Supervisor:
         self._keep_house = keep_house
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._gate = asyncio.Semaphore(plan.starts_at_once)
+        self._fences_from_s = 0.0
 
     async def boot(self) -> None:
         """Settle residences, start the shared hosts and give them all shards. Idempotent: a restarted supervisor finds
@@ -152,6 +155,7 @@ class Supervisor:
                         house_at_s = loop_s() + HOUSE_EVERY_S
                 except Unavailable as away:
                     log.warning("supervisor waits: %s", away)
+                    self._fences_from_s = loop_s() + BLIND_GRACE_S
                 await asyncio.sleep(self._plan.round_s)
         finally:
             await self.close()
@@ -165,10 +169,8 @@ class Supervisor:
 
     async def round(self) -> None:
         """One look: fence the silent, give orphans a home, start what is missing, move what should be elsewhere."""
-        for gone in await self._hosts.fence_stale(self._plan.lease_s):
-            log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
-            if gone.cluster == self._hosts.cluster:
-                self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
+        if loop_s() >= self._fences_from_s:
+            await self._fence_silent()
         role = await self._succession.look(await self._hosts.alive())
         await self._end_overdue(role.overdue)
         live = await self._adopt_orphans(role)
@@ -194,6 +196,12 @@ class Supervisor:
             if host.epoch in holding:
                 log.warning("host %s of cluster %s did not hand over in time and is fenced", host.name, host.cluster)
                 await self._hosts.fence(host.epoch)
+
+    async def _fence_silent(self) -> None:
+        for gone in await self._hosts.fence_stale(self._plan.lease_s):
+            log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
+            if gone.cluster == self._hosts.cluster:
+                self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
 
     async def _until_end(self, host: LiveHost) -> None:
         """Ray tells at once when a process ends: its shards need not wait for the lease to run out."""

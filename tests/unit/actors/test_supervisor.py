@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -12,8 +13,9 @@ from ganggpt.actors.shards import shared_shards
 from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Plan, Supervisor
 from ganggpt.domain.npc import Give
-from ganggpt.persistence.hosts import RouteRow
-from ganggpt.testing.stores import MemoryClusters
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.hosts import Ownership, RouteRow
+from ganggpt.testing.stores import MemoryClusters, MemoryHosts
 from tests.unit.actors.conftest import SHARDS, Runtime
 
 MARA = "npc:mara"
@@ -140,3 +142,49 @@ async def test_a_silent_host_is_fenced_after_its_lease_and_its_shards_move(watch
             silent.seen_s = min(silent.seen_s, runtime.database.clock() - PLAN.lease_s - 1)
             await asyncio.sleep(0.005)
     await watch.until(lambda held: None not in held.values())
+
+
+class ShakyHosts:
+    """The host table behind a database that may be away. ``looked`` counts the whole looks at the table."""
+
+    def __init__(self, hosts: MemoryHosts) -> None:
+        self.hosts = hosts
+        self.away = False
+        self.missed = asyncio.Event()
+        self.looked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        asked = getattr(self.hosts, name)
+
+        async def ask(*arguments: object) -> object:
+            if self.away:
+                self.missed.set()
+                raise Unavailable("the database")
+            self.looked += name == "routes"
+            return await asked(*arguments)
+
+        return ask if asyncio.iscoroutinefunction(asked) else asked
+
+
+async def test_after_an_outage_of_the_database_nobody_is_fenced_for_a_silence_that_was_its_own(
+    runtime: Runtime,
+) -> None:
+    shaky = ShakyHosts(runtime.hosts)
+    watch = Watch(runtime, PLAN)
+    succession = Succession(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
+    watch.supervisor = Supervisor(cast(Ownership, shaky), runtime.fleet, PLAN, succession, nothing)
+    await watch.start()
+    await watch.until(lambda held: set(held.values()) == {"host:0", "host:1"})
+    before = {host.epoch for host in await runtime.hosts.alive()}
+    shaky.away = True
+    await asyncio.wait_for(shaky.missed.wait(), 10)
+    for epoch in before:
+        host = runtime.database.hosts[epoch]
+        runtime.host(host.name)._retired = True  # its heartbeats, too, find no database
+        host.seen_s -= 2 * PLAN.lease_s
+    shaky.away, shaky.looked = False, 0
+    async with asyncio.timeout(10):
+        while shaky.looked < 3:
+            await asyncio.sleep(0.005)
+    assert {host.epoch for host in await runtime.hosts.alive()} == before
+    await watch.stop()
