@@ -73,6 +73,8 @@ def ray_tuning(has_proxy: bool) -> dict[str, str]:
         # Nothing outside has to notice a stop before we stop: there is no load balancer in front of one machine.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.1",
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.1",
+        # A call to a process that died fails at once; by default it waits a second for Ray's word on how it died.
+        "RAY_timeout_ms_task_wait_for_death_info": "0",
         "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
