@@ -70,6 +70,8 @@ Bridge: Final[Any] = serve.deployment(
     max_ongoing_requests=Limits().sessions_max + REST_AT_ONCE,
     graceful_shutdown_wait_loop_s=0.2,
     max_surge_percent=100,
+    # Also how long a dead replica goes unnoticed.
+    health_check_period_s=1.0,
     logging_config=_QUIET,
 )(serve.ingress()(BridgeReplica))
 """The deployment. A roll-out starts new replicas before it stops old ones."""

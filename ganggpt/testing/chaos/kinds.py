@@ -25,6 +25,7 @@ from ganggpt.testing.chaos.world import ChaosWorld, until
 
 MOVED_S: Final = 60.0
 """How long a paused or cut host may keep its shards before the run gives up."""
+_ELSEWHERE_S: Final = 3.0
 _END_S: Final = 30.0
 _POSTGRES: Final = "postgres/postmaster.pid"
 
@@ -107,14 +108,23 @@ def _pause_host(kind: str) -> Strike:
 
         async def mend() -> str:
             try:
-                await until(lambda: _still_owner(scene.world, host), MOVED_S, f"the shards of {host.name} elsewhere")
+                moved_s = await _moved(scene.world, host)
             finally:
                 woke_s = _wake(host.pid)
-            return f"moved after {woke_s - at_s:.1f} s, {await _ended(host.pid, woke_s)}"
+            return f"moved after {moved_s - at_s:.1f} s, {await _ended(host.pid, woke_s)}"
 
         return Struck(at_s, f"{host.name} ({host.pid})", actors, mend)
 
     return strike
+
+
+async def _moved(world: ChaosWorld, host: HostProcess) -> float:
+    """Wait until an incarnation is dead, and a while longer: others shall write before the old one can try to. The
+    loop's time of its death."""
+    await until(lambda: _still_owner(world, host), MOVED_S, f"the shards of {host.name} elsewhere")
+    moved_s = asyncio.get_running_loop().time()
+    await asyncio.sleep(_ELSEWHERE_S)
+    return moved_s
 
 
 async def _still_owner(world: ChaosWorld, host: HostProcess) -> str | None:
@@ -218,11 +228,11 @@ async def _cut_host(scene: Scene) -> Struck:
 
     async def mend() -> str:
         try:
-            await until(lambda: _still_owner(world, host), MOVED_S, f"the shards of {host.name} elsewhere")
+            moved_s = await _moved(world, host)
         finally:
             healed_s = asyncio.get_running_loop().time()
             tap.step_aside()
-        return f"moved after {healed_s - at_s:.1f} s, {await _ended(host.pid, healed_s)}"
+        return f"moved after {moved_s - at_s:.1f} s, {await _ended(host.pid, healed_s)}"
 
     return Struck(at_s, f"{host.name} ({host.pid})", actors, mend)
 
