@@ -36,7 +36,8 @@ HOPS_MAX: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
-    """Bounds of a router. ``batch_bytes_max`` keeps a call below the size Ray passes inline (100 KB)."""
+    """Bounds of a router. ``batch_bytes_max`` keeps a call below the size Ray passes inline (100 KB). After ``doubt_s``
+    without an answer the routing table is asked whether the host still holds anything."""
 
     calls_max: int = 3
     batch_max: int = 512
@@ -44,6 +45,7 @@ class RouterOptions:
     queue_max: int = 8192
     deadline_s: float = 20.0
     call_s: float = 18.0
+    doubt_s: float = 0.5
     retry_s: float = 0.05
     retry_max_s: float = 0.5
 
@@ -114,6 +116,8 @@ class Router:
         self._loading: asyncio.Task[None] | None = None
         self._lanes: dict[str | Away | None, Lane] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._out: dict[asyncio.Timeout, tuple[str, float]] = {}
+        self._doubting: asyncio.Task[None] | None = None
         self._waiting = 0
         self.retries = 0
         self.redirects = 0
@@ -150,8 +154,9 @@ class Router:
 
     async def close(self) -> None:
         """End every call; what was still waiting is answered ``unavailable``."""
-        for task in [*self._tasks, *([self._loading] if self._loading else [])]:
-            task.cancel()
+        for task in (*self._tasks, self._loading, self._doubting):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
             self._give_up(lane.queue)
@@ -188,8 +193,8 @@ class Router:
             await self._refresh()
             return
         try:
-            async with asyncio.timeout_at(min(loop_s() + self.options.call_s, _first_deadline(batch))):
-                answer = await self._deliver(way, encode_batch([p.envelope for p in batch]))
+            async with asyncio.timeout_at(min(loop_s() + self.options.call_s, _first_deadline(batch))) as limit:
+                answer = await self._deliver(limit, way, encode_batch([p.envelope for p in batch]))
             replies = decode_replies(answer)
         except asyncio.CancelledError:
             self._give_up(batch)
@@ -203,11 +208,36 @@ class Router:
             # Beside the lane, whose calls are for those whose shards are where they were.
             self.spawn(self._again(lost, Unavailable("the actor's shard")))
 
-    async def _deliver(self, way: str | Away, batch: bytes) -> bytes:
-        if isinstance(way, str):
+    async def _deliver(self, limit: asyncio.Timeout, way: str | Away, batch: bytes) -> bytes:
+        if isinstance(way, Away):
+            assert self._forward is not None
+            return await self._forward(way, batch)
+        self._out[limit] = (way, loop_s())
+        if self._doubting is None or self._doubting.done():
+            self._doubting = asyncio.ensure_future(self._doubt())
+        try:
             return await self._call(way, batch)
-        assert self._forward is not None
-        return await self._forward(way, batch)
+        finally:
+            del self._out[limit]
+
+    async def _doubt(self) -> None:
+        """While calls are out: give up those to a host that is silent and holds nothing any more. It may be paused or
+        cut off, and its calls would fail only when it ends."""
+        while self._out:
+            await asyncio.sleep(self.options.doubt_s)
+            long_ago_s = loop_s() - self.options.doubt_s
+            if not any(since_s <= long_ago_s for _, since_s in self._out.values()):
+                continue
+            await self._refresh()
+            held = set() if self._routes is None else set(self._routes.holders.values())
+            for limit, (host, since_s) in self._out.items():
+                if since_s <= long_ago_s and host not in held:
+                    limit.reschedule(loop_s())
+            for way, lane in list(self._lanes.items()):
+                if isinstance(way, str) and way not in held:
+                    waiting, lane.queue = lane.queue, deque()
+                    for pending in waiting:
+                        self._lane_of(pending.envelope).put(pending)
 
     def _settled(self, pending: Pending, reply: bytes) -> bool:
         """Answer, or follow the actor to where its host says it went; False where nobody said."""

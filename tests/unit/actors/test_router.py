@@ -152,6 +152,39 @@ async def test_a_full_router_sheds_at_once_with_a_hint() -> None:
     await router.close()
 
 
+async def test_calls_to_a_silent_host_that_holds_nothing_any_more_go_to_its_heir() -> None:
+    owner = "host:0"
+    asked: list[str] = []
+    looked = 0
+
+    async def routes() -> Routes:
+        nonlocal looked
+        looked += 1
+        return Routes(Residences(4), dict.fromkeys(shared_shards(4), owner))
+
+    async def call(host: str, batch: bytes) -> bytes:
+        asked.append(host)
+        if host == "host:0":
+            await asyncio.Event().wait()  # paused: not even an error
+        return encode_replies([reply_ok(e.id, 1, {}) for e in decode_batch(batch)])
+
+    router = Router(call, routes, RouterOptions(calls_max=1, doubt_s=0.01, retry_s=0.001, call_s=60, deadline_s=60))
+    await router.start()
+    first = asyncio.create_task(answers(router, envelopes(2)))
+    while not asked:
+        await asyncio.sleep(0)
+    queued = asyncio.create_task(answers(router, envelopes(2)))
+    async with asyncio.timeout(5):
+        while looked < 4:
+            await asyncio.sleep(0)
+    assert asked == ["host:0"], "silence alone is no reason to leave a host"
+    owner = "host:1"
+    assert sum((await first).values()) == 2
+    assert sum((await queued).values()) == 2
+    assert asked.count("host:0") == 1
+    await router.close()
+
+
 @pytest.mark.parametrize("when", ["queued", "calling"])
 async def test_closing_answers_what_still_waits(when: str) -> None:
     host = Host()
