@@ -13,7 +13,6 @@ from typing import Any
 
 import asyncpg
 import msgspec
-import psutil
 import pytest
 
 from ganggpt.actors.envelope import Envelope, wrap
@@ -27,6 +26,7 @@ from ganggpt.domain.ids import CommandId, new_command_id
 from ganggpt.domain.npc_commands import Observe
 from ganggpt.jobs.stores import ensure_world, prepare_database
 from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.guarded import process_lives
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.testing.fleet import LocalFleet
@@ -82,9 +82,10 @@ class World:
 
 async def _end(pid: int | None, number: signal.Signals) -> None:
     assert pid is not None
-    process = psutil.Process(pid)
     os.kill(pid, number)
-    await asyncio.to_thread(psutil.wait_procs, [process], 10)
+    async with asyncio.timeout(10):
+        while process_lives(pid):
+            await asyncio.sleep(0.01)
 
 
 def fresh_ids(count: int) -> list[CommandId]:
