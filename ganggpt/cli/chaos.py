@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
@@ -71,12 +70,7 @@ def _show(run: ChaosRun, summary: Summary) -> None:
     if screen.as_json:
         screen.json_line(msgspec.to_builtins(summary))
         return
-    shown = Table(title=f"{_TITLE} (seed {summary.seed})", title_justify="left")
-    for column in COLUMNS:
-        shown.add_column(column, justify="left" if column == COLUMNS[0] else "right")
-    for row in table(run.rounds, summary):
-        shown.add_row(*row)
-    screen.show(shown)
+    screen.rows(COLUMNS, table(run.rounds, summary), f"{_TITLE} (seed {summary.seed})")
     for done in run.rounds:
         if done.broken:
             screen.say(f"[red]round {done.round}[/]: {done.kind} of {done.what}: {done.line()}")

@@ -56,11 +56,6 @@ class Screen:
         if not self.as_json:
             self._out.print(text)
 
-    def show(self, table: Table) -> None:
-        """A table for people."""
-        if not self.as_json:
-            self._out.print(table)
-
     def result(self, fields: Mapping[str, Any], title: str = "") -> None:
         """What the command found: a JSON line, or a table of names and values."""
         if self.as_json:

@@ -20,11 +20,13 @@ from ganggpt.actors.host import HostOptions, HostPorts
 from ganggpt.actors.opening import HostSpec, open_host_ports
 from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
+from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Plan, Supervisor
 from ganggpt.config import read_settings
 from ganggpt.domain.ids import CommandId, new_command_id
 from ganggpt.domain.npc_commands import Observe
 from ganggpt.jobs.stores import ensure_world, prepare_database
+from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.guarded import process_lives
 from ganggpt.persistence.hosts import PostgresHosts
@@ -96,6 +98,11 @@ async def _nothing() -> None:
     """No house to keep."""
 
 
+async def _nowhere(_: str) -> bool:
+    """No bridge answers."""
+    return False
+
+
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     with tempfile.TemporaryDirectory(prefix="ganggpt-recovery-", ignore_cleanup_errors=True) as home:
@@ -126,7 +133,9 @@ class _running:  # noqa: N801 - a context manager
             opened[name] = await open_host_ports(self._spec.named(name, "shared"), fleet.call)
         self._pool = await open_pool(self._spec.dsn, PoolOptions(min_size=1, max_size=4))
         hosts = PostgresHosts(self._pool, timeout_s=2.0)
-        supervisor = Supervisor(hosts, fleet, Plan(2, (), lease_s=LEASE_S, round_s=0.1), _nothing)
+        succession = Succession(PostgresClusters(self._pool, hosts.cluster), None, _nowhere, LEASE_S)
+        plan = Plan(2, (), lease_s=LEASE_S, round_s=0.1)
+        supervisor = Supervisor(hosts, fleet, plan, succession, _nothing)
         await supervisor.boot()
         self._supervising = asyncio.create_task(supervisor.run())
         limits = RouterOptions(deadline_s=DEADLINE_S, call_s=DEADLINE_S * 0.9)
