@@ -21,7 +21,7 @@ import psutil
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
 from ganggpt.jobs.plan import host_count, plan_of, ray_slots, this_machine
-from ganggpt.jobs.ray_cluster import LocalHead, RayThread, end_strays, join_cluster
+from ganggpt.jobs.ray_cluster import GCS, LocalHead, RayThread, end_strays, join_cluster
 from ganggpt.jobs.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.jobs.stores import StoreAddresses, Stores, ensure_world, pool_options, prepare_database
 from ganggpt.jobs.world_ports import WorldPorts, choose_ports, ray_directory
@@ -105,7 +105,11 @@ class Runtime:
             await asyncio.sleep(_WATCH_S)
             await self._stores.revive()
             if self._head is not None and (ended := self._head.ended()):
-                raise StartFailed("Ray", f"{ended} ended while the world ran", "Start again: nothing acked is lost.")
+                if ended != (GCS,):
+                    what = f"{', '.join(ended)} ended while the world ran"
+                    raise StartFailed("Ray", what, "Start again: nothing acked is lost.")
+                log.warning("Ray's GCS ended; it is started again")
+                await self._in_ray_thread(self._head.restart_gcs)
 
     async def stop(self) -> list[str]:
         """Close the bridge, drain the hosts, stop everything that was started. Returns hosts that were not drained in

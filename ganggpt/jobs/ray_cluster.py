@@ -29,6 +29,8 @@ _LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Ray speaks here. Not 127.0.0.1 on Linux: Ray replaces that by the machine's outer address in every driver."""
 _STOP_S: Final = 10.0
 _SERVERS: Final = ("gcs_server", "raylet", "haproxy")
+GCS: Final = "gcs_server"
+"""The one process of a head that may end and be started again."""
 _PROXY_START: Final = """#!{python} -IS
 # Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
 import ctypes, os, sys
@@ -43,6 +45,9 @@ def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dic
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
+        # The GCS keeps its tables on disk, so that it may die and come back while everything it started goes on.
+        "RAY_gcs_storage": "rocksdb",
+        "RAY_gcs_storage_path": str(directory / "gcs"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.proxy_metrics),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "cfg"),
@@ -167,9 +172,17 @@ class LocalHead:
             logs = f"See the logs under {self._directory}."
             raise StartFailed("the Ray dashboard", str(failed)[:300], logs) from failed
 
-    def ended(self) -> str:
+    def ended(self) -> tuple[str, ...]:
         """Names of processes of the head that ended by themselves; empty while all is well. Only looks."""
-        return "" if self._node is None else ", ".join(str(kind) for kind, _ in self._node.dead_processes())
+        return () if self._node is None else tuple(str(kind) for kind, _ in self._node.dead_processes())
+
+    def restart_gcs(self) -> None:
+        """Start the GCS again where it was, with the tables it left on disk. Raises StartFailed."""
+        try:
+            self._node.kill_gcs_server(check_alive=False)
+            self._node.start_gcs_server()
+        except (RuntimeError, ConnectionError, OSError) as failed:
+            raise StartFailed("Ray's GCS", str(failed)[:300], f"Its logs are under {self._directory}.") from failed
 
     def stop(self) -> None:
         """Leave and end every process of the head. Harmless when nothing runs."""

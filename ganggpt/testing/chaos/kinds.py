@@ -295,6 +295,7 @@ _ALL: Final = (
         _fill_second_node,
     ),
     Kind("pause-node", "SIGSTOP of that raylet for 5 s", _signal_node(signal.SIGSTOP), _fill_second_node),
+    Kind("kill-gcs", "SIGKILL of the GCS, Ray's head", _kill("gcs_server")),
     Kind("restart-postgres", "SIGQUIT of the postmaster: an immediate stop", _signal_server(_POSTGRES, signal.SIGQUIT)),
     Kind("kill-redis", "SIGKILL of Redis", _signal_server("redis/redis.pid", signal.SIGKILL)),
     Kind("flush-redis", "FLUSHALL", _flush_redis),

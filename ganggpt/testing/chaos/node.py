@@ -13,7 +13,9 @@ import psutil
 from ganggpt.errors import Unavailable
 from ganggpt.testing.chaos.world import ChaosWorld, until
 
-_START_S: Final = 60.0
+_START_S: Final = 90.0
+_TRIES: Final = 3
+_JOINED: Final = b"Ray runtime started"
 _CPUS: Final = 1
 """Logical: a shared host (0.5) fits, and then no replica of the bridge does (1); Serve needs ports of its own there."""
 
@@ -23,35 +25,43 @@ class SecondNode:
 
     def __init__(self, world: ChaosWorld) -> None:
         self._world = world
+        self._log = world.data_dir / "node.log"
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start the node, or find the one that runs. Raises Unavailable."""
-        if self._process is not None and self._process.returncode is None:
-            return
-        await self.stop()
-        data_dir = self._world.data_dir
+        """Join the node, or find the one that runs. A busy machine may need a second try. Raises Unavailable."""
+        for _ in range(_TRIES):
+            if self._process is not None and self._process.returncode is None:
+                return
+            await self.stop()
+            await self._join()
+        if self._process is None or self._process.returncode is not None:
+            raise Unavailable(f"the second node (see {self._log})")
+
+    async def _join(self) -> None:
+        """Start it and wait until it has joined or given up."""
         environment = {
             **os.environ,
             "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(data_dir / "ray-token"),
+            "RAY_AUTH_TOKEN_PATH": str(self._world.data_dir / "ray-token"),
             "RAY_worker_niceness": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
         }
         environment.pop("RAY_ADDRESS", None)
-        with (data_dir / "node.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+        with self._log.open("ab") as log:
+            told_before = log.tell()
+            self._process = process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "ray.scripts.scripts", "start", "--address", self._world.run.ray_address,
                 "--node-ip-address", self._world.run.ray_address.rpartition(":")[0],
                 "--num-cpus", str(_CPUS), "--num-gpus", "0", "--object-store-memory", str(80 * 1024 * 1024), "--block",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True,
             )  # fmt: skip
 
-        async def not_up() -> str | None:
-            """Its raylet's absence is told by the error."""
-            return None if self.raylet.is_running() else "its raylet ended"
+        async def undecided() -> str | None:
+            joined = _JOINED in self._log.read_bytes()[told_before:]
+            return None if joined or process.returncode is not None else "it has not joined"
 
-        await until(not_up, _START_S, f"the second node (see {data_dir / 'node.log'})")
+        await until(undecided, _START_S, f"the second node (see {self._log})")
 
     @property
     def raylet(self) -> psutil.Process:
