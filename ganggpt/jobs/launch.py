@@ -21,7 +21,7 @@ import psutil
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
 from ganggpt.jobs.plan import host_count, plan_of, ray_slots, this_machine
-from ganggpt.jobs.ray_cluster import GCS, LocalHead, RayThread, end_strays, join_cluster
+from ganggpt.jobs.ray_cluster import GCS, GCS_RETURNS, LocalHead, RayThread, end_strays, join_cluster
 from ganggpt.jobs.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.jobs.stores import StoreAddresses, Stores, ensure_world, pool_options, prepare_database
 from ganggpt.jobs.world_ports import WorldPorts, choose_ports, ray_directory
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_WATCH_S: Final = 1.0
+_WATCH_S: Final = 0.25
 _POLL_S: Final = 0.05
 _SERVE_STOP_S: Final = 15.0
 
@@ -105,7 +105,7 @@ class Runtime:
             await asyncio.sleep(_WATCH_S)
             await self._stores.revive()
             if self._head is not None and (ended := self._head.ended()):
-                if ended != (GCS,):
+                if ended != (GCS,) or not GCS_RETURNS:
                     what = f"{', '.join(ended)} ended while the world ran"
                     raise StartFailed("Ray", what, "Start again: nothing acked is lost.")
                 log.warning("Ray's GCS ended; it is started again")

@@ -30,7 +30,9 @@ _LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 _STOP_S: Final = 10.0
 _SERVERS: Final = ("gcs_server", "raylet", "haproxy")
 GCS: Final = "gcs_server"
-"""The one process of a head that may end and be started again."""
+GCS_RETURNS: Final = sys.platform == "linux"
+"""Whether the GCS keeps its tables on disk (Ray can do so on Linux): then it may end and come back while everything it
+started goes on. No other process of a head may."""
 _PROXY_START: Final = """#!{python} -IS
 # Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
 import ctypes, os, sys
@@ -45,9 +47,7 @@ def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dic
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
-        # The GCS keeps its tables on disk, so that it may die and come back while everything it started goes on.
-        "RAY_gcs_storage": "rocksdb",
-        "RAY_gcs_storage_path": str(directory / "gcs"),
+        **({"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(directory / "gcs")} if GCS_RETURNS else {}),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.proxy_metrics),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "cfg"),

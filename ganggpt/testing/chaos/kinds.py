@@ -15,7 +15,7 @@ from typing import Any, Final
 import psutil
 
 from ganggpt.errors import Unavailable
-from ganggpt.jobs.ray_cluster import haproxy_binary
+from ganggpt.jobs.ray_cluster import GCS_RETURNS, haproxy_binary
 from ganggpt.persistence.audit import HostProcess
 from ganggpt.persistence.embedded import redis_binary
 from ganggpt.persistence.redis_client import connect_redis
@@ -312,6 +312,8 @@ def absent_because(name: str, own: int) -> str | None:
         return "Serve's own proxy is used on this machine: leave the kinds with haproxy out."
     if part == "redis" and redis_binary() is None:
         return "There is no Redis on this machine: install redis-server, or leave the kinds with redis out."
+    if part == "gcs" and not GCS_RETURNS:
+        return "Ray's GCS keeps its tables on Linux only: leave it out."
     if name == "cut-host" and not hasattr(socket, "SO_PEERCRED"):
         return "Only Linux tells which process is behind a socket: leave it out."
     return None

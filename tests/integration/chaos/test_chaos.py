@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from ganggpt.testing.chaos.result import Round
-from ganggpt.testing.chaos.run import RECORD_FILE, ChaosPlan, ChaosRun
+from ganggpt.testing.chaos.run import RECORD_FILE, ChaosPlan, ChaosRun, kinds_of_rounds
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 
-KINDS = ("kill-host", "pause-host", "kill-supervisor", "restart-postgres")
+KINDS = ("kill-gcs", "kill-host", "kill-supervisor", "pause-host", "restart-postgres")
+SEED = 4
+"""Lets the GCS die before a host does, which Ray can start again only with its help."""
 LEASE_S = 4.0
 
 
@@ -23,7 +25,9 @@ async def test_nothing_acked_is_lost_doubled_or_written_by_two(data_dir: Path, m
         if isinstance(what, Round):
             heard.append(what)
 
-    plan = ChaosPlan(rounds=len(KINDS), kinds=KINDS, actors=400, per_s=200, probes=50, own=0, calm_s=1.0)
+    plan = ChaosPlan(rounds=len(KINDS), seed=SEED, kinds=KINDS, actors=400, per_s=200, probes=50, own=0, calm_s=1.0)
+    order = [kind.name for kind in kinds_of_rounds(plan.kinds, plan.rounds, plan.seed)]
+    assert order.index("kill-gcs") < order.index("kill-host")
     run = ChaosRun(data_dir, plan, hear)
     summary = await run.play()
     assert [(done.kind, done.broken) for done in heard] == [(done.kind, 0) for done in run.rounds]
