@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +52,7 @@ def run_chaos(plan: ChaosPlan, keep_in: Path | None, record: Path | None) -> boo
         summary = asyncio.run(_interruptible(run))
     _show(run, summary)
     if record is not None:
-        append(record, markdown(run.rounds, summary, shlex.join(["ganggpt", *sys.argv[1:]])))
+        append(record, markdown(run.rounds, summary, _command(plan)))
     return summary.passed
 
 
@@ -62,8 +60,21 @@ def plan_of(settings: Settings, only: Sequence[str] | None, **options: Any) -> C
     """The plan of these options, with as many hosts and own actors as the settings say, two of each where they do not.
     Without ``only``, every kind that can happen on this machine."""
     own = _OWN if settings.own_actors_max is None else settings.own_actors_max
-    kinds = tuple(only or (name for name in KINDS if absent_because(name, own) is None))
-    return ChaosPlan(kinds=kinds, hosts=settings.hosts or _HOSTS, own=own, **options)
+    return ChaosPlan(kinds=tuple(only or _possible(own)), hosts=settings.hosts or _HOSTS, own=own, **options)
+
+
+def _possible(own: int) -> tuple[str, ...]:
+    return tuple(name for name in KINDS if absent_because(name, own) is None)
+
+
+def _command(plan: ChaosPlan) -> str:
+    """What somebody else has to type for the same run."""
+    usual = ChaosPlan()
+    kinds = () if plan.kinds == _possible(plan.own) else plan.kinds
+    words = ["ganggpt chaos", f"--rounds {plan.rounds}", f"--seed {plan.seed}", *(f"--only {kind}" for kind in kinds)]
+    words += [f"--actors {plan.actors}"] * (plan.actors != usual.actors)
+    words += [f"--rate {plan.per_s:g}"] * (plan.per_s != usual.per_s)
+    return " ".join(words)
 
 
 def _show(run: ChaosRun, summary: Summary) -> None:
