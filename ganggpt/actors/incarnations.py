@@ -39,9 +39,11 @@ class Incarnations:
         self._live = asyncio.Event()
 
     async def run(self) -> None:
-        """Live. Raises Fenced when another owner took over."""
+        """Live. Raises Fenced when another owner took over, also between two incarnations."""
+        last: int | None = None
         while True:
-            registration, residences = await self._register()
+            registration, residences = await self._register(last)
+            last = registration.epoch
             host = Host(self.name, registration, residences, self._ports, self._options)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -113,14 +115,25 @@ class Incarnations:
         assert self._host is not None
         return self._host
 
-    async def _register(self) -> tuple[Registration, Residences]:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=1),
-            before_sleep=before_sleep_log(log, logging.WARNING),
-        ):
+    async def _register(self, last: int | None) -> tuple[Registration, Residences]:
+        """Take a fresh epoch. A process whose last one was fenced by somebody else must not: its name may be carried by
+        its successor already, which would be fenced in turn. Raises Fenced."""
+        hosts, here = self._ports.hosts, f"{platform.node()}/{os.getpid()}"
+        if last is not None:
+            async for attempt in _while_away():
+                with attempt:
+                    await hosts.beat(last)
+        async for attempt in _while_away():
             with attempt:
-                here = f"{platform.node()}/{os.getpid()}"
-                registration = await self._ports.hosts.register(self.name, self._kind, here, self._node)
-                return registration, residences_of(await self._ports.hosts.routes())
+                registration = await hosts.register(self.name, self._kind, here, self._node)
+                return registration, residences_of(await hosts.routes())
         raise AssertionError("retries without end have ended")
+
+
+def _while_away() -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable),
+        wait=wait_random_exponential(multiplier=0.1, max=1),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )

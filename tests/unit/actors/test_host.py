@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ganggpt.actors.envelope import Envelope, wrap, wrap_view
+from ganggpt.actors.envelope import Envelope, encode_batch, wrap, wrap_view
 from ganggpt.actors.shards import shared_shards
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import KINDS, encode_command, encode_state
@@ -89,6 +89,22 @@ async def test_a_commit_of_unknown_outcome_is_settled_by_a_new_incarnation(runti
     assert reply["ok"]
     assert runtime.database.journaled("npc:mara").count(command) == 1
     assert runtime.host("host:0").epoch > epoch
+
+
+async def test_a_process_that_was_fenced_while_it_was_cut_off_does_not_come_back(runtime: Runtime) -> None:
+    await runtime.ask("npc:mara", Talk("Hello"))
+    incarnations = runtime.fleet.host("host:0")
+    ended = asyncio.create_task(runtime.fleet.ended("host:0"))
+    runtime.journal.appends.append("lost")
+    lost = asyncio.create_task(
+        incarnations.deliver(encode_batch([wrap(new_command_id(), "npc:mara", "player:ava", Give("watch", 1))]))
+    )
+    successor = await runtime.hosts.register("host:0", "shared")  # another process took the name meanwhile
+    await asyncio.wait_for(ended, 10)
+    with pytest.raises(GangGPTError):
+        await lost
+    assert runtime.database.is_live(successor.epoch)
+    assert len(runtime.database.journaled("npc:mara")) == 2
 
 
 async def test_a_fenced_host_answers_nothing_more(runtime: Runtime) -> None:
