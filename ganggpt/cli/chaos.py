@@ -42,7 +42,7 @@ def run_chaos(plan: ChaosPlan, keep_in: Path | None, record: Path | None) -> boo
 
         def tell(number: int, what: str | Round) -> None:
             if isinstance(what, str):
-                progress.update(shown, completed=number - 1, description=what)
+                progress.update(shown, completed=number - 1, description=f"{number}: {KINDS[what].about}")
             elif screen.as_json:
                 screen.json_line(what.line())
             else:

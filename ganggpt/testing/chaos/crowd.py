@@ -109,9 +109,9 @@ class Crowd:
         worst = await asyncio.gather(*(self._probe(actor, over) for actor in actors))
         return [took_s for took_s in worst if took_s is not None]
 
-    async def ask_again(self, samples: Sequence[Sample]) -> int:
-        """Send acked commands once more under their ids; the record compares. Returns how many were answered."""
-        return sum(await asyncio.gather(*map(self._repeat, samples)))
+    async def ask_again(self, samples: Sequence[Sample]) -> None:
+        """Send acked commands once more under their ids; the record compares."""
+        await asyncio.gather(*(self._ask(self._probes, s.answer.to, s.n, s.answer.id) for s in samples))
 
     async def _stream(self, per_s: float) -> None:
         loop = asyncio.get_running_loop()
@@ -132,35 +132,18 @@ class Crowd:
     async def _send(self, actor: str) -> None:
         loop, n = asyncio.get_running_loop(), next(self._numbers)
         sent_s = loop.time()
-        try:
-            answer = await self._ask(self._load, actor, n)
-        except Unavailable:
-            self.tally.refused["hung"] += 1
-            return
-        if answer.ok:
+        answer = await self._ask(self._load, actor, n)
+        if answer is not None:
             self.tally.samples.append(Sample(n, sent_s, loop.time() - sent_s, answer))
-        else:
-            self._refused(answer)
-
-    def _refused(self, answer: Answer) -> None:
-        assert answer.error is not None
-        log.warning("%s said no: %s", answer.to, answer.error)
-        self.tally.refused[answer.error.code] += 1
 
     async def _probe(self, actor: str, over: asyncio.Event) -> float | None:
         loop = asyncio.get_running_loop()
-        worst_s: float | None = None
+        worst_s = 0.0
         while True:
             sent_s = loop.time()
-            try:
-                answer = await self._ask(self._probes, actor, next(self._numbers))
-            except Unavailable:
-                self.tally.refused["hung"] += 1
+            if await self._ask(self._probes, actor, next(self._numbers)) is None:
                 return None
-            if not answer.ok:
-                self._refused(answer)
-                return None
-            worst_s = max(worst_s or 0.0, loop.time() - sent_s)
+            worst_s = max(worst_s, loop.time() - sent_s)
             try:
                 async with asyncio.timeout(_PROBE_EVERY_S):
                     await over.wait()
@@ -168,17 +151,20 @@ class Crowd:
                 continue
             return worst_s
 
-    async def _repeat(self, sample: Sample) -> bool:
-        try:
-            await self._ask(self._probes, sample.answer.to, sample.n, sample.answer.id)
-        except Unavailable:
-            return False
-        return True
-
-    async def _ask(self, server: GameServer, actor: str, n: int, command_id: CommandId | None = None) -> Answer:
+    async def _ask(self, server: GameServer, actor: str, n: int, command_id: CommandId | None = None) -> Answer | None:
+        """Send command ``n``; its ack, written down, or None where it got none (which is counted)."""
         do, arguments = _wish(actor, n)
-        answer = await server.send(actor, do, arguments, command_id=command_id or new_command_id(server.now_s))
-        if answer.ok and answer.reply.get("applied") != 0:  # what changed nothing is not in the journal
+        try:
+            answer = await server.send(actor, do, arguments, command_id=command_id or new_command_id(server.now_s))
+        except Unavailable as hung:
+            log.warning("%s", hung)
+            self.tally.refused["hung"] += 1
+            return None
+        if answer.error is not None:
+            log.warning("%s said no: %s", answer.to, answer.error)
+            self.tally.refused[answer.error.code] += 1
+            return None
+        if answer.reply.get("applied") != 0:  # what changed nothing is not in the journal
             self._record.take(answer)
             server.acked.pop(answer.id, None)  # the record keeps it
         return answer

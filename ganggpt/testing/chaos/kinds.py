@@ -173,10 +173,12 @@ def _pause(word: str, pause_s: float) -> Strike:
 
 
 async def _wake_all(processes: Sequence[psutil.Process], pause_s: float) -> str:
-    await asyncio.sleep(pause_s)
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.resume()
+    try:
+        await asyncio.sleep(pause_s)
+    finally:
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
     return f"paused for {pause_s:g} s"
 
 

@@ -153,15 +153,15 @@ class ChaosRun:
         hit = struck.actors or scene.actors
         probed = scene.dice.sample(list(hit), min(self.plan.probes, len(hit)))
         over = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            probing = tasks.create_task(crowd.probe(probed, over))
-            try:
-                note = await struck.mend()
-                await asyncio.sleep(self.plan.calm_s)
-                await self._world.whole(_WHOLE_S)
-            finally:
-                over.set()
-        return sorted(round(took_s, 4) for took_s in probing.result()), note
+        probing = asyncio.create_task(crowd.probe(probed, over))
+        try:
+            note = await struck.mend()
+            await asyncio.sleep(self.plan.calm_s)
+            await self._world.whole(_WHOLE_S)
+            over.set()
+            return sorted(round(took_s, 4) for took_s in await probing), note
+        finally:
+            probing.cancel()
 
     async def _late_commits(self) -> int:
         """Turns that epochs have written after they were seen dead."""
