@@ -158,6 +158,7 @@ class ChaosRun:
             note = await struck.mend()
             await asyncio.sleep(self.plan.calm_s)
             await self._world.whole(_WHOLE_S)
+            await crowd.quiet(_WHOLE_S)
             over.set()
             return sorted(round(took_s, 4) for took_s in await probing), note
         finally:
