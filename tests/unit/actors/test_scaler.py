@@ -11,12 +11,13 @@ import pytest
 from ganggpt.actors.scaler import Scaler
 from ganggpt.actors.scaling import Goals, Scale
 from ganggpt.actors.shards import shared_shards
+from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Plan, Supervisor
 from ganggpt.domain.npc import Give
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.scale import Wishes
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryShard
+from ganggpt.testing.stores import MemoryClusters, MemoryShard
 from tests.unit.actors.conftest import SHARDS, Runtime
 from tests.unit.actors.test_supervisor import nothing
 
@@ -67,7 +68,8 @@ class World:
         self.runtime, self.table = runtime, scale
         self.fleet: Pretending = runtime.fleet  # type: ignore[assignment]
         self.scaler = Scaler(scale, self.fleet, SCALE)
-        self.supervisor = Supervisor(runtime.hosts, self.fleet, PLAN, nothing, self.scaler)
+        succession = Succession(MemoryClusters(runtime.database), None, PLAN.lease_s)
+        self.supervisor = Supervisor(runtime.hosts, self.fleet, PLAN, succession, nothing, self.scaler)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
