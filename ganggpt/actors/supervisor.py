@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 HOUSE_EVERY_S: Final = 3600.0
 MOVES_A_ROUND: Final = 8
+FRESH_S: Final = 3.0
+"""Longer than bridges need to find a new host (``HostWatch``)."""
 _NOT_NOW = (Unavailable, Moved, CommitUnknown)
 """What a host may say when it cannot do now what the supervisor asks; the next round looks again."""
 
@@ -79,8 +81,8 @@ class Plan:
     """What should run: the number of shared hosts and the actors with a residence of their own.
 
     ``companions_max``: how many companions of players who are online may have one besides. ``lease_s``: how long a host
-    may be silent before it is fenced, by the database's clock. ``scale``: how the number of shared hosts follows the
-    load; None keeps it.
+    may be silent before it is fenced, by the database's clock. ``fresh_s``: how long a host must have lived before it
+    is given shards of others. ``scale``: how the number of shared hosts follows the load; None keeps it.
     """
 
     hosts: int
@@ -89,6 +91,7 @@ class Plan:
     lease_s: float = 10.0
     round_s: float = 1.0
     starts_at_once: int = 2
+    fresh_s: float = 0.0
     scale: Scale | None = None
 
 
@@ -109,7 +112,7 @@ def plan_for(
     """The plan of a world with this cast. What the cast leaves of ``own_actors_max`` is for companions."""
     own = own_residents(residence, cast, own_actors_max)
     companions_max = 0 if residence == "shared" else max(0, own_actors_max - len(own))
-    return Plan(hosts, own, companions_max, lease_s, scale=scale)
+    return Plan(hosts, own, companions_max, lease_s, fresh_s=FRESH_S, scale=scale)
 
 
 class Supervisor:
@@ -131,6 +134,7 @@ class Supervisor:
         self._keep_house = keep_house
         self._scaler = scaler
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._first_seen_s: dict[int, float] = {}
         self._gate = asyncio.Semaphore(plan.starts_at_once)
 
     async def boot(self) -> None:
@@ -196,7 +200,7 @@ class Supervisor:
         leaving = frozenset(
             host.name for host in live if host.node in draining or (host.kind == "shared" and host.name not in shared)
         )
-        wanted = moves(rows, live, leaving, MOVES_A_ROUND)
+        wanted = moves(rows, self._ready(rows, live, leaving), leaving, MOVES_A_ROUND)
         for move in wanted:
             await self._move(move)
         if not wanted:
@@ -204,6 +208,16 @@ class Supervisor:
         if self._scaler is not None and self._scaler.due:
             names = [host.name for host in live if host.kind == "shared"]
             self._later("look at the load", self._scaler.look(names, shared))
+
+    def _ready(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> list[LiveHost]:
+        """The live hosts without those that have just come: bridges find those first, so that the first command for a
+        shard that moved does not wait for that. Where there is no other host, a fresh one will do."""
+        now_s = loop_s()
+        self._first_seen_s = {host.epoch: self._first_seen_s.get(host.epoch, now_s) for host in live}
+        holding = {row.epoch for row in rows}
+        ready = [h for h in live if h.epoch in holding or now_s - self._first_seen_s[h.epoch] >= self._plan.fresh_s]
+        stays = any(host.kind == "shared" and host.name not in leaving for host in ready)
+        return ready if stays else list(live)
 
     @property
     def _hosts_wanted(self) -> int:

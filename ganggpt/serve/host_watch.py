@@ -11,7 +11,8 @@ from prometheus_client.registry import Collector
 
 from ganggpt.errors import GangGPTError
 
-LOOK_S: Final = 5.0
+LOOK_S: Final = 2.0
+"""Also how soon a bridge knows the way to a new host, before it is given shards."""
 _ASK_S: Final = 2.0
 OWN: Final = "own"
 """The label all hosts of one actor share, so that the number of series stays small."""
