@@ -160,14 +160,16 @@ class Supervisor:
         house_at_s = 0.0
         try:
             while True:
+                pause_s = self._plan.round_s
                 try:
-                    await self.round()
+                    if await self.round():
+                        pause_s = 0
                     if loop_s() >= house_at_s:
                         await self._keep_house()
                         house_at_s = loop_s() + HOUSE_EVERY_S
                 except Unavailable as away:
                     log.warning("supervisor waits: %s", away)
-                await asyncio.sleep(self._plan.round_s)
+                await asyncio.sleep(pause_s)
         finally:
             await self.close()
 
@@ -178,8 +180,9 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def round(self) -> None:
-        """One look: fence the silent, give orphans a home, start what is missing, move what should be elsewhere."""
+    async def round(self) -> bool:
+        """One look: fence the silent, give orphans a home, start what is missing, move what should be elsewhere.
+        Whether the next one is urgent: shards are still to leave a node that will be gone."""
         for gone in await self._hosts.fence_stale(self._plan.lease_s):
             log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
             if gone.cluster == self._hosts.cluster:
@@ -192,7 +195,7 @@ class Supervisor:
         rows = await self._hosts.routes()
         if role.heirs:
             await self._bequeath(rows, live, role.heirs)
-            return
+            return False
         draining = await self._fleet.draining_nodes()
         shared = self._shared_hosts(self._hosts_wanted, live, draining)
         self._start_missing(rows, live, shared)
@@ -201,13 +204,14 @@ class Supervisor:
             host.name for host in live if host.node in draining or (host.kind == "shared" and host.name not in shared)
         )
         wanted = moves(rows, self._ready(rows, live, leaving), leaving, MOVES_A_ROUND)
-        for move in wanted:
-            await self._move(move)
+        moved = [await self._move(move) for move in wanted]
         if not wanted:
             self._end_empty(rows, live, leaving)
         if self._scaler is not None and self._scaler.due:
             names = [host.name for host in live if host.kind == "shared"]
             self._later("look at the load", self._scaler.look(names, shared))
+        going = {host.name for host in live if host.node in draining}
+        return any(move.giver in going and done for move, done in zip(wanted, moved, strict=True))
 
     def _ready(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> list[LiveHost]:
         """The live hosts without those that have just come: bridges find those first, so that the first command for a
