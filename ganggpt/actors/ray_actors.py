@@ -266,7 +266,7 @@ class RayFleet(Fleet):
         await self._ask(name, "take_back", actor)
 
     async def stats(self, name: str) -> Mapping[str, Any]:
-        """See Fleet."""
+        """What a host counts. Raises Unavailable."""
         return await self._calls.stats(name)
 
     async def draining_nodes(self) -> frozenset[str]:

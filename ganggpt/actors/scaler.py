@@ -20,7 +20,7 @@ ANSWER_S: Final = 1.5
 
 
 class Stats(Protocol):
-    """Whoever can ask a host for its counts; every Fleet can."""
+    """Whoever can ask a host for its counts."""
 
     async def stats(self, name: str) -> Mapping[str, Any]:
         """The counts of a host. Raises Unavailable."""

@@ -67,10 +67,6 @@ class Fleet(Protocol):
         """Let a host put an actor back into its hash shard; it holds both. Raises as ``hand_over``."""
         ...
 
-    async def stats(self, name: str) -> Mapping[str, Any]:
-        """What a host counts. Raises Unavailable."""
-        ...
-
     async def draining_nodes(self) -> frozenset[str]:
         """Nodes that will be gone soon."""
         ...

@@ -58,7 +58,7 @@ class LocalFleet:
         await self.host(name).take_back(actor)
 
     async def stats(self, name: str) -> Mapping[str, Any]:
-        """See Fleet."""
+        """What a host counts. Raises Unavailable."""
         return await self.host(name).stats()
 
     async def draining_nodes(self) -> frozenset[str]:

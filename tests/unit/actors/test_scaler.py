@@ -19,7 +19,7 @@ from ganggpt.persistence.scale import Wishes
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryShard
 from tests.unit.actors.conftest import SHARDS, Runtime
-from tests.unit.actors.test_supervisor import nothing
+from tests.unit.actors.test_supervisor import nothing, nowhere
 
 MARA = "npc:mara"
 SCALE = Scale(least=2, most=4, goals=Goals(turns_per_s=100), idle_s=0.05, bad_looks=2, look_s=0.01)
@@ -68,7 +68,7 @@ class World:
         self.runtime, self.table = runtime, scale
         self.fleet: Pretending = runtime.fleet  # type: ignore[assignment]
         self.scaler = Scaler(scale, self.fleet, SCALE)
-        succession = Succession(MemoryClusters(runtime.database), None, PLAN.lease_s)
+        succession = Succession(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
         self.supervisor = Supervisor(runtime.hosts, self.fleet, PLAN, succession, nothing, self.scaler)
         self._running: asyncio.Task[None] | None = None
 
