@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -56,13 +56,17 @@ class System(Protocol):
 
 
 class GangGPT:
-    """The real thing, as ``ganggpt up`` starts it, with its own embedded stores in ``data_dir``, which stays."""
+    """The real thing, as ``ganggpt up`` starts it, with its own embedded stores in ``data_dir``, which stays.
+
+    ``settings``: variables of its settings file; nothing else is set.
+    """
 
     name = "ganggpt"
     absent_because = None
 
-    def __init__(self, world: Path, data_dir: Path, logs: Path) -> None:
+    def __init__(self, world: Path, data_dir: Path, logs: Path, settings: Mapping[str, str] | None = None) -> None:
         self._world, self._data_dir, self._logs = world, data_dir, logs
+        self._settings = settings or {}
         self._child: Child | None = None
         self.ready_s = 0.0
         """From the start of the process to the first answered command, of the last start."""
@@ -76,10 +80,11 @@ class GangGPT:
 
     async def start(self) -> Address:
         """See System."""
-        empty = self._data_dir.parent / "no-settings.env"
-        empty.parent.mkdir(parents=True, exist_ok=True)
-        empty.touch()
-        options = ["--json", "--world", str(self._world), "--data-dir", str(self._data_dir), "--env-file", str(empty)]
+        settings = self._data_dir.parent / "settings.env"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
+        options = ["--json", "--world", str(self._world), "--data-dir", str(self._data_dir)]
+        options += ["--env-file", str(settings)]
         argv = python("ganggpt.cli", "up", "--port", str(free_port()), "--dashboard-port", "0", *options)
         self._child = Child(self.name, argv, self._logs / "ganggpt.log", {"RAY_AUTH_MODE": "disabled"})
         began_s = time.perf_counter()

@@ -198,6 +198,34 @@ class Settings(BaseSettings):
         None, ge=1, le=1024,
         **_setting("GANGGPT_HOSTS", _RUNTIME, "Shared hosts; unset is half the CPUs, at least 2.", "1 to 1024"),
     )  # fmt: skip
+    hosts_max: int | None = Field(
+        None, ge=1, le=1024,
+        **_setting(
+            "GANGGPT_HOSTS_MAX", _RUNTIME, "Most shared hosts under load; unset is one a CPU, at least GANGGPT_HOSTS.",
+            "1 to 1024",
+        ),
+    )  # fmt: skip
+    hosts_idle_s: float = Field(
+        300.0, ge=1, le=86_400,
+        **_setting(
+            "GANGGPT_HOSTS_IDLE", _RUNTIME, "A shared host ends when fewer have been enough for so long.",
+            "seconds, 1 to 86400",
+        ),
+    )  # fmt: skip
+    host_turns: int = Field(
+        6000, ge=1, le=1_000_000,
+        **_setting(
+            "GANGGPT_HOST_TURNS", _RUNTIME, "Turns a second a shared host should carry; over it hosts are added.",
+            "1 to 1000000",
+        ),
+    )  # fmt: skip
+    host_cpus: float = Field(
+        0.5, ge=0.01, le=64,
+        **_setting(
+            "GANGGPT_HOST_CPUS", _RUNTIME, "CPUs a shared host asks Ray for; one that finds none makes Ray add a node.",
+            "0.01 to 64",
+        ),
+    )  # fmt: skip
     cluster: str = Field(
         "local", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
         **_setting(

@@ -308,6 +308,19 @@ class WorldRejected(GangGPTError):
         return "\n".join(map(str, self.problems))
 
 
+class NotRunning(GangGPTError):
+    """A command needs a running world, and there is none where it looked."""
+
+    code = "not_running"
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"no world runs in {self.where}; start it with `ganggpt up`, or name its database in DATABASE_URL"
+
+
 class StartFailed(GangGPTError):
     """A part of the runtime did not come up; ``fix`` says what the owner can do."""
 

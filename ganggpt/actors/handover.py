@@ -29,6 +29,9 @@ WAITING_MAX: Final = 4096
 LOOK_GAP_S: Final = 0.01
 """Least time between two looks at the table because of commands that seemed misdirected."""
 
+GIVEN_S: Final = 2.0
+"""A host that gave a shard away sends its commands on for so long without a look at the table."""
+
 Waiting = tuple[Envelope, Delivery, int]
 
 
@@ -46,6 +49,16 @@ class Freeze:
         return actor == self.actor or shard in self.shards
 
 
+class Given:
+    """A shard that was handed over: to whom, until when that is remembered, and the commands that were sent on."""
+
+    __slots__ = ("heir", "sent_on", "until_s")
+
+    def __init__(self, heir: str, until_s: float) -> None:
+        self.heir, self.until_s = heir, until_s
+        self.sent_on: set[bytes] = set()
+
+
 class HandOver:
     """Owns what is frozen at the moment and the commands that wait for it; one freeze at a time."""
 
@@ -54,6 +67,7 @@ class HandOver:
         self._one_at_a_time = asyncio.Lock()
         self._freeze: Freeze | None = None
         self._strays: list[Waiting] = []
+        self._given: dict[str, Given] = {}
         self._look = asyncio.Event()
 
     @property
@@ -69,6 +83,10 @@ class HandOver:
         """Keep a command that cannot run now: until a freeze ends, or until a look at the table says whose it is."""
         freeze = self._freeze
         frozen = freeze is not None and freeze.covers(envelope.to, shard)
+        heir = None if frozen else self._heir_of(shard, envelope.id)
+        if heir is not None:
+            delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to, heir)))
+            return
         queue = freeze.waiting if freeze is not None and frozen else self._strays
         if len(queue) >= WAITING_MAX:
             full = Overloaded("the queue of commands for shards that move", WAITING_MAX)
@@ -129,6 +147,7 @@ class HandOver:
                         self._freeze = None
                     known = heir if cluster == host.ports.hosts.cluster else None
                     host.outbox.forget(leaving)
+                    self._remember(leaving, known)
                 except Unavailable:
                     self._thaw(freeze)
                     raise
@@ -209,6 +228,26 @@ class HandOver:
 
     async def _commit(self, freeze: Freeze) -> None:
         await self._host.committer.durable(max((a.written for a in freeze.activations.values()), default=0))
+
+    def _remember(self, given: Collection[str], heir: str | None) -> None:
+        """Commands for these shards come for a while yet, from all who have not heard. A host of another cluster is
+        reached by its bridge alone, so there the table is asked."""
+        now_s = loop_s()
+        self._given = {shard: known for shard, known in self._given.items() if known.until_s > now_s}
+        if heir is not None:
+            self._given.update({shard: Given(heir, now_s + GIVEN_S) for shard in given})
+
+    def _heir_of(self, shard: str, command_id: bytes) -> str | None:
+        """Whom this host gave a shard to just now. A command that comes back was not taken there: then the shard is
+        elsewhere by now (or here again), and the table is asked."""
+        known = self._given.get(shard)
+        if known is None or known.until_s <= loop_s():
+            return None
+        if command_id in known.sent_on:
+            del self._given[shard]
+            return None
+        known.sent_on.add(command_id)
+        return known.heir
 
     def _thaw(self, freeze: Freeze) -> None:
         """Go on as before the freeze."""

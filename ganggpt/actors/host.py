@@ -24,6 +24,7 @@ from ganggpt.actors.delivery import Delivery
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.flusher import Flusher
 from ganggpt.actors.handover import HandOver
+from ganggpt.actors.load import Load
 from ganggpt.actors.outbox import Outbox
 from ganggpt.actors.passivation import Passivation
 from ganggpt.actors.ports import CommandPort
@@ -78,6 +79,7 @@ class HostOptions:
     sweep_s: float = 5.0
     reminder_s: float = 0.5
     delivery_s: float = 15.0
+    look_s: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ class Host:
         self.flusher = Flusher(self)
         self.passivation = Passivation(self)
         self.handover = HandOver(self)
+        self.load = Load(self)
 
     def now_s(self) -> float:
         """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
@@ -176,6 +179,7 @@ class Host:
                 tasks.create_task(self.flusher.run())
                 tasks.create_task(self.passivation.run())
                 tasks.create_task(self.handover.run())
+                tasks.create_task(self.load.run())
                 tasks.create_task(self._announce())
                 tasks.create_task(self._beat())
         except BaseExceptionGroup as group:
@@ -231,6 +235,7 @@ class Host:
 
         Raises Fenced, CommitUnknown or Unavailable when it ended or stalled meanwhile: then the outcome is unknown.
         """
+        arrived_s = loop_s()
         delivery = Delivery(len(envelopes))
         for slot, envelope in enumerate(envelopes):
             self.accept(envelope, delivery, slot)
@@ -242,6 +247,7 @@ class Host:
             raise Unavailable(f"an answer of host {self.name}") from None
         if self.committer.failed is not None:
             raise self.committer.failed
+        self.load.answered(arrived_s)
         return delivery.replies
 
     def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:

@@ -101,6 +101,7 @@ class Incarnations:
             "hot": len(host.hot),
             "waking": host.waker.waking,
             "letters_waiting": len(host.outbox),
+            **host.load.told(),
             **asdict(host.counts),
         }
 

@@ -44,22 +44,28 @@ class HostSpec:
         if kind == "shared":
             return replace(self, name=name, kind=kind)
         pool = replace(self.pool, min_size=0, max_size=2)
-        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0)
+        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0, look_s=2.0)
         return replace(self, name=name, kind=kind, pool=pool, options=options)
 
 
 async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
-    """Connect to the stores and read the world."""
+    """Connect to the stores and read the world. A shared host is given thousands of actors as soon as it lives, so its
+    connections are open and warm by then."""
+    shared = spec.kind == "shared"
+    open_now = spec.pool.max_size if shared else spec.pool.min_size
     # A host that froze inside a transaction holds its own row: without a bound nobody could take over from it.
-    pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
+    pool = await open_pool(spec.dsn, replace(spec.pool, min_size=open_now, idle_in_transaction_s=SILENT_S_MAX))
     hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)
     cache = open_cache(spec.redis_url)
     pushes = PostgresPushes(pool, spec.redis_url)
     forward = Forwarder(PostgresClusters(pool, spec.cluster).key_of, RouterOptions().call_s)
     peers = Router(call, lambda: load_routes(hosts), forward=forward)
+    journal = PostgresJournal(pool, spec.name)
+    if shared:
+        await journal.warm()
     return HostPorts(
-        journal=PostgresJournal(pool, spec.name),
+        journal=journal,
         hosts=hosts,
         flush=PostgresFlush(pool),
         peers=peers,

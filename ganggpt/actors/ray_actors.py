@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+import psutil
 import ray
 from ray._private.state import state
 from ray.actor import ActorHandle
@@ -22,7 +25,9 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from ganggpt.actors.forward import bridge_answers
 from ganggpt.actors.incarnations import Incarnations
+from ganggpt.actors.load import WINDOW_S
 from ganggpt.actors.opening import SILENT_S_MAX, HostSpec, open_host_ports
+from ganggpt.actors.scaler import Scaler
 from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_run
 from ganggpt.domain.ids import kind_of
@@ -31,6 +36,7 @@ from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.partitions import ensure_partitions
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.scale import PostgresScale
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +44,25 @@ NAMESPACE: Final = "ganggpt"
 SUPERVISOR: Final = "supervisor"
 START_S: Final = 60.0
 CALL_S: Final = 20.0
+
+
+class ProcessUse:
+    """What this process uses: the share of one CPU since some seconds, and its resident memory."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, float]] = deque([(time.monotonic(), time.process_time())])
+
+    def told(self) -> dict[str, float]:
+        """Both by name."""
+        now_s, cpu_s = time.monotonic(), time.process_time()
+        marks = self._marks
+        while len(marks) > 1 and now_s - marks[1][0] >= WINDOW_S:
+            marks.popleft()
+        since_s, before_s = marks[0]
+        if now_s - marks[-1][0] >= 1.0:  # whoever asks more often gets the share since the same moment
+            marks.append((now_s, cpu_s))
+        share = (cpu_s - before_s) / (now_s - since_s) if now_s > since_s else 0.0
+        return {"cpu": share, "memory_bytes": psutil.Process().memory_info().rss}
 
 
 class _HostProcess:
@@ -48,6 +73,7 @@ class _HostProcess:
         # Ray runs the constructor of an async actor on its loop, so a restarted host lives before anybody calls it.
         loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[Incarnations] = loop.create_future()
+        self._process = ProcessUse()
         self._life = loop.create_task(self._live(spec))
 
     async def deliver(self, batch: bytes) -> bytes:
@@ -59,8 +85,8 @@ class _HostProcess:
         return await (await self._opened).stats()
 
     async def stats(self) -> dict[str, Any]:
-        """Counts of this host."""
-        return await (await self._opened).stats()
+        """Counts of this host, and what its process uses."""
+        return {**await (await self._opened).stats(), **self._process.told()}
 
     async def refresh(self) -> None:
         """The supervisor changed this host's shards."""
@@ -239,6 +265,10 @@ class RayFleet(Fleet):
         """See Fleet."""
         await self._ask(name, "take_back", actor)
 
+    async def stats(self, name: str) -> Mapping[str, Any]:
+        """What a host counts. Raises Unavailable."""
+        return await self._calls.stats(name)
+
     async def draining_nodes(self) -> frozenset[str]:
         """See Fleet."""
         # Not a public API: Ray tells nobody else that a node is draining, and a node must be left before it is gone.
@@ -277,7 +307,9 @@ class SupervisorActor:
             succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
             house = partial(ensure_partitions, pool)
             hosts = PostgresHosts(pool, cluster=spec.cluster)
-            supervisor = Supervisor(hosts, RayFleet(spec, RayCalls()), plan, succession, house)
+            fleet = RayFleet(spec, RayCalls())
+            scaler = None if plan.scale is None else Scaler(PostgresScale(pool, spec.cluster), fleet, plan.scale)
+            supervisor = Supervisor(hosts, fleet, plan, succession, house, scaler)
             await supervisor.boot()
             self._booted.set_result(None)
             await supervisor.run()

@@ -15,6 +15,8 @@ from typing import Any, Final, Protocol
 from ganggpt.actors.balance import Move, bequests, moves, spread
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing import residences_of
+from ganggpt.actors.scaler import Scaler
+from ganggpt.actors.scaling import Scale, names_wanted
 from ganggpt.actors.shards import shared_shard
 from ganggpt.actors.succession import Role, Succession
 from ganggpt.errors import CommitUnknown, Moved, StartFailed, Unavailable
@@ -26,6 +28,8 @@ HOUSE_EVERY_S: Final = 3600.0
 BLIND_GRACE_S: Final = 5.0
 """After the database was away nobody is fenced for so long: all were silent, and come back one by one."""
 MOVES_A_ROUND: Final = 8
+FRESH_S: Final = 3.0
+"""Longer than bridges need to find a new host (``HostWatch``)."""
 _NOT_NOW = (Unavailable, Moved, CommitUnknown)
 """What a host may say when it cannot do now what the supervisor asks; the next round looks again."""
 
@@ -75,7 +79,8 @@ class Plan:
     """What should run: the number of shared hosts and the actors with a residence of their own.
 
     ``companions_max``: how many companions of players who are online may have one besides. ``lease_s``: how long a host
-    may be silent before it is fenced, by the database's clock.
+    may be silent before it is fenced, by the database's clock. ``fresh_s``: how long a host must have lived before it
+    is given shards of others. ``scale``: how the number of shared hosts follows the load; None keeps it.
     """
 
     hosts: int
@@ -84,6 +89,8 @@ class Plan:
     lease_s: float = 10.0
     round_s: float = 1.0
     starts_at_once: int = 2
+    fresh_s: float = 0.0
+    scale: Scale | None = None
 
 
 def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> tuple[str, ...]:
@@ -97,16 +104,13 @@ def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> t
     return tuple(ranked if residence == "own" else ranked[:own_actors_max])
 
 
-def plan_for(residence: str, cast: Sequence[str], *, hosts: int, own_actors_max: int, lease_s: float) -> Plan:
+def plan_for(
+    residence: str, cast: Sequence[str], *, hosts: int, own_actors_max: int, lease_s: float, scale: Scale | None = None
+) -> Plan:
     """The plan of a world with this cast. What the cast leaves of ``own_actors_max`` is for companions."""
     own = own_residents(residence, cast, own_actors_max)
     companions_max = 0 if residence == "shared" else max(0, own_actors_max - len(own))
-    return Plan(hosts, own, companions_max, lease_s)
-
-
-def host_names(count: int) -> list[str]:
-    """Names of the shared hosts of a plan."""
-    return [f"host:{n}" for n in range(count)]
+    return Plan(hosts, own, companions_max, lease_s, fresh_s=FRESH_S, scale=scale)
 
 
 class Supervisor:
@@ -119,13 +123,16 @@ class Supervisor:
         plan: Plan,
         succession: Succession,
         keep_house: Callable[[], Awaitable[object]],
+        scaler: Scaler | None = None,
     ) -> None:
         self._hosts = hosts
         self._fleet = fleet
         self._plan = plan
         self._succession = succession
         self._keep_house = keep_house
+        self._scaler = scaler
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._first_seen_s: dict[int, float] = {}
         self._gate = asyncio.Semaphore(plan.starts_at_once)
         self._fences_from_s = 0.0
 
@@ -136,11 +143,15 @@ class Supervisor:
         """
         await self._succession.begin()
         await self._settle_residences()
-        shared = host_names(self._plan.hosts)
+        if self._scaler is not None:
+            await self._scaler.recall()
+        live = [host for host in await self._hosts.alive() if host.cluster == self._hosts.cluster]
+        shared = self._shared_hosts(self._plan.hosts, live, frozenset())
         started = await asyncio.gather(*(self._start(name, "shared") for name in shared), return_exceptions=True)
-        for failed in started:
-            if isinstance(failed, BaseException):
-                raise failed
+        failed = [error for error in started if isinstance(error, BaseException)]
+        # The others are started by ``run``, once there is a node for them.
+        if len(failed) == len(started):
+            raise failed[0]
         await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
 
     async def run(self) -> None:
@@ -148,15 +159,17 @@ class Supervisor:
         house_at_s = 0.0
         try:
             while True:
+                pause_s = self._plan.round_s
                 try:
-                    await self.round()
+                    if await self.round():
+                        pause_s = 0
                     if loop_s() >= house_at_s:
                         await self._keep_house()
                         house_at_s = loop_s() + HOUSE_EVERY_S
                 except Unavailable as away:
                     log.warning("supervisor waits: %s", away)
                     self._fences_from_s = loop_s() + BLIND_GRACE_S
-                await asyncio.sleep(self._plan.round_s)
+                await asyncio.sleep(pause_s)
         finally:
             await self.close()
 
@@ -167,8 +180,9 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def round(self) -> None:
-        """One look: fence the silent, give orphans a home, start what is missing, move what should be elsewhere."""
+    async def round(self) -> bool:
+        """One look: fence the silent, give orphans a home, start what is missing, move what should be elsewhere.
+        Whether the next one is urgent: shards are still to leave a node that will be gone."""
         if loop_s() >= self._fences_from_s:
             await self._fence_silent()
         role = await self._succession.look(await self._hosts.alive())
@@ -179,15 +193,43 @@ class Supervisor:
         rows = await self._hosts.routes()
         if role.heirs:
             await self._bequeath(rows, live, role.heirs)
-            return
-        self._start_missing(rows, live)
+            return False
+        draining = await self._fleet.draining_nodes()
+        shared = self._shared_hosts(self._hosts_wanted, live, draining)
+        self._start_missing(rows, live, shared)
         await self._house_companions(rows, live)
-        leaving = await self._leaving(live)
-        wanted = moves(rows, live, leaving, MOVES_A_ROUND)
-        for move in wanted:
-            await self._move(move)
+        leaving = frozenset(
+            host.name for host in live if host.node in draining or (host.kind == "shared" and host.name not in shared)
+        )
+        wanted = moves(rows, self._ready(rows, live, leaving), leaving, MOVES_A_ROUND)
+        moved = [await self._move(move) for move in wanted]
         if not wanted:
             self._end_empty(rows, live, leaving)
+        if self._scaler is not None and self._scaler.due:
+            names = [host.name for host in live if host.kind == "shared"]
+            self._later("look at the load", self._scaler.look(names, shared))
+        going = {host.name for host in live if host.node in draining}
+        return any(move.giver in going and done for move, done in zip(wanted, moved, strict=True))
+
+    def _ready(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> list[LiveHost]:
+        """The live hosts without those that have just come: bridges find those first, so that the first command for a
+        shard that moved does not wait for that. Where there is no other host, a fresh one will do."""
+        now_s = loop_s()
+        self._first_seen_s = {host.epoch: self._first_seen_s.get(host.epoch, now_s) for host in live}
+        holding = {row.epoch for row in rows}
+        ready = [h for h in live if h.epoch in holding or now_s - self._first_seen_s[h.epoch] >= self._plan.fresh_s]
+        stays = any(host.kind == "shared" and host.name not in leaving for host in ready)
+        return ready if stays else list(live)
+
+    @property
+    def _hosts_wanted(self) -> int:
+        return self._plan.hosts if self._scaler is None else self._scaler.wanted
+
+    def _shared_hosts(self, count: int, live: Sequence[LiveHost], draining: Collection[str]) -> list[str]:
+        """Names of the shared hosts to have; in the place of one whose node will be gone another one is wanted."""
+        shared = [host for host in live if host.kind == "shared"]
+        going = {host.name for host in shared if host.node in draining}
+        return names_wanted(count, [host.name for host in shared], going)
 
     async def _end_overdue(self, overdue: Sequence[LiveHost]) -> None:
         """Fence hosts of other clusters that had their time and hold shards still; those that hold none may stay."""
@@ -224,34 +266,38 @@ class Supervisor:
                 self._later(f"refresh {name}", self._fleet.refresh(name))
         return live
 
-    def _start_missing(self, rows: Sequence[RouteRow], live: Sequence[LiveHost]) -> None:
+    def _start_missing(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], shared: Sequence[str]) -> None:
         running = {host.name for host in live}
-        wanted = dict.fromkeys(host_names(self._plan.hosts), "shared")
+        wanted = dict.fromkeys(shared, "shared")
         wanted |= {row.shard: "own" for row in rows if row.residence == "own"}
         for name, kind in wanted.items():
             if name not in running:
                 self._later(f"start {name}", self._start(name, kind))
+        self._forget_starts(running | wanted.keys())
+
+    def _forget_starts(self, but: Collection[str]) -> None:
+        """Shared hosts that were wanted, wait for a node to this moment and are not wanted any more."""
+        for task in [name for name in self._tasks if name.startswith("start host:")]:
+            name = task.removeprefix("start ")
+            if name not in but:
+                self._tasks[task].cancel()
+                self._later(f"stop {name}", self._fleet.stop(name))
 
     async def _start(self, name: str, kind: str) -> None:
+        if kind == "shared":
+            # May wait minutes for a node, which must keep nobody else from starting.
+            await self._fleet.start(name, kind)
+            return
         async with self._gate:
             await self._fleet.start(name, kind)
 
-    async def _leaving(self, live: Sequence[LiveHost]) -> frozenset[str]:
-        """Hosts to be emptied: they are more than wanted, or their node will be gone soon."""
-        draining = await self._fleet.draining_nodes()
-        wanted = set(host_names(self._plan.hosts))
-        return frozenset(
-            host.name for host in live if host.node in draining or (host.kind == "shared" and host.name not in wanted)
-        )
-
     def _end_empty(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> None:
-        """End the processes of hosts that were emptied; those still wanted start again on another node."""
+        """End the processes of hosts that were emptied; those of one actor start again on another node."""
         holding = {row.epoch for row in rows}
-        wanted = set(host_names(self._plan.hosts))
         for host in live:
             if host.name not in leaving or host.epoch in holding:
                 continue
-            if host.kind == "own" or host.name in wanted:
+            if host.kind == "own":
                 self._later(f"restart {host.name}", self._fleet.restart(host.name, host.kind))
             else:
                 self._later(f"stop {host.name}", self._fleet.stop(host.name))

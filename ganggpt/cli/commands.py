@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from ganggpt.cli import chaos as faults
-from ganggpt.cli import clusters, running, shows, worlds
+from ganggpt.cli import clusters, running, scale, shows, worlds
 from ganggpt.cli import sim as simulation
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
 from ganggpt.cli.screen import screen
@@ -75,6 +75,25 @@ def migrate(
     """Bring the database to the schema of this program."""
     settings = settings_from(env_file, data_dir=data_dir)
     screen.result({"schema": asyncio.run(worlds.migrate_database(settings))})
+
+
+@app.command("scale")
+def scale_hosts(  # noqa: PLR0913 - each argument is an option
+    count: Annotated[int | None, typer.Argument(help="Run exactly so many shared hosts, whatever the load.")] = None,
+    *,
+    least: Annotated[int | None, typer.Option("--min", help="Never fewer shared hosts.")] = None,
+    most: Annotated[int | None, typer.Option("--max", help="Never more shared hosts.")] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Follow the load again, within the bounds of the settings.")
+    ] = False,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show the hosts of a running world with their load, or say how many shared hosts there should be."""
+    wish = scale.wish_of(count, least, most, auto=auto)
+    scale.show(asyncio.run(scale.look(settings_from(env_file, data_dir=data_dir), wish)))
 
 
 @app.command()

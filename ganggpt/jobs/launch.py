@@ -20,7 +20,7 @@ import psutil
 
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
-from ganggpt.jobs.plan import host_count, plan_of, ray_slots, this_machine
+from ganggpt.jobs.plan import plan_of, ray_slots, scale_of, this_machine
 from ganggpt.jobs.ray_cluster import GCS, GCS_RETURNS, LocalHead, RayThread, end_strays, join_cluster
 from ganggpt.jobs.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.jobs.stores import StoreAddresses, Stores, ensure_world, pool_options, prepare_database
@@ -241,13 +241,14 @@ class Runtime:
     def _host_spec(self, addresses: StoreAddresses, ports: WorldPorts) -> HostSpec:
         from ganggpt.actors.opening import HostSpec
 
-        processes = host_count(self._settings, self._machine) + 2
+        processes = scale_of(self._settings, self._machine).most + 2
         return HostSpec(
             dsn=addresses.dsn,
             redis_url=addresses.redis_url,
             cluster=self._settings.cluster,
             bridge=self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge",
             pool=pool_options(self._settings, processes),
+            shared_cpus=self._settings.host_cpus,
             log_level=self._settings.log_level.upper(),
         )
 
@@ -260,7 +261,7 @@ class Runtime:
             addresses.redis_url,
             token,
             replicas=max(1, self._machine.cpus // 2),
-            processes=host_count(self._settings, self._machine) + 2,
+            processes=scale_of(self._settings, self._machine).most + 2,
         )
 
     def _run(self, ray_address: str, ports: WorldPorts) -> Run:

@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 
+from ganggpt.actors.scaling import Goals, Scale
 from ganggpt.actors.supervisor import Plan, plan_for
 from ganggpt.config import Settings
 
@@ -48,6 +49,14 @@ def host_count(settings: Settings, machine: Machine) -> int:
     return settings.hosts or max(_HOSTS_MIN, machine.cpus // 2)
 
 
+def scale_of(settings: Settings, machine: Machine) -> Scale:
+    """How the number of shared hosts follows the load: up to as many as there are CPUs, unless set. ``machine``: where
+    a local world runs; of a cluster it says nothing, so there the bound has to be set."""
+    least = host_count(settings, machine)
+    most = max(least, settings.hosts_max or machine.cpus)
+    return Scale(least, most, Goals(turns_per_s=settings.host_turns), settings.hosts_idle_s)
+
+
 def own_actors_max(settings: Settings, machine: Machine) -> int:
     """Processes of their own under ``auto``: as set, else 8 % of memory, at most two a CPU."""
     if settings.own_actors_max is not None:
@@ -63,9 +72,10 @@ def plan_of(settings: Settings, machine: Machine, cast: Sequence[str]) -> Plan:
         hosts=host_count(settings, machine),
         own_actors_max=own_actors_max(settings, machine),
         lease_s=settings.lease_s,
+        scale=scale_of(settings, machine),
     )
 
 
 def ray_slots(settings: Settings, machine: Machine) -> int:
     """Logical CPUs of the local Ray node: enough that everything of any plan can be placed, whatever the cores."""
-    return math.ceil(host_count(settings, machine)) + machine.cpus + _SLOTS_SPARE
+    return math.ceil(scale_of(settings, machine).most * settings.host_cpus) + machine.cpus + _SLOTS_SPARE

@@ -7,6 +7,7 @@ the host's epoch. A take-over marks the row dead first, so it waits for a commit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -262,6 +263,20 @@ class PostgresJournal:
         self._pool = pool
         self._host = host
         self._timeout_s = timeout_s
+
+    async def warm(self) -> None:
+        """Prepare the hot statements on every connection that is open, so that no command of a fresh host waits for
+        that. Writes nothing: no host has the epoch 0. Raises Unavailable."""
+        nothing = Batch()
+        with database_may_be_away():
+            async with AsyncExitStack() as held:
+                for _ in range(self._pool.get_size()):
+                    connection = await held.enter_async_context(self._pool.acquire(timeout=self._timeout_s))
+                    await connection.fetch(_SNAPSHOTS_OF, [], timeout=self._timeout_s)
+                    await connection.fetch(_SUFFIX_OF, [], [], timeout=self._timeout_s)
+                    await connection.fetch(APPEND, 0, *nothing.turns, timeout=self._timeout_s)
+                    wishes = (*nothing.turns, *nothing.wish_columns())
+                    await connection.fetch(APPEND_WITH_WISHES, 0, *wishes, timeout=self._timeout_s)
 
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
         """See Journal."""

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from ganggpt.actors.opening import HostSpec
 from ganggpt.config import read_settings
 from ganggpt.errors import ConfigInvalid
-from ganggpt.jobs.plan import host_count, own_actors_max, this_machine
+from ganggpt.jobs.plan import own_actors_max, scale_of, this_machine
 from ganggpt.jobs.stores import redis_url
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
@@ -115,19 +115,21 @@ def app(args: Mapping[str, str]) -> serve.Application:
         raise ConfigInvalid("GANGGPT_TOKEN", "it is not set", "Give the bridge its token as a secret.")
     replicas = int(args.get("replicas", "1"))
     machine = this_machine()
-    hosts = host_count(settings, machine)
+    scale = scale_of(settings, machine)
     dsn, cache_url = settings.database_url.get_secret_value(), redis_url(settings)
     token = settings.token.get_secret_value()
-    spec = bridge_spec(settings, dsn, cache_url, token, replicas=replicas, processes=replicas + hosts + 1)
+    spec = bridge_spec(settings, dsn, cache_url, token, replicas=replicas, processes=replicas + scale.most + 1)
     host = HostSpec(
         dsn,
         cache_url,
         cluster=settings.cluster,
         bridge=settings.bridge_url,
         pool=spec.pool,
+        shared_cpus=settings.host_cpus,
         log_level=spec.log_level,
     )
-    starts = WorldStart(host, hosts, settings.residence, own_actors_max(settings, machine), settings.lease_s)
+    own = own_actors_max(settings, machine)
+    starts = WorldStart(host, scale.least, settings.residence, own, settings.lease_s, scale)
     return _bound(replace(spec, starts=starts))
 
 

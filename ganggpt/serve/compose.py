@@ -17,6 +17,7 @@ from ganggpt.actors.opening import HostSpec
 from ganggpt.actors.ray_actors import RayCalls, start_supervisor
 from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
+from ganggpt.actors.scaling import Scale
 from ganggpt.actors.supervisor import plan_for
 from ganggpt.config import Settings
 from ganggpt.domain.kinds import KINDS
@@ -47,6 +48,7 @@ class WorldStart:
     residence: str
     own_actors_max: int
     lease_s: float
+    scale: Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ def _start_world(starts: WorldStart, cast: Sequence[str]) -> None:
         hosts=starts.hosts,
         own_actors_max=starts.own_actors_max,
         lease_s=starts.lease_s,
+        scale=starts.scale,
     )
     start_supervisor(starts.host, plan)
 

@@ -11,7 +11,8 @@ from prometheus_client.registry import Collector
 
 from ganggpt.errors import GangGPTError
 
-LOOK_S: Final = 5.0
+LOOK_S: Final = 2.0
+"""Also how soon a bridge knows the way to a new host, before it is given shards."""
 _ASK_S: Final = 2.0
 OWN: Final = "own"
 """The label all hosts of one actor share, so that the number of series stays small."""
@@ -27,9 +28,17 @@ SHOWN: Final[Mapping[str, str]] = {
     "wakes": "Actors woken since the incarnation began.",
     "passivated": "Actors put to sleep since the incarnation began.",
     "mistakes": "Turns that failed by a mistake of ours since the incarnation began.",
+    "shards": "Shards held.",
+    "turns_per_s": "Turns a second, over the last seconds.",
+    "cpu": "Share of one CPU the process used over the last seconds.",
+    "memory_bytes": "Resident memory of the process.",
+    "lag_s": "How long a command waits before its host looks at it, in seconds: the mean of the last seconds.",
+    "delay_p99_s": "From the arrival of a batch to its durable answer, in seconds: 99 of 100 were faster.",
     "loss_window_s": "Longest recent time from a turn to its commit: what a relaxed command may lose, in seconds.",
 }
 """Fields of a host's stats that become ``ganggpt_host_<field>``."""
+_LONGEST: Final = frozenset({"lag_s", "delay_p99_s", "loss_window_s"})
+"""Of these, hosts of one actor show the longest instead of the sum."""
 
 Names = Callable[[], Awaitable[Iterable[str]]]
 Ask = Callable[[str], Awaitable[Mapping[str, Any]]]
@@ -59,7 +68,7 @@ class HostWatch(Collector):
         self._seen = {name: stats for name, stats in zip(names, answers, strict=True) if stats is not None}
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape gets: shared hosts by name, hosts of one actor summed (of the loss window, the longest)."""
+        """What a scrape gets: shared hosts by name, hosts of one actor summed (of times, the longest)."""
         for name, tells in SHOWN.items():
             family = GaugeMetricFamily(f"ganggpt_host_{name}", tells, labels=("host",))
             values: dict[str, list[float]] = {}
@@ -67,7 +76,7 @@ class HostWatch(Collector):
                 label = host if host.startswith("host:") else OWN
                 values.setdefault(label, []).append(float(stats[name]))
             for label, found in sorted(values.items()):
-                family.add_metric((label,), max(found) if name == "loss_window_s" else sum(found))
+                family.add_metric((label,), max(found) if name in _LONGEST else sum(found))
             yield family
         up = GaugeMetricFamily("ganggpt_hosts", "Hosts that answer, by residence.", labels=("residence",))
         shared = sum(host.startswith("host:") for host in self._seen)

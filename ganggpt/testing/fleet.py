@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ganggpt.actors.host import HostOptions, HostPorts
 from ganggpt.actors.incarnations import Incarnations
@@ -17,6 +18,7 @@ class LocalFleet:
         self._open_ports = open_ports
         self._options = options
         self._hosts: dict[str, tuple[Incarnations, asyncio.Task[None]]] = {}
+        self.draining: set[str] = set()
 
     async def start(self, name: str, kind: str) -> None:
         """See Fleet."""
@@ -55,9 +57,13 @@ class LocalFleet:
         """See Fleet."""
         await self.host(name).take_back(actor)
 
+    async def stats(self, name: str) -> Mapping[str, Any]:
+        """What a host counts. Raises Unavailable."""
+        return await self.host(name).stats()
+
     async def draining_nodes(self) -> frozenset[str]:
         """See Fleet."""
-        return frozenset()
+        return frozenset(self.draining)
 
     def host(self, name: str) -> Incarnations:
         """The incarnations of a running host. Raises Unavailable."""

@@ -12,6 +12,7 @@ import ray
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
+from ganggpt.actors.opening import HostSpec
 from ganggpt.config import Settings
 from tests.deploy.files import (
     BRIDGE_PORT,
@@ -254,3 +255,40 @@ def test_three_to_ten_workers_follow_the_load_and_the_head_carries_no_actor() ->
     assert worker["readinessProbe"]["httpGet"] == {"path": "/-/healthz", "port": "serve"}
     assert worker["livenessProbe"]["httpGet"]["path"] == "/api/healthz"
     assert cluster["gcsFaultToleranceOptions"]["redisAddress"].startswith("gcs-redis.ganggpt.svc")
+
+
+OWN_CPUS, REPLICA_CPUS = 0.01, 1
+"""What an actor of its own and a bridge replica ask Ray for."""
+
+
+def _hosts_settings() -> dict[str, dict[str, str]]:
+    """What each way to run a cluster says about hosts."""
+    options = document(ROOT / "cluster" / "ray-cluster.yaml")["docker"]["run_options"]
+    given = [option.split()[1].split("=", 1) for option in options if option.startswith("--env ")]
+    (settings,) = (each["data"] for each in of_kind("ConfigMap") if each["metadata"]["name"] == "ganggpt-settings")
+    named = "GANGGPT_HOST", "GANGGPT_OWN"
+    return {
+        "ray up": {name: value for name, value in given if name.startswith(named)},
+        "KubeRay": {name: value for name, value in settings.items() if name.startswith(named)},
+    }
+
+
+def _cpus(hosts: str) -> float:
+    """CPUs that so many hosts (a setting) ask for together with everything else."""
+    settings = _hosts_settings()["KubeRay"]
+    (bridge,) = document(KUBERAY / "serve-config.yaml")["applications"][0]["deployments"]
+    own = int(settings["GANGGPT_OWN_ACTORS_MAX"]) * OWN_CPUS
+    return int(settings[hosts]) * float(settings["GANGGPT_HOST_CPUS"]) + bridge["num_replicas"] * REPLICA_CPUS + own
+
+
+def test_hosts_fit_the_nodes_there_are_and_under_load_the_nodes_there_may_be() -> None:
+    said = _hosts_settings()
+    assert said["ray up"] == said["KubeRay"]
+    (group,) = ray_service()["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    types = document(ROOT / "cluster" / "ray-cluster.yaml")["available_node_types"]
+    cpus = float(group["resources"]["CPU"])
+    assert types["hosts"]["resources"]["CPU"] == cpus
+    least, most = _cpus("GANGGPT_HOSTS"), _cpus("GANGGPT_HOSTS_MAX")
+    assert least <= cpus * group["minReplicas"] < most, "hosts of the start need no node more, those of a load do"
+    assert most <= cpus * min(group["maxReplicas"], types["hosts"]["max_workers"])
+    assert HostSpec("").own_cpus == OWN_CPUS

@@ -96,8 +96,38 @@ def test_the_demo_does_not_touch_a_directory_in_use(ganggpt: Callable[..., Outco
     assert "is not empty" in err
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "demo", "bench", "migrate"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "demo", "bench", "migrate", "scale"])
 def test_every_command_speaks_json(ganggpt: Callable[..., Outcome], command: str) -> None:
     status, out, _ = ganggpt(command, "--help")
     assert status == 0
     assert "--json" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("0",), "N: 0"),
+        (("--min", "5", "--max", "2"), "--min: 5"),
+        (("3", "--max", "4"), "either the number"),
+        (("--max", "5000"), "--max: 5000"),
+    ],
+)
+def test_a_bad_number_of_hosts_is_refused_before_anything_is_asked(
+    ganggpt: Callable[..., Outcome], tmp_path: Path, words: tuple[str, ...], names: str
+) -> None:
+    status, out, err = ganggpt("scale", *words, "--data-dir", str(tmp_path))
+    assert status == 2
+    assert names in " ".join(err.split())
+    assert out == ""
+
+
+@pytest.mark.parametrize("words", [(), ("3",), ("--auto",)])
+def test_there_is_nothing_to_scale_where_no_world_runs(
+    ganggpt: Callable[..., Outcome], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    status, out, _ = ganggpt("scale", *words, "--json", "--data-dir", str(tmp_path))
+    assert status == 2
+    error = json.loads(out)["error"]
+    assert error["code"] == "not_running"
+    assert "ganggpt up" in error["message"]
+    assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganggpt.config import Settings
-from ganggpt.jobs.plan import Machine, host_count, own_actors_max, plan_of, ray_slots
+from ganggpt.jobs.plan import Machine, host_count, own_actors_max, plan_of, ray_slots, scale_of
 
 GIB = 1024**3
 CAST = [f"npc:n{n}" for n in range(30)] + [f"faction:f{n}" for n in range(5)]
@@ -48,4 +48,21 @@ def test_own_takes_all_of_the_cast_and_shared_nobody() -> None:
 def test_every_plan_fits_the_slots_of_the_local_node(hosts: int) -> None:
     machine, chosen = Machine(2, 64 * GIB), settings(hosts=hosts, residence="own")
     plan = plan_of(chosen, machine, CAST)
-    assert plan.hosts * 0.5 + len(plan.own) * 0.01 < ray_slots(chosen, machine)
+    assert plan.scale is not None
+    assert plan.scale.most * chosen.host_cpus + len(plan.own) * 0.01 < ray_slots(chosen, machine)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "chosen", "bounds"),
+    [(2, {}, (2, 2)), (16, {}, (8, 16)), (2, {"hosts_max": 6}, (2, 6)), (2, {"hosts": 4, "hosts_max": 3}, (4, 4))],
+)
+def test_hosts_scale_up_to_one_a_cpu_unless_it_is_set(
+    cpus: int, chosen: dict[str, int], bounds: tuple[int, int]
+) -> None:
+    scale = scale_of(settings(**chosen), Machine(cpus, 8 * GIB))
+    assert (scale.least, scale.most) == bounds
+
+
+def test_hosts_that_ask_for_many_cpus_fit_all_the_same() -> None:
+    machine, chosen = Machine(2, 8 * GIB), settings(hosts=2, hosts_max=8, host_cpus=4.0)
+    assert ray_slots(chosen, machine) >= 8 * 4

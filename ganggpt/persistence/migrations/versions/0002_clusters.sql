@@ -10,6 +10,8 @@ CREATE TABLE clusters (
     hosts_min integer,                                 -- bounds and a fixed number an operator has set (`ganggpt scale`)
     hosts_max integer,
     hosts_fixed integer,
+    load jsonb,                                        -- what the supervisor last heard of its shared hosts. Not on their own rows:
+    load_at timestamptz,                               -- a commit holds those, and would wait for every look
     CHECK (hosts_min > 0 AND hosts_max >= hosts_min AND hosts_fixed > 0)
 );
 
