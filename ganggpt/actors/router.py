@@ -195,7 +195,6 @@ class Router:
         try:
             async with asyncio.timeout_at(min(loop_s() + self.options.call_s, _first_deadline(batch))) as limit:
                 answer = await self._deliver(limit, way, encode_batch([p.envelope for p in batch]))
-                answer = await self._deliver(limit, way, encode_batch([p.envelope for p in batch]))
             replies = decode_replies(answer)
         except asyncio.CancelledError:
             self._give_up(batch)
