@@ -56,6 +56,7 @@ class Retained(msgspec.Struct):
     servers: int = 0
     pushes: int = 0
     hosts: int = 0
+    clusters: int = 0
     took_s: float = 0.0
 
 
@@ -84,7 +85,9 @@ class Housekeeping:
         self._report("ended missions, absent game servers, dead hosts")
         done.missions = await self._rows.forget_missions(self._kept.mission_days, dry_run=dry_run)
         done.servers, done.pushes = await self._rows.forget_servers(self._kept.away_days, dry_run=dry_run)
-        done.hosts = 0 if dry_run else await self._rows.forget_hosts()
+        if not dry_run:
+            done.hosts = await self._rows.forget_hosts()
+            done.clusters = await self._rows.forget_clusters(self._kept.away_days)
         done.took_s = round(loop_s() - began_s, 3)
         return done
 

@@ -49,9 +49,8 @@ WITH RECURSIVE seen AS (
     CROSS JOIN LATERAL (SELECT p.actor FROM {part} p WHERE p.actor > seen.actor ORDER BY p.actor LIMIT 1) n
 )
 SELECT seen.actor FROM seen
-WHERE NOT EXISTS (
-  SELECT 1 FROM snapshots s WHERE s.actor = seen.actor
-    AND s.seq >= (SELECT p.seq FROM {part} p WHERE p.actor = seen.actor ORDER BY p.seq DESC LIMIT 1))
+WHERE coalesce((SELECT s.seq FROM snapshots s WHERE s.actor = seen.actor), 0)
+  < (SELECT p.seq FROM {part} p WHERE p.actor = seen.actor ORDER BY p.seq DESC LIMIT 1)
 LIMIT $2
 """
 _UNCOVERED_OTHER: Final = """

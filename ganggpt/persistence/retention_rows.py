@@ -29,13 +29,13 @@ SELECT c.relname AS name, pg_total_relation_size(c.oid) AS bytes
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'npc_memories'::regclass AND c.relname ~ '^npc_memories_[0-9]{6}$' ORDER BY c.relname
 """
-_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM {part} LIMIT $1) some"
+_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM {part} LIMIT $1) few"
 EXPIRED: Final = """
 SELECT id, npc_id, content ->> 'no' AS no, created_at, expires_at FROM npc_memories
 WHERE expires_at < clock_timestamp() AND (expires_at, id) > ($1::timestamptz, $2::uuid)
 ORDER BY expires_at, id LIMIT $3
 """
-_OF_MONTH: Final = """
+OF_MONTH: Final = """
 SELECT id, npc_id, content ->> 'no' AS no, created_at, expires_at FROM {part} WHERE id > $1::uuid ORDER BY id LIMIT $2
 """
 DELETE_MEMORIES: Final = """
@@ -58,8 +58,9 @@ _FORGET_SNAPSHOTS: Final = "DELETE FROM snapshots WHERE actor = ANY($1::text[])"
 _FORGET_MISSIONS: Final = "DELETE FROM missions WHERE id = ANY($1::uuid[])"
 # Numbers follow time closely enough: the oldest by number are looked at, and go where they are old by the clock.
 OLD_PUSHES: Final = """
-DELETE FROM pushes p USING (SELECT no, at FROM pushes ORDER BY no LIMIT $2) oldest
-WHERE p.no = oldest.no AND oldest.at < clock_timestamp() - make_interval(days => $1)
+DELETE FROM pushes WHERE no = ANY(ARRAY(
+  SELECT no FROM (SELECT no, at FROM pushes ORDER BY no LIMIT $2) oldest
+  WHERE at < clock_timestamp() - make_interval(days => $1)))
 """
 _COUNT_OLD_PUSHES: Final = "SELECT count(*) FROM pushes WHERE at < clock_timestamp() - make_interval(days => $1)"
 _SERVERS_GONE: Final = """
@@ -72,6 +73,11 @@ _COUNT_SERVERS: Final = (
 _HOSTS_GONE: Final = """
 DELETE FROM hosts WHERE state = 'dead' AND seen_at < clock_timestamp() - interval '1 day'
   AND NOT EXISTS (SELECT 1 FROM shards WHERE shards.epoch = hosts.epoch)
+"""
+_CLUSTERS_GONE: Final = """
+DELETE FROM clusters WHERE seen_at < clock_timestamp() - make_interval(days => $1)
+  AND name IS DISTINCT FROM (SELECT owner FROM world)
+  AND NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.cluster = clusters.name AND hosts.state <> 'dead')
 """
 _FIRST: Final = UUID(int=0)
 _LONG_AGO: Final = datetime(1, 1, 2, tzinfo=UTC)
@@ -120,7 +126,7 @@ class RowRetention:
 
     async def of_month(self, month: Month, after: MemoryKey | None, limit: int) -> Sequence[MemoryKey]:
         """Memories of a month by id, after the one given."""
-        return await self._keys(_OF_MONTH.format(part=month.name), _FIRST if after is None else after.id, limit)
+        return await self._keys(OF_MONTH.format(part=month.name), _FIRST if after is None else after.id, limit)
 
     async def delete(self, keys: Sequence[MemoryKey]) -> None:
         """Delete rows of memories no mind holds."""
@@ -181,6 +187,10 @@ class RowRetention:
     async def forget_hosts(self) -> int:
         """Forget incarnations that are dead for a day and left no shard behind; returns how many."""
         return await self._tell(_HOSTS_GONE)
+
+    async def forget_clusters(self, days: int) -> int:
+        """Forget clusters nobody saw for so long, but never the one that should hold the world; returns how many."""
+        return await self._tell(_CLUSTERS_GONE, days)
 
     async def _keys(self, query: str, *arguments: Any) -> Sequence[MemoryKey]:
         return [
