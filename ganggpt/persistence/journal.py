@@ -292,8 +292,7 @@ class PostgresJournal:
             async with AsyncExitStack() as held:
                 for _ in range(self._pool.get_size()):
                     connection = await held.enter_async_context(self._pool.acquire(timeout=self._timeout_s))
-                    await connection.fetch(_SNAPSHOTS_OF, [], timeout=self._timeout_s)
-                    await connection.fetch(_SUFFIX_OF, [], [], timeout=self._timeout_s)
+                    await connection.fetch(_STORED_OF, [], timeout=self._timeout_s)
                     await connection.fetch(APPEND, 0, *nothing.turns, timeout=self._timeout_s)
                     wishes = (*nothing.turns, *nothing.wish_columns())
                     await connection.fetch(APPEND_WITH_WISHES, 0, *wishes, timeout=self._timeout_s)

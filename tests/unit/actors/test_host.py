@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ganggpt.actors import flusher
 from ganggpt.actors.envelope import Envelope, encode_batch, wrap, wrap_view
 from ganggpt.actors.shards import shared_shards
 from ganggpt.domain.ids import new_command_id
@@ -289,3 +290,25 @@ async def test_an_actor_whose_store_is_broken_stays_asleep_and_harms_nobody(runt
     assert not broken["error"]["retryable"]
     assert well["ok"]
     assert runtime.host("host:0").epoch == epoch
+
+
+async def test_an_idle_host_says_that_the_tables_lack_nothing(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await runtime.ask("npc:mara", Talk("Hello"))
+    await eventually(lambda: not runtime.host("host:0").dirty)
+    said: list[tuple[int, float]] = []
+    told = asyncio.Event()
+
+    async def flush(epoch: int, changes: object, through_s: float) -> int:
+        assert not changes
+        said.append((epoch, through_s))
+        if len(said) == 2:
+            told.set()
+        return 0
+
+    monkeypatch.setattr(runtime.flush, "flush", flush)
+    monkeypatch.setattr(flusher, "IDLE_S", 0.03)
+    await asyncio.wait_for(told.wait(), 5)
+    assert said[0][0] == runtime.host("host:0").epoch
+    assert said[1][1] >= said[0][1] + 0.03
