@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import io
 import json
 import statistics
@@ -57,6 +58,9 @@ YOUNG, OLD = 1, 90
 GROWS_FROM: Final = 1.25
 """From this ratio on a cost counts as growing: rounds of one and the same world differ by up to a fifth here."""
 BULK: Final = 256
+DROP_BEFORE_S: Final = 2.0
+DAYS_LEFT: Final = 4
+"""Days the last measurement leaves in the old world's journal."""
 NUMBERS: Final = {
     "append_1_ms": "group commit of one turn, ms",
     "append_100_us": "group commit of 100 turns, µs a turn",
@@ -90,6 +94,7 @@ class Measured:
     quick: bool
     samples: dict[tuple[int, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     facts: dict[tuple[int, str], float] = field(default_factory=dict)
+    drop: dict[str, float] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def median(self, days: int, number: str) -> float:
@@ -121,6 +126,7 @@ class Measured:
             "days": {"young": YOUNG, "old": OLD},
             "numbers": numbers,
             "facts": facts,
+            "drop": self.drop,
             "growing": self.growing(),
             "machine": machine(),
         }
@@ -179,6 +185,41 @@ class Probe:
         await housekeeping_of(self.pool, self.world.kept).round()
         found["retention_s"] = time.perf_counter() - began
         return found
+
+    async def drop(self, days: int) -> dict[str, float]:
+        """What commits notice while all but ``days`` days are dropped under them: the longest one then, and the
+        longest one in the same time and load before."""
+        kept = dataclasses.replace(self.world.kept, journal_days=days)
+        longest_s: list[float] = []
+        over = asyncio.Event()
+
+        async def commit() -> None:
+            while not over.is_set():
+                began = time.perf_counter()
+                await self._append(1)
+                longest_s[-1] = max(longest_s[-1], time.perf_counter() - began)
+
+        async def wakes() -> None:
+            while not over.is_set():
+                await self._wake(self._bulk)
+
+        async with asyncio.TaskGroup() as tasks:
+            longest_s.append(0.0)
+            for work in (commit, wakes):
+                tasks.create_task(work())
+            await asyncio.sleep(DROP_BEFORE_S)  # the load alone, for comparison
+            longest_s.append(0.0)
+            began = time.perf_counter()
+            done = await housekeeping_of(self.pool, kept).round()
+            took_s = time.perf_counter() - began
+            over.set()
+        return {
+            "days": len(done.dropped),
+            "freed_mib": done.freed_bytes / 2**20,
+            "took_s": took_s,
+            "longest_commit_before_ms": longest_s[0] * 1e3,
+            "longest_commit_ms": longest_s[1] * 1e3,
+        }
 
     async def facts(self) -> dict[str, float]:
         """Sizes."""
@@ -336,6 +377,7 @@ async def run(*, quick: bool, rounds: int | None, results_dir: Path, show_progre
                         for name, value in (await probes[days].round()).items():
                             measured.samples[days, name].append(value)
                         progress.advance(task)
+                measured.drop = await probes[OLD].drop(DAYS_LEFT)
         finally:
             await asyncio.to_thread(server.stop)
     await asyncio.to_thread(write, measured, results_dir)
@@ -373,10 +415,17 @@ def write(measured: Measured, results_dir: Path) -> None:
 
 def conclusion(measured: Measured) -> str:
     """The answer in a sentence."""
-    growing = measured.growing()
+    growing, drop = measured.growing(), measured.drop
+    under = (
+        f"\n{drop['days']:.0f} days ({drop['freed_mib']:.0f} MiB) were dropped in {drop['took_s']:.2f} s under commits "
+        f"and bulk wakes without pause: the longest commit then {drop['longest_commit_ms']:.0f} ms, "
+        f"in the {DROP_BEFORE_S:.0f} s before {drop['longest_commit_before_ms']:.0f} ms."
+        if drop
+        else ""
+    )
     if not growing:
-        return f"Nothing costs {GROWS_FROM} times as much or more in the world of {OLD} days."
-    return f"These cost {GROWS_FROM} times as much or more in the world of {OLD} days: {', '.join(growing)}."
+        return f"Nothing costs {GROWS_FROM} times as much or more in the world of {OLD} days.{under}"
+    return f"These cost {GROWS_FROM} times as much or more in the world of {OLD} days: {', '.join(growing)}.{under}"
 
 
 def main() -> int:

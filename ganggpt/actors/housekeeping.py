@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -23,13 +23,13 @@ from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.journal import Journal, PostgresJournal
 from ganggpt.persistence.partitions import ensure_partitions, month_after
 from ganggpt.persistence.projections import row_id
-from ganggpt.persistence.retention import SEAL_AFTER, Day, JournalRetention, Kept
+from ganggpt.persistence.retention import SEAL_AFTER, JournalRetention, Kept
 from ganggpt.persistence.retention_rows import BATCH, FOLD_MAX, MemoryKey, RowRetention
 
 log = logging.getLogger(__name__)
 
 COVER_MAX: Final = 128
-"""Actors replayed at one time; also how long other work of the process waits for it."""
+"""Actors read and replayed for one statement."""
 EXPIRED_MAX: Final = 5000
 """Expired memories looked at in one round of the supervisor; the next round goes on where it ended."""
 EVERYTHING: Final = 2**31
@@ -37,6 +37,7 @@ UNREAD: Final = object()
 """The mind of an NPC whose store is broken: nothing is known about it."""
 
 Report = Callable[[str], None]
+T = TypeVar("T")
 
 
 class Retained(msgspec.Struct):
@@ -101,13 +102,13 @@ class Housekeeping:
             broken = await self._cover(partial(self._days.uncovered, day), done)
             if broken:
                 done.held[day.name] = f"{', '.join(broken[:3])} cannot be read, so its turns must stay"
-            elif done.dry_run or await self._days.seal(day):
+            elif done.dry_run or await _unless_busy(day.name, self._days.seal(day), done):
                 done.sealed.append(day.name)
         if not done.dry_run:
             broken = await self._cover(partial(self._days.uncovered_other, until), done)
             if broken:
                 done.held["journal_other"] = f"{', '.join(broken[:3])} cannot be read, so its turns must stay"
-            done.wakes_read_from = str(await self._days.raise_seal(until))
+            done.wakes_read_from = str(await _unless_busy("journal_seal", self._days.raise_seal(until), done))
 
     async def _cover(self, uncovered: Callable[[str, int], Awaitable[Sequence[str]]], done: Retained) -> list[str]:
         """Snapshot actors by replay until none is uncovered; returns those that cannot be read."""
@@ -122,6 +123,7 @@ class Housekeeping:
             stored = await self._journal.load(actors)
             rows = []
             for actor in actors:
+                await asyncio.sleep(0)  # a replay may take milliseconds, and the supervisor must not miss a death
                 try:
                     woken = wake(ActorId(actor), "", stored[actor], now_s)
                     if woken.state is None:
@@ -142,7 +144,9 @@ class Housekeeping:
             if day.end > cutoff or not (day.sealed or day.name in done.sealed):
                 continue
             self._report(f"dropping {day.start}")
-            held = waiting.held_by(day.end) if done.dry_run else await self._tried(self._days.drop, day)
+            held = waiting.held_by(day.end)
+            if held is None and not done.dry_run:
+                held = await _unless_busy(day.name, self._days.drop(day), done) or done.held.get(day.name)
             if held is None:
                 done.dropped.append(day.name)
                 done.freed_bytes += day.bytes
@@ -153,13 +157,6 @@ class Housekeeping:
         else:
             await self._days.drop_leftovers()
             done.turns_swept = await self._days.sweep_other(cutoff)
-
-    async def _tried(self, drop: Callable[[Day], Any], day: Day) -> str | None:
-        try:
-            held: str | None = await drop(day)
-        except Unavailable as busy:
-            return str(busy)
-        return held
 
     async def _forget_expired(self, done: Retained, limit: int) -> None:
         """Expired memories that no mind holds; the others go when their mind forgets them."""
@@ -187,7 +184,7 @@ class Housekeeping:
             while keys := await self._rows.of_month(month, after, BATCH):
                 await self._forget_stale(keys, done)
                 after = keys[-1]
-            if done.dry_run or await self._rows.fold(month):
+            if done.dry_run or await _unless_busy(month.name, self._rows.fold(month), done):
                 done.folded.append(month.name)
                 done.freed_bytes += month.bytes
         if not done.dry_run:
@@ -202,6 +199,7 @@ class Housekeeping:
             now_s = await self._days.now_s()
             minds: dict[str, Any] = {}
             for actor in actors:
+                await asyncio.sleep(0)
                 try:
                     woken = wake(ActorId(actor), "", stored.get(actor), now_s)
                     minds[name_of(actor)] = woken.state
@@ -212,6 +210,15 @@ class Housekeeping:
             if not done.dry_run:
                 await self._rows.delete(stale)
             done.memories += len(stale)
+
+
+async def _unless_busy(part: str, change: Awaitable[T], done: Retained) -> T | None:
+    """What a change of parts returns; None, and the reason noted, where others use the table: a later round does it."""
+    try:
+        return await change
+    except Unavailable as busy:
+        done.held[part] = str(busy)
+        return None
 
 
 def _is_stale(key: MemoryKey, minds: Mapping[str, Any], now_s: float) -> bool:
