@@ -300,7 +300,7 @@ async def test_an_idle_host_says_that_the_tables_lack_nothing(
     said: list[tuple[int, float]] = []
     told = asyncio.Event()
 
-    async def flush(epoch: int, changes: object, through_s: float) -> int:
+    async def flush(epoch: int, changes: object, through_s: float, held: object) -> int:
         assert not changes
         said.append((epoch, through_s))
         if len(said) == 2:
