@@ -11,17 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import io
 import json
 import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,11 +25,10 @@ import asyncpg
 from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from bench.aged import SHARDS, AgedWorld, Size
+from bench.growth_result import NUMBERS, OLD, YOUNG, Measured, conclusion, write
 from bench.processes import ROOT
-from bench.result import machine
 from ganggpt.actors.activation import wake
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, wrap, wrap_view
 from ganggpt.actors.host import HostOptions, HostPorts
@@ -54,96 +49,10 @@ from ganggpt.persistence.retention import Kept
 from ganggpt.persistence.world_store import load_world
 from ganggpt.testing.fleet import LocalFleet
 
-YOUNG, OLD = 1, 90
-GROWS_FROM: Final = 1.25
-"""From this ratio on a cost counts as growing: rounds of one and the same world differ by up to a fifth here."""
 BULK: Final = 256
 DROP_BEFORE_S: Final = 2.0
 DAYS_LEFT: Final = 4
 """Days the last measurement leaves in the old world's journal."""
-NUMBERS: Final = {
-    "append_1_ms": "group commit of one turn, ms",
-    "append_100_us": "group commit of 100 turns, µs a turn",
-    "command_us": "commands through a host in batches of 100, µs each",
-    "command_alone_ms": "one command alone through a host, ms",
-    "wake_one_ms": "waking one NPC with a suffix of five turns, ms",
-    "wake_bulk_us": "waking 256 NPCs at once, µs each",
-    "wake_host_us": "first view of 256 sleeping NPCs through a host, µs each",
-    "flush_ms": "flush of 100 NPCs with a changed memory, ms",
-    "due_ms": "scan for due reminders, ms",
-    "letters_ms": "scan for unsettled letters, ms",
-    "pushes_ms": "unacked pushes of a server, ms",
-    "unflushed_ms": "what a successor has to flush, ms",
-    "retention_s": "hourly retention, s",
-}
-FACTS: Final = {
-    "turns_kept": "turns in the journal",
-    "days_kept": "days of the journal",
-    "journal_mib": "journal, MiB",
-    "database_mib": "database, MiB",
-    "first_retention_s": "first retention (all days at once), s",
-    "days_sealed": "days it sealed",
-    "days_dropped": "days it dropped",
-}
-
-
-@dataclass(slots=True)
-class Measured:
-    """Samples by age and number, in rounds; and what is so once."""
-
-    quick: bool
-    samples: dict[tuple[int, str], list[float]] = field(default_factory=lambda: defaultdict(list))
-    facts: dict[tuple[int, str], float] = field(default_factory=dict)
-    drop: dict[str, float] = field(default_factory=dict)
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def median(self, days: int, number: str) -> float:
-        """Over the rounds."""
-        return statistics.median(self.samples[days, number])
-
-    def ratio(self, number: str) -> float:
-        """Old against young."""
-        return self.median(OLD, number) / self.median(YOUNG, number)
-
-    def growing(self) -> list[str]:
-        """What costs more in the old world."""
-        return [number for number in NUMBERS if self.ratio(number) >= GROWS_FROM]
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for machines."""
-        numbers = {
-            name: {
-                "young": self.median(YOUNG, name),
-                "old": self.median(OLD, name),
-                "ratio": round(self.ratio(name), 3),
-            }
-            for name in NUMBERS
-        }
-        facts = {name: {"young": self.facts[YOUNG, name], "old": self.facts[OLD, name]} for name in FACTS}
-        return {
-            "quick": self.quick,
-            "started_at": self.started_at.isoformat(timespec="seconds"),
-            "days": {"young": YOUNG, "old": OLD},
-            "numbers": numbers,
-            "facts": facts,
-            "drop": self.drop,
-            "growing": self.growing(),
-            "machine": machine(),
-        }
-
-    def table(self) -> Table:
-        """Side by side."""
-        table = Table(title="Cost by the age of the world (medians of rounds in turn)")
-        for column in ("number", f"{YOUNG} day", f"{OLD} days", "ratio", ""):
-            table.add_column(column, justify="left" if column in {"number", ""} else "right")
-        for name, words in NUMBERS.items():
-            young, old, ratio = self.median(YOUNG, name), self.median(OLD, name), self.ratio(name)
-            table.add_row(words, f"{young:.3g}", f"{old:.3g}", f"{ratio:.2f}", "grows" if ratio >= GROWS_FROM else "")
-        table.add_section()
-        for name, words in FACTS.items():
-            young, old = self.facts[YOUNG, name], self.facts[OLD, name]
-            table.add_row(words, f"{young:,.4g}", f"{old:,.4g}", "", "")
-        return table
 
 
 class Probe:
@@ -162,29 +71,29 @@ class Probe:
         self.awake = world.actors[:third]
         self.asleep = world.actors[third : 2 * third]
         self.flushed = world.actors[2 * third :]
+        self.crowd = self.awake[:100]
         self._seq = 0
-        self._round = 0
         self._times = 3 if quick else 20
 
-    async def round(self) -> dict[str, float]:
-        """One round of everything."""
-        self._round += 1
-        found = {
-            "append_1_ms": await self._median_s(lambda: self._append(1), self._times * 5) * 1e3,
-            "append_100_us": await self._median_s(lambda: self._append(100), self._times) * 1e4,
-            **await self._host(),
-            "wake_one_ms": await self._median_s(lambda: self._wake(1), self._times * 5) * 1e3,
-            "wake_bulk_us": await self._median_s(lambda: self._wake(BULK), self._times // 2 + 1) * 1e6 / self._bulk,
-            "flush_ms": await self._median_s(self._flush, self._times // 2 + 1) * 1e3,
-            "due_ms": await self._median_s(self._due, self._times) * 1e3,
-            "letters_ms": await self._median_s(self._letters, self._times) * 1e3,
-            "pushes_ms": await self._median_s(self._unacked, self._times) * 1e3,
-            "unflushed_ms": await self._median_s(self._unflushed, self._times) * 1e3,
+    def steps(self) -> dict[str, Callable[[], Awaitable[float]]]:
+        """One measurement of each number."""
+        few, some, many = self._times // 4 + 1, self._times // 2 + 1, self._times * 2
+        bulk_us = 1e6 / self._bulk
+        return {
+            "append_1_ms": lambda: self._median(lambda: self._append(1), many, 1e3),
+            "append_100_us": lambda: self._median(lambda: self._append(100), some, 1e4),
+            "command_us": lambda: self._median(lambda: self._talk_to(self.crowd), some, 1e6 / len(self.crowd)),
+            "command_alone_ms": lambda: self._median(lambda: self._talk_to(self.crowd[:1]), many, 1e3),
+            "wake_one_ms": lambda: self._median(lambda: self._wake(1), many, 1e3),
+            "wake_bulk_us": lambda: self._median(lambda: self._wake(BULK), few, bulk_us),
+            "wake_host_us": self._first_views,
+            "flush_ms": lambda: self._median(self._flush, few, 1e3),
+            "due_ms": lambda: self._median(self._due, some, 1e3),
+            "letters_ms": lambda: self._median(self._letters, some, 1e3),
+            "pushes_ms": lambda: self._median(self._unacked, some, 1e3),
+            "unflushed_ms": lambda: self._median(self._unflushed, some, 1e3),
+            "retention_s": lambda: self._median(self._retain, 1, 1.0),
         }
-        began = time.perf_counter()
-        await housekeeping_of(self.pool, self.world.kept).round()
-        found["retention_s"] = time.perf_counter() - began
-        return found
 
     async def drop(self, days: int) -> dict[str, float]:
         """What commits notice while all but ``days`` days are dropped under them: the longest one then, and the
@@ -230,13 +139,13 @@ class Probe:
     def _bulk(self) -> int:
         return min(BULK, len(self.asleep))
 
-    async def _median_s(self, work: Callable[[], Awaitable[None]], times: int) -> float:
+    async def _median(self, work: Callable[[], Awaitable[None]], times: int, factor: float) -> float:
         taken = []
         for _ in range(times):
             began = time.perf_counter()
             await work()
             taken.append(time.perf_counter() - began)
-        return statistics.median(taken)
+        return statistics.median(taken) * factor
 
     async def _append(self, count: int) -> None:
         batch, now_s = Batch(), time.time()
@@ -278,29 +187,20 @@ class Probe:
     async def _unflushed(self) -> None:
         await self.hosts.unflushed(self.epoch)
 
-    async def _host(self) -> dict[str, float]:
-        """Commands and first views through a real host, whose own loops run meanwhile."""
+    async def _retain(self) -> None:
+        await housekeeping_of(self.pool, self.world.kept).round()
+
+    async def _first_views(self) -> float:
+        """First views of NPCs that a real host has just put to sleep, µs each."""
         await self.incarnations.passivate()
         sleepers = self.awake[:BULK]
         began = time.perf_counter()
         await self._deliver([wrap_view(new_command_id(), actor, "server:bench") for actor in sleepers])
-        wake_s = time.perf_counter() - began
-        crowd = self.awake[: min(100, len(self.awake))]
-        batches = []
-        for _ in range(self._times):
-            began = time.perf_counter()
-            await self._deliver([self._talk(actor) for actor in crowd])
-            batches.append(time.perf_counter() - began)
-        alone = []
-        for n in range(self._times * 3):
-            began = time.perf_counter()
-            await self._deliver([self._talk(crowd[n % len(crowd)])])
-            alone.append(time.perf_counter() - began)
-        return {
-            "wake_host_us": wake_s * 1e6 / len(sleepers),
-            "command_us": statistics.median(batches) * 1e6 / len(crowd),
-            "command_alone_ms": statistics.median(alone) * 1e3,
-        }
+        return (time.perf_counter() - began) * 1e6 / len(sleepers)
+
+    async def _talk_to(self, actors: Sequence[str]) -> None:
+        """Commands through a real host, whose own loops run meanwhile."""
+        await self._deliver([self._talk(actor) for actor in actors])
 
     def _talk(self, actor: str) -> Envelope:
         return wrap(new_command_id(), actor, "player:p1", Talk("what happened at the harbour?"))
@@ -354,7 +254,7 @@ async def run(*, quick: bool, rounds: int | None, results_dir: Path, show_progre
     """Make both worlds, retain, measure in turns, write the result files. Raises StartFailed, Unavailable."""
     measured = Measured(quick)
     size, kept = (Size(90, 20) if quick else Size()), Kept()
-    asked = rounds or (2 if quick else 7)
+    asked = rounds or (2 if quick else 15)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     console = Console(stderr=True, quiet=not show_progress)
     with tempfile.TemporaryDirectory(prefix="growth-") as home, Progress(*columns, console=console) as progress:
@@ -370,18 +270,23 @@ async def run(*, quick: bool, rounds: int | None, results_dir: Path, show_progre
                     probes[days] = await stack.enter_async_context(_probe(server, world, folder, quick))
                     await _retain_first(probes[days], measured)
                     progress.advance(making)
-                task = progress.add_task("rounds", total=asked * 2)
+                task = progress.add_task("rounds", total=asked)
                 for number in range(asked):
-                    for days in (YOUNG, OLD) if number % 2 == 0 else (OLD, YOUNG):
-                        progress.update(task, description=f"round {number + 1}: {days} d")
-                        for name, value in (await probes[days].round()).items():
-                            measured.samples[days, name].append(value)
-                        progress.advance(task)
+                    await _round(number, probes, measured)
+                    progress.advance(task)
                 measured.drop = await probes[OLD].drop(DAYS_LEFT)
         finally:
             await asyncio.to_thread(server.stop)
     await asyncio.to_thread(write, measured, results_dir)
     return measured
+
+
+async def _round(number: int, probes: dict[int, Probe], measured: Measured) -> None:
+    """Every number once, on both worlds right after one another, so that both meet the machine in one mood."""
+    steps = {days: probe.steps() for days, probe in probes.items()}
+    for name in NUMBERS:
+        for days in (YOUNG, OLD) if number % 2 == 0 else (OLD, YOUNG):
+            measured.samples[days, name].append(await steps[days][name]())
 
 
 async def _retain_first(probe: Probe, measured: Measured) -> None:
@@ -398,34 +303,6 @@ async def _retain_first(probe: Probe, measured: Measured) -> None:
     await probe.pool.execute("CHECKPOINT")
     for name, value in (await probe.facts()).items():
         measured.facts[days, name] = value
-
-
-def write(measured: Measured, results_dir: Path) -> None:
-    """Write ``growth-<date>.json`` and ``.md``; a quick run writes ``quick.growth.*`` instead."""
-    results_dir.mkdir(parents=True, exist_ok=True)
-    name = "quick.growth" if measured.quick else f"growth-{measured.started_at:%Y-%m-%dT%H%MZ}"
-    shown = measured.as_json()
-    (results_dir / f"{name}.json").write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
-    console = Console(record=True, width=120, file=io.StringIO())
-    console.print(measured.table())
-    heading = f"# Growth, {measured.started_at:%Y-%m-%d %H:%M} UTC{' (quick: not a measurement)' * measured.quick}"
-    text = f"{heading}\n\n```\n{console.export_text()}```\n\n{conclusion(measured)}\n\nMachine: `{shown['machine']}`\n"
-    (results_dir / f"{name}.md").write_text(text)
-
-
-def conclusion(measured: Measured) -> str:
-    """The answer in a sentence."""
-    growing, drop = measured.growing(), measured.drop
-    under = (
-        f"\n{drop['days']:.0f} days ({drop['freed_mib']:.0f} MiB) were dropped in {drop['took_s']:.2f} s under commits "
-        f"and bulk wakes without pause: the longest commit then {drop['longest_commit_ms']:.0f} ms, "
-        f"in the {DROP_BEFORE_S:.0f} s before {drop['longest_commit_before_ms']:.0f} ms."
-        if drop
-        else ""
-    )
-    if not growing:
-        return f"Nothing costs {GROWS_FROM} times as much or more in the world of {OLD} days.{under}"
-    return f"These cost {GROWS_FROM} times as much or more in the world of {OLD} days: {', '.join(growing)}.{under}"
 
 
 def main() -> int:
