@@ -40,7 +40,7 @@ _DID: Final = (
     "burned letter {n} in a barrel under the motorway bridge",
     "swapped van {n} for a boat with the harbour master",
 )
-_SEEN: Final = tuple(
+SEEN: Final = tuple(
     {"what": f"{who} {did}", "about": f"player:witness-{n % 8}" if n % 2 else None}
     for n, (who, did) in enumerate(itertools.product(_WHO, _DID))
 )
@@ -121,7 +121,7 @@ async def remember(address: Address, actors: list[str]) -> None:
         to=tuple(actors),
         do="Observe",
         arguments={"weight": _WEIGHT},
-        variants=_SEEN,
+        variants=SEEN,
         connections=4,
         window=4,
         per_frame=100,

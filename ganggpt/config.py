@@ -63,7 +63,7 @@ RedisUrl = Annotated[SecretStr, _url_of(("redis", "rediss", "redis+cluster", "re
 
 _SERVER, _DATABASE, _REDIS = "Server", "Database", "Redis"
 _AI, _CLOUD, _SECURITY, _MONITORING = "Azure OpenAI", "Google Cloud", "Security", "Monitoring"
-_WORLD, _RUNTIME, _WAITS = "World", "Runtime", "Waits"
+_WORLD, _RUNTIME, _WAITS, _RETENTION = "World", "Runtime", "Waits", "Retention"
 
 
 class Settings(BaseSettings):
@@ -273,6 +273,34 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         10.0, ge=1, le=600,
         **_setting("GANGGPT_LEASE", _WAITS, "A host that is silent for longer loses its shards.", "seconds, 1 to 600"),
+    )  # fmt: skip
+
+    journal_days: int = Field(
+        14, ge=2, le=3650,
+        **_setting(
+            "GANGGPT_JOURNAL_DAYS", _RETENTION,
+            "Days of turns the journal keeps; older ones go once a snapshot covers them.", "days, 2 to 3650",
+        ),
+    )  # fmt: skip
+    memory_months: int = Field(
+        3, ge=1, le=1200,
+        **_setting(
+            "GANGGPT_MEMORY_MONTHS", _RETENTION,
+            "Months of npc_memories with a part of their own; older memories that are still held share one.",
+            "months, 1 to 1200",
+        ),
+    )  # fmt: skip
+    mission_days: int = Field(
+        90, ge=1, le=3650,
+        **_setting("GANGGPT_MISSION_DAYS", _RETENTION, "Days an ended mission is kept.", "days, 1 to 3650"),
+    )  # fmt: skip
+    away_days: int = Field(
+        30, ge=1, le=3650,
+        **_setting(
+            "GANGGPT_AWAY_DAYS", _RETENTION,
+            "Days a push waits for its game server, and a game server that is not seen is remembered.",
+            "days, 1 to 3650",
+        ),
     )  # fmt: skip
 
     @field_validator("cors_origins", mode="before")

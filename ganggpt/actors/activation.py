@@ -36,6 +36,8 @@ class SnapshotBody(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
+_BROKEN: Final = (LookupError, TypeError, AttributeError, ValueError)
+"""What decoding and folding raise over bytes that are not what was written, or events without what they follow on."""
 _decoder: Final = msgspec.msgpack.Decoder(SnapshotBody)
 
 
@@ -87,8 +89,8 @@ def wake(actor: ActorId, shard: str, stored: StoredActor | None, now_s: float) -
     if stored is not None:
         try:
             _recall(activation, stored, now_s)
-        except msgspec.MsgspecError as broken:
-            raise Unreadable(actor, str(broken)) from broken
+        except (msgspec.MsgspecError, *_BROKEN) as broken:
+            raise Unreadable(actor, repr(broken)) from broken
     return activation
 
 
@@ -100,6 +102,8 @@ def _recall(activation: Activation, stored: StoredActor, now_s: float) -> None:
         activation.seq = activation.snapshot_seq = stored.snapshot_seq
     evolve = activation.kind.evolve
     for turn in stored.turns:
+        if turn.seq != activation.seq + 1:
+            raise Unreadable(activation.actor, f"turn {activation.seq + 1} is missing")
         for event in decode_turn(activation.kind, turn.body).events:
             activation.state = evolve(activation.state, event)
         activation.seq = turn.seq

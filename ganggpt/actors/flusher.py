@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ganggpt.actors.activation import Activation
 from ganggpt.errors import Unavailable
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ganggpt.actors.host import Host
 
 log = logging.getLogger(__name__)
+
+IDLE_S: Final = 60.0
+"""How often a host without anything to flush says so."""
 
 
 class Flusher:
@@ -25,6 +28,7 @@ class Flusher:
         self._host = host
         self._owed: dict[str, None] = {}
         self._unshown: dict[str, None] = {}
+        self._shown_s = 0.0
         self._one_at_a_time = asyncio.Lock()
         self._in_flight: dict[str, Activation] = {}
 
@@ -68,15 +72,16 @@ class Flusher:
         host = self._host
         # While something of a last owner is missing in the tables, nobody may say that they show everything.
         through_s = host.now_s() if only is None and not (self._owed or self._unshown) else None
+        held = (*host.shards, *host.handover.frozen_shards)
         dirty: dict[str, Activation] = host.dirty
         if only is not None:
             dirty = {a.actor: a for a in only if a.actor in host.dirty}
         if not dirty:
+            await self._show_idle(through_s, held)
             return
         host.dirty = {} if only is None else {name: a for name, a in host.dirty.items() if name not in dirty}
         self._in_flight = dirty
         changes = [(a, a.flushed, a.state) for a in dirty.values()]
-        held = (*host.shards, *host.handover.frozen_shards)
         try:
             await host.committer.durable(max(a.written for a in dirty.values()))
             await self._write(changes, through_s, held)
@@ -86,6 +91,13 @@ class Flusher:
         finally:
             self._in_flight = {}
 
+    async def _show_idle(self, through_s: float | None, held: Sequence[str]) -> None:
+        """Say now and then that the tables lack nothing. Otherwise the day of the last turn of a host nobody talks to
+        would look unflushed for weeks: it could not be dropped, and a successor would read everything since."""
+        if through_s is not None and through_s - self._shown_s >= IDLE_S:
+            await self._host.ports.flush.flush(self._host.epoch, (), through_s, held)
+            self._shown_s = through_s
+
     async def _write(
         self, changes: list[tuple[Activation, Any, Any]], through_s: float | None, held: Sequence[str]
     ) -> None:
@@ -93,6 +105,7 @@ class Flusher:
         rows = [(a.actor, old, new) for a, old, new in changes]
         written = await host.ports.flush.flush(host.epoch, rows, through_s, held)
         host.counts.flushed_rows += written
+        self._shown_s = through_s or self._shown_s
         await host.ports.forget_cached([a.actor for a, _, _ in changes])
         for activation, _, new in changes:
             activation.flushed = new

@@ -394,9 +394,13 @@ class Host:
         """A letter older than the window: the journal itself says whether it was applied."""
         await self.committer.drain()
         body = await self.ports.journal.turn_by_command(activation.actor, envelope.id)
+        owed = body is not None or await self.ports.journal.is_owed(envelope.by, activation.actor, envelope.id)
         current = self.hot.get(activation.actor)
         if body is not None:
             delivery.settle(slot, decode_turn(activation.kind, body).reply)
+        elif not owed:
+            # Nobody waits for its answer any more, so it was answered long ago and its turn may have been dropped.
+            raise Expired(command_id_text(envelope.id), self.now_s() - command_id_time_s(envelope.id))
         elif current is None or current.window.seq_of(envelope.id) is not None:
             self.accept(envelope, delivery, slot)
         else:
@@ -415,8 +419,8 @@ class Host:
         async def answer() -> None:
             try:
                 await work
-            except Unavailable as away:
-                delivery.settle(slot, reply_error(envelope.id, away))
+            except (Unavailable, Expired) as refused:
+                delivery.settle(slot, reply_error(envelope.id, refused))
             except (GangGPTError, asyncio.CancelledError):
                 # The incarnation ends: the delivery has to hear of it now, and the command goes again.
                 delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))

@@ -17,6 +17,7 @@ from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.retention import Kept
 from ganggpt.persistence.world_store import load_world
 
 SILENT_S_MAX: Final = 5.0
@@ -35,6 +36,7 @@ class HostSpec:
     kind: str = "shared"
     pool: PoolOptions = field(default_factory=PoolOptions)
     options: HostOptions = field(default_factory=HostOptions)
+    kept: Kept = field(default_factory=Kept)
     shared_cpus: float = 0.5
     own_cpus: float = 0.01
     log_level: str = "INFO"

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 import psutil
@@ -24,6 +23,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from ganggpt.actors.forward import bridge_answers
+from ganggpt.actors.housekeeping import house_of
 from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.load import WINDOW_S
 from ganggpt.actors.opening import SILENT_S_MAX, HostSpec, open_host_ports
@@ -34,7 +34,6 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.partitions import ensure_partitions
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.scale import PostgresScale
 
@@ -305,7 +304,7 @@ class SupervisorActor:
         try:
             pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
             succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
-            house = partial(ensure_partitions, pool)
+            house = house_of(pool, spec.kept).keep
             hosts = PostgresHosts(pool, cluster=spec.cluster)
             fleet = RayFleet(spec, RayCalls())
             scaler = None if plan.scale is None else Scaler(PostgresScale(pool, spec.cluster), fleet, plan.scale)

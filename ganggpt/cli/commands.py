@@ -12,6 +12,7 @@ import typer
 
 from ganggpt.cli import chaos as faults
 from ganggpt.cli import clusters, running, scale, shows, worlds
+from ganggpt.cli import retention as retaining
 from ganggpt.cli import sim as simulation
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
 from ganggpt.cli.screen import screen
@@ -94,6 +95,20 @@ def scale_hosts(  # noqa: PLR0913 - each argument is an option
     """Show the hosts of a running world with their load, or say how many shared hosts there should be."""
     wish = scale.wish_of(count, least, most, auto=auto)
     scale.show(asyncio.run(scale.look(settings_from(env_file, data_dir=data_dir), wish)))
+
+
+@app.command()
+def retention(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Let go of what is older than the settings say. A running world does this by itself every hour."""
+    settings = settings_from(env_file, data_dir=data_dir)
+    screen.result(asyncio.run(retaining.run_retention(settings, dry_run=dry_run)))
 
 
 @app.command()

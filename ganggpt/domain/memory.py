@@ -100,7 +100,7 @@ def last_s(memory: Memory) -> float:
 
 
 def is_expired(memory: Memory, now_s: float) -> bool:
-    """Past its date: neither recalled nor kept when room is needed."""
+    """Past its date: not recalled any more, and gone with the next memory that is written."""
     return memory.expires_s is not None and memory.expires_s <= now_s
 
 
@@ -184,22 +184,21 @@ def _same(memories: Memories, fresh: Memory, now_s: float) -> Memory | None:
 
 
 def _to_forget(memories: Memories, fresh: Memory, now_s: float) -> tuple[int, ...] | None:
-    """The numbers to drop so that the fresh one fits; None where everything held is more precious than it."""
-    if len(memories) < MEMORIES_MAX:
-        theirs = [memory for memory in memories if fresh.about is not None and memory.about == fresh.about]
-        if len(theirs) < SHARE_MAX:
-            return ()
+    """The numbers to drop for the fresh one: all that are past their date, and one more where it would not fit
+    otherwise; None where everything held is more precious than it."""
+    expired = tuple(memory.no for memory in memories if is_expired(memory, now_s))
+    held = [memory for memory in memories if not is_expired(memory, now_s)] if expired else memories
+    theirs = [memory for memory in held if fresh.about is not None and memory.about == fresh.about]
+    if len(theirs) >= SHARE_MAX:
         candidates: Sequence[Memory] = theirs
+    elif len(held) < MEMORIES_MAX:
+        return expired
     else:
-        expired = tuple(memory.no for memory in memories if is_expired(memory, now_s))
-        if expired:
-            return expired
-        theirs = [memory for memory in memories if fresh.about is not None and memory.about == fresh.about]
-        candidates = theirs if len(theirs) >= SHARE_MAX else memories
+        candidates = held
     loose = [memory for memory in candidates if not is_pinned(memory, now_s)]
     if not loose and not is_pinned(fresh, now_s):
         return None
-    return (min(loose or candidates, key=lambda memory: _log_retention(memory, now_s)).no,)
+    return (*expired, min(loose or candidates, key=lambda memory: _log_retention(memory, now_s)).no)
 
 
 def may_tell(memory: Memory, listener: str | None) -> bool:

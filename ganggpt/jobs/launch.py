@@ -22,6 +22,7 @@ from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
 from ganggpt.jobs.plan import plan_of, ray_slots, scale_of, this_machine
 from ganggpt.jobs.ray_cluster import GCS, GCS_RETURNS, LocalHead, RayThread, end_strays, join_cluster
+from ganggpt.jobs.retention import kept_of
 from ganggpt.jobs.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.jobs.stores import StoreAddresses, Stores, ensure_world, pool_options, prepare_database
 from ganggpt.jobs.world_ports import WorldPorts, choose_ports, ray_directory
@@ -249,6 +250,7 @@ class Runtime:
             bridge=self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge",
             pool=pool_options(self._settings, processes),
             shared_cpus=self._settings.host_cpus,
+            kept=kept_of(self._settings),
             log_level=self._settings.log_level.upper(),
         )
 

@@ -14,6 +14,7 @@ import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
+from ganggpt.domain.ids import command_id_time_s
 from ganggpt.errors import CommitUnknown, Fenced
 from ganggpt.persistence.away import LOST, database_may_be_away
 
@@ -63,15 +64,28 @@ SELECT (SELECT count(*) FROM turns) AS turns, news.* FROM (VALUES (1)) one LEFT 
 )
 """Turns with everything that leaves with them: letters, reminders, pushes; one commit for all."""
 
-_SNAPSHOTS_OF: Final = "SELECT actor, seq, body FROM snapshots WHERE actor = ANY($1::text[])"
-_SUFFIX_OF: Final = """
+# One statement, so that one moment is read: between two, a snapshot could come and the turns it covers go. Sealed days
+# are left out by their bounds (see retention), so a wake costs the same however many days are kept.
+_STORED_OF: Final = """
+WITH kept AS MATERIALIZED (SELECT actor, seq, body FROM snapshots WHERE actor = ANY($1::text[]))
+SELECT actor, seq, NULL::uuid AS command_id, body FROM kept
+UNION ALL
 SELECT j.actor, j.seq, j.command_id, j.body
-FROM unnest($1::text[], $2::bigint[]) AS w (actor, after)
-  CROSS JOIN LATERAL (SELECT * FROM journal WHERE actor = w.actor AND seq > w.after ORDER BY seq) j
-ORDER BY j.actor, j.seq
+FROM unnest($1::text[]) AS w (actor) LEFT JOIN kept ON kept.actor = w.actor
+  CROSS JOIN LATERAL (
+    SELECT actor, seq, command_id, body FROM journal
+    WHERE actor = w.actor AND seq > coalesce(kept.seq, 0) AND day >= (SELECT before FROM journal_seal)
+    ORDER BY seq
+  ) j
 """
 _TURN: Final = "SELECT body FROM journal WHERE actor = $1 AND seq = $2"
 _TURN_BY_COMMAND: Final = "SELECT body FROM journal WHERE actor = $1 AND command_id = $2 LIMIT 1"
+_OWED: Final = """
+SELECT EXISTS (SELECT 1 FROM outbox WHERE sender = $1 AND target = $2 AND command_id = $3)
+  OR EXISTS (
+    SELECT 1 FROM reminders WHERE actor = $2 AND $1 = $2
+      AND due BETWEEN to_timestamp($4) - interval '1 ms' AND to_timestamp($4) + interval '2 ms')
+"""
 _SNAPSHOT: Final = """
 WITH live AS MATERIALIZED (SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE)
 INSERT INTO snapshots (actor, seq, at, schema, body)
@@ -224,7 +238,7 @@ class Journal(Protocol):
         ...
 
     async def load(self, actors: Sequence[str]) -> Mapping[str, StoredActor]:
-        """Snapshots and suffixes of many actors in two queries; an unknown one is left out."""
+        """Snapshots and suffixes of many actors in one query; an unknown one is left out."""
         ...
 
     async def turn(self, actor: str, seq: int) -> bytes | None:
@@ -233,6 +247,12 @@ class Journal(Protocol):
 
     async def turn_by_command(self, actor: str, command_id: bytes) -> bytes | None:
         """The body of the turn a command made, found by scanning the actor's own rows; for the rare late retry."""
+        ...
+
+    async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
+        """Whether a letter of ``by`` or a reminder with this derived id still waits to be answered by ``actor``.
+
+        While it does, no day that could hold its turn is dropped: not in the journal then means not applied."""
         ...
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
@@ -272,8 +292,7 @@ class PostgresJournal:
             async with AsyncExitStack() as held:
                 for _ in range(self._pool.get_size()):
                     connection = await held.enter_async_context(self._pool.acquire(timeout=self._timeout_s))
-                    await connection.fetch(_SNAPSHOTS_OF, [], timeout=self._timeout_s)
-                    await connection.fetch(_SUFFIX_OF, [], [], timeout=self._timeout_s)
+                    await connection.fetch(_STORED_OF, [], timeout=self._timeout_s)
                     await connection.fetch(APPEND, 0, *nothing.turns, timeout=self._timeout_s)
                     wishes = (*nothing.turns, *nothing.wish_columns())
                     await connection.fetch(APPEND_WITH_WISHES, 0, *wishes, timeout=self._timeout_s)
@@ -307,19 +326,19 @@ class PostgresJournal:
         """See Journal."""
         with database_may_be_away():
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
-                snapshots = {
-                    r["actor"]: (r["seq"], r["body"])
-                    for r in await connection.fetch(_SNAPSHOTS_OF, actors, timeout=self._timeout_s)
-                }
-                after = [snapshots[a][0] if a in snapshots else 0 for a in actors]
-                rows = await connection.fetch(_SUFFIX_OF, actors, after, timeout=self._timeout_s)
-            suffixes: dict[str, list[StoredTurn]] = {}
-            for r in rows:
+                rows = await connection.fetch(_STORED_OF, actors, timeout=self._timeout_s)
+        snapshots: dict[str, tuple[int, bytes | None]] = {}
+        suffixes: dict[str, list[StoredTurn]] = {}
+        for r in rows:
+            if r["command_id"] is None:
+                snapshots[r["actor"]] = (r["seq"], r["body"])
+            else:
                 suffixes.setdefault(r["actor"], []).append(StoredTurn(r["seq"], r["command_id"].bytes, r["body"]))
-            return {
-                actor: StoredActor(*snapshots.get(actor, (0, None)), tuple(suffixes.get(actor, ())))
-                for actor in {*snapshots, *suffixes}
-            }
+        nothing: tuple[int, bytes | None] = (0, None)
+        return {
+            actor: StoredActor(*snapshots.get(actor, nothing), tuple(suffixes.get(actor, ())))
+            for actor in {*snapshots, *suffixes}
+        }
 
     async def turn(self, actor: str, seq: int) -> bytes | None:
         """See Journal."""
@@ -334,6 +353,13 @@ class PostgresJournal:
                 _TURN_BY_COMMAND, actor, UUID(command_id), timeout=self._timeout_s
             )
             return body
+
+    async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
+        """See Journal."""
+        with database_may_be_away():
+            at_s = command_id_time_s(command_id)
+            owed: bool = await self._pool.fetchval(_OWED, by, actor, UUID(command_id), at_s, timeout=self._timeout_s)
+            return owed
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
         """See Journal."""

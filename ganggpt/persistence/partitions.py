@@ -1,4 +1,4 @@
-"""The time parts of the journal (a day each) and of memories (a month each): made ahead, dropped when old.
+"""The time parts of the journal (a day each) and of memories (a month each), made ahead of their time.
 
 Every part is made before its time comes. What arrived before its part was made lies in the table's default part and is
 moved when the part is made. All days are UTC.
@@ -6,19 +6,24 @@ moved when the part is made. All days are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(7022006)"
-_TODAY: Final = "SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date"
-_PARTS: Final = """
-SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = $1::text::regclass AND c.relname <> $1 || '_other' ORDER BY c.relname
-"""
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.away import database_may_be_away
+
+T = TypeVar("T")
+Connection: TypeAlias = "PoolConnectionProxy[Any]"
+
+ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(7022006)"
+"""Whoever makes, seals or drops parts does it alone; ends with the transaction."""
+TODAY: Final = "SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date"
 _PART: Final = "CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED)"
 _MOVE: Final = """
 WITH late AS (DELETE FROM {table}_other WHERE {column} >= '{start}' AND {column} < '{end}' RETURNING *)
@@ -28,6 +33,9 @@ _ATTACH: Final = "ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM ('
 
 JOURNAL_DAYS_AHEAD: Final = 3
 MEMORY_MONTHS_AHEAD: Final = 2
+LOCK_MS: Final = 50
+"""How long a change of parts waits for the table at one time, and so how long it may make others wait."""
+LOCK_TRIES: Final = 20
 
 
 class Part(Struct, frozen=True):
@@ -43,43 +51,54 @@ class Part(Struct, frozen=True):
 async def ensure_partitions(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> Sequence[str]:
     """Make the parts for today and the time ahead; returns the names of those it made.
 
-    Safe to call again, at the same time from several processes, and while the tables are in use.
+    Safe to call again, at the same time from several processes, and while the tables are in use. Raises Unavailable.
     """
-    made = []
-    async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
-        await connection.execute(_ONE_AT_A_TIME, timeout=timeout_s)
-        today = await connection.fetchval(_TODAY, timeout=timeout_s)
+
+    async def make(connection: Connection) -> Sequence[str]:
+        made = []
+        today = await connection.fetchval(TODAY, timeout=timeout_s)
         wanted = [journal_part(today + timedelta(days=n)) for n in range(JOURNAL_DAYS_AHEAD + 1)]
-        wanted += [memory_part(_month_after(today, n)) for n in range(MEMORY_MONTHS_AHEAD + 1)]
+        wanted += [memory_part(month_after(today, n)) for n in range(MEMORY_MONTHS_AHEAD + 1)]
         for part in wanted:
             if await connection.fetchval("SELECT to_regclass($1)", part.name, timeout=timeout_s) is None:
-                words = {"table": part.table, "part": part.name, "column": part.column}
-                for statement in (_PART, _MOVE, _ATTACH):
-                    await connection.execute(
-                        statement.format(**words, start=_bound(part, part.start), end=_bound(part, part.end)),
-                        timeout=timeout_s,
-                    )
+                await make_part(connection, part, timeout_s)
                 made.append(part.name)
-    return made
+        return made
+
+    return await briefly(pool, make, timeout_s)
 
 
-async def drop_partitions_before(
-    pool: asyncpg.Pool[Any], table: str, before: date, timeout_s: float = 30.0
-) -> Sequence[str]:
-    """Drop the parts of ``table`` (``journal`` or ``npc_memories``) that end at or before a day; returns their names.
+async def make_part(connection: Connection, part: Part, timeout_s: float = 30.0) -> None:
+    """Make one part; the caller's transaction holds ONE_AT_A_TIME."""
+    words = {"table": part.table, "part": part.name, "column": part.column}
+    bounds = {"start": _bound(part, part.start), "end": _bound(part, part.end)}
+    for statement in (_PART, _MOVE, _ATTACH):
+        await connection.execute(statement.format(**words, **bounds), timeout=timeout_s)
 
-    The caller answers for what goes: of the journal only days whose actors all have a later snapshot.
+
+async def briefly(pool: asyncpg.Pool[Any], work: Callable[[Connection], Awaitable[T]], timeout_s: float = 30.0) -> T:
+    """Do work on parts in one transaction, alone, and without ever making others wait for long.
+
+    A change of parts needs the whole table for itself for some milliseconds. Whoever comes while it waits for that
+    queues behind it, so it gives up after LOCK_MS and comes again later. Raises Unavailable where a long query never
+    let it in, and where the database is away.
     """
-    of_name = {"journal": _journal_part_named, "npc_memories": _memory_part_named}[table]
-    dropped = []
-    async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
-        await connection.execute(_ONE_AT_A_TIME, timeout=timeout_s)
-        for row in await connection.fetch(_PARTS, table, timeout=timeout_s):
-            part = of_name(row["relname"])
-            if part.end <= before:
-                await connection.execute(f"DROP TABLE {part.name}", timeout=timeout_s)
-                dropped.append(part.name)
-    return dropped
+    with database_may_be_away():
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)),
+                stop=stop_after_attempt(LOCK_TRIES),
+                wait=wait_random(0.05, 0.5),
+                reraise=True,
+            ):
+                with attempt:
+                    async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
+                        await connection.execute(ONE_AT_A_TIME, timeout=timeout_s)
+                        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'", timeout=timeout_s)
+                        return await work(connection)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as busy:
+            raise Unavailable("a moment without long queries on the journal or the memories") from busy
+    raise AssertionError("retries end by themselves")
 
 
 def journal_part(day: date) -> Part:
@@ -90,20 +109,23 @@ def journal_part(day: date) -> Part:
 def memory_part(day: date) -> Part:
     """The part of the memories for the month of a day."""
     start = day.replace(day=1)
-    return Part("npc_memories", "created_at", f"npc_memories_{start:%Y%m}", start, _month_after(start, 1))
+    return Part("npc_memories", "created_at", f"npc_memories_{start:%Y%m}", start, month_after(start, 1))
 
 
-def _journal_part_named(name: str) -> Part:
+def journal_part_named(name: str) -> Part:
+    """The part of the journal with that name."""
     digits = name.removeprefix("journal_")
     return journal_part(date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])))
 
 
-def _memory_part_named(name: str) -> Part:
+def memory_part_named(name: str) -> Part:
+    """The part of the memories with that name."""
     digits = name.removeprefix("npc_memories_")
     return memory_part(date(int(digits[:4]), int(digits[4:6]), 1))
 
 
-def _month_after(day: date, months: int) -> date:
+def month_after(day: date, months: int) -> date:
+    """The first day of the month that many months after (negative: before) the month of a day."""
     month = day.year * 12 + day.month - 1 + months
     return date(month // 12, month % 12 + 1, 1)
 

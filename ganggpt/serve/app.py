@@ -21,6 +21,7 @@ from ganggpt.actors.opening import HostSpec
 from ganggpt.config import read_settings
 from ganggpt.errors import ConfigInvalid
 from ganggpt.jobs.plan import own_actors_max, scale_of, this_machine
+from ganggpt.jobs.retention import kept_of
 from ganggpt.jobs.stores import redis_url
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
@@ -126,6 +127,7 @@ def app(args: Mapping[str, str]) -> serve.Application:
         bridge=settings.bridge_url,
         pool=spec.pool,
         shared_cpus=settings.host_cpus,
+        kept=kept_of(settings),
         log_level=spec.log_level,
     )
     own = own_actors_max(settings, machine)

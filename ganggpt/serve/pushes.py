@@ -16,6 +16,8 @@ from ganggpt.errors import GangGPTError
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
 
+REGISTER_EVERY_S: Final = 3600.0
+"""How often a connected server is written down as seen; one that is not seen for days is forgotten (retention)."""
 FEED_START: Final = "$"
 """The feed position that means: from now on."""
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -98,12 +100,12 @@ class PushPump:
 
     async def _deliver_forever(self) -> None:
         loop = asyncio.get_running_loop()
-        position, poll_at_s, registered = FEED_START, loop.time(), False
+        position, poll_at_s, register_at_s = FEED_START, loop.time(), loop.time()
         while True:
             try:
-                if not registered:
+                if loop.time() >= register_at_s:
                     await self._store.register_server(self._server)
-                    registered = True
+                    register_at_s = loop.time() + REGISTER_EVERY_S
                 if loop.time() >= poll_at_s:
                     poll_at_s = loop.time() + self._limits.push_poll_s
                     self._offer(await self._store.unacked(self._server, 0, self._limits.pushes_unacked_max))

@@ -122,6 +122,16 @@ class MemoryJournal:
         """See Journal."""
         return next((b for _, i, b, _ in self._db.turns.get(actor, []) if i == command_id), None)
 
+    async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
+        """See Journal."""
+        letters = (letter for _, letter in self._db.outbox.values())
+        if any((x.sender, x.target, x.id) == (by, actor, command_id) for x in letters):
+            return True
+        at_s = command_id_time_s(command_id)
+        return by == actor and any(
+            r.actor == actor and -0.001 <= r.due_s - at_s <= 0.002 for _, r in self._db.reminders.values()
+        )
+
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
         """See Journal."""
         if epoch in self._db.dead:

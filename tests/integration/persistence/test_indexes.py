@@ -6,12 +6,14 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
 
-from ganggpt.persistence import flush_store, hosts, journal, pushes
+from ganggpt.persistence import flush_store, hosts, journal, pushes, retention, retention_rows
+from ganggpt.persistence.partitions import journal_part, memory_part
 
 pytestmark = pytest.mark.integration
 
@@ -44,13 +46,25 @@ INSERT INTO faction_relationships (faction_a, faction_b, relationship_type, stre
 SELECT 'f' || a, 'f' || b, 'neutral', 0 FROM generate_series(1, 60) a, generate_series(1, 60) b WHERE a <> b;
 ANALYZE;
 """
+_TODAY = journal_part(datetime.now(UTC).date())
+_MONTH = memory_part(_TODAY.start)
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 _ANNA = uuid.UUID("00000000-0000-4000-8000-000000000042")
 
 _QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "wake": (journal._SUFFIX_OF, (["npc:1", "npc:2"], [0, 0])),
-    "snapshots": (journal._SNAPSHOTS_OF, (["npc:1", "npc:2"],)),
+    "wake": (journal._STORED_OF, (["npc:1", "npc:2"],)),
     "one turn": (journal._TURN, ("npc:1", 1)),
     "turn of a command": (journal._TURN_BY_COMMAND, ("npc:1", _ANNA)),
+    "is a letter owed": (journal._OWED, ("npc:1", "npc:x", _ANNA, time.time())),
+    "uncovered actors of a day": (retention.UNCOVERED.format(part=_TODAY.name), ("npc:400", 100)),
+    "the oldest letter": (retention.OLDEST_LETTER, ()),
+    "the oldest reminder": (retention.OLDEST_REMINDER, ()),
+    "expired memories": (retention_rows.EXPIRED, (_LONG_AGO, _ANNA, 1000)),
+    "memories of a month": (retention_rows.OF_MONTH.format(part=_MONTH.name), (_ANNA, 1000)),
+    "forget stale memories": (retention_rows.DELETE_MEMORIES, ([_ANNA], [_LONG_AGO])),
+    "missions that ended long ago": (retention_rows.ENDED_MISSIONS, (90, 500)),
+    "old pushes": (retention_rows.OLD_PUSHES, (30, 1000)),
+    "pushes of servers that are gone": (retention_rows.PUSHES_OF, (["s1"],)),
     "unflushed": (hosts._UNFLUSHED, (1,)),
     "letters": (journal._LETTERS_OF, (["s:1", "s:2"], 1.0, 100)),
     "settle": (journal._SETTLE, (["npc:1"], [1], [0])),

@@ -8,14 +8,16 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import pytest
 
+from ganggpt.errors import Unavailable
+from ganggpt.persistence import partitions
 from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.partitions import (
     JOURNAL_DAYS_AHEAD,
     MEMORY_MONTHS_AHEAD,
-    drop_partitions_before,
     ensure_partitions,
     journal_part,
     memory_part,
+    month_after,
 )
 
 pytestmark = pytest.mark.integration
@@ -57,17 +59,26 @@ async def test_a_turn_that_came_before_its_day_was_made_is_kept_and_moved(empty_
         assert await _part_of(pool, "npc_memories", "npc_id = 'mara'") == memory_part(now.date()).name
 
 
-async def test_old_parts_go_with_what_they_hold_and_nothing_else(pool: asyncpg.Pool) -> None:
-    today = datetime.now(UTC)
-    for n in range(3):
-        await _turn(pool, "npc:mara", n + 1, today + timedelta(days=n))
-    dropped = await drop_partitions_before(pool, "journal", today.date() + timedelta(days=2))
-    assert dropped == [journal_part(today.date() + timedelta(days=n)).name for n in range(2)]
-    assert [r["seq"] for r in await pool.fetch("SELECT seq FROM journal")] == [3]
-    assert await drop_partitions_before(pool, "npc_memories", today.date()) == []
-
-
 def test_a_month_ends_where_the_next_begins() -> None:
     december = memory_part(date(2026, 12, 31))
     assert (december.start, december.end) == (date(2026, 12, 1), date(2027, 1, 1))
     assert journal_part(date(2028, 2, 29)).end == date(2028, 3, 1)
+
+
+def test_months_are_counted_forwards_and_backwards() -> None:
+    assert month_after(date(2026, 11, 25), 2) == date(2027, 1, 1)
+    assert month_after(date(2026, 1, 31), -1) == date(2025, 12, 1)
+    assert month_after(date(2026, 3, 5), -14) == date(2025, 1, 1)
+
+
+async def test_parts_are_made_although_a_long_query_is_in_the_way_at_first(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "LOCK_TRIES", 2)
+    name = journal_part(datetime.now(UTC).date() + timedelta(days=2)).name
+    await pool.execute(f"DROP TABLE {name}")
+    async with pool.acquire() as reader, reader.transaction():
+        await reader.fetch("SELECT count(*) FROM journal")
+        with pytest.raises(Unavailable):
+            await ensure_partitions(pool)
+    assert await ensure_partitions(pool) == [name]

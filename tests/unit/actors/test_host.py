@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ganggpt.actors import flusher
 from ganggpt.actors.envelope import Envelope, encode_batch, wrap, wrap_view
 from ganggpt.actors.shards import shared_shards
 from ganggpt.domain.ids import new_command_id
@@ -17,7 +18,7 @@ from ganggpt.domain.npc import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player import Join, Report
 from ganggpt.errors import Fenced, GangGPTError
 from ganggpt.persistence.hosts import LOCAL
-from ganggpt.persistence.journal import Letter
+from ganggpt.persistence.journal import DueReminder, Letter
 from tests.unit.actors.conftest import FAST, MARA, SHARDS, Runtime
 
 
@@ -178,12 +179,38 @@ async def test_a_letter_older_than_the_window_is_looked_up_in_the_journal(runtim
     old = new_command_id(1_600_000_000.0)
     template = wrap(old, "npc:mara", "mission:m", Observe("old news", 50))
     envelope = Envelope(old, template.to, template.by, template.name, template.body, inner=True)
+    # Under a shard nobody holds: it waits, and only this test delivers it.
+    runtime.database.outbox["mission:m", 1, 0] = ("s:none", Letter("mission:m", 1, 0, "npc:mara", old, "Observe", b""))
     (first,) = await runtime.ask_all([envelope])
     assert first["ok"]
     await runtime.restart()
     (again,) = await runtime.ask_all([envelope])
     assert again == first
     assert runtime.database.journaled("npc:mara").count(old) == 1
+
+
+async def test_a_letter_nobody_waits_for_any_more_is_not_applied_even_when_its_turn_was_dropped(
+    runtime: Runtime,
+) -> None:
+    """A process that was paused for weeks sends what was answered, and dropped from the journal, long ago."""
+    old = new_command_id(1_600_000_000.0)
+    template = wrap(old, "npc:mara", "mission:m", Observe("old news", 50))
+    envelope = Envelope(old, template.to, template.by, template.name, template.body, inner=True)
+    (reply,) = await runtime.ask_all([envelope])
+    assert reply["error"]["code"] == "expired"
+    assert not reply["error"]["retryable"]
+    assert old not in runtime.database.journaled("npc:mara")
+
+
+async def test_a_reminder_older_than_the_window_still_fires(runtime: Runtime) -> None:
+    offered = (await runtime.ask("npc:mara", AskForWork()))["reply"]
+    await eventually(lambda: not runtime.database.outbox)
+    mission = offered["mission"]
+    shard, reminder = runtime.database.reminders[mission, "due"]
+    long_ago = DueReminder(mission, "due", 1_600_000_000.25, reminder.command, reminder.body)
+    runtime.database.reminders[mission, "due"] = (shard, long_ago)
+    await eventually(lambda: runtime.database.reminders.get((mission, "due"), (shard, long_ago))[1] != long_ago)
+    assert len(runtime.database.journaled(mission)) == 2  # offered, and armed again because it is not over yet
 
 
 async def test_an_old_id_from_outside_is_expired(runtime: Runtime) -> None:
@@ -263,3 +290,25 @@ async def test_an_actor_whose_store_is_broken_stays_asleep_and_harms_nobody(runt
     assert not broken["error"]["retryable"]
     assert well["ok"]
     assert runtime.host("host:0").epoch == epoch
+
+
+async def test_an_idle_host_says_that_the_tables_lack_nothing(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await runtime.ask("npc:mara", Talk("Hello"))
+    await eventually(lambda: not runtime.host("host:0").dirty)
+    said: list[tuple[int, float]] = []
+    told = asyncio.Event()
+
+    async def flush(epoch: int, changes: object, through_s: float, held: object) -> int:
+        assert not changes
+        said.append((epoch, through_s))
+        if len(said) == 2:
+            told.set()
+        return 0
+
+    monkeypatch.setattr(runtime.flush, "flush", flush)
+    monkeypatch.setattr(flusher, "IDLE_S", 0.03)
+    await asyncio.wait_for(told.wait(), 5)
+    assert said[0][0] == runtime.host("host:0").epoch
+    assert said[1][1] >= said[0][1] + 0.03

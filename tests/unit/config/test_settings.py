@@ -81,6 +81,30 @@ def test_all_mistakes_are_told_at_once_with_their_variables(monkeypatch: pytest.
     assert all(problem.fix.startswith("Set it to: ") for problem in rejected.value.problems)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GANGGPT_JOURNAL_DAYS", "1"),
+        ("GANGGPT_JOURNAL_DAYS", "0"),
+        ("GANGGPT_JOURNAL_DAYS", "two weeks"),
+        ("GANGGPT_JOURNAL_DAYS", "2.5"),
+        ("GANGGPT_JOURNAL_DAYS", "99999"),
+        ("GANGGPT_MEMORY_MONTHS", "0"),
+        ("GANGGPT_MISSION_DAYS", "-3"),
+        ("GANGGPT_AWAY_DAYS", "0"),
+    ],
+)
+def test_a_retention_that_would_keep_too_little_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigRejected) as rejected:
+        read_settings()
+    (problem,) = rejected.value.problems
+    assert problem.variable == variable
+    assert problem.fix.startswith("Set it to: ")
+
+
 def test_a_rejected_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@db")
     with pytest.raises(ConfigRejected) as rejected:

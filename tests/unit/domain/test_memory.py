@@ -150,6 +150,20 @@ def test_the_expired_make_room_before_anything_else() -> None:
 # --- how it fades ------------------------------------------------------------------------------------------------
 
 
+def test_the_expired_go_with_the_next_memory_also_where_there_is_room() -> None:
+    held = (a_memory(1, expires_s=NOW_S - 1), a_memory(2, "a tram stood still", expires_s=NOW_S + 1))
+    assert learn(held, a_memory(3, "the baker sang"), NOW_S) == Remembered(a_memory(3, "the baker sang"), (1,))
+
+
+def test_the_expired_do_not_count_as_somebodys_share() -> None:
+    theirs = tuple(
+        a_memory(n, f"tale {n} of somebody {n * 7}", about="player:a", expires_s=NOW_S - 1 if n == 1 else None)
+        for n in range(1, SHARE_MAX + 1)
+    )
+    fresh = a_memory(99, "something else entirely", about="player:a")
+    assert learn(theirs, fresh, NOW_S) == Remembered(fresh, (1,))
+
+
 @given(weight=st.integers(0, 99), rehearsed=st.integers(0, REHEARSED_MAX - 1), age_s=st.floats(0, 3e8))
 @settings(max_examples=200)
 def test_more_rehearsal_or_weight_never_lowers_retention(weight: int, rehearsed: int, age_s: float) -> None:  # 5

@@ -1,0 +1,29 @@
+"""One statement on a pool, with a bound on every wait: for a free connection as well as for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from ganggpt.persistence.away import database_may_be_away
+
+
+async def ask(pool: asyncpg.Pool[Any], timeout_s: float, query: str, *arguments: Any) -> Sequence[Any]:
+    """The rows of a query. Raises Unavailable."""
+    with database_may_be_away():
+        async with pool.acquire(timeout=timeout_s) as connection:
+            return await connection.fetch(query, *arguments, timeout=timeout_s)
+
+
+async def tell(pool: asyncpg.Pool[Any], timeout_s: float, statement: str, *arguments: Any) -> int:
+    """Run a statement that may be run twice; how many rows it touched. Raises Unavailable."""
+    with database_may_be_away():
+        async with pool.acquire(timeout=timeout_s) as connection:
+            return touched(await connection.execute(statement, *arguments, timeout=timeout_s))
+
+
+def touched(done: str) -> int:
+    """The number of rows in the words Postgres ends a statement with (``DELETE 3``)."""
+    return int(done.rsplit(" ", 1)[1])

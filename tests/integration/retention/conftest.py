@@ -1,0 +1,20 @@
+"""A world with a past, and the housekeeping that keeps it small."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from ganggpt.actors.housekeeping import Housekeeping, housekeeping_of
+from ganggpt.persistence.retention import Kept
+from tests.integration.retention.history import Past
+
+
+@pytest.fixture
+async def past(pool: asyncpg.Pool) -> Past:
+    return await Past(pool).begin()
+
+
+@pytest.fixture
+def keeping(pool: asyncpg.Pool) -> Housekeeping:
+    return housekeeping_of(pool, Kept(journal_days=14))
