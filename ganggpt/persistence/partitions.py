@@ -6,8 +6,8 @@ moved when the part is made. All days are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -52,15 +52,29 @@ async def ensure_partitions(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) ->
         wanted = [journal_part(today + timedelta(days=n)) for n in range(JOURNAL_DAYS_AHEAD + 1)]
         wanted += [memory_part(_month_after(today, n)) for n in range(MEMORY_MONTHS_AHEAD + 1)]
         for part in wanted:
-            if await connection.fetchval("SELECT to_regclass($1)", part.name, timeout=timeout_s) is None:
-                words = {"table": part.table, "part": part.name, "column": part.column}
-                for statement in (_PART, _MOVE, _ATTACH):
-                    await connection.execute(
-                        statement.format(**words, start=_bound(part, part.start), end=_bound(part, part.end)),
-                        timeout=timeout_s,
-                    )
+            if await _make(connection, part, timeout_s):
                 made.append(part.name)
     return made
+
+
+async def ensure_days(connection: Any, times_s: Iterable[float], timeout_s: float = 30.0) -> None:
+    """Make the parts of the journal and of the memories for the days of these Unix times, for what is loaded from
+    elsewhere. The caller's transaction, if any, decides whether they stay."""
+    days = sorted({datetime.fromtimestamp(at_s, UTC).date() for at_s in times_s})
+    await connection.execute(_ONE_AT_A_TIME, timeout=timeout_s)
+    for part in (*map(journal_part, days), *map(memory_part, sorted({day.replace(day=1) for day in days}))):
+        await _make(connection, part, timeout_s)
+
+
+async def _make(connection: Any, part: Part, timeout_s: float) -> bool:
+    """Make a part where it is missing; whether it was."""
+    if await connection.fetchval("SELECT to_regclass($1)", part.name, timeout=timeout_s) is not None:
+        return False
+    words = {"table": part.table, "part": part.name, "column": part.column}
+    for statement in (_PART, _MOVE, _ATTACH):
+        text = statement.format(**words, start=_bound(part, part.start), end=_bound(part, part.end))
+        await connection.execute(text, timeout=timeout_s)
+    return True
 
 
 async def drop_partitions_before(
