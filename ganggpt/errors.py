@@ -334,6 +334,10 @@ class SnapshotInvalid(GangGPTError):
         return f"{self.source}: {self.problem}. {self.fix}"
 
 
+class SnapshotUnfinished(SnapshotInvalid):
+    """There is no manifest: a directory of somebody else, or a snapshot that was never finished."""
+
+
 class SnapshotNewer(SnapshotInvalid):
     """A world snapshot was written by a newer GangGPT than this one."""
 

@@ -303,9 +303,7 @@ class Host:
         if wishes is not None:
             self._add_wishes(batch, activation, seq, now_s, wishes)
         for n, push in enumerate(decision.pushes):
-            batch.add_push(
-                (push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s)
-            )
+            batch.add_push((push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
         state = activation.state
         for event in decision.events:
             state = kind.evolve(state, event)

@@ -149,6 +149,23 @@ def keeps_wishes(stored: bytes) -> bool:
     return stored[0] != _WITHOUT_WISHES
 
 
+class _Outline(Struct, frozen=True, gc=False, array_like=True):
+    version: int
+    at_s: float
+    events: msgspec.Raw
+    reply: msgspec.Raw
+    wishes: Wishes | None = None
+
+
+_decode_outline: Final = msgspec.msgpack.Decoder(_Outline).decode
+
+
+def decode_wishes(stored: bytes) -> tuple[float, Wishes | None]:
+    """When a stored turn was and what it wished for, for any kind and without looking at its events."""
+    outline = _decode_outline(stored)
+    return outline.at_s, outline.wishes
+
+
 def wishes_of(decision: Decision) -> Wishes | None:
     """The letters and reminders of a decision as they are stored, or None where it has neither."""
     if not (decision.messages or decision.reminders):

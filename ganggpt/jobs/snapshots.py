@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 import zlib
@@ -14,8 +15,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from ganggpt.actors.shards import Residences
 from ganggpt.domain.kinds import VERSION
-from ganggpt.errors import RestoreRefused, SnapshotInvalid, StorageFailed
+from ganggpt.errors import InvalidInput, RestoreRefused, SnapshotInvalid, StorageFailed
 from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.partitions import ensure_partitions
 from ganggpt.persistence.pool import PoolOptions, open_pool
@@ -23,7 +25,9 @@ from ganggpt.persistence.world_snapshot import FORMAT, Manifest, Member, snapsho
 from ganggpt.persistence.world_snapshot_cut import Cut, Piece, Reader, copy_all, plan_cut, readers
 from ganggpt.persistence.world_snapshot_files import SnapshotDirectory, SnapshotPlace
 from ganggpt.persistence.world_snapshot_load import check_target, load, prepare_schema
+from ganggpt.persistence.world_snapshot_replay import Replay
 
+_WORLD_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 PARALLEL: Final = 2
 """Readers of a cut, each a connection with one COPY at a time."""
 
@@ -59,17 +63,6 @@ class Restored(Struct, frozen=True):
     rows: int
     turns_replayed: int
     seconds: float
-
-
-class Listed(Struct, frozen=True):
-    """A snapshot of a place; ``problem`` says why it cannot be used, empty where it can."""
-
-    name: str
-    world: str = ""
-    cut_at: str = ""
-    actors: int = 0
-    bytes: int = 0
-    problem: str = ""
 
 
 def group_of(actor: str, shards: int, groups: int) -> int:
@@ -108,7 +101,7 @@ async def take_snapshot(
     return Taken(
         url=directory.url,
         world=cut.world,
-        cut_at=_time(cut.cut_s),
+        cut_at=time_text(cut.cut_s),
         actors=cut.actors,
         turns=manifest.rows("journal"),
         rows=sum(member.rows for member in members),
@@ -177,28 +170,55 @@ def _manifest(cut: Cut, name: str, members: Sequence[Member]) -> Manifest:
     )
 
 
+class PointInTime(Struct, frozen=True):
+    """Where a restore should end: at a Unix time, by the journal of the database ``journal`` (a dsn)."""
+
+    until_s: float
+    journal: str
+
+
+class Wanted(Struct, frozen=True):
+    """What a restore should make. ``world``: the name the snapshot's world must have; ``fork``: the new name it gets;
+    ``at``: carry it on to a time after its cut."""
+
+    world: str | None = None
+    fork: str | None = None
+    at: PointInTime | None = None
+
+
 async def restore_snapshot(
     dsn: str,
     source: str,
+    wanted: Wanted | None = None,
     *,
-    world: str | None = None,
-    fork: str | None = None,
     lease_s: float = 10.0,
     pgbouncer: bool = False,
     progress: Progress = no_progress,
 ) -> Restored:
-    """Put a snapshot into an empty database. ``world``: the name it must have; ``fork``: the new name it gets.
+    """Put a snapshot into an empty database: everything is checked before anything is changed.
 
-    Everything is checked before anything is changed. Raises SnapshotInvalid, SnapshotNewer, StorageFailed,
-    RestoreRefused, Unavailable.
+    Raises SnapshotInvalid, SnapshotNewer, StorageFailed, RestoreRefused, Unavailable.
     """
+    wanted = wanted or Wanted()
+    world, fork, at = wanted.world, wanted.fork, wanted.at
     began_s = time.monotonic()
     directory = SnapshotDirectory(source)
     manifest = await directory.manifest(VERSION)
     if world is not None and manifest.world != world:
         problem = f"{source} is a snapshot of the world {manifest.world!r}, not of {world!r}"
         raise RestoreRefused("wrong_world", problem, "Choose another snapshot, or use `ganggpt fork`.")
+    if fork is not None:
+        world_name(fork)
     await check_target(dsn, lease_s)
+    replay = None if at is None else Replay(at.journal, manifest, at.until_s)
+    if replay is not None:
+        await replay.check()
+
+    async def carry_on(connection: Any) -> None:
+        if replay is not None:
+            progress("replay", 0, 1)
+            await replay.apply(connection, lambda actor, own: Residences(manifest.shards, own).shard_of(actor))
+
     with tempfile.TemporaryDirectory(prefix="ganggpt-restore-", ignore_cleanup_errors=True) as here:
         checked = await _bring_here(directory, manifest, Path(here), progress)
         await prepare_schema(dsn, manifest, source)
@@ -206,23 +226,19 @@ async def restore_snapshot(
         try:
             await ensure_partitions(pool)
             rows = _counted(checked, manifest, progress)
-            await load(pool, manifest, rows, lease_s=lease_s, rename=fork, after=_nothing_more)
+            await load(pool, manifest, rows, lease_s=lease_s, rename=fork, after=carry_on)
             await migrate(dsn)
         finally:
             pool.terminate()
     return Restored(
         source=source,
         world=fork or manifest.world,
-        at=_time(manifest.cut_s),
+        at=time_text(manifest.cut_s if at is None else at.until_s),
         actors=manifest.actors,
         rows=sum(member.rows for member in manifest.members),
-        turns_replayed=0,
+        turns_replayed=0 if replay is None else replay.turns,
         seconds=round(time.monotonic() - began_s, 2),
     )
-
-
-async def _nothing_more(_: Any) -> None:
-    """Nothing after the load."""
 
 
 async def _bring_here(
@@ -254,24 +270,17 @@ def _counted(
     return rows
 
 
-async def list_snapshots(place: str) -> Sequence[Listed]:
-    """What lies in a place, the oldest cut first; what cannot be used says why. Raises StorageFailed."""
-    where = SnapshotPlace(place)
-    found = []
-    for name in await where.names():
-        try:
-            manifest = await where.directory(name).manifest(VERSION)
-        except SnapshotInvalid as invalid:
-            found.append((0.0, Listed(name, problem=invalid.problem)))
-            continue
-        listed = Listed(name, manifest.world, _time(manifest.cut_s), manifest.actors, manifest.bytes)
-        found.append((manifest.cut_s, listed))
-    return [listed for _, listed in sorted(found, key=lambda pair: (pair[0], pair[1].name))]
+def world_name(text: str) -> str:
+    """Check the name of a world. Raises InvalidInput."""
+    if not _WORLD_NAME.fullmatch(text):
+        raise InvalidInput("name", f"{text[:80]!r} is no name of a world: lower case letters, digits, '-' and '_'")
+    return text
 
 
 def _name_of(cut: Cut) -> str:
     return f"{cut.world}-{datetime.fromtimestamp(cut.cut_s, UTC):%Y%m%dT%H%M%SZ}"
 
 
-def _time(at_s: float) -> str:
+def time_text(at_s: float) -> str:
+    """A Unix time as ISO 8601 in UTC."""
     return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -45,16 +45,12 @@ async def ensure_partitions(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) ->
 
     Safe to call again, at the same time from several processes, and while the tables are in use.
     """
-    made = []
     async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
         await connection.execute(_ONE_AT_A_TIME, timeout=timeout_s)
         today = await connection.fetchval(_TODAY, timeout=timeout_s)
         wanted = [journal_part(today + timedelta(days=n)) for n in range(JOURNAL_DAYS_AHEAD + 1)]
         wanted += [memory_part(_month_after(today, n)) for n in range(MEMORY_MONTHS_AHEAD + 1)]
-        for part in wanted:
-            if await _make(connection, part, timeout_s):
-                made.append(part.name)
-    return made
+        return [part.name for part in wanted if await _make(connection, part, timeout_s)]
 
 
 async def ensure_days(connection: Any, times_s: Iterable[float], timeout_s: float = 30.0) -> None:

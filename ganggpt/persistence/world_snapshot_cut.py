@@ -89,7 +89,7 @@ SELECT {columns} FROM outbox t WHERE t.shard = ANY($1::text[]) AND NOT EXISTS (
 """
 _REMINDERS: Final = """
 SELECT {columns} FROM reminders t WHERE t.shard = ANY($1::text[])
-  AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::text[]) f (actor, name) WHERE f.actor = t.actor AND f.name = t.name)
+  AND (t.actor, t.name) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))
 """
 _DUE: Final = """
 SELECT actor, name, extract(epoch FROM due)::float8 AS due_s FROM reminders WHERE due <= clock_timestamp()
@@ -152,9 +152,7 @@ async def readers(pool: asyncpg.Pool[Any], count: int) -> AsyncIterator[list[Rea
     """
     async with AsyncExitStack() as stack:
         with database_may_be_away():
-            opened = [
-                await stack.enter_async_context(pool.acquire(timeout=_CONNECT_TIMEOUT_S)) for _ in range(count)
-            ]
+            opened = [await stack.enter_async_context(pool.acquire(timeout=_CONNECT_TIMEOUT_S)) for _ in range(count)]
             await stack.enter_async_context(opened[0].transaction(isolation="repeatable_read", readonly=True))
             shared = await opened[0].fetchval("SELECT pg_export_snapshot()", timeout=30)
             for connection in opened[1:]:
@@ -184,9 +182,7 @@ async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> 
             raise StartFailed("the snapshot", "this database holds no world", "Name the one that does: DATABASE_URL.")
         parts = [row["name"] for row in await connection.fetch(_PARTS, "journal", timeout=60)]
         to_read = {
-            part: await connection.fetch(
-                _TO_READ.format(part=part), found["now_s"] - WINDOW_S, timeout=READ_TIMEOUT_S
-            )
+            part: await connection.fetch(_TO_READ.format(part=part), found["now_s"] - WINDOW_S, timeout=READ_TIMEOUT_S)
             for part in parts
         }
         actors = {row["actor"] for row in await connection.fetch(_ASLEEP, timeout=READ_TIMEOUT_S)}
@@ -290,9 +286,7 @@ async def _fired(connection: Any) -> Sequence[Any]:
     return fired
 
 
-async def copy_all(
-    readers_: Sequence[Reader], pieces: Sequence[Piece], take: Callable[[Reader, Piece], Any]
-) -> None:
+async def copy_all(readers_: Sequence[Reader], pieces: Sequence[Piece], take: Callable[[Reader, Piece], Any]) -> None:
     """Let every reader take piece after piece until none is left; the first error ends all."""
     waiting = iter(pieces)
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import fsspec
 from backports import zstd
 
-from ganggpt.errors import SnapshotInvalid, StorageFailed
+from ganggpt.errors import SnapshotInvalid, SnapshotUnfinished, StorageFailed
 from ganggpt.persistence.world_snapshot import MANIFEST, Manifest, Member, decode_manifest, encode_manifest
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class SnapshotDirectory:
             stored = await _call(self.url, self._fs.cat_file, f"{self._path}/{MANIFEST}")
         except FileNotFoundError:
             problem = f"there is no {MANIFEST}: no snapshot, or one that was never finished"
-            raise SnapshotInvalid(self.url, problem, "Choose one that `ganggpt snapshots` lists.") from None
+            raise SnapshotUnfinished(self.url, problem, "Choose one that `ganggpt snapshots` lists.") from None
         return decode_manifest(stored, self.url, layout_known)
 
     async def fetch(self, member: Member, into: SnapshotDirectory) -> None:

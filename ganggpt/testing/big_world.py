@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -35,13 +37,13 @@ _RECENT_SHARE: Final = 0.05
 _RECENT_S: Final = 300.0
 _PLAYER_SHARE: Final = 0.15
 _CHUNK: Final = 2000
-_WORDS: Final = (
-    "harbour pier crane rope lantern market baker tram ticket shutter chandlery church coin engine puddle yard laundry "
-    "phone letter barrel motorway bridge van boat master sailor mechanic courier nurse twins stranger roof alley canal "
-    "bottle whisper debt promise favour knife dog radio window curtain smoke engine oil paint number ledger stamp glove "
-    "argued carried counted dropped followed hid painted sold stole swapped waited watched wept wrote ran laughed paid "
-    "before after under behind towards without until twice never always quietly slowly early late red blue old young"
-).split()
+_WORDS: Final = """
+harbour pier crane rope lantern market baker tram ticket shutter chandlery church coin engine puddle yard laundry phone
+letter barrel motorway bridge van boat master sailor mechanic courier nurse twins stranger roof alley canal bottle debt
+whisper promise favour knife dog radio window curtain smoke oil paint number ledger stamp glove argued carried counted
+dropped followed hid painted sold stole swapped waited watched wept wrote ran laughed paid before after under behind
+towards without until twice never always quietly slowly early late red blue old young
+""".split()  # noqa: SIM905 - a list of words reads best as words
 
 
 class BigWorld(Struct, frozen=True):
@@ -151,9 +153,6 @@ def _ids(actor: str, life: _Life) -> list[bytes]:
 
 
 def _turns(actor: str, life: _Life, kept: int) -> Iterator[tuple[Any, ...]]:
-    from datetime import UTC, datetime
-    from uuid import UUID
-
     ids = _ids(actor, life)
     for seq in range(max(1, len(ids) - kept + 1), len(ids) + 1):
         at = datetime.fromtimestamp(life.ats_s[seq - 1], UTC)
@@ -162,8 +161,6 @@ def _turns(actor: str, life: _Life, kept: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _snapshots(part: Sequence[str], lived: Mapping[str, _Life], kept: int) -> Iterator[tuple[Any, ...]]:
-    from datetime import UTC, datetime
-
     recent_s = time.time() - 600.0
     for n, actor in enumerate(part):
         life = lived[actor]
@@ -179,6 +176,7 @@ async def _fill_tables(pool: Any, states: Mapping[str, Any]) -> int:
     """Write the user's tables as a host of its own would. Returns how many rows."""
     hosts, flush = PostgresHosts(pool), PostgresFlush(pool)
     epoch = (await hosts.register("big-world", "own")).epoch
+    await hosts.assign({row.shard: "big-world" for row in await hosts.routes()})
     written = 0
     changes = [(actor, None, state) for actor, state in states.items()]
     for start in range(0, len(changes), _CHUNK):
