@@ -218,7 +218,7 @@ async def _only_looking() -> AsyncIterator[None]:
 @asynccontextmanager
 async def _ownership(pool: Any, lease_s: float) -> AsyncIterator[int]:
     """Own all shards as a host of its own while a repair runs. Raises RestoreRefused where somebody lives."""
-    hosts = PostgresHosts(pool)
+    hosts = PostgresHosts(pool, cluster=REPAIR)  # a cluster of its own: no supervisor takes it for one of its hosts
     await hosts.fence_stale(lease_s)
     _refuse_living([host.name for host in await hosts.alive()])
     epoch = (await hosts.register(REPAIR, "own", REPAIR)).epoch
@@ -226,8 +226,7 @@ async def _ownership(pool: Any, lease_s: float) -> AsyncIterator[int]:
     try:
         shards = [row.shard for row in await hosts.routes()]
         await hosts.assign(dict.fromkeys(shards, REPAIR))
-        if len(await hosts.held(epoch)) != len(shards):
-            _refuse_living([host.name for host in await hosts.alive() if host.name != REPAIR])
+        _refuse_living(sorted({str(row.host) for row in await hosts.routes() if row.epoch != epoch}))
         beating = asyncio.create_task(_beat(hosts, epoch))
         yield epoch
     finally:

@@ -8,7 +8,7 @@ nothing; a few readers with one ``COPY`` each at a time keep it from taking the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
@@ -28,16 +28,10 @@ ACTORS_PER_GROUP: Final = 4000
 PIECE_BLOCKS: Final = 8192
 """Pages (of 8 KiB) of one file of a table that is not divided by shard."""
 
-COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "world": ("one", "name", "title", "seed", "shards", "sheet", "loaded_at"),
-    "cast_members": ("actor", "kind", "command", "body"),
-    "shards": ("shard", "residence"),
-    "snapshots": ("actor", "seq", "at", "schema", "body"),
-    "journal": ("actor", "seq", "day", "at", "epoch", "command_id", "by", "name", "body"),
-    "outbox": ("sender", "seq", "n", "shard", "target", "command_id", "name", "body", "at"),
-    "reminders": ("actor", "name", "shard", "due", "command", "body"),
-}
-"""Columns of the tables that are read in a way of their own; of all others, every column."""
+NOT_COPIED: Final = {"world": {"owner", "owner_since"}, "shards": {"epoch", "since", "flushed"}}
+"""Columns that say who holds a world at the moment, which is over in a snapshot."""
+PLAIN: Final = ("world", "cast_members", "shards")
+DIVIDED: Final = ("snapshots", "journal", "outbox", "reminders")
 WHOLE: Final = ("game_servers", "pushes", "players", "factions", "faction_relationships", "missions", "companions")
 MEMORIES: Final = "npc_memories"
 
@@ -99,6 +93,9 @@ SELECT f.actor, f.name FROM unnest($1::text[], $2::text[], $3::uuid[], $4::float
 WHERE EXISTS (SELECT FROM journal j WHERE j.actor = f.actor AND j.command_id = f.id
   AND j.day >= (to_timestamp(f.due_s) AT TIME ZONE 'UTC')::date - 1)
 """
+
+
+Columns = Mapping[str, tuple[str, ...]]
 
 
 class Piece(Struct, frozen=True):
@@ -190,10 +187,11 @@ async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> 
         actors.update(row["actor"] for rows in to_read.values() for row in rows)
         own = [row["shard"] for row in await connection.fetch(_OWN, timeout=60)]
         groups = min(found["shards"], max(1, -(-len(actors) // ACTORS_PER_GROUP)))
-        divided = _Division(found["shards"], groups, group_of)
+        columns = await _columns(connection)
+        divided = _Division(found["shards"], groups, group_of, columns)
         pieces = [
-            *[_plain(table) for table in ("world", "cast_members", "shards")],
-            *[piece async for piece in _tables(connection)],
+            *[_piece(table, columns, f"SELECT {{columns}} FROM {table} t") for table in PLAIN],  # noqa: S608
+            *[piece async for piece in _tables(connection, columns)],
             *divided.states(asleep),
             *[piece for part in parts for piece in divided.turns(part, to_read[part])],
             *divided.wishes(own, await _fired(connection)),
@@ -217,8 +215,8 @@ async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> 
 class _Division:
     """Divides actors and their rows into groups of shards."""
 
-    def __init__(self, shards: int, groups: int, group_of: Callable[[str, int, int], int]) -> None:
-        self._shards, self._groups, self._group_of = shards, groups, group_of
+    def __init__(self, shards: int, groups: int, group_of: Callable[[str, int, int], int], columns: Columns) -> None:
+        self._shards, self._groups, self._group_of, self._columns = shards, groups, group_of, columns
 
     def states(self, actors: Sequence[str]) -> Iterator[Piece]:
         """The snapshot rows of these actors."""
@@ -227,7 +225,7 @@ class _Division:
             by_group[self._group(actor)].append(actor)
         for n, members in enumerate(by_group):
             if members:
-                yield _piece(f"snapshots-{n:03}", "snapshots", _SNAPSHOTS, members)
+                yield _piece("snapshots", self._columns, _SNAPSHOTS, members, name=f"snapshots-{n:03}")
 
     def turns(self, part: str, rows: Sequence[Any]) -> Iterator[Piece]:
         """Turns of one part of the journal: (actor, after)."""
@@ -238,7 +236,9 @@ class _Division:
             afters.append(after)
         for n, (actors, afters) in enumerate(by_group):
             if actors:
-                yield _piece(f"{part}-{n:03}", "journal", _TURNS.replace("{part}", part), actors, afters)
+                yield _piece(
+                    "journal", self._columns, _TURNS.replace("{part}", part), actors, afters, name=f"{part}-{n:03}"
+                )
 
     def wishes(self, own: Sequence[str], fired: Sequence[Any]) -> Iterator[Piece]:
         """Letters and reminders, by the shards of a group; without reminders that have fired already."""
@@ -247,34 +247,37 @@ class _Division:
             by_group[self._group(actor)].append(actor)
         gone = ([row["actor"] for row in fired], [row["name"] for row in fired])
         for n, shards in enumerate(by_group):
-            yield _piece(f"outbox-{n:03}", "outbox", _LETTERS, shards)
-            yield _piece(f"reminders-{n:03}", "reminders", _REMINDERS, shards, *gone)
+            yield _piece("outbox", self._columns, _LETTERS, shards, name=f"outbox-{n:03}")
+            yield _piece("reminders", self._columns, _REMINDERS, shards, *gone, name=f"reminders-{n:03}")
 
     def _group(self, actor: str) -> int:
         return self._group_of(actor, self._shards, self._groups)
 
 
-def _piece(name: str, table: str, query: str, *args: Any) -> Piece:
-    columns = COLUMNS[table]
-    listed = ", ".join(f"t.{column}" for column in columns)
-    return Piece(name, table, columns, query.replace("{columns}", listed), args)
+def _piece(table: str, columns: Columns, query: str, *args: Any, name: str = "") -> Piece:
+    listed = ", ".join(f"t.{column}" for column in columns[table])
+    return Piece(name or table, table, columns[table], query.replace("{columns}", listed), args)
 
 
-def _plain(table: str) -> Piece:
-    return _piece(table, table, f"SELECT {{columns}} FROM {table} t")  # noqa: S608 - our own table names
+async def _columns(connection: Any) -> Columns:
+    """The columns of every table that are copied."""
+    found = {}
+    for table in (*PLAIN, *DIVIDED, *WHOLE, MEMORIES):
+        columns: Sequence[str] = await connection.fetchval(_COLUMNS_OF, table, timeout=60)
+        found[table] = tuple(column for column in columns if column not in NOT_COPIED.get(table, ()))
+    return found
 
 
-async def _tables(connection: Any) -> AsyncIterator[Piece]:
+async def _tables(connection: Any, columns: Columns) -> AsyncIterator[Piece]:
     """The user's tables and the sessions, whole, by ranges of pages: they also hold what no actor stands for."""
     parts = [(row["name"], row["blocks"]) for row in await connection.fetch(_PARTS, MEMORIES, timeout=60)]
     named = [(MEMORIES, name, blocks) for name, blocks in parts]
     named += [(table, table, await connection.fetchval(_BLOCKS, table, timeout=60)) for table in WHOLE]
     for table, part, blocks in named:
-        columns = tuple(await connection.fetchval(_COLUMNS_OF, table, timeout=60))
-        listed = ", ".join(columns)
+        listed = ", ".join(columns[table])
         for n, start in enumerate(range(0, max(blocks, 1), PIECE_BLOCKS)):
             pages = f"ctid >= '({start},0)' AND ctid < '({start + PIECE_BLOCKS},0)'"
-            yield Piece(f"{part}-{n:03}", table, columns, f"SELECT {listed} FROM {part} WHERE {pages}")  # noqa: S608
+            yield Piece(f"{part}-{n:03}", table, columns[table], f"SELECT {listed} FROM {part} WHERE {pages}")  # noqa: S608
 
 
 async def _fired(connection: Any) -> Sequence[Any]:

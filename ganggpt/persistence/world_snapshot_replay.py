@@ -20,7 +20,6 @@ from ganggpt.errors import RestoreRefused
 from ganggpt.persistence.away import database_may_be_away
 from ganggpt.persistence.partitions import ensure_days
 from ganggpt.persistence.world_snapshot import Manifest
-from ganggpt.persistence.world_snapshot_cut import COLUMNS
 
 LATE_S: Final = 120.0
 """A turn may be committed this long after it was made."""
@@ -30,6 +29,7 @@ _BATCH: Final = 5000
 _TIMEOUT_S: Final = 1800.0
 
 _SOURCE: Final = "SELECT name, extract(epoch FROM clock_timestamp())::float8 AS now_s FROM world"
+_TURN: Final = ("actor", "seq", "day", "at", "epoch", "command_id", "by", "name", "body")
 _SINCE: Final = """
 SELECT actor, seq, day, at, epoch, command_id, by, name, body FROM journal
 WHERE at > to_timestamp($1) AND at <= to_timestamp($2) AND day >= (to_timestamp($1) AT TIME ZONE 'UTC')::date
@@ -136,7 +136,7 @@ class Replay:
                 await ensure_days(target, [row["at"].timestamp() for row in kept if row["day"] in days])
                 ensured |= days
             await target.copy_records_to_table(
-                "journal", records=[tuple(row) for row in kept], columns=COLUMNS["journal"], timeout=_TIMEOUT_S
+                "journal", records=[tuple(row) for row in kept], columns=_TURN, timeout=_TIMEOUT_S
             )
             self.turns += len(kept)
 

@@ -54,7 +54,9 @@ async def test_a_restored_world_is_the_one_that_was_snapshot(
     assert await digests(target) == await digests(database)
     assert await states_of(target) == await states_of(database)
     # Numbers go on where they were: an old mind's pushes must stay older than those of a new one.
-    before, after = [await fetch(dsn, "SELECT nextval('host_epoch'), nextval('pushes_no_seq')") for dsn in (database, target)]
+    before, after = [
+        await fetch(dsn, "SELECT nextval('host_epoch'), nextval('pushes_no_seq')") for dsn in (database, target)
+    ]
     assert after[0][0] >= before[0][0]
     assert after[0][1] >= before[0][1]
     indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
@@ -68,17 +70,17 @@ async def test_a_restored_world_is_the_one_that_was_snapshot(
 async def test_actors_of_a_restored_world_remember_and_repeat_their_answers(
     town: str, new_database: NewDatabase, tmp_path: Path
 ) -> None:
-    command_id = new_command_id()
+    command_id, deed = new_command_id(), Observe("Ava paid her debt in coins", 70, "player:ava")
     async with living(town) as live:
         await live.ask("player:ava", Join("Ava", "ls-1"))
         await live.ask("npc:mara", Talk("my name is Ava and I owe you a bottle of rum"), "player:ava")
-        first = await live.ask("npc:mara", Observe("Ava paid her debt in coins", 70, "player:ava"), command_id=command_id)
+        first = await live.ask("npc:mara", deed, command_id=command_id)
         await take_snapshot(town, str(tmp_path), name="live")
         told = await fetch(town, "SELECT content->>'text' FROM npc_memories WHERE npc_id = 'mara' ORDER BY 1")
     target = await new_database()
     await restore_snapshot(target, f"{tmp_path}/live")
     async with living(target) as live:
-        again = await live.ask("npc:mara", Observe("Ava paid her debt in coins", 70, "player:ava"), command_id=command_id)
+        again = await live.ask("npc:mara", deed, command_id=command_id)
         assert again == first
         reply = await live.ask("npc:mara", Talk("do you remember the bottle of rum?"), "player:ava")
         assert reply["seq"] == first["seq"] + 1
