@@ -85,6 +85,7 @@ async def take_snapshot(
     Unavailable. What a failed one wrote is removed.
     """
     began_s = time.monotonic()
+    await SnapshotPlace(place).names()  # a place that is away is found out before the database is asked for anything
     options = PoolOptions(min_size=0, max_size=parallel, pgbouncer=pgbouncer, application_name="ganggpt snapshot")
     pool = await open_pool(dsn, options)
     try:
@@ -245,7 +246,7 @@ async def _bring_here(
     directory: SnapshotDirectory, manifest: Manifest, here: Path, progress: Progress
 ) -> SnapshotDirectory:
     """All files checked; those of a bucket copied here on the way, so that they are read only once from afar."""
-    local = SnapshotDirectory(str(here)) if "://" in directory.url and not directory.url.startswith("file:") else None
+    local = None if directory.is_local else SnapshotDirectory(str(here))
     for done, member in enumerate(manifest.members):
         progress("check", done, len(manifest.members))
         if local is None:

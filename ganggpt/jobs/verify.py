@@ -41,7 +41,8 @@ _FLUSH_SLACK_S: Final = 1.0
 
 class Verified(Struct, frozen=True):
     """What a verification saw. ``proved``: actors whose state followed from their birth or an older base; ``behind``:
-    actors the tables need not show yet; ``repaired``: actors whose rows were written anew."""
+    actors whose last turn the tables do not show and need not show yet; ``repaired``: disagreements of tables that were
+    made right."""
 
     world: str
     actors: int
@@ -188,14 +189,13 @@ class _Verification:
         """Hold the tables against these states; with an epoch, write what differs."""
         rows = Rows()
         for actor, state in states.items():
-            if epoch is not None or actor not in behind:
-                rows.add(actor, None, state)
+            rows.add(actor, None, state)
         differing = await differing_actors(reads.connection, rows)
         wrong = {actor: table for actor, table in sorted(differing.items()) if actor not in behind}
         self._tally.note(
             [Finding("tables", actor, f"its rows in {table} are not its state") for actor, table in wrong.items()]
         )
-        self._tally.behind += len(behind)
+        self._tally.behind += len(differing) - len(wrong)
         if epoch is not None and differing:
             changes: list[Change] = [(actor, None, states[actor]) for actor in sorted(differing)]
             await self._flush.flush(epoch, changes, 0.0)

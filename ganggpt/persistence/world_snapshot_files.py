@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import fsspec
 from backports import zstd
@@ -22,12 +22,11 @@ from ganggpt.persistence.world_snapshot import MANIFEST, Manifest, Member, decod
 
 T = TypeVar("T")
 
-SCHEMES: Final = ("file", "gs", "memory")
 LEVEL: Final = 1
 """Of zstd: three times as fast as zlib's fastest on these rows, and smaller."""
 BLOCK_BYTES: Final = 1 << 20
 PART_BYTES: Final = 8 << 20
-"""A bucket gets a file in parts of this size."""
+"""Files are read and a bucket gets them in parts of this size."""
 CALL_TIMEOUT_S: Final = 120.0
 """Longest wait for one call; a bucket's client tries for about half a minute by itself."""
 _UNREACHABLE: Final = "Check the network, the bucket's name and the credentials of this process, then try again."
@@ -44,6 +43,11 @@ class SnapshotDirectory:
     def name(self) -> str:
         """Its last part."""
         return self._path.rsplit("/", 1)[-1]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine."""
+        return "file" in self._fs.protocol
 
     async def is_taken(self) -> bool:
         """Whether anything lies there. Also the first touch of the place: raises StorageFailed where it is away."""
@@ -79,11 +83,12 @@ class SnapshotDirectory:
     async def _blocks(self, member: Member, opened: zstd.ZstdDecompressor | None) -> AsyncIterator[bytes]:
         where, hasher, size = f"{self.url}/{member.name}", sha256(), 0
         try:
-            file = await _call(where, self._fs.open, f"{self._path}/{member.name}", "rb")
+            path = f"{self._path}/{member.name}"
+            file = await _call(where, self._fs.open, path, "rb", block_size=PART_BYTES, cache_type="none")
         except FileNotFoundError:
             raise SnapshotInvalid(where, "the file is missing", "Use another snapshot.") from None
         try:
-            while block := await _call(where, file.read, BLOCK_BYTES):
+            while block := await _call(where, file.read, PART_BYTES):
                 size += len(block)
                 await asyncio.to_thread(hasher.update, block)
                 yield block if opened is None else await _decompressed(where, opened, block)
@@ -219,14 +224,14 @@ async def _decompressed(where: str, opened: zstd.ZstdDecompressor, block: bytes)
 
 def _filesystem(url: str) -> tuple[Any, str]:
     """The filesystem of a url and the path in it. A plain path is a local one. Raises StorageFailed."""
-    scheme = urlsplit(url).scheme if "://" in url else "file"
-    if scheme not in SCHEMES:
-        raise StorageFailed(url, f"{scheme}:// is not known", "Use file:///directory or gs://bucket/prefix.")
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # what it says as warnings, our errors say once
     try:
         fs, path = fsspec.url_to_fs(url)
-    except ImportError:
-        fix = "Install it: pip install 'ganggpt[gcs]'."
-        raise StorageFailed(url, "the package gcsfs for gs:// is not installed", fix) from None
+    except ImportError as missing:
+        fix = "Install it: pip install 'ganggpt[gcs]'." if url.startswith("gs:") else "Install the package it names."
+        raise StorageFailed(url, _said(missing), fix) from None
+    except ValueError as unknown:
+        raise StorageFailed(url, _said(unknown), "Use file:///directory or gs://bucket/prefix.") from None
     except Exception as refused:  # credentials are looked for here, and every client has errors of its own
         raise StorageFailed(url, _said(refused), _UNREACHABLE) from refused
     return fs, str(path).rstrip("/")

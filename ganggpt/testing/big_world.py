@@ -77,7 +77,7 @@ async def make_big_world(
     began_s, now_s = time.monotonic(), time.time()
     await create_world(pool, world, {}, list(shared_shards(shards)))
     dice = random.Random(7)  # noqa: S311 - the same world every time
-    lives = {kind: [_live(kind, world, now_s, dice) for _ in range(_LIVES)] for kind in ("npc", "player")}
+    lives = {kind: [_live(kind, world, now_s, dice) for _ in range(min(_LIVES, actors))] for kind in ("npc", "player")}
     players = int(actors * _PLAYER_SHARE)
     members = [f"npc:big-{n:06d}" for n in range(actors - players)] + [f"player:big-{n:06d}" for n in range(players)]
     lived = {actor: dice.choice(lives[kind_of(actor)]) for actor in members}

@@ -132,3 +132,10 @@ async def fetch(dsn: str, query: str, *args: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await connection.fetch(query, *args)]
     finally:
         await connection.close()
+
+
+async def until_delivered(dsn: str) -> None:
+    """Wait until no letter is on its way."""
+    async with asyncio.timeout(60):
+        while await fetch(dsn, "SELECT 1 FROM outbox LIMIT 1"):
+            await asyncio.sleep(0)

@@ -21,7 +21,7 @@ from ganggpt.domain.player import Join
 from ganggpt.errors import RestoreRefused
 from ganggpt.jobs.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
 from ganggpt.jobs.verify import verify_world
-from tests.integration.snapshots.conftest import LOS_SANTOS, LiveTown, fetch, living, states_of
+from tests.integration.snapshots.conftest import LOS_SANTOS, LiveTown, fetch, living, states_of, until_delivered
 
 pytestmark = pytest.mark.integration
 
@@ -60,13 +60,6 @@ async def until_raided(dsn: str, more: int) -> None:
     wanted = await raided(dsn) + more
     async with asyncio.timeout(60):
         while await raided(dsn) < wanted:
-            await asyncio.sleep(0)
-
-
-async def until_delivered(dsn: str) -> None:
-    """Wait until no letter is on its way."""
-    async with asyncio.timeout(60):
-        while await fetch(dsn, "SELECT 1 FROM outbox LIMIT 1"):
             await asyncio.sleep(0)
 
 
