@@ -57,8 +57,10 @@ class LiveTown:
 
 
 @asynccontextmanager
-async def living(dsn: str, name: str = "host:0") -> AsyncIterator[LiveTown]:
-    """Let the world of a database live on one shared host until the end, which drains it."""
+async def living(dsn: str, *, reminder_s: float = 3600.0) -> AsyncIterator[LiveTown]:
+    """Let the world of a database live on one shared host until the end, which drains it. By default no reminder fires
+    but those that are due at the start: politics move money."""
+    name = "host:0"
     async with asyncpg.create_pool(dsn, min_size=1, max_size=8, command_timeout=20) as pool:
         hosts = PostgresHosts(pool)
         world, cast = await stored_world(pool)
@@ -72,7 +74,8 @@ async def living(dsn: str, name: str = "host:0") -> AsyncIterator[LiveTown]:
                 nothing, nothing,
             )  # fmt: skip
 
-        fleet = LocalFleet(ports, HostOptions(flush_s=0.05, reminder_s=0.05, beat_s=0.2, sweep_s=0.5, snapshot_every=8))
+        options = HostOptions(flush_s=0.05, reminder_s=reminder_s, beat_s=0.2, sweep_s=0.5, snapshot_every=8)
+        fleet = LocalFleet(ports, options)
         router = Router(fleet.call, lambda: load_routes(hosts))
         try:
             await fleet.start(name, "shared")
@@ -139,3 +142,18 @@ async def until_delivered(dsn: str) -> None:
     async with asyncio.timeout(60):
         while await fetch(dsn, "SELECT 1 FROM outbox LIMIT 1"):
             await asyncio.sleep(0)
+
+
+async def without_politics(dsn: str) -> str:
+    """The same database, where no faction earns or spends by itself any more; while nobody lives there."""
+    await fetch(dsn, "DELETE FROM reminders WHERE name = 'politics'")
+    return dsn
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Wait until something is so and return it; the world works meanwhile."""
+    async with asyncio.timeout(60):
+        while not (found := await condition()):
+            await asyncio.sleep(0)
+    assert found, what
+    return found

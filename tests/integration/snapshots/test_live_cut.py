@@ -21,7 +21,16 @@ from ganggpt.domain.player import Join
 from ganggpt.errors import RestoreRefused
 from ganggpt.jobs.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
 from ganggpt.jobs.verify import verify_world
-from tests.integration.snapshots.conftest import LOS_SANTOS, LiveTown, fetch, living, states_of, until_delivered
+from tests.integration.snapshots.conftest import (
+    LOS_SANTOS,
+    LiveTown,
+    fetch,
+    living,
+    states_of,
+    until,
+    until_delivered,
+    without_politics,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -92,7 +101,7 @@ async def test_a_cut_of_a_busy_world_loses_and_doubles_no_letter(
         on_their_way += letters
         assert (await verify_world(target)).findings == ()
     assert on_their_way > 0, "no cut met a letter on its way: this test has seen nothing"
-    async with living(target):
+    async with living(await without_politics(target)):
         await until_delivered(target)
     assert await money(target) == (MONEY, 0)
     assert (await verify_world(target)).findings == ()
@@ -143,6 +152,30 @@ async def _a_mission(live: LiveTown) -> str:
     raise AssertionError("nobody has work")
 
 
+async def test_a_reminder_that_has_fired_is_not_in_the_cut(
+    town: str, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    """Its turn is committed, its row not yet dropped: in the restored world it must not fire again."""
+    politics = "SELECT due FROM reminders WHERE actor = 'faction:ballas' AND name = 'politics'"
+    async with living(town, reminder_s=0.05) as live:
+        await live.ask("faction:ballas", SufferRaid(FACTIONS[0], 1), "faction:corvino")
+        armed = await fetch(town, politics)
+        turn = "SELECT 1 FROM journal WHERE actor = 'faction:ballas' AND name = 'TakePoliticalTurn'"
+        await until(lambda: fetch(town, turn), "the political turn")
+        again = await until(lambda: fetch(town, f"{politics} AND due > now()"), "the next one")
+    assert armed
+    await fetch(town, "UPDATE reminders SET due = $1 WHERE actor = 'faction:ballas'", armed[0][0])
+    await take_snapshot(town, str(tmp_path), name="fired")
+    await fetch(town, "UPDATE reminders SET due = $1 WHERE actor = 'faction:ballas'", again[0][0])
+    await take_snapshot(town, str(tmp_path), name="armed")
+    kept = []
+    for name in ("fired", "armed"):
+        target = await new_database()
+        await restore_snapshot(target, f"{tmp_path}/{name}")
+        kept.append(await fetch(target, politics))
+    assert kept == [[], again]
+
+
 async def test_any_time_of_a_busy_world_can_be_restored_and_goes_on(
     town: str, new_database: NewDatabase, tmp_path: Path
 ) -> None:
@@ -162,7 +195,7 @@ async def test_any_time_of_a_busy_world_can_be_restored_and_goes_on(
         on_their_way.append(letters)
         late = await fetch(target, "SELECT max(extract(epoch FROM at))::float8 FROM journal")
         assert late[0][0] <= at_s + 0.001
-    async with living(target):
+    async with living(await without_politics(target)):
         await until_delivered(target)
     assert await money(target) == (MONEY, 0)
 

@@ -16,7 +16,7 @@ from ganggpt.jobs.snapshots import Wanted, restore_snapshot, take_snapshot
 from ganggpt.jobs.verify import verify_world
 from ganggpt.persistence.world_snapshot_files import SnapshotDirectory
 from ganggpt.testing.big_world import make_big_world
-from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living, states_of
+from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living, states_of, until
 
 pytestmark = pytest.mark.integration
 
@@ -70,13 +70,14 @@ async def test_a_restored_world_is_the_one_that_was_snapshot(
 async def test_actors_of_a_restored_world_remember_and_repeat_their_answers(
     town: str, new_database: NewDatabase, tmp_path: Path
 ) -> None:
+    memories = "SELECT content->>'text' FROM npc_memories WHERE npc_id = 'mara'"
     command_id, deed = new_command_id(), Observe("Ava paid her debt in coins", 70, "player:ava")
     async with living(town) as live:
         await live.ask("player:ava", Join("Ava", "ls-1"))
         await live.ask("npc:mara", Talk("my name is Ava and I owe you a bottle of rum"), "player:ava")
         first = await live.ask("npc:mara", deed, command_id=command_id)
         await take_snapshot(town, str(tmp_path), name="live")
-        told = await fetch(town, "SELECT content->>'text' FROM npc_memories WHERE npc_id = 'mara' ORDER BY 1")
+        told = await fetch(town, memories)
     target = await new_database()
     await restore_snapshot(target, f"{tmp_path}/live")
     async with living(target) as live:
@@ -84,8 +85,11 @@ async def test_actors_of_a_restored_world_remember_and_repeat_their_answers(
         assert again == first
         reply = await live.ask("npc:mara", Talk("do you remember the bottle of rum?"), "player:ava")
         assert reply["seq"] == first["seq"] + 1
-    shown = await fetch(target, "SELECT content->>'text' FROM npc_memories WHERE npc_id = 'mara' ORDER BY 1")
-    assert set(told) <= set(shown)
+
+        async def shown() -> bool:
+            return set(told) <= set(await fetch(target, memories))
+
+        await until(shown, "what the tables did not show at the cut")
     assert (await verify_world(target)).findings == ()
 
 
