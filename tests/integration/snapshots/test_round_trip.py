@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import random
+import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -16,7 +20,7 @@ from ganggpt.jobs.snapshots import Wanted, restore_snapshot, take_snapshot
 from ganggpt.jobs.verify import verify_world
 from ganggpt.persistence.world_snapshot_files import SnapshotDirectory
 from ganggpt.testing.big_world import make_big_world
-from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living, states_of, until
+from tests.integration.snapshots.conftest import LOS_SANTOS, SHARDS, fetch, living, states_of, until
 
 pytestmark = pytest.mark.integration
 
@@ -138,3 +142,51 @@ async def test_a_snapshot_goes_through_a_pooler_in_transaction_mode(
     target = await new_database()
     await restore_snapshot(target, f"{tmp_path}/pooled")
     assert await states_of(target) == await states_of(database)
+
+
+def _text(dice: random.Random) -> str:
+    letters = range(dice.randrange(30))
+    return "".join(chr(dice.choice([dice.randrange(1, 128), dice.randrange(160, 0xD7FF)])) for _ in letters)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_rows_of_any_content_come_back_as_they_were(
+    town: str, new_database: NewDatabase, tmp_path: Path, seed: int
+) -> None:
+    """Any bytes, any letters, nulls, the ends of time: whatever a column holds."""
+    dice, some = random.Random(seed), range(40)
+    now = datetime.now(UTC)
+    times = [now - timedelta(days=dice.randrange(60), microseconds=dice.randrange(10**9)) for _ in some]
+    actors = [f"npc:{dice.randrange(12)}'\"\\-{n}" for n in some]
+    rows = {
+        "snapshots": [(actors[n], n, times[n], 1, dice.randbytes(dice.randrange(20_000))) for n in some],
+        "journal": [
+            (actors[n], n + m, times[n].date(), times[n], 1, uuid.uuid4(), _text(dice), _text(dice), dice.randbytes(9))
+            for n in some for m in range(1, 4)
+        ],
+        "outbox": [
+            (actors[n], n, m, f"s:{n % SHARDS}", _text(dice), uuid.uuid4(), _text(dice), dice.randbytes(50), times[n])
+            for n in some for m in range(2)
+        ],
+        "reminders": [
+            (actors[n], _text(dice), f"s:{n % SHARDS}", now + timedelta(days=n + 1), _text(dice), dice.randbytes(3))
+            for n in some
+        ],
+        "cast_members": [(actors[n], "npc", _text(dice), dice.randbytes(30)) for n in some],
+    }  # fmt: skip
+    async with asyncpg.create_pool(town, min_size=1, max_size=2) as pool:
+        for table, records in rows.items():
+            await pool.copy_records_to_table(table, records=records)
+        for n in some:
+            await pool.execute(
+                "INSERT INTO players (username, email, last_login, total_playtime, standing)"
+                " VALUES ($1, $2, $3, $4, $5)",
+                f"{n}{_text(dice)}"[:50], f"{n}@x", dice.choice([None, times[n]]), timedelta(seconds=n * 1.5),
+                json.dumps({_text(dice): n}),
+            )  # fmt: skip
+    await take_snapshot(town, str(tmp_path), name="odd")
+    target = await new_database()
+    await restore_snapshot(target, f"{tmp_path}/odd")
+    assert await digests(target) == await digests(town)
+    suffix = "SELECT count(*), sum(hashtextextended(j::text, 0)::numeric) FROM journal j JOIN snapshots s USING (actor)"
+    assert await fetch(target, f"{suffix} WHERE j.seq > s.seq") == await fetch(town, f"{suffix} WHERE j.seq > s.seq")
