@@ -148,7 +148,7 @@ class _Verification:
                 for i, one, other in await reads.doubled() if one != other])  # fmt: skip
             await self._shards(reads, facts)
         if epoch is not None:
-            await self._flush.flush(epoch, [], facts.now_s)
+            await self._flush.flush(epoch, [], facts.now_s, facts.all_shards)
         return facts.name
 
     async def _facts(self, reads: VerifyReads) -> WorldFacts:
@@ -198,7 +198,7 @@ class _Verification:
         self._tally.behind += len(differing) - len(wrong)
         if epoch is not None and differing:
             changes: list[Change] = [(actor, None, states[actor]) for actor in sorted(differing)]
-            await self._flush.flush(epoch, changes, 0.0)
+            await self._flush.flush(epoch, changes, None)
             self._tally.repaired += len(wrong)
 
     async def _shards(self, reads: VerifyReads, facts: WorldFacts) -> None:

@@ -41,7 +41,7 @@ _WORLD: Final = """
 SELECT w.name, w.shards, extract(epoch FROM clock_timestamp())::float8 AS now_s,
   (SELECT extract(epoch FROM min(flushed_at))::float8 FROM hosts h
      WHERE state <> 'dead' OR EXISTS (SELECT FROM shards s WHERE s.epoch = h.epoch)) AS flushed_s,
-  ARRAY(SELECT shard FROM shards WHERE residence = 'own') AS own
+  ARRAY(SELECT shard FROM shards WHERE residence = 'own') AS own, ARRAY(SELECT shard FROM shards) AS all_shards
 FROM world w
 """
 
@@ -54,6 +54,7 @@ class WorldFacts(Struct, frozen=True):
     now_s: float
     flushed_s: float | None
     own: tuple[str, ...]
+    all_shards: tuple[str, ...]
 
 
 class Kept(Struct, frozen=True):
@@ -79,7 +80,8 @@ class VerifyReads:
             row = await self.connection.fetchrow(_WORLD, timeout=60)
         if row is None:
             return None
-        return WorldFacts(row["name"], row["shards"], row["now_s"], row["flushed_s"], tuple(row["own"]))
+        own, every = tuple(row["own"]), tuple(row["all_shards"])
+        return WorldFacts(row["name"], row["shards"], row["now_s"], row["flushed_s"], own, every)
 
     async def actors(self) -> Sequence[str]:
         """Everybody who ever had a turn that is still kept."""

@@ -176,10 +176,11 @@ async def _fill_tables(pool: Any, states: Mapping[str, Any]) -> int:
     """Write the user's tables as a host of its own would. Returns how many rows."""
     hosts, flush = PostgresHosts(pool), PostgresFlush(pool)
     epoch = (await hosts.register("big-world", "own")).epoch
-    await hosts.assign({row.shard: "big-world" for row in await hosts.routes()})
+    shards = [row.shard for row in await hosts.routes()]
+    await hosts.assign(dict.fromkeys(shards, "big-world"))
     written = 0
     changes = [(actor, None, state) for actor, state in states.items()]
     for start in range(0, len(changes), _CHUNK):
-        written += await flush.flush(epoch, changes[start : start + _CHUNK], time.time())
+        written += await flush.flush(epoch, changes[start : start + _CHUNK], time.time(), shards)
     await hosts.retire(epoch)
     return written
