@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ganggpt.config import Settings, read_settings
 from ganggpt.errors import ConfigInvalid, GangGPTError, StartFailed, Unavailable
@@ -25,6 +26,7 @@ from ganggpt.jobs.snapshots import PARALLEL, take_snapshot
 
 WAIT_S: Final = 3600.0
 _LOOK_S: Final = 0.5
+_CONNECT_S: Final = 30.0
 _TOKEN_FILE: Final = "ray-token"  # noqa: S105 - its name
 
 
@@ -58,7 +60,15 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
     # An embedded database has an address only this machine knows, and no password.
     environment = {"DATABASE_URL": run.database} if run.database else {}
     try:
-        client = JobSubmissionClient(run.dashboard, headers=headers)
+        # The dashboard, which is the job server, comes up some seconds after the bridge.
+        for attempt in Retrying(
+            retry=retry_if_exception_type(ConnectionError),
+            stop=stop_after_delay(_CONNECT_S),
+            wait=wait_fixed(_LOOK_S),
+            reraise=True,
+        ):
+            with attempt:
+                client = JobSubmissionClient(run.dashboard, headers=headers)
         job_id = client.submit_job(entrypoint=entrypoint(job), runtime_env={"env_vars": environment})
         say(f"job {job_id} on {run.dashboard}")
         until_s = time.monotonic() + WAIT_S
