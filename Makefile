@@ -64,7 +64,7 @@ docs: $(STAMP)
 # Pins every dependency with its hashes for all platforms; needs uv (pip install uv).
 lock:
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
-	    pyproject.toml -o requirements.lock
+	    --extra gcs pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 	    --extra dev pyproject.toml -o requirements-dev.lock
 

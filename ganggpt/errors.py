@@ -332,3 +332,55 @@ class StartFailed(GangGPTError):
 
     def __str__(self) -> str:
         return f"{self.part} did not start: {self.problem}. {self.fix}"
+
+
+class SnapshotInvalid(GangGPTError):
+    """A world snapshot cannot be read: foreign, unfinished, truncated or corrupted. Nothing was changed."""
+
+    code = "snapshot_invalid"
+
+    def __init__(self, source: str, problem: str, fix: str) -> None:
+        super().__init__(source, problem, fix)
+        self.source, self.problem, self.fix = source, problem, fix
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.problem}. {self.fix}"
+
+
+class SnapshotUnfinished(SnapshotInvalid):
+    """There is no manifest: a directory of somebody else, or a snapshot that was never finished."""
+
+
+class SnapshotNewer(SnapshotInvalid):
+    """A world snapshot was written by a newer GangGPT than this one."""
+
+    code = "snapshot_newer"
+
+
+class StorageFailed(GangGPTError):
+    """The place of the snapshots failed: a full disk, an unreachable bucket, no permission, no such scheme."""
+
+    code = "storage_failed"
+
+    def __init__(self, place: str, problem: str, fix: str) -> None:
+        super().__init__(place, problem, fix)
+        self.place, self.problem, self.fix = place, problem, fix
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}. {self.fix}"
+
+
+class RestoreRefused(GangGPTError):
+    """A database may not be restored into or repaired as it is. ``reason`` is a stable word; nothing was changed."""
+
+    code = "restore_refused"
+
+    def __init__(self, reason: str, problem: str, fix: str) -> None:
+        super().__init__(reason, problem, fix)
+        self.reason, self.problem, self.fix = reason, problem, fix
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.fix}"
+
+    def as_wire(self) -> dict[str, Any]:
+        return {**super().as_wire(), "reason": self.reason}

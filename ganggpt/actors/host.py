@@ -33,8 +33,8 @@ from ganggpt.actors.routing import residences_of
 from ganggpt.actors.shards import Residences
 from ganggpt.actors.waker import Waker
 from ganggpt.domain.ids import command_id_text, command_id_time_s, derived_command_id
-from ganggpt.domain.kinds import VERSION, TurnRecord, decode_command, decode_turn, encode_command, encode_turn
-from ganggpt.domain.turn import Command, Decision, Dice, Mind, Remind, Turn
+from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, decode_turn, encode_turn, wishes_of
+from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
 from ganggpt.persistence.flush_store import FlushStore
@@ -301,13 +301,15 @@ class Host:
         if not (decision.events or decision.messages or decision.pushes or decision.reminders):
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
-        record = TurnRecord(VERSION, now_s, decision.events, reply)
-        body = encode_turn(record)
+        wishes = wishes_of(decision)
+        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes))
         durable = command.is_durable()
         batch = self.committer.batch(durable)
         batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)
-        if decision.messages or decision.pushes or decision.reminders:
-            self._add_wishes(batch, activation, seq, now_s, decision)
+        if wishes is not None:
+            self._add_wishes(batch, activation, seq, now_s, wishes)
+        for n, push in enumerate(decision.pushes):
+            batch.add_push((push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
         state = activation.state
         for event in decision.events:
             state = kind.evolve(state, event)
@@ -341,20 +343,16 @@ class Host:
             log.exception("%s on %s failed", envelope.name, activation.actor)
             raise InternalError(activation.actor, envelope.name) from mistake
 
-    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, decision: Decision) -> None:
+    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, wishes: Wishes) -> None:
         actor, shard = activation.actor, activation.shard
-        for n, message in enumerate(decision.messages):
+        for n, (to, command, body) in enumerate(wishes.letters):
             letter_id = derived_command_id(now_s, actor, seq, n)
-            name, body = type(message.command).__name__, encode_command(message.command)
-            batch.add_letter(Letter(actor, seq, n, message.to, letter_id, name, body), shard, now_s)
-        for n, push in enumerate(decision.pushes):
-            batch.add_push((push.server, actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
-        for wish in decision.reminders:
-            if isinstance(wish, Remind):
-                name, body = type(wish.command).__name__, encode_command(wish.command)
-                batch.arm(actor, wish.name, shard, wish.due_s, name, body)
+            batch.add_letter(Letter(actor, seq, n, to, letter_id, command, body), shard, now_s)
+        for name, due_s, command, body in wishes.reminders:
+            if due_s is None:
+                batch.forget(actor, name)
             else:
-                batch.forget(actor, wish.name)
+                batch.arm(actor, name, shard, due_s, command, body)
 
     def _view(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
         if activation.state is None:

@@ -47,6 +47,10 @@ class Waker:
         """Actors with a mailbox."""
         return len(self._mailboxes)
 
+    def is_waking(self, actor: str) -> bool:
+        """Whether an actor has a mailbox: it is being woken by commands."""
+        return actor in self._mailboxes
+
     def park(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Put a command into the mailbox of a cold actor. Raises Overloaded."""
         mailbox = self._mailboxes.get(envelope.to)

@@ -6,13 +6,15 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.status import Status
 from rich.table import Table
 
@@ -74,7 +76,9 @@ class Screen:
             for row in rows:
                 self.json_line(dict(zip(names, row, strict=True)))
             return
-        table = Table(*names, title=title or None, title_justify="left")
+        table = Table(title=title or None, title_justify="left")
+        for name in names:
+            table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*(escape(_plain(value)) for value in row))
         self._out.print(table)
@@ -84,6 +88,20 @@ class Screen:
         lines = self._lines or sys.stdout
         lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
         lines.flush()
+
+    @contextmanager
+    def bars(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Progress bars on standard error while something takes long: one a step, told how much of it is done."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._err, transient=True, disable=self.as_json) as progress:
+            tasks: dict[str, TaskID] = {}
+
+            def tell(step: str, done: int, of: int) -> None:
+                if step not in tasks:
+                    tasks[step] = progress.add_task(step, total=of)
+                progress.update(tasks[step], completed=done, total=of)
+
+            yield tell
 
     def step(self, step: Step) -> None:
         """News of a start or stop."""

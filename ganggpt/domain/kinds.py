@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ganggpt.domain import companion, faction, mission, npc, player
 from ganggpt.domain.ids import kind_of
-from ganggpt.domain.turn import Command, Kind
+from ganggpt.domain.turn import Command, Decision, Kind, Remind
 from ganggpt.errors import GangGPTError, UnknownCommand
 
 VERSION: Final = 1
@@ -29,16 +29,29 @@ E = TypeVar("E")
 S = TypeVar("S")
 
 
-class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
-    """The journal body of one turn: when it was, what happened, and the finished reply map.
+class Wishes(Struct, frozen=True, gc=False, array_like=True):
+    """What a turn wishes for besides its events, with every command encoded once.
 
-    What leaves with a turn (letters, pushes, reminders) has tables of its own and is not repeated here.
+    ``letters``: receiver, command, body; their place is the ``n`` of the letter. ``reminders`` in the order of the
+    turn: name, due time, command, body; due None forgets the name.
+    """
+
+    letters: tuple[tuple[str, str, bytes], ...] = ()
+    reminders: tuple[tuple[str, float | None, str, bytes], ...] = ()
+
+
+class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
+    """The journal body of one turn: when it was, what happened, the finished reply map, and its wishes (None: none).
+
+    Letters and reminders have tables of their own, which change as they are delivered. They are repeated here so that
+    a world can be put back to any time from a snapshot and the journal. Pushes are only for screens and are not.
     """
 
     version: int
     at_s: float
     events: tuple[E, ...]
     reply: bytes
+    wishes: Wishes | None = None
 
 
 class StateRecord(Struct, Generic[S], frozen=True, gc=False, array_like=True):
@@ -127,6 +140,48 @@ encode_state: Final = _LAYOUTS.encode_state
 decode_state: Final = _LAYOUTS.decode_state
 encode_command: Final[Callable[[Command], bytes]] = _ENCODER.encode
 """The arguments of a command as the body of an envelope, a letter or a reminder; its name travels beside it."""
+
+_WITHOUT_WISHES: Final = 0x94
+
+
+def keeps_wishes(stored: bytes) -> bool:
+    """Whether a journal body was written by a version that records wishes (a list of four has no place for them)."""
+    return stored[0] != _WITHOUT_WISHES
+
+
+class _Outline(Struct, frozen=True, gc=False, array_like=True):
+    version: int
+    at_s: float
+    events: msgspec.Raw
+    reply: msgspec.Raw
+    wishes: Wishes | None = None
+
+
+_decode_outline: Final = msgspec.msgpack.Decoder(_Outline).decode
+
+
+def decode_wishes(stored: bytes) -> tuple[float, Wishes | None]:
+    """When a stored turn was and what it wished for, for any kind and without looking at its events."""
+    outline = _decode_outline(stored)
+    return outline.at_s, outline.wishes
+
+
+def wishes_of(decision: Decision) -> Wishes | None:
+    """The letters and reminders of a decision as they are stored, or None where it has neither."""
+    if not (decision.messages or decision.reminders):
+        return None
+    return Wishes(
+        tuple([(m.to, type(m.command).__name__, encode_command(m.command)) for m in decision.messages]),
+        tuple(
+            [
+                (r.name, r.due_s, type(r.command).__name__, encode_command(r.command))
+                if isinstance(r, Remind)
+                else (r.name, None, "", b"")
+                for r in decision.reminders
+            ]
+        ),
+    )
+
 
 _COMMANDS: Final[Mapping[str, Mapping[str, msgspec.msgpack.Decoder[Command]]]] = {
     kind.name: {name: msgspec.msgpack.Decoder(command) for name, command in kind.commands.items()}

@@ -83,7 +83,7 @@ _FORGOTTEN: Final = """
 DELETE FROM npc_memories m USING unnest($1::uuid[], $2::float8[]) AS d (id, created_s)
 WHERE m.id = d.id AND m.created_at = to_timestamp(d.created_s)
 """
-_MEMORIES: Final = """
+MEMORIES: Final = """
 INSERT INTO npc_memories (id, npc_id, player_id, memory_type, content, emotional_weight, created_at, expires_at)
 SELECT id, npc_id, player_id, memory_type, content::jsonb, weight, to_timestamp(created_s), to_timestamp(expires_s)
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::float8[])
@@ -91,7 +91,7 @@ FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::int[
 ON CONFLICT (id, created_at) DO UPDATE SET player_id = excluded.player_id, memory_type = excluded.memory_type,
   content = excluded.content, emotional_weight = excluded.emotional_weight, expires_at = excluded.expires_at
 """
-_RELATIONS: Final = """
+RELATIONS: Final = """
 INSERT INTO faction_relationships (faction_a, faction_b, relationship_type, strength, last_updated, cause)
 SELECT a, b, type, strength, to_timestamp(updated_s), cause
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::float8[], $6::text[])
@@ -99,7 +99,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::float8[], $6::tex
 ON CONFLICT (faction_a, faction_b) DO UPDATE SET relationship_type = excluded.relationship_type,
   strength = excluded.strength, last_updated = excluded.last_updated, cause = excluded.cause
 """
-_FACTIONS: Final = """
+FACTIONS: Final = """
 INSERT INTO factions (id, name, influence, treasury, territories)
 SELECT id, name, influence, treasury, ARRAY(SELECT jsonb_array_elements_text(territories::jsonb))
 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[])
@@ -107,7 +107,7 @@ FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[])
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, influence = excluded.influence, treasury = excluded.treasury,
   territories = excluded.territories, updated_at = clock_timestamp()
 """
-_MISSIONS: Final = """
+MISSIONS: Final = """
 INSERT INTO missions (id, title, description, generated_by, difficulty, estimated_duration, reward_pool, faction_impact,
   created_at, expires_at, actor, status, giver, player_id, objectives)
 SELECT id, title, description, generated_by, difficulty, make_interval(secs => duration_s), reward, impact::jsonb,
@@ -119,7 +119,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::float
 ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, status = excluded.status,
   player_id = excluded.player_id, objectives = excluded.objectives, updated_at = clock_timestamp()
 """
-_COMPANIONS: Final = """
+COMPANIONS: Final = """
 INSERT INTO companions (id, player_id, name, companion_type, personality, experience_points, loyalty_level, memory_data,
   created_at, actor)
 SELECT id, player_id, name, type, personality::jsonb, experience, loyalty, memory::jsonb, to_timestamp(created_s), actor
@@ -220,7 +220,7 @@ class PostgresFlush:
             # A transaction although it is one statement: should it arrive after its caller gave up and flushed again,
             # nobody commits it, and the newer rows stand.
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
-                await connection.execute(_PLAYERS, epoch, *_columns(rows.players), timeout=self._timeout_s)
+                await connection.execute(_PLAYERS, epoch, *columns_of(rows.players), timeout=self._timeout_s)
         self._known.update(dict.fromkeys([*rows.placeholders, *rows.players]))
 
 
@@ -250,16 +250,17 @@ def _statements(rows: Rows) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
     if rows.forgotten:
         yield _FORGOTTEN, list(zip(*sorted(rows.forgotten.items()), strict=True))
     tables: Sequence[tuple[str, dict[Any, Any]]] = (
-        (_MEMORIES, rows.memories),
-        (_RELATIONS, rows.relations),
-        (_FACTIONS, rows.factions),
-        (_MISSIONS, rows.missions),
-        (_COMPANIONS, rows.companions),
+        (MEMORIES, rows.memories),
+        (RELATIONS, rows.relations),
+        (FACTIONS, rows.factions),
+        (MISSIONS, rows.missions),
+        (COMPANIONS, rows.companions),
     )
     for statement, table in tables:
         if table:
-            yield statement, _columns(table)
+            yield statement, columns_of(table)
 
 
-def _columns(table: dict[Any, Any]) -> list[tuple[Any, ...]]:
+def columns_of(table: dict[Any, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a table as the columns its statement takes, in the order of their keys."""
     return list(zip(*(table[key] for key in sorted(table)), strict=True))

@@ -30,8 +30,8 @@ _CONNECT_TIMEOUT_S: Final = 10.0
 _MIGRATE_TIMEOUT_S: Final = 600.0
 
 
-async def migrate(dsn: str, *, migrations: Path = _MIGRATIONS) -> str:
-    """Apply every pending revision and return the version the database has now.
+async def migrate(dsn: str, *, to: str = "head", migrations: Path = _MIGRATIONS) -> str:
+    """Apply every pending revision up to ``to`` and return the version the database has now.
 
     ``dsn`` is a libpq URL (a Unix socket directory as ``host`` too). ``migrations`` is alembic's script directory; the
     tests put others there. Raises Unavailable where the database does not answer and StartFailed where its schema is
@@ -46,7 +46,7 @@ async def migrate(dsn: str, *, migrations: Path = _MIGRATIONS) -> str:
         # This statement also opens the transaction that the revisions' SQL, sent straight to asyncpg, has to join.
         connection.execute(text(_ONE_AT_A_TIME))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
@@ -78,6 +78,11 @@ async def needs_migration(dsn: str) -> bool:
 def newest_version(migrations: Path = _MIGRATIONS) -> str | None:
     """The last revision this program knows."""
     return ScriptDirectory.from_config(_config(migrations)).get_current_head()
+
+
+def knows(version: str, migrations: Path = _MIGRATIONS) -> bool:
+    """Whether this program knows a revision."""
+    return version in {script.revision for script in ScriptDirectory.from_config(_config(migrations)).walk_revisions()}
 
 
 def _config(migrations: Path) -> Config:

@@ -6,8 +6,8 @@ moved when the part is made. All days are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, timedelta
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -55,17 +55,29 @@ async def ensure_partitions(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) ->
     """
 
     async def make(connection: Connection) -> Sequence[str]:
-        made = []
         today = await connection.fetchval(TODAY, timeout=timeout_s)
         wanted = [journal_part(today + timedelta(days=n)) for n in range(JOURNAL_DAYS_AHEAD + 1)]
         wanted += [memory_part(month_after(today, n)) for n in range(MEMORY_MONTHS_AHEAD + 1)]
-        for part in wanted:
-            if await connection.fetchval("SELECT to_regclass($1)", part.name, timeout=timeout_s) is None:
-                await make_part(connection, part, timeout_s)
-                made.append(part.name)
-        return made
+        return [part.name for part in wanted if await make_missing(connection, part, timeout_s)]
 
     return await briefly(pool, make, timeout_s)
+
+
+async def ensure_days(connection: Connection, times_s: Iterable[float], timeout_s: float = 30.0) -> None:
+    """Make the parts of the journal and of the memories for the days of these Unix times, for what is loaded from
+    elsewhere. The caller's transaction, if any, decides whether they stay."""
+    days = sorted({datetime.fromtimestamp(at_s, UTC).date() for at_s in times_s})
+    await connection.execute(ONE_AT_A_TIME, timeout=timeout_s)
+    for part in (*map(journal_part, days), *map(memory_part, sorted({day.replace(day=1) for day in days}))):
+        await make_missing(connection, part, timeout_s)
+
+
+async def make_missing(connection: Connection, part: Part, timeout_s: float = 30.0) -> bool:
+    """Make a part where it is missing; whether it was. The caller's transaction holds ONE_AT_A_TIME."""
+    if await connection.fetchval("SELECT to_regclass($1)", part.name, timeout=timeout_s) is not None:
+        return False
+    await make_part(connection, part, timeout_s)
+    return True
 
 
 async def make_part(connection: Connection, part: Part, timeout_s: float = 30.0) -> None:

@@ -58,6 +58,7 @@ def pod_templates() -> dict[str, Document]:
     templates = [cluster["headGroupSpec"]["template"]]
     templates += [group["template"] for group in cluster["workerGroupSpecs"]]
     templates += [each["spec"]["template"] for each in of_kind("StatefulSet") + of_kind("Job")]
+    templates += [each["spec"]["jobTemplate"]["spec"]["template"] for each in of_kind("CronJob")]
     return {template["metadata"]["labels"]["ganggpt.io/part"]: template for template in templates}
 
 

@@ -237,7 +237,8 @@ def test_only_the_head_may_talk_to_the_api_server() -> None:
     accounts = {each["metadata"]["name"]: each.get(mounts, True) for each in of_kind("ServiceAccount")}
     assert accounts == {"ganggpt-head": True, "ganggpt-hosts": False}
     used = {part: template["spec"].get("serviceAccountName") for part, template in pod_templates().items()}
-    assert used == {"head": "ganggpt-head", "hosts": "ganggpt-hosts", "prepare": "ganggpt-hosts", "gcs-redis": None}
+    ours = dict.fromkeys(("hosts", "prepare", "snapshots"), "ganggpt-hosts")
+    assert used == {"head": "ganggpt-head", **ours, "gcs-redis": None}
     mounted = [part for part, each in pod_templates().items() if each["spec"].get(mounts, True)]
     assert mounted == ["head"]
     cluster = ray_service()["spec"]["rayClusterConfig"]

@@ -1,0 +1,125 @@
+"""What a snapshot of a world is: a directory of compressed tables and a manifest, which is written last.
+
+Every file is what Postgres writes with ``COPY … (FORMAT binary)``, compressed by zstd: stock tools read it. A directory
+without a manifest is no snapshot. The manifest carries a checksum of every file and of itself.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from ganggpt.errors import InvalidInput, SnapshotInvalid, SnapshotNewer
+
+FORMAT: Final = 1
+"""Version of the layout of a snapshot directory."""
+MANIFEST: Final = "manifest.json"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MEMBER: Final = re.compile(r"[a-z0-9_-]+\.copy\.zst")
+_TABLE: Final = re.compile(r"[a-z_]+")
+
+
+class Member(Struct, frozen=True):
+    """One file: rows of one table, in these columns. ``bytes`` and ``digest`` (SHA-256) are of the compressed file."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    rows: int
+    bytes: int
+    digest: str
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What a snapshot holds and where it comes from.
+
+    ``cut_s``: Unix time of the cut by the database's clock. ``schema``: revision of the tables; ``layout``: version of
+    the records in them. ``groups``: into how many groups the shards were divided. ``epoch``, ``push_no``: the last
+    numbers given out. ``flushed_s``: the user's tables show every turn up to here, or None where nobody ever flushed.
+    """
+
+    format: int
+    program: str
+    name: str
+    world: str
+    title: str
+    cut_s: float
+    schema: str
+    layout: int
+    shards: int
+    groups: int
+    actors: int
+    epoch: int
+    push_no: int
+    flushed_s: float | None
+    days: tuple[str, ...]
+    members: tuple[Member, ...]
+    digest: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(member.bytes for member in self.members)
+
+    def rows(self, table: str) -> int:
+        """Rows of one table."""
+        return sum(member.rows for member in self.members if member.table == table)
+
+
+class _Head(Struct, frozen=True):
+    format: int
+    program: str
+    members: list[Any]
+
+
+def snapshot_name(text: str) -> str:
+    """Check the name of a snapshot. Raises InvalidInput."""
+    if not _NAME.fullmatch(text):
+        raise InvalidInput("name", f"{text[:80]!r} is not 1 to 100 letters, digits, '.', '_' and '-'")
+    return text
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The manifest as a file, its own digest filled in."""
+    sealed = msgspec.structs.replace(manifest, digest=_digest_of(manifest))
+    return msgspec.json.format(msgspec.json.encode(sealed), indent=1)
+
+
+def decode_manifest(stored: bytes, source: str, layout_known: int) -> Manifest:
+    """The reverse of ``encode_manifest``. ``layout_known``: the newest record layout this program reads.
+
+    Raises SnapshotInvalid where it is foreign or damaged, SnapshotNewer where this program is too old for it.
+    """
+    try:
+        head = msgspec.json.decode(stored, type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError) as foreign:
+        problem = f"its {MANIFEST} is not one of ours or is damaged ({foreign})"
+        raise SnapshotInvalid(source, problem, "Choose a directory that `ganggpt snapshots` lists.") from None
+    if head.format > FORMAT:
+        raise _newer(source, f"it has format {head.format}, this program reads up to {FORMAT}", head.program)
+    try:
+        manifest = msgspec.json.decode(stored, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        raise SnapshotInvalid(source, f"its {MANIFEST} is damaged ({broken})", "Use another snapshot.") from None
+    if manifest.digest != _digest_of(manifest):
+        raise SnapshotInvalid(source, f"its {MANIFEST} was changed after it was written", "Use another snapshot.")
+    if manifest.layout > layout_known:
+        problem = f"its records have layout {manifest.layout}, this program reads up to {layout_known}"
+        raise _newer(source, problem, manifest.program)
+    for member in manifest.members:
+        words = (member.table, *member.columns)
+        if not _MEMBER.fullmatch(member.name) or not all(map(_TABLE.fullmatch, words)):
+            raise SnapshotInvalid(source, f"its {MANIFEST} names {member.name[:80]!r}", "Use another snapshot.")
+    return manifest
+
+
+def _newer(source: str, problem: str, program: str) -> SnapshotNewer:
+    return SnapshotNewer(source, problem, f"Update this program: GangGPT {program} wrote it.")
+
+
+def _digest_of(manifest: Manifest) -> str:
+    return sha256(msgspec.json.encode(msgspec.structs.replace(manifest, digest=""))).hexdigest()
