@@ -132,6 +132,8 @@ class Trial:
         counts: dict[str, Any] = {
             "batches": self.scheduler.batches,
             "messages": self.network.messages,
+            "reads": sum(client.reads for client in self.clients),
+            "stale_reads": sum(client.stale_reads for client in self.clients),
             "refused_then_applied": self.checks.refused_then_applied,
             "turns": sum(map(len, self.database.tables.turns.values())),
         }
