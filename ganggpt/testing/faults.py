@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ganggpt.errors import CommitUnknown, Unavailable
+from ganggpt.persistence.hosts import RouteRow
 from ganggpt.persistence.journal import Batch, Journal, PushRow
 from ganggpt.testing.stores import MemoryHosts
 
@@ -14,14 +15,22 @@ Fault = Literal["lost", "held", "away"]
 
 
 class FaultyHosts:
-    """A HostTable in front of another one; ``hand_overs`` says what happens to the next ones, as for appends."""
+    """A HostTable in front of another one; ``hand_overs`` says what happens to the next ones, as for appends, ``looks``
+    what happens to the next readings of the routing table."""
 
     def __init__(self, inner: MemoryHosts) -> None:
         self._inner = inner
         self.hand_overs: deque[Fault | None] = deque()
+        self.looks: deque[Fault | None] = deque()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+    async def routes(self) -> Sequence[RouteRow]:
+        """See HostTable."""
+        if self.looks and self.looks.popleft() == "away":
+            raise Unavailable("the database")
+        return await self._inner.routes()
 
     async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
         """See HostTable."""

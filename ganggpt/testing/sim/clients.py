@@ -56,7 +56,8 @@ class Sent:
 
 
 class Client:
-    """One game server with its players. ``record``: every command it ever sent, in order."""
+    """One game server with its players. ``record``: every command it ever sent, in order. ``stale_reads``: reads that
+    showed less than what the same client had been told before; counted, for reads promise no order."""
 
     def __init__(
         self, process: Process, clusters: Mapping[str, Cluster], name: str, clock_s: Any, dice: Random
@@ -65,6 +66,7 @@ class Client:
         self.record: list[Sent] = []
         self.late: list[tuple[float, str]] = []
         self.reads = 0
+        self.stale_reads = 0
         self.open = 0
         self.on_answer: Callable[[Sent, bytes], None] = _ignore
         self._process = process
@@ -74,6 +76,7 @@ class Client:
         self._dice = dice
         self._bridge: Bridge | None = None
         self._last: dict[str, bytes] = {}
+        self._seqs: dict[str, int] = {}
 
     async def do(self, to: str, by: str, command: Command) -> dict[str, Any]:
         """Send a command until it is answered for good."""
@@ -84,6 +87,7 @@ class Client:
         reply = await self._until_final(wrap(sent.id, to, by, command), sent)
         if reply["ok"] and sent.durable:
             self._last[to] = sent.id
+            self._seqs[to] = max(self._seqs.get(to, 0), reply["seq"])
         if self._dice.random() < 0.1:
             await self._until_final(wrap(sent.id, to, by, command), sent)
         return reply
@@ -91,7 +95,11 @@ class Client:
     async def look(self, actor: str, by: str) -> dict[str, Any]:
         """Read an actor."""
         self.reads += 1
-        return await self._until_final(wrap_view(self._new_id(), actor, by), None)
+        known = self._seqs.get(actor, 0)
+        reply = await self._until_final(wrap_view(self._new_id(), actor, by), None)
+        if reply["ok"] and reply["seq"] < known:
+            self.stale_reads += 1
+        return reply
 
     async def _until_final(self, envelope: Envelope, sent: Sent | None) -> dict[str, Any]:
         self.open += 1

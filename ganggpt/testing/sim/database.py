@@ -180,6 +180,7 @@ class SimDatabase:
         self.journal = SimJournal(tables)
         self.flush = SimFlush(tables)
         self.work = Work()
+        self.asked: Counter[str] = Counter()
         self.process: Process | None = None
         self._draw = dice.random
         self._locks = RowLocks()
@@ -204,6 +205,7 @@ class SimDatabase:
         sends more: it waits with its locks for one that is paused, and is rolled back when its client gave up.
         """
         work, draw = self.work, self._draw
+        self.asked[asked.op] += 1
         if work.refuse and draw() < work.refuse:
             self.network.reply(call, None, call.lost("refused"))
             return

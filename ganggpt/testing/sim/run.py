@@ -132,6 +132,11 @@ class Trial:
         counts: dict[str, Any] = {
             "batches": self.scheduler.batches,
             "messages": self.network.messages,
+            "commits": self.database.asked["journal.append"],
+            "hand_overs": self.database.asked["hosts.hand_over"],
+            "incarnations": self.database.asked["hosts.register"],
+            "reads": sum(client.reads for client in self.clients),
+            "stale_reads": sum(client.stale_reads for client in self.clients),
             "refused_then_applied": self.checks.refused_then_applied,
             "turns": sum(map(len, self.database.tables.turns.values())),
         }

@@ -15,7 +15,7 @@ SMALL_HOST: Final = HostOptions(
 """Everything happens sooner than in production, so that a short run sees it."""
 
 
-SMALL_PLAN: Final = Plan(2, (), lease_s=2.5)
+SMALL_PLAN: Final = Plan(2, (), lease_s=2.5, round_s=1.5)
 
 
 @dataclass(frozen=True, slots=True)

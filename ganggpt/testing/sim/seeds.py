@@ -52,7 +52,7 @@ def play_seeds(seeds: range, scenario: str, mutation: str | None = None, jobs: i
 
 
 def play_chunk(seeds: Sequence[int], scenario: str, mutation: str | None = None) -> Iterator[Outcome]:
-    """Play some seeds here. Garbage is collected after them: while a world lives there is little of it."""
+    """Play some seeds here. Garbage is collected after them, and only what they left behind."""
     history()
     collects = gc.isenabled()
     gc.disable()
@@ -61,9 +61,9 @@ def play_chunk(seeds: Sequence[int], scenario: str, mutation: str | None = None)
             for seed in seeds:
                 yield run_seed(seed, SCENARIOS[scenario])
     finally:
+        gc.collect(0)
         if collects:
             gc.enable()
-        gc.collect()
 
 
 def _played(seeds: Sequence[int], scenario: str, mutation: str | None) -> list[Outcome]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from ganggpt.domain.npc import Give, Talk
 from ganggpt.errors import CommitUnknown, Moved, Unavailable
 from ganggpt.persistence.hosts import LOCAL
 from tests.unit.actors.conftest import SHARDS, Runtime
+from tests.unit.actors.test_host import eventually
 
 MARA = "npc:mara"
 HERS = shared_shard(MARA, SHARDS)
@@ -130,3 +132,45 @@ async def test_letters_of_a_given_shard_are_delivered_by_the_heir_once(two: Runt
     for rows in two.database.turns.values():
         ids = [command_id for _, command_id, _, _ in rows]
         assert len(ids) == len(set(ids))
+
+
+async def test_what_a_dead_owner_did_not_flush_is_shown_before_the_shard_moves_on(two: Runtime) -> None:
+    await two.ask(MARA, Give("watch", 100))
+    await two.host("host:0").flusher.flush()
+    two.flush.states.clear()
+    two.host("host:0").flusher.catch_up([HERS])
+    await give(two, "host:0", "host:1")
+    assert MARA in two.flush.states
+
+
+async def test_an_actor_that_a_command_wakes_while_its_shard_is_taken_over_is_shown_too(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await runtime.ask(MARA, Give("watch", 100))
+    await runtime.fleet.host("host:0").passivate()
+    runtime.flush.states.clear()
+    entered, go, load = asyncio.Event(), asyncio.Event(), runtime.journal.load
+
+    async def first_load_waits(actors: Sequence[str]) -> Any:
+        if not entered.is_set():
+            entered.set()
+            await go.wait()
+        return await load(actors)
+
+    monkeypatch.setattr(runtime.journal, "load", first_load_waits)
+    asked = asyncio.create_task(runtime.view(MARA))
+    await asyncio.wait_for(entered.wait(), 5)
+    runtime.host("host:0").flusher.catch_up([HERS])
+    await runtime.host("host:0").flusher._adopt()
+    go.set()
+    await asked
+    await eventually(lambda: MARA in runtime.flush.states)
+
+
+async def test_a_host_that_could_not_read_what_it_was_given_reads_it_later(two: Runtime) -> None:
+    old = two.host("host:0").epoch
+    await two.fleet.kill("host:0")
+    assert await two.hosts.fence(old)
+    two.hosts.looks.append("away")
+    await two.hosts.assign({HERS: "host:1"})
+    await eventually(lambda: HERS in two.host("host:1").shards)

@@ -16,7 +16,7 @@ from ganggpt.domain.kinds import KINDS, encode_command, encode_state
 from ganggpt.domain.letters import Offer
 from ganggpt.domain.npc import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player import Join, Report
-from ganggpt.errors import Fenced, GangGPTError
+from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
 from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.journal import DueReminder, Letter
 from tests.unit.actors.conftest import FAST, MARA, SHARDS, Runtime
@@ -312,3 +312,15 @@ async def test_an_idle_host_says_that_the_tables_lack_nothing(
     await asyncio.wait_for(told.wait(), 5)
     assert said[0][0] == runtime.host("host:0").epoch
     assert said[1][1] >= said[0][1] + 0.03
+
+
+async def test_a_late_retry_hears_at_once_when_the_incarnation_ends(runtime: Runtime) -> None:
+    old = wrap(new_command_id(), "npc:mara", "player:ava", Give("watch", 1))
+    await runtime.ask_all([old])
+    await runtime.restart()
+    await runtime.view("npc:mara")
+    runtime.journal.appends.append("lost")
+    fresh = wrap(new_command_id(), "npc:mara", "player:ava", Give("ring", 1))
+    with pytest.raises(GangGPTError) as ended:
+        await asyncio.wait_for(runtime.ask_all([fresh, old]), FAST.delivery_s / 2)
+    assert isinstance(ended.value, CommitUnknown)

@@ -212,3 +212,34 @@ async def test_closing_answers_what_still_waits(when: str) -> None:
     error = error_of(await asyncio.wait_for(asked, 5))
     assert error is not None
     assert error["code"] == "unavailable"
+
+
+async def test_a_command_is_answered_by_its_deadline_although_its_call_hangs_on() -> None:
+    host = Host()
+    host.go.clear()
+    router = Router(host.call, all_on_one, RouterOptions(deadline_s=0.05, call_s=60.0))
+    await router.start()
+    error = error_of(await asyncio.wait_for(router.ask(envelopes(1)[0]), 5))
+    assert error is not None
+    assert error["code"] == "unavailable"
+    await router.close()
+
+
+async def test_a_command_is_answered_by_its_deadline_although_the_routing_table_does_not_come() -> None:
+    host = Host()
+    host.failures = 1
+    looks = 0
+
+    async def once() -> Routes:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            await asyncio.Event().wait()
+        return await all_on_one()
+
+    router = Router(host.call, once, RouterOptions(deadline_s=0.05, retry_s=0.001))
+    await router.start()
+    error = error_of(await asyncio.wait_for(router.ask(envelopes(1)[0]), 5))
+    assert error is not None
+    assert error["code"] == "unavailable"
+    await router.close()

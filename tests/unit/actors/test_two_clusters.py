@@ -199,3 +199,16 @@ async def test_without_a_way_there_the_answer_says_where_the_actor_is(blue: Clus
     assert reply["error"]["code"] == "elsewhere"
     assert reply["error"]["retryable"]
     assert reply["error"]["bridge"] == "ws://green"
+
+
+async def test_hosts_that_hold_nothing_any_more_are_left_alone_after_the_deadline(
+    blue: Cluster, green: Cluster
+) -> None:
+    await green.start()
+    await green.until_holder()
+    blue.database.owner = ("green", blue.database.clock() - 2 * green.deadline_s)
+    before = {epoch for epoch, host in blue.database.hosts.items() if host.cluster == "blue"} - blue.database.dead
+    for _ in range(3):
+        await green.supervisor.round()
+    assert before
+    assert not before & blue.database.dead

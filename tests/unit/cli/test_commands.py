@@ -131,3 +131,30 @@ def test_there_is_nothing_to_scale_where_no_world_runs(
     assert error["code"] == "not_running"
     assert "ganggpt up" in error["message"]
     assert not list(tmp_path.iterdir())
+
+
+def test_sim_ends_with_one_line_of_numbers(ganggpt: Callable[..., Outcome]) -> None:
+    code, out, _ = ganggpt("sim", "--seeds", "3", "--jobs", "1", "--json")
+    (line,) = out.splitlines()
+    told = json.loads(line)
+    assert code == 0
+    assert list(told) == ["seeds", "violations", "seeds_per_s", "commands"]
+    assert (told["seeds"], told["violations"]) == (3, 0)
+
+
+def test_sim_tells_how_to_see_a_broken_promise_again(ganggpt: Callable[..., Outcome]) -> None:
+    code, out, _ = ganggpt("sim", "--seeds", "2", "--jobs", "1", "--json", "--mutation", "ack-before-commit")
+    broken, *_, numbers = map(json.loads, out.splitlines())
+    assert code == 1
+    assert numbers["violations"] > 0
+    assert broken["broken"][0]["checker"] == "acked is durable"
+    code, again, _ = ganggpt(*broken["again"].split()[1:])
+    assert code == 1
+    assert "acked is durable" in again
+
+
+@pytest.mark.parametrize("words", [("--seed", "-1"), ("--seeds", "0"), ("--scenario", "tiny"), ("--mutation", "none")])
+def test_sim_names_the_option_that_does_not_fit(ganggpt: Callable[..., Outcome], words: tuple[str, str]) -> None:
+    code, _, err = ganggpt("sim", *words)
+    assert code == 2
+    assert words[0] in err
