@@ -135,6 +135,7 @@ class Supervisor:
         self._first_seen_s: dict[int, float] = {}
         self._gate = asyncio.Semaphore(plan.starts_at_once)
         self._fences_from_s = 0.0
+        self._house_at_s = 0.0
 
     async def boot(self) -> None:
         """Settle residences, start the shared hosts and give them all shards. Idempotent: a restarted supervisor finds
@@ -155,23 +156,45 @@ class Supervisor:
         await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
 
     async def run(self) -> None:
-        """Look after everything, round after round; and now and then after the house (new parts of the journal)."""
-        house_at_s = 0.0
+        """Look after everything, round after round; and now and then after the house (new parts of the journal).
+
+        The living are guarded beside the rounds: a round may wait for the very host that has gone silent.
+        """
         try:
-            while True:
-                pause_s = self._plan.round_s
-                try:
-                    if await self.round():
-                        pause_s = 0
-                    if loop_s() >= house_at_s:
-                        await self._keep_house()
-                        house_at_s = loop_s() + HOUSE_EVERY_S
-                except Unavailable as away:
-                    log.warning("supervisor waits: %s", away)
-                    self._fences_from_s = loop_s() + BLIND_GRACE_S
-                await asyncio.sleep(pause_s)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._again_and_again(self._guard))
+                tasks.create_task(self._again_and_again(self._round_and_house))
         finally:
             await self.close()
+
+    async def _again_and_again(self, look: Callable[[], Awaitable[bool]]) -> None:
+        while True:
+            pause_s = self._plan.round_s
+            try:
+                if await look():
+                    pause_s = 0
+            except Unavailable as away:
+                log.warning("supervisor waits: %s", away)
+                self._fences_from_s = loop_s() + BLIND_GRACE_S
+            await asyncio.sleep(pause_s)
+
+    async def _round_and_house(self) -> bool:
+        urgent = await self.round()
+        if loop_s() >= self._house_at_s:
+            await self._keep_house()
+            self._house_at_s = loop_s() + HOUSE_EVERY_S
+        return urgent
+
+    async def _guard(self) -> bool:
+        """Fence the silent, give orphans a home, and watch every process of this cluster. Never urgent."""
+        if loop_s() >= self._fences_from_s:
+            for gone in await self._hosts.fence_stale(self._plan.lease_s):
+                log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
+                if gone.cluster == self._hosts.cluster:
+                    self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
+        for host in await self._adopt_orphans(await self._succession.look(await self._hosts.alive())):
+            self._later(f"watch {host.epoch}", self._until_end(host))
+        return False
 
     async def close(self) -> None:
         """End its own tasks; the hosts go on."""
@@ -181,15 +204,11 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def round(self) -> bool:
-        """One look: fence the silent, give orphans a home, start what is missing, move what should be elsewhere.
-        Whether the next one is urgent: shards are still to leave a node that will be gone."""
-        if loop_s() >= self._fences_from_s:
-            await self._fence_silent()
+        """One look: give orphans a home, start what is missing, move what should be elsewhere. Whether the next one is
+        urgent: shards are still to leave a node that will be gone."""
         role = await self._succession.look(await self._hosts.alive())
         await self._end_overdue(role.overdue)
         live = await self._adopt_orphans(role)
-        for host in live:
-            self._later(f"watch {host.epoch}", self._until_end(host))
         rows = await self._hosts.routes()
         if role.heirs:
             await self._bequeath(rows, live, role.heirs)
@@ -238,12 +257,6 @@ class Supervisor:
             if host.epoch in holding:
                 log.warning("host %s of cluster %s did not hand over in time and is fenced", host.name, host.cluster)
                 await self._hosts.fence(host.epoch)
-
-    async def _fence_silent(self) -> None:
-        for gone in await self._hosts.fence_stale(self._plan.lease_s):
-            log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
-            if gone.cluster == self._hosts.cluster:
-                self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
 
     async def _until_end(self, host: LiveHost) -> None:
         """Ray tells at once when a process ends: its shards need not wait for the lease to run out."""

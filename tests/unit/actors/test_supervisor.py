@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from ganggpt.actors.supervisor import Plan, Supervisor
 from ganggpt.domain.npc import Give
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.hosts import Ownership, RouteRow
+from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryHosts
 from tests.unit.actors.conftest import SHARDS, Runtime
 
@@ -187,4 +188,30 @@ async def test_after_an_outage_of_the_database_nobody_is_fenced_for_a_silence_th
         while shaky.looked < 3:
             await asyncio.sleep(0.005)
     assert {host.epoch for host in await runtime.hosts.alive()} == before
+    await watch.stop()
+
+
+async def test_a_silent_host_is_fenced_also_while_a_round_waits_for_it(runtime: Runtime) -> None:
+    asked = asyncio.Event()
+
+    class Stuck(LocalFleet):
+        async def hand_over(self, name: str, shards: Sequence[str], cluster: str, heir: str) -> float:
+            asked.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    stuck = Stuck(runtime.fleet._open_ports, runtime.fleet._options)
+    stuck._hosts = runtime.fleet._hosts
+    watch = Watch(runtime, PLAN)
+    succession = Succession(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
+    watch.supervisor = Supervisor(runtime.hosts, stuck, PLAN, succession, nothing)
+    await watch.start()
+    await asyncio.wait_for(asked.wait(), 10)  # evening out: host:0 holds everything
+    (epoch,) = [host.epoch for host in await runtime.hosts.alive() if host.name == "host:0"]
+    runtime.host("host:0")._retired = True
+    async with asyncio.timeout(10):
+        while runtime.database.is_live(epoch):
+            runtime.database.hosts[epoch].seen_s = runtime.database.clock() - 2 * PLAN.lease_s
+            await asyncio.sleep(0.005)
+    await watch.until(lambda held: None not in held.values())
     await watch.stop()
