@@ -135,14 +135,15 @@ async def _write(
     async def take(reader: Reader, piece: Piece) -> None:
         nonlocal done
         file = f"{piece.name.replace('.', '_')}.copy.zst"
-        writer = await directory.writer(file)
+        writer = directory.writer(file)
         try:
             rows = await reader.copy(piece, writer.add)
-            digest = await writer.seal()
+            digest = await writer.seal() if rows else ""
         except BaseException:
             await writer.abandon()
             raise
-        members[file] = Member(file, piece.table, piece.columns, rows, writer.bytes, digest)
+        if rows:
+            members[file] = Member(file, piece.table, piece.columns, rows, writer.bytes, digest)
         done += 1
         progress("write", done, len(cut.pieces))
 

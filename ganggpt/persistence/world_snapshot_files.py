@@ -63,11 +63,10 @@ class SnapshotDirectory:
         """Make the directory (a bucket needs none). Raises StorageFailed."""
         await _put(self.url, self._fs.makedirs, self._path, exist_ok=True)
 
-    async def writer(self, name: str) -> MemberWriter:
-        """A new file. Raises StorageFailed."""
+    def writer(self, name: str) -> MemberWriter:
+        """A new file, which is opened when there is something to write."""
         path = f"{self._path}/{name}"
-        file = await _put(self.url, self._fs.open, path, "wb", block_size=PART_BYTES)
-        return MemberWriter(f"{self.url}/{name}", file)
+        return MemberWriter(f"{self.url}/{name}", lambda: self._fs.open(path, "wb", block_size=PART_BYTES))
 
     async def read(self, member: Member) -> AsyncIterator[bytes]:
         """The rows of a file in blocks, decompressed. Raises SnapshotInvalid where it is not what was written, at the
@@ -102,7 +101,7 @@ class SnapshotDirectory:
 
     async def put_manifest(self, manifest: Manifest) -> None:
         """Write the manifest: from here on the snapshot exists. Raises StorageFailed."""
-        writer = await self.writer(MANIFEST)
+        writer = self.writer(MANIFEST)
         await writer.finish(encode_manifest(manifest))
 
     async def manifest(self, layout_known: int) -> Manifest:
@@ -116,7 +115,7 @@ class SnapshotDirectory:
 
     async def fetch(self, member: Member, into: SnapshotDirectory) -> None:
         """Copy a file to another place as it is, checked on the way. Raises SnapshotInvalid, StorageFailed."""
-        writer = await into.writer(member.name)
+        writer = into.writer(member.name)
         async for block in self._blocks(member, None):
             await writer.add_raw(block)
         await writer.close()
@@ -132,8 +131,9 @@ class SnapshotDirectory:
 class MemberWriter:
     """A file being written: compresses and counts what it is given."""
 
-    def __init__(self, where: str, file: Any) -> None:
-        self._where, self._file = where, file
+    def __init__(self, where: str, opened: Callable[[], Any]) -> None:
+        self._where, self._opened = where, opened
+        self._file: Any = None
         self._compressor = zstd.ZstdCompressor(LEVEL)
         self._hasher = sha256()
         self._waiting: list[bytes] = []
@@ -169,14 +169,17 @@ class MemberWriter:
         await _put(self._where, self._close)
 
     async def abandon(self) -> None:
-        """Close it without caring; what was written is removed with the directory."""
-        with suppress(StorageFailed):
-            await _put(self._where, self._file.close)
+        """Close it without caring; what was written, if anything, is removed with the directory."""
+        if self._file is not None:
+            with suppress(StorageFailed):
+                await _put(self._where, self._file.close)
 
     def _compress(self, block: bytes) -> None:
         self._write(self._compressor.compress(block))
 
     def _write(self, data: bytes) -> None:
+        if self._file is None:
+            self._file = self._opened()
         self._hasher.update(data)
         self.bytes += len(data)
         self._file.write(data)

@@ -106,7 +106,7 @@ async def test_a_file_is_read_back_as_it_was_written(
 
 
 async def write(directory: SnapshotDirectory, blocks: list[bytes]) -> Member:
-    writer = await directory.writer("rows.copy.zst")
+    writer = directory.writer("rows.copy.zst")
     for block in blocks:
         await writer.add(block)
     digest = await writer.seal()
