@@ -160,10 +160,13 @@ def host_names(count: int) -> list[str]:
     return [f"host:{n}" for n in range(count)]
 
 
-def names_wanted(count: int, live: Iterable[str], going: Collection[str]) -> list[str]:
-    """Which shared hosts to have: of those that live the lowest numbers, then free numbers. Hosts that are ``going``
-    (their node will be gone) do not count: another one, of another name, is started in their place before they end."""
-    staying = sorted((name for name in live if name not in going), key=_number)[:count]
+def names_wanted(count: int, live: Iterable[str], going: Collection[str], starting: Collection[str] = ()) -> list[str]:
+    """Which shared hosts to have: of those that live the lowest numbers, then those that are ``starting``, then free
+    numbers. Hosts that are ``going`` (their node will be gone) do not count: others, of other names, are started in
+    their place before they end."""
+    here = sorted((name for name in live if name not in going), key=_number)
+    coming = sorted((name for name in starting if name not in going and name not in here), key=_number)
+    staying = (here + coming)[:count]
     free = (name for name in host_names(count + len(going)) if name not in going and name not in staying)
     return staying + [next(free) for _ in range(count - len(staying))]
 

@@ -248,7 +248,7 @@ class Supervisor:
         """Names of the shared hosts to have; in the place of one whose node will be gone another one is wanted."""
         shared = [host for host in live if host.kind == "shared"]
         going = {host.name for host in shared if host.node in draining}
-        return names_wanted(count, [host.name for host in shared], going)
+        return names_wanted(count, [host.name for host in shared], going, self._starting())
 
     async def _end_overdue(self, overdue: Sequence[LiveHost]) -> None:
         """Fence hosts of other clusters that had their time and hold shards still; those that hold none may stay."""
@@ -290,11 +290,14 @@ class Supervisor:
 
     def _forget_starts(self, but: Collection[str]) -> None:
         """Shared hosts that were wanted, wait for a node to this moment and are not wanted any more."""
-        for task in [name for name in self._tasks if name.startswith("start host:")]:
-            name = task.removeprefix("start ")
+        for name in self._starting():
             if name not in but:
-                self._tasks[task].cancel()
+                self._tasks[f"start {name}"].cancel()
                 self._later(f"stop {name}", self._fleet.stop(name))
+
+    def _starting(self) -> list[str]:
+        """Shared hosts that are being started, or wait for a node."""
+        return [task.removeprefix("start ") for task in self._tasks if task.startswith("start host:")]
 
     async def _start(self, name: str, kind: str) -> None:
         if kind == "shared":

@@ -97,7 +97,8 @@ class AutoscaledRay:
             self._head = await asyncio.create_subprocess_exec(
                 *_ray("start", "--head", "--block", "--include-dashboard=false", f"--num-cpus={HEAD_CPUS}"),
                 f"--port={self.address.rpartition(':')[2]}", f"--temp-dir={self.directory}",
-                "--object-store-memory=100000000", "--dashboard-agent-listen-port=0", "--ray-client-server-port=0",
+                "--object-store-memory=100000000", "--dashboard-agent-listen-port=0",
+                f"--ray-client-server-port={self.ports.dashboard + 81}",
                 f"--metrics-export-port={self.ports.node_metrics}", f"--autoscaling-config={path}",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
             )  # fmt: skip

@@ -189,5 +189,11 @@ def test_names_are_as_many_as_wanted_and_nobody_moves_without_need(count: int, l
     assert set(staying[:count]) <= set(names)
 
 
+def test_a_host_that_is_being_started_is_waited_for_but_no_live_one_is_ended_for_it() -> None:
+    assert names_wanted(2, ["host:0"], (), ["host:2"]) == ["host:0", "host:2"]
+    assert names_wanted(2, ["host:0", "host:3"], (), ["host:1"]) == ["host:0", "host:3"]
+    assert names_wanted(2, ["host:0", "host:1"], ["host:1"], ["host:1"]) == ["host:0", "host:2"]
+
+
 def test_numbers_are_compared_as_numbers() -> None:
     assert names_wanted(2, ["host:10", "host:9", "host:2"], ()) == ["host:2", "host:9"]
