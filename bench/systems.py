@@ -62,7 +62,7 @@ class GangGPT:
     absent_because = None
 
     def __init__(self, world: Path, data_dir: Path, logs: Path) -> None:
-        self._world, self._data_dir, self._logs = world, data_dir, logs
+        self._world, self.data_dir, self._logs = world, data_dir, logs
         self._child: Child | None = None
         self.ready_s = 0.0
         """From the start of the process to the first answered command, of the last start."""
@@ -76,10 +76,10 @@ class GangGPT:
 
     async def start(self) -> Address:
         """See System."""
-        empty = self._data_dir.parent / "no-settings.env"
+        empty = self.data_dir.parent / "no-settings.env"
         empty.parent.mkdir(parents=True, exist_ok=True)
         empty.touch()
-        options = ["--json", "--world", str(self._world), "--data-dir", str(self._data_dir), "--env-file", str(empty)]
+        options = ["--json", "--world", str(self._world), "--data-dir", str(self.data_dir), "--env-file", str(empty)]
         argv = python("ganggpt.cli", "up", "--port", str(free_port()), "--dashboard-port", "0", *options)
         self._child = Child(self.name, argv, self._logs / "ganggpt.log", {"RAY_AUTH_MODE": "disabled"})
         began_s = time.perf_counter()
