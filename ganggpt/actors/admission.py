@@ -240,7 +240,7 @@ class Admission:
         given = min(_GIVEN, self.limit / self.outstanding)
         earned.earn(now_s, given * self.rate_per_s / len(self._earned), self._options.earn_s)
         # What a source has earned is for all its actors: one that already holds much waits for room.
-        if earned.commands >= 1 and of_actor < self._actor_max // 8:
+        if earned.commands >= 1 and of_actor < self._actor_few:
             return None
         return Shed.SHARE if len(self._earned) > 1 else Shed.LANE
 
@@ -254,7 +254,6 @@ class Admission:
         self._earned.clear()
         self._mark(now_s)
         self._set_limits()
-        self.late_s = self._options.wait_s  # what filled the calm lane is more than can be served in time
 
     def _look(self, now_s: float) -> None:
         """Open up, or close again, by what was turned away since the last look; and say when to come back."""
@@ -286,6 +285,7 @@ class Admission:
         wanted = int(self.rate_per_s * (options.wait_s * self._width + self.call_s))
         self.limit = min(burst, max(options.limit_min, wanted)) if self.shedding else burst
         self._actor_max = max(options.limit_min // 2, self.limit // 2)
+        self._actor_few = max(8, self._actor_max // 8)
         self._hard_max = 2 * options.burst_max
         batch_s = options.shed_batch_s if self.shedding else options.batch_s
         self.batch = min(options.batch_max, max(options.batch_min, int(self.rate_per_s * batch_s)))

@@ -21,7 +21,7 @@ from ganggpt.serve.router_watch import RouterWatch
 from tests.unit.serve.client import GameServer, greeted
 from tests.unit.serve.rig import Rig, served
 
-SMALL = AdmissionOptions(burst_max=100, burst_s=1000.0, limit_min=20, rate_first_per_s=10.0)
+SMALL = AdmissionOptions(wait_s=1.0, burst_max=100, burst_s=1000.0, limit_min=20, rate_first_per_s=10.0)
 """A hundred are let in, and next to nothing is earned while a test runs."""
 
 
@@ -66,7 +66,7 @@ def talks(game: GameServer, count: int, **more: Any) -> list[dict[str, Any]]:
 
 async def test_a_greedy_server_is_told_to_wait_and_a_polite_one_is_let_in_beside_it() -> None:
     async with (
-        flooded(admission=replace(SMALL, rate_first_per_s=1000.0)) as (address, host, router, _),
+        flooded(admission=replace(SMALL, wait_s=0.01, rate_first_per_s=1000.0)) as (address, host, router, _),
         greeted(address, "greedy") as (greedy, _),
         greeted(address, "polite") as (polite, _),
     ):
