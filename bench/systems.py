@@ -65,7 +65,7 @@ class GangGPT:
     absent_because = None
 
     def __init__(self, world: Path, data_dir: Path, logs: Path, settings: Mapping[str, str] | None = None) -> None:
-        self._world, self._data_dir, self._logs = world, data_dir, logs
+        self._world, self.data_dir, self._logs = world, data_dir, logs
         self._settings = settings or {}
         self._child: Child | None = None
         self.ready_s = 0.0
@@ -80,10 +80,10 @@ class GangGPT:
 
     async def start(self) -> Address:
         """See System."""
-        settings = self._data_dir.parent / "settings.env"
+        settings = self.data_dir.parent / "settings.env"
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
-        options = ["--json", "--world", str(self._world), "--data-dir", str(self._data_dir)]
+        options = ["--json", "--world", str(self._world), "--data-dir", str(self.data_dir)]
         options += ["--env-file", str(settings)]
         argv = python("ganggpt.cli", "up", "--port", str(free_port()), "--dashboard-port", "0", *options)
         self._child = Child(self.name, argv, self._logs / "ganggpt.log", {"RAY_AUTH_MODE": "disabled"})

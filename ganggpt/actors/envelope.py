@@ -78,6 +78,15 @@ def reply_error(command_id: bytes, error: GangGPTError) -> bytes:
     return _encoder.encode({"id": command_id, "ok": False, "error": error.as_wire()})
 
 
+REPLY_HEAD: Final = b"\x83\xa2id\xc4\x10"
+"""How a reply map begins: then come the 16 bytes of its id, then its tail."""
+
+
+def error_tail(error: GangGPTError) -> bytes:
+    """What follows the id in an error map: many commands with one fate share one encoding."""
+    return _encoder.encode({"ok": False, "error": error.as_wire()})[1:]
+
+
 _OK_AT: Final = 1 + 3 + 2 + 16 + 3
 """Where a reply map says true or false: after the map header, the key ``id``, 16 raw bytes and the key ``ok``."""
 _TRUE: Final = 0xC3

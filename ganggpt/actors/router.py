@@ -1,25 +1,31 @@
 """The router: from a command to the host that holds its actor, with adaptive coalescing.
 
-Each host has a lane with a bounded queue and a few calls in flight; whatever gathered while a call ran goes with the
-next one. A failed or redirected call is sent again under the same command ids, which the actor's window makes safe.
+Each host has a lane with a fair queue and a few calls in flight; whatever gathered while a call ran goes with the
+next one. What a host cannot serve soon is turned away (``admission``). A failed or redirected call is sent again under
+the same command ids, which the actor's window makes safe.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
+from ganggpt.actors.admission import Admission, AdmissionOptions, Gate, Refusal, Shed
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
-from ganggpt.actors.ports import ReplySink
+from ganggpt.actors.lane import Lane, Pending
+from ganggpt.actors.ports import CLUSTER_SOURCE, ReplySink
 from ganggpt.actors.shards import Away, Routes
-from ganggpt.errors import Elsewhere, GangGPTError, Moved, Overloaded, Unavailable
+from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX
+from ganggpt.errors import Elsewhere, GangGPTError, Moved, Unavailable
+from ganggpt.observability.metrics import COMMAND_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +35,22 @@ LoadRoutes = Callable[[], Awaitable[Routes]]
 Forward = Callable[[Away, bytes], Awaitable[bytes]]
 """Sends an encoded batch to the bridge of another cluster; otherwise as a HostCall."""
 
-ENVELOPE_OVERHEAD: Final = 64
+LANES_CACHED: Final = 65_536
+"""Actors whose lane is remembered between two readings of the routing table."""
 HOPS_MAX: Final = 3
 """Redirections a command follows at once before it waits and reads the routing table."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
-    """Bounds of a router. ``batch_bytes_max`` keeps a call below the size Ray passes inline (100 KB). After ``doubt_s``
-    without an answer the routing table is asked whether the host still holds anything."""
+    """Bounds of a router. ``queue_max`` bounds memory alone: lanes turn away long before (``admission``).
+    ``batch_bytes_max`` keeps a call below the size Ray passes inline (100 KB). After ``doubt_s`` without an answer the
+    routing table is asked whether the host still holds anything."""
 
     calls_max: int = 3
-    batch_max: int = 512
     batch_bytes_max: int = 80_000
-    queue_max: int = 8192
+    queue_max: int = 16_384
+    admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     deadline_s: float = 20.0
     call_s: float = 18.0
     doubt_s: float = 0.5
@@ -50,52 +58,18 @@ class RouterOptions:
     retry_max_s: float = 0.5
 
 
-class Pending(NamedTuple):
-    """A command that waits for its answer."""
+@dataclass(slots=True)
+class Waits:
+    """How long commands waited to be sent: calls by the wait of their first command (bounds of ``COMMAND_SECONDS``,
+    the last without one), and the sum in seconds."""
 
-    envelope: Envelope
-    sink: ReplySink
-    deadline: float
-    hops: int = 0
+    calls: list[int] = field(default_factory=lambda: [0] * (len(COMMAND_SECONDS) + 1))
+    seconds: float = 0.0
 
-
-class Lane:
-    """One way: to a host, to another cluster, or nowhere yet. A queue, and a few calls in flight."""
-
-    def __init__(self, way: str | Away | None, router: Router) -> None:
-        self.way = way
-        self.queue: deque[Pending] = deque()
-        self.calls = 0
-        self._router = router
-        self._scheduled = False
-
-    def put(self, pending: Pending) -> None:
-        """Queue a command; it leaves at the end of this loop turn, with everything else that came in it."""
-        self.queue.append(pending)
-        if not self._scheduled and self.calls < self._router.options.calls_max:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._pump)
-
-    def _pump(self) -> None:
-        self._scheduled = False
-        options = self._router.options
-        while self.queue and self.calls < options.calls_max:
-            batch: list[Pending] = []
-            size = 0
-            while self.queue and len(batch) < options.batch_max:
-                size += len(self.queue[0].envelope.body) + ENVELOPE_OVERHEAD
-                if batch and size > options.batch_bytes_max:
-                    break
-                batch.append(self.queue.popleft())
-            self.calls += 1
-            self._router.spawn(self._call(batch))
-
-    async def _call(self, batch: list[Pending]) -> None:
-        try:
-            await self._router.send(self.way, batch)
-        finally:
-            self.calls -= 1
-            self._pump()
+    def add(self, waited_s: float) -> None:
+        """One more call."""
+        self.calls[bisect_left(COMMAND_SECONDS, waited_s)] += 1
+        self.seconds += waited_s
 
 
 class Router:
@@ -118,7 +92,10 @@ class Router:
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._out: dict[asyncio.Timeout, tuple[str, float]] = {}
         self._doubting: asyncio.Task[None] | None = None
+        self._lane_by_actor: dict[str, Lane] = {}
         self._waiting = 0
+        self._total = Refusal(Shed.TOTAL, self.options.queue_max, 500)
+        self.waits = Waits()
         self.retries = 0
         self.redirects = 0
 
@@ -127,21 +104,47 @@ class Router:
         """Commands without an answer yet."""
         return self._waiting
 
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """All ways."""
+        return self._lanes.values()
+
+    @property
+    def shed(self) -> Counter[Shed]:
+        """Commands turned away so far, by reason."""
+        total = Counter({Shed.TOTAL: self._total.count})
+        for lane in self._lanes.values():
+            total += lane.admission.shed
+        return total
+
     async def start(self) -> None:
         """Read the routing table once, so that the first command does not wait for it."""
         await self._refresh()
 
-    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink) -> None:
-        """See CommandPort."""
-        deadline = loop_s() + self.options.deadline_s
+    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "") -> None:
+        """See CommandPort. What the runtime itself sends (``inner``) is never shed because others are greedy."""
+        now_s = loop_s()
+        deadline = now_s + self.options.deadline_s
         for envelope in envelopes:
+            lane = self._lane_to(envelope.to)
+            refusal = None
             if self._waiting >= self.options.queue_max:
-                sink(envelope.id, reply_error(envelope.id, Overloaded("the bridge", self.options.queue_max)))
+                refusal = self._total
+            elif not envelope.inner:
+                refusal = lane.admission.refusal(source, envelope.to, now_s)
+            if refusal is not None:
+                sink(envelope.id, refusal.reply(envelope.id))
                 continue
             self._waiting += 1
-            self._lane_of(envelope).put(Pending(envelope, sink, deadline))
+            lane.put(Pending(envelope, sink, source, now_s, deadline, lane))
 
-    async def ask(self, envelope: Envelope) -> bytes:
+    def gate(self, source: str) -> Gate | None:
+        """See CommandPort."""
+        if not any(lane.admission.shedding for lane in self._lanes.values()):
+            return None
+        return Gate(source, loop_s(), self._lane_to)
+
+    async def ask(self, envelope: Envelope, source: str = "") -> bytes:
         """See CommandPort."""
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -149,7 +152,7 @@ class Router:
             if not future.done():
                 future.set_result(reply)
 
-        self.submit([envelope], sink)
+        self.submit([envelope], sink, source)
         return await future
 
     async def close(self) -> None:
@@ -159,14 +162,32 @@ class Router:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            self._give_up(lane.queue)
-            lane.queue.clear()
+            self._give_up(lane.drain())
 
     def spawn(self, work: Awaitable[None]) -> None:
         """Run a call as a task this router owns."""
         task = asyncio.ensure_future(work)
         self._tasks[task] = None
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    def call(self, lane: Lane, batch: list[Pending]) -> None:
+        """See LaneUser."""
+        self.waits.add(loop_s() - batch[0].since_s)
+        self.spawn(self._send_on(lane, batch))
+
+    def turn_away(self, pending: Pending, refusal: Refusal) -> None:
+        """See LaneUser."""
+        self._answer(pending, refusal.reply(pending.envelope.id))
+
+    def give_up(self, pending: Pending) -> None:
+        """See LaneUser."""
+        self._answer(pending, reply_error(pending.envelope.id, Unavailable("the host of this actor")))
+
+    async def _send_on(self, lane: Lane, batch: list[Pending]) -> None:
+        try:
+            await self.send(lane.way, batch)
+        finally:
+            lane.returned()
 
     async def take_forwarded(self, envelopes: Sequence[Envelope]) -> list[bytes]:
         """Run commands that another cluster sent here; finished replies in their order. What no host of this cluster
@@ -179,7 +200,7 @@ class Router:
     async def _take_here(self, envelope: Envelope) -> bytes:
         if self._routes is None or self._routes.host_of(envelope.to) is None:
             return reply_error(envelope.id, Moved(envelope.to))
-        return await self.ask(envelope)
+        return await self.ask(envelope, CLUSTER_SOURCE)
 
     async def send(self, way: str | Away | None, batch: list[Pending]) -> None:
         """One call with a batch: answer what was answered, send the rest again."""
@@ -193,9 +214,11 @@ class Router:
             await self._refresh()
             return
         try:
-            async with asyncio.timeout_at(min(loop_s() + self.options.call_s, _first_deadline(batch))) as limit:
+            began_s = loop_s()
+            async with asyncio.timeout_at(min(began_s + self.options.call_s, _first_deadline(batch))) as limit:
                 answer = await self._deliver(limit, way, encode_batch([p.envelope for p in batch]))
             replies = decode_replies(answer)
+            self._lanes[way].served(len(replies), began_s)
         except asyncio.CancelledError:
             self._give_up(batch)
             raise
@@ -235,9 +258,8 @@ class Router:
                     limit.reschedule(loop_s())
             for way, lane in list(self._lanes.items()):
                 if isinstance(way, str) and way not in held:
-                    waiting, lane.queue = lane.queue, deque()
-                    for pending in waiting:
-                        self._lane_of(pending.envelope).put(pending)
+                    for pending in lane.drain():
+                        self._put_again(pending, pending.hops, sent=pending.sent)
 
     def _settled(self, pending: Pending, reply: bytes) -> bool:
         """Answer, or follow the actor to where its host says it went; False where nobody said."""
@@ -250,7 +272,8 @@ class Router:
             return False
         self.redirects += 1
         self._routes.redirect(pending.envelope.to, heir)
-        self._lane_of(pending.envelope).put(pending._replace(hops=pending.hops + 1))
+        self._lane_by_actor.clear()
+        self._put_again(pending, pending.hops + 1)
         return True
 
     async def _again(self, batch: list[Pending], why: GangGPTError) -> None:
@@ -270,7 +293,12 @@ class Router:
             self._give_up(alive)
             raise
         for pending in self._not_late(alive, why):
-            self._lane_of(pending.envelope).put(pending._replace(hops=0))
+            self._put_again(pending, 0)
+
+    def _put_again(self, pending: Pending, hops: int, *, sent: bool = True) -> None:
+        pending.lane.left(pending)
+        pending.hops, pending.sent, pending.lane = hops, sent, self._lane_to(pending.envelope.to)
+        pending.lane.put(pending)
 
     def _not_late(self, batch: list[Pending], why: GangGPTError) -> list[Pending]:
         """Answer those whose deadline has come; the others."""
@@ -289,14 +317,24 @@ class Router:
     async def _read_routes(self) -> None:
         try:
             self._routes = await self._load_routes()
+            self._lane_by_actor.clear()
         except Unavailable as away:
             log.warning("routing table not read: %s", away)
 
-    def _lane_of(self, envelope: Envelope) -> Lane:
-        way = None if self._routes is None else self._routes.way_to(envelope.to)
+    def _lane_to(self, actor: str) -> Lane:
+        lane = self._lane_by_actor.get(actor)
+        if lane is not None:
+            return lane
+        way = None if self._routes is None else self._routes.way_to(actor)
         lane = self._lanes.get(way)
         if lane is None:
-            lane = self._lanes[way] = Lane(way, self)
+            options = self.options
+            admission = Admission(options.admission)
+            lane = self._lanes[way] = Lane(way, self, admission, options.calls_max, options.batch_bytes_max)
+        if len(actor) <= ACTOR_ID_LENGTH_MAX:  # a gate is asked before anybody has checked the id
+            if len(self._lane_by_actor) >= LANES_CACHED:
+                self._lane_by_actor.clear()
+            self._lane_by_actor[actor] = lane
         return lane
 
     def _give_up(self, batch: Iterable[Pending]) -> None:
@@ -305,6 +343,7 @@ class Router:
 
     def _answer(self, pending: Pending, reply: bytes) -> None:
         self._waiting -= 1
+        pending.lane.left(pending)
         pending.sink(pending.envelope.id, reply)
 
 

@@ -19,6 +19,9 @@ ActorId = NewType("ActorId", str)
 CommandId = NewType("CommandId", bytes)
 """The 16 bytes of a UUIDv7."""
 
+ID_BYTES: Final = 16
+ACTOR_ID_LENGTH_MAX: Final = 74
+"""The longest kind, the colon and 63 more."""
 KIND_NAMES: Final = ("npc", "faction", "companion", "player", "mission")
 ACTOR_ID_PATTERN: Final = r"^(npc|faction|companion|player|mission):[a-z0-9][a-z0-9_-]{0,62}$"
 _ACTOR_ID = re.compile(ACTOR_ID_PATTERN.removesuffix("$") + r"\Z")
@@ -67,7 +70,7 @@ def command_id_from_text(text: str) -> CommandId:
 
 def checked_command_id(raw: bytes) -> CommandId:
     """Check 16 bytes to be a UUIDv7. Raises InvalidInput."""
-    if len(raw) != 16 or raw[6] >> 4 != 7 or raw[8] >> 6 != 0b10:
+    if len(raw) != ID_BYTES or raw[6] >> 4 != 7 or raw[8] >> 6 != 0b10:
         raise InvalidInput("id", "a command id is a UUID of version 7 (it carries its time)")
     return CommandId(raw)
 

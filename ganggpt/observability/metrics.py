@@ -46,6 +46,18 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_bridge_closed_total", "counter", "Connections ended, by reason.", ("reason",)),
         Row("ganggpt_bridge_pushes_total", "counter", "Pushes sent and acked.", ("step",)),
         Row("ganggpt_bridge_push_errors_total", "counter", "Rounds of push delivery that failed and were retried."),
+        Row(
+            "ganggpt_router_shed_total",
+            "counter",
+            "Commands the router answered overloaded: all places taken (total), a host too slow (lane), a game server "
+            "over its fair share (share), one actor too wanted (actor), waited too long to be sent (late).",
+            ("reason",),
+        ),
+        Row("ganggpt_router_wait_seconds", "histogram", "How long the first command of a call waited to be sent."),
+        Row("ganggpt_router_outstanding", "gauge", "Commands on their way without an answer.", ("host",)),
+        Row("ganggpt_router_limit", "gauge", "So many on their way, and some are turned away.", ("host",)),
+        Row("ganggpt_router_rate_per_s", "gauge", "Commands a second a busy host was last seen to answer.", ("host",)),
+        Row("ganggpt_router_shedding", "gauge", "1 while commands are turned away for this host.", ("host",)),
         Row("ganggpt_rest_requests_total", "counter", "REST answers by status class.", ("status",)),
         Row("ganggpt_view_cache_total", "counter", "Reads answered from the view cache or not.", ("outcome",)),
         Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),

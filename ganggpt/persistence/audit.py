@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ _HOLDER: Final = """
 SELECT h.name, h.address FROM shards s JOIN hosts h ON h.epoch = s.epoch
 WHERE s.shard = ANY($1::text[]) AND h.state <> 'dead' ORDER BY s.residence LIMIT 1
 """
+_TURNS_BY: Final = "SELECT count(*) FROM journal WHERE by = ANY($1::text[])"
 _SHARDS: Final = "SELECT shards FROM world"
 _UNPROVEN: Final = """
 SELECT count(*) FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS a (id, actor, seq)
@@ -131,6 +132,12 @@ async def world_counts(pool: asyncpg.Pool[Any]) -> dict[str, int]:
     row = await pool.fetchrow(_COUNTS, timeout=60)
     assert row is not None
     return dict(row)
+
+
+async def turns_by(pool: asyncpg.Pool[Any], senders: Sequence[str]) -> int:
+    """How many turns the journal has of commands these sent."""
+    count: int = await pool.fetchval(_TURNS_BY, senders, timeout=60)
+    return count
 
 
 async def shard_count(pool: asyncpg.Pool[Any]) -> int:

@@ -36,6 +36,7 @@ from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import disk_probe, memory_probe
 from ganggpt.serve.host_watch import HostWatch
 from ganggpt.serve.parts import BridgeParts
+from ganggpt.serve.router_watch import RouterWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
     metrics = Metrics()
     watch = HostWatch(partial(_host_names, hosts), calls.stats)
     metrics.registry.register(watch)
+    metrics.registry.register(RouterWatch(router))
     watching = asyncio.create_task(watch.run())
     cache = open_cache(spec.redis_url)
     pushes = PostgresPushes(pool, spec.redis_url)

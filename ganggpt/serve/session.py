@@ -16,10 +16,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ganggpt.actors.admission import Gate, Refusal, Shed
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.ports import CommandPort
 from ganggpt.domain import fields
-from ganggpt.domain.ids import CommandId
+from ganggpt.domain.ids import ID_BYTES, CommandId
 from ganggpt.errors import GangGPTError, InvalidInput, Overloaded, TooLarge, Unavailable, UnknownCommand
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import Codec
@@ -34,6 +35,10 @@ _OK: Final = 0xC3
 _is_player: Final = lru_cache(16_384)(fields.is_player)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder().decode
+
+
+WINDOW_MS: Final = 250
+"""Mean pause a session is told that has its whole share in flight."""
 
 
 class CloseCode(int, Enum):
@@ -69,6 +74,9 @@ class Traffic:
         carried = metrics.counter("ganggpt_bridge_bytes_total")
         self.bytes_in, self.bytes_out = carried.labels("in"), carried.labels("out")
         self.refused = metrics.counter("ganggpt_bridge_refused_total")
+        self.overloaded = self.refused.labels(Overloaded.code)
+        self._window = Refusal(Shed.WINDOW, 0, WINDOW_MS)
+        self._window_share = 0
         metrics.gauge("ganggpt_bridge_sessions").set_function(lambda: self.sessions)
         metrics.gauge("ganggpt_bridge_in_flight").set_function(lambda: self.in_flight)
 
@@ -76,6 +84,12 @@ class Traffic:
         """How many commands one session may have in flight now."""
         fair = self._limits.in_flight_total_max // max(1, self.sessions)
         return min(self._limits.in_flight_max, max(self._limits.in_flight_share_min, fair))
+
+    def window(self, share: int) -> Refusal:
+        """What a session hears that has its whole share in flight."""
+        if share != self._window_share:
+            self._window, self._window_share = Refusal(Shed.WINDOW, share, WINDOW_MS), share
+        return self._window
 
 
 class Session:
@@ -117,6 +131,8 @@ class Session:
             return
         self._traffic.bytes_in.inc(len(data))
         try:
+            if self._turned_away(data):
+                return
             frame = self.codec.decode(data, self._limits.frame_bytes_max)
             if frame["t"] == "commands":
                 self._take_commands(frame)
@@ -129,6 +145,33 @@ class Session:
         else:
             self._bad_frames = 0
 
+    def _turned_away(self, data: bytes | str) -> bool:
+        """Answer a frame of commands ``overloaded`` without reading more of it than ids and addresses, where there is
+        no room for a single one. In an overload this is the common case, and it has to cost next to nothing."""
+        limits, traffic = self._limits, self._traffic
+        share = traffic.share()
+        window = traffic.window(share) if len(self.in_flight) >= share else None
+        gate = self._port.gate(self.by) if window is None else None
+        if (window is None and gate is None) or self._leaving or len(data) > limits.frame_bytes_max:
+            return False
+        heads = self.codec.heads(data)
+        if not heads or len(heads) > limits.commands_max:
+            return False
+        in_flight = self.in_flight
+        refusals: list[Refusal] = []
+        for head in heads:
+            refusal = window if gate is None else gate.refusal(head.to)
+            if refusal is None or len(head.id) != ID_BYTES or head.id in in_flight:
+                return False
+            refusals.append(refusal)
+        replies = [refusal.reply(head.id) for refusal, head in zip(refusals, heads, strict=True)]
+        self.last_heard_s = asyncio.get_running_loop().time()
+        traffic.overloaded.inc(len(replies))
+        traffic.frames_commands.inc()
+        self._replies += replies
+        self._gathered(sum(map(len, replies)))
+        return True
+
     def _take_commands(self, frame: dict[str, Any]) -> None:
         commands = frame.get("c")
         if type(commands) is not tuple or not commands or len(frame) != 2:
@@ -140,6 +183,7 @@ class Session:
         in_flight = self.in_flight
         started_s = perf_counter()
         accepted: list[Envelope] = []
+        gate = self._port.gate(self.by)
         for position, raw in enumerate(commands):
             command_id: CommandId | None = None
             try:
@@ -149,17 +193,30 @@ class Session:
                 if command_id in in_flight:
                     _check_resent(command_id, accepted)
                     continue
-                if len(in_flight) >= share or self._leaving:
-                    raise self._why_full(share)
+                if self._leaving:
+                    raise Unavailable("this connection (the server said bye)")
+                refusal = self._full(raw, share, gate)
+                if refusal is not None:
+                    self._traffic.overloaded.inc()
+                    self._reply(refusal.reply(command_id))
+                    continue
                 command, envelope = self._read(command_id, raw)
             except GangGPTError as error:
                 self._refuse(command_id, _placed(error, position))
             else:
                 in_flight[command_id] = (started_s, command)
+                self._traffic.in_flight += 1
                 accepted.append(envelope)
-        if accepted:
-            self._traffic.in_flight += len(accepted)
-            self._port.submit(accepted, self.deliver)
+                if gate is not None:  # at once, so that the next command of this frame sees what is left
+                    self._port.submit((envelope,), self.deliver, self.by)
+        if accepted and gate is None:
+            self._port.submit(accepted, self.deliver, self.by)
+
+    def _full(self, raw: dict[str, Any], share: int, gate: Gate | None) -> Refusal | None:
+        """Why there is no room for a command, before anything more costs time on it."""
+        if len(self.in_flight) >= share:
+            return self._traffic.window(share)
+        return None if gate is None else gate.refusal(str(raw.get("to")))
 
     def _read(self, command_id: CommandId, raw: dict[str, Any]) -> tuple[PublicCommand, Envelope]:
         """Check one command and address it. Raises InvalidInput or UnknownCommand."""
@@ -193,17 +250,15 @@ class Session:
         else:
             self.end(CloseCode.LEFT, "bye")
 
-    def _why_full(self, share: int) -> GangGPTError:
-        if self._leaving:
-            return Unavailable("this connection (the server said bye)")
-        return Overloaded("the share of this connection in commands in flight", share)
-
     def _refuse(self, command_id: CommandId | None, error: GangGPTError) -> None:
         self._traffic.refused.labels(error.code).inc()
         if command_id is None:
             reply = _encode({"id": None, "ok": False, "error": error.as_wire()})
         else:
             reply = reply_error(command_id, error)
+        self._reply(reply)
+
+    def _reply(self, reply: bytes) -> None:
         self._replies.append(reply)
         self._gathered(len(reply))
 
@@ -225,8 +280,7 @@ class Session:
         started_s, command = waiting
         outcome = "ok" if reply[_OK_AT] == _OK else _decode(reply)["error"]["code"]
         self._traffic.tally.add(command.kind, command.name, outcome, perf_counter() - started_s)
-        self._replies.append(reply)
-        self._gathered(len(reply))
+        self._reply(reply)
         if self._leaving and not self.in_flight:
             self._settled.set()
 

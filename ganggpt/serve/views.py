@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from ganggpt.actors.envelope import wrap_view
-from ganggpt.actors.ports import CommandPort
+from ganggpt.actors.ports import REST_SOURCE, CommandPort
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
@@ -120,6 +120,6 @@ async def answered(port: CommandPort, envelope: Any, timeout_s: float) -> bytes:
     """The port's answer, or Unavailable after ``timeout_s`` (the port's own deadline is meant to come first)."""
     try:
         async with asyncio.timeout(timeout_s):
-            return await port.ask(envelope)
+            return await port.ask(envelope, REST_SOURCE)
     except TimeoutError:
         raise Unavailable("the answer to this command") from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import msgspec
 import pytest
 
+from ganggpt.actors.admission import AdmissionOptions
 from ganggpt.actors.envelope import (
     Envelope,
     decode_batch,
@@ -242,4 +244,46 @@ async def test_a_command_is_answered_by_its_deadline_although_the_routing_table_
     error = error_of(await asyncio.wait_for(router.ask(envelopes(1)[0]), 5))
     assert error is not None
     assert error["code"] == "unavailable"
+    await router.close()
+
+
+async def test_a_command_whose_deadline_passed_while_it_waited_is_answered_without_being_sent() -> None:
+    host = Host()
+    host.go.clear()
+    router = Router(host.call, all_on_one, RouterOptions(calls_max=1, deadline_s=0.05, call_s=5.0))
+    await router.start()
+    first = asyncio.create_task(router.ask(envelopes(1)[0]))
+    while not host.batches:
+        await asyncio.sleep(0)
+    late = error_of(await asyncio.wait_for(router.ask(envelopes(1)[0]), 5))
+    assert late is not None
+    assert late["code"] in ("overloaded", "unavailable")
+    assert late["retryable"] is True
+    host.go.set()
+    await asyncio.wait_for(first, 5)
+    assert len([e for batch in host.batches for e in batch if e.to == "npc:n0"]) == len(host.batches)
+    assert len(host.batches) == 1
+    await router.close()
+
+
+async def test_letters_are_not_shed_for_the_greed_of_others() -> None:
+    host = Host()
+    host.go.clear()
+    small = AdmissionOptions(burst_max=10, limit_min=5, rate_first_per_s=10.0, burst_s=1000.0)
+    router = Router(host.call, all_on_one, RouterOptions(admission=small))
+    await router.start()
+    shed: list[bytes] = []
+
+    def sink(command_id: bytes, reply: bytes) -> None:
+        if error_of(reply) is not None:
+            shed.append(command_id)
+
+    router.submit(envelopes(50), sink, "greedy")
+    assert len(shed) == 40
+    letters = [msgspec.structs.replace(envelope, inner=True) for envelope in envelopes(20)]
+    done = asyncio.ensure_future(answers(router, letters))
+    await asyncio.sleep(0)
+    host.go.set()
+    assert await done == Counter({letter.id: 1 for letter in letters})
+    assert len(shed) == 40
     await router.close()

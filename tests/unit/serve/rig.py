@@ -12,6 +12,7 @@ import msgspec
 import uvicorn
 from pydantic import SecretStr
 
+from ganggpt.actors.admission import Gate
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.ports import ReplySink
 from ganggpt.domain.npc_commands import Give, Observe, Remember, Talk, Threaten
@@ -71,14 +72,17 @@ class MemoryPort:
         self.refusal: GangGPTError | None = None
         self._waiting: list[tuple[Envelope, ReplySink]] = []
 
-    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink) -> None:
+    def gate(self, source: str) -> Gate | None:
+        return None
+
+    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "") -> None:
         self.seen.extend(envelopes)
         if self.held:
             self._waiting.extend((envelope, sink) for envelope in envelopes)
             return
         asyncio.get_running_loop().call_soon(self._answer, envelopes, sink)
 
-    async def ask(self, envelope: Envelope) -> bytes:
+    async def ask(self, envelope: Envelope, source: str = "") -> bytes:
         self.seen.append(envelope)
         return self._finished(envelope)
 
