@@ -48,6 +48,12 @@ _PARTS: Final = """
 SELECT c.relname AS name, pg_relation_size(c.oid) / current_setting('block_size')::int AS blocks
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::text::regclass ORDER BY c.relname
 """
+_STAY: Final = "LOCK TABLE journal, npc_memories IN ACCESS SHARE MODE"
+_DAYS: Final = f"""
+SELECT p.* FROM ({_PARTS}) p, journal_seal
+WHERE p.name >= 'journal_' || coalesce(to_char(nullif(before, '-infinity'), 'YYYYMMDD'), '') ORDER BY p.name
+"""  # noqa: S608 - a constant of this file
+"""Without the sealed days: every turn in those is covered, and too old to be asked for (see ``retention``)."""
 _BLOCKS: Final = "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::int"
 _COLUMNS_OF: Final = """
 SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
@@ -150,7 +156,11 @@ async def readers(pool: asyncpg.Pool[Any], count: int) -> AsyncIterator[list[Rea
     async with AsyncExitStack() as stack:
         with database_may_be_away():
             opened = [await stack.enter_async_context(pool.acquire(timeout=_CONNECT_TIMEOUT_S)) for _ in range(count)]
+            holds_world = await opened[0].fetchval("SELECT to_regclass('journal') IS NOT NULL", timeout=30)
             await stack.enter_async_context(opened[0].transaction(isolation="repeatable_read", readonly=True))
+            if holds_world:
+                # Before the state is fixed: a part that is dropped goes for every transaction, also for older ones.
+                await opened[0].execute(_STAY, timeout=_CONNECT_TIMEOUT_S)
             shared = await opened[0].fetchval("SELECT pg_export_snapshot()", timeout=30)
             for connection in opened[1:]:
                 await stack.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
@@ -177,7 +187,7 @@ async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> 
             found = None
         if found is None:
             raise StartFailed("the snapshot", "this database holds no world", "Name the one that does: DATABASE_URL.")
-        parts = [row["name"] for row in await connection.fetch(_PARTS, "journal", timeout=60)]
+        parts = [row["name"] for row in await connection.fetch(_DAYS, "journal", timeout=60)]
         to_read = {
             part: await connection.fetch(_TO_READ.format(part=part), found["now_s"] - WINDOW_S, timeout=READ_TIMEOUT_S)
             for part in parts
