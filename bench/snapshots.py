@@ -190,8 +190,9 @@ async def run(options: Options) -> dict[str, Any]:
     began_s = time.perf_counter()
     talkers = await make(data_dir, options.actors)
     found: dict[str, Any] = {"actors": options.actors, "made_in_s": round(time.perf_counter() - began_s, 1)}
-    found |= await measure_live(options, data_dir, talkers)
-    found |= await measure_restore(options, data_dir)
+    for measure in (lambda: measure_live(options, data_dir, talkers), lambda: measure_restore(options, data_dir)):
+        found |= await measure()
+        sys.stderr.write(json.dumps(found) + "\n")  # what there is so far, should the next part fail
     return found
 
 

@@ -39,9 +39,9 @@ class SnapshotJob(Struct, frozen=True):
     parallel: int = PARALLEL
 
 
-def entrypoint(job: SnapshotJob) -> str:
-    """The command line of a job, for ``ray job submit --`` too."""
-    return shlex.join(["python", "-m", "ganggpt.jobs.snapshot_job", msgspec.json.encode(job).decode()])
+def entrypoint(job: SnapshotJob, python: str = "python") -> str:
+    """The command line of a job, for ``ray job submit --`` too. ``python``: the interpreter on the node."""
+    return shlex.join([python, "-m", "ganggpt.jobs.snapshot_job", msgspec.json.encode(job).decode()])
 
 
 def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None]) -> dict[str, Any]:
@@ -59,6 +59,7 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
     headers = {"Authorization": f"Bearer {(data_dir / _TOKEN_FILE).read_text().strip()}"}
     # An embedded database has an address only this machine knows, and no password.
     environment = {"DATABASE_URL": run.database} if run.database else {}
+    python = sys.executable if settings.ray_address is None else "python"
     try:
         # The dashboard, which is the job server, comes up some seconds after the bridge.
         for attempt in Retrying(
@@ -69,7 +70,7 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
         ):
             with attempt:
                 client = JobSubmissionClient(run.dashboard, headers=headers)
-        job_id = client.submit_job(entrypoint=entrypoint(job), runtime_env={"env_vars": environment})
+        job_id = client.submit_job(entrypoint=entrypoint(job, python), runtime_env={"env_vars": environment})
         say(f"job {job_id} on {run.dashboard}")
         until_s = time.monotonic() + WAIT_S
         while not (status := client.get_job_status(job_id)).is_terminal():

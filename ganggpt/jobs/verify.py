@@ -28,12 +28,14 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.projections import Rows
 from ganggpt.persistence.world_snapshot import Manifest
-from ganggpt.persistence.world_snapshot_cut import ACTORS_PER_GROUP, readers
+from ganggpt.persistence.world_snapshot_cut import readers
 from ganggpt.persistence.world_snapshot_files import SnapshotDirectory
 from ganggpt.persistence.world_verify import VerifyReads, WorldFacts
 
 FINDINGS_MAX: Final = 1000
 """Findings that are kept; of more only their number."""
+ACTORS_AT_ONCE: Final = 16_000
+"""Actors that are looked at together; each time costs a scan of the tables."""
 REPAIR: Final = "repair"
 _BEAT_S: Final = 1.0
 _FLUSH_SLACK_S: Final = 1.0
@@ -133,10 +135,11 @@ class _Verification:
         """Verify; with an ``epoch`` that owns all shards also repair. Returns the name of the world."""
         async with readers(self._pool, 1) as (reader,):
             reads = VerifyReads(reader.connection)
+            await reads.prepare()
             facts = await self._facts(reads)
             actors = await reads.actors()
             self._tally.actors = len(actors)
-            groups = self._manifest.groups if self._manifest else max(1, -(-len(actors) // ACTORS_PER_GROUP))
+            groups = self._manifest.groups if self._manifest else max(1, -(-len(actors) // ACTORS_AT_ONCE))
             members: list[list[str]] = [[] for _ in range(groups)]
             for actor in actors:
                 members[group_of(actor, facts.shards, groups)].append(actor)

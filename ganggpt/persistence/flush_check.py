@@ -1,7 +1,7 @@
 """Holds the user's tables against the rows they should show. The counterpart of ``flush_store``, and made of it.
 
-Each comparison is the select of the flush's own INSERT, minus what the table has: what is left differs. So it says the
-same of every value as the flush would write it.
+Each comparison is the select of the flush's own INSERT, joined with what the table has: so it says of every value what
+the flush would write.
 """
 
 from __future__ import annotations
@@ -17,22 +17,25 @@ _TIMEOUT_S: Final = 120.0
 _INSERT: Final = re.compile(r"\s*INSERT INTO (\w+) \((.*?)\)\s*(SELECT .*?)\s*ON CONFLICT", re.DOTALL)
 
 
-def _differences(insert: str) -> str:
+def _differences(insert: str, *key: str) -> str:
     found = _INSERT.match(insert)
     assert found is not None
     table, columns, select = found.groups()
-    by_id = " WHERE id = ANY($1)" if columns.startswith("id,") else ""
-    return f"{select} EXCEPT SELECT {columns} FROM {table}{by_id}"  # noqa: S608 - the flush's own statement
+    same = " AND ".join(f"t.{column} = g.{column}" for column in key)
+    other = " OR ".join(f"t.{column} IS DISTINCT FROM g.{column}" for column in columns.replace(",", " ").split())
+    return f"SELECT g.* FROM ({select}) g ({columns}) LEFT JOIN {table} t ON {same} WHERE {other}"  # noqa: S608
 
 
-_MEMORIES: Final = _differences(MEMORIES)
-_RELATIONS: Final = _differences(RELATIONS)
-_FACTIONS: Final = _differences(FACTIONS)
-_MISSIONS: Final = _differences(MISSIONS)
-_COMPANIONS: Final = _differences(COMPANIONS)
-_TOO_MANY: Final = (
-    "SELECT DISTINCT npc_id FROM npc_memories WHERE npc_id = ANY($1::text[]) AND NOT id = ANY($2::uuid[])"
-)
+_MEMORIES: Final = _differences(MEMORIES, "id", "created_at")
+_RELATIONS: Final = _differences(RELATIONS, "faction_a", "faction_b")
+_FACTIONS: Final = _differences(FACTIONS, "id")
+_MISSIONS: Final = _differences(MISSIONS, "id")
+_COMPANIONS: Final = _differences(COMPANIONS, "id")
+# Anti-joined and not compared with an array, which a plan for any parameters compares one by one.
+_TOO_MANY: Final = """
+SELECT DISTINCT npc_id FROM npc_memories m WHERE npc_id IN (SELECT unnest($1::text[]))
+  AND NOT EXISTS (SELECT FROM unnest($2::uuid[]) k (id) WHERE k.id = m.id)
+"""
 # A name or an address that somebody else held got a form of its own; an address nobody gave was left as it was.
 _PLAYERS: Final = """
 SELECT g.id FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::text[], $7::float8[],
@@ -63,7 +66,7 @@ async def differing_actors(connection: Any, rows: Rows) -> Mapping[str, str]:
     await look("npc_memories", _TOO_MANY, (sorted(rows.renewed), list(rows.memories)), lambda r: f"npc:{r['npc_id']}")
     for table, statement, expected, actor_of in (
         ("npc_memories", _MEMORIES, rows.memories, lambda r: f"npc:{r['npc_id']}"),
-        ("faction_relationships", _RELATIONS, rows.relations, lambda r: f"faction:{r['a']}"),
+        ("faction_relationships", _RELATIONS, rows.relations, lambda r: f"faction:{r['faction_a']}"),
         ("factions", _FACTIONS, rows.factions, lambda r: f"faction:{r['id']}"),
         ("missions", _MISSIONS, rows.missions, lambda r: str(r["actor"])),
         ("companions", _COMPANIONS, rows.companions, lambda r: str(r["actor"])),

@@ -72,6 +72,11 @@ class VerifyReads:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
 
+    async def prepare(self) -> None:
+        """Let this transaction join whole tables in memory."""
+        with database_may_be_away():
+            await self.connection.execute("SET LOCAL work_mem = '128MB'", timeout=60)
+
     async def world(self) -> WorldFacts | None:
         """The world, or None where there is none."""
         with database_may_be_away():
