@@ -174,7 +174,7 @@ class Admission:
         """How to say why."""
         refusal = self._refusals.get(why)
         if refusal is None:
-            limit = int(self.late_s * 1000) if why is Shed.LATE else self._room(why)
+            limit = int(self._options.wait_s * 1000) if why is Shed.LATE else self._room(why)
             refusal = self._refusals[why] = Refusal(why, limit, self._hint_ms)
         return refusal
 

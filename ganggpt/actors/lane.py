@@ -130,7 +130,8 @@ class Lane:
         fresh, queue, size_max = self._fresh, self._queue, self.admission.batch
         if fresh:
             self._fresh = []
-            if not queue and len(fresh) <= size_max and now_s - fresh[0].since_s < SWEEP_S and self._fits(fresh):
+            just_came = now_s - fresh[0].since_s < SWEEP_S and now_s < fresh[0].deadline
+            if not queue and just_came and len(fresh) <= size_max and self._fits(fresh):
                 return fresh
             self._enqueue(fresh)
         batch: list[Pending] = []
