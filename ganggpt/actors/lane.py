@@ -117,6 +117,7 @@ class Lane:
             if not self.calls:
                 self.admission.started(now_s)
             self.calls += 1
+            self.admission.sent(now_s - batch[0].since_s)
             self._router.call(self, batch)
         if self._fresh or self._queue:
             self._watch()
