@@ -3,8 +3,8 @@
 A long queue is worth its length only while it takes up a burst and turns nobody away. Once somebody has to be turned
 away it adds nothing but delay to those who are let in. So a lane is **calm** until its burst bound is reached; then it
 **sheds**: only so many commands are let in as can be sent within ``wait_s`` (what is out already is bounded by the size
-of calls), and what waits longer than it may is turned away too. While hardly anybody has to be turned away the bound
-doubles, until the lane is calm again.
+of calls), and what waits longer than it may is turned away too. While no queue stands, and not most have to be turned
+away, the bound doubles, until the lane is calm again.
 
 What a lane can do is shared: each source earns its fair part of what the host serves, and while the lane is full it is
 let in on what it has earned, so that who asks for less than its part is not turned away for another's greed. One actor
@@ -25,8 +25,10 @@ from ganggpt.errors import Overloaded
 
 _LOOK_S: Final = 0.25
 """How often a shedding lane looks whether it may let in more."""
-_HARDLY: Final = 0.02
-"""Share turned away below which a lane opens up."""
+_MOST: Final = 0.5
+"""Share turned away above which a lane does not even try to open up."""
+_HOPE: Final = 0.1
+"""How fast a lane that is not busy forgets that it was slow, in each window."""
 _WINDOW_S: Final = 0.05
 """Shortest time a rate is measured over."""
 _WEIGHT: Final = 0.3
@@ -98,7 +100,7 @@ class AdmissionOptions:
     its own."""
 
     wait_s: float = 0.01
-    burst_s: float = 1.0
+    burst_s: float = 2.0
     burst_max: int = 2048
     batch_s: float = 0.01
     shed_batch_s: float = 0.005
@@ -146,7 +148,9 @@ class Admission:
         self._of_actor: dict[str, int] = {}
         self._served = 0
         self._served_from_s: float | None = None
-        self._was_busy = False
+        self._was_busy = True
+        self._shed_in_window = 0
+        self._least_wait_s = inf
         self._looked_s = 0.0
         self._let_in = 0
         self._shed_before = 0
@@ -174,7 +178,7 @@ class Admission:
         """How to say why."""
         refusal = self._refusals.get(why)
         if refusal is None:
-            limit = int(self.late_s * 1000) if why is Shed.LATE else self._room(why)
+            limit = int(self._options.wait_s * 1000) if why is Shed.LATE else self._room(why)
             refusal = self._refusals[why] = Refusal(why, limit, self._hint_ms)
         return refusal
 
@@ -198,22 +202,30 @@ class Admission:
     def served(self, count: int, call_s: float, now_s: float, queued: int) -> None:
         """A call came back after ``call_s`` with ``count`` answers while ``queued`` commands waited to be sent.
 
-        The rate of a lane that has nothing to do says nothing about what it could do: it only ever raises the rate.
+        The rate of a lane that is not busy (no queue, nobody turned away) says nothing about what it could do; it is
+        slowly believed to be as fast as any, because too high a rate does no harm where nothing waits.
         """
         self._served += count
         self.call_s += _CALL_WEIGHT * (min(call_s, self._options.call_max_s) - self.call_s)
-        self._was_busy = self._was_busy or queued > 0 or self.shedding
+        self._was_busy = self._was_busy and queued > 0
         if self._served_from_s is None:
             self._restart(now_s)
             return
         passed_s = now_s - self._served_from_s
         if passed_s < _WINDOW_S:
             return
-        rate = self._served / passed_s
-        if self._was_busy or rate > self.rate_per_s:
+        rate, shed = self._served / passed_s, self.shed.total()
+        if self._was_busy or shed > self._shed_in_window or rate > self.rate_per_s:
             self.rate_per_s += _WEIGHT * (rate - self.rate_per_s)
-            self._set_limits()
+        elif self.rate_per_s < self._options.rate_first_per_s:
+            self.rate_per_s += _HOPE * (self._options.rate_first_per_s - self.rate_per_s)
+        self._shed_in_window = shed
+        self._set_limits()
         self._restart(now_s)
+
+    def sent(self, waited_s: float) -> None:
+        """A call leaves; its first command waited so long for it."""
+        self._least_wait_s = min(self._least_wait_s, waited_s)
 
     def idle(self) -> None:
         """Nothing is out: the time until the next call is not time spent on work."""
@@ -224,7 +236,7 @@ class Admission:
         self._restart(now_s)
 
     def _restart(self, now_s: float) -> None:
-        self._served, self._served_from_s, self._was_busy = 0, now_s, False
+        self._served, self._served_from_s, self._was_busy = 0, now_s, True
 
     def _why(self, source: str, actor: str, now_s: float) -> Shed | None:
         of_actor = self._of_actor.get(actor, 0)
@@ -259,7 +271,8 @@ class Admission:
         """Open up, or close again, by what was turned away since the last look; and say when to come back."""
         passed_s = now_s - self._looked_s
         turned_away = self.shed.total() - self._shed_before
-        if turned_away > (turned_away + self._let_in) * _HARDLY:
+        stands = self._least_wait_s > self._options.wait_s and self.outstanding > 0
+        if stands or turned_away > (turned_away + self._let_in) * _MOST:
             self._width = 1.0
         else:
             self._width *= 2
@@ -274,6 +287,7 @@ class Admission:
 
     def _mark(self, now_s: float) -> None:
         self._looked_s, self._let_in, self._shed_before = now_s, 0, self.shed.total()
+        self._least_wait_s = inf
 
     def _burst(self) -> int:
         options = self._options

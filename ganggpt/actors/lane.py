@@ -117,6 +117,7 @@ class Lane:
             if not self.calls:
                 self.admission.started(now_s)
             self.calls += 1
+            self.admission.sent(now_s - batch[0].since_s)
             self._router.call(self, batch)
         if self._fresh or self._queue:
             self._watch()
@@ -130,7 +131,8 @@ class Lane:
         fresh, queue, size_max = self._fresh, self._queue, self.admission.batch
         if fresh:
             self._fresh = []
-            if not queue and len(fresh) <= size_max and now_s - fresh[0].since_s < SWEEP_S and self._fits(fresh):
+            just_came = now_s - fresh[0].since_s < SWEEP_S and now_s < fresh[0].deadline
+            if not queue and just_came and len(fresh) <= size_max and self._fits(fresh):
                 return fresh
             self._enqueue(fresh)
         batch: list[Pending] = []

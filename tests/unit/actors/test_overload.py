@@ -224,3 +224,22 @@ def test_a_host_that_stops_answering_lets_nobody_wait_in_silence() -> None:
     play(stall)
     answered_once(sources)
     assert sum(len(source.shed) for source in sources) > 0.8 * sum(source.sent for source in sources)
+
+
+def test_a_host_that_stutters_under_normal_load_is_not_taken_for_a_slow_one() -> None:
+    sources = polite(4, PER_S / 3)
+
+    async def stutter(router: Router, host: Host) -> None:
+        sending = asyncio.gather(*(source.send(router, 20) for source in sources))
+        for _ in range(8):
+            await asyncio.sleep(1)
+            host.free_s = loop_s() + 0.3
+        await asyncio.sleep(2)
+        host.free_s = loop_s() + 2.5
+        await sending
+
+    play(stutter)
+    answered_once(sources)
+    times = sorted(at_s for source in sources for at_s in source.shed)
+    assert times[0] >= 1010, "what stutters for 0.3 s has a queue for it"
+    assert times[-1] <= 1000 + 10 + 2.5 + 2

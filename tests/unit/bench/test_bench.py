@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.frames import Frame
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
+from bench.flood import Bucket, Flooded, Template
 from bench.load import cases_of
+from bench.overload import Found, recovered_s
 from bench.processes import ROOT, Child, python
 from bench.result import ALONE, FRAMES100, GOALS, NUMBERS, SINGLE, BenchResult, meets
 from bench.run import PARTS, BenchOptions, write_result
 from bench.systems import BENCH_NPCS, Address
 from ganggpt.domain.ids import actor_id
 from ganggpt.errors import StartFailed
+from ganggpt.protocol.codec import MsgpackCodec
 from ganggpt.testing.course import Measured
 
 NODE = ROOT / "bench" / "peers" / "node"
@@ -127,3 +133,46 @@ async def test_a_childs_descendants_are_found_and_ended_even_when_they_left_it(t
     await child.stop()
     assert not child.tree()
     assert not any(process.is_running() for process in tree)
+
+
+def test_the_overload_benchmark_tells_wrong_from_slow() -> None:
+    def flooded(**fields: Any) -> Flooded:
+        known: dict[str, Any] = {
+            "seconds": 1.0, "sent": 10, "ok": 5, "refused": {"overloaded": 5}, "unhinted": 0, "doubled": 0, "lost": 0,
+            "per_s": 10.0, "p50_ms": 1.0, "p99_ms": 2.0, "late_ms": 0.0, "hint_ms": (50, 150), "buckets": [],
+        }  # fmt: skip
+        return Flooded(**{**known, **fields})
+
+    names = ("normal", "normal after", "flood", "recovery", "hot npc", "beside the hot npc", "greedy", "polite")
+    found = Found(quick=True, capacity_per_s=1.0, recovered_s=0.5, acked=5, journaled=5)
+    found.runs = {name: flooded() for name in (*names, "polite alone")}
+    assert found.wrong() == []
+    found.runs["flood"] = flooded(p99_ms=900.0)
+    assert found.wrong() == []
+    assert "flood: p99 of what is let in" in found.as_json()["goals_missed"]
+    found.runs["flood"] = flooded(lost=1)
+    found.journaled = 4
+    assert len(found.wrong()) == 2
+
+
+def test_recovery_is_when_nothing_bad_comes_after_it() -> None:
+    good, bad = Bucket(sent=1, ok=1, p99_ms=5.0), Bucket(sent=1, refused=1)
+    after = Flooded(
+        seconds=1.0, sent=4, ok=3, refused={}, unhinted=0, doubled=0, lost=0, per_s=4.0, p50_ms=1.0, p99_ms=5.0,
+        late_ms=0.0, hint_ms=(0, 0), buckets=[good, bad, good, good],
+    )  # fmt: skip
+    assert recovered_s(after, normal_ms=5.0) == 0.5
+    assert recovered_s(after, normal_ms=1.0) is None
+
+
+def test_a_flood_s_frame_is_what_a_game_server_sends() -> None:
+    frame = Template(("npc:a", "npc:b"), 0).frame(7, 3)
+    websocket = ServerProtocol(state=State.OPEN)
+    websocket.receive_data(frame)
+    (received,) = websocket.events_received()
+    assert isinstance(received, Frame)
+    commands = MsgpackCodec().decode(bytes(received.data), 1 << 20)["c"]
+    assert [command["to"] for command in commands] == ["npc:a", "npc:b", "npc:a"]
+    ids = [MsgpackCodec().command_id(command["id"]) for command in commands]
+    assert len(set(ids)) == 3
+    assert {int.from_bytes(command_id[9:13], "big") for command_id in ids} == {7}
