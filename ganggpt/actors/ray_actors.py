@@ -43,6 +43,7 @@ NAMESPACE: Final = "ganggpt"
 SUPERVISOR: Final = "supervisor"
 START_S: Final = 60.0
 CALL_S: Final = 20.0
+LOOK_S: Final = 2.0
 
 
 class ProcessUse:
@@ -206,6 +207,8 @@ class RayFleet(Fleet):
     def __init__(self, spec: HostSpec, calls: RayCalls) -> None:
         self._spec = spec
         self._calls = calls
+        self._asked: asyncio.Future[Any] | None = None
+        self._draining: frozenset[str] = frozenset()
 
     async def start(self, name: str, kind: str) -> None:
         """See Fleet."""
@@ -271,7 +274,15 @@ class RayFleet(Fleet):
     async def draining_nodes(self) -> frozenset[str]:
         """See Fleet."""
         # Not a public API: Ray tells nobody else that a node is draining, and a node must be left before it is gone.
-        return frozenset(await asyncio.to_thread(state.get_draining_nodes))
+        # One question at a time, and what was known last while the GCS is away: it may never answer an old question.
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.get_running_loop().run_in_executor(None, state.get_draining_nodes)
+        answered, _ = await asyncio.wait((self._asked,), timeout=LOOK_S)
+        try:
+            self._draining = frozenset(self._asked.result()) if answered else self._draining
+        except (RayError, RuntimeError) as failed:
+            log.warning("nobody knows which nodes are draining: %s", failed)
+        return self._draining
 
     async def _ask(self, name: str, method: str, *arguments: Any) -> Any:
         handle = await self._calls.handle(name)
