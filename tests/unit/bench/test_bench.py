@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -128,8 +129,9 @@ async def test_a_childs_descendants_are_found_and_ended_even_when_they_left_it(t
     child = Child("parent", ["/bin/sh", "-c", f"setsid /bin/sh -c '{script}'"], tmp_path / "parent.log")
     await child.start()
     assert await child.line(30) == b"started\n"
-    tree = child.tree()
-    assert [process for process in tree if "sleep" in process.name()]
+    async with asyncio.timeout(30):  # the shell may say so before its child has become what it is to run
+        while not any("sleep" in process.name() for process in (tree := child.tree())):
+            await asyncio.sleep(0.01)
     await child.stop()
     assert not child.tree()
     assert not any(process.is_running() for process in tree)
