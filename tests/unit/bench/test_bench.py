@@ -130,8 +130,9 @@ async def test_a_childs_descendants_are_found_and_ended_even_when_they_left_it(t
     await child.start()
     assert await child.line(30) == b"started\n"
     async with asyncio.timeout(30):  # the shell may say so before its child has become what it is to run
-        while not any("sleep" in process.name() for process in (tree := child.tree())):
+        while not any("sleep" in process.name() for process in child.tree()):
             await asyncio.sleep(0.01)
+    tree = child.tree()
     await child.stop()
     assert not child.tree()
     assert not any(process.is_running() for process in tree)
