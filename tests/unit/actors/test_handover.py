@@ -16,7 +16,7 @@ from ganggpt.domain.kinds import encode_state
 from ganggpt.domain.npc import Give, Talk
 from ganggpt.errors import CommitUnknown, Moved, Unavailable
 from ganggpt.persistence.hosts import LOCAL
-from tests.unit.actors.conftest import SHARDS, Runtime
+from tests.unit.actors.conftest import FAST, SHARDS, Runtime
 from tests.unit.actors.test_host import eventually
 
 MARA = "npc:mara"
@@ -49,19 +49,18 @@ async def test_an_actor_is_the_same_at_its_new_host_without_a_look_at_the_routin
 
 async def test_commands_sent_during_hand_overs_are_all_answered_and_applied_once(two: Runtime) -> None:
     await two.ask(MARA, Talk("Hello"))
-    asked: list[asyncio.Task[dict[str, object]]] = []
-    moves = [("host:0", "host:1"), ("host:1", "host:0")]
-    for n in range(60):
-        asked.append(asyncio.create_task(two.ask(MARA, Give(f"coin {n}", n))))
-        if n % 20 == 10:
-            moving = asyncio.create_task(give(two, *moves[n // 20 % 2]))
+    replies: list[dict[str, object]] = []
+    for giver, heir in [("host:0", "host:1"), ("host:1", "host:0")] * 3:
+        asked = [asyncio.create_task(two.ask(MARA, Give(f"coin {n}", n))) for n in range(FAST.mailbox_max // 2)]
         await asyncio.sleep(0)
-        if n % 20 == 19:
-            await moving
-    replies = await asyncio.wait_for(asyncio.gather(*asked), 10)
+        moving = asyncio.create_task(give(two, giver, heir))
+        await asyncio.sleep(0)
+        asked += [asyncio.create_task(two.ask(MARA, Give(f"ring {n}", n))) for n in range(FAST.mailbox_max // 2)]
+        replies += await asyncio.wait_for(asyncio.gather(*asked), 10)
+        await moving
     assert all(reply["ok"] for reply in replies), replies
     journaled = two.database.journaled(MARA)
-    assert len(journaled) == len(set(journaled)) == 62
+    assert len(journaled) == len(set(journaled)) == 2 + len(replies)
     assert {reply["id"] for reply in replies} <= set(journaled)
 
 
