@@ -29,7 +29,7 @@ class SleepyPort:
         self.mood = "calm"
         self.error: Unavailable | UnknownActor | None = None
 
-    async def ask(self, envelope: Envelope) -> bytes:
+    async def ask(self, envelope: Envelope, source: str = "") -> bytes:
         self.asked += 1
         await self.awake.wait()
         if self.error is not None:
