@@ -145,6 +145,7 @@ async def measure_restore(options: Options, data_dir: Path) -> dict[str, Any]:
     listed = await command("snapshots", str(options.home / "shelf"))
     source = str(options.home / "shelf" / listed["name"])
     target = options.home / "restored"
+    await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
     began_s = time.perf_counter()
     restored = await command("restore", source, "--data-dir", str(target))
     with_start_s = time.perf_counter() - began_s
@@ -165,10 +166,12 @@ async def measure_peers(options: Options, data_dir: Path) -> dict[str, Any]:
     dsn = await asyncio.to_thread(server.start)
     dump = options.home / "dump"
     try:
+        await asyncio.to_thread(shutil.rmtree, dump, ignore_errors=True)
+        await _run(binaries / "dropdb", "--if-exists", "--maintenance-db", server.dsn_of("postgres"), "peer")
         await _run(binaries / "createdb", "--maintenance-db", server.dsn_of("postgres"), "peer")
         found = {}
         for name, words in {
-            "pg_dump_s": ("pg_dump", "-Fd", "-j", "2", "-Z", "zstd:1", "-f", str(dump), "-d", dsn),
+            "pg_dump_s": ("pg_dump", "-Fd", "-j", "2", "-Z", "gzip:1", "-f", str(dump), "-d", dsn),
             "pg_restore_s": ("pg_restore", "-j", "2", "-d", server.dsn_of("peer"), str(dump)),
         }.items():
             began_s = time.perf_counter()
