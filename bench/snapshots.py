@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -50,6 +51,7 @@ class Options(Struct, frozen=True):
     rounds: int
     home: Path
     peers: bool
+    live_only: bool
 
 
 async def command(*arguments: str) -> dict[str, Any]:
@@ -68,7 +70,10 @@ async def command(*arguments: str) -> dict[str, Any]:
 
 
 async def make(data_dir: Path, actors: int) -> list[str]:
-    """The big world in an embedded Postgres of its own; some of its NPCs."""
+    """The big world in an embedded Postgres of its own, or the one that is there; some of its NPCs."""
+    if await asyncio.to_thread(data_dir.exists):
+        step = max(1, actors // 2 // TALKERS)
+        return [f"npc:big-{n * step:06d}" for n in range(TALKERS)]
     server = EmbeddedPostgres(data_dir)
     dsn = await asyncio.to_thread(server.start)
     try:
@@ -100,6 +105,7 @@ async def under_load(
 async def measure_live(options: Options, data_dir: Path, talkers: Sequence[str]) -> dict[str, Any]:
     """Snapshot seconds and the latencies beside it."""
     ours = GangGPT(WORLD, data_dir, options.home / "logs")
+    await asyncio.to_thread(shutil.rmtree, options.home / "shelf", ignore_errors=True)
     address = await ours.start()
     took: list[float] = []
     calm: dict[str, list[Measured]] = {name: [] for name in LOADS}
@@ -139,6 +145,7 @@ async def measure_restore(options: Options, data_dir: Path) -> dict[str, Any]:
     listed = await command("snapshots", str(options.home / "shelf"))
     source = str(options.home / "shelf" / listed["name"])
     target = options.home / "restored"
+    await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
     began_s = time.perf_counter()
     restored = await command("restore", source, "--data-dir", str(target))
     with_start_s = time.perf_counter() - began_s
@@ -159,10 +166,12 @@ async def measure_peers(options: Options, data_dir: Path) -> dict[str, Any]:
     dsn = await asyncio.to_thread(server.start)
     dump = options.home / "dump"
     try:
+        await asyncio.to_thread(shutil.rmtree, dump, ignore_errors=True)
+        await _run(binaries / "dropdb", "--if-exists", "--maintenance-db", server.dsn_of("postgres"), "peer")
         await _run(binaries / "createdb", "--maintenance-db", server.dsn_of("postgres"), "peer")
         found = {}
         for name, words in {
-            "pg_dump_s": ("pg_dump", "-Fd", "-j", "2", "-Z", "zstd:1", "-f", str(dump), "-d", dsn),
+            "pg_dump_s": ("pg_dump", "-Fd", "-j", "2", "-Z", "gzip:1", "-f", str(dump), "-d", dsn),
             "pg_restore_s": ("pg_restore", "-j", "2", "-d", server.dsn_of("peer"), str(dump)),
         }.items():
             began_s = time.perf_counter()
@@ -190,7 +199,8 @@ async def run(options: Options) -> dict[str, Any]:
     began_s = time.perf_counter()
     talkers = await make(data_dir, options.actors)
     found: dict[str, Any] = {"actors": options.actors, "made_in_s": round(time.perf_counter() - began_s, 1)}
-    for measure in (lambda: measure_live(options, data_dir, talkers), lambda: measure_restore(options, data_dir)):
+    parts = [lambda: measure_live(options, data_dir, talkers), lambda: measure_restore(options, data_dir)]
+    for measure in parts[: 1 if options.live_only else 2]:
         found |= await measure()
         sys.stderr.write(json.dumps(found) + "\n")  # what there is so far, should the next part fail
     return found
@@ -223,11 +233,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--actors", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--home", type=Path, help="a directory to keep; by default a temporary one")
+    parser.add_argument("--live-only", action="store_true", help="no restore and no verification")
+    parser.add_argument("--home", type=Path, help="a directory to keep (and use again); by default a temporary one")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="ganggpt-bench-", ignore_cleanup_errors=True) as home:
-        options = Options(asked.actors, asked.rounds, asked.home or Path(home), not asked.no_peers)
+        options = Options(asked.actors, asked.rounds, asked.home or Path(home), not asked.no_peers, asked.live_only)
         found = asyncio.run(run(options))
     if asked.json:
         print(json.dumps(found))

@@ -33,7 +33,9 @@ def snapshot(
     name: Annotated[str | None, typer.Option("--name", help="Its name; by default the world's and the time.")] = None,
     keep: Keep = None,
     keep_days: KeepDays = None,
-    parallel: Annotated[int, typer.Option("--parallel", min=1, max=16, help="Readers of the database.")] = 2,
+    parallel: Annotated[
+        int | None, typer.Option("--parallel", min=1, max=16, help="Readers of the database; one for two cores.")
+    ] = None,
     as_job: Annotated[bool, typer.Option("--as-job", help="As a Ray job of the running world.")] = False,
     data_dir: DataDir = None,
     env_file: EnvFile = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -20,6 +21,7 @@ from ganggpt.jobs.snapshot_job import SnapshotJob, run_as_job
 from ganggpt.jobs.snapshot_shelf import Keep, list_snapshots, prune_snapshots
 from ganggpt.jobs.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
 from ganggpt.jobs.verify import verify_world
+from ganggpt.persistence.world_snapshot_cut import NICE
 
 FOLDER: Final = "snapshots"
 """Where snapshots lie in a data directory that were told no other place."""
@@ -56,6 +58,7 @@ def snapshot(settings: Settings, job: SnapshotJob, *, as_job: bool) -> dict[str,
     Raises GangGPTError."""
     if as_job:
         return run_as_job(settings, job, screen.say)
+    os.nice(NICE)  # before there are threads: they inherit it
     return asyncio.run(_snapshot(settings, job))
 
 

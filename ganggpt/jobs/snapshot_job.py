@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shlex
 import sys
 import time
@@ -22,7 +23,8 @@ from ganggpt.config import Settings, read_settings
 from ganggpt.errors import ConfigInvalid, GangGPTError, StartFailed, Unavailable
 from ganggpt.jobs.run_file import read_run
 from ganggpt.jobs.snapshot_shelf import Keep, prune_snapshots
-from ganggpt.jobs.snapshots import PARALLEL, take_snapshot
+from ganggpt.jobs.snapshots import take_snapshot
+from ganggpt.persistence.world_snapshot_cut import NICE
 
 WAIT_S: Final = 3600.0
 _LOOK_S: Final = 0.5
@@ -36,7 +38,7 @@ class SnapshotJob(Struct, frozen=True):
     place: str
     name: str | None = None
     keep: Keep | None = None
-    parallel: int = PARALLEL
+    parallel: int | None = None
 
 
 def entrypoint(job: SnapshotJob, python: str = "python") -> str:
@@ -115,6 +117,7 @@ def _log_progress() -> Callable[[str, int, int], None]:
 
 def main(argv: list[str]) -> int:
     """The entry point: one argument, the job as JSON. Returns the exit status."""
+    os.nice(NICE)  # before there are threads: they inherit it
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import time
@@ -28,8 +29,7 @@ from ganggpt.persistence.world_snapshot_load import check_target, load, prepare_
 from ganggpt.persistence.world_snapshot_replay import Replay
 
 _WORLD_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-PARALLEL: Final = 2
-"""Readers of a cut, each a connection with one COPY at a time."""
+PARALLEL_MAX: Final = 4
 
 Progress = Callable[[str, int, int], None]
 """Told of every step: its name, how much is done, and how much there is."""
@@ -75,22 +75,29 @@ async def take_snapshot(
     place: str,
     *,
     name: str | None = None,
-    parallel: int = PARALLEL,
+    parallel: int | None = None,
     pgbouncer: bool = False,
     progress: Progress = no_progress,
 ) -> Taken:
     """Write a snapshot of the world of a database, live or not, into a place.
+
+    ``parallel``: readers of the database, each a connection with one COPY at a time; by default one for two cores, so
+    that those who play have the rest.
 
     Raises StorageFailed, StartFailed where the database holds no world, RestoreRefused where the name is taken, and
     Unavailable. What a failed one wrote is removed.
     """
     began_s = time.monotonic()
     await SnapshotPlace(place).names()  # a place that is away is found out before the database is asked for anything
+    parallel = parallel or max(1, min(PARALLEL_MAX, (os.cpu_count() or 1) // 2))
     options = PoolOptions(min_size=0, max_size=parallel, pgbouncer=pgbouncer, application_name="ganggpt snapshot")
     pool = await open_pool(dsn, options)
     try:
         async with readers(pool, parallel) as opened:
             progress("cut", 0, 1)
+            if not pgbouncer:
+                for reader in opened:
+                    await reader.step_back()
             cut = await plan_cut(opened[0], group_of)
             directory = SnapshotPlace(place).directory(snapshot_name(name or _name_of(cut)))
             async with _new_directory(directory):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
 import asyncpg
+import psutil
 from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ from ganggpt.errors import GangGPTError, StartFailed, Unavailable
 from ganggpt.persistence.away import database_may_be_away
 
 READ_TIMEOUT_S: Final = 600.0
+NICE: Final = 10
+"""How far a reader steps back for everybody else, as a Unix niceness."""
 _CONNECT_TIMEOUT_S: Final = 30.0
 WINDOW_S: Final = 720.0
 """Turns this young are always in a snapshot: repeated commands are answered from them (the window is 600 s)."""
@@ -54,6 +57,9 @@ SELECT p.* FROM ({_PARTS}) p, journal_seal
 WHERE p.name >= 'journal_' || coalesce(to_char(nullif(before, '-infinity'), 'YYYYMMDD'), '') ORDER BY p.name
 """  # noqa: S608 - a constant of this file
 """Without the sealed days: every turn in those is covered, and too old to be asked for (see ``retention``)."""
+_SESSION: Final = """
+SELECT pid, extract(epoch FROM backend_start)::float8 AS began_s FROM pg_stat_activity WHERE pid = pg_backend_pid()
+"""
 _BLOCKS: Final = "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::int"
 _COLUMNS_OF: Final = """
 SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
@@ -136,6 +142,15 @@ class Reader:
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+
+    async def step_back(self) -> None:
+        """Let the database's other sessions go first, where this reader's server process is one of this machine. Only
+        for a connection of its own, which ends afterwards: a pooler would give the slow session to others."""
+        row = await self.connection.fetchrow(_SESSION, timeout=30)
+        with suppress(psutil.Error, OSError, AttributeError):
+            process = psutil.Process(row["pid"])
+            if abs(process.create_time() - row["began_s"]) < 2.0 and "postgres" in "".join(process.cmdline()):
+                process.nice(NICE)
 
     async def copy(self, piece: Piece, sink: Callable[[bytes], Any]) -> int:
         """Send the rows of a piece to ``sink``; returns how many. Raises Unavailable."""
