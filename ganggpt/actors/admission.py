@@ -283,7 +283,9 @@ class Admission:
             del self._earned[source]
         self._mark(now_s)
         self._set_limits()
-        self.shedding = self.limit < self._burst()
+        if self.limit >= self._burst():
+            self.shedding = False
+            self._set_limits()
 
     def _mark(self, now_s: float) -> None:
         self._looked_s, self._let_in, self._shed_before = now_s, 0, self.shed.total()
