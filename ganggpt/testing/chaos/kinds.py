@@ -26,6 +26,8 @@ from ganggpt.testing.chaos.world import ChaosWorld, until
 MOVED_S: Final = 60.0
 """How long a paused or cut host may keep its shards before the run gives up."""
 _ELSEWHERE_S: Final = 3.0
+_EVEN_S: Final = 180.0
+"""A host that came back gets its shards a few at a time, after the tables have caught up with them."""
 _END_S: Final = 30.0
 _POSTGRES: Final = "postgres/postmaster.pid"
 
@@ -208,7 +210,7 @@ async def _replace_a_host(scene: Scene) -> None:
     process = psutil.Process(scene.dice.choice(await scene.world.hosts("shared")).pid)
     process.kill()
     await asyncio.to_thread(psutil.wait_procs, [process], _END_S)
-    await scene.world.whole(MOVED_S)
+    await scene.world.whole(_EVEN_S)
 
 
 async def _tap_a_host(scene: Scene) -> None:

@@ -24,7 +24,7 @@ from ganggpt.testing.chaos.tap import SocketTap
 from ganggpt.testing.chaos.world import ChaosWorld
 
 RECORD_FILE: Final = "acks.txt"
-_WHOLE_S: Final = 120.0
+_WHOLE_S: Final = 180.0
 _AGAIN_MAX: Final = 200
 _FAR_END: Final = {"patience": PATIENCE, "in_flight_max": 4000}
 _CLOCK_SLACK_S: Final = 1.0
