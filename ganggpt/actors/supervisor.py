@@ -221,14 +221,14 @@ class Supervisor:
             host.name for host in live if host.node in draining or (host.kind == "shared" and host.name not in shared)
         )
         wanted = moves(rows, self._ready(rows, live, leaving), leaving, MOVES_A_ROUND)
-        moved = [await self._move(move) for move in wanted]
+        moved = await self._carry_out(wanted)
         if not wanted:
             self._end_empty(rows, live, leaving)
         if self._scaler is not None and self._scaler.due:
             names = [host.name for host in live if host.kind == "shared"]
             self._later("look at the load", self._scaler.look(names, shared))
         going = {host.name for host in live if host.node in draining}
-        return any(move.giver in going and done for move, done in zip(wanted, moved, strict=True))
+        return any(move.giver in going for move in moved)
 
     def _ready(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> list[LiveHost]:
         """The live hosts without those that have just come: bridges find those first, so that the first command for a
@@ -322,6 +322,20 @@ class Supervisor:
         """Hand everything over to the hosts of another cluster, which is the owner now."""
         for move, heir in bequests(rows, live, heirs):
             await self._move(move, heir.cluster)
+
+    async def _carry_out(self, wanted: Sequence[Move]) -> list[Move]:
+        """Move after move; those that were done. A host that could not give now (it may show thousands of actors of a
+        dead one in the tables first) is not asked again in this round."""
+        done: list[Move] = []
+        busy: list[str] = []
+        for move in wanted:
+            if move.giver in busy:
+                continue
+            if await self._move(move):
+                done.append(move)
+            else:
+                busy.append(move.giver)
+        return done
 
     async def _move(self, move: Move, cluster: str | None = None) -> bool:
         """Let a host of this cluster hand over, to one of this or of another ``cluster``; whether it did."""
