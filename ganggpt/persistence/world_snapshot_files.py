@@ -186,7 +186,7 @@ class MemberWriter:
         self._start_writeback(self.bytes - len(data), len(data))
 
     def _start_writeback(self, offset: int, size: int) -> None:
-        """Let a local disk begin with what was written: an fsync of megabytes at once holds up the commits beside it."""
+        """Let a local disk begin with what was written: an fsync of megabytes at once holds up commits beside it."""
         with suppress(OSError, AttributeError, NotImplementedError):  # only a local file on Linux has this
             number = self._file.fileno()
             self._file.flush()
