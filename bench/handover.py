@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -220,6 +221,8 @@ async def _in_world(
     await spawn(address, [*probes, *crowd])
     await world.until_even(2)
     players = Players(address, probes, crowd)
+    gc.collect()
+    gc.disable()  # a collection over all that is remembered here would be seen as a wait of the players
     async with players.playing():
         tell("calm")
         await asyncio.sleep(3)  # connections and caches settle
