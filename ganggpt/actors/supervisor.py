@@ -320,10 +320,9 @@ class Supervisor:
 
     async def _bequeath(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> None:
         """Hand everything over to the hosts of another cluster, which is the owner now."""
-        for move, heir in bequests(rows, live, heirs):
-            await self._move(move, heir.cluster)
+        await self._carry_out([move for move, _ in bequests(rows, live, heirs)], heirs[0].cluster)
 
-    async def _carry_out(self, wanted: Sequence[Move]) -> list[Move]:
+    async def _carry_out(self, wanted: Sequence[Move], cluster: str | None = None) -> list[Move]:
         """Move after move; those that were done. A host that could not give now (it may show thousands of actors of a
         dead one in the tables first) is not asked again in this round."""
         done: list[Move] = []
@@ -331,7 +330,7 @@ class Supervisor:
         for move in wanted:
             if move.giver in busy:
                 continue
-            if await self._move(move):
+            if await self._move(move, cluster):
                 done.append(move)
             else:
                 busy.append(move.giver)
