@@ -13,6 +13,7 @@ from ganggpt.errors import CommitUnknown, Unavailable
 LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # between the server's last word on a connection and its end, a query gets this one
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     OSError,
