@@ -61,16 +61,12 @@ def moves(rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collectio
     return wanted[:limit]
 
 
-def bequests(
-    rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]
-) -> list[tuple[Move, LiveHost]]:
+def bequests(rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> list[Move]:
     """Moves of everything that ``live`` hosts hold to the hosts of another cluster, evenly."""
-    by_name = {heir.name: heir for heir in heirs}
-    load: dict[str, list[str]] = {name: [] for name in by_name}
-    found: list[tuple[Move, LiveHost]] = []
+    load: dict[str, list[str]] = {heir.name: [] for heir in heirs}
+    found: list[Move] = []
     for giver in live:
-        held = [row.shard for row in rows if row.epoch == giver.epoch]
-        found += [(move, by_name[move.heir]) for move in _emptied(giver.name, held, load)]
+        found += _emptied(giver.name, [row.shard for row in rows if row.epoch == giver.epoch], load)
     return found
 
 

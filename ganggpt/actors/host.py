@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -29,11 +28,12 @@ from ganggpt.actors.outbox import Outbox
 from ganggpt.actors.passivation import Passivation
 from ganggpt.actors.ports import CommandPort
 from ganggpt.actors.reminders import Reminders
+from ganggpt.actors.repeats import Repeats
 from ganggpt.actors.routing import residences_of
 from ganggpt.actors.shards import Residences
 from ganggpt.actors.waker import Waker
-from ganggpt.domain.ids import command_id_text, command_id_time_s, derived_command_id
-from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, decode_turn, encode_turn, wishes_of
+from ganggpt.domain.ids import derived_command_id
+from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
 from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
@@ -43,12 +43,8 @@ from ganggpt.persistence.journal import Batch, Journal, Letter, PushRow
 
 log = logging.getLogger(__name__)
 
-RECENT_MAX: Final = 8192
-"""Replies kept so that a quick retry is answered without reading the journal."""
 NEWS_MAX: Final = 1024
 """Commits whose pushes wait to be announced; over it the sessions find them by their own look at the table."""
-LATE_MAX: Final = 1024
-"""Late retries whose first answer may be looked up in the journal at one time."""
 
 
 class InternalError(GangGPTError):
@@ -138,14 +134,12 @@ class Host:
         self.dirty: dict[str, Activation] = {}
         self.ripe: set[str] = set()
         self._ahead_s = registration.now_s - loop_s()
-        self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._draining = False
         self._retired = False
         self._terms = 0
         self._holders: Mapping[str, str] = {}
         self._shards_at_s = 0.0
         self.ready = asyncio.Event()
-        self._late: set[asyncio.Task[None]] = set()
         self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
         self.committer = Committer(
             ports.journal,
@@ -161,6 +155,7 @@ class Host:
         self.passivation = Passivation(self)
         self.handover = HandOver(self)
         self.load = Load(self)
+        self.repeats = Repeats(self)
 
     def now_s(self) -> float:
         """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
@@ -188,8 +183,7 @@ class Host:
                     raise error from None
             raise
         finally:
-            for task in self._late:
-                task.cancel()
+            self.repeats.give_up()
             self.waker.give_up()
             self.handover.give_up()
 
@@ -275,7 +269,7 @@ class Host:
         window = activation.window
         seq = window.seq_of(envelope.id)
         if seq is not None:
-            self._answer_again(activation, seq, envelope, delivery, slot)
+            self.repeats.answer(activation, seq, envelope, delivery, slot)
             return
         try:
             if envelope.name == VIEW:
@@ -285,7 +279,7 @@ class Host:
                 reply = self.turn(activation, envelope, now_s)
         except Expired as expired:
             if envelope.inner:
-                self._later(self._take_late_letter(activation, envelope, delivery, slot), envelope, delivery, slot)
+                self.repeats.take_late_letter(activation, envelope, delivery, slot)
                 return
             reply = reply_error(envelope.id, expired)
         except GangGPTError as error:
@@ -322,7 +316,7 @@ class Host:
         self.dirty[activation.actor] = activation
         if seq - activation.snapshot_seq >= self.options.snapshot_every:
             self.ripe.add(activation.actor)
-        self._remember_reply(envelope.id, reply)
+        self.repeats.remember(envelope.id, reply)
         self.counts.turns += 1
         return reply
 
@@ -358,74 +352,6 @@ class Host:
         if activation.state is None:
             raise UnknownActor(activation.actor)
         return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
-
-    def _remember_reply(self, command_id: bytes, reply: bytes) -> None:
-        self._recent[command_id] = reply
-        if len(self._recent) > RECENT_MAX:
-            self._recent.popitem(last=False)
-
-    def _answer_again(
-        self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int
-    ) -> None:
-        self.counts.repeated += 1
-        reply = self._recent.get(envelope.id)
-        if reply is not None:
-            delivery.settle(slot, reply, activation.written)
-            return
-        self._later(self._answer_from_journal(activation, seq, envelope, delivery, slot), envelope, delivery, slot)
-
-    async def _answer_from_journal(
-        self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int
-    ) -> None:
-        await self.committer.drain()
-        body = await self.ports.journal.turn(activation.actor, seq)
-        if body is None:
-            age_s = self.now_s() - command_id_time_s(envelope.id)
-            reply = reply_error(envelope.id, Expired(command_id_text(envelope.id), age_s))
-        else:
-            reply = decode_turn(activation.kind, body).reply
-        delivery.settle(slot, reply)
-
-    async def _take_late_letter(
-        self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int
-    ) -> None:
-        """A letter older than the window: the journal itself says whether it was applied."""
-        await self.committer.drain()
-        body = await self.ports.journal.turn_by_command(activation.actor, envelope.id)
-        owed = body is not None or await self.ports.journal.is_owed(envelope.by, activation.actor, envelope.id)
-        current = self.hot.get(activation.actor)
-        if body is not None:
-            delivery.settle(slot, decode_turn(activation.kind, body).reply)
-        elif not owed:
-            # Nobody waits for its answer any more, so it was answered long ago and its turn may have been dropped.
-            raise Expired(command_id_text(envelope.id), self.now_s() - command_id_time_s(envelope.id))
-        elif current is None or current.window.seq_of(envelope.id) is not None:
-            self.accept(envelope, delivery, slot)
-        else:
-            try:
-                reply = self.turn(current, envelope, self.now_s())
-            except GangGPTError as error:
-                reply = reply_error(envelope.id, error)
-            delivery.settle(slot, reply, current.ticket)
-
-    def _later(self, work: Coroutine[Any, Any, None], envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        if len(self._late) >= LATE_MAX:
-            work.close()
-            delivery.settle(slot, reply_error(envelope.id, Overloaded("the queue of late retries", LATE_MAX)))
-            return
-
-        async def answer() -> None:
-            try:
-                await work
-            except (Unavailable, Expired) as refused:
-                delivery.settle(slot, reply_error(envelope.id, refused))
-            except (GangGPTError, asyncio.CancelledError):
-                # The incarnation ends: the delivery has to hear of it now, and the command goes again.
-                delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
-
-        task = asyncio.get_running_loop().create_task(answer())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
 
     def _count_commit(self, batch: Batch, open_s: float) -> None:
         self.counts.commits += 1

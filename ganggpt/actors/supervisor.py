@@ -320,7 +320,7 @@ class Supervisor:
 
     async def _bequeath(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> None:
         """Hand everything over to the hosts of another cluster, which is the owner now."""
-        await self._carry_out([move for move, _ in bequests(rows, live, heirs)], heirs[0].cluster)
+        await self._carry_out(bequests(rows, live, heirs), heirs[0].cluster)
 
     async def _carry_out(self, wanted: Sequence[Move], cluster: str | None = None) -> list[Move]:
         """Move after move; those that were done. A host that could not give now (it may show thousands of actors of a
