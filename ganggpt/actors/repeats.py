@@ -35,6 +35,10 @@ class Repeats:
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._late: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """Commands that wait for a look into the journal."""
+        return len(self._late)
+
     def remember(self, command_id: bytes, reply: bytes) -> None:
         """Keep a finished reply."""
         self._recent[command_id] = reply

@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from ganggpt.actors.envelope import decode_batch, decode_replies, error_of
-from ganggpt.actors.host import LATE_MAX, Host
+from ganggpt.actors.host import Host
 from ganggpt.actors.outbox import LETTERS_MAX
+from ganggpt.actors.repeats import LATE_MAX
 from ganggpt.actors.shards import Residences
 from ganggpt.domain.kinds import decode_state, decode_turn, encode_state, kind_for
 from ganggpt.persistence.journal import Batch, Letter
@@ -151,7 +152,7 @@ class Checks:
         for running, host in self._live():
             yield f"the router of {running.process}", running.peers.waiting, setup.routing.queue_max
             yield f"the outbox of {running.process}", len(host.outbox), LETTERS_MAX
-            yield f"late answers of {running.process}", len(host._late), LATE_MAX  # noqa: SLF001
+            yield f"late answers of {running.process}", len(host.repeats), LATE_MAX
             for actor, mailbox in host.waker._mailboxes.items():  # noqa: SLF001
                 yield f"the mailbox of {actor}", len(mailbox), host.options.mailbox_max
 
