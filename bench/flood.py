@@ -100,6 +100,8 @@ class _Reply(msgspec.Struct, frozen=True, gc=False):
 class _FrameIn(msgspec.Struct, frozen=True, gc=False):
     t: str
     r: list[_Reply] = []
+    ids: list[bytes] = []
+    error: _Error | None = None
     p: list[dict[str, Any]] = []
 
 
@@ -168,30 +170,47 @@ class Tally:
         now_s = time.perf_counter()
         for reply in replies:
             number = int.from_bytes(reply.id[9:13], "big")
-            self.open[number] -= 1
-            self.missing -= 1
-            if self.open[number] < 0:
-                self.doubled += 1
-            at_s = self.sent_at[number]
-            index = int((at_s - self.began_s) / BUCKET_S)
-            if reply.ok:
-                self.ok += 1
-                self.latencies.append(now_s - at_s)
-                self.of_bucket[index].append(now_s - at_s)
+            if not reply.ok:
+                self._count_refused(number, 1, reply.error or _Error("none"))
                 continue
-            error = reply.error or _Error("none")
-            self.refused[error.code] += 1
-            self.buckets[index].refused += 1
-            hint = error.retry_after_ms
-            if error.code != "overloaded" or not hint:
-                self.unhinted += 1
-            else:
-                self.hints[0], self.hints[1] = min(self.hints[0], hint), max(self.hints[1], hint)
+            self._count(number, 1)
+            took_s = now_s - self.sent_at[number]
+            self.ok += 1
+            self.latencies.append(took_s)
+            self.of_bucket[self._index(self.sent_at[number])].append(took_s)
+        self._look_for_the_end(now_s)
+
+    def take_refused(self, ids: list[bytes], error: _Error) -> None:
+        """One reason for many commands."""
+        for number, count in Counter([command_id[9:13] for command_id in ids]).items():
+            self._count_refused(int.from_bytes(number, "big"), count, error)
+        self._look_for_the_end(time.perf_counter())
+
+    def _count_refused(self, number: int, count: int, error: _Error) -> None:
+        self._count(number, count)
+        self.refused[error.code] += count
+        self._bucket(self.sent_at[number]).refused += count
+        hint = error.retry_after_ms
+        if error.code != "overloaded" or not hint:
+            self.unhinted += count
+        else:
+            self.hints[0], self.hints[1] = min(self.hints[0], hint), max(self.hints[1], hint)
+
+    def _count(self, number: int, count: int) -> None:
+        self.open[number] -= count
+        self.missing -= count
+        if self.open[number] < 0:
+            self.doubled += 1
+
+    def _look_for_the_end(self, now_s: float) -> None:
         if self.missing == 0 and now_s - self.began_s > self.plan.seconds:
             self.over.set()
 
     def _bucket(self, at_s: float) -> Bucket:
-        return self.buckets[int((at_s - self.began_s) / BUCKET_S)]
+        return self.buckets[self._index(at_s)]
+
+    def _index(self, at_s: float) -> int:
+        return int((at_s - self.began_s) / BUCKET_S)
 
     def flooded(self) -> Flooded:
         """The result."""
@@ -250,6 +269,8 @@ class FloodConnection(asyncio.Protocol):
                 frame = self._decode(event.data)
                 if frame.t == "replies":
                     self._tally.take(frame.r)
+                elif frame.t == "refused":
+                    self._tally.take_refused(frame.ids, frame.error or _Error("none"))
                 elif frame.t == "welcome":
                     self.ready.set_result(None)
                 elif frame.t == "pushes":

@@ -77,18 +77,24 @@ class Way(Protocol):
 class Refusal:
     """One reason to turn commands away, encoded once for all of them. ``count``: how many heard it."""
 
-    __slots__ = ("_tails", "count", "why")
+    __slots__ = ("_errors", "_tails", "count", "why")
 
     def __init__(self, why: Shed, limit: int, mean_ms: int) -> None:
         self.why = why
         self.count = 0
         hints = [mean_ms // 2 + n * 7 % _SPREAD * mean_ms // _SPREAD for n in range(_SPREAD)]
-        self._tails: Sequence[bytes] = [error_tail(Overloaded(_WHAT[why], limit, hint)) for hint in hints]
+        self._errors = [Overloaded(_WHAT[why], limit, hint) for hint in hints]
+        self._tails: Sequence[bytes] = [error_tail(error) for error in self._errors]
 
     def reply(self, command_id: bytes) -> bytes:
         """The finished reply map: ``overloaded`` with a hint."""
         self.count += 1
         return REPLY_HEAD + command_id + self._tails[self.count % _SPREAD]
+
+    def of_many(self, commands: int) -> Overloaded:
+        """The same for so many commands at once."""
+        self.count += commands
+        return self._errors[self.count % _SPREAD]
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,14 @@ class Replies(_Frame):
     r: tuple[ReplyOk | ReplyError, ...]
 
 
+class Refused(_Frame):
+    """None of these commands was taken, all for the same reason. Each counts as answered."""
+
+    t: Literal["refused"]
+    ids: Annotated[tuple[CommandIdText, ...], Field(min_length=1, max_length=256)]
+    error: ErrorOnWire
+
+
 class PushOnWire(_Frame):
     """News nobody asked for. ``(epoch, seq)`` order the news of one actor: drop what is older than what was shown."""
 
@@ -153,7 +161,7 @@ class ServerBye(_Frame):
 
 
 CLIENT_FRAMES: tuple[type[BaseModel], ...] = (Hello, Commands, Ack, Bye)
-SERVER_FRAMES: tuple[type[BaseModel], ...] = (Welcome, Replies, Pushes, FrameError, ServerBye)
+SERVER_FRAMES: tuple[type[BaseModel], ...] = (Welcome, Replies, Refused, Pushes, FrameError, ServerBye)
 
 _small_frames: TypeAdapter[Hello | Ack | Bye] = TypeAdapter(Annotated[Hello | Ack | Bye, Field(discriminator="t")])
 

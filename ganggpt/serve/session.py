@@ -8,7 +8,7 @@ in flight are refused one by one, too many unread bytes end the session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 from time import perf_counter
@@ -16,18 +16,18 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ganggpt.actors.admission import Gate, Refusal, Shed
+from ganggpt.actors.admission import Gate, Refusal
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.ports import CommandPort
 from ganggpt.domain import fields
 from ganggpt.domain.ids import ID_BYTES, CommandId
-from ganggpt.errors import GangGPTError, InvalidInput, Overloaded, TooLarge, Unavailable, UnknownCommand
-from ganggpt.observability.metrics import Metrics
+from ganggpt.errors import GangGPTError, InvalidInput, TooLarge, Unavailable, UnknownCommand
 from ganggpt.protocol.codec import Codec
 from ganggpt.protocol.commands import CommandBook, PublicCommand
 from ganggpt.protocol.frames import Ack, Hello, printable, read_small_frame
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.pushes import PushPump
+from ganggpt.serve.traffic import Traffic
 
 _OK_AT: Final = 25
 """Where a finished reply map says true or false: after map head, ``id``, 16 bytes and ``ok``; a test holds it there."""
@@ -35,10 +35,6 @@ _OK: Final = 0xC3
 _is_player: Final = lru_cache(16_384)(fields.is_player)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder().decode
-
-
-WINDOW_MS: Final = 250
-"""Mean pause a session is told that has its whole share in flight."""
 
 
 class CloseCode(int, Enum):
@@ -58,38 +54,6 @@ class Ending(NamedTuple):
 
     code: CloseCode
     reason: str
-
-
-class Traffic:
-    """What all sessions of a replica share: the metrics of the hot path and the fair division of in-flight commands."""
-
-    def __init__(self, limits: Limits, metrics: Metrics) -> None:
-        self._limits = limits
-        self.sessions = 0
-        self.in_flight = 0
-        self.tally = metrics.commands
-        frames = metrics.counter("ganggpt_bridge_frames_total")
-        self.frames_commands, self.frames_other = frames.labels("commands"), frames.labels("other")
-        self.frames_bad = frames.labels("bad")
-        carried = metrics.counter("ganggpt_bridge_bytes_total")
-        self.bytes_in, self.bytes_out = carried.labels("in"), carried.labels("out")
-        self.refused = metrics.counter("ganggpt_bridge_refused_total")
-        self.overloaded = self.refused.labels(Overloaded.code)
-        self._window = Refusal(Shed.WINDOW, 0, WINDOW_MS)
-        self._window_share = 0
-        metrics.gauge("ganggpt_bridge_sessions").set_function(lambda: self.sessions)
-        metrics.gauge("ganggpt_bridge_in_flight").set_function(lambda: self.in_flight)
-
-    def share(self) -> int:
-        """How many commands one session may have in flight now."""
-        fair = self._limits.in_flight_total_max // max(1, self.sessions)
-        return min(self._limits.in_flight_max, max(self._limits.in_flight_share_min, fair))
-
-    def window(self, share: int) -> Refusal:
-        """What a session hears that has its whole share in flight."""
-        if share != self._window_share:
-            self._window, self._window_share = Refusal(Shed.WINDOW, share, WINDOW_MS), share
-        return self._window
 
 
 class Session:
@@ -129,50 +93,54 @@ class Session:
         """One frame from the client. Never raises: what is wrong with it is answered."""
         if self.ended.done():
             return
-        self._traffic.bytes_in.inc(len(data))
+        traffic = self._traffic
+        traffic.bytes_in.inc(len(data))
         try:
-            if self._turned_away(data):
-                return
-            frame = self.codec.decode(data, self._limits.frame_bytes_max)
-            if frame["t"] == "commands":
-                self._take_commands(frame)
-                self._traffic.frames_commands.inc()
-            else:
-                self._take_small(frame)
-                self._traffic.frames_other.inc()
+            refused, rest = self._turn_away(data)
+            if rest:
+                frame = self.codec.decode(data, self._limits.frame_bytes_max)
+                if frame["t"] == "commands":
+                    self._take_commands(frame, refused)
+                    traffic.frames_commands.inc()
+                else:
+                    self._take_small(frame)
+                    traffic.frames_other.inc()
         except GangGPTError as error:
             self._refuse_frame(error)
         else:
             self._bad_frames = 0
 
-    def _turned_away(self, data: bytes | str) -> bool:
-        """Answer a frame of commands ``overloaded`` without reading more of it than ids and addresses, where there is
-        no room for a single one. In an overload this is the common case, and it has to cost next to nothing."""
+    def _turn_away(self, data: bytes | str) -> tuple[Collection[int], bool]:
+        """Answer the commands of a frame for which there is no room ``overloaded`` without reading more than ids and
+        addresses; in an overload they are nearly all, and have to cost next to nothing. Returns their places in the
+        frame, and whether there is anything else in it."""
         limits, traffic = self._limits, self._traffic
         share = traffic.share()
         window = traffic.window(share) if len(self.in_flight) >= share else None
         gate = self._port.gate(self.by) if window is None else None
         if (window is None and gate is None) or self._leaving or len(data) > limits.frame_bytes_max:
-            return False
+            return (), True
         heads = self.codec.heads(data)
         if not heads or len(heads) > limits.commands_max:
-            return False
+            return (), True
         in_flight = self.in_flight
-        refusals: list[Refusal] = []
-        for head in heads:
+        refused: dict[Refusal, list[bytes]] = {}
+        places: list[int] = []
+        for place, head in enumerate(heads):
             refusal = window if gate is None else gate.refusal(head.to)
-            if refusal is None or len(head.id) != ID_BYTES or head.id in in_flight:
-                return False
-            refusals.append(refusal)
-        replies = [refusal.reply(head.id) for refusal, head in zip(refusals, heads, strict=True)]
-        self.last_heard_s = asyncio.get_running_loop().time()
-        traffic.overloaded.inc(len(replies))
-        traffic.frames_commands.inc()
-        self._replies += replies
-        self._gathered(sum(map(len, replies)))
-        return True
+            if refusal is not None and len(head.id) == ID_BYTES and head.id not in in_flight:
+                refused.setdefault(refusal, []).append(head.id)
+                places.append(place)
+        for refusal, ids in refused.items():
+            self.send({"t": "refused", "ids": ids, "error": refusal.of_many(len(ids)).as_wire()})
+        traffic.overloaded.inc(len(places))
+        rest = len(places) < len(heads)
+        if not rest:
+            self.last_heard_s = asyncio.get_running_loop().time()
+            traffic.frames_commands.inc()
+        return frozenset(places), rest
 
-    def _take_commands(self, frame: dict[str, Any]) -> None:
+    def _take_commands(self, frame: dict[str, Any], refused: Collection[int]) -> None:
         commands = frame.get("c")
         if type(commands) is not tuple or not commands or len(frame) != 2:
             raise InvalidInput("c", "a commands frame has the field c, a list of 1 or more commands, and no other")
@@ -184,7 +152,7 @@ class Session:
         started_s = perf_counter()
         accepted: list[Envelope] = []
         gate = self._port.gate(self.by)
-        for position, raw in enumerate(commands):
+        for position, raw in [(place, raw) for place, raw in enumerate(commands) if place not in refused]:
             command_id: CommandId | None = None
             try:
                 if type(raw) is not dict:

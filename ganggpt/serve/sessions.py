@@ -17,7 +17,8 @@ import msgspec
 from ganggpt.errors import Overloaded, Unavailable
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.session import CloseCode, Session, Traffic
+from ganggpt.serve.session import CloseCode, Session
+from ganggpt.serve.traffic import Traffic
 from ganggpt.serve.views import ViewCache
 
 _RECORD_TTL_S = 3600

@@ -45,6 +45,7 @@ class _FrameIn(msgspec.Struct, frozen=True, gc=False):
     t: str
     r: list[_Reply] = []
     p: list[_Push] = []
+    ids: list[bytes] = []
     error: _Error | None = None
 
 
@@ -117,6 +118,8 @@ class BridgeConnection(asyncio.Protocol):
     def _take(self, frame: _FrameIn) -> None:
         if frame.t == "replies":
             self._take_replies(frame.r)
+        elif frame.t == "refused":
+            self._take_replies([_Reply(command_id, False, frame.error) for command_id in frame.ids])
         elif frame.t == "pushes":
             self._say(self._wire.ack([push.no for push in frame.p]))
         elif frame.t == "welcome":

@@ -31,6 +31,7 @@ from ganggpt.testing.wire import (
     Limits,
     Push,
     Pushes,
+    Refused,
     Replies,
     Reply,
     Welcome,
@@ -376,6 +377,10 @@ class GameServer:
             case Replies():
                 for reply in frame.r:
                     self._take_reply(reply)
+                self._to_write.set()
+            case Refused():
+                for command_id in frame.ids:
+                    self._take_reply(Reply(command_id, False, error=frame.error))
                 self._to_write.set()
             case Pushes():
                 for push in frame.p:

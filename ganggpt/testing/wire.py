@@ -72,6 +72,13 @@ class Replies(msgspec.Struct, frozen=True, tag_field="t", tag="replies"):
     r: list[Reply]
 
 
+class Refused(msgspec.Struct, frozen=True, tag_field="t", tag="refused"):
+    """None of these commands was taken, all for one reason."""
+
+    ids: list[UUID]
+    error: WireError
+
+
 class Pushes(msgspec.Struct, frozen=True, tag_field="t", tag="pushes"):
     """News, in order of ``no`` for one actor."""
 
@@ -91,7 +98,7 @@ class Bye(msgspec.Struct, frozen=True, tag_field="t", tag="bye"):
     retry_after_ms: int | None = None
 
 
-FromBridge = Welcome | Replies | Pushes | FrameError | Bye
+FromBridge = Welcome | Replies | Refused | Pushes | FrameError | Bye
 
 
 class WireCommand(msgspec.Struct, frozen=True):

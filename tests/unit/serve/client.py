@@ -45,11 +45,13 @@ class GameServer:
         return frame
 
     async def replies(self, count: int) -> dict[Any, dict[str, Any]]:
-        """That many replies by id; other frames in between are a failure."""
+        """That many replies by id, those of a ``refused`` frame each; other frames in between are a failure."""
         heard: dict[Any, dict[str, Any]] = {}
         while len(heard) < count:
             frame = await self.hear()
-            assert frame["t"] == "replies", frame
+            if frame["t"] == "refused":
+                frame["r"] = [{"id": one, "ok": False, "error": frame["error"]} for one in frame["ids"]]
+            assert frame["t"] in ("replies", "refused"), frame
             for reply in frame["r"]:
                 assert reply["id"] not in heard, "answered twice"
                 heard[reply["id"]] = reply

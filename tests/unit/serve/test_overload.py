@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from ganggpt.actors.admission import AdmissionOptions
 from ganggpt.actors.envelope import decode_batch, encode_replies, reply_ok
@@ -95,12 +97,30 @@ async def test_a_frame_that_finds_no_room_is_not_even_read() -> None:
         before = router.waiting
         bad = [{**game.talk(), "with": {"text": ""}}, {**game.talk(), "nonsense": 1}]
         await game.send({"t": "commands", "c": bad})
-        heard = await game.replies(2)
-        assert {reply["error"]["code"] for reply in heard.values()} == {"overloaded"}
-        assert set(heard) == {talk["id"] for talk in bad}
+        refused = await game.hear()
+        assert refused["t"] == "refused"
+        assert refused["error"]["code"] == "overloaded"
+        assert refused["error"]["retry_after_ms"] > 0
+        assert refused["ids"] == [talk["id"] for talk in bad]
         assert router.waiting == before
         text = rig.metrics.exposition().decode()
         assert 'ganggpt_bridge_refused_total{code="overloaded"}' in text
+        host.go()
+        assert all(reply["ok"] for reply in (await game.replies(100)).values())
+
+
+async def test_what_finds_room_in_a_frame_is_taken_and_the_rest_is_refused_together() -> None:
+    async with flooded() as (address, host, _, _), greeted(address) as (game, _):
+        await game.send({"t": "commands", "c": talks(game, 150)})
+        shed = await game.replies(50)
+        again = [{**game.talk(), "id": next(iter(shed))}, *talks(game, 20)]
+        bad = {**game.talk(), "id": b"short"}
+        await game.send({"t": "commands", "c": [*again[:5], bad, *again[5:]]})
+        refused = await game.hear()
+        assert refused["t"] == "refused"
+        assert refused["ids"] == [talk["id"] for talk in again]
+        (unreadable,) = (await game.hear())["r"]
+        assert (unreadable["id"], unreadable["error"]["code"]) == (None, "invalid_input")
         host.go()
         assert all(reply["ok"] for reply in (await game.replies(100)).values())
 
@@ -139,15 +159,17 @@ async def test_a_flood_that_is_not_read_ends_with_a_reason() -> None:
     limits = replace(Limits(), in_flight_max=10, out_bytes_max=256 * 1024)
     async with flooded(limits) as (address, _, _, rig), greeted(address) as (game, _):
         game.socket.transport.pause_reading()
+        await game.send({"t": "commands", "c": talks(game, 10)})
+        frame = msgpack.packb({"t": "commands", "c": talks(game, 250)})
         async with asyncio.timeout(20):
             while rig.app.sessions.traffic.sessions:
-                await game.socket.send(b"".join((b"\x82\xa1t\xa8commands\xa1c\xdc\x00\xc8", *_packed(game, 200))))
+                with contextlib.suppress(TimeoutError, ConnectionClosed):
+                    async with asyncio.timeout(1):  # the server may have stopped reading by then
+                        await game.socket.send(frame)
+                await asyncio.sleep(0)
+        game.socket.transport.resume_reading()
     assert 'ganggpt_bridge_closed_total{reason="too_slow"} 1.0' in rig.metrics.exposition().decode()
     assert rig.app.sessions.traffic.in_flight == 0
-
-
-def _packed(game: GameServer, count: int) -> list[bytes]:
-    return [msgpack.packb(talk) for talk in talks(game, count)]
 
 
 async def test_metrics_say_who_is_turned_away_and_how_full_a_lane_is() -> None:
