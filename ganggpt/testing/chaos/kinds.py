@@ -276,6 +276,15 @@ def _signal_node(number: signal.Signals) -> Strike:
     return strike
 
 
+async def _leave_node(scene: Scene) -> Struck:
+    """What a pod gets that has to go: SIGTERM to ``ray start --block``, which marks the node as draining."""
+    there = [host for host in await scene.world.hosts() if scene.node.carries(host.pid)]
+    actors = [actor for host in there for actor in await scene.world.actors_on(host.name, scene.actors)]
+    at_s = send_signal(scene.node.pid, signal.SIGTERM)
+    what = f"the second node ({scene.node.pid}) with {', '.join(host.name for host in there)}"
+    return Struck(at_s, what, actors, lambda: scene.node.left(at_s))
+
+
 _MOVES_MAX: Final = 8
 _PAUSE_S: Final = 5.0
 _SUPERVISOR, _REPLICA, _PROXY = "ray::SupervisorActor", "ray::ServeReplica:ganggpt", "haproxy"
@@ -299,6 +308,7 @@ _ALL: Final = (
         _fill_second_node,
     ),
     Kind("pause-node", "SIGSTOP of that raylet for 5 s", _signal_node(signal.SIGSTOP), _fill_second_node),
+    Kind("leave-node", "SIGTERM to `ray start --block` of that node", _leave_node, _fill_second_node),
     Kind("kill-gcs", "SIGKILL of the GCS, Ray's head", _kill("gcs_server")),
     Kind("restart-postgres", "SIGQUIT of the postmaster: an immediate stop", _signal_server(_POSTGRES, signal.SIGQUIT)),
     Kind("kill-redis", "SIGKILL of Redis", _signal_server("redis/redis.pid", signal.SIGKILL)),

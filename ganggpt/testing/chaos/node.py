@@ -14,6 +14,7 @@ from ganggpt.errors import Unavailable
 from ganggpt.testing.chaos.world import ChaosWorld, until
 
 _START_S: Final = 90.0
+_LEAVE_S: Final = 60.0
 _TRIES: Final = 3
 _JOINED: Final = b"Ray runtime started"
 _CPUS: Final = 1
@@ -62,6 +63,23 @@ class SecondNode:
             return None if joined or process.returncode is not None else "it has not joined"
 
         await until(undecided, _START_S, f"the second node (see {self._log})")
+
+    @property
+    def pid(self) -> int:
+        """The process of ``ray start --block``. Raises Unavailable where it does not live."""
+        if self._process is None or self._process.returncode is not None:
+            raise Unavailable("the second node")
+        return self._process.pid
+
+    async def left(self, since_s: float) -> str:
+        """Wait until it ended by itself; says after how many seconds. Raises Unavailable."""
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(_LEAVE_S):
+                await self._process.wait()
+        except TimeoutError:
+            raise Unavailable(f"the end of the second node (see {self._log})") from None
+        return f"the node ended after {asyncio.get_running_loop().time() - since_s:.1f} s"
 
     @property
     def raylet(self) -> psutil.Process:
