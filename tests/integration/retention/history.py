@@ -66,9 +66,11 @@ class Past:
 
     async def live(self, npc: Npc, days_ago: int, turns: int = 3) -> None:
         """Some turns of an NPC on that day; the first of all brings it to life."""
+        # Noon of today may be hours ago or hours ahead, and it matters whether a turn is young.
+        began = self.at(days_ago) if days_ago else max(self.at(0, 0), datetime.now(UTC) - timedelta(seconds=60))
         batch = Batch()
         for n in range(turns):
-            self.add(batch, npc, self.at(days_ago, 12 + n / 100).timestamp())
+            self.add(batch, npc, began.timestamp() + n)
         await self.journal.append(self.epoch, batch)
 
     def add(self, batch: Batch, npc: Npc, now_s: float, command: Command | None = None) -> None:
