@@ -204,8 +204,6 @@ def _remember(state: Companion, command: Remember, turn: Turn) -> Decision:
             command.source,
             turn.now_s,
             command.expires_s,
-            audience=command.audience or "",
-            due_s=command.due_s,
         ),
     )
     return Decision(tuple(events), {"memory": no})

@@ -266,7 +266,7 @@ def recall(
 ) -> list[Recalled]:
     """The ``k`` memories that fit best, best first; the expired and those not for this listener are left out.
 
-    Score = 0.55 relevance + 0.15 recency + 0.15 weight + 0.10 same person + 0.05 rehearsal. Relevance is BM25 as a
+    Score = 0.70 relevance + 0.10 recency + 0.10 weight + 0.07 same person + 0.03 rehearsal. Relevance is BM25 as a
     share of what the question could get at most (0 for one without content words); words of the same meaning and
     misspelt names count less than the words themselves. With an embedding of the question, memories that have one of
     the same model are found by meaning too. All are absolute numbers, nothing is normalised over the candidates, so one

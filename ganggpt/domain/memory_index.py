@@ -27,10 +27,10 @@ from ganggpt.domain.memory_record import (
     recencies,
     recency,
 )
-from ganggpt.domain.thesaurus import ALIKE_LENGTH_MIN, SAME_MEANING, alike, same_meaning, sound
+from ganggpt.domain.thesaurus import ALIKE_LENGTH_MIN, SAME_MEANING, alike, names, same_meaning, sound
 from ganggpt.domain.words import terms
 
-RELEVANCE, RECENCY, WEIGHT, PERSON, REHEARSAL = 0.55, 0.15, 0.15, 0.10, 0.05
+RELEVANCE, RECENCY, WEIGHT, PERSON, REHEARSAL = 0.70, 0.10, 0.10, 0.07, 0.03
 """The parts of a score; together 1."""
 INDEXED_MAX: Final = 16_384
 """Memories that indexes kept in one process hold together; a mind asked again after it was dropped is indexed anew."""
@@ -81,7 +81,7 @@ def rarity(count: int, of: int) -> float:
 
 
 def blended(memory: Memory, relevance: float, now_s: float, about: str | None, meaning: float | None) -> Recalled:
-    """A memory with its score: 0.55 relevance + 0.15 recency + 0.15 weight + 0.10 same person + 0.05 rehearsal."""
+    """A memory with its score: 0.70 relevance + 0.10 recency + 0.10 weight + 0.07 same person + 0.03 rehearsal."""
     if meaning is not None:
         relevance = (1 - MEANING) * relevance + MEANING * max(0.0, meaning)
     recent, weight = recency(memory, now_s), memory.weight / 100
@@ -103,6 +103,7 @@ class MemoryIndex:
         "_last_s",
         "_lengths",
         "_memories",
+        "_names",
         "_postings",
         "_sketches",
         "_slots",
@@ -121,6 +122,7 @@ class MemoryIndex:
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._postings: dict[str, list[int]] = {}
+        self._names: dict[str, int] = {}
         self._sounds: dict[str, list[str]] = {}
         self._about: dict[str, list[int]] = {}
         self._heard_by: dict[str, list[int]] = {}
@@ -151,23 +153,32 @@ class MemoryIndex:
             posting = self._postings.get(term)
             if posting is None:
                 self._postings[term] = [slot]
-                self._sounds.setdefault(sound(term), []).append(term)
             else:
                 posting.append(slot)
+        for name in names(memory.text):
+            times = self._names.get(name, 0)
+            self._names[name] = times + 1
+            if not times:
+                self._sounds.setdefault(sound(name), []).append(name)
         self._settle(slot, memory)
 
     def remove(self, no: int) -> None:
         """A memory was let go. One that is not here is no mistake."""
         slot = self._slots.pop(no, None)
-        if slot is None:
+        memory = None if slot is None else self._memories[slot]
+        if slot is None or memory is None:
             return
         self._unsettle(slot)
+        for name in names(memory.text):
+            self._names[name] -= 1
+            if not self._names[name]:
+                del self._names[name]
+                self._sounds[sound(name)].remove(name)
         for term in self._terms[slot]:
             posting = self._postings[term]
             posting.remove(slot)
             if not posting:
                 del self._postings[term]
-                self._sounds[sound(term)].remove(term)
         self._words -= len(self._terms[slot])
         self._memories[slot], self._terms[slot], self._base[slot] = None, (), _NEVER
         self._free.append(slot)

@@ -82,9 +82,9 @@ WITH hits AS MATERIALIZED (
   SELECT id, sum(share * worth) / (SELECT top FROM known) AS relevance FROM fits JOIN rare USING (concept) GROUP BY id
 ), best AS (
   SELECT h.id, h.created_at, f.relevance FROM hits h JOIN fitting f USING (id)
-  ORDER BY 0.55 * f.relevance + 0.15 * h.weight / 100.0
-    + 0.15 * 259200 / (259200 + greatest(0, $2::float8 - extract(epoch FROM h.created_at)::float8))
-    + CASE WHEN h.player_id = $10::uuid THEN 0.1 ELSE 0 END DESC, h.id
+  ORDER BY 0.7 * f.relevance + 0.1 * h.weight / 100.0
+    + 0.1 * 259200 / (259200 + greatest(0, $2::float8 - extract(epoch FROM h.created_at)::float8))
+    + CASE WHEN h.player_id = $10::uuid THEN 0.07 ELSE 0 END DESC, h.id
   LIMIT $11
 )
 SELECT m.memory_type, m.content, m.emotional_weight, extract(epoch FROM m.created_at)::float8 AS created_s,

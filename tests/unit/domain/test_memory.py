@@ -248,8 +248,8 @@ def test_the_same_person_counts_and_the_parts_make_the_score() -> None:
     first, second = recall((about_ava, about_bob), "the fight", NOW_S, about="player:ava")
     assert first.memory.no == 1
     assert (first.person, second.person) == (1, 0)
-    parts = 0.55 * first.relevance + 0.15 * first.recency + 0.15 * first.weight + 0.10 * first.person
-    assert first.score == pytest.approx(parts + 0.05 * first.rehearsal)
+    parts = 0.70 * first.relevance + 0.10 * first.recency + 0.10 * first.weight + 0.07 * first.person
+    assert first.score == pytest.approx(parts + 0.03 * first.rehearsal)
 
 
 def test_rare_words_weigh_more_than_common_ones() -> None:
