@@ -82,7 +82,10 @@ LET_GO: Final = 16
 SALIENCE_MIN: Final = 10
 """Weight below which nothing is written."""
 SAME_FROM: Final = 0.7
-"""Share of common tokens (Jaccard) from which two memories of one kind about one person are the same one."""
+"""Share of common words (Jaccard) from which two memories of one kind about one person are the same one, where one only
+says more than the other."""
+ALIKE_FROM: Final = 0.8
+"""The same, where each has a word the other has not: a silver watch is no golden one."""
 _SCANNED_MAX: Final = 256
 """A mind of up to so many memories is looked through; a larger one is asked by its index."""
 
@@ -142,6 +145,9 @@ def learn(
         return None
     same = _same(memories, fresh, now_s, index)
     if same is not None:
+        if fresh.trace is not None:
+            # The same story once more: it is fresh again, and no truer.
+            return Reinforced(same.no, same.weight, now_s)
         heavier = max(same.weight, fresh.weight)
         return Reinforced(same.no, min(100, heavier + max(1, (100 - heavier) // 10)), now_s)
     if len(fresh.text) > TEXT_MAX:
@@ -226,7 +232,9 @@ def _near(memories: Memories, fresh: Memory, index: MemoryIndex | None) -> Itera
 
 def _says_the_same(held: str, fresh: str, wanted: frozenset[str]) -> bool:
     known = tokens(held)
-    if not wanted or len(wanted & known) < SAME_FROM * len(wanted | known):
+    common = len(wanted & known)
+    enough = SAME_FROM if common == min(len(wanted), len(known)) else ALIKE_FROM
+    if not wanted or common < enough * len(wanted | known):
         return False
     return numbers(held) == numbers(fresh) and is_negated(held) == is_negated(fresh)
 

@@ -37,7 +37,7 @@ _CONFIDED_KINDS: Final = frozenset(("talk", "promise", "debt"))
 _SOMEBODY: Final = "Somebody"
 
 _NUMBER: Final = re.compile(r"\b([2-9]|[1-9]\d{1,5})\b")
-_DETAIL: Final = re.compile(r" (?:in|on|at|near|behind|outside|under|with|by) (?:the|a|an|his|her|their) [^\"]*$")
+_DETAIL: Final = re.compile(r"^(.*) (?:in|on|at|near|behind|outside|under|with|by) (?:the|a|an|his|her|their) [^\"]*$")
 _FIRST_PERSON: Final = re.compile(r"\b(I|me|my|myself)\b")
 _STRONGER: Final = {
     "robbed": "cleaned out",
@@ -168,7 +168,8 @@ def _stronger(text: str) -> str:
 
 
 def _vaguer(text: str) -> str:
-    shorter = _DETAIL.sub("", text)
+    """Without the last of its details."""
+    shorter = _DETAIL.sub(r"\1", text)
     return shorter if shorter.count(" ") >= 2 else text
 
 
