@@ -78,7 +78,8 @@ MEMORIES_MAX: Final = 64
 ROOM_MAX: Final = 5000
 """Memories the largest mind holds."""
 LET_GO: Final = 16
-"""A full mind lets go of this part of its room at once, so that the tail is written now and then and not each time."""
+"""A full mind lets go of the sixteenth part of its room at once, and of no more than sixteen memories: so the tail is
+written now and then, and no turn has much of it to do."""
 SALIENCE_MIN: Final = 10
 """Weight below which nothing is written."""
 SAME_FROM: Final = 0.7
@@ -159,11 +160,11 @@ def learn(
 def fold(memories: Memories, event: MemoryEvent, indexes: Indexes | None = INDEXES) -> Memories:
     """The memories after the event. The index that ``indexes`` has of them, if any, goes along."""
     if isinstance(event, Remembered):
-        gone, fresh = event.forgot, event.memory
+        gone, fresh = frozenset(event.forgot), event.memory
         kept = tuple(memory for memory in memories if memory.no not in gone) if gone else memories
         after = (*kept, fresh)
         if indexes is not None:
-            indexes.follow(memories, after, gone, fresh)
+            indexes.follow(memories, after, event.forgot, fresh)
         return after
     return _with_change(memories, event.no, event, indexes)
 
@@ -172,7 +173,8 @@ def left_by(memories: Memories, event: MemoryEvent, now_s: float) -> list[Memory
     """What an event lets go of although it has not expired: the tail keeps it."""
     if not isinstance(event, Remembered) or not event.forgot:
         return []
-    return [memory for memory in memories if memory.no in event.forgot and not is_expired(memory, now_s)]
+    gone = frozenset(event.forgot)
+    return [memory for memory in memories if memory.no in gone and not is_expired(memory, now_s)]
 
 
 def told(memories: Memories, no: int, indexes: Indexes | None = INDEXES) -> Memories:
@@ -258,7 +260,7 @@ def _to_forget(memories: Memories, fresh: Memory, now_s: float, room: int) -> tu
         if not is_pinned(fresh, now_s):
             return None
         return (*expired, min(candidates, key=lambda memory: log_retention(memory, now_s)).no)
-    weakest = nsmallest(max(1, room // LET_GO), loose, key=lambda memory: log_retention(memory, now_s))
+    weakest = nsmallest(max(1, min(LET_GO, room // LET_GO)), loose, key=lambda memory: log_retention(memory, now_s))
     return (*expired, *(memory.no for memory in weakest))
 
 

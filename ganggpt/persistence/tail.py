@@ -144,7 +144,7 @@ class PostgresTail:
     async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
         """See TailStore."""
         rows = Rows()
-        columns = sorted(_row_of(rows, npc, memory) for memory in memories)
+        columns = sorted(row_in_tail(rows, npc, memory) for memory in memories)
         came_back = [row_id(npc, memory.was) for memory in memories if memory.was]
         players = sorted(rows.placeholders.items())
         statements: list[tuple[str, tuple[Any, ...]]] = [(KEEP, tuple(zip(*columns, strict=True)))]
@@ -233,7 +233,7 @@ class PostgresTail:
         return [(_memory_of(record), record["meaning"]) for record in records]
 
 
-def _row_of(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
+def row_in_tail(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
     """The columns of KEEP for one memory."""
     words = [_OWNER + name_of(npc), *terms(memory.text)]
     words += [_NAME + form for name in names(memory.text) for form in near(name)]
@@ -280,6 +280,6 @@ def _memory_of(record: Any) -> Memory:
         content["again_s"],
         content.get("audience", ""),
         content.get("due_s"),
-        None if trace is None else msgspec.convert(trace, Trace),
+        None if trace is None else Trace(trace["origin"], tuple(trace["chain"]), trace["born_s"]),
         None if vector is None else Embedding(record["embedding_model"], bytes(round(side) & 0xFF for side in vector)),
     )

@@ -162,7 +162,7 @@ class Measured:
     """Recall at each k of KS: over all questions, and by style."""
 
     all: Mapping[int, float]
-    by_style: Mapping[str, Mapping[int, float]]
+    by_style: Mapping[Style, Mapping[int, float]]
 
 
 def measure(asked: Sequence[Asked], find: Finder) -> Measured:
@@ -180,11 +180,15 @@ def measure(asked: Sequence[Asked], find: Finder) -> Measured:
 def table(results: Mapping[str, Measured]) -> str:
     """Several results side by side, in Markdown."""
     lines = ["| questions | recall | " + " | ".join(f"@{k}" for k in KS) + " |", "|---|---|" + "---|" * len(KS)]
-    for style in ("all", *STYLES):
-        for name, measured in results.items():
-            row = measured.all if style == "all" else measured.by_style[style]
-            lines.append(f"| {style} | {name} | " + " | ".join(f"{row[k]:.3f}" for k in KS) + " |")
+    for name, measured in results.items():
+        lines.append(_line("all", name, measured.all))
+    for style in STYLES:
+        lines += [_line(style, name, measured.by_style[style]) for name, measured in results.items()]
     return "\n".join(lines)
+
+
+def _line(style: str, name: str, row: Mapping[int, float]) -> str:
+    return f"| {style} | {name} | " + " | ".join(f"{row[k]:.3f}" for k in KS) + " |"
 
 
 class OverlapBefore:
