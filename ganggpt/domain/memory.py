@@ -213,13 +213,16 @@ def _same(memories: Memories, fresh: Memory, now_s: float, index: MemoryIndex | 
     near = [m for m in _near(memories, fresh, index) if m.about == fresh.about and m.kind == fresh.kind]
     if not near:
         return None
-    wanted, known = tokens(fresh.text), fresh.trace
+    text, origin = fresh.text, None if fresh.trace is None else fresh.trace.origin
+    wanted = tokens(text)
+    size = len(wanted)
     for memory in near:
-        if is_expired(memory, now_s):
-            continue
-        if known is not None and memory.trace is not None and memory.trace.origin == known.origin:
-            return memory
-        if memory.text == fresh.text or _says_the_same(memory.text, fresh.text, wanted):
+        known = tokens(memory.text)
+        common = len(wanted & known)
+        # Most are not alike at all, and this is done for each: the cheap test first.
+        alike = common >= SAME_FROM * (size + len(known) - common) and _says_the_same(memory.text, text)
+        told = origin is not None and memory.trace is not None and memory.trace.origin == origin
+        if (alike or told) and not is_expired(memory, now_s):
             return memory
     return None
 
@@ -232,11 +235,14 @@ def _near(memories: Memories, fresh: Memory, index: MemoryIndex | None) -> Itera
     return sorted((memory for memory, share in alike if share >= SAME_FROM), key=lambda memory: memory.no)
 
 
-def _says_the_same(held: str, fresh: str, wanted: frozenset[str]) -> bool:
-    known = tokens(held)
-    common = len(wanted & known)
-    enough = SAME_FROM if common == min(len(wanted), len(known)) else ALIKE_FROM
-    if not wanted or common < enough * len(wanted | known):
+def _says_the_same(held: str, fresh: str) -> bool:
+    """Whether two texts with many words in common mean the same."""
+    if held == fresh:
+        return True
+    known, wanted = tokens(held), tokens(fresh)
+    common = len(known & wanted)
+    says_more = common == min(len(known), len(wanted))
+    if not common or (common < ALIKE_FROM * len(known | wanted) and not says_more):
         return False
     return numbers(held) == numbers(fresh) and is_negated(held) == is_negated(fresh)
 

@@ -27,12 +27,12 @@ from ganggpt.domain.memory_record import (
     recencies,
     recency,
 )
-from ganggpt.domain.thesaurus import ALIKE_LENGTH_MIN, SAME_MEANING, alike, names, same_meaning, sound
-from ganggpt.domain.words import terms
+from ganggpt.domain.thesaurus import SAME_MEANING, alike, same_meaning, sound
+from ganggpt.domain.words import NAME_LENGTH_MIN, terms, terms_and_names
 
 RELEVANCE, RECENCY, WEIGHT, PERSON, REHEARSAL = 0.70, 0.10, 0.10, 0.07, 0.03
 """The parts of a score; together 1."""
-INDEXED_MAX: Final = 16_384
+INDEXED_MAX: Final = 32_768
 """Memories that indexes kept in one process hold together; a mind asked again after it was dropped is indexed anew."""
 QUERY_TERMS_MAX: Final = 32
 LENGTH_MAX: Final = 64
@@ -146,7 +146,8 @@ class MemoryIndex:
             self._base.append(_NEVER)
             self._last_s.append(0.0)
         self._slots[memory.no] = slot
-        self._terms[slot] = found = terms(memory.text)
+        found, names = terms_and_names(memory.text)
+        self._terms[slot] = found
         self._lengths[slot] = min(LENGTH_MAX, len(found))
         self._words += len(found)
         for term in found:
@@ -155,7 +156,7 @@ class MemoryIndex:
                 self._postings[term] = [slot]
             else:
                 posting.append(slot)
-        for name in names(memory.text):
+        for name in names:
             times = self._names.get(name, 0)
             self._names[name] = times + 1
             if not times:
@@ -169,7 +170,7 @@ class MemoryIndex:
         if slot is None or memory is None:
             return
         self._unsettle(slot)
-        for name in names(memory.text):
+        for name in terms_and_names(memory.text)[1]:
             self._names[name] -= 1
             if not self._names[name]:
                 del self._names[name]
@@ -274,7 +275,7 @@ class MemoryIndex:
         for other in same_meaning(term):
             for slot in self._postings.get(other, ()):
                 fits.setdefault(slot, SAME_MEANING)
-        if not fits and len(term) >= ALIKE_LENGTH_MIN:
+        if not fits and len(term) >= NAME_LENGTH_MIN:
             for name, similarity in alike(term, self._sounds.get(sound(term), ())):
                 for slot in self._postings[name]:
                     fits.setdefault(slot, similarity)

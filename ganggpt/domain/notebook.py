@@ -22,6 +22,7 @@ class Notebook:
 
     def __init__(self, memories: Memories, next_no: int, now_s: float, room: int = MEMORIES_MAX) -> None:
         self._memories = memories
+        self._unfolded: Remembered | Reinforced | None = None
         self._next_no = next_no
         self._now_s = now_s
         self._room = room
@@ -34,18 +35,18 @@ class Notebook:
         What weighs little is let go after a while: weight under 30 after 14 days, under 60 after 60 days; promises and
         debts 60 days after they are due.
         """
-        fresh = replace(fresh, no=self._next_no)
-        if fresh.expires_s is None:
-            fresh = replace(fresh, expires_s=_date_of(fresh))
+        if self._unfolded is not None:
+            # The index stays with the mind as it is until the turn is folded.
+            self._memories = fold(self._memories, self._unfolded, None)
+        expires_s = _date_of(fresh) if fresh.expires_s is None else fresh.expires_s
+        fresh = replace(fresh, no=self._next_no, expires_s=expires_s)
         event = learn(self._memories, fresh, self._now_s, self._room)
+        self._unfolded = event
         if event is None:
             return None
         self.events.append(event)
         self.left += left_by(self._memories, event, self._now_s)
-        # The index stays with the mind as it is until the turn is folded.
-        self._memories = fold(self._memories, event, None)
-        if not isinstance(event, Remembered):
-            assert isinstance(event, Reinforced)
+        if isinstance(event, Reinforced):
             return event.no
         self._next_no += 1
         return event.memory.no

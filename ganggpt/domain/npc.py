@@ -54,7 +54,7 @@ from ganggpt.domain.npc_state import (
     one_too_many,
     standing_now,
 )
-from ganggpt.domain.rumour import TELL_FROM, neighbours
+from ganggpt.domain.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.speech import STRANGER, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
 from ganggpt.domain.words import tokens, valence, with_article
@@ -152,7 +152,7 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
 
 def _gossip(state: Npc, turn: Turn, weight: int) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
     """A quiet moment to tell somebody, where this is news and there is somebody."""
-    if weight < TELL_FROM or not neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction):
+    if weight < TELL_FROM or not has_neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction):
         return (), ()
     return plan_mull(state, turn)
 

@@ -186,7 +186,8 @@ class _Neighbourhoods:
         self._homes: dict[str, list[str]] = {}
         self._sides: dict[str, list[str]] = {}
 
-    def of(self, world: World, home: str, faction: str | None) -> list[str]:
+    def of(self, world: World, home: str, faction: str | None) -> tuple[Sequence[str], Sequence[str]]:
+        """Those of the district, and those of the faction."""
         if world is not self._world:
             self._homes, self._sides = {}, {}
             for name in sorted(world.npcs):
@@ -195,8 +196,7 @@ class _Neighbourhoods:
                 if sheet.faction is not None:
                     self._sides.setdefault(sheet.faction, []).append(f"npc:{name}")
             self._world = world
-        at_home = self._homes.get(home, [])
-        return list(dict.fromkeys([*at_home, *(self._sides.get(faction, []) if faction is not None else [])]))
+        return self._homes.get(home, ()), () if faction is None else self._sides.get(faction, ())
 
 
 _NEIGHBOURHOODS: Final = _Neighbourhoods()
@@ -204,4 +204,10 @@ _NEIGHBOURHOODS: Final = _Neighbourhoods()
 
 def neighbours(world: World, actor: str, home: str, faction: str | None) -> list[str]:
     """The people of the world's cast to whom somebody talks: of the same district or the same faction."""
-    return [other for other in _NEIGHBOURHOODS.of(world, home, faction) if other != actor]
+    at_home, of_faction = _NEIGHBOURHOODS.of(world, home, faction)
+    return [other for other in dict.fromkeys((*at_home, *of_faction)) if other != actor]
+
+
+def has_neighbours(world: World, actor: str, home: str, faction: str | None) -> bool:
+    """Whether there is anybody to talk to."""
+    return any(other != actor for group in _NEIGHBOURHOODS.of(world, home, faction) for other in group[:2])

@@ -5,7 +5,6 @@ Only the question is widened, never what is remembered, so a better list of word
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -13,13 +12,12 @@ from typing import Final
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
-from ganggpt.domain.words import folded, stem, terms, words_of
+from ganggpt.domain.words import NAME_LENGTH_MIN, stem
 
 SAME_MEANING: Final = 0.7
 """What a word of the same meaning counts, where the word itself counts 1."""
 ALIKE_FROM: Final = 0.78
 """Similarity from which two spellings may be one name: one letter in five, two in ten."""
-ALIKE_LENGTH_MIN: Final = 4
 ALIKE_MAX: Final = 8
 """Names one misspelt one may stand for."""
 _NAME_LENGTH_MAX: Final = 24
@@ -136,22 +134,11 @@ def sound(term: str) -> str:
     return term[:1].translate(_SOUNDS)
 
 
-_CAPITALS: Final = re.compile(r"\b[^\W\d_]\w{3,}")
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Stems of the words of a text that may be names: those of four letters and more that are written large."""
-    large = [word for word in _CAPITALS.findall(folded(text)) if word[0].isupper()]
-    kept = {part for word in large for part in terms(word)}
-    found = (stem(part) for word in large for part in words_of(word))
-    return tuple(dict.fromkeys(name for name in found if name in kept and len(name) >= ALIKE_LENGTH_MIN))
-
-
 @lru_cache(maxsize=4096)
 def near(name: str) -> tuple[str, ...]:
     """A name and every form of it with one letter dropped. Two names of one edit share one of these (symmetric
     deletion, Garbe 2012), so an index of whole words finds misspelt ones. A short name stands for itself alone: it
     meets one that has a letter more, and not every other that differs in one (Mara is no Mark)."""
-    if not ALIKE_LENGTH_MIN < len(name) <= _NAME_LENGTH_MAX:
+    if not NAME_LENGTH_MIN < len(name) <= _NAME_LENGTH_MAX:
         return (name,)
     return tuple(dict.fromkeys((name, *(name[:at] + name[at + 1 :] for at in range(len(name))))))

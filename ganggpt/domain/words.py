@@ -17,6 +17,8 @@ _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _NUMBER: Final = re.compile(r"\d+")
 _NEGATION_REACH: Final = 3
 VALENCE_MAX: Final = 3
+NAME_LENGTH_MIN: Final = 4
+"""Letters from which on a name can be told from another one although it is misspelt."""
 
 
 def _set(text: str) -> frozenset[str]:
@@ -110,15 +112,25 @@ def terms(text: str) -> tuple[str, ...]:
 
     What is written without spaces becomes overlapping pairs of letters (東京駅 → 東京, 京駅).
     """
+    return terms_and_names(text)[0]
+
+
+def terms_and_names(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``terms``, and those of them that may be names: of NAME_LENGTH_MIN letters and more, and written large."""
     found: dict[str, None] = {}
-    for word in words_of(folded(text)):
+    names: dict[str, None] = {}
+    for written in _WORD.findall(folded(text).replace("\u2019", "'")):
+        word = written.lower()
         if word in _STOP_WORDS:
             continue
-        if word.isascii() or not (runs := _UNSPACED.findall(word)):
-            found[stem(word)] = None
-        else:
+        if not word.isascii() and (runs := _UNSPACED.findall(word)):
             found.update((run[at : at + 2], None) for run in runs for at in range(len(run) - 1))
-    return tuple(found)
+            continue
+        term = stem(word)
+        found[term] = None
+        if written != word and len(term) >= NAME_LENGTH_MIN and written[0].isupper():
+            names[term] = None
+    return tuple(found), tuple(names)
 
 
 @lru_cache(maxsize=4096)

@@ -22,8 +22,8 @@ from ganggpt.domain.embedding import sides
 from ganggpt.domain.ids import name_of
 from ganggpt.domain.memory_index import QUERY_TERMS_MAX, UNKNOWN, blended, rarity
 from ganggpt.domain.memory_record import EVERYBODY, Embedding, Memory, Trace, heard_by
-from ganggpt.domain.thesaurus import ALIKE_LENGTH_MIN, SAME_MEANING, names, near, same_meaning
-from ganggpt.domain.words import terms
+from ganggpt.domain.thesaurus import SAME_MEANING, near, same_meaning
+from ganggpt.domain.words import NAME_LENGTH_MIN, terms, terms_and_names
 from ganggpt.errors import Fenced
 from ganggpt.persistence.ask import ask
 from ganggpt.persistence.away import database_may_be_away
@@ -235,8 +235,8 @@ class PostgresTail:
 
 def row_in_tail(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
     """The columns of KEEP for one memory."""
-    words = [_OWNER + name_of(npc), *terms(memory.text)]
-    words += [_NAME + form for name in names(memory.text) for form in near(name)]
+    found, names = terms_and_names(memory.text)
+    words = [_OWNER + name_of(npc), *found, *(_NAME + form for name in names for form in near(name))]
     audience, embedding = heard_by(memory), memory.embedding
     return (
         *memory_row(rows, npc, memory, in_tail=True),
@@ -252,7 +252,7 @@ def _forms(term: str) -> list[tuple[str, float]]:
     forms = [(_quoted(term), 1.0)]
     if others := same_meaning(term):
         forms.append((" | ".join(map(_quoted, others)), SAME_MEANING))
-    if len(term) >= ALIKE_LENGTH_MIN:
+    if len(term) >= NAME_LENGTH_MIN:
         forms.append((" | ".join(_quoted(_NAME + form) for form in near(term)), ALIKE))
     return forms
 

@@ -38,8 +38,8 @@ from ganggpt.domain.memory_index import (
     rarity,
 )
 from ganggpt.domain.memory_record import forgotten_s, recency, retention
-from ganggpt.domain.thesaurus import alike, names, near, same_meaning
-from ganggpt.domain.words import terms
+from ganggpt.domain.thesaurus import alike, near, same_meaning
+from ganggpt.domain.words import terms, terms_and_names
 from ganggpt.errors import InvalidInput
 from tests.unit.domain.builders import DAY_S, NOW_S
 
@@ -323,5 +323,5 @@ def test_a_promise_outlives_its_date_and_an_identity_everything() -> None:
 
 def test_words_of_the_same_meaning_and_names_are_stems() -> None:
     assert "gun" in same_meaning(terms("pistols")[0])
-    assert names("Yesterday Maara met the Ballas in town") == ("yesterday", "maara", "balla")
+    assert terms_and_names("Yesterday Maara met the Ballas in town")[1] == ("yesterday", "maara", "balla")
     assert "mara" in near("maara")
