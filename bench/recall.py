@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import asyncpg
@@ -31,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.domain.embedding import embedding_of
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.memory import Memory, recall
 from ganggpt.domain.npc import KIND, Spawn, Talk
@@ -47,7 +49,11 @@ from ganggpt.testing.corpus import History, history
 ROOM: Final = 5000
 NPCS: Final = 200
 ROUNDS: Final = 3
-GOALS: Final = {"recall in the actor": (3.0, 10.0), "tail in Postgres": (50.0, 50.0)}
+GOALS: Final = {
+    "recall in the actor": (3.0, 10.0),
+    "recall by words and meaning": (3.0, 10.0),
+    "tail in Postgres": (50.0, 50.0),
+}
 """p50 and p99 in milliseconds, as the issue asks."""
 _COLUMNS: Final = (
     *("id", "npc_id", "player_id", "memory_type", "content", "emotional_weight", "created_at", "expires_at"),
@@ -114,6 +120,17 @@ def _in_the_actor(past: History) -> Iterator[Timed]:
         began = time.perf_counter()
         recall(state.memories, asked.text, past.now_s, 6, "player:ava", listener="player:ava")
         recalled.times_ms.append((time.perf_counter() - began) * 1e3)
+    meant = Timed("recall by words and meaning")
+    vectors = [Random(n).choices(range(-99, 100), k=256) for n in range(ROOM)]
+    embedded = tuple(
+        replace(m, embedding=embedding_of("m", vector)) for m, vector in zip(past.memories, vectors, strict=True)
+    )
+    recall(embedded, "", past.now_s)
+    for asked in past.asked:
+        meaning = embedding_of("m", [side + n % 50 for n, side in enumerate(vectors[asked.answer - 1])])
+        began = time.perf_counter()
+        recall(embedded, asked.text, past.now_s, 6, "player:ava", listener="player:ava", embedding=meaning)
+        meant.times_ms.append((time.perf_counter() - began) * 1e3)
     for n, asked in enumerate(past.asked):
         began = time.perf_counter()
         decision = KIND.decide(state, Talk(f"do you remember {asked.text}"[:500]), _turn(world, n, past.now_s + n))
@@ -126,7 +143,7 @@ def _in_the_actor(past: History) -> Iterator[Timed]:
         scores = linear.get_scores(_WORD.findall(asked.text.lower()))
         sorted(range(len(scores)), key=lambda place: -scores[place])[:6]
         peer.times_ms.append((time.perf_counter() - began) * 1e3)
-    yield from (recalled, turn, peer)
+    yield from (recalled, meant, turn, peer)
 
 
 def _mind_of(past: History, world: World) -> Any:

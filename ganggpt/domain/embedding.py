@@ -37,14 +37,6 @@ def norm(vector: Sequence[int]) -> float:
     return math.sqrt(sum(map(mul, vector, vector)))
 
 
-def cosine(one: Sequence[int], other: Sequence[int]) -> float:
-    """−1..1; 0 for vectors of different lengths, which no model makes."""
-    if len(one) != len(other):
-        return 0.0
-    common: int = sum(map(mul, one, other))
-    return common / (norm(one) * norm(other))
-
-
 def sketch(vector: Sequence[int]) -> int:
     """The signs of a vector as bits. The more bits two sketches share, the smaller the angle between their vectors is
     likely to be (random hyperplanes, Charikar 2002): good enough to say which ones are worth comparing."""

@@ -10,12 +10,13 @@ import math
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from heapq import nlargest
+from heapq import nlargest, nsmallest
+from operator import mul
 from typing import Final
 
 from msgspec import Struct
 
-from ganggpt.domain.embedding import cosine, sides, sketch
+from ganggpt.domain.embedding import norm, sides, sketch
 from ganggpt.domain.memory_record import (
     EVERYBODY,
     PRACTICE,
@@ -41,7 +42,7 @@ UNKNOWN: Final = 0.5
 """What a word of the question that no memory has counts, of what the rarest word would."""
 MEANING: Final = 0.5
 """Share of the meaning in the relevance of a memory that can be compared by meaning."""
-COMPARED_MAX: Final = 64
+COMPARED_MAX: Final = 48
 """Memories compared by meaning for one question, chosen by their sketches."""
 
 _K1, _B = 1.2, 0.25
@@ -118,7 +119,7 @@ class MemoryIndex:
         self._lengths: list[int] = []
         self._base: list[float] = []
         self._last_s: list[float] = []
-        self._sketches: dict[int, int] = {}
+        self._sketches: dict[int, tuple[int, float]] = {}
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._postings: dict[str, list[int]] = {}
@@ -286,15 +287,18 @@ class MemoryIndex:
         if asked is None or not self._sketches:
             return {}
         vector = sides(asked)
-        bits = sketch(vector)
-        nearest = sorted((bits ^ other).bit_count() << 32 | slot for slot, other in self._sketches.items())
-        slots = {entry & 0xFFFFFFFF: None for entry in nearest[:COMPARED_MAX]}
-        slots |= dict.fromkeys(nlargest(COMPARED_MAX, range(len(fits)), key=fits.__getitem__))
+        bits, length = sketch(vector), norm(vector)
+        far = [(bits ^ other).bit_count() << 32 | slot for slot, (other, _) in self._sketches.items()]
+        slots = {entry & 0xFFFFFFFF: None for entry in nsmallest(COMPARED_MAX, far)}
+        slots |= dict.fromkeys(
+            slot for slot in nlargest(COMPARED_MAX, range(len(fits)), key=fits.__getitem__) if fits[slot]
+        )
         found: dict[int, float] = {}
         for slot in slots:
             memory = self._memories[slot]
-            if memory is not None and memory.embedding is not None and memory.embedding.model == asked.model:
-                found[slot] = cosine(vector, sides(memory.embedding))
+            kept = None if memory is None else memory.embedding
+            if kept is not None and kept.model == asked.model and len(kept.vector) == len(asked.vector):
+                found[slot] = sum(map(mul, vector, sides(kept))) / (length * self._sketches[slot][1])
         return found
 
     def _settle(self, slot: int, memory: Memory) -> None:
@@ -310,7 +314,8 @@ class MemoryIndex:
         if memory.expires_s is not None:
             insort(self._dates, (memory.expires_s, slot))
         if memory.embedding is not None:
-            self._sketches[slot] = sketch(sides(memory.embedding))
+            vector = sides(memory.embedding)
+            self._sketches[slot] = (sketch(vector), norm(vector))
 
     def _unsettle(self, slot: int) -> None:
         memory = self._memories[slot]

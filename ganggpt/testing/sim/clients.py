@@ -171,7 +171,13 @@ async def play(client: Client, server: str, players: Sequence[str], steps: int, 
 
 
 _GIFTS: Final = ("watch", "radio", "rope", "lamp", "hat", "boat", "ring", "cake")
-_LINES: Final = ("hello", "I like the docks", "you are a liar", "I will pay you tomorrow", "do you remember the emerald?")
+_LINES: Final = (
+    "hello",
+    "I like the docks",
+    "you are a liar",
+    "I will pay you tomorrow",
+    "do you remember the emerald?",
+)
 _SEEN: Final = ("fires a gun", "burns a van", "sinks a boat", "robs the bakery", "breaks a window")
 
 
