@@ -151,3 +151,11 @@ async def _hosts_bytes(up: Child) -> int:
     if not hosts:
         raise StartFailed("shared hosts", "no process calls itself ray::SharedHost", "Look at `ganggpt status`.")
     return resident_bytes(hosts)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from bench.recall import main
+
+    sys.exit(main())

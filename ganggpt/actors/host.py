@@ -40,6 +40,7 @@ from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloade
 from ganggpt.persistence.flush_store import FlushStore
 from ganggpt.persistence.hosts import HostTable, Registration
 from ganggpt.persistence.journal import Batch, Journal, Letter, PushRow
+from ganggpt.persistence.tail import TailStore
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class HostOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostPorts:
-    """Everything a host needs from outside; the wrappers fill it once."""
+    """Everything a host needs from outside; the wrappers fill it once. ``tail`` None: minds forget for good."""
 
     journal: Journal
     hosts: HostTable
@@ -91,6 +92,7 @@ class HostPorts:
     mind: Mind
     ring: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
+    tail: TailStore | None = None
 
 
 @dataclass(slots=True)
@@ -106,6 +108,8 @@ class HostCounts:
     flushed_rows: int = 0
     letters: int = 0
     reminders: int = 0
+    tail_kept: int = 0
+    tail_asked: int = 0
     mistakes: int = 0
     loss_window_s: float = 0.0
     wake_s: float = field(default=0.0)
@@ -185,6 +189,7 @@ class Host:
         finally:
             self.repeats.give_up()
             self.waker.give_up()
+            self.outbox.give_up()
             self.handover.give_up()
 
     async def refresh_shards(self) -> None:

@@ -18,6 +18,7 @@ from ganggpt.persistence.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.retention import Kept
+from ganggpt.persistence.tail import PostgresTail
 from ganggpt.persistence.world_store import load_world
 
 SILENT_S_MAX: Final = 5.0
@@ -76,4 +77,5 @@ async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
         mind=ScriptedMind(),
         ring=pushes.ring,
         forget_cached=cache.forget_actors,
+        tail=PostgresTail(pool),
     )

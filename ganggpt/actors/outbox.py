@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
+from ganggpt.actors.tail_letters import TAIL_LETTERS, TailLetters
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.journal import Letter
 
@@ -40,6 +41,8 @@ class Outbox:
         self._work = asyncio.Event()
         self._scan_now = False
         self._unread = True
+        store = host.ports.tail
+        self._tail = None if store is None else TailLetters(host, store)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -63,6 +66,11 @@ class Outbox:
             lane.append(letter)
             if len(lane) == 1:
                 self._send(letter)
+
+    def give_up(self) -> None:
+        """The incarnation ended: nothing is on its way any more."""
+        if self._tail is not None:
+            self._tail.give_up()
 
     def forget(self, shards: Collection[str]) -> None:
         """These shards were handed over: their new holder delivers what is not settled."""
@@ -118,6 +126,9 @@ class Outbox:
 
     def _send(self, letter: Letter) -> None:
         self._by_id[letter.id] = letter
+        if self._tail is not None and letter.name in TAIL_LETTERS:
+            self._tail.send(letter, self._answered)
+            return
         envelope = Envelope(letter.id, letter.target, letter.sender, letter.name, Raw(letter.body), inner=True)
         self._host.ports.peers.submit([envelope], self._answered)
 

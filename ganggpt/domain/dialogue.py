@@ -16,7 +16,7 @@ from ganggpt.domain.words import tokens
 
 _BRING_UP_AFTER_S: Final = 600.0
 _ABSENT_S: Final = 3600.0
-_FITS: Final = 0.34
+FITS: Final = 0.34
 """Relevance from which a memory is about what was said."""
 _MEANT: Final = 0.5
 _WORTH_TELLING: Final = 15
@@ -48,12 +48,14 @@ class Speaker(Struct, frozen=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """What to do with words: the act, the memory to bring up, and further facts."""
+    """What to do with words: the act, the memory to bring up, and further facts. ``missing``: what was asked for and is
+    not in mind."""
 
     act: Act
     memory: Memory | None = None
     politics: Politics | None = None
     facts: dict[str, str] = {}
+    missing: str = ""
 
 
 def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
@@ -74,18 +76,14 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
 
 
 def _remembering(speaker: Speaker, about: str, turn: Turn) -> Answer:
-    found = _asked_for(speaker, about, turn)
-    return Answer("remember" if found is not None else "no_memory", found)
-
-
-def _asked_for(speaker: Speaker, about: str, turn: Turn) -> Memory | None:
     """The memory somebody asks for: what fits the question, else something of theirs not told lately."""
     ranked = recall(speaker.memories, about, turn.now_s, 6, turn.by, listener=turn.by)
-    fitting = [found for found in ranked if found.relevance >= _FITS]
-    if fitting:
-        return fitting[0].memory
+    fitting = next((found.memory for found in ranked if found.relevance >= FITS), None)
+    if fitting is not None:
+        return Answer("remember", fitting)
     own = [found.memory for found in ranked if found.person]
-    return next((memory for memory in own if memory.no not in speaker.cited), own[0] if own else None)
+    other = next((memory for memory in own if memory.no not in speaker.cited), own[0] if own else None)
+    return Answer("remember" if other is not None else "no_memory", other, missing=about)
 
 
 def _told_about(speaker: Speaker, about: str, turn: Turn) -> Answer:
@@ -103,7 +101,7 @@ def _told_about(speaker: Speaker, about: str, turn: Turn) -> Answer:
             found = None
         return Answer("tell_about", found, facts={"topic": about, "known": known})
     if found is None:
-        return Answer("dont_know", facts={"topic": about})
+        return Answer("dont_know", facts={"topic": about}, missing=about)
     return Answer("remember" if found.about == turn.by else "gossip", found, facts={"topic": about})
 
 
@@ -115,7 +113,7 @@ def _asked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     ranked = recall(speaker.memories, text, turn.now_s, 1, turn.by, listener=turn.by)
     if ranked and ranked[0].relevance >= _MEANT:
         return Answer("remember", ranked[0].memory)
-    return Answer("wonder", _unasked(speaker, text, absent_s, turn))
+    return Answer("wonder", _unasked(speaker, text, absent_s, turn), missing=text)
 
 
 def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory | None:
@@ -132,5 +130,5 @@ def _comes_up(found: Recalled, cited: tuple[int, ...], now_s: float) -> bool:
         memory.no not in cited
         and memory.weight >= _WORTH_TELLING
         and now_s - last_s(memory) >= _BRING_UP_AFTER_S
-        and (found.person > 0 or found.relevance >= _FITS)
+        and (found.person > 0 or found.relevance >= FITS)
     )

@@ -69,7 +69,9 @@ def is_email(text: str) -> bool:
 Name50 = Annotated[str, Len(1, 50), Predicate(is_worded)]
 Name100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 Word50 = Annotated[str, Len(0, 50), Predicate(is_clean)]
+Text100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 Text200 = Annotated[str, Len(1, 200), Predicate(is_worded)]
+Text240 = Annotated[str, Len(1, 240), Predicate(is_worded)]
 Text500 = Annotated[str, Len(1, 500), Predicate(is_worded)]
 OptionalText500 = Annotated[str, Len(0, 500), Predicate(is_clean)]
 Text1000 = Annotated[str, Len(1, 1000), Predicate(is_worded)]
@@ -82,6 +84,11 @@ NpcRef = Annotated[str, Len(5, 80), Predicate(is_npc)]
 FactionRef = Annotated[str, Len(9, 80), Predicate(is_faction)]
 MissionRef = Annotated[str, Len(9, 80), Predicate(is_mission)]
 
+ActorRefs8 = Annotated[tuple[ActorRef, ...], Len(0, 8)]
+
+MemoryNo = Annotated[int, Ge(1)]
+MemoryRoom = Annotated[int, Ge(16), Le(5000)]
+"""How many memories a mind holds."""
 Percent = Annotated[int, Ge(0), Le(100)]
 Signed100 = Annotated[int, Ge(-100), Le(100)]
 Step20 = Annotated[int, Ge(-20), Le(20)]

@@ -109,6 +109,54 @@ _CONFIDED: Final = _any(
 )
 
 
+_OWED: Final = _any(r"\b(i|we) (still )?owe\b", r"\bowe you\b", r"\bpay (you|it|that) back\b", r"\b(lend|lent|loan)\b")
+_GIVEN: Final = _any(r"\b(promise|swear|you have my word|my word)\b", r"\b(i'll|i will|we'll|we will)\b")
+_MENACE: Final = _any(r"\b(kill|hurt|shoot|stab|burn|bury|break|beat|regret|dead|die|pay for)\b")
+_DAY_S: Final = 86_400.0
+_SPANS: Final = {"minute": 60.0, "hour": 3600.0, "day": _DAY_S, "week": 7 * _DAY_S, "month": 30 * _DAY_S}
+_IN_A_WHILE: Final = re.compile(
+    r"\bin (an?|one|two|three|four|five|six|seven|ten|\d{1,3}) (minute|hour|day|week|month)s?\b"
+)
+_COUNTS: Final = {
+    "a": 1,
+    "an": 1,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "ten": 10,
+}
+_WHEN: Final = (
+    (re.compile(r"\b(now|right away)\b"), 3600.0),
+    (re.compile(r"\b(today|tonight|this evening)\b"), 0.5 * _DAY_S),
+    (re.compile(r"\btomorrow\b"), 1.5 * _DAY_S),
+    (re.compile(r"\bnext month\b"), 31 * _DAY_S),
+)
+DUE_S: Final = 7 * _DAY_S
+"""When a promise without a date is due."""
+
+
+def pledge(text: str) -> tuple[Literal["promise", "debt"], float] | None:
+    """Whether somebody binds themselves to something, and in how many seconds it is due; None for plain talk."""
+    low = " ".join(words_of(text))
+    if text.rstrip().endswith("?") or _MENACE.search(low):
+        return None
+    if _OWED.search(low):
+        return "debt", _due_in_s(low)
+    return ("promise", _due_in_s(low)) if _GIVEN.search(low) and low.count(" ") >= 2 else None
+
+
+def _due_in_s(low: str) -> float:
+    span = _IN_A_WHILE.search(low)
+    if span is not None:
+        count = _COUNTS.get(span[1]) or int(span[1])
+        return max(1, count) * _SPANS[span[2]]
+    return next((after_s for pattern, after_s in _WHEN if pattern.search(low)), DUE_S)
+
+
 def intent(text: str) -> Intent:
     """What is wanted; a sentence that fits no pattern is an insult, a praise, a question or plain telling."""
     low = " ".join(words_of(text))

@@ -1,68 +1,97 @@
-"""What a mind keeps, how it fades, and what comes back when somebody asks. Pure and usable on its own.
+"""What a mind keeps, what it lets go, and what comes back when somebody asks. Pure and usable on its own.
 
-A mind holds at most MEMORIES_MAX memories. What is not salient is never written; what happened before is reinforced
-instead of written twice; what is weakest goes first. All fading is a function of elapsed time, never of how often
-anybody looked, and being recalled never makes a memory easier to recall (it only keeps it from being forgotten).
+A mind holds a bounded number of memories. What is not salient is never written; what happened before is reinforced
+instead of written twice; what is weakest goes first. Being recalled lifts a memory by a bounded part of its score and
+keeps it from being forgotten, and never more than that.
 """
 
 from __future__ import annotations
 
-import math
-import sys
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Sequence
+from heapq import nsmallest
+from typing import Final
 
-from msgspec import Struct
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
+from ganggpt.domain.memory_index import Indexes, MemoryIndex, Question, Recalled
+from ganggpt.domain.memory_record import (
+    EVERYBODY,
+    REHEARSED_MAX,
+    TEXT_MAX,
+    Embedding,
+    Memories,
+    Memory,
+    MemoryKind,
+    Source,
+    Trace,
+    forgotten_s,
+    heard_by,
+    is_expired,
+    is_pinned,
+    last_s,
+    log_retention,
+    may_tell,
+    recency,
+    retention,
+    shown,
+)
 from ganggpt.domain.turn import Event
-from ganggpt.domain.words import clipped, tokens
+from ganggpt.domain.words import clipped, is_negated, numbers, tokens
 
-MemoryKind = Literal[
-    "met", "talk", "gift", "threat", "seen", "deed", "order", "work", "rumour", "promise", "identity", "note"
+__all__ = [
+    "EVERYBODY",
+    "MEMORIES_MAX",
+    "REHEARSED_MAX",
+    "SALIENCE_MIN",
+    "TEXT_MAX",
+    "Embedded",
+    "Embedding",
+    "Memories",
+    "Memory",
+    "MemoryEvent",
+    "MemoryKind",
+    "MemoryStore",
+    "Recalled",
+    "Reinforced",
+    "Remembered",
+    "Reworded",
+    "Source",
+    "Trace",
+    "fold",
+    "forgotten_s",
+    "heard_by",
+    "is_expired",
+    "is_pinned",
+    "last_s",
+    "learn",
+    "left_by",
+    "may_tell",
+    "recall",
+    "recency",
+    "retention",
+    "shown",
+    "told",
 ]
-Source = Literal["witnessed", "told", "rumour", "inferred"]
 
 MEMORIES_MAX: Final = 64
-SHARE_MAX: Final = 32
-"""From this many memories about one person on, a new one displaces one of theirs: nobody can talk the others out."""
-TEXT_MAX: Final = 240
+"""Memories a mind of ordinary size holds."""
+ROOM_MAX: Final = 5000
+"""Memories the largest mind holds."""
+LET_GO: Final = 16
+"""A full mind lets go of the sixteenth part of its room at once, and of no more than sixteen memories: so the tail is
+written now and then, and no turn has much of it to do."""
 SALIENCE_MIN: Final = 10
 """Weight below which nothing is written."""
-REHEARSED_MAX: Final = 15
 SAME_FROM: Final = 0.7
-"""Share of common tokens (Jaccard) from which two memories of one kind about one person are the same one."""
+"""Share of common words (Jaccard) from which two memories of one kind about one person are the same one, where one only
+says more than the other."""
+ALIKE_FROM: Final = 0.8
+"""The same, where each has a word the other has not: a silver watch is no golden one."""
+_SCANNED_MAX: Final = 256
+"""A mind of up to so many memories is looked through; a larger one is asked by its index."""
 
-_DAY_S: Final = 86_400.0
-_RECENCY_S: Final = 3 * _DAY_S
-_LOG_GRIP: Final = tuple(math.log(0.2 + 0.8 * weight / 100) for weight in range(101))
-_STABILITY_S: Final = tuple(_DAY_S * (1 + 59 * weight / 100) for weight in range(101))
-_REHEARSAL: Final = tuple(1 + math.log2(1 + times) / 4 for times in range(REHEARSED_MAX + 1))
-_RELEVANCE, _RECENCY, _WEIGHT, _PERSON = 0.55, 0.15, 0.15, 0.15
-
-
-class Memory(Struct, frozen=True, gc=False, array_like=True):
-    """One memory. Weight 0..100; ``about`` is a player's actor id; times are Unix seconds.
-
-    ``rehearsed`` counts how often it was reinforced or told; ``again_s`` is when it last happened again.
-    """
-
-    no: int
-    kind: MemoryKind
-    text: str
-    weight: int
-    about: str | None
-    source: Source
-    created_s: float
-    expires_s: float | None = None
-    rehearsed: int = 0
-    again_s: float | None = None
-
-    def __post_init__(self) -> None:
-        # Thousands of minds remember the same few players: one string each, whichever way the memory came here.
-        if self.about is not None:
-            force_setattr(self, "about", sys.intern(self.about))
+INDEXES: Final = Indexes()
+"""The indexes of this process' minds."""
 
 
 class Remembered(Event, frozen=True):
@@ -80,130 +109,165 @@ class Reinforced(Event, frozen=True):
     at_s: float
 
 
-class Recalled(Struct, frozen=True, gc=False):
-    """A memory that came back, with the parts its score (0..1) is made of, each 0..1."""
+class Reworded(Event, frozen=True):
+    """What is remembered as ``no`` is put into these words now; its weight and its dates stay."""
 
-    memory: Memory
-    score: float
-    relevance: float
-    recency: float
-    weight: float
-    person: float
+    no: int
+    text: str
 
 
-Memories = tuple[Memory, ...]
+class Embedded(Event, frozen=True):
+    """A model gave what is remembered as ``no`` a meaning it can be found by."""
+
+    no: int
+    embedding: Embedding
 
 
-def last_s(memory: Memory) -> float:
-    """When it happened last."""
-    return memory.created_s if memory.again_s is None else memory.again_s
+MemoryEvent = Remembered | Reinforced | Reworded | Embedded
 
 
-def is_expired(memory: Memory, now_s: float) -> bool:
-    """Past its date: not recalled any more, and gone with the next memory that is written."""
-    return memory.expires_s is not None and memory.expires_s <= now_s
+def share_max(room: int) -> int:
+    """From this many memories about one person on, a new one displaces one of theirs: nobody talks the others out."""
+    return room // 2
 
 
-def is_pinned(memory: Memory, now_s: float) -> bool:
-    """Who one is, and promises still open: not forgotten while anything else could be."""
-    return memory.kind == "identity" or (memory.kind == "promise" and not is_expired(memory, now_s))
+SHARE_MAX: Final = share_max(MEMORIES_MAX)
 
 
-def retention(memory: Memory, now_s: float) -> float:
-    """How firmly a memory is held, 0..1: ``grip · e^(−age / S)``.
-
-    The forgetting curve of Ebbinghaus with stability S in days from 1 (weight 0) to 60 (weight 100), up to doubled by
-    rehearsal; grip is 0.2 + 0.8 · weight/100. Neither more weight nor more rehearsal ever lowers it.
-    """
-    return math.exp(_log_retention(memory, now_s))
-
-
-def _log_retention(memory: Memory, now_s: float) -> float:
-    age_s = now_s - (memory.created_s if memory.again_s is None else memory.again_s)
-    if age_s <= 0.0:
-        return _LOG_GRIP[memory.weight]
-    return _LOG_GRIP[memory.weight] - age_s / (_STABILITY_S[memory.weight] * _REHEARSAL[memory.rehearsed])
-
-
-def recency(memory: Memory, now_s: float) -> float:
-    """1 when it just happened, a half after three days, and strictly falling ever after."""
-    age_s = now_s - (memory.created_s if memory.again_s is None else memory.again_s)
-    return 1.0 if age_s <= 0.0 else _RECENCY_S / (_RECENCY_S + age_s)
-
-
-def learn(memories: Memories, fresh: Memory, now_s: float) -> Remembered | Reinforced | None:
+def learn(
+    memories: Memories, fresh: Memory, now_s: float, room: int = MEMORIES_MAX, index: MemoryIndex | None = None
+) -> Remembered | Reinforced | None:
     """What becomes of a fresh memory: written, merged into one that says the same, or let go as not salient.
 
-    ``fresh.no`` is the next free number. Returns the event to fold, or None.
+    ``fresh.no`` is the next free number; ``room`` how many the mind holds; ``index`` that of the memories, where the
+    caller has one. Returns the event to fold, or None.
     """
     if fresh.weight < SALIENCE_MIN:
         return None
-    same = _same(memories, fresh, now_s)
+    same = _same(memories, fresh, now_s, index)
     if same is not None:
+        if fresh.trace is not None:
+            # The same story once more: it is fresh again, and no truer.
+            return Reinforced(same.no, same.weight, now_s)
         heavier = max(same.weight, fresh.weight)
         return Reinforced(same.no, min(100, heavier + max(1, (100 - heavier) // 10)), now_s)
     if len(fresh.text) > TEXT_MAX:
         fresh = replace(fresh, text=clipped(fresh.text, TEXT_MAX))
-    forgot = _to_forget(memories, fresh, now_s)
+    forgot = _to_forget(memories, fresh, now_s, room)
     return None if forgot is None else Remembered(fresh, forgot)
 
 
-def fold(memories: Memories, event: Remembered | Reinforced) -> Memories:
-    """The memories after the event."""
+def fold(memories: Memories, event: MemoryEvent, indexes: Indexes | None = INDEXES) -> Memories:
+    """The memories after the event. The index that ``indexes`` has of them, if any, goes along."""
     if isinstance(event, Remembered):
-        gone = event.forgot
+        gone, fresh = frozenset(event.forgot), event.memory
         kept = tuple(memory for memory in memories if memory.no not in gone) if gone else memories
-        return (*kept, event.memory)
-    return tuple(
-        replace(memory, weight=event.weight, again_s=event.at_s, rehearsed=_once_more(memory))
-        if memory.no == event.no
-        else memory
-        for memory in memories
-    )
+        after = (*kept, fresh)
+        if indexes is not None:
+            indexes.follow(memories, after, event.forgot, fresh)
+        return after
+    return _with_change(memories, event.no, event, indexes)
 
 
-def told(memories: Memories, no: int) -> Memories:
+def left_by(memories: Memories, event: MemoryEvent, now_s: float) -> list[Memory]:
+    """What an event lets go of although it has not expired: the tail keeps it."""
+    if not isinstance(event, Remembered) or not event.forgot:
+        return []
+    gone = frozenset(event.forgot)
+    return [memory for memory in memories if memory.no in gone and not is_expired(memory, now_s)]
+
+
+def told(memories: Memories, no: int, indexes: Indexes | None = INDEXES) -> Memories:
     """The memories after one of them was told: it counts as rehearsed, and does not become any more recent."""
-    return tuple(replace(memory, rehearsed=_once_more(memory)) if memory.no == no else memory for memory in memories)
+    return _with_change(memories, no, None, indexes)
+
+
+def _with_change(
+    memories: Memories, no: int, event: Reinforced | Reworded | Embedded | None, indexes: Indexes | None
+) -> Memories:
+    place = next((place for place, memory in enumerate(memories) if memory.no == no), None)
+    if place is None:
+        return memories
+    memory = memories[place]
+    if isinstance(event, Reinforced):
+        changed = replace(memory, weight=event.weight, again_s=event.at_s, rehearsed=_once_more(memory))
+    elif isinstance(event, Reworded):
+        changed = replace(memory, text=event.text)
+    elif isinstance(event, Embedded):
+        changed = replace(memory, embedding=event.embedding)
+    else:
+        changed = replace(memory, rehearsed=_once_more(memory))
+    after = (*memories[:place], changed, *memories[place + 1 :])
+    if indexes is not None:
+        indexes.follow(memories, after, (), changed)
+    return after
 
 
 def _once_more(memory: Memory) -> int:
     return min(REHEARSED_MAX, memory.rehearsed + 1)
 
 
-def _same(memories: Memories, fresh: Memory, now_s: float) -> Memory | None:
-    near = [m for m in memories if m.about == fresh.about and m.kind == fresh.kind and not is_expired(m, now_s)]
+def _same(memories: Memories, fresh: Memory, now_s: float, index: MemoryIndex | None) -> Memory | None:
+    """The memory that says the same: about the same person, of one kind, in much the same words, with the same numbers
+    in it and no denial more or less. A rumour is the same however it was told, if it began with the same memory."""
+    near = [m for m in _near(memories, fresh, index) if m.about == fresh.about and m.kind == fresh.kind]
     if not near:
         return None
-    wanted = tokens(fresh.text)
+    text, origin = fresh.text, None if fresh.trace is None else fresh.trace.origin
+    wanted = tokens(text)
+    size = len(wanted)
     for memory in near:
         known = tokens(memory.text)
-        if memory.text == fresh.text or (wanted and len(wanted & known) >= SAME_FROM * len(wanted | known)):
+        common = len(wanted & known)
+        # Most are not alike at all, and this is done for each: the cheap test first.
+        alike = common >= SAME_FROM * (size + len(known) - common) and _says_the_same(memory.text, text)
+        told = origin is not None and memory.trace is not None and memory.trace.origin == origin
+        if (alike or told) and not is_expired(memory, now_s):
             return memory
     return None
 
 
-def _to_forget(memories: Memories, fresh: Memory, now_s: float) -> tuple[int, ...] | None:
-    """The numbers to drop for the fresh one: all that are past their date, and one more where it would not fit
-    otherwise; None where everything held is more precious than it."""
+def _near(memories: Memories, fresh: Memory, index: MemoryIndex | None) -> Iterable[Memory]:
+    """The memories to compare with: all of a small mind, of a large one those with many words in common."""
+    if len(memories) <= _SCANNED_MAX or fresh.trace is not None:
+        return memories
+    alike = (INDEXES.of(memories) if index is None else index).most_alike(fresh)
+    return sorted((memory for memory, share in alike if share >= SAME_FROM), key=lambda memory: memory.no)
+
+
+def _says_the_same(held: str, fresh: str) -> bool:
+    """Whether two texts with many words in common mean the same."""
+    if held == fresh:
+        return True
+    known, wanted = tokens(held), tokens(fresh)
+    common = len(known & wanted)
+    says_more = common == min(len(known), len(wanted))
+    if not common or (common < ALIKE_FROM * len(known | wanted) and not says_more):
+        return False
+    return numbers(held) == numbers(fresh) and is_negated(held) == is_negated(fresh)
+
+
+def _to_forget(memories: Memories, fresh: Memory, now_s: float, room: int) -> tuple[int, ...] | None:
+    """The numbers to drop for the fresh one: all that are past their date, and the weakest few more where it would not
+    fit otherwise; None where everything held is more precious than it."""
     expired = tuple(memory.no for memory in memories if is_expired(memory, now_s))
     held = [memory for memory in memories if not is_expired(memory, now_s)] if expired else memories
-    theirs = [memory for memory in held if fresh.about is not None and memory.about == fresh.about]
-    if len(theirs) >= SHARE_MAX:
+    theirs: Sequence[Memory] = ()
+    if fresh.about is not None:
+        theirs = [memory for memory in held if memory.about == fresh.about]
+    if len(theirs) >= share_max(room):
         candidates: Sequence[Memory] = theirs
-    elif len(held) < MEMORIES_MAX:
+    elif len(held) < room:
         return expired
     else:
         candidates = held
     loose = [memory for memory in candidates if not is_pinned(memory, now_s)]
-    if not loose and not is_pinned(fresh, now_s):
-        return None
-    return (*expired, min(loose or candidates, key=lambda memory: _log_retention(memory, now_s)).no)
-
-
-def may_tell(memory: Memory, listener: str | None) -> bool:
-    """Whether a memory may be spoken of to this listener: what one player confided is not told to another."""
-    return memory.about is None or memory.about == listener or memory.source != "told"
+    if not loose:
+        if not is_pinned(fresh, now_s):
+            return None
+        return (*expired, min(candidates, key=lambda memory: log_retention(memory, now_s)).no)
+    weakest = nsmallest(max(1, min(LET_GO, room // LET_GO)), loose, key=lambda memory: log_retention(memory, now_s))
+    return (*expired, *(memory.no for memory in weakest))
 
 
 def recall(
@@ -214,70 +278,95 @@ def recall(
     about: str | None = None,
     *,
     listener: str | None = None,
+    embedding: Embedding | None = None,
 ) -> list[Recalled]:
     """The ``k`` memories that fit best, best first; the expired and those not for this listener are left out.
 
-    Score = 0.55 relevance + 0.15 recency + 0.15 weight + 0.15 same person. Relevance is the share of the query's
-    inverse document frequency that the memory's tokens cover (0 for a query without content words): absolute numbers,
-    nothing is normalised over the candidates, so one candidate or equal ones rank without trouble.
+    Score = 0.70 relevance + 0.10 recency + 0.10 weight + 0.07 same person + 0.03 rehearsal. Relevance is BM25 as a
+    share of what the question could get at most (0 for one without content words); words of the same meaning and
+    misspelt names count less than the words themselves. With an embedding of the question, memories that have one of
+    the same model are found by meaning too. All are absolute numbers, nothing is normalised over the candidates, so one
+    candidate or equal ones rank without trouble.
     """
-    held = [m for m in memories if not is_expired(m, now_s) and (listener is None or may_tell(m, listener))]
-    wanted = tokens(query)
-    worth = _rarity(wanted, held) if wanted else {}
-    total = sum(worth.values())
-    ranked = [(_score(m, _relevance(m, worth, total), now_s, about), m.no, m) for m in held]
-    ranked.sort(reverse=True)
-    return [
-        Recalled(
-            memory,
-            score,
-            _relevance(memory, worth, total),
-            recency(memory, now_s),
-            memory.weight / 100,
-            _person(memory, about),
+    question = Question(text=query, now_s=now_s, k=k, about=about, listener=listener, embedding=embedding)
+    return INDEXES.of(memories).recall(question)
+
+
+class MemoryStore:
+    """A mind's memory by itself: the same functions the people of a world use, behind two methods.
+
+    Owns its memories and their index. ``room``: how many it holds; ``let_go`` is what it had no room for since somebody
+    last emptied that list (at most ROOM_MAX, the oldest go first). Times are Unix seconds and must not run backwards
+    for what is remembered.
+    """
+
+    def __init__(self, room: int = ROOM_MAX, memories: Memories = ()) -> None:
+        self.room = room
+        self.memories = memories
+        self.let_go: list[Memory] = []
+        self._index = MemoryIndex(memories)
+        self._next_no = 1 + max((memory.no for memory in memories), default=0)
+
+    def __len__(self) -> int:
+        return len(self.memories)
+
+    def remember(  # noqa: PLR0913 - each is a part of a memory
+        self,
+        text: str,
+        at: float,
+        weight: int = 50,
+        kind: MemoryKind = "note",
+        source: Source = "witnessed",
+        audience: str = "",
+        *,
+        about: str | None = None,
+        expires_s: float | None = None,
+        due_s: float | None = None,
+        embedding: Embedding | None = None,
+    ) -> int | None:
+        """Keep what happened at ``at``; returns the number it is kept under (an old one where it happened again), or
+        None where it is too slight to be kept."""
+        fresh = Memory(
+            self._next_no,
+            kind,
+            text,
+            weight,
+            about,
+            source,
+            at,
+            expires_s,
+            audience=audience,
+            due_s=due_s,
+            embedding=embedding,
         )
-        for score, _, memory in ranked[:k]
-    ]
+        return self.take(fresh, at)
 
+    def take(self, fresh: Memory, now_s: float) -> int | None:
+        """``remember`` for a memory that is made already; it gets the next number."""
+        event = learn(self.memories, replace(fresh, no=self._next_no), now_s, self.room, self._index)
+        if event is None:
+            return None
+        self.let_go = [*self.let_go, *left_by(self.memories, event, now_s)][-ROOM_MAX:]
+        self.memories = fold(self.memories, event, None)
+        if isinstance(event, Reinforced):
+            self._index.replace(next(memory for memory in self.memories if memory.no == event.no))
+            return event.no
+        for no in event.forgot:
+            self._index.remove(no)
+        self._index.add(event.memory)
+        self._next_no += 1
+        return event.memory.no
 
-def _rarity(wanted: frozenset[str], held: Sequence[Memory]) -> dict[str, float]:
-    """Inverse document frequency of the wanted tokens, ``ln(1 + n / (1 + count))``."""
-    counts = Counter(token for memory in held for token in wanted & tokens(memory.text))
-    return {token: math.log(1 + (1 + len(held)) / (1 + counts[token])) for token in sorted(wanted)}
-
-
-def _relevance(memory: Memory, worth: dict[str, float], total: float) -> float:
-    if not worth:
-        return 0.0
-    common = worth.keys() & tokens(memory.text)
-    return sum([value for token, value in worth.items() if token in common]) / total if common else 0.0
-
-
-def _person(memory: Memory, about: str | None) -> float:
-    return 1.0 if about is not None and memory.about == about else 0.0
-
-
-def _score(memory: Memory, relevance: float, now_s: float, about: str | None) -> float:
-    return (
-        _RELEVANCE * relevance
-        + _RECENCY * recency(memory, now_s)
-        + _WEIGHT * memory.weight / 100
-        + _PERSON * _person(memory, about)
-    )
-
-
-def shown(memory: Memory, now_s: float) -> dict[str, Any]:
-    """A memory as a read shows it."""
-    return {
-        "no": memory.no,
-        "kind": memory.kind,
-        "text": memory.text,
-        "weight": memory.weight,
-        "about": memory.about,
-        "source": memory.source,
-        "created_s": memory.created_s,
-        "expires_s": memory.expires_s,
-        "rehearsed": memory.rehearsed,
-        "again_s": memory.again_s,
-        "retention": round(retention(memory, now_s), 4),
-    }
+    def recall(
+        self,
+        query: str,
+        at: float,
+        k: int = 5,
+        *,
+        about: str | None = None,
+        listener: str | None = None,
+        embedding: Embedding | None = None,
+    ) -> list[Recalled]:
+        """The ``k`` best answers to a query, best first, with the parts of their scores; see ``recall`` above."""
+        question = Question(text=query, now_s=at, k=k, about=about, listener=listener, embedding=embedding)
+        return self._index.recall(question)

@@ -6,12 +6,13 @@ missions come from the world's templates only. Whoever acts is ``turn.by``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import log10
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain import npc_memory
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import (
     HOSTILE_AT,
@@ -22,17 +23,27 @@ from ganggpt.domain.feeling import (
     swayed,
 )
 from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id, name_of
-from ganggpt.domain.intent import salience
+from ganggpt.domain.intent import pledge, salience
 from ganggpt.domain.letters import Offer
-from ganggpt.domain.memory import SALIENCE_MIN, Memory, MemoryKind, Remembered, Source, learn, shown
+from ganggpt.domain.memory import SALIENCE_MIN, Memory, shown
+from ganggpt.domain.notebook import Notebook
 from ganggpt.domain.npc_commands import AskForWork, Give, Observe, Remember, Spawn, Talk, Threaten
+from ganggpt.domain.npc_memory import (
+    ask_tail,
+    make_room_for_talk,
+    notebook_of,
+    plan_mull,
+    plan_thought,
+    rumour_by,
+    to_tail,
+)
+from ganggpt.domain.npc_speech import place_of, uttered
 from ganggpt.domain.npc_state import (
     WORK_COOLDOWN_S,
     Noticed,
     Npc,
     NpcEvent,
     Spawned,
-    Spoke,
     Standing,
     Swayed,
     WorkOffer,
@@ -43,8 +54,9 @@ from ganggpt.domain.npc_state import (
     one_too_many,
     standing_now,
 )
-from ganggpt.domain.speech import STRANGER, Brief, cited, quoted
-from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
+from ganggpt.domain.rumour import TELL_FROM, has_neighbours
+from ganggpt.domain.speech import STRANGER, quoted
+from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
 from ganggpt.domain.words import tokens, valence, with_article
 from ganggpt.domain.world import NpcSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
@@ -66,7 +78,8 @@ __all__ = [
 
 TALK_REACH: Final = 40.0
 """Words alone bring a standing no further than this from 0, either way."""
-_DAY_S: Final = 86_400.0
+SHOWN_MAX: Final = 256
+"""Memories a read shows: the newest."""
 _THREAT_FLOOR: Final = -70.0
 
 
@@ -98,6 +111,7 @@ def _spawn(command: Spawn, turn: Turn) -> Decision:
         backstory=command.backstory,
         likes=tuple(command.likes),
         missions=tuple(command.missions),
+        room=command.room,
     )
     mood = mood_at_rest(sheet.traits)
     return Decision((Spawned(sheet, mood, turn.now_s),), {"spawned": turn.actor, "mood": mood_label(mood)})
@@ -114,21 +128,33 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
         return Decision((Noticed(now_s, clamped(mood + 0.5 * tone)),), _NOTICED)
     by = turn.by if turn.by.startswith("player:") else None
     about = command.about if command.about is not None else by
-    hearsay = by is not None and about != by
     mood = clamped(mood + tone * weight / 20)
     events: list[Event] = [Noticed(now_s, mood)]
-    if about is not None and tone and not hearsay:
-        before = standing_now(state, about, now_s)
-        moved = swayed(before.sway, tone * weight / 25)
-        after = replace(before, value=clamped(before.value + moved), sway=before.sway + moved)
-        events.append(Swayed(about, after, mood, "seen", one_too_many(state, about, now_s)))
-    kind: MemoryKind = "rumour" if hearsay else "seen"
-    source: Source = "rumour" if hearsay else "witnessed"
     what = command.what
     if about is not None and what[0].islower():
         what = f"{_who(standing_now(state, about, now_s).name)} {what}"
-    no = _keep(events, state, Memory(state.next_no, kind, what, weight, about, source, now_s))
-    return Decision(tuple(events), {"noticed": True, "memory": no})
+    if by is not None and about != by:
+        trace, dies_s = rumour_by(by, state.next_no, turn, weight)
+        fresh = Memory(0, "rumour", what, weight, about, "rumour", now_s, dies_s, trace=trace)
+    else:
+        fresh = Memory(0, "seen", what, weight, about, "witnessed", now_s)
+        if about is not None and tone:
+            before = standing_now(state, about, now_s)
+            moved = swayed(before.sway, tone * weight / 25)
+            after = replace(before, value=clamped(before.value + moved), sway=before.sway + moved)
+            events.append(Swayed(about, after, mood, "seen", one_too_many(state, about, now_s)))
+    notes = notebook_of(state, turn)
+    no = notes.keep(fresh)
+    planned, reminders = _gossip(state, turn, weight)
+    reply = {"noticed": True, "memory": no}
+    return Decision((*events, *notes.events, *planned), reply, to_tail(state, notes, turn), (), reminders)
+
+
+def _gossip(state: Npc, turn: Turn, weight: int) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
+    """A quiet moment to tell somebody, where this is news and there is somebody."""
+    if weight < TELL_FROM or not has_neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction):
+        return (), ()
+    return plan_mull(state, turn)
 
 
 def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
@@ -143,15 +169,30 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     sheet = state.sheet
     speaker = Speaker(state.memories, state.cited, value, sheet.faction, bool(sheet.missions))
     found = answer(speaker, command.text, absent_s, turn)
-    events: list[Event] = []
+    notes = notebook_of(state, turn)
+    ended = make_room_for_talk(state, notes, player, turn)
     weight = salience(command.text)
     if weight >= SALIENCE_MIN:
         fact = f"{_who(name)} told me: {quoted(command.text)}"
-        _keep(events, state, Memory(state.next_no, "talk", fact, weight, player, "told", now_s))
+        notes.keep(_heard(fact, command.text, weight, player, now_s))
     elif before.talks == 0:
-        fact = f"{_who(name)} first spoke to me in {_place(state, turn)}"
-        _keep(events, state, Memory(state.next_no, "met", fact, 20, player, "witnessed", now_s))
-    return _said(state, turn, found, _swayed(state, turn, after, mood, "talk"), heard=command.text, events=events)
+        fact = f"{_who(name)} first spoke to me in {place_of(state, turn)}"
+        notes.keep(Memory(0, "met", fact, 20, player, "witnessed", now_s))
+    asked, questions = ask_tail(state, found, turn)
+    met = _swayed(state, turn, after, mood, "talk")
+    said = _said(state, turn, found, met, heard=command.text, notes=notes)
+    planned, reminders = plan_thought(state, player, turn)
+    events = (*said.events, *ended, *asked, *planned)
+    return Decision(events, said.reply, (*said.messages, *questions), (), reminders)
+
+
+def _heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
+    """What somebody said as a memory: a promise and a debt are kept in mind until they are due."""
+    bound = pledge(text)
+    if bound is None:
+        return Memory(0, "talk", fact, weight, player, "told", now_s)
+    kind, in_s = bound
+    return Memory(0, kind, fact, weight, player, "told", now_s, due_s=now_s + in_s)
 
 
 def _give(state: Npc, command: Give, turn: Turn) -> Decision:
@@ -166,15 +207,14 @@ def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     value = clamped(before.value + gain)
     after = replace(before, value=value, given=before.given + worth, name=name)
     mood = clamped(mood_now(state, now_s) + 1.5 * gain)
-    events: list[Event] = []
+    notes = notebook_of(state, turn)
     weight = min(90, 25 + int(10 * log10(1 + command.value)) + (10 if liked else 0))
     item = with_article(command.item)
     fact = f"{_who(name)} gave me {item}"
-    _keep(events, state, Memory(state.next_no, "gift", fact, weight, player, "witnessed", now_s))
+    notes.keep(Memory(0, "gift", fact, weight, player, "witnessed", now_s))
     found = Answer("delight" if liked or gain >= 8 else "thank", facts={"item": item})
-    return _said(
-        state, turn, found, _swayed(state, turn, after, mood, f"gift: {command.item} ({command.value})"), events=events
-    )
+    met = _swayed(state, turn, after, mood, f"gift: {command.item} ({command.value})")
+    return _said(state, turn, found, met, notes=notes)
 
 
 def _threaten(state: Npc, command: Threaten, turn: Turn) -> Decision:
@@ -190,14 +230,16 @@ def _threaten(state: Npc, command: Threaten, turn: Turn) -> Decision:
     sinks = (0.2 if command.armed else 0.12) * (1.5 - courage / 100 if afraid else 0.5 + temper / 100)
     if mood > _THREAT_FLOOR:
         mood += (_THREAT_FLOOR - mood) * sinks
-    events: list[Event] = []
     fact = f"{_who(name)} threatened me" + (" with a weapon in hand" if command.armed else "")
     if command.text.strip():
         fact += f": {quoted(command.text)}"
     weight = 80 if command.armed else 60
-    _keep(events, state, Memory(state.next_no, "threat", fact, weight, player, "witnessed", now_s))
+    notes = notebook_of(state, turn)
+    notes.keep(Memory(0, "threat", fact, weight, player, "witnessed", now_s))
     found = Answer("afraid" if afraid else "defiant")
-    return _said(state, turn, found, _swayed(state, turn, after, mood, "threat"), heard=command.text, events=events)
+    said = _said(state, turn, found, _swayed(state, turn, after, mood, "threat"), heard=command.text, notes=notes)
+    planned, reminders = _gossip(state, turn, weight)
+    return Decision((*said.events, *planned), said.reply, said.messages, (), reminders)
 
 
 def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
@@ -212,36 +254,18 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
     offer, is_new = _offer_for(state, player, templates, turn)
     template = turn.world.missions[offer.template]
     facts = {"title": template.title, "reward": f"${template.reward:,}", "task": template.description}
-    events: list[Event] = []
+    events: tuple[Event, ...] = ()
     messages: tuple[Message, ...] = ()
+    notes = notebook_of(state, turn)
     if is_new:
-        events.append(WorkOffered(player, offer.mission, offer.template, now_s))
+        events = (WorkOffered(player, offer.mission, offer.template, now_s),)
         messages = (Message(ActorId(offer.mission), Offer(offer.template, turn.actor, player)),)
         fact = f'{_who(after.name)} asked me for work, and I offered "{template.title}"'
-        _keep(events, state, Memory(state.next_no, "work", fact, 25, player, "witnessed", now_s))
+        notes.keep(Memory(0, "work", fact, 25, player, "witnessed", now_s))
     found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
-    decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), events=events)
+    decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), notes=notes)
     offered = {"mission": offer.mission, "template": template.id, "title": template.title, "reward": template.reward}
-    return Decision(decision.events, {**decision.reply, **offered}, messages)
-
-
-def _remember(state: Npc, command: Remember, turn: Turn) -> Decision:
-    events: list[Event] = []
-    no = _keep(
-        events,
-        state,
-        Memory(
-            state.next_no,
-            command.kind,
-            command.text,
-            command.weight,
-            command.about,
-            command.source,
-            turn.now_s,
-            command.expires_s,
-        ),
-    )
-    return Decision(tuple(events), {"memory": no})
+    return Decision((*decision.events, *events), {**decision.reply, **offered}, (*messages, *decision.messages))
 
 
 def _offer_for(state: Npc, player: str, templates: list[str], turn: Turn) -> tuple[WorkOffer, bool]:
@@ -258,51 +282,13 @@ def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str)
 
 
 def _said(
-    state: Npc, turn: Turn, found: Answer, met: Swayed, *, heard: str = "", events: Sequence[Event] = ()
+    state: Npc, turn: Turn, found: Answer, met: Swayed, *, heard: str = "", notes: Notebook | None = None
 ) -> Decision:
     """Put an answer into words, and everything that follows from the encounter into one decision."""
-    memory, label = found.memory, standing_label(met.standing.value)
-    brief = Brief(
-        speaker=state.sheet.name,
-        role=state.sheet.role,
-        style=state.sheet.style,
-        act=found.act,
-        mood=mood_label(met.mood),
-        standing=label,
-        listener=met.standing.name,
-        heard=heard,
-        memory=None if memory is None else cited(memory, turn.now_s, turn.by),
-        politics=found.politics,
-        place=_place(state, turn),
-        backstory=state.sheet.backstory,
-        facts=found.facts,
-        avoid=state.openers,
-    )
-    said = turn.mind.say(brief, turn.dice)
-    no = None if memory is None else memory.no
-    reply = {
-        "say": said,
-        "act": found.act,
-        "mood": brief.mood,
-        "standing": round(met.standing.value),
-        "standing_label": label,
-        "cites": no,
-    }
-    return Decision((met, Spoke(turn.by, found.act, heard, said, no, turn.now_s), *events), reply)
-
-
-def _keep(events: list[Event], state: Npc, fresh: Memory) -> int | None:
-    """Add what becomes of a fresh memory to the events; returns the number under which it is kept, if it is.
-
-    What weighs little is let go after a while: weight under 30 after 14 days, under 60 after 60 days.
-    """
-    if fresh.expires_s is None and fresh.weight < 60:
-        fresh = replace(fresh, expires_s=fresh.created_s + (14 if fresh.weight < 30 else 60) * _DAY_S)
-    event = learn(state.memories, fresh, fresh.created_s)
-    if event is None:
-        return None
-    events.append(event)
-    return event.memory.no if isinstance(event, Remembered) else event.no
+    spoke, reply = uttered(state, turn, turn.by, found, met.standing, met.mood, heard)
+    if notes is None:
+        return Decision((met, spoke), reply)
+    return Decision((met, spoke, *notes.events), reply, to_tail(state, notes, turn))
 
 
 def _player(turn: Turn) -> str:
@@ -320,11 +306,6 @@ def _within_reach(value: float, moved: float) -> float:
 
 def _who(name: str) -> str:
     return name or STRANGER
-
-
-def _place(state: Npc, turn: Turn) -> str:
-    district = turn.world.districts.get(state.sheet.home)
-    return district.name if district is not None else state.sheet.home
 
 
 def view(state: Npc, now_s: float) -> dict[str, Any]:
@@ -354,7 +335,8 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
             }
             for player, now in standings
         ],
-        "memories": [shown(memory, now_s) for memory in state.memories],
+        "memories": [shown(memory, now_s) for memory in state.memories[-SHOWN_MAX:]],
+        "let_go": state.let_go,
         "noticed": state.noticed,
         "work": [{"player": player, "mission": o.mission, "template": o.template} for player, o in state.work.items()],
     }
@@ -366,7 +348,7 @@ _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     Give: _give,
     Threaten: _threaten,
     AskForWork: _ask_for_work,
-    Remember: _remember,
+    **npc_memory.RULES,
 }
 
 _COMMANDS: Final[tuple[type[Command], ...]] = (Spawn, *_RULES)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Len
 
 from ganggpt.domain.fields import (
+    ActorRef,
+    ActorRefs8,
+    MemoryNo,
+    MemoryRoom,
     Money,
     Name50,
     Name100,
@@ -16,11 +22,13 @@ from ganggpt.domain.fields import (
     PlayerRef,
     Slug,
     Slugs16,
+    Text100,
+    Text240,
     Text500,
     Traits,
     UnixSeconds,
 )
-from ganggpt.domain.memory import MemoryKind, Source
+from ganggpt.domain.memory import Embedding, Memory, MemoryKind, Source
 from ganggpt.domain.turn import Command
 
 
@@ -37,6 +45,7 @@ class Spawn(Command):
     backstory: OptionalText1000 = ""
     likes: Names16 = ()
     missions: Slugs16 = ()
+    room: MemoryRoom = 64
     creates: ClassVar[bool] = True
 
 
@@ -84,7 +93,8 @@ class AskForWork(Command):
 
 @dataclass(frozen=True, slots=True)
 class Remember(Command):
-    """Another actor tells the NPC something to keep."""
+    """Another actor tells the NPC something to keep. ``audience``: who may hear it ("*" everybody, "" by its source);
+    ``due_s``: until when a promise or a debt is kept in mind."""
 
     text: Text500
     kind: MemoryKind = "note"
@@ -92,4 +102,77 @@ class Remember(Command):
     about: PlayerRef | None = None
     source: Source = "told"
     expires_s: UnixSeconds | None = None
+    audience: Name100 | None = None
+    due_s: UnixSeconds | None = None
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hear(Command):
+    """Another NPC tells a rumour: where it began, through whom it came, when it was born and when it dies."""
+
+    text: Text240
+    weight: Percent
+    about: PlayerRef | None
+    origin: Text100
+    chain: ActorRefs8
+    born_s: UnixSeconds
+    expires_s: UnixSeconds
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mull(Command):
+    """To oneself, in a quiet moment: put talks that are over into a memory, think, and tell somebody the news."""
+
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Condense(Command):
+    """Better words for the summary of a talk, from a model. Only the words count: weight and dates stay the rules'."""
+
+    no: MemoryNo
+    text: Text240
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Embed(Command):
+    """What a memory means, from a model (see ``embedding.embedding_of``)."""
+
+    no: MemoryNo
+    embedding: Embedding
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class KeepInTail(Command):
+    """To the tail: keep what the mind had no room for. ``held``: how many it let go of in its life."""
+
+    memories: Annotated[tuple[Memory, ...], Len(1, 512)]
+    held: MemoryNo
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class AskTail(Command):
+    """To the tail: what was it that I no longer have in mind? It answers with ``Recollect``."""
+
+    query: Text500
+    listener: ActorRef
+    asked_s: UnixSeconds
+    held: MemoryNo
+    embedding: Embedding | None = None
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Recollect(Command):
+    """From the tail: what fits the question, best first, each with how well (0..1)."""
+
+    query: Text500
+    listener: ActorRef
+    asked_s: UnixSeconds
+    found: Annotated[tuple[tuple[Memory, float], ...], Len(0, 8)]
     internal: ClassVar[bool] = True

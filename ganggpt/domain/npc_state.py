@@ -10,8 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.domain import memory
+from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import MOOD_HALF_LIFE_S, STANDING_HALF_LIFE_S, clamped, drained, faded, mood_at_rest
-from ganggpt.domain.memory import Memories, Reinforced, Remembered
+from ganggpt.domain.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded
 from ganggpt.domain.speech import with_opener
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import NpcSheet
@@ -50,7 +51,12 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Npc(Struct, frozen=True, gc=False, array_like=True):
-    """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia."""
+    """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia.
+
+    ``talks``: those that go on, by player. ``mull_s``: when it will next have a quiet moment (0: nothing to mull over).
+    ``let_go``: memories it had no room for in its life. ``told``: how often it told which memory on. ``gathered``:
+    weight of what it learned since it last thought about it. ``asked_s``: when it last asked the tail.
+    """
 
     sheet: NpcSheet
     born_s: float
@@ -63,6 +69,12 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     cited: tuple[int, ...] = ()
     work: Mapping[str, WorkOffer] = {}
     noticed: int = 0
+    talks: Mapping[str, Conversation] = {}
+    mull_s: float = 0.0
+    let_go: int = 0
+    told: Mapping[int, int] = {}
+    gathered: int = 0
+    asked_s: float = 0.0
 
 
 class Spawned(Event, frozen=True):
@@ -110,7 +122,61 @@ class WorkOffered(Event, frozen=True):
     at_s: float
 
 
-NpcEvent = Spawned | Noticed | Swayed | Spoke | WorkOffered | Remembered | Reinforced
+class MullPlanned(Event, frozen=True):
+    """There will be a quiet moment then; 0: none is needed."""
+
+    due_s: float
+
+
+class TalkEnded(Event, frozen=True):
+    """A talk is over. ``no``: the memory it left, if any."""
+
+    player: str
+    no: int | None
+    at_s: float
+
+
+class RumourTold(Event, frozen=True):
+    """The memory ``no`` was told on to another NPC, in these words."""
+
+    no: int
+    to: str
+    text: str
+    at_s: float
+
+
+class Pondered(Event, frozen=True):
+    """The NPC drew its own conclusion ``no`` from these memories."""
+
+    no: int | None
+    evidence: tuple[int, ...]
+    at_s: float
+
+
+class TailAsked(Event, frozen=True):
+    """The NPC tries to remember something it no longer has in mind."""
+
+    player: str
+    query: str
+    at_s: float
+
+
+NpcEvent = (
+    Spawned
+    | Noticed
+    | Swayed
+    | Spoke
+    | WorkOffered
+    | Remembered
+    | Reinforced
+    | Reworded
+    | Embedded
+    | MullPlanned
+    | TalkEnded
+    | RumourTold
+    | Pondered
+    | TailAsked
+)
 
 
 def mood_now(state: Npc, now_s: float) -> float:
@@ -176,10 +242,16 @@ def _swayed(state: Npc, event: Swayed) -> Npc:
 
 def _spoke(state: Npc, event: Spoke) -> Npc:
     openers = with_opener(state.openers, event.said)
+    talks = state.talks
+    if event.heard:
+        talks = {**talks, event.player: carried_on(talks.get(event.player), event.heard, event.said, event.at_s)}
+        if len(talks) > TALKS_MAX:
+            del talks[min(talks, key=lambda player: (talks[player].at_s, player))]
     if event.cites is None:
-        return replace(state, openers=openers)
+        return replace(state, openers=openers, talks=talks)
     cited = (*state.cited, event.cites)[-CITED_MAX:]
-    return replace(state, openers=openers, cited=cited, memories=memory.told(state.memories, event.cites))
+    memories = memory.told(state.memories, event.cites)
+    return replace(state, openers=openers, cited=cited, memories=memories, talks=talks)
 
 
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
@@ -189,11 +261,44 @@ def _work_offered(state: Npc, event: WorkOffered) -> Npc:
     return replace(state, work=work)
 
 
-def _learned(state: Npc, event: Remembered | Reinforced) -> Npc:
+def _learned(state: Npc, event: MemoryEvent) -> Npc:
     memories = memory.fold(state.memories, event)
     if isinstance(event, Remembered):
-        return replace(state, memories=memories, next_no=event.memory.no + 1)
+        fresh, gone = event.memory, event.forgot
+        told = {no: times for no, times in state.told.items() if no not in gone} if gone and state.told else state.told
+        return replace(
+            state,
+            memories=memories,
+            next_no=fresh.no + 1,
+            let_go=state.let_go + len(gone),
+            gathered=state.gathered + fresh.weight,
+            told=told,
+        )
+    if isinstance(event, Reinforced):
+        return replace(state, memories=memories, gathered=state.gathered + event.weight // 4)
     return replace(state, memories=memories)
+
+
+def _mull_planned(state: Npc, event: MullPlanned) -> Npc:
+    return replace(state, mull_s=event.due_s)
+
+
+def _talk_ended(state: Npc, event: TalkEnded) -> Npc:
+    return replace(state, talks={player: talk for player, talk in state.talks.items() if player != event.player})
+
+
+def _rumour_told(state: Npc, event: RumourTold) -> Npc:
+    held = {held.no for held in state.memories}
+    told = {no: times for no, times in state.told.items() if no in held}
+    return replace(state, told={**told, event.no: told.get(event.no, 0) + 1})
+
+
+def _pondered(state: Npc, _: Pondered) -> Npc:
+    return replace(state, gathered=0)
+
+
+def _tail_asked(state: Npc, event: TailAsked) -> Npc:
+    return replace(state, asked_s=event.at_s)
 
 
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
@@ -204,6 +309,13 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     WorkOffered: _work_offered,
     Remembered: _learned,
     Reinforced: _learned,
+    Reworded: _learned,
+    Embedded: _learned,
+    MullPlanned: _mull_planned,
+    TalkEnded: _talk_ended,
+    RumourTold: _rumour_told,
+    Pondered: _pondered,
+    TailAsked: _tail_asked,
 }
 
 

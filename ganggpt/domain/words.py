@@ -7,12 +7,18 @@ anything of value. Only whole words count, and negation does: an ambassador is n
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Final
 
+import Stemmer
+
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_NUMBER: Final = re.compile(r"\d+")
 _NEGATION_REACH: Final = 3
 VALENCE_MAX: Final = 3
+NAME_LENGTH_MIN: Final = 4
+"""Letters from which on a name can be told from another one although it is misspelt."""
 
 
 def _set(text: str) -> frozenset[str]:
@@ -48,8 +54,8 @@ _NEGATIONS: Final = _set(
 )
 _STOP_WORDS: Final = _set(
     """
-    a about again ain't all am an and any anything are as at back be been but by came can could did do does don't
-    ever for from get got had
+    a about again ain't all am an and any anybody anyone anything are as at back be been but by came can could did do
+    does don't ever for from get got had
     happen happened happening has have he heard her here him his how i i'm i've if in into is it it's its just
     know last like me mean my no not of off on or our out over please recall remember said say she so some something
     still than that that's the their them then there they think this those to too up us was we well were
@@ -60,9 +66,21 @@ _IRREGULAR: Final = _pairs(
     """
     gave=give given=give stole=steal stolen=steal shot=shoot met=meet took=take taken=take brought=bring bought=buy
     sold=sell fought=fight ran=run saw=see seen=see drove=drive driven=drive lost=lose paid=pay broke=break went=go
-    told=tell said=say men=man women=woman knives=knife spoke=speak threw=throw hid=hide
+    broken=break told=tell said=say men=man women=woman knives=knife spoke=speak spoken=speak threw=throw thrown=throw
+    hid=hide hidden=hide knew=know known=know wrote=write written=write kept=keep left=leave held=hold led=lead
+    sent=send slept=sleep spent=spend stood=stand taught=teach thought=think understood=understand wore=wear worn=wear
+    won=win bit=bite bitten=bite blew=blow blown=blow built=build caught=catch chose=choose chosen=choose
+    dug=dig drew=draw drawn=draw drank=drink drunk=drink fell=fall fallen=fall felt=feel fled=flee flew=fly
+    forgot=forget forgotten=forget froze=freeze frozen=freeze grew=grow grown=grow hung=hang heard=hear laid=lay
+    lent=lend lit=light made=make meant=mean rode=ride ridden=ride rang=ring rose=rise risen=rise sang=sing sank=sink
+    swore=swear sworn=swear swam=swim stuck=stick struck=strike tore=tear torn=tear woke=wake woken=wake wives=wife
+    children=child people=person feet=foot teeth=tooth thieves=thief bled=bleed burnt=burn crept=creep dealt=deal
+    swept=sweep wound=wind
     """
 )
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]{2,}")
+"""Runs of a script that is written without spaces between words."""
+_snowball: Final = Stemmer.Stemmer("english")
 
 
 def words_of(text: str) -> list[str]:
@@ -70,35 +88,65 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.replace("\u2019", "'").lower())
 
 
+@lru_cache(maxsize=16384)
 def stem(word: str) -> str:
-    """A light stem: enough that rob, robs, robbed and robbing meet; not a linguist's."""
-    word = _IRREGULAR.get(word, word)
-    word = word.removesuffix("'s")
-    if len(word) <= 3:
-        return word
-    if word.endswith("ies"):
-        word = word[:-3] + "y"
-    elif word.endswith("ing") and len(word) > 5:
-        word = _undoubled(word[:-3])
-    elif word.endswith("ed") and len(word) > 4:
-        word = _undoubled(word[:-2])
-    elif word.endswith("es") and len(word) > 4:
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+    """The stem of a word in lower case: rob, robs, robbed and robbing meet, and so do take and took.
+
+    Snowball's English stemmer (Porter 2) behind a list of irregular forms. A word of another language comes back
+    whole or with an ending less, the same each time, so that it is still found in the form it was written in.
+    """
+    found: str = _snowball.stemWord(_IRREGULAR.get(word, word).removesuffix("'s"))
+    return found
 
 
-def _undoubled(word: str) -> str:
-    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
-        return word[:-1]
-    return word
+def folded(text: str) -> str:
+    """A text without the marks on its letters: José and Jose are one."""
+    if text.isascii():
+        return text
+    bare = "".join(mark for mark in unicodedata.normalize("NFKD", text) if unicodedata.category(mark) != "Mn")
+    return unicodedata.normalize("NFC", bare)
+
+
+def terms(text: str) -> tuple[str, ...]:
+    """The stems of a text's content words, each once, in the order in which they come.
+
+    What is written without spaces becomes overlapping pairs of letters (東京駅 → 東京, 京駅).
+    """
+    return terms_and_names(text)[0]
+
+
+def terms_and_names(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``terms``, and those of them that may be names: of NAME_LENGTH_MIN letters and more, and written large."""
+    found: dict[str, None] = {}
+    names: dict[str, None] = {}
+    for written in _WORD.findall(folded(text).replace("\u2019", "'")):
+        word = written.lower()
+        if word in _STOP_WORDS:
+            continue
+        if not word.isascii() and (runs := _UNSPACED.findall(word)):
+            found.update((run[at : at + 2], None) for run in runs for at in range(len(run) - 1))
+            continue
+        term = stem(word)
+        found[term] = None
+        if written != word and len(term) >= NAME_LENGTH_MIN and written[0].isupper():
+            names[term] = None
+    return tuple(found), tuple(names)
 
 
 @lru_cache(maxsize=4096)
 def tokens(text: str) -> frozenset[str]:
-    """The stems of a text's content words. Kept for the most recent texts, because recall asks for the same ones."""
-    return frozenset(stem(word) for word in words_of(text) if word not in _STOP_WORDS)
+    """``terms`` as a set. Kept for the most recent texts, because the same ones are asked for again."""
+    return frozenset(terms(text))
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers in a text, in order."""
+    return _NUMBER.findall(text)
+
+
+def is_negated(text: str) -> bool:
+    """Whether a text denies something."""
+    return not _NEGATIONS.isdisjoint(words_of(text))
 
 
 def valence(text: str) -> int:

@@ -75,7 +75,8 @@ class FactionSheet(Struct, frozen=True, kw_only=True):
 
 
 class NpcSheet(Struct, frozen=True, kw_only=True):
-    """A named person as they start. Traits (friendliness, temper, greed, courage) 0..100; ``style`` is a voice."""
+    """A named person as they start. Traits (friendliness, temper, greed, courage) 0..100; ``style`` is a voice;
+    ``room``: how many memories they hold at hand, before the weakest go to the tail."""
 
     id: str
     name: str
@@ -87,6 +88,7 @@ class NpcSheet(Struct, frozen=True, kw_only=True):
     backstory: str
     likes: tuple[str, ...] = ()
     missions: tuple[str, ...] = ()
+    room: int = 64
 
 
 class ObjectiveSheet(Struct, frozen=True, kw_only=True):

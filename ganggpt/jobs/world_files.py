@@ -192,6 +192,8 @@ def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
     for key in ("likes", "missions", "impact", "frictions"):
         if plain.get(key) in ((), [], {}):
             del plain[key]
+    if plain.get("room") == NpcRow.model_fields["room"].default:
+        del plain["room"]
     if "objectives" in plain:
         plain["objectives"] = [
             {key: value for key, value in objective.items() if (key, value) not in (("count", 1), ("district", None))}

@@ -124,7 +124,7 @@ class NpcTraits(_Row):
 
 
 class NpcRow(_Row):
-    """A named person as they start; ``faction`` is null for people of no faction."""
+    """A named person as they start; ``faction`` is null for people of no faction. ``room``: memories at hand."""
 
     name: Name50
     role: Name50
@@ -135,6 +135,7 @@ class NpcRow(_Row):
     backstory: Text1000
     likes: Annotated[tuple[Name50, ...], Len(0, 16)] = ()
     missions: Annotated[tuple[Id, ...], Len(0, 16)] = ()
+    room: Annotated[int, Ge(16), Le(5000)] = 64
 
 
 class ObjectiveRow(_Row):

@@ -33,7 +33,7 @@ _MISSIONS: Final = _differences(MISSIONS, "id")
 _COMPANIONS: Final = _differences(COMPANIONS, "id")
 # Anti-joined and not compared with an array, which a plan for any parameters compares one by one.
 _TOO_MANY: Final = """
-SELECT DISTINCT npc_id FROM npc_memories m WHERE npc_id IN (SELECT unnest($1::text[]))
+SELECT DISTINCT npc_id FROM npc_memories m WHERE npc_id IN (SELECT unnest($1::text[])) AND terms IS NULL
   AND NOT EXISTS (SELECT FROM unnest($2::uuid[]) k (id) WHERE k.id = m.id)
 """
 # A name or an address that somebody else held got a form of its own; an address nobody gave was left as it was.

@@ -40,7 +40,7 @@ WHERE epoch = $1 AND NOT EXISTS (SELECT 1 FROM shards WHERE shards.epoch = $1 AN
 """
 # Players go in statements of their own before all else, in the order of ids: rows of other tables point at them
 # from many hosts, and a transaction that held some of them while it waited for others would meet its like halfway.
-_PLACEHOLDERS: Final = """
+PLACEHOLDERS: Final = """
 WITH live AS MATERIALIZED (SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE)
 INSERT INTO players (id, username, email, actor)
 SELECT p.id, 'player-' || p.id, p.id || '@players.invalid', p.actor
@@ -78,10 +78,13 @@ ON CONFLICT (id) DO UPDATE SET username = excluded.username,
   cash = excluded.cash, standing = excluded.standing, active_missions = excluded.active_missions,
   updated_at = clock_timestamp()
 """
-_RENEWED: Final = "DELETE FROM npc_memories WHERE npc_id = ANY($1::text[]) AND NOT id = ANY($2::uuid[])"
+# What has terms is in the tail (see ``tail``): the mind let it go for want of room, and no flush touches it any more.
+_RENEWED: Final = """
+DELETE FROM npc_memories WHERE npc_id = ANY($1::text[]) AND NOT id = ANY($2::uuid[]) AND terms IS NULL
+"""
 _FORGOTTEN: Final = """
 DELETE FROM npc_memories m USING unnest($1::uuid[], $2::float8[]) AS d (id, created_s)
-WHERE m.id = d.id AND m.created_at = to_timestamp(d.created_s)
+WHERE m.id = d.id AND m.created_at = to_timestamp(d.created_s) AND m.terms IS NULL
 """
 MEMORIES: Final = """
 INSERT INTO npc_memories (id, npc_id, player_id, memory_type, content, emotional_weight, created_at, expires_at)
@@ -90,6 +93,7 @@ FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::int[
   AS g (id, npc_id, player_id, memory_type, content, weight, created_s, expires_s)
 ON CONFLICT (id, created_at) DO UPDATE SET player_id = excluded.player_id, memory_type = excluded.memory_type,
   content = excluded.content, emotional_weight = excluded.emotional_weight, expires_at = excluded.expires_at
+WHERE npc_memories.terms IS NULL
 """
 RELATIONS: Final = """
 INSERT INTO faction_relationships (faction_a, faction_b, relationship_type, strength, last_updated, cause)
@@ -215,7 +219,7 @@ class PostgresFlush:
     async def _write_players(self, epoch: int, rows: Rows) -> None:
         new = sorted((known, actor) for known, actor in rows.placeholders.items() if known not in self._known)
         if new:
-            await self._pool.execute(_PLACEHOLDERS, epoch, *zip(*new, strict=True), timeout=self._timeout_s)
+            await self._pool.execute(PLACEHOLDERS, epoch, *zip(*new, strict=True), timeout=self._timeout_s)
         if rows.players:
             # A transaction although it is one statement: should it arrive after its caller gave up and flushed again,
             # nobody commits it, and the newer rows stand.

@@ -17,7 +17,7 @@ from ganggpt.domain.companion_state import Companion
 from ganggpt.domain.faction_state import Faction
 from ganggpt.domain.feeling import standing_label
 from ganggpt.domain.ids import kind_of, name_of
-from ganggpt.domain.memory import Memory
+from ganggpt.domain.memory import Memory, forgotten_s
 from ganggpt.domain.mission_state import Mission, objectives
 from ganggpt.domain.npc_state import Npc
 from ganggpt.domain.player_state import Player
@@ -200,7 +200,7 @@ def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
     for memory in new.memories:
         kept.add(memory.no)
         if before.get(memory.no) is not memory:
-            row = _memory_row(rows, actor, memory)
+            row = memory_row(rows, actor, memory)
             rows.memories[row.id] = row
             rows.forgotten.pop(row.id, None)
     for no, memory in before.items():
@@ -210,9 +210,11 @@ def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
             rows.forgotten[gone] = memory.created_s
 
 
-def _memory_row(rows: Rows, actor: str, memory: Memory) -> MemoryRow:
+def memory_row(rows: Rows, actor: str, memory: Memory, *, in_tail: bool = False) -> MemoryRow:
+    """The row that shows a memory an NPC holds, or has in its tail: then the row's date is when it is lost for good,
+    and the memory's own stands in its content."""
     about_player = memory.about is not None and memory.about.startswith("player:")
-    content = {
+    content: dict[str, Any] = {
         "no": memory.no,
         "text": _text(memory.text),
         "about": memory.about,
@@ -220,6 +222,13 @@ def _memory_row(rows: Rows, actor: str, memory: Memory) -> MemoryRow:
         "rehearsed": memory.rehearsed,
         "again_s": memory.again_s,
     }
+    # Only where there is something to say, so that rows of before show what they should.
+    rare = {"audience": memory.audience, "due_s": memory.due_s, "trace": memory.trace, "was": memory.was}
+    if in_tail:
+        rare["expires_s"] = memory.expires_s
+    content |= {name: value for name, value in rare.items() if value}
+    if memory.trace is not None:
+        content["trace"] = {"origin": memory.trace.origin, "chain": memory.trace.chain, "born_s": memory.trace.born_s}
     return MemoryRow(
         row_id(actor, memory.no),
         name_of(actor),
@@ -228,7 +237,7 @@ def _memory_row(rows: Rows, actor: str, memory: Memory) -> MemoryRow:
         _json(content),
         _bounded(memory.weight, 0, 100),
         memory.created_s,
-        memory.expires_s,
+        forgotten_s(memory) if in_tail else memory.expires_s,
     )
 
 

@@ -3,7 +3,8 @@ game servers that never come back.
 
 ``npc_memories`` shows what minds hold, so the mind decides: a row goes only when its NPC's state does not hold the
 memory. The numbers of an NPC's memories are never used twice, so what a state has forgotten stays forgotten, and a row
-found stale once is stale for ever, whatever is flushed meanwhile.
+found stale once is stale for ever, whatever is flushed meanwhile. What a mind let go for want of room is in the tail
+(it has ``terms``): no mind holds it, and it goes at its date.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ WHERE i.inhparent = 'npc_memories'::regclass AND c.relname ~ '^npc_memories_[0-9
 """
 _COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM {part} LIMIT $1) few"
 EXPIRED: Final = """
-SELECT id, npc_id, content ->> 'no' AS no, created_at, expires_at FROM npc_memories
+SELECT id, npc_id, content ->> 'no' AS no, created_at, expires_at, terms IS NOT NULL AS tail FROM npc_memories
 WHERE expires_at < clock_timestamp() AND (expires_at, id) > ($1::timestamptz, $2::uuid)
 ORDER BY expires_at, id LIMIT $3
 """
 OF_MONTH: Final = """
-SELECT id, npc_id, content ->> 'no' AS no, created_at, expires_at FROM {part} WHERE id > $1::uuid ORDER BY id LIMIT $2
+SELECT id, npc_id, content ->> 'no' AS no, created_at, expires_at, terms IS NOT NULL AS tail FROM {part}
+WHERE id > $1::uuid ORDER BY id LIMIT $2
 """
 DELETE_MEMORIES: Final = """
 DELETE FROM npc_memories m USING unnest($1::uuid[], $2::timestamptz[]) AS d (id, created_at)
@@ -93,13 +95,15 @@ class Month(Struct, frozen=True):
 
 
 class MemoryKey(Struct, frozen=True):
-    """Which memory of which NPC a row shows; ``no`` is None where a row was not written by a flush."""
+    """Which memory of which NPC a row shows; ``no`` is None where a row was not written by a flush. ``tail``: its mind
+    let it go for want of room, so the row has its own date and nobody else to ask."""
 
     id: UUID
     npc: str
     no: int | None
     created_at: Any
     expires_at: Any
+    tail: bool = False
 
 
 class RowRetention:
@@ -194,7 +198,7 @@ class RowRetention:
 
     async def _keys(self, query: str, *arguments: Any) -> Sequence[MemoryKey]:
         return [
-            MemoryKey(r["id"], r["npc_id"], _number(r["no"]), r["created_at"], r["expires_at"])
+            MemoryKey(r["id"], r["npc_id"], _number(r["no"]), r["created_at"], r["expires_at"], r["tail"])
             for r in await self._ask(query, *arguments)
         ]
 

@@ -9,10 +9,13 @@ from typing import Any
 
 from ganggpt.domain.ids import command_id_time_s
 from ganggpt.domain.kinds import encode_state
+from ganggpt.domain.memory_index import MemoryIndex, Question
+from ganggpt.domain.memory_record import Memory
 from ganggpt.errors import Fenced, Unavailable
 from ganggpt.persistence.clusters import Standing
 from ganggpt.persistence.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
 from ganggpt.persistence.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
+from ganggpt.persistence.tail import FOUND_MAX, Found, TailQuestion
 
 
 @dataclass
@@ -338,6 +341,38 @@ class MemoryClusters:
         if changed:
             self._db.owner = (cluster or self.cluster, self._db.clock())
         return changed
+
+
+class MemoryTail:
+    """The tail port: all of it at hand, asked by the index of minds. ``ever``: numbers that were kept at some time."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._db = database
+        self.kept: dict[str, dict[int, Memory]] = {}
+        self.ever: set[tuple[str, int]] = set()
+
+    async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
+        """See TailStore."""
+        if not self._db.is_live(epoch):
+            raise Fenced("memory", epoch)
+        rows = self.kept.setdefault(npc, {})
+        for memory in memories:
+            rows.pop(memory.was, None)
+            rows[memory.no] = memory
+            self.ever.add((npc, memory.no))
+
+    async def search(self, question: TailQuestion) -> Sequence[Found]:
+        """See TailStore."""
+        asked = Question(
+            text=question.query,
+            now_s=question.now_s,
+            k=FOUND_MAX,
+            about=question.listener,
+            listener=question.listener,
+            embedding=question.embedding,
+        )
+        found = MemoryIndex(self.kept.get(question.npc, {}).values()).recall(asked)
+        return [(one.memory, one.relevance) for one in found if one.relevance]
 
 
 class MemoryFlush:

@@ -13,7 +13,8 @@ from ganggpt.actors.host import Host
 from ganggpt.actors.outbox import LETTERS_MAX
 from ganggpt.actors.repeats import LATE_MAX
 from ganggpt.actors.shards import Residences
-from ganggpt.domain.kinds import decode_state, decode_turn, encode_state, kind_for
+from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
+from ganggpt.domain.npc_commands import KeepInTail
 from ganggpt.persistence.journal import Batch, Letter
 from ganggpt.persistence.projections import Rows
 from ganggpt.testing.sim.clients import Client, Sent
@@ -110,11 +111,22 @@ class Checks:
 
     def _settled(self, letter: Letter) -> None:
         """A letter is forgotten: it was applied, or its receiver said that it never will be."""
+        if letter.name == KeepInTail.__name__:
+            self._kept(letter)
+            return
         applied = letter.id in self._where
         if not applied and (letter.id not in self._final or letter.name in EVENTFUL):
             self.wrong(
                 "letters arrive", f"{letter.name} from {letter.sender} to {letter.target} was forgotten unapplied"
             )
+
+    def _kept(self, letter: Letter) -> None:
+        """What a mind let go of for want of room came into its tail."""
+        wish = decode_command("npc", letter.name, letter.body)
+        assert isinstance(wish, KeepInTail)
+        for memory in wish.memories:
+            if (letter.sender, memory.no) not in self._database.tail.ever:
+                self.wrong("the tail keeps", f"memory {memory.no} of {letter.sender} is lost")
 
     def _answered(self, sent: Sent, answer: bytes) -> None:
         """A client heard: what a durable command was told is in the journal, and is what the journal tells again."""
@@ -239,6 +251,10 @@ class Checks:
                 self.wrong("applied once", f"{raw.hex()} is in the journal {times} times")
         waiting = {letter.id for _, letter in self._tables.outbox.values()}
         for letter in self._posted.values():
+            if letter.name == KeepInTail.__name__:
+                if letter.id not in waiting:
+                    self._kept(letter)
+                continue
             lost = letter.id not in counted and letter.id not in self._final and letter.id not in waiting
             if lost or (letter.name in EVENTFUL and letter.id not in counted):
                 self.wrong("letters arrive", f"{letter.name} from {letter.sender} to {letter.target} never came")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -170,6 +170,17 @@ async def play(client: Client, server: str, players: Sequence[str], steps: int, 
             await asyncio.sleep(dice.random() * 0.6)
 
 
+_GIFTS: Final = ("watch", "radio", "rope", "lamp", "hat", "boat", "ring", "cake")
+_LINES: Final = (
+    "hello",
+    "I like the docks",
+    "you are a liar",
+    "I will pay you tomorrow",
+    "do you remember the emerald?",
+)
+_SEEN: Final = ("fires a gun", "burns a van", "sinks a boat", "robs the bakery", "breaks a window")
+
+
 class _Deeds:
     """Draws what happens next."""
 
@@ -190,11 +201,11 @@ class _Deeds:
         chance = self._dice.random()
         do = self._client.do
         if chance < 0.2:
-            await do(npc_, me, npc.Give("watch", self._dice.randrange(5, 400)))
+            await do(npc_, me, npc.Give(self._dice.choice(_GIFTS), self._dice.randrange(5, 400)))
         elif chance < 0.3:
-            await do(npc_, me, npc.Talk(self._dice.choice(("hello", "I like the docks", "you are a liar"))))
+            await do(npc_, me, npc.Talk(self._dice.choice(_LINES)))
         elif chance < 0.36:
-            await do(npc_, self._server, npc.Observe("fires a gun", self._dice.randrange(5, 90), me))
+            await do(npc_, self._server, npc.Observe(self._dice.choice(_SEEN), self._dice.randrange(5, 90), me))
         elif chance < 0.46:
             reply = await do("npc:mara", me, npc.AskForWork())
             if reply["ok"] and "mission" in reply["reply"]:

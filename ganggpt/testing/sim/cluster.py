@@ -131,7 +131,16 @@ class Cluster:
         setup = self.setup
         peers = self._router(process, stores)
         ports = HostPorts(
-            stores.journal, stores.hosts, stores.flush, peers, setup.world, setup.cast, setup.mind, _ring, _forget
+            stores.journal,
+            stores.hosts,
+            stores.flush,
+            peers,
+            setup.world,
+            setup.cast,
+            setup.mind,
+            _ring,
+            _forget,
+            stores.tail,
         )
         options = setup.options if kind == "shared" else replace(setup.options, beat_s=2 * setup.options.beat_s)
         incarnations = Incarnations(name, kind, ports, options)

@@ -19,7 +19,7 @@ from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
 from ganggpt.persistence.journal import Batch, Letter, PushRow
 from ganggpt.persistence.projections import Rows
 from ganggpt.testing.sim.network import Call, Network, Process
-from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
+from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
 
 SHARE: Final = False
 EXCLUSIVE: Final = True
@@ -179,6 +179,7 @@ class SimDatabase:
         self.tables = tables
         self.journal = SimJournal(tables)
         self.flush = SimFlush(tables)
+        self.tail = MemoryTail(tables)
         self.work = Work()
         self.asked: Counter[str] = Counter()
         self.process: Process | None = None
@@ -280,6 +281,7 @@ _LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, Statement], Sequence[Lock]]
     "journal.append": _shared,
     "journal.save_snapshots": _shared,
     "flush.flush": _shared,
+    "tail.keep": _shared,
     "hosts.change_residence": _shared,
     "hosts.hand_over": _giver_and_heir,
     "hosts.beat": _exclusive,
@@ -336,6 +338,7 @@ class Stores:
     hosts: Any
     flush: Any
     clusters: Any
+    tail: Any
 
 
 def stores_of(database: SimDatabase, process: Process, cluster: str) -> Stores:
@@ -344,6 +347,7 @@ def stores_of(database: SimDatabase, process: Process, cluster: str) -> Stores:
         "journal": database.journal,
         "hosts": MemoryHosts(database.tables, cluster),
         "flush": database.flush,
+        "tail": database.tail,
         "clusters": MemoryClusters(database.tables, cluster),
     }
     return Stores(**{name: Store(database, process, name, port, cluster) for name, port in ports.items()})

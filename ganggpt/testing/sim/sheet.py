@@ -53,6 +53,7 @@ def _npc(name: str, *missions: str) -> NpcSheet:
         backstory="",
         likes=("watches",),
         missions=missions,
+        room=16,  # so small that minds let go of memories while they are watched
     )
 
 
@@ -107,7 +108,7 @@ def cast_of(world: World) -> dict[str, tuple[str, bytes]]:
     }
     spawned = {
         f"npc:{n.id}": npc.Spawn(
-            n.name, n.role, n.home, n.faction, dict(n.traits), n.style, n.backstory, n.likes, n.missions
+            n.name, n.role, n.home, n.faction, dict(n.traits), n.style, n.backstory, n.likes, n.missions, n.room
         )
         for n in world.npcs.values()
     }

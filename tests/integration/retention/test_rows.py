@@ -21,6 +21,7 @@ from ganggpt.persistence.flush_store import PostgresFlush
 from ganggpt.persistence.partitions import briefly, make_part, memory_part, month_after
 from ganggpt.persistence.projections import row_id
 from ganggpt.persistence.retention_rows import RowRetention
+from ganggpt.persistence.tail import PostgresTail, TailQuestion
 from tests.integration.retention.history import Past
 from tests.unit.persistence.states import npc
 
@@ -75,6 +76,27 @@ async def test_an_expired_memory_goes_unless_a_mind_still_holds_it(past: Past, k
     done = await keeping.round()
     assert planned.memories == done.memories == 3
     assert await _shown(past.pool) == held | {newer_than_we_know, not_expired}
+
+
+async def test_a_memory_in_the_tail_goes_at_its_date_and_no_mind_is_asked(past: Past, keeping: Housekeeping) -> None:
+    await past.pool.execute("INSERT INTO snapshots (actor, seq, schema, body) VALUES ('npc:broken', 3, 1, 'x')")
+    tail = PostgresTail(past.pool)
+    lost = Memory(1, "seen", "long ago", 20, None, "witnessed", _ago(40))
+    kept = Memory(2, "seen", "long ago and grave", 90, None, "witnessed", _ago(40))
+    await tail.keep(past.epoch, "npc:broken", [lost, kept], 2)
+    assert (await keeping.round()).memories == 1
+    assert await _shown(past.pool) == {row_id("npc:broken", 2)}
+
+
+async def test_the_tail_of_an_old_month_stays_when_the_month_folds(past: Past, keeping: Housekeeping) -> None:
+    part = await _past_month(past, 5)
+    at_s = datetime(part.start.year, part.start.month, 3, tzinfo=UTC).timestamp()
+    await PostgresTail(past.pool).keep(
+        past.epoch, "npc:mara", [Memory(2, "seen", "the great fire", 100, None, "witnessed", at_s, rehearsed=9)], 2
+    )
+    assert (await keeping.round()).folded == [part.name]
+    question = TailQuestion(npc="npc:mara", query="fire", listener="player:a", now_s=_ago(0), held=2)
+    assert [memory.no for memory, _ in await PostgresTail(past.pool).search(question)] == [2]
 
 
 async def test_memories_of_a_mind_that_cannot_be_read_stay(past: Past, keeping: Housekeeping) -> None:

@@ -28,6 +28,7 @@ from ganggpt.persistence.embedded import EmbeddedPostgres
 from ganggpt.persistence.flush_store import PostgresFlush
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal import PostgresJournal
+from ganggpt.persistence.tail import PostgresTail
 from ganggpt.persistence.world_store import create_world
 from ganggpt.persistence.world_store import load_world as stored_world
 from ganggpt.persistence.world_verify import VerifyReads
@@ -71,7 +72,7 @@ async def living(dsn: str, *, reminder_s: float = 3600.0) -> AsyncIterator[LiveT
         def ports(host: str) -> HostPorts:
             return HostPorts(
                 PostgresJournal(pool, host), hosts, PostgresFlush(pool), router, world, cast, ScriptedMind(),
-                nothing, nothing,
+                nothing, nothing, PostgresTail(pool),
             )  # fmt: skip
 
         options = HostOptions(flush_s=0.05, reminder_s=reminder_s, beat_s=0.2, sweep_s=0.5, snapshot_every=8)

@@ -22,7 +22,7 @@ from ganggpt.domain.turn import Command
 from ganggpt.persistence.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
+from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
 from tests.unit.domain.builders import PlainMind, a_world
 
 SHARDS = 4
@@ -44,6 +44,7 @@ class Runtime:
     hosts: FaultyHosts
     fleet: LocalFleet
     router: Router
+    tail: MemoryTail
     heard: list[PushRow] = field(default_factory=list)
 
     async def ask(self, to: str, command: Command, by: str = "player:ava", id: bytes | None = None) -> dict[str, Any]:  # noqa: A002
@@ -73,6 +74,7 @@ async def runtime() -> AsyncIterator[Runtime]:
     database = MemoryDatabase(time.time, dict.fromkeys(shared_shards(SHARDS), "shared"))
     hosts, flush = FaultyHosts(MemoryHosts(database)), MemoryFlush(database)
     journal = FaultyJournal(MemoryJournal(database))
+    tail = MemoryTail(database)
     cast = {"npc:mara": ("Spawn", encode_command(MARA))}
     heard: list[PushRow] = []
     world = a_world()
@@ -85,7 +87,7 @@ async def runtime() -> AsyncIterator[Runtime]:
 
     def open_ports(name: str) -> HostPorts:
         peers = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
-        return HostPorts(journal, hosts, flush, peers, world, cast, PlainMind(), ring, forget)
+        return HostPorts(journal, hosts, flush, peers, world, cast, PlainMind(), ring, forget, tail)
 
     fleet = LocalFleet(open_ports, FAST)
     await fleet.start("host:0", "shared")
@@ -93,6 +95,6 @@ async def runtime() -> AsyncIterator[Runtime]:
     await fleet.refresh("host:0")
     router = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
     await router.start()
-    yield Runtime(database, journal, flush, hosts, fleet, router, heard)
+    yield Runtime(database, journal, flush, hosts, fleet, router, tail, heard)
     await router.close()
     await fleet.close()

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ganggpt.domain import companion, npc
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
+from ganggpt.domain.npc_commands import AskTail, Condense, Embed, Hear, KeepInTail, Mull, Recollect
 from ganggpt.domain.turn import Command
 
 FITTING: dict[type[Command], dict[str, Any]] = {
@@ -28,6 +29,17 @@ FITTING: dict[type[Command], dict[str, Any]] = {
     npc.Threaten: {"text": "", "armed": True},
     npc.AskForWork: {"name": "Ava"},
     npc.Remember: {"text": "x", "kind": "note", "weight": 5, "about": None, "source": "told", "expires_s": 5.0},
+    Hear: {
+        "text": "Ava robbed the bank",
+        "weight": 40,
+        "about": "player:ava",
+        "origin": "npc:otis#7",
+        "chain": ("npc:otis",),
+        "born_s": 5.0,
+        "expires_s": 9.0,
+    },
+    Mull: {},
+    Condense: {"no": 3, "text": "We talked about the bank"},
     companion.Recruit: {
         "owner": "player:ava",
         "name": "Rex",
@@ -66,6 +78,11 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (npc.Spawn, {"likes": ("x",) * 17}),
     (npc.Remember, {"kind": "anything"}),
     (npc.Remember, {"expires_s": float("inf")}),
+    (npc.Spawn, {"room": 5001}),
+    (Hear, {"chain": ("npc:a",) * 9}),
+    (Hear, {"text": "line\nbreak"}),
+    (Condense, {"text": "x" * 241}),
+    (Condense, {"no": 0}),
     (companion.Order, {"order": "dance"}),
     (companion.GainExperience, {"amount": 0}),
     (companion.GainExperience, {"amount": 1001}),
@@ -73,8 +90,13 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
 ]
 
 
+RECORDS: set[type[Command]] = {AskTail, Embed, KeepInTail, Recollect}
+"""They carry whole records between our own processes, and nobody outside can send them."""
+
+
 def test_every_command_of_people_is_covered_here() -> None:
-    assert set(FITTING) == {*npc.KIND.commands.values(), *companion.KIND.commands.values()}
+    assert {*FITTING, *RECORDS} == {*npc.KIND.commands.values(), *companion.KIND.commands.values()}
+    assert all(command.internal for command in RECORDS)
 
 
 @pytest.mark.parametrize("command", FITTING)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganggpt.domain.memory import (
+    LET_GO,
     MEMORIES_MAX,
     REHEARSED_MAX,
     SHARE_MAX,
@@ -30,6 +31,7 @@ from ganggpt.domain.memory import (
     shown,
     told,
 )
+from ganggpt.domain.memory_index import REHEARSAL
 from tests.unit.domain.builders import DAY_S, NOW_S
 
 
@@ -100,8 +102,9 @@ def test_the_weakest_goes_first() -> None:
     memories = (*filled(MEMORIES_MAX - 1), a_memory(99, "small thing", weight=11, created_s=NOW_S - 20 * DAY_S))
     event = learn(memories, a_memory(100, "a new thing entirely"), NOW_S)
     assert isinstance(event, Remembered)
-    assert event.forgot == (99,)
-    assert len(fold(memories, event)) == MEMORIES_MAX
+    assert event.forgot[0] == 99
+    assert len(event.forgot) == MEMORIES_MAX // LET_GO
+    assert len(fold(memories, event)) == MEMORIES_MAX - MEMORIES_MAX // LET_GO + 1
 
 
 def test_who_one_is_and_open_promises_survive_every_prune() -> None:  # 11
@@ -112,7 +115,7 @@ def test_who_one_is_and_open_promises_survive_every_prune() -> None:  # 11
         memories = after(memories, a_memory(no, f"thing{no} place{no}", weight=95, created_s=NOW_S + no), NOW_S + no)
     assert identity in memories
     assert promise in memories
-    assert len(memories) == MEMORIES_MAX
+    assert MEMORIES_MAX - MEMORIES_MAX // LET_GO < len(memories) <= MEMORIES_MAX
 
 
 def test_a_mind_full_of_pinned_memories_lets_nothing_lesser_in_and_still_has_a_bound() -> None:
@@ -134,7 +137,7 @@ def test_one_player_cannot_talk_everybody_else_out_of_a_mind() -> None:
     for no in range(2, 500):
         memories = after(memories, a_memory(no, f"noise{no} word{no}", about="player:ava", weight=100), NOW_S)
     assert any(memory.about == "player:bob" for memory in memories)
-    assert sum(memory.about == "player:ava" for memory in memories) == SHARE_MAX
+    assert SHARE_MAX - MEMORIES_MAX // LET_GO < sum(m.about == "player:ava" for m in memories) <= SHARE_MAX
 
 
 def test_the_expired_make_room_before_anything_else() -> None:
@@ -220,7 +223,8 @@ def test_being_told_again_and_again_lifts_no_memory_over_a_fresher_more_fitting_
         memories = told(memories, 1)
     again = recall(memories, "who stole the watch", NOW_S)
     assert [found.memory.no for found in again] == [2, 1]
-    assert [found.score for found in again] == [found.score for found in before]
+    assert again[0].score == before[0].score
+    assert again[1].score == pytest.approx(before[1].score + REHEARSAL)
     assert memories[0].rehearsed == REHEARSED_MAX
 
 
@@ -244,8 +248,8 @@ def test_the_same_person_counts_and_the_parts_make_the_score() -> None:
     first, second = recall((about_ava, about_bob), "the fight", NOW_S, about="player:ava")
     assert first.memory.no == 1
     assert (first.person, second.person) == (1, 0)
-    parts = 0.55 * first.relevance + 0.15 * first.recency + 0.15 * first.weight + 0.15 * first.person
-    assert first.score == pytest.approx(parts)
+    parts = 0.70 * first.relevance + 0.10 * first.recency + 0.10 * first.weight + 0.07 * first.person
+    assert first.score == pytest.approx(parts + 0.03 * first.rehearsal)
 
 
 def test_rare_words_weigh_more_than_common_ones() -> None:

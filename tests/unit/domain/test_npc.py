@@ -33,6 +33,7 @@ def a_spawn(**fields: Any) -> Spawn:
         sheet.backstory,
         sheet.likes,
         sheet.missions,
+        sheet.room,
     )
 
 

@@ -1,0 +1,51 @@
+"""An NPC's answer put into words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganggpt.domain.dialogue import Answer
+from ganggpt.domain.feeling import mood_label, standing_label
+from ganggpt.domain.npc_state import Npc, Spoke, Standing
+from ganggpt.domain.speech import Brief, cited
+from ganggpt.domain.turn import Turn
+
+
+def uttered(
+    state: Npc, turn: Turn, player: str, found: Answer, standing: Standing, mood: float, heard: str = ""
+) -> tuple[Spoke, dict[str, Any]]:
+    """What the NPC says to a player, as an event and as a reply."""
+    memory, label = found.memory, standing_label(standing.value)
+    brief = Brief(
+        speaker=state.sheet.name,
+        role=state.sheet.role,
+        style=state.sheet.style,
+        act=found.act,
+        mood=mood_label(mood),
+        standing=label,
+        listener=standing.name,
+        heard=heard,
+        memory=None if memory is None else cited(memory, turn.now_s, player),
+        politics=found.politics,
+        place=place_of(state, turn),
+        backstory=state.sheet.backstory,
+        facts=found.facts,
+        avoid=state.openers,
+    )
+    said = turn.mind.say(brief, turn.dice)
+    no = None if memory is None else memory.no
+    reply = {
+        "say": said,
+        "act": found.act,
+        "mood": brief.mood,
+        "standing": round(standing.value),
+        "standing_label": label,
+        "cites": no,
+    }
+    return Spoke(player, found.act, heard, said, no, turn.now_s), reply
+
+
+def place_of(state: Npc, turn: Turn) -> str:
+    """The name of the district an NPC lives in."""
+    district = turn.world.districts.get(state.sheet.home)
+    return district.name if district is not None else state.sheet.home

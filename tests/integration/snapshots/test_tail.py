@@ -1,0 +1,107 @@
+"""A mind and its tail over a real Postgres: nothing is lost between them, what was let go is found again, and a
+restored world remembers it too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from ganggpt.domain.npc import Observe, Talk
+from ganggpt.domain.npc_memory import ASK_EVERY_S
+from ganggpt.domain.player import Join
+from ganggpt.jobs.snapshots import restore_snapshot, take_snapshot
+from ganggpt.jobs.verify import verify_world
+from tests.integration.snapshots.conftest import LiveTown, fetch, living, until
+
+pytestmark = pytest.mark.integration
+
+NewDatabase = Callable[[], Awaitable[str]]
+SHOWN = "SELECT content->>'no', terms IS NOT NULL FROM npc_memories WHERE npc_id = 'mara'"
+TAIL = "SELECT content->>'text' FROM npc_memories WHERE npc_id = 'mara' AND terms IS NOT NULL ORDER BY created_at, id"
+
+
+async def _lives_through(live: LiveTown, count: int) -> None:
+    await live.ask("player:ava", Join("Ava", "ls-1"))
+    for n in range(count):
+        seen = Observe(f"hid barrel{n} behind shed{n * 7} on quay{n * 3}", 40 + n % 50, "player:ava" if n % 3 else None)
+        await live.ask("npc:mara", seen)
+
+
+async def _held(live: LiveTown) -> set[int]:
+    host = live.fleet.host("host:0")._host
+    assert host is not None
+    return {memory.no for memory in host.hot["npc:mara"].state.memories}
+
+
+async def _comes_back(live: LiveTown, text: str) -> None:
+    """Mara is asked for something she no longer has in mind, and has it in mind again."""
+    told = text.replace("A stranger ", "")
+    await live.ask("npc:mara", Talk("hello", "Ava"), "player:ava")
+
+    async def may_ask() -> bool:
+        host = live.fleet.host("host:0")._host
+        assert host is not None
+        return host.now_s() - host.hot["npc:mara"].state.asked_s >= ASK_EVERY_S
+
+    await until(may_ask, "some time since she last asked her tail")
+    await live.ask("npc:mara", Talk(f"do you remember who {told}?", "Ava"), "player:ava")
+
+    async def in_mind() -> bool:
+        host = live.fleet.host("host:0")._host
+        assert host is not None
+        return any(m.text == text and m.was for m in host.hot["npc:mara"].state.memories)
+
+    await until(in_mind, "what came back from the tail")
+
+
+async def test_mind_and_tail_lose_nothing_and_a_restored_world_has_both(
+    town: str, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    async with living(town) as live:
+        await _lives_through(live, 180)
+
+        async def all_there() -> bool:
+            rows = await fetch(town, SHOWN)
+            in_tail = {int(no) for no, tail in rows if tail}
+            return in_tail | await _held(live) == set(range(1, 181)) and len(rows) == 180
+
+        await until(all_there, "every memory in the tables, held or in the tail")
+        ((first, *_),) = [await fetch(town, TAIL)]
+        await _comes_back(live, first[0])
+        await until(_settled(town), "no letter on its way")
+        await take_snapshot(town, str(tmp_path), name="live")
+    assert (await verify_world(town)).findings == ()
+    target = await new_database()
+    await restore_snapshot(target, f"{tmp_path}/live")
+    kept = await fetch(target, TAIL)
+    assert kept == await fetch(town, TAIL)
+    async with living(target) as live:
+        await _comes_back(live, kept[5][0])
+
+
+def _settled(dsn: str) -> Callable[[], Awaitable[bool]]:
+    async def settled() -> bool:
+        return not await fetch(dsn, "SELECT 1 FROM outbox LIMIT 1")
+
+    return settled
+
+
+async def test_a_flush_after_a_crash_leaves_the_tail_alone(town: str) -> None:
+    async with living(town) as live:
+        await _lives_through(live, 120)
+        await until(_settled(town), "no letter on its way")
+        before = await fetch(town, TAIL)
+        assert len(before) > 40
+        await live.fleet.kill("host:0")
+        await live.fleet.start("host:0", "shared")
+        await live.ask("npc:mara", Observe("sank a trawler off the point", 90))
+
+        async def shown() -> bool:
+            rows = await fetch(town, "SELECT 1 FROM npc_memories WHERE content->>'text' LIKE '%trawler%'")
+            return bool(rows)
+
+        await until(shown, "what happened after the crash")
+        assert set(before) <= set(await fetch(town, TAIL))
+    assert (await verify_world(town)).findings == ()
