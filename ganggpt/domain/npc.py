@@ -277,6 +277,7 @@ def _said(
         backstory=state.sheet.backstory,
         facts=found.facts,
         avoid=state.openers,
+        stale=state.phrases,
     )
     said = turn.mind.say(brief, turn.dice)
     no = None if memory is None else memory.no

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ganggpt.domain import memory
 from ganggpt.domain.feeling import MOOD_HALF_LIFE_S, STANDING_HALF_LIFE_S, clamped, drained, faded, mood_at_rest
 from ganggpt.domain.memory import Memories, Reinforced, Remembered
-from ganggpt.domain.speech import with_opener
+from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import NpcSheet
 
@@ -63,6 +63,7 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     cited: tuple[int, ...] = ()
     work: Mapping[str, WorkOffer] = {}
     noticed: int = 0
+    phrases: tuple[int, ...] = ()
 
 
 class Spawned(Event, frozen=True):
@@ -175,11 +176,11 @@ def _swayed(state: Npc, event: Swayed) -> Npc:
 
 
 def _spoke(state: Npc, event: Spoke) -> Npc:
-    openers = with_opener(state.openers, event.said)
+    openers, phrases = with_opener(state.openers, event.said), with_phrases(state.phrases, event.said)
     if event.cites is None:
-        return replace(state, openers=openers)
-    cited = (*state.cited, event.cites)[-CITED_MAX:]
-    return replace(state, openers=openers, cited=cited, memories=memory.told(state.memories, event.cites))
+        return replace(state, openers=openers, phrases=phrases)
+    cited, told = (*state.cited, event.cites)[-CITED_MAX:], memory.told(state.memories, event.cites)
+    return replace(state, openers=openers, phrases=phrases, cited=cited, memories=told)
 
 
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
