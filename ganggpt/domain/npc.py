@@ -28,6 +28,8 @@ from ganggpt.domain.memory import SALIENCE_MIN, Memory, MemoryKind, Remembered, 
 from ganggpt.domain.npc_commands import AskForWork, Give, Observe, Remember, Spawn, Talk, Threaten
 from ganggpt.domain.npc_state import (
     WORK_COOLDOWN_S,
+    Item,
+    ItemReceived,
     Noticed,
     Npc,
     NpcEvent,
@@ -166,7 +168,7 @@ def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     value = clamped(before.value + gain)
     after = replace(before, value=value, given=before.given + worth, name=name)
     mood = clamped(mood_now(state, now_s) + 1.5 * gain)
-    events: list[Event] = []
+    events: list[Event] = [ItemReceived(Item(command.item, command.value, player, now_s))]
     weight = min(90, 25 + int(10 * log10(1 + command.value)) + (10 if liked else 0))
     item = with_article(command.item)
     fact = f"{_who(name)} gave me {item}"
@@ -357,6 +359,12 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
         ],
         "memories": [shown(memory, now_s) for memory in state.memories],
         "noticed": state.noticed,
+        "items": [{"name": item.name, "value": item.value, "from": item.giver} for item in state.items],
+        "doing": [
+            {"action": did.action, "player": did.player, "until_s": did.until_s}
+            for did in state.acted
+            if did.until_s > now_s
+        ],
         "work": [{"player": player, "mission": o.mission, "template": o.template} for player, o in state.work.items()],
     }
 

@@ -20,6 +20,8 @@ STANDINGS_MAX: Final = 256
 WORK_MAX: Final = 32
 CITED_MAX: Final = 4
 WORK_COOLDOWN_S: Final = 120.0
+ITEMS_MAX: Final = 24
+ACTED_MAX: Final = 32
 GIFT_HALF_LIFE_S: Final = 7 * 86_400.0
 GIFT_MAX: Final = 15.0
 _GIFT_STEP: Final = 1.2
@@ -49,8 +51,29 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
     at_s: float
 
 
+class Item(Struct, frozen=True, gc=False, array_like=True):
+    """A thing an NPC holds: what it is, its worth in dollars, the player who gave it, and when."""
+
+    name: str
+    value: int
+    giver: str
+    at_s: float
+
+
+class Did(Struct, frozen=True, gc=False, array_like=True):
+    """Something an NPC did to or for a player because a talk came to it; it goes on until ``until_s``."""
+
+    action: str
+    player: str
+    at_s: float
+    until_s: float
+
+
 class Npc(Struct, frozen=True, gc=False, array_like=True):
-    """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia."""
+    """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia.
+
+    ``items``: what it holds, at most ITEMS_MAX, the oldest is let go; ``acted``: its last ACTED_MAX acts.
+    """
 
     sheet: NpcSheet
     born_s: float
@@ -64,6 +87,8 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     work: Mapping[str, WorkOffer] = {}
     noticed: int = 0
     phrases: tuple[int, ...] = ()
+    items: tuple[Item, ...] = ()
+    acted: tuple[Did, ...] = ()
 
 
 class Spawned(Event, frozen=True):
@@ -111,7 +136,30 @@ class WorkOffered(Event, frozen=True):
     at_s: float
 
 
-NpcEvent = Spawned | Noticed | Swayed | Spoke | WorkOffered | Remembered | Reinforced
+class ItemReceived(Event, frozen=True):
+    """A player handed the NPC a thing, which it holds now."""
+
+    item: Item
+
+
+class ItemGiven(Event, frozen=True):
+    """The NPC handed a thing it held to a player."""
+
+    item: Item
+    player: str
+    at_s: float
+
+
+class Acted(Event, frozen=True):
+    """The NPC follows, attacks, flees from or reports a player, until ``until_s`` or the game server ends it."""
+
+    action: str
+    player: str
+    at_s: float
+    until_s: float
+
+
+NpcEvent = Spawned | Noticed | Swayed | Spoke | WorkOffered | Remembered | Reinforced | ItemReceived | ItemGiven | Acted
 
 
 def mood_now(state: Npc, now_s: float) -> float:
@@ -197,6 +245,22 @@ def _learned(state: Npc, event: Remembered | Reinforced) -> Npc:
     return replace(state, memories=memories)
 
 
+def _item_received(state: Npc, event: ItemReceived) -> Npc:
+    return replace(state, items=(*state.items, event.item)[-ITEMS_MAX:])
+
+
+def _item_given(state: Npc, event: ItemGiven) -> Npc:
+    items = list(state.items)
+    if event.item in items:
+        items.remove(event.item)
+    return _acted(replace(state, items=tuple(items)), Acted("give", event.player, event.at_s, event.at_s))
+
+
+def _acted(state: Npc, event: Acted) -> Npc:
+    done = Did(event.action, event.player, event.at_s, event.until_s)
+    return replace(state, acted=(*state.acted, done)[-ACTED_MAX:])
+
+
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     Spawned: _spawned,
     Noticed: _noticed,
@@ -205,6 +269,9 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     WorkOffered: _work_offered,
     Remembered: _learned,
     Reinforced: _learned,
+    ItemReceived: _item_received,
+    ItemGiven: _item_given,
+    Acted: _acted,
 }
 
 
