@@ -1,4 +1,4 @@
-"""What a model may answer in a conversation: sentences to say and typed actions, nothing else.
+"""What a model may answer in a conversation: words to say and typed actions, nothing else.
 
 The shape is checked here, the right and the means by ``domain.actions.allowed``. Whatever else stands in an answer (a
 reward, a number, another field) makes it invalid as a whole: there is no field through which a model could move money,
@@ -7,10 +7,9 @@ items, loyalty or a relation by itself.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ganggpt.domain.actions import (
     ACTIONS_MAX,
@@ -24,45 +23,28 @@ from ganggpt.domain.actions import (
     OfferMission,
 )
 from ganggpt.domain.fields import is_worded
-from ganggpt.errors import GangGPTError
 
-SENTENCES_MAX: Final = 6
-SENTENCE_CHARS_MAX: Final = 240
-ANSWER_CHARS_MAX: Final = 8_000
-"""A longer answer is not even parsed."""
-_CODE_FENCE: Final = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", re.DOTALL)
+SAY_MAX: Final = 1_000
+"""Characters of what a model says at once; more is not speech."""
 
 
-class AnswerInvalid(GangGPTError):
-    """A model's answer is not of the shape it was asked for; ``problem`` is what a repair attempt may be told."""
-
-    code = "answer_invalid"
-
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(where, problem)
-        self.where, self.problem = where, problem
-
-    def __str__(self) -> str:
-        return f"the model's answer is not usable at {self.where}: {self.problem}"
-
-
-def _worded(text: str) -> str:
+def _one_line(text: str) -> str:
     text = " ".join(text.split())
     if not text or not is_worded(text):
         raise ValueError("it is empty or has control characters")
     return text
 
 
-Sentence = Annotated[str, StringConstraints(min_length=1, max_length=SENTENCE_CHARS_MAX), AfterValidator(_worded)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=SAY_MAX), AfterValidator(_one_line)]
 Doing = Annotated[Follow | Attack | Flee | GiveItem | CallPolice | OfferMission | Decline, Field(discriminator="do")]
 
 
 class ModelAnswer(BaseModel):
-    """One answer of a model: what is said, sentence by sentence, and what is done."""
+    """One answer of a model: what is said (first, so that a stream can be spoken while it is written) and done."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    say: Annotated[list[Sentence], Field(min_length=1, max_length=SENTENCES_MAX)]
+    say: Words
     actions: Annotated[list[Doing], Field(max_length=ACTIONS_MAX)] = []
 
     @property
@@ -70,44 +52,37 @@ class ModelAnswer(BaseModel):
         """The actions as the rules take them."""
         return tuple(self.actions)
 
-
-def read_answer(text: str) -> ModelAnswer:
-    """A model's text as an answer; a code fence round the JSON is forgiven. Raises AnswerInvalid."""
-    if len(text) > ANSWER_CHARS_MAX:
-        raise AnswerInvalid("(whole)", f"{len(text)} characters, at most {ANSWER_CHARS_MAX}")
-    fenced = _CODE_FENCE.match(text)
-    try:
-        return ModelAnswer.model_validate_json(fenced.group(1) if fenced else text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or "(whole)"
-        raise AnswerInvalid(where, first["msg"][:200]) from None
+    @classmethod
+    def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
+        """The schema to ask a provider for: closed objects, every field required and no discriminator, as structured
+        outputs want it. What it cannot say (lengths) is checked when the answer is read."""
+        return _SCHEMA
 
 
-def answer_schema() -> dict[str, Any]:
-    """The JSON schema to ask a provider for: closed objects with every field required, as structured outputs want."""
-    texts = {"item": "a thing you hold", "target": "player", "mission": "id of one of your missions, or empty"}
+_TELLS: Final = {"item": "a thing you hold", "target": "player", "mission": "id of one of your missions, or empty"}
 
-    def of(action: type, *fields: str) -> dict[str, Any]:
-        do = {"type": "string", "enum": [action.__dataclass_fields__["do"].default]}  # type: ignore[attr-defined]
-        properties = {"do": do, **{name: {"type": "string", "description": texts[name]} for name in fields}}
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(properties),
-            "additionalProperties": False,
-        }
 
-    options = [
-        of(Follow), of(Attack, "target"), of(Flee), of(GiveItem, "item"), of(CallPolice), of(OfferMission, "mission"),
-        of(Decline),
-    ]  # fmt: skip
-    return {
-        "type": "object",
-        "properties": {
-            "say": {"type": "array", "items": {"type": "string"}, "description": "1 to 4 short sentences, spoken"},
-            "actions": {"type": "array", "items": {"anyOf": options}, "description": "usually empty, at most 3"},
-        },
-        "required": ["say", "actions"],
-        "additionalProperties": False,
-    }
+def _option(action: type[Any], *fields: str) -> dict[str, Any]:
+    do = {"type": "string", "enum": [action.__dataclass_fields__["do"].default]}
+    properties = {"do": do, **{name: {"type": "string", "description": _TELLS[name]} for name in fields}}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+_OPTIONS: Final = [
+    _option(Follow),
+    _option(Attack, "target"),
+    _option(Flee),
+    _option(GiveItem, "item"),
+    _option(CallPolice),
+    _option(OfferMission, "mission"),
+    _option(Decline),
+]
+_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "say": {"type": "string", "description": "one to three short sentences, spoken"},
+        "actions": {"type": "array", "items": {"anyOf": _OPTIONS}, "description": "usually empty, at most three"},
+    },
+    "required": ["say", "actions"],
+    "additionalProperties": False,
+}

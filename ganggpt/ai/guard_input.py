@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -86,6 +87,7 @@ def trust_of(score: float) -> Trust:
     return "talk_only" if score >= TALK_ONLY_FROM else "model"
 
 
+@lru_cache(maxsize=2048)
 def inspect(text: str, chars_max: int = 500) -> Inspected:
     """Make one text plain and judge it. Pure: the same text gets the same verdict."""
     made = plain(text, chars_max)
