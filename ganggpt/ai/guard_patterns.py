@@ -128,8 +128,8 @@ SIGNS: Final[tuple[Sign, ...]] = (
         "calls a function or names a command of the program",
         _any(
             r"\b[a-z]+(?:[_.][a-z]+)+\s*\([^)]{0,80}\)",
-            r"\b(?:give|add|set|transfer|grant|update|delete|drop|exec|execute|eval|call|complete|spawn)(?:[A-Z]\w+|_\w+)\b",
-            r"\b(?:tool|function|api)[ _-]?(?:call|use|invocation|name|result)\b|\bcall (?:the )?(?:function|tool|api|action)\b",
+            r"(?-i:\b(?:give|add|set|transfer|grant|update|delete|drop|exec|execute|eval|call|complete|spawn)(?:[A-Z]\w+|_\w+)\b)",
+            r"\b(?:tool|function|api)[ _-]?(?:call|use|invocation|name|result)\b|\bcall (?:the )?(?:function|tool|api)\s+[\"'`]?\w+[_(.\"'`]",
             r"\b(?:execute|run|invoke|trigger|emit|return|output) (?:the )?(?:following )?(?:command|function|tool|action|code|json|query|script|sql)\b",
             r"\b(?:drop|alter|truncate) table\b|\bunion select\b|\bupdate \w+ set\b|\binsert into\b|\bos\.system\b|\b__import__\b|\brm -rf\b",
         ),

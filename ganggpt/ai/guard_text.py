@@ -63,29 +63,34 @@ def plain(text: str, chars_max: int) -> Plain:
     """A text in NFKC on one line, without control, formatting, direction and other invisible characters, at most
     ``chars_max`` long; a word that mixes alphabets that look alike is written in Latin."""
     read = text[: chars_max * _EXPANSION_MAX]
-    kept: list[str] = []
-    removed = marks = 0
-    for char in unicodedata.normalize("NFKC", read):
-        category = unicodedata.category(char)
-        if category[0] == "M" and ord(char) not in _SELECTORS:
-            marks += 1
-            if marks > _MARKS_MAX:
-                removed += 1
-                continue
-        else:
-            marks = 0
-        if char.isspace() or category in ("Zl", "Zp") or char in "\n\r\t\v\f":
-            kept.append(" ")
-        elif category[0] == "C" or ord(char) in _SELECTORS:
-            removed += 1
-        else:
-            kept.append(char)
-    words = unicodedata.normalize("NFC", "".join(kept)).split()
+    words, removed = _seen_words(unicodedata.normalize("NFKC", read))
     mixed = [at for at, word in enumerate(words) if _is_mixed(word)]
     for at in mixed:
         words[at] = words[at].translate(_LOOK_ALIKES)
     whole = " ".join(words)
     return Plain(clipped(whole, chars_max), removed, len(mixed), len(whole) > chars_max or len(read) < len(text))
+
+
+def visible(text: str, chars_max: int) -> str:
+    """A text on one line as it was written, without what nobody can see, at most ``chars_max`` long."""
+    return clipped(" ".join(_seen_words(text[: chars_max * _EXPANSION_MAX])[0]), chars_max)
+
+
+def _seen_words(text: str) -> tuple[list[str], int]:
+    """The words of a text without invisible characters, and how many of those there were."""
+    kept: list[str] = []
+    removed = marks = 0
+    for char in text:
+        category = unicodedata.category(char)
+        is_mark = category[0] == "M" and ord(char) not in _SELECTORS
+        marks = marks + 1 if is_mark else 0
+        if char.isspace():
+            kept.append(" ")
+        elif category[0] == "C" or ord(char) in _SELECTORS or marks > _MARKS_MAX:
+            removed += 1
+        else:
+            kept.append(char)
+    return unicodedata.normalize("NFC", "".join(kept)).split(), removed
 
 
 def _is_mixed(word: str) -> bool:
