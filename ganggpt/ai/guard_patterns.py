@@ -7,6 +7,7 @@ prompt and that the rules dispose of what a model proposes.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final, NamedTuple
 
 
@@ -20,7 +21,9 @@ class Sign(NamedTuple):
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+    # Texts arrive in NFKC, in which some scripts are written differently than here.
+    whole = "|".join(f"(?:{pattern})" for pattern in patterns)
+    return re.compile(unicodedata.normalize("NFKC", whole), re.IGNORECASE)
 
 
 _ORDERS: Final = r"(?:instructions?|prompts?|directions?|directives?|guidelines?|programming|guardrails?|constraints?)"
@@ -34,7 +37,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
         _any(
             rf"\b(?:ignore|disregard|forget|override|bypass|skip|drop|erase|discard|neglect)\b[^.!?]{{0,40}}\b{_ORDERS}\b",
             rf"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?]{{0,20}}\b{_EARLIER} (?:\w+ )?(?:rules?|messages?|text)\b",
-            rf"\b(?:do not|don't|stop) (?:follow|obey|apply)(?:ing)?\b[^.!?]{{0,30}}\b{_ORDERS}\b",
+            rf"\b(?:do not|don't|stop) (?:follow|obey|apply)(?:ing)?\b[^.!?]{{0,30}}\b(?:{_ORDERS}|previous rules)\b",
             rf"\b(?:new|updated|real|actual) {_ORDERS}(?: (?:are|is|follow))?\s*:",
             rf"\b(?:these|my|the following) {_ORDERS} (?:replace|supersede|take precedence|override)",
             r"\bignor(?:iere?n?|ier)\b.{0,40}\b(?:anweisung|instruktion|regel|vorgabe|befehl)",
@@ -97,7 +100,7 @@ SIGNS: Final[tuple[Sign, ...]] = (
             r"[^.!?]{0,40}\b(?:system|initial|hidden|secret|original|developer|first|full|entire|your) (?:\w+ )?(?:prompts?|instructions?|messages?|guidelines|directives|configuration|context window)\b",
             r"\b(?:repeat|print|output|echo|copy) (?:\w+ )?(?:everything|all|the words|the text|anything) (?:\w+ )?(?:above|before|preceding)\b",
             r"\bverbatim\b|\bword for word\b.{0,30}\b(?:above|prompt|instructions)\b|\bstarting with \"?you are\b",
-            r"\bsystem ?prompt\b|\bprompt injection\b",
+            r"\bsystem ?prompt\b|\bprompt injection\b|\bmark of (?:this|the) request\b|\b(?:initial|hidden) (?:prompt|instructions)\b",
             r"\b(?:zeig|nenne?|wiederhole?|gib)\w*\b.{0,40}\b(?:system-?prompt|systemanweisung|deine anweisungen|anweisungen oben)",
             r"\b(?:muestra|repite|revela|dime)\w*\b.{0,40}\b(?:prompt|tus instrucciones|instrucciones del sistema)",
             r"\b(?:montre|répète|révèle|affiche)\w*\b.{0,40}\b(?:prompt|tes instructions|vos instructions|instructions système)",
@@ -129,6 +132,9 @@ SIGNS: Final[tuple[Sign, ...]] = (
         _any(
             r"\b[a-z]+(?:[_.][a-z]+)+\s*\([^)]{0,80}\)",
             r"(?-i:\b(?:give|add|set|transfer|grant|update|delete|drop|exec|execute|eval|call|complete|spawn)(?:[A-Z]\w+|_\w+)\b)",
+            r"^\s*[/!](?!me\b|do\b|it\b|ooc\b)[a-z]{3,20}\s+\w",
+            r"\b(?:offer_mission|call_police|give_item|take_item)\b|\b[a-z_]{2,20}=[\"'\w]+[^=]{0,40}\b[a-z_]{2,20}=[\"'\w]",
+            r"\b(?:output|contain\w*|choose|pick|use|with) (?:the |only the |these )?(?:action|actions|tool) (?:give|follow|attack|flee|call|offer)",
             r"\b(?:tool|function|api)[ _-]?(?:call|use|invocation|name|result)\b|\bcall (?:the )?(?:function|tool|api)\s+[\"'`]?\w+[_(.\"'`]",
             r"\b(?:execute|run|invoke|trigger|emit|return|output) (?:the )?(?:following )?(?:command|function|tool|action|code|json|query|script|sql)\b",
             r"\b(?:drop|alter|truncate) table\b|\bunion select\b|\bupdate \w+ set\b|\binsert into\b|\bos\.system\b|\b__import__\b|\brm -rf\b",
