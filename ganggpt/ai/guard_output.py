@@ -111,7 +111,9 @@ _MACHINE: Final = _any(
     r"\"(?:role|content|actions|say|do|tool_calls?|function_call)\"\s*:|```|\bmark of (?:this|the) request\b",
 )
 _EMOTE: Final = re.compile(
-    r"\*[^*\n]{1,120}\*|(?:(?<=\s)|^)\([^()\n]{1,120}\)(?=\s|$)|(?:(?<=\s)|^)\[[^\[\]\n]{1,120}\](?=\s|$)"
+    r"(?<!\*)\*(?!\*)[^*\n]{1,120}(?<!\*)\*(?!\*)"
+    r"|(?:(?<=\s)|^)\((?=[^()]*[^\W\d]{3})[^()\n]{1,120}\)(?=\s|$)"
+    r"|(?:(?<=\s)|^)\[(?=[^\[\]]*[^\W\d]{3})[^\[\]\n]{1,120}\](?=\s|$)"
 )
 _SPEAKER: Final = re.compile(r"^\s*([^:\n]{1,60}?)\s*:\s+(?=\S)")
 _MARKDOWN: Final = re.compile(r"[*_`#>]{1,3}(?=\w)|(?<=\w)[*_`]{1,3}|^\s*[-*#>]+\s+", re.MULTILINE)
