@@ -244,8 +244,10 @@ def _names_of(world: World | None) -> frozenset[str]:
     """Names and words of a world in lower case: what is called so there is no brand and no address of a real person."""
     if world is None:
         return frozenset({"los santos"})
-    sheets = (*world.districts.values(), *world.factions.values(), *world.npcs.values())
-    names = {sheet.name.casefold() for sheet in sheets} | {"los santos", world.title.split(":")[0].casefold()}
+    names = {district.name.casefold() for district in world.districts.values()}
+    names |= {faction.name.casefold() for faction in world.factions.values()}
+    names |= {person.name.casefold() for person in world.npcs.values()}
+    names |= {"los santos", world.title.split(":")[0].casefold()}
     return frozenset(names | {word for name in names for word in name.split() if len(word) > 3})
 
 

@@ -71,9 +71,9 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[tuple[str, bool]]:
         lines = own if own and dice.chance(0.7) else common
         line = _filled(dice.pick(lines), slots)
         yield _composed(opening, line, rest), _is_stale(line, brief)
-    lines = [_filled(line, slots) for line in _turned((*own, *common), dice)]
+    filled = [_filled(line, slots) for line in _turned((*own, *common), dice)]
     for opening in ("", *_turned(openings, dice)):
-        for line in lines:
+        for line in filled:
             yield _composed(opening, line, rest), _is_stale(line, brief)
 
 
