@@ -45,7 +45,7 @@ _LEET: Final = str.maketrans({
     "€": "e", "+": "t",
 })  # fmt: skip
 _LEET_WORD: Final = re.compile(r"[\w@$!|+€]*[A-Za-z][\w@$!|+€]*")
-_SINGLES: Final = re.compile(r"(?<!\w)(?:\w[\s._*\-/|,~]{1,3}){3,}\w(?!\w)")
+_SINGLES: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\s._*\-/|,~]{1,3}){3,}[^\W_](?![^\W_])")
 _SEPARATORS: Final = re.compile(r"[\s._*\-/|,~]+")
 
 
