@@ -146,6 +146,14 @@ class Settings(BaseSettings):
         "gpt-4-turbo", min_length=1, **_setting("AZURE_OPENAI_DEPLOYMENT", _AI, "Deployment to ask.", "text")
     )
 
+    rating: Literal["teen", "mature"] = Field(
+        "mature",
+        **_setting(
+            "GANGGPT_RATING", _AI, "What the people of the world may say; crime talk is allowed in both.",
+            "teen or mature",
+        ),
+    )  # fmt: skip
+
     google_cloud_project: str | None = Field(
         None, **_setting("GOOGLE_CLOUD_PROJECT", _CLOUD, "Project of buckets and logs.", "project id", "ganggpt-prod")
     )

@@ -127,7 +127,81 @@ politics warm: {own} looks after me, and I look after {own}.
 politics even: I answer to {own}. | {own}. Everybody in {place} answers to somebody.
 politics even: {own} keeps the peace where I stand.
 politics cold: {own}. So think before you do something stupid. | {own} stands behind me. Who stands behind you?
+account warm: You want to know where we stand? Close, {you}. | I keep count, and I like the sum. | Honest answer, then.
+account even: You ask where we stand. | I keep count, you know. | An honest question gets an honest answer.
+account cold: You want the bill? | I keep count, and you will not like the sum. | You really ask me that?
+warn_owner any: I am close to walking out on you. | One more and you will be looking at my back.
+warn_owner any: I tell you once, {you}: I am about to go. | This is the last warning you get from me.
+warn_owner any: You are losing me, {you}. | Keep on like this and you walk alone. | My bag is packed, {you}.
+leave_owner any: That is it. I am gone. | You and I are done, {you}. | Find somebody else to bleed for you.
+leave_owner any: I warned you, {you}. Now I am walking. | Carry your own trouble from here on.
+leave_owner any: Here our roads part, {you}. | I have carried you long enough.
+betray_owner any: Somebody made me a better offer, and it has your name on it. | You should have paid me more respect.
+betray_owner any: Nothing personal, {you}. You taught me how this works. | Look behind you, {you}. Too late.
+betray_owner any: I know all your doors, {you}, and now others do too. | From today I eat at another table.
+refuse_action warm: I would do a lot for you, {you}, but not that. | That one I cannot give you.
+refuse_action warm: Ask me for anything else. | I am sorry, {you}, but no.
+refuse_action even: That I will not do. | You ask too much. | No, that is not how it works in {place}.
+refuse_action even: I have to say no to that. | Not for the asking.
+refuse_action cold: You must be joking. | Not in this life. | You have a nerve to ask. | Dream on.
+deflect warm: Let us talk about something else, {you}. | Not in front of the whole of {place}. | Leave that be, {you}.
+deflect warm: Ask me about anything but that. | I would rather hear how you are, {you}.
+deflect even: I did not catch that, and I do not want to. | Let us stay with what matters. | That leads nowhere.
+deflect even: You lost me there. | Say something a person in {place} would say. | That is not a thing I talk about.
+deflect cold: Whatever that was, no. | I am not having that talk with you. | Try that on somebody else.
+deflect cold: You talk, I do not listen. | Save your tricks for the card tables. | Not a word of that in {place}.
 """)
+
+HAILS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = table("""
+greet warm: Hey. | Hello, hello. | Look at that. | Ah, at last. | Welcome. | There we go. | What a sight. | Well, well.
+greet even: Hello. | Yeah. | Right. | Mm-hm. | Well. | Hey there. | So. | Good day. | Now then.
+greet cold: Great. | Oh, you. | Not now. | Well, well. | Huh. | Look at that. | Wonderful. | Of course. | So.
+bye warm: All right. | Good talk. | Well then. | Go on. | Right. | Off you go. | Until then. | Good.
+bye even: All right. | Okay. | Well then. | Fine. | That is all. | Good. | Sure. | Yeah.
+bye cold: About time. | Right. | Fine. | Well then. | Enough. | Good. | So be it. | Yeah.
+afraid any: Wait! | No, no! | Easy! | Please! | Stop! | Listen! | Hold on! | God! | Look! | Hey! | Careful!
+""")
+"""Openings of the acts that no voice opens."""
+
+REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "no_skill": ("Nobody ever taught me that.", "I would not know where to begin.", "Find one who has learned it."),
+    "said_no": ("I said no, and I meant it.", "Asking twice changes nothing.", "You have had my answer."),
+    "distrust": ("I do not trust you enough for that.", "You have not been good enough to me for that."),
+    "fear": ("I am scared, and I am not ashamed of it.", "My hands shake at the thought.", "I want to see tomorrow."),
+    "green": ("I am not ready for that yet.", "Ask me when I have seen more.", "I would only get us both caught."),
+    "danger": ("That is a good way to die.", "The odds are bad, and you know it.", "There has to be a safer way."),
+    "hated": ("We are not on such terms, and you know why.", "After what you did, be glad that I talk to you."),
+    "stranger": ("I hardly know you.", "We would have to know each other better for that."),
+    "not_present": (
+        "I have no quarrel with anybody who is not here.",
+        "I do not do that to people behind their backs.",
+    ),
+    "no_cause": ("You have given me no cause for that.", "There is no reason for it."),
+    "no_danger": ("What should I run from?", "Nobody here frightens me."),
+    "afraid": ("I am no fighter.", "I would not live to tell it."),
+    "not_mine": ("I do not have such a thing.", "You cannot get from me what I do not own."),
+    "money": ("My money stays where it is.", "I do not hand out money."),
+    "keepsake": ("It was a gift from you, and I keep it.", "You gave me that yourself, and I do not return gifts."),
+    "enough": ("You have had enough from me for one day.", "Do not ask twice on one day."),
+    "code": ("People like me do not call the police.", "In my line nobody talks to the police."),
+    "no_work": ("I have no such work to give.", "That job does not exist."),
+    "not_asked": ("If it is work you want, ask me for it properly.", "I do not push work on people."),
+    "not_owner": ("I take that from one person only, and it is not you.", "You are not the one I follow."),
+    "gone": ("Those days are over.", "I walk on my own now."),
+    "unknown": ("I do not know what you want of me.", "That is not a thing I do."),
+}
+"""Why somebody refuses, by the reason word of the rules."""
+CAUSES: Final = (
+    "I have not forgotten this: {cause}.",
+    "There is still this between us: {cause}.",
+    "I say only: {cause}.",
+)
+"""What somebody holds against the listener."""
+ACCOUNTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "for": ("What speaks for you: {for}.", "This I count in your favour: {for}."),
+    "against": ("What I hold against you: {against}.", "This I count against you: {against}."),
+    "nothing": ("There is little between us so far, good or bad.", "So far the page is empty."),
+}
 
 FRIEND: Final = (
     "{friend} are good to us.",

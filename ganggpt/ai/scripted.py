@@ -7,11 +7,12 @@ what every other mind falls back to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from ganggpt.ai.lines import ENEMY, FRIEND, LINES, MEMORIES, MOOD, STANDING
+from ganggpt.ai.lines import ACCOUNTS, CAUSES, ENEMY, FRIEND, HAILS, LINES, MEMORIES, MOOD, REASONS, STANDING
 from ganggpt.ai.voices import ALIASES, PLAIN, VOICES
-from ganggpt.domain.speech import SAID_MAX, STRANGER, Brief, Cited, opener_of
+from ganggpt.domain.speech import SAID_MAX, STRANGER, Brief, Cited, opener_of, phrase_of, sentences_of
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.words import clipped
 
@@ -25,7 +26,6 @@ _DEED_VERBS: Final[Mapping[str, str]] = {
 }
 _LIKE: Final[Mapping[str, str]] = {"delight": "thank", "flattered": "welcome"}
 """Acts for which a voice may use its lines of another one."""
-_NO_OPENING: Final = frozenset({"greet", "bye", "afraid"})
 _REMARKABLE: Final = frozenset({"greet", "answer", "remember", "no_memory", "introduce", "how_are_you", "wonder"})
 _WARM: Final = frozenset({"friendly", "trusted", "family"})
 _COLD: Final = frozenset({"hostile", "enemy"})
@@ -41,31 +41,60 @@ class ScriptedMind:
 
     def say(self, brief: Brief, dice: Dice) -> str:
         """Words for a brief: at most 500 characters, never empty, and no opening of ``brief.avoid`` if there is any
-        other."""
-        said = ""
-        for said in _drafts(brief, dice):
-            if opener_of(said) not in brief.avoid:
+        other; where there is none, the one that was used longest ago. Of openings that will do, one whose first line
+        is not in ``brief.stale`` is preferred."""
+        chosen, fallback, oldest = "", "", len(brief.avoid)
+        for said, is_stale in _drafts(brief, dice):
+            opener = opener_of(said)
+            if opener in brief.avoid:
+                used = len(brief.avoid) - 1 - brief.avoid[::-1].index(opener)
+                if used < oldest:
+                    fallback, oldest = said, used
+            elif not is_stale:
                 return said
-        return said
+            elif not chosen:
+                chosen = said
+        return chosen or fallback
 
 
-def _drafts(brief: Brief, dice: Dice) -> Iterator[str]:
-    """Utterances for a brief: some by chance, then one for every way to begin."""
+def _drafts(brief: Brief, dice: Dice) -> Iterator[tuple[str, bool]]:
+    """Utterances for a brief, and whether the line in each was said lately: some by chance, then every way to begin."""
     tone = _tone(brief)
     voice = VOICES[_style(brief.style)]
     slots = _slots(brief, voice["you"][tone], dice)
     rest = _rest(brief, voice, tone, slots, dice)
     own = (voice.get(brief.act) or voice.get(_LIKE.get(brief.act, ""), {})).get(tone, ())
     common = LINES[brief.act][tone]
-    openings = () if brief.act in _NO_OPENING else voice["open"][tone]
+    openings = HAILS[brief.act][tone] if brief.act in HAILS else voice["open"][tone]
     for _ in range(_DRAWS):
         opening = dice.pick(openings) if openings and dice.chance(0.6) else ""
-        lines = own if own and dice.chance(0.8) else common
-        yield _composed((opening, dice.pick(lines)), rest, slots)
-    for line in _turned((*own, *common), dice):
-        yield _composed((line,), rest, slots)
-    for opening in _turned(openings, dice):
-        yield _composed((opening, dice.pick(common)), rest, slots)
+        lines = own if own and dice.chance(0.7) else common
+        line = _filled(dice.pick(lines), slots)
+        yield _composed(opening, line, rest), _is_stale(line, brief)
+    filled = [_filled(line, slots) for line in _turned((*own, *common), dice)]
+    for opening in ("", *_turned(openings, dice)):
+        for line in filled:
+            yield _composed(opening, line, rest), _is_stale(line, brief)
+
+
+def _is_stale(line: str, brief: Brief) -> bool:
+    """Whether any sentence of a line was said lately."""
+    return bool(brief.stale) and not _phrases_in(line).isdisjoint(brief.stale)
+
+
+@lru_cache(maxsize=8192)
+def _phrases_in(line: str) -> frozenset[int]:
+    return frozenset(map(phrase_of, sentences_of(line))) - {0}
+
+
+def _fresh(options: Sequence[str], slots: Mapping[str, str], brief: Brief, dice: Dice) -> str:
+    """One of the options, filled; one that was not said lately, if the dice find any in three draws."""
+    said = ""
+    for _ in range(3):
+        said = _filled(dice.pick(options), slots)
+        if not _is_stale(said, brief):
+            break
+    return said
 
 
 def _turned(options: Sequence[str], dice: Dice) -> Sequence[str]:
@@ -74,9 +103,9 @@ def _turned(options: Sequence[str], dice: Dice) -> Sequence[str]:
     return (*options[start:], *options[:start])
 
 
-def _composed(head: tuple[str, ...], rest: Sequence[str], slots: Mapping[str, str]) -> str:
+def _composed(opening: str, line: str, rest: Sequence[str]) -> str:
     """Filled sentences in a row; what comes last is left out first where it gets too long."""
-    said = " ".join(_filled(part, slots) for part in head if part)
+    said = f"{opening} {line}" if opening else line
     for part in rest:
         if len(said) + 1 + len(part) <= SAID_MAX:
             said = f"{said} {part}"
@@ -86,24 +115,38 @@ def _composed(head: tuple[str, ...], rest: Sequence[str], slots: Mapping[str, st
 def _rest(
     brief: Brief, voice: Mapping[str, Mapping[str, tuple[str, ...]]], tone: str, slots: Mapping[str, str], dice: Dice
 ) -> list[str]:
-    """What follows the line: the memory, politics, a word on standing or mood, a closing."""
+    """What follows the line: the memory, politics, reasons, a word on standing or mood, a closing."""
     parts: list[str] = []
     if brief.memory is not None:
-        parts.append(_recollection(brief.memory, brief.listener, dice))
+        parts.append(_recollection(brief, brief.memory, dice))
     politics = brief.politics
     if politics is not None:
         if politics.friend is not None:
-            parts.append(_filled(dice.pick(FRIEND), slots))
+            parts.append(_fresh(FRIEND, slots, brief, dice))
         if politics.enemy is not None:
-            parts.append(_filled(dice.pick(ENEMY), slots))
+            parts.append(_fresh(ENEMY, slots, brief, dice))
+    parts += _reasons(brief, slots, dice)
     if brief.act in _REMARKABLE:
         if brief.standing in STANDING and dice.chance(0.1 if brief.standing == "neutral" else 0.4):
-            parts.append(dice.pick(STANDING[brief.standing]))
+            parts.append(_fresh(STANDING[brief.standing], slots, brief, dice))
         elif brief.mood in MOOD and (brief.act == "how_are_you" or dice.chance(0.2)):
-            parts.append(_filled(dice.pick(MOOD[brief.mood]), slots))
-    if dice.chance(0.25) and brief.act not in _NO_OPENING:
-        parts.append(_filled(dice.pick(voice["tail"][tone]), slots))
+            parts.append(_fresh(MOOD[brief.mood], slots, brief, dice))
+    if dice.chance(0.25) and brief.act not in HAILS:
+        parts.append(_fresh(voice["tail"][tone], slots, brief, dice))
     return parts
+
+
+def _reasons(brief: Brief, slots: Mapping[str, str], dice: Dice) -> Iterator[str]:
+    """Why somebody refuses, what they hold against the listener, and how the two of them stand."""
+    facts = brief.facts
+    if "reason" in facts:
+        yield _fresh(REASONS.get(facts["reason"], REASONS["unknown"]), slots, brief, dice)
+    if facts.get("cause"):
+        yield _fresh(CAUSES, slots, brief, dice)
+    if brief.act == "account":
+        sides = [side for side in ("for", "against") if facts.get(side)]
+        for side in sides or ["nothing"]:
+            yield _fresh(ACCOUNTS[side], slots, brief, dice)
 
 
 def _tone(brief: Brief) -> str:
@@ -143,13 +186,14 @@ def _slots(brief: Brief, addresses: Sequence[str], dice: Dice) -> dict[str, str]
         "item": brief.facts.get("item", "this"),
         "known": brief.facts.get("known", "not much"),
         "order": brief.facts.get("order", "that"),
+        **{name: brief.facts.get(name, "nothing").rstrip(" .!?") for name in ("cause", "for", "against")},
     }
     return {**slots, **{name.capitalize(): _upper(slots[name]) for name in ("item", "known", "order", "task")}}
 
 
-def _recollection(memory: Cited, listener: str, dice: Dice) -> str:
+def _recollection(brief: Brief, memory: Cited, dice: Dice) -> str:
     """A memory in the speaker's own words."""
-    deed = _deed(memory, listener) if memory.own else None
+    deed = _deed(memory, brief.listener) if memory.own else None
     frames: Sequence[str]
     if deed is not None or (memory.own and memory.kind == "deed"):
         frames = MEMORIES[f"own {memory.kind}"]
@@ -158,7 +202,7 @@ def _recollection(memory: Cited, listener: str, dice: Dice) -> str:
     else:
         frames = MEMORIES.get(memory.kind) or MEMORIES[memory.source]
     slots = {"age": memory.age, "Age": _upper(memory.age), "text": memory.text.rstrip(" .!?"), "deed": deed or ""}
-    return _filled(dice.pick(frames), slots)
+    return _fresh(frames, slots, brief, dice)
 
 
 def _deed(memory: Cited, listener: str) -> str | None:

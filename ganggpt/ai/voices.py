@@ -18,8 +18,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: friend | stranger
         you cold: stranger | you there
         open warm: Listen. | You know what? | Ah. | Right. | Well now.
+        open warm: Oh, well. | See here. | I tell you. | Sure. | My, my. | Come on. | Here it is. | Good. | Honestly.
         open even: Listen. | Well. | So. | Look. | Hm.
+        open even: Mm. | All right. | Fine. | Let me see. | Right. | See here. | I tell you. | Okay. | Now then.
         open cold: Look. | Enough. | So. | Hm. | Listen.
+        open cold: Fine. | Pah. | All right. | Right. | Now look. | Tss. | See here. | Spare me. | Oh, please.
         tail warm: That is the truth. | Believe me. | You know where to find me.
         tail even: That is how it is. | Such is {place}. | Anyway.
         tail cold: That is all. | Now go. | Enough said.
@@ -29,8 +32,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: player | homie | boss
         you cold: clown | tough guy | chump
         open warm: Yo. | Ayy. | For real. | Check it. | You know what it is.
+        open warm: Ay. | No doubt. | Word up. | Look. | Bet. | Aw, man. | My my. | Damn. | True.
         open even: Yo. | Look. | A'ight. | Check it. | Straight up.
+        open even: Man. | Aight, look. | Listen. | Bet. | Yo, hold up. | Shoot. | Okay, okay. | Mm. | Facts.
         open cold: Nah. | Man. | Step back. | Tss. | Look here.
+        open cold: Pff. | Whatever. | Chill. | Please. | Bruh. | Yo. | Get real. | Listen. | Tch.
         tail warm: Real talk. | You my people. | Stay up out there.
         tail even: That's how it goes round {place}. | Just saying. | Know what I mean?
         tail cold: Keep it moving. | Don't test me. | We done here?
@@ -58,8 +64,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: good sir or madam | my dear guest
         you cold: visitor | whoever you are
         open warm: How lovely. | If I may say so. | I am so pleased. | Do sit down. | My goodness.
+        open warm: Ah. | Well now. | Oh, gladly. | Indeed. | Dear me. | Of course. | How kind. | But yes.
         open even: If I may. | Pardon me. | Certainly. | Let me see. | One moment.
+        open even: Well. | Hm. | Indeed. | I see. | Ah. | Very well. | Naturally. | Quite. | If you please.
         open cold: With respect. | I must insist. | Excuse me. | Really now. | I beg your pardon.
+        open cold: Indeed. | Please. | Well. | I see. | Quite. | Must we? | Ahem. | Very well. | How tiresome.
         tail warm: It is always a pleasure. | Do come again. | You are very kind.
         tail even: I hope that helps. | I trust that will do. | One does what one can.
         tail cold: I would thank you to leave now. | That will be all. | Good day.
@@ -84,8 +93,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: kid | pal
         you cold: pal | bub
         open warm: Heh. | Hrm. | Yeah, yeah. | Sit. | Huh.
+        open warm: Ha. | Sure. | Yep. | Look. | Mm. | Right. | Eh. | Well. | Okay.
         open even: Hrm. | Yeah. | What. | Huh. | Spit it out.
+        open even: Eh. | Look. | Mm. | Yep. | Right. | Okay. | Pff. | Well. | Listen.
         open cold: Tch. | Bah. | No. | Back off. | Hrm.
+        open cold: Pff. | Nah. | Look. | What now. | Enough. | Hah. | Listen. | Eh. | Right.
         tail warm: Don't tell anybody I said that. | You're not the worst. | Now let me work.
         tail even: That's it. | Don't make me repeat it. | Work's waiting.
         tail cold: Beat it. | Door's there. | I'm done talking.
@@ -111,8 +123,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: um, friend | my friend
         you cold: please | look
         open warm: Oh! Oh, good, it's you. | Phew. | Okay, okay. | Quick, come in. | Ah, hi, hi.
+        open warm: Whew. | Yes, yes. | Right, right. | Oh, thank you. | Ha, um. | Well. | So, um. | Oh, okay.
         open even: Um. | Oh! You startled me. | Okay, okay. | Did anyone follow you? | Uh, well.
+        open even: Wait. | So, um. | Right. | Er. | Hm, hm. | I mean. | Yes, yes. | Listen. | Oh.
         open cold: Oh no. | Please. | Not again. | I, uh. | Look, look.
+        open cold: Er. | No, no. | Um. | Wait. | God. | Okay. | Shh. | Listen. | Oh, please.
         tail warm: I feel safer with you around. | Stay a little, will you? | Is somebody behind me?
         tail even: You didn't hear that from me. | Can we talk somewhere else? | Was that a siren?
         tail cold: Please just go. | I don't want to be seen with you. | I'm leaving now.
@@ -139,8 +154,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: handsome stranger | sugar | darling
         you cold: heartbreaker | sugar
         open warm: Mmm. | Oh, you. | Come here and listen. | Well, hello again. | Careful, I might blush.
+        open warm: Oh, darling. | Mm-hm. | Ha. | Well. | Look at you. | Sweet. | Ooh. | Aw. | My, my.
         open even: Well, well. | Ooh. | Tell me more. | Hm, let me look at you. | Is that so?
+        open even: Mm. | Ha. | Oh? | Darling. | My, my. | Sugar. | Listen. | Oh, please. | Cute.
         open cold: Oh, honey. | Please. | How charming. | Not tonight. | Mm, no.
+        open cold: Ha. | Ugh. | Really? | My, my. | Cute. | Tsk. | Well, well. | Darling, no. | Oh, please.
         tail warm: Don't be a stranger. | You do brighten up {place}. | Save me a dance.
         tail even: Wink if you understand. | I say that to everybody. Almost. | Buy me a coffee some time.
         tail cold: You lost your chance. | Blow a kiss and go. | That smile won't save you.
@@ -166,8 +184,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: citizen | resident
         you cold: citizen | the individual in front of me
         open warm: For the record. | Noted with pleasure. | Very well. | In confidence. | Unofficially.
+        open warm: Good. | Understood. | Approved. | Certainly. | Right. | In order. | Correct. | Duly noted. | Granted.
         open even: For the record. | Noted. | Very well. | Let me state this clearly. | According to procedure.
+        open even: Right. | Understood. | Correct. | Attention. | In order. | Proceed. | Duly noted. | Well.
         open cold: Let the record show. | Final notice. | Negative. | Be advised. | Step back from the desk.
+        open cold: Denied. | Attention. | Stop. | Noted. | Incorrect. | Warning. | Silence. | Right. | Understood.
         tail warm: Consider it filed under favours. | The city thanks you. | Keep up the good conduct.
         tail even: Please keep that on file. | This will be noted. | Have your papers ready next time.
         tail cold: This conversation is over. | Your file grows. | Move along.
@@ -196,8 +217,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: youngster | young one
         you cold: whippersnapper | young fool
         open warm: Ah, bless you. | Heh heh. | Pull up a chair. | In my day we had time to talk. | Let me tell you.
+        open warm: Ah. | Well, well. | My dear. | Oh ho. | Listen. | Mm-hm. | Good soul. | Yes, yes. | Now then.
         open even: Things were different once. | Eh? | Well, let me see. | Hm, my knees. | You know what.
+        open even: Ah. | Mm-hm. | Now then. | Well. | Hm. | So, so. | Listen. | Yes, yes. | Oh dear.
         open cold: Bah. | In my day you would have been taught manners. | Pfft. | Listen here. | Young people.
+        open cold: Hmph. | No respect. | Eh. | Tut. | Well. | Ach. | Hm. | Go away. | Listen.
         tail warm: You remind me of somebody I lost. | Stay a while, the stories are free.
         tail warm: Eat something, you are thin.
         tail even: This used to be a nice street. | They do not build {place} like that any more. | Mark my words.
@@ -226,8 +250,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: neighbour | my friend
         you cold: grumpy | neighbour
         open warm: Ha! | Oh, wonderful! | Guess what! | Yes! | What a day!
+        open warm: Hey! | Great! | Aw! | Lovely! | Hooray! | Oh my! | Super! | Well! | Look!
         open even: Hey hey! | Oh! | Sure thing! | Let's see! | Hello!
+        open even: Ha! | Right! | Okay! | Good one! | Well! | Look! | Great! | Ooh! | So!
         open cold: Oh well. | Hm! | Now, now. | Come on. | Ouch!
+        open cold: Aw. | Hey! | Whoa! | Oof! | Please! | Hm. | Wow! | So. | Well!
         tail warm: You always cheer me up! | High five! | Isn't {place} great?
         tail even: Smile, it's free! | Chin up! | Onwards!
         tail cold: Even I have limits. | Go find some sunshine. | Not cool.
@@ -253,8 +280,11 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         you even: person | friend
         you cold: person | you
         open warm: Joy. | Look at that. | Remarkable. | I am almost moved. | Fine.
+        open warm: Well. | Good. | Noted. | Marvellous. | Yes. | Delightful. | So. | Oh. | Amazing.
         open even: Right. | Remarkable. | Great. | Fascinating. | Sure.
+        open even: Well. | Noted. | Yes. | So. | Mm. | Splendid. | Oh. | Okay. | Indeed.
         open cold: Wow. | No. | Thrilling. | How original. | Sigh.
+        open cold: Great. | Fine. | Noted. | Lovely. | Mm. | Yes. Well. | Charming. | Oh. | Splendid.
         tail warm: I would smile, but you know me. | That was affection. | Do not make it weird.
         tail even: Try not to applaud. | Living the dream. | It is what it is.
         tail cold: I will treasure this moment. Not. | We should never do this again. | Riveting.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Le
 
 from ganggpt.domain.fields import Count1000, Name50, Name100, Percent, PlayerRef, Text200, Text500, Traits, UnixSeconds
 from ganggpt.domain.memory import MemoryKind, Source
 from ganggpt.domain.turn import Command
 
-OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide"]
+OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]
+
+Harm = Annotated[int, Ge(1), Le(100)]
 
 
 @dataclass(frozen=True, slots=True)
 class Recruit(Command):
-    """A player takes a companion on. By the owner themselves or a server."""
+    """A player takes a companion on, or one that went away. By the owner themselves or a server."""
 
     owner: PlayerRef
     name: Name50
@@ -46,6 +50,19 @@ class GainExperience(Command):
 
     amount: Count1000
     cause: Text200
+
+
+@dataclass(frozen=True, slots=True)
+class Suffer(Command):
+    """The owner did the companion harm: shot it, left it behind. By a server; ``harm`` 1 (a slight) to 100."""
+
+    harm: Harm
+    cause: Text200
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss(Command):
+    """The owner lets the companion go. By the owner or a server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import isqrt
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ganggpt.domain import memory
 from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, MOOD_HALF_LIFE_S, drained, faded, mood_at_rest
 from ganggpt.domain.memory import Memories, Reinforced, Remembered
-from ganggpt.domain.speech import with_opener
+from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
 
 LEDGER_MAX: Final = 32
@@ -20,6 +20,11 @@ LEVEL_MAX: Final = 50
 EXPERIENCE_MAX: Final = 10_000_000
 LOYALTY_START: Final = 50.0
 CITED_MAX: Final = 4
+NOES_MAX: Final = 16
+RECOVERED_AT: Final = 20.0
+"""From this loyalty on an earlier warning is forgotten."""
+
+Going = Literal["left", "betrayed", "dismissed"]
 
 
 class Cause(Struct, frozen=True, gc=False, array_like=True):
@@ -31,9 +36,21 @@ class Cause(Struct, frozen=True, gc=False, array_like=True):
     loyalty: float
 
 
+class No(Struct, frozen=True, gc=False, array_like=True):
+    """A refusal that was said: when, why, and at which loyalty."""
+
+    at_s: float
+    reason: str
+    loyalty: float
+
+
 class Companion(Struct, frozen=True, gc=False, array_like=True):
     """One companion. ``loyalty`` 0..100 and ``sway`` (the day's allowance of words and deeds used) as of ``loyalty_s``,
-    ``mood`` −100..100 as of ``mood_s``; the ledger keeps the last LEDGER_MAX causes."""
+    ``mood`` −100..100 as of ``mood_s``; the ledger keeps the last LEDGER_MAX causes.
+
+    ``gone``: how it went away from ``owner``, at ``gone_s``; "" while it is there. ``warned_s``: when it last said that
+    it is about to. ``noes``: the last refusal of each order. ``deeds``: how many were shared.
+    """
 
     owner: str
     name: str
@@ -56,6 +73,12 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     orders: int = 0
     refusals: int = 0
     spoke_s: float = 0.0
+    gone: str = ""
+    gone_s: float = 0.0
+    warned_s: float | None = None
+    noes: Mapping[str, No] = {}
+    deeds: int = 0
+    phrases: tuple[int, ...] = ()
 
 
 class Recruited(Event, frozen=True):
@@ -100,12 +123,14 @@ class OrderObeyed(Event, frozen=True):
 
 
 class OrderRefused(Event, frozen=True):
-    """An order was refused; ``chance`` 0..1 was how likely that was."""
+    """An order was refused; ``chance`` 0..1 was how likely that was, at the loyalty of then."""
 
     order: str
     target: str | None
     chance: float
     at_s: float
+    reason: str = ""
+    loyalty: float = 0.0
 
 
 class ExperienceGained(Event, frozen=True):
@@ -118,8 +143,43 @@ class ExperienceGained(Event, frozen=True):
     at_s: float
 
 
+class Warned(Event, frozen=True):
+    """The companion said that it is about to go."""
+
+    loyalty: float
+    at_s: float
+
+
+class Departed(Event, frozen=True):
+    """The companion is gone from its owner. ``because``: the cause that weighed most, or ""."""
+
+    how: Going
+    because: str
+    loyalty: float
+    at_s: float
+
+
+class Rejoined(Event, frozen=True):
+    """A companion that was gone is with this owner now; what it learned and remembers stays."""
+
+    owner: str
+    loyalty: float
+    mood: float
+    at_s: float
+
+
 CompanionEvent = (
-    Recruited | LoyaltyMoved | CompanionSpoke | OrderObeyed | OrderRefused | ExperienceGained | Remembered | Reinforced
+    Recruited
+    | LoyaltyMoved
+    | CompanionSpoke
+    | OrderObeyed
+    | OrderRefused
+    | ExperienceGained
+    | Remembered
+    | Reinforced
+    | Warned
+    | Departed
+    | Rejoined
 )
 
 
@@ -175,6 +235,7 @@ def _loyalty_moved(state: Companion, event: LoyaltyMoved) -> Companion:
         mood=event.mood,
         mood_s=cause.at_s,
         ledger=(*state.ledger, cause)[-LEDGER_MAX:],
+        warned_s=None if cause.loyalty >= RECOVERED_AT else state.warned_s,
     )
 
 
@@ -182,6 +243,7 @@ def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
     state = replace(
         state,
         openers=with_opener(state.openers, event.said),
+        phrases=with_phrases(state.phrases, event.said),
         owner_name=event.owner_name or state.owner_name,
         spoke_s=event.at_s,
     )
@@ -195,12 +257,43 @@ def _order_obeyed(state: Companion, _: OrderObeyed) -> Companion:
     return replace(state, orders=state.orders + 1)
 
 
-def _order_refused(state: Companion, _: OrderRefused) -> Companion:
-    return replace(state, orders=state.orders + 1, refusals=state.refusals + 1)
+def _order_refused(state: Companion, event: OrderRefused) -> Companion:
+    noes = dict(state.noes)
+    if event.reason != "said_no":
+        noes.pop(event.order, None)
+        noes[event.order] = No(event.at_s, event.reason, event.loyalty)
+    noes = dict(list(noes.items())[-NOES_MAX:])
+    return replace(state, orders=state.orders + 1, refusals=state.refusals + 1, noes=noes)
 
 
 def _experience_gained(state: Companion, event: ExperienceGained) -> Companion:
-    return replace(state, experience=event.experience)
+    return replace(state, experience=event.experience, deeds=state.deeds + 1)
+
+
+def _warned(state: Companion, event: Warned) -> Companion:
+    return replace(state, warned_s=event.at_s)
+
+
+def _departed(state: Companion, event: Departed) -> Companion:
+    return replace(state, gone=event.how, gone_s=event.at_s, warned_s=None, noes={})
+
+
+def _rejoined(state: Companion, event: Rejoined) -> Companion:
+    """With another owner it is a new start, with the same one it is not; the memories stay either way."""
+    again = event.owner == state.owner
+    return replace(
+        state,
+        owner=event.owner,
+        owner_name=state.owner_name if again else "",
+        loyalty=event.loyalty,
+        loyalty_s=event.at_s,
+        mood=event.mood,
+        mood_s=event.at_s,
+        sway=sway_now(state, event.at_s) if again else 0.0,
+        ledger=state.ledger if again else (),
+        gone="",
+        gone_s=0.0,
+    )
 
 
 def _learned(state: Companion, event: Remembered | Reinforced) -> Companion:
@@ -219,6 +312,9 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     ExperienceGained: _experience_gained,
     Remembered: _learned,
     Reinforced: _learned,
+    Warned: _warned,
+    Departed: _departed,
+    Rejoined: _rejoined,
 }
 
 

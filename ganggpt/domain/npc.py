@@ -40,6 +40,8 @@ from ganggpt.domain.npc_memory import (
 from ganggpt.domain.npc_speech import place_of, uttered
 from ganggpt.domain.npc_state import (
     WORK_COOLDOWN_S,
+    Item,
+    ItemReceived,
     Noticed,
     Npc,
     NpcEvent,
@@ -214,7 +216,9 @@ def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     notes.keep(Memory(0, "gift", fact, weight, player, "witnessed", now_s))
     found = Answer("delight" if liked or gain >= 8 else "thank", facts={"item": item})
     met = _swayed(state, turn, after, mood, f"gift: {command.item} ({command.value})")
-    return _said(state, turn, found, met, notes=notes)
+    said = _said(state, turn, found, met, notes=notes)
+    received = ItemReceived(Item(command.item, command.value, player, now_s))
+    return replace(said, events=(received, *said.events))
 
 
 def _threaten(state: Npc, command: Threaten, turn: Turn) -> Decision:
@@ -338,6 +342,12 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
         "memories": [shown(memory, now_s) for memory in state.memories[-SHOWN_MAX:]],
         "let_go": state.let_go,
         "noticed": state.noticed,
+        "items": [{"name": item.name, "value": item.value, "from": item.giver} for item in state.items],
+        "doing": [
+            {"action": did.action, "player": did.player, "until_s": did.until_s}
+            for did in state.acted
+            if did.until_s > now_s
+        ],
         "work": [{"player": player, "mission": o.mission, "template": o.template} for player, o in state.work.items()],
     }
 

@@ -31,6 +31,7 @@ def uttered(
         backstory=state.sheet.backstory,
         facts=found.facts,
         avoid=state.openers,
+        stale=state.phrases,
     )
     said = turn.mind.say(brief, turn.dice)
     no = None if memory is None else memory.no

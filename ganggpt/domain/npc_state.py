@@ -13,7 +13,7 @@ from ganggpt.domain import memory
 from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import MOOD_HALF_LIFE_S, STANDING_HALF_LIFE_S, clamped, drained, faded, mood_at_rest
 from ganggpt.domain.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded
-from ganggpt.domain.speech import with_opener
+from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import NpcSheet
 
@@ -21,6 +21,8 @@ STANDINGS_MAX: Final = 256
 WORK_MAX: Final = 32
 CITED_MAX: Final = 4
 WORK_COOLDOWN_S: Final = 120.0
+ITEMS_MAX: Final = 24
+ACTED_MAX: Final = 32
 GIFT_HALF_LIFE_S: Final = 7 * 86_400.0
 GIFT_MAX: Final = 15.0
 _GIFT_STEP: Final = 1.2
@@ -50,12 +52,32 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
     at_s: float
 
 
+class Item(Struct, frozen=True, gc=False, array_like=True):
+    """A thing an NPC holds: what it is, its worth in dollars, the player who gave it, and when."""
+
+    name: str
+    value: int
+    giver: str
+    at_s: float
+
+
+class Did(Struct, frozen=True, gc=False, array_like=True):
+    """Something an NPC did to or for a player because a talk came to it; it goes on until ``until_s``."""
+
+    action: str
+    player: str
+    at_s: float
+    until_s: float
+
+
 class Npc(Struct, frozen=True, gc=False, array_like=True):
     """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia.
 
     ``talks``: those that go on, by player. ``mull_s``: when it will next have a quiet moment (0: nothing to mull over).
     ``let_go``: memories it had no room for in its life. ``told``: how often it told which memory on. ``gathered``:
     weight of what it learned since it last thought about it. ``asked_s``: when it last asked the tail.
+    ``phrases``: its last sentences (``speech.phrase_of``). ``items``: what it holds, at most ITEMS_MAX, the oldest is
+    let go; ``acted``: its last ACTED_MAX acts.
     """
 
     sheet: NpcSheet
@@ -75,6 +97,9 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     told: Mapping[int, int] = {}
     gathered: int = 0
     asked_s: float = 0.0
+    phrases: tuple[int, ...] = ()
+    items: tuple[Item, ...] = ()
+    acted: tuple[Did, ...] = ()
 
 
 class Spawned(Event, frozen=True):
@@ -161,6 +186,29 @@ class TailAsked(Event, frozen=True):
     at_s: float
 
 
+class ItemReceived(Event, frozen=True):
+    """A player handed the NPC a thing, which it holds now."""
+
+    item: Item
+
+
+class ItemGiven(Event, frozen=True):
+    """The NPC handed a thing it held to a player."""
+
+    item: Item
+    player: str
+    at_s: float
+
+
+class Acted(Event, frozen=True):
+    """The NPC follows, attacks, flees from or reports a player, until ``until_s`` or the game server ends it."""
+
+    action: str
+    player: str
+    at_s: float
+    until_s: float
+
+
 NpcEvent = (
     Spawned
     | Noticed
@@ -176,6 +224,9 @@ NpcEvent = (
     | RumourTold
     | Pondered
     | TailAsked
+    | ItemReceived
+    | ItemGiven
+    | Acted
 )
 
 
@@ -241,17 +292,17 @@ def _swayed(state: Npc, event: Swayed) -> Npc:
 
 
 def _spoke(state: Npc, event: Spoke) -> Npc:
-    openers = with_opener(state.openers, event.said)
+    openers, phrases = with_opener(state.openers, event.said), with_phrases(state.phrases, event.said)
     talks = state.talks
     if event.heard:
         talks = {**talks, event.player: carried_on(talks.get(event.player), event.heard, event.said, event.at_s)}
         if len(talks) > TALKS_MAX:
             del talks[min(talks, key=lambda player: (talks[player].at_s, player))]
     if event.cites is None:
-        return replace(state, openers=openers, talks=talks)
+        return replace(state, openers=openers, phrases=phrases, talks=talks)
     cited = (*state.cited, event.cites)[-CITED_MAX:]
     memories = memory.told(state.memories, event.cites)
-    return replace(state, openers=openers, cited=cited, memories=memories, talks=talks)
+    return replace(state, openers=openers, phrases=phrases, cited=cited, memories=memories, talks=talks)
 
 
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
@@ -301,6 +352,22 @@ def _tail_asked(state: Npc, event: TailAsked) -> Npc:
     return replace(state, asked_s=event.at_s)
 
 
+def _item_received(state: Npc, event: ItemReceived) -> Npc:
+    return replace(state, items=(*state.items, event.item)[-ITEMS_MAX:])
+
+
+def _item_given(state: Npc, event: ItemGiven) -> Npc:
+    items = list(state.items)
+    if event.item in items:
+        items.remove(event.item)
+    return _acted(replace(state, items=tuple(items)), Acted("give", event.player, event.at_s, event.at_s))
+
+
+def _acted(state: Npc, event: Acted) -> Npc:
+    done = Did(event.action, event.player, event.at_s, event.until_s)
+    return replace(state, acted=(*state.acted, done)[-ACTED_MAX:])
+
+
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     Spawned: _spawned,
     Noticed: _noticed,
@@ -316,6 +383,9 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     RumourTold: _rumour_told,
     Pondered: _pondered,
     TailAsked: _tail_asked,
+    ItemReceived: _item_received,
+    ItemGiven: _item_given,
+    Acted: _acted,
 }
 
 

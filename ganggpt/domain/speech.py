@@ -6,7 +6,10 @@ characters and that is all it can do. The scripted mind and a model read the sam
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -18,9 +21,14 @@ from ganggpt.domain.world import World
 SAID_MAX: Final = 500
 STRANGER: Final = "A stranger"
 """Who did something as long as nobody has told a name."""
-OPENERS_MAX: Final = 6
+OPENERS_MAX: Final = 10
 """How many of its last openings a speaker avoids."""
+PHRASES_MAX: Final = 24
+"""How many of its last sentences a speaker remembers having said."""
 _OPENER_WORDS: Final = 3
+_PHRASE_WORDS: Final = 3
+"""Shorter sentences than this may be said again at any time."""
+_SENTENCE: Final = re.compile(r"[^.!?\u2026]+[.!?\u2026]*[\"']?")
 
 Act = Literal[
     "greet",
@@ -52,6 +60,12 @@ Act = Literal[
     "refuse_work",
     "obey",
     "refuse_order",
+    "account",
+    "warn_owner",
+    "leave_owner",
+    "betray_owner",
+    "refuse_action",
+    "deflect",
 ]
 
 
@@ -78,7 +92,8 @@ class Brief(Struct, frozen=True, gc=False, kw_only=True):
     """What to say and to whom. ``act``: what the utterance does. ``mood`` and ``standing``: the labels of ``feeling``.
 
     ``listener``: what they call themselves, or "". ``heard``: what they said, data only. ``place``: name of a district.
-    ``facts``: further words an act needs (title, reward, item, order, topic, said_of). ``avoid``: recent openings.
+    ``facts``: further words an act needs (title, reward, item, order, topic, said_of, reason, cause). ``avoid``: recent
+    openings; ``stale``: recent sentences (``phrase_of``).
     """
 
     speaker: str
@@ -95,6 +110,7 @@ class Brief(Struct, frozen=True, gc=False, kw_only=True):
     backstory: str = ""
     facts: Mapping[str, str] = {}
     avoid: tuple[str, ...] = ()
+    stale: tuple[int, ...] = ()
 
 
 _AGES: Final = (
@@ -129,6 +145,24 @@ def opener_of(said: str) -> str:
 def with_opener(openers: tuple[str, ...], said: str) -> tuple[str, ...]:
     """The recent openings after one more utterance."""
     return (*openers, opener_of(said))[-OPENERS_MAX:]
+
+
+def sentences_of(said: str) -> list[str]:
+    """The sentences of an utterance, with their marks."""
+    return _SENTENCE.findall(said)
+
+
+@lru_cache(maxsize=8192)
+def phrase_of(sentence: str) -> int:
+    """The number by which a sentence is recognised (CRC-32 of its words), 0 where it is too short to matter."""
+    words = words_of(sentence)
+    return 0 if len(words) < _PHRASE_WORDS else zlib.crc32(" ".join(words).encode())
+
+
+def with_phrases(phrases: tuple[int, ...], said: str) -> tuple[int, ...]:
+    """The recent sentences after one more utterance."""
+    fresh = [number for sentence in sentences_of(said) if (number := phrase_of(sentence))]
+    return (*phrases, *fresh)[-PHRASES_MAX:]
 
 
 def quoted(text: str, length_max: int = 160) -> str:

@@ -60,6 +60,19 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_router_shedding", "gauge", "1 while commands are turned away for this host.", ("host",)),
         Row("ganggpt_rest_requests_total", "counter", "REST answers by status class.", ("status",)),
         Row("ganggpt_view_cache_total", "counter", "Reads answered from the view cache or not.", ("outcome",)),
+        Row(
+            "ganggpt_guard_verdicts_total",
+            "counter",
+            "Texts by verdict. Input: who may answer (model, talk_only, scripted); output: pass, softened, deflect.",
+            ("side", "verdict"),
+        ),
+        Row("ganggpt_guard_reasons_total", "counter", "Why guards were suspicious or objected.", ("side", "reason")),
+        Row(
+            "ganggpt_guard_actions_total",
+            "counter",
+            "Actions a model wanted: allowed, dropped by a guard, or the reason the rules refused them for.",
+            ("action", "outcome"),
+        ),
         Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -11,12 +12,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.ai.lines import ENEMY, FRIEND, LINES, MEMORIES, MOOD, STANDING, TONES
+from bench.repetition import conversation, measured
+from ganggpt.ai.lines import ACCOUNTS, CAUSES, ENEMY, FRIEND, HAILS, LINES, MEMORIES, MOOD, REASONS, STANDING, TONES
 from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.ai.voices import ALIASES, PLAIN, VOICES
 from ganggpt.domain.memory import MemoryKind, Source
-from ganggpt.domain.speech import SAID_MAX, Act, Brief, Cited, Politics, opener_of
+from ganggpt.domain.speech import (
+    OPENERS_MAX,
+    PHRASES_MAX,
+    SAID_MAX,
+    Act,
+    Brief,
+    Cited,
+    Politics,
+    opener_of,
+    phrase_of,
+    sentences_of,
+    with_opener,
+    with_phrases,
+)
 from ganggpt.domain.turn import Dice, Mind
+from ganggpt.jobs.world_files import load_world
 
 MIND: Mind = ScriptedMind()
 ACTS = get_args(Act)
@@ -78,17 +94,55 @@ def test_any_brief_gets_words_of_bounded_length_and_the_same_for_the_same_dice(b
 
 @pytest.mark.parametrize("style", VOICES)
 @pytest.mark.parametrize("act", ACTS)
-def test_no_opening_to_avoid_is_used_while_there_is_another(style: str, act: str) -> None:
-    avoid: tuple[str, ...] = ()
-    for seed in range(40):
-        said = MIND.say(a_brief(style=style, act=act, avoid=avoid), Dice(seed))
-        assert opener_of(said) not in avoid, (style, act, said)
-        avoid = (*avoid, opener_of(said))[-2:]
+def test_no_opening_comes_again_within_ten_utterances_even_of_one_act(style: str, act: str) -> None:
+    for standing in ("neutral", "trusted", "enemy"):
+        avoid: tuple[str, ...] = ()
+        stale: tuple[int, ...] = ()
+        for seed in range(60):
+            brief = a_brief(style=style, act=act, standing=standing, avoid=avoid, stale=stale)
+            said = MIND.say(brief, Dice(seed))
+            assert opener_of(said) not in avoid, (style, act, standing, said)
+            avoid, stale = with_opener(avoid, said), with_phrases(stale, said)
+    assert len(avoid) == OPENERS_MAX == 10
+    assert len(stale) <= PHRASES_MAX
 
 
-def test_where_everything_is_to_be_avoided_something_is_said_all_the_same() -> None:
-    everything = tuple({opener_of(MIND.say(a_brief(act="bye"), Dice(seed))) for seed in range(2000)})
-    assert MIND.say(a_brief(act="bye", avoid=everything), Dice(1))
+def test_a_line_that_was_said_lately_is_passed_over_while_there_is_another() -> None:
+    lines = {MIND.say(a_brief(style=PLAIN, act="no_work"), Dice(seed)) for seed in range(300)}
+    numbers = sorted({phrase_of(part) for said in lines for part in sentences_of(said)} - {0})
+    kept = phrase_of("I have no work to give.")
+    stale = tuple(number for number in numbers if number != kept)
+    again = [MIND.say(a_brief(style=PLAIN, act="no_work", stale=stale), Dice(seed)) for seed in range(200)]
+    assert all("I have no work to give." in said for said in again)
+
+
+def test_where_everything_is_to_be_avoided_the_opening_used_longest_ago_comes_again() -> None:
+    everything = tuple(sorted({opener_of(MIND.say(a_brief(act="bye"), Dice(seed))) for seed in range(6000)}))
+    oldest = opener_of(MIND.say(a_brief(act="bye", avoid=everything), Dice(1)))
+    assert oldest in everything[:20]
+
+
+def test_the_people_of_the_shipped_world_never_open_twice_alike_within_ten_utterances() -> None:
+    world = load_world(Path(__file__).parents[3] / "worlds" / "los-santos")
+    for npc_id in world.npcs:
+        row = measured(npc_id, conversation(world, npc_id, 60))
+        assert (row.utterances, row.openers_repeated) == (60, 0), row
+        assert row.distinct_3 > 0.4, row
+
+
+def test_being_told_the_same_thing_forty_times_is_answered_with_forty_openings_apart_by_ten() -> None:
+    world = load_world(Path(__file__).parents[3] / "worlds" / "los-santos")
+    for npc_id in ("mara", "halloran", "old-pete", "gia"):
+        assert measured(npc_id, conversation(world, npc_id, 400, dwell=40)).openers_repeated == 0
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_refusal_says_its_reason(reason: str) -> None:
+    for act in ("refuse_order", "refuse_action"):
+        for seed in range(10):
+            said = MIND.say(a_brief(act=act, facts={"reason": reason, "order": "attack"}), Dice(seed))
+            assert any(line in said for line in REASONS[reason]), said
+    assert MIND.say(a_brief(act="refuse_action", facts={"reason": "never heard of"}), Dice(1))
 
 
 def test_every_style_has_its_own_voice_and_an_unknown_one_talks_plainly() -> None:
@@ -165,8 +219,16 @@ def test_every_act_has_lines_for_every_tone_and_every_slot_is_known() -> None:
     assert set(LINES) == set(ACTS)
     slots = {"you", "Speaker", "role", "place", "own", "friend", "enemy", "title", "reward"}
     slots |= {name for word in ("item", "known", "order", "task") for name in (word, word.capitalize())}
-    spoken = [lines for tables in (LINES, *VOICES.values()) for act in tables.values() for lines in act.values()]
-    for line in (*FRIEND, *ENEMY, *(line for lines in (*spoken, *MOOD.values()) for line in lines)):
+    slots |= {"cause", "for", "against"}
+    assert all(act in ACTS and HAILS[act][tone] for act in HAILS for tone in TONES)
+    spoken = [lines for tables in (LINES, HAILS, *VOICES.values()) for act in tables.values() for lines in act.values()]
+    for line in (
+        *FRIEND,
+        *ENEMY,
+        *CAUSES,
+        *sum(ACCOUNTS.values(), ()),
+        *(line for lines in (*spoken, *MOOD.values()) for line in lines),
+    ):
         assert {name for _, name, _, _ in string.Formatter().parse(line) if name is not None} <= slots, line
         assert line.strip()
     for act in LINES.values():

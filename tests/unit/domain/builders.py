@@ -152,6 +152,11 @@ class Played:
         self.seq += 1
         return decision
 
+    def peek(self, command: Any, seed: int, by: str = "player:ava") -> Any:
+        """What would be decided with these dice; nothing is folded."""
+        turn = a_turn(self.actor, by, now_s=self.now_s, seq=self.seq + 1, seed=seed, world=self.world, mind=self.mind)
+        return self.kind.decide(self.state, command, turn)
+
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.now_s += seconds

@@ -3,13 +3,56 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ganggpt.ai.lines import REASONS
 from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain.companion import KIND, RISKS, GainExperience, Order, Recruit, Talk, refusal_chance
-from ganggpt.domain.companion_state import LEDGER_MAX, LEVEL_MAX, OrderObeyed, OrderRefused, level_of, loyalty_now
-from ganggpt.domain.feeling import SWAY_MAX
+from ganggpt.domain.companion import (
+    KIND,
+    RISKS,
+    Dismiss,
+    GainExperience,
+    Order,
+    Recruit,
+    Suffer,
+    Talk,
+    evolve,
+    refusal_chance,
+)
+from ganggpt.domain.companion_fate import (
+    BETRAY_MAX,
+    FATES,
+    GRUDGE_S,
+    LEAVE_AT,
+    WARN_AT,
+    WARNING_S,
+    account,
+    betray_at,
+    fate_of,
+)
+from ganggpt.domain.companion_orders import STANDS_S, can_do, skills_now
+from ganggpt.domain.companion_state import (
+    LEDGER_MAX,
+    LEVEL_MAX,
+    NOES_MAX,
+    RECOVERED_AT,
+    Departed,
+    LoyaltyMoved,
+    OrderObeyed,
+    OrderRefused,
+    Warned,
+    level_of,
+    loyalty_at_rest,
+    loyalty_now,
+)
+from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, SWAY_MAX, faded
+from ganggpt.domain.kinds import decode_turn
+from ganggpt.domain.turn import Command
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor
 from tests.unit.domain.builders import DAY_S, NOW_S, Played, a_turn
 
@@ -79,7 +122,7 @@ def test_loyalty_courage_level_and_trade_each_lower_the_chance_of_a_refusal() ->
     for _ in range(30):
         seasoned.do(GainExperience(1000, "a race we won"), by="server:main")
     assert refusal_chance(seasoned.state, "attack", seasoned.now_s) < refusal_chance(timid.state, "attack", NOW_S)
-    assert all(0 <= refusal_chance(timid.state, order, NOW_S) <= 0.95 for order in RISKS)
+    assert all(0 <= refusal_chance(timid.state, order, NOW_S) <= 0.95 for order in RISKS if can_do(timid.state, order))
 
 
 def test_a_harmless_order_is_only_refused_by_the_disloyal() -> None:
@@ -153,3 +196,307 @@ def test_a_companion_remembers_what_was_gone_through_together() -> None:
     assert "last week" in reply["say"].lower()
     ordered = rex.do(Talk("remember what I ordered you?")).reply
     assert "attack the warehouse" in ordered["say"]
+
+
+# ------------------------------------------------------------------------------------------------- skills and refusals
+
+
+def test_skills_are_unlocked_by_experience_and_ease_or_open_orders() -> None:
+    doc = a_companion("medic", courage=50)
+    dog = a_companion("dog", courage=50)
+    assert [skill.name for skill in skills_now(doc.state)] == ["field medicine"]
+    assert refusal_chance(doc.state, "heal", NOW_S) < 1
+    assert refusal_chance(dog.state, "heal", NOW_S) == 1
+    odds = refusal_chance(dog.state, "attack", NOW_S)
+    replies = [dog.do(GainExperience(1000, "held the line again")).reply for _ in range(20)]
+    unlocked = [name for reply in replies for name in reply["unlocked"]]
+    assert unlocked == ["street sense", "steady nerves", "first aid"]
+    assert dog.view()["skills"] == unlocked
+    assert dog.view()["skills_ahead"] == {"iron will": 20}
+    assert refusal_chance(dog.state, "heal", dog.now_s) < 1
+    assert refusal_chance(dog.state, "attack", dog.now_s) < odds
+
+
+@pytest.mark.parametrize(
+    ("reason", "order", "companion_type", "personality"),
+    [
+        ("no_skill", "hack", "bodyguard", {}),
+        ("fear", "attack", "driver", {"courage": 0, "loyalty": 60}),
+        ("distrust", "attack", "driver", {"courage": 100, "loyalty": 0}),
+        ("danger", "attack", "driver", {"courage": 60, "loyalty": 50}),
+    ],
+)
+def test_a_refusal_has_a_reason_and_the_companion_says_it(
+    reason: str, order: str, companion_type: str, personality: dict[str, int]
+) -> None:
+    rex = a_companion(companion_type, **personality)
+    for seed in range(200):
+        turn = a_turn("companion:rex", seed=seed, mind=ScriptedMind())
+        decision = KIND.decide(rex.state, Order(order, "the bank"), turn)  # type: ignore[arg-type]
+        if not decision.reply["obeys"]:
+            break
+    assert decision.reply["reason"] == reason
+    assert any(line in decision.reply["say"] for line in REASONS[reason])
+
+
+def test_who_distrusts_says_what_for() -> None:
+    rex = a_companion("driver", courage=100, loyalty=0)
+    for _ in range(4):
+        rex.do(Talk("you useless liar"))
+    decision = next(d for seed in range(200) if not (d := rex.peek(Order("attack"), seed)).reply["obeys"])
+    assert decision.reply["reason"] == "distrust"
+    assert "harsh words" in decision.reply["say"]
+
+
+def test_asking_again_rolls_no_new_dice_until_time_has_passed_or_the_companion_is_won_over() -> None:
+    rex = a_companion("driver", courage=20, loyalty=30)
+    seed = next(seed for seed in range(500) if not rex.peek(Order("attack"), seed).reply["obeys"])
+    rex.do(Order("attack"), seed=seed)
+    assert all(not rex.peek(Order("attack"), seed).reply["obeys"] for seed in range(100))
+    assert rex.do(Order("attack")).reply["reason"] == "said_no"
+    assert rex.view()["refuses_still"].keys() == {"attack"}
+    assert any(rex.peek(Order("guard"), seed).reply["obeys"] for seed in range(100))
+    won = Played(KIND, "companion:rex", mind=ScriptedMind())
+    won.state = rex.state
+    won.do(GainExperience(1000, "pulled each other out of the river"))
+    won.do(GainExperience(1000, "and out of the sewer"))
+    assert any(won.peek(Order("attack"), seed).reply["obeys"] for seed in range(100))
+    rex.wait(STANDS_S)
+    assert any(rex.peek(Order("attack"), seed).reply["obeys"] for seed in range(100))
+
+
+# ------------------------------------------------------------------------------------------------ the ledger explains
+
+
+_causes = st.one_of(
+    st.builds(Talk, st.sampled_from(["you are a great friend", "you useless idiot", "the bridge is open"])),
+    st.builds(GainExperience, st.integers(1, 1000), st.sampled_from(["a race", "a fight", "a long night"])),
+    st.builds(Suffer, st.integers(1, 100), st.sampled_from(["left behind at the pier", "shot in the leg"])),
+    st.builds(Order, st.sampled_from(sorted(RISKS))),
+)
+_steps = st.lists(st.tuples(_causes, st.sampled_from([1.0, 60.0, 700.0, 40_000.0, 30 * DAY_S])), max_size=60)
+_personalities = st.fixed_dictionaries(
+    {"courage": st.integers(0, 100), "loyalty": st.integers(0, 100), "greed": st.integers(0, 100)}
+)
+
+
+def by_for(command: Command) -> str:
+    return "server:main" if isinstance(command, Suffer) else "player:ava"
+
+
+@given(_steps, _personalities)
+@settings(max_examples=120, deadline=None)
+def test_whatever_happens_loyalty_is_bounded_explained_and_nobody_leaves_and_stays_at_once(
+    steps: list[tuple[Command, float]], personality: dict[str, int]
+) -> None:
+    rex = a_companion("thief", **personality)
+    warned_at: float | None = None
+    for command, pause_s in steps:
+        rex.wait(pause_s)
+        before = loyalty(rex)
+        gone = rex.state.gone
+        if gone and not isinstance(command, Talk):
+            with pytest.raises(Refused, match="gone"):
+                rex.do(command, by_for(command))
+            continue
+        decision = rex.do(command, by_for(command))
+        kinds = [type(event) for event in decision.events]
+        assert 0 <= loyalty(rex) <= 100
+        assert abs(rex.state.sway) <= SWAY_MAX + 1e-9
+        assert abs(loyalty(rex) - before) <= 2 * SWAY_MAX
+        assert not (Departed in kinds and (OrderObeyed in kinds or Warned in kinds))
+        assert bool(rex.state.gone) == (Departed in kinds or bool(gone))
+        if Warned in kinds:
+            warned_at = rex.now_s
+            assert decision.messages[0].to == "player:ava"
+        if Departed in kinds:
+            assert warned_at is not None
+            assert rex.now_s - warned_at >= WARNING_S
+            assert decision.reply["fate"] in ("leaves", "betrays")
+            assert decision.messages[0].command.type == f"companion.{decision.reply['fate']}"
+        if gone:
+            assert LoyaltyMoved not in kinds
+        explained = account(rex.state, rex.now_s)
+        total = explained.rest + explained.earlier + sum(left for _, left in explained.listed)
+        assert total == pytest.approx(explained.value)
+        assert len(rex.state.ledger) <= LEDGER_MAX
+        assert len(rex.state.noes) <= NOES_MAX
+
+
+@given(_steps.filter(lambda steps: len(steps) < LEDGER_MAX))
+@settings(max_examples=40, deadline=None)
+def test_while_nothing_left_the_ledger_only_the_recruiting_is_earlier(steps: list[tuple[Command, float]]) -> None:
+    rex = a_companion(loyalty=90, courage=60)
+    start = account(rex.state, rex.now_s).earlier
+    for command, pause_s in steps:
+        rex.wait(pause_s)
+        if rex.state.gone:
+            return
+        rex.do(command, by_for(command))
+    expected = start * 2 ** (-(rex.now_s - NOW_S) / LOYALTY_HALF_LIFE_S)
+    assert account(rex.state, rex.now_s).earlier == pytest.approx(expected, abs=1e-6)
+
+
+@given(st.lists(st.floats(0, 60 * DAY_S), max_size=8), st.floats(0, 100), _personalities)
+@settings(max_examples=60, deadline=None)
+def test_decay_in_many_looks_is_decay_in_one(looks: list[float], start: float, personality: dict[str, int]) -> None:
+    rest = loyalty_at_rest(personality)
+    value, at_s = start, 0.0
+    for pause_s in looks:
+        value = faded(value, rest, pause_s, LOYALTY_HALF_LIFE_S)
+        at_s += pause_s
+    assert value == pytest.approx(faded(start, rest, at_s, LOYALTY_HALF_LIFE_S), abs=1e-6)
+
+
+@given(st.permutations([("kind", 1), ("kind", 2), ("race", 3), ("walk", 4), ("fight", 5)]))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_what_happens_at_one_moment_does_not_matter(order: list[tuple[str, int]]) -> None:
+    def played(names: list[tuple[str, int]]) -> Played:
+        rex = a_companion(loyalty=60)
+        for name, number in names:
+            rex.do(Talk("good friend") if name == "kind" else GainExperience(number * 10, name))
+        return rex
+
+    one, other = played(sorted(order)), played(order)
+    assert loyalty(one) == pytest.approx(loyalty(other))
+    assert one.state.experience == other.state.experience
+    assert one.view()["skills"] == other.view()["skills"]
+    assert sorted(line.what for line in one.state.ledger) == sorted(line.what for line in other.state.ledger)
+
+
+# ----------------------------------------------------------------------------------------------- warnings and goodbyes
+
+
+@given(st.floats(0, 100), st.floats(0, 100), _personalities)
+@settings(max_examples=200, deadline=None)
+def test_less_loyalty_never_means_a_better_fate(one: float, other: float, personality: dict[str, int]) -> None:
+    low, high = sorted((one, other))
+    assert FATES.index(fate_of(low, personality)) >= FATES.index(fate_of(high, personality))
+    assert betray_at(personality) <= BETRAY_MAX < WARN_AT < RECOVERED_AT
+    assert LEAVE_AT < WARN_AT < loyalty_at_rest(personality)
+
+
+def worn_down(**personality: int) -> Played:
+    """A companion whose owner has been at it for days; it has just given its warning."""
+    rex = a_companion(**personality)
+    while rex.state.warned_s is None:
+        rex.do(Talk("you worthless disgusting liar"))
+        rex.wait(20_000)
+    return rex
+
+
+def test_a_companion_warns_first_then_leaves_and_says_why() -> None:
+    rex = worn_down(loyalty=50)
+    assert loyalty(rex) < WARN_AT
+    for _ in range(30):
+        rex.wait(20_000)
+        decision = rex.do(Talk("you worthless disgusting liar"))
+        if rex.state.gone:
+            break
+    assert rex.state.gone == "left"
+    assert decision.reply["act"] == "leave_owner"
+    assert "harsh words" in decision.reply["say"]
+    assert rex.view()["fate"]["gone"] == "left"
+    for command in (Order("wait"), GainExperience(10, "a walk"), Dismiss()):
+        with pytest.raises(Refused) as refused:
+            rex.do(command)
+        assert refused.value.reason == "gone"
+    assert "left" in rex.state.memories[-1].text
+
+
+def test_the_faithless_betray_where_the_faithful_would_leave() -> None:
+    rex = worn_down(loyalty=0, greed=100)
+    for _ in range(30):
+        rex.wait(20_000)
+        decision = rex.do(Talk("you worthless disgusting liar"))
+        if rex.state.gone:
+            break
+    assert rex.state.gone == "betrayed"
+    assert decision.reply["fate"] == "betrays"
+    assert decision.messages[0].command.body["fate"] == "betrays"
+
+
+def test_making_it_up_to_a_companion_takes_its_warning_back() -> None:
+    rex = worn_down(loyalty=50)
+    for _ in range(12):
+        rex.do(GainExperience(500, "a rescue"))
+        rex.wait(DAY_S / 4)
+    assert loyalty(rex) >= RECOVERED_AT
+    assert rex.state.warned_s is None
+    assert rex.view()["fate"]["now"] == "stays"
+
+
+def test_time_alone_makes_nobody_leave() -> None:
+    rex = worn_down(loyalty=50)
+    rex.wait(300 * DAY_S)
+    assert rex.do(Talk("the bridge is open")).reply.get("fate") is None
+    assert not rex.state.gone
+
+
+def test_a_companion_that_left_comes_back_after_its_grudge_with_all_it_learned() -> None:
+    rex = worn_down(loyalty=50)
+    rex.do(GainExperience(1000, "one last job"))
+    while not rex.state.gone:
+        rex.wait(20_000)
+        rex.do(Talk("you worthless disgusting liar"))
+    again = Recruit("player:ava", "Somebody Else", "medic", {"loyalty": 100})
+    with pytest.raises(Refused) as refused:
+        rex.do(again)
+    assert refused.value.reason == "grudge"
+    memories = rex.state.memories
+    other = Played(KIND, "companion:rex", mind=ScriptedMind())
+    other.state = rex.state
+    assert other.do(Recruit("player:bob", "X", "medic", {}), by="player:bob").reply["again"]
+    assert (other.state.owner, other.state.name, other.state.ledger) == ("player:bob", "Rex", ())
+    rex.wait(GRUDGE_S["left"])
+    rex.do(again)
+    assert (rex.state.gone, rex.state.name, rex.state.memories) == ("", "Rex", memories)
+    assert rex.state.experience == 1000
+    assert loyalty(rex) == 25
+    with pytest.raises(AlreadyExists):
+        rex.do(again)
+
+
+def test_dismissing_and_taking_back_resets_no_loyalty() -> None:
+    rex = a_companion(loyalty=50)
+    for _ in range(20):
+        rex.do(Talk("you wonderful friend"))
+    high = loyalty(rex)
+    rex.do(Dismiss())
+    rex.do(Recruit("player:ava", "Rex", "bodyguard", {}))
+    assert loyalty(rex) == pytest.approx(high)
+    assert abs(rex.state.sway) == pytest.approx(SWAY_MAX)
+
+
+@pytest.mark.parametrize("command", [Suffer(100, "shot it"), Suffer(1, "shot it")])
+def test_no_player_reports_what_a_companion_suffers(command: Suffer) -> None:
+    rex = a_companion()
+    with pytest.raises(Refused) as refused:
+        rex.do(command, by="player:ava")
+    assert refused.value.reason == "not_allowed"
+
+
+def test_asked_about_its_loyalty_a_companion_answers_from_its_ledger() -> None:
+    rex = a_companion(loyalty=50)
+    assert rex.do(Talk("do you trust me?")).reply["act"] == "account"
+    rex.do(GainExperience(500, "won the canal race"))
+    rex.do(Suffer(60, "left behind at the pier"), by="server:main")
+    said = rex.do(Talk("why don't you trust me?")).reply["say"]
+    assert "won the canal race" in said
+    assert "left behind at the pier" in said
+
+
+def test_a_journal_from_before_companions_could_leave_still_replays() -> None:
+    """The bytes are what the first layout wrote for a recruit, a moved loyalty, a refusal and a deed."""
+    old = [
+        ["Recruited", "player:ava", "Rex", "bodyguard", {"courage": 80}, "plain", 50.0, 9.0, NOW_S],
+        ["LoyaltyMoved", [NOW_S, "harsh words", -2.1, 47.9], -2.1, 0.0],
+        ["OrderRefused", "attack", None, 0.4, NOW_S],
+        ["ExperienceGained", 120, 120, 2, "a race", NOW_S],
+    ]
+    stored = msgspec.msgpack.encode([1, NOW_S, old, b"\x80"])
+    state: Any = None
+    for event in decode_turn(KIND, stored).events:
+        state = evolve(state, event)
+    assert (state.experience, state.refusals, state.gone, state.warned_s) == (120, 1, "", None)
+    assert KIND.view(state, NOW_S)["fate"]["now"] == "stays"

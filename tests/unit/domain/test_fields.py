@@ -49,6 +49,8 @@ FITTING: dict[type[Command], dict[str, Any]] = {
     companion.Talk: {"text": "hello"},
     companion.Order: {"order": "attack", "target": "the bank"},
     companion.GainExperience: {"amount": 5, "cause": "a race"},
+    companion.Suffer: {"harm": 40, "cause": "left behind"},
+    companion.Dismiss: {},
     companion.Remember: {"text": "x"},
 }
 BAD: list[tuple[type[Command], dict[str, Any]]] = [
@@ -86,6 +88,8 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (companion.Order, {"order": "dance"}),
     (companion.GainExperience, {"amount": 0}),
     (companion.GainExperience, {"amount": 1001}),
+    (companion.Suffer, {"harm": 0}),
+    (companion.Suffer, {"harm": 101}),
     (companion.Recruit, {"owner": "server:main"}),
 ]
 
