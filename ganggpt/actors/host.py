@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from ganggpt.actors.activation import Activation
+from ganggpt.actors.asks import Asks
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.committer import Committer
 from ganggpt.actors.delivery import Delivery
@@ -26,7 +27,7 @@ from ganggpt.actors.handover import HandOver
 from ganggpt.actors.load import Load
 from ganggpt.actors.outbox import Outbox
 from ganggpt.actors.passivation import Passivation
-from ganggpt.actors.ports import CommandPort
+from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.reminders import Reminders
 from ganggpt.actors.repeats import Repeats
 from ganggpt.actors.routing import residences_of
@@ -93,6 +94,7 @@ class HostPorts:
     ring: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
     tail: TailStore | None = None
+    model: ModelPort = field(default_factory=NoModel)
 
 
 @dataclass(slots=True)
@@ -111,6 +113,8 @@ class HostCounts:
     tail_kept: int = 0
     tail_asked: int = 0
     mistakes: int = 0
+    unanswered: int = 0
+    stale_answers: int = 0
     loss_window_s: float = 0.0
     wake_s: float = field(default=0.0)
 
@@ -160,6 +164,7 @@ class Host:
         self.handover = HandOver(self)
         self.load = Load(self)
         self.repeats = Repeats(self)
+        self.asks = Asks(self)
 
     def now_s(self) -> float:
         """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
@@ -188,6 +193,7 @@ class Host:
             raise
         finally:
             self.repeats.give_up()
+            self.asks.give_up()
             self.waker.give_up()
             self.outbox.give_up()
             self.handover.give_up()
@@ -321,6 +327,8 @@ class Host:
         self.dirty[activation.actor] = activation
         if seq - activation.snapshot_seq >= self.options.snapshot_every:
             self.ripe.add(activation.actor)
+        if decision.asks:
+            self.asks.post(activation.actor, seq, decision.asks, activation.written)
         self.repeats.remember(envelope.id, reply)
         self.counts.turns += 1
         return reply
@@ -330,7 +338,9 @@ class Host:
         seed = zlib.crc32(activation.actor.encode()) << 32 ^ seq * 0x9E3779B97F4A7C15 ^ ports.world.seed
         try:
             command = decode_command(kind.name, envelope.name, envelope.body)
-            turn = Turn(activation.actor, seq, now_s, envelope.by, Dice(seed), ports.world, ports.mind)
+            turn = Turn(
+                activation.actor, seq, now_s, envelope.by, Dice(seed), ports.world, ports.mind, ports.model.is_on
+            )
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:
             raise

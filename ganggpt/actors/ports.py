@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final, Protocol
 
 from ganggpt.actors.admission import Gate
 from ganggpt.actors.envelope import Envelope
+from ganggpt.domain.ids import ActorId
+from ganggpt.domain.turn import Ask, Command
+from ganggpt.errors import Unavailable
 
 ReplySink = Callable[[bytes, bytes], None]
 """Called once for each command with (command id, finished reply map); must not block or raise."""
@@ -17,6 +20,31 @@ REST_SOURCE: Final = "rest"
 
 CLUSTER_SOURCE: Final = "cluster"
 """So is everything another cluster sends on."""
+
+
+class ModelPort(Protocol):
+    """The way from a host to a language model."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything asked now would go to a model at all. Costs nothing: it is read in every turn."""
+        ...
+
+    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+        """What the model says, as commands to the actor in their order; closing it ends the request. Raises
+        GangGPTError where there is no answer, or no more of it."""
+        ...
+
+
+class NoModel:
+    """A world without a model."""
+
+    is_on = False
+
+    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+        """Raises Unavailable."""
+        raise Unavailable(f"a language model ({ask.name} of {actor})")
+        yield
 
 
 class CommandPort(Protocol):

@@ -70,6 +70,26 @@ class Forget(Struct, frozen=True, gc=False):
     name: str
 
 
+class Ask(Struct, frozen=True, gc=False):
+    """Ask the model about ``brief`` (a record of the domain). Every part of its answer comes back as a command to this
+    actor, judged by the rules like a player's; ``otherwise`` comes where it says nothing within ``within_s`` seconds.
+
+    Nothing of this is journaled. An actor that must not wait in vain after a crash sets a reminder beside it. An ask of
+    the same ``name`` takes the place of the one before, whose answer is not listened to any more.
+    """
+
+    name: str
+    brief: Any
+    otherwise: Any
+    within_s: float
+
+
+class Cease(Struct, frozen=True, gc=False):
+    """Whatever the model says to the ask of that name is not wanted any more."""
+
+    name: str
+
+
 class Decision(Struct, frozen=True, gc=False):
     """What a turn decided. ``reply`` is JSON-able. No events and no wishes: nothing is journaled."""
 
@@ -78,6 +98,7 @@ class Decision(Struct, frozen=True, gc=False):
     messages: tuple[Message, ...] = ()
     pushes: tuple[Push, ...] = ()
     reminders: tuple[Remind | Forget, ...] = ()
+    asks: tuple[Ask | Cease, ...] = ()
 
 
 class Dice:
@@ -126,7 +147,7 @@ class Turn:
     """Everything a rule may know besides state and command.
 
     ``now_s``: Unix seconds. ``actor``: whose turn. ``seq``: the number this turn gets in the journal. ``by``: who sent
-    the command (an actor id, or ``server:<name>``).
+    the command (an actor id, or ``server:<name>``). ``has_model``: whether it makes sense to ask one.
     """
 
     actor: ActorId
@@ -136,6 +157,7 @@ class Turn:
     dice: Dice
     world: World
     mind: Mind
+    has_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""What actors ask the model: waiting for it is not a turn, and its answer comes back as commands like a player's.
+
+An ask leaves when the turn that made it is durable. Each part of the answer runs as a command with a derived id; the
+rules may refuse it as stale, and then nobody listens any more. Over the bound, without a model, and where the model
+fails or is late, the command the actor named for that case comes instead. After a crash its own reminder does that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw
+
+from ganggpt.actors.envelope import Envelope, error_of
+from ganggpt.domain.ids import ActorId, derived_command_id
+from ganggpt.domain.kinds import encode_command
+from ganggpt.domain.turn import Ask, Cease, Command
+from ganggpt.errors import GangGPTError, Unavailable
+
+if TYPE_CHECKING:
+    from ganggpt.actors.host import Host
+
+log = logging.getLogger(__name__)
+
+OPEN_MAX: Final = 256
+"""Asks of one host that may wait for the model; what comes over it is answered without one."""
+MODEL: Final = "model:gateway"
+"""Who sends the commands a model's answer is made of."""
+
+
+class _Stale(Exception):
+    """The actor does not listen any more."""
+
+
+class Asks:
+    """Owns every open ask of this host, by actor and name."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._open: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def post(self, actor: ActorId, seq: int, wishes: Sequence[Ask | Cease], ticket: int) -> None:
+        """What turn ``seq`` of an actor wants to ask or not to hear any more, once commit ``ticket`` held."""
+        for wish in wishes:
+            before = self._open.pop((actor, wish.name), None)
+            if before is not None:
+                before.cancel()
+            if isinstance(wish, Ask):
+                task = asyncio.get_running_loop().create_task(self._carry_out(actor, seq, wish, ticket))
+                self._open[actor, wish.name] = task
+                self._tasks.add(task)
+                task.add_done_callback(self._done)
+
+    def give_up(self) -> None:
+        """The incarnation ends."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        for key in [key for key, known in self._open.items() if known is task]:
+            del self._open[key]
+
+    async def _carry_out(self, actor: ActorId, seq: int, ask: Ask, ticket: int) -> None:
+        host = self._host
+        try:
+            await host.committer.durable(ticket)
+            try:
+                if len(self._tasks) > OPEN_MAX:
+                    raise Unavailable("the model (too many ask it)")
+                async with asyncio.timeout(ask.within_s), aclosing(host.ports.model.answer(actor, ask)) as parts:
+                    n = 0
+                    async for command in parts:
+                        await self._tell(actor, seq, n, command)
+                        n += 1
+            except (GangGPTError, TimeoutError) as failed:
+                host.counts.unanswered += 1
+                log.info("%s goes on without the model: %s", actor, failed or "no answer in time")
+                await self._tell(actor, seq, "otherwise", ask.otherwise)
+        except _Stale:
+            host.counts.stale_answers += 1
+        except GangGPTError as error:
+            log.info("an answer of the model to %s is left to its reminder: %s", actor, error)
+
+    async def _tell(self, actor: ActorId, seq: int, part: object, command: Command) -> None:
+        """Run one command, wherever the actor lives by now. Raises _Stale where the rules refused it, Unavailable
+        where nobody knows."""
+        host = self._host
+        command_id = derived_command_id(host.now_s(), actor, seq, "ask", part)
+        envelope = Envelope(command_id, actor, MODEL, type(command).__name__, Raw(encode_command(command)), inner=True)
+        error = error_of(await host.ports.peers.ask(envelope, MODEL))
+        if error is not None:
+            if error["code"] == "refused":
+                raise _Stale
+            raise Unavailable(f"{actor} ({error['code']})")
