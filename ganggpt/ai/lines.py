@@ -149,6 +149,12 @@ deflect warm: Ask me about anything but that. | I would rather hear how you are,
 deflect even: I did not catch that, and I do not want to. | Let us stay with what matters. | That leads nowhere.
 deflect even: You lost me there. | Say something a person in {place} would say. | That is not a thing I talk about.
 deflect cold: Whatever that was, no. | I am not having that talk with you. | Try that on somebody else.
+listen warm: I hear you, {you}. | Go on. | Let me think. | Come closer. | Well now. | One second, {you}. | Of course.
+listen even: Hm. | Let me think. | Well. | Right. | One second. | So. | Go on. | Let me see.
+listen cold: Hm. | What now. | Huh. | You again. | Make it quick. | Well? | So. | Right.
+one_moment warm: One moment, {you}, I am in a talk. | You are next, {you}. | I will be with you in a second.
+one_moment even: One moment. | Wait your turn. | I am talking. You are next. | In a second.
+one_moment cold: Wait. | Not now. | I am talking to somebody. | You can see I am busy.
 deflect cold: You talk, I do not listen. | Save your tricks for the card tables. | Not a word of that in {place}.
 """)
 

@@ -93,6 +93,7 @@ Percent = Annotated[int, Ge(0), Le(100)]
 Signed100 = Annotated[int, Ge(-100), Le(100)]
 Step20 = Annotated[int, Ge(-20), Le(20)]
 Money = Annotated[int, Ge(0), Le(1_000_000)]
+Sentences = Annotated[int, Ge(0), Le(8)]
 Count1000 = Annotated[int, Ge(1), Le(1000)]
 UnixSeconds = Annotated[float, Ge(0.0), Le(32_503_680_000.0)]
 """A time before the year 3000."""

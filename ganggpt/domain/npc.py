@@ -12,22 +12,21 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain import npc_memory
+from ganggpt.domain import npc_memory, npc_talk
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import (
     HOSTILE_AT,
     clamped,
     mood_at_rest,
     mood_label,
-    standing_label,
     swayed,
 )
 from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id, name_of
 from ganggpt.domain.intent import pledge, salience
-from ganggpt.domain.letters import Offer
-from ganggpt.domain.memory import SALIENCE_MIN, Memory, shown
+from ganggpt.domain.letters import Notify, Offer
+from ganggpt.domain.memory import SALIENCE_MIN, Memory
 from ganggpt.domain.notebook import Notebook
-from ganggpt.domain.npc_commands import AskForWork, Give, Observe, Remember, Spawn, Talk, Threaten
+from ganggpt.domain.npc_commands import AskForWork, Conclude, Give, Observe, Remember, Spawn, Talk, Threaten
 from ganggpt.domain.npc_memory import (
     ask_tail,
     make_room_for_talk,
@@ -56,6 +55,7 @@ from ganggpt.domain.npc_state import (
     one_too_many,
     standing_now,
 )
+from ganggpt.domain.npc_view import view
 from ganggpt.domain.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.speech import STRANGER, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
@@ -80,8 +80,6 @@ __all__ = [
 
 TALK_REACH: Final = 40.0
 """Words alone bring a standing no further than this from 0, either way."""
-SHOWN_MAX: Final = 256
-"""Memories a read shows: the newest."""
 _THREAT_FLOOR: Final = -70.0
 
 
@@ -182,10 +180,38 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
         notes.keep(Memory(0, "met", fact, 20, player, "witnessed", now_s))
     asked, questions = ask_tail(state, found, turn)
     met = _swayed(state, turn, after, mood, "talk")
-    said = _said(state, turn, found, met, heard=command.text, notes=notes)
     planned, reminders = plan_thought(state, player, turn)
-    events = (*said.events, *ended, *asked, *planned)
-    return Decision(events, said.reply, (*said.messages, *questions), (), reminders)
+    if turn.has_model:
+        said = npc_talk.begin(evolve(state, met), turn, player, found, command.text, absent_s)
+        said = replace(
+            said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))
+        )
+    else:
+        said = _said(state, turn, found, met, heard=command.text, notes=notes)
+    return replace(
+        said,
+        events=(*said.events, *ended, *asked, *planned),
+        messages=(*said.messages, *questions),
+        reminders=(*said.reminders, *reminders),
+    )
+
+
+def _conclude(state: Npc, command: Conclude, turn: Turn) -> Decision:
+    """The end of a model's answer, and what it was allowed to do."""
+    done, after, verdicts, as_player = npc_talk.conclude(state, command, turn)
+    for wish in verdicts.wishes:
+        if wish.command is None:
+            continue
+        more = decide(after, wish.command, as_player)
+        told = Notify("npc.said", {"npc": turn.actor, "name": state.sheet.name, **more.reply})
+        done = replace(
+            done,
+            events=(*done.events, *more.events),
+            messages=(*done.messages, *more.messages, Message(ActorId(as_player.by), told)),
+        )
+        for event in more.events:
+            after = evolve(after, event)  # type: ignore[arg-type]
+    return done
 
 
 def _heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
@@ -312,53 +338,15 @@ def _who(name: str) -> str:
     return name or STRANGER
 
 
-def view(state: Npc, now_s: float) -> dict[str, Any]:
-    """The NPC as a read shows it."""
-    sheet, mood = state.sheet, mood_now(state, now_s)
-    standings = [(player, standing_now(state, player, now_s)) for player in state.standings]
-    standings.sort(key=lambda item: (-item[1].value, item[0]))
-    return {
-        "name": sheet.name,
-        "role": sheet.role,
-        "home": sheet.home,
-        "faction": sheet.faction,
-        "traits": dict(sheet.traits),
-        "style": sheet.style,
-        "backstory": sheet.backstory,
-        "likes": list(sheet.likes),
-        "missions": list(sheet.missions),
-        "born_s": state.born_s,
-        "mood": {"value": round(mood, 2), "label": mood_label(mood)},
-        "standing": [
-            {
-                "player": player,
-                "name": now.name,
-                "value": round(now.value, 2),
-                "label": standing_label(now.value),
-                "talks": now.talks,
-            }
-            for player, now in standings
-        ],
-        "memories": [shown(memory, now_s) for memory in state.memories[-SHOWN_MAX:]],
-        "let_go": state.let_go,
-        "noticed": state.noticed,
-        "items": [{"name": item.name, "value": item.value, "from": item.giver} for item in state.items],
-        "doing": [
-            {"action": did.action, "player": did.player, "until_s": did.until_s}
-            for did in state.acted
-            if did.until_s > now_s
-        ],
-        "work": [{"player": player, "mission": o.mission, "template": o.template} for player, o in state.work.items()],
-    }
-
-
 _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     Observe: _observe,
     Talk: _talk,
     Give: _give,
     Threaten: _threaten,
     AskForWork: _ask_for_work,
+    Conclude: _conclude,
     **npc_memory.RULES,
+    **npc_talk.RULES,
 }
 
 _COMMANDS: Final[tuple[type[Command], ...]] = (Spawn, *_RULES)

@@ -20,9 +20,11 @@ from ganggpt.domain.fields import (
     OptionalText1000,
     Percent,
     PlayerRef,
+    Sentences,
     Slug,
     Slugs16,
     Text100,
+    Text200,
     Text240,
     Text500,
     Traits,
@@ -30,6 +32,7 @@ from ganggpt.domain.fields import (
 )
 from ganggpt.domain.memory import Embedding, Memory, MemoryKind, Source
 from ganggpt.domain.turn import Command
+from ganggpt.domain.utterance import Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,45 @@ class Talk(Command):
 
     text: Text500
     name: Name50 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hush(Command):
+    """Nobody listens to what the NPC is saying any more: the player interrupts, goes or died. ``heard``: how many
+    sentences came across; all that went out where it is not said."""
+
+    heard: Sentences | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Utter(Command):
+    """The model's next sentence of an utterance; ``no`` counts from 0."""
+
+    utterance: Text200
+    no: Sentences
+    text: Text500
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude(Command):
+    """The model has said all of an utterance. ``actions``: what it wants to do, each by its word and a text."""
+
+    utterance: Text200
+    actions: tuple[tuple[str, str], ...]
+    made: Made
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class SayPlainly(Command):
+    """No model answers (any more): say it without one. ``why``: a word for the explanation; ``deflect``: what was said
+    is nothing to talk about."""
+
+    utterance: Text200
+    why: Text200 = "late"
+    deflect: bool = False
+    internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)

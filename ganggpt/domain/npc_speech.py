@@ -15,14 +15,36 @@ def uttered(
     state: Npc, turn: Turn, player: str, found: Answer, standing: Standing, mood: float, heard: str = ""
 ) -> tuple[Spoke, dict[str, Any]]:
     """What the NPC says to a player, as an event and as a reply."""
-    memory, label = found.memory, standing_label(standing.value)
-    brief = Brief(
+    brief = brief_of(state, turn, player, found, standing, mood, heard)
+    said = turn.mind.say(brief, turn.dice)
+    no = None if found.memory is None else found.memory.no
+    return Spoke(player, found.act, heard, said, no, turn.now_s), told(brief, standing, said, no)
+
+
+def told(brief: Brief, standing: Standing, said: str, cites: int | None) -> dict[str, Any]:
+    """The reply a game server gets."""
+    return {
+        "say": said,
+        "act": brief.act,
+        "mood": brief.mood,
+        "standing": round(standing.value),
+        "standing_label": brief.standing,
+        "cites": cites,
+    }
+
+
+def brief_of(
+    state: Npc, turn: Turn, player: str, found: Answer, standing: Standing, mood: float, heard: str = ""
+) -> Brief:
+    """Everything a mind may know for an answer of the NPC."""
+    memory = found.memory
+    return Brief(
         speaker=state.sheet.name,
         role=state.sheet.role,
         style=state.sheet.style,
         act=found.act,
         mood=mood_label(mood),
-        standing=label,
+        standing=standing_label(standing.value),
         listener=standing.name,
         heard=heard,
         memory=None if memory is None else cited(memory, turn.now_s, player),
@@ -33,17 +55,6 @@ def uttered(
         avoid=state.openers,
         stale=state.phrases,
     )
-    said = turn.mind.say(brief, turn.dice)
-    no = None if memory is None else memory.no
-    reply = {
-        "say": said,
-        "act": found.act,
-        "mood": brief.mood,
-        "standing": round(standing.value),
-        "standing_label": label,
-        "cites": no,
-    }
-    return Spoke(player, found.act, heard, said, no, turn.now_s), reply
 
 
 def place_of(state: Npc, turn: Turn) -> str:

@@ -9,12 +9,23 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain import memory
+from ganggpt.domain import memory, utterance
 from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import MOOD_HALF_LIFE_S, STANDING_HALF_LIFE_S, clamped, drained, faded, mood_at_rest
 from ganggpt.domain.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded
 from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
+from ganggpt.domain.utterance import (
+    SILENT,
+    Began,
+    BrokeOff,
+    Explained,
+    Speaking,
+    SpeakingEvent,
+    Turned,
+    Uttered,
+    Waits,
+)
 from ganggpt.domain.world import NpcSheet
 
 STANDINGS_MAX: Final = 256
@@ -77,7 +88,7 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     ``let_go``: memories it had no room for in its life. ``told``: how often it told which memory on. ``gathered``:
     weight of what it learned since it last thought about it. ``asked_s``: when it last asked the tail.
     ``phrases``: its last sentences (``speech.phrase_of``). ``items``: what it holds, at most ITEMS_MAX, the oldest is
-    let go; ``acted``: its last ACTED_MAX acts.
+    let go; ``acted``: its last ACTED_MAX acts. ``speaking``: what it is saying sentence by sentence.
     """
 
     sheet: NpcSheet
@@ -100,6 +111,7 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     phrases: tuple[int, ...] = ()
     items: tuple[Item, ...] = ()
     acted: tuple[Did, ...] = ()
+    speaking: Speaking = SILENT
 
 
 class Spawned(Event, frozen=True):
@@ -128,7 +140,8 @@ class Swayed(Event, frozen=True):
 
 
 class Spoke(Event, frozen=True):
-    """The NPC said something to a player. ``cites``: the memory it brought up."""
+    """The NPC said something to a player. ``cites``: the memory it brought up. ``utterance``: the one that is over with
+    this, where it came sentence by sentence; ``said`` is then what was heard of it."""
 
     player: str
     act: str
@@ -136,6 +149,7 @@ class Spoke(Event, frozen=True):
     said: str
     cites: int | None
     at_s: float
+    utterance: str = ""
 
 
 class WorkOffered(Event, frozen=True):
@@ -227,6 +241,8 @@ NpcEvent = (
     | ItemReceived
     | ItemGiven
     | Acted
+    | SpeakingEvent
+    | Explained
 )
 
 
@@ -292,6 +308,8 @@ def _swayed(state: Npc, event: Swayed) -> Npc:
 
 
 def _spoke(state: Npc, event: Spoke) -> Npc:
+    if event.utterance:
+        state = replace(state, speaking=utterance.over(state.speaking, event.utterance))
     openers, phrases = with_opener(state.openers, event.said), with_phrases(state.phrases, event.said)
     talks = state.talks
     if event.heard:
@@ -303,6 +321,10 @@ def _spoke(state: Npc, event: Spoke) -> Npc:
     cited = (*state.cited, event.cites)[-CITED_MAX:]
     memories = memory.told(state.memories, event.cites)
     return replace(state, openers=openers, phrases=phrases, cited=cited, memories=memories, talks=talks)
+
+
+def _spoken(state: Npc, event: SpeakingEvent) -> Npc:
+    return replace(state, speaking=utterance.fold(state.speaking, event))
 
 
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
@@ -386,6 +408,8 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     ItemReceived: _item_received,
     ItemGiven: _item_given,
     Acted: _acted,
+    **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
+    Explained: lambda state, _: state,
 }
 
 

@@ -66,6 +66,8 @@ Act = Literal[
     "betray_owner",
     "refuse_action",
     "deflect",
+    "listen",
+    "one_moment",
 ]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +16,11 @@ from ganggpt.actors.host import Host, HostOptions, HostPorts
 from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
 from ganggpt.actors.shards import shared_shards
-from ganggpt.domain.ids import new_command_id
+from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.npc import Spawn
-from ganggpt.domain.turn import Command
+from ganggpt.domain.turn import Ask, Command
+from ganggpt.errors import GangGPTError
 from ganggpt.persistence.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
@@ -34,6 +36,27 @@ MARA = Spawn(
 )
 
 
+class Prompter:
+    """A model on whose lips a test hangs: what it says next is put into ``lines``, an error ends the answer, None is
+    its end. ``asked``: all that was asked; ``closed``: answers that were taken back or over."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.lines: asyncio.Queue[Command | GangGPTError | None] = asyncio.Queue()
+        self.asked: asyncio.Queue[Ask] = asyncio.Queue()
+        self.closed = 0
+
+    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+        self.asked.put_nowait(ask)
+        try:
+            while (line := await self.lines.get()) is not None:
+                if isinstance(line, GangGPTError):
+                    raise line
+                yield line
+        finally:
+            self.closed += 1
+
+
 @dataclass
 class Runtime:
     """One running world and what a test wants to look at."""
@@ -46,6 +69,7 @@ class Runtime:
     router: Router
     tail: MemoryTail
     heard: list[PushRow] = field(default_factory=list)
+    model: Prompter = field(default_factory=Prompter)
 
     async def ask(self, to: str, command: Command, by: str = "player:ava", id: bytes | None = None) -> dict[str, Any]:  # noqa: A002
         return msgspec.msgpack.decode(await self.router.ask(wrap(id or new_command_id(), to, by, command)))
@@ -77,7 +101,7 @@ async def runtime() -> AsyncIterator[Runtime]:
     tail = MemoryTail(database)
     cast = {"npc:mara": ("Spawn", encode_command(MARA))}
     heard: list[PushRow] = []
-    world = a_world()
+    world, model = a_world(), Prompter()
 
     async def ring(rows: Sequence[PushRow]) -> None:
         heard.extend(rows)
@@ -87,7 +111,7 @@ async def runtime() -> AsyncIterator[Runtime]:
 
     def open_ports(name: str) -> HostPorts:
         peers = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
-        return HostPorts(journal, hosts, flush, peers, world, cast, PlainMind(), ring, forget, tail)
+        return HostPorts(journal, hosts, flush, peers, world, cast, PlainMind(), ring, forget, tail, model)
 
     fleet = LocalFleet(open_ports, FAST)
     await fleet.start("host:0", "shared")
@@ -95,6 +119,6 @@ async def runtime() -> AsyncIterator[Runtime]:
     await fleet.refresh("host:0")
     router = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
     await router.start()
-    yield Runtime(database, journal, flush, hosts, fleet, router, tail, heard)
+    yield Runtime(database, journal, flush, hosts, fleet, router, tail, heard, model)
     await router.close()
     await fleet.close()

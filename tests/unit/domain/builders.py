@@ -120,15 +120,19 @@ def a_turn(
     seed: int = 1,
     world: World = WORLD,
     mind: Mind | None = None,
+    has_model: bool = False,
 ) -> Turn:
-    return Turn(ActorId(actor), seq, now_s, by, Dice(seed), world, mind or PlainMind())
+    return Turn(ActorId(actor), seq, now_s, by, Dice(seed), world, mind or PlainMind(), has_model)
 
 
 class Played:
     """One actor played command by command: decides, folds the events, counts seq; refuses nothing itself."""
 
-    def __init__(self, kind: Kind, actor: str, *, world: World = WORLD, mind: Mind | None = None) -> None:
+    def __init__(
+        self, kind: Kind, actor: str, *, world: World = WORLD, mind: Mind | None = None, has_model: bool = False
+    ) -> None:
         self.kind, self.actor, self.world, self.mind = kind, actor, world, mind
+        self.has_model = has_model
         self.state: Any = None
         self.seq = 0
         self.now_s = NOW_S
@@ -144,6 +148,7 @@ class Played:
             seed=self.seq + 1 if seed is None else seed,
             world=self.world,
             mind=self.mind,
+            has_model=self.has_model,
         )
         decision = self.kind.decide(self.state, command, turn)
         for event in decision.events:
