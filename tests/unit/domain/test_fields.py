@@ -11,7 +11,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from ganggpt.domain import companion, npc
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
-from ganggpt.domain.npc_commands import AskTail, Condense, Embed, Hear, KeepInTail, Mull, Recollect
+from ganggpt.domain.npc_commands import (
+    AskTail,
+    Conclude,
+    Condense,
+    Embed,
+    Hear,
+    Hush,
+    KeepInTail,
+    Mull,
+    Recollect,
+    SayPlainly,
+    Utter,
+)
 from ganggpt.domain.turn import Command
 
 FITTING: dict[type[Command], dict[str, Any]] = {
@@ -39,6 +51,9 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "expires_s": 9.0,
     },
     Mull: {},
+    Hush: {"heard": 2},
+    Utter: {"utterance": "npc:mara#17", "no": 0, "text": "Evening."},
+    SayPlainly: {"utterance": "npc:mara#17", "why": "late", "deflect": False},
     Condense: {"no": 3, "text": "We talked about the bank"},
     companion.Recruit: {
         "owner": "player:ava",
@@ -85,6 +100,8 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (Hear, {"text": "line\nbreak"}),
     (Condense, {"text": "x" * 241}),
     (Condense, {"no": 0}),
+    (Hush, {"heard": 9}),
+    (Utter, {"no": -1}),
     (companion.Order, {"order": "dance"}),
     (companion.GainExperience, {"amount": 0}),
     (companion.GainExperience, {"amount": 1001}),
@@ -94,7 +111,7 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
 ]
 
 
-RECORDS: set[type[Command]] = {AskTail, Embed, KeepInTail, Recollect}
+RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, KeepInTail, Recollect}
 """They carry whole records between our own processes, and nobody outside can send them."""
 
 
