@@ -1,9 +1,9 @@
 """Hard budgets: what may be spent by whom in an hour and a day. First reserve the most a call can cost, then settle.
 
 A limit holds over all gateway replicas, because counters are shared (``persistence.ledger``) and a reservation is one
-atomic step over all counters it touches: with n calls at once, spent plus reserved never passes a limit. What a call
-costs at most is estimated from the bytes of the prompt (see ``tokens_at_most``); where a provider counts more than that,
-the excess is booked too and the next reservation meets it.
+atomic step over all counters it touches: with n calls at once, spent plus reserved never passes a limit. The most a
+call can cost is estimated from the bytes of the prompt (see ``tokens_at_most``); where a provider counts more, the
+excess is booked too and the next reservation meets it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class OverBudget(GangGPTError):
 
 
 class Ledger(Protocol):
-    """Counters and the switch, shared by all replicas. Raises Unavailable where it cannot say; then nothing may leave."""
+    """Counters and the switch, shared by all replicas. Raises Unavailable where it cannot say: then nothing leaves."""
 
     async def reserve(self, claims: Sequence[Claim], within_s: float) -> Hold:
         """Add all amounts or none. Raises SwitchedOff, OverBudget, Unavailable. ``within_s``: when the call has ended

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 QUOTA_REST_S: Final = 300.0
 """How long an account without money is left alone; a wrong key for as long."""
-_BACKOFF: Final = wait_exponential_jitter(initial=0.2, max=4.0, jitter=0.2)
+_BACKOFF: Final = wait_exponential_jitter(multiplier=0.2, max=4.0, jitter=0.2)
 _STATES: Final = {"closed": 0.0, "half-opened": 0.5, "opened": 1.0}
 
 
@@ -89,7 +89,7 @@ class Deployment:
 
         return await self._retried(attempt, until_s)
 
-    async def stream(self, call: Call, purse: Purse, until_s: float) -> AsyncIterator[tuple[Delta, Usage]]:
+    async def stream(self, call: Call, purse: Purse, until_s: float) -> AsyncGenerator[tuple[Delta, Usage], None]:
         """Pieces with text, then a last one with the cost of all. Retried only as long as nothing was said.
 
         Raises as ``complete`` does, also in the middle.
@@ -120,10 +120,10 @@ class Deployment:
 
         return await self._retried(attempt, until_s)
 
-    async def _streamed(self, call: Call, purse: Purse, until_s: float) -> AsyncIterator[tuple[Delta, Usage]]:
+    async def _streamed(self, call: Call, purse: Purse, until_s: float) -> AsyncGenerator[tuple[Delta, Usage], None]:
         async with self._turn(call, purse, until_s) as held:
             said, counted = "", None
-            pieces = aiter(self._provider.stream(call))
+            pieces = self._provider.stream(call)
             try:
                 while True:
                     try:
@@ -139,11 +139,12 @@ class Deployment:
                     if delta.text or delta.finish is not None:
                         yield delta, FREE
             finally:
-                await pieces.aclose()  # type: ignore[attr-defined]
+                await pieces.aclose()
+            held.spent = held.spent or self._cost(call, counted, said)
             yield Delta(), held.spent
 
     @asynccontextmanager
-    async def _turn(self, what: Call | int, purse: Purse, until_s: float) -> AsyncIterator[Held]:
+    async def _turn(self, what: Call | int, purse: Purse, until_s: float) -> AsyncGenerator[Held, None]:
         """One attempt: a place under the limits, then budget and switch, then the breaker's verdict."""
         entry = self.spec.entry
         tokens_in = what if isinstance(what, int) else prompt_tokens_at_most(what)
@@ -172,7 +173,7 @@ class Deployment:
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
-        """Raises LeftAlone while the deployment is left alone. While its breaker tries again, one call is let through."""
+        """Raises LeftAlone while the deployment is. While its breaker tries again, one call is let through."""
         left_s = self._rests_until_s - _now_s()
         if left_s > 0:
             raise LeftAlone(self.name, self._rests_because, left_s)
@@ -235,15 +236,15 @@ class Deployment:
         if any(type(change).__name__ == "ContextChanged" for change in changes):
             log.warning("the breaker of model %s is %s", self.name, self._breaker.state)
 
-    async def _timed(self, work: T, until_s: float) -> T:
+    async def _timed(self, work: Awaitable[T], until_s: float) -> T:
         """Await with the deployment's own bound and the request's."""
         try:
             async with asyncio.timeout_at(min(until_s, _now_s() + self.spec.entry.timeout_s)):
-                return await work  # type: ignore[misc]
+                return await work
         except TimeoutError:
             raise ModelSlow(self.name, f"no answer within {self.spec.entry.timeout_s:g} s, or too late") from None
 
-    async def _retried(self, attempt: Callable[[], T], until_s: float) -> T:
+    async def _retried(self, attempt: Callable[[], Awaitable[T]], until_s: float) -> T:
         def wait_s(state: RetryCallState) -> float:
             failed = state.outcome.exception() if state.outcome is not None else None
             asked = failed.wait_s if isinstance(failed, ModelFailure) else None
@@ -256,7 +257,8 @@ class Deployment:
             sleep=asyncio.sleep,
             reraise=True,
         )
-        return await tries(attempt)  # type: ignore[arg-type]
+        done: T = await tries(attempt)
+        return done
 
     def _worth_another(self, failed: BaseException, until_s: float) -> bool:
         """Whether to try again here: not where it wants a longer rest than a turn may be waited for."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
@@ -80,7 +80,7 @@ class ModelGateway:
         outcome = self._refused(request, key) or await self._within(request, key, began_s, self._asked(request, key))
         return self._told(request, began_s, outcome)
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[Sentence | Outcome]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         """See Gateway. A stream is not shared with others who ask the same; its answer is cached for them."""
         request.check()
         began_s = _now_s()

@@ -1,8 +1,8 @@
 """What goes into the hash of a request: when two requests are the same, and when they mean the same.
 
-``exact_key`` (``ai:response:{hash}``): VERSION, the slot with the models behind it, the purpose, every message (role and
-text, white space folded, Unicode NFC), the JSON schema of the shape, ``tokens_max`` and, if there is one, the player who
-pays: what was said to one player is never served to another.
+``exact_key`` (``ai:response:{hash}``): VERSION, the slot with the models behind it, the purpose, every message (role
+and text, white space folded, Unicode NFC), the JSON schema of the shape, ``tokens_max`` and, if there is one, the
+player who pays: what was said to one player is never served to another.
 
 ``meaning_key``: VERSION, the slot, the purpose, the JSON schema, the player and ``request.meaning``, the words by which
 the asker says what it wants (such as NPC, act, mood, standing, topic, language). Neither wording nor models: it serves

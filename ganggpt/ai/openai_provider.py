@@ -7,7 +7,7 @@ left again. Its aiohttp transport is used: with 1,000 open streams the default o
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
@@ -77,25 +77,12 @@ class OpenAIProvider:
     async def complete(self, call: Call) -> Completion:
         """See Provider."""
         with _failing(self._endpoint, call.model):
-            try:
-                answer = await self._client.chat.completions.create(**self._asked(call))
-            except openai.BadRequestError as refused:
-                if not self._learned(call, refused):
-                    raise
-                answer = await self._client.chat.completions.create(**self._asked(call))
-            return self._read(call, answer)
+            return self._read(call, await self._begun(call))
 
-    async def stream(self, call: Call) -> AsyncIterator[Delta]:
+    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         with _failing(self._endpoint, call.model):
-            options = {"stream": True, "stream_options": {"include_usage": True}}
-            try:
-                pieces = await self._client.chat.completions.create(**self._asked(call), **options)
-            except openai.BadRequestError as refused:
-                if not self._learned(call, refused):
-                    raise
-                pieces = await self._client.chat.completions.create(**self._asked(call), **options)
-            async with pieces:
+            async with await self._begun(call, stream=True, stream_options={"include_usage": True}) as pieces:
                 async for delta in self._pieces(call, pieces):
                     yield delta
 
@@ -146,6 +133,16 @@ class OpenAIProvider:
         self._credential = DefaultAzureCredential()
         return cast("TokenSource", get_bearer_token_provider(self._credential, _ENTRA_SCOPE))
 
+    async def _begun(self, call: Call, **options: Any) -> Any:
+        """What the SDK returns for a call; asked twice where the model turns out to know no JSON schemas."""
+        create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
+        try:
+            return await create(**self._asked(call), **options)
+        except openai.BadRequestError as refused:
+            if not self._learned(call, refused):
+                raise
+            return await create(**self._asked(call), **options)
+
     def _asked(self, call: Call) -> dict[str, Any]:
         messages = [{"role": said.role, "content": said.text} for said in call.messages]
         asked: dict[str, Any] = {"model": call.model, "messages": messages, self._endpoint.token_field: call.tokens_max}
@@ -181,7 +178,7 @@ class OpenAIProvider:
             finish, categories = "filter", ("refusal",)
         return Completion(text[:_ANSWER_CHARS_MAX], finish, _counted(answer.usage), categories)
 
-    async def _pieces(self, call: Call, pieces: Any) -> AsyncIterator[Delta]:
+    async def _pieces(self, call: Call, pieces: Any) -> AsyncGenerator[Delta, None]:
         """Azure sends a first piece without choices, and with the asynchronous filter pieces without a delta."""
         ended, chars = False, 0
         async for piece in pieces:
@@ -242,32 +239,26 @@ def _failing(endpoint: Endpoint, model: str) -> Iterator[None]:
     """Turns what the SDK raises into failures of the port."""
     try:
         yield
-    except openai.APITimeoutError as slow:
-        raise _not_in_time(model, slow) from slow
     except openai.APIConnectionError as away:
-        raise ModelAway(model, f"{endpoint.name} is not reached: {_short(away.__cause__ or away)}") from away
+        raise _unconnected(endpoint, model, away) from away
     except openai.APIStatusError as refused:
         raise _failure_of(endpoint, model, refused) from refused
     except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError) as unreadable:
         # The SDK builds its records without checking them, so a body of another shape shows up as one of these.
         raise AnswerUnreadable(model, f"no answer of this protocol: {_short(unreadable)}") from unreadable
-    except (httpx2.TimeoutException, aiohttp.ServerTimeoutError) as slow:
-        raise _not_in_time(model, slow) from slow
     except (openai.APIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as cut:
         raise ModelSlow(model, f"the answer was cut: {_short(cut)}") from cut
 
 
-def _not_in_time(model: str, slow: BaseException) -> ModelFailure:
-    causes = []
-    cause: BaseException | None = slow
-    while cause is not None:
+def _unconnected(endpoint: Endpoint, model: str, failed: openai.APIConnectionError) -> ModelFailure:
+    """Never reached, which costs nothing and says so; or reached and lost, which may have cost something."""
+    causes: list[BaseException] = [failed]
+    while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)
-        cause = cause.__cause__
-    if any(isinstance(cause, aiohttp.ServerDisconnectedError) for cause in causes):
-        return ModelSlow(model, "it closed the connection before it answered")
-    if any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
-        return ModelAway(model, "no connection in time")
-    return ModelSlow(model, "no answer in time")
+    lost = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) for cause in causes)
+    if not lost and any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
+        return ModelAway(model, f"{endpoint.name} is not reached: {_short(causes[-1])}")
+    return ModelSlow(model, f"no answer, or only a part of it: {_short(causes[-1])}")
 
 
 def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) -> ModelFailure:

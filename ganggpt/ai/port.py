@@ -6,7 +6,7 @@ that no model answers and why, after which the scripted mind speaks. Money is in
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -195,7 +195,7 @@ class Gateway(Protocol):
         """The whole answer."""
         ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[Sentence | Outcome]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         """Sentences as they come, then the outcome as the last item. Of a request with a shape the field ``say`` is
         what is spoken."""
         ...

@@ -6,7 +6,7 @@ policy: ``deployment`` and ``gateway`` do those.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -82,7 +82,7 @@ class Provider(Protocol):
         """Ask and wait for the whole answer."""
         ...
 
-    def stream(self, call: Call) -> AsyncIterator[Delta]:
+    def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
         """Ask and yield pieces as they come."""
         ...
 

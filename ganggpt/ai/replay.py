@@ -7,7 +7,7 @@ repair, guards) runs again exactly as it did, without a network and for nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final, Protocol
 
@@ -22,8 +22,8 @@ _PIECE: Final = 24
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One call and what came of it. ``key``: the hash of the call; ``request_key``: of the request it was made for; ``request``:
-    the call as JSON.
+    """One call and what came of it. ``key``: the hash of the call; ``request_key``: of the request it was made for;
+    ``request``: the call as JSON.
 
     ``failure``: the code of an error, empty where it was answered. ``at_s``: Unix time.
     """
@@ -74,13 +74,13 @@ class Recording:
         self._kept(call, began_s, completion=completion)
         return completion
 
-    async def stream(self, call: Call) -> AsyncIterator[Delta]:
+    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
         """See Provider. A stream that is not heard to its end is not kept: nobody knows what it would have been."""
         began_s = self._clock()
         text, last = [], Delta(finish="stop")
         counted = None
         try:
-            async with aclosing(self._inner.stream(call)) as pieces:  # type: ignore[type-var]
+            async with aclosing(self._inner.stream(call)) as pieces:
                 async for delta in pieces:
                     text.append(delta.text)
                     counted = delta.counted or counted
@@ -144,7 +144,7 @@ class Replay:
         finish = found.finish if found.finish in {"length", "filter"} else "stop"
         return Completion(found.answer, finish, counted, found.categories)  # type: ignore[arg-type]
 
-    async def stream(self, call: Call) -> AsyncIterator[Delta]:
+    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         whole = await self.complete(call)
         for start in range(0, len(whole.text), _PIECE):

@@ -13,10 +13,8 @@ from typing import Final
 SENTENCE_MAX: Final = 320
 """Characters; a longer one is cut at its last gap, so that nobody waits for a full stop that never comes."""
 _END: Final = re.compile(r"""[.!?…]+['")\]}’”»*]*(?=\s)|[。！？｡]+[」』）》】”’]*|[؟।॥۔]+(?=\s|$)|\n\s*\n""")
-_ABBREVIATION: Final = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|st|sr|jr|vs|no|sgt|lt|capt|col|gen|prof|approx|ave|blvd)|\b\w|\b(?:[a-z]\.)+[a-z])\.$",
-    re.IGNORECASE,
-)
+_WORDS: Final = "mr|mrs|ms|dr|st|sr|jr|vs|no|sgt|lt|capt|col|gen|prof|approx|ave|blvd"
+_ABBREVIATION: Final = re.compile(rf"(?:\b(?:{_WORDS})|\b\w|\b(?:[a-z]\.)+[a-z])\.$", re.IGNORECASE)
 _ALONE: Final = re.compile(r"(?:^|\s)I\.$")
 """The one word of a single letter that does end sentences."""
 

@@ -6,7 +6,7 @@ breaks off ends as a cut answer with the sentences that were complete, and one t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from ganggpt.ai.deployment import Deployment
@@ -58,7 +58,7 @@ class Speaking:
     def __init__(self, ladder: Ladder) -> None:
         self._ladder = ladder
 
-    async def speak(self, asking: Asking) -> AsyncIterator[Sentence | Outcome]:
+    async def speak(self, asking: Asking) -> AsyncGenerator[Sentence | Outcome, None]:
         """Sentences, then the outcome of the models alone. Raises nothing but CancelledError."""
         for rung, deployment, _ in self._ladder.steps(asking.request):
             softened = None
@@ -80,7 +80,7 @@ class Speaking:
 
     async def _told(
         self, asking: Asking, rung: Rung, deployment: Deployment, telling: Telling
-    ) -> AsyncIterator[Sentence | Outcome]:
+    ) -> AsyncGenerator[Sentence | Outcome, None]:
         """One stream to its end. Raises what a call raises, and AnswerMisshapen."""
         finish = "stop"
         async with aclosing(deployment.stream(asking.call(), asking.purse, asking.until_s)) as pieces:

@@ -65,8 +65,8 @@ TABLE: Final[dict[str, Row]] = {
         Row(
             "ganggpt_ai_requests_total",
             "counter",
-            "Requests to the model gateway by outcome: the rung that answered (large, small, cached), deflected, or why "
-            "no model did.",
+            "Requests to the model gateway by outcome: the rung that answered (large, small, cached), deflected, or "
+            "why no model did.",
             ("slot", "outcome"),
         ),
         Row(
@@ -75,14 +75,14 @@ TABLE: Final[dict[str, Row]] = {
             "From request to outcome.",
             ("slot",),
             MODEL_SECONDS,
-        ),  # fmt: skip
+        ),
         Row(
             "ganggpt_ai_first_sentence_seconds",
             "histogram",
             "From request to the first sentence of a stream.",
             ("slot",),
             MODEL_SECONDS,
-        ),  # fmt: skip
+        ),
         Row("ganggpt_ai_calls_total", "counter", "Calls to models; outcome is ok or why not.", ("model", "outcome")),
         Row("ganggpt_ai_call_seconds", "histogram", "How long calls to models took.", ("model",), MODEL_SECONDS),
         Row("ganggpt_ai_calls_under_way", "gauge", "Calls without an end yet.", ("model",)),
@@ -100,9 +100,7 @@ TABLE: Final[dict[str, Row]] = {
             ("outcome",),
         ),
         Row("ganggpt_ai_unsettled_total", "counter", "Reservations that could not be settled; they count as spent."),
-        Row(
-            "ganggpt_ai_lost_notes_total", "counter", "Notes of spending or exchanges that could not be kept.", ("of",)
-        ),
+        Row("ganggpt_ai_lost_notes_total", "counter", "Notes of spending or exchanges that were lost.", ("of",)),
         Row("ganggpt_ai_on", "gauge", "1 where calls may leave, 0 where the switch is off."),
         Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),
     )

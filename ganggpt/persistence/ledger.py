@@ -134,7 +134,7 @@ class RedisLedger:
 
 
 class SharedSwitch:
-    """The operator's side of the switch in Redis: makes replicas see a change at once, and sees their last calls end."""
+    """The operator's side of the switch: makes replicas see a change at once, and sees their last calls end."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=2)
