@@ -239,7 +239,8 @@ def _absurd(budgets: Budgets, source: str) -> Iterator[ConfigInvalid]:
     """Budgets that cannot be meant: an hour with more than its day, one payer with more than the server."""
     for kind in ("server", "player", "npc", "faction"):
         windows: Windows = getattr(budgets, kind)
-        where = f"{source}: budgets.{kind}" if source else f"GANGGPT_BUDGET_{kind.upper()}_HOUR"
+        variable = "GANGGPT_BUDGET_HOUR" if kind == "server" else f"GANGGPT_BUDGET_{kind.upper()}_HOUR"
+        where = f"{source}: budgets.{kind}" if source else variable
         for unit in ("usd", "tokens", "calls"):
             hour, day = getattr(windows.hour, unit), getattr(windows.day, unit)
             if hour is not None and day is not None and hour > day:

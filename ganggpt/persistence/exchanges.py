@@ -69,8 +69,11 @@ class PostgresExchanges:
         return await tell(self._pool, self._timeout_s, _ERASE, player)
 
     async def sweep(self, days: int) -> int:
-        """Delete some of what is older; how many went. Raises Unavailable."""
-        return await tell(self._pool, self._timeout_s, _SWEEP, days, _SWEEP_BATCH)
+        """Delete what is older, some at a time; how many went. Raises Unavailable."""
+        gone = 0
+        while some := await tell(self._pool, self._timeout_s, _SWEEP, days, _SWEEP_BATCH):
+            gone += some
+        return gone
 
     async def flush(self) -> None:
         """Write all now. Raises Unavailable."""
