@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     )  # fmt: skip
     azure_openai_api_version: str = Field(
         "2024-10-21", pattern=r"^(v1|20\d\d-\d\d-\d\d(-preview)?)$",
-        **_setting("AZURE_OPENAI_API_VERSION", _AI, "API version of that endpoint.", "v1, or a date such as 2024-10-21"),
+        **_setting("AZURE_OPENAI_API_VERSION", _AI, "API version of that endpoint.", "v1, or a date (2024-10-21)"),
     )  # fmt: skip
     azure_openai_entra: bool = Field(
         False,
@@ -205,7 +205,7 @@ class Settings(BaseSettings):
     models_file: Path | None = Field(
         None,
         **_setting(
-            "GANGGPT_MODELS", _MODELS, "File of providers, models, slots and budgets; unset: made from these variables.",
+            "GANGGPT_MODELS", _MODELS, "File of providers, models, slots, budgets; unset: made from these variables.",
             "path of a YAML file (docs/MINDS.md)", "models.yaml",
         ),
     )  # fmt: skip
@@ -222,12 +222,12 @@ class Settings(BaseSettings):
     )  # fmt: skip
     ai_replicas: int = Field(
         1, ge=1, le=64,
-        **_setting("GANGGPT_AI_REPLICAS", _MODELS, "Processes of the model gateway; more than one needs Redis.", "1 to 64"),
+        **_setting("GANGGPT_AI_REPLICAS", _MODELS, "Processes of the gateway; several need Redis.", "1 to 64"),
     )  # fmt: skip
     ai_record_days: int = Field(
         7, ge=0, le=3650,
         **_setting(
-            "GANGGPT_AI_RECORD_DAYS", _MODELS, "Days prompts and answers are kept to explain and replay; 0: never kept.",
+            "GANGGPT_AI_RECORD_DAYS", _MODELS, "Days prompts and answers are kept to explain and replay; 0: never.",
             "days, 0 to 3650",
         ),
     )  # fmt: skip

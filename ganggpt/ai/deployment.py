@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -72,7 +73,11 @@ class Deployment:
         """``ready``, or why it is left alone now."""
         if _now_s() < self._rests_until_s:
             return f"rests: {self._rests_because}"
-        return "ready" if self._breaker.state != "opened" else "its breaker is open"
+        opened_s = self._breaker.opened_at if self._breaker.state == "opened" else None
+        # The library counts by the wall clock. Once its time is over, the next call may try again.
+        if opened_s is not None and time.time() < opened_s + self.spec.entry.breaker_s:
+            return "its breaker is open"
+        return "ready"
 
     async def complete(self, call: Call, purse: Purse, until_s: float) -> tuple[Completion, Usage]:
         """The whole answer and what it cost. Raises ModelFailure, SwitchedOff, OverBudget, Unavailable."""

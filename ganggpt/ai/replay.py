@@ -77,20 +77,22 @@ class Recording:
     async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
         """See Provider. A stream that is not heard to its end is not kept: nobody knows what it would have been."""
         began_s = self._clock()
-        text, last = [], Delta(finish="stop")
-        counted = None
+        text: list[str] = []
+        end, counted = None, None
         try:
             async with aclosing(self._inner.stream(call)) as pieces:
                 async for delta in pieces:
                     text.append(delta.text)
                     counted = delta.counted or counted
-                    last = delta if delta.finish is not None else last
+                    end = delta if delta.finish is not None else end
                     yield delta
         except ModelFailure as failed:
             self._kept(call, began_s, failure=failed)
             raise
-        finish = last.finish or "stop"
-        self._kept(call, began_s, completion=Completion("".join(text), finish, counted, last.categories))
+        finally:
+            # Whoever meets a filter's refusal stops listening there, and that is its end too.
+            if end is not None and end.finish is not None:
+                self._kept(call, began_s, completion=Completion("".join(text), end.finish, counted, end.categories))
 
     async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
         """See Provider. Vectors are not kept."""

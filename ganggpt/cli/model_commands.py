@@ -55,8 +55,10 @@ def switch_off(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Let no call to a model leave any more; the scripted mind speaks. Exit status 4 where some that had left before may
-    still be under way."""
+    """Let no call to a model leave any more; the scripted mind speaks.
+
+    Exit status 4 where some that had left before may still be under way.
+    """
     settings = settings_from(env_file, data_dir=data_dir)
     done = asyncio.run(models.switch(settings, why, within_s, on=False))
     screen.result(done)

@@ -87,9 +87,11 @@ async def _until_ended(shared: SharedSwitch, within_s: float) -> int:
     """Wait for the calls that had left; how many are still under way at the end of the wait."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + within_s
-    while (under_way := await shared.under_way()) and loop.time() < until_s:
+    for _ in range(int(within_s / _LOOK_S)):
+        if not await shared.under_way() or loop.time() >= until_s:
+            break
         await asyncio.sleep(_LOOK_S)
-    return under_way
+    return await shared.under_way()
 
 
 async def _health_of(url: str) -> Any:
