@@ -121,12 +121,14 @@ class Seen:
 
 
 class FakeModel:
-    """Owns the server. ``faults`` says what happens to the next requests (None: nothing), ``always`` to all others by
+    """Owns the server. ``faults`` says what happens to the next requests (None: nothing), ``always`` to all others, by
     deployment. ``delay_s``: before the answer; ``piece_s``: between two pieces of a stream."""
 
     def __init__(self, answer: Answer | None = None, *, delay_s: float = 0.0, piece_s: float = 0.0) -> None:
         self.faults: deque[Fault | None] = deque()
         self.always: dict[str, Fault] = {}
+        self.on_text: dict[str, Fault] = {}
+        """What happens to requests whose last message is this text."""
         self.deployments: frozenset[str] | None = None
         """Names that exist; None: all do."""
         self.delay_s, self.piece_s = delay_s, piece_s
@@ -268,7 +270,8 @@ class FakeModel:
         if refused is not None:
             return body, model, refused
         fault = self.faults.popleft() if self.faults else None
-        return body, model, fault or self.always.get(model)
+        said = body["messages"][-1]["content"] if body.get("messages") else ""
+        return body, model, fault or self.on_text.get(said) or self.always.get(model)
 
     def _refused(self, request: web.Request, model: str) -> Status | None:
         key = request.headers.get("api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
