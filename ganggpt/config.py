@@ -57,11 +57,14 @@ def _setting(variable: str, group: str, why: str, shape: str, example: str = "")
     }
 
 
+Usd = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 Secret = Annotated[SecretStr, AfterValidator(_no_blank)]
 DatabaseUrl = Annotated[SecretStr, _url_of(("postgresql", "postgres"))]
 RedisUrl = Annotated[SecretStr, _url_of(("redis", "rediss", "redis+cluster", "rediss+cluster", "unix"))]
 
 _SERVER, _DATABASE, _REDIS = "Server", "Database", "Redis"
+_USD = "US dollars, 0 to 100000"
+_MODELS = "Models"
 _AI, _CLOUD, _SECURITY, _MONITORING = "Azure OpenAI", "Google Cloud", "Security", "Monitoring"
 _WORLD, _RUNTIME, _WAITS, _RETENTION = "World", "Runtime", "Waits", "Retention"
 
@@ -144,6 +147,104 @@ class Settings(BaseSettings):
     azure_openai_key: Secret | None = Field(None, **_setting("AZURE_OPENAI_KEY", _AI, "Key of that endpoint.", "text"))
     azure_openai_deployment: str = Field(
         "gpt-4-turbo", min_length=1, **_setting("AZURE_OPENAI_DEPLOYMENT", _AI, "Deployment to ask.", "text")
+    )
+    azure_openai_small_deployment: str | None = Field(
+        None, min_length=1,
+        **_setting(
+            "AZURE_OPENAI_SMALL_DEPLOYMENT", _AI,
+            "Cheaper deployment: for summaries and politics, and when the other one fails or costs too much.",
+            "text", "gpt-4o-mini",
+        ),
+    )  # fmt: skip
+    azure_openai_embedding_deployment: str | None = Field(
+        None, min_length=1,
+        **_setting(
+            "AZURE_OPENAI_EMBEDDING_DEPLOYMENT", _AI, "Deployment of an embedding model; unset: no vectors.", "text",
+            "text-embedding-3-small",
+        ),
+    )  # fmt: skip
+    azure_openai_api_version: str = Field(
+        "2024-10-21", pattern=r"^(v1|20\d\d-\d\d-\d\d(-preview)?)$",
+        **_setting("AZURE_OPENAI_API_VERSION", _AI, "API version of that endpoint.", "v1, or a date (2024-10-21)"),
+    )  # fmt: skip
+    azure_openai_entra: bool = Field(
+        False,
+        **_setting(
+            "AZURE_OPENAI_ENTRA", _AI, "Sign in with Entra ID instead of a key (needs `ganggpt[entra]`).",
+            "true or false",
+        ),
+    )  # fmt: skip
+    openai_api_key: Secret | None = Field(
+        None, **_setting("OPENAI_API_KEY", _MODELS, "Key of OpenAI, or of a server that speaks its protocol.", "text")
+    )
+    openai_base_url: str | None = Field(
+        None, pattern=r"^https?://",
+        **_setting(
+            "OPENAI_BASE_URL", _MODELS,
+            "Another server with OpenAI's protocol (vLLM, Ollama, llama.cpp, Ray Serve LLM); its answers cost nothing.",
+            "https://…", "http://localhost:11434/v1",
+        ),
+    )  # fmt: skip
+    openai_model: str | None = Field(
+        None, min_length=1,
+        **_setting("OPENAI_MODEL", _MODELS, "Model to ask there; unset: nobody is asked.", "text", "gpt-4.1"),
+    )  # fmt: skip
+    openai_small_model: str | None = Field(
+        None, min_length=1, **_setting("OPENAI_SMALL_MODEL", _MODELS, "Cheaper model there.", "text", "gpt-4.1-mini")
+    )
+    openai_embedding_model: str | None = Field(
+        None, min_length=1,
+        **_setting("OPENAI_EMBEDDING_MODEL", _MODELS, "Embedding model there.", "text", "text-embedding-3-small"),
+    )  # fmt: skip
+    ai: Literal["on", "off"] = Field(
+        "on",
+        **_setting(
+            "GANGGPT_AI", _MODELS, "off: no model is ever asked, whatever `ganggpt ai on` says.", "on or off"
+        ),
+    )  # fmt: skip
+    models_file: Path | None = Field(
+        None,
+        **_setting(
+            "GANGGPT_MODELS", _MODELS, "File of providers, models, slots, budgets; unset: made from these variables.",
+            "path of a YAML file (docs/MINDS.md)", "models.yaml",
+        ),
+    )  # fmt: skip
+    prices_file: Path | None = Field(
+        None,
+        **_setting(
+            "GANGGPT_PRICES", _MODELS, "Prices that are added to the shipped table.", "path of a YAML file",
+            "prices.yaml",
+        ),
+    )  # fmt: skip
+    prompts_dir: Path | None = Field(
+        None,
+        **_setting("GANGGPT_PROMPTS", _MODELS, "Folder of prompts that replace the shipped ones.", "path", "prompts"),
+    )  # fmt: skip
+    ai_replicas: int = Field(
+        1, ge=1, le=64,
+        **_setting("GANGGPT_AI_REPLICAS", _MODELS, "Processes of the gateway; several need Redis.", "1 to 64"),
+    )  # fmt: skip
+    ai_record_days: int = Field(
+        7, ge=0, le=3650,
+        **_setting(
+            "GANGGPT_AI_RECORD_DAYS", _MODELS, "Days prompts and answers are kept to explain and replay; 0: never.",
+            "days, 0 to 3650",
+        ),
+    )  # fmt: skip
+    budget_hour: Usd = Field(
+        2.0, **_setting("GANGGPT_BUDGET_HOUR", _MODELS, "The server spends at most so much in an hour.", _USD)
+    )
+    budget_day: Usd = Field(
+        20.0, **_setting("GANGGPT_BUDGET_DAY", _MODELS, "The server spends at most so much in a day.", _USD)
+    )
+    budget_player_hour: Usd = Field(
+        0.25, **_setting("GANGGPT_BUDGET_PLAYER_HOUR", _MODELS, "The same for one player in an hour.", _USD)
+    )
+    budget_npc_hour: Usd = Field(
+        0.25, **_setting("GANGGPT_BUDGET_NPC_HOUR", _MODELS, "The same for one NPC or companion in an hour.", _USD)
+    )
+    budget_faction_hour: Usd = Field(
+        0.5, **_setting("GANGGPT_BUDGET_FACTION_HOUR", _MODELS, "The same for one faction in an hour.", _USD)
     )
 
     rating: Literal["teen", "mature"] = Field(

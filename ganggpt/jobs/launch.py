@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import httpx
 import psutil
 
+from ganggpt.ai.prompts import read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
+from ganggpt.jobs.models import model_plan
 from ganggpt.jobs.plan import plan_of, ray_slots, scale_of, this_machine
 from ganggpt.jobs.ray_cluster import GCS, GCS_RETURNS, LocalHead, RayThread, end_strays, join_cluster
 from ganggpt.jobs.retention import kept_of
@@ -31,6 +33,7 @@ from ganggpt.persistence.guarded import DirectoryLock
 if TYPE_CHECKING:
     from ganggpt.actors.opening import HostSpec
     from ganggpt.serve.compose import BridgeSpec
+    from ganggpt.serve.gateway import GatewaySpec
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,6 +76,9 @@ class Runtime:
     async def start(self) -> Run:
         """Bring everything up and return where it is once the bridge is ready. Raises GangGPTError."""
         settings = self._settings
+        # Mistakes in models, prices and prompts show before anything is started.
+        model_plan(settings)
+        read_prompts(settings.prompts_dir)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         self._owned = True
@@ -196,8 +202,8 @@ class Runtime:
         from ganggpt.serve.app import deploy_bridge
 
         self._bridge_started = True
-        spec = self._bridge_spec(addresses, token)
-        await self._step("bridge", _on_serve(lambda: deploy_bridge(spec)))
+        spec, gateway = self._bridge_spec(addresses, token), self._gateway_spec(addresses)
+        await self._step("bridge", _on_serve(lambda: deploy_bridge(spec, gateway)))
         log.debug("the bridge listens on %d", ports.server)
 
     async def _until_ready(self, hosts: Awaitable[None], ports: WorldPorts) -> None:
@@ -266,6 +272,12 @@ class Runtime:
             processes=scale_of(self._settings, self._machine).most + 2,
         )
 
+    def _gateway_spec(self, addresses: StoreAddresses) -> GatewaySpec | None:
+        from ganggpt.serve.gateway import gateway_spec
+
+        processes = scale_of(self._settings, self._machine).most + 2
+        return gateway_spec(self._settings, addresses.dsn, addresses.redis_url, processes=processes)
+
     def _run(self, ray_address: str, ports: WorldPorts) -> Run:
         host, data_dir = f"127.0.0.1:{ports.server}", self._settings.data_dir
         return Run(
@@ -277,6 +289,7 @@ class Runtime:
             token_file=str(data_dir / TOKEN_FILE),
             data_dir=str(data_dir),
             database=self._addresses.dsn if self._settings.database_url is None and self._addresses else "",
+            redis=(self._addresses.redis_url or "") if self._settings.redis_url is None and self._addresses else "",
             pid=os.getpid(),
             ray_address=ray_address,
             started_s=psutil.Process().create_time(),

@@ -21,7 +21,7 @@ _STARTED_SLACK_S: Final = 2.0
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A world that runs. ``started_s`` is when its process started; with ``pid`` it names that process for good.
 
-    ``database``: the dsn of an embedded Postgres (it holds no password), else empty.
+    ``database``: the dsn of an embedded Postgres (it holds no password), else empty; ``redis`` the same of a Redis.
     """
 
     bridge: str
@@ -36,6 +36,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     ray_address: str
     started_s: float
     ready_s: float
+    redis: str = ""
 
 
 def write_run(data_dir: Path, run: Run) -> None:

@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 COMMAND_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency buckets, in seconds."""
+MODEL_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""The same for what models take."""
 
 
 class Row(NamedTuple):
@@ -73,6 +75,46 @@ TABLE: Final[dict[str, Row]] = {
             "Actions a model wanted: allowed, dropped by a guard, or the reason the rules refused them for.",
             ("action", "outcome"),
         ),
+        Row(
+            "ganggpt_ai_requests_total",
+            "counter",
+            "Requests to the model gateway by outcome: the rung that answered (large, small, cached), deflected, or "
+            "why no model did.",
+            ("slot", "outcome"),
+        ),
+        Row(
+            "ganggpt_ai_request_seconds",
+            "histogram",
+            "From request to outcome.",
+            ("slot",),
+            MODEL_SECONDS,
+        ),
+        Row(
+            "ganggpt_ai_first_sentence_seconds",
+            "histogram",
+            "From request to the first sentence of a stream.",
+            ("slot",),
+            MODEL_SECONDS,
+        ),
+        Row("ganggpt_ai_calls_total", "counter", "Calls to models; outcome is ok or why not.", ("model", "outcome")),
+        Row("ganggpt_ai_call_seconds", "histogram", "How long calls to models took.", ("model",), MODEL_SECONDS),
+        Row("ganggpt_ai_calls_under_way", "gauge", "Calls without an end yet.", ("model",)),
+        Row("ganggpt_ai_breaker", "gauge", "Breaker of a model: 0 closed, 0.5 trying, 1 open.", ("model",)),
+        Row("ganggpt_ai_tokens_total", "counter", "Tokens: in, in from the provider's cache, out.", ("model", "part")),
+        Row("ganggpt_ai_usd_total", "counter", "US dollars spent, by the price table.", ("model", "slot")),
+        Row("ganggpt_ai_falls_total", "counter", "Steps down the ladder and why.", ("slot", "reason")),
+        Row("ganggpt_ai_over_budget_total", "counter", "Calls a budget refused, by its payer.", ("payer",)),
+        Row("ganggpt_ai_cache_total", "counter", "Cached answers: exact, meaning, shared or miss.", ("outcome",)),
+        Row("ganggpt_ai_filtered_total", "counter", "What content filters refused.", ("where", "category")),
+        Row(
+            "ganggpt_ai_repairs_total",
+            "counter",
+            "Answers of a wrong shape, and whether one more try helped.",
+            ("outcome",),
+        ),
+        Row("ganggpt_ai_unsettled_total", "counter", "Reservations that could not be settled; they count as spent."),
+        Row("ganggpt_ai_lost_notes_total", "counter", "Notes of spending or exchanges that were lost.", ("of",)),
+        Row("ganggpt_ai_on", "gauge", "1 where calls may leave, 0 where the switch is off."),
         Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),
     )
 }

@@ -1,4 +1,4 @@
-"""The bridge on Ray Serve: its deployment, and how it is started, deployed and closed.
+"""Bridge and model gateway on Ray Serve: the application, and how it is started, deployed and closed.
 
 ``app`` is what KubeRay's ``serveConfigV2`` imports (``ganggpt.serve.app:app``); ``ganggpt up`` calls the other three.
 """
@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from ganggpt.actors.opening import HostSpec
+from ganggpt.actors.ray_gateway import APP_NAME, RayGateway
 from ganggpt.config import read_settings
 from ganggpt.errors import ConfigInvalid
 from ganggpt.jobs.plan import own_actors_max, scale_of, this_machine
@@ -26,11 +27,11 @@ from ganggpt.jobs.stores import redis_url
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.compose import BridgeSpec, WorldStart, bridge_spec, open_bridge
+from ganggpt.serve.gateway import GatewaySpec, bound_gateway, gateway_spec
 from ganggpt.serve.parts import bridge_app
 
 log = logging.getLogger(__name__)
 
-APP_NAME: Final = "ganggpt"
 REST_AT_ONCE: Final = 512
 """Requests a replica works on besides its WebSockets."""
 _DRAIN_S: Final = 10.0
@@ -40,15 +41,16 @@ _QUIET: Final = LoggingConfig(enable_access_log=False)
 class BridgeReplica:
     """One replica. Opens its stores when Serve asks for the application, closes them when Serve ends the replica."""
 
-    def __init__(self, spec: BridgeSpec) -> None:
+    def __init__(self, spec: BridgeSpec, gateway: Any = None) -> None:
         logging.basicConfig(level=spec.log_level)
         self._spec = spec
+        self._gateway = None if gateway is None else RayGateway(gateway)
         self._opened = AsyncExitStack()
         self._bridge: BridgeApp | None = None
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """The ASGI application of this replica."""
-        parts = await self._opened.enter_async_context(open_bridge(self._spec))
+        parts = await self._opened.enter_async_context(open_bridge(self._spec, self._gateway))
         self._bridge = bridge_app(parts, self._opened.aclose)
         if not self._spec.cors_origins:
             return self._bridge
@@ -87,9 +89,12 @@ def start_serve(port: int) -> None:
     )
 
 
-def deploy_bridge(spec: BridgeSpec) -> None:
-    """Deploy the bridge and wait until its replicas run. Raises RuntimeError where they do not come up."""
-    serve.run(_bound(spec), name=APP_NAME, route_prefix="/")
+def deploy_bridge(spec: BridgeSpec, gateway: GatewaySpec | None = None) -> None:
+    """Deploy the bridge, with a model gateway where there are models, and wait until their replicas run.
+
+    Raises RuntimeError where they do not come up.
+    """
+    serve.run(_bound(spec, gateway), name=APP_NAME, route_prefix="/")
 
 
 async def remove_bridge() -> None:
@@ -119,7 +124,8 @@ def app(args: Mapping[str, str]) -> serve.Application:
     scale = scale_of(settings, machine)
     dsn, cache_url = settings.database_url.get_secret_value(), redis_url(settings)
     token = settings.token.get_secret_value()
-    spec = bridge_spec(settings, dsn, cache_url, token, replicas=replicas, processes=replicas + scale.most + 1)
+    processes = replicas + scale.most + 1 + settings.ai_replicas
+    spec = bridge_spec(settings, dsn, cache_url, token, replicas=replicas, processes=processes)
     host = HostSpec(
         dsn,
         cache_url,
@@ -132,8 +138,9 @@ def app(args: Mapping[str, str]) -> serve.Application:
     )
     own = own_actors_max(settings, machine)
     starts = WorldStart(host, scale.least, settings.residence, own, settings.lease_s, scale)
-    return _bound(replace(spec, starts=starts))
+    return _bound(replace(spec, starts=starts), gateway_spec(settings, dsn, cache_url, processes=processes))
 
 
-def _bound(spec: BridgeSpec) -> Any:
-    return Bridge.options(num_replicas=spec.replicas).bind(spec)
+def _bound(spec: BridgeSpec, gateway: GatewaySpec | None) -> Any:
+    bridge = Bridge.options(num_replicas=spec.replicas)
+    return bridge.bind(spec) if gateway is None else bridge.bind(spec, bound_gateway(gateway))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
 from ganggpt.actors.forward import Forwarder
 from ganggpt.actors.opening import HostSpec
 from ganggpt.actors.ray_actors import RayCalls, start_supervisor
+from ganggpt.actors.ray_gateway import RayGateway
 from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
 from ganggpt.actors.scaling import Scale
@@ -33,6 +33,7 @@ from ganggpt.persistence.world_store import load_world
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.forward import Forwarded
+from ganggpt.serve.gateway_watch import GatewayWatch, ai_probe
 from ganggpt.serve.health import disk_probe, memory_probe
 from ganggpt.serve.host_watch import HostWatch
 from ganggpt.serve.parts import BridgeParts
@@ -67,12 +68,13 @@ class BridgeSpec:
     limits: Limits = field(default_factory=Limits)
     cors_origins: tuple[str, ...] = ()
     starts: WorldStart | None = None
+    no_model: str = "no model is configured"
     log_level: str = "INFO"
 
 
 @asynccontextmanager
-async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
-    """Everything a replica stands on, closed again at the end."""
+async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> AsyncIterator[BridgeParts]:
+    """Everything a replica stands on, closed again at the end. ``gateway``: None where no model is configured."""
     pool = await open_pool(spec.dsn, spec.pool)
     hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)
@@ -87,7 +89,11 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
     watch = HostWatch(partial(_host_names, hosts), calls.stats)
     metrics.registry.register(watch)
     metrics.registry.register(RouterWatch(router))
-    watching = asyncio.create_task(watch.run())
+    watching = [asyncio.create_task(watch.run())]
+    if gateway is not None:
+        models = GatewayWatch(gateway.expositions)
+        metrics.registry.register(models)
+        watching.append(asyncio.create_task(models.run()))
     cache = open_cache(spec.redis_url)
     pushes = PostgresPushes(pool, spec.redis_url)
     try:
@@ -100,7 +106,7 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
             probes={
                 "database": database_look(pool),
                 "redis": redis_look(spec.redis_url),
-                "ai": _scripted_mind,
+                "ai": ai_probe(gateway, spec.no_model),
                 "memory": memory_probe(),
                 "disk": disk_probe(Path(spec.data_dir)),
             },
@@ -110,7 +116,8 @@ async def open_bridge(spec: BridgeSpec) -> AsyncIterator[BridgeParts]:
             forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
         )
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await router.close()
         await forward.close()
         await pushes.close()
@@ -132,6 +139,7 @@ def bridge_spec(
         pool=pool_options(settings, processes),
         router=RouterOptions(deadline_s=settings.command_timeout_s, call_s=settings.command_timeout_s * 0.9),
         cors_origins=settings.cors_origins,
+        no_model="GANGGPT_AI is off" if settings.ai == "off" else "no model is configured",
         log_level=settings.log_level.upper(),
     )
 
@@ -152,8 +160,3 @@ def _start_world(starts: WorldStart, cast: Sequence[str]) -> None:
 
 async def _host_names(hosts: PostgresHosts) -> list[str]:
     return [host.name for host in await hosts.alive() if host.cluster == hosts.cluster]
-
-
-async def _scripted_mind() -> Mapping[str, Any]:
-    """The scripted mind lives in every host and needs nobody."""
-    return {"mind": "scripted"}

@@ -195,5 +195,6 @@ def test_every_setting_says_what_it_is_for() -> None:
         assert field.description, name
         assert extra["shape"], name
     assert {n for n, f in Settings.model_fields.items() if is_secret(f)} == {
-        "database_url", "redis_url", "redis_password", "azure_openai_key", "token", "jwt_secret", "encryption_key",
+        "database_url", "redis_url", "redis_password", "azure_openai_key", "openai_api_key", "token", "jwt_secret",
+        "encryption_key",
     }  # fmt: skip

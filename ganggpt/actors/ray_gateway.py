@@ -1,0 +1,134 @@
+"""The model gateway as everybody else meets it: over a Serve handle, with a deadline, by sentences if wanted.
+
+Whatever becomes of the gateway's process, the asker gets an outcome; nothing in here raises for trouble of Ray.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Final
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+
+from ganggpt.ai.port import Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
+
+log = logging.getLogger(__name__)
+
+APP_NAME: Final = "ganggpt"
+DEPLOYMENT: Final = "Gateway"
+_SLACK_S: Final = 1.0
+"""How much longer than the request's own time its asker waits: the gateway itself is the one to say that it is late."""
+_EMBED_S: Final = 15.0
+_ASK_S: Final = 2.0
+_TROUBLE: Final = (RayError, RayServeException, RuntimeError, ConnectionError)
+"""What a call over a handle raises when replicas, controller or cluster are away. (An unknown deployment and a loop
+that is going down show as plain RuntimeErrors of Serve.)"""
+
+
+class RayGateway:
+    """Implements ``ai.port.Gateway`` in any process of the cluster.
+
+    ``handle``: of the deployment; unset: it is looked up when first needed. ``present`` False: no gateway was deployed,
+    so nobody is asked.
+    """
+
+    def __init__(self, handle: Any = None, *, present: bool = True) -> None:
+        self._present = present
+        self._found = handle
+
+    async def answer(self, request: ModelRequest) -> Outcome:
+        """See Gateway."""
+        request.check()
+        outcome: Outcome = await self._asked("answer", request.within_s + _SLACK_S, request)
+        return outcome
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+        """See Gateway."""
+        request.check()
+        if not self._present:
+            yield _no_model()
+            return
+        until_s = asyncio.get_running_loop().time() + request.within_s + _SLACK_S
+        items: Any = None
+        try:
+            items = (await self._handle()).options(stream=True).stream.remote(request)
+            while True:
+                async with asyncio.timeout_at(until_s):
+                    item = await anext(items)
+                yield item
+                if not isinstance(item, Sentence):
+                    items = None
+                    return
+        except StopAsyncIteration:
+            items = None
+            yield NotAnswered(reason="away", detail="the gateway ended in the middle of a stream")
+        except TimeoutError:
+            yield NotAnswered(reason="late", detail=f"nothing more within {request.within_s:g} s")
+        except _TROUBLE as trouble:
+            items = None
+            yield _away(trouble)
+        finally:
+            if items is not None:
+                items.cancel()
+
+    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str = "embed") -> Embedded | NotAnswered:
+        """See Gateway."""
+        found: Embedded | NotAnswered = await self._asked("embed", _EMBED_S, list(texts), payers, purpose)
+        return found
+
+    async def state(self) -> dict[str, Any] | NotAnswered:
+        """What one replica says of itself (see ``ModelGateway.state``), or that it cannot be asked."""
+        found: dict[str, Any] | NotAnswered = await self._asked("state", _ASK_S)
+        return found
+
+    async def forget(self, player: str) -> None:
+        """Drop every cached answer that was a player's. Raises RayError and its kin: this has to be certain."""
+        if self._present:
+            await (await self._handle()).broadcast("forget", player).results_async(timeout_s=_EMBED_S)
+
+    async def expositions(self) -> Sequence[bytes]:
+        """The metrics of every replica that answers."""
+        if not self._present:
+            return ()
+        try:
+            answers = (await self._handle()).broadcast("exposition")
+            found: Sequence[bytes] = await answers.results_async(timeout_s=_ASK_S)
+        except (*_TROUBLE, TimeoutError) as trouble:
+            log.debug("the gateway's metrics are not to be had: %s", trouble)
+            return ()
+        return found
+
+    async def _asked(self, method: str, within_s: float, *arguments: Any) -> Any:
+        if not self._present:
+            return _no_model()
+        response: Any = None
+        try:
+            async with asyncio.timeout(within_s):
+                response = getattr(await self._handle(), method).remote(*arguments)
+                return await response
+        except TimeoutError:
+            return NotAnswered(reason="late", detail=f"the gateway said nothing within {within_s:g} s")
+        except _TROUBLE as trouble:
+            return _away(trouble)
+        except asyncio.CancelledError:
+            if response is not None:
+                response.cancel()
+            raise
+
+    async def _handle(self) -> Any:
+        if self._found is None:
+            self._found = serve.get_deployment_handle(DEPLOYMENT, APP_NAME)
+        return self._found
+
+
+def _no_model() -> NotAnswered:
+    return NotAnswered(reason="no_model", detail="no model is configured")
+
+
+def _away(trouble: BaseException) -> NotAnswered:
+    log.warning("the model gateway cannot be asked: %s", trouble)
+    return NotAnswered(reason="away", detail=str(trouble)[:300])

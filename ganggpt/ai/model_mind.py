@@ -1,0 +1,151 @@
+"""The mind that asks a model: a brief becomes a prompt, the gateway's stream becomes commands to the actor.
+
+Every sentence passes the output guard before it is a command, and every action both the guard and, afterwards, the
+rules of the actor. Whatever goes wrong, what comes out ends with a command that finishes the utterance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from ganggpt.ai.answer import ModelAnswer
+from ganggpt.ai.guard_answer import Guarded, guard_answer
+from ganggpt.ai.guard_output import Deflected as GuardDeflected
+from ganggpt.ai.guard_output import OutputGuard
+from ganggpt.ai.guard_profiles import Rating
+from ganggpt.ai.port import Answered, Deflected, Gateway, ModelRequest, NotAnswered, Payers, Said, Sentence
+from ganggpt.ai.prompt import Fence, Prompt
+from ganggpt.ai.prompt_dialogue import dialogue_prompt
+from ganggpt.ai.prompts import Prompts
+from ganggpt.domain.actions import Action
+from ganggpt.domain.ids import ActorId
+from ganggpt.domain.npc_commands import Conclude, SayPlainly, Utter
+from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.utterance import SENTENCES_MAX, Made, TalkBrief
+from ganggpt.domain.words import folded, terms
+from ganggpt.domain.world import World
+from ganggpt.errors import InvalidInput
+
+TOKENS_MAX: Final = 220
+"""Of one answer: some eight sentences and the braces round them."""
+MARGIN_S: Final = 0.5
+"""How much sooner than its asker the gateway gives up, so that its reason is known."""
+REST_S: Final = 15.0
+"""After a reason that will not pass with the next request, how long nobody is asked."""
+_RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
+_EXPLAINED_CHARS_MAX: Final = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMindParts:
+    """What a ModelMind stands on. ``secret``: of the marks in prompts. ``now_s``: a clock of seconds, for resting."""
+
+    gateway: Gateway
+    world: World
+    prompts: Prompts
+    guard: OutputGuard
+    secret: bytes
+    rating: Rating
+    now_s: Callable[[], float]
+
+
+class ModelMind:
+    """Implements ``actors.ports.ModelPort`` on the gateway."""
+
+    def __init__(self, parts: ModelMindParts) -> None:
+        self._parts = parts
+        self._rests_until_s = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """False for a while after the gateway said that asking is of no use."""
+        return self._parts.now_s() >= self._rests_until_s
+
+    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+        """See ModelPort. Raises InvalidInput for a brief that is none."""
+        if not isinstance(ask.brief, TalkBrief):
+            raise InvalidInput("brief", f"{type(ask.brief).__name__} is nothing to talk about")
+        async with aclosing(self._talk(actor, ask.brief, ask.within_s - MARGIN_S)) as commands:
+            async for command in commands:
+                yield command
+
+    async def _talk(self, actor: ActorId, talk: TalkBrief, within_s: float) -> AsyncGenerator[Command, None]:
+        parts, brief = self._parts, talk.brief
+        fence = Fence.of(parts.secret, talk.utterance)
+        memories = [cited for cited, _ in talk.memories]
+        prompt = dialogue_prompt(
+            brief, actor, parts.world, parts.prompts, fence, rating=parts.rating, memories=memories
+        )
+        if prompt.trust == "scripted":
+            yield SayPlainly(talk.utterance, "suspicious")
+            return
+        request = self._request(actor, talk, prompt, within_s)
+        said = 0
+        async with aclosing(parts.gateway.stream(request)) as items:
+            async for item in items:
+                if isinstance(item, Sentence):
+                    verdict = parts.guard.check(item.text, speaker=brief.speaker, mark=fence.mark)
+                    if isinstance(verdict, GuardDeflected):
+                        yield SayPlainly(talk.utterance, f"guard: {verdict.reasons[0].category}", deflect=True)
+                        return
+                    if said < SENTENCES_MAX:
+                        yield Utter(talk.utterance, said, verdict.text)
+                        said += 1
+                elif isinstance(item, Answered):
+                    yield self._concluded(talk, prompt, item)
+                elif isinstance(item, Deflected):
+                    yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True)
+                else:
+                    self._rest(item)
+                    yield SayPlainly(talk.utterance, item.reason)
+
+    def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
+        brief = talk.brief
+        sheet = self._parts.world.npcs.get(actor.partition(":")[2])
+        faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
+        # A cached answer is for the same player only: what it brings up may be between the two.
+        heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
+        return ModelRequest(
+            slot="dialogue",
+            purpose="talk",
+            messages=tuple(Said(role, text) for role, text in prompt.messages()),
+            payers=Payers(talk.player, actor, faction),
+            shape=ModelAnswer,
+            tokens_max=TOKENS_MAX,
+            within_s=within_s,
+            meaning=(actor, talk.player, brief.act, brief.standing, heard),
+        )
+
+    def _concluded(self, talk: TalkBrief, prompt: Prompt, answered: Answered) -> Conclude:
+        answer, usage = answered.value, answered.usage
+        guarded: Guarded | None = None
+        if isinstance(answer, ModelAnswer):
+            guarded = guard_answer(
+                self._parts.guard, answer, prompt.trust, speaker=talk.brief.speaker, mark=prompt.fence.mark
+            )
+        dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
+        made = Made(
+            model=answered.model,
+            rung=answered.rung,
+            memories=tuple((cited.no, round(score, 4)) for cited, score in talk.memories),
+            prompt="\n\n".join(text for _, text in prompt.messages())[:_EXPLAINED_CHARS_MAX],
+            prompt_hash=prompt.digest,
+            key=answered.key,
+            tokens_in=usage.tokens_in,
+            tokens_out=usage.tokens_out,
+            nano_usd=usage.nano_usd,
+            guards=(*prompt.explained(), *dropped),
+        )
+        actions = () if guarded is None else tuple((action.do, _text_of(action)) for action in guarded.actions)
+        return Conclude(talk.utterance, actions, made)
+
+    def _rest(self, unanswered: NotAnswered) -> None:
+        if unanswered.reason in _RESTING:
+            self._rests_until_s = self._parts.now_s() + REST_S
+
+
+def _text_of(action: Action) -> str:
+    return next((str(getattr(action, name)) for name in ("target", "item", "mission") if hasattr(action, name)), "")

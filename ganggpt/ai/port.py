@@ -1,0 +1,205 @@
+"""The port to language models: what may be asked, what comes back, and the gateway that stands between.
+
+Whoever asks gets an outcome, never a provider's error: an answer, a deflection (a content filter said no), or the news
+that no model answers and why, after which the scripted mind speaks. Money is in nano-dollars (1e-9 USD, whole numbers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from pydantic import BaseModel
+
+from ganggpt.errors import InvalidInput
+
+Slot = Literal["dialogue", "mission", "politics", "summary"]
+SLOTS: Final[tuple[Slot, ...]] = ("dialogue", "mission", "politics", "summary")
+Role = Literal["system", "user", "assistant"]
+Rung = Literal["large", "small", "cached"]
+"""Steps of the ladder that answer; below them is the scripted mind, which the asker has at hand."""
+
+MESSAGES_MAX: Final = 64
+CHARS_MAX: Final = 48_000
+"""Characters of all messages of a request together."""
+TOKENS_MAX: Final = 4_000
+WITHIN_S_MAX: Final = 120.0
+TEXTS_MAX: Final = 256
+TEXT_CHARS_MAX: Final = 8_000
+_PURPOSE_MAX: Final = 32
+_MEANING_CHARS_MAX: Final = 400
+NANO_USD: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of a prompt. What a player wrote belongs into ``user`` messages, never into ``system``."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payers:
+    """On whose budgets a request goes (actor ids); the server's own budget always counts too."""
+
+    player: str | None = None
+    npc: str | None = None
+    faction: str | None = None
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Kind and name of each payer."""
+        pairs = (("player", self.player), ("npc", self.npc), ("faction", self.faction))
+        return tuple((kind, name) for kind, name in pairs if name is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """What to ask.
+
+    ``slot``: the task, which decides the models. ``purpose``: a short word for the books (talk, condense, …).
+    ``shape``: the answer is JSON of this pydantic model; None for plain text. ``tokens_max``: of the answer.
+    ``within_s``: longest wait for the whole answer. ``meaning``: what the request means, for the cached rung (see
+    ``ai.keys``); empty: only an equal prompt may be answered from the cache. ``use_cache`` False: always ask.
+    ``softened``: the messages to ask instead after a content filter said no; empty: the gateway softens by itself.
+    """
+
+    slot: Slot
+    purpose: str
+    messages: tuple[Said, ...]
+    payers: Payers = field(default_factory=Payers)
+    shape: type[BaseModel] | None = None
+    tokens_max: int = 200
+    within_s: float = 10.0
+    meaning: tuple[str, ...] = ()
+    use_cache: bool = True
+    softened: tuple[Said, ...] = ()
+
+    def check(self) -> None:
+        """Raises InvalidInput where the request is out of bounds."""
+        chars = sum(len(said.text) for said in (*self.messages, *self.softened))
+        for name, fine, problem in (
+            ("slot", self.slot in SLOTS, f"{self.slot!r} is none of {', '.join(SLOTS)}"),
+            ("purpose", 0 < len(self.purpose) <= _PURPOSE_MAX, f"it has 1 to {_PURPOSE_MAX} characters"),
+            ("messages", 0 < len(self.messages) <= MESSAGES_MAX, f"there are 1 to {MESSAGES_MAX}"),
+            ("messages", chars <= CHARS_MAX, f"they have {chars} characters, {CHARS_MAX} are allowed"),
+            ("tokens_max", 0 < self.tokens_max <= TOKENS_MAX, f"it is 1 to {TOKENS_MAX}"),
+            ("within_s", 0 < self.within_s <= WITHIN_S_MAX, f"it is more than 0 and at most {WITHIN_S_MAX:g}"),
+            ("meaning", sum(map(len, self.meaning)) <= _MEANING_CHARS_MAX, f"at most {_MEANING_CHARS_MAX} characters"),
+        ):
+            if not fine:
+                raise InvalidInput(f"request.{name}", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and price of one or several calls. ``known``: the provider counted; False: our own upper estimate."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    nano_usd: int = 0
+    known: bool = True
+
+    @property
+    def tokens(self) -> int:
+        """All tokens."""
+        return self.tokens_in + self.tokens_out
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.tokens_cached + other.tokens_cached,
+            self.nano_usd + other.nano_usd,
+            self.known and other.known,
+        )
+
+
+FREE: Final = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A model answered, now or before.
+
+    ``value``: the validated answer where a shape was asked for. ``key``: the request's hash, by which a record of the
+    exchange is found. ``cut``: the text ends early (length limit, or the provider went away in the middle of it).
+    """
+
+    text: str
+    value: BaseModel | None = None
+    model: str
+    rung: Rung
+    usage: Usage = FREE
+    key: str = ""
+    softened: bool = False
+    repaired: bool = False
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deflected:
+    """A content filter said no, also to a softened prompt: the character deflects, and neither what was asked nor this
+    is remembered. ``categories``: what the filter named. ``where``: what it objected to. ``spoken``: sentences of a
+    stream that were given out before; they count as withdrawn."""
+
+    categories: tuple[str, ...]
+    where: Literal["prompt", "answer"]
+    usage: Usage = FREE
+    key: str = ""
+    spoken: int = 0
+
+
+Unanswered = Literal["off", "no_model", "budget", "failing", "late", "invalid", "away"]
+"""Why no model answers: switched off; no model configured for the slot; a budget is used up; all deployments fail or
+rest; the time was over; no answer had the right shape; the books or the gateway itself cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAnswered:
+    """No model answers: the scripted mind speaks. ``detail`` is for people."""
+
+    reason: Unanswered
+    detail: str = ""
+    usage: Usage = FREE
+    key: str = ""
+
+
+Outcome = Answered | Deflected | NotAnswered
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The next sentence of a stream: ``no`` counts from 0."""
+
+    no: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors for texts, in their order, and the model they belong to: vectors of different models do not compare."""
+
+    model: str
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage = FREE
+
+
+class Gateway(Protocol):
+    """The only way to a language model. Methods raise InvalidInput for a request out of bounds and nothing else; a
+    caller that is cancelled takes its request back."""
+
+    async def answer(self, request: ModelRequest) -> Outcome:
+        """The whole answer."""
+        ...
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+        """Sentences as they come, then the outcome as the last item. Of a request with a shape the field ``say`` is
+        what is spoken."""
+        ...
+
+    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str = "embed") -> Embedded | NotAnswered:
+        """Vectors for up to TEXTS_MAX texts."""
+        ...

@@ -1,0 +1,139 @@
+"""Paying for one request: every call reserves before it leaves and settles after, and is written into the books."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from ganggpt.ai.budget import Hold, Ledger, Limit, claims_of
+from ganggpt.ai.port import FREE, ModelRequest, Payers, Usage
+from ganggpt.ai.provider import ModelFailure
+from ganggpt.errors import Unavailable
+from ganggpt.observability.metrics import Metrics
+
+log = logging.getLogger(__name__)
+_SLACK_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class Held:
+    """One reservation while its call is under way. ``spent`` is None as long as nobody knows what it cost."""
+
+    most: Usage
+    spent: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """One call in the books: who paid what for which purpose. ``at_s``: Unix time."""
+
+    at_s: float
+    payers: Payers
+    slot: str
+    purpose: str
+    model: str
+    usage: Usage
+
+
+class Books(Protocol):
+    """Takes notes of spending, without waiting for anybody."""
+
+    def write(self, spend: Spend) -> None:
+        """Note one call; it is durable within a second or so."""
+        ...
+
+
+class Chores:
+    """Owns what nobody waits for: settlements and cache entries. As many as there are calls, each with a bound."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this, some time soon."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def close(self) -> None:
+        """Wait for all of it."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (mistake := task.exception()) is not None:
+            log.error("a chore failed", exc_info=mistake)
+
+
+class Till:
+    """What every purse shares: ledger, limits, books, metrics and the clock (Unix seconds)."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        limits: Sequence[Limit],
+        books: Books,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.ledger, self.limits, self.books, self.clock = ledger, tuple(limits), books, clock
+        self.chores = Chores()
+        self._tokens = metrics.counter("ganggpt_ai_tokens_total")
+        self._usd = metrics.counter("ganggpt_ai_usd_total")
+        self._unsettled = metrics.counter("ganggpt_ai_unsettled_total")
+
+    def purse(self, request: ModelRequest) -> Purse:
+        """The purse of a request."""
+        return Purse(self, request.payers, request.slot, request.purpose)
+
+    def book(self, spend: Spend) -> None:
+        """Note a call everywhere but in the ledger."""
+        usage = spend.usage
+        self.books.write(spend)
+        self._tokens.labels(spend.model, "in").inc(usage.tokens_in - usage.tokens_cached)
+        self._tokens.labels(spend.model, "cached").inc(usage.tokens_cached)
+        self._tokens.labels(spend.model, "out").inc(usage.tokens_out)
+        self._usd.labels(spend.model, spend.slot).inc(usage.nano_usd / 1e9)
+
+    async def settle(self, hold: Hold, spent: Usage) -> None:
+        """Settle a reservation; where the ledger is away it stays as it is, which is the safe side."""
+        try:
+            await self.ledger.settle(hold, spent)
+        except Unavailable as away:
+            self._unsettled.inc()
+            log.warning("a reservation was not settled: %s", away)
+
+
+class Purse:
+    """Pays for the calls of one request. ``usage`` is what they cost so far."""
+
+    def __init__(self, till: Till, payers: Payers, slot: str, purpose: str) -> None:
+        self._till = till
+        self._payers, self._slot, self._purpose = payers, slot, purpose
+        self.usage = FREE
+
+    @asynccontextmanager
+    async def hold(self, model: str, most: Usage, within_s: float) -> AsyncIterator[Held]:
+        """Reserve for a call that costs ``most`` at most. Raises SwitchedOff, OverBudget, Unavailable."""
+        till = self._till
+        claims = claims_of(till.limits, self._payers, most, till.clock())
+        hold = await till.ledger.reserve(claims, within_s + _SLACK_S)
+        held = Held(most)
+        try:
+            yield held
+        except ModelFailure as failed:
+            if held.spent is None:
+                # A refused call costs nothing; of one that was never answered nobody knows, so it costs the most.
+                held.spent = most if failed.billed else FREE
+            raise
+        finally:
+            spent = most if held.spent is None else held.spent
+            self.usage += spent
+            till.chores.add(till.settle(hold, spent))
+            till.book(Spend(till.clock(), self._payers, self._slot, self._purpose, model, spent))

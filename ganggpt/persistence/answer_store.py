@@ -1,0 +1,87 @@
+"""Where answers of models are cached: the cache of ``cache``, with a list for each player of what is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from cachetools import TTLCache
+
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.cache import TTL_S, RedisCache
+from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+
+_ANSWER_S: Final = 0.25
+
+
+class RedisAnswers:
+    """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``."""
+
+    def __init__(self, url: str, ttl_s: int = TTL_S, count: Callable[[str], None] | None = None) -> None:
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=256)
+        self._cache = RedisCache(self._client, count or _unheard)
+        self._ttl_s = ttl_s
+
+    async def get(self, key: str) -> bytes | None:
+        """See AnswerStore."""
+        return await self._cache.get(key)
+
+    async def put(self, key: str, value: bytes, player: str | None) -> None:
+        """See AnswerStore."""
+        if player is not None:
+            # First the list, so that nothing of a player is ever kept without standing in it.
+            listed = _list_of(player)
+            try:
+                async with self._client.pipeline(transaction=False) as pipe:
+                    pipe.sadd(listed, key)
+                    pipe.expire(listed, self._ttl_s + 60)
+                    await cast(Any, pipe.execute())
+            except REDIS_AWAY:
+                return
+        await self._cache.put(key, value, self._ttl_s)
+
+    async def forget(self, player: str) -> None:
+        """See AnswerStore."""
+        try:
+            keys = [key.decode() for key in await cast(Any, self._client.smembers(_list_of(player)))]
+            for key in (*keys, _list_of(player)):
+                await self._client.delete(key)
+        except REDIS_AWAY as away:
+            raise Unavailable("Redis") from away
+        await self._cache.forget(keys)
+
+    async def close(self) -> None:
+        """See AnswerStore."""
+        await self._cache.close()
+
+
+class MemoryAnswers:
+    """Implements ``ai.answers.AnswerStore`` where there is no Redis: in this process alone, bounded."""
+
+    def __init__(self, ttl_s: int = TTL_S, most: int = 4096) -> None:
+        self._kept: TTLCache[str, tuple[bytes, str | None]] = TTLCache(most, ttl_s)
+
+    async def get(self, key: str) -> bytes | None:
+        """See AnswerStore."""
+        found = self._kept.get(key)
+        return None if found is None else found[0]
+
+    async def put(self, key: str, value: bytes, player: str | None) -> None:
+        """See AnswerStore."""
+        self._kept[key] = (value, player)
+
+    async def forget(self, player: str) -> None:
+        """See AnswerStore."""
+        for key in [key for key, (_, whose) in self._kept.items() if whose == player]:
+            self._kept.pop(key, None)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _list_of(player: str) -> str:
+    return f"ganggpt:ai:of:{player}"
+
+
+def _unheard(_: str) -> None:
+    """Counts nothing."""

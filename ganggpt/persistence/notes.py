@@ -1,0 +1,87 @@
+"""Writing behind: what may be durable a moment later is gathered and written in one statement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from ganggpt.errors import Unavailable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FLUSH_S: Final = 0.5
+
+
+class WriteBehind(Generic[T]):
+    """Owns what is not written yet and the task that writes it. More than ``most`` of it: the oldest is lost, counted.
+
+    ``write`` takes a batch and raises Unavailable where nothing of it was written.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Awaitable[None]],
+        lost: Callable[[int], None],
+        *,
+        most: int = 20_000,
+        batch: int = 500,
+        every_s: float = FLUSH_S,
+    ) -> None:
+        self._write, self._lost = write, lost
+        self._most, self._batch, self._every_s = most, batch, every_s
+        self._waiting: list[T] = []
+        self._wanted = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def add(self, note: T) -> None:
+        """Keep one; never waits."""
+        self._waiting.append(note)
+        over = len(self._waiting) - self._most
+        if over > 0:
+            del self._waiting[:over]
+            self._lost(over)
+        self._wanted.set()
+
+    async def flush(self) -> None:
+        """Write all there is now. Raises Unavailable; what was not written waits on."""
+        async with self._writing:
+            while self._waiting:
+                some = self._waiting[: self._batch]
+                del self._waiting[: len(some)]
+                try:
+                    await self._write(some)
+                except (Unavailable, asyncio.CancelledError):
+                    self._waiting[:0] = some
+                    raise
+
+    async def close(self) -> None:
+        """Stop, and write the rest if the database lets us."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        try:
+            await self.flush()
+        except Unavailable as away:
+            self._lost(len(self._waiting))
+            log.warning("%d notes were lost: %s", len(self._waiting), away)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await asyncio.sleep(self._every_s)
+            try:
+                await self.flush()
+            except Unavailable as away:
+                self._wanted.set()
+                log.warning("notes wait: %s", away)

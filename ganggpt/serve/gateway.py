@@ -1,0 +1,221 @@
+"""The model gateway on Ray Serve: a few lines round ``ai.gateway``, and where its ports meet the real adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from ganggpt.actors.ray_gateway import DEPLOYMENT
+from ganggpt.ai.answers import Answers, AnswerStore
+from ganggpt.ai.budget import Ledger
+from ganggpt.ai.deployment import Deployment
+from ganggpt.ai.gateway import AT_ONCE_MAX, ModelGateway
+from ganggpt.ai.local_ledger import LocalLedger
+from ganggpt.ai.models import Plan
+from ganggpt.ai.openai_provider import OpenAIProvider
+from ganggpt.ai.port import Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.prompts import Prompts, read_prompts
+from ganggpt.ai.provider import Provider
+from ganggpt.ai.purse import Till
+from ganggpt.ai.replay import Recording
+from ganggpt.config import Settings
+from ganggpt.errors import ConfigInvalid, Unavailable
+from ganggpt.jobs.models import model_plan
+from ganggpt.jobs.stores import pool_options
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.answer_store import MemoryAnswers, RedisAnswers
+from ganggpt.persistence.cache import TTL_S
+from ganggpt.persistence.exchanges import PostgresExchanges
+from ganggpt.persistence.ledger import RedisLedger
+from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.spend import PostgresSpend
+
+log = logging.getLogger(__name__)
+
+SPEND_DAYS: Final = 400
+"""How long the record of spending is kept: a year to compare with, and some."""
+_SWEEP_S: Final = 3600.0
+_CLOSE_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySpec:
+    """What a replica is told when it starts; picklable, holds keys, so it never goes into a log."""
+
+    dsn: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    plan: Plan = field(repr=False)
+    prompts: Prompts = field(repr=False)
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    replicas: int = 1
+    ttl_s: int = TTL_S
+    record_days: int = 0
+    log_level: str = "INFO"
+
+
+@asynccontextmanager
+async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[ModelGateway]:
+    """A gateway with everything it stands on, closed again at the end. Raises Unavailable and StartFailed."""
+    async with AsyncExitStack() as opened:
+        pool = await open_pool(spec.dsn, spec.pool)
+        opened.push_async_callback(pool.close)
+        lost = metrics.counter("ganggpt_ai_lost_notes_total")
+        books = PostgresSpend(pool, lost.labels("spending").inc)
+        exchanges = PostgresExchanges(pool, lost.labels("exchanges").inc)
+        for notes in (books, exchanges):
+            notes.start()
+            opened.push_async_callback(notes.close)
+        ledger: Ledger
+        store: AnswerStore
+        if spec.redis_url is None:
+            ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryAnswers(spec.ttl_s)
+        else:
+            ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of)
+            store = RedisAnswers(spec.redis_url, spec.ttl_s)
+        opened.push_async_callback(ledger.close)
+        opened.push_async_callback(store.close)
+        shelf = exchanges if spec.record_days else None
+        deployments = deployments_of(spec.plan, metrics, shelf)
+        till = Till(ledger, spec.plan.limits, books, metrics)
+        gateway = ModelGateway(spec.plan, deployments, till, Answers(store, metrics), spec.prompts, metrics)
+        opened.push_async_callback(gateway.close)
+        sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
+        opened.callback(sweeping.cancel)
+        yield gateway
+
+
+def deployments_of(plan: Plan, metrics: Metrics, shelf: PostgresExchanges | None) -> dict[str, Deployment]:
+    """The deployments of a plan; those of one provider share its connections."""
+    providers: dict[str, Provider] = {}
+    deployments = {}
+    for name, spec in plan.deployments.items():
+        provider = providers.get(spec.endpoint.name)
+        if provider is None:
+            provider = OpenAIProvider(spec.endpoint)
+            provider = providers[spec.endpoint.name] = provider if shelf is None else Recording(provider, shelf)
+        deployments[name] = Deployment(spec, provider, metrics)
+    return deployments
+
+
+class GatewayReplica:
+    """One replica. Opens its stores with Serve's first look at its health, closes them when Serve ends it."""
+
+    def __init__(self, spec: GatewaySpec) -> None:
+        logging.basicConfig(level=spec.log_level)
+        self._spec = spec
+        self._metrics = Metrics()
+        self._opened = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._gateway: ModelGateway | None = None
+
+    async def check_health(self) -> None:
+        """Serve asks now and then. Stores that are away do not make a replica ill: it answers that they are."""
+        with contextlib.suppress(Unavailable):
+            await self._ready()
+
+    async def answer(self, request: ModelRequest) -> Outcome:
+        """See Gateway."""
+        try:
+            gateway = await self._ready()
+        except Unavailable as away:
+            return NotAnswered(reason="away", detail=str(away))
+        return await gateway.answer(request)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+        """See Gateway."""
+        try:
+            gateway = await self._ready()
+        except Unavailable as away:
+            yield NotAnswered(reason="away", detail=str(away))
+            return
+        async with aclosing(gateway.stream(request)) as items:
+            async for item in items:
+                yield item
+
+    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str) -> Embedded | NotAnswered:
+        """See Gateway."""
+        try:
+            gateway = await self._ready()
+        except Unavailable as away:
+            return NotAnswered(reason="away", detail=str(away))
+        return await gateway.embed(texts, payers, purpose)
+
+    async def state(self) -> dict[str, Any]:
+        """For health: see ModelGateway. Raises Unavailable."""
+        return await (await self._ready()).state()
+
+    async def forget(self, player: str) -> None:
+        """Drop every cached answer that was a player's, in this replica and in Redis. Raises Unavailable."""
+        await (await self._ready()).forget(player)
+
+    async def exposition(self) -> bytes:
+        """The metrics of this replica."""
+        return self._metrics.exposition()
+
+    async def __del__(self) -> None:
+        """Serve awaits this at the end of a replica."""
+        async with asyncio.timeout(_CLOSE_S):
+            await self._opened.aclose()
+
+    async def _ready(self) -> ModelGateway:
+        async with self._opening:
+            if self._gateway is None:
+                self._gateway = await self._opened.enter_async_context(open_gateway(self._spec, self._metrics))
+            return self._gateway
+
+
+Gateway: Final[Any] = serve.deployment(
+    name=DEPLOYMENT,
+    max_ongoing_requests=AT_ONCE_MAX,
+    graceful_shutdown_wait_loop_s=0.2,
+    graceful_shutdown_timeout_s=20.0,
+    health_check_period_s=5.0,
+    logging_config=LoggingConfig(enable_access_log=False),
+)(GatewayReplica)
+"""The deployment."""
+
+
+def bound_gateway(spec: GatewaySpec) -> Any:
+    """The gateway as a node of an application."""
+    return Gateway.options(num_replicas=spec.replicas).bind(spec)
+
+
+def gateway_spec(settings: Settings, dsn: str, redis_url: str | None, *, processes: int) -> GatewaySpec | None:
+    """What the settings say about the gateway, or None where no model is to be asked. ``processes``: among how many the
+    database connections are shared. Raises ConfigRejected."""
+    plan = model_plan(settings)
+    if plan is None:
+        return None
+    if settings.ai_replicas > 1 and redis_url is None:
+        problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
+        raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
+    return GatewaySpec(
+        dsn=dsn,
+        redis_url=redis_url,
+        plan=plan,
+        prompts=read_prompts(settings.prompts_dir),
+        pool=pool_options(settings, processes),
+        replicas=settings.ai_replicas,
+        ttl_s=settings.redis_ttl_s,
+        record_days=settings.ai_record_days,
+        log_level=settings.log_level.upper(),
+    )
+
+
+async def _sweep(books: PostgresSpend, exchanges: PostgresExchanges, record_days: int) -> None:
+    """Let go of what is old, now and then, for ever."""
+    while True:
+        try:
+            await exchanges.sweep(record_days)
+            await books.sweep(SPEND_DAYS)
+        except Unavailable as away:
+            log.warning("old records of models stay for now: %s", away)
+        await asyncio.sleep(_SWEEP_S)

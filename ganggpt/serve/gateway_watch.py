@@ -1,0 +1,107 @@
+"""What the model gateway counts, on the bridge's /metrics; and how it is, for /health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from ganggpt.ai.port import NotAnswered
+from ganggpt.errors import Unavailable
+from ganggpt.observability.metrics import TABLE
+
+LOOK_S: Final = 2.0
+_PREFIX: Final = "ganggpt_ai_"
+_LEAST: Final = frozenset({"ganggpt_ai_on"})
+"""Of these the least of all replicas is shown; the others are summed."""
+_MOST: Final = frozenset({"ganggpt_ai_breaker"})
+
+Expositions = Callable[[], Awaitable[Sequence[bytes]]]
+
+
+class GatewayState(Protocol):
+    """Who can be asked how the gateway is."""
+
+    async def state(self) -> dict[str, Any] | NotAnswered:
+        """See ModelGateway."""
+        ...
+
+
+class GatewayWatch(Collector):
+    """Owns the last metrics of all gateway replicas together. ``run`` looks for ever."""
+
+    def __init__(self, expositions: Expositions) -> None:
+        self._expositions = expositions
+        self._seen: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Look once; what was seen last stays where nobody answers."""
+        told = await self._expositions()
+        if told:
+            self._seen = _together(told)
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape gets."""
+        for name, samples in self._seen.items():
+            row = TABLE[name]
+            cls = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
+            family: Metric = cls[row.type](row.name, row.tells, labels=row.labels)
+            for (sample, labels), value in samples.items():
+                family.add_sample(sample, dict(labels), value)
+            yield family
+
+
+def ai_probe(gateway: GatewayState | None, because: str = "no model is configured") -> Callable[[], Awaitable[Any]]:
+    """The ``ai`` check of /health. Without a model the scripted mind is the mind, which is well; with one, models that
+    all fail are not."""
+
+    async def look() -> Mapping[str, Any]:
+        if gateway is None:
+            return {"mind": "scripted", "because": because}
+        found = await gateway.state()
+        if isinstance(found, NotAnswered):
+            raise Unavailable(f"the model gateway ({found.detail}); the scripted mind speaks meanwhile")
+        if found["on"] is None:
+            raise Unavailable("the books of the model gateway; the scripted mind speaks meanwhile")
+        if not found["on"]:
+            return {"mind": "scripted", "because": "switched off", "models": found["models"]}
+        if not any(state == "ready" for state in found["models"].values()):
+            told = ", ".join(f"{name}: {state}" for name, state in found["models"].items())
+            raise Unavailable(f"every model ({told}); the scripted mind speaks meanwhile")
+        return {"mind": "model", "models": found["models"]}
+
+    return look
+
+
+def _together(told: Sequence[bytes]) -> dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]]:
+    """The samples of all replicas by metric of the table."""
+    found: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+    for exposition in told:
+        for family in text_string_to_metric_families(exposition.decode()):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            if not name.startswith(_PREFIX) or name not in TABLE:
+                continue
+            samples = found.setdefault(name, {})
+            for sample in family.samples:
+                if sample.name.endswith("_created"):
+                    continue
+                key = (sample.name, tuple(sorted(sample.labels.items())))
+                before = samples.get(key)
+                samples[key] = sample.value if before is None else _joined(name, before, sample.value)
+    return found
+
+
+def _joined(name: str, one: float, other: float) -> float:
+    if name in _LEAST:
+        return min(one, other)
+    return max(one, other) if name in _MOST else one + other

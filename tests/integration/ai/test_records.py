@@ -1,0 +1,84 @@
+"""Recorded exchanges in Postgres, and cached answers in Redis: found again, and gone when a player is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from ganggpt.ai.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.port import Answered
+from ganggpt.ai.provider import Provider
+from ganggpt.ai.replay import Exchange, Recording, Replay
+from ganggpt.persistence.answer_store import RedisAnswers
+from ganggpt.persistence.exchanges import PostgresExchanges
+from ganggpt.persistence.redis_client import connect_redis
+from ganggpt.testing.fake_model import Says, fake_model
+from tests.unit.ai.rig import Rig, Turn, talk
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def exchanges(pool: asyncpg.Pool) -> AsyncIterator[PostgresExchanges]:
+    lost: list[int] = []
+    opened = PostgresExchanges(pool, lost.append)
+    yield opened
+    await opened.close()
+    assert not lost
+
+
+async def test_an_utterance_is_explained_and_replayed_from_the_database(exchanges: PostgresExchanges) -> None:
+    class RecordingRig(Rig):
+        def provider(self, endpoint: Endpoint) -> Provider:
+            return Recording(OpenAIProvider(endpoint), exchanges)
+
+    async with fake_model() as server:
+        rig = RecordingRig(server)
+        gateway = rig.build()
+        server.faults.append(Says('{"say": "Hm. \\u0000", "mood": 99}'))
+        server.always["large"] = Says('{"say": "Hm.", "mood": 2}')
+        live = await gateway.answer(talk(shape=Turn))
+        await gateway.close()
+    await exchanges.flush()
+    assert isinstance(live, Answered)
+    assert live.repaired
+    repair, first = await exchanges.of_request(live.key)
+    assert "not valid" in repair.request
+    assert "99" in first.answer
+    again = await Rig(server).build(provider=Replay("replay", exchanges.find)).answer(talk(shape=Turn))
+    assert again == live
+
+
+async def test_a_players_words_are_erased_and_old_exchanges_swept(
+    exchanges: PostgresExchanges, pool: asyncpg.Pool
+) -> None:
+    for n, player in enumerate(("player:ana", "player:bob", None, "player:ana")):
+        exchanges.keep(Exchange(key=f"k{n}", at_s=1e9, model="m", request=f"asked by {player}", player=player))
+    assert await exchanges.erase("player:ana") == 2
+    assert await pool.fetchval("SELECT count(*) FROM ai_exchanges WHERE request LIKE '%ana%'") == 0
+    assert await exchanges.sweep(7) == 2
+    assert await exchanges.find("k1") is None
+
+
+async def test_a_forgotten_player_leaves_nothing_in_redis(redis_url: str) -> None:
+    store = RedisAnswers(redis_url)
+    await store.put("ganggpt:ai:response:a", b"for ana", "player:ana")
+    await store.put("ganggpt:ai:response:b", b"for bob", "player:bob")
+    await store.put("ganggpt:ai:response:c", b"for all", None)
+    assert await store.get("ganggpt:ai:response:a") == b"for ana"
+    await store.forget("player:ana")
+    client = connect_redis(redis_url, 1.0)
+    keys = sorted(await client.keys("*"))
+    assert keys == [b"ganggpt:ai:of:player:bob", b"ganggpt:ai:response:b", b"ganggpt:ai:response:c"]
+    assert await store.get("ganggpt:ai:response:a") is None
+    await client.aclose()
+    await store.close()
+
+
+async def test_a_cache_without_redis_is_a_miss(redis_url: str) -> None:
+    store = RedisAnswers("unix:///nowhere/redis.sock")
+    await store.put("k", b"v", "player:ana")
+    assert await store.get("other") is None
+    await store.close()

@@ -1,0 +1,144 @@
+"""A gateway before a fake model server: the real SDK, the local ledger, a cache in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ganggpt.ai.answers import Answers
+from ganggpt.ai.budget import Counter, Ledger, Limit
+from ganggpt.ai.deployment import Deployment
+from ganggpt.ai.gateway import ModelGateway
+from ganggpt.ai.local_ledger import LocalLedger
+from ganggpt.ai.models import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
+from ganggpt.ai.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.port import SLOTS, ModelRequest, Outcome, Payers, Said, Sentence
+from ganggpt.ai.prompts import read_prompts
+from ganggpt.ai.provider import Provider
+from ganggpt.ai.purse import Spend, Till
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.answer_store import MemoryAnswers
+from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
+
+PRICE = PriceEntry(input=2.0, output=8.0, cached=1.0)
+
+
+class Turn(BaseModel):
+    """What a character does with its turn."""
+
+    say: str = Field(max_length=300)
+    mood: int = Field(ge=-5, le=5)
+
+
+@dataclass
+class Notes:
+    """Books and shelf in a list."""
+
+    spends: list[Spend] = field(default_factory=list)
+
+    def write(self, spend: Spend) -> None:
+        self.spends.append(spend)
+
+    @property
+    def nano_usd(self) -> int:
+        return sum(spend.usage.nano_usd for spend in self.spends)
+
+
+@dataclass
+class Rig:
+    """The parts of a gateway under test."""
+
+    server: FakeModel
+    metrics: Metrics = field(default_factory=Metrics)
+    books: Notes = field(default_factory=Notes)
+    on: bool = True
+    recorded: dict[Counter, int] = field(default_factory=dict)
+    now_s: float = 1_800_000_000.0
+    gateway: ModelGateway = field(init=False)
+    till: Till = field(init=False)
+    deployments: dict[str, Deployment] = field(init=False)
+
+    async def is_on(self) -> bool:
+        return self.on
+
+    async def sum_of(self, counter: Counter) -> int:
+        return self.recorded.get(counter, 0)
+
+    def count(self, name: str, *labels: str) -> float:
+        """The value of a counter."""
+        metric = self.metrics.counter(name)
+        return (metric.labels(*labels) if labels else metric)._value.get()
+
+    def provider(self, endpoint: Endpoint) -> Provider:
+        return OpenAIProvider(endpoint)
+
+    def build(
+        self,
+        *,
+        slots: SlotEntry | None = None,
+        entry: dict[str, Any] | None = None,
+        entries: dict[str, dict[str, Any]] | None = None,
+        limits: Sequence[Limit] = (),
+        ledger: Ledger | None = None,
+        kind: str = "azure",
+        provider: Provider | None = None,
+    ) -> ModelGateway:
+        url = self.server.url if kind == "azure" else f"{self.server.url}/v1"
+        endpoint = Endpoint(kind, "fake", url, KEY, API_VERSION, timeout_s=5.0)  # type: ignore[arg-type]
+        ladder = slots or SlotEntry(large=("large",), small=("small",))
+        names = [*ladder.large, *ladder.small, "embedding"]
+        specs = {}
+        for name in names:
+            options = {"timeout_s": 2.0, "tries": 2, **(entry or {}), **(entries or {}).get(name, {})}
+            specs[name] = DeploymentSpec(name, endpoint, ModelEntry(provider="fake", model=name, **options), PRICE)
+        plan = Plan(specs, dict.fromkeys(SLOTS, ladder), ("embedding",), tuple(limits))
+        shared = provider or self.provider(endpoint)
+        self.deployments = {name: Deployment(spec, shared, self.metrics) for name, spec in specs.items()}
+        self.till = Till(ledger or LocalLedger(self.is_on, self.sum_of), limits, self.books, self.metrics, self.clock)
+        answers = Answers(MemoryAnswers(), self.metrics)
+        self.gateway = ModelGateway(plan, self.deployments, self.till, answers, read_prompts(), self.metrics)
+        return self.gateway
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+@asynccontextmanager
+async def rigged(**options: Any) -> AsyncIterator[Rig]:
+    """A rig with a running server; ``options`` go to ``Rig.build``."""
+    async with fake_model() as server:
+        rig = Rig(server)
+        gateway = rig.build(**options)
+        try:
+            yield rig
+        finally:
+            async with asyncio.timeout(10):
+                await gateway.close()
+
+
+def talk(text: str = "Where is my money?", **options: Any) -> ModelRequest:
+    """A request as a talk makes it."""
+    messages = (Said("system", "You are Mara."), Said("user", text))
+    chosen: dict[str, Any] = {"payers": Payers("player:ana", "npc:mara", "faction:vagos"), "within_s": 10.0}
+    return ModelRequest(slot="dialogue", purpose="talk", messages=messages, **{**chosen, **options})
+
+
+async def heard(gateway: ModelGateway, request: ModelRequest) -> tuple[list[str], Outcome]:
+    """A stream to its end."""
+    said: list[str] = []
+    outcome: Outcome | None = None
+    async with asyncio.timeout(20):
+        async for item in gateway.stream(request):
+            assert outcome is None, "the outcome is the last item"
+            if isinstance(item, Sentence):
+                assert item.no == len(said)
+                said.append(item.text)
+            else:
+                outcome = item
+    assert outcome is not None
+    return said, outcome

@@ -1,0 +1,182 @@
+"""Sentences, shapes, keys and prompts: the small parts that are laws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from ganggpt.ai.keys import call_key, exact_key, meaning_key
+from ganggpt.ai.port import Payers, Said
+from ganggpt.ai.prompts import FIELDS, read_prompts
+from ganggpt.ai.provider import Call
+from ganggpt.ai.sentences import SENTENCE_MAX, Sentences, sentences_of
+from ganggpt.ai.structured import AnswerMisshapen, read_shape, shape_of, spoken_so_far
+from ganggpt.errors import ConfigRejected
+from tests.unit.ai.rig import Turn, talk
+
+WORDS = st.text(alphabet="abc ABC.!?…'\"\n*。。é", max_size=200)
+
+
+@given(WORDS, st.lists(st.integers(1, 9), max_size=60))
+def test_however_a_text_arrives_its_sentences_are_the_same_and_nothing_is_lost(text: str, cuts: list[int]) -> None:
+    cutter = Sentences()
+    found: list[str] = []
+    rest = text
+    for cut in cuts:
+        found += cutter.add(rest[:cut])
+        rest = rest[cut:]
+    found += [*cutter.add(rest), *cutter.rest()]
+    assert "".join("".join(found).split()) == "".join(text.split())
+    assert all(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Hello. World.", ["Hello.", "World."]),
+        ("Mr. Vance owes me $3.50. Pay!", ["Mr. Vance owes me $3.50.", "Pay!"]),
+        ('"Sit!" she said. Then nothing', ['"Sit!" she said.', "Then nothing"]),
+        ("So am I. You too?", ["So am I.", "You too?"]),
+        ("Wait... what? No.", ["Wait... what?", "No."]),
+        ("*spits* Get out. Now.", ["*spits* Get out.", "Now."]),
+        ("你好。走吧！", ["你好。", "走吧！"]),
+        ("First line\n\nSecond line", ["First line", "Second line"]),
+        ("At 5 a.m. we go.", ["At 5 a.m. we go."]),
+        ("", []),
+    ],
+)
+def test_sentences_end_where_people_end_them(text: str, sentences: list[str]) -> None:
+    assert sentences_of(text) == sentences
+
+
+def test_a_sentence_without_end_is_cut_at_a_gap() -> None:
+    found = sentences_of("word " * 400)
+    assert len(found) > 4
+    assert all(len(sentence) <= SENTENCE_MAX for sentence in found)
+    assert set(" ".join(found).split()) == {"word"}
+
+
+def test_a_sentence_is_out_as_soon_as_the_next_one_begins() -> None:
+    cutter = Sentences()
+    assert list(cutter.add("Go away.")) == []
+    assert list(cutter.add(" I")) == ["Go away."]
+
+
+class Inner(BaseModel):
+    """A part."""
+
+    kind: str = "x"
+    title: str = Field(default="", max_length=5)
+
+
+class Outer(BaseModel):
+    """A whole."""
+
+    parts: list[Inner] = []
+    required: int | None = None
+
+
+def test_a_strict_schema_names_every_field_on_every_level() -> None:
+    schema = shape_of(Outer).schema
+    assert schema["required"] == ["parts", "required"]
+    inner = schema["$defs"]["Inner"]
+    assert inner["required"] == ["kind", "title"]
+    assert inner["additionalProperties"] is False
+    assert "default" not in inner["properties"]["kind"]
+    assert set(inner["properties"]) == {"kind", "title"}, "a field may be called like a word of the schema"
+
+
+def test_what_is_wrong_with_an_answer_is_told_in_words_for_the_model() -> None:
+    with pytest.raises(AnswerMisshapen, match=r"mood: .*less than or equal to 5"):
+        read_shape(Turn, '{"say": "x", "mood": 6}')
+
+
+@given(st.text(max_size=80), st.integers(0, 120))
+def test_the_spoken_field_grows_and_never_changes(said: str, cut: int) -> None:
+    raw = Turn.model_construct(say=said, mood=1).model_dump_json()
+    assert said.startswith(spoken_so_far(raw[:cut]))
+    assert spoken_so_far(raw) == said
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"slot": "summary"},
+        {"purpose": "bark"},
+        {"messages": (Said("system", "You are Mara."),)},
+        {"messages": (Said("user", "You are Mara."), Said("user", "Where is my money?"))},
+        {"shape": Turn},
+        {"tokens_max": 7},
+        {"payers": Payers("player:bob")},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_everything_that_is_documented_is_in_the_hash(other: dict[str, object]) -> None:
+    assert exact_key(replace(talk(), **other), "m") != exact_key(talk(), "m")
+
+
+@pytest.mark.parametrize("same", [{"within_s": 1.0}, {"payers": Payers("player:ana", "npc:rico")}, {"meaning": ("x",)}])
+def test_nothing_else_is(same: dict[str, object]) -> None:
+    assert exact_key(replace(talk(), **same), "m") == exact_key(talk(), "m")
+
+
+def test_white_space_and_unicode_forms_are_no_difference_and_models_are() -> None:
+    assert exact_key(talk("e\u0301 x"), "m") == exact_key(talk("\u00e9\n x"), "m")
+    assert exact_key(talk(), "m") != exact_key(talk(), "n")
+
+
+def test_a_meaning_is_the_same_in_other_words_but_not_for_another_player() -> None:
+    meaning = ("npc:mara", "greet")
+    one = talk("hi", meaning=meaning)
+    assert meaning_key(one) == meaning_key(talk("hello there", meaning=meaning))
+    assert meaning_key(one) != meaning_key(talk("hi", meaning=meaning, payers=Payers("player:bob")))
+    assert meaning_key(one) != meaning_key(talk("hi", meaning=("npc:mara gr", "eet")))
+    assert meaning_key(talk("hi")) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["user", "system"]), st.text(max_size=9)), max_size=3))
+def test_different_calls_have_different_keys(said: list[tuple[str, str]]) -> None:
+    messages = tuple(Said(role, text) for role, text in said)  # type: ignore[arg-type]
+    call = Call("m", messages, 10)
+    assert call_key(call) == call_key(replace(call, player="player:ana", request_key="r"))
+    assert call_key(call) != call_key(replace(call, messages=(*messages, Said("user", ""))))
+
+
+def test_every_prompt_ships_and_fits() -> None:
+    prompts = read_prompts()
+    for name, fields in FIELDS.items():
+        assert prompts.text(name, **dict.fromkeys(fields, "$HOME {x}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("repair.md", "Again, without the field", r"\$problem is missing"),
+        ("repair.md", "Again: $problem and $player", r"nobody fills \$player"),
+        ("soften.md", "It costs $ 5", "starts no placeholder"),
+        ("soften.md", "  \n", "empty"),
+        ("soften.md", "x" * 20_000, "bytes"),
+        ("dialog.md", "You speak", "no prompt of that name"),
+        ("mission.md", b"\xff\xfe", "cannot be read"),
+    ],
+    ids=str,
+)
+def test_a_broken_prompt_file_is_an_error_at_the_start(
+    tmp_path: Path, name: str, text: str | bytes, problem: str
+) -> None:
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigRejected, match=problem) as caught:
+        read_prompts(tmp_path)
+    assert name in str(caught.value)
+
+
+def test_ones_own_prompt_replaces_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "soften.md").write_text("Be nice. It costs $$5.")
+    assert read_prompts(tmp_path).text("soften") == "Be nice. It costs $5."
+    with pytest.raises(ConfigRejected, match="no folder"):
+        read_prompts(tmp_path / "nowhere")
