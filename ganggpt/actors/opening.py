@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ganggpt.actors.clock import loop_s
 from ganggpt.actors.forward import Forwarder
 from ganggpt.actors.host import HostOptions, HostPorts
+from ganggpt.actors.ports import NoModel
 from ganggpt.actors.router import HostCall, Router, RouterOptions
 from ganggpt.actors.routing import load_routes
+from ganggpt.ai.model_mind import MindSpec, ModelMind
+from ganggpt.ai.port import Gateway
 from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
@@ -41,6 +45,7 @@ class HostSpec:
     shared_cpus: float = 0.5
     own_cpus: float = 0.01
     log_level: str = "INFO"
+    mind: MindSpec | None = field(repr=False, default=None)
 
     def named(self, name: str, kind: str) -> HostSpec:
         """The same for another host. An own host is one of many: it takes one connection and looks around less."""
@@ -51,9 +56,9 @@ class HostSpec:
         return replace(self, name=name, kind=kind, pool=pool, options=options)
 
 
-async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
-    """Connect to the stores and read the world. A shared host is given thousands of actors as soon as it lives, so its
-    connections are open and warm by then."""
+async def open_host_ports(spec: HostSpec, call: HostCall, gateway: Gateway | None = None) -> HostPorts:
+    """Connect to the stores and read the world. Without a ``gateway`` nobody is asked for words. A shared host is given
+    thousands of actors as soon as it lives, so its connections are open and warm by then."""
     shared = spec.kind == "shared"
     open_now = spec.pool.max_size if shared else spec.pool.min_size
     # A host that froze inside a transaction holds its own row: without a bound nobody could take over from it.
@@ -78,4 +83,5 @@ async def open_host_ports(spec: HostSpec, call: HostCall) -> HostPorts:
         ring=pushes.ring,
         forget_cached=cache.forget_actors,
         tail=PostgresTail(pool),
+        model=NoModel() if spec.mind is None or gateway is None else ModelMind(spec.mind, gateway, world, loop_s),
     )

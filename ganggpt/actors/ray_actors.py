@@ -30,6 +30,7 @@ from ganggpt.actors.opening import SILENT_S_MAX, HostSpec, open_host_ports
 from ganggpt.actors.scaler import Scaler
 from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_run
+from ganggpt.ai.port import Gateway
 from ganggpt.domain.ids import kind_of
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
 from ganggpt.persistence.clusters import PostgresClusters
@@ -124,7 +125,7 @@ class _HostProcess:
         """Carry incarnations. However that ends, the process ends with it: a fenced one must not answer anything any
         more, and Ray starts a fresh one."""
         try:
-            ports = await open_host_ports(spec, RayCalls().call)
+            ports = await open_host_ports(spec, RayCalls().call, None if spec.mind is None else _gateway())
             node = ray.get_runtime_context().get_node_id()
             incarnations = Incarnations(spec.name, spec.kind, ports, spec.options, node)
             self._opened.set_result(incarnations)
@@ -134,6 +135,13 @@ class _HostProcess:
             raise
         finally:
             os._exit(1)
+
+
+def _gateway() -> Gateway:
+    # Serve costs a process 15 MB, which only one that asks models has to spend.
+    from ganggpt.actors.ray_gateway import RayGateway
+
+    return RayGateway()
 
 
 @ray.remote

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ganggpt.ai.answer import ModelAnswer
@@ -40,29 +40,28 @@ _EXPLAINED_CHARS_MAX: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class ModelMindParts:
-    """What a ModelMind stands on. ``secret``: of the marks in prompts. ``now_s``: a clock of seconds, for resting."""
+class MindSpec:
+    """How the people of a world talk by a model; picklable. ``secret``: of the marks in prompts, the same in every
+    process, so that an exchange can be replayed."""
 
-    gateway: Gateway
-    world: World
     prompts: Prompts
-    guard: OutputGuard
-    secret: bytes
     rating: Rating
-    now_s: Callable[[], float]
+    secret: bytes = field(repr=False)
 
 
 class ModelMind:
-    """Implements ``actors.ports.ModelPort`` on the gateway."""
+    """Implements ``actors.ports.ModelPort`` on the gateway. ``now_s``: a clock of seconds, for resting."""
 
-    def __init__(self, parts: ModelMindParts) -> None:
-        self._parts = parts
+    def __init__(self, spec: MindSpec, gateway: Gateway, world: World, now_s: Callable[[], float]) -> None:
+        self._spec, self._gateway, self._world, self._now_s = spec, gateway, world, now_s
+        own = [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)]
+        self._guard = OutputGuard(spec.rating, world, own)
         self._rests_until_s = 0.0
 
     @property
     def is_on(self) -> bool:
         """False for a while after the gateway said that asking is of no use."""
-        return self._parts.now_s() >= self._rests_until_s
+        return self._now_s() >= self._rests_until_s
 
     async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
@@ -73,27 +72,25 @@ class ModelMind:
                 yield command
 
     async def _talk(self, actor: ActorId, talk: TalkBrief, within_s: float) -> AsyncGenerator[Command, None]:
-        parts, brief = self._parts, talk.brief
-        fence = Fence.of(parts.secret, talk.utterance)
+        spec, brief = self._spec, talk.brief
+        fence = Fence.of(spec.secret, talk.utterance)
         memories = [cited for cited, _ in talk.memories]
-        prompt = dialogue_prompt(
-            brief, actor, parts.world, parts.prompts, fence, rating=parts.rating, memories=memories
-        )
+        prompt = dialogue_prompt(brief, actor, self._world, spec.prompts, fence, rating=spec.rating, memories=memories)
         if prompt.trust == "scripted":
             yield SayPlainly(talk.utterance, "suspicious")
             return
         request = self._request(actor, talk, prompt, within_s)
-        said = 0
-        async with aclosing(parts.gateway.stream(request)) as items:
+        said, before = 0, ""
+        async with aclosing(self._gateway.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Sentence):
-                    verdict = parts.guard.check(item.text, speaker=brief.speaker, mark=fence.mark)
+                    verdict = self._guard.check(item.text, speaker=brief.speaker, mark=fence.mark, before=before)
                     if isinstance(verdict, GuardDeflected):
                         yield SayPlainly(talk.utterance, f"guard: {verdict.reasons[0].category}", deflect=True)
                         return
                     if said < SENTENCES_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
-                        said += 1
+                        said, before = said + 1, item.text
                 elif isinstance(item, Answered):
                     yield self._concluded(talk, prompt, item)
                 elif isinstance(item, Deflected):
@@ -104,7 +101,7 @@ class ModelMind:
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
         brief = talk.brief
-        sheet = self._parts.world.npcs.get(actor.partition(":")[2])
+        sheet = self._world.npcs.get(actor.partition(":")[2])
         faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
         # A cached answer is for the same player only: what it brings up may be between the two.
         heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
@@ -124,7 +121,7 @@ class ModelMind:
         guarded: Guarded | None = None
         if isinstance(answer, ModelAnswer):
             guarded = guard_answer(
-                self._parts.guard, answer, prompt.trust, speaker=talk.brief.speaker, mark=prompt.fence.mark
+                self._guard, answer, prompt.trust, speaker=talk.brief.speaker, mark=prompt.fence.mark
             )
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
         made = Made(
@@ -144,7 +141,7 @@ class ModelMind:
 
     def _rest(self, unanswered: NotAnswered) -> None:
         if unanswered.reason in _RESTING:
-            self._rests_until_s = self._parts.now_s() + REST_S
+            self._rests_until_s = self._now_s() + REST_S
 
 
 def _text_of(action: Action) -> str:

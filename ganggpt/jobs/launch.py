@@ -21,7 +21,7 @@ import psutil
 from ganggpt.ai.prompts import read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
-from ganggpt.jobs.models import model_plan
+from ganggpt.jobs.models import mind_spec, model_plan
 from ganggpt.jobs.plan import plan_of, ray_slots, scale_of, this_machine
 from ganggpt.jobs.ray_cluster import GCS, GCS_RETURNS, LocalHead, RayThread, end_strays, join_cluster
 from ganggpt.jobs.retention import kept_of
@@ -258,6 +258,7 @@ class Runtime:
             shared_cpus=self._settings.host_cpus,
             kept=kept_of(self._settings),
             log_level=self._settings.log_level.upper(),
+            mind=mind_spec(self._settings, bridge_token(self._settings)),
         )
 
     def _bridge_spec(self, addresses: StoreAddresses, token: str) -> BridgeSpec:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+from ganggpt.ai.model_mind import MindSpec
 from ganggpt.ai.models import (
     Budgets,
     ModelsFile,
@@ -14,6 +16,7 @@ from ganggpt.ai.models import (
     read_models,
     read_prices,
 )
+from ganggpt.ai.prompts import read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, ConfigRejected
 
@@ -37,6 +40,16 @@ def model_plan(settings: Settings) -> Plan | None:
         # A server of one's own; who pays for one says so in the models file.
         prices |= {model: PriceEntry(input=0) for model in _own_models(settings) if model not in prices}
     return plan_of(models, prices, _secrets(settings), _budgets(settings), source=source, replicas=settings.ai_replicas)
+
+
+def mind_spec(settings: Settings, token: str) -> MindSpec | None:
+    """How people talk by a model, or None where none is configured for dialogue. ``token``: the world's own, from which
+    the secret of the marks in prompts is made. Raises ConfigRejected."""
+    plan = model_plan(settings)
+    if plan is None or "dialogue" not in plan.slots:
+        return None
+    secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
+    return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret)
 
 
 def _from_variables(settings: Settings) -> ModelsFile | None:

@@ -21,6 +21,7 @@ from ganggpt.actors.opening import HostSpec
 from ganggpt.actors.ray_gateway import APP_NAME, RayGateway
 from ganggpt.config import read_settings
 from ganggpt.errors import ConfigInvalid
+from ganggpt.jobs.models import mind_spec
 from ganggpt.jobs.plan import own_actors_max, scale_of, this_machine
 from ganggpt.jobs.retention import kept_of
 from ganggpt.jobs.stores import redis_url
@@ -135,6 +136,7 @@ def app(args: Mapping[str, str]) -> serve.Application:
         shared_cpus=settings.host_cpus,
         kept=kept_of(settings),
         log_level=spec.log_level,
+        mind=mind_spec(settings, token),
     )
     own = own_actors_max(settings, machine)
     starts = WorldStart(host, scale.least, settings.residence, own, settings.lease_s, scale)
