@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
@@ -77,10 +79,7 @@ class Asks:
                 if len(self._tasks) > OPEN_MAX:
                     raise Unavailable("the model (too many ask it)")
                 async with asyncio.timeout(ask.within_s), aclosing(host.ports.model.answer(actor, ask)) as parts:
-                    n = 0
-                    async for command in parts:
-                        await self._tell(actor, seq, n, command)
-                        n += 1
+                    await self._listen(actor, seq, parts)
             except (GangGPTError, TimeoutError) as failed:
                 host.counts.unanswered += 1
                 log.info("%s goes on without the model: %s", actor, failed or "no answer in time")
@@ -90,14 +89,25 @@ class Asks:
         except GangGPTError as error:
             log.info("an answer of the model to %s is left to its reminder: %s", actor, error)
 
-    async def _tell(self, actor: ActorId, seq: int, part: object, command: Command) -> None:
-        """Run one command, wherever the actor lives by now. Raises _Stale where the rules refused it, Unavailable
-        where nobody knows."""
+    async def _listen(self, actor: ActorId, seq: int, parts: AsyncGenerator[Command, Mapping[str, Any] | None]) -> None:
+        reply: Mapping[str, Any] | None = None
+        try:
+            for n in count():
+                reply = await self._tell(actor, seq, n, await parts.asend(reply))
+        except StopAsyncIteration:
+            return
+
+    async def _tell(self, actor: ActorId, seq: int, part: object, command: Command) -> Mapping[str, Any]:
+        """Run one command, wherever the actor lives by now; its reply. Raises _Stale where the rules refused it,
+        Unavailable where nobody knows."""
         host = self._host
         command_id = derived_command_id(host.now_s(), actor, seq, "ask", part)
         envelope = Envelope(command_id, actor, MODEL, type(command).__name__, Raw(encode_command(command)), inner=True)
-        error = error_of(await host.ports.peers.ask(envelope, MODEL))
+        answer = await host.ports.peers.ask(envelope, MODEL)
+        error = error_of(answer)
         if error is not None:
             if error["code"] == "refused":
                 raise _Stale
             raise Unavailable(f"{actor} ({error['code']})")
+        reply: Mapping[str, Any] = msgspec.msgpack.decode(answer)["reply"]
+        return reply

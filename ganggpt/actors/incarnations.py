@@ -103,6 +103,7 @@ class Incarnations:
             "letters_waiting": len(host.outbox),
             **host.load.told(),
             **asdict(host.counts),
+            "guards": host.ports.model.exposition().decode(),
         }
 
     async def _current(self) -> Host:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from ganggpt.actors.admission import Gate
 from ganggpt.actors.envelope import Envelope
@@ -30,9 +30,13 @@ class ModelPort(Protocol):
         """Whether anything asked now would go to a model at all. Costs nothing: it is read in every turn."""
         ...
 
-    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
-        """What the model says, as commands to the actor in their order; closing it ends the request. Raises
-        GangGPTError where there is no answer, or no more of it."""
+    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+        """What the model says, as commands to the actor in their order; it is sent the actor's reply to each. Closing
+        it ends the request. Raises GangGPTError where there is no answer, or no more of it."""
+        ...
+
+    def exposition(self) -> bytes:
+        """What its guards counted, in the Prometheus text format."""
         ...
 
 
@@ -41,10 +45,14 @@ class NoModel:
 
     is_on = False
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """Raises Unavailable."""
         raise Unavailable(f"a language model ({ask.name} of {actor})")
         yield
+
+    def exposition(self) -> bytes:
+        """Nothing."""
+        return b""
 
 
 class CommandPort(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ganggpt.ai.guard_answer import Guarded
 from ganggpt.ai.guard_output import Verdict
 from ganggpt.ai.prompt import Prompt
-from ganggpt.domain.actions import Judged, Wish
 from ganggpt.observability.metrics import Metrics
 
 
@@ -29,14 +30,12 @@ class GuardCounts:
         for category in sorted({reason.category for reason in verdict.reasons}):
             self._reasons.labels("output", category).inc()
 
-    def answered(self, guarded: Guarded) -> None:
-        """A model's answer went through the guards."""
-        self.said(guarded.verdict)
+    def dropped(self, guarded: Guarded) -> None:
+        """Actions of a model's answer that the guards do not let through to the rules."""
         for action, _ in guarded.dropped:
             self._actions.labels(action, "dropped").inc()
 
-    def judged(self, judged: Judged) -> None:
-        """The rules disposed of a model's actions."""
-        for verdict in judged.verdicts:
-            outcome = "allowed" if isinstance(verdict, Wish) else verdict.reason
-            self._actions.labels(verdict.action, outcome).inc()
+    def judged(self, verdicts: Iterable[tuple[str, str]]) -> None:
+        """The rules disposed of a model's actions: each with ``allowed`` or the reason they refused it for."""
+        for action, outcome in verdicts:
+            self._actions.labels(action, outcome).inc()

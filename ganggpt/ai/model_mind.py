@@ -6,13 +6,15 @@ rules of the actor. Whatever goes wrong, what comes out ends with a command that
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from ganggpt.ai.answer import ModelAnswer
 from ganggpt.ai.guard_answer import Guarded, guard_answer
+from ganggpt.ai.guard_input import Trust, Wariness
+from ganggpt.ai.guard_metrics import GuardCounts
 from ganggpt.ai.guard_output import Deflected as GuardDeflected
 from ganggpt.ai.guard_output import OutputGuard
 from ganggpt.ai.guard_profiles import Rating
@@ -28,6 +30,7 @@ from ganggpt.domain.utterance import SENTENCES_MAX, Made, TalkBrief
 from ganggpt.domain.words import folded, terms
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
+from ganggpt.observability.metrics import Metrics
 
 TOKENS_MAX: Final = 220
 """Of one answer: some eight sentences and the braces round them."""
@@ -35,6 +38,8 @@ MARGIN_S: Final = 0.5
 """How much sooner than its asker the gateway gives up, so that its reason is known."""
 REST_S: Final = 15.0
 """After a reason that will not pass with the next request, how long nobody is asked."""
+WARY_PLAYERS_MAX: Final = 4096
+_STRICTER: Final[tuple[Trust, ...]] = ("model", "talk_only", "scripted")
 _RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
 _EXPLAINED_CHARS_MAX: Final = 8_000
 
@@ -56,6 +61,9 @@ class ModelMind:
         self._spec, self._gateway, self._world, self._now_s = spec, gateway, world, now_s
         own = [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)]
         self._guard = OutputGuard(spec.rating, world, own)
+        self._metrics = Metrics()
+        self._counts = GuardCounts(self._metrics)
+        self._wary: dict[str, Wariness] = {}
         self._rests_until_s = 0.0
 
     @property
@@ -63,20 +71,26 @@ class ModelMind:
         """False for a while after the gateway said that asking is of no use."""
         return self._now_s() >= self._rests_until_s
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
         if not isinstance(ask.brief, TalkBrief):
             raise InvalidInput("brief", f"{type(ask.brief).__name__} is nothing to talk about")
-        async with aclosing(self._talk(actor, ask.brief, ask.within_s - MARGIN_S)) as commands:
-            async for command in commands:
-                yield command
+        return self._talk(actor, ask.brief, ask.within_s - MARGIN_S)
 
-    async def _talk(self, actor: ActorId, talk: TalkBrief, within_s: float) -> AsyncGenerator[Command, None]:
+    def exposition(self) -> bytes:
+        """See ModelPort."""
+        return self._metrics.exposition()
+
+    async def _talk(
+        self, actor: ActorId, talk: TalkBrief, within_s: float
+    ) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         spec, brief = self._spec, talk.brief
         fence = Fence.of(spec.secret, talk.utterance)
         memories = [cited for cited, _ in talk.memories]
         prompt = dialogue_prompt(brief, actor, self._world, spec.prompts, fence, rating=spec.rating, memories=memories)
-        if prompt.trust == "scripted":
+        self._counts.asked(prompt)
+        trust = self._trust(talk.player, prompt)
+        if trust == "scripted":
             yield SayPlainly(talk.utterance, "suspicious")
             return
         request = self._request(actor, talk, prompt, within_s)
@@ -85,6 +99,7 @@ class ModelMind:
             async for item in items:
                 if isinstance(item, Sentence):
                     verdict = self._guard.check(item.text, speaker=brief.speaker, mark=fence.mark, before=before)
+                    self._counts.said(verdict)
                     if isinstance(verdict, GuardDeflected):
                         yield SayPlainly(talk.utterance, f"guard: {verdict.reasons[0].category}", deflect=True)
                         return
@@ -92,7 +107,8 @@ class ModelMind:
                         yield Utter(talk.utterance, said, verdict.text)
                         said, before = said + 1, item.text
                 elif isinstance(item, Answered):
-                    yield self._concluded(talk, prompt, item)
+                    reply = yield self._concluded(talk, prompt, item, trust)
+                    self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
                     yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True)
                 else:
@@ -116,13 +132,22 @@ class ModelMind:
             meaning=(actor, talk.player, brief.act, brief.standing, heard),
         )
 
-    def _concluded(self, talk: TalkBrief, prompt: Prompt, answered: Answered) -> Conclude:
+    def _trust(self, player: str, prompt: Prompt) -> Trust:
+        """Who may answer this player now: by this prompt and by what they tried before. A crescendo adds up."""
+        now_s = self._now_s()
+        wary = self._wary.pop(player, Wariness()).after(prompt.score, now_s)
+        self._wary[player] = wary
+        if len(self._wary) > WARY_PLAYERS_MAX:
+            del self._wary[next(iter(self._wary))]
+        return max(prompt.trust, wary.trust(now_s), key=_STRICTER.index)
+
+    def _concluded(self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust) -> Conclude:
         answer, usage = answered.value, answered.usage
         guarded: Guarded | None = None
         if isinstance(answer, ModelAnswer):
-            guarded = guard_answer(
-                self._guard, answer, prompt.trust, speaker=talk.brief.speaker, mark=prompt.fence.mark
-            )
+            guarded = guard_answer(self._guard, answer, trust, speaker=talk.brief.speaker, mark=prompt.fence.mark)
+        if guarded is not None:
+            self._counts.dropped(guarded)
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
         made = Made(
             model=answered.model,

@@ -146,7 +146,12 @@ def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, 
     told_by = tuple((v.action, v.reason if isinstance(v, Refusal) else "allowed") for v in verdicts.verdicts)
     done = _concluded(state, turn, now, said, replace(command.made, actions=told_by))
     events = (*verdicts.events, *done.events)
-    decision = replace(done, events=events, messages=(*messages, *done.messages))
+    decision = replace(
+        done,
+        events=events,
+        reply={**done.reply, "actions": [list(one) for one in told_by]},
+        messages=(*messages, *done.messages),
+    )
     return decision, _after(state, events), verdicts, as_player
 
 

@@ -6,19 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from ganggpt.ai.port import NotAnswered
 from ganggpt.errors import Unavailable
-from ganggpt.observability.metrics import TABLE
+from ganggpt.serve.expositions import Samples, families, together
 
 LOOK_S: Final = 2.0
 _PREFIX: Final = "ganggpt_ai_"
-_LEAST: Final = frozenset({"ganggpt_ai_on"})
-"""Of these the least of all replicas is shown; the others are summed."""
-_MOST: Final = frozenset({"ganggpt_ai_breaker"})
 
 Expositions = Callable[[], Awaitable[Sequence[bytes]]]
 
@@ -36,7 +32,7 @@ class GatewayWatch(Collector):
 
     def __init__(self, expositions: Expositions) -> None:
         self._expositions = expositions
-        self._seen: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+        self._seen: dict[str, Samples] = {}
 
     async def run(self) -> None:
         """Look again and again."""
@@ -48,17 +44,11 @@ class GatewayWatch(Collector):
         """Look once; what was seen last stays where nobody answers."""
         told = await self._expositions()
         if told:
-            self._seen = _together(told)
+            self._seen = together(told, _PREFIX)
 
     def collect(self) -> Iterable[Metric]:
         """What a scrape gets."""
-        for name, samples in self._seen.items():
-            row = TABLE[name]
-            cls = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
-            family: Metric = cls[row.type](row.name, row.tells, labels=row.labels)
-            for (sample, labels), value in samples.items():
-                family.add_sample(sample, dict(labels), value)
-            yield family
+        return families(self._seen)
 
 
 def ai_probe(gateway: GatewayState | None, because: str = "no model is configured") -> Callable[[], Awaitable[Any]]:
@@ -81,27 +71,3 @@ def ai_probe(gateway: GatewayState | None, because: str = "no model is configure
         return {"mind": "model", "models": found["models"]}
 
     return look
-
-
-def _together(told: Sequence[bytes]) -> dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]]:
-    """The samples of all replicas by metric of the table."""
-    found: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
-    for exposition in told:
-        for family in text_string_to_metric_families(exposition.decode()):
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            if not name.startswith(_PREFIX) or name not in TABLE:
-                continue
-            samples = found.setdefault(name, {})
-            for sample in family.samples:
-                if sample.name.endswith("_created"):
-                    continue
-                key = (sample.name, tuple(sorted(sample.labels.items())))
-                before = samples.get(key)
-                samples[key] = sample.value if before is None else _joined(name, before, sample.value)
-    return found
-
-
-def _joined(name: str, one: float, other: float) -> float:
-    if name in _LEAST:
-        return min(one, other)
-    return max(one, other) if name in _MOST else one + other

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ganggpt.errors import GangGPTError
+from ganggpt.serve.expositions import families, together
 
 LOOK_S: Final = 2.0
 """Also how soon a bridge knows the way to a new host, before it is given shards."""
@@ -27,6 +28,8 @@ SHOWN: Final[Mapping[str, str]] = {
     "repeated": "Commands answered again from the dedupe window since the incarnation began.",
     "wakes": "Actors woken since the incarnation began.",
     "passivated": "Actors put to sleep since the incarnation began.",
+    "unanswered": "Asks for which no model had an answer since the incarnation began.",
+    "stale_answers": "Answers of a model that nobody listened to any more since the incarnation began.",
     "mistakes": "Turns that failed by a mistake of ours since the incarnation began.",
     "shards": "Shards held.",
     "turns_per_s": "Turns a second, over the last seconds.",
@@ -83,6 +86,7 @@ class HostWatch(Collector):
         up.add_metric(("shared",), shared)
         up.add_metric((OWN,), len(self._seen) - shared)
         yield up
+        yield from families(together((stats["guards"].encode() for stats in self._seen.values()), "ganggpt_guard_"))
 
     async def _stats_of(self, host: str) -> Mapping[str, Any] | None:
         try:

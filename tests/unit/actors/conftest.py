@@ -56,6 +56,9 @@ class Prompter:
         finally:
             self.closed += 1
 
+    def exposition(self) -> bytes:
+        return b""
+
 
 @dataclass
 class Runtime:

@@ -420,13 +420,17 @@ def test_what_the_guards_decide_is_counted_by_reason() -> None:
     counts.asked(dialogue_prompt(brief, ActorId("npc:mara"), WORLD, PROMPTS, Fence.fresh()))
     answer = ModelAnswer.model_validate_json('{"say":"Ask Google.","actions":[{"do":"follow"}]}')
     guarded = guard_answer(MATURE, answer, "model")
-    counts.answered(guarded)
+    counts.said(guarded.verdict)
+    counts.dropped(guarded)
     mara = Played(KIND, "npc:mara", mind=ScriptedMind())
     sheet = an_npc_sheet()
     spawn = {name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"}
     mara.do(KIND.commands["Spawn"](**spawn), by="server:main")
-    counts.judged(judged(guarded.actions, mara.state, a_turn()))
-    counts.answered(guard_answer(MATURE, answer, "scripted"))
+    verdicts = judged(guarded.actions, mara.state, a_turn()).verdicts
+    counts.judged((one.action, getattr(one, "reason", "allowed")) for one in verdicts)
+    again = guard_answer(MATURE, answer, "scripted")
+    counts.said(again.verdict)
+    counts.dropped(again)
     shown = metrics.exposition().decode()
     for line in (
         'ganggpt_guard_verdicts_total{side="input",verdict="scripted"} 1.0',

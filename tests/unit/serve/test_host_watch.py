@@ -10,8 +10,8 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.serve.host_watch import SHOWN, HostWatch
 
 
-def stats(turns: int, loss_window_s: float = 0.0) -> Mapping[str, Any]:
-    return {**dict.fromkeys(SHOWN, 0), "turns": turns, "loss_window_s": loss_window_s}
+def stats(turns: int, loss_window_s: float = 0.0, guards: str = "") -> Mapping[str, Any]:
+    return {**dict.fromkeys(SHOWN, 0), "turns": turns, "loss_window_s": loss_window_s, "guards": guards}
 
 
 async def exposed(told: Mapping[str, Mapping[str, Any] | None]) -> str:
@@ -44,3 +44,13 @@ async def test_a_silent_host_is_left_out() -> None:
     text = await exposed({"host:0": stats(5), "host:1": None})
     assert 'ganggpt_hosts{residence="shared"} 1.0' in text
     assert "host:1" not in text
+
+
+async def test_what_the_guards_of_all_hosts_decided_is_summed() -> None:
+    told = []
+    for count in (2, 3):
+        metrics = Metrics()
+        metrics.counter("ganggpt_guard_verdicts_total").labels("output", "deflect").inc(count)
+        told.append(metrics.exposition().decode())
+    text = await exposed({"host:0": stats(1, guards=told[0]), "host:1": stats(1, guards=told[1])})
+    assert 'ganggpt_guard_verdicts_total{side="output",verdict="deflect"} 5.0' in text
