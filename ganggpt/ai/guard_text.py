@@ -63,7 +63,8 @@ def plain(text: str, chars_max: int) -> Plain:
     """A text in NFKC on one line, without control, formatting, direction and other invisible characters, at most
     ``chars_max`` long; a word that mixes alphabets that look alike is written in Latin."""
     read = text[: chars_max * _EXPANSION_MAX]
-    words, removed = _seen_words(unicodedata.normalize("NFKC", read))
+    # The ellipsis that marks a cut stays one: as three dots, a text at its bound would be cut again.
+    words, removed = _seen_words("…".join(unicodedata.normalize("NFKC", part) for part in read.split("…")))
     mixed = [at for at, word in enumerate(words) if _is_mixed(word)]
     for at in mixed:
         words[at] = words[at].translate(_LOOK_ALIKES)

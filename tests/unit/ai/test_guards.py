@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ganggpt.ai.answer import ModelAnswer
@@ -313,6 +313,7 @@ def test_any_text_gets_a_verdict_with_reasons_and_what_was_softened_passes_then(
 
 
 @given(st.text(max_size=900), st.integers(1, 600))
+@example("00000000", 5)
 @settings(max_examples=150, deadline=None)
 def test_a_text_made_plain_is_bounded_visible_on_one_line_and_made_so_once(text: str, chars_max: int) -> None:
     made = plain(text, chars_max)
