@@ -233,6 +233,19 @@ class UnknownCluster(GangGPTError):
         return f"no cluster {self.cluster!r} shares this world (known: {there})"
 
 
+class UnknownUtterance(GangGPTError):
+    """The journal knows no utterance of that id (any more)."""
+
+    code = "unknown_utterance"
+
+    def __init__(self, utterance: str) -> None:
+        super().__init__(utterance)
+        self.utterance = utterance
+
+    def __str__(self) -> str:
+        return f"the journal has no utterance {self.utterance!r}; its day may have been dropped (GANGGPT_JOURNAL_DAYS)"
+
+
 class CommitUnknown(GangGPTError):
     """The database went away during a commit: the batch may or may not be in the journal."""
 

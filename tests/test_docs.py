@@ -30,7 +30,7 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
 def test_every_ganggpt_command_of_the_readme_exists_and_none_is_missing() -> None:
     existing = commands_of(typer.main.get_command(app))
-    named = set(re.findall(r"`ganggpt ((?:world )?[a-z]+)", README))
+    named = set(re.findall(r"`ganggpt ((?:world |ai )?[a-z]+)", README))
     assert named == existing
 
 

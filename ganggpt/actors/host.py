@@ -49,6 +49,11 @@ NEWS_MAX: Final = 1024
 """Commits whose pushes wait to be announced; over it the sessions find them by their own look at the table."""
 
 
+def dice_of(actor: str, seq: int, world_seed: int) -> Dice:
+    """The dice of one turn: the same whenever it is played."""
+    return Dice(zlib.crc32(actor.encode()) << 32 ^ seq * 0x9E3779B97F4A7C15 ^ world_seed)
+
+
 class InternalError(GangGPTError):
     """A turn failed by a mistake of ours. Nothing was changed."""
 
@@ -335,11 +340,17 @@ class Host:
 
     def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
         kind, ports = activation.kind, self.ports
-        seed = zlib.crc32(activation.actor.encode()) << 32 ^ seq * 0x9E3779B97F4A7C15 ^ ports.world.seed
         try:
             command = decode_command(kind.name, envelope.name, envelope.body)
             turn = Turn(
-                activation.actor, seq, now_s, envelope.by, Dice(seed), ports.world, ports.mind, ports.model.is_on
+                activation.actor,
+                seq,
+                now_s,
+                envelope.by,
+                dice_of(activation.actor, seq, ports.world.seed),
+                ports.world,
+                ports.mind,
+                ports.model.is_on,
             )
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:

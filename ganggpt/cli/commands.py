@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from ganggpt.cli import chaos as faults
-from ganggpt.cli import clusters, model_commands, running, scale, shows, snapshot_commands, worlds
+from ganggpt.cli import clusters, model_commands, running, scale, shows, snapshot_commands, why, worlds
 from ganggpt.cli import retention as retaining
 from ganggpt.cli import sim as simulation
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
@@ -32,6 +32,7 @@ world_app = typer.Typer(help="The world a database holds, and the files it comes
 app.add_typer(world_app, name="world")
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
+app.add_typer(why.app)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.panel import Panel
@@ -82,6 +82,10 @@ class Screen:
         for row in rows:
             table.add_row(*(escape(_plain(value)) for value in row))
         self._out.print(table)
+
+    def show(self, page: RenderableType) -> None:
+        """A page for people."""
+        self._out.print(page)
 
     def json_line(self, fields: Mapping[str, Any]) -> None:
         """One JSON object on one line of standard output."""

@@ -18,7 +18,8 @@ def uttered(
     brief = brief_of(state, turn, player, found, standing, mood, heard)
     said = turn.mind.say(brief, turn.dice)
     no = None if found.memory is None else found.memory.no
-    return Spoke(player, found.act, heard, said, no, turn.now_s), told(brief, standing, said, no)
+    reply = {**told(brief, standing, said, no), "utterance": f"{turn.actor}#{turn.seq}"}
+    return Spoke(player, found.act, heard, said, no, turn.now_s), reply
 
 
 def told(brief: Brief, standing: Standing, said: str, cites: int | None) -> dict[str, Any]:

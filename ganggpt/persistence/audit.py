@@ -56,6 +56,7 @@ SELECT h.epoch, count(j.epoch) AS turns FROM hosts h LEFT JOIN journal j ON j.ep
 WHERE h.state = 'dead' GROUP BY h.epoch ORDER BY h.epoch
 """
 _PROCESSES: Final = "SELECT name, kind, epoch, address FROM hosts WHERE state <> 'dead' ORDER BY name"
+_TURNS_UPTO: Final = "SELECT seq, body FROM journal WHERE actor = $1 AND seq <= $2 ORDER BY seq DESC LIMIT $3"
 _PROVE_AT_ONCE: Final = 50_000
 
 
@@ -151,3 +152,10 @@ async def holder_of(pool: asyncpg.Pool[Any], shards: list[str]) -> tuple[str, st
     an actor's own goes before the hash shard it would otherwise be in."""
     row = await pool.fetchrow(_HOLDER, shards, timeout=10)
     return None if row is None else (row["name"], row["address"])
+
+
+async def turns_upto(pool: asyncpg.Pool[Any], actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
+    """Number and body of the last ``limit`` turns of an actor up to ``seq``, in order. Raises Unavailable."""
+    with database_may_be_away():
+        rows = await pool.fetch(_TURNS_UPTO, actor, seq, limit, timeout=60)
+    return [(row["seq"], row["body"]) for row in reversed(rows)]

@@ -1,0 +1,96 @@
+"""``why``: what explains one utterance, as a page for people or a line for programs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from ganggpt.ai.port import NANO_USD
+from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
+from ganggpt.cli.screen import screen
+from ganggpt.cli.worlds import database_of
+from ganggpt.config import Settings
+from ganggpt.jobs.stores import pool_options
+from ganggpt.jobs.why import LOOK_MAX, Why, place_of, why
+from ganggpt.persistence.audit import turns_upto
+from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.world_store import load_world
+
+TURNS_MAX: Final = 50_000
+"""Turns of one actor that are read to find out what it had in mind."""
+
+app = typer.Typer()
+"""Merged into the commands of ``ganggpt``."""
+
+
+@app.command("why")
+def why_(
+    utterance: Annotated[str, typer.Argument(help="Its id from a reply or a push, such as npc:mara#17.")],
+    *,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Why did she say that: memories with scores, prompt, model, cost, guards, actions; and say it again."""
+    del debug
+    found = asyncio.run(_look(settings_from(env_file, data_dir=data_dir), utterance))
+    if as_json or screen.as_json:
+        screen.result({**msgspec.to_builtins(found), "same": found.same})
+    else:
+        screen.show(page(found))
+
+
+async def _look(settings: Settings, utterance: str) -> Why:
+    actor, seq = place_of(utterance)
+    async with database_of(settings) as dsn:
+        pool = await open_pool(dsn, pool_options(settings, 1))
+        try:
+            world, _ = await load_world(pool)
+            return why(utterance, await turns_upto(pool, actor, seq + LOOK_MAX, TURNS_MAX), world)
+        finally:
+            await pool.close()
+
+
+def page(found: Why) -> Group:
+    """For people."""
+    made = found.made
+    facts = Table.grid(padding=(0, 2))
+    rows: list[tuple[str, Any]] = [
+        ("heard", found.heard),
+        ("said", Text(found.said or "(nothing of it was heard)", style="bold")),
+        ("to", f"{found.player}, {datetime.fromtimestamp(found.at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"),
+        ("act", found.act),
+        ("by", " ".join(filter(None, (made.model or "nobody", made.rung and f"({made.rung})")))),
+    ]
+    if made.tokens_in or made.tokens_out:
+        cost = made.nano_usd / NANO_USD
+        rows.append(("cost", f"{made.tokens_in} tokens in, {made.tokens_out} out, ${cost:.6f}"))
+    if made.prompt_hash:
+        rows.append(("prompt", made.prompt_hash[:16]))
+    rows += [("guards", finding) for finding in made.guards]
+    rows += [("wanted", f"{action}: {verdict}") for action, verdict in made.actions]
+    if found.same is not None:
+        again = "the same again" if found.same else f"other words now: {found.again}"
+        rows.append(("replayed", Text(again, style="green" if found.same else "yellow")))
+    for name, value in rows:
+        facts.add_row(Text(name, style="dim"), value)
+    parts: list[Any] = [Panel(facts, title=f"why {found.utterance}", title_align="left")]
+    if found.recalled:
+        table = Table("no", "memory", "score", "relevance", "recency", "weight", "person")
+        for one in found.recalled:
+            style = "bold" if one.no == found.cites else None
+            scores = (one.score, one.relevance, one.recency, one.weight, one.person)
+            table.add_row(str(one.no), one.text, *(f"{score:.2f}" for score in scores), style=style)
+        parts.append(table)
+    if made.prompt:
+        parts.append(Panel(Text(made.prompt), title="prompt", title_align="left"))
+    return Group(*parts)

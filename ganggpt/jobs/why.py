@@ -1,0 +1,143 @@
+"""Why did she say that: an utterance found in the journal, explained, and said again by the same rules.
+
+An utterance's id is the actor and the turn it began in, ``npc:mara#17``. What a model was asked, said and cost stands
+in the journal. What the scripted mind said follows from the state before that turn, the line and the dice, so it is
+made again here, and whether it comes out the same is part of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ganggpt.actors.host import dice_of
+from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.domain import memory, npc
+from ganggpt.domain.ids import ActorId, actor_id, kind_of
+from ganggpt.domain.kinds import decode_turn, kind_for
+from ganggpt.domain.npc_commands import Talk
+from ganggpt.domain.npc_state import Npc, Spoke
+from ganggpt.domain.turn import Turn
+from ganggpt.domain.utterance import Began, Explained, Made
+from ganggpt.domain.world import World
+from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
+
+LOOK_MAX: Final = 64
+"""Turns after the first in which an utterance is looked for: its sentences are turns of their own."""
+RECALLED_MAX: Final = 8
+
+Turns = Sequence[tuple[int, bytes]]
+"""Number and body of turns of one actor, in order."""
+
+
+class Recalled(Struct, frozen=True):
+    """A memory the speaker had in mind, with the parts of its score."""
+
+    no: int
+    text: str
+    score: float
+    relevance: float
+    recency: float
+    weight: float
+    person: float
+
+
+class Why(Struct, frozen=True, kw_only=True):
+    """Everything known about one utterance. ``recalled``: by the state before it, where the journal still reaches back
+    so far; ``again``: what the scripted mind says when asked again with the same dice, None where a model spoke."""
+
+    utterance: str
+    player: str
+    act: str
+    heard: str
+    said: str
+    cites: int | None
+    at_s: float
+    made: Made
+    recalled: tuple[Recalled, ...] = ()
+    again: str | None = None
+
+    @property
+    def same(self) -> bool | None:
+        """Whether it came out the same again; None where that cannot be said."""
+        return None if self.again is None else self.again == self.said
+
+
+def place_of(utterance: str) -> tuple[ActorId, int]:
+    """The actor and the turn of an utterance's id. Raises InvalidInput."""
+    actor, mark, seq = utterance.rpartition("#")
+    if not mark or not seq.isascii() or not seq.isdigit() or not 0 < len(seq) < 19:
+        raise InvalidInput("utterance", f"{utterance[:80]!r} is no utterance; they look like npc:mara#17")
+    return actor_id(actor), int(seq)
+
+
+def why(utterance: str, turns: Turns, world: World) -> Why:
+    """Explain an utterance by the turns of its actor up to LOOK_MAX after it, as far back as the journal reaches.
+
+    Raises InvalidInput, and UnknownUtterance where there is none of that id.
+    """
+    actor, seq = place_of(utterance)
+    spoke, made = _found(actor, utterance, seq, turns)
+    if spoke is None:
+        raise UnknownUtterance(utterance)
+    before = _state_before(actor, seq, turns)
+    told: dict[str, Any] = {
+        "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
+        "cites": spoke.cites, "at_s": spoke.at_s, "made": Made() if made is None else made,
+    }  # fmt: skip
+    if not isinstance(before, Npc):
+        return Why(**told)
+    ranked = memory.recall(before.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player)
+    recalled = tuple(map(_shown, ranked))
+    return Why(**told, recalled=recalled, again=None if made is not None else _again(before, spoke, actor, seq, world))
+
+
+def _shown(one: memory.Recalled) -> Recalled:
+    parts = (one.score, one.relevance, one.recency, one.weight, one.person)
+    return Recalled(one.memory.no, one.memory.text, *(round(part, 4) for part in parts))
+
+
+def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Made | None]:
+    """What was said, and the explanation that stands in the journal (none where it was said in one turn)."""
+    spoke: Spoke | None = None
+    made: Made | None = None
+    for number, body in turns:
+        if number < seq:
+            continue
+        for event in decode_turn(kind_for(actor), body).events:
+            if isinstance(event, Spoke) and (event.utterance == utterance or (number == seq and not event.utterance)):
+                spoke = event
+            elif isinstance(event, Explained) and event.id == utterance:
+                made = event.made
+            elif isinstance(event, Began) and event.utterance.id == utterance and spoke is None:
+                now = event.utterance
+                spoke = Spoke(now.player, now.act, now.heard, "", now.cites, now.at_s, now.id)
+    return spoke, made
+
+
+def _state_before(actor: ActorId, seq: int, turns: Turns) -> Any:
+    """The state before a turn, or None where the journal does not reach back to the actor's birth."""
+    kind, state, expected = kind_for(actor), None, 1
+    for number, body in turns:
+        if number >= seq:
+            return state if expected == seq else None
+        if number != expected:
+            return None
+        for event in decode_turn(kind, body).events:
+            state = kind.evolve(state, event)
+        expected += 1
+    return None
+
+
+def _again(before: Npc, spoke: Spoke, actor: ActorId, seq: int, world: World) -> str | None:
+    """The same line said to the same state once more; None where it was not a line that was answered."""
+    if kind_of(actor) != "npc" or not spoke.heard:
+        return None
+    turn = Turn(actor, seq, spoke.at_s, spoke.player, dice_of(actor, seq, world.seed), world, ScriptedMind())
+    try:
+        said: str = npc.decide(before, Talk(spoke.heard), turn).reply["say"]
+    except GangGPTError:
+        return None
+    return said
