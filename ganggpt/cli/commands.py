@@ -117,6 +117,9 @@ def retention(
 @app.command()
 def demo(
     *,
+    stand_in: Annotated[
+        bool, typer.Option("--stand-in", help="A stand-in for a language model speaks, by the real gateway.")
+    ] = False,
     data_dir: DataDir = None,
     world: World = None,
     env_file: EnvFile = None,
@@ -127,7 +130,7 @@ def demo(
 
     Exit status 0 only where nothing acknowledged was lost or doubled and Mara remembered both times.
     """
-    if not shows.run_demo(settings_from(env_file, world=world), data_dir):
+    if not shows.run_demo(settings_from(env_file, world=world), data_dir, stand_in=stand_in):
         raise typer.Exit(1)
 
 

@@ -19,21 +19,23 @@ from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
 from ganggpt.testing.demo import Demo, DemoResult, Line
+from ganggpt.testing.fake_model import FakeModel, actor_of_prompts, variables_for
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
-def run_demo(settings: Settings, keep_in: Path | None) -> bool:
+def run_demo(settings: Settings, keep_in: Path | None, *, stand_in: bool) -> bool:
     """Play the demo in a world of its own and say how it ended; True when nothing was lost, doubled or forgotten.
 
-    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. Raises GangGPTError.
+    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``stand_in``: a stand-in for
+    a language model speaks, by the real gateway. Raises GangGPTError.
     """
     if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
         raise StartFailed("the demo", f"{keep_in} is not empty", "Give it a directory of its own.")
     with contextlib.ExitStack() as stack:
         data_dir = keep_in or Path(stack.enter_context(_fresh_directory()))
-        demo = Demo(data_dir, tell, "--port", "0", "--dashboard-port", "0", "--world", str(settings.world))
-        result = asyncio.run(_interruptible(demo))
+        options = ("--port", "0", "--dashboard-port", "0", "--world", str(settings.world))
+        result = asyncio.run(_interruptible(data_dir, options, stand_in))
     screen.result(dataclasses.asdict(result), "what the database says")
     return result.passed
 
@@ -42,11 +44,19 @@ def _fresh_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="ganggpt-demo-", ignore_cleanup_errors=True)
 
 
-async def _interruptible(demo: Demo) -> DemoResult:
+async def _interruptible(data_dir: Path, options: Sequence[str], stand_in: bool) -> DemoResult:
     """Play; SIGTERM ends it as Ctrl-C does, so that the world it started is stopped either way."""
-    playing = asyncio.create_task(demo.play())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
-    return await playing
+    model = FakeModel(actor_of_prompts) if stand_in else None
+    if model is not None:
+        await model.start()
+    try:
+        environment = None if model is None else variables_for(model)
+        playing = asyncio.create_task(Demo(data_dir, tell, *options, environment=environment).play())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+        return await playing
+    finally:
+        if model is not None:
+            await model.stop()
 
 
 def tell(line: Line) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ NAMES: Final = (
     "Ines", "Jonah", "Kira", "Leon", "Mina", "Nico", "Olga", "Pavel",
 )  # fmt: skip
 GIFT: Final = "a silver pocket watch"
+_WORDS_S: Final = 30.0
 DOG: Final = "companion:rex-of-ava"
 
 
@@ -78,10 +79,10 @@ Tell = Callable[[Line], None]
 class Demo:
     """Owns one run of the demo in a data directory of its own."""
 
-    def __init__(self, data_dir: Path, tell: Tell, *options: str) -> None:
+    def __init__(self, data_dir: Path, tell: Tell, *options: str, environment: Mapping[str, str] | None = None) -> None:
         self._data_dir = data_dir
         self._tell = tell
-        self._world = WorldProcess(data_dir, *options)
+        self._world = WorldProcess(data_dir, *options, environment=environment)
         self._acked: set[bytes] = set()
         self.result = DemoResult()
 
@@ -143,9 +144,10 @@ class Demo:
             for i, name in enumerate(NAMES[1:])
         ]
         answers = [_must(answer) for answer in await server.send_all(talks)]
+        words = await self._words(server, answers)
         for i in (0, 1, 2):
             self._say(NAMES[1 + i], str(talks[i].arguments["text"]))
-            self._say(_name(people[i]), answers[i]["say"], f"mood {answers[i]['mood']}")
+            self._say(_name(people[i]), words[i], f"mood {answers[i]['mood']}")
         threat = await self._do(server, "npc:tobias", "Threaten", {"text": "Pay up or else.", "armed": True}, "Dante")
         self._say("Dante", "Pay up or else.", "a weapon in hand")
         self._say(_name("npc:tobias"), threat["say"], f"standing {threat['standing']}")
@@ -228,9 +230,26 @@ class Demo:
         """Ask for the gift; true where her own words cite the memory of it."""
         question = "Do you remember the pocket watch I gave you?"
         reply = await self._do(server, MARA, "Talk", {"text": question, "name": "Ava"}, "Ava")
+        (said,) = await self._words(server, [reply])
         self._say("Ava", question)
-        self._say("Mara", reply["say"], f"cites memory {reply['cites']}")
-        return reply["cites"] is not None and "pocket watch" in reply["say"].lower()
+        by = "by a model" if reply.get("more") else f"cites memory {reply['cites']}"
+        self._say("Mara", said, by)
+        return "pocket watch" in said.replace(question, "").lower()
+
+    async def _words(self, server: GameServer, replies: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What was said in the end: with a model, a reply is only its beginning, and the sentences come as pushes. Who
+        waits for a turn with somebody who is talking is left to wait."""
+        open_ = {reply["utterance"] for reply in replies if reply.get("more") and reply["utterance"]}
+        said: dict[str, list[str]] = {utterance: [] for utterance in open_}
+        async with asyncio.timeout(_WORDS_S):
+            while open_:
+                push = await server.next_push(_WORDS_S)
+                if push.type in ("npc.says", "npc.hush") and push.body["utterance"] in open_:
+                    said[push.body["utterance"]].append(push.body.get("say", ""))
+                    if push.type == "npc.hush" or push.body["final"]:
+                        open_.discard(push.body["utterance"])
+        whole = [" ".join(filter(None, said.get(str(reply.get("utterance")), ()))) for reply in replies]
+        return [words or reply["say"] for words, reply in zip(whole, replies, strict=True)]
 
     async def _count(self, run: Run) -> None:
         pool = await open_pool(run.database, PoolOptions(min_size=0, max_size=2))

@@ -330,6 +330,28 @@ def pleasantry(body: Mapping[str, Any]) -> str:
     return f"I hear you, friend. They call this street number {mark}. Mr. Vance owes me $3.50, so what do you want?"
 
 
+def actor_of_prompts(body: Mapping[str, Any]) -> str:
+    """Plays the role it is prompted with, as well as a few lines of code can: it answers in the shape that is asked for
+    and says what it was told to remember. It shows that a prompt carries what an answer needs, and nothing more."""
+    told = body["messages"][-1]["content"]
+    memory = re.search(r" memory\n\"\([^)]*\) (.*)\"\n", told)
+    heard = re.search(r" heard\n\"(.*)\"\n", told)
+    words = "I have a lot on my mind tonight." if memory is None else f"I keep this in mind: {memory.group(1)}"
+    echo = "" if heard is None else f"You say {heard.group(1)!r}, and I heard you. "
+    said = f"{echo}{words} That is how it is around here."
+    return json.dumps({"say": said, "actions": []}) if "response_format" in body else said
+
+
+def variables_for(server: FakeModel) -> dict[str, str]:
+    """The settings of a world whose Azure endpoint is this server."""
+    return {
+        "AZURE_OPENAI_ENDPOINT": server.url,
+        "AZURE_OPENAI_KEY": KEY,
+        "AZURE_OPENAI_API_VERSION": API_VERSION,
+        "AZURE_OPENAI_DEPLOYMENT": "gpt-4o",
+    }
+
+
 def vector_of(text: str) -> list[float]:
     """A vector by letters: the same for the same text, near for texts with the same letters."""
     counts = [0.0] * VECTOR_SIZE

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
 from ganggpt.jobs.run_file import Run
-from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, Status, filtered_prompt
+from ganggpt.testing.fake_model import FakeModel, Status, filtered_prompt, variables_for
 from ganggpt.testing.game_server import GameServer
 from ganggpt.testing.wire import Push
 from ganggpt.testing.world_process import WorldProcess, token_of
@@ -36,10 +37,7 @@ async def model() -> AsyncIterator[FakeModel]:
 
 @pytest.fixture(scope="module")
 async def run(model: FakeModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
-    environment = {
-        "AZURE_OPENAI_ENDPOINT": model.url, "AZURE_OPENAI_KEY": KEY, "AZURE_OPENAI_API_VERSION": API_VERSION,
-        "AZURE_OPENAI_DEPLOYMENT": "gpt-4o", "GANGGPT_OWN_ACTORS_MAX": "0",
-    }  # fmt: skip
+    environment = {**variables_for(model), "GANGGPT_OWN_ACTORS_MAX": "0"}
     home = tmp_path_factory.mktemp("talk")
     process = WorldProcess(home, "--port", "0", "--dashboard-port", "0", environment=environment)
     yield await process.start()
@@ -79,6 +77,22 @@ async def test_a_line_is_answered_at_once_and_then_sentence_by_sentence(game: Ga
     asked = model.seen[-1].body["messages"]
     assert "What is going on at the docks?" not in asked[0]["content"]
     assert any("What is going on at the docks?" in message["content"] for message in asked[1:])
+
+
+async def test_why_she_said_that_is_told_with_prompt_and_cost(run: Run, game: GameServer) -> None:
+    answer = await game.send("npc:mara", "Talk", {"text": "Who owes you money these days?"}, by="player:ava")
+    utterance = answer.reply["utterance"]
+    await told(game, utterance)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ganggpt.cli", "why", utterance, "--json", "--data-dir", run.data_dir,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    found = json.loads(out)
+    assert found["said"] == LINES
+    assert found["made"]["model"]
+    assert found["made"]["nano_usd"] > 0
+    assert "Who owes you money these days?" in found["made"]["prompt"]
 
 
 async def test_an_interruption_stops_the_first_answer(game: GameServer, model: FakeModel) -> None:
