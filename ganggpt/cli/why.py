@@ -44,7 +44,8 @@ def why_(
     del debug
     found = asyncio.run(_look(settings_from(env_file, data_dir=data_dir), utterance))
     if as_json or screen.as_json:
-        screen.result({**msgspec.to_builtins(found), "same": found.same})
+        made = {name: msgspec.to_builtins(getattr(found.made, name)) for name in found.made.__struct_fields__}
+        screen.result({**msgspec.to_builtins(found), "made": made, "same": found.same})
     else:
         screen.show(page(found))
 
