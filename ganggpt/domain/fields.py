@@ -69,6 +69,7 @@ def is_email(text: str) -> bool:
 Name50 = Annotated[str, Len(1, 50), Predicate(is_worded)]
 Name100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 Word50 = Annotated[str, Len(0, 50), Predicate(is_clean)]
+Word200 = Annotated[str, Len(0, 200), Predicate(is_clean)]
 Text200 = Annotated[str, Len(1, 200), Predicate(is_worded)]
 Text500 = Annotated[str, Len(1, 500), Predicate(is_worded)]
 OptionalText500 = Annotated[str, Len(0, 500), Predicate(is_clean)]

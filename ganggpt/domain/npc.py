@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain import npc_jobs
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import (
     HOSTILE_AT,
@@ -21,13 +22,13 @@ from ganggpt.domain.feeling import (
     standing_label,
     swayed,
 )
-from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id, name_of
+from ganggpt.domain.ids import name_of
 from ganggpt.domain.intent import salience
-from ganggpt.domain.letters import Offer
-from ganggpt.domain.memory import SALIENCE_MIN, Memory, MemoryKind, Remembered, Source, learn, shown
+from ganggpt.domain.memory import SALIENCE_MIN, Memory, MemoryKind, Source, shown
 from ganggpt.domain.npc_commands import AskForWork, Give, Observe, Remember, Spawn, Talk, Threaten
+from ganggpt.domain.npc_jobs import offered, open_offer
+from ganggpt.domain.npc_keeping import keep
 from ganggpt.domain.npc_state import (
-    WORK_COOLDOWN_S,
     Noticed,
     Npc,
     NpcEvent,
@@ -35,14 +36,13 @@ from ganggpt.domain.npc_state import (
     Spoke,
     Standing,
     Swayed,
-    WorkOffer,
-    WorkOffered,
     evolve,
     gift_gain,
     mood_now,
     one_too_many,
     standing_now,
 )
+from ganggpt.domain.npc_work import asking_around, find_work
 from ganggpt.domain.speech import STRANGER, Brief, cited, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
 from ganggpt.domain.words import tokens, valence, with_article
@@ -66,7 +66,6 @@ __all__ = [
 
 TALK_REACH: Final = 40.0
 """Words alone bring a standing no further than this from 0, either way."""
-_DAY_S: Final = 86_400.0
 _THREAT_FLOOR: Final = -70.0
 
 
@@ -127,7 +126,7 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
     what = command.what
     if about is not None and what[0].islower():
         what = f"{_who(standing_now(state, about, now_s).name)} {what}"
-    no = _keep(events, state, Memory(state.next_no, kind, what, weight, about, source, now_s))
+    no = keep(events, state, Memory(state.next_no, kind, what, weight, about, source, now_s))
     return Decision(tuple(events), {"noticed": True, "memory": no})
 
 
@@ -147,10 +146,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     weight = salience(command.text)
     if weight >= SALIENCE_MIN:
         fact = f"{_who(name)} told me: {quoted(command.text)}"
-        _keep(events, state, Memory(state.next_no, "talk", fact, weight, player, "told", now_s))
+        keep(events, state, Memory(state.next_no, "talk", fact, weight, player, "told", now_s))
     elif before.talks == 0:
         fact = f"{_who(name)} first spoke to me in {_place(state, turn)}"
-        _keep(events, state, Memory(state.next_no, "met", fact, 20, player, "witnessed", now_s))
+        keep(events, state, Memory(state.next_no, "met", fact, 20, player, "witnessed", now_s))
     return _said(state, turn, found, _swayed(state, turn, after, mood, "talk"), heard=command.text, events=events)
 
 
@@ -170,7 +169,7 @@ def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     weight = min(90, 25 + int(10 * log10(1 + command.value)) + (10 if liked else 0))
     item = with_article(command.item)
     fact = f"{_who(name)} gave me {item}"
-    _keep(events, state, Memory(state.next_no, "gift", fact, weight, player, "witnessed", now_s))
+    keep(events, state, Memory(state.next_no, "gift", fact, weight, player, "witnessed", now_s))
     found = Answer("delight" if liked or gain >= 8 else "thank", facts={"item": item})
     return _said(
         state, turn, found, _swayed(state, turn, after, mood, f"gift: {command.item} ({command.value})"), events=events
@@ -195,7 +194,7 @@ def _threaten(state: Npc, command: Threaten, turn: Turn) -> Decision:
     if command.text.strip():
         fact += f": {quoted(command.text)}"
     weight = 80 if command.armed else 60
-    _keep(events, state, Memory(state.next_no, "threat", fact, weight, player, "witnessed", now_s))
+    keep(events, state, Memory(state.next_no, "threat", fact, weight, player, "witnessed", now_s))
     found = Answer("afraid" if afraid else "defiant")
     return _said(state, turn, found, _swayed(state, turn, after, mood, "threat"), heard=command.text, events=events)
 
@@ -209,25 +208,25 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
     if before.value <= HOSTILE_AT or not templates:
         found = Answer("no_work" if not templates else "refuse_work")
         return _said(state, turn, found, _swayed(state, turn, after, mood, "work"))
-    offer, is_new = _offer_for(state, player, templates, turn)
-    template = turn.world.missions[offer.template]
-    facts = {"title": template.title, "reward": f"${template.reward:,}", "task": template.description}
+    offer = open_offer(state, player, turn)
     events: list[Event] = []
-    messages: tuple[Message, ...] = ()
-    if is_new:
-        events.append(WorkOffered(player, offer.mission, offer.template, now_s))
-        messages = (Message(ActorId(offer.mission), Offer(offer.template, turn.actor, player)),)
-        fact = f'{_who(after.name)} asked me for work, and I offered "{template.title}"'
-        _keep(events, state, Memory(state.next_no, "work", fact, 25, player, "witnessed", now_s))
-    found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
+    messages: list[Message] = []
+    if offer is None:
+        work = find_work(state, player, command.party, turn)
+        if work is None:
+            return _said(state, turn, Answer("no_work"), _swayed(state, turn, after, mood, "work"))
+        offer, letter = offered(events, state, work, player, turn)
+        messages = [letter, *asking_around(before, player, turn)]
+    facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
+    found = Answer("offer_work" if messages else "repeat_work", facts=facts)
     decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), events=events)
-    offered = {"mission": offer.mission, "template": template.id, "title": template.title, "reward": template.reward}
-    return Decision(decision.events, {**decision.reply, **offered}, messages)
+    shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
+    return Decision(decision.events, {**decision.reply, **shown}, tuple(messages))
 
 
 def _remember(state: Npc, command: Remember, turn: Turn) -> Decision:
     events: list[Event] = []
-    no = _keep(
+    no = keep(
         events,
         state,
         Memory(
@@ -242,15 +241,6 @@ def _remember(state: Npc, command: Remember, turn: Turn) -> Decision:
         ),
     )
     return Decision(tuple(events), {"memory": no})
-
-
-def _offer_for(state: Npc, player: str, templates: list[str], turn: Turn) -> tuple[WorkOffer, bool]:
-    """The offer made a moment ago, or a new one; and whether it is new."""
-    last = state.work.get(player)
-    if last is not None and turn.now_s - last.at_s < WORK_COOLDOWN_S and last.template in turn.world.missions:
-        return last, False
-    mission = command_id_text(derived_command_id(turn.now_s, turn.actor, turn.seq, "mission"))
-    return WorkOffer(f"mission:{mission}", turn.dice.pick(templates), turn.now_s), True
 
 
 def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str) -> Swayed:
@@ -289,20 +279,6 @@ def _said(
         "cites": no,
     }
     return Decision((met, Spoke(turn.by, found.act, heard, said, no, turn.now_s), *events), reply)
-
-
-def _keep(events: list[Event], state: Npc, fresh: Memory) -> int | None:
-    """Add what becomes of a fresh memory to the events; returns the number under which it is kept, if it is.
-
-    What weighs little is let go after a while: weight under 30 after 14 days, under 60 after 60 days.
-    """
-    if fresh.expires_s is None and fresh.weight < 60:
-        fresh = replace(fresh, expires_s=fresh.created_s + (14 if fresh.weight < 30 else 60) * _DAY_S)
-    event = learn(state.memories, fresh, fresh.created_s)
-    if event is None:
-        return None
-    events.append(event)
-    return event.memory.no if isinstance(event, Remembered) else event.no
 
 
 def _player(turn: Turn) -> str:
@@ -367,6 +343,7 @@ _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     Threaten: _threaten,
     AskForWork: _ask_for_work,
     Remember: _remember,
+    **npc_jobs.RULES,
 }
 
 _COMMANDS: Final[tuple[type[Command], ...]] = (Spawn, *_RULES)

@@ -30,7 +30,8 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
     """How an NPC stands with one player as of ``at_s``: value −100..100, fading towards 0.
 
     ``sway``: how much of the day's allowance words have used up. ``given``: worth of gifts still felt, in dollars.
-    ``name``: what the player calls themselves. ``talks``: how often they talked.
+    ``name``: what the player calls themselves. ``talks``: how often they talked. ``skill``: how good at jobs the NPC
+    heard they are as of ``skill_s``, 0..100; −1: it has not heard.
     """
 
     value: float
@@ -39,18 +40,26 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
     given: float = 0.0
     name: str = ""
     talks: int = 0
+    skill: int = -1
+    skill_s: float = 0.0
 
 
 class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
-    """The last mission offered to a player."""
+    """The last mission offered to a player. An offer of an older version has no title and is one of the world's."""
 
     mission: str
     template: str
     at_s: float
+    title: str = ""
+    reward: int = 0
+    task: str = ""
 
 
 class Npc(Struct, frozen=True, gc=False, array_like=True):
-    """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia."""
+    """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia.
+
+    ``purse``: what its faction can spend on one mission, as it heard at ``purse_s``; −1: it has not heard.
+    """
 
     sheet: NpcSheet
     born_s: float
@@ -63,6 +72,8 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     cited: tuple[int, ...] = ()
     work: Mapping[str, WorkOffer] = {}
     noticed: int = 0
+    purse: int = -1
+    purse_s: float = 0.0
 
 
 class Spawned(Event, frozen=True):
@@ -108,9 +119,27 @@ class WorkOffered(Event, frozen=True):
     mission: str
     template: str
     at_s: float
+    title: str = ""
+    reward: int = 0
+    task: str = ""
 
 
-NpcEvent = Spawned | Noticed | Swayed | Spoke | WorkOffered | Remembered | Reinforced
+class RecordHeard(Event, frozen=True):
+    """The NPC heard how good at jobs a player is."""
+
+    player: str
+    skill: int
+    at_s: float
+
+
+class PurseHeard(Event, frozen=True):
+    """The NPC heard what its faction can spend on one mission."""
+
+    dollars: int
+    at_s: float
+
+
+NpcEvent = Spawned | Noticed | Swayed | Spoke | WorkOffered | Remembered | Reinforced | RecordHeard | PurseHeard
 
 
 def mood_now(state: Npc, now_s: float) -> float:
@@ -133,6 +162,8 @@ def standing_now(state: Npc, player: str, now_s: float) -> Standing:
         faded(known.given, 0.0, elapsed_s, GIFT_HALF_LIFE_S),
         known.name,
         known.talks,
+        known.skill,
+        known.skill_s,
     )
 
 
@@ -185,8 +216,17 @@ def _spoke(state: Npc, event: Spoke) -> Npc:
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
     open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
     work = dict(open_still[1 - WORK_MAX :])
-    work[event.player] = WorkOffer(event.mission, event.template, event.at_s)
+    work[event.player] = WorkOffer(event.mission, event.template, event.at_s, event.title, event.reward, event.task)
     return replace(state, work=work)
+
+
+def _record_heard(state: Npc, event: RecordHeard) -> Npc:
+    heard = replace(state.standings[event.player], skill=event.skill, skill_s=event.at_s)
+    return replace(state, standings={**state.standings, event.player: heard})
+
+
+def _purse_heard(state: Npc, event: PurseHeard) -> Npc:
+    return replace(state, purse=event.dollars, purse_s=event.at_s)
 
 
 def _learned(state: Npc, event: Remembered | Reinforced) -> Npc:
@@ -204,6 +244,8 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     WorkOffered: _work_offered,
     Remembered: _learned,
     Reinforced: _learned,
+    RecordHeard: _record_heard,
+    PurseHeard: _purse_heard,
 }
 
 
