@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.panel import Panel
@@ -57,6 +57,11 @@ class Screen:
         """A line for people."""
         if not self.as_json:
             self._out.print(text)
+
+    def show(self, picture: RenderableType) -> None:
+        """A picture for people, such as several tables."""
+        if not self.as_json:
+            self._out.print(picture)
 
     def result(self, fields: Mapping[str, Any], title: str = "") -> None:
         """What the command found: a JSON line, or a table of names and values."""

@@ -94,8 +94,8 @@ class Faction(Struct, frozen=True, gc=False, array_like=True):
     """A faction. ``territories``: when it claimed which district, 0 for what it was founded with. ``influence`` and
     ``strength`` (0..100) as they were at their times, on their way back to rest. Treasury in dollars, without what is
     in ``reserves`` (by mission). ``ledger``: the latest causes, ``moves``: the latest moves, oldest first. ``bonds``,
-    ``traded`` (when there was a deal last) and ``asked`` (when we last offered something) by faction. ``talk_of``: hearsay by player; ``deeds``: ids of those
-    heard of lately.
+    ``traded`` (when there was a deal last) and ``asked`` (when we last offered something) by faction. ``talk_of``:
+    hearsay by player; ``deeds``: ids of those heard of lately.
     """
 
     sheet: FactionSheet

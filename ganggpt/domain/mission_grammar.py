@@ -25,14 +25,16 @@ from ganggpt.domain.mission_compiler import compile_mission
 from ganggpt.domain.mission_draft import Setting, Verdict
 from ganggpt.domain.mission_numbers import victims_of
 from ganggpt.domain.mission_words import DESCRIPTION_MAX, TITLE_MAX, named, told
-from ganggpt.domain.objectives import OBJECTIVES
+from ganggpt.domain.objectives import OBJECTIVES, TAKES
 from ganggpt.domain.roads import distances_m
 from ganggpt.domain.things import is_found, things_of
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.words import clipped
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
-TRIES: Final = 8
+TRIES: Final = 6
+FITS: Final = 1.0
+"""How much further from the wanted difficulty than the best one a mission may be, so that not all are alike."""
 NEAR_M: Final = 6_000.0
 """How far from home a giver sends people where there is a choice."""
 
@@ -155,23 +157,24 @@ FRAMES: Final = (
 
 
 def grown(setting: Setting, dice: Dice) -> tuple[str, Verdict] | None:
-    """A mission for this setting and the name of its frame: of some frames by dice, the one whose difficulty fits best.
+    """A mission for this setting and the name of its frame: of some frames by dice, one of those whose difficulty fits.
 
     None where the world has nothing to do, or the purse is empty.
     """
-    best: tuple[float, int, str, Verdict] | None = None
-    for attempt in range(TRIES):
+    found: list[tuple[float, str, Verdict]] = []
+    for _ in range(TRIES):
         frame = dice.pick(FRAMES)
         draft = _Growth(setting, dice).draft(frame)
-        if draft is None:
+        verdict = None if draft is None else compile_mission(draft, setting)
+        if verdict is None or verdict.mission is None:
             continue
-        verdict = compile_mission(draft, setting)
-        if verdict.mission is None:
-            continue
-        off = abs(estimated_difficulty(setting.world, verdict.mission.objectives, setting.payer) - setting.wanted)
-        if best is None or (off, attempt) < best[:2]:
-            best = (off, attempt, frame.name, verdict)
-    return None if best is None else (best[2], best[3])
+        hard = estimated_difficulty(setting.world, verdict.mission.objectives, setting.payer)
+        found.append((abs(hard - setting.wanted), frame.name, verdict))
+    if not found:
+        return None
+    nearest = min(off for off, _, _ in found)
+    _, name, verdict = dice.pick([one for one in found if one[0] <= nearest + FITS])
+    return name, verdict
 
 
 class _Growth:
@@ -289,10 +292,19 @@ class _Growth:
         """As often as it takes to be as hard as wanted."""
         best = tuple(objectives)
         for times in range(1, 13):
-            tried = tuple(replace(o, count=min(times, OBJECTIVES[o.verb].count_max)) for o in objectives)  # type: ignore[index]
+            tried = tuple(self._times(objectives, times))
             if self._off(tried) < self._off(best):
                 best = tried
         return best
+
+    def _times(self, objectives: list[ObjectiveSheet], times: int) -> Iterator[ObjectiveSheet]:
+        """The objectives so often, each as often as its verb allows; no more is delivered than was taken before."""
+        taken = times
+        for objective in objectives:
+            count = min(times, OBJECTIVES[objective.verb].count_max)  # type: ignore[index]
+            count = min(count, taken) if objective.verb == "deliver" else count
+            taken = count if objective.verb in TAKES else taken
+            yield replace(objective, count=count)
 
     def _off(self, objectives: tuple[ObjectiveSheet, ...]) -> float:
         return abs(estimated_difficulty(self._world, objectives, self._setting.payer) - self._setting.wanted)

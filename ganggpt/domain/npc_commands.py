@@ -108,12 +108,12 @@ class Remember(Command):
 
 @dataclass(frozen=True, slots=True)
 class ProposedObjective:
-    """One objective of a proposed mission; the fields of an objective in a world file."""
+    """One objective of a proposed mission, as in a world file; names may stand where ids are wanted."""
 
     verb: DeedVerb
     target: Name100
     count: DeedCount = 1
-    district: Slug | None = None
+    district: Name100 | None = None
     within_minutes: Minutes | None = None
 
 

@@ -81,7 +81,7 @@ OBJECTIVES: Final[Mapping[DeedVerb, ObjectiveType]] = {
         count_max=2,
     ),
     "sabotage": ObjectiveType(
-        targets=("device", "vehicle", "spot"),
+        targets=("device", "vehicle", "spot", "item"),
         event="the thing's health is gone, or it was set to broken by the player's tool",
         minutes=2.0,
         risk=1.3,

@@ -25,7 +25,7 @@ _MIX: Final = 0x9E3779B97F4A7C15
 
 
 class Sample(Struct, frozen=True):
-    """The map at one moment. ``relations`` by ``a>b``; the rest by faction. ``moves``: what was done since the start."""
+    """The map at one moment. ``relations`` by ``a>b``, the rest by faction. ``moves``: what was done so far."""
 
     turn: int
     hours: float
