@@ -58,6 +58,11 @@ class Screen:
         if not self.as_json:
             self._out.print(text)
 
+    def show(self, picture: RenderableType) -> None:
+        """A picture for people, such as several tables."""
+        if not self.as_json:
+            self._out.print(picture)
+
     def result(self, fields: Mapping[str, Any], title: str = "") -> None:
         """What the command found: a JSON line, or a table of names and values."""
         if self.as_json:
@@ -82,10 +87,6 @@ class Screen:
         for row in rows:
             table.add_row(*(escape(_plain(value)) for value in row))
         self._out.print(table)
-
-    def show(self, page: RenderableType) -> None:
-        """A page for people."""
-        self._out.print(page)
 
     def json_line(self, fields: Mapping[str, Any]) -> None:
         """One JSON object on one line of standard output."""
