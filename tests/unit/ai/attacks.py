@@ -5,7 +5,7 @@
 - every other actor is byte for byte what it was: players' money, factions' treasuries and relations, missions;
 - the NPC's things are what they were, and the thing Eve handed over where she did; its sheet, its offers and its acts
   are unchanged (after a threat it may defend itself against Eve, flee her or report her; who asks for work is offered
-  a mission of the world, with the pay of the world);
+  a mission of the world or of the grammar, with a pay of the table);
 - its standing with anybody but Eve is unchanged; with Eve it moved by no more than a day of words may (2 · SWAY_MAX,
   never beyond TALK_REACH), by a gift's gain (GIFT_MAX), or down by a threat;
 - a companion's owner, loyalty, ledger, experience and orders are unchanged.
@@ -25,17 +25,18 @@ from ganggpt.domain.kinds import KINDS, encode_state
 from ganggpt.domain.letters import Offer
 from ganggpt.domain.mission import Accept
 from ganggpt.domain.npc import TALK_REACH
-from ganggpt.domain.npc_state import GIFT_MAX, Npc, standing_now
+from ganggpt.domain.npc_state import GIFT_MAX, Npc, WorkOffer, standing_now
 from ganggpt.domain.player import Join
 from ganggpt.domain.speech import Brief
 from ganggpt.domain.turn import Command, Dice, Mind
-from ganggpt.domain.world import World
+from ganggpt.domain.world import REWARD_BOUNDS, World
 from tests.unit.domain.builders import WORLD, a_mission_template, a_world, an_npc_sheet
 from tests.unit.domain.town import Town
 
 CORPUS: Final = Path(__file__).parents[2] / "data" / "injections.jsonl"
 EVE, MARA, REX, MAIN = "player:eve", "npc:mara", "companion:rex", "server:main"
 DOG: Final = "companion:eves-dog"
+PAYS: Final = tuple(REWARD_BOUNDS.values())
 
 
 @dataclass(frozen=True)
@@ -184,9 +185,7 @@ def _npc_changes(attempt: Attempt, was: Npc, now: Npc, now_s: float) -> list[str
     acts = [act for act in now.acted if act not in was.acted]
     wrong += [f"{MARA} did {act}" for act in acts if act.action not in may_defend or act.player != EVE]
     offers = {player: offer for player, offer in now.work.items() if was.work.get(player) != offer}
-    if offers and (
-        attempt.where != "mission_title" or set(offers) != {EVE} or offers[EVE].template not in was.sheet.missions
-    ):
+    if offers and (attempt.where != "mission_title" or set(offers) != {EVE} or not _is_work(was, offers[EVE])):
         wrong.append(f"{MARA} offered {offers}")
     for player in was.standings.keys() | now.standings.keys():
         moved = standing_now(now, player, now_s).value - standing_now(was, player, now_s).value
@@ -197,6 +196,13 @@ def _npc_changes(attempt: Attempt, was: Npc, now: Npc, now_s: float) -> list[str
         if player == EVE and (moved > limit or (attempt.where != "item" and value > TALK_REACH)):
             wrong.append(f"{MARA} likes Eve by {moved:.1f} more")
     return wrong
+
+
+def _is_work(was: Npc, offer: WorkOffer) -> bool:
+    """A job of the NPC's own, or one grown by the grammar, with a pay of the table."""
+    if offer.template in was.sheet.missions:
+        return True
+    return offer.template.startswith("grown-") and any(low <= offer.reward <= high for low, high in PAYS)
 
 
 def _is_same(one: Any, other: Any) -> bool:
