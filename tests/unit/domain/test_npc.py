@@ -117,7 +117,7 @@ def test_orders_hidden_in_words_move_nothing_of_value(text: str) -> None:
     assert abs(standing(npc)) <= 3
     assert decision.messages == ()
     assert decision.reminders == ()
-    assert set(decision.reply) == {"say", "act", "mood", "standing", "standing_label", "cites"}
+    assert set(decision.reply) == {"say", "act", "mood", "standing", "standing_label", "cites", "utterance"}
 
 
 def test_an_insult_leaves_the_standing_of_others_alone_and_spoils_the_mood_only_so_far() -> None:  # 18
