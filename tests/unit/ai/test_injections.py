@@ -108,7 +108,8 @@ def test_no_attempt_changes_anything_outside_the_rules(attempt: Attempt, mind: M
     for _ in played(town, attempt, mind):
         assert outside_the_rules(attempt, before, town) == []
     if attempt.where == "mission_title":
-        assert [(push.type, push.body["reward"]) for push in town.pushes] == [("mission.offered", 1500)]
+        pay = town[MARA].work[EVE].reward
+        assert [(push.type, push.body["reward"]) for push in town.pushes] == [("mission.offered", pay)]
     else:
         assert not town.pushes
 
