@@ -42,11 +42,13 @@ UNKNOWN: Final = 0.5
 """What a word of the question that no memory has counts, of what the rarest word would."""
 MEANING: Final = 0.5
 """Share of the meaning in the relevance of a memory that can be compared by meaning."""
-COMPARED_MAX: Final = 48
+COMPARED_MAX: Final = 32
 """Memories compared by meaning for one question, chosen by their sketches."""
 
 _K1, _B = 1.2, 0.25
 _NEVER: Final = -math.inf
+_LEAST: Final = 1e-9
+"""What any fitting word counts more than."""
 
 
 class Recalled(Struct, frozen=True, gc=False):
@@ -290,9 +292,8 @@ class MemoryIndex:
         bits, length = sketch(vector), norm(vector)
         far = [(bits ^ other).bit_count() << 32 | slot for slot, (other, _) in self._sketches.items()]
         slots = {entry & 0xFFFFFFFF: None for entry in nsmallest(COMPARED_MAX, far)}
-        slots |= dict.fromkeys(
-            slot for slot in nlargest(COMPARED_MAX, range(len(fits)), key=fits.__getitem__) if fits[slot]
-        )
+        bar = max(nlargest(COMPARED_MAX, fits)[-1], _LEAST)
+        slots |= dict.fromkeys([slot for slot, fit in enumerate(fits) if fit >= bar][:COMPARED_MAX])
         found: dict[int, float] = {}
         for slot in slots:
             memory = self._memories[slot]
