@@ -37,6 +37,16 @@ def norm(vector: Sequence[int]) -> float:
     return math.sqrt(sum(map(mul, vector, vector)))
 
 
+def meaning(one: Embedding | None, other: Embedding | None) -> float | None:
+    """How near two meanings are: the cosine of their vectors, −1..1. None where there is nothing to compare: one is
+    missing, or they are of two models."""
+    if one is None or other is None or one.model != other.model or len(one.vector) != len(other.vector):
+        return None
+    first, second = sides(one), sides(other)
+    common: int = sum(map(mul, first, second))
+    return common / (norm(first) * norm(second))
+
+
 def sketch(vector: Sequence[int]) -> int:
     """The signs of a vector as bits. The more bits two sketches share, the smaller the angle between their vectors is
     likely to be (random hyperplanes, Charikar 2002): good enough to say which ones are worth comparing."""

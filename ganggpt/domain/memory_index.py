@@ -47,8 +47,8 @@ COMPARED_MAX: Final = 32
 
 _K1, _B = 1.2, 0.25
 _NEVER: Final = -math.inf
-_LEAST: Final = 1e-9
-"""What any fitting word counts more than."""
+_SLOT_BITS: Final = 32
+_SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
 
 
 class Recalled(Struct, frozen=True, gc=False):
@@ -106,7 +106,9 @@ class MemoryIndex:
         "_last_s",
         "_lengths",
         "_memories",
+        "_models",
         "_names",
+        "_norms",
         "_postings",
         "_sketches",
         "_slots",
@@ -121,7 +123,9 @@ class MemoryIndex:
         self._lengths: list[int] = []
         self._base: list[float] = []
         self._last_s: list[float] = []
-        self._sketches: dict[int, tuple[int, float]] = {}
+        self._sketches: dict[int, int] = {}
+        self._norms: dict[int, float] = {}
+        self._models: dict[str, dict[int, None]] = {}
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._postings: dict[str, list[int]] = {}
@@ -234,7 +238,7 @@ class MemoryIndex:
         columns = zip(self._base, recent, fits, strict=True)
         totals = [base + fresh + RELEVANCE * fit for base, fresh, fit in columns]
         for slot, near in meaning.items():
-            totals[slot] += RELEVANCE * MEANING * (max(0.0, near) - fits[slot])
+            totals[slot] += RELEVANCE * MEANING * (near - fits[slot])
         if question.about is not None:
             for slot in self._about.get(question.about, ()):
                 totals[slot] += PERSON
@@ -285,22 +289,25 @@ class MemoryIndex:
         return fits
 
     def _meaning(self, asked: Embedding | None, fits: list[float]) -> dict[int, float]:
-        """The cosine of those memories that are worth comparing: the nearest by sketch, and the best by words."""
+        """The cosine of those memories that are worth comparing: the nearest by sketch, and the best by words. What has
+        a meaning of the same model and is none of them is not near, and counts as 0."""
         if asked is None or not self._sketches:
             return {}
         vector = sides(asked)
         bits, length = sketch(vector), norm(vector)
-        far = [(bits ^ other).bit_count() << 32 | slot for slot, (other, _) in self._sketches.items()]
-        slots = {entry & 0xFFFFFFFF: None for entry in nsmallest(COMPARED_MAX, far)}
-        bar = max(nlargest(COMPARED_MAX, fits)[-1], _LEAST)
-        slots |= dict.fromkeys([slot for slot, fit in enumerate(fits) if fit >= bar][:COMPARED_MAX])
-        found: dict[int, float] = {}
-        for slot in slots:
+        far = [(bits ^ other).bit_count() << _SLOT_BITS | slot for slot, other in self._sketches.items()]
+        fitting = [slot for slot in self._sketches if fits[slot]]
+        found = dict.fromkeys(fitting, 0.0)
+        near = [entry & _SLOT_MASK for entry in nsmallest(COMPARED_MAX, far)]
+        for slot in (*near, *nlargest(COMPARED_MAX, fitting, key=fits.__getitem__)):
             memory = self._memories[slot]
             kept = None if memory is None else memory.embedding
-            if kept is not None and kept.model == asked.model and len(kept.vector) == len(asked.vector):
-                found[slot] = sum(map(mul, vector, sides(kept))) / (length * self._sketches[slot][1])
-        return found
+            if kept is not None and len(kept.vector) == len(vector):
+                found[slot] = max(0.0, sum(map(mul, vector, sides(kept))) / (length * self._norms[slot]))
+        if len(self._models) > 1:
+            same = self._models.get(asked.model, {})
+            return {slot: near for slot, near in found.items() if slot in same}
+        return found if asked.model in self._models else {}
 
     def _settle(self, slot: int, memory: Memory) -> None:
         """Everything about a memory but its words."""
@@ -316,7 +323,8 @@ class MemoryIndex:
             insort(self._dates, (memory.expires_s, slot))
         if memory.embedding is not None:
             vector = sides(memory.embedding)
-            self._sketches[slot] = (sketch(vector), norm(vector))
+            self._sketches[slot], self._norms[slot] = sketch(vector), norm(vector)
+            self._models.setdefault(memory.embedding.model, {})[slot] = None
 
     def _unsettle(self, slot: int) -> None:
         memory = self._memories[slot]
@@ -328,7 +336,11 @@ class MemoryIndex:
             _take_out(self._heard_by, audience, slot)
         if memory.expires_s is not None:
             del self._dates[bisect_left(self._dates, (memory.expires_s, slot))]
-        self._sketches.pop(slot, None)
+        if memory.embedding is not None:
+            of_model = self._models[memory.embedding.model]
+            del self._sketches[slot], self._norms[slot], of_model[slot]
+            if not of_model:
+                del self._models[memory.embedding.model]
 
 
 def _take_out(lists: dict[str, list[int]], key: str, slot: int) -> None:

@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from ganggpt.domain.embedding import sides
+from ganggpt.domain.embedding import meaning, sides
 from ganggpt.domain.ids import name_of
 from ganggpt.domain.memory_index import QUERY_TERMS_MAX, UNKNOWN, blended, rarity
 from ganggpt.domain.memory_record import EVERYBODY, Embedding, Memory, Trace, heard_by
@@ -94,7 +94,7 @@ FROM best JOIN npc_memories m ON m.id = best.id AND m.created_at = best.created_
 # The meaning is compared with that of every memory of this one NPC: at most TAIL_MAX, found by its own index.
 MEANING: Final = """
 SELECT memory_type, content, emotional_weight, extract(epoch FROM created_at)::float8 AS created_s,
-  1 - (embedding::vector <=> $4::real[]::vector) AS meaning, embedding, embedding_model
+  embedding, embedding_model
 FROM npc_memories
 WHERE npc_id = $1 AND embedding IS NOT NULL AND embedding_model = $5 AND terms IS NOT NULL
   AND (expires_at IS NULL OR expires_at > to_timestamp($2::float8)) AND (audience IS NULL OR audience = $3)
@@ -173,14 +173,13 @@ class PostgresTail:
 
     async def search(self, question: TailQuestion) -> Sequence[Found]:
         """See TailStore."""
-        by_words = await self._by_words(question)
-        by_meaning = await self._by_meaning(question)
-        now_s, listener = question.now_s, question.listener
-        found: dict[int, tuple[Memory, float, float | None]] = {m.no: (m, fit, None) for m, fit in by_words}
-        for memory, meaning in by_meaning:
-            fit = found[memory.no][1] if memory.no in found else 0.0
-            found[memory.no] = (memory, fit, meaning)
-        scored = [blended(memory, fit, now_s, listener, meaning) for memory, fit, meaning in found.values()]
+        found = {memory.no: (memory, fit) for memory, fit in await self._by_words(question)}
+        for memory in await self._by_meaning(question):
+            found.setdefault(memory.no, (memory, 0.0))
+        now_s, listener, asked = question.now_s, question.listener, question.embedding
+        scored = [
+            blended(memory, fit, now_s, listener, meaning(asked, memory.embedding)) for memory, fit in found.values()
+        ]
         scored.sort(key=lambda one: (-one.score, -one.memory.no))
         return [(one.memory, one.relevance) for one in scored[:FOUND_MAX]]
 
@@ -209,7 +208,7 @@ class PostgresTail:
         )
         return [(_memory_of(record), min(1.0, record["relevance"])) for record in records]
 
-    async def _by_meaning(self, question: TailQuestion) -> Sequence[Found]:
+    async def _by_meaning(self, question: TailQuestion) -> Sequence[Memory]:
         asked = question.embedding
         if asked is None:
             return []
@@ -230,7 +229,7 @@ class PostgresTail:
             _CANDIDATES,
             len(vector),
         )
-        return [(_memory_of(record), record["meaning"]) for record in records]
+        return [_memory_of(record) for record in records]
 
 
 def row_in_tail(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:

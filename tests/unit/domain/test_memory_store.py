@@ -4,6 +4,7 @@ look through everything would."""
 from __future__ import annotations
 
 import math
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ganggpt.domain.embedding import embedding_of, norm, sides
+from ganggpt.domain.embedding import embedding_of, meaning
 from ganggpt.domain.memory import (
     INDEXES,
     Embedded,
@@ -181,6 +182,20 @@ def test_a_memory_without_a_common_word_is_found_by_meaning_of_the_same_model_on
     assert all(one.meaning is None for one in store.recall("sailing away early", NOW_S))
 
 
+def test_among_thousands_of_equal_words_the_nearest_meaning_is_found() -> None:
+    dice = Random(5)
+    vectors = [[dice.gauss(0, 1) for _ in range(64)] for _ in range(2000)]
+    memories = tuple(
+        Memory(
+            no, "seen", "the same words every time", 50, None, "witnessed", NOW_S, embedding=embedding_of("m", vector)
+        )
+        for no, vector in enumerate(vectors, 1)
+    )
+    for no in range(1, 2001, 97):
+        near = embedding_of("m", [side + dice.gauss(0, 0.5) for side in vectors[no - 1]])
+        assert recall(memories, "those words", NOW_S, 1, embedding=near)[0].memory.no == no
+
+
 @given(st.lists(st.floats(-1, 1), min_size=8, max_size=8), st.lists(st.floats(-1, 1), min_size=8, max_size=8))
 @settings(max_examples=100)
 def test_vectors_kept_as_bytes_keep_their_angle(one: list[float], other: list[float]) -> None:
@@ -188,9 +203,10 @@ def test_vectors_kept_as_bytes_keep_their_angle(one: list[float], other: list[fl
     if norms < 0.01:
         return
     true = sum(a * b for a, b in zip(one, other, strict=True)) / norms
-    kept, asked = sides(embedding_of("m", one)), sides(embedding_of("m", other))
-    angle = sum(a * b for a, b in zip(kept, asked, strict=True)) / (norm(kept) * norm(asked))
-    assert angle == pytest.approx(true, abs=0.03)
+    kept, asked = embedding_of("m", one), embedding_of("m", other)
+    assert meaning(kept, asked) == pytest.approx(true, abs=0.03)
+    assert meaning(kept, embedding_of("another", other)) is None
+    assert meaning(kept, None) is None
 
 
 @pytest.mark.parametrize("vector", [[], [0.0, 0.0], [math.nan], [math.inf, 1.0], [0.1] * 1537])
