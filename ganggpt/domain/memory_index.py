@@ -42,7 +42,7 @@ UNKNOWN: Final = 0.5
 """What a word of the question that no memory has counts, of what the rarest word would."""
 MEANING: Final = 0.5
 """Share of the meaning in the relevance of a memory that can be compared by meaning."""
-COMPARED_MAX: Final = 32
+COMPARED_MAX: Final = 24
 """Memories compared by meaning for one question, chosen by their sketches."""
 
 _K1, _B = 1.2, 0.25
