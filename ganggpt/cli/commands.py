@@ -12,6 +12,7 @@ import typer
 
 from ganggpt.cli import chaos as faults
 from ganggpt.cli import clusters, model_commands, running, scale, shows, snapshot_commands, why, worlds
+from ganggpt.cli import politics as map_of
 from ganggpt.cli import retention as retaining
 from ganggpt.cli import sim as simulation
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
@@ -222,6 +223,23 @@ def sim(
         held = simulation.run_sim(seed or 0, 1000 if seeds is None else seeds, scenario, mutation, jobs)
     if not held:
         raise typer.Exit(1)
+
+
+@app.command("politics")
+def play_politics(  # noqa: PLR0913 - each argument is an option
+    *,
+    turns: Annotated[int, typer.Option("--turns", help="Political turns of all factions together.")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", help="Decides every die; the same seed, the same history.")] = 1,
+    samples: Annotated[int, typer.Option("--samples", help="How often the map is looked at.")] = 24,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Write the picture to this file too.")] = None,
+    world: World = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Let the factions of a folder play politics by themselves, and show what becomes of the map."""
+    settings = settings_from(env_file, world=world)
+    map_of.run_politics(worlds.read_world(settings), turns, seed, samples, svg)
 
 
 @world_app.command("load")

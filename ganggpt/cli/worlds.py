@@ -49,6 +49,11 @@ def check_files(settings: Settings) -> dict[str, Any]:
     return {"folder": str(folder), **_counts(load_world(folder))}
 
 
+def read_world(settings: Settings) -> World:
+    """The world of the files of the settings. Raises WorldRejected."""
+    return load_world(world_folder(settings.world))
+
+
 def _counts(world: World) -> dict[str, Any]:
     return {
         "world": world.title,
@@ -56,6 +61,7 @@ def _counts(world: World) -> dict[str, Any]:
         "factions": len(world.factions),
         "npcs": len(world.npcs),
         "missions": len(world.missions),
+        "things": len(world.things),
     }
 
 

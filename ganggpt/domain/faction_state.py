@@ -1,6 +1,7 @@
-"""What a faction is, what can happen to it, and what it shows.
+"""What a faction is, and how what happens changes it.
 
-Every faction keeps its own side: what it thinks of the others, and which districts it holds since when.
+Every faction keeps its own side: what it thinks of the others, its pacts and wars, and which districts it holds since
+when. Whatever fades or ends with time does so in closed form, so it does not matter how often anybody looked.
 """
 
 from __future__ import annotations
@@ -11,21 +12,90 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain.feeling import clamped, faded, standing_label
+from ganggpt.domain.faction_events import (
+    BondEnded,
+    BondKind,
+    BondMade,
+    DeedHeard,
+    FactionEvent,
+    Founded,
+    MissionImpactApplied,
+    PaymentTaken,
+    PoliticalTurnTaken,
+    RaidSuffered,
+    RelationShifted,
+    RewardPaid,
+    RewardReleased,
+    RewardReserved,
+    StrengthChanged,
+    TerritoryClaimed,
+    TerritoryLost,
+    TradeMade,
+)
+from ganggpt.domain.feeling import clamped, drained, faded
 from ganggpt.domain.relation import Entry, Relation, at_rest, explained, value_now, with_entry
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import FactionSheet
 
+__all__ = [
+    "FactionEvent",
+    "RelationShifted",
+]
+
 INFLUENCE_HALF_LIFE_S: Final = 7 * 86_400.0
+STRENGTH_HALF_LIFE_S: Final = 2 * 86_400.0
+STRENGTH_REST: Final = 50.0
 TREASURY_MAX: Final = 1_000_000_000
 RELATIONS_MAX: Final = 64
 TERRITORIES_MAX: Final = 64
+MOVES_MAX: Final = 16
+RESERVES_MAX: Final = 256
+TALKED_OF_MAX: Final = 256
+DEEDS_KNOWN_MAX: Final = 64
+_ASKING: Final = frozenset(("trade", "pact", "truce", "tribute"))
+"""Moves that offer something to the other side."""
+
+
+class Bond(Struct, frozen=True, gc=False, array_like=True):
+    """A pact or a war with one other faction, as this side sees it, until ``until_s``."""
+
+    kind: BondKind
+    since_s: float
+    until_s: float
+
+
+class MoveMade(Struct, frozen=True, gc=False, array_like=True):
+    """One political move of the past. ``words``: what it sounded like; ``by``: who chose it, "" for the rules."""
+
+    move: str
+    other: str | None
+    district: str | None
+    at_s: float
+    words: str = ""
+    by: str = ""
+
+
+class Reserve(Struct, frozen=True, gc=False, array_like=True):
+    """Dollars kept for the reward of a mission, at the latest until ``until_s``."""
+
+    dollars: int
+    player: str
+    until_s: float
+
+
+class TalkedOf(Struct, frozen=True, gc=False, array_like=True):
+    """How much of the day's allowance of hearsay about a player was used up as of ``at_s``."""
+
+    sway: float
+    at_s: float
 
 
 class Faction(Struct, frozen=True, gc=False, array_like=True):
-    """A faction. ``territories``: when it claimed which district, 0 for what it was founded with. ``influence``
-    (0..100) as it was at ``influence_s``, on its way back to the sheet's. Treasury in dollars. ``ledger``: the latest
-    causes, oldest first.
+    """A faction. ``territories``: when it claimed which district, 0 for what it was founded with. ``influence`` and
+    ``strength`` (0..100) as they were at their times, on their way back to rest. Treasury in dollars, without what is
+    in ``reserves`` (by mission). ``ledger``: the latest causes, ``moves``: the latest moves, oldest first. ``bonds``,
+    ``traded`` (when there was a deal last) and ``asked`` (when we last offered something) by faction. ``talk_of``:
+    hearsay by player; ``deeds``: ids of those heard of lately.
     """
 
     sheet: FactionSheet
@@ -42,92 +112,16 @@ class Faction(Struct, frozen=True, gc=False, array_like=True):
     moved_on: str | None = None
     expanded_s: float = 0.0
     missions: int = 0
-
-
-class Founded(Event, frozen=True):
-    """A faction came into the world."""
-
-    sheet: FactionSheet
-    at_s: float
-
-
-class RelationShifted(Event, frozen=True):
-    """The relation to ``other`` moved by ``applied``. ``by``: who brought it about."""
-
-    other: str
-    applied: float
-    cause: str
-    by: str
-    at_s: float
-
-
-class TerritoryClaimed(Event, frozen=True):
-    """A district is ours for so many dollars."""
-
-    district: str
-    dollars: int
-    influence: float
-    at_s: float
-
-
-class TerritoryLost(Event, frozen=True):
-    """A district went to another faction."""
-
-    district: str
-    to: str
-    influence: float
-    at_s: float
-
-
-class MissionImpactApplied(Event, frozen=True):
-    """A player completed a mission that concerns us."""
-
-    mission: str
-    player: str
-    standing: int
-    influence: float
-    at_s: float
-
-
-class RaidSuffered(Event, frozen=True):
-    """Another faction raided us and took so many dollars."""
-
-    raider: str
-    dollars: int
-    influence: float
-    at_s: float
-
-
-class PaymentTaken(Event, frozen=True):
-    """Dollars from another faction came into the treasury."""
-
-    payer: str
-    dollars: int
-    cause: str
-    at_s: float
-
-
-class PoliticalTurnTaken(Event, frozen=True):
-    """A political turn: what was done, on whom or where, what came in since the last one and what was spent."""
-
-    move: str
-    other: str | None
-    district: str | None
-    income: int
-    spent: int
-    at_s: float
-
-
-FactionEvent = (
-    Founded
-    | RelationShifted
-    | TerritoryClaimed
-    | TerritoryLost
-    | MissionImpactApplied
-    | RaidSuffered
-    | PaymentTaken
-    | PoliticalTurnTaken
-)
+    strength: float = STRENGTH_REST
+    strength_s: float = 0.0
+    bonds: Mapping[str, Bond] = {}
+    moves: tuple[MoveMade, ...] = ()
+    traded: Mapping[str, float] = {}
+    reserves: Mapping[str, Reserve] = {}
+    talk_of: Mapping[str, TalkedOf] = {}
+    deeds: tuple[str, ...] = ()
+    paid: int = 0
+    asked: Mapping[str, float] = {}
 
 
 def influence_now(state: Faction, now_s: float) -> float:
@@ -137,7 +131,20 @@ def influence_now(state: Faction, now_s: float) -> float:
 
 def influence_after(state: Faction, change: float, now_s: float) -> float:
     """Influence after a change, 0..100: the nearer to an end, the less a change towards it does."""
-    value = influence_now(state, now_s)
+    return _nudged(influence_now(state, now_s), change)
+
+
+def strength_now(state: Faction, now_s: float) -> float:
+    """Fighting strength on its way back to STRENGTH_REST: hired guns drift off, wounds heal."""
+    return faded(state.strength, STRENGTH_REST, now_s - state.strength_s, STRENGTH_HALF_LIFE_S)
+
+
+def strength_after(state: Faction, change: float, now_s: float) -> float:
+    """Strength after a change, 0..100: the nearer to an end, the less a change towards it does."""
+    return _nudged(strength_now(state, now_s), change)
+
+
+def _nudged(value: float, change: float) -> float:
     room = (100.0 - value if change > 0 else value) / 50.0
     return clamped(value + change * min(1.0, room), 0.0, 100.0)
 
@@ -146,6 +153,23 @@ def relation_now(state: Faction, other: str, now_s: float) -> float:
     """What the faction thinks of another one now, −100..100; 0 of one it never met."""
     known = state.relations.get(other)
     return 0.0 if known is None else value_now(known, now_s)
+
+
+def bond_now(state: Faction, other: str, now_s: float) -> BondKind | None:
+    """The pact or war with another faction that holds now."""
+    bond = state.bonds.get(other)
+    return None if bond is None or bond.until_s <= now_s else bond.kind
+
+
+def wars_now(state: Faction, now_s: float) -> list[str]:
+    """With whom the faction is at war now, by name."""
+    return sorted(other for other in state.bonds if bond_now(state, other, now_s) == "war")
+
+
+def sway_now(state: Faction, player: str, now_s: float) -> float:
+    """How much of the day's allowance of hearsay about a player is used up now."""
+    known = state.talk_of.get(player)
+    return 0.0 if known is None else drained(known.sway, now_s - known.at_s)
 
 
 def why(state: Faction, other: str, now_s: float) -> tuple[float, tuple[Entry, ...]]:
@@ -167,6 +191,7 @@ def _founded(_: Faction | None, event: Founded) -> Faction:
         {other: at_rest(float(rest), at_s) for other, rest in sheet.relations.items()},
         turned_s=at_s,
         expanded_s=at_s,
+        strength_s=at_s,
     )
 
 
@@ -197,23 +222,81 @@ def _mission_impact_applied(state: Faction, event: MissionImpactApplied) -> Fact
 
 
 def _raid_suffered(state: Faction, event: RaidSuffered) -> Faction:
-    treasury = state.treasury - event.dollars
-    return replace(state, treasury=treasury, influence=event.influence, influence_s=event.at_s)
+    after = replace(state, treasury=state.treasury - event.dollars, influence=event.influence, influence_s=event.at_s)
+    return after if event.strength is None else replace(after, strength=event.strength, strength_s=event.at_s)
 
 
 def _payment_taken(state: Faction, event: PaymentTaken) -> Faction:
-    return replace(state, treasury=min(TREASURY_MAX, state.treasury + event.dollars))
+    return replace(state, treasury=_filled(state.treasury + event.dollars))
 
 
 def _political_turn_taken(state: Faction, event: PoliticalTurnTaken) -> Faction:
+    asked = state.asked
+    if event.move in _ASKING and event.other is not None:
+        asked = {**asked, event.other: event.at_s}
+    made = MoveMade(event.move, event.other, event.district, event.at_s, event.words, event.by)
     return replace(
         state,
-        treasury=min(TREASURY_MAX, state.treasury + event.income) - event.spent,
+        treasury=_filled(state.treasury + event.income) - event.spent,
         turns=state.turns + 1,
         turned_s=event.at_s,
         move=event.move,
         moved_on=event.other,
+        asked=asked,
+        moves=state.moves if event.move == "rest" else (*state.moves, made)[-MOVES_MAX:],
     )
+
+
+def _strength_changed(state: Faction, event: StrengthChanged) -> Faction:
+    return replace(state, strength=event.strength, strength_s=event.at_s)
+
+
+def _bond_made(state: Faction, event: BondMade) -> Faction:
+    held = {other: bond for other, bond in state.bonds.items() if bond.until_s > event.at_s}
+    return replace(state, bonds={**held, event.other: Bond(event.kind, event.at_s, event.until_s)})
+
+
+def _bond_ended(state: Faction, event: BondEnded) -> Faction:
+    return replace(state, bonds={other: bond for other, bond in state.bonds.items() if other != event.other})
+
+
+def _trade_made(state: Faction, event: TradeMade) -> Faction:
+    treasury = _filled(state.treasury + event.dollars)
+    return replace(state, treasury=treasury, traded={**state.traded, event.other: event.at_s})
+
+
+def _reward_reserved(state: Faction, event: RewardReserved) -> Faction:
+    reserve = Reserve(event.dollars, event.player, event.until_s)
+    reserves = {**state.reserves, event.mission: reserve}
+    return replace(state, treasury=state.treasury - event.dollars, reserves=reserves)
+
+
+def _reward_paid(state: Faction, event: RewardPaid) -> Faction:
+    treasury = _filled(state.treasury + event.reserved - event.dollars)
+    return replace(
+        state, treasury=treasury, reserves=_without(state.reserves, event.mission), paid=state.paid + event.dollars
+    )
+
+
+def _reward_released(state: Faction, event: RewardReleased) -> Faction:
+    treasury = _filled(state.treasury + event.dollars)
+    return replace(state, treasury=treasury, reserves=_without(state.reserves, event.mission))
+
+
+def _deed_heard(state: Faction, event: DeedHeard) -> Faction:
+    talk_of = {player: talk for player, talk in state.talk_of.items() if player != event.player}
+    talk_of[event.player] = TalkedOf(event.sway, event.at_s)
+    if len(talk_of) > TALKED_OF_MAX:
+        del talk_of[next(iter(talk_of))]
+    return replace(state, talk_of=talk_of, deeds=(*state.deeds, event.deed)[-DEEDS_KNOWN_MAX:])
+
+
+def _without(reserves: Mapping[str, Reserve], mission: str) -> dict[str, Reserve]:
+    return {other: reserve for other, reserve in reserves.items() if other != mission}
+
+
+def _filled(treasury: int) -> int:
+    return min(TREASURY_MAX, treasury)
 
 
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Faction]]] = {
@@ -225,45 +308,17 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Faction]]] = {
     RaidSuffered: _raid_suffered,
     PaymentTaken: _payment_taken,
     PoliticalTurnTaken: _political_turn_taken,
+    StrengthChanged: _strength_changed,
+    BondMade: _bond_made,
+    BondEnded: _bond_ended,
+    TradeMade: _trade_made,
+    RewardReserved: _reward_reserved,
+    RewardPaid: _reward_paid,
+    RewardReleased: _reward_released,
+    DeedHeard: _deed_heard,
 }
 
 
 def evolve(state: Faction | None, event: FactionEvent) -> Faction:
     """The state after an event."""
     return _FOLDS[type(event)](state, event)
-
-
-def view(state: Faction, now_s: float) -> dict[str, Any]:
-    """What a read shows: sheet, numbers as they are now, relations with their labels, the ledger newest first."""
-    sheet = state.sheet
-    return {
-        "faction": sheet.id,
-        "name": sheet.name,
-        "kind": sheet.kind,
-        "motto": sheet.motto,
-        "home": sheet.home,
-        "traits": dict(sheet.traits),
-        "influence": round(influence_now(state, now_s)),
-        "treasury": state.treasury,
-        "territories": sorted(state.territories),
-        "relations": {
-            other: {"value": round(value, 1), "label": standing_label(value), "rest": round(relation.rest, 1)}
-            for other, relation in sorted(state.relations.items())
-            for value in (value_now(relation, now_s),)
-        },
-        "ledger": [
-            {
-                "other": entry.other,
-                "applied": round(entry.applied, 2),
-                "cause": entry.cause,
-                "by": entry.by,
-                "at_s": entry.at_s,
-            }
-            for entry in reversed(state.ledger)
-        ],
-        "turns": state.turns,
-        "move": state.move,
-        "moved_on": state.moved_on,
-        "missions": state.missions,
-        "founded_s": state.founded_s,
-    }

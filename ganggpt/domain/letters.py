@@ -6,53 +6,83 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Len
+from annotated_types import Ge, Le, Len
 
-from ganggpt.domain.deeds import Deeds16, Wants8
+from ganggpt.domain.deeds import Deeds16, DeedVerb, Wants8
 from ganggpt.domain.fields import (
     MissionRef,
     Money,
     Name50,
     Name100,
     NpcRef,
+    Percent,
     PlayerRef,
     Signed100,
     Slug,
     Step20,
     Text200,
     UnixSeconds,
+    Word50,
 )
 from ganggpt.domain.npc_commands import Remember
 from ganggpt.domain.turn import Command
+from ganggpt.domain.world import MissionTemplate
 
 __all__ = [
     "Abandon",
+    "AnswerBond",
     "ApplyMissionImpact",
+    "DeclareWar",
     "EndMission",
+    "FundMission",
+    "HearOfDeed",
     "LoseTerritory",
     "Notify",
     "Offer",
+    "OfferBond",
+    "OfferTrade",
+    "Origin",
     "Outcome",
+    "PayReward",
     "Progress",
+    "ReleaseReward",
     "Remember",
+    "SettleTrade",
     "ShiftRelation",
     "ShiftStanding",
+    "ShowRecord",
     "SufferRaid",
+    "TakeFunding",
     "TakeMission",
     "TakePayment",
 ]
 
 Outcome = Literal["completed", "failed", "expired"]
+Origin = Literal["template", "grammar", "model", "server"]
+"""Where a mission came from: the world file, the grammar, a model's proposal, or a game server's."""
+BondWish = Literal["pact", "truce"]
+RaidKind = Literal["raid", "betrayal"]
+DeedWeight = Annotated[int, Ge(1), Le(10)]
+Difficulty0 = Annotated[int, Ge(0), Le(10)]
+Lines16 = Annotated[tuple[Text200, ...], Len(0, 16)]
 Frictions = Annotated[dict[Slug, Step20], Len(0, 16)]
 
 
 @dataclass(frozen=True, slots=True)
 class Offer(Command):
-    """To a mission: come to life from a template of the world, offered by an NPC to a player."""
+    """To a mission: come to life from a template of the world, offered by an NPC to a player.
+
+    ``sheet``: the compiled mission itself, where it is not one of the world's. ``payer``: the faction whose treasury
+    the reward comes from; None: the giver's own pocket. ``why``: what explains the mission, line by line.
+    """
 
     template: Slug
     giver: NpcRef
     player: PlayerRef
+    sheet: MissionTemplate | None = None
+    origin: Origin = "template"
+    payer: Slug | None = None
+    why: Lines16 = ()
     creates: ClassVar[bool] = True
     internal: ClassVar[bool] = True
 
@@ -62,6 +92,14 @@ class Progress(Command):
     """To a mission: its player did these things."""
 
     deeds: Deeds16
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFunding(Command):
+    """To a mission: its payer keeps so many dollars for the reward; 0: it cannot pay, and the mission is off."""
+
+    dollars: Money
     internal: ClassVar[bool] = True
 
 
@@ -82,11 +120,13 @@ class TakeMission(Command):
 
 @dataclass(frozen=True, slots=True)
 class EndMission(Command):
-    """To a player: the mission is over. ``reward`` in dollars, 0 unless completed."""
+    """To a player: the mission is over. ``reward`` in dollars, 0 unless completed. ``difficulty`` 1..10 where the end
+    says something about the player's skill, else 0."""
 
     mission: MissionRef
     outcome: Outcome
     reward: Money = 0
+    difficulty: Difficulty0 = 0
     internal: ClassVar[bool] = True
 
 
@@ -97,6 +137,13 @@ class ShiftStanding(Command):
     faction: Slug
     delta: Step20
     cause: Text200
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class ShowRecord(Command):
+    """To a player: tell the NPC who asks how good you are at jobs."""
+
     internal: ClassVar[bool] = True
 
 
@@ -144,10 +191,13 @@ class LoseTerritory(Command):
 
 @dataclass(frozen=True, slots=True)
 class SufferRaid(Command):
-    """To a faction: another one raids you for at most this many dollars. What is lost goes to the raider."""
+    """To a faction: another one raids or betrays you for at most this many dollars. What is lost goes to the raider.
+    ``strength``: the raider's; the stronger side takes more."""
 
     raider: Slug
     dollars_max: Money
+    kind: RaidKind = "raid"
+    strength: Percent = 50
     internal: ClassVar[bool] = True
 
 
@@ -158,4 +208,100 @@ class TakePayment(Command):
     payer: Slug
     dollars: Money
     cause: Text200
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareWar(Command):
+    """To a faction: another one is at war with you from now on, at the latest until ``until_s``."""
+
+    other: Slug
+    until_s: UnixSeconds
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class OfferBond(Command):
+    """To a faction: another one offers a pact until ``until_s``, or calls for a truce."""
+
+    other: Slug
+    wish: BondWish
+    until_s: UnixSeconds
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBond(Command):
+    """To a faction: what another one said to the pact or truce you offered."""
+
+    other: Slug
+    wish: BondWish
+    until_s: UnixSeconds
+    accepted: bool
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTrade(Command):
+    """To a faction: another one offers a deal that would bring either side so many dollars."""
+
+    other: Slug
+    dollars: Money
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class SettleTrade(Command):
+    """To a faction: the deal you offered is made and brings so many dollars; 0: it was turned down."""
+
+    other: Slug
+    dollars: Money
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class FundMission(Command):
+    """To a faction: a player took a mission of yours; keep its reward until ``until_s``, at least ``dollars_min``."""
+
+    mission: MissionRef
+    player: PlayerRef
+    giver: NpcRef
+    dollars: Money
+    dollars_min: Money
+    until_s: UnixSeconds
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class PayReward(Command):
+    """To a faction: a mission of yours is done; pay the player. The player hears the end of it from you."""
+
+    mission: MissionRef
+    player: PlayerRef
+    dollars: Money
+    difficulty: Difficulty0
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReward(Command):
+    """To a faction: a mission of yours was not done; what you kept for it is yours again."""
+
+    mission: MissionRef
+    reason: Word50
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class HearOfDeed(Command):
+    """To a faction: one of your people saw or heard what a player did.
+
+    ``deed``: its id, the same whoever tells it. ``against``: the faction it hurt or helped. ``weight`` 1..10.
+    """
+
+    deed: Name100
+    player: PlayerRef
+    verb: DeedVerb
+    against: Slug
+    weight: DeedWeight
     internal: ClassVar[bool] = True

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.domain.deeds import Want
+from ganggpt.domain.objectives import EVIDENCE
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate
 
@@ -25,7 +26,9 @@ TAKEN: Final = frozenset({"accepted", "in_progress"})
 class Mission(Struct, frozen=True, gc=False, array_like=True):
     """A mission offered by ``giver`` (an NPC) to ``player``. ``due_s``: when it expires as things stand.
 
-    ``done``: how often each objective of the template was met so far, never more than it asks for.
+    ``done``: how often each objective of the template was met so far, never more than it asks for. ``payer``: the
+    faction that pays (None: the giver); ``funded``: the dollars it keeps for the reward, None until it has answered.
+    ``why``: what explains the mission, line by line.
     """
 
     template: MissionTemplate
@@ -38,6 +41,10 @@ class Mission(Struct, frozen=True, gc=False, array_like=True):
     accepted_s: float | None = None
     ended_s: float | None = None
     reason: str = ""
+    origin: str = "template"
+    payer: str | None = None
+    why: tuple[str, ...] = ()
+    funded: int | None = None
 
 
 class MissionOffered(Event, frozen=True):
@@ -48,6 +55,9 @@ class MissionOffered(Event, frozen=True):
     player: str
     at_s: float
     due_s: float
+    origin: str = "template"
+    payer: str | None = None
+    why: tuple[str, ...] = ()
 
 
 class MissionAccepted(Event, frozen=True):
@@ -55,6 +65,13 @@ class MissionAccepted(Event, frozen=True):
 
     at_s: float
     due_s: float
+
+
+class MissionFunded(Event, frozen=True):
+    """The payer keeps so many dollars for the reward: what the mission pays from now on."""
+
+    dollars: int
+    at_s: float
 
 
 class MissionProgressed(Event, frozen=True):
@@ -84,7 +101,15 @@ class MissionExpired(Event, frozen=True):
     at_s: float
 
 
-MissionEvent = MissionOffered | MissionAccepted | MissionProgressed | MissionCompleted | MissionFailed | MissionExpired
+MissionEvent = (
+    MissionOffered
+    | MissionAccepted
+    | MissionFunded
+    | MissionProgressed
+    | MissionCompleted
+    | MissionFailed
+    | MissionExpired
+)
 
 
 def wants_of(template: MissionTemplate) -> tuple[Want, ...]:
@@ -99,13 +124,44 @@ def is_done(mission: Mission) -> bool:
     )
 
 
+def reward_of(mission: Mission) -> int:
+    """What the mission pays, in dollars."""
+    return mission.template.reward if mission.funded is None else mission.funded
+
+
+def deadline_s(mission: Mission) -> float:
+    """When the mission is over as things stand: its end, or sooner where an objective was due before that."""
+    if mission.accepted_s is None:
+        return mission.due_s
+    soon = [
+        mission.accepted_s + objective.within_minutes * 60.0
+        for done, objective in zip(mission.done, mission.template.objectives, strict=True)
+        if objective.within_minutes is not None and done < objective.count
+    ]
+    return min([mission.due_s, *soon])
+
+
 def _offered(_: Mission | None, event: MissionOffered) -> Mission:
     nothing = (0,) * len(event.template.objectives)
-    return Mission(event.template, event.giver, event.player, event.at_s, event.due_s, nothing)
+    return Mission(
+        event.template,
+        event.giver,
+        event.player,
+        event.at_s,
+        event.due_s,
+        nothing,
+        origin=event.origin,
+        payer=event.payer,
+        why=event.why,
+    )
 
 
 def _accepted(state: Mission, event: MissionAccepted) -> Mission:
     return replace(state, status="accepted", accepted_s=event.at_s, due_s=event.due_s)
+
+
+def _funded(state: Mission, event: MissionFunded) -> Mission:
+    return replace(state, funded=event.dollars)
 
 
 def _progressed(state: Mission, event: MissionProgressed) -> Mission:
@@ -127,6 +183,7 @@ def _expired(state: Mission, event: MissionExpired) -> Mission:
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Mission]]] = {
     MissionOffered: _offered,
     MissionAccepted: _accepted,
+    MissionFunded: _funded,
     MissionProgressed: _progressed,
     MissionCompleted: _completed,
     MissionFailed: _failed,
@@ -148,7 +205,9 @@ def objectives(state: Mission) -> list[dict[str, Any]]:
 
 
 def view(state: Mission, now_s: float) -> dict[str, Any]:
-    """What a read shows. ``left_s``: seconds until it expires, None once it is over."""
+    """What a read shows. ``left_s``: seconds until it expires, None once it is over. ``next``: the objective that
+    counts now, None where any of them does. ``explanation``: where the mission came from, why it is as it is, who pays.
+    """
     template = state.template
     return {
         "template": template.id,
@@ -160,13 +219,33 @@ def view(state: Mission, now_s: float) -> dict[str, Any]:
         "player": state.player,
         "difficulty": template.difficulty,
         "minutes": template.minutes,
-        "reward": template.reward,
+        "reward": reward_of(state),
         "impact": dict(template.impact),
         "frictions": dict(template.frictions),
-        "objectives": objectives(state),
+        "objectives": [
+            {**shown, "within_minutes": o.within_minutes, "completed_by": EVIDENCE.get(o.verb, "")}
+            for o, shown in zip(template.objectives, objectives(state), strict=True)
+        ],
+        "in_order": template.in_order,
+        "next": _next(state),
+        "progress": round(sum(state.done) / sum(o.count for o in template.objectives), 3),
         "offered_s": state.offered_s,
         "accepted_s": state.accepted_s,
         "due_s": state.due_s,
         "ended_s": state.ended_s,
-        "left_s": round(max(0.0, state.due_s - now_s), 1) if state.status in OPEN else None,
+        "left_s": round(max(0.0, deadline_s(state) - now_s), 1) if state.status in OPEN else None,
+        "explanation": {
+            "origin": state.origin,
+            "why": list(state.why),
+            "payer": state.payer,
+            "promised": template.reward,
+            "kept_for_it": state.funded,
+        },
     }
+
+
+def _next(state: Mission) -> int | None:
+    if not state.template.in_order or state.status not in OPEN:
+        return None
+    pairs = zip(state.done, state.template.objectives, strict=True)
+    return next((place for place, (done, o) in enumerate(pairs) if done < o.count), None)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain import npc_memory, npc_talk
+from ganggpt.domain import npc_jobs, npc_memory, npc_talk
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import (
     HOSTILE_AT,
@@ -21,12 +21,13 @@ from ganggpt.domain.feeling import (
     mood_label,
     swayed,
 )
-from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id, name_of
+from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.intent import pledge, salience
-from ganggpt.domain.letters import Notify, Offer
+from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory
 from ganggpt.domain.notebook import Notebook
 from ganggpt.domain.npc_commands import AskForWork, Conclude, Give, Observe, Remember, Spawn, Talk, Threaten
+from ganggpt.domain.npc_jobs import offered_work, open_offer
 from ganggpt.domain.npc_memory import (
     ask_tail,
     make_room_for_talk,
@@ -38,7 +39,6 @@ from ganggpt.domain.npc_memory import (
 )
 from ganggpt.domain.npc_speech import place_of, uttered
 from ganggpt.domain.npc_state import (
-    WORK_COOLDOWN_S,
     Item,
     ItemReceived,
     Noticed,
@@ -47,8 +47,6 @@ from ganggpt.domain.npc_state import (
     Spawned,
     Standing,
     Swayed,
-    WorkOffer,
-    WorkOffered,
     evolve,
     gift_gain,
     mood_now,
@@ -56,6 +54,7 @@ from ganggpt.domain.npc_state import (
     standing_now,
 )
 from ganggpt.domain.npc_view import view
+from ganggpt.domain.npc_work import asking_around, find_work
 from ganggpt.domain.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.speech import STRANGER, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
@@ -281,30 +280,22 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
     if before.value <= HOSTILE_AT or not templates:
         found = Answer("no_work" if not templates else "refuse_work")
         return _said(state, turn, found, _swayed(state, turn, after, mood, "work"))
-    offer, is_new = _offer_for(state, player, templates, turn)
-    template = turn.world.missions[offer.template]
-    facts = {"title": template.title, "reward": f"${template.reward:,}", "task": template.description}
+    offer = open_offer(state, player, turn)
     events: tuple[Event, ...] = ()
-    messages: tuple[Message, ...] = ()
+    messages: list[Message] = []
     notes = notebook_of(state, turn)
-    if is_new:
-        events = (WorkOffered(player, offer.mission, offer.template, now_s),)
-        messages = (Message(ActorId(offer.mission), Offer(offer.template, turn.actor, player)),)
-        fact = f'{_who(after.name)} asked me for work, and I offered "{template.title}"'
-        notes.keep(Memory(0, "work", fact, 25, player, "witnessed", now_s))
+    is_new = offer is None
+    if offer is None:
+        work = find_work(state, player, command.party, turn)
+        if work is None:
+            return _said(state, turn, Answer("no_work"), _swayed(state, turn, after, mood, "work"))
+        offer, offered, letter = offered_work(notes, state, work, player, turn)
+        events, messages = (offered,), [letter, *asking_around(before, player, turn)]
+    facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
     found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
     decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), notes=notes)
-    offered = {"mission": offer.mission, "template": template.id, "title": template.title, "reward": template.reward}
-    return Decision((*decision.events, *events), {**decision.reply, **offered}, (*messages, *decision.messages))
-
-
-def _offer_for(state: Npc, player: str, templates: list[str], turn: Turn) -> tuple[WorkOffer, bool]:
-    """The offer made a moment ago, or a new one; and whether it is new."""
-    last = state.work.get(player)
-    if last is not None and turn.now_s - last.at_s < WORK_COOLDOWN_S and last.template in turn.world.missions:
-        return last, False
-    mission = command_id_text(derived_command_id(turn.now_s, turn.actor, turn.seq, "mission"))
-    return WorkOffer(f"mission:{mission}", turn.dice.pick(templates), turn.now_s), True
+    shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
+    return Decision((*decision.events, *events), {**decision.reply, **shown}, (*messages, *decision.messages))
 
 
 def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str) -> Swayed:
@@ -345,6 +336,7 @@ _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     Threaten: _threaten,
     AskForWork: _ask_for_work,
     Conclude: _conclude,
+    **npc_jobs.RULES,
     **npc_memory.RULES,
     **npc_talk.RULES,
 }

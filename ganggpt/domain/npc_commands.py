@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Len
+from annotated_types import Ge, Le, Len
 
+from ganggpt.domain.deeds import Deed, DeedCount, DeedVerb
 from ganggpt.domain.fields import (
     ActorRef,
     ActorRefs8,
@@ -23,6 +24,7 @@ from ganggpt.domain.fields import (
     Sentences,
     Slug,
     Slugs16,
+    Step20,
     Text100,
     Text200,
     Text240,
@@ -33,6 +35,12 @@ from ganggpt.domain.fields import (
 from ganggpt.domain.memory import Embedding, Memory, MemoryKind, Source
 from ganggpt.domain.turn import Command
 from ganggpt.domain.utterance import Made
+
+Party = Annotated[int, Ge(1), Le(8)]
+Minutes = Annotated[int, Ge(1), Le(1_440)]
+Hops = Annotated[int, Ge(0), Le(3)]
+DeedWeight = Annotated[int, Ge(1), Le(10)]
+Steps8 = Annotated[dict[Name100, Step20], Len(0, 8)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +136,10 @@ class Threaten(Command):
 
 @dataclass(frozen=True, slots=True)
 class AskForWork(Command):
-    """A player asks for a mission."""
+    """A player asks for a mission. ``party``: how many would do it together."""
 
     name: Name50 | None = None
+    party: Party = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,4 +226,79 @@ class Recollect(Command):
     listener: ActorRef
     asked_s: UnixSeconds
     found: Annotated[tuple[tuple[Memory, float], ...], Len(0, 8)]
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedObjective:
+    """One objective of a proposed mission, as in a world file; names may stand where ids are wanted."""
+
+    verb: DeedVerb
+    target: Name100
+    count: DeedCount = 1
+    district: Name100 | None = None
+    within_minutes: Minutes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineWork(Command):
+    """Tell what a mind needs to propose a mission to this player: place, people, things, bounds. Changes nothing."""
+
+    player: PlayerRef
+    party: Party = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeMission(Command):
+    """Offer this mission to a player, once the compiler has checked and perhaps repaired it. Not for players.
+
+    ``frictions`` by ``one>other``. ``asked_s``: when it was asked for; too long ago, or an offer since, makes it stale.
+    ``or_template``: offer other work where it cannot be used; else it is refused with what is wrong with it.
+    """
+
+    player: PlayerRef
+    title: Name100
+    description: Text500
+    objectives: Annotated[tuple[ProposedObjective, ...], Len(1, 8)]
+    difficulty: Annotated[int, Ge(1), Le(10)] = 1
+    minutes: Minutes = 30
+    reward: Money = 0
+    impact: Annotated[dict[Slug, Step20], Len(0, 8)] = field(default_factory=dict)
+    frictions: Steps8 = field(default_factory=dict)
+    party: Party = 1
+    origin: Literal["model", "server"] = "server"
+    asked_s: UnixSeconds | None = None
+    or_template: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HearOfPurse(Command):
+    """To an NPC: your faction can spend so many dollars on one mission just now."""
+
+    dollars: Money
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class HearOfRecord(Command):
+    """To an NPC: this is how good that player is at jobs, 0..100."""
+
+    player: PlayerRef
+    skill: Percent
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Witness(Command):
+    """To an NPC: a player does this before your eyes, or (``hops`` over 0) somebody tells you that they did.
+
+    ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps.
+    """
+
+    deed: Name100
+    player: PlayerRef
+    what: Deed
+    against: Slug
+    weight: DeedWeight
+    hops: Hops = 0
     internal: ClassVar[bool] = True

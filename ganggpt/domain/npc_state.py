@@ -44,7 +44,8 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
     """How an NPC stands with one player as of ``at_s``: value −100..100, fading towards 0.
 
     ``sway``: how much of the day's allowance words have used up. ``given``: worth of gifts still felt, in dollars.
-    ``name``: what the player calls themselves. ``talks``: how often they talked.
+    ``name``: what the player calls themselves. ``talks``: how often they talked. ``skill``: how good at jobs the NPC
+    heard they are as of ``skill_s``, 0..100; −1: it has not heard.
     """
 
     value: float
@@ -53,14 +54,19 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
     given: float = 0.0
     name: str = ""
     talks: int = 0
+    skill: int = -1
+    skill_s: float = 0.0
 
 
 class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
-    """The last mission offered to a player."""
+    """The last mission offered to a player. An offer of an older version has no title and is one of the world's."""
 
     mission: str
     template: str
     at_s: float
+    title: str = ""
+    reward: int = 0
+    task: str = ""
 
 
 class Item(Struct, frozen=True, gc=False, array_like=True):
@@ -89,6 +95,7 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     weight of what it learned since it last thought about it. ``asked_s``: when it last asked the tail.
     ``phrases``: its last sentences (``speech.phrase_of``). ``items``: what it holds, at most ITEMS_MAX, the oldest is
     let go; ``acted``: its last ACTED_MAX acts. ``speaking``: what it is saying sentence by sentence.
+    ``purse``: what its faction can spend on one mission, as it heard at ``purse_s``; −1: it has not heard.
     """
 
     sheet: NpcSheet
@@ -112,6 +119,8 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     items: tuple[Item, ...] = ()
     acted: tuple[Did, ...] = ()
     speaking: Speaking = SILENT
+    purse: int = -1
+    purse_s: float = 0.0
 
 
 class Spawned(Event, frozen=True):
@@ -159,6 +168,9 @@ class WorkOffered(Event, frozen=True):
     mission: str
     template: str
     at_s: float
+    title: str = ""
+    reward: int = 0
+    task: str = ""
 
 
 class MullPlanned(Event, frozen=True):
@@ -223,6 +235,21 @@ class Acted(Event, frozen=True):
     until_s: float
 
 
+class RecordHeard(Event, frozen=True):
+    """The NPC heard how good at jobs a player is."""
+
+    player: str
+    skill: int
+    at_s: float
+
+
+class PurseHeard(Event, frozen=True):
+    """The NPC heard what its faction can spend on one mission."""
+
+    dollars: int
+    at_s: float
+
+
 NpcEvent = (
     Spawned
     | Noticed
@@ -243,6 +270,8 @@ NpcEvent = (
     | Acted
     | SpeakingEvent
     | Explained
+    | RecordHeard
+    | PurseHeard
 )
 
 
@@ -266,6 +295,8 @@ def standing_now(state: Npc, player: str, now_s: float) -> Standing:
         faded(known.given, 0.0, elapsed_s, GIFT_HALF_LIFE_S),
         known.name,
         known.talks,
+        known.skill,
+        known.skill_s,
     )
 
 
@@ -330,8 +361,17 @@ def _spoken(state: Npc, event: SpeakingEvent) -> Npc:
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
     open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
     work = dict(open_still[1 - WORK_MAX :])
-    work[event.player] = WorkOffer(event.mission, event.template, event.at_s)
+    work[event.player] = WorkOffer(event.mission, event.template, event.at_s, event.title, event.reward, event.task)
     return replace(state, work=work)
+
+
+def _record_heard(state: Npc, event: RecordHeard) -> Npc:
+    heard = replace(state.standings[event.player], skill=event.skill, skill_s=event.at_s)
+    return replace(state, standings={**state.standings, event.player: heard})
+
+
+def _purse_heard(state: Npc, event: PurseHeard) -> Npc:
+    return replace(state, purse=event.dollars, purse_s=event.at_s)
 
 
 def _learned(state: Npc, event: MemoryEvent) -> Npc:
@@ -410,6 +450,8 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     Acted: _acted,
     **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
     Explained: lambda state, _: state,
+    RecordHeard: _record_heard,
+    PurseHeard: _purse_heard,
 }
 
 

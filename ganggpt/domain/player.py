@@ -13,7 +13,8 @@ from ganggpt.domain.deeds import Deed, Deeds16, wanted
 from ganggpt.domain.feeling import standing_label
 from ganggpt.domain.fields import Email, Place, ServerName, Slug, Username
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.letters import Abandon, EndMission, Notify, Progress, ShiftStanding, TakeMission
+from ganggpt.domain.letters import Abandon, EndMission, Notify, Progress, ShiftStanding, ShowRecord, TakeMission
+from ganggpt.domain.npc_commands import HearOfRecord
 from ganggpt.domain.player_state import (
     ACTIVE_MAX,
     STANDINGS_MAX,
@@ -31,6 +32,7 @@ from ganggpt.domain.player_state import (
 )
 from ganggpt.domain.relation import stepped
 from ganggpt.domain.turn import Command, Decision, Kind, Message, Push, Turn
+from ganggpt.domain.witnesses import seen_by
 from ganggpt.errors import Refused, UnknownActor, UnknownCommand
 
 __all__ = [
@@ -123,8 +125,10 @@ def _report(state: Player, command: Report, turn: Turn) -> Decision:
         done = wanted(command.deeds, active.wants)
         if done:
             messages.append(Message(ActorId(mission), Progress(done)))
+    messages += seen_by(command.deeds, command.district or state.district, turn)
     reported = Reported(command.position, command.district, command.deeds, turn.now_s)
-    return Decision((reported,), {"counts_for": [message.to for message in messages]}, tuple(messages))
+    counts_for = [message.to for message in messages if message.to.startswith("mission:")]
+    return Decision((reported,), {"counts_for": counts_for}, tuple(messages))
 
 
 def _take_mission(state: Player, command: TakeMission, turn: Turn) -> Decision:
@@ -145,7 +149,7 @@ def _end_mission(state: Player, command: EndMission, turn: Turn) -> Decision:
     if command.mission not in state.active:
         return Decision(reply={"ended": False, "cash": state.cash})
     reward = command.reward if command.outcome == "completed" else 0
-    ended = MissionEnded(command.mission, command.outcome, reward, turn.now_s)
+    ended = MissionEnded(command.mission, command.outcome, reward, turn.now_s, command.difficulty)
     return Decision((ended,), {"ended": True, "cash": state.cash + reward})
 
 
@@ -166,6 +170,14 @@ def _shift_standing(state: Player, command: ShiftStanding, turn: Turn) -> Decisi
         pushes = _to_screen(state, "player.standing", {**body, "cause": command.cause, "player": turn.actor})
     shifted = StandingShifted(faction, applied, command.cause, turn.now_s)
     return Decision((shifted,), {"standing": round(after, 1)}, pushes=pushes)
+
+
+def _show_record(state: Player, _: ShowRecord, turn: Turn) -> Decision:
+    """Somebody who has work asks around; they hear how good the player is at it."""
+    if not turn.by.startswith("npc:"):
+        raise Refused("not_a_person", f"only people ask for a record, not {turn.by!r}")
+    skill = round(state.skill)
+    return Decision(reply={"skill": skill}, messages=(Message(ActorId(turn.by), HearOfRecord(turn.actor, skill)),))
 
 
 def _notify(state: Player, command: Notify, turn: Turn) -> Decision:
@@ -197,6 +209,7 @@ _RULES: Final[Mapping[type[Command], Callable[[Player, Any, Turn], Decision]]] =
     TakeMission: _take_mission,
     EndMission: _end_mission,
     ShiftStanding: _shift_standing,
+    ShowRecord: _show_record,
     Notify: _notify,
 }
 _COMMANDS: Final[tuple[type[Command], ...]] = (Join, *_RULES)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.domain.deeds import Deed, Want
+from ganggpt.domain.difficulty import SKILL_START, rated
 from ganggpt.domain.feeling import STANDING_HALF_LIFE_S, faded, standing_label
 from ganggpt.domain.letters import Outcome
 from ganggpt.domain.turn import Event
@@ -36,7 +37,8 @@ class FactionStanding(Struct, frozen=True, gc=False, array_like=True):
 class Player(Struct, frozen=True, gc=False, array_like=True):
     """A player. ``server``: where they are online, else None; ``playtime_s``: of the sessions that ended.
 
-    Cash in dollars comes from rewards alone. ``active``: missions taken, by actor id.
+    Cash in dollars comes from rewards alone. ``active``: missions taken, by actor id. ``skill`` 0..100: how hard the
+    jobs are that go well (``difficulty.rated``).
     """
 
     username: str
@@ -56,6 +58,7 @@ class Player(Struct, frozen=True, gc=False, array_like=True):
     completed: int = 0
     failed: int = 0
     deeds: int = 0
+    skill: float = SKILL_START
 
 
 class Joined(Event, frozen=True):
@@ -94,12 +97,13 @@ class MissionTaken(Event, frozen=True):
 
 
 class MissionEnded(Event, frozen=True):
-    """A mission is over, and so many dollars were paid."""
+    """A mission is over, and so many dollars were paid. ``difficulty``: 0 where the end says nothing about skill."""
 
     mission: str
     outcome: Outcome
     reward: int
     at_s: float
+    difficulty: int = 0
 
 
 class StandingShifted(Event, frozen=True):
@@ -166,6 +170,7 @@ def _mission_ended(state: Player, event: MissionEnded) -> Player:
         cash=state.cash + event.reward,
         completed=state.completed + completed,
         failed=state.failed + (not completed),
+        skill=rated(state.skill, event.difficulty, done=completed) if event.difficulty else state.skill,
     )
 
 
@@ -215,5 +220,6 @@ def view(state: Player, now_s: float) -> dict[str, Any]:
         "completed": state.completed,
         "failed": state.failed,
         "deeds": state.deeds,
+        "skill": round(state.skill, 1),
         "joined_s": state.joined_s,
     }

@@ -26,6 +26,9 @@ DeedVerb = Literal[
     "eliminate",
     "pay",
     "scout",
+    "photograph",
+    "hack",
+    "reach",
 ]
 """What a player can be reported to have done, and so what a mission can ask for."""
 
@@ -93,17 +96,20 @@ class NpcSheet(Struct, frozen=True, kw_only=True):
 
 class ObjectiveSheet(Struct, frozen=True, kw_only=True):
     """One thing to do: ``verb`` is a DeedVerb, ``target`` what it is done to (``npc:<id>``, ``faction:<id>`` or the
-    slug of a thing or place), ``count`` how often, ``district`` where."""
+    slug of a thing or place), ``count`` how often, ``district`` where. ``within_minutes``: it only counts so soon after
+    the mission was taken; too late fails the mission."""
 
     verb: str
     target: str
     count: int = 1
     district: str | None = None
+    within_minutes: int | None = None
 
 
 class MissionTemplate(Struct, frozen=True, kw_only=True):
     """A mission an NPC can offer. Impact: change of the *player's* standing with a faction by faction id (−20..20);
-    ``frictions``: change of relation between two factions, keys ``a>b`` (−20..20)."""
+    ``frictions``: change of relation between two factions, keys ``a>b`` (−20..20). ``in_order``: an objective counts
+    only once all before it are done."""
 
     id: str
     title: str
@@ -114,6 +120,23 @@ class MissionTemplate(Struct, frozen=True, kw_only=True):
     objectives: tuple[ObjectiveSheet, ...]
     impact: Mapping[str, int] = {}
     frictions: Mapping[str, int] = {}
+    in_order: bool = False
+
+
+ThingKind = Literal["item", "vehicle", "device", "spot", "crew", "course"]
+"""What a thing is: something to carry, to drive, to break or get into, to stand at, people without a name, a way to
+race."""
+
+
+class ThingSheet(Struct, frozen=True, kw_only=True):
+    """Something a mission can be about and a game server can report. ``found``: districts, or kinds of districts, where
+    it is; empty: anywhere. ``worth``: dollars, for one."""
+
+    id: str
+    name: str
+    kind: ThingKind
+    worth: int = 0
+    found: tuple[str, ...] = ()
 
 
 class World(Struct, frozen=True, kw_only=True):
@@ -126,6 +149,7 @@ class World(Struct, frozen=True, kw_only=True):
     factions: Mapping[str, FactionSheet] = {}
     npcs: Mapping[str, NpcSheet] = {}
     missions: Mapping[str, MissionTemplate] = {}
+    things: Mapping[str, ThingSheet] = {}
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
+from ganggpt.domain.objectives import OBJECTIVES
+from ganggpt.domain.things import COMMON
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate, World
 from ganggpt.jobs.world_yaml import FieldPath
 
@@ -15,7 +17,7 @@ Problem = tuple[FieldPath, str]
 Ids = Mapping[str, Collection[str] | None]
 """The ids that stand in each section, those of broken records too; None where the section could not be read."""
 
-_ONE: Final = {"districts": "district", "factions": "faction", "npcs": "npc", "missions": "mission"}
+_ONE: Final = {"districts": "district", "factions": "faction", "npcs": "npc", "missions": "mission", "things": "thing"}
 _PERSON_VERBS: Final = frozenset(("talk_to", "threaten", "eliminate", "escort"))
 
 
@@ -26,6 +28,9 @@ def problems_of(world: World, ids: Ids) -> Iterator[Problem]:
     yield from _npc_problems(world, ids)
     for mission in world.missions.values():
         yield from _mission_problems(mission, ids)
+        if world.things:
+            yield from _thing_problems(mission, world, ids)
+    yield from _found_problems(world)
 
 
 def _known(path: FieldPath, word: str, section: str, ids: Ids) -> Iterator[Problem]:
@@ -135,3 +140,30 @@ def _target_problems(path: FieldPath, verb: str, target: str, ids: Ids) -> Itera
         yield path, f"a {kind} cannot be the target of a template"
     elif verb in _PERSON_VERBS and target in (ids["npcs"] or ()):
         yield path, f"a person is written 'npc:{target}'"
+
+
+def _thing_problems(mission: MissionTemplate, world: World, ids: Ids) -> Iterator[Problem]:
+    """In a world with things of its own, a mission is about known ones, and does to them what can be done to them."""
+    for index, objective in enumerate(mission.objectives):
+        path: FieldPath = ("missions", mission.id, "objectives", index, "target")
+        type_ = OBJECTIVES[objective.verb]  # type: ignore[index]
+        if ":" in objective.target or (objective.target in world.districts and "district" in type_.targets):
+            continue
+        thing = world.things.get(objective.target) or COMMON.get(objective.target)
+        if thing is None:
+            yield from _known(path, objective.target, "things", ids)
+        elif thing.kind not in type_.targets:
+            wanted = " or ".join(type_.targets)
+            yield path, f"{objective.verb} is done to {wanted}, and {objective.target!r} is {_with_article(thing.kind)}"
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _found_problems(world: World) -> Iterator[Problem]:
+    kinds = {district.kind for district in world.districts.values()}
+    for thing in world.things.values():
+        for index, place in enumerate(thing.found):
+            if place not in world.districts and place not in kinds:
+                yield ("things", thing.id, "found", index), f"there is no district, and none of a kind, {place!r}"

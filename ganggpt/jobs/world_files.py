@@ -21,10 +21,10 @@ from ganggpt.domain.faction import Found
 from ganggpt.domain.ids import ActorId, actor_id
 from ganggpt.domain.npc import Spawn
 from ganggpt.domain.turn import Command
-from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, World
+from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, ThingSheet, World
 from ganggpt.errors import WorldInvalid, WorldRejected
 from ganggpt.jobs.world_checks import Problem, problems_of
-from ganggpt.jobs.world_schema import FILES, DistrictRow, FactionRow, MissionRow, NpcRow
+from ganggpt.jobs.world_schema import FILES, OPTIONAL, DistrictRow, FactionRow, MissionRow, NpcRow, ThingRow
 from ganggpt.jobs.world_yaml import WHOLE_FILE, read_yaml, shown
 
 PROBLEMS_MAX: Final = 500
@@ -35,7 +35,10 @@ _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
     "factions": (FactionRow, FactionSheet),
     "npcs": (NpcRow, NpcSheet),
     "missions": (MissionRow, MissionTemplate),
+    "things": (ThingRow, ThingSheet),
 }
+_USUAL: Final[Mapping[str, Any]] = {"count": 1, "district": None, "within_minutes": None}
+"""What a reader adds to an objective that does not say it."""
 _PREDICATES: Final = {
     "is_slug": "an id is lower case letters, digits, - and _",
     "is_worded": "must have words, on one line (a block starts with >-), without control characters",
@@ -73,6 +76,8 @@ def dump_world(world: World, path: Path) -> None:
     sections = {"world": {key: plain[key] for key in ("name", "title", "seed")}}
     sections |= {name: {id_: _plain_row(row) for id_, row in plain[name].items()} for name in _ROWS}
     for name, section in sections.items():
+        if not section and f"{name}.yaml" in OPTIONAL:
+            continue
         text = yaml.dump({name: section}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_LINE_WIDTH)
         fresh = path / f"{name}.yaml.new"
         fresh.write_text(_HEAD + text, encoding="utf-8")
@@ -95,7 +100,7 @@ class _Reading:
     """One reading of a folder: the good records, the ids of all, and the problems of the rest."""
 
     def __init__(self, path: Path) -> None:
-        self._files = {name: read_yaml(path / name) for name in FILES}
+        self._files = {name: read_yaml(path / name) for name in FILES if _is_there(path / name)}
         self.ids: dict[str, Mapping[str, Any] | None] = {}
         self.problems: list[WorldInvalid] = [*_stray_files(path)]
 
@@ -112,6 +117,9 @@ class _Reading:
 
     def _records(self, section: str) -> dict[str, Any]:
         row_type, record_type = _ROWS[section]
+        if f"{section}.yaml" not in self._files:
+            self.ids[section] = {}
+            return {}
         whole, broken = self._validated(section)
         data = self._files[f"{section}.yaml"].data
         found = data.get(section) if isinstance(data, dict) else None
@@ -139,6 +147,11 @@ class _Reading:
                     self.problems.append(file.at(path, _explained(detail)))
                     broken.update(path[1:2])
         return None, broken
+
+
+def _is_there(file: Path) -> bool:
+    """Whether a file is to be read: one that has to be there always is, and its absence is a mistake."""
+    return file.name not in OPTIONAL or file.exists()
 
 
 def _stray_files(path: Path) -> Iterator[WorldInvalid]:
@@ -189,14 +202,17 @@ def _kind(value: Any) -> str:
 def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
     """A record without its id (which is its key) and without what a reader would add by default."""
     plain = {key: value for key, value in row.items() if key != "id"}
-    for key in ("likes", "missions", "impact", "frictions"):
+    for key in ("likes", "missions", "impact", "frictions", "found"):
         if plain.get(key) in ((), [], {}):
             del plain[key]
     if plain.get("room") == NpcRow.model_fields["room"].default:
         del plain["room"]
+    for key, usual in (("in_order", False), ("worth", 0)):
+        if plain.get(key) == usual:
+            del plain[key]
     if "objectives" in plain:
         plain["objectives"] = [
-            {key: value for key, value in objective.items() if (key, value) not in (("count", 1), ("district", None))}
+            {key: value for key, value in objective.items() if _USUAL.get(key, ...) != value}
             for objective in plain["objectives"]
         ]
     return plain

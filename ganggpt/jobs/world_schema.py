@@ -1,4 +1,4 @@
-"""What may stand in a world file: strict models of the five files, and the JSON Schema that editors use.
+"""What may stand in a world file: strict models of the six files, and the JSON Schema that editors use.
 
 Bounds are those of ``domain.fields``, because a sheet becomes a command. What one value alone cannot tell (that a
 neighbour exists, that a reward fits its difficulty) is checked in ``world_checks``. As a program, this module prints
@@ -29,12 +29,13 @@ from ganggpt.domain.fields import (
     Text500,
     Text1000,
 )
-from ganggpt.domain.world import DeedVerb
+from ganggpt.domain.world import DeedVerb, ThingKind
 
 DISTRICTS_MAX: Final = 512
 FACTIONS_MAX: Final = 64
 NPCS_MAX: Final = 4096
 MISSIONS_MAX: Final = 1024
+THINGS_MAX: Final = 1024
 
 _ACTOR_OR_SLUG: Final = r"^((npc|faction|companion|player|mission):)?[a-z0-9][a-z0-9_-]{0,62}$"
 _FRICTION: Final = r"^[a-z0-9][a-z0-9_-]{0,62}>[a-z0-9][a-z0-9_-]{0,62}$"
@@ -139,12 +140,14 @@ class NpcRow(_Row):
 
 
 class ObjectiveRow(_Row):
-    """One thing to do; ``target`` is ``npc:<id>``, ``faction:<id>`` or the slug of a thing or place."""
+    """One thing to do; ``target`` is ``npc:<id>``, ``faction:<id>`` or the slug of a thing or place.
+    ``within_minutes``: it counts only so soon after the mission was taken."""
 
     verb: DeedVerb
     target: Annotated[str, Field(pattern=_ACTOR_OR_SLUG)]
     count: Annotated[int, Ge(1), Le(100)] = 1
     district: Id | None = None
+    within_minutes: Annotated[int, Ge(1), Le(1_440)] | None = None
 
 
 class MissionRow(_Row):
@@ -158,6 +161,17 @@ class MissionRow(_Row):
     objectives: Annotated[tuple[ObjectiveRow, ...], Len(1, 8)]
     impact: Annotated[dict[Id, Step20], Len(0, 16)] = {}
     frictions: Annotated[dict[Annotated[str, Field(pattern=_FRICTION)], Step20], Len(0, 16)] = {}
+    in_order: bool = False
+
+
+class ThingRow(_Row):
+    """Something missions can be about; ``worth`` in dollars for one, ``found``: ids or kinds of districts where it is,
+    anywhere where none is given."""
+
+    name: Name50
+    kind: ThingKind
+    worth: Money = 0
+    found: Annotated[tuple[Id, ...], Len(0, 32)] = ()
 
 
 class WorldFile(_Row):
@@ -190,18 +204,28 @@ class MissionsFile(_Row):
     missions: Annotated[dict[Id, MissionRow], Len(0, MISSIONS_MAX)]
 
 
+class ThingsFile(_Row):
+    """things.yaml"""
+
+    things: Annotated[dict[Id, ThingRow], Len(0, THINGS_MAX)]
+
+
 FILES: Final[dict[str, type[_Row]]] = {
     "world.yaml": WorldFile,
     "districts.yaml": DistrictsFile,
     "factions.yaml": FactionsFile,
     "npcs.yaml": NpcsFile,
     "missions.yaml": MissionsFile,
+    "things.yaml": ThingsFile,
 }
 """The files of a world folder; each has one top key, which is the file's name without its ending."""
 
+OPTIONAL: Final = frozenset(("things.yaml",))
+"""Files that a world folder may lack."""
+
 
 def world_schema() -> dict[str, Any]:
-    """JSON Schema (draft 7 words only) that fits each of the five files, for editors."""
+    """JSON Schema (draft 7 words only) that fits each of the six files, for editors."""
     keys, generated = models_json_schema([(model, "validation") for model in FILES.values()])
     definitions = generated["$defs"]
     properties: dict[str, Any] = {}

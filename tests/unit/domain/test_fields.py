@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from ganggpt.domain import companion, npc
+from ganggpt.domain import companion, npc, npc_commands
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
 from ganggpt.domain.npc_commands import (
     AskTail,
@@ -55,6 +55,24 @@ FITTING: dict[type[Command], dict[str, Any]] = {
     Utter: {"utterance": "npc:mara#17", "no": 0, "text": "Evening."},
     SayPlainly: {"utterance": "npc:mara#17", "why": "late", "deflect": False},
     Condense: {"no": 3, "text": "We talked about the bank"},
+    npc_commands.OutlineWork: {"player": "player:ava", "party": 2},
+    npc_commands.ProposeMission: {
+        "player": "player:ava",
+        "title": "A parcel",
+        "description": "Bring it.",
+        "objectives": ({"verb": "deliver", "target": "parcel", "district": "hills"},),
+        "impact": {"harbour": 3},
+        "frictions": {"harbour>vipers": -2},
+    },
+    npc_commands.HearOfPurse: {"dollars": 500},
+    npc_commands.HearOfRecord: {"player": "player:ava", "skill": 30},
+    npc_commands.Witness: {
+        "deed": "ava.1.0",
+        "player": "player:ava",
+        "what": {"verb": "sabotage", "target": "crane", "district": "docks"},
+        "against": "harbour",
+        "weight": 5,
+    },
     companion.Recruit: {
         "owner": "player:ava",
         "name": "Rex",
@@ -88,6 +106,15 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (npc.Give, {"value": -1}),
     (npc.Give, {"value": float("nan")}),
     (npc.Threaten, {"text": "\x07"}),
+    (npc.AskForWork, {"party": 0}),
+    (npc.AskForWork, {"party": 9}),
+    (npc_commands.ProposeMission, {"objectives": ()}),
+    (npc_commands.ProposeMission, {"objectives": ({"verb": "eat", "target": "parcel"},)}),
+    (npc_commands.ProposeMission, {"reward": 1_000_001}),
+    (npc_commands.ProposeMission, {"difficulty": 11}),
+    (npc_commands.ProposeMission, {"impact": {"harbour": 21}}),
+    (npc_commands.ProposeMission, {"items": ("a rocket",)}),
+    (npc_commands.Witness, {"hops": 4}),
     (npc.Spawn, {"traits": {"temper": 101}}),
     (npc.Spawn, {"traits": {"Bad Key": 1}}),
     (npc.Spawn, {"traits": {f"t{n}": 1 for n in range(17)}}),

@@ -125,7 +125,7 @@ def test_completion_pays_the_player_moves_the_factions_and_is_remembered_by_the_
     played = a_mission()
     decision = played.do(Progress((DELIVERED,)), AVA)
     assert decision.reply["status"] == "completed"
-    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "completed", 1_500))]
+    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "completed", 1_500, 3))]
     assert letters(decision, ApplyMissionImpact) == [
         ("faction:harbour", ApplyMissionImpact("mission:m1", AVA, 5, {"vipers": -3})),
         ("faction:vipers", ApplyMissionImpact("mission:m1", AVA, -5, {})),
@@ -168,7 +168,7 @@ def test_a_mission_given_up_has_failed_and_ends_at_the_player_without_pay() -> N
     played = a_mission()
     assert reason_of(played, Abandon(), "player:bob") == "not_yours"
     decision = played.do(Abandon(), AVA)
-    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "failed", 0))]
+    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "failed", 0, 3))]
     assert [note.type for _, note in letters(decision, Notify)] == ["mission.failed"]
     assert not letters(decision, ApplyMissionImpact)
     assert played.view()["reason"] == "abandoned"
@@ -188,7 +188,7 @@ def test_a_mission_expires_when_its_minutes_are_over() -> None:
     played.wait(30 * 60)
     assert not played.do(Progress((DELIVERED,)), AVA).events
     decision = played.do(Expire(), "mission:m1")
-    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "expired", 0))]
+    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "expired", 0, 3))]
     assert played.view()["reason"] == "out_of_time"
     assert not played.do(Expire(), "mission:m1").events
 

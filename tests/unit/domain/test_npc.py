@@ -10,7 +10,7 @@ import pytest
 
 from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.domain.feeling import SWAY_MAX
-from ganggpt.domain.letters import Offer
+from ganggpt.domain.letters import Offer, ShowRecord
 from ganggpt.domain.memory import MEMORIES_MAX
 from ganggpt.domain.npc import KIND, TALK_REACH, AskForWork, Give, Observe, Remember, Spawn, Talk, Threaten
 from ganggpt.domain.npc_state import GIFT_MAX, STANDINGS_MAX, WORK_COOLDOWN_S, Noticed, gift_gain
@@ -302,12 +302,15 @@ def test_another_actor_may_leave_a_memory_with_an_expiry() -> None:
 def test_work_is_offered_once_and_repeated_within_the_cooldown() -> None:
     npc = an_npc()
     first = npc.do(AskForWork("Ava"))
-    (message,) = first.messages
+    message, asked = first.messages
+    assert (asked.to, asked.command) == ("player:ava", ShowRecord())
     assert isinstance(message.command, Offer)
     assert message.to == first.reply["mission"]
     assert uuid.UUID(first.reply["mission"].removeprefix("mission:")).version == 7
-    assert message.command == Offer(first.reply["template"], "npc:mara", "player:ava")
-    assert first.reply["reward"] == npc.world.missions[first.reply["template"]].reward
+    assert (message.command.giver, message.command.player) == ("npc:mara", "player:ava")
+    assert message.command.payer == "harbour"
+    offered = message.command.sheet or npc.world.missions[message.command.template]
+    assert (offered.id, offered.reward) == (first.reply["template"], first.reply["reward"])
     assert first.reply["title"] in first.reply["say"]
     npc.wait(WORK_COOLDOWN_S - 1)
     again = npc.do(AskForWork())
@@ -316,7 +319,7 @@ def test_work_is_offered_once_and_repeated_within_the_cooldown() -> None:
     assert npc.do(AskForWork(), by="player:bob").reply["mission"] != first.reply["mission"]
     npc.wait(2)
     later = npc.do(AskForWork())
-    assert len(later.messages) == 1
+    assert [type(letter.command) for letter in later.messages] == [Offer, ShowRecord]
     assert later.reply["mission"] != first.reply["mission"]
 
 
