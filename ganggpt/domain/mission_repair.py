@@ -129,7 +129,7 @@ class _Repair:
             code = "wrong_target" if self._exists(draft.target) else _missing(type_)
             kinds = ", ".join(type_.targets)
             said = f"{_short(draft.target)} is nothing one can {draft.verb.replace('_', ' ')} ({kinds})"
-        instead = self._instead(type_, draft.verb)
+        instead = self._instead(type_, draft)
         self.note(code, where, said, "left out" if instead is None else f"now {instead}")
         return instead
 
@@ -172,13 +172,17 @@ class _Repair:
         own = name == payer if kind == "faction" else kind == "npc" and self.world.npcs[name].faction == payer
         return f"{target} belongs to {payer}, who pays for it" if own else None
 
-    def _instead(self, type_: ObjectiveType, verb: str) -> str | None:
-        """The nearest target that fits, always the same one."""
+    def _instead(self, type_: ObjectiveType, draft: ObjectiveSheet) -> str | None:
+        """The target that fits: one where the draft wants to go, else the nearest; always the same one."""
         for kind in type_.targets:
             fitting = [t for t in self._all(kind) if not (type_.hostile and self._not_against(t))]
-            near = sorted((self._metres_to(verb, target), target) for target in fitting)
-            if near and near[0][0] < math.inf:
-                return near[0][1]
+            ranked = []
+            for target in fitting:
+                places = self._places(draft.verb, target)
+                ranked.append((draft.district not in places, self._metres_to(places), target))
+            best = min(ranked, default=(True, math.inf, ""))
+            if best[1] < math.inf:
+                return best[2]
         return None
 
     def _all(self, kind: str) -> list[str]:
@@ -190,9 +194,9 @@ class _Repair:
             return [id_ for id_ in self.world.districts if id_ != self.here]
         return [id_ for id_, thing in self.things.items() if thing.kind == kind]
 
-    def _metres_to(self, verb: str, target: str) -> float:
+    def _metres_to(self, places: list[str]) -> float:
         ways = distances_m(self.world, self.here)
-        return min((ways.get(place, math.inf) for place in self._places(verb, target)), default=math.inf)
+        return min((ways.get(place, math.inf) for place in places), default=math.inf)
 
     # ------------------------------------------------------------------------------------------------------- places
 
@@ -202,11 +206,12 @@ class _Repair:
         districts = self.world.districts
         if verb == "reach":
             return [target]
-        if verb == "escort":
-            return [id_ for id_ in districts if id_ != self.here] or list(districts)
         if kind == "npc":
             home = self.world.npcs[name].home
-            return [home] if home in districts else []
+            if verb != "escort" or home not in distances_m(self.world, self.here):
+                return [home] if home in districts else []
+        if verb == "escort":
+            return [id_ for id_ in districts if id_ != self.here] or list(districts)
         if kind == "faction":
             sheet = self.world.factions[name]
             return [id_ for id_ in (*sheet.territories, sheet.home) if id_ in districts]

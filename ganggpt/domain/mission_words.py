@@ -13,7 +13,7 @@ from ganggpt.domain.world import ObjectiveSheet, World
 TITLE_MAX: Final = 100
 DESCRIPTION_MAX: Final = 500
 _MONEY: Final = re.compile(
-    r"[$€£¥]\s*\d|\d[\d.,']*\s*(?:[$€£¥]|k\b|grand\b|dollars?\b|bucks?\b|euros?\b|million\b|thousand\b|usd\b)",
+    r"[$€£¥¢₽₴₿＄﹩]|\d[\d.,']*\s*(?:k\b|grand\b|dollars?\b|bucks?\b|euros?\b|million\b|thousand\b|usd\b)",
     re.IGNORECASE,
 )
 _LINK: Final = re.compile(r"https?:|www\.|discord\.gg|[a-z0-9-]+\.(?:com|net|org|gg|io|ru|xyz)\b", re.IGNORECASE)

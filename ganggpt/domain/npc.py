@@ -27,7 +27,7 @@ from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory
 from ganggpt.domain.notebook import Notebook
 from ganggpt.domain.npc_commands import AskForWork, Conclude, Give, Observe, Remember, Spawn, Talk, Threaten
-from ganggpt.domain.npc_jobs import offered, open_offer
+from ganggpt.domain.npc_jobs import offered_work, open_offer
 from ganggpt.domain.npc_memory import (
     ask_tail,
     make_room_for_talk,
@@ -281,17 +281,18 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
         found = Answer("no_work" if not templates else "refuse_work")
         return _said(state, turn, found, _swayed(state, turn, after, mood, "work"))
     offer = open_offer(state, player, turn)
-    notes = notebook_of(state, turn)
     events: tuple[Event, ...] = ()
-    messages: tuple[Message, ...] = ()
+    messages: list[Message] = []
+    notes = notebook_of(state, turn)
+    is_new = offer is None
     if offer is None:
         work = find_work(state, player, command.party, turn)
         if work is None:
             return _said(state, turn, Answer("no_work"), _swayed(state, turn, after, mood, "work"))
-        offer, made, letter = offered(notes, state, work, player, turn)
-        events, messages = (made,), (letter, *asking_around(before, player, turn))
+        offer, offered, letter = offered_work(notes, state, work, player, turn)
+        events, messages = (offered,), [letter, *asking_around(before, player, turn)]
     facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
-    found = Answer("offer_work" if messages else "repeat_work", facts=facts)
+    found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
     decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), notes=notes)
     shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
     return Decision((*decision.events, *events), {**decision.reply, **shown}, (*messages, *decision.messages))

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from ganggpt.domain.faction_letters import HELPING
 from ganggpt.domain.feeling import clamped, swayed
-from ganggpt.domain.memory import Memory, Trace
+from ganggpt.domain.memory import Memory
 from ganggpt.domain.mission_draft import as_plain
 from ganggpt.domain.notebook import Notebook
 from ganggpt.domain.npc_commands import HearOfPurse, HearOfRecord, OutlineWork, ProposeMission, Witness
-from ganggpt.domain.npc_memory import notebook_of, to_tail
+from ganggpt.domain.npc_memory import notebook_of, rumour_by, to_tail
 from ganggpt.domain.npc_state import (
     WORK_COOLDOWN_S,
     Npc,
@@ -28,15 +28,16 @@ from ganggpt.domain.npc_state import (
     standing_now,
 )
 from ganggpt.domain.npc_work import Work, offer_of, outline, payer_of, proposed
-from ganggpt.domain.rumour import lifetime_s
 from ganggpt.domain.speech import STRANGER
 from ganggpt.domain.turn import Command, Decision, Event, Message, Turn
 from ganggpt.domain.witnesses import in_words, telling_on
 from ganggpt.errors import Refused
 
 
-def offered(notes: Notebook, state: Npc, work: Work, player: str, turn: Turn) -> tuple[WorkOffer, WorkOffered, Message]:
-    """Offer a mission and note it down; returns the offer, the event, and the letter that brings it to life."""
+def offered_work(
+    notes: Notebook, state: Npc, work: Work, player: str, turn: Turn
+) -> tuple[WorkOffer, WorkOffered, Message]:
+    """Offer a mission and note it; returns the offer, the event of it, and the letter that brings it to life."""
     offer, letter = offer_of(work, player, payer_of(state, turn), turn)
     made = WorkOffered(player, offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task)
     who = standing_now(state, player, turn.now_s).name or STRANGER
@@ -69,7 +70,7 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
         raise Refused("stale", "the player was offered work meanwhile")
     work = proposed(state, command, turn)
     notes = notebook_of(state, turn)
-    offer, made, letter = offered(notes, state, work, command.player, turn)
+    offer, made, letter = offered_work(notes, state, work, command.player, turn)
     reply = {
         "mission": offer.mission,
         "title": offer.title,
@@ -101,17 +102,17 @@ def _witness(state: Npc, command: Witness, turn: Turn) -> Decision:
         moved = swayed(before.sway, tone)
         after = replace(before, value=clamped(before.value + moved), sway=before.sway + moved)
         events.append(Swayed(player, after, mood_now(state, now_s), "seen", one_too_many(state, player, now_s)))
-    fact = f"{(before.name or STRANGER)} {in_words(command.what, turn.world)}"
+    fact = f"{before.name or STRANGER} {in_words(command.what, turn.world)}"
     weight = 10 * command.weight
-    if command.hops == 0:
-        memory = Memory(0, "seen", fact, weight, player, "witnessed", now_s)
+    if command.hops:
+        trace, dies_s = rumour_by(turn.by, state.next_no, turn, weight)
+        fresh = Memory(0, "rumour", fact, weight, player, "rumour", now_s, dies_s, trace=trace)
     else:
-        trace = Trace(command.deed, (turn.by,), now_s)
-        memory = Memory(0, "rumour", fact, weight, player, "rumour", now_s, now_s + lifetime_s(weight), trace=trace)
+        fresh = Memory(0, "seen", fact, weight, player, "witnessed", now_s)
     notes = notebook_of(state, turn)
-    no = notes.keep(memory)
-    letters = (*telling_on(state.sheet, command, turn), *to_tail(state, notes, turn))
-    return Decision((*events, *notes.events), {"memory": no}, letters)
+    no = notes.keep(fresh)
+    messages = (*telling_on(state.sheet, command, turn), *to_tail(state, notes, turn))
+    return Decision((*events, *notes.events), {"memory": no}, messages)
 
 
 def _not_by_players(turn: Turn) -> None:

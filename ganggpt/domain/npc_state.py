@@ -268,10 +268,10 @@ NpcEvent = (
     | ItemReceived
     | ItemGiven
     | Acted
-    | RecordHeard
-    | PurseHeard
     | SpeakingEvent
     | Explained
+    | RecordHeard
+    | PurseHeard
 )
 
 

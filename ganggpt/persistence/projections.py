@@ -18,7 +18,7 @@ from ganggpt.domain.faction_state import Faction
 from ganggpt.domain.feeling import standing_label
 from ganggpt.domain.ids import kind_of, name_of
 from ganggpt.domain.memory import Memory, forgotten_s
-from ganggpt.domain.mission_state import Mission, objectives
+from ganggpt.domain.mission_state import Mission, objectives, reward_of
 from ganggpt.domain.npc_state import Npc
 from ganggpt.domain.player_state import Player
 
@@ -275,10 +275,10 @@ def _mission_row(rows: Rows, actor: str, state: Mission) -> MissionRow:
         row_id(actor),
         _text(template.title, 255),
         _text(template.description),
-        "template",
+        state.origin,
         _bounded(template.difficulty, 1, 10),
         template.minutes * 60.0,
-        template.reward,
+        reward_of(state),
         _json(dict(template.impact)),
         state.offered_s,
         state.due_s,

@@ -160,6 +160,8 @@ def _add_reads(app: FastAPI, rest: Rest) -> None:
     ):
         _add_read(app, rest, kind, f"/v1/{plural}/{{name}}", None)
     _add_read(app, rest, "npc", "/v1/npcs/{name}/memories", "memories")
+    for part in ("ledger", "moves"):
+        _add_read(app, rest, "faction", f"/v1/factions/{{name}}/{part}", part)
 
     async def factions(cache_control: CacheControl = None) -> Response:
         return await rest.factions(_wants_fresh(cache_control))

@@ -158,3 +158,33 @@ def test_sim_names_the_option_that_does_not_fit(ganggpt: Callable[..., Outcome],
     code, _, err = ganggpt("sim", *words)
     assert code == 2
     assert words[0] in err
+
+
+def test_politics_shows_the_map_and_the_same_seed_shows_the_same(
+    ganggpt: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    picture = tmp_path / "map.svg"
+    code, out, _ = ganggpt("politics", "--turns", "200", "--seed", "3", "--samples", "4", "--svg", str(picture))
+    assert code == 0
+    for word in ("200 political turns", "what the row thinks", "salt-cartel", "treasury", "raid", "all relations"):
+        assert word in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+    assert ganggpt("politics", "--turns", "200", "--seed", "3", "--samples", "4")[1] == out
+    assert ganggpt("politics", "--turns", "200", "--seed", "4", "--samples", "4")[1] != out
+
+
+def test_politics_as_json_has_a_line_a_sample_and_one_for_all(ganggpt: Callable[..., Outcome]) -> None:
+    code, out, _ = ganggpt("politics", "--turns", "100", "--samples", "2", "--json")
+    assert code == 0
+    *samples, last = [json.loads(line) for line in out.splitlines()]
+    assert [sample["turn"] for sample in samples] == [0, 50, 100]
+    assert sum(last["moves"].values()) == 100
+    assert sum(last["distribution"].values()) == 3 * len(samples[0]["relations"])
+
+
+@pytest.mark.parametrize("options", [("--turns", "0"), ("--turns", "10", "--samples", "11")])
+def test_politics_refuses_numbers_that_make_no_sense(ganggpt: Callable[..., Outcome], options: tuple[str, ...]) -> None:
+    code, _, err = ganggpt("politics", *options)
+    assert code == 2
+    assert "invalid input" in err

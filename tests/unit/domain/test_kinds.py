@@ -34,7 +34,7 @@ from ganggpt.domain.kinds import (
     kind_for,
 )
 from ganggpt.domain.letters import Notify, Offer, Progress
-from ganggpt.domain.npc import Spawn, Talk
+from ganggpt.domain.npc import AskForWork, Spawn, Talk
 from ganggpt.domain.player import Join, Report
 from ganggpt.domain.turn import Command, Event, Kind
 from ganggpt.errors import InvalidInput, UnknownCommand
@@ -55,6 +55,7 @@ def a_played_town() -> Town:
     town.do(MARA, Spawn(**spawn), MAIN)
     town.do(AVA, Join(username="Ava", server="main", email="ava@stone.org"), MAIN)
     town.do(MARA, Talk("I will pay you back, I swear on my brother's grave", "Ava"), AVA)
+    town.do(MARA, AskForWork("Ava"), AVA)
     town.do("companion:rex", companion.Recruit(AVA, "Rex", "dog", {"courage": 80}), AVA)
     town.do("companion:rex", companion.Talk("Good boy, you saved my life today"), AVA)
     town.do("mission:m1", Offer("parcel", MARA, AVA), MARA)

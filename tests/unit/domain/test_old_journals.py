@@ -1,0 +1,88 @@
+"""Journals written before politics and missions grew are still read: shorter records take the defaults of now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ganggpt.domain.kinds import KINDS, VERSION, decode_command, decode_turn
+from ganggpt.domain.letters import EndMission, Offer, SufferRaid
+from ganggpt.domain.mission_state import deadline_s, reward_of
+from tests.unit.domain.builders import NOW_S
+from tests.unit.domain.test_kinds import a_played_town
+
+LAYOUTS = json.loads(Path(__file__).with_name("layouts.json").read_text())["records"]
+GREW = {
+    "faction": {"PoliticalTurnTaken": 6, "RaidSuffered": 4},
+    "mission": {"MissionOffered": 5},
+    "npc": {"WorkOffered": 4},
+    "player": {"MissionEnded": 4},
+}
+"""How many fields the events had that have more now."""
+
+
+def shortened(kind: str, event: list[Any]) -> list[Any]:
+    fields = GREW[kind].get(event[0])
+    return event if fields is None else event[: fields + 1]
+
+
+@pytest.mark.parametrize("kind", sorted(GREW))
+def test_events_of_the_first_layout_fold_into_states_of_now(kind: str) -> None:
+    town = a_played_town()
+    seen = set()
+    for actor, played in town.actors.items():
+        if not actor.startswith(f"{kind}:"):
+            continue
+        events = [shortened(kind, event) for event in msgspec.to_builtins(played.journal)]
+        seen |= {event[0] for event in events}
+        old = msgspec.msgpack.encode([VERSION, NOW_S, events, b"\x80"])
+        state: Any = None
+        for event in decode_turn(KINDS[kind], old).events:
+            state = KINDS[kind].evolve(state, event)
+        assert KINDS[kind].view(state, town.now_s)
+    assert set(GREW[kind]) - {"RaidSuffered"} <= seen
+
+
+def test_states_of_the_first_layout_are_read() -> None:
+    town = a_played_town()
+    for actor, played in town.actors.items():
+        kind = actor.partition(":")[0]
+        name = type(played.state).__name__
+        fields = [field for field in LAYOUTS[f"{kind}.{name}"] if field in played.state.__struct_fields__]
+        short = msgspec.to_builtins(played.state)[: len(fields)]
+        assert msgspec.convert(short, type(played.state)) is not None
+
+
+def test_a_mission_of_the_first_layout_pays_as_it_was_promised() -> None:
+    town = a_played_town()
+    state = town["mission:m1"]
+    old = msgspec.convert(msgspec.to_builtins(state)[:10], type(state))
+    assert reward_of(old) == 1_500
+    assert old.payer is None
+    assert deadline_s(old) == old.due_s
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "body", "command"),
+    [
+        (
+            "mission",
+            "Offer",
+            {"template": "parcel", "giver": "npc:mara", "player": "player:ava"},
+            Offer("parcel", "npc:mara", "player:ava"),
+        ),
+        (
+            "player",
+            "EndMission",
+            {"mission": "mission:m1", "outcome": "completed", "reward": 5},
+            EndMission("mission:m1", "completed", 5),
+        ),
+        ("faction", "SufferRaid", {"raider": "vipers", "dollars_max": 5}, SufferRaid("vipers", 5)),
+    ],
+)
+def test_letters_that_wait_since_then_are_understood(kind: str, name: str, body: Any, command: Any) -> None:
+    assert decode_command(kind, name, msgspec.msgpack.encode(body)) == command
