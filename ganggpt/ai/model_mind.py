@@ -18,12 +18,15 @@ from ganggpt.ai.guard_metrics import GuardCounts
 from ganggpt.ai.guard_output import Deflected as GuardDeflected
 from ganggpt.ai.guard_output import OutputGuard
 from ganggpt.ai.guard_profiles import Rating
+from ganggpt.ai.model_plans import ModelPlans
 from ganggpt.ai.port import Answered, Deflected, Gateway, ModelRequest, NotAnswered, Payers, Said, Sentence
 from ganggpt.ai.prompt import Fence, Prompt
 from ganggpt.ai.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.prompts import Prompts
 from ganggpt.domain.actions import Action
+from ganggpt.domain.faction_moves import MoveBrief
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.mission_draft import WorkBrief
 from ganggpt.domain.npc_commands import Conclude, SayPlainly, Utter
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.domain.utterance import SENTENCES_MAX, Made, TalkBrief
@@ -65,6 +68,7 @@ class ModelMind:
         self._counts = GuardCounts(self._metrics)
         self._wary: dict[str, Wariness] = {}
         self._rests_until_s = 0.0
+        self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
 
     @property
     def is_on(self) -> bool:
@@ -73,9 +77,14 @@ class ModelMind:
 
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
+        within_s = ask.within_s - MARGIN_S
+        if isinstance(ask.brief, WorkBrief):
+            return self._plans.work(actor, ask.brief, within_s)
+        if isinstance(ask.brief, MoveBrief):
+            return self._plans.move(actor, ask.brief, within_s)
         if not isinstance(ask.brief, TalkBrief):
             raise InvalidInput("brief", f"{type(ask.brief).__name__} is nothing to talk about")
-        return self._talk(actor, ask.brief, ask.within_s - MARGIN_S)
+        return self._talk(actor, ask.brief, within_s)
 
     def exposition(self) -> bytes:
         """See ModelPort."""

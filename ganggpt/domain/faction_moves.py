@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
 
 from annotated_types import Ge, Le
+from msgspec import Struct
 
 from ganggpt.domain import politics
 from ganggpt.domain.faction_draft import Draft, not_for_players, shift, strengthen
@@ -23,13 +25,17 @@ from ganggpt.domain.letters import (
     TakePayment,
 )
 from ganggpt.domain.politics import Move, MoveName
-from ganggpt.domain.turn import Command, Decision, Remind, Turn
+from ganggpt.domain.turn import Ask, Command, Decision, Remind, Turn
 from ganggpt.errors import Refused
 
 POLITICS: Final = "politics"
 """Name of the reminder of the next political turn."""
 INFLUENCE_PER_DISTRICT: Final = 3.0
 RECRUIT_GAIN: Final = 6.0
+MODEL_CHANCE: Final = 0.25
+"""How often a model is asked for the move, where there is one: about three times an hour and faction."""
+MODEL_WITHIN_S: Final = 12.0
+MODEL_GRACE_S: Final = 5.0
 MOVE_PAUSE_S: Final = 60.0
 """So soon after a political turn nobody else chooses the next one."""
 
@@ -38,8 +44,9 @@ TurnNo = Annotated[int, Ge(0), Le(2**53)]
 
 @dataclass(frozen=True, slots=True)
 class TakePoliticalTurn(Command):
-    """Look at the others and make one move."""
+    """Look at the others and make one move. ``plainly``: by the rules alone, without asking a model."""
 
+    plainly: bool = False
     internal: ClassVar[bool] = True
 
 
@@ -62,8 +69,19 @@ class MakeMove(Command):
     for_turn: TurnNo | None = None
 
 
-def take_political_turn(state: Faction, _: TakePoliticalTurn, turn: Turn) -> Decision:
-    """The rules choose."""
+class MoveBrief(Struct, frozen=True, gc=False):
+    """What a model is told to choose a move: the outlook of ``ListMoves``."""
+
+    outlook: Mapping[str, Any]
+
+
+def take_political_turn(state: Faction, command: TakePoliticalTurn, turn: Turn) -> Decision:
+    """The rules choose; or, now and then, a model is asked to, and the reminder chooses where it does not."""
+    if turn.has_model and not command.plainly and turn.dice.chance(MODEL_CHANCE):
+        plainly = TakePoliticalTurn(plainly=True)
+        ask = Ask(POLITICS, MoveBrief(outlook(state, turn)), plainly, MODEL_WITHIN_S)
+        later = Remind(POLITICS, turn.now_s + MODEL_WITHIN_S + MODEL_GRACE_S, plainly)
+        return Decision(reply={"asked": True}, reminders=(later,), asks=(ask,))
     return _take(state, politics.choose(state, turn.world, turn.now_s, turn.dice), "", turn)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -77,6 +78,14 @@ class Verdict(Struct, frozen=True, gc=False):
     mission: MissionTemplate | None
     problems: tuple[Problem, ...] = ()
     estimate_s: float = 0.0
+
+
+class WorkBrief(Struct, frozen=True, gc=False):
+    """What a model is told to propose a mission: for whom, how many they are, and the outline of ``OutlineWork``."""
+
+    player: str
+    party: int
+    outline: Mapping[str, Any]
 
 
 def as_plain(problem: Problem) -> dict[str, Any]:

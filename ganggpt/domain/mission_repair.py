@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
+from rapidfuzz import fuzz, process
 
 from ganggpt.domain.difficulty import MINUTES_MAX, estimated_s
 from ganggpt.domain.mission_draft import OBJECTIVES_MAX, Problem, ProblemCode, Setting
@@ -22,6 +22,9 @@ from ganggpt.domain.objectives import OBJECTIVES, TAKES, ObjectiveType
 from ganggpt.domain.roads import distances_m
 from ganggpt.domain.things import is_found, things_of
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
+
+ALIKE: Final = 84.0
+"""How alike (0..100, edit distance) a misspelt id or name is to the one it is taken for."""
 
 
 def mended(draft: MissionTemplate, setting: Setting) -> tuple[MissionTemplate | None, tuple[Problem, ...]]:
@@ -298,8 +301,10 @@ def _match(text: str, known: dict[str, str]) -> str | None:
     by_name = {_slug(name): id_ for id_, name in known.items()}
     if slug in by_name:
         return by_name[slug]
-    near = get_close_matches(slug, [*known, *by_name], 1, 0.84) if 3 <= len(slug) <= 64 else []
-    return by_name.get(near[0], near[0]) if near else None
+    if len(slug) < 3:
+        return None
+    near = process.extractOne(slug, sorted({*known, *by_name}), scorer=fuzz.ratio, score_cutoff=ALIKE)
+    return None if near is None else by_name.get(near[0], near[0])
 
 
 def _slug(text: str) -> str:

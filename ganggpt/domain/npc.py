@@ -54,7 +54,7 @@ from ganggpt.domain.npc_state import (
     standing_now,
 )
 from ganggpt.domain.npc_view import view
-from ganggpt.domain.npc_work import asking_around, find_work
+from ganggpt.domain.npc_work import asking_around, find_work, thinking_ahead
 from ganggpt.domain.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.speech import STRANGER, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
@@ -295,7 +295,9 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
     found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
     decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), notes=notes)
     shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
-    return Decision((*decision.events, *events), {**decision.reply, **shown}, (*messages, *decision.messages))
+    asks = thinking_ahead(state, player, command.party, turn) if is_new else ()
+    told = (*messages, *decision.messages)
+    return Decision((*decision.events, *events), {**decision.reply, **shown}, told, asks=asks)
 
 
 def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str) -> Swayed:

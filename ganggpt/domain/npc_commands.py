@@ -252,8 +252,9 @@ class OutlineWork(Command):
 class ProposeMission(Command):
     """Offer this mission to a player, once the compiler has checked and perhaps repaired it. Not for players.
 
-    ``frictions`` by ``one>other``. ``asked_s``: when it was asked for; too long ago, or an offer since, makes it stale.
-    ``or_template``: offer other work where it cannot be used; else it is refused with what is wrong with it.
+    ``frictions`` by ``one>other``. ``asked_s``: when it was asked for; too long ago makes it stale. ``origin`` model:
+    it is kept and offered when the player asks for work next. ``or_template``: offer other work where it cannot be
+    used; else it is refused with what is wrong with it.
     """
 
     player: PlayerRef

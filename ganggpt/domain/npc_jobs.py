@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ganggpt.domain.faction_letters import HELPING
 from ganggpt.domain.feeling import clamped, swayed
 from ganggpt.domain.memory import Memory
-from ganggpt.domain.mission_draft import as_plain
+from ganggpt.domain.mission_draft import Problem, as_plain
 from ganggpt.domain.notebook import Notebook
 from ganggpt.domain.npc_commands import HearOfPurse, HearOfRecord, OutlineWork, ProposeMission, Witness
 from ganggpt.domain.npc_memory import notebook_of, rumour_by, to_tail
@@ -23,14 +23,16 @@ from ganggpt.domain.npc_state import (
     Swayed,
     WorkOffer,
     WorkOffered,
+    WorkPrepared,
     mood_now,
     one_too_many,
     standing_now,
 )
-from ganggpt.domain.npc_work import Work, offer_of, outline, payer_of, proposed
+from ganggpt.domain.npc_work import Work, instead_of, judged, offer_of, outline, payer_of
 from ganggpt.domain.speech import STRANGER
 from ganggpt.domain.turn import Command, Decision, Event, Message, Turn
 from ganggpt.domain.witnesses import in_words, telling_on
+from ganggpt.domain.words import clipped
 from ganggpt.errors import Refused
 
 
@@ -65,10 +67,12 @@ def _outline_work(state: Npc, command: OutlineWork, turn: Turn) -> Decision:
 
 
 def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decision:
+    """A game server's proposal is offered at once, a model's when the player asks next."""
     _not_by_players(turn)
-    if command.origin == "model" and open_offer(state, command.player, turn) is not None:
-        raise Refused("stale", "the player was offered work meanwhile")
-    work = proposed(state, command, turn)
+    found = judged(state, command, turn)
+    if command.origin == "model":
+        return _prepare(found, command, turn)
+    work = found if isinstance(found, Work) else instead_of(found, state, command, turn)
     notes = notebook_of(state, turn)
     offer, made, letter = offered_work(notes, state, work, command.player, turn)
     reply = {
@@ -80,6 +84,15 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
         "problems": [as_plain(problem) for problem in work.problems],
     }
     return Decision((made, *notes.events), reply, (letter, *to_tail(state, notes, turn)))
+
+
+def _prepare(found: Work | tuple[Problem, ...], command: ProposeMission, turn: Turn) -> Decision:
+    if not isinstance(found, Work):
+        return Decision(reply={"prepared": None, "problems": [as_plain(problem) for problem in found]})
+    why = tuple(clipped(line, 200) for line in found.why)
+    prepared = WorkPrepared(command.player, found.mission, why, turn.now_s)
+    problems = [as_plain(problem) for problem in found.problems]
+    return Decision((prepared,), {"prepared": found.mission.title, "problems": problems})
 
 
 def _hear_of_purse(_: Npc, command: HearOfPurse, turn: Turn) -> Decision:

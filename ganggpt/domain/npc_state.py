@@ -26,10 +26,11 @@ from ganggpt.domain.utterance import (
     Uttered,
     Waits,
 )
-from ganggpt.domain.world import NpcSheet
+from ganggpt.domain.world import MissionTemplate, NpcSheet
 
 STANDINGS_MAX: Final = 256
 WORK_MAX: Final = 32
+PREPARED_MAX: Final = 8
 CITED_MAX: Final = 4
 WORK_COOLDOWN_S: Final = 120.0
 ITEMS_MAX: Final = 24
@@ -69,6 +70,14 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
     task: str = ""
 
 
+class Prepared(Struct, frozen=True, gc=False, array_like=True):
+    """A mission that a model thought up for a player and the compiler let through; offered when they ask next."""
+
+    mission: MissionTemplate
+    why: tuple[str, ...]
+    at_s: float
+
+
 class Item(Struct, frozen=True, gc=False, array_like=True):
     """A thing an NPC holds: what it is, its worth in dollars, the player who gave it, and when."""
 
@@ -96,6 +105,7 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     ``phrases``: its last sentences (``speech.phrase_of``). ``items``: what it holds, at most ITEMS_MAX, the oldest is
     let go; ``acted``: its last ACTED_MAX acts. ``speaking``: what it is saying sentence by sentence.
     ``purse``: what its faction can spend on one mission, as it heard at ``purse_s``; −1: it has not heard.
+    ``prepared``: missions thought up for players, by player.
     """
 
     sheet: NpcSheet
@@ -121,6 +131,7 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     speaking: Speaking = SILENT
     purse: int = -1
     purse_s: float = 0.0
+    prepared: Mapping[str, Prepared] = {}
 
 
 class Spawned(Event, frozen=True):
@@ -243,6 +254,15 @@ class RecordHeard(Event, frozen=True):
     at_s: float
 
 
+class WorkPrepared(Event, frozen=True):
+    """A mission was thought up for a player."""
+
+    player: str
+    mission: MissionTemplate
+    why: tuple[str, ...]
+    at_s: float
+
+
 class PurseHeard(Event, frozen=True):
     """The NPC heard what its faction can spend on one mission."""
 
@@ -272,6 +292,7 @@ NpcEvent = (
     | Explained
     | RecordHeard
     | PurseHeard
+    | WorkPrepared
 )
 
 
@@ -362,12 +383,23 @@ def _work_offered(state: Npc, event: WorkOffered) -> Npc:
     open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
     work = dict(open_still[1 - WORK_MAX :])
     work[event.player] = WorkOffer(event.mission, event.template, event.at_s, event.title, event.reward, event.task)
-    return replace(state, work=work)
+    if event.player not in state.prepared:
+        return replace(state, work=work)
+    prepared = {player: job for player, job in state.prepared.items() if player != event.player}
+    return replace(state, work=work, prepared=prepared)
 
 
 def _record_heard(state: Npc, event: RecordHeard) -> Npc:
     heard = replace(state.standings[event.player], skill=event.skill, skill_s=event.at_s)
     return replace(state, standings={**state.standings, event.player: heard})
+
+
+def _work_prepared(state: Npc, event: WorkPrepared) -> Npc:
+    prepared = {player: job for player, job in state.prepared.items() if player != event.player}
+    prepared[event.player] = Prepared(event.mission, event.why, event.at_s)
+    if len(prepared) > PREPARED_MAX:
+        del prepared[next(iter(prepared))]
+    return replace(state, prepared=prepared)
 
 
 def _purse_heard(state: Npc, event: PurseHeard) -> Npc:
@@ -452,6 +484,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     Explained: lambda state, _: state,
     RecordHeard: _record_heard,
     PurseHeard: _purse_heard,
+    WorkPrepared: _work_prepared,
 }
 
 

@@ -16,14 +16,15 @@ from ganggpt.domain.faction_money import purse_of
 from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id
 from ganggpt.domain.letters import Offer, Origin, ShowRecord
 from ganggpt.domain.mission_compiler import compile_mission
-from ganggpt.domain.mission_draft import OBJECTIVES_MAX, Problem, Setting
+from ganggpt.domain.mission_draft import OBJECTIVES_MAX, Problem, Setting, WorkBrief
 from ganggpt.domain.mission_grammar import grown
-from ganggpt.domain.npc_commands import ProposeMission
+from ganggpt.domain.mission_repair import is_legal
+from ganggpt.domain.npc_commands import OutlineWork, ProposeMission
 from ganggpt.domain.npc_state import Npc, Standing, WorkOffer, standing_now
 from ganggpt.domain.objectives import OBJECTIVES
 from ganggpt.domain.roads import distances_m
 from ganggpt.domain.things import is_found, things_of
-from ganggpt.domain.turn import Message, Turn
+from ganggpt.domain.turn import Ask, Message, Turn
 from ganggpt.domain.words import clipped
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 from ganggpt.errors import Refused
@@ -35,6 +36,10 @@ FITS: Final = 2
 RECORD_FRESH_S: Final = 1_800.0
 PURSE_FRESH_S: Final = 86_400.0
 PROPOSAL_FRESH_S: Final = 60.0
+PREPARED_FRESH_S: Final = 3_600.0
+MODEL_WITHIN_S: Final = 20.0
+WORK: Final = "work"
+"""Name of the ask for a mission."""
 PLACES_TOLD: Final = 12
 _LINES_MAX: Final = 16
 
@@ -64,6 +69,9 @@ def setting_for(state: Npc, player: str, party: int, turn: Turn) -> Setting:
 def find_work(state: Npc, player: str, party: int, turn: Turn) -> Work | None:
     """One of the NPC's own jobs or one by grammar, as hard as it should be; None where there is nothing to do."""
     setting = setting_for(state, player, party, turn)
+    ready = _prepared(state, player, setting, turn)
+    if ready is not None:
+        return ready
     own = [turn.world.missions[name] for name in state.sheet.missions if name in turn.world.missions]
     payable = [job for job in own if setting.purse is None or job.reward <= setting.purse]
     fitting = [job for job in payable if abs(job.difficulty - setting.wanted) <= FITS]
@@ -84,6 +92,22 @@ def find_work(state: Npc, player: str, party: int, turn: Turn) -> Work | None:
     return Work(job, "template", (*reasons, f"one of the jobs of {state.sheet.name}"))
 
 
+def _prepared(state: Npc, player: str, setting: Setting, turn: Turn) -> Work | None:
+    """What a model thought up for this player, while it is fresh and still fits."""
+    job = state.prepared.get(player)
+    if job is None or turn.now_s - job.at_s > PREPARED_FRESH_S or not is_legal(job.mission, setting):
+        return None
+    return Work(job.mission, "model", job.why)
+
+
+def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Ask, ...]:
+    """Where there is a model, it is asked for the player's next mission while they do this one; nobody waits for it."""
+    if not turn.has_model:
+        return ()
+    brief = WorkBrief(player, party, outline(state, player, party, turn))
+    return (Ask(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S),)
+
+
 def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) -> tuple[str, ...]:
     standing = standing_now(state, player, turn.now_s)
     skill = "unknown" if standing.skill < 0 else str(standing.skill)
@@ -92,26 +116,29 @@ def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) 
     return wanted, f"paid by {pays}"
 
 
-def proposed(state: Npc, command: ProposeMission, turn: Turn) -> Work:
-    """The proposed mission as the compiler lets it through, or other work in its place. Raises Refused."""
+def judged(state: Npc, command: ProposeMission, turn: Turn) -> Work | tuple[Problem, ...]:
+    """The proposed mission as the compiler lets it through, or everything that is wrong with it. Raises Refused."""
     if command.asked_s is not None and turn.now_s - command.asked_s > PROPOSAL_FRESH_S:
         raise Refused("stale", f"that was asked for {turn.now_s - command.asked_s:.0f} s ago")
     setting = setting_for(state, command.player, command.party, turn)
     verdict = compile_mission(draft_of(command), setting)
+    if verdict.mission is None:
+        return verdict.problems
     reasons = _reasons(state, command.player, command.party, setting, turn)
-    if verdict.mission is not None:
-        repaired = tuple(f"repaired: {problem}" for problem in verdict.problems)
-        return Work(verdict.mission, command.origin, (*reasons, *repaired), verdict.problems)
-    fatal = [str(problem) for problem in verdict.problems if problem.fixed is None] or [
-        "it would need too many repairs"
-    ]
+    repaired = tuple(f"repaired: {problem}" for problem in verdict.problems)
+    return Work(verdict.mission, command.origin, (*reasons, *repaired), verdict.problems)
+
+
+def instead_of(problems: tuple[Problem, ...], state: Npc, command: ProposeMission, turn: Turn) -> Work:
+    """Other work in the place of a proposal that cannot be used. Raises Refused."""
+    fatal = [str(problem) for problem in problems if problem.fixed is None] or ["it would need too many repairs"]
     if not command.or_template:
         raise Refused("mission_rejected", "; ".join(fatal)[:900])
     work = find_work(state, command.player, command.party, turn)
     if work is None:
         raise Refused("no_work", f"{state.sheet.name} has nothing to offer; the proposal: {fatal[0]}")
     why = (*work.why, *(f"instead of a proposal: {text}" for text in fatal))
-    return Work(work.mission, work.origin, why, verdict.problems)
+    return Work(work.mission, work.origin, why, problems)
 
 
 def draft_of(command: ProposeMission) -> MissionTemplate:

@@ -13,8 +13,10 @@ from ganggpt.actors.host import Host
 from ganggpt.actors.outbox import LETTERS_MAX
 from ganggpt.actors.repeats import LATE_MAX
 from ganggpt.actors.shards import Residences
+from ganggpt.domain.faction_events import RewardPaid
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
 from ganggpt.domain.npc_commands import KeepInTail
+from ganggpt.domain.player_state import MissionEnded
 from ganggpt.persistence.journal import Batch, Letter
 from ganggpt.persistence.projections import Rows
 from ganggpt.testing.sim.clients import Client, Sent
@@ -231,12 +233,27 @@ class Checks:
         for actor, turns in self._tables.turns.items():
             state = self._replayed(actor, turns)
             rows.add(actor, None, state)
+        self._paid()
         self._flushed(rows)
         for client in self._clients:
             self._client(client)
         for running, host in self._live():
             if host.counts.mistakes:
                 self.wrong("mistake", f"{running.process} counts {host.counts.mistakes} failed turns")
+
+    def _paid(self) -> None:
+        """A reward leaves a treasury once, and arrives at the player as it left."""
+        paid: dict[str, list[int]] = {}
+        got: dict[str, list[int]] = {}
+        for actor, turns in self._tables.turns.items():
+            for event in [event for row in turns for event in decode_turn(kind_for(actor), row[2]).events]:
+                if isinstance(event, RewardPaid):
+                    paid.setdefault(event.mission, []).append(event.dollars)
+                elif isinstance(event, MissionEnded) and event.outcome == "completed":
+                    got.setdefault(event.mission, []).append(event.reward)
+        for mission in sorted(paid.keys() | got.keys()):
+            if paid.get(mission) != got.get(mission) or len(paid.get(mission, ())) != 1:
+                self.wrong("paid once", f"{mission}: paid {paid.get(mission)}, the player got {got.get(mission)}")
 
     def _ids(self) -> None:
         """The tables themselves: no gap, no id twice, every letter that has to be there."""

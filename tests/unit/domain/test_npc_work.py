@@ -18,15 +18,15 @@ from ganggpt.domain.npc_commands import (
     ProposedObjective,
     ProposeMission,
 )
-from ganggpt.domain.npc_state import WORK_COOLDOWN_S
-from ganggpt.domain.npc_work import PROPOSAL_FRESH_S, PURSE_FRESH_S, setting_for
+from ganggpt.domain.npc_state import PREPARED_MAX, WORK_COOLDOWN_S
+from ganggpt.domain.npc_work import PREPARED_FRESH_S, PROPOSAL_FRESH_S, PURSE_FRESH_S, setting_for
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import WORLD, Played, a_mission_template, a_turn, a_world, an_npc_sheet
 from tests.unit.domain.mission_law import broken_laws
 from tests.unit.domain.test_mission_compiler import DISTRICTS, NPCS, THINGS
 
-AVA, MAIN = "player:ava", "server:main"
+AVA, MAIN, MODEL = "player:ava", "server:main", "model:gateway"
 A_WORLD = a_world(districts=DISTRICTS, npcs=NPCS, things=THINGS)
 
 
@@ -97,10 +97,56 @@ def test_a_proposal_that_comes_too_late_is_dropped() -> None:
     with pytest.raises(Refused) as no:
         played.do(a_proposal(origin="model", asked_s=played.now_s - PROPOSAL_FRESH_S - 1), MAIN)
     assert no.value.reason == "stale"
-    played.do(AskForWork("Ava"), AVA)
-    with pytest.raises(Refused) as no:
-        played.do(a_proposal(origin="model", asked_s=played.now_s), MAIN)
-    assert no.value.reason == "stale"
+
+
+def test_what_a_model_proposes_is_kept_and_offered_when_the_player_asks_next() -> None:
+    played = mara()
+    decision = played.do(a_proposal(origin="model", asked_s=played.now_s), MODEL)
+    assert decision.reply["prepared"] == "Up the hill"
+    assert not decision.messages
+    offer = offer_in(played.do(AskForWork("Ava"), AVA))
+    assert offer.sheet is not None
+    assert (offer.origin, offer.sheet.title) == ("model", "Up the hill")
+    assert not played.state.prepared
+    played.wait(WORK_COOLDOWN_S + 1)
+    assert offer_in(played.do(AskForWork("Ava"), AVA)).origin != "model"
+
+
+def test_what_a_model_proposed_is_not_offered_once_it_is_old_or_no_longer_fits() -> None:
+    for late_s, purse in ((PREPARED_FRESH_S + 1, 5_000), (0, 800)):
+        played = mara()
+        played.do(a_proposal(origin="model", asked_s=played.now_s), MODEL)
+        played.do(HearOfPurse(purse), "faction:harbour")
+        played.wait(late_s)
+        assert offer_in(played.do(AskForWork("Ava"), AVA)).origin != "model"
+
+
+def test_a_model_that_proposes_nonsense_is_told_why_and_nothing_is_kept() -> None:
+    played = mara()
+    nonsense = a_proposal(objectives=(ProposedObjective("deliver", "shell", 1, "hills"),), origin="model")
+    decision = played.do(nonsense, MODEL)
+    assert decision.reply["prepared"] is None
+    assert any(problem["fixed"] is None for problem in decision.reply["problems"])
+    assert not decision.events
+
+
+def test_a_model_is_asked_for_the_next_mission_while_the_player_has_this_one() -> None:
+    played = mara()
+    turn = a_turn(world=A_WORLD)
+    turn.has_model = True
+    (ask,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).asks
+    assert (ask.name, ask.brief.player, ask.brief.party) == ("work", AVA, 2)
+    assert ask.brief.outline["places"]
+    turn.has_model = False
+    assert not KIND.decide(played.state, AskForWork("Ava"), turn).asks
+
+
+def test_a_mind_keeps_few_prepared_missions() -> None:
+    played = mara()
+    for no in range(2 * PREPARED_MAX):
+        played.do(a_proposal(player=f"player:p{no}", origin="model"), MODEL)
+    assert len(played.state.prepared) == PREPARED_MAX
+    assert f"player:p{2 * PREPARED_MAX - 1}" in played.state.prepared
 
 
 def test_the_outline_is_what_a_mind_needs_and_changes_nothing() -> None:
