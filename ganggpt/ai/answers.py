@@ -34,7 +34,7 @@ class AnswerStore(Protocol):
         ...
 
     async def forget(self, player: str) -> None:
-        """Drop everything that is a player's. Raises Unavailable: this has to be certain."""
+        """Drop everything that is a player's; another process may know it for a second. Raises Unavailable."""
         ...
 
     async def close(self) -> None:

@@ -145,7 +145,7 @@ class OpenAIProvider:
 
     def _asked(self, call: Call) -> dict[str, Any]:
         messages = [{"role": said.role, "content": said.text} for said in call.messages]
-        asked: dict[str, Any] = {"model": call.model, "messages": messages, self._endpoint.token_field: call.tokens_max}
+        asked: dict[str, Any] = {"messages": messages, self._endpoint.token_field: call.tokens_max}
         if call.temperature is not None:
             asked["temperature"] = call.temperature
         if call.shape is not None:
@@ -154,7 +154,9 @@ class OpenAIProvider:
             else:
                 schema = {"name": call.shape.name, "schema": call.shape.schema, "strict": True}
                 asked["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return asked
+        # Given as it goes over the wire: the SDK walks through typed arguments again for every message, which costs a
+        # fifth of the CPU of a call.
+        return {"model": call.model, "messages": (), "extra_body": asked}
 
     def _learned(self, call: Call, refused: openai.BadRequestError) -> bool:
         """Whether the model turned out not to know JSON schemas, so that it is worth asking in the older way."""

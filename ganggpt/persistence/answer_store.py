@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -12,33 +14,28 @@ from ganggpt.persistence.cache import TTL_S, RedisCache
 from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
 
 _ANSWER_S: Final = 0.25
+_AT_ONCE: Final = 64
+"""Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
 
 
 class RedisAnswers:
     """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``."""
 
     def __init__(self, url: str, ttl_s: int = TTL_S, count: Callable[[str], None] | None = None) -> None:
-        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=256)
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
         self._cache = RedisCache(self._client, count or _unheard)
         self._ttl_s = ttl_s
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def get(self, key: str) -> bytes | None:
         """See AnswerStore."""
-        return await self._cache.get(key)
+        async with self._places:
+            return await self._cache.get(key)
 
     async def put(self, key: str, value: bytes, player: str | None) -> None:
         """See AnswerStore."""
-        if player is not None:
-            # First the list, so that nothing of a player is ever kept without standing in it.
-            listed = _list_of(player)
-            try:
-                async with self._client.pipeline(transaction=False) as pipe:
-                    pipe.sadd(listed, key)
-                    pipe.expire(listed, self._ttl_s + 60)
-                    await cast(Any, pipe.execute())
-            except REDIS_AWAY:
-                return
-        await self._cache.put(key, value, self._ttl_s)
+        async with self._places:
+            await self._put(key, value, player)
 
     async def forget(self, player: str) -> None:
         """See AnswerStore."""
@@ -53,6 +50,19 @@ class RedisAnswers:
     async def close(self) -> None:
         """See AnswerStore."""
         await self._cache.close()
+
+    async def _put(self, key: str, value: bytes, player: str | None) -> None:
+        if player is None:
+            await self._cache.put(key, value, self._ttl_s)
+            return
+        listed = _list_of(player)
+        # The list stands first, so that nothing of a player is ever kept without being in it.
+        with contextlib.suppress(*REDIS_AWAY):
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.sadd(listed, key)
+                pipe.expire(listed, self._ttl_s + 60)
+                pipe.set(key, value, ex=self._ttl_s)
+                await cast(Any, pipe.execute())
 
 
 class MemoryAnswers:

@@ -7,6 +7,7 @@ Redis gives nobody a second budget.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +23,9 @@ UNDER_WAY: Final = "ganggpt:{ai}:under_way"
 SWITCH_TTL_S: Final = 2
 """A switch that was set in Postgres alone is seen after this at the latest."""
 _SEEDINGS_MAX: Final = 4
-_ANSWER_S: Final = 0.5
+_ANSWER_S: Final = 2.0
+_AT_ONCE: Final = 64
+"""Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
 
 _RESERVE: Final = """
 local switch = redis.call('GET', KEYS[1])
@@ -62,9 +65,10 @@ class RedisLedger:
         sum_of: SumOf,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=256)
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
         self._reserve: Any = self._client.register_script(_RESERVE)
         self._settle: Any = self._client.register_script(_SETTLE)
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._switch, self._sum_of, self._clock = switch, sum_of, clock
 
     async def reserve(self, claims: Sequence[Claim], within_s: float) -> Hold:
@@ -128,7 +132,8 @@ class RedisLedger:
 
     async def _asked(self, script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:
-            return await script(keys=keys, args=args)
+            async with self._places:
+                return await script(keys=keys, args=args)
         except REDIS_AWAY as away:
             raise Unavailable("Redis") from away
 
