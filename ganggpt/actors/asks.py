@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,16 +60,16 @@ class Asks:
                 task = asyncio.get_running_loop().create_task(self._carry_out(actor, seq, wish, ticket))
                 self._open[actor, wish.name] = task
                 self._tasks.add(task)
-                task.add_done_callback(self._done)
+                task.add_done_callback(partial(self._done, (actor, wish.name)))
 
     def give_up(self) -> None:
         """The incarnation ends."""
         for task in self._tasks:
             task.cancel()
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        for key in [key for key, known in self._open.items() if known is task]:
+        if self._open.get(key) is task:
             del self._open[key]
 
     async def _carry_out(self, actor: ActorId, seq: int, ask: Ask, ticket: int) -> None:

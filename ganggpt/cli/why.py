@@ -1,4 +1,5 @@
 """``why``: what explains one utterance, as a page for people or a line for programs."""
+# ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
 
@@ -41,9 +42,8 @@ def why_(
     debug: Debug = False,
 ) -> None:
     """Why did she say that: memories with scores, prompt, model, cost, guards, actions; and say it again."""
-    del debug
     found = asyncio.run(_look(settings_from(env_file, data_dir=data_dir), utterance))
-    if as_json or screen.as_json:
+    if screen.as_json:
         made = {name: msgspec.to_builtins(getattr(found.made, name)) for name in found.made.__struct_fields__}
         screen.result({**msgspec.to_builtins(found), "made": made, "same": found.same})
     else:

@@ -180,7 +180,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     asked, questions = ask_tail(state, found, turn)
     met = _swayed(state, turn, after, mood, "talk")
     planned, reminders = plan_thought(state, player, turn)
-    if turn.has_model:
+    if turn.has_model or state.speaking.utterance is not None:
         said = npc_talk.begin(evolve(state, met), turn, player, found, command.text, absent_s)
         said = replace(
             said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))

@@ -33,7 +33,7 @@ from ganggpt.domain.ids import ActorId
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import recall
 from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, Utter
-from ganggpt.domain.npc_speech import brief_of, told, uttered
+from ganggpt.domain.npc_speech import brief_of, told
 from ganggpt.domain.npc_state import Npc, Spoke, evolve, mood_now, standing_now
 from ganggpt.domain.speech import SAID_MAX, cited
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
@@ -209,19 +209,12 @@ def _cut(state: Npc, turn: Turn, heard: int, *, interrupted: bool) -> Decision:
 
 
 def _then_next(state: Npc, turn: Turn, done: Decision) -> Decision:
-    """Turn to the player who has waited longest, if any."""
+    """Turn to the player who has waited longest, if any; where no model is there, the ask itself finds out."""
     after = _after(state, done.events)
     if not after.speaking.waiting:
         return done
     line = after.speaking.waiting[0]
     found = _answer_again(after, turn, line.player, line.heard, line.absent_s)
-    if not turn.has_model:
-        spoke, reply = uttered(
-            after, turn, line.player, found, standing_now(after, line.player, turn.now_s), mood_now(after, turn.now_s),
-            line.heard,
-        )  # fmt: skip
-        said = Message(ActorId(line.player), Notify("npc.said", {"npc": turn.actor, "name": state.sheet.name, **reply}))
-        return replace(done, events=(*done.events, Turned(line.player), spoke), messages=(*done.messages, said))
     fresh = begin(after, turn, line.player, found, line.heard, line.absent_s)
     return Decision(
         (*done.events, *fresh.events),

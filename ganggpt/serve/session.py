@@ -152,7 +152,8 @@ class Session:
         started_s = perf_counter()
         accepted: list[Envelope] = []
         gate = self._port.gate(self.by)
-        for position, raw in [(place, raw) for place, raw in enumerate(commands) if place not in refused]:
+        placed = enumerate(commands)
+        for position, raw in ((place, raw) for place, raw in placed if place not in refused) if refused else placed:
             command_id: CommandId | None = None
             try:
                 if type(raw) is not dict:

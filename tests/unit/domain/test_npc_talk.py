@@ -244,6 +244,32 @@ def test_work_a_model_wants_to_offer_is_the_worlds_and_no_other() -> None:
     assert npc.view()["work"][0]["player"] == AVA
 
 
+def test_everybody_who_waits_is_answered_also_when_the_model_goes_away_meanwhile() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour", by=AVA)
+    for player in (BEN, "player:cid"):
+        npc.hears("And me?", by=player)
+    npc.has_model = False
+    answered = []
+    while npc.view()["saying"] is not None:
+        answered.append(npc.view()["saying"]["player"])
+        npc.model(SayPlainly(npc.utterance, "off"))
+    assert answered == [AVA, BEN, "player:cid"]
+    assert set(npc.state.talks) == {AVA, BEN, "player:cid"}
+
+
+def test_who_interrupts_while_the_model_is_away_cuts_off_what_was_being_said() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour")
+    npc.says("It was built by my grandfather.")
+    first, npc.has_model = npc.utterance, False
+    again = npc.hears("No, wait")
+    assert shown(again, "npc.hush")
+    assert npc.utterance != first
+    with pytest.raises(Refused, match="stale"):
+        npc.model(Utter(first, 1, "He is buried there."))
+
+
 def test_the_world_without_a_model_answers_in_the_reply() -> None:
     npc = Talker()
     npc.has_model = False
