@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ganggpt.actors.activation import Unreadable, wake
+from ganggpt.actors.beside import Beside
 from ganggpt.actors.clock import loop_s
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.kinds import VERSION
@@ -232,50 +233,24 @@ def _is_stale(key: MemoryKey, minds: Mapping[str, Any], now_s: float) -> bool:
 
 
 class House:
-    """What the supervisor calls now and then: parts for the days ahead at once, and retention beside its other work.
-
-    Owns the one task of a round under way; a round that takes long is not started twice.
-    """
+    """What the supervisor calls now and then: parts for the days ahead at once, and retention beside its other work."""
 
     def __init__(self, make_parts: Callable[[], Awaitable[object]], housekeeping: Housekeeping) -> None:
         self._make_parts = make_parts
         self._housekeeping = housekeeping
-        self._round: asyncio.Task[None] | None = None
+        self.retention = Beside("retention", self._keep)
 
     async def keep(self) -> None:
         """Make the parts of the days ahead, and see that a round is under way. Raises Unavailable."""
         await self._make_parts()
-        if self._round is None or self._round.done():
-            self._round = asyncio.create_task(self._keep())
-            self._round.add_done_callback(_log_mistake)
-
-    async def settled(self) -> None:
-        """Wait for the round under way."""
-        if self._round is not None:
-            await asyncio.wait([self._round])
-
-    async def close(self) -> None:
-        """End the round under way; what it did not get to, the next one does."""
-        if self._round is not None:
-            self._round.cancel()
-            await asyncio.wait([self._round])
+        self.retention.start()
 
     async def _keep(self) -> None:
-        try:
-            done = await self._housekeeping.round()
-        except Unavailable as away:
-            log.warning("retention waits: %s", away)
-            return
+        done = await self._housekeeping.round()
         if done.dropped or done.folded:
             log.info("dropped %s, folded %s, freed %d bytes", done.dropped, done.folded, done.freed_bytes)
         for part, why in done.held.items():
             log.warning("%s is old and stays: %s", part, why)
-
-
-def _log_mistake(round_: asyncio.Task[None]) -> None:
-    """A mistake in here must not take the supervisor down; the next round tries again."""
-    if not round_.cancelled() and (mistake := round_.exception()) is not None:
-        log.error("retention failed", exc_info=mistake)
 
 
 def house_of(pool: Any, kept: Kept) -> House:

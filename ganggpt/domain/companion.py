@@ -59,6 +59,7 @@ from ganggpt.domain.ids import ActorId
 from ganggpt.domain.intent import salience
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory, Remembered, learn
+from ganggpt.domain.rights import ForgetPlayer, cease, forget
 from ganggpt.domain.speech import STRANGER, Act, Brief, cited, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
 from ganggpt.domain.words import valence, words_of
@@ -382,7 +383,13 @@ def _standing(loyalty: float) -> float:
     return (loyalty - 40) * 1.6
 
 
+def _forget_player(state: Companion, command: ForgetPlayer, turn: Turn) -> Decision:
+    """A player's own companion is a thing of theirs, also when it is gone and nobody took it on since."""
+    return cease(turn) if command.player == state.owner else forget(state, command, turn)
+
+
 _RULES: Final[Mapping[type[Command], Callable[[Companion, Any, Turn], Decision]]] = {
+    ForgetPlayer: _forget_player,
     Talk: _talk,
     Order: _order,
     GainExperience: _gain_experience,

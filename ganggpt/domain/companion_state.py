@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain import memory
+from ganggpt.domain import memory, rights
 from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, MOOD_HALF_LIFE_S, drained, faded, mood_at_rest
 from ganggpt.domain.memory import Memories, Reinforced, Remembered
+from ganggpt.domain.rights import Ceased, PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
 
@@ -180,6 +181,8 @@ CompanionEvent = (
     | Warned
     | Departed
     | Rejoined
+    | PlayerForgotten
+    | Ceased
 )
 
 
@@ -315,9 +318,11 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     Warned: _warned,
     Departed: _departed,
     Rejoined: _rejoined,
+    PlayerForgotten: rights.fold,
+    Ceased: rights.ceased,
 }
 
 
 def evolve(state: Companion | None, event: CompanionEvent) -> Companion:
-    """The state after an event."""
+    """The state after an event. (After Ceased there is none; only the runtime folds that.)"""
     return _FOLDS[type(event)](state, event)

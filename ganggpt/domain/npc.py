@@ -55,6 +55,7 @@ from ganggpt.domain.npc_state import (
 )
 from ganggpt.domain.npc_view import view
 from ganggpt.domain.npc_work import asking_around, find_work, thinking_ahead
+from ganggpt.domain.rights import ForgetPlayer, forget
 from ganggpt.domain.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.speech import STRANGER, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
@@ -332,6 +333,7 @@ def _who(name: str) -> str:
 
 
 _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
+    ForgetPlayer: forget,
     Observe: _observe,
     Talk: _talk,
     Give: _give,

@@ -9,10 +9,11 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain import memory, utterance
+from ganggpt.domain import memory, rights, utterance
 from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import MOOD_HALF_LIFE_S, STANDING_HALF_LIFE_S, clamped, drained, faded, mood_at_rest
 from ganggpt.domain.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded
+from ganggpt.domain.rights import PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
 from ganggpt.domain.utterance import (
@@ -293,6 +294,7 @@ NpcEvent = (
     | RecordHeard
     | PurseHeard
     | WorkPrepared
+    | PlayerForgotten
 )
 
 
@@ -485,6 +487,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     RecordHeard: _record_heard,
     PurseHeard: _purse_heard,
     WorkPrepared: _work_prepared,
+    PlayerForgotten: rights.fold,
 }
 
 

@@ -138,8 +138,12 @@ class Rows:
         return people + len(self.memories) + len(self.forgotten) + len(self.relations) + len(self.factions)
 
     def add(self, actor: str, old: Any, new: Any) -> None:
-        """What changes in the tables when an actor they show as ``old`` (None: whatever they show) is ``new`` now."""
-        _PROJECTIONS[kind_of(actor)](self, actor, old, new)
+        """What changes in the tables when an actor they show as ``old`` (None: whatever they show) is ``new`` now.
+
+        Who ceased to exist (new None) has rows others may point at; whoever made it cease sees to them.
+        """
+        if new is not None:
+            _PROJECTIONS[kind_of(actor)](self, actor, old, new)
 
     def owner(self, player: str) -> uuid.UUID:
         """The id of a player that a row points at."""
