@@ -50,16 +50,15 @@ def export_(
         file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
     except OSError as failed:
         raise InvalidInput("out", f"{file} cannot be written: {failed.strerror}") from None
-    minds = [
-        (name, ", ".join(known.get("now", ())), len(known.get("turns", ()))) for name, known in found["actors"].items()
-    ]
+    actors = found["actors"].items()
+    minds = [(name, ", ".join(known.get("now", ())), len(known.get("turns", ()))) for name, known in actors]
     screen.rows(("actor", "knows now", "turns"), minds, f"{actor} in this world")
     screen.rows(("table", "rows"), [(table, len(rows)) for table, rows in found["tables"].items()])
     screen.say(f"written to {file}")
 
 
 @app.command()
-def erase(
+def erase(  # noqa: PLR0913 - each argument is an option
     player: Player,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -9,6 +9,7 @@ Everything walks the records of the domain by their types; which fields hold wha
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -204,12 +205,19 @@ def mentions(value: Any, subject: Subject, field: str = "") -> bool:
     return any(mentions(part, subject, name) for name, part in _parts(value, field))
 
 
+def _fields_of(value: Any) -> tuple[str, ...]:
+    """The names of a record's fields; none where it is no record."""
+    if isinstance(value, Struct):
+        return value.__struct_fields__
+    return tuple(field.name for field in dataclasses.fields(value)) if dataclasses.is_dataclass(value) else ()
+
+
 def _parts(value: Any, field: str) -> Iterable[tuple[str, Any]]:
     """What a value is made of, each part with the name of the field it stands in; bytes are looked into."""
     if isinstance(value, _OF_THE_WORLD):
         return
-    if isinstance(value, Struct):
-        for name in value.__struct_fields__:
+    if names := _fields_of(value):
+        for name in names:
             yield name, getattr(value, name)
     elif isinstance(value, Mapping):
         for key, part in value.items():
@@ -234,9 +242,12 @@ def unpacked(value: bytes) -> Any:
 # -------------------------------------------------------------------------------------------------------- to be without
 
 
-def forgotten(value: T, subject: Subject) -> T:
-    """A state, or a part of one, without the player."""
-    return cast(T, _without(value, subject))
+def forgotten(state: T, subject: Subject) -> T:
+    """A state without the player. How its last sentences began may quote them, and nobody knows which: all go."""
+    after = _without(state, subject)
+    if after != state and getattr(after, "openers", ()):
+        after = replace(after, openers=())
+    return cast(T, after)
 
 
 def _without(value: Any, subject: Subject) -> Any:
@@ -321,9 +332,9 @@ def _rewritten(value: Any, subject: Subject, blank: bool, field: str) -> Any:
         if blank and field in TEXTS:
             return value and BLANK
         return subject.alias if value == subject.player else nameless(value, subject)
-    if isinstance(value, Struct) and not isinstance(value, _OF_THE_WORLD):
-        parts = {name: getattr(value, name) for name in value.__struct_fields__}
-        return replace(value, **{name: _rewritten(part, subject, blank, name) for name, part in parts.items()})
+    if (names := _fields_of(value)) and not isinstance(value, _OF_THE_WORLD):
+        changed = {name: _rewritten(getattr(value, name), subject, blank, name) for name in names}
+        return replace(value, **changed) if isinstance(value, Struct) else dataclasses.replace(value, **changed)
     if isinstance(value, Mapping):
         named = ((key, key if isinstance(key, str) else field, part) for key, part in value.items())
         return {_rewritten(k, subject, False, ""): _rewritten(part, subject, blank, name) for k, name, part in named}
@@ -346,8 +357,8 @@ def _repacked(value: bytes, subject: Subject, blank: bool, field: str) -> bytes:
 
 def shown(value: Any) -> Any:
     """A record as JSON shows it, with the names of its fields; msgpack inside is opened, other bytes are left out."""
-    if isinstance(value, Struct):
-        kept = {name: shown(getattr(value, name)) for name in value.__struct_fields__}
+    if names := _fields_of(value):
+        kept = {name: shown(getattr(value, name)) for name in names}
         return {"is": type(value).__name__, **kept}
     if isinstance(value, Mapping):
         return {str(key): shown(part) for key, part in value.items()}

@@ -71,9 +71,11 @@ WHERE content #>> '{trace,origin}' IN (SELECT origin FROM theirs)
 """
 _PLAYERS: Final = """
 SELECT actor, max(joined_s) AS joined_s FROM (
-  SELECT actor, CASE WHEN username <> 'player-' || id THEN extract(epoch FROM created_at)::float8 END AS joined_s
+  SELECT actor,
+    CASE WHEN username <> 'player-' || id THEN extract(epoch FROM created_at)::float8 END AS joined_s
   FROM players WHERE actor IS NOT NULL
-  UNION ALL SELECT DISTINCT content ->> 'about', NULL::float8 FROM npc_memories WHERE content ->> 'about' LIKE 'player:%'
+  UNION ALL
+  SELECT DISTINCT content ->> 'about', NULL::float8 FROM npc_memories WHERE content ->> 'about' LIKE 'player:%'
   UNION ALL SELECT DISTINCT by, NULL::float8 FROM journal WHERE by LIKE 'player:%'
 ) p GROUP BY actor
 """
