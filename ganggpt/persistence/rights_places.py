@@ -55,7 +55,7 @@ FROM ai_spend t, w WHERE kind = 'player' AND name = w.player
 """,
     "players": """
 SELECT t.id::text AS key, true AS theirs, to_jsonb(t)::text AS text, ''::bytea AS body
-FROM players t, w WHERE t.id = w.id
+FROM players t, w WHERE t.id = w.id OR t.actor = w.player
 """,
 }
 """Where a player may be found, by table: ``key``, whether the row is surely ``theirs``, and to look at the row as JSON
