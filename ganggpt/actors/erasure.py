@@ -33,7 +33,7 @@ from ganggpt.persistence.journal import Journal, PostgresJournal
 from ganggpt.persistence.retention import JournalRetention
 from ganggpt.persistence.rights import Order, PlayerRights, TurnRow, Words
 from ganggpt.persistence.rights_cache import CachedTraces
-from ganggpt.persistence.rights_places import PLACES
+from ganggpt.persistence.rights_places import LOOSE, PLACES
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ _AT_ONCE: Final = 64
 """Actors read and replayed at one time."""
 _ROWS: Final = 500
 
+_NAMES_MAX: Final = 16
 _COMMON_NAMES: Final = frozenset(
     ("player", "guest", "admin", "none", "null", "test", "unknown", "you", "the", "and", rights.SOMEBODY)
 )
@@ -77,30 +78,40 @@ class Erasing:
     async def carry_out(self, order: Order) -> None:
         """One order, until a whole round finds nothing of the player any more. Raises Unavailable."""
         store = self._ports.store
-        erased: Counter[str] = Counter(order.erased)
-        names, read = set(order.names), set[str]()
+        hunt = _Hunt(order, set(order.names), set(), Counter(order.erased))
         for round_ in range(order.rounds + 1, ROUNDS_MAX + 1):
-            found = await _Round(self._ports, order, round_, names, read).run()
-            erased.update(found)
-            await store.note(order.no, "", round_, sorted(names), erased)
+            found = await _Round(self._ports, hunt, round_).run()
+            hunt.erased.update(found)
+            await store.note(order.no, "", round_, sorted(hunt.names), hunt.erased)
             if not found:
                 await store.fulfil(order.no)
-                log.info("erasure %d is done after %d rounds: %s", order.no, round_, dict(erased))
+                log.info("erasure %d is done after %d rounds: %s", order.no, round_, dict(hunt.erased))
                 return
             await asyncio.sleep(_LOOK_S)
         log.error("erasure %d found something in each of %d rounds", order.no, ROUNDS_MAX)
 
 
-class _Round:
-    """One round of one order. ``names`` grows by what is found; ``read``: actors whose whole journal was looked at."""
+@dataclass(frozen=True, slots=True)
+class _Hunt:
+    """What an order has found so far: names of the player, actors whose whole journal was read, how much went."""
 
-    def __init__(self, ports: ErasurePorts, order: Order, round_: int, names: set[str], read: set[str]) -> None:
-        assert order.player is not None
+    order: Order
+    names: set[str]
+    read: set[str]
+    erased: Counter[str]
+
+
+class _Round:
+    """One round of an order."""
+
+    def __init__(self, ports: ErasurePorts, hunt: _Hunt, round_: int) -> None:
+        assert hunt.order.player is not None
         self._store, self._cache = ports.store, ports.cache
         self._journal, self._retention = ports.journal, ports.retention
         self._residences = ports.residences
-        self._order, self._round, self._names, self._read = order, round_, names, read
-        self._player: str = order.player
+        self._order, self._names, self._read, self._before = hunt.order, hunt.names, hunt.read, hunt.erased
+        self._round = round_
+        self._player: str = hunt.order.player
         self._origins: frozenset[str] = frozenset()
         self._erased: Counter[str] = Counter()
         self._not_sought = _COMMON_NAMES | telling_words(ports.world)
@@ -126,6 +137,8 @@ class _Round:
     def _learn(self, names: Iterable[str]) -> None:
         """Names to look for in texts; not where one is a word of the world, or everybody's."""
         for name in names:
+            if len(self._names) == _NAMES_MAX:
+                return
             if len(name) >= rights.NAME_LENGTH_MIN and name.lower() not in self._not_sought:
                 self._names.add(name)
 
@@ -137,7 +150,7 @@ class _Round:
         return Subject(self._player, tuple(dict.fromkeys(spelt)), self._order.alias, self._origins)
 
     async def _step(self, step: str) -> None:
-        await self._store.note(self._order.no, step, self._round, sorted(self._names), self._order.erased)
+        await self._store.note(self._order.no, step, self._round, sorted(self._names), self._before)
 
     async def _who_knows(self, actors: Sequence[str]) -> AsyncIterator[str]:
         """Actors whose state says anything of the player; the names they know are learned on the way."""
@@ -222,7 +235,7 @@ class _Round:
         keys = []
         for row in found:
             shown = (msgspec.json.decode(row.text or "null"), row.body)
-            if row.theirs or rights.mentions(shown, subject):
+            if row.theirs or table in LOOSE or rights.mentions(shown, subject):
                 keys.append(row.key)
         if keys:
             self._erased[table] += await self._store.clean(table, keys, words, rights.SOMEBODY)

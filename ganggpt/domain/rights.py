@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from ganggpt.domain.ids import KIND_NAMES
+from ganggpt.domain.ids import name_of
 from ganggpt.domain.turn import Command, Decision, Event, Turn
 from ganggpt.domain.world import FactionSheet, NpcSheet
 
@@ -61,7 +61,6 @@ _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 
 _OF_THE_WORLD: Final = (NpcSheet, FactionSheet)
 """What the world's authors wrote is about nobody who plays, whatever words are in it."""
-_OTHER_ID: Final = re.compile(rf"(?:{'|'.join(KIND_NAMES)}|server):\S+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,9 @@ def names_in(actor: str, state: Any, player: str) -> Iterable[str]:
 
 @lru_cache(maxsize=64)
 def _id_in(player: str) -> Callable[[str], object]:
-    return re.compile(re.escape(player) + r"(?![a-z0-9_-])").search
+    """Whether a string has the player's id in it, or is that of a deed of theirs (``witnesses``)."""
+    name = re.escape(name_of(player))
+    return re.compile(rf"player:{name}(?![a-z0-9_-])|^{name}\.\d+\.\d+$").search
 
 
 @lru_cache(maxsize=64)
@@ -174,17 +175,22 @@ def spellings(name: str) -> tuple[str, ...]:
 
 
 def nameless(text: str, subject: Subject) -> str:
-    """A text without the player's name and id. An id of somebody else is no text."""
-    pattern = None if _OTHER_ID.match(text) else _names_in(subject.names)
-    if subject.player in text:
-        text = re.sub(re.escape(subject.player) + r"(?![a-z0-9_-])", SOMEBODY, text)
+    """What somebody wrote without the player's name and id."""
+    pattern = _names_in(subject.names)
+    text = re.sub(re.escape(subject.player) + r"(?![a-z0-9_-])", SOMEBODY, text) if subject.player in text else text
     return text if pattern is None else pattern.sub(SOMEBODY, text)
+
+
+def _renamed(value: str, subject: Subject, field: str) -> str:
+    if field in TEXTS:
+        return nameless(value, subject)
+    return subject.alias if is_about(value, subject) else value
 
 
 def is_about(value: Any, subject: Subject) -> bool:
     """Whether a record, or a string, has the player's id in itself: not only in a collection it holds."""
     if isinstance(value, str):
-        return subject.player in value and _id_in(subject.player)(value) is not None
+        return _id_in(subject.player)(value) is not None
     if isinstance(value, Struct):
         for name in value.__struct_fields__:
             part = getattr(value, name)
@@ -196,11 +202,12 @@ def is_about(value: Any, subject: Subject) -> bool:
 
 
 def mentions(value: Any, subject: Subject, field: str = "") -> bool:
-    """Whether the player's id or name stands anywhere in a value of the domain, or in what msgpack holds."""
+    """Whether the player's id stands anywhere in a value of the domain, or in what msgpack holds; or in a text their
+    name. ``field``: where the value stands."""
     if isinstance(value, str):
         if is_about(value, subject) or (field == "origin" and value in subject.origins):
             return True
-        pattern = None if _OTHER_ID.match(value) else _names_in(subject.names)
+        pattern = _names_in(subject.names) if field in TEXTS else None
         return pattern is not None and pattern.search(value) is not None
     return any(mentions(part, subject, name) for name, part in _parts(value, field))
 
@@ -250,27 +257,25 @@ def forgotten(state: T, subject: Subject) -> T:
     return cast(T, after)
 
 
-def _without(value: Any, subject: Subject) -> Any:
-    if isinstance(value, _OF_THE_WORLD):
-        return value
+def _without(value: Any, subject: Subject, field: str = "") -> Any:
     if isinstance(value, str):
-        return nameless(value, subject)
+        return _renamed(value, subject, field)
     if isinstance(value, tuple):
-        kept = tuple(_without(part, subject) for part in value if not is_about(part, subject))
+        kept = tuple(_without(part, subject, field) for part in value if not is_about(part, subject))
         return value if len(kept) == len(value) and all(a is b for a, b in zip(kept, value, strict=True)) else kept
     if isinstance(value, Mapping):
         left = {
-            key: _without(part, subject)
+            key: _without(part, subject, field)
             for key, part in value.items()
             if not (is_about(key, subject) or is_about(part, subject))
         }
         return value if len(left) == len(value) and all(left[key] is value[key] for key in left) else left
-    if isinstance(value, Struct):
+    if isinstance(value, Struct) and not isinstance(value, _OF_THE_WORLD):
         changed = {}
         for name, optional in _optional(type(value)).items():
             part = getattr(value, name)
             gone = optional and isinstance(part, Struct | str) and is_about(part, subject)
-            after = None if gone else _without(part, subject)
+            after = None if gone else _without(part, subject, name)
             if after is not part:
                 changed[name] = after
         return replace(value, **changed) if changed else value
@@ -329,9 +334,7 @@ def rewritten(value: T, subject: Subject, *, blank: bool, field: str = "") -> T:
 
 def _rewritten(value: Any, subject: Subject, blank: bool, field: str) -> Any:
     if isinstance(value, str):
-        if blank and field in TEXTS:
-            return value and BLANK
-        return subject.alias if value == subject.player else nameless(value, subject)
+        return value and BLANK if blank and field in TEXTS else _renamed(value, subject, field)
     if (names := _fields_of(value)) and not isinstance(value, _OF_THE_WORLD):
         changed = {name: _rewritten(getattr(value, name), subject, blank, name) for name in names}
         return replace(value, **changed) if isinstance(value, Struct) else dataclasses.replace(value, **changed)
@@ -378,7 +381,7 @@ def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, 
         named = [(where, part, mentions(part, subject)) for part in value]
     elif isinstance(value, Struct):
         parts = [(f"{where}.{name}".lstrip("."), getattr(value, name)) for name in value.__struct_fields__]
-        named = [(way, part, _is_told(part, subject)) for way, part in parts]
+        named = [(way, part, is_about(part, subject)) for way, part in parts]
     else:
         return
     for way, part, theirs in named:
@@ -386,7 +389,3 @@ def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, 
             yield way, shown(part)
         elif not isinstance(value, tuple):
             yield from about(part, subject, way)
-
-
-def _is_told(part: Any, subject: Subject) -> bool:
-    return mentions(part, subject) if isinstance(part, str) else is_about(part, subject)

@@ -18,7 +18,7 @@ import msgspec
 from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
-from ganggpt.domain.ids import derived_command_id
+from ganggpt.domain.ids import derived_command_id, name_of
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.away import database_may_be_away
 from ganggpt.persistence.partitions import Connection, briefly
@@ -68,6 +68,7 @@ WITH theirs AS (
 SELECT DISTINCT content #>> '{trace,origin}' AS origin FROM npc_memories
 WHERE content #>> '{trace,origin}' IN (SELECT origin FROM theirs)
    OR (player_id = $1 AND content #>> '{trace,origin}' IS NOT NULL)
+LIMIT 1000
 """
 _PLAYERS: Final = """
 SELECT actor, max(joined_s) AS joined_s FROM (
@@ -152,8 +153,8 @@ class Words(Struct, frozen=True):
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every word."""
-        return (self.player, *self.spellings)
+        """Every word; a deed's id begins with the bare name and a dot."""
+        return (self.player, f"{name_of(self.player)}.", *self.spellings)
 
     @property
     def patterns(self) -> list[str]:
@@ -163,7 +164,7 @@ class Words(Struct, frozen=True):
     @property
     def regex(self) -> str:
         """Any of the words, whole, as a regular expression of Postgres."""
-        return rf"\y(?:{'|'.join(map(re.escape, self.all))})\y"
+        return rf"\y(?:{'|'.join(map(re.escape, (self.player, *self.spellings)))})\y"
 
 
 class TurnRow(Struct, frozen=True):

@@ -61,6 +61,8 @@ FROM players t, w WHERE t.id = w.id OR t.actor = w.player
 """Where a player may be found, by table: ``key``, whether the row is surely ``theirs``, and to look at the row as JSON
 (``text``) or its ``body``. In the order in which they can go: players last, because others point at them."""
 
+LOOSE: Final = frozenset(("ai_exchanges",))
+"""Tables of mere records, texts within texts: whatever the search finds there goes, also where it is too much."""
 GOING: Final = """
 WITH w AS (SELECT $1::text[] AS keys, $2::text AS player, $3::uuid AS id, $4::text AS names, $5::text AS somebody)
 """

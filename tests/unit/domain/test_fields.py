@@ -24,6 +24,7 @@ from ganggpt.domain.npc_commands import (
     SayPlainly,
     Utter,
 )
+from ganggpt.domain.rights import ForgetPlayer
 from ganggpt.domain.turn import Command
 
 FITTING: dict[type[Command], dict[str, Any]] = {
@@ -138,7 +139,7 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
 ]
 
 
-RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, KeepInTail, Recollect}
+RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, ForgetPlayer, KeepInTail, Recollect}
 """They carry whole records between our own processes, and nobody outside can send them."""
 
 

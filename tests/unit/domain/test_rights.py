@@ -97,6 +97,28 @@ def test_a_rumour_that_lost_the_name_on_the_way_goes_by_where_it_began() -> None
     assert [memory.text for memory in otis.state.memories] == ["Somebody robbed the bank"]
 
 
+def test_a_word_of_the_rules_stays_whatever_a_player_is_called() -> None:
+    mara = who_knows_zephyr()
+    before = [memory.kind for memory in mara.state.memories if memory.about != ZEPHYR]
+    mara.do(dataclasses.replace(FORGET, names=(*NAMES, "seen", "talk", "follow", "witnessed", "temper")), "world")
+    assert [memory.kind for memory in mara.state.memories] == before
+    record = TurnRecord(VERSION, NOW_S, tuple(mara.journal), b"\x80")
+    subject = dataclasses.replace(SUBJECT, names=("seen", "talk", "witnessed"))
+    left = rights.rewritten(record.events, subject, blank=True)
+    assert decode_turn(npc.KIND, encode_turn(TurnRecord(VERSION, NOW_S, left, b"\x80"))).events == left
+
+
+def test_word_of_a_deed_goes_by_whose_deed_it_was() -> None:
+    harbour = a_faction()
+    heard = faction.HearOfDeed("zephyr.17.0", ZEPHYR, "sabotage", "vipers", 5)
+    harbour.do(heard, "npc:mara")
+    harbour.do(dataclasses.replace(heard, deed="ben.4.1", player=BEN), "npc:mara")
+    assert "zephyr.17.0" in harbour.state.deeds
+    harbour.do(FORGET, "world")
+    assert harbour.state.deeds == ("ben.4.1",)
+    assert list(harbour.state.talk_of) == [BEN]
+
+
 def test_what_the_world_s_authors_wrote_stays_as_it_is() -> None:
     mara = who_knows_zephyr()
     mara.do(dataclasses.replace(FORGET, names=(*NAMES, "cranes")), "world")
