@@ -35,24 +35,36 @@ NAME_LENGTH_MIN: Final = 3
 """A shorter name is a word like any other, and is not looked for in texts."""
 
 TEXTS: Final = frozenset(
-    (
-        *("backstory", "because", "body", "cause", "description", "email", "heard", "item", "likes", "motto", "name"),
-        *(
-            "names",
-            "openers",
-            "owner_name",
-            "prompt",
-            "query",
-            "reason",
-            "role",
-            "said",
-            "say",
-            "style",
-            "task",
-            "text",
-        ),
-        *("title", "username", "what", "why", "words"),
-    )
+    [
+        "backstory",
+        "because",
+        "body",
+        "cause",
+        "description",
+        "email",
+        "heard",
+        "item",
+        "likes",
+        "motto",
+        "name",
+        "names",
+        "openers",
+        "owner_name",
+        "prompt",
+        "query",
+        "reason",
+        "role",
+        "said",
+        "say",
+        "style",
+        "task",
+        "text",
+        "title",
+        "username",
+        "what",
+        "why",
+        "words",
+    ]
 )
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
 _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
