@@ -35,7 +35,8 @@ NAME_LENGTH_MIN: Final = 3
 """A shorter name is a word like any other, and is not looked for in texts."""
 
 TEXTS: Final = frozenset(
-    [
+    (
+        # fmt: off
         "backstory",
         "because",
         "body",
@@ -64,7 +65,8 @@ TEXTS: Final = frozenset(
         "what",
         "why",
         "words",
-    ]
+        # fmt: on
+    )
 )
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
 _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
