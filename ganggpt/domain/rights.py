@@ -36,7 +36,6 @@ NAME_LENGTH_MIN: Final = 3
 
 TEXTS: Final = frozenset(
     (
-        # fmt: off
         "backstory",
         "because",
         "body",
@@ -65,7 +64,6 @@ TEXTS: Final = frozenset(
         "what",
         "why",
         "words",
-        # fmt: on
     )
 )
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
