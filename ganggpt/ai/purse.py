@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from prometheus_client import Counter
+
 from ganggpt.ai.budget import Hold, Ledger, Limit, claims_of
-from ganggpt.ai.port import FREE, ModelRequest, Payers, Usage
+from ganggpt.ai.port import FREE, NANO_USD, ModelRequest, Payers, Usage
 from ganggpt.ai.provider import ModelFailure
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
@@ -86,6 +88,7 @@ class Till:
         self.chores = Chores()
         self._tokens = metrics.counter("ganggpt_ai_tokens_total")
         self._usd = metrics.counter("ganggpt_ai_usd_total")
+        self._counters: dict[tuple[str, str], tuple[Counter, ...]] = {}
         self._unsettled = metrics.counter("ganggpt_ai_unsettled_total")
 
     def purse(self, request: ModelRequest) -> Purse:
@@ -96,10 +99,15 @@ class Till:
         """Note a call everywhere but in the ledger."""
         usage = spend.usage
         self.books.write(spend)
-        self._tokens.labels(spend.model, "in").inc(usage.tokens_in - usage.tokens_cached)
-        self._tokens.labels(spend.model, "cached").inc(usage.tokens_cached)
-        self._tokens.labels(spend.model, "out").inc(usage.tokens_out)
-        self._usd.labels(spend.model, spend.slot).inc(usage.nano_usd / 1e9)
+        key = (spend.model, spend.slot)
+        if key not in self._counters:
+            tokens = (self._tokens.labels(spend.model, part) for part in ("in", "cached", "out"))
+            self._counters[key] = (*tokens, self._usd.labels(*key))
+        fresh, cached, out, usd = self._counters[key]
+        fresh.inc(usage.tokens_in - usage.tokens_cached)
+        cached.inc(usage.tokens_cached)
+        out.inc(usage.tokens_out)
+        usd.inc(usage.nano_usd / NANO_USD)
 
     async def settle(self, hold: Hold, spent: Usage) -> None:
         """Settle a reservation; where the ledger is away it stays as it is, which is the safe side."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from cachetools import TTLCache
 
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.cache import TTL_S, RedisCache
+from ganggpt.persistence.notes import WriteBehind
 from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
 
 _ANSWER_S: Final = 0.25
+_GATHER_S: Final = 0.02
+_WAITING_MAX: Final = 2000
 _AT_ONCE: Final = 64
 """Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
 
@@ -26,6 +29,9 @@ class RedisAnswers:
         self._cache = RedisCache(self._client, count or _unheard)
         self._ttl_s = ttl_s
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._puts: WriteBehind[tuple[str, bytes, str | None]] = WriteBehind(
+            self._put, _unheard, most=_WAITING_MAX, batch=64, every_s=_GATHER_S
+        )
 
     async def get(self, key: str) -> bytes | None:
         """See AnswerStore."""
@@ -34,11 +40,12 @@ class RedisAnswers:
 
     async def put(self, key: str, value: bytes, player: str | None) -> None:
         """See AnswerStore."""
-        async with self._places:
-            await self._put(key, value, player)
+        self._cache.note(key, value)
+        self._puts.add((key, value, player))
 
     async def forget(self, player: str) -> None:
         """See AnswerStore."""
+        await self._puts.flush()
         try:
             keys = [key.decode() for key in await cast(Any, self._client.smembers(_list_of(player)))]
             for key in (*keys, _list_of(player)):
@@ -49,19 +56,19 @@ class RedisAnswers:
 
     async def close(self) -> None:
         """See AnswerStore."""
+        await self._puts.close()
         await self._cache.close()
 
-    async def _put(self, key: str, value: bytes, player: str | None) -> None:
-        if player is None:
-            await self._cache.put(key, value, self._ttl_s)
-            return
-        listed = _list_of(player)
-        # The list stands first, so that nothing of a player is ever kept without being in it.
+    async def _put(self, some: Sequence[tuple[str, bytes, str | None]]) -> None:
+        """A cache that is away keeps nothing, and nobody minds."""
         with contextlib.suppress(*REDIS_AWAY):
-            async with self._client.pipeline(transaction=False) as pipe:
-                pipe.sadd(listed, key)
-                pipe.expire(listed, self._ttl_s + 60)
-                pipe.set(key, value, ex=self._ttl_s)
+            async with self._places, self._client.pipeline(transaction=False) as pipe:
+                for key, value, player in some:
+                    if player is not None:
+                        # The list stands first, so that nothing of a player is ever kept without being in it.
+                        pipe.sadd(_list_of(player), key)
+                        pipe.expire(_list_of(player), self._ttl_s + 60)
+                    pipe.set(key, value, ex=self._ttl_s)
                 await cast(Any, pipe.execute())
 
 
@@ -93,5 +100,5 @@ def _list_of(player: str) -> str:
     return f"ganggpt:ai:of:{player}"
 
 
-def _unheard(_: str) -> None:
+def _unheard(_: object) -> None:
     """Counts nothing."""
