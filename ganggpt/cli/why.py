@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Group
 from rich.panel import Panel
@@ -20,13 +19,10 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.jobs.stores import pool_options
-from ganggpt.jobs.why import LOOK_MAX, Why, place_of, why
+from ganggpt.jobs.why import LOOK_MAX, TURNS_MAX, Why, as_plain, place_of, why
 from ganggpt.persistence.audit import turns_upto
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.world_store import load_world
-
-TURNS_MAX: Final = 50_000
-"""Turns of one actor that are read to find out what it had in mind."""
 
 app = typer.Typer()
 """Merged into the commands of ``ganggpt``."""
@@ -44,8 +40,7 @@ def why_(
     """Why did she say that: memories with scores, prompt, model, cost, guards, actions; and say it again."""
     found = asyncio.run(_look(settings_from(env_file, data_dir=data_dir), utterance))
     if screen.as_json:
-        made = {name: msgspec.to_builtins(getattr(found.made, name)) for name in found.made.__struct_fields__}
-        screen.result({**msgspec.to_builtins(found), "made": made, "same": found.same})
+        screen.result(as_plain(found))
     else:
         screen.show(page(found))
 

@@ -71,9 +71,10 @@ class Talk(Command):
 @dataclass(frozen=True, slots=True)
 class Hush(Command):
     """Nobody listens to what the NPC is saying any more: the player interrupts, goes or died. ``heard``: how many
-    sentences came across; all that went out where it is not said."""
+    sentences came across; all that went out where it is not said. ``utterance``: only if this is what is being said."""
 
     heard: Sentences | None = None
+    utterance: Text200 | None = None
 
 
 @dataclass(frozen=True, slots=True)

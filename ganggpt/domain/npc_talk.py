@@ -161,7 +161,7 @@ def hush(state: Npc, command: Hush, turn: Turn) -> Decision:
     if turn.by.startswith("player:") and (now is None or now.player != turn.by):
         waits = any(line.player == turn.by for line in state.speaking.waiting)
         return Decision((Turned(turn.by),) if waits else (), {"hushed": False})
-    if now is None:
+    if now is None or command.utterance not in (None, now.id):
         return Decision((), {"hushed": False})
     heard = len(now.said) if command.heard is None else min(command.heard, len(now.said))
     cut = _cut(state, turn, heard, interrupted=False)

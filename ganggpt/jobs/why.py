@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from ganggpt.actors.host import dice_of
@@ -26,6 +27,8 @@ from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
 
 LOOK_MAX: Final = 64
 """Turns after the first in which an utterance is looked for: its sentences are turns of their own."""
+TURNS_MAX: Final = 50_000
+"""Turns of one actor that are read to find out what it had in mind."""
 RECALLED_MAX: Final = 8
 
 Turns = Sequence[tuple[int, bytes]]
@@ -92,6 +95,12 @@ def why(utterance: str, turns: Turns, world: World) -> Why:
     ranked = memory.recall(before.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player)
     recalled = tuple(map(_shown, ranked))
     return Why(**told, recalled=recalled, again=None if made is not None else _again(before, spoke, actor, seq, world))
+
+
+def as_plain(found: Why) -> dict[str, Any]:
+    """An explanation for programs, by the names of its fields."""
+    made = {name: msgspec.to_builtins(getattr(found.made, name)) for name in found.made.__struct_fields__}
+    return {**msgspec.to_builtins(found), "made": made, "same": found.same}
 
 
 def _shown(one: memory.Recalled) -> Recalled:
