@@ -24,6 +24,7 @@ FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS w (actor, seq, place)
 ORDER BY w.place, j.seq
 """
 _FROM: Final = "SELECT seq, body FROM journal WHERE actor = $1 AND seq >= $2 ORDER BY seq LIMIT $3"
+_CAUSES: Final = "SELECT seq, by, name FROM journal WHERE actor = $1 AND seq = ANY($2::bigint[])"
 _SNAPSHOT: Final = "SELECT seq, body FROM snapshots WHERE actor = $1"
 
 
@@ -60,6 +61,12 @@ class PostgresTurns:
     async def upto(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Number and body of the last ``limit`` turns up to ``seq``, of all days that are kept."""
         return await turns_upto(self._pool, actor, seq, limit)
+
+    async def causes(self, actor: str, seqs: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Who sent the commands of some turns, and their names."""
+        with database_may_be_away():
+            rows = await self._pool.fetch(_CAUSES, actor, seqs, timeout=self._timeout_s)
+        return {row["seq"]: (row["by"], row["name"]) for row in rows}
 
     async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
         """The number of the turn after which an actor was last packed up, and what was packed."""
