@@ -128,10 +128,9 @@ async def test_a_rest_client_that_goes_away_is_a_player_who_went(run: Run, model
             async with rest.stream("POST", path, json=line, headers={"Accept": "text/event-stream"}) as answer:
                 assert answer.status_code == 200
             where = answer.headers["content-location"]
-            watching = {"Authorization": headers["Authorization"]}
-            async with httpx.AsyncClient(base_url=base, headers=watching, timeout=30) as watcher:
-                async with watcher.stream("GET", where) as watched:
-                    heard = await events_of(watched)
+            del rest.headers["X-Acting-As"]  # from now on somebody who only watches
+            async with rest.stream("GET", where) as watched:
+                heard = await events_of(watched)
     finally:
         model.piece_s = 0.002
     assert heard[-1][1]["ended"] == "hushed"
@@ -153,7 +152,7 @@ async def test_an_utterance_is_replayed_from_its_records_and_a_changed_prompt_is
     assert (status, found["verdict"]) == (1, "different")
     assert [one["what"] for one in found["differences"]] == ["prompt"]
     assert "+Everybody here speaks in rhymes." in found["prompt_changes"]
-    talks = [seen for seen in model.seen[asked:] if "dancing" in json.dumps(seen.body["messages"])]
+    talks = [seen for seen in list(model.seen)[asked:] if "dancing" in json.dumps(seen.body["messages"])]
     assert talks == [], "nothing was asked again"
 
 
