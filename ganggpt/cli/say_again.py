@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
+from msgspec.structs import replace
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -19,10 +20,10 @@ from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.jobs.models import words_of
 from ganggpt.jobs.run_file import known_token
-from ganggpt.jobs.say_again import SaidAgain, as_plain, say_again
+from ganggpt.jobs.say_again import REWRITTEN, SaidAgain, as_plain, say_again
 from ganggpt.jobs.stores import pool_options
 from ganggpt.jobs.story import story_of
-from ganggpt.jobs.why import LOOK_MAX, TURNS_MAX, place_of
+from ganggpt.jobs.why import lived, place_of
 from ganggpt.persistence.exchanges import PostgresExchanges
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.turns import PostgresTurns
@@ -68,14 +69,16 @@ async def _again(settings: Settings, utterance: str) -> SaidAgain:
         pool = await open_pool(dsn, pool_options(settings, 1))
         try:
             world, _ = await load_world(pool)
-            turns = PostgresTurns(pool)
-            lived = await turns.upto(actor, seq + LOOK_MAX, TURNS_MAX)
-            story = story_of(utterance, lived, await turns.snapshot(actor))
-            causes = await turns.causes(actor, [story.first, story.last])
+            journal = PostgresTurns(pool)
+            turns, snapshot = await lived(journal, actor, seq)
+            story = story_of(utterance, turns, snapshot)
+            causes = await journal.causes(actor, [story.first, story.last])
+            is_rewritten = await journal.is_rewritten(actor, 0 if snapshot is None else snapshot[0])
             key = "" if story.made is None else story.made.key
             shelf = PostgresExchanges(pool, _nothing_lost)
             recorded = (await shelf.of_request(key))[::-1] if key else []
-            return await say_again(story, causes, world, words_of(settings, known_token(settings)), recorded)
+            again = await say_again(story, causes, world, words_of(settings, known_token(settings)), recorded)
+            return replace(again, notes=(*again.notes, REWRITTEN)) if is_rewritten else again
         finally:
             await pool.close()
 

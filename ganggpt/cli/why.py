@@ -19,9 +19,9 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.jobs.stores import pool_options
-from ganggpt.jobs.why import LOOK_MAX, TURNS_MAX, Why, as_plain, place_of, why
-from ganggpt.persistence.audit import turns_upto
+from ganggpt.jobs.why import Why, as_plain, lived, place_of, why
 from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.turns import PostgresTurns
 from ganggpt.persistence.world_store import load_world
 
 app = typer.Typer()
@@ -51,7 +51,8 @@ async def _look(settings: Settings, utterance: str) -> Why:
         pool = await open_pool(dsn, pool_options(settings, 1))
         try:
             world, _ = await load_world(pool)
-            return why(utterance, await turns_upto(pool, actor, seq + LOOK_MAX, TURNS_MAX), world)
+            turns, snapshot = await lived(PostgresTurns(pool), actor, seq)
+            return why(utterance, turns, world, snapshot)
         finally:
             await pool.close()
 

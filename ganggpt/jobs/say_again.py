@@ -46,6 +46,9 @@ NOT_RECORDED: Final = (
 )
 FROM_CACHE: Final = "the answer came out of the cache; what it said then was guarded again instead"
 REFUSED_WORDS: Final = "the words a guard refused are not kept, so the guard is not asked again"
+REWRITTEN: Final = (
+    "a player was forgotten here since, and what was theirs is blank in the journal: the state before it may be another"
+)
 BROKEN_OFF: Final = "it was broken off, and the request to the model taken back: there is no whole answer to say again"
 
 

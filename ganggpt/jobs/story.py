@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from ganggpt.actors.activation import SnapshotBody
 from ganggpt.domain.ids import ActorId, kind_of
-from ganggpt.domain.kinds import TurnRecord, decode_state, decode_turn, kind_for
+from ganggpt.domain.kinds import TurnRecord, decode_turn, kind_for
 from ganggpt.domain.npc_state import Spoke
 from ganggpt.domain.utterance import Began, Explained, Made, Utterance, Uttered
 from ganggpt.errors import InvalidInput, UnknownUtterance
-from ganggpt.jobs.why import place_of
-
-_snapshot: Final = msgspec.msgpack.Decoder(SnapshotBody).decode
+from ganggpt.jobs.why import place_of, states
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -49,8 +45,7 @@ class Story(Struct, frozen=True, kw_only=True):
 
 
 def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple[int, bytes] | None = None) -> Story:
-    """Find an utterance in the turns of its actor. ``snapshot``: a state from which on to fold, where the turns do not
-    reach back to its birth.
+    """Find an utterance in the turns of its actor. ``snapshot``: a state before it, from which on to fold.
 
     Raises InvalidInput, and UnknownUtterance where there is none, or it is still being said.
     """
@@ -79,26 +74,8 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
                 made, found[seq], last = event.made, record, seq
     if not last:
         raise UnknownUtterance(utterance)
-    before = {seq: state for seq, state in _states(actor, turns, snapshot, last) if seq in found}
+    before = {seq: state for seq, state in states(actor, turns, snapshot, last) if seq in found}
     return Story(
         utterance=utterance, actor=actor, first=first, last=last, turns=found, before=before, spoke=spoke, began=began,
         made=made, sentences=tuple(sentences),
     )  # fmt: skip
-
-
-def _states(
-    actor: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple[int, bytes] | None, last: int
-) -> Iterator[tuple[int, Any]]:
-    """The number of each turn with the state before it, as far as there is one."""
-    kind, seq, state = kind_for(actor), 0, None
-    if snapshot is not None and (not turns or turns[0][0] != 1):
-        seq, state = snapshot[0], decode_state(kind, _snapshot(snapshot[1]).state)
-    for number, body in turns:
-        if number <= seq:
-            continue
-        if number != seq + 1 or number > last:
-            return
-        yield number, state
-        for event in decode_turn(kind, body).events:
-            state = kind.evolve(state, event)
-        seq = number

@@ -25,6 +25,7 @@ ORDER BY w.place, j.seq
 """
 _FROM: Final = "SELECT seq, body FROM journal WHERE actor = $1 AND seq >= $2 ORDER BY seq LIMIT $3"
 _CAUSES: Final = "SELECT seq, by, name FROM journal WHERE actor = $1 AND seq = ANY($2::bigint[])"
+_REWRITTEN: Final = "SELECT EXISTS (SELECT FROM journal WHERE actor = $1 AND seq > $2 AND name = 'ForgetPlayer')"
 _SNAPSHOT: Final = "SELECT seq, body FROM snapshots WHERE actor = $1"
 
 
@@ -67,6 +68,11 @@ class PostgresTurns:
         with database_may_be_away():
             rows = await self._pool.fetch(_CAUSES, actor, seqs, timeout=self._timeout_s)
         return {row["seq"]: (row["by"], row["name"]) for row in rows}
+
+    async def is_rewritten(self, actor: str, since: int) -> bool:
+        """Whether turns before some turn after ``since`` were rewritten without a player."""
+        with database_may_be_away():
+            return bool(await self._pool.fetchval(_REWRITTEN, actor, since, timeout=self._timeout_s))
 
     async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
         """The number of the turn after which an actor was last packed up, and what was packed."""

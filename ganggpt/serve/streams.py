@@ -55,6 +55,10 @@ class TurnSource(Protocol):
         """The last turns up to ``seq``, in order."""
         ...
 
+    async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
+        """What was packed up of an actor, and after which turn."""
+        ...
+
 
 class Listener:
     """One listener: where they are (``ear``), and the turns that were read for them and not yet heard.

@@ -11,10 +11,12 @@ from ganggpt.domain.kinds import decode_turn, kind_for
 from ganggpt.domain.utterance import Began
 from ganggpt.domain.world import World
 from ganggpt.errors import Refused, UnknownUtterance
-from ganggpt.jobs.why import LOOK_MAX, TURNS_MAX, as_plain, place_of, why
+from ganggpt.jobs.why import as_plain, lived, place_of, why
 from ganggpt.serve.overheard import Ear, Heard, Point, reply_in
 from ganggpt.serve.streams import EventStream, Listener, Streams
 
+_TURNS_MAX: Final = 10_000
+"""Turns a replica reads to find out what somebody had in mind; the command line reads more."""
 _FIRST_LOOK: Final = 256
 """Turns that are read of an utterance at once; what is still being said needs some dozens."""
 
@@ -31,9 +33,9 @@ class Utterances:
         """What ``ganggpt why --json`` shows. Raises InvalidInput, UnknownUtterance, Unavailable."""
         actor, seq = place_of(utterance)
         async with self._explaining:
-            turns = await self.streams.turns.upto(actor, seq + LOOK_MAX, TURNS_MAX)
+            turns, snapshot = await lived(self.streams.turns, actor, seq, _TURNS_MAX)
             # A long life is folded from its birth, which may take a while of a CPU: beside the loop, one at a time.
-            return as_plain(await asyncio.to_thread(why, utterance, turns, self._world))
+            return as_plain(await asyncio.to_thread(why, utterance, turns, self._world, snapshot))
 
     async def listen(self, utterance: str, player: str | None, at: Point | None) -> Response:
         """The events of an utterance after ``at``, from its reply on; 204 where there are no more.

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from ganggpt.actors.activation import Activation
 from ganggpt.ai.model_mind import MindSpec, ModelMind
 from ganggpt.ai.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.prompts import read_prompts
 from ganggpt.ai.provider import Provider
 from ganggpt.ai.replay import Exchange, Recording
+from ganggpt.cli.say_again import page
+from ganggpt.domain.ids import ActorId
 from ganggpt.domain.npc_commands import AskForWork, Give, Hush, Observe, SayPlainly, Talk, Threaten, Utter
 from ganggpt.domain.turn import Ask
 from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
 from ganggpt.jobs.say_again import SaidAgain, as_plain, say_again
 from ganggpt.jobs.story import story_of
+from ganggpt.jobs.why import why
 from ganggpt.testing.fake_model import FakeModel, Says, Status, fake_model, filtered_prompt
 from tests.unit.ai.rig import Rig
 from tests.unit.domain.builders import WORLD
@@ -282,6 +288,36 @@ async def test_where_the_journal_does_not_reach_back_it_says_so(mara: Talker) ->
     assert (again.verdict, again.now) == ("unproven", None)
     assert any("GANGGPT_JOURNAL_DAYS" in note for note in again.notes)
     assert again.then.said
+
+
+async def test_a_snapshot_before_it_is_as_good_as_its_birth(mara: Talker) -> None:
+    activation = Activation(ActorId("npc:mara"), "s")
+    activation.state, seq = mara.state, len(mara.turns)
+    utterance = await mara.talks("What is going on?")
+    story = story_of(utterance, mara.turns[seq:], (seq, activation.snapshot()))
+    again = await say_again(story, mara.causes, WORLD, SPEC, mara.shelf)
+    assert again.verdict == "same"
+    found = why(utterance, mara.turns[seq:], WORLD, (seq, activation.snapshot()))
+    assert found.recalled
+
+
+async def test_the_page_shows_both_tellings_and_what_differs(mara: Talker, tmp_path: Path) -> None:
+    utterance = await mara.talks("Come, follow me")
+    same = printed(await mara.again(utterance))
+    assert "the same again" in same
+    assert "A van came twice." in same
+    other = printed(await mara.again(utterance, spec=changed(tmp_path, mature="Speak like a pirate.")))
+    assert "different now" in other
+    assert "+Speak like a pirate." in other
+    unproven = printed(await mara.again(utterance, recorded=()))
+    assert "not everything could be run again" in unproven
+    assert "GANGGPT_AI_RECORD_DAYS" in unproven
+
+
+def printed(again: SaidAgain) -> str:
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(page(again))
+    return console.export_text()
 
 
 async def test_what_was_never_said_or_is_being_said_is_an_error(mara: Talker) -> None:

@@ -191,6 +191,10 @@ class MemoryTurns:
         self._check()
         return [turn for turn in self.of.get(actor, ()) if turn[0] <= seq][-limit:]
 
+    async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
+        self._check()
+        return None
+
     def _check(self) -> None:
         if self.away:
             raise Unavailable("the journal")

@@ -434,6 +434,19 @@ async def test_why_is_read_over_rest_as_the_command_shows_it(scene: Scene) -> No
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
 
 
+async def test_openapi_tells_of_the_streams(scene: Scene) -> None:
+    paths = (await scene.http.get("/openapi.json")).json()["paths"]
+    for path, method in (
+        ("/v1/actors/npc:{name}/commands/Talk", "post"),
+        ("/v1/actors/companion:{name}/commands/Talk", "post"),
+        ("/v1/utterances/{utterance}/events", "get"),
+    ):
+        assert "text/event-stream" in paths[path][method]["responses"]["200"]["content"], path
+    headers = {one["name"] for one in paths["/v1/utterances/{utterance}/events"]["get"]["parameters"]}
+    assert headers == {"utterance", "Last-Event-ID", "X-Acting-As"}
+    assert "/v1/utterances/{utterance}" in paths
+
+
 @pytest.mark.parametrize("bad", ["", "1", "1.", ".1", "1.x", "-1.0", "1.1.1", "9" * 30 + ".0"])
 def test_what_is_no_event_id_is_refused(bad: str) -> None:
     with pytest.raises(GangGPTError, match="Last-Event-ID"):
