@@ -141,13 +141,16 @@ class Streams:
         if not self._places:
             self._empty.set()
 
-    async def join(self, listener: Listener) -> None:
+    def join(self, listener: Listener) -> None:
         """From now on turns are read for them."""
-        if listener.player:
-            await self._cache.put(_key(listener.ear), listener.token.encode(), _RECORD_TTL_S)
         self._listeners[listener] = None
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read())
+
+    async def claim(self, listener: Listener) -> None:
+        """Tell older streams of this player that they are not missed."""
+        if listener.player:
+            await self._cache.put(_key(listener.ear), listener.token.encode(), _RECORD_TTL_S)
 
     def part(self, listener: Listener, *, went_away: bool) -> None:
         """A stream ended. A player who went away before the end may come back for a moment; then they are gone."""
@@ -236,6 +239,8 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Write until the end of the utterance, of the time, or until the client is gone."""
         streams, listener = self._streams, self._listener
+        if not listener.ear.ended:
+            streams.join(listener)
         writing = asyncio.create_task(self._write(send))
         leaving = asyncio.create_task(_gone_away(receive))
         longest_s = streams.limits.stream_age_max_s + streams.limits.close_timeout_s
@@ -259,13 +264,14 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await _body(send, f"retry: {RETRY_MS}\n\n".encode())
         until_s = asyncio.get_running_loop().time() + limits.stream_age_max_s
-        heard = list(self._first)
-        if not ear.ended:
-            await streams.join(listener)
+        heard, is_new = list(self._first), not ear.ended
         while True:
             for one in heard:
                 await _body(send, _told(one))
                 ear.took(one)
+            if is_new:
+                await streams.claim(listener)
+                is_new = False
             left_s = until_s - asyncio.get_running_loop().time()
             if ear.ended or streams.is_leaving or left_s <= 0:
                 break
