@@ -95,7 +95,7 @@ def page(again: SaidAgain) -> Group:
     for what in rows:
         then, now = getattr(again.then, what), None if again.now is None else getattr(again.now, what)
         if then or now:
-            table.add_row(what, _shown(then), Text(_shown(now), style="red" if what in differs else "green"))
+            table.add_row(what, Text(_shown(then)), Text(_shown(now), style="red" if what in differs else "green"))
     if again.then.prompt_hash:
         now_hash = "" if again.now is None else again.now.prompt_hash[:16]
         table.add_row("prompt", again.then.prompt_hash[:16], Text(now_hash, "red" if "prompt" in differs else "green"))

@@ -79,14 +79,14 @@ def page(found: Why) -> Group:
         again = "the same again" if found.same else f"other words now: {found.again}"
         rows.append(("replayed", Text(again, style="green" if found.same else "yellow")))
     for name, value in rows:
-        facts.add_row(Text(name, style="dim"), value)
+        facts.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(value))
     parts: list[Any] = [Panel(facts, title=f"why {found.utterance}", title_align="left")]
     if found.recalled:
         table = Table("no", "memory", "score", "relevance", "recency", "weight", "person")
         for one in found.recalled:
             style = "bold" if one.no == found.cites else None
             scores = (one.score, one.relevance, one.recency, one.weight, one.person)
-            table.add_row(str(one.no), one.text, *(f"{score:.2f}" for score in scores), style=style)
+            table.add_row(str(one.no), Text(one.text), *(f"{score:.2f}" for score in scores), style=style)
         parts.append(table)
     if made.prompt:
         parts.append(Panel(Text(made.prompt), title="prompt", title_align="left"))

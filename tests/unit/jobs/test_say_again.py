@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from ganggpt.actors.activation import Activation
 from ganggpt.ai.model_mind import MindSpec, ModelMind
@@ -18,6 +18,7 @@ from ganggpt.ai.prompts import read_prompts
 from ganggpt.ai.provider import Provider
 from ganggpt.ai.replay import Exchange, Recording
 from ganggpt.cli.say_again import page
+from ganggpt.cli.why import page as why_page
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.npc_commands import AskForWork, Give, Hush, Observe, SayPlainly, Talk, Threaten, Utter
 from ganggpt.domain.turn import Ask
@@ -314,9 +315,16 @@ async def test_the_page_shows_both_tellings_and_what_differs(mara: Talker, tmp_p
     assert "GANGGPT_AI_RECORD_DAYS" in unproven
 
 
-def printed(again: SaidAgain) -> str:
+async def test_what_players_write_is_never_markup(mara: Talker) -> None:
+    text = "[/b] What do you remember of [red]the pier?"
+    utterance = mara.do(Talk(text, "[/i]Ava"))["utterance"]
+    for shown in (page(await mara.again(utterance)), why_page(why(utterance, mara.turns, WORLD))):
+        assert "[red]" in printed(shown)
+
+
+def printed(shown: SaidAgain | RenderableType) -> str:
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(page(again))
+    console.print(page(shown) if isinstance(shown, SaidAgain) else shown)
     return console.export_text()
 
 
