@@ -110,7 +110,7 @@ def utter(state: Npc, command: Utter, turn: Turn) -> Decision:
 def say_plainly(state: Npc, command: SayPlainly, turn: Turn) -> Decision:
     """The scripted mind takes over; where a model said something already, that was it."""
     now = _current(state, command.utterance)
-    made = Made(guards=(command.why,))
+    made = replace(command.made, guards=(*command.made.guards, command.why))
     if now.said:
         return _concluded(state, turn, now, now.said, made)
     found = Answer("deflect") if command.deflect else _answer_again(state, turn, now.player, now.heard, 0.0)
@@ -137,7 +137,8 @@ def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, 
         messages.append(_says(state, turn, now, len(said), words))
         said = (*said, words)
     if not said:
-        return say_plainly(state, SayPlainly(now.id, "silent"), turn), state, Judged((), state), as_player
+        silent = SayPlainly(now.id, "silent", made=replace(command.made, model="scripted"))
+        return say_plainly(state, silent, turn), state, Judged((), state), as_player
     messages.append(_says(state, turn, now, len(said), "", final=True))
     for wish in verdicts.wishes:
         if wish.act is not None:
@@ -161,7 +162,7 @@ def hush(state: Npc, command: Hush, turn: Turn) -> Decision:
     if turn.by.startswith("player:") and (now is None or now.player != turn.by):
         waits = any(line.player == turn.by for line in state.speaking.waiting)
         return Decision((Turned(turn.by),) if waits else (), {"hushed": False})
-    if now is None:
+    if now is None or command.utterance not in (None, now.id):
         return Decision((), {"hushed": False})
     heard = len(now.said) if command.heard is None else min(command.heard, len(now.said))
     cut = _cut(state, turn, heard, interrupted=False)

@@ -69,6 +69,10 @@ class Made(Struct, frozen=True, gc=False, array_like=True):
     actions: tuple[tuple[str, str], ...] = ()
 
 
+SCRIPTED: Final = Made()
+"""Nobody was asked."""
+
+
 class TalkBrief(Struct, frozen=True, gc=False):
     """What a model is asked for an utterance: the brief any mind gets, and further memories with their scores."""
 

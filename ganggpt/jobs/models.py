@@ -48,6 +48,11 @@ def mind_spec(settings: Settings, token: str) -> MindSpec | None:
     plan = model_plan(settings)
     if plan is None or "dialogue" not in plan.slots:
         return None
+    return words_of(settings, token)
+
+
+def words_of(settings: Settings, token: str) -> MindSpec:
+    """How people would talk by a model, whether or not there is one. Raises ConfigRejected."""
     secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
     return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret)
 

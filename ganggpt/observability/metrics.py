@@ -61,6 +61,14 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_router_rate_per_s", "gauge", "Commands a second a busy host was last seen to answer.", ("host",)),
         Row("ganggpt_router_shedding", "gauge", "1 while commands are turned away for this host.", ("host",)),
         Row("ganggpt_rest_requests_total", "counter", "REST answers by status class.", ("status",)),
+        Row("ganggpt_streams_open", "gauge", "Server-sent event streams, with those whose client may come back."),
+        Row(
+            "ganggpt_streams_total",
+            "counter",
+            "Streams ended: said or hushed to its end, unanswered, late (too long), leaving (drained), gone (client).",
+            ("ended",),
+        ),
+        Row("ganggpt_stream_read_errors_total", "counter", "Looks for new turns that failed and were made again."),
         Row("ganggpt_view_cache_total", "counter", "Reads answered from the view cache or not.", ("outcome",)),
         Row(
             "ganggpt_guard_verdicts_total",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import asyncpg
+import httpx
 import pytest
 
 from ganggpt.jobs.run_file import Run
@@ -93,6 +97,92 @@ async def test_why_she_said_that_is_told_with_prompt_and_cost(run: Run, game: Ga
     assert found["made"]["model"]
     assert found["made"]["nano_usd"] > 0
     assert "Who owes you money these days?" in found["made"]["prompt"]
+
+
+async def test_by_rest_the_same_comes_as_server_sent_events(run: Run) -> None:
+    headers = {"Authorization": f"Bearer {token_of(run)}", "X-Acting-As": "player:sse"}
+    base = run.health.removesuffix("/health")
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as rest:
+        path, line = "/v1/actors/npc:mara/commands/Talk", {"text": "What is new around here?"}
+        async with rest.stream("POST", path, json=line, headers={"Accept": "text/event-stream"}) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            where = answer.headers["content-location"]
+            heard = await events_of(answer)
+        assert [name for name, _ in heard] == ["reply", *["says"] * (len(heard) - 2), "done"]
+        assert heard[0][1]["reply"]["more"] is True
+        assert " ".join(one["say"] for name, one in heard if name == "says").strip() == LINES
+        assert heard[-1][1]["ended"] == "said"
+        async with rest.stream("GET", where) as again:
+            assert await events_of(again) == heard, "the whole of it can be heard again"
+        found = (await rest.get(where.removesuffix("/events"))).json()
+        assert (found["said"], found["heard"]) == (LINES, line["text"])
+
+
+async def test_a_rest_client_that_goes_away_is_a_player_who_went(run: Run, model: FakeModel) -> None:
+    headers = {"Authorization": f"Bearer {token_of(run)}", "X-Acting-As": "player:gone"}
+    base = run.health.removesuffix("/health")
+    model.piece_s = 0.5
+    try:
+        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as rest:
+            path, line = "/v1/actors/npc:tobias/commands/Talk", {"text": "Tell me a very long story"}
+            async with rest.stream("POST", path, json=line, headers={"Accept": "text/event-stream"}) as answer:
+                assert answer.status_code == 200
+            where = answer.headers["content-location"]
+            del rest.headers["X-Acting-As"]  # from now on somebody who only watches
+            async with rest.stream("GET", where) as watched:
+                heard = await events_of(watched)
+    finally:
+        model.piece_s = 0.002
+    assert heard[-1][1]["ended"] == "hushed"
+
+
+async def test_an_utterance_is_replayed_from_its_records_and_a_changed_prompt_is_told(
+    run: Run, game: GameServer, model: FakeModel, tmp_path: Path
+) -> None:
+    answer = await game.send("npc:mara", "Talk", {"text": "Shall we go dancing tonight?"}, by="player:ava")
+    utterance = answer.reply["utterance"]
+    await told(game, utterance)
+    await recorded(run, "Shall we go dancing tonight?")
+    asked = len(model.seen)
+    status, found = await replayed(run, utterance)
+    assert (status, found["verdict"], found["differences"]) == (0, "same", [])
+    assert found["now"]["said"] == LINES
+    (tmp_path / "mature.md").write_text("Everybody here speaks in rhymes.", encoding="utf-8")
+    status, found = await replayed(run, utterance, GANGGPT_PROMPTS=str(tmp_path))
+    assert (status, found["verdict"]) == (1, "different")
+    assert [one["what"] for one in found["differences"]] == ["prompt"]
+    assert "+Everybody here speaks in rhymes." in found["prompt_changes"]
+    talks = [seen for seen in list(model.seen)[asked:] if "dancing" in json.dumps(seen.body["messages"])]
+    assert talks == [], "nothing was asked again"
+
+
+async def events_of(answer: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
+    """Name and data of all events of a stream."""
+    heard, name = [], ""
+    async with asyncio.timeout(30):
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                heard.append((name, json.loads(line.removeprefix("data: "))))
+    return heard
+
+
+async def recorded(run: Run, text: str) -> None:
+    """Wait until the exchange with a line is in the database."""
+    async with asyncio.timeout(30), asyncpg.create_pool(run.database, min_size=1, max_size=1) as pool:
+        while not await pool.fetchval("SELECT count(*) FROM ai_exchanges WHERE request LIKE '%' || $1 || '%'", text):
+            pass
+
+
+async def replayed(run: Run, utterance: str, **environment: str) -> tuple[int | None, dict[str, Any]]:
+    """Exit status and output of ``ganggpt replay``."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ganggpt.cli", "replay", utterance, "--json", "--data-dir", run.data_dir,
+        stdout=asyncio.subprocess.PIPE, env={**os.environ, **environment},
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, json.loads(out)
 
 
 async def test_an_interruption_stops_the_first_answer(game: GameServer, model: FakeModel) -> None:

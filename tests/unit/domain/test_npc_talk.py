@@ -136,6 +136,16 @@ def test_what_was_not_heard_is_not_remembered_as_said() -> None:
     assert npc.view()["saying"] is None
 
 
+def test_a_hush_that_means_another_utterance_changes_nothing() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour")
+    old = npc.utterance
+    npc.hears("And who are you?")
+    assert npc.do(Hush(utterance=old), by="server:test").reply == {"hushed": False}
+    assert npc.view()["saying"] is not None
+    assert npc.do(Hush(utterance=npc.utterance), by="server:test").reply["hushed"] is True
+
+
 def test_a_player_who_dies_before_the_first_sentence_was_told_nothing() -> None:
     npc = Talker()
     npc.hears("Tell me about the harbour")

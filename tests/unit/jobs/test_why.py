@@ -29,6 +29,7 @@ class Journaled:
     def __init__(self) -> None:
         self.state: Any = None
         self.turns: list[tuple[int, bytes]] = []
+        self.asks: tuple[Any, ...] = ()
         self.do(a_spawn(), by="server:test")
 
     def do(self, command: Command, by: str = "player:ava", *, has_model: bool = False) -> Any:
@@ -38,6 +39,7 @@ class Journaled:
         decision = KIND.decide(self.state, command, turn)
         for event in decision.events:
             self.state = KIND.evolve(self.state, event)
+        self.asks = decision.asks or self.asks
         self.turns.append((seq, encode_turn(TurnRecord(VERSION, now_s, decision.events, b""))))
         return decision.reply
 
