@@ -33,7 +33,7 @@ from ganggpt.domain.words import NAME_LENGTH_MIN, terms, terms_and_names
 
 RELEVANCE, RECENCY, WEIGHT, PERSON, REHEARSAL = 0.70, 0.10, 0.10, 0.07, 0.03
 """The parts of a score; together 1."""
-INDEXED_MAX: Final = 32_768
+INDEXED_MAX: Final = 65_536
 """Memories that indexes kept in one process hold together; a mind asked again after it was dropped is indexed anew."""
 QUERY_TERMS_MAX: Final = 32
 LENGTH_MAX: Final = 64
