@@ -35,7 +35,7 @@ class _Nothing:
         """See AnswerStore."""
         return None
 
-    async def put(self, key: str, value: bytes, player: str | None) -> None:
+    def put(self, key: str, value: bytes, player: str | None) -> None:
         """See AnswerStore."""
 
     async def forget(self, player: str) -> None:

@@ -112,7 +112,12 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_ai_usd_total", "counter", "US dollars spent, by the price table.", ("model", "slot")),
         Row("ganggpt_ai_falls_total", "counter", "Steps down the ladder and why.", ("slot", "reason")),
         Row("ganggpt_ai_over_budget_total", "counter", "Calls a budget refused, by its payer.", ("payer",)),
-        Row("ganggpt_ai_cache_total", "counter", "Cached answers: exact, meaning, shared or miss.", ("outcome",)),
+        Row(
+            "ganggpt_ai_cache_total",
+            "counter",
+            "Cached answers: exact, meaning, shared or miss; away: Redis was.",
+            ("outcome",),
+        ),
         Row("ganggpt_ai_filtered_total", "counter", "What content filters refused.", ("where", "category")),
         Row(
             "ganggpt_ai_repairs_total",
@@ -121,7 +126,12 @@ TABLE: Final[dict[str, Row]] = {
             ("outcome",),
         ),
         Row("ganggpt_ai_unsettled_total", "counter", "Reservations that could not be settled; they count as spent."),
-        Row("ganggpt_ai_lost_notes_total", "counter", "Notes of spending or exchanges that were lost.", ("of",)),
+        Row(
+            "ganggpt_ai_lost_notes_total",
+            "counter",
+            "Notes of spending, exchanges or cached answers that were lost.",
+            ("of",),
+        ),
         Row("ganggpt_ai_on", "gauge", "1 where calls may leave, 0 where the switch is off."),
         Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),
     )

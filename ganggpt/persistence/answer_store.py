@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
@@ -22,15 +21,25 @@ _AT_ONCE: Final = 64
 
 
 class RedisAnswers:
-    """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``."""
+    """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``.
 
-    def __init__(self, url: str, ttl_s: int = TTL_S, count: Callable[[str], None] | None = None) -> None:
+    Answers are gathered for some milliseconds and written together; ``lost`` counts those that Redis did not take,
+    ``away`` the questions it did not answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ttl_s: int = TTL_S,
+        lost: Callable[[int], None] = lambda _: None,
+        away: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
-        self._cache = RedisCache(self._client, count or _unheard)
-        self._ttl_s = ttl_s
+        self._cache = RedisCache(self._client, lambda outcome: away() if outcome == "failed" else None)
+        self._ttl_s, self._lost = ttl_s, lost
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._puts: WriteBehind[tuple[str, bytes, str | None]] = WriteBehind(
-            self._put, _unheard, most=_WAITING_MAX, batch=64, every_s=_GATHER_S
+            self._put, lost, most=_WAITING_MAX, batch=64, every_s=_GATHER_S
         )
 
     async def get(self, key: str) -> bytes | None:
@@ -38,7 +47,7 @@ class RedisAnswers:
         async with self._places:
             return await self._cache.get(key)
 
-    async def put(self, key: str, value: bytes, player: str | None) -> None:
+    def put(self, key: str, value: bytes, player: str | None) -> None:
         """See AnswerStore."""
         self._cache.note(key, value)
         self._puts.add((key, value, player))
@@ -60,8 +69,8 @@ class RedisAnswers:
         await self._cache.close()
 
     async def _put(self, some: Sequence[tuple[str, bytes, str | None]]) -> None:
-        """A cache that is away keeps nothing, and nobody minds."""
-        with contextlib.suppress(*REDIS_AWAY):
+        """What a cache that is away did not take is given up: the next one who asks pays for it again."""
+        try:
             async with self._places, self._client.pipeline(transaction=False) as pipe:
                 for key, value, player in some:
                     if player is not None:
@@ -70,6 +79,8 @@ class RedisAnswers:
                         pipe.expire(_list_of(player), self._ttl_s + 60)
                     pipe.set(key, value, ex=self._ttl_s)
                 await cast(Any, pipe.execute())
+        except REDIS_AWAY:
+            self._lost(len(some))
 
 
 class MemoryAnswers:
@@ -83,7 +94,7 @@ class MemoryAnswers:
         found = self._kept.get(key)
         return None if found is None else found[0]
 
-    async def put(self, key: str, value: bytes, player: str | None) -> None:
+    def put(self, key: str, value: bytes, player: str | None) -> None:
         """See AnswerStore."""
         self._kept[key] = (value, player)
 
@@ -98,7 +109,3 @@ class MemoryAnswers:
 
 def _list_of(player: str) -> str:
     return f"ganggpt:ai:of:{player}"
-
-
-def _unheard(_: object) -> None:
-    """Counts nothing."""

@@ -103,7 +103,7 @@ class RedisLedger:
             await self._seed(None if word == b"unknown" else [claims[n] for n in which])
         raise Unavailable("the counters of the budgets (Redis forgets them at once: is its memory full?)")
 
-    async def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, hold: Hold, spent: Usage) -> None:
         """See Ledger."""
         self._settlements.add((hold, spent))
 

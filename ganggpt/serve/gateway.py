@@ -79,7 +79,8 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         else:
             unsettled = metrics.counter("ganggpt_ai_unsettled_total").inc
             ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of, unsettled)
-            store = RedisAnswers(spec.redis_url, spec.ttl_s)
+            away = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
+            store = RedisAnswers(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, away)
         opened.push_async_callback(ledger.close)
         opened.push_async_callback(store.close)
         shelf = exchanges if spec.record_days else None

@@ -49,7 +49,7 @@ def usage(nano_usd: int) -> Usage:
 
 
 async def settled(ledger: Ledger, hold: Hold, spent: Usage) -> None:
-    await ledger.settle(hold, spent)
+    ledger.settle(hold, spent)
     if isinstance(ledger, RedisLedger):
         await ledger.flush()
 
@@ -179,7 +179,6 @@ async def test_after_off_and_the_end_of_what_had_left_the_server_hears_nothing_m
         left.cancel()
         await asyncio.wait([left])
         async with asyncio.timeout(5):
-            await rig.till.chores.close()
             await ledger.flush()
         assert await shared.under_way() == 0
         outcomes = await asyncio.gather(*(gateway.answer(talk(str(n))) for n in range(50)))
