@@ -148,6 +148,20 @@ async def test_nothing_leaves_where_the_counters_cannot_be_reached(books: Postgr
     await ledger.close()
 
 
+async def test_a_settlement_redis_never_took_is_counted() -> None:
+    unsettled: list[int] = []
+    ledger = RedisLedger("unix:///nowhere/redis.sock", never_asked, never_asked, unsettled.append)
+    ledger.settle(Hold("h", ()), usage(1))
+    with pytest.raises(Unavailable):
+        await ledger.flush()
+    await ledger.close()
+    assert unsettled == [1]
+
+
+async def never_asked(*_: object) -> Any:
+    raise AssertionError
+
+
 async def test_two_gateways_share_one_budget(books: PostgresSpend, redis_url: str) -> None:
     limits = [Limit("server", "hour", "calls", 25)]
     async with fake_model() as server:
