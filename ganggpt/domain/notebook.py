@@ -29,6 +29,12 @@ class Notebook:
         self.events: list[Event] = []
         self.left: list[Memory] = []
 
+    def fresh(self, fresh: Memory) -> int | None:
+        """The same; its number where it is new, None where something held was reinforced or nothing is kept."""
+        first = self._next_no
+        no = self.keep(fresh)
+        return no if no is not None and no >= first else None
+
     def keep(self, fresh: Memory) -> int | None:
         """Keep a memory, whatever number it has; returns the number under which it is kept, if it is.
 

@@ -59,6 +59,7 @@ from ganggpt.domain.rights import ForgetPlayer, forget
 from ganggpt.domain.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.speech import STRANGER, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
+from ganggpt.domain.utterance import Line
 from ganggpt.domain.words import tokens, valence, with_article
 from ganggpt.domain.world import NpcSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
@@ -171,10 +172,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     found = answer(speaker, command.text, absent_s, turn)
     notes = notebook_of(state, turn)
     ended = make_room_for_talk(state, notes, player, turn)
-    weight = salience(command.text)
+    weight, learned = salience(command.text), None
     if weight >= SALIENCE_MIN:
         fact = f"{_who(name)} told me: {quoted(command.text)}"
-        notes.keep(_heard(fact, command.text, weight, player, now_s))
+        learned = notes.fresh(_heard(fact, command.text, weight, player, now_s))
     elif before.talks == 0:
         fact = f"{_who(name)} first spoke to me in {place_of(state, turn)}"
         notes.keep(Memory(0, "met", fact, 20, player, "witnessed", now_s))
@@ -182,7 +183,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     met = _swayed(state, turn, after, mood, "talk")
     planned, reminders = plan_thought(state, player, turn)
     if turn.has_model or state.speaking.utterance is not None:
-        said = npc_talk.begin(evolve(state, met), turn, player, found, command.text, absent_s)
+        said = npc_talk.begin(evolve(state, met), turn, Line(player, command.text, absent_s, learned), found)
         said = replace(
             said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))
         )

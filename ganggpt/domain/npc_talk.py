@@ -31,7 +31,7 @@ from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import HOSTILE_AT
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.letters import Notify
-from ganggpt.domain.memory import recall
+from ganggpt.domain.memory import Unlearned, recall
 from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.npc_speech import brief_of, told
 from ganggpt.domain.npc_state import Npc, Spoke, evolve, mood_now, standing_now
@@ -72,18 +72,17 @@ _ACTIONS: Final[dict[str, Callable[[str], Action]]] = {
 }
 
 
-def begin(state: Npc, turn: Turn, player: str, found: Answer, heard: str, absent_s: float = 0.0) -> Decision:
-    """Begin to answer a player with the model's words, or let them wait their turn."""
+def begin(state: Npc, turn: Turn, line: Line, found: Answer) -> Decision:
+    """Begin to answer a line with the model's words, or let whose it is wait their turn."""
+    player, heard = line.player, line.heard
     now = state.speaking.utterance
     if now is not None and now.player != player and not _must_be_heard(state, turn, player, heard):
-        return Decision(
-            (Waits(Line(player, heard, absent_s)),), _barked(state, turn, player, replace(found, act="one_moment"))
-        )
+        return Decision((Waits(line),), _barked(state, turn, player, replace(found, act="one_moment")))
     cut = Decision() if now is None else _cut(state, turn, len(now.said), interrupted=True)
     state = _after(state, cut.events)
     standing, mood = standing_now(state, player, turn.now_s), mood_now(state, turn.now_s)
     no = None if found.memory is None else found.memory.no
-    utterance = Utterance(f"{turn.actor}#{turn.seq}", player, found.act, heard, no, turn.now_s)
+    utterance = Utterance(f"{turn.actor}#{turn.seq}", player, found.act, heard, no, turn.now_s, learned=line.learned)
     brief = brief_of(state, turn, player, found, standing, mood, heard)
     recalled = recall(state.memories, heard, turn.now_s, RECALLED_MAX, player, listener=player)
     memories = tuple((cited(one.memory, turn.now_s, player), one.score) for one in recalled if one.memory.no != no)
@@ -111,17 +110,21 @@ def say_plainly(state: Npc, command: SayPlainly, turn: Turn) -> Decision:
     """The scripted mind takes over; where a model said something already, that was it."""
     now = _current(state, command.utterance)
     made = replace(command.made, guards=(*command.made.guards, command.why))
+    events: tuple[Event, ...] = ()
+    if command.deflect:
+        # What was said is nothing to talk about, and nothing to remember either.
+        now, events = replace(now, heard=""), _unlearned(now)
     if now.said:
-        return _concluded(state, turn, now, now.said, made)
+        done = _concluded(state, turn, now, now.said, made)
+        return replace(done, events=(*events, *done.events))
     found = Answer("deflect") if command.deflect else _answer_again(state, turn, now.player, now.heard, 0.0)
     standing, mood = standing_now(state, now.player, turn.now_s), mood_now(state, turn.now_s)
-    brief = brief_of(state, turn, now.player, found, standing, mood, "" if command.deflect else now.heard)
+    brief = brief_of(state, turn, now.player, found, standing, mood, now.heard)
     said = turn.mind.say(brief, turn.dice)
     now = replace(now, act=found.act, cites=None if found.memory is None else found.memory.no)
-    if command.deflect:
-        now = replace(now, heard="")
     done = _concluded(state, turn, now, (said,), made)
-    return replace(done, messages=(_says(state, turn, now, 0, said, final=True), *done.messages))
+    messages = (_says(state, turn, now, 0, said, final=True), *done.messages)
+    return replace(done, events=(*events, *done.events), messages=messages)
 
 
 def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, Judged, Turn]:
@@ -181,6 +184,10 @@ def _current(state: Npc, utterance: str) -> Utterance:
     return now
 
 
+def _unlearned(now: Utterance) -> tuple[Event, ...]:
+    return () if now.learned is None else (Unlearned((now.learned,)),)
+
+
 def _must_be_heard(state: Npc, turn: Turn, player: str, heard: str) -> bool:
     """Whether a player is answered though the NPC talks to somebody else: called by name, or an enemy."""
     called = tokens(state.sheet.name) & tokens(heard)
@@ -216,7 +223,7 @@ def _then_next(state: Npc, turn: Turn, done: Decision) -> Decision:
         return done
     line = after.speaking.waiting[0]
     found = _answer_again(after, turn, line.player, line.heard, line.absent_s)
-    fresh = begin(after, turn, line.player, found, line.heard, line.absent_s)
+    fresh = begin(after, turn, line, found)
     return Decision(
         (*done.events, *fresh.events),
         done.reply,
