@@ -30,6 +30,7 @@ from ganggpt.domain.companion_orders import (
     why_refused,
 )
 from ganggpt.domain.companion_state import (
+    EXPERIENCE_DAY,
     EXPERIENCE_MAX,
     LOYALTY_START,
     Cause,
@@ -50,6 +51,7 @@ from ganggpt.domain.companion_state import (
     loyalty_at_rest,
     loyalty_now,
     mood_now,
+    practice_now,
     sway_now,
 )
 from ganggpt.domain.companion_view import view
@@ -229,16 +231,20 @@ def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> D
         raise Refused("not_owner", f"only {state.owner} shares deeds with {state.name}")
     _there(state)
     before, now_s = level_of(state.experience), turn.now_s
-    experience = min(EXPERIENCE_MAX, state.experience + command.amount)
+    practice = practice_now(state, now_s)
+    gained = min(command.amount, int(EXPERIENCE_DAY - practice))
+    experience = min(EXPERIENCE_MAX, state.experience + gained)
     level = level_of(experience)
     unlocked = unlocked_between(state.companion_type, before, level)
-    events: list[Event] = [ExperienceGained(command.amount, experience, level, command.cause, now_s)]
+    events: list[Event] = [ExperienceGained(command.amount, experience, level, command.cause, now_s, practice + gained)]
     moved = _moved(state, 0.5 + log10(command.amount) / 2, f"shared deed: {command.cause}", 2.0, turn)
     events.append(moved)
     weight = min(80, 20 + int(15 * log10(command.amount)) + (10 if level > before else 0) + 10 * bool(unlocked))
     _keep(events, state, Memory(state.next_no, "deed", command.cause, weight, state.owner, "witnessed", now_s))
     reply = {
         "experience": experience,
+        "gained": gained,
+        "more_today": int(EXPERIENCE_DAY - practice - gained),
         "level": level,
         "level_up": level > before,
         "unlocked": list(unlocked),

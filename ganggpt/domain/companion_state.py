@@ -19,9 +19,12 @@ from ganggpt.domain.turn import Event
 LEDGER_MAX: Final = 32
 LEVEL_MAX: Final = 50
 EXPERIENCE_MAX: Final = 10_000_000
+EXPERIENCE_DAY: Final = 5_000
+"""Experience one gains at once at most; what was gained makes room for more linearly within a day."""
 LOYALTY_START: Final = 50.0
 CITED_MAX: Final = 4
 NOES_MAX: Final = 16
+_DAY_S: Final = 86_400.0
 RECOVERED_AT: Final = 20.0
 """From this loyalty on an earlier warning is forgotten."""
 
@@ -51,6 +54,7 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
 
     ``gone``: how it went away from ``owner``, at ``gone_s``; "" while it is there. ``warned_s``: when it last said that
     it is about to. ``noes``: the last refusal of each order. ``deeds``: how many were shared.
+    ``practice``: experience of the last day that still stands against more of it, as of ``practice_s``.
     """
 
     owner: str
@@ -80,6 +84,8 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     noes: Mapping[str, No] = {}
     deeds: int = 0
     phrases: tuple[int, ...] = ()
+    practice: float = 0.0
+    practice_s: float = 0.0
 
 
 class Recruited(Event, frozen=True):
@@ -135,13 +141,15 @@ class OrderRefused(Event, frozen=True):
 
 
 class ExperienceGained(Event, frozen=True):
-    """Experience after a deed, and the level it makes."""
+    """Experience after a deed, and the level it makes. ``amount``: what the deed was worth;
+    ``practice``: how much of the day's allowance is used with it."""
 
     amount: int
     experience: int
     level: int
     cause: str
     at_s: float
+    practice: float = 0.0
 
 
 class Warned(Event, frozen=True):
@@ -207,6 +215,12 @@ def sway_now(state: Companion, now_s: float) -> float:
     return drained(state.sway, now_s - state.loyalty_s)
 
 
+def practice_now(state: Companion, now_s: float) -> float:
+    """What of the day's allowance of experience is used up now: it comes back linearly within a day."""
+    rested_s = max(0.0, now_s - state.practice_s)
+    return max(0.0, state.practice - rested_s * EXPERIENCE_DAY / _DAY_S)
+
+
 def mood_now(state: Companion, now_s: float) -> float:
     """The mood on its way back to rest."""
     return faded(state.mood, mood_at_rest(state.personality), now_s - state.mood_s, MOOD_HALF_LIFE_S)
@@ -270,7 +284,13 @@ def _order_refused(state: Companion, event: OrderRefused) -> Companion:
 
 
 def _experience_gained(state: Companion, event: ExperienceGained) -> Companion:
-    return replace(state, experience=event.experience, deeds=state.deeds + 1)
+    return replace(
+        state,
+        experience=event.experience,
+        deeds=state.deeds + 1,
+        practice=event.practice,
+        practice_s=event.at_s,
+    )
 
 
 def _warned(state: Companion, event: Warned) -> Companion:

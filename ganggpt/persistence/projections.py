@@ -99,7 +99,7 @@ class MissionRow(NamedTuple):
 
 
 class CompanionRow(NamedTuple):
-    """A row of ``companions``."""
+    """A row of ``companions``. ``memory_data``: also how it went away from its player, where it did (``gone``)."""
 
     id: uuid.UUID
     player_id: uuid.UUID
@@ -302,6 +302,7 @@ def _companion(rows: Rows, actor: str, old: Companion | None, new: Companion) ->
 
 def _companion_row(rows: Rows, actor: str, state: Companion) -> CompanionRow:
     memories = [{"no": m.no, "kind": m.kind, "text": _text(m.text), "weight": m.weight} for m in state.memories]
+    gone = {"gone": state.gone} if state.gone else {}
     return CompanionRow(
         row_id(actor),
         rows.owner(state.owner),
@@ -310,7 +311,7 @@ def _companion_row(rows: Rows, actor: str, state: Companion) -> CompanionRow:
         _json(dict(state.personality)),
         state.experience,
         _bounded(state.loyalty, 0, 100),
-        _json({"memories": memories}),
+        _json({"memories": memories, **gone}),
         state.born_s,
         actor,
     )

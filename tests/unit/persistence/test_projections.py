@@ -99,6 +99,14 @@ def test_a_companion_keeps_its_bounds() -> None:
     assert json.loads(row.memory_data)["memories"][0]["no"] == 1
 
 
+def test_a_companion_that_went_away_says_so_and_one_that_is_there_does_not() -> None:
+    there = companion(memory(1))
+    (row,) = _rows("companion:rex", there, replace(there, gone="left")).companions.values()
+    assert json.loads(row.memory_data)["gone"] == "left"
+    (row,) = _rows("companion:rex", replace(there, gone="left"), there).companions.values()
+    assert "gone" not in json.loads(row.memory_data)
+
+
 _numbers = st.sets(st.integers(1, 12), max_size=8)
 
 
