@@ -7,7 +7,6 @@ bounded amount a day. Under documented thresholds (``companion_fate``) a compani
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from math import log10
 from typing import Any, Final
@@ -15,6 +14,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ganggpt.domain import companion_speech, talking
+from ganggpt.domain.actions import LASTS_S, Refusal, Wish, actions_of, judged
 from ganggpt.domain.companion_commands import Dismiss, GainExperience, Order, Recruit, Remember, Suffer, Talk
 from ganggpt.domain.companion_fate import (
     Fate,
@@ -29,6 +30,7 @@ from ganggpt.domain.companion_orders import (
     unlocked_between,
     why_refused,
 )
+from ganggpt.domain.companion_speech import TALKER, said, to_owner
 from ganggpt.domain.companion_state import (
     EXPERIENCE_DAY,
     EXPERIENCE_MAX,
@@ -36,7 +38,6 @@ from ganggpt.domain.companion_state import (
     Cause,
     Companion,
     CompanionEvent,
-    CompanionSpoke,
     Departed,
     ExperienceGained,
     Going,
@@ -55,16 +56,19 @@ from ganggpt.domain.companion_state import (
     sway_now,
 )
 from ganggpt.domain.companion_view import view
-from ganggpt.domain.dialogue import Answer, Speaker, answer
-from ganggpt.domain.feeling import clamped, loyalty_label, mood_at_rest, mood_label, standing_label, swayed
+from ganggpt.domain.dialogue import Answer
+from ganggpt.domain.feeling import clamped, mood_at_rest, swayed
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.intent import salience
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory, Remembered, learn
+from ganggpt.domain.npc_commands import Conclude, Hush
 from ganggpt.domain.rights import ForgetPlayer, cease, forget
-from ganggpt.domain.speech import STRANGER, Act, Brief, cited, quoted
+from ganggpt.domain.speech import STRANGER, Act, quoted
+from ganggpt.domain.talking import Outcome
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
-from ganggpt.domain.words import valence, words_of
+from ganggpt.domain.utterance import Line
+from ganggpt.domain.words import valence
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
 
 __all__ = [
@@ -94,24 +98,18 @@ _DOINGS: Final[Mapping[str, tuple[str, str]]] = {
 _RISKY_ORDER: Final = "risky order: "
 _START_AGAIN_AT: Final = 25.0
 """Whoever comes back to the owner it left is at least this loyal."""
-_ASKS_WHY: Final = re.compile(
-    r"\b(are|do|did|would|will|can) you (still )?(loyal|trust|with me|betray|leave me|on my side|follow me)\b"
-    r"|\bwhy (do|don't|won't|did|didn't) you (trust|follow|like|obey|stay|refuse|listen)\b"
-    r"|\bwhat do you (think|hold) (of|against) me\b|\bhow loyal\b|\bcan i (trust|count on) you\b"
-)
-
-
 _WENT: Final[Mapping[str, str]] = {"left": "left", "betrayed": "betrayed", "dismissed": "was let go by"}
 _FATED_ACTS: Final[Mapping[Fate, Act]] = {"warns": "warn_owner", "leaves": "leave_owner", "betrays": "betray_owner"}
 
 
-class _Heard(Struct, frozen=True, gc=False):
-    """What a companion answers to: the words, who said them, and how it feels now."""
+class _Ordered(Struct, frozen=True, gc=False):
+    """What an order comes to: what changes, what is said of it, what is told of it; ``fated``: it made the companion
+    go, and that is all that happens."""
 
-    text: str
-    name: str
-    loyalty: float
-    mood: float
+    events: tuple[Event, ...]
+    found: Answer
+    told: Mapping[str, Any]
+    fated: Decision | None = None
 
 
 def decide(state: Companion | None, command: Command, turn: Turn) -> Decision:
@@ -163,42 +161,51 @@ def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
         raise Refused("not_a_player", f"only a player talks to a companion, not {turn.by!r}")
     now_s, owned = turn.now_s, turn.by == state.owner
     there = owned and not state.gone
-    name = command.name or (state.owner_name if owned else "")
-    events: list[Event] = []
-    loyalty, mood = loyalty_now(state, now_s), mood_now(state, now_s)
+    line = Line(turn.by, command.text, now_s - state.spoke_s, None, command.name or (state.owner_name if owned else ""))
+    moved: list[Event] = []
     tone = valence(command.text)
     if there and tone:
-        moved = _moved(state, 0.7 * tone, "kind words" if tone > 0 else "harsh words", 3.0 * tone, turn)
-        events.append(moved)
-        loyalty, mood = moved.cause.loyalty, moved.mood
+        moved.append(_moved(state, 0.7 * tone, "kind words" if tone > 0 else "harsh words", 3.0 * tone, turn))
+    felt = _with(state, moved)
+    learned: list[Event] = []
     weight = salience(command.text)
     if weight >= SALIENCE_MIN:
-        fact = f"{name or STRANGER} told me: {quoted(command.text)}"
-        _keep(events, state, Memory(state.next_no, "talk", fact, weight, turn.by, "told", now_s))
-    heard = _Heard(command.text, name, loyalty, mood)
-    fate = fate_now(_with(state, events), loyalty, now_s) if there else "stays"
+        fact = f"{line.name or STRANGER} told me: {quoted(command.text)}"
+        no = _keep(learned, state, Memory(state.next_no, "talk", fact, weight, turn.by, "told", now_s))
+        line = replace(line, learned=no if no == state.next_no else None)
+    fate = fate_now(felt, loyalty_now(felt, now_s), now_s) if there else "stays"
     if fate != "stays":
-        return _fated(state, turn, fate, heard, events)
-    if owned and _ASKS_WHY.search(" ".join(words_of(command.text))):
-        found = Answer("account", facts=_account_in_words(_with(state, events), now_s))
-    else:
-        speaker = Speaker(state.memories, state.cited, _standing(loyalty) if owned else 0.0, None, False)
-        found = answer(speaker, command.text, now_s - state.spoke_s, turn)
-    return _said(state, turn, found, heard, events)
+        decision = _fated(state, turn, fate, line, [*moved, *learned])
+        return talking.broken_off(TALKER, state, turn, decision)
+    found = TALKER.answer(felt, turn, line)
+    if not turn.has_model and state.speaking.utterance is None:
+        return said(felt, turn, line, found, (*moved, *learned))
+    begun = talking.begin(TALKER, felt, turn, line, found)
+    return replace(begun, events=(*moved, *begun.events, *learned))
 
 
 def _order(state: Companion, command: Order, turn: Turn) -> Decision:
     if turn.by != state.owner:
         raise Refused("not_owner", f"only {state.owner} gives orders to {state.name}")
     _there(state)
+    ordered = _ordered(state, command, turn)
+    if ordered.fated is not None:
+        told = {**ordered.fated.reply, **ordered.told}
+        return talking.broken_off(TALKER, state, turn, replace(ordered.fated, reply=told))
+    decision = said(_with(state, ordered.events), turn, to_owner(state), ordered.found, ordered.events)
+    return replace(decision, reply={**decision.reply, **ordered.told})
+
+
+def _ordered(state: Companion, command: Order, turn: Turn) -> _Ordered:
+    """What an order of the owner's comes to."""
     now_s, order, risk = turn.now_s, command.order, RISKS[command.order]
-    loyalty, mood = loyalty_now(state, now_s), mood_now(state, now_s)
+    loyalty = loyalty_now(state, now_s)
     chance = refusal_chance(state, order, now_s)
     told = {"order": order, "target": command.target, "refusal_chance": round(chance, 3)}
     fate = fate_now(state, loyalty, now_s)
     if fate in ("leaves", "betrays"):
-        decision = _fated(state, turn, fate, _Heard("", state.owner_name, loyalty, mood), [])
-        return replace(decision, reply={**decision.reply, **told, "obeys": False, "reason": "gone"})
+        gone = _fated(state, turn, fate, to_owner(state), [])
+        return _Ordered((), Answer("refuse_order"), {**told, "obeys": False, "reason": "gone"}, gone)
     refused = turn.dice.chance(chance)
     bare, aimed = _DOINGS[order]
     what = bare if command.target is None else aimed.replace("{}", command.target)
@@ -213,17 +220,53 @@ def _order(state: Companion, command: Order, turn: Turn) -> Decision:
     else:
         events.append(OrderObeyed(order, command.target, now_s))
         if risk >= RISKY_FROM:
-            moved = _moved(state, -risk / 40, f"{_RISKY_ORDER}{what}", -risk / 10, turn)
-            events.append(moved)
-            loyalty, mood = moved.cause.loyalty, moved.mood
+            events.append(_moved(state, -risk / 40, f"{_RISKY_ORDER}{what}", -risk / 10, turn))
     if risk >= RISKY_FROM:
         ending = ", and I refused" if refused else ""
         fact = f"{state.owner_name or STRANGER} ordered me to {what}{ending}"
-        _keep(events, state, Memory(state.next_no, "order", fact, risk // 2, turn.by, "witnessed", now_s))
+        _keep(events, state, Memory(state.next_no, "order", fact, risk // 2, state.owner, "witnessed", now_s))
     found = Answer("refuse_order" if refused else "obey", facts=facts)
-    decision = _said(state, turn, found, _Heard("", state.owner_name, loyalty, mood), events)
-    told |= {"obeys": not refused, "reason": facts.get("reason")}
-    return replace(decision, reply={**decision.reply, **told})
+    return _Ordered(tuple(events), found, {**told, "obeys": not refused, "reason": facts.get("reason")})
+
+
+def _conclude(state: Companion, command: Conclude, turn: Turn) -> Decision:
+    """The end of a model's answer: what it wants to do is an order like any other, with its risk and dice."""
+    now = talking.current(state, command.utterance)
+    as_player = talking.as_by(turn, now.player)
+    verdicts = judged(actions_of(command.actions), state, as_player).verdicts
+    after, told, refused = state, list[tuple[str, str]](), list[Answer]()
+    acts, events, messages = list[Mapping[str, Any]](), list[Event](), list[Message]()
+    for verdict in verdicts:
+        if isinstance(verdict, Wish) and after.gone:
+            verdict = Refusal(verdict.action, "gone")  # noqa: PLW2901 - it left over an order before this one
+        if isinstance(verdict, Refusal):
+            told.append((verdict.action, verdict.reason))
+            refused.append(verdict.answer())
+            continue
+        order = verdict.command
+        if not isinstance(order, Order):
+            told.append((verdict.action, "allowed"))
+            continue
+        ordered = _ordered(after, order, as_player)
+        fresh = ordered.events if ordered.fated is None else ordered.fated.events
+        events += fresh
+        after = _with(after, fresh)
+        told.append((verdict.action, "allowed" if ordered.told["obeys"] else str(ordered.told["reason"])))
+        if ordered.fated is not None:
+            messages += ordered.fated.messages
+        elif ordered.told["obeys"]:
+            target = state.owner if order.target is None else order.target
+            acts.append({"verb": order.order, "target": target, "ttl_s": LASTS_S[verdict.action]})
+        else:
+            refused.append(ordered.found)
+    outcome = Outcome(tuple(told), refused[0] if refused else None, tuple(acts), tuple(events), tuple(messages))
+    done = talking.conclude(TALKER, state, command, turn, outcome)
+    return talking.say_silent(TALKER, state, command, turn) if done is None else done
+
+
+def _hush(state: Companion, command: Hush, turn: Turn) -> Decision:
+    """The owner silences it whoever it talks to."""
+    return talking.hush(TALKER, state, command, turn, whoever=turn.by == state.owner)
 
 
 def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> Decision:
@@ -262,20 +305,20 @@ def _suffer(state: Companion, command: Suffer, turn: Turn) -> Decision:
     events.append(moved)
     weight = min(90, 30 + command.harm // 2)
     _keep(events, state, Memory(state.next_no, "threat", command.cause, weight, state.owner, "witnessed", turn.now_s))
-    heard = _Heard("", state.owner_name, moved.cause.loyalty, moved.mood)
-    fate = fate_now(_with(state, events), heard.loyalty, turn.now_s)
+    loyalty = moved.cause.loyalty
+    fate = fate_now(_with(state, events), loyalty, turn.now_s)
     if fate != "stays":
-        return _fated(state, turn, fate, heard, events)
-    return Decision(tuple(events), {"suffered": command.harm, "loyalty": round(heard.loyalty), "fate": fate})
+        return talking.broken_off(TALKER, state, turn, _fated(state, turn, fate, to_owner(state), events))
+    return Decision(tuple(events), {"suffered": command.harm, "loyalty": round(loyalty), "fate": fate})
 
 
 def _dismiss(state: Companion, _: Dismiss, turn: Turn) -> Decision:
     if turn.by.startswith("player:") and turn.by != state.owner:
         raise Refused("not_owner", f"only {state.owner} lets {state.name} go")
     _there(state)
-    loyalty, mood = loyalty_now(state, turn.now_s), mood_now(state, turn.now_s)
-    events: list[Event] = [Departed("dismissed", "", loyalty, turn.now_s)]
-    return _said(state, turn, Answer("bye"), _Heard("", state.owner_name, loyalty, mood), events)
+    departed = Departed("dismissed", "", loyalty_now(state, turn.now_s), turn.now_s)
+    bye = said(state, turn, to_owner(state), Answer("bye"), (departed,))
+    return talking.broken_off(TALKER, state, turn, bye)
 
 
 def _there(state: Companion) -> None:
@@ -290,28 +333,23 @@ def _with(state: Companion, events: Sequence[Event]) -> Companion:
     return state
 
 
-def _fated(state: Companion, turn: Turn, fate: Fate, heard: _Heard, events: list[Event]) -> Decision:
+def _fated(state: Companion, turn: Turn, fate: Fate, line: Line, events: list[Event]) -> Decision:
     """What a loyalty under a threshold comes to: a warning, or the end. It is said, remembered, and told the owner."""
-    now_s = turn.now_s
-    because = (weightiest(_with(state, events), now_s, against=True) or "").replace(": ", ", ")
+    now_s, felt = turn.now_s, _with(state, events)
+    loyalty = loyalty_now(felt, now_s)
+    because = (weightiest(felt, now_s, against=True) or "").replace(": ", ", ")
     if fate == "warns":
-        events.append(Warned(heard.loyalty, now_s))
+        events.append(Warned(loyalty, now_s))
     else:
         how: Going = "betrayed" if fate == "betrays" else "left"
-        fact = f"I {_WENT[how]} {heard.name or state.owner_name or STRANGER}" + (f" over {because}" if because else "")
+        fact = f"I {_WENT[how]} {line.name or state.owner_name or STRANGER}" + (f" over {because}" if because else "")
         no = max((e.memory.no for e in events if isinstance(e, Remembered)), default=state.next_no - 1) + 1
         _keep(events, _with(state, events), Memory(no, "identity", fact, 90, state.owner, "witnessed", now_s))
-        events.append(Departed(how, because, heard.loyalty, now_s))
-    decision = _said(state, turn, Answer(_FATED_ACTS[fate], facts={"cause": because}), heard, events)
+        events.append(Departed(how, because, loyalty, now_s))
+    decision = said(felt, turn, line, Answer(_FATED_ACTS[fate], facts={"cause": because}), events)
     body = {"companion": turn.actor, "name": state.name, "fate": fate, "because": because, "say": decision.reply["say"]}
     letter = Message(ActorId(state.owner), Notify(f"companion.{fate}", body))
     return replace(decision, reply={**decision.reply, "fate": fate, "because": because}, messages=(letter,))
-
-
-def _account_in_words(state: Companion, now_s: float) -> dict[str, str]:
-    """What speaks for the owner and what against them, to be said."""
-    good, bad = weightiest(state, now_s, against=False), weightiest(state, now_s, against=True)
-    return {"for": (good or "").replace(": ", ", "), "against": (bad or "").replace(": ", ", ")}
 
 
 def _remember(state: Companion, command: Remember, turn: Turn) -> Decision:
@@ -343,38 +381,6 @@ def _moved(state: Companion, wanted: float, what: str, mood_change: float, turn:
     return LoyaltyMoved(Cause(turn.now_s, what, loyalty - before, loyalty), sway + moved, mood)
 
 
-def _said(state: Companion, turn: Turn, found: Answer, heard: _Heard, events: Sequence[Event]) -> Decision:
-    """Put an answer into words, and everything that follows into one decision."""
-    memory, owned = found.memory, turn.by == state.owner
-    brief = Brief(
-        speaker=state.name,
-        role=state.companion_type,
-        style=state.style,
-        act=found.act,
-        mood=mood_label(heard.mood),
-        standing=standing_label(_standing(heard.loyalty) if owned else 0.0),
-        listener=heard.name,
-        heard=heard.text,
-        memory=None if memory is None else cited(memory, turn.now_s, turn.by),
-        politics=found.politics,
-        facts=found.facts,
-        avoid=state.openers,
-        stale=state.phrases,
-    )
-    said = turn.mind.say(brief, turn.dice)
-    no = None if memory is None else memory.no
-    spoke = CompanionSpoke(turn.by, found.act, heard.text, said, no, turn.now_s, heard.name if owned else "")
-    reply = {
-        "say": said,
-        "act": found.act,
-        "mood": brief.mood,
-        "loyalty": round(heard.loyalty),
-        "loyalty_label": loyalty_label(heard.loyalty),
-        "cites": no,
-    }
-    return Decision((*events, spoke), reply)
-
-
 def _keep(events: list[Event], state: Companion, fresh: Memory) -> int | None:
     """Add what becomes of a fresh memory to the events; returns the number under which it is kept, if it is."""
     event = learn(state.memories, fresh, fresh.created_s)
@@ -382,11 +388,6 @@ def _keep(events: list[Event], state: Companion, fresh: Memory) -> int | None:
         return None
     events.append(event)
     return event.memory.no if isinstance(event, Remembered) else event.no
-
-
-def _standing(loyalty: float) -> float:
-    """Loyalty 0..100 as a standing: hostile under 25, friendly from 48, family from 81 on."""
-    return (loyalty - 40) * 1.6
 
 
 def _forget_player(state: Companion, command: ForgetPlayer, turn: Turn) -> Decision:
@@ -402,6 +403,9 @@ _RULES: Final[Mapping[type[Command], Callable[[Companion, Any, Turn], Decision]]
     Suffer: _suffer,
     Dismiss: _dismiss,
     Remember: _remember,
+    **companion_speech.RULES,
+    Conclude: _conclude,
+    Hush: _hush,
 }
 _COMMANDS: Final[tuple[type[Command], ...]] = (Recruit, *_RULES)
 

@@ -9,12 +9,23 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain import memory, rights
+from ganggpt.domain import memory, rights, utterance
 from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, MOOD_HALF_LIFE_S, drained, faded, mood_at_rest
-from ganggpt.domain.memory import Memories, Reinforced, Remembered
+from ganggpt.domain.memory import Memories, Reinforced, Remembered, Unlearned
 from ganggpt.domain.rights import Ceased, PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
+from ganggpt.domain.utterance import (
+    SILENT,
+    Began,
+    BrokeOff,
+    Explained,
+    Speaking,
+    SpeakingEvent,
+    Turned,
+    Uttered,
+    Waits,
+)
 
 LEDGER_MAX: Final = 32
 LEVEL_MAX: Final = 50
@@ -55,6 +66,7 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     ``gone``: how it went away from ``owner``, at ``gone_s``; "" while it is there. ``warned_s``: when it last said that
     it is about to. ``noes``: the last refusal of each order. ``deeds``: how many were shared.
     ``practice``: experience of the last day that still stands against more of it, as of ``practice_s``.
+    ``speaking``: what it is saying sentence by sentence.
     """
 
     owner: str
@@ -86,6 +98,7 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     phrases: tuple[int, ...] = ()
     practice: float = 0.0
     practice_s: float = 0.0
+    speaking: Speaking = SILENT
 
 
 class Recruited(Event, frozen=True):
@@ -110,7 +123,8 @@ class LoyaltyMoved(Event, frozen=True):
 
 
 class CompanionSpoke(Event, frozen=True):
-    """The companion said something to somebody. ``cites``: the memory it brought up."""
+    """The companion said something to somebody. ``cites``: the memory it brought up. ``utterance``: the one that is
+    over with this, where it came sentence by sentence; ``said`` is then what was heard of it."""
 
     to: str
     act: str
@@ -119,6 +133,7 @@ class CompanionSpoke(Event, frozen=True):
     cites: int | None
     at_s: float
     owner_name: str = ""
+    utterance: str = ""
 
 
 class OrderObeyed(Event, frozen=True):
@@ -186,6 +201,9 @@ CompanionEvent = (
     | ExperienceGained
     | Remembered
     | Reinforced
+    | Unlearned
+    | SpeakingEvent
+    | Explained
     | Warned
     | Departed
     | Rejoined
@@ -257,8 +275,10 @@ def _loyalty_moved(state: Companion, event: LoyaltyMoved) -> Companion:
 
 
 def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
+    speaking = utterance.over(state.speaking, event.utterance) if event.utterance else state.speaking
     state = replace(
         state,
+        speaking=speaking,
         openers=with_opener(state.openers, event.said),
         phrases=with_phrases(state.phrases, event.said),
         owner_name=event.owner_name or state.owner_name,
@@ -268,6 +288,10 @@ def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
         return state
     cited = (*state.cited, event.cites)[-CITED_MAX:]
     return replace(state, cited=cited, memories=memory.told(state.memories, event.cites))
+
+
+def _spoken(state: Companion, event: SpeakingEvent) -> Companion:
+    return replace(state, speaking=utterance.fold(state.speaking, event))
 
 
 def _order_obeyed(state: Companion, _: OrderObeyed) -> Companion:
@@ -319,7 +343,7 @@ def _rejoined(state: Companion, event: Rejoined) -> Companion:
     )
 
 
-def _learned(state: Companion, event: Remembered | Reinforced) -> Companion:
+def _learned(state: Companion, event: Remembered | Reinforced | Unlearned) -> Companion:
     memories = memory.fold(state.memories, event)
     if isinstance(event, Remembered):
         return replace(state, memories=memories, next_no=event.memory.no + 1)
@@ -335,6 +359,9 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     ExperienceGained: _experience_gained,
     Remembered: _learned,
     Reinforced: _learned,
+    Unlearned: _learned,
+    **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
+    Explained: lambda state, _: state,
     Warned: _warned,
     Departed: _departed,
     Rejoined: _rejoined,

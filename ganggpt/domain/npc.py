@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain import npc_jobs, npc_memory, npc_talk
+from ganggpt.domain import npc_jobs, npc_memory, npc_talk, talking
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import (
     HOSTILE_AT,
@@ -183,7 +183,8 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     met = _swayed(state, turn, after, mood, "talk")
     planned, reminders = plan_thought(state, player, turn)
     if turn.has_model or state.speaking.utterance is not None:
-        said = npc_talk.begin(evolve(state, met), turn, Line(player, command.text, absent_s, learned), found)
+        line = Line(player, command.text, absent_s, learned)
+        said = talking.begin(npc_talk.TALKER, evolve(state, met), turn, line, found)
         said = replace(
             said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))
         )

@@ -244,9 +244,9 @@ class Demo:
         async with asyncio.timeout(_WORDS_S):
             while open_:
                 push = await server.next_push(_WORDS_S)
-                if push.type in ("npc.says", "npc.hush") and push.body["utterance"] in open_:
+                if push.type.endswith((".says", ".hush")) and push.body["utterance"] in open_:
                     said[push.body["utterance"]].append(push.body.get("say", ""))
-                    if push.type == "npc.hush" or push.body["final"]:
+                    if push.type.endswith(".hush") or push.body["final"]:
                         open_.discard(push.body["utterance"])
         whole = [" ".join(filter(None, said.get(str(reply.get("utterance")), ()))) for reply in replies]
         return [words or reply["say"] for words, reply in zip(whole, replies, strict=True)]

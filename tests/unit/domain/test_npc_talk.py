@@ -9,7 +9,7 @@ import pytest
 from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.domain.npc import KIND, Give, Talk, Threaten
 from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, Utter
-from ganggpt.domain.npc_talk import TALK, WITHIN_S
+from ganggpt.domain.talking import TALK, WITHIN_S
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.domain.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
 from ganggpt.errors import Refused
