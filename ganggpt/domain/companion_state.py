@@ -10,8 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.domain import memory, rights, utterance
+from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, MOOD_HALF_LIFE_S, drained, faded, mood_at_rest
 from ganggpt.domain.memory import Memories, Reinforced, Remembered, Unlearned
+from ganggpt.domain.npc_state import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.rights import Ceased, PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
@@ -66,7 +68,9 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     ``gone``: how it went away from ``owner``, at ``gone_s``; "" while it is there. ``warned_s``: when it last said that
     it is about to. ``noes``: the last refusal of each order. ``deeds``: how many were shared.
     ``practice``: experience of the last day that still stands against more of it, as of ``practice_s``.
-    ``speaking``: what it is saying sentence by sentence.
+    ``speaking``: what it is saying sentence by sentence. ``talks``: those that go on, by player. ``mull_s``: when it
+    will next have a quiet moment (0: none is needed). ``let_go``: memories it had no room for in its life; ``asked_s``:
+    when it last asked the tail.
     """
 
     owner: str
@@ -99,6 +103,10 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     practice: float = 0.0
     practice_s: float = 0.0
     speaking: Speaking = SILENT
+    talks: Mapping[str, Conversation] = {}
+    mull_s: float = 0.0
+    let_go: int = 0
+    asked_s: float = 0.0
 
 
 class Recruited(Event, frozen=True):
@@ -204,6 +212,9 @@ CompanionEvent = (
     | Unlearned
     | SpeakingEvent
     | Explained
+    | MullPlanned
+    | TalkEnded
+    | TailAsked
     | Warned
     | Departed
     | Rejoined
@@ -284,6 +295,11 @@ def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
         owner_name=event.owner_name or state.owner_name,
         spoke_s=event.at_s,
     )
+    if event.heard and event.to.startswith("player:"):
+        talks = {**state.talks, event.to: carried_on(state.talks.get(event.to), event.heard, event.said, event.at_s)}
+        if len(talks) > TALKS_MAX:
+            del talks[min(talks, key=lambda player: (talks[player].at_s, player))]
+        state = replace(state, talks=talks)
     if event.cites is None:
         return state
     cited = (*state.cited, event.cites)[-CITED_MAX:]
@@ -346,8 +362,13 @@ def _rejoined(state: Companion, event: Rejoined) -> Companion:
 def _learned(state: Companion, event: Remembered | Reinforced | Unlearned) -> Companion:
     memories = memory.fold(state.memories, event)
     if isinstance(event, Remembered):
-        return replace(state, memories=memories, next_no=event.memory.no + 1)
+        let_go = state.let_go + len(event.forgot)
+        return replace(state, memories=memories, next_no=event.memory.no + 1, let_go=let_go)
     return replace(state, memories=memories)
+
+
+def _talk_ended(state: Companion, event: TalkEnded) -> Companion:
+    return replace(state, talks={player: talk for player, talk in state.talks.items() if player != event.player})
 
 
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
@@ -362,6 +383,9 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     Unlearned: _learned,
     **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
     Explained: lambda state, _: state,
+    MullPlanned: lambda state, event: replace(state, mull_s=event.due_s),
+    TailAsked: lambda state, event: replace(state, asked_s=event.at_s),
+    TalkEnded: _talk_ended,
     Warned: _warned,
     Departed: _departed,
     Rejoined: _rejoined,

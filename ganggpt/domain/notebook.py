@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.intent import pledge
 from ganggpt.domain.memory import MEMORIES_MAX, Memories, Memory, Reinforced, Remembered, fold, learn, left_by
 from ganggpt.domain.turn import Event
 
@@ -56,6 +57,15 @@ class Notebook:
             return event.no
         self._next_no += 1
         return event.memory.no
+
+
+def as_heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
+    """What somebody said as a memory: a promise and a debt are kept in mind until they are due."""
+    bound = pledge(text)
+    if bound is None:
+        return Memory(0, "talk", fact, weight, player, "told", now_s)
+    kind, in_s = bound
+    return Memory(0, kind, fact, weight, player, "told", now_s, due_s=now_s + in_s)
 
 
 def _date_of(fresh: Memory) -> float | None:

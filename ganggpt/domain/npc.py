@@ -22,10 +22,10 @@ from ganggpt.domain.feeling import (
     swayed,
 )
 from ganggpt.domain.ids import ActorId, name_of
-from ganggpt.domain.intent import pledge, salience
+from ganggpt.domain.intent import salience
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory
-from ganggpt.domain.notebook import Notebook
+from ganggpt.domain.notebook import Notebook, as_heard
 from ganggpt.domain.npc_commands import AskForWork, Conclude, Give, Observe, Remember, Spawn, Talk, Threaten
 from ganggpt.domain.npc_jobs import offered_work, open_offer
 from ganggpt.domain.npc_memory import (
@@ -175,7 +175,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     weight, learned = salience(command.text), None
     if weight >= SALIENCE_MIN:
         fact = f"{_who(name)} told me: {quoted(command.text)}"
-        learned = notes.fresh(_heard(fact, command.text, weight, player, now_s))
+        learned = notes.fresh(as_heard(fact, command.text, weight, player, now_s))
     elif before.talks == 0:
         fact = f"{_who(name)} first spoke to me in {place_of(state, turn)}"
         notes.keep(Memory(0, "met", fact, 20, player, "witnessed", now_s))
@@ -214,15 +214,6 @@ def _conclude(state: Npc, command: Conclude, turn: Turn) -> Decision:
         for event in more.events:
             after = evolve(after, event)  # type: ignore[arg-type]
     return done
-
-
-def _heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
-    """What somebody said as a memory: a promise and a debt are kept in mind until they are due."""
-    bound = pledge(text)
-    if bound is None:
-        return Memory(0, "talk", fact, weight, player, "told", now_s)
-    kind, in_s = bound
-    return Memory(0, kind, fact, weight, player, "told", now_s, due_s=now_s + in_s)
 
 
 def _give(state: Npc, command: Give, turn: Turn) -> Decision:

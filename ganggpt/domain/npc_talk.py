@@ -9,7 +9,7 @@ from ganggpt.domain import talking
 from ganggpt.domain.actions import Judged, Refusal, actions_of, judged
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import HOSTILE_AT
-from ganggpt.domain.npc_commands import Conclude, SayPlainly
+from ganggpt.domain.npc_commands import Conclude
 from ganggpt.domain.npc_speech import brief_of, told
 from ganggpt.domain.npc_state import Npc, Spoke, evolve, mood_now, standing_now
 from ganggpt.domain.speech import Brief

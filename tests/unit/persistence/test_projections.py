@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ganggpt.persistence.projections import MemoryRow, Rows, player_id, row_id
+from ganggpt.persistence.projections import MemoryRow, Rows, memory_row, mind_of, player_id, row_id
 from tests.unit.persistence.states import NOW_S, companion, faction, memory, mission, npc, player
 
 
@@ -126,3 +126,11 @@ def test_diffs_one_after_the_other_or_in_one_batch_end_at_the_same_memories(stag
         together.add("npc:mara", old, new)
     assert set(table) == set(together.memories) == {row_id("npc:mara", no) for no in stages[-1]}
     assert not set(together.forgotten) & set(together.memories)
+
+
+def test_rows_of_a_companion_and_of_an_npc_with_its_name_are_not_mixed_up() -> None:
+    rows = Rows()
+    npcs, companions = memory_row(rows, "npc:rex", memory(1)), memory_row(rows, "companion:rex", memory(1))
+    assert npcs.id != companions.id
+    assert (npcs.npc_id, companions.npc_id) == ("rex", "companion:rex")
+    assert [mind_of(row.npc_id) for row in (npcs, companions)] == ["npc:rex", "companion:rex"]
