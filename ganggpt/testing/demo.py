@@ -203,10 +203,11 @@ class Demo:
         await self._do(server, DOG, "Recruit", recruit, "Ava")
         before = (await self._do(server, DOG, "GainExperience", {"amount": 5, "cause": "first night"}, None))["loyalty"]
         said = await self._do(server, DOG, "Talk", {"text": "Well done, Rex. I trust you, my friend."}, "Ava")
+        (words,) = await self._words(server, [said])
         after = await self._do(server, DOG, "GainExperience", {"amount": 200, "cause": "held the door"}, None)
         self.result.loyalty_gained = after["loyalty"] - before
         self._say("Ava", "Well done, Rex. I trust you, my friend.")
-        self._say("Rex", said["say"], f"loyalty {before} → {after['loyalty']}")
+        self._say("Rex", words, f"loyalty {before} → {after['loyalty']}")
 
     async def _kill_her_host(self, server: GameServer, run: Run) -> None:
         pool = await open_pool(run.database, PoolOptions(min_size=0, max_size=2))
