@@ -144,7 +144,7 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
     for number, body in turns:
         if number < seq:
             continue
-        for event in map(_as_spoke, decode_turn(kind_for(actor), body).events):
+        for event in map(as_spoke, decode_turn(kind_for(actor), body).events):
             if isinstance(event, Spoke) and (event.utterance == utterance or (number == seq and not event.utterance)):
                 spoke = event
             elif isinstance(event, Explained) and event.id == utterance:
@@ -155,7 +155,7 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
     return spoke, made
 
 
-def _as_spoke(event: Any) -> Any:
+def as_spoke(event: Any) -> Any:
     """A companion's words as an NPC's; any other event as it is."""
     if not isinstance(event, CompanionSpoke):
         return event
