@@ -18,12 +18,12 @@ import msgspec
 from ganggpt.actors.activation import Unreadable, wake
 from ganggpt.actors.beside import Beside
 from ganggpt.actors.clock import loop_s
-from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.journal import Journal, PostgresJournal
 from ganggpt.persistence.partitions import ensure_partitions, month_after
-from ganggpt.persistence.projections import row_id
+from ganggpt.persistence.projections import mind_id, mind_of, row_id
 from ganggpt.persistence.retention import SEAL_AFTER, JournalRetention, Kept
 from ganggpt.persistence.retention_rows import BATCH, FOLD_MAX, MemoryKey, RowRetention
 
@@ -194,7 +194,7 @@ class Housekeeping:
     async def _forget_stale(self, keys: Sequence[MemoryKey], done: Retained) -> None:
         for start in range(0, len(keys), COVER_MAX):
             some = keys[start : start + COVER_MAX]
-            actors = sorted({f"npc:{key.npc}" for key in some if not key.tail})
+            actors = sorted({mind_of(key.npc) for key in some if not key.tail})
             # Read after the rows: so a state knows at least what the rows show.
             stored = await self._journal.load(actors)
             now_s = await self._days.now_s()
@@ -203,10 +203,10 @@ class Housekeeping:
                 await asyncio.sleep(0)
                 try:
                     woken = wake(ActorId(actor), "", stored.get(actor), now_s)
-                    minds[name_of(actor)] = woken.state
+                    minds[mind_id(actor)] = woken.state
                 except GangGPTError as error:
                     log.warning("memories of %s stay: %s", actor, error)
-                    minds[name_of(actor)] = UNREAD
+                    minds[mind_id(actor)] = UNREAD
             stale = [key for key in some if _is_stale(key, minds, now_s)]
             if not done.dry_run:
                 await self._rows.delete(stale)
@@ -227,7 +227,7 @@ def _is_stale(key: MemoryKey, minds: Mapping[str, Any], now_s: float) -> bool:
     mind = None if key.tail else minds.get(key.npc)
     if mind is UNREAD:
         return False
-    if key.tail or mind is None or key.no is None or key.id != row_id(f"npc:{key.npc}", key.no):
+    if key.tail or mind is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
         return key.expires_at is not None and key.expires_at.timestamp() < now_s
     return key.no < mind.next_no and all(memory.no != key.no for memory in mind.memories)
 

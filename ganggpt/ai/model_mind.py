@@ -38,7 +38,7 @@ from ganggpt.ai.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.prompts import Prompts
 from ganggpt.domain.actions import Action
 from ganggpt.domain.faction_moves import MoveBrief
-from ganggpt.domain.ids import ActorId
+from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.mission_draft import WorkBrief
 from ganggpt.domain.npc_commands import Conclude, SayPlainly, Utter
 from ganggpt.domain.turn import Ask, Command
@@ -139,7 +139,7 @@ class ModelMind:
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
         brief = talk.brief
-        sheet = self._world.npcs.get(actor.partition(":")[2])
+        sheet = self._world.npcs.get(name_of(actor)) if kind_of(actor) == "npc" else None
         faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
         # A cached answer is for the same player only: what it brings up may be between the two.
         heard = " ".join(sorted(terms(folded(brief.heard))))[:160]

@@ -374,7 +374,7 @@ class Indexes:
         self._keep(memories, index)
         return index
 
-    def follow(self, old: Memories, new: Memories, gone: tuple[int, ...], fresh: Memory) -> None:
+    def follow(self, old: Memories, new: Memories, gone: tuple[int, ...], fresh: Memory | None = None) -> None:
         """A mind became another one: without ``gone``, and with ``fresh``, which may have been there in another form.
         Does nothing for a mind without an index."""
         entry = self._kept.get(id(old))
@@ -385,9 +385,9 @@ class Indexes:
         self._held -= len(index)
         for no in gone:
             index.remove(no)
-        if fresh.no in index._slots:  # noqa: SLF001 - the same file
+        if fresh is not None and fresh.no in index._slots:  # noqa: SLF001 - the same file
             index.replace(fresh)
-        else:
+        elif fresh is not None:
             index.add(fresh)
         self._keep(new, index)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.companion_state import Companion
 from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, condensed, is_over
 from ganggpt.domain.dialogue import FITS, Answer
 from ganggpt.domain.feeling import HOSTILE_AT
@@ -90,7 +91,7 @@ def notebook_of(state: Npc, turn: Turn) -> Notebook:
     return Notebook(state.memories, state.next_no, turn.now_s, state.sheet.room)
 
 
-def to_tail(state: Npc, notes: Notebook, turn: Turn) -> tuple[Message, ...]:
+def to_tail(state: Npc | Companion, notes: Notebook, turn: Turn) -> tuple[Message, ...]:
     """The letter that takes what the mind had no room for to the tail."""
     if not notes.left:
         return ()
@@ -173,7 +174,9 @@ def trace_of(memory: Memory, actor: str) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------------ a quiet moment
 
 
-def plan_mull(state: Npc, turn: Turn, span_s: tuple[int, int] = MULL_S) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
+def plan_mull(
+    state: Npc | Companion, turn: Turn, span_s: tuple[int, int] = MULL_S
+) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
     """See to it that there will be a quiet moment, unless there will be one anyway."""
     if turn.now_s < state.mull_s + MULL_GRACE_S:
         return (), ()
@@ -287,7 +290,7 @@ def _told_on(tale: Tale, dice: Dice) -> Hear:
 # ------------------------------------------------------------------------------------------------------------ the tail
 
 
-def ask_tail(state: Npc, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
+def ask_tail(state: Npc | Companion, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
     """Try to remember what was asked for and is not in mind; nothing where there is no tail, or was just asked."""
     if not found.missing or not state.let_go or turn.now_s - state.asked_s < ASK_EVERY_S:
         return (), ()
@@ -297,6 +300,21 @@ def ask_tail(state: Npc, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], 
 
 def recollect(state: Npc, command: Recollect, turn: Turn) -> Decision:
     """The tail answered: say it, if it fits and is not too late, and have it in mind again."""
+    notes, player = notebook_of(state, turn), command.listener
+    back = brought_back(notes, command, turn)
+    if isinstance(back, Decision):
+        return back
+    memory, no = back
+    standing, mood = standing_now(state, player, turn.now_s), mood_now(state, turn.now_s)
+    act: Act = "remember" if memory.about == player else "gossip"
+    spoke, reply = uttered(state, turn, player, Answer(act, memory, facts={"topic": command.query}), standing, mood)
+    said = {"npc": turn.actor, "name": state.sheet.name, **reply}
+    messages = (*to_tail(state, notes, turn), Message(ActorId(player), Notify("npc.said", said)))
+    return Decision((*notes.events, spoke), {"recollected": no, **reply}, messages)
+
+
+def brought_back(notes: Notebook, command: Recollect, turn: Turn) -> tuple[Memory, int | None] | Decision:
+    """What the tail's answer brings back into a mind, under its number there, if it is kept; else what is replied."""
     now_s, player = turn.now_s, command.listener
     if now_s - command.asked_s > STALE_S:
         return Decision((), {"recollected": None, "stale": True})
@@ -308,18 +326,11 @@ def recollect(state: Npc, command: Recollect, turn: Turn) -> Decision:
     if not told:
         return Decision((), {"recollected": None, "stale": False})
     best = max(told, key=lambda one: (one.score, one.memory.no)).memory
-    notes = notebook_of(state, turn)
     no = notes.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, 15)))
-    memory = best if no is None else replace(best, no=no)
-    standing, mood = standing_now(state, player, now_s), mood_now(state, now_s)
-    act: Act = "remember" if memory.about == player else "gossip"
-    spoke, reply = uttered(state, turn, player, Answer(act, memory, facts={"topic": command.query}), standing, mood)
-    said = {"npc": turn.actor, "name": state.sheet.name, **reply}
-    messages = (*to_tail(state, notes, turn), Message(ActorId(player), Notify("npc.said", said)))
-    return Decision((*notes.events, spoke), {"recollected": no, **reply}, messages)
+    return best if no is None else replace(best, no=no), no
 
 
-def not_here(_state: Npc, _command: AskTail | KeepInTail, _turn: Turn) -> Decision:
+def not_here(_state: Npc | Companion, _command: AskTail | KeepInTail, _turn: Turn) -> Decision:
     """Letters to the tail that came to the mind itself: there is no tail in this world."""
     return Decision((), {"tail": False})
 

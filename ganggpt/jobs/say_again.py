@@ -24,7 +24,10 @@ from ganggpt.ai.prompt import MARK_CHARS
 from ganggpt.ai.replay import Exchange
 from ganggpt.ai.replay_gateway import replaying_gateway
 from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain import npc
+from ganggpt.domain import companion
+from ganggpt.domain.companion_state import Companion, CompanionSpoke, OrderObeyed, OrderRefused
+from ganggpt.domain.ids import kind_of
+from ganggpt.domain.kinds import kind_for
 from ganggpt.domain.npc_commands import AskForWork, Conclude, Give, Hush, SayPlainly, Talk, Threaten, Utter
 from ganggpt.domain.npc_state import ItemReceived, Npc, Spoke, Swayed
 from ganggpt.domain.turn import Ask, Command, Decision, Turn
@@ -32,6 +35,7 @@ from ganggpt.domain.utterance import Explained, Made, TalkBrief
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
 from ganggpt.jobs.story import Story
+from ganggpt.jobs.why import as_spoke
 
 Verdict = Literal["same", "different", "unproven"]
 By = Literal["scripted mind", "model", "nobody"]
@@ -112,7 +116,7 @@ async def say_again(
     then, now, notes = _then(story), None, []
     model = "scripted" if story.made is None else story.made.model
     by: By = "nobody" if not model else "scripted mind" if model == "scripted" else "model"
-    if not isinstance(story.before.get(story.first), Npc):
+    if not isinstance(story.before.get(story.first), Npc | Companion):
         notes.append(NO_STATE)
     elif story.made is None:
         now, notes = _one_turn(stage)
@@ -132,12 +136,15 @@ class _Stage:
     def __init__(self, story: Story, causes: dict[int, tuple[str, str]], world: World) -> None:
         self.story, self.causes, self.world = story, causes, world
 
-    def play(self, seq: int, command: Command, by: str, state: Npc | None = None, *, model: bool = False) -> Decision:
+    def play(
+        self, seq: int, command: Command, by: str, state: Npc | Companion | None = None, *, model: bool = False
+    ) -> Decision:
         """A command in the place of a turn. Raises GangGPTError as the rules do."""
         story = self.story
         now_s, dice = story.turns[seq].at_s, dice_of(story.actor, seq, self.world.seed)
         turn = Turn(story.actor, seq, now_s, by, dice, self.world, ScriptedMind(), model)
-        return npc.decide(story.before[seq] if state is None else state, command, turn)
+        decision: Decision = kind_for(story.actor).decide(story.before[seq] if state is None else state, command, turn)
+        return decision
 
     def likeliest(self, seq: int, commands: Iterable[Command], by: str, *, model: bool = False) -> Decision | None:
         """The turn as it went: of the commands that may have caused it, the one with the very same events. A journal
@@ -179,7 +186,10 @@ def _one_turn(stage: _Stage) -> tuple[Side | None, list[str]]:
 
 
 def _causes_of(story: Story, name: str) -> Iterator[Command]:
-    """The commands that may have made an NPC speak at once, by what came of them."""
+    """The commands that may have made somebody speak at once, by what came of them."""
+    if kind_of(story.actor) == "companion":
+        yield from _causes_of_companion(story, name)
+        return
     events, spoke = story.turns[story.first].events, story.spoke
     heard = "" if spoke is None else spoke.heard
     called = next((e.standing.name for e in events if isinstance(e, Swayed) and e.player == story.player), "")
@@ -193,6 +203,20 @@ def _causes_of(story: Story, name: str) -> Iterator[Command]:
         elif name == Give.__name__:
             items = [event.item for event in events if isinstance(event, ItemReceived)]
             yield from (Give(item.name, item.value, player_name) for item in items)
+
+
+def _causes_of_companion(story: Story, name: str) -> Iterator[Command]:
+    events, spoke = story.turns[story.first].events, story.spoke
+    if name == companion.Talk.__name__:
+        began = "" if story.began is None else story.began.name
+        called = next((e.owner_name for e in events if isinstance(e, CompanionSpoke)), began) or began
+        for player_name in dict.fromkeys((None, called or None)):
+            yield companion.Talk(story.heard or ("" if spoke is None else spoke.heard), player_name)
+    elif name == companion.Order.__name__:
+        given = [event for event in events if isinstance(event, OrderObeyed | OrderRefused)]
+        yield from (companion.Order(one.order, one.target) for one in given)  # type: ignore[arg-type]
+    elif name == companion.Dismiss.__name__:
+        yield companion.Dismiss()
 
 
 async def _sentence_by_sentence(
@@ -241,11 +265,11 @@ def _brief(stage: _Stage) -> TalkBrief | None:
 
 def _beginnings(story: Story, name: str) -> Iterator[Command]:
     """The commands that may have begun an utterance: a line, or the end of what was said to somebody before."""
-    if name == Talk.__name__:
+    if name == Talk.__name__:  # of either kind
         yield from _causes_of(story, name)
         return
     ended = [event for event in story.turns[story.first].events if isinstance(event, Explained)]
-    spoke = next((event for event in story.turns[story.first].events if isinstance(event, Spoke)), None)
+    spoke = next((event for event in map(as_spoke, story.turns[story.first].events) if isinstance(event, Spoke)), None)
     for over in ended:
         if name == SayPlainly.__name__:
             why = over.made.guards[-1] if over.made.guards else "late"
@@ -313,7 +337,8 @@ def _ended(stage: _Stage, commands: Sequence[Command]) -> Side:
 
 
 def _side(decision: Decision, utterance: str, sentences: tuple[str, ...]) -> Side:
-    spoke = next((e for e in decision.events if isinstance(e, Spoke) and e.utterance in ("", utterance)), None)
+    told = [e for e in map(as_spoke, decision.events) if isinstance(e, Spoke) and e.utterance in ("", utterance)]
+    spoke = next(iter(sorted(told, key=lambda one: not one.utterance)), None)
     made = next((e.made for e in decision.events if isinstance(e, Explained) and e.id == utterance), Made())
     return Side(
         said="" if spoke is None else spoke.said,

@@ -12,7 +12,7 @@ from ganggpt.domain.kinds import TurnRecord, decode_turn, kind_for
 from ganggpt.domain.npc_state import Spoke
 from ganggpt.domain.utterance import Began, Explained, Made, Utterance, Uttered
 from ganggpt.errors import InvalidInput, UnknownUtterance
-from ganggpt.jobs.why import place_of, states
+from ganggpt.jobs.why import as_spoke, place_of, states
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -50,8 +50,8 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
     Raises InvalidInput, and UnknownUtterance where there is none, or it is still being said.
     """
     actor, first = place_of(utterance)
-    if kind_of(actor) != "npc":
-        raise InvalidInput("utterance", f"{actor} is no person; what npc:… said can be said again")
+    if kind_of(actor) not in ("npc", "companion"):
+        raise InvalidInput("utterance", f"{actor} says nothing; what npc:… and companion:… said can be said again")
     kind = kind_for(actor)
     found: dict[int, TurnRecord[Any]] = {}
     spoke, began, made = None, None, None
@@ -61,7 +61,7 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
         if seq < first or last:
             continue
         record = decode_turn(kind, body)
-        for event in record.events:
+        for event in map(as_spoke, record.events):
             if isinstance(event, Spoke) and (event.utterance or f"{actor}#{seq}") == utterance:
                 spoke, found[seq] = event, record
                 last = last or (seq if not event.utterance else 0)

@@ -16,8 +16,9 @@ from msgspec import Struct
 from ganggpt.actors.activation import SnapshotBody
 from ganggpt.actors.host import dice_of
 from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain import memory, npc
-from ganggpt.domain.ids import ActorId, actor_id, kind_of
+from ganggpt.domain import companion, memory, npc
+from ganggpt.domain.companion_state import Companion, CompanionSpoke
+from ganggpt.domain.ids import ActorId, actor_id
 from ganggpt.domain.kinds import decode_state, decode_turn, kind_for
 from ganggpt.domain.npc_commands import Talk
 from ganggpt.domain.npc_state import Npc, Spoke
@@ -94,7 +95,7 @@ def why(utterance: str, turns: Turns, world: World, snapshot: tuple[int, bytes] 
         "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
         "cites": spoke.cites, "at_s": spoke.at_s, "made": Made() if made is None else made,
     }  # fmt: skip
-    if not isinstance(before, Npc):
+    if not isinstance(before, Npc | Companion):
         return Why(**told)
     ranked = memory.recall(before.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player)
     recalled = tuple(map(_shown, ranked))
@@ -143,7 +144,7 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
     for number, body in turns:
         if number < seq:
             continue
-        for event in decode_turn(kind_for(actor), body).events:
+        for event in map(as_spoke, decode_turn(kind_for(actor), body).events):
             if isinstance(event, Spoke) and (event.utterance == utterance or (number == seq and not event.utterance)):
                 spoke = event
             elif isinstance(event, Explained) and event.id == utterance:
@@ -152,6 +153,13 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
                 now = event.utterance
                 spoke = Spoke(now.player, now.act, now.heard, "", now.cites, now.at_s, now.id)
     return spoke, made
+
+
+def as_spoke(event: Any) -> Any:
+    """A companion's words as an NPC's; any other event as it is."""
+    if not isinstance(event, CompanionSpoke):
+        return event
+    return Spoke(event.to, event.act, event.heard, event.said, event.cites, event.at_s, event.utterance)
 
 
 def states(actor: ActorId, turns: Turns, snapshot: tuple[int, bytes] | None, upto: int) -> Iterator[tuple[int, Any]]:
@@ -181,13 +189,16 @@ def _state_before(actor: ActorId, seq: int, turns: Turns, snapshot: tuple[int, b
     return next((state for number, state in states(actor, turns, snapshot, seq) if number == seq), None)
 
 
-def _again(before: Npc, spoke: Spoke, actor: ActorId, seq: int, world: World) -> str | None:
+def _again(before: Npc | Companion, spoke: Spoke, actor: ActorId, seq: int, world: World) -> str | None:
     """The same line said to the same state once more; None where it was not a line that was answered."""
-    if kind_of(actor) != "npc" or not spoke.heard:
+    if not spoke.heard:
         return None
     turn = Turn(actor, seq, spoke.at_s, spoke.player, dice_of(actor, seq, world.seed), world, ScriptedMind())
     try:
-        said: str = npc.decide(before, Talk(spoke.heard), turn).reply["say"]
+        if isinstance(before, Npc):
+            said: str = npc.decide(before, Talk(spoke.heard), turn).reply["say"]
+        else:
+            said = companion.decide(before, companion.Talk(spoke.heard), turn).reply["say"]
     except GangGPTError:
         return None
     return said

@@ -54,7 +54,8 @@ UNION
 SELECT actor FROM journal j
 WHERE j.by = $1 OR EXISTS (SELECT FROM unnest($2::bytea[]) w WHERE position(w IN j.body) > 0)
 UNION
-SELECT 'npc:' || npc_id FROM npc_memories WHERE content #>> '{trace,origin}' = ANY($3::text[])
+SELECT CASE WHEN npc_id LIKE '%:%' THEN npc_id ELSE 'npc:' || npc_id END FROM npc_memories
+WHERE content #>> '{trace,origin}' = ANY($3::text[])
 UNION
 SELECT $1 WHERE EXISTS (SELECT FROM journal WHERE actor = $1) OR EXISTS (SELECT FROM snapshots WHERE actor = $1)
 ORDER BY 1
@@ -63,7 +64,7 @@ ORDER BY 1
 _ORIGINS: Final = """
 WITH theirs AS (
   SELECT 'npc:' || npc_id || '#' || (content ->> 'no') AS origin FROM npc_memories
-  WHERE player_id = $1 AND content ->> 'no' IS NOT NULL
+  WHERE player_id = $1 AND npc_id NOT LIKE '%:%' AND content ->> 'no' IS NOT NULL
 )
 SELECT DISTINCT content #>> '{trace,origin}' AS origin FROM npc_memories
 WHERE content #>> '{trace,origin}' IN (SELECT origin FROM theirs)

@@ -26,9 +26,11 @@ SELECT no::text AS key, actor = w.player AS theirs, '' AS text, body
 FROM pushes t, w WHERE actor = w.player OR EXISTS (SELECT FROM unnest(w.bytes) b WHERE position(b IN t.body) > 0)
 """,
     "npc_memories": """
-SELECT t.id::text AS key, player_id IS NOT DISTINCT FROM w.id OR audience IS NOT DISTINCT FROM w.player AS theirs,
+SELECT t.id::text AS key, player_id IS NOT DISTINCT FROM w.id OR audience IS NOT DISTINCT FROM w.player
+  OR EXISTS (SELECT FROM companions c WHERE c.player_id = w.id AND c.actor = npc_id) AS theirs,
   (to_jsonb(t) - 'embedding')::text AS text, ''::bytea AS body
 FROM npc_memories t, w WHERE player_id = w.id OR audience = w.player OR content::text LIKE ANY(w.patterns)
+  OR EXISTS (SELECT FROM companions c WHERE c.player_id = w.id AND c.actor = npc_id)
 """,
     "faction_relationships": """
 SELECT t.id::text AS key, false AS theirs, to_jsonb(t)::text AS text, ''::bytea AS body

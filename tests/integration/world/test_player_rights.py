@@ -57,6 +57,13 @@ async def cli(run: Run, *arguments: str) -> Any:
     return json.loads(out)
 
 
+TAIL_OF_DOG = """
+INSERT INTO npc_memories (npc_id, memory_type, content, terms)
+VALUES ('companion:quillon', 'note', '{"text": "It rained"}', array_to_tsvector(ARRAY['rain']))
+"""
+"""Something her companion let go of that says nothing of her."""
+
+
 async def everything(pool: Any) -> dict[str, str]:
     """Every row of every table as text, bytes with what they hold; also what nobody thought of."""
     tables = await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename")
@@ -123,6 +130,8 @@ async def test_a_player_is_written_down_and_then_forgotten_everywhere(run: Run, 
     async with asyncpg.create_pool(run.database, min_size=1, max_size=2) as pool:
         await until_in(run, pool, {"npc_memories", "journal", "ai_exchanges", "companions"})
 
+        await pool.execute(TAIL_OF_DOG)
+
         told = await cli(run, "export", "zephyrine")
         assert {"player:zephyrine", "npc:mara", "npc:tobias", "companion:quillon"} <= told["actors"].keys()
         assert SECRET in json.dumps(told["actors"]["npc:mara"])
@@ -132,6 +141,7 @@ async def test_a_player_is_written_down_and_then_forgotten_everywhere(run: Run, 
         erased = await cli(run, "erase", "zephyrine", "--yes")
         assert erased["minds"] >= 3
         assert await traces(run, pool) == {}
+        assert not await pool.fetchval("SELECT count(*) FROM npc_memories WHERE npc_id = 'companion:quillon'")
         marks = json.loads((Path(run.data_dir) / "snapshots" / "erased-players.json").read_text())
         assert len(marks) == 1
         assert "zephyrine" not in json.dumps(marks)

@@ -57,13 +57,13 @@ async def game(run: Run) -> AsyncIterator[GameServer]:
         yield server
 
 
-async def told(game: GameServer, utterance: str) -> list[dict[str, Any]]:
+async def told(game: GameServer, utterance: str, kind: str = "npc") -> list[dict[str, Any]]:
     """All sentences of an utterance, in order."""
     heard: list[dict[str, Any]] = []
     async with asyncio.timeout(30):
         while not heard or not heard[-1]["final"]:
             push: Push = await game.next_push(30)
-            if push.type == "npc.says" and push.body["utterance"] == utterance:
+            if push.type == f"{kind}.says" and push.body["utterance"] == utterance:
                 heard.append(dict(push.body))
     return heard
 
@@ -216,3 +216,32 @@ async def test_what_a_filter_refuses_is_deflected_in_character(game: GameServer,
     finally:
         model.always = {}
     assert sentences[-1]["say"]
+
+
+async def test_a_companion_talks_like_anybody_and_does_what_its_owner_says(run: Run, game: GameServer) -> None:
+    rex = "companion:rex"
+    recruit = {"owner": "player:ava", "name": "Rex", "companion_type": "bodyguard", "personality": {"loyalty": 100}}
+    assert (await game.send(rex, "Recruit", recruit, by="player:ava")).ok
+    answer = await game.send(rex, "Talk", {"text": "Good, then follow me"}, by="player:ava")
+    assert answer.ok, answer
+    assert answer.reply["more"] is True
+    act: Push | None = None
+    heard: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        while act is None or not heard or not heard[-1]["final"]:
+            push = await game.next_push(30)
+            if push.type == "companion.act":
+                act = push
+            elif push.type == "companion.says" and push.body["utterance"] == answer.reply["utterance"]:
+                heard.append(dict(push.body))
+    assert (act.body["companion"], act.body["verb"], act.body["target"]) == (rex, "follow", "player:ava")
+    assert " ".join(one["say"] for one in heard).strip() == LINES
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ganggpt.cli", "why", answer.reply["utterance"], "--json", "--data-dir", run.data_dir,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    found = json.loads(out)
+    assert found["said"] == LINES
+    assert found["made"]["actions"] == [["follow", "allowed"]]
+    assert found["made"]["nano_usd"] > 0

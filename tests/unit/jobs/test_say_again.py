@@ -19,6 +19,7 @@ from ganggpt.ai.provider import Provider
 from ganggpt.ai.replay import Exchange, Recording
 from ganggpt.cli.say_again import page
 from ganggpt.cli.why import page as why_page
+from ganggpt.domain import companion
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.npc_commands import AskForWork, Give, Hush, Observe, SayPlainly, Talk, Threaten, Utter
 from ganggpt.domain.turn import Ask
@@ -29,7 +30,7 @@ from ganggpt.jobs.why import why
 from ganggpt.testing.fake_model import FakeModel, Says, Status, fake_model, filtered_prompt
 from tests.unit.ai.rig import Rig
 from tests.unit.domain.builders import WORLD
-from tests.unit.jobs.test_why import Journaled, with_dice
+from tests.unit.jobs.test_why import MARA, Journaled, with_dice
 
 SPEC = MindSpec(read_prompts(), "mature", b"secret")
 AVA = "player:ava"
@@ -43,10 +44,10 @@ class List(list[Exchange]):
 
 
 class Talker(Journaled):
-    """An NPC that talks by a model, whose exchanges are recorded."""
+    """Somebody that talks by a model, whose exchanges are recorded."""
 
-    def __init__(self, server: FakeModel) -> None:
-        super().__init__()
+    def __init__(self, server: FakeModel, actor: ActorId = MARA) -> None:
+        super().__init__(actor)
         self.shelf = List()
         shelf = self.shelf
 
@@ -65,7 +66,8 @@ class Talker(Journaled):
 
     async def talks(self, text: str, by: str = AVA, name: str | None = None, *, stops_after: int = 99) -> str:
         """A line and the model's answer to it; the utterance."""
-        reply = self.do(Talk(text, name), by, has_model=True)
+        line = Talk if self.actor == MARA else companion.Talk
+        reply = self.do(line(text, name), by, has_model=True)
         await self.answers(stops_after)
         return str(reply["utterance"])
 
@@ -73,7 +75,7 @@ class Talker(Journaled):
         """The model's answer to what was asked last."""
         mind = ModelMind(SPEC, self.gateway, WORLD, lambda: 0.0)
         ask = next(one for one in self.asks if isinstance(one, Ask))
-        answer, said = mind.answer("npc:mara", ask), None  # type: ignore[arg-type]
+        answer, said = mind.answer(self.actor, ask), None
         try:
             for _ in range(stops_after):
                 said = self.do(await answer.asend(said), "model:gateway")
@@ -335,7 +337,7 @@ async def test_what_was_never_said_or_is_being_said_is_an_error(mara: Talker) ->
         (saying, UnknownUtterance),
         ("npc:mara#999", UnknownUtterance),
         ("npc:mara#1", UnknownUtterance),
-        ("companion:rex#1", InvalidInput),
+        ("faction:harbour#1", InvalidInput),
         ("nonsense", InvalidInput),
     ):
         with pytest.raises(error):
@@ -351,3 +353,26 @@ def test_a_refused_command_is_no_turn(mara: Talker) -> None:
 
 def fields(exchange: Exchange) -> dict[str, Any]:
     return {name: getattr(exchange, name) for name in exchange.__struct_fields__}
+
+
+@pytest.fixture
+async def rex(server: FakeModel) -> AsyncIterator[Talker]:
+    dog = Talker(server, ActorId("companion:rex"))
+    dog.do(companion.Recruit(AVA, "Rex", "bodyguard", {"courage": 100, "loyalty": 100}))
+    dog.do(companion.GainExperience(500, "held off three bikers at the pier"))
+    yield dog
+    await dog.gateway.close()
+
+
+async def test_what_a_companion_said_comes_out_the_same_again(rex: Talker) -> None:
+    by_model = await rex.talks("Rex, follow me to the pier", name="Ava")
+    plainly = rex.do(companion.Talk("Do you remember the bikers at the pier?"))["utterance"]
+    ordered = rex.do(companion.Order("attack", "the guard"))["utterance"]
+    let_go = rex.do(companion.Dismiss())["utterance"]
+    for utterance, by in ((by_model, "model"), *((one, "scripted mind") for one in (plainly, ordered, let_go))):
+        again = await rex.again(utterance)
+        assert (again.verdict, again.differences, again.by) == ("same", (), by), utterance
+    again = await rex.again(by_model)
+    assert again.now is not None
+    assert again.now.actions == (("follow", "allowed"),)
+    assert "bikers" in again.now.prompt
