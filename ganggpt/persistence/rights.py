@@ -123,6 +123,7 @@ _DELETE_ACTOR: Final = (
     "DELETE FROM outbox WHERE sender = $1 AND seq <= $2",
     "DELETE FROM reminders WHERE actor = $1 AND $2::bigint IS NOT NULL",
     "DELETE FROM pushes WHERE actor = $1 AND seq <= $2",
+    "DELETE FROM npc_memories WHERE npc_id = $1 AND $2::bigint IS NOT NULL",
     "DELETE FROM missions WHERE actor = $1 AND $2::bigint IS NOT NULL",
     "DELETE FROM companions WHERE actor = $1 AND $2::bigint IS NOT NULL",
 )
