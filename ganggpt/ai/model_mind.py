@@ -6,10 +6,13 @@ rules of the actor. Whatever goes wrong, what comes out ends with a command that
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import convert
+from msgspec.structs import replace
 
 from ganggpt.ai.answer import ModelAnswer
 from ganggpt.ai.guard_answer import Guarded, guard_answer
@@ -18,16 +21,21 @@ from ganggpt.ai.guard_metrics import GuardCounts
 from ganggpt.ai.guard_output import Deflected as GuardDeflected
 from ganggpt.ai.guard_output import OutputGuard
 from ganggpt.ai.guard_profiles import Rating
+from ganggpt.ai.meanings import QUESTION_S, Meanings
 from ganggpt.ai.model_plans import ModelPlans
+from ganggpt.ai.model_summaries import ModelSummaries
 from ganggpt.ai.port import Answered, Deflected, Gateway, ModelRequest, NotAnswered, Payers, Said, Sentence
 from ganggpt.ai.prompt import Fence, Prompt
 from ganggpt.ai.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.prompts import Prompts
 from ganggpt.domain.actions import Action
+from ganggpt.domain.conversation import SummaryBrief
 from ganggpt.domain.faction_moves import MoveBrief
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.memory_record import Embedding
 from ganggpt.domain.mission_draft import WorkBrief
-from ganggpt.domain.npc_commands import Conclude, SayPlainly, Utter
+from ganggpt.domain.npc_commands import Conclude, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.speech import Cited
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.domain.utterance import SENTENCES_MAX, Made, TalkBrief
 from ganggpt.domain.words import folded, terms
@@ -50,11 +58,12 @@ _EXPLAINED_CHARS_MAX: Final = 8_000
 @dataclass(frozen=True, slots=True)
 class MindSpec:
     """How the people of a world talk by a model; picklable. ``secret``: of the marks in prompts, the same in every
-    process, so that an exchange can be replayed."""
+    process, so that an exchange can be replayed. ``embeds``: whether a model of embeddings is configured."""
 
     prompts: Prompts
     rating: Rating
     secret: bytes = field(repr=False)
+    embeds: bool = False
 
 
 class ModelMind:
@@ -69,11 +78,26 @@ class ModelMind:
         self._wary: dict[str, Wariness] = {}
         self._rests_until_s = 0.0
         self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
+        self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, self._guard, self._metrics, self._rest)
+        self._meanings = Meanings(gateway, self._metrics, now_s, present=spec.embeds)
 
     @property
     def is_on(self) -> bool:
         """False for a while after the gateway said that asking is of no use."""
         return self._now_s() >= self._rests_until_s
+
+    @property
+    def embeds(self) -> bool:
+        """See ModelPort."""
+        return self._meanings.is_on
+
+    async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
+        """See ModelPort."""
+        return await self._meanings.of_memories(texts, owners)
+
+    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+        """See ModelPort."""
+        return await self._meanings.of_line(text, self._payers(player, ActorId(actor)))
 
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
@@ -82,6 +106,9 @@ class ModelMind:
             return self._plans.work(actor, ask.brief, within_s)
         if isinstance(ask.brief, MoveBrief):
             return self._plans.move(actor, ask.brief, within_s)
+        if isinstance(ask.brief, SummaryBrief):
+            payers = self._payers(ask.brief.player, actor)
+            return self._summaries.condense(f"{actor}#{ask.brief.no}", ask.brief, payers, within_s)
         if not isinstance(ask.brief, TalkBrief):
             raise InvalidInput("brief", f"{type(ask.brief).__name__} is nothing to talk about")
         return self._talk(actor, ask.brief, within_s)
@@ -93,15 +120,21 @@ class ModelMind:
     async def _talk(
         self, actor: ActorId, talk: TalkBrief, within_s: float
     ) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
-        spec, brief = self._spec, talk.brief
-        fence = Fence.of(spec.secret, talk.utterance)
-        memories = [cited for cited, _ in talk.memories]
-        prompt = dialogue_prompt(brief, actor, self._world, spec.prompts, fence, rating=spec.rating, memories=memories)
+        brief = talk.brief
+        fence = Fence.of(self._spec.secret, talk.utterance)
+        prompt = self._prompt(actor, talk, fence)
         self._counts.asked(prompt)
         trust = self._trust(talk.player, prompt)
         if trust == "scripted":
             yield SayPlainly(talk.utterance, "suspicious")
             return
+        if talk.by_meaning and self.embeds:
+            within_s -= QUESTION_S
+            meaning = await self._meanings.of_line(brief.heard, self._payers(talk.player, actor))
+            if meaning is not None:
+                reply = yield ThinkAgain(talk.utterance, meaning)
+                talk = _with_memories(talk, reply)
+                prompt = self._prompt(actor, talk, fence)
         request = self._request(actor, talk, prompt, within_s)
         said, before = 0, ""
         async with aclosing(self._gateway.stream(request)) as items:
@@ -126,20 +159,29 @@ class ModelMind:
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
         brief = talk.brief
-        sheet = self._world.npcs.get(actor.partition(":")[2])
-        faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
         # A cached answer is for the same player only: what it brings up may be between the two.
         heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
         return ModelRequest(
             slot="dialogue",
             purpose="talk",
             messages=tuple(Said(role, text) for role, text in prompt.messages()),
-            payers=Payers(talk.player, actor, faction),
+            payers=self._payers(talk.player, actor),
             shape=ModelAnswer,
             tokens_max=TOKENS_MAX,
             within_s=within_s,
             meaning=(actor, talk.player, brief.act, brief.standing, heard),
         )
+
+    def _prompt(self, actor: ActorId, talk: TalkBrief, fence: Fence) -> Prompt:
+        spec, memories = self._spec, [cited for cited, _ in talk.memories]
+        return dialogue_prompt(
+            talk.brief, actor, self._world, spec.prompts, fence, rating=spec.rating, memories=memories
+        )
+
+    def _payers(self, player: str, actor: ActorId) -> Payers:
+        sheet = self._world.npcs.get(actor.partition(":")[2])
+        faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
+        return Payers(player, actor, faction)
 
     def _trust(self, player: str, prompt: Prompt) -> Trust:
         """Who may answer this player now: by this prompt and by what they tried before. A crescendo adds up."""
@@ -176,6 +218,12 @@ class ModelMind:
     def _rest(self, unanswered: NotAnswered) -> None:
         if unanswered.reason in _RESTING:
             self._rests_until_s = self._now_s() + REST_S
+
+
+def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:
+    """The talk with the memories that came to mind by its meaning."""
+    found = () if reply is None else reply.get("memories", ())
+    return replace(talk, memories=convert(found, tuple[tuple[Cited, float], ...]))
 
 
 def _text_of(action: Action) -> str:

@@ -22,7 +22,7 @@ from ganggpt.domain.feeling import (
     swayed,
 )
 from ganggpt.domain.ids import ActorId, name_of
-from ganggpt.domain.intent import pledge, salience
+from ganggpt.domain.intent import is_courtesy, pledge, salience
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory
 from ganggpt.domain.notebook import Notebook
@@ -180,7 +180,8 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     asked, questions = ask_tail(state, found, turn)
     met = _swayed(state, turn, after, mood, "talk")
     planned, reminders = plan_thought(state, player, turn)
-    if turn.has_model or state.speaking.utterance is not None:
+    by_model = turn.has_model and not is_courtesy(command.text)
+    if by_model or state.speaking.utterance is not None:
         said = npc_talk.begin(evolve(state, met), turn, player, found, command.text, absent_s)
         said = replace(
             said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))
@@ -189,9 +190,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
         said = _said(state, turn, found, met, heard=command.text, notes=notes)
     return replace(
         said,
-        events=(*said.events, *ended, *asked, *planned),
+        events=(*said.events, *ended.events, *asked, *planned),
         messages=(*said.messages, *questions),
         reminders=(*said.reminders, *reminders),
+        asks=(*said.asks, *ended.asks),
     )
 
 

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from ganggpt.domain.actions import (
@@ -30,12 +31,13 @@ from ganggpt.domain.actions import (
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import HOSTILE_AT
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.intent import is_courtesy
 from ganggpt.domain.letters import Notify
-from ganggpt.domain.memory import recall
-from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, Utter
+from ganggpt.domain.memory import Embedding, recall
+from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.npc_speech import brief_of, told
 from ganggpt.domain.npc_state import Npc, Spoke, evolve, mood_now, standing_now
-from ganggpt.domain.speech import SAID_MAX, cited
+from ganggpt.domain.speech import SAID_MAX, Cited, cited
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
 from ganggpt.domain.utterance import (
     SENTENCES_MAX,
@@ -85,8 +87,8 @@ def begin(state: Npc, turn: Turn, player: str, found: Answer, heard: str, absent
     no = None if found.memory is None else found.memory.no
     utterance = Utterance(f"{turn.actor}#{turn.seq}", player, found.act, heard, no, turn.now_s)
     brief = brief_of(state, turn, player, found, standing, mood, heard)
-    recalled = recall(state.memories, heard, turn.now_s, RECALLED_MAX, player, listener=player)
-    memories = tuple((cited(one.memory, turn.now_s, player), one.score) for one in recalled if one.memory.no != no)
+    memories = _fitting(state, turn, utterance)
+    by_meaning = any(memory.embedding is not None for memory in state.memories) and not is_courtesy(heard)
     plainly = SayPlainly(utterance.id)
     return Decision(
         (*cut.events, Turned(player), Began(utterance)),
@@ -94,7 +96,7 @@ def begin(state: Npc, turn: Turn, player: str, found: Answer, heard: str, absent
         cut.messages,
         (),
         (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, plainly),),
-        (Ask(TALK, TalkBrief(utterance.id, player, brief, memories), plainly, WITHIN_S),),
+        (Ask(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), plainly, WITHIN_S),),
     )
 
 
@@ -105,6 +107,12 @@ def utter(state: Npc, command: Utter, turn: Turn) -> Decision:
         raise Refused("stale", f"sentence {command.no} of {now.id}, of which {len(now.said)} were said")
     text = clipped(command.text, SAID_MAX)
     return Decision((Uttered(now.id, text),), {"said": command.no}, (_says(state, turn, now, command.no, text),))
+
+
+def think_again(state: Npc, command: ThinkAgain, turn: Turn) -> Decision:
+    """What comes to mind by the meaning of a line. Raises Refused where nobody listens to this utterance any more."""
+    found = _fitting(state, turn, _current(state, command.utterance), command.embedding)
+    return Decision(reply={"memories": to_builtins(found)})
 
 
 def say_plainly(state: Npc, command: SayPlainly, turn: Turn) -> Decision:
@@ -171,6 +179,17 @@ def hush(state: Npc, command: Hush, turn: Turn) -> Decision:
 def actions_of(wanted: Sequence[tuple[str, str]]) -> tuple[Action, ...]:
     """Actions from their words and texts; what no rule knows is left out."""
     return tuple(_ACTIONS[do](text) for do, text in wanted if do in _ACTIONS)
+
+
+def _fitting(
+    state: Npc, turn: Turn, now: Utterance, embedding: Embedding | None = None
+) -> tuple[tuple[Cited, float], ...]:
+    """Memories that fit what an utterance answers, but for the one it brings up anyway, each with its score."""
+    recalled = recall(
+        state.memories, now.heard, turn.now_s, RECALLED_MAX, now.player, listener=now.player, embedding=embedding
+    )
+    found = ((one.memory, one.score) for one in recalled if one.memory.no != now.cites)
+    return tuple((cited(memory, turn.now_s, now.player), score) for memory, score in found)
 
 
 def _current(state: Npc, utterance: str) -> Utterance:
@@ -262,5 +281,6 @@ def _after(state: Npc, events: Sequence[Event]) -> Npc:
 RULES: Final[dict[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     Utter: utter,
     SayPlainly: say_plainly,
+    ThinkAgain: think_again,
     Hush: hush,
 }

@@ -49,7 +49,7 @@ def mind_spec(settings: Settings, token: str) -> MindSpec | None:
     if plan is None or "dialogue" not in plan.slots:
         return None
     secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
-    return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret)
+    return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret, embeds=bool(plan.embedding))
 
 
 def _from_variables(settings: Settings) -> ModelsFile | None:
