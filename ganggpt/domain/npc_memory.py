@@ -237,7 +237,7 @@ def _end_talks(state: Npc, notes: Notebook, players: Sequence[str], turn: Turn) 
             no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
             if no is not None and turn.has_model:
                 brief = SummaryBrief(no, player, state.sheet.name, name, text, talk.exchanges)
-                asks.append(Ask(f"condense {player}", brief, Condense(no, text), CONDENSE_WITHIN_S))
+                asks.append(Ask(f"condense {player}", brief, Condense(no, text), CONDENSE_WITHIN_S, waited_for=False))
         events.append(TalkEnded(player, no, turn.now_s))
     return Decision(tuple(events), asks=tuple(asks))
 

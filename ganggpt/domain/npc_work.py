@@ -110,7 +110,7 @@ def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Ask
     if not turn.has_model:
         return ()
     brief = WorkBrief(player, party, outline(state, player, party, turn))
-    return (Ask(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S),)
+    return (Ask(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S, waited_for=False),)
 
 
 def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) -> tuple[str, ...]:

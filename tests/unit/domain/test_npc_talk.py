@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.domain.embedding import embedding_of
 from ganggpt.domain.npc import KIND, Give, Talk, Threaten
-from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, Utter
+from ganggpt.domain.npc_commands import Conclude, Embed, Hush, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.npc_talk import TALK, WITHIN_S
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.domain.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
@@ -56,6 +57,50 @@ def befriend(npc: Talker) -> None:
 
 def shown(decision: Decision, kind: str = "npc.says") -> list[dict[str, Any]]:
     return [message.command.body for message in decision.messages if getattr(message.command, "type", "") == kind]
+
+
+@pytest.mark.parametrize("line", ["Hello!", "Good evening, Mara", "Thanks, friend.", "Bye"])
+def test_a_courtesy_is_answered_without_a_model(line: str) -> None:
+    npc = Talker()
+    said = npc.hears(line)
+    assert not said.asks
+    assert said.reply.get("more") is None
+    assert said.reply["say"]
+    assert npc.hears(f"{line} What happened at the docks last night?").asks
+
+
+def test_a_meaning_brings_up_what_words_do_not_find() -> None:
+    npc = Talker()
+    npc.do(Give("silver watch", 300), by=AVA)
+    npc.do(Remember("The bridge is closed", weight=50, audience="*"), by="npc:otis")
+    first, second = npc.state.memories
+    for memory, vector in ((first, [1, 0]), (second, [0, 1])):
+        npc.do(Embed(memory.no, embedding_of("m", vector)), by="model:embeddings")
+    (ask,) = npc.hears("Where do I go from here, old man?").asks
+    assert ask.brief.by_meaning
+    found = [
+        npc.model(ThinkAgain(npc.utterance, embedding_of("m", vector))).reply["memories"][0][0]["text"]
+        for vector in ([1, 0], [0, 1])
+    ]
+    assert found == [first.text, second.text]
+    assert npc.model(ThinkAgain(npc.utterance, embedding_of("other", [1, 0]))).events == ()
+
+
+def test_a_meaning_that_comes_too_late_is_stale() -> None:
+    npc = Talker()
+    npc.hears("Where do I go from here?")
+    old = npc.utterance
+    npc.model(SayPlainly(old))
+    with pytest.raises(Refused) as no:
+        npc.model(ThinkAgain(old, embedding_of("m", [1, 0])))
+    assert no.value.reason == "stale"
+
+
+def test_without_vectors_or_for_a_courtesy_no_meaning_is_asked_for() -> None:
+    npc = Talker()
+    npc.do(Give("silver watch", 300), by=AVA)
+    (ask,) = npc.hears("What about the watch?").asks
+    assert not ask.brief.by_meaning
 
 
 def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found() -> None:
