@@ -10,7 +10,7 @@ answer), its tokens (a quarter of the characters), Ray, Postgres, and the clock,
 The players do what they do in ``ganggpt demo``, again and again: they walk up to somebody, talk, ask what is
 remembered, give something, threaten, or ask for work and do it. A line takes them 8 to 20 seconds, the way to the next
 person one to three minutes. Everybody is visited equally often, so all 100 NPCs are active. NPCs beyond the cast are
-spawned with the sheets of the cast. Calls are counted where they are paid. ``per NPC-hour``: calls of all purposes
+doubles of them. Calls are counted where they are paid. ``per NPC-hour``: calls of all purposes
 (talks, missions, politics, summaries, vectors) divided by the NPCs and the hours.
 
 The peer in the same run asks a model for every line an NPC says and for nothing else, without any limit; its calls
@@ -56,7 +56,7 @@ from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.mission import Accept
-from ganggpt.domain.npc import AskForWork, Give, Spawn, Talk, Threaten
+from ganggpt.domain.npc import AskForWork, Give, Talk, Threaten
 from ganggpt.domain.player import Join, Report
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World
@@ -179,11 +179,20 @@ class Hour:
         }  # fmt: skip
 
 
+def peopled(world: World) -> World:
+    """The world with as many people as are measured: those of its cast, and doubles of them."""
+    names, people = sorted(world.npcs), dict(world.npcs)
+    for name in names[: max(0, NPCS - len(names))]:
+        double = world.npcs[name]
+        people[f"{name}-junior"] = msgspec.structs.replace(double, id=f"{name}-junior", name=f"{double.name} Junior")
+    return msgspec.structs.replace(world, npcs=people)
+
+
 class Hours:
     """Plays an hour on a loop of its own. ``limit``: most calls of one NPC in an hour (None: no such budget)."""
 
     def __init__(self, world: World, players: int, limit: int | None, seed: int = 7) -> None:
-        self._world, self._players, self._limit, self._seed = world, players, limit, seed
+        self._world, self._players, self._limit, self._seed = peopled(world), players, limit, seed
         self._scheduler = Scheduler(Random(seed))
         self._loop = ProcessLoop(self._scheduler, "hour", 0.0, self._mistake)
         self._spends: list[Spend] = []
@@ -265,14 +274,7 @@ class Hours:
     # --------------------------------------------------------------------------------------------------- players
 
     async def _everybody(self, front: Router) -> None:
-        names = sorted(self._world.npcs)
-        self._npcs = [f"npc:{name}" for name in names[:NPCS]]
-        for n in range(NPCS - len(self._npcs)):
-            sheet = msgspec.structs.asdict(self._world.npcs[names[n % len(names)]])
-            sheet |= {"name": f"{sheet['name']} Junior"}
-            actor = f"npc:{sheet.pop('id')}-junior"
-            await self._send(front, actor, Spawn(**sheet), "server:bench")
-            self._npcs.append(actor)
+        self._npcs = [f"npc:{name}" for name in sorted(self._world.npcs)[:NPCS]]
         players = [f"player:p{n:03d}" for n in range(self._players)]
         for player in players:
             await self._send(front, player, Join(player.partition(":")[2], SERVER), player)

@@ -325,3 +325,13 @@ def test_a_mission_explains_itself() -> None:
     assert shown["promised"] == 900
     assert any("difficulty" in line for line in shown["why"])
     assert played.view()["progress"] == 0
+
+
+def test_somebody_spawned_in_play_has_work_too() -> None:
+    sheet = an_npc_sheet()
+    fields = {name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"}
+    assert "stranger" not in A_WORLD.npcs
+    for seed in range(1, 60):
+        played = Played(KIND, "npc:stranger", world=A_WORLD)
+        played.do(Spawn(**fields), MAIN)
+        assert offer_in(played.do(AskForWork("Ava"), AVA, seed=seed)).giver == "npc:stranger"
