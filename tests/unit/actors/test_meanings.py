@@ -8,11 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from ganggpt.actors import meanings
-from ganggpt.domain.kinds import encode_state
+from ganggpt.actors.tail_letters import TailLetters
+from ganggpt.domain.ids import new_command_id
+from ganggpt.domain.kinds import encode_command, encode_state
 from ganggpt.domain.memory import Embedding, Memory
 from ganggpt.domain.npc import Give, Observe, Talk
 from ganggpt.domain.npc_commands import AskTail, KeepInTail, Remember
 from ganggpt.errors import Unavailable
+from ganggpt.persistence.journal import Letter
 from tests.unit.actors.conftest import Runtime
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"
@@ -130,14 +133,7 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
         return await search(question)
 
     tail.search = noted  # type: ignore[method-assign]
-    letters = meaning.host("host:0").outbox
-    assert letters is not None
     question = AskTail("silver watch", AVA, meaning.database.clock(), 1)
-    from ganggpt.actors.tail_letters import TailLetters
-    from ganggpt.domain.ids import new_command_id
-    from ganggpt.domain.kinds import encode_command
-    from ganggpt.persistence.journal import Letter
-
     done = asyncio.get_running_loop().create_future()
     letter = Letter(MARA, 1, 0, MARA, new_command_id(), AskTail.__name__, encode_command(question))
     TailLetters(meaning.host("host:0"), tail).send(letter, lambda _, answer: done.set_result(answer))
