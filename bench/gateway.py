@@ -47,8 +47,11 @@ from ganggpt.testing.fake_model import API_VERSION, KEY
 
 AT_ONCE: Final = 200
 STREAMS: Final = 1000
-DELAY_S: Final = 0.8
-"""How long the fake model thinks: 200 at once are then 250 answers a second, which two cores carry."""
+DELAY_S: Final = 2.0
+"""How long the fake model thinks, as large ones do for some sentences: 200 at once are 100 answers a second."""
+PIECE_S: Final = 0.5
+"""A stream of some 20 pieces lasts 10 s; they start within SPREAD_S, so that all are open together for a while."""
+SPREAD_S: Final = 5.0
 _TEXT: Final = "You are Mara Quinn, a fence in Vespucci. " * 20
 _call_s: ContextVar[list[float]] = ContextVar("call_s")
 
@@ -118,7 +121,7 @@ async def measure(home: Path, *, rounds: int, asked: int, streams: int, tell: Ca
         async with fake_server(DELAY_S, 0.0) as url, opened(dsn, redis_url, url) as (gateway, bare):
             await overhead(numbers, (gateway, bare), rounds, asked, tell)
             await cached(numbers, gateway, asked)
-        async with fake_server(0.0, 0.25) as url, opened(dsn, redis_url, url) as (gateway, bare):
+        async with fake_server(0.0, PIECE_S) as url, opened(dsn, redis_url, url) as (gateway, bare):
             await held(numbers, gateway, bare, streams, tell)
     return numbers
 
@@ -150,7 +153,7 @@ async def overhead(
             tell(f"round {turn} of {rounds}: {name}")
             gc.collect()
             spent_s = time.process_time()
-            await at_once(way, AT_ONCE, asked, start=turn * asked)
+            await at_once(way, AT_ONCE, asked, start=turn * asked, spread_s=DELAY_S)
             cpu.append((time.process_time() - spent_s) / asked)
         if turn == 0:
             for values in (numbers.bare, numbers.ours, numbers.within, numbers.bare_cpu, numbers.ours_cpu):
@@ -207,10 +210,10 @@ async def held(
 
     for name, way in (("bare", by_sdk), ("ours", by_gateway)):
         tell(f"{streams} streams: {name}")
-        await at_once(way, streams, streams, start=1_000_000)
+        await at_once(way, streams, streams, start=1_000_000, spread_s=SPREAD_S)
 
 
-async def at_once(way: Callable[[int], Awaitable[None]], most: int, asked: int, start: int) -> None:
+async def at_once(way: Callable[[int], Awaitable[None]], most: int, asked: int, *, start: int, spread_s: float) -> None:
     """Do something ``asked`` times, ``most`` at once."""
     numbers = iter(range(start, start + asked))
 
@@ -219,10 +222,10 @@ async def at_once(way: Callable[[int], Awaitable[None]], most: int, asked: int, 
         for n in numbers:
             await way(n)
 
-    # Spread over the time of one answer, as people are: all at the same moment would measure the queue behind it.
+    # Spread as people are: all at the same moment would measure the queue behind it.
     async with asyncio.TaskGroup() as tasks:
         for k in range(most):
-            tasks.create_task(worker(DELAY_S * k / most))
+            tasks.create_task(worker(spread_s * k / most))
 
 
 @asynccontextmanager
@@ -344,7 +347,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=0)
     options = parser.parse_args()
     rounds = options.rounds or (1 if options.quick else 4)
-    asked, streams = (400, 200) if options.quick else (2000, STREAMS)
+    asked, streams = (400, 200) if options.quick else (1000, STREAMS)
     tell = (lambda _: None) if options.json else lambda words: Console(stderr=True).print(f"[dim]{words}[/]")
     with tempfile.TemporaryDirectory(prefix="ganggpt-gateway-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o755)  # Postgres does not run as root, so another user has to get in

@@ -46,7 +46,7 @@ class Activation:
 
     ``seq``: number of its last turn (committed or on its way). ``written``: the commit that turn belongs to;
     ``ticket``: the commit a reply about this actor has to wait for (relaxed turns do not raise it).
-    ``state`` is None for an actor that does not exist yet. ``flushed`` is the state the user's tables show.
+    ``state`` is None for an actor that does not exist (yet, or any more). ``flushed``: what the user's tables show.
     """
 
     __slots__ = (
@@ -102,9 +102,12 @@ def _recall(activation: Activation, stored: StoredActor, now_s: float) -> None:
         activation.seq = activation.snapshot_seq = stored.snapshot_seq
     evolve = activation.kind.evolve
     for turn in stored.turns:
-        if turn.seq != activation.seq + 1:
+        record = decode_turn(activation.kind, turn.body)
+        if record.first:
+            activation.state = None
+        elif turn.seq != activation.seq + 1:
             raise Unreadable(activation.actor, f"turn {activation.seq + 1} is missing")
-        for event in decode_turn(activation.kind, turn.body).events:
+        for event in record.events:
             activation.state = evolve(activation.state, event)
         activation.seq = turn.seq
         activation.window.add(turn.command_id, turn.seq, now_s)

@@ -317,7 +317,7 @@ class Host:
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
         wishes = wishes_of(decision)
-        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes))
+        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes, first=activation.state is None))
         durable = command.is_durable()
         batch = self.committer.batch(durable)
         batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)

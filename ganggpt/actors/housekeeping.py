@@ -16,13 +16,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ganggpt.actors.activation import Unreadable, wake
+from ganggpt.actors.beside import Beside
 from ganggpt.actors.clock import loop_s
-from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.journal import Journal, PostgresJournal
 from ganggpt.persistence.partitions import ensure_partitions, month_after
-from ganggpt.persistence.projections import row_id
+from ganggpt.persistence.projections import mind_id, mind_of, row_id
 from ganggpt.persistence.retention import SEAL_AFTER, JournalRetention, Kept
 from ganggpt.persistence.retention_rows import BATCH, FOLD_MAX, MemoryKey, RowRetention
 
@@ -193,7 +194,7 @@ class Housekeeping:
     async def _forget_stale(self, keys: Sequence[MemoryKey], done: Retained) -> None:
         for start in range(0, len(keys), COVER_MAX):
             some = keys[start : start + COVER_MAX]
-            actors = sorted({f"npc:{key.npc}" for key in some if not key.tail})
+            actors = sorted({mind_of(key.npc) for key in some if not key.tail})
             # Read after the rows: so a state knows at least what the rows show.
             stored = await self._journal.load(actors)
             now_s = await self._days.now_s()
@@ -202,10 +203,10 @@ class Housekeeping:
                 await asyncio.sleep(0)
                 try:
                     woken = wake(ActorId(actor), "", stored.get(actor), now_s)
-                    minds[name_of(actor)] = woken.state
+                    minds[mind_id(actor)] = woken.state
                 except GangGPTError as error:
                     log.warning("memories of %s stay: %s", actor, error)
-                    minds[name_of(actor)] = UNREAD
+                    minds[mind_id(actor)] = UNREAD
             stale = [key for key in some if _is_stale(key, minds, now_s)]
             if not done.dry_run:
                 await self._rows.delete(stale)
@@ -226,56 +227,30 @@ def _is_stale(key: MemoryKey, minds: Mapping[str, Any], now_s: float) -> bool:
     mind = None if key.tail else minds.get(key.npc)
     if mind is UNREAD:
         return False
-    if key.tail or mind is None or key.no is None or key.id != row_id(f"npc:{key.npc}", key.no):
+    if key.tail or mind is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
         return key.expires_at is not None and key.expires_at.timestamp() < now_s
     return key.no < mind.next_no and all(memory.no != key.no for memory in mind.memories)
 
 
 class House:
-    """What the supervisor calls now and then: parts for the days ahead at once, and retention beside its other work.
-
-    Owns the one task of a round under way; a round that takes long is not started twice.
-    """
+    """What the supervisor calls now and then: parts for the days ahead at once, and retention beside its other work."""
 
     def __init__(self, make_parts: Callable[[], Awaitable[object]], housekeeping: Housekeeping) -> None:
         self._make_parts = make_parts
         self._housekeeping = housekeeping
-        self._round: asyncio.Task[None] | None = None
+        self.retention = Beside("retention", self._keep)
 
     async def keep(self) -> None:
         """Make the parts of the days ahead, and see that a round is under way. Raises Unavailable."""
         await self._make_parts()
-        if self._round is None or self._round.done():
-            self._round = asyncio.create_task(self._keep())
-            self._round.add_done_callback(_log_mistake)
-
-    async def settled(self) -> None:
-        """Wait for the round under way."""
-        if self._round is not None:
-            await asyncio.wait([self._round])
-
-    async def close(self) -> None:
-        """End the round under way; what it did not get to, the next one does."""
-        if self._round is not None:
-            self._round.cancel()
-            await asyncio.wait([self._round])
+        self.retention.start()
 
     async def _keep(self) -> None:
-        try:
-            done = await self._housekeeping.round()
-        except Unavailable as away:
-            log.warning("retention waits: %s", away)
-            return
+        done = await self._housekeeping.round()
         if done.dropped or done.folded:
             log.info("dropped %s, folded %s, freed %d bytes", done.dropped, done.folded, done.freed_bytes)
         for part, why in done.held.items():
             log.warning("%s is old and stays: %s", part, why)
-
-
-def _log_mistake(round_: asyncio.Task[None]) -> None:
-    """A mistake in here must not take the supervisor down; the next round tries again."""
-    if not round_.cancelled() and (mistake := round_.exception()) is not None:
-        log.error("retention failed", exc_info=mistake)
 
 
 def house_of(pool: Any, kept: Kept) -> House:

@@ -44,7 +44,7 @@ class Passivation:
         host = self._host
         gone = 0
         for start in range(0, len(activations), CHUNK):
-            chunk = [a for a in activations[start : start + CHUNK] if a.state is not None]
+            chunk = activations[start : start + CHUNK]
             seqs = [a.seq for a in chunk]
             await self.snapshot([a for a in chunk if a.seq > a.snapshot_seq])
             for activation, seq in zip(chunk, seqs, strict=True):
@@ -56,14 +56,16 @@ class Passivation:
         return gone
 
     async def snapshot(self, activations: Sequence[Activation]) -> None:
-        """Store where these activations are, once that is durable."""
+        """Store where these activations are, once that is durable; what ceased to exist only becomes durable."""
         host = self._host
         for start in range(0, len(activations), CHUNK):
             chunk = activations[start : start + CHUNK]
-            rows = [(a.actor, a.seq, a.snapshot()) for a in chunk]
+            there = [a for a in chunk if a.state is not None]
+            rows = [(a.actor, a.seq, a.snapshot()) for a in there]
             await host.committer.durable(max(a.written for a in chunk))
-            await host.ports.journal.save_snapshots(host.epoch, VERSION, rows)
-            for activation, (_, seq, _) in zip(chunk, rows, strict=True):
+            if rows:
+                await host.ports.journal.save_snapshots(host.epoch, VERSION, rows)
+            for activation, (_, seq, _) in zip(there, rows, strict=True):
                 activation.snapshot_seq = seq
 
     def _sleepy(self) -> list[Activation]:

@@ -22,12 +22,16 @@ from ray._private.state import state
 from ray.actor import ActorHandle
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
+from ganggpt.actors.beside import Beside
+from ganggpt.actors.erasure import erasing_of
 from ganggpt.actors.forward import bridge_answers
 from ganggpt.actors.housekeeping import house_of
 from ganggpt.actors.incarnations import Incarnations
 from ganggpt.actors.load import WINDOW_S
 from ganggpt.actors.opening import SILENT_S_MAX, HostSpec, open_host_ports
+from ganggpt.actors.routing import residences_of
 from ganggpt.actors.scaler import Scaler
+from ganggpt.actors.shards import Residences
 from ganggpt.actors.succession import Succession
 from ganggpt.actors.supervisor import Fleet, Plan, Supervisor, refuse_second_run
 from ganggpt.ai.port import Gateway
@@ -37,6 +41,7 @@ from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.scale import PostgresScale
+from ganggpt.persistence.world_store import load_world
 
 log = logging.getLogger(__name__)
 
@@ -305,6 +310,10 @@ class RayFleet(Fleet):
             raise Unavailable(f"host {name}") from failed
 
 
+async def _residences(hosts: PostgresHosts) -> Residences:
+    return residences_of(await hosts.routes())
+
+
 @ray.remote
 class SupervisorActor:
     """The supervisor as a detached Ray actor; its plan comes with its constructor, all else from Postgres."""
@@ -327,7 +336,10 @@ class SupervisorActor:
             hosts = PostgresHosts(pool, cluster=spec.cluster)
             fleet = RayFleet(spec, RayCalls())
             scaler = None if plan.scale is None else Scaler(PostgresScale(pool, spec.cluster), fleet, plan.scale)
-            supervisor = Supervisor(hosts, fleet, plan, succession, house, scaler)
+            world, _ = await load_world(pool)
+            erasing = erasing_of(pool, spec.redis_url, lambda: _residences(hosts), world)
+            orders = Beside("erasure", erasing.carry_out_all)
+            supervisor = Supervisor(hosts, fleet, plan, succession, house, scaler, orders)
             await supervisor.boot()
             self._booted.set_result(None)
             await supervisor.run()

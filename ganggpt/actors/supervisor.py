@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from ganggpt.actors.balance import Move, bequests, moves, spread
+from ganggpt.actors.beside import Beside
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing import residences_of
 from ganggpt.actors.scaler import Scaler
@@ -114,7 +115,10 @@ def plan_for(
 
 
 class Supervisor:
-    """Owns no state but the plan and its own tasks. ``boot`` once, then ``run`` for ever."""
+    """Owns no state but the plan and its own tasks. ``boot`` once, then ``run`` for ever.
+
+    ``orders``: what is looked at in every round and done beside them, such as to forget a player.
+    """
 
     def __init__(
         self,
@@ -124,6 +128,7 @@ class Supervisor:
         succession: Succession,
         keep_house: Callable[[], Awaitable[object]],
         scaler: Scaler | None = None,
+        orders: Beside | None = None,
     ) -> None:
         self._hosts = hosts
         self._fleet = fleet
@@ -131,6 +136,7 @@ class Supervisor:
         self._succession = succession
         self._keep_house = keep_house
         self._scaler = scaler
+        self._orders = orders
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._first_seen_s: dict[int, float] = {}
         self._gate = asyncio.Semaphore(plan.starts_at_once)
@@ -180,6 +186,8 @@ class Supervisor:
 
     async def _round_and_house(self) -> bool:
         urgent = await self.round()
+        if self._orders is not None:
+            self._orders.start()
         if loop_s() >= self._house_at_s:
             await self._keep_house()
             self._house_at_s = loop_s() + HOUSE_EVERY_S
@@ -198,6 +206,8 @@ class Supervisor:
 
     async def close(self) -> None:
         """End its own tasks; the hosts go on."""
+        if self._orders is not None:
+            await self._orders.close()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Letters an NPC writes to its own tail: the host answers them from the database, and the outbox keeps them until then.
+"""Letters a mind writes to its own tail: the host answers them from the database, and the outbox keeps them until then.
 
 So what a mind lets go of is durable with the turn that let it go, a question survives the host that was asked, and the
 answer is a command like any other: waiting for it is no turn.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ganggpt.actors.envelope import Envelope, reply_error, reply_ok
+from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
 from ganggpt.domain.npc_commands import AskTail, KeepInTail, Recollect
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
@@ -64,14 +65,14 @@ class TailLetters:
             work.close()
 
     async def _keep(self, letter: Letter, answered: Answered) -> None:
-        wish = decode_command("npc", letter.name, letter.body)
+        wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, KeepInTail)
         await self._store.keep(self._host.epoch, letter.sender, wish.memories, wish.held)
         self._host.counts.tail_kept += len(wish.memories)
         answered(letter.id, reply_ok(letter.id, 0, {}))
 
     async def _ask(self, letter: Letter, answered: Answered) -> None:
-        wish = decode_command("npc", letter.name, letter.body)
+        wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, AskTail)
         embedding, model = wish.embedding, self._host.ports.model
         if embedding is None and model.embeds:

@@ -142,10 +142,12 @@ class Waker:
                 self._refuse(actor, error)
                 continue
             host.hot[actor] = activation
+            woken_at = activation.seq
             self._shards.pop(actor)
             for envelope, delivery, slot in self._mailboxes.pop(actor):
                 host.take(activation, envelope, delivery, slot)
-            if activation.state is None:
+            if activation.state is None and activation.seq == woken_at:
+                # (One that ceased to exist just now stays until that is committed: the store would not know it yet.)
                 del host.hot[actor]
 
     def _wake(self, actor: str, stored: StoredActor | None) -> Activation:

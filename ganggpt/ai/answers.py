@@ -29,8 +29,8 @@ class AnswerStore(Protocol):
         """What was put there, if it is still there."""
         ...
 
-    async def put(self, key: str, value: bytes, player: str | None) -> None:
-        """Keep for a while; ``player`` is whose it is, for ``forget``."""
+    def put(self, key: str, value: bytes, player: str | None) -> None:
+        """Keep for a while, from soon on; never waits. ``player`` is whose it is, for ``forget``."""
         ...
 
     async def forget(self, player: str) -> None:
@@ -69,15 +69,15 @@ class Answers:
             self._count.labels("meaning").inc()
         return found
 
-    async def keep(self, request: ModelRequest, key: str, answer: Answered) -> None:
+    def keep(self, request: ModelRequest, key: str, answer: Answered) -> None:
         """Keep a whole, unsoftened answer under both keys."""
         if not request.use_cache or answer.cut or answer.softened or len(answer.text) > _TEXT_MAX:
             return
         raw = msgspec.msgpack.encode(_Kept(answer.text, answer.model, answer.repaired))
-        await self._store.put(_name(key), raw, request.payers.player)
+        self._store.put(_name(key), raw, request.payers.player)
         other = meaning_key(request)
         if other is not None:
-            await self._store.put(_name(other), raw, request.payers.player)
+            self._store.put(_name(other), raw, request.payers.player)
 
     async def vector(self, key: str) -> tuple[float, ...] | None:
         """A kept embedding."""
@@ -86,9 +86,9 @@ class Answers:
             return None
         return tuple(array.array("f", raw))
 
-    async def keep_vector(self, key: str, vector: Sequence[float], player: str | None) -> None:
+    def keep_vector(self, key: str, vector: Sequence[float], player: str | None) -> None:
         """Keep an embedding, in single precision."""
-        await self._store.put(_vector_name(key), array.array("f", vector).tobytes(), player)
+        self._store.put(_vector_name(key), array.array("f", vector).tobytes(), player)
 
     async def forget(self, player: str) -> None:
         """Drop everything that is a player's. Raises Unavailable."""

@@ -111,8 +111,9 @@ class Ledger(Protocol):
         at the latest."""
         ...
 
-    async def settle(self, hold: Hold, spent: Usage) -> None:
-        """Replace what was reserved by what was spent. Raises Unavailable: then the reservation counts as spent."""
+    def settle(self, hold: Hold, spent: Usage) -> None:
+        """Replace what was reserved by what was spent, soon; never waits. Where that cannot be done, the reservation
+        counts as spent, which is the safe side."""
         ...
 
     async def is_on(self) -> bool:

@@ -46,7 +46,8 @@ T = TypeVar("T")
 
 QUOTA_REST_S: Final = 300.0
 """How long an account without money is left alone; a wrong key for as long."""
-_BACKOFF: Final = wait_exponential_jitter(multiplier=0.2, max=4.0, jitter=0.2)
+_BACKOFF_S: Final = 0.2
+_BACKOFF: Final = wait_exponential_jitter(multiplier=2 * _BACKOFF_S, max=4.0, jitter=0.2)
 _STATES: Final = {"closed": 0.0, "half-opened": 0.5, "opened": 1.0}
 
 
@@ -65,6 +66,7 @@ class Deployment:
         self._rests_until_s = 0.0
         self._rests_because = ""
         self._calls = metrics.counter("ganggpt_ai_calls_total")
+        self._well = self._calls.labels(spec.name, "ok")
         self._seconds = metrics.histogram("ganggpt_ai_call_seconds").labels(spec.name)
         self._state = metrics.gauge("ganggpt_ai_breaker").labels(spec.name)
         self._under_way = metrics.gauge("ganggpt_ai_calls_under_way").labels(spec.name)
@@ -109,7 +111,7 @@ class Deployment:
             except ModelFailure as failed:
                 if spoke or attempt == self.spec.entry.tries or not self._worth_another(failed, until_s):
                     raise
-                await asyncio.sleep(0.2 * attempt if failed.wait_s is None else failed.wait_s)
+                await asyncio.sleep(_BACKOFF_S * attempt if failed.wait_s is None else failed.wait_s)
             else:
                 return
 
@@ -155,26 +157,37 @@ class Deployment:
         tokens_in = what if isinstance(what, int) else prompt_tokens_at_most(what)
         tokens_out = 0 if isinstance(what, int) else what.tokens_max
         most = self.spec.price.of(Counted(tokens_in, tokens_out), known=False)
-        began_s = _now_s()
         with self._admitted():
-            try:
-                async with asyncio.timeout_at(min(until_s, began_s + entry.wait_s)):
-                    await self._turns.acquire()
-                    try:
-                        await self._requests.acquire()
-                        await self._tokens.acquire(min(most.tokens, entry.tokens_per_min))
-                    except asyncio.CancelledError:
-                        self._turns.release()
-                        raise
-            except TimeoutError:
-                problem = f"no turn within its limits after {_now_s() - began_s:.1f} s"
-                raise LeftAlone(self.name, problem) from None
+            await self._place(min(most.tokens, entry.tokens_per_min), min(until_s, _now_s() + entry.wait_s))
             try:
                 async with purse.hold(self.name, most, max(0.0, until_s - _now_s())) as held:
                     with self._judged(), self._under_way.track_inprogress():
                         yield held
             finally:
                 self._turns.release()
+
+    async def _place(self, tokens: float, until_s: float) -> None:
+        """Take a place under the limits; whoever took it releases ``_turns``. Raises LeftAlone where there is none in
+        time."""
+        if not self._turns.locked() and self._requests.has_capacity() and self._tokens.has_capacity(tokens):
+            # Nobody has to be waited for, so nobody has to watch the clock; none of the three gives way here.
+            await self._turns.acquire()
+            await self._requests.acquire()
+            await self._tokens.acquire(tokens)
+            return
+        began_s = _now_s()
+        try:
+            async with asyncio.timeout_at(until_s):
+                await self._turns.acquire()
+                try:
+                    await self._requests.acquire()
+                    await self._tokens.acquire(tokens)
+                except asyncio.CancelledError:
+                    self._turns.release()
+                    raise
+        except TimeoutError:
+            problem = f"no turn within its limits after {_now_s() - began_s:.1f} s"
+            raise LeftAlone(self.name, problem) from None
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
@@ -216,7 +229,7 @@ class Deployment:
             self._calls.labels(self.name, "taken_back").inc()
             raise
         else:
-            self._calls.labels(self.name, "ok").inc()
+            self._well.inc()
             self._breaker.handle_end_request()
         finally:
             self._seconds.observe(_now_s() - began_s)
@@ -255,8 +268,14 @@ class Deployment:
             asked = failed.wait_s if isinstance(failed, ModelFailure) else None
             return _BACKOFF(state) if asked is None else asked
 
+        try:
+            return await attempt()  # most calls need no second try, and the library costs more than all the rest here
+        except ModelFailure as failed:
+            if self.spec.entry.tries == 1 or not self._worth_another(failed, until_s):
+                raise
+            await asyncio.sleep(_BACKOFF_S if failed.wait_s is None else failed.wait_s)
         tries = AsyncRetrying(
-            stop=stop_after_attempt(self.spec.entry.tries),
+            stop=stop_after_attempt(self.spec.entry.tries - 1),
             retry=retry_if_exception(lambda failed: self._worth_another(failed, until_s)),
             wait=wait_s,
             sleep=asyncio.sleep,

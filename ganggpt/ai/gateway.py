@@ -145,8 +145,8 @@ class ModelGateway:
         await self._answers.forget(player)
 
     async def close(self) -> None:
-        """Wait for settlements and close connections. Nothing may be asked any more."""
-        await self._till.chores.close()
+        """Close connections. Nothing may be asked any more; ledger, books and caches are closed by whoever opened them,
+        after this."""
         for deployment in self._deployments.values():
             await deployment.close()
 
@@ -189,7 +189,7 @@ class ModelGateway:
             meant = await self._answers.meant(asking.request, asking.key)
             return outcome if meant is None else replace(meant, usage=outcome.usage)
         if isinstance(outcome, Answered):
-            self._till.chores.add(self._answers.keep(asking.request, asking.key, outcome))
+            self._answers.keep(asking.request, asking.key, outcome)
         return outcome
 
     async def _embedded(
@@ -205,7 +205,7 @@ class ModelGateway:
             fresh, usage = await deployment.embed([texts[n] for n in missing], purse, until_s)
             for n, vector in zip(missing, fresh.vectors, strict=True):
                 found[n] = vector
-                self._till.chores.add(self._answers.keep_vector(keys[n], vector, owners[n]))
+                self._answers.keep_vector(keys[n], vector, owners[n])
         return Embedded(model, tuple(vector for vector in found if vector is not None), usage)
 
     def _asking(self, request: ModelRequest, key: str, began_s: float) -> Asking:

@@ -46,7 +46,7 @@ class LocalLedger:
             self._spent[claim.counter] += claim.amount
         return Hold(str(next(_ids)), tuple(claims))
 
-    async def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, hold: Hold, spent: Usage) -> None:
         """See Ledger."""
         for claim in hold.claims:
             if claim.counter in self._spent:

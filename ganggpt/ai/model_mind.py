@@ -24,14 +24,25 @@ from ganggpt.ai.guard_profiles import Rating
 from ganggpt.ai.meanings import QUESTION_S, Meanings
 from ganggpt.ai.model_plans import ModelPlans
 from ganggpt.ai.model_summaries import ModelSummaries
-from ganggpt.ai.port import Answered, Deflected, Gateway, ModelRequest, NotAnswered, Payers, Said, Sentence
+from ganggpt.ai.port import (
+    FREE,
+    Answered,
+    Deflected,
+    Gateway,
+    ModelRequest,
+    NotAnswered,
+    Outcome,
+    Payers,
+    Said,
+    Sentence,
+)
 from ganggpt.ai.prompt import Fence, Prompt
 from ganggpt.ai.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.prompts import Prompts
 from ganggpt.domain.actions import Action
 from ganggpt.domain.conversation import SummaryBrief
 from ganggpt.domain.faction_moves import MoveBrief
-from ganggpt.domain.ids import ActorId
+from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.memory_record import Embedding
 from ganggpt.domain.mission_draft import WorkBrief
 from ganggpt.domain.npc_commands import Conclude, SayPlainly, ThinkAgain, Utter
@@ -52,7 +63,8 @@ REST_S: Final = 15.0
 WARY_PLAYERS_MAX: Final = 4096
 _STRICTER: Final[tuple[Trust, ...]] = ("model", "talk_only", "scripted")
 _RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
-_EXPLAINED_CHARS_MAX: Final = 8_000
+EXPLAINED_CHARS_MAX: Final = 8_000
+"""Characters of a prompt that the journal keeps; the recorded exchange has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +83,7 @@ class ModelMind:
 
     def __init__(self, spec: MindSpec, gateway: Gateway, world: World, now_s: Callable[[], float]) -> None:
         self._spec, self._gateway, self._world, self._now_s = spec, gateway, world, now_s
-        own = [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)]
-        self._guard = OutputGuard(spec.rating, world, own)
+        self._guard = guard_of(spec, world)
         self._metrics = Metrics()
         self._counts = GuardCounts(self._metrics)
         self._wary: dict[str, Wariness] = {}
@@ -121,29 +132,28 @@ class ModelMind:
         self, actor: ActorId, talk: TalkBrief, within_s: float
     ) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         brief = talk.brief
-        fence = Fence.of(self._spec.secret, talk.utterance)
-        prompt = self._prompt(actor, talk, fence)
+        prompt = talk_prompt(self._spec, self._world, actor, talk)
         self._counts.asked(prompt)
         trust = self._trust(talk.player, prompt)
         if trust == "scripted":
-            yield SayPlainly(talk.utterance, "suspicious")
+            yield SayPlainly(talk.utterance, "suspicious", made=asked_of(talk, prompt))
             return
         if talk.by_meaning and self.embeds:
             within_s -= QUESTION_S
             meaning = await self._meanings.of_line(brief.heard, self._payers(talk.player, actor))
             if meaning is not None:
-                reply = yield ThinkAgain(talk.utterance, meaning)
-                talk = _with_memories(talk, reply)
-                prompt = self._prompt(actor, talk, fence)
+                talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, meaning)))
+                prompt = talk_prompt(self._spec, self._world, actor, talk)
         request = self._request(actor, talk, prompt, within_s)
         said, before = 0, ""
         async with aclosing(self._gateway.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Sentence):
-                    verdict = self._guard.check(item.text, speaker=brief.speaker, mark=fence.mark, before=before)
+                    verdict = self._guard.check(item.text, speaker=brief.speaker, mark=prompt.fence.mark, before=before)
                     self._counts.said(verdict)
                     if isinstance(verdict, GuardDeflected):
-                        yield SayPlainly(talk.utterance, f"guard: {verdict.reasons[0].category}", deflect=True)
+                        why = f"guard: {verdict.reasons[0].category}"
+                        yield SayPlainly(talk.utterance, why, deflect=True, made=asked_of(talk, prompt))
                         return
                     if said < SENTENCES_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
@@ -152,10 +162,11 @@ class ModelMind:
                     reply = yield self._concluded(talk, prompt, item, trust)
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
-                    yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True)
+                    made = asked_of(talk, prompt, item)
+                    yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
                 else:
                     self._rest(item)
-                    yield SayPlainly(talk.utterance, item.reason)
+                    yield SayPlainly(talk.utterance, item.reason, made=asked_of(talk, prompt, item))
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
         brief = talk.brief
@@ -172,14 +183,8 @@ class ModelMind:
             meaning=(actor, talk.player, brief.act, brief.standing, heard),
         )
 
-    def _prompt(self, actor: ActorId, talk: TalkBrief, fence: Fence) -> Prompt:
-        spec, memories = self._spec, [cited for cited, _ in talk.memories]
-        return dialogue_prompt(
-            talk.brief, actor, self._world, spec.prompts, fence, rating=spec.rating, memories=memories
-        )
-
     def _payers(self, player: str, actor: ActorId) -> Payers:
-        sheet = self._world.npcs.get(actor.partition(":")[2])
+        sheet = self._world.npcs.get(name_of(actor)) if kind_of(actor) == "npc" else None
         faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
         return Payers(player, actor, faction)
 
@@ -193,31 +198,48 @@ class ModelMind:
         return max(prompt.trust, wary.trust(now_s), key=_STRICTER.index)
 
     def _concluded(self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust) -> Conclude:
-        answer, usage = answered.value, answered.usage
+        answer = answered.value
         guarded: Guarded | None = None
         if isinstance(answer, ModelAnswer):
             guarded = guard_answer(self._guard, answer, trust, speaker=talk.brief.speaker, mark=prompt.fence.mark)
         if guarded is not None:
             self._counts.dropped(guarded)
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
-        made = Made(
-            model=answered.model,
-            rung=answered.rung,
-            memories=tuple((cited.no, round(score, 4)) for cited, score in talk.memories),
-            prompt="\n\n".join(text for _, text in prompt.messages())[:_EXPLAINED_CHARS_MAX],
-            prompt_hash=prompt.digest,
-            key=answered.key,
-            tokens_in=usage.tokens_in,
-            tokens_out=usage.tokens_out,
-            nano_usd=usage.nano_usd,
-            guards=(*prompt.explained(), *dropped),
-        )
+        asked = asked_of(talk, prompt, answered)
+        made = replace(asked, model=answered.model, rung=answered.rung, guards=(*asked.guards, *dropped))
         actions = () if guarded is None else tuple((action.do, _text_of(action)) for action in guarded.actions)
         return Conclude(talk.utterance, actions, made)
 
     def _rest(self, unanswered: NotAnswered) -> None:
         if unanswered.reason in _RESTING:
             self._rests_until_s = self._now_s() + REST_S
+
+
+def talk_prompt(spec: MindSpec, world: World, actor: ActorId, talk: TalkBrief) -> Prompt:
+    """What a model is asked for an utterance."""
+    memories = [cited for cited, _ in talk.memories]
+    fence = Fence.of(spec.secret, talk.utterance)
+    return dialogue_prompt(talk.brief, actor, world, spec.prompts, fence, rating=spec.rating, memories=memories)
+
+
+def guard_of(spec: MindSpec, world: World) -> OutputGuard:
+    """The guard of everything a model says."""
+    return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
+
+
+def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) -> Made:
+    """What explains an utterance, as far as it was asked for and whatever came of it."""
+    usage = FREE if outcome is None else outcome.usage
+    return Made(
+        memories=tuple((cited.no, round(score, 4)) for cited, score in talk.memories),
+        prompt="\n\n".join(text for _, text in prompt.messages())[:EXPLAINED_CHARS_MAX],
+        prompt_hash=prompt.digest,
+        key="" if outcome is None else outcome.key,
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        nano_usd=usage.nano_usd,
+        guards=tuple(prompt.explained()),
+    )
 
 
 def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:

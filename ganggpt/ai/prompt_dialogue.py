@@ -19,7 +19,7 @@ from ganggpt.ai.prompt import (
     rules,
 )
 from ganggpt.ai.prompts import Prompts
-from ganggpt.domain.ids import ActorId
+from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.speech import Brief, Cited
 from ganggpt.domain.world import World
 
@@ -49,7 +49,7 @@ def dialogue_prompt(
     who = persona(prompts, world, actor)
     system = joined(rules(prompts, "dialogue", rating), who, rules(prompts, "stage"))
     situation = Situation(brief.act, brief.mood, brief.standing, who is not None)
-    told = list(_told(brief, who is not None))
+    told = list(_told(brief, who is not None, kind_of(actor) == "companion"))
     seen = [memory for memory in (brief.memory, *memories) if memory is not None]
     told += [_memory(memory) for memory in seen[:MEMORIES_MAX]]
     if brief.avoid:
@@ -57,14 +57,15 @@ def dialogue_prompt(
     return assembled(system, situation, told, fence, prompts)
 
 
-def _told(brief: Brief, is_known: bool) -> Iterator[DataPart]:
+def _told(brief: Brief, is_known: bool, is_companion: bool) -> Iterator[DataPart]:
     """Parts in order of their weight: what is answered first."""
     if brief.heard:
         yield data("heard", brief.heard)
     if brief.listener:
         yield data("name", brief.listener)
     if not is_known:
-        yield data("persona", f"{brief.speaker}, {brief.role}, talks {brief.style}. {brief.backstory}")
+        role = f"{brief.role}, somebody's companion" if is_companion else brief.role
+        yield data("persona", f"{brief.speaker}, {role}, talks {brief.style}. {brief.backstory}")
     if brief.place:
         yield data("place", brief.place)
     for name, text in brief.facts.items():

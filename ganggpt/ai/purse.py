@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from ganggpt.ai.budget import Hold, Ledger, Limit, claims_of
-from ganggpt.ai.port import FREE, ModelRequest, Payers, Usage
+from prometheus_client import Counter
+
+from ganggpt.ai.budget import Ledger, Limit, claims_of
+from ganggpt.ai.port import FREE, NANO_USD, ModelRequest, Payers, Usage
 from ganggpt.ai.provider import ModelFailure
-from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
 
-log = logging.getLogger(__name__)
 _SLACK_S: Final = 5.0
 
 
@@ -48,29 +46,6 @@ class Books(Protocol):
         ...
 
 
-class Chores:
-    """Owns what nobody waits for: settlements and cache entries. As many as there are calls, each with a bound."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def add(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this, some time soon."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    async def close(self) -> None:
-        """Wait for all of it."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (mistake := task.exception()) is not None:
-            log.error("a chore failed", exc_info=mistake)
-
-
 class Till:
     """What every purse shares: ledger, limits, books, metrics and the clock (Unix seconds)."""
 
@@ -83,10 +58,9 @@ class Till:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.ledger, self.limits, self.books, self.clock = ledger, tuple(limits), books, clock
-        self.chores = Chores()
         self._tokens = metrics.counter("ganggpt_ai_tokens_total")
         self._usd = metrics.counter("ganggpt_ai_usd_total")
-        self._unsettled = metrics.counter("ganggpt_ai_unsettled_total")
+        self._counters: dict[tuple[str, str], tuple[Counter, ...]] = {}
 
     def purse(self, request: ModelRequest) -> Purse:
         """The purse of a request."""
@@ -96,18 +70,15 @@ class Till:
         """Note a call everywhere but in the ledger."""
         usage = spend.usage
         self.books.write(spend)
-        self._tokens.labels(spend.model, "in").inc(usage.tokens_in - usage.tokens_cached)
-        self._tokens.labels(spend.model, "cached").inc(usage.tokens_cached)
-        self._tokens.labels(spend.model, "out").inc(usage.tokens_out)
-        self._usd.labels(spend.model, spend.slot).inc(usage.nano_usd / 1e9)
-
-    async def settle(self, hold: Hold, spent: Usage) -> None:
-        """Settle a reservation; where the ledger is away it stays as it is, which is the safe side."""
-        try:
-            await self.ledger.settle(hold, spent)
-        except Unavailable as away:
-            self._unsettled.inc()
-            log.warning("a reservation was not settled: %s", away)
+        key = (spend.model, spend.slot)
+        if key not in self._counters:
+            tokens = (self._tokens.labels(spend.model, part) for part in ("in", "cached", "out"))
+            self._counters[key] = (*tokens, self._usd.labels(*key))
+        fresh, cached, out, usd = self._counters[key]
+        fresh.inc(usage.tokens_in - usage.tokens_cached)
+        cached.inc(usage.tokens_cached)
+        out.inc(usage.tokens_out)
+        usd.inc(usage.nano_usd / NANO_USD)
 
 
 class Purse:
@@ -135,5 +106,5 @@ class Purse:
         finally:
             spent = most if held.spent is None else held.spent
             self.usage += spent
-            till.chores.add(till.settle(hold, spent))
+            till.ledger.settle(hold, spent)
             till.book(Spend(till.clock(), self._payers, self._slot, self._purpose, model, spent))

@@ -11,7 +11,18 @@ from typing import Annotated, Final
 import typer
 
 from ganggpt.cli import chaos as faults
-from ganggpt.cli import clusters, model_commands, running, scale, shows, snapshot_commands, why, worlds
+from ganggpt.cli import (
+    clusters,
+    model_commands,
+    rights,
+    running,
+    say_again,
+    scale,
+    shows,
+    snapshot_commands,
+    why,
+    worlds,
+)
 from ganggpt.cli import politics as map_of
 from ganggpt.cli import retention as retaining
 from ganggpt.cli import sim as simulation
@@ -34,6 +45,8 @@ app.add_typer(world_app, name="world")
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(why.app)
+app.add_typer(rights.app)
+app.add_typer(say_again.app)
 
 
 @app.command()

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Group
 from rich.panel import Panel
@@ -20,13 +19,10 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.jobs.stores import pool_options
-from ganggpt.jobs.why import LOOK_MAX, Why, place_of, why
-from ganggpt.persistence.audit import turns_upto
+from ganggpt.jobs.why import Why, as_plain, lived, place_of, why
 from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.turns import PostgresTurns
 from ganggpt.persistence.world_store import load_world
-
-TURNS_MAX: Final = 50_000
-"""Turns of one actor that are read to find out what it had in mind."""
 
 app = typer.Typer()
 """Merged into the commands of ``ganggpt``."""
@@ -44,8 +40,7 @@ def why_(
     """Why did she say that: memories with scores, prompt, model, cost, guards, actions; and say it again."""
     found = asyncio.run(_look(settings_from(env_file, data_dir=data_dir), utterance))
     if screen.as_json:
-        made = {name: msgspec.to_builtins(getattr(found.made, name)) for name in found.made.__struct_fields__}
-        screen.result({**msgspec.to_builtins(found), "made": made, "same": found.same})
+        screen.result(as_plain(found))
     else:
         screen.show(page(found))
 
@@ -56,7 +51,8 @@ async def _look(settings: Settings, utterance: str) -> Why:
         pool = await open_pool(dsn, pool_options(settings, 1))
         try:
             world, _ = await load_world(pool)
-            return why(utterance, await turns_upto(pool, actor, seq + LOOK_MAX, TURNS_MAX), world)
+            turns, snapshot = await lived(PostgresTurns(pool), actor, seq)
+            return why(utterance, turns, world, snapshot)
         finally:
             await pool.close()
 
@@ -83,14 +79,14 @@ def page(found: Why) -> Group:
         again = "the same again" if found.same else f"other words now: {found.again}"
         rows.append(("replayed", Text(again, style="green" if found.same else "yellow")))
     for name, value in rows:
-        facts.add_row(Text(name, style="dim"), value)
+        facts.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(value))
     parts: list[Any] = [Panel(facts, title=f"why {found.utterance}", title_align="left")]
     if found.recalled:
         table = Table("no", "memory", "score", "relevance", "recency", "weight", "person")
         for one in found.recalled:
             style = "bold" if one.no == found.cites else None
             scores = (one.score, one.relevance, one.recency, one.weight, one.person)
-            table.add_row(str(one.no), one.text, *(f"{score:.2f}" for score in scores), style=style)
+            table.add_row(str(one.no), Text(one.text), *(f"{score:.2f}" for score in scores), style=style)
         parts.append(table)
     if made.prompt:
         parts.append(Panel(Text(made.prompt), title="prompt", title_align="left"))

@@ -105,6 +105,22 @@ class Decline:
 Action = Follow | Attack | Flee | GiveItem | CallPolice | OfferMission | Decline
 
 
+_KNOWN: Final[dict[str, Callable[[str], Action]]] = {
+    "follow": lambda _: Follow(),
+    "attack": Attack,
+    "flee": lambda _: Flee(),
+    "give": GiveItem,
+    "call_police": lambda _: CallPolice(),
+    "offer_mission": OfferMission,
+    "refuse": lambda _: Decline(),
+}
+
+
+def actions_of(wanted: Sequence[tuple[str, str]]) -> tuple[Action, ...]:
+    """Actions from their words and texts; what no rule knows is left out."""
+    return tuple(_KNOWN[do](text) for do, text in wanted if do in _KNOWN)
+
+
 class Wish(Struct, frozen=True, gc=False):
     """An action that is allowed. ``events`` fold into the actor's state; ``command`` is what the actor tells itself, by
     the same player, next; ``act`` is for the game server: verb, target (an actor id), ttl_s and more, JSON-able."""

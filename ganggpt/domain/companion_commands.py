@@ -67,7 +67,7 @@ class Dismiss(Command):
 
 @dataclass(frozen=True, slots=True)
 class Remember(Command):
-    """Another actor tells the companion something to keep."""
+    """Another actor tells the companion something to keep; ``audience`` and ``due_s`` as for an NPC."""
 
     text: Text500
     kind: MemoryKind = "note"
@@ -75,4 +75,6 @@ class Remember(Command):
     about: PlayerRef | None = None
     source: Source = "told"
     expires_s: UnixSeconds | None = None
+    audience: Name100 | None = None
+    due_s: UnixSeconds | None = None
     internal: ClassVar[bool] = True

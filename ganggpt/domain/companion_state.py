@@ -9,18 +9,35 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain import memory
+from ganggpt.domain import memory, rights, utterance
+from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, MOOD_HALF_LIFE_S, drained, faded, mood_at_rest
-from ganggpt.domain.memory import Memories, Reinforced, Remembered
+from ganggpt.domain.memory import Embedded, Memories, Reinforced, Remembered, Reworded, Unlearned
+from ganggpt.domain.npc_state import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.rights import Ceased, PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
+from ganggpt.domain.utterance import (
+    SILENT,
+    Began,
+    BrokeOff,
+    Explained,
+    Speaking,
+    SpeakingEvent,
+    Turned,
+    Uttered,
+    Waits,
+)
 
 LEDGER_MAX: Final = 32
 LEVEL_MAX: Final = 50
 EXPERIENCE_MAX: Final = 10_000_000
+EXPERIENCE_DAY: Final = 5_000
+"""Experience one gains at once at most; what was gained makes room for more linearly within a day."""
 LOYALTY_START: Final = 50.0
 CITED_MAX: Final = 4
 NOES_MAX: Final = 16
+_DAY_S: Final = 86_400.0
 RECOVERED_AT: Final = 20.0
 """From this loyalty on an earlier warning is forgotten."""
 
@@ -50,6 +67,10 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
 
     ``gone``: how it went away from ``owner``, at ``gone_s``; "" while it is there. ``warned_s``: when it last said that
     it is about to. ``noes``: the last refusal of each order. ``deeds``: how many were shared.
+    ``practice``: experience of the last day that still stands against more of it, as of ``practice_s``.
+    ``speaking``: what it is saying sentence by sentence. ``talks``: those that go on, by player. ``mull_s``: when it
+    will next have a quiet moment (0: none is needed). ``let_go``: memories it had no room for in its life; ``asked_s``:
+    when it last asked the tail.
     """
 
     owner: str
@@ -79,6 +100,13 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     noes: Mapping[str, No] = {}
     deeds: int = 0
     phrases: tuple[int, ...] = ()
+    practice: float = 0.0
+    practice_s: float = 0.0
+    speaking: Speaking = SILENT
+    talks: Mapping[str, Conversation] = {}
+    mull_s: float = 0.0
+    let_go: int = 0
+    asked_s: float = 0.0
 
 
 class Recruited(Event, frozen=True):
@@ -103,7 +131,8 @@ class LoyaltyMoved(Event, frozen=True):
 
 
 class CompanionSpoke(Event, frozen=True):
-    """The companion said something to somebody. ``cites``: the memory it brought up."""
+    """The companion said something to somebody. ``cites``: the memory it brought up. ``utterance``: the one that is
+    over with this, where it came sentence by sentence; ``said`` is then what was heard of it."""
 
     to: str
     act: str
@@ -112,6 +141,7 @@ class CompanionSpoke(Event, frozen=True):
     cites: int | None
     at_s: float
     owner_name: str = ""
+    utterance: str = ""
 
 
 class OrderObeyed(Event, frozen=True):
@@ -134,13 +164,15 @@ class OrderRefused(Event, frozen=True):
 
 
 class ExperienceGained(Event, frozen=True):
-    """Experience after a deed, and the level it makes."""
+    """Experience after a deed, and the level it makes. ``amount``: what the deed was worth;
+    ``practice``: how much of the day's allowance is used with it."""
 
     amount: int
     experience: int
     level: int
     cause: str
     at_s: float
+    practice: float = 0.0
 
 
 class Warned(Event, frozen=True):
@@ -176,10 +208,20 @@ CompanionEvent = (
     | OrderRefused
     | ExperienceGained
     | Remembered
+    | Reworded
+    | Embedded
     | Reinforced
+    | Unlearned
+    | SpeakingEvent
+    | Explained
+    | MullPlanned
+    | TalkEnded
+    | TailAsked
     | Warned
     | Departed
     | Rejoined
+    | PlayerForgotten
+    | Ceased
 )
 
 
@@ -202,6 +244,12 @@ def loyalty_now(state: Companion, now_s: float) -> float:
 def sway_now(state: Companion, now_s: float) -> float:
     """What of the day's allowance is used up now."""
     return drained(state.sway, now_s - state.loyalty_s)
+
+
+def practice_now(state: Companion, now_s: float) -> float:
+    """What of the day's allowance of experience is used up now: it comes back linearly within a day."""
+    rested_s = max(0.0, now_s - state.practice_s)
+    return max(0.0, state.practice - rested_s * EXPERIENCE_DAY / _DAY_S)
 
 
 def mood_now(state: Companion, now_s: float) -> float:
@@ -240,17 +288,28 @@ def _loyalty_moved(state: Companion, event: LoyaltyMoved) -> Companion:
 
 
 def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
+    speaking = utterance.over(state.speaking, event.utterance) if event.utterance else state.speaking
     state = replace(
         state,
+        speaking=speaking,
         openers=with_opener(state.openers, event.said),
         phrases=with_phrases(state.phrases, event.said),
         owner_name=event.owner_name or state.owner_name,
         spoke_s=event.at_s,
     )
+    if event.heard and event.to.startswith("player:"):
+        talks = {**state.talks, event.to: carried_on(state.talks.get(event.to), event.heard, event.said, event.at_s)}
+        if len(talks) > TALKS_MAX:
+            del talks[min(talks, key=lambda player: (talks[player].at_s, player))]
+        state = replace(state, talks=talks)
     if event.cites is None:
         return state
     cited = (*state.cited, event.cites)[-CITED_MAX:]
     return replace(state, cited=cited, memories=memory.told(state.memories, event.cites))
+
+
+def _spoken(state: Companion, event: SpeakingEvent) -> Companion:
+    return replace(state, speaking=utterance.fold(state.speaking, event))
 
 
 def _order_obeyed(state: Companion, _: OrderObeyed) -> Companion:
@@ -267,7 +326,13 @@ def _order_refused(state: Companion, event: OrderRefused) -> Companion:
 
 
 def _experience_gained(state: Companion, event: ExperienceGained) -> Companion:
-    return replace(state, experience=event.experience, deeds=state.deeds + 1)
+    return replace(
+        state,
+        experience=event.experience,
+        deeds=state.deeds + 1,
+        practice=event.practice,
+        practice_s=event.at_s,
+    )
 
 
 def _warned(state: Companion, event: Warned) -> Companion:
@@ -296,11 +361,16 @@ def _rejoined(state: Companion, event: Rejoined) -> Companion:
     )
 
 
-def _learned(state: Companion, event: Remembered | Reinforced) -> Companion:
+def _learned(state: Companion, event: Remembered | Reinforced | Reworded | Embedded | Unlearned) -> Companion:
     memories = memory.fold(state.memories, event)
     if isinstance(event, Remembered):
-        return replace(state, memories=memories, next_no=event.memory.no + 1)
+        let_go = state.let_go + len(event.forgot)
+        return replace(state, memories=memories, next_no=event.memory.no + 1, let_go=let_go)
     return replace(state, memories=memories)
+
+
+def _talk_ended(state: Companion, event: TalkEnded) -> Companion:
+    return replace(state, talks={player: talk for player, talk in state.talks.items() if player != event.player})
 
 
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
@@ -311,13 +381,23 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     OrderRefused: _order_refused,
     ExperienceGained: _experience_gained,
     Remembered: _learned,
+    Reworded: _learned,
+    Embedded: _learned,
     Reinforced: _learned,
+    Unlearned: _learned,
+    **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
+    Explained: lambda state, _: state,
+    MullPlanned: lambda state, event: replace(state, mull_s=event.due_s),
+    TailAsked: lambda state, event: replace(state, asked_s=event.at_s),
+    TalkEnded: _talk_ended,
     Warned: _warned,
     Departed: _departed,
     Rejoined: _rejoined,
+    PlayerForgotten: rights.fold,
+    Ceased: rights.ceased,
 }
 
 
 def evolve(state: Companion | None, event: CompanionEvent) -> Companion:
-    """The state after an event."""
+    """The state after an event. (After Ceased there is none; only the runtime folds that.)"""
     return _FOLDS[type(event)](state, event)

@@ -9,6 +9,7 @@ from ganggpt.domain.companion_orders import RISKS, refusal_chance, skills_now, s
 from ganggpt.domain.companion_state import Companion, level_of, mood_now
 from ganggpt.domain.feeling import loyalty_label, mood_label
 from ganggpt.domain.memory import shown
+from ganggpt.domain.talking import saying
 
 
 def view(state: Companion, now_s: float) -> dict[str, Any]:
@@ -63,5 +64,7 @@ def view(state: Companion, now_s: float) -> dict[str, Any]:
             order: said.reason for order, said in state.noes.items() if still_refuses(state, order, now_s)
         },
         "deeds": state.deeds,
+        "saying": saying(state),
         "memories": [shown(memory, now_s) for memory in state.memories],
+        "let_go": state.let_go,
     }

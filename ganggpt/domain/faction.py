@@ -16,7 +16,7 @@ from ganggpt.domain import faction_letters as letters
 from ganggpt.domain import politics
 from ganggpt.domain.faction_draft import Draft, is_known, not_for_players, shift
 from ganggpt.domain.faction_events import FactionEvent, Founded
-from ganggpt.domain.faction_money import fund_mission, pay_reward, release_reward
+from ganggpt.domain.faction_money import forget_player, fund_mission, pay_reward, release_reward
 from ganggpt.domain.faction_moves import (
     ListMoves,
     MakeMove,
@@ -47,6 +47,7 @@ from ganggpt.domain.letters import (
     SufferRaid,
     TakePayment,
 )
+from ganggpt.domain.rights import ForgetPlayer
 from ganggpt.domain.turn import Command, Decision, Kind, Turn
 from ganggpt.domain.world import FactionSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
@@ -174,6 +175,7 @@ def _known_faction(state: Faction, other: str, turn: Turn) -> None:
 
 
 _RULES: Final[Mapping[type[Command], Callable[[Faction, Any, Turn], Decision]]] = {
+    ForgetPlayer: forget_player,
     ShiftRelation: _shift_relation,
     ClaimTerritory: _claim_territory,
     ListMoves: list_moves,

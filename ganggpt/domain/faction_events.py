@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ganggpt.domain.rights import PlayerForgotten
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import FactionSheet
 
@@ -185,4 +186,5 @@ FactionEvent = (
     | RewardPaid
     | RewardReleased
     | DeedHeard
+    | PlayerForgotten
 )

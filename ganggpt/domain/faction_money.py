@@ -13,6 +13,7 @@ from ganggpt.domain.faction_events import RewardPaid, RewardReleased, RewardRese
 from ganggpt.domain.faction_state import RESERVES_MAX, Faction
 from ganggpt.domain.letters import EndMission, FundMission, PayReward, ReleaseReward, TakeFunding
 from ganggpt.domain.npc_commands import HearOfPurse
+from ganggpt.domain.rights import ForgetPlayer, forgetting
 from ganggpt.domain.turn import Decision, Turn
 
 PURSE_SHARE: Final = 10
@@ -61,6 +62,18 @@ def release_reward(state: Faction, command: ReleaseReward, turn: Turn) -> Decisi
     if kept is not None:
         draft.add(RewardReleased(command.mission, kept.dollars, command.reason, turn.now_s))
     return draft.done({"released": 0 if kept is None else kept.dollars})
+
+
+def forget_player(state: Faction, command: ForgetPlayer, turn: Turn) -> Decision:
+    """Forget a player; what is kept for missions of theirs comes back first."""
+    draft = Draft(state, turn)
+    for mission, kept in sorted(state.reserves.items()):
+        if kept.player == command.player:
+            draft.add(RewardReleased(mission, kept.dollars, "erased", turn.now_s))
+    forgotten = forgetting(draft.state, command, turn)
+    if forgotten is not None:
+        draft.add(forgotten)
+    return draft.done({"forgot": forgotten is not None})
 
 
 def release_overdue(draft: Draft) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ganggpt.domain import rights
 from ganggpt.domain.faction_events import (
     BondEnded,
     BondKind,
@@ -34,6 +35,7 @@ from ganggpt.domain.faction_events import (
 )
 from ganggpt.domain.feeling import clamped, drained, faded
 from ganggpt.domain.relation import Entry, Relation, at_rest, explained, value_now, with_entry
+from ganggpt.domain.rights import PlayerForgotten
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import FactionSheet
 
@@ -291,6 +293,13 @@ def _deed_heard(state: Faction, event: DeedHeard) -> Faction:
     return replace(state, talk_of=talk_of, deeds=(*state.deeds, event.deed)[-DEEDS_KNOWN_MAX:])
 
 
+def _player_forgotten(state: Faction, event: PlayerForgotten) -> Faction:
+    """The ledger keeps what the player's doings did to relations, as somebody's: it has to add up."""
+    subject = rights.subject_of(event)
+    ledger = tuple(rights.rewritten(entry, subject, blank=False) for entry in state.ledger)
+    return rights.fold(replace(state, ledger=ledger), event)
+
+
 def _without(reserves: Mapping[str, Reserve], mission: str) -> dict[str, Reserve]:
     return {other: reserve for other, reserve in reserves.items() if other != mission}
 
@@ -316,6 +325,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Faction]]] = {
     RewardPaid: _reward_paid,
     RewardReleased: _reward_released,
     DeedHeard: _deed_heard,
+    PlayerForgotten: _player_forgotten,
 }
 
 

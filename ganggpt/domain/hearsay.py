@@ -65,6 +65,13 @@ def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: 
     return _of_person(world, sheet) if isinstance(sheet, NpcSheet) else _of_district(world, sheet)
 
 
+def telling_words(world: World) -> frozenset[str]:
+    """Words by which anything of the world is called: its people, factions and districts, by name and id."""
+    sheets: list[FactionSheet | NpcSheet | District] = [*world.factions.values(), *world.npcs.values()]
+    sheets += world.districts.values()
+    return frozenset(word for sheet in sheets for word in (sheet.id, sheet.name.lower(), *words_of(sheet.name)))
+
+
 def _fit(name: str, id: str, asked: frozenset[str], by_full_name: bool) -> float:  # noqa: A002
     """How well a name was named: 2 and more for the whole of it, under 1 for a telling part, 0 not at all."""
     words = _words(name)

@@ -42,6 +42,7 @@ class Wishes(Struct, frozen=True, gc=False, array_like=True):
 
 class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
     """The journal body of one turn: when it was, what happened, the finished reply map, and its wishes (None: none).
+    ``first``: the actor did not exist before it, so nothing before it matters, if there is anything.
 
     Letters and reminders have tables of their own, which change as they are delivered. They are repeated here so that
     a world can be put back to any time from a snapshot and the journal. Pushes are only for screens and are not.
@@ -52,6 +53,7 @@ class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
     events: tuple[E, ...]
     reply: bytes
     wishes: Wishes | None = None
+    first: bool = False
 
 
 class StateRecord(Struct, Generic[S], frozen=True, gc=False, array_like=True):
@@ -155,15 +157,16 @@ class _Outline(Struct, frozen=True, gc=False, array_like=True):
     events: msgspec.Raw
     reply: msgspec.Raw
     wishes: Wishes | None = None
+    first: bool = False
 
 
 _decode_outline: Final = msgspec.msgpack.Decoder(_Outline).decode
 
 
-def decode_wishes(stored: bytes) -> tuple[float, Wishes | None]:
-    """When a stored turn was and what it wished for, for any kind and without looking at its events."""
+def decode_wishes(stored: bytes) -> tuple[float, Wishes | None, bool]:
+    """When a stored turn was, what it wished for and whether it was the first, without looking at its events."""
     outline = _decode_outline(stored)
-    return outline.at_s, outline.wishes
+    return outline.at_s, outline.wishes, outline.first
 
 
 def wishes_of(decision: Decision) -> Wishes | None:

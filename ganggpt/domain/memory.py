@@ -57,6 +57,7 @@ __all__ = [
     "Reworded",
     "Source",
     "Trace",
+    "Unlearned",
     "fold",
     "forgotten_s",
     "heard_by",
@@ -123,7 +124,13 @@ class Embedded(Event, frozen=True):
     embedding: Embedding
 
 
-MemoryEvent = Remembered | Reinforced | Reworded | Embedded
+class Unlearned(Event, frozen=True):
+    """What was remembered under these numbers should not have been learned, and is gone without a trace."""
+
+    nos: tuple[int, ...]
+
+
+MemoryEvent = Remembered | Reinforced | Reworded | Embedded | Unlearned
 
 
 def share_max(room: int) -> int:
@@ -166,6 +173,8 @@ def fold(memories: Memories, event: MemoryEvent, indexes: Indexes | None = INDEX
         if indexes is not None:
             indexes.follow(memories, after, event.forgot, fresh)
         return after
+    if isinstance(event, Unlearned):
+        return _without(memories, event.nos, indexes)
     return _with_change(memories, event.no, event, indexes)
 
 
@@ -180,6 +189,16 @@ def left_by(memories: Memories, event: MemoryEvent, now_s: float) -> list[Memory
 def told(memories: Memories, no: int, indexes: Indexes | None = INDEXES) -> Memories:
     """The memories after one of them was told: it counts as rehearsed, and does not become any more recent."""
     return _with_change(memories, no, None, indexes)
+
+
+def _without(memories: Memories, nos: tuple[int, ...], indexes: Indexes | None) -> Memories:
+    gone = tuple(memory.no for memory in memories if memory.no in nos)
+    if not gone:
+        return memories
+    after = tuple(memory for memory in memories if memory.no not in gone)
+    if indexes is not None:
+        indexes.follow(memories, after, gone)
+    return after
 
 
 def _with_change(

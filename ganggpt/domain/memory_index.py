@@ -33,7 +33,7 @@ from ganggpt.domain.words import NAME_LENGTH_MIN, terms, terms_and_names
 
 RELEVANCE, RECENCY, WEIGHT, PERSON, REHEARSAL = 0.70, 0.10, 0.10, 0.07, 0.03
 """The parts of a score; together 1."""
-INDEXED_MAX: Final = 32_768
+INDEXED_MAX: Final = 65_536
 """Memories that indexes kept in one process hold together; a mind asked again after it was dropped is indexed anew."""
 QUERY_TERMS_MAX: Final = 32
 LENGTH_MAX: Final = 64
@@ -374,7 +374,7 @@ class Indexes:
         self._keep(memories, index)
         return index
 
-    def follow(self, old: Memories, new: Memories, gone: tuple[int, ...], fresh: Memory) -> None:
+    def follow(self, old: Memories, new: Memories, gone: tuple[int, ...], fresh: Memory | None = None) -> None:
         """A mind became another one: without ``gone``, and with ``fresh``, which may have been there in another form.
         Does nothing for a mind without an index."""
         entry = self._kept.get(id(old))
@@ -385,9 +385,9 @@ class Indexes:
         self._held -= len(index)
         for no in gone:
             index.remove(no)
-        if fresh.no in index._slots:  # noqa: SLF001 - the same file
+        if fresh is not None and fresh.no in index._slots:  # noqa: SLF001 - the same file
             index.replace(fresh)
-        else:
+        elif fresh is not None:
             index.add(fresh)
         self._keep(new, index)
 

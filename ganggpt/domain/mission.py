@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from msgspec.structs import replace
+
 from ganggpt.domain.deeds import Deed, matches
 from ganggpt.domain.feeling import clamped
 from ganggpt.domain.ids import ActorId, name_of
@@ -50,6 +52,7 @@ from ganggpt.domain.mission_state import (
     view,
     wants_of,
 )
+from ganggpt.domain.rights import ForgetPlayer, cease, forget
 from ganggpt.domain.turn import Command, Decision, Forget, Kind, Message, Remind, Turn
 from ganggpt.domain.words import clipped
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate
@@ -273,6 +276,17 @@ def _last_words(state: Mission, outcome: Outcome, reason: str, turn: Turn) -> It
         yield Message(ActorId(state.giver), Remember(said, "work", weight, state.player, "witnessed"))
 
 
+def _forget_player(state: Mission, command: ForgetPlayer, turn: Turn) -> Decision:
+    """A mission is its player's own; what a faction keeps for one that goes on is the faction's again."""
+    if command.player != state.player:
+        return forget(state, command, turn)
+    gone = cease(turn)
+    if state.status not in TAKEN or state.payer is None:
+        return replace(gone, reminders=(Forget(_DUE),))
+    release = Message(ActorId(f"faction:{state.payer}"), ReleaseReward(turn.actor, "erased"))
+    return replace(gone, messages=(release,), reminders=(Forget(_DUE),))
+
+
 def _bounded(delta: int) -> int:
     return int(clamped(delta, -IMPACT_MAX, IMPACT_MAX))
 
@@ -283,6 +297,7 @@ def _by_its_player(state: Mission, turn: Turn) -> None:
 
 
 _RULES: Final[Mapping[type[Command], Callable[[Mission, Any, Turn], Decision]]] = {
+    ForgetPlayer: _forget_player,
     Accept: _accept,
     TakeFunding: _take_funding,
     Abandon: _abandon,

@@ -12,8 +12,10 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ganggpt.domain import rights
 from ganggpt.domain.deeds import Want
 from ganggpt.domain.objectives import EVIDENCE
+from ganggpt.domain.rights import Ceased, PlayerForgotten
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate
 
@@ -109,6 +111,8 @@ MissionEvent = (
     | MissionCompleted
     | MissionFailed
     | MissionExpired
+    | PlayerForgotten
+    | Ceased
 )
 
 
@@ -188,11 +192,13 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Mission]]] = {
     MissionCompleted: _completed,
     MissionFailed: _failed,
     MissionExpired: _expired,
+    PlayerForgotten: rights.fold,
+    Ceased: rights.ceased,
 }
 
 
 def evolve(state: Mission | None, event: MissionEvent) -> Mission:
-    """The state after an event."""
+    """The state after an event. (After Ceased there is none; only the runtime folds that.)"""
     return _FOLDS[type(event)](state, event)
 
 

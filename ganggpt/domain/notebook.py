@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.intent import pledge
 from ganggpt.domain.memory import MEMORIES_MAX, Memories, Memory, Reinforced, Remembered, fold, learn, left_by
 from ganggpt.domain.turn import Event
 
@@ -29,6 +30,12 @@ class Notebook:
         self.events: list[Event] = []
         self.left: list[Memory] = []
 
+    def fresh(self, fresh: Memory) -> int | None:
+        """The same; its number where it is new, None where something held was reinforced or nothing is kept."""
+        first = self._next_no
+        no = self.keep(fresh)
+        return no if no is not None and no >= first else None
+
     def keep(self, fresh: Memory) -> int | None:
         """Keep a memory, whatever number it has; returns the number under which it is kept, if it is.
 
@@ -50,6 +57,15 @@ class Notebook:
             return event.no
         self._next_no += 1
         return event.memory.no
+
+
+def as_heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
+    """What somebody said as a memory: a promise and a debt are kept in mind until they are due."""
+    bound = pledge(text)
+    if bound is None:
+        return Memory(0, "talk", fact, weight, player, "told", now_s)
+    kind, in_s = bound
+    return Memory(0, kind, fact, weight, player, "told", now_s, due_s=now_s + in_s)
 
 
 def _date_of(fresh: Memory) -> float | None:

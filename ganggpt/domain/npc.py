@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain import npc_jobs, npc_memory, npc_talk
+from ganggpt.domain import npc_jobs, npc_memory, npc_talk, talking
 from ganggpt.domain.dialogue import Answer, Speaker, answer
 from ganggpt.domain.feeling import (
     HOSTILE_AT,
@@ -22,10 +22,10 @@ from ganggpt.domain.feeling import (
     swayed,
 )
 from ganggpt.domain.ids import ActorId, name_of
-from ganggpt.domain.intent import is_courtesy, pledge, salience
+from ganggpt.domain.intent import is_courtesy, salience
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory
-from ganggpt.domain.notebook import Notebook
+from ganggpt.domain.notebook import Notebook, as_heard
 from ganggpt.domain.npc_commands import AskForWork, Conclude, Give, Observe, Remember, Spawn, Talk, Threaten
 from ganggpt.domain.npc_jobs import offered_work, open_offer
 from ganggpt.domain.npc_memory import (
@@ -55,9 +55,11 @@ from ganggpt.domain.npc_state import (
 )
 from ganggpt.domain.npc_view import view
 from ganggpt.domain.npc_work import asking_around, find_work, thinking_ahead
+from ganggpt.domain.rights import ForgetPlayer, forget
 from ganggpt.domain.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.speech import STRANGER, quoted
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
+from ganggpt.domain.utterance import Line
 from ganggpt.domain.words import tokens, valence, with_article
 from ganggpt.domain.world import NpcSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
@@ -170,10 +172,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     found = answer(speaker, command.text, absent_s, turn)
     notes = notebook_of(state, turn)
     ended = make_room_for_talk(state, notes, player, turn)
-    weight = salience(command.text)
+    weight, learned = salience(command.text), None
     if weight >= SALIENCE_MIN:
         fact = f"{_who(name)} told me: {quoted(command.text)}"
-        notes.keep(_heard(fact, command.text, weight, player, now_s))
+        learned = notes.fresh(as_heard(fact, command.text, weight, player, now_s))
     elif before.talks == 0:
         fact = f"{_who(name)} first spoke to me in {place_of(state, turn)}"
         notes.keep(Memory(0, "met", fact, 20, player, "witnessed", now_s))
@@ -182,7 +184,8 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     planned, reminders = plan_thought(state, player, turn)
     by_model = turn.has_model and not is_courtesy(command.text)
     if by_model or state.speaking.utterance is not None:
-        said = npc_talk.begin(evolve(state, met), turn, player, found, command.text, absent_s)
+        line = Line(player, command.text, absent_s, learned)
+        said = talking.begin(npc_talk.TALKER, evolve(state, met), turn, line, found)
         said = replace(
             said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))
         )
@@ -213,15 +216,6 @@ def _conclude(state: Npc, command: Conclude, turn: Turn) -> Decision:
         for event in more.events:
             after = evolve(after, event)  # type: ignore[arg-type]
     return done
-
-
-def _heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
-    """What somebody said as a memory: a promise and a debt are kept in mind until they are due."""
-    bound = pledge(text)
-    if bound is None:
-        return Memory(0, "talk", fact, weight, player, "told", now_s)
-    kind, in_s = bound
-    return Memory(0, kind, fact, weight, player, "told", now_s, due_s=now_s + in_s)
 
 
 def _give(state: Npc, command: Give, turn: Turn) -> Decision:
@@ -334,6 +328,7 @@ def _who(name: str) -> str:
 
 
 _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
+    ForgetPlayer: forget,
     Observe: _observe,
     Talk: _talk,
     Give: _give,

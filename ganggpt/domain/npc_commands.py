@@ -34,7 +34,7 @@ from ganggpt.domain.fields import (
 )
 from ganggpt.domain.memory import Embedding, Memory, MemoryKind, Source
 from ganggpt.domain.turn import Command
-from ganggpt.domain.utterance import Made
+from ganggpt.domain.utterance import SCRIPTED, Made
 
 Party = Annotated[int, Ge(1), Le(8)]
 Minutes = Annotated[int, Ge(1), Le(1_440)]
@@ -71,9 +71,10 @@ class Talk(Command):
 @dataclass(frozen=True, slots=True)
 class Hush(Command):
     """Nobody listens to what the NPC is saying any more: the player interrupts, goes or died. ``heard``: how many
-    sentences came across; all that went out where it is not said."""
+    sentences came across; all that went out where it is not said. ``utterance``: only if this is what is being said."""
 
     heard: Sentences | None = None
+    utterance: Text200 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,12 @@ class Conclude(Command):
 @dataclass(frozen=True, slots=True)
 class SayPlainly(Command):
     """No model answers (any more): say it without one. ``why``: a word for the explanation; ``deflect``: what was said
-    is nothing to talk about."""
+    is nothing to talk about; ``made``: what a model was asked in vain."""
 
     utterance: Text200
     why: Text200 = "late"
     deflect: bool = False
+    made: Made = SCRIPTED
     internal: ClassVar[bool] = True
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.companion_state import Companion
 from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
 from ganggpt.domain.dialogue import FITS, Answer
 from ganggpt.domain.feeling import HOSTILE_AT
@@ -92,7 +93,7 @@ def notebook_of(state: Npc, turn: Turn) -> Notebook:
     return Notebook(state.memories, state.next_no, turn.now_s, state.sheet.room)
 
 
-def to_tail(state: Npc, notes: Notebook, turn: Turn) -> tuple[Message, ...]:
+def to_tail(state: Npc | Companion, notes: Notebook, turn: Turn) -> tuple[Message, ...]:
     """The letter that takes what the mind had no room for to the tail."""
     if not notes.left:
         return ()
@@ -175,7 +176,9 @@ def trace_of(memory: Memory, actor: str) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------------ a quiet moment
 
 
-def plan_mull(state: Npc, turn: Turn, span_s: tuple[int, int] = MULL_S) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
+def plan_mull(
+    state: Npc | Companion, turn: Turn, span_s: tuple[int, int] = MULL_S
+) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
     """See to it that there will be a quiet moment, unless there will be one anyway."""
     if turn.now_s < state.mull_s + MULL_GRACE_S:
         return (), ()
@@ -235,11 +238,18 @@ def _end_talks(state: Npc, notes: Notebook, players: Sequence[str], turn: Turn) 
             text, weight = summary
             # What two people talked about is between them.
             no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
-            if no is not None and turn.has_model:
-                brief = SummaryBrief(no, player, state.sheet.name, name, text, talk.exchanges)
-                asks.append(Ask(f"condense {player}", brief, Condense(no, text), CONDENSE_WITHIN_S, waited_for=False))
+            if no is not None:
+                asks += better_words(SummaryBrief(no, player, state.sheet.name, name, text, talk.exchanges), turn)
         events.append(TalkEnded(player, no, turn.now_s))
     return Decision(tuple(events), asks=tuple(asks))
+
+
+def better_words(brief: SummaryBrief, turn: Turn) -> tuple[Ask, ...]:
+    """Where there is a model, it is asked for better words for a summary."""
+    if not turn.has_model:
+        return ()
+    plainly = Condense(brief.no, brief.text)
+    return (Ask(f"condense {brief.player}", brief, plainly, CONDENSE_WITHIN_S, waited_for=False),)
 
 
 def _ponder(state: Npc, notes: Notebook, turn: Turn) -> Pondered:
@@ -298,7 +308,7 @@ def _told_on(tale: Tale, dice: Dice) -> Hear:
 # ------------------------------------------------------------------------------------------------------------ the tail
 
 
-def ask_tail(state: Npc, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
+def ask_tail(state: Npc | Companion, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
     """Try to remember what was asked for and is not in mind; nothing where there is no tail, or was just asked."""
     if not found.missing or not state.let_go or turn.now_s - state.asked_s < ASK_EVERY_S:
         return (), ()
@@ -308,6 +318,21 @@ def ask_tail(state: Npc, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], 
 
 def recollect(state: Npc, command: Recollect, turn: Turn) -> Decision:
     """The tail answered: say it, if it fits and is not too late, and have it in mind again."""
+    notes, player = notebook_of(state, turn), command.listener
+    back = brought_back(notes, command, turn)
+    if isinstance(back, Decision):
+        return back
+    memory, no = back
+    standing, mood = standing_now(state, player, turn.now_s), mood_now(state, turn.now_s)
+    act: Act = "remember" if memory.about == player else "gossip"
+    spoke, reply = uttered(state, turn, player, Answer(act, memory, facts={"topic": command.query}), standing, mood)
+    said = {"npc": turn.actor, "name": state.sheet.name, **reply}
+    messages = (*to_tail(state, notes, turn), Message(ActorId(player), Notify("npc.said", said)))
+    return Decision((*notes.events, spoke), {"recollected": no, **reply}, messages)
+
+
+def brought_back(notes: Notebook, command: Recollect, turn: Turn) -> tuple[Memory, int | None] | Decision:
+    """What the tail's answer brings back into a mind, under its number there, if it is kept; else what is replied."""
     now_s, player = turn.now_s, command.listener
     if now_s - command.asked_s > STALE_S:
         return Decision((), {"recollected": None, "stale": True})
@@ -319,18 +344,11 @@ def recollect(state: Npc, command: Recollect, turn: Turn) -> Decision:
     if not told:
         return Decision((), {"recollected": None, "stale": False})
     best = max(told, key=lambda one: (one.score, one.memory.no)).memory
-    notes = notebook_of(state, turn)
     no = notes.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, 15)))
-    memory = best if no is None else replace(best, no=no)
-    standing, mood = standing_now(state, player, now_s), mood_now(state, now_s)
-    act: Act = "remember" if memory.about == player else "gossip"
-    spoke, reply = uttered(state, turn, player, Answer(act, memory, facts={"topic": command.query}), standing, mood)
-    said = {"npc": turn.actor, "name": state.sheet.name, **reply}
-    messages = (*to_tail(state, notes, turn), Message(ActorId(player), Notify("npc.said", said)))
-    return Decision((*notes.events, spoke), {"recollected": no, **reply}, messages)
+    return best if no is None else replace(best, no=no), no
 
 
-def not_here(_state: Npc, _command: AskTail | KeepInTail, _turn: Turn) -> Decision:
+def not_here(_state: Npc | Companion, _command: AskTail | KeepInTail, _turn: Turn) -> Decision:
     """Letters to the tail that came to the mind itself: there is no tail in this world."""
     return Decision((), {"tail": False})
 
@@ -338,7 +356,7 @@ def not_here(_state: Npc, _command: AskTail | KeepInTail, _turn: Turn) -> Decisi
 # ------------------------------------------------------------------------------------------------ what a model returns
 
 
-def condense(state: Npc, command: Condense, _: Turn) -> Decision:
+def condense(state: Npc | Companion, command: Condense, _: Turn) -> Decision:
     """A model's words for a summary. Raises Refused where it is no summary (any more)."""
     held = next((memory for memory in state.memories if memory.no == command.no), None)
     if held is None or held.kind != "summary":
@@ -348,7 +366,7 @@ def condense(state: Npc, command: Condense, _: Turn) -> Decision:
     return Decision((Reworded(command.no, command.text),), {"memory": command.no})
 
 
-def embed(state: Npc, command: Embed, _: Turn) -> Decision:
+def embed(state: Npc | Companion, command: Embed, _: Turn) -> Decision:
     """A model's vector for a memory; nothing where it was let go meanwhile."""
     held = next((memory for memory in state.memories if memory.no == command.no), None)
     meant = held is not None and command.text in ("", held.text)

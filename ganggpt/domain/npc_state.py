@@ -9,11 +9,12 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain import memory, utterance
+from ganggpt.domain import memory, rights, utterance
 from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import MOOD_HALF_LIFE_S, STANDING_HALF_LIFE_S, clamped, drained, faded, mood_at_rest
 from ganggpt.domain.letters import Origin
-from ganggpt.domain.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded
+from ganggpt.domain.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded, Unlearned
+from ganggpt.domain.rights import PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
 from ganggpt.domain.turn import Event
 from ganggpt.domain.utterance import (
@@ -284,6 +285,7 @@ NpcEvent = (
     | Reinforced
     | Reworded
     | Embedded
+    | Unlearned
     | MullPlanned
     | TalkEnded
     | RumourTold
@@ -297,6 +299,7 @@ NpcEvent = (
     | RecordHeard
     | PurseHeard
     | WorkPrepared
+    | PlayerForgotten
 )
 
 
@@ -423,6 +426,9 @@ def _learned(state: Npc, event: MemoryEvent) -> Npc:
             gathered=state.gathered + fresh.weight,
             told=told,
         )
+    if isinstance(event, Unlearned):
+        told = {no: times for no, times in state.told.items() if no not in event.nos}
+        return replace(state, memories=memories, told=told)
     if isinstance(event, Reinforced):
         return replace(state, memories=memories, gathered=state.gathered + event.weight // 4)
     return replace(state, memories=memories)
@@ -476,6 +482,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     Reinforced: _learned,
     Reworded: _learned,
     Embedded: _learned,
+    Unlearned: _learned,
     MullPlanned: _mull_planned,
     TalkEnded: _talk_ended,
     RumourTold: _rumour_told,
@@ -489,6 +496,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     RecordHeard: _record_heard,
     PurseHeard: _purse_heard,
     WorkPrepared: _work_prepared,
+    PlayerForgotten: rights.fold,
 }
 
 

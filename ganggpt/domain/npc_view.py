@@ -7,6 +7,7 @@ from typing import Any, Final
 from ganggpt.domain.feeling import mood_label, standing_label
 from ganggpt.domain.memory import shown
 from ganggpt.domain.npc_state import Npc, mood_now, standing_now
+from ganggpt.domain.talking import saying
 
 SHOWN_MAX: Final = 256
 """Memories a read shows: the newest."""
@@ -42,7 +43,7 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
         "memories": [shown(memory, now_s) for memory in state.memories[-SHOWN_MAX:]],
         "let_go": state.let_go,
         "noticed": state.noticed,
-        "saying": _saying(state),
+        "saying": saying(state),
         "items": [{"name": item.name, "value": item.value, "from": item.giver} for item in state.items],
         "doing": [
             {"action": did.action, "player": did.player, "until_s": did.until_s}
@@ -51,11 +52,3 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
         ],
         "work": [{"player": player, "mission": o.mission, "template": o.template} for player, o in state.work.items()],
     }
-
-
-def _saying(state: Npc) -> dict[str, Any] | None:
-    now = state.speaking.utterance
-    if now is None:
-        return None
-    waiting = [line.player for line in state.speaking.waiting]
-    return {"utterance": now.id, "player": now.player, "said": list(now.said), "waiting": waiting}

@@ -31,6 +31,7 @@ from ganggpt.domain.player_state import (
     view,
 )
 from ganggpt.domain.relation import stepped
+from ganggpt.domain.rights import ForgetPlayer, cease, forget
 from ganggpt.domain.turn import Command, Decision, Kind, Message, Push, Turn
 from ganggpt.domain.witnesses import seen_by
 from ganggpt.errors import Refused, UnknownActor, UnknownCommand
@@ -185,6 +186,10 @@ def _notify(state: Player, command: Notify, turn: Turn) -> Decision:
     return Decision(reply={"shown": state.server is not None}, pushes=_to_screen(state, command.type, body))
 
 
+def _forget_player(state: Player, command: ForgetPlayer, turn: Turn) -> Decision:
+    return cease(turn) if command.player == turn.actor else forget(state, command, turn)
+
+
 def _to_screen(state: Player, type: str, body: Mapping[str, Any]) -> tuple[Push, ...]:  # noqa: A002
     return () if state.server is None else (Push(state.server, type, body),)
 
@@ -204,6 +209,7 @@ def _own_or_server(turn: Turn) -> None:
 
 
 _RULES: Final[Mapping[type[Command], Callable[[Player, Any, Turn], Decision]]] = {
+    ForgetPlayer: _forget_player,
     Quit: _quit,
     Report: _report,
     TakeMission: _take_mission,

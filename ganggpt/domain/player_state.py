@@ -8,10 +8,12 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ganggpt.domain import rights
 from ganggpt.domain.deeds import Deed, Want
 from ganggpt.domain.difficulty import SKILL_START, rated
 from ganggpt.domain.feeling import STANDING_HALF_LIFE_S, faded, standing_label
 from ganggpt.domain.letters import Outcome
+from ganggpt.domain.rights import Ceased, PlayerForgotten
 from ganggpt.domain.turn import Event
 
 ACTIVE_MAX: Final = 8
@@ -115,7 +117,7 @@ class StandingShifted(Event, frozen=True):
     at_s: float
 
 
-PlayerEvent = Joined | Left | Reported | MissionTaken | MissionEnded | StandingShifted
+PlayerEvent = Joined | Left | Reported | MissionTaken | MissionEnded | StandingShifted | PlayerForgotten | Ceased
 
 
 def standing_now(state: Player, faction: str, now_s: float) -> float:
@@ -186,11 +188,13 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Player]]] = {
     MissionTaken: _mission_taken,
     MissionEnded: _mission_ended,
     StandingShifted: _standing_shifted,
+    PlayerForgotten: rights.fold,
+    Ceased: rights.ceased,
 }
 
 
 def evolve(state: Player | None, event: PlayerEvent) -> Player:
-    """The state after an event."""
+    """The state after an event. (After Ceased there is none; only the runtime folds that.)"""
     return _FOLDS[type(event)](state, event)
 
 

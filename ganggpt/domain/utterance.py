@@ -22,7 +22,8 @@ SENTENCES_MAX: Final = 8
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
     """Something that is being said to a player. ``id``: the actor and the turn it began in, ``npc:mara#17``. ``heard``:
-    what it answers. ``cites``: the memory it brings up. ``said``: the sentences so far."""
+    what it answers. ``cites``: the memory it brings up. ``said``: the sentences so far. ``learned``: the memory
+    that what was heard left; ``name``: what the player calls themselves, where the speaker keeps no names."""
 
     id: str
     player: str
@@ -31,14 +32,19 @@ class Utterance(Struct, frozen=True, gc=False, array_like=True):
     cites: int | None
     at_s: float
     said: tuple[str, ...] = ()
+    learned: int | None = None
+    name: str = ""
 
 
 class Line(Struct, frozen=True, gc=False, array_like=True):
-    """What a player said while the speaker was talking to somebody else. ``absent_s``: since they last talked."""
+    """What a player said while the speaker was talking to somebody else. ``absent_s``: since they last talked;
+    ``learned``: the memory it left; ``name`` as in an utterance."""
 
     player: str
     heard: str
     absent_s: float
+    learned: int | None = None
+    name: str = ""
 
 
 class Speaking(Struct, frozen=True, gc=False, array_like=True):
@@ -67,6 +73,10 @@ class Made(Struct, frozen=True, gc=False, array_like=True):
     nano_usd: int = 0
     guards: tuple[str, ...] = ()
     actions: tuple[tuple[str, str], ...] = ()
+
+
+SCRIPTED: Final = Made()
+"""Nobody was asked."""
 
 
 class TalkBrief(Struct, frozen=True, gc=False):

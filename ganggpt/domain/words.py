@@ -120,17 +120,25 @@ def terms_and_names(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     found: dict[str, None] = {}
     names: dict[str, None] = {}
     for written in _WORD.findall(folded(text).replace("\u2019", "'")):
-        word = written.lower()
-        if word in _STOP_WORDS:
-            continue
-        if not word.isascii() and (runs := _UNSPACED.findall(word)):
-            found.update((run[at : at + 2], None) for run in runs for at in range(len(run) - 1))
-            continue
-        term = stem(word)
-        found[term] = None
-        if written != word and len(term) >= NAME_LENGTH_MIN and written[0].isupper():
-            names[term] = None
+        stems, is_name = _stems_of(written)
+        for term in stems:
+            found[term] = None
+        if is_name:
+            names[stems[0]] = None
     return tuple(found), tuple(names)
+
+
+@lru_cache(maxsize=16384)
+def _stems_of(written: str) -> tuple[tuple[str, ...], bool]:
+    """What one word of a text adds to its terms, and whether it may be a name. Kept, because texts share their words,
+    and minds that are indexed anew have few others."""
+    word = written.lower()
+    if word in _STOP_WORDS:
+        return (), False
+    if not word.isascii() and (runs := _UNSPACED.findall(word)):
+        return tuple(run[at : at + 2] for run in runs for at in range(len(run) - 1)), False
+    term = stem(word)
+    return (term,), written != word and len(term) >= NAME_LENGTH_MIN and written[0].isupper()
 
 
 @lru_cache(maxsize=4096)

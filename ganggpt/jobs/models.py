@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from ganggpt.ai.model_mind import MindSpec
@@ -48,8 +49,13 @@ def mind_spec(settings: Settings, token: str) -> MindSpec | None:
     plan = model_plan(settings)
     if plan is None or "dialogue" not in plan.slots:
         return None
+    return replace(words_of(settings, token), embeds=bool(plan.embedding))
+
+
+def words_of(settings: Settings, token: str) -> MindSpec:
+    """How people would talk by a model, whether or not there is one. Raises ConfigRejected."""
     secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
-    return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret, embeds=bool(plan.embedding))
+    return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret)
 
 
 def _from_variables(settings: Settings) -> ModelsFile | None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ganggpt.actors.activation import SnapshotBody
 from ganggpt.domain.kinds import decode_state, decode_turn, kind_for
+from ganggpt.domain.rights import PlayerForgotten
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.journal import StoredTurn
 from ganggpt.persistence.world_verify import Kept
@@ -66,14 +67,21 @@ def _live_again(actor: str, kept: Kept, base: Base | None) -> Life:
     for turn in kept.turns:
         if turn.seq <= seq:
             continue
-        if turn.seq != seq + 1:
+        record = decode_turn(kind, turn.body)
+        if record.first:
+            state = None
+        elif turn.seq != seq + 1:
             findings.append(Finding("journal", actor, f"turn {seq + 1} is missing before turn {turn.seq}"))
             return Life(seq, None, False, tuple(findings))
-        for event in decode_turn(kind, turn.body).events:
+        for event in record.events:
             state = kind.evolve(state, event)
+            if isinstance(event, PlayerForgotten):
+                proved = False  # what was said before it is not in the journal any more
         seq = turn.seq
-        if proved and seq == kept.snapshot_seq and state != stored:
-            findings.append(Finding("snapshot", actor, f"the snapshot at turn {seq} is not what the journal makes"))
+        if seq == kept.snapshot_seq:
+            if proved and state != stored:
+                findings.append(Finding("snapshot", actor, f"the snapshot at turn {seq} is not what the journal makes"))
+            state = stored
     if kept.snapshot is not None and seq < kept.snapshot_seq:
         findings.append(Finding("journal", actor, f"it ends at turn {seq}, before the snapshot at {kept.snapshot_seq}"))
         seq, state = kept.snapshot_seq, stored

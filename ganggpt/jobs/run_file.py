@@ -85,3 +85,11 @@ def bridge_token(settings: Settings) -> str:
         file.write(token)
     fresh.replace(path)
     return token
+
+
+def known_token(settings: Settings) -> str:
+    """GANGGPT_TOKEN, else the token of the data directory, else nothing: none is made."""
+    if settings.token is not None:
+        return settings.token.get_secret_value()
+    path = settings.data_dir.expanduser() / TOKEN_FILE
+    return path.read_text().strip() if path.exists() else ""

@@ -19,6 +19,7 @@ from msgspec import Struct
 from ganggpt.actors.shards import Residences
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import InvalidInput, RestoreRefused, SnapshotInvalid, StorageFailed
+from ganggpt.jobs.rights import orders_again
 from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.partitions import ensure_partitions
 from ganggpt.persistence.pool import PoolOptions, open_pool
@@ -54,7 +55,8 @@ class Taken(Struct, frozen=True):
 
 
 class Restored(Struct, frozen=True):
-    """A world that was put into a database."""
+    """A world that was put into a database. ``players_to_forget``: who asked for it after the snapshot was taken; the
+    world does it as soon as it runs."""
 
     source: str
     world: str
@@ -62,6 +64,7 @@ class Restored(Struct, frozen=True):
     actors: int
     rows: int
     turns_replayed: int
+    players_to_forget: int
     seconds: float
 
 
@@ -237,6 +240,7 @@ async def restore_snapshot(
             rows = _counted(checked, manifest, progress)
             await load(pool, manifest, rows, lease_s=lease_s, rename=fork, after=carry_on)
             await migrate(dsn)
+            forget_again = await orders_again(pool, source.rstrip("/").rpartition("/")[0] or ".")
         finally:
             pool.terminate()
     return Restored(
@@ -246,6 +250,7 @@ async def restore_snapshot(
         actors=manifest.actors,
         rows=sum(member.rows for member in manifest.members),
         turns_replayed=0 if replay is None else replay.turns,
+        players_to_forget=forget_again,
         seconds=round(time.monotonic() - began_s, 2),
     )
 

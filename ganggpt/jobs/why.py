@@ -7,16 +7,19 @@ made again here, and whether it comes out the same is part of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
 
+import msgspec
 from msgspec import Struct
 
+from ganggpt.actors.activation import SnapshotBody
 from ganggpt.actors.host import dice_of
 from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain import memory, npc
-from ganggpt.domain.ids import ActorId, actor_id, kind_of
-from ganggpt.domain.kinds import decode_turn, kind_for
+from ganggpt.domain import companion, memory, npc
+from ganggpt.domain.companion_state import Companion, CompanionSpoke
+from ganggpt.domain.ids import ActorId, actor_id
+from ganggpt.domain.kinds import decode_state, decode_turn, kind_for
 from ganggpt.domain.npc_commands import Talk
 from ganggpt.domain.npc_state import Npc, Spoke
 from ganggpt.domain.turn import Turn
@@ -26,7 +29,11 @@ from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
 
 LOOK_MAX: Final = 64
 """Turns after the first in which an utterance is looked for: its sentences are turns of their own."""
+TURNS_MAX: Final = 50_000
+"""Turns of one actor that are read to find out what it had in mind."""
 RECALLED_MAX: Final = 8
+
+_snapshot: Final = msgspec.msgpack.Decoder(SnapshotBody).decode
 
 Turns = Sequence[tuple[int, bytes]]
 """Number and body of turns of one actor, in order."""
@@ -73,8 +80,9 @@ def place_of(utterance: str) -> tuple[ActorId, int]:
     return actor_id(actor), int(seq)
 
 
-def why(utterance: str, turns: Turns, world: World) -> Why:
-    """Explain an utterance by the turns of its actor up to LOOK_MAX after it, as far back as the journal reaches.
+def why(utterance: str, turns: Turns, world: World, snapshot: tuple[int, bytes] | None = None) -> Why:
+    """Explain an utterance by the turns of its actor up to LOOK_MAX after it, as far back as the journal reaches;
+    ``snapshot``: what was packed up of the actor, and after which turn.
 
     Raises InvalidInput, and UnknownUtterance where there is none of that id.
     """
@@ -82,16 +90,46 @@ def why(utterance: str, turns: Turns, world: World) -> Why:
     spoke, made = _found(actor, utterance, seq, turns)
     if spoke is None:
         raise UnknownUtterance(utterance)
-    before = _state_before(actor, seq, turns)
+    before = _state_before(actor, seq, turns, snapshot)
     told: dict[str, Any] = {
         "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
         "cites": spoke.cites, "at_s": spoke.at_s, "made": Made() if made is None else made,
     }  # fmt: skip
-    if not isinstance(before, Npc):
+    if not isinstance(before, Npc | Companion):
         return Why(**told)
     ranked = memory.recall(before.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player)
     recalled = tuple(map(_shown, ranked))
     return Why(**told, recalled=recalled, again=None if made is not None else _again(before, spoke, actor, seq, world))
+
+
+class Lived(Protocol):
+    """Where the life of an actor is read. Raises Unavailable."""
+
+    async def upto(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
+        """The last turns up to ``seq``, in order."""
+        ...
+
+    async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
+        """What was packed up of it, and after which turn."""
+        ...
+
+
+async def lived(
+    journal: Lived, actor: ActorId, seq: int, most: int = TURNS_MAX
+) -> tuple[list[tuple[int, bytes]], tuple[int, bytes] | None]:
+    """What is needed of an actor's life to explain turn ``seq``: its turns since the snapshot before it, or as many as
+    allowed; and that snapshot."""
+    snapshot = await journal.snapshot(actor)
+    if snapshot is not None and snapshot[0] >= seq:
+        snapshot = None
+    since = 0 if snapshot is None else snapshot[0]
+    return await journal.upto(actor, seq + LOOK_MAX, min(most, seq + LOOK_MAX - since)), snapshot
+
+
+def as_plain(found: Why) -> dict[str, Any]:
+    """An explanation for programs, by the names of its fields."""
+    made = {name: msgspec.to_builtins(getattr(found.made, name)) for name in found.made.__struct_fields__}
+    return {**msgspec.to_builtins(found), "made": made, "same": found.same}
 
 
 def _shown(one: memory.Recalled) -> Recalled:
@@ -106,7 +144,7 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
     for number, body in turns:
         if number < seq:
             continue
-        for event in decode_turn(kind_for(actor), body).events:
+        for event in map(as_spoke, decode_turn(kind_for(actor), body).events):
             if isinstance(event, Spoke) and (event.utterance == utterance or (number == seq and not event.utterance)):
                 spoke = event
             elif isinstance(event, Explained) and event.id == utterance:
@@ -117,27 +155,50 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
     return spoke, made
 
 
-def _state_before(actor: ActorId, seq: int, turns: Turns) -> Any:
-    """The state before a turn, or None where the journal does not reach back to the actor's birth."""
-    kind, state, expected = kind_for(actor), None, 1
+def as_spoke(event: Any) -> Any:
+    """A companion's words as an NPC's; any other event as it is."""
+    if not isinstance(event, CompanionSpoke):
+        return event
+    return Spoke(event.to, event.act, event.heard, event.said, event.cites, event.at_s, event.utterance)
+
+
+def states(actor: ActorId, turns: Turns, snapshot: tuple[int, bytes] | None, upto: int) -> Iterator[tuple[int, Any]]:
+    """The number of each turn with the state before it, from a snapshot or the actor's birth on, as far as the turns go
+    on from there without a gap."""
+    kind, seq, state = kind_for(actor), 0, None
+    if snapshot is not None and snapshot[0] < upto:
+        seq, state = snapshot[0], decode_state(kind, _snapshot(snapshot[1]).state)
     for number, body in turns:
-        if number >= seq:
-            return state if expected == seq else None
-        if number != expected:
-            return None
-        for event in decode_turn(kind, body).events:
+        if number <= seq:
+            continue
+        record = decode_turn(kind, body)
+        if record.first:
+            state = None
+        elif number != seq + 1:
+            return
+        if number > upto:
+            return
+        yield number, state
+        for event in record.events:
             state = kind.evolve(state, event)
-        expected += 1
-    return None
+        seq = number
 
 
-def _again(before: Npc, spoke: Spoke, actor: ActorId, seq: int, world: World) -> str | None:
+def _state_before(actor: ActorId, seq: int, turns: Turns, snapshot: tuple[int, bytes] | None) -> Any:
+    """The state before a turn, or None where neither journal nor snapshot reaches back."""
+    return next((state for number, state in states(actor, turns, snapshot, seq) if number == seq), None)
+
+
+def _again(before: Npc | Companion, spoke: Spoke, actor: ActorId, seq: int, world: World) -> str | None:
     """The same line said to the same state once more; None where it was not a line that was answered."""
-    if kind_of(actor) != "npc" or not spoke.heard:
+    if not spoke.heard:
         return None
     turn = Turn(actor, seq, spoke.at_s, spoke.player, dice_of(actor, seq, world.seed), world, ScriptedMind())
     try:
-        said: str = npc.decide(before, Talk(spoke.heard), turn).reply["say"]
+        if isinstance(before, Npc):
+            said: str = npc.decide(before, Talk(spoke.heard), turn).reply["say"]
+        else:
+            said = companion.decide(before, companion.Talk(spoke.heard), turn).reply["say"]
     except GangGPTError:
         return None
     return said

@@ -61,6 +61,14 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_router_rate_per_s", "gauge", "Commands a second a busy host was last seen to answer.", ("host",)),
         Row("ganggpt_router_shedding", "gauge", "1 while commands are turned away for this host.", ("host",)),
         Row("ganggpt_rest_requests_total", "counter", "REST answers by status class.", ("status",)),
+        Row("ganggpt_streams_open", "gauge", "Server-sent event streams, with those whose client may come back."),
+        Row(
+            "ganggpt_streams_total",
+            "counter",
+            "Streams ended: said or hushed to its end, unanswered, late (too long), leaving (drained), gone (client).",
+            ("ended",),
+        ),
+        Row("ganggpt_stream_read_errors_total", "counter", "Looks for new turns that failed and were made again."),
         Row("ganggpt_view_cache_total", "counter", "Reads answered from the view cache or not.", ("outcome",)),
         Row(
             "ganggpt_guard_verdicts_total",
@@ -104,7 +112,12 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_ai_usd_total", "counter", "US dollars spent, by the price table.", ("model", "slot")),
         Row("ganggpt_ai_falls_total", "counter", "Steps down the ladder and why.", ("slot", "reason")),
         Row("ganggpt_ai_over_budget_total", "counter", "Calls a budget refused, by its payer.", ("payer",)),
-        Row("ganggpt_ai_cache_total", "counter", "Cached answers: exact, meaning, shared or miss.", ("outcome",)),
+        Row(
+            "ganggpt_ai_cache_total",
+            "counter",
+            "Cached answers: exact, meaning, shared or miss; away: Redis was.",
+            ("outcome",),
+        ),
         Row("ganggpt_ai_filtered_total", "counter", "What content filters refused.", ("where", "category")),
         Row(
             "ganggpt_ai_repairs_total",
@@ -122,7 +135,12 @@ TABLE: Final[dict[str, Row]] = {
             ("outcome",),
         ),
         Row("ganggpt_ai_unsettled_total", "counter", "Reservations that could not be settled; they count as spent."),
-        Row("ganggpt_ai_lost_notes_total", "counter", "Notes of spending or exchanges that were lost.", ("of",)),
+        Row(
+            "ganggpt_ai_lost_notes_total",
+            "counter",
+            "Notes of spending, exchanges or cached answers that were lost.",
+            ("of",),
+        ),
         Row("ganggpt_ai_on", "gauge", "1 where calls may leave, 0 where the switch is off."),
         Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),
     )

@@ -116,6 +116,10 @@ class RedisCache:
             self._l1[key] = value
         return value
 
+    def note(self, key: str, value: bytes) -> None:
+        """Keep in this process only, for a second: what somebody else is about to put."""
+        self._l1[key] = value
+
     async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:
         """See Cache."""
         self._l1[key] = value

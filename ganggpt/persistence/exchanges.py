@@ -45,10 +45,6 @@ class PostgresExchanges:
         self._timeout_s = timeout_s
         self._notes: WriteBehind[Exchange] = WriteBehind(self._save, lost, most=WAITING_MAX, batch=100)
 
-    def start(self) -> None:
-        """Begin to write behind."""
-        self._notes.start()
-
     def keep(self, exchange: Exchange) -> None:
         """See Shelf."""
         self._notes.add(exchange)

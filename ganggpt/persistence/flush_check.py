@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ganggpt.persistence.flush_store import COMPANIONS, FACTIONS, MEMORIES, MISSIONS, RELATIONS, columns_of
-from ganggpt.persistence.projections import Rows
+from ganggpt.persistence.projections import Rows, mind_of
 
 _TIMEOUT_S: Final = 120.0
 _INSERT: Final = re.compile(r"\s*INSERT INTO (\w+) \((.*?)\)\s*(SELECT .*?)\s*ON CONFLICT", re.DOTALL)
@@ -63,9 +63,9 @@ async def differing_actors(connection: Any, rows: Rows) -> Mapping[str, str]:
 
     by_id = {row.id: row.actor for row in rows.players.values()}
     await look("players", _PLAYERS, columns_of(rows.players) or [()] * 13, lambda r: by_id[r["id"]])
-    await look("npc_memories", _TOO_MANY, (sorted(rows.renewed), list(rows.memories)), lambda r: f"npc:{r['npc_id']}")
+    await look("npc_memories", _TOO_MANY, (sorted(rows.renewed), list(rows.memories)), lambda r: mind_of(r["npc_id"]))
     for table, statement, expected, actor_of in (
-        ("npc_memories", _MEMORIES, rows.memories, lambda r: f"npc:{r['npc_id']}"),
+        ("npc_memories", _MEMORIES, rows.memories, lambda r: mind_of(r["npc_id"])),
         ("faction_relationships", _RELATIONS, rows.relations, lambda r: f"faction:{r['faction_a']}"),
         ("factions", _FACTIONS, rows.factions, lambda r: f"faction:{r['id']}"),
         ("missions", _MISSIONS, rows.missions, lambda r: str(r["actor"])),

@@ -108,7 +108,7 @@ WHERE reminders.actor = m.actor AND reminders.shard <> m.home
 """
 _COMPANIONS_AT_PLAY: Final = """
 SELECT c.actor FROM companions c JOIN players p ON p.id = c.player_id
-WHERE p.online AND c.actor IS NOT NULL ORDER BY c.created_at, c.actor LIMIT $1
+WHERE p.online AND c.actor IS NOT NULL AND c.memory_data -> 'gone' IS NULL ORDER BY c.created_at, c.actor LIMIT $1
 """
 
 
@@ -235,7 +235,7 @@ class Ownership(Protocol):
         ...
 
     async def companions_at_play(self, limit: int) -> Sequence[str]:
-        """Companions whose owners are online, the oldest first, as the flushed tables tell."""
+        """Companions that are with an owner who is online, the oldest first, as the flushed tables tell."""
         ...
 
 

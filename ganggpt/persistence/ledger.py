@@ -11,11 +11,14 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
+from ganggpt.ai.answers import SingleFlight
 from ganggpt.ai.budget import Claim, Hold, OverBudget, SumOf, SwitchedOff
 from ganggpt.ai.port import Usage
 from ganggpt.errors import Unavailable
+from ganggpt.persistence.notes import WriteBehind
 from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
 
 SWITCH: Final = "ganggpt:{ai}:switch"
@@ -23,6 +26,7 @@ UNDER_WAY: Final = "ganggpt:{ai}:under_way"
 SWITCH_TTL_S: Final = 2
 """A switch that was set in Postgres alone is seen after this at the latest."""
 _SEEDINGS_MAX: Final = 4
+_GATHER_S: Final = 0.02
 _ANSWER_S: Final = 2.0
 _AT_ONCE: Final = 64
 """Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
@@ -46,28 +50,36 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 return {'held'}
 """
+# A hold that is not known (any more) was settled before, or is long over: so a settlement may be sent twice.
 _SETTLE: Final = """
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
 for i = 2, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('INCRBY', KEYS[i], ARGV[i]) end
 end
-redis.call('ZREM', KEYS[1], ARGV[1])
 return 1
 """
 
 
 class RedisLedger:
-    """Implements ``ai.budget.Ledger``. Owns its client. ``switch`` and ``sum_of`` read the truth in Postgres."""
+    """Implements ``ai.budget.Ledger``. Owns its client. ``switch`` and ``sum_of`` read the truth in Postgres.
+
+    Settlements are gathered for some milliseconds and sent together; ``unsettled`` counts those that are given up.
+    """
 
     def __init__(
         self,
         url: str,
         switch: Callable[[], Awaitable[bool]],
         sum_of: SumOf,
+        unsettled: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
         self._reserve: Any = self._client.register_script(_RESERVE)
-        self._settle: Any = self._client.register_script(_SETTLE)
+        self._settlements: WriteBehind[tuple[Hold, Usage]] = WriteBehind(
+            self._settle, unsettled, batch=128, every_s=_GATHER_S
+        )
+        self._seedings: SingleFlight[int] = SingleFlight()
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._switch, self._sum_of, self._clock = switch, sum_of, clock
 
@@ -91,11 +103,13 @@ class RedisLedger:
             await self._seed(None if word == b"unknown" else [claims[n] for n in which])
         raise Unavailable("the counters of the budgets (Redis forgets them at once: is its memory full?)")
 
-    async def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, hold: Hold, spent: Usage) -> None:
         """See Ledger."""
-        keys = [UNDER_WAY, *(claim.counter.key for claim in hold.claims)]
-        changes = [claim.counter.part(spent) - claim.amount for claim in hold.claims]
-        await self._asked(self._settle, keys, [hold.id, *changes])
+        self._settlements.add((hold, spent))
+
+    async def flush(self) -> None:
+        """Send every settlement now. Raises Unavailable."""
+        await self._settlements.flush()
 
     async def is_on(self) -> bool:
         """See Ledger."""
@@ -107,28 +121,44 @@ class RedisLedger:
 
     async def close(self) -> None:
         """See Ledger."""
+        await self._settlements.close()
         await self._client.aclose()
+
+    async def _settle(self, some: Sequence[tuple[Hold, Usage]]) -> None:
+        try:
+            async with self._places, self._client.pipeline(transaction=False) as pipe:
+                for hold, spent in some:
+                    keys = [UNDER_WAY, *(claim.counter.key for claim in hold.claims)]
+                    changes = [claim.counter.part(spent) - claim.amount for claim in hold.claims]
+                    pipe.eval(_SETTLE, len(keys), *keys, hold.id, *changes)
+                await cast(Any, pipe.execute())
+        except REDIS_AWAY as away:
+            raise Unavailable("Redis") from away
 
     async def _seed(self, missing: Sequence[Claim] | None) -> None:
         if missing is None:
             await self._seed_switch()
             return
-        for claim in missing:
-            counter = claim.counter
-            spent = await self._sum_of(counter)
+        for counter in [claim.counter for claim in missing]:
             ttl_s = max(1, int(counter.start_s + counter.ttl_s - self._clock()))
-            try:
-                await self._client.set(counter.key, spent, ex=ttl_s, nx=True)
-            except REDIS_AWAY as away:
-                raise Unavailable("Redis") from away
+            await self._seed_one(counter.key, partial(self._sum_of, counter), ttl_s)
 
     async def _seed_switch(self) -> bool:
-        on = await self._switch()
+        return bool(await self._seed_one(SWITCH, self._switch, SWITCH_TTL_S))
+
+    async def _seed_one(self, key: str, read: Callable[[], Awaitable[int]], ttl_s: int) -> int:
+        """Put what Postgres says under a key that has nothing. Who needs the same key now waits for that answer."""
+
+        async def seed() -> int:
+            value = int(await read())
+            async with self._places:
+                await self._client.set(key, value, ex=ttl_s, nx=True)
+            return value
+
         try:
-            await self._client.set(SWITCH, int(on), ex=SWITCH_TTL_S, nx=True)
+            return (await self._seedings.run(key, seed))[0]
         except REDIS_AWAY as away:
             raise Unavailable("Redis") from away
-        return on
 
     async def _asked(self, script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:

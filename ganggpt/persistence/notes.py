@@ -14,10 +14,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FLUSH_S: Final = 0.5
+AGAIN_S: Final = 1.0
 
 
 class WriteBehind(Generic[T]):
-    """Owns what is not written yet and the task that writes it. More than ``most`` of it: the oldest is lost, counted.
+    """Owns what is not written yet and the task that writes it. Of more than ``most`` the oldest is lost, and counted.
 
     ``write`` takes a batch and raises Unavailable where nothing of it was written.
     """
@@ -38,10 +39,6 @@ class WriteBehind(Generic[T]):
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to write."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
     def add(self, note: T) -> None:
         """Keep one; never waits."""
         self._waiting.append(note)
@@ -50,6 +47,8 @@ class WriteBehind(Generic[T]):
             del self._waiting[:over]
             self._lost(over)
         self._wanted.set()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def flush(self) -> None:
         """Write all there is now. Raises Unavailable; what was not written waits on."""
@@ -83,5 +82,6 @@ class WriteBehind(Generic[T]):
             try:
                 await self.flush()
             except Unavailable as away:
-                self._wanted.set()
                 log.warning("notes wait: %s", away)
+                self._wanted.set()
+                await asyncio.sleep(AGAIN_S)

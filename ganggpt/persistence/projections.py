@@ -99,7 +99,7 @@ class MissionRow(NamedTuple):
 
 
 class CompanionRow(NamedTuple):
-    """A row of ``companions``."""
+    """A row of ``companions``. ``memory_data``: also how it went away from its player, where it did (``gone``)."""
 
     id: uuid.UUID
     player_id: uuid.UUID
@@ -138,8 +138,12 @@ class Rows:
         return people + len(self.memories) + len(self.forgotten) + len(self.relations) + len(self.factions)
 
     def add(self, actor: str, old: Any, new: Any) -> None:
-        """What changes in the tables when an actor they show as ``old`` (None: whatever they show) is ``new`` now."""
-        _PROJECTIONS[kind_of(actor)](self, actor, old, new)
+        """What changes in the tables when an actor they show as ``old`` (None: whatever they show) is ``new`` now.
+
+        Who ceased to exist (new None) has rows others may point at; whoever made it cease sees to them.
+        """
+        if new is not None:
+            _PROJECTIONS[kind_of(actor)](self, actor, old, new)
 
     def owner(self, player: str) -> uuid.UUID:
         """The id of a player that a row points at."""
@@ -210,6 +214,16 @@ def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
             rows.forgotten[gone] = memory.created_s
 
 
+def mind_id(actor: str) -> str:
+    """Whose memory a row is: an NPC by its name, anybody else by the whole id, which no NPC is called."""
+    return name_of(actor) if kind_of(actor) == "npc" else actor
+
+
+def mind_of(npc_id: str) -> str:
+    """The actor whose memory a row is, by its ``npc_id``."""
+    return npc_id if ":" in npc_id else f"npc:{npc_id}"
+
+
 def memory_row(rows: Rows, actor: str, memory: Memory, *, in_tail: bool = False) -> MemoryRow:
     """The row that shows a memory an NPC holds, or has in its tail: then the row's date is when it is lost for good,
     and the memory's own stands in its content."""
@@ -231,7 +245,7 @@ def memory_row(rows: Rows, actor: str, memory: Memory, *, in_tail: bool = False)
         content["trace"] = {"origin": memory.trace.origin, "chain": memory.trace.chain, "born_s": memory.trace.born_s}
     return MemoryRow(
         row_id(actor, memory.no),
-        name_of(actor),
+        mind_id(actor),
         rows.owner(memory.about) if about_player and memory.about is not None else None,
         memory.kind,
         _json(content),
@@ -298,6 +312,7 @@ def _companion(rows: Rows, actor: str, old: Companion | None, new: Companion) ->
 
 def _companion_row(rows: Rows, actor: str, state: Companion) -> CompanionRow:
     memories = [{"no": m.no, "kind": m.kind, "text": _text(m.text), "weight": m.weight} for m in state.memories]
+    gone = {"gone": state.gone} if state.gone else {}
     return CompanionRow(
         row_id(actor),
         rows.owner(state.owner),
@@ -306,7 +321,7 @@ def _companion_row(rows: Rows, actor: str, state: Companion) -> CompanionRow:
         _json(dict(state.personality)),
         state.experience,
         _bounded(state.loyalty, 0, 100),
-        _json({"memories": memories}),
+        _json({"memories": memories, **gone}),
         state.born_s,
         actor,
     )

@@ -83,10 +83,6 @@ class PostgresSpend:
         self._timeout_s = timeout_s
         self._notes: WriteBehind[Spend] = WriteBehind(self._save, lost)
 
-    def start(self) -> None:
-        """Begin to write behind."""
-        self._notes.start()
-
     def write(self, spend: Spend) -> None:
         """See Books."""
         self._notes.add(spend)

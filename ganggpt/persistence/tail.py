@@ -19,7 +19,6 @@ import msgspec
 from msgspec import Struct
 
 from ganggpt.domain.embedding import meaning, sides
-from ganggpt.domain.ids import name_of
 from ganggpt.domain.memory_index import QUERY_TERMS_MAX, UNKNOWN, blended, rarity
 from ganggpt.domain.memory_record import EVERYBODY, Embedding, Memory, Trace, heard_by
 from ganggpt.domain.thesaurus import SAME_MEANING, near, same_meaning
@@ -28,7 +27,7 @@ from ganggpt.errors import Fenced
 from ganggpt.persistence.ask import ask
 from ganggpt.persistence.away import database_may_be_away
 from ganggpt.persistence.flush_store import PLACEHOLDERS
-from ganggpt.persistence.projections import Rows, memory_row, player_id, row_id
+from ganggpt.persistence.projections import Rows, memory_row, mind_id, player_id, row_id
 
 _log = logging.getLogger(__name__)
 
@@ -124,8 +123,8 @@ class TailStore(Protocol):
     """The port of the tail; ``PostgresTail`` is the real adapter."""
 
     async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """Put memories of an NPC (an actor id) into its tail; doing it twice changes nothing. ``held``: how many it let
-        go of in its life. Raises Fenced and Unavailable."""
+        """Put memories of an NPC or a companion (an actor id) into its tail; doing it twice changes nothing. ``held``:
+        how many it let go of in its life. Raises Fenced and Unavailable."""
         ...
 
     async def search(self, question: TailQuestion) -> Sequence[Found]:
@@ -151,7 +150,7 @@ class PostgresTail:
         if came_back:
             statements.insert(0, (CAME_BACK, (came_back,)))
         if held > TAIL_MAX:
-            statements.append((TRIM, (name_of(npc), TAIL_MAX)))
+            statements.append((TRIM, (mind_id(npc), TAIL_MAX)))
         try:
             with database_may_be_away():
                 await self._write(epoch, players, statements)
@@ -189,7 +188,7 @@ class PostgresTail:
             return []
         forms = [(place, form, share) for place, term in enumerate(asked) for form, share in _forms(term)]
         anything = " | ".join(form for _, form, _ in forms)
-        whose = _quoted(_OWNER + name_of(question.npc))
+        whose = _quoted(_OWNER + mind_id(question.npc))
         held = min(question.held, TAIL_MAX)
         about = player_id(question.listener) if question.listener.startswith("player:") else None
         records = await ask(
@@ -221,7 +220,7 @@ class PostgresTail:
             self._pool,
             self._timeout_s,
             MEANING,
-            name_of(question.npc),
+            mind_id(question.npc),
             question.now_s,
             question.listener,
             vector,
@@ -235,7 +234,7 @@ class PostgresTail:
 def row_in_tail(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
     """The columns of KEEP for one memory."""
     found, names = terms_and_names(memory.text)
-    words = [_OWNER + name_of(npc), *found, *(_NAME + form for name in names for form in near(name))]
+    words = [_OWNER + mind_id(npc), *found, *(_NAME + form for name in names for form in near(name))]
     audience, embedding = heard_by(memory), memory.embedding
     return (
         *memory_row(rows, npc, memory, in_tail=True),

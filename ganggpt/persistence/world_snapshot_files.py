@@ -215,6 +215,17 @@ class SnapshotPlace:
         """Names of everything that looks like a directory, finished or not. Raises StorageFailed."""
         return await _call(self.url, self._names)
 
+    async def read(self, name: str) -> bytes | None:
+        """A small file that lies beside the snapshots, or None where it is not there. Raises StorageFailed."""
+        with suppress(FileNotFoundError):
+            return await _call(self.url, self._fs.cat_file, f"{self._path}/{name}")
+        return None
+
+    async def write(self, name: str, data: bytes) -> None:
+        """Put a small file beside the snapshots, in place of the one that was there. Raises StorageFailed."""
+        await _put(self.url, self._fs.makedirs, self._path, exist_ok=True)
+        await _put(self.url, self._fs.pipe_file, f"{self._path}/{name}", data)
+
     def _names(self) -> list[str]:
         self._fs.invalidate_cache()
         with suppress(FileNotFoundError):

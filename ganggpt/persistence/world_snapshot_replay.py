@@ -148,9 +148,9 @@ class Replay:
         if not keeps_wishes(row["body"]):
             problem = f"turn {seq} of {actor} was written by an older GangGPT, which kept no wishes in the journal"
             raise RestoreRefused("journal", problem, "Use a snapshot that was taken after the update.")
-        at_s, wishes = decode_wishes(row["body"])
+        at_s, wishes, first = decode_wishes(row["body"])
         reached = self._kept.get(actor, last.get(actor, 0))
-        if int(at_s * 1000) > self._until_ms or seq != reached + 1:
+        if int(at_s * 1000) > self._until_ms or not (first or seq == reached + 1):
             self._leave_out(actor, seq, at_s, wishes)
             return False
         self._kept[actor] = seq

@@ -60,13 +60,13 @@ class BridgeReplica:
             self._bridge,
             allow_origins=self._spec.cors_origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Acting-As"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Acting-As", "Last-Event-ID"),
         )
 
     async def drain(self) -> None:
-        """Say bye to every session and take nobody new."""
+        """Say bye to everybody and take nobody new."""
         assert self._bridge is not None, "Serve builds the application before it calls methods"
-        await self._bridge.sessions.drain()
+        await self._bridge.drain()
 
 
 Bridge: Final[Any] = serve.deployment(

@@ -6,6 +6,7 @@ an error in the one shape, never a stack trace.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from ganggpt.serve.errors import error_response
 from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import Health
 from ganggpt.serve.sessions import Sessions
+from ganggpt.serve.streams import Streams
 
 BRIDGE_PATH: Final = "/v1/bridge"
 OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
@@ -56,12 +58,13 @@ class BridgeApp:
         guarded: Guarded,
         health: Health,
         sessions: Sessions,
+        streams: Streams,
         metrics: Metrics,
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._close = close
         self._socket, self._guarded, self._health = socket, guarded, health
-        self.sessions = sessions
+        self.sessions, self._streams = sessions, streams
         self._metrics = metrics
         requests = metrics.counter("ganggpt_rest_requests_total")
         self._requests = {status: requests.labels(f"{status}xx") for status in range(1, 6)}
@@ -74,6 +77,12 @@ class BridgeApp:
             await self._websocket(scope, receive, send)
         else:
             await self._lifespan(receive, send)
+
+    async def drain(self) -> None:
+        """Take nobody new, end the streams and say bye to every session."""
+        async with asyncio.TaskGroup() as leaving:
+            leaving.create_task(self._streams.drain())
+            leaving.create_task(self.sessions.drain())
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _path(scope) == BRIDGE_PATH:
@@ -110,7 +119,7 @@ class BridgeApp:
             if message["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await self.sessions.drain()
+                await self.drain()
                 await self._close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -29,6 +29,7 @@ from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.probes import database_look, redis_look
 from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.turns import PostgresTurns
 from ganggpt.persistence.world_store import load_world
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
@@ -100,6 +101,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
         yield BridgeParts(
             port=router,
             pushes=pushes,
+            turns=PostgresTurns(pool),
             cache=cache,
             book=CommandBook(KINDS),
             token=SecretStr(spec.token),
@@ -110,7 +112,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
                 "memory": memory_probe(),
                 "disk": disk_probe(Path(spec.data_dir)),
             },
-            faction_ids=tuple(world.factions),
+            world=world,
             metrics=metrics,
             limits=spec.limits,
             forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),

@@ -14,6 +14,7 @@ STATUS: Final[Mapping[str, int]] = {
     "too_large": 413,
     "unknown_actor": 404,
     "unknown_command": 404,
+    "unknown_utterance": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "already_exists": 409,

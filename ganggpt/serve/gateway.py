@@ -71,15 +71,16 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         books = PostgresSpend(pool, lost.labels("spending").inc)
         exchanges = PostgresExchanges(pool, lost.labels("exchanges").inc)
         for notes in (books, exchanges):
-            notes.start()
             opened.push_async_callback(notes.close)
         ledger: Ledger
         store: AnswerStore
         if spec.redis_url is None:
             ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryAnswers(spec.ttl_s)
         else:
-            ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of)
-            store = RedisAnswers(spec.redis_url, spec.ttl_s)
+            unsettled = metrics.counter("ganggpt_ai_unsettled_total").inc
+            ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of, unsettled)
+            away = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
+            store = RedisAnswers(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, away)
         opened.push_async_callback(ledger.close)
         opened.push_async_callback(store.close)
         shelf = exchanges if spec.record_days else None
@@ -177,6 +178,8 @@ class GatewayReplica:
 Gateway: Final[Any] = serve.deployment(
     name=DEPLOYMENT,
     max_ongoing_requests=AT_ONCE_MAX,
+    # It mostly waits for others, and has to find room beside a host and a bridge on a node of two CPUs.
+    ray_actor_options={"num_cpus": 0.1},
     graceful_shutdown_wait_loop_s=0.2,
     graceful_shutdown_timeout_s=20.0,
     health_check_period_s=5.0,

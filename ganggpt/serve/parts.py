@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from ganggpt.actors.ports import CommandPort
+from ganggpt.domain.world import World
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
@@ -19,6 +20,8 @@ from ganggpt.serve.health import Health, Probe
 from ganggpt.serve.pushes import PushStore
 from ganggpt.serve.rest import Rest, rest_app
 from ganggpt.serve.sessions import Sessions
+from ganggpt.serve.streams import Streams, TurnSource
+from ganggpt.serve.utterances import Utterances
 from ganggpt.serve.views import ViewCache, Views
 
 
@@ -26,17 +29,18 @@ from ganggpt.serve.views import ViewCache, Views
 class BridgeParts:
     """What a bridge needs from the outside.
 
-    ``probes``: one for each of database, redis, ai, memory, disk. ``faction_ids``: names of the world's factions.
+    ``probes``: one for each of database, redis, ai, memory, disk. ``turns``: the journal.
     ``view_ttl_s``: how old an answer to a read may be. ``forwarded``: where other clusters of this world send commands.
     """
 
     port: CommandPort
     pushes: PushStore
+    turns: TurnSource
     cache: ViewCache
     book: CommandBook
     token: SecretStr
     probes: Mapping[str, Probe]
-    faction_ids: tuple[str, ...]
+    world: World
     metrics: Metrics
     limits: Limits = field(default_factory=Limits)
     view_ttl_s: int = 2
@@ -50,7 +54,9 @@ def bridge_app(parts: BridgeParts, close: Callable[[], Awaitable[None]]) -> Brid
     sessions = Sessions(parts.cache, limits, metrics)
     socket = BridgeSocket(parts.port, parts.pushes, parts.book, sessions, token, limits, metrics)
     views = Views(parts.port, parts.cache, metrics, parts.view_ttl_s, limits.answer_timeout_s)
-    rest = rest_app(Rest(parts.port, parts.book, views, limits, metrics, parts.faction_ids))
+    streams = Streams(parts.turns, parts.port, views, parts.cache, limits, metrics)
+    utterances = Utterances(streams, parts.world)
+    rest = rest_app(Rest(parts.port, parts.book, views, limits, metrics, tuple(parts.world.factions), utterances))
     health = Health(parts.probes, metrics, lambda: sessions.draining)
     guarded = Guarded(rest, token, parts.forwarded)
-    return BridgeApp(socket, guarded, health, sessions, metrics, close)
+    return BridgeApp(socket, guarded, health, sessions, streams, metrics, close)

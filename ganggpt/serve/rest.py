@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from ganggpt.actors.envelope import wrap
 from ganggpt.actors.ports import CommandPort
-from ganggpt.domain.ids import actor_id, command_id_from_text, command_id_text, new_command_id
+from ganggpt.domain.ids import CommandId, actor_id, command_id_from_text, command_id_text, new_command_id
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import read_json, reply_as_json, write_json
@@ -26,7 +26,10 @@ from ganggpt.protocol.commands import CommandBook, PublicCommand
 from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.errors import error_response
+from ganggpt.serve.overheard import Ear, Heard, Point, point_of
 from ganggpt.serve.session import acting_player
+from ganggpt.serve.streams import EventStream, Listener
+from ganggpt.serve.utterances import Utterances
 from ganggpt.serve.views import Seen, Views, answered
 
 REST_BY: Final = "server:rest"
@@ -34,6 +37,7 @@ REST_BY: Final = "server:rest"
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="A UUID of version 7: the id")]
 ActingAs = Annotated[str | None, Header(alias="X-Acting-As", description="Who acts, player:<name>")]
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The last event that was heard")]
 CacheControl = Annotated[str | None, Header(alias="Cache-Control", description="no-cache goes past the cache")]
 
 
@@ -48,6 +52,15 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The reply; with `Accept: text/event-stream` the events reply, says, act, said, hush and done",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+"""What OpenAPI says of answers that can be streams."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rest:
     """What the REST routes stand on. ``faction_ids``: names of all factions of the world."""
@@ -58,13 +71,37 @@ class Rest:
     limits: Limits
     metrics: Metrics
     faction_ids: tuple[str, ...]
+    utterances: Utterances
 
     async def command(
         self, actor: str, name: str, request: Request, key: str | None, acting_as: str | None
     ) -> Response:
-        """Run one command; the request's body is a JSON map of its arguments."""
+        """Run one command; the request's body is a JSON map of its arguments. Who accepts events gets them."""
         command_id = new_command_id() if key is None else _command_id(key)
         by = REST_BY if acting_as is None else _acting(acting_as)
+        headers = {"Idempotency-Key": command_id_text(command_id)}
+        if not _accepts_events(request):
+            answer = await self._answered(command_id, by, actor, name, request)
+            if not answer["ok"]:
+                return error_response(answer["error"], headers)
+            return Response(write_json(answer), 200, headers, "application/json")
+        streams, given = self.utterances.streams, request.headers.get("Last-Event-ID")
+        at = Point(0) if given is None else point_of(given)
+        streams.admit()
+        try:
+            answer = await self._answered(command_id, by, actor, name, request)
+        except BaseException:
+            streams.leave()
+            raise
+        if not answer["ok"]:
+            streams.leave()
+            return error_response(answer["error"], headers)
+        return EventStream(streams, *_listener(actor, by, answer, at), headers)
+
+    async def _answered(
+        self, command_id: CommandId, by: str, actor: str, name: str, request: Request
+    ) -> dict[str, Any]:
+        """The finished answer to a command, counted."""
         public = _addressed(self.book, actor, name)
         body = await read_body(request, self.limits.body_bytes_max)
         arguments = read_json(body, self.limits.body_bytes_max, "body") if body else {}
@@ -74,10 +111,7 @@ class Rest:
         outcome = "ok" if answer["ok"] else answer["error"]["code"]
         seconds = asyncio.get_running_loop().time() - started_s
         self.metrics.commands.add(public.kind, public.name, outcome, seconds)
-        headers = {"Idempotency-Key": command_id_text(command_id)}
-        if not answer["ok"]:
-            return error_response(answer["error"], headers)
-        return Response(write_json(answer), 200, headers, "application/json")
+        return answer
 
     async def view(self, kind: str, name: str, part: str | None, fresh: bool) -> Response:
         """One actor's view, or one field of it."""
@@ -113,6 +147,7 @@ def rest_app(rest: Rest) -> FastAPI:
         _add_typed_route(app, rest, public)
     _add_generic_route(app, rest)
     _add_reads(app, rest)
+    _add_utterances(app, rest)
     return app
 
 
@@ -125,6 +160,7 @@ def _add_typed_route(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
         run,
         methods=["POST"],
         response_model=ReplyOk,
+        responses=EVENTS if public.name == "Talk" else None,
         operation_id=f"{public.kind}_{public.name}",
         summary=public.summary,
         tags=[f"{public.kind} commands"],
@@ -182,6 +218,44 @@ def _add_read(app: FastAPI, rest: Rest, kind: str, path: str, part: str | None) 
     )
 
 
+def _add_utterances(app: FastAPI, rest: Rest) -> None:
+    utterances = rest.utterances
+
+    async def why(utterance: str) -> Response:
+        return Response(write_json(await utterances.why(utterance)), 200, None, "application/json")
+
+    async def events(utterance: str, by: ActingAs = None, last: LastEventId = None) -> Response:
+        player = None if by is None else _acting(by)
+        return await utterances.listen(utterance, player, None if last is None else point_of(last))
+
+    path = "/v1/utterances/{utterance}"
+    app.add_api_route(path, why, operation_id="why", summary="Why did she say that", tags=["utterances"])
+    app.add_api_route(
+        f"{path}/events",
+        events,
+        operation_id="listen",
+        summary="What is being said, as server-sent events; go on after Last-Event-ID",
+        tags=["utterances"],
+        responses={**EVENTS, 204: {"description": "All of it was heard"}},
+    )
+
+
+def _listener(actor: str, by: str, answer: Mapping[str, Any], at: Point) -> tuple[Listener, list[Heard]]:
+    """Who hears the answer to a command, and what they hear at once."""
+    seq, reply = answer["seq"], answer["reply"]
+    ear = Ear(actor, by, reply.get("utterance"), seq, at)
+    first = [Heard(Point(seq), "reply", answer)]
+    if not reply.get("more"):
+        ear.ended = "said"
+        first.append(ear.end(Point(seq, 1)))
+    return Listener(ear, player=by.startswith("player:")), [one for one in first if one.at > at]
+
+
+def _accepts_events(request: Request) -> bool:
+    wanted = request.headers.get("Accept", "").split(",")
+    return any(kind.partition(";")[0].strip().lower() == "text/event-stream" for kind in wanted)
+
+
 async def read_body(request: Request, bytes_max: int) -> bytes:
     """The whole body. Raises TooLarge as soon as it is known to be over the limit."""
     declared = request.headers.get("content-length", "")
@@ -201,7 +275,7 @@ def _freshness(seen: Sequence[Seen]) -> dict[str, str]:
     return {**oldest, "X-Stale": "true"} if any(one.stale for one in seen) else oldest
 
 
-def _command_id(key: str) -> bytes:
+def _command_id(key: str) -> CommandId:
     try:
         return command_id_from_text(key)
     except InvalidInput as error:

@@ -203,10 +203,11 @@ class Demo:
         await self._do(server, DOG, "Recruit", recruit, "Ava")
         before = (await self._do(server, DOG, "GainExperience", {"amount": 5, "cause": "first night"}, None))["loyalty"]
         said = await self._do(server, DOG, "Talk", {"text": "Well done, Rex. I trust you, my friend."}, "Ava")
+        (words,) = await self._words(server, [said])
         after = await self._do(server, DOG, "GainExperience", {"amount": 200, "cause": "held the door"}, None)
         self.result.loyalty_gained = after["loyalty"] - before
         self._say("Ava", "Well done, Rex. I trust you, my friend.")
-        self._say("Rex", said["say"], f"loyalty {before} → {after['loyalty']}")
+        self._say("Rex", words, f"loyalty {before} → {after['loyalty']}")
 
     async def _kill_her_host(self, server: GameServer, run: Run) -> None:
         pool = await open_pool(run.database, PoolOptions(min_size=0, max_size=2))
@@ -244,9 +245,9 @@ class Demo:
         async with asyncio.timeout(_WORDS_S):
             while open_:
                 push = await server.next_push(_WORDS_S)
-                if push.type in ("npc.says", "npc.hush") and push.body["utterance"] in open_:
+                if push.type.endswith((".says", ".hush")) and push.body["utterance"] in open_:
                     said[push.body["utterance"]].append(push.body.get("say", ""))
-                    if push.type == "npc.hush" or push.body["final"]:
+                    if push.type.endswith(".hush") or push.body["final"]:
                         open_.discard(push.body["utterance"])
         whole = [" ".join(filter(None, said.get(str(reply.get("utterance")), ()))) for reply in replies]
         return [words or reply["say"] for words, reply in zip(whole, replies, strict=True)]

@@ -14,6 +14,7 @@ from ganggpt.actors.outbox import LETTERS_MAX
 from ganggpt.actors.repeats import LATE_MAX
 from ganggpt.actors.shards import Residences
 from ganggpt.domain.faction_events import RewardPaid
+from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
 from ganggpt.domain.npc_commands import KeepInTail
 from ganggpt.domain.player_state import MissionEnded
@@ -124,7 +125,7 @@ class Checks:
 
     def _kept(self, letter: Letter) -> None:
         """What a mind let go of for want of room came into its tail."""
-        wish = decode_command("npc", letter.name, letter.body)
+        wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, KeepInTail)
         for memory in wish.memories:
             if (letter.sender, memory.no) not in self._database.tail.ever:

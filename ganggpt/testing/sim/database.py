@@ -8,6 +8,7 @@ statement whose caller gave up is executed all the same.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,7 +145,11 @@ class SimFlush(MemoryFlush):
             table.update(getattr(rows, name))
 
     def _at_play(self) -> list[str]:
-        rows = [r for r in self.tables["companions"].values() if self._is_online(r.player_id)]
+        rows = [
+            r
+            for r in self.tables["companions"].values()
+            if self._is_online(r.player_id) and "gone" not in json.loads(r.memory_data)
+        ]
         return [r.actor for r in sorted(rows, key=lambda r: (r.created_s, r.actor))]
 
     def _is_online(self, player: Any) -> bool:

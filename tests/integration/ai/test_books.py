@@ -48,6 +48,12 @@ def usage(nano_usd: int) -> Usage:
     return Usage(1, 1, 0, nano_usd)
 
 
+async def settled(ledger: Ledger, hold: Hold, spent: Usage) -> None:
+    ledger.settle(hold, spent)
+    if isinstance(ledger, RedisLedger):
+        await ledger.flush()
+
+
 async def reserved(ledger: Ledger, nano_usd: int, payers: Payers = ANA) -> Hold:
     return await ledger.reserve(claims_of(LIMITS, payers, usage(nano_usd), NOW_S), 10)
 
@@ -67,9 +73,9 @@ async def test_a_reservation_is_all_or_nothing(ledger: Ledger) -> None:
 
 async def test_settling_gives_back_what_was_not_spent_and_takes_what_was_more(ledger: Ledger) -> None:
     hold = await reserved(ledger, 1000)
-    await ledger.settle(hold, usage(200))
+    await settled(ledger, hold, usage(200))
     hold = await reserved(ledger, 700)
-    await ledger.settle(hold, usage(900))
+    await settled(ledger, hold, usage(900))
     with pytest.raises(OverBudget):
         await reserved(ledger, 0, Payers("player:ana"))
 
@@ -109,7 +115,11 @@ async def test_a_redis_that_forgot_everything_gives_nobody_a_second_budget(
 ) -> None:
     ledger = RedisLedger(redis_url, books.is_on, books.sum_of, clock=lambda: NOW_S)
     hold = await reserved(ledger, 1000)
-    await ledger.settle(hold, usage(1000))
+    await settled(ledger, hold, usage(1000))
+    # A settlement that is sent twice counts once.
+    await settled(ledger, hold, usage(0))
+    with pytest.raises(OverBudget):
+        await reserved(ledger, 1)
     books.write(Spend(NOW_S, ANA, "dialogue", "talk", "m", usage(1000)))
     await books.set_switch("", on=False)
     client = connect_redis(redis_url, 1.0)
@@ -136,6 +146,20 @@ async def test_nothing_leaves_where_the_counters_cannot_be_reached(books: Postgr
     with pytest.raises(Unavailable):
         await ledger.is_on()
     await ledger.close()
+
+
+async def test_a_settlement_redis_never_took_is_counted() -> None:
+    unsettled: list[int] = []
+    ledger = RedisLedger("unix:///nowhere/redis.sock", never_asked, never_asked, unsettled.append)
+    ledger.settle(Hold("h", ()), usage(1))
+    with pytest.raises(Unavailable):
+        await ledger.flush()
+    await ledger.close()
+    assert unsettled == [1]
+
+
+async def never_asked(*_: object) -> Any:
+    raise AssertionError
 
 
 async def test_two_gateways_share_one_budget(books: PostgresSpend, redis_url: str) -> None:
@@ -169,7 +193,7 @@ async def test_after_off_and_the_end_of_what_had_left_the_server_hears_nothing_m
         left.cancel()
         await asyncio.wait([left])
         async with asyncio.timeout(5):
-            await rig.till.chores.close()
+            await ledger.flush()
         assert await shared.under_way() == 0
         outcomes = await asyncio.gather(*(gateway.answer(talk(str(n))) for n in range(50)))
         await gateway.close()

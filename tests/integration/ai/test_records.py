@@ -64,9 +64,9 @@ async def test_a_players_words_are_erased_and_old_exchanges_swept(
 
 async def test_a_forgotten_player_leaves_nothing_in_redis(redis_url: str) -> None:
     store = RedisAnswers(redis_url)
-    await store.put("ganggpt:ai:response:a", b"for ana", "player:ana")
-    await store.put("ganggpt:ai:response:b", b"for bob", "player:bob")
-    await store.put("ganggpt:ai:response:c", b"for all", None)
+    store.put("ganggpt:ai:response:a", b"for ana", "player:ana")
+    store.put("ganggpt:ai:response:b", b"for bob", "player:bob")
+    store.put("ganggpt:ai:response:c", b"for all", None)
     assert await store.get("ganggpt:ai:response:a") == b"for ana"
     await store.forget("player:ana")
     client = connect_redis(redis_url, 1.0)
@@ -77,8 +77,21 @@ async def test_a_forgotten_player_leaves_nothing_in_redis(redis_url: str) -> Non
     await store.close()
 
 
-async def test_a_cache_without_redis_is_a_miss(redis_url: str) -> None:
-    store = RedisAnswers("unix:///nowhere/redis.sock")
-    await store.put("k", b"v", "player:ana")
+async def test_what_was_put_is_kept_also_when_the_end_comes_at_once(redis_url: str) -> None:
+    store = RedisAnswers(redis_url)
+    store.put("k", b"v", "player:ana")
+    await store.close()
+    other = RedisAnswers(redis_url)
+    assert await other.get("k") == b"v"
+    await other.close()
+
+
+async def test_a_cache_without_redis_is_a_miss_and_both_ways_are_counted() -> None:
+    lost: list[int] = []
+    away: list[None] = []
+    store = RedisAnswers("unix:///nowhere/redis.sock", lost=lost.append, away=lambda: away.append(None))
+    store.put("k", b"v", "player:ana")
     assert await store.get("other") is None
     await store.close()
+    assert lost == [1]
+    assert len(away) == 1

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ganggpt.persistence import flush_store, hosts, journal, pushes, retention, retention_rows
+from ganggpt.persistence import flush_store, hosts, journal, pushes, retention, retention_rows, turns
 from ganggpt.persistence.partitions import journal_part, memory_part
 
 pytestmark = pytest.mark.integration
@@ -54,6 +54,9 @@ _ANNA = uuid.UUID("00000000-0000-4000-8000-000000000042")
 _QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "wake": (journal._STORED_OF, (["npc:1", "npc:2"],)),
     "one turn": (journal._TURN, ("npc:1", 1)),
+    "what listeners hear next": (turns._AFTER, (["npc:1", "npc:2"], [7000, 7000], turns.AFTER_MAX)),
+    "an utterance and what follows": (turns._FROM, ("npc:1", 1, 256)),
+    "what caused a turn": (turns._CAUSES, ("npc:1", [1, 501])),
     "turn of a command": (journal._TURN_BY_COMMAND, ("npc:1", _ANNA)),
     "is a letter owed": (journal._OWED, ("npc:1", "npc:x", _ANNA, time.time())),
     "uncovered actors of a day": (retention.UNCOVERED.format(part=_TODAY.name), ("npc:400", 100)),

@@ -254,3 +254,14 @@ async def _plan(pool: asyncpg.Pool, query: str, *arguments: Any) -> dict[str, An
 
 def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", ()) for node in _nodes(child))]
+
+
+async def test_a_companion_and_an_npc_of_one_name_have_tails_of_their_own(
+    tail: PostgresTail, epoch: int, pool: asyncpg.Pool
+) -> None:
+    await tail.keep(epoch, "npc:rex", [a_memory(1, "a tram stood still")], 1)
+    await tail.keep(epoch, "companion:rex", [a_memory(1, "a tram fell over")], 1)
+    assert await found(tail, "the tram", npc="npc:rex") == ["a tram stood still"]
+    assert await found(tail, "the tram", npc="companion:rex") == ["a tram fell over"]
+    owners = await pool.fetch("SELECT npc_id FROM npc_memories ORDER BY npc_id")
+    assert [row["npc_id"] for row in owners] == ["companion:rex", "rex"]

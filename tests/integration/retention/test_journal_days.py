@@ -340,9 +340,9 @@ async def test_the_house_makes_parts_and_retains_beside_its_caller(past: Past, k
     await house.keep()
     assert await past.pool.fetchval("SELECT to_regclass($1)", past.name(-2)) is not None
     await house.keep()  # one is under way
-    await house.settled()
+    await house.retention.settled()
     assert await past.days() == [past.name(0)]
-    await house.close()
+    await house.retention.close()
 
 
 async def test_a_successor_reads_little_after_a_host_was_idle_for_weeks(past: Past) -> None:

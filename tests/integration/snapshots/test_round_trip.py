@@ -25,7 +25,7 @@ from tests.integration.snapshots.conftest import LOS_SANTOS, SHARDS, fetch, livi
 
 pytestmark = pytest.mark.integration
 
-LEFT_OUT = {"hosts", "clusters", "alembic_version", "journal_seal", "ai_spend", "ai_switch", "ai_exchanges"}
+LEFT_OUT = {"erasures", "hosts", "clusters", "alembic_version", "journal_seal", "ai_spend", "ai_switch", "ai_exchanges"}
 """Who holds the world, and what of its old days is gone: of that a restored world begins anew. What models cost and
 were asked belongs to whoever pays for them, and not to the world."""
 NewDatabase = Callable[[], Awaitable[str]]

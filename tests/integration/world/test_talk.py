@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import asyncpg
+import httpx
 import pytest
 
 from ganggpt.jobs.run_file import Run
@@ -53,13 +57,13 @@ async def game(run: Run) -> AsyncIterator[GameServer]:
         yield server
 
 
-async def told(game: GameServer, utterance: str) -> list[dict[str, Any]]:
+async def told(game: GameServer, utterance: str, kind: str = "npc") -> list[dict[str, Any]]:
     """All sentences of an utterance, in order."""
     heard: list[dict[str, Any]] = []
     async with asyncio.timeout(30):
         while not heard or not heard[-1]["final"]:
             push: Push = await game.next_push(30)
-            if push.type == "npc.says" and push.body["utterance"] == utterance:
+            if push.type == f"{kind}.says" and push.body["utterance"] == utterance:
                 heard.append(dict(push.body))
     return heard
 
@@ -95,6 +99,92 @@ async def test_why_she_said_that_is_told_with_prompt_and_cost(run: Run, game: Ga
     assert "Who owes you money these days?" in found["made"]["prompt"]
 
 
+async def test_by_rest_the_same_comes_as_server_sent_events(run: Run) -> None:
+    headers = {"Authorization": f"Bearer {token_of(run)}", "X-Acting-As": "player:sse"}
+    base = run.health.removesuffix("/health")
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as rest:
+        path, line = "/v1/actors/npc:mara/commands/Talk", {"text": "What is new around here?"}
+        async with rest.stream("POST", path, json=line, headers={"Accept": "text/event-stream"}) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            where = answer.headers["content-location"]
+            heard = await events_of(answer)
+        assert [name for name, _ in heard] == ["reply", *["says"] * (len(heard) - 2), "done"]
+        assert heard[0][1]["reply"]["more"] is True
+        assert " ".join(one["say"] for name, one in heard if name == "says").strip() == LINES
+        assert heard[-1][1]["ended"] == "said"
+        async with rest.stream("GET", where) as again:
+            assert await events_of(again) == heard, "the whole of it can be heard again"
+        found = (await rest.get(where.removesuffix("/events"))).json()
+        assert (found["said"], found["heard"]) == (LINES, line["text"])
+
+
+async def test_a_rest_client_that_goes_away_is_a_player_who_went(run: Run, model: FakeModel) -> None:
+    headers = {"Authorization": f"Bearer {token_of(run)}", "X-Acting-As": "player:gone"}
+    base = run.health.removesuffix("/health")
+    model.piece_s = 0.5
+    try:
+        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as rest:
+            path, line = "/v1/actors/npc:tobias/commands/Talk", {"text": "Tell me a very long story"}
+            async with rest.stream("POST", path, json=line, headers={"Accept": "text/event-stream"}) as answer:
+                assert answer.status_code == 200
+            where = answer.headers["content-location"]
+            del rest.headers["X-Acting-As"]  # from now on somebody who only watches
+            async with rest.stream("GET", where) as watched:
+                heard = await events_of(watched)
+    finally:
+        model.piece_s = 0.002
+    assert heard[-1][1]["ended"] == "hushed"
+
+
+async def test_an_utterance_is_replayed_from_its_records_and_a_changed_prompt_is_told(
+    run: Run, game: GameServer, model: FakeModel, tmp_path: Path
+) -> None:
+    answer = await game.send("npc:mara", "Talk", {"text": "Shall we go dancing tonight?"}, by="player:ava")
+    utterance = answer.reply["utterance"]
+    await told(game, utterance)
+    await recorded(run, "Shall we go dancing tonight?")
+    asked = len(model.seen)
+    status, found = await replayed(run, utterance)
+    assert (status, found["verdict"], found["differences"]) == (0, "same", [])
+    assert found["now"]["said"] == LINES
+    (tmp_path / "mature.md").write_text("Everybody here speaks in rhymes.", encoding="utf-8")
+    status, found = await replayed(run, utterance, GANGGPT_PROMPTS=str(tmp_path))
+    assert (status, found["verdict"]) == (1, "different")
+    assert [one["what"] for one in found["differences"]] == ["prompt"]
+    assert "+Everybody here speaks in rhymes." in found["prompt_changes"]
+    talks = [seen for seen in list(model.seen)[asked:] if "dancing" in json.dumps(seen.body["messages"])]
+    assert talks == [], "nothing was asked again"
+
+
+async def events_of(answer: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
+    """Name and data of all events of a stream."""
+    heard, name = [], ""
+    async with asyncio.timeout(30):
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                heard.append((name, json.loads(line.removeprefix("data: "))))
+    return heard
+
+
+async def recorded(run: Run, text: str) -> None:
+    """Wait until the exchange with a line is in the database."""
+    async with asyncio.timeout(30), asyncpg.create_pool(run.database, min_size=1, max_size=1) as pool:
+        while not await pool.fetchval("SELECT count(*) FROM ai_exchanges WHERE request LIKE '%' || $1 || '%'", text):
+            pass
+
+
+async def replayed(run: Run, utterance: str, **environment: str) -> tuple[int | None, dict[str, Any]]:
+    """Exit status and output of ``ganggpt replay``."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ganggpt.cli", "replay", utterance, "--json", "--data-dir", run.data_dir,
+        stdout=asyncio.subprocess.PIPE, env={**os.environ, **environment},
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, json.loads(out)
+
+
 async def test_an_interruption_stops_the_first_answer(game: GameServer, model: FakeModel) -> None:
     model.piece_s = 0.05
     try:
@@ -126,3 +216,32 @@ async def test_what_a_filter_refuses_is_deflected_in_character(game: GameServer,
     finally:
         model.always = {}
     assert sentences[-1]["say"]
+
+
+async def test_a_companion_talks_like_anybody_and_does_what_its_owner_says(run: Run, game: GameServer) -> None:
+    rex = "companion:rex"
+    recruit = {"owner": "player:ava", "name": "Rex", "companion_type": "bodyguard", "personality": {"loyalty": 100}}
+    assert (await game.send(rex, "Recruit", recruit, by="player:ava")).ok
+    answer = await game.send(rex, "Talk", {"text": "Good, then follow me"}, by="player:ava")
+    assert answer.ok, answer
+    assert answer.reply["more"] is True
+    act: Push | None = None
+    heard: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        while act is None or not heard or not heard[-1]["final"]:
+            push = await game.next_push(30)
+            if push.type == "companion.act":
+                act = push
+            elif push.type == "companion.says" and push.body["utterance"] == answer.reply["utterance"]:
+                heard.append(dict(push.body))
+    assert (act.body["companion"], act.body["verb"], act.body["target"]) == (rex, "follow", "player:ava")
+    assert " ".join(one["say"] for one in heard).strip() == LINES
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ganggpt.cli", "why", answer.reply["utterance"], "--json", "--data-dir", run.data_dir,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    found = json.loads(out)
+    assert found["said"] == LINES
+    assert found["made"]["actions"] == [["follow", "allowed"]]
+    assert found["made"]["nano_usd"] > 0

@@ -16,6 +16,7 @@ from ganggpt.domain.kinds import KINDS, encode_command, encode_state
 from ganggpt.domain.letters import Offer
 from ganggpt.domain.npc import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player import Join, Report
+from ganggpt.domain.rights import ForgetPlayer
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
 from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.journal import DueReminder, Letter
@@ -238,6 +239,38 @@ async def test_what_sleeps_wakes_as_it_was(runtime: Runtime) -> None:
     await runtime.view("npc:mara")
     assert encode_state(host.hot["npc:mara"].state) == before
     assert host.hot["npc:mara"].snapshot_seq == 6
+
+
+async def test_a_forgotten_player_is_nobody_until_they_come_back_as_somebody_new(runtime: Runtime) -> None:
+    join = Join("Ava Cruz", "main", "ava@example.org")
+    await runtime.ask("player:ava", join, by="server:main")
+    forgot = await runtime.ask("player:ava", ForgetPlayer("player:ava", (), "player:forgotten-1", ()), by="world")
+    assert forgot["reply"] == {"ceased": True}
+    assert (await runtime.view("player:ava"))["error"]["code"] == "unknown_actor"
+    await eventually(lambda: not runtime.host("host:0").flusher.owes("player:ava"))
+    assert await runtime.fleet.host("host:0").passivate() >= 1
+    assert "player:ava" not in runtime.database.snapshots
+    assert (await runtime.view("player:ava"))["error"]["code"] == "unknown_actor"
+
+    again = await runtime.ask("player:ava", Join("Ava Stone", "main"), by="server:main")
+    assert again["reply"]["new"] is True
+    del runtime.database.turns["player:ava"][:2]  # as an erasure leaves the journal
+    await eventually(lambda: not runtime.host("host:0").flusher.owes("player:ava"))
+    await runtime.restart()
+    seen = await runtime.view("player:ava")
+    assert (seen["seq"], seen["reply"]["username"], seen["reply"]["email"]) == (3, "Ava Stone", None)
+
+
+async def test_a_player_who_is_forgotten_while_they_wake_is_not_woken_twice(runtime: Runtime) -> None:
+    await runtime.ask("player:ava", Join("Ava Cruz", "main"), by="server:main")
+    await eventually(lambda: not runtime.host("host:0").flusher.owes("player:ava"))
+    await runtime.fleet.host("host:0").passivate()
+    forget = wrap(new_command_id(), "player:ava", "world", ForgetPlayer("player:ava", (), "player:forgotten-1", ()))
+    join = wrap(new_command_id(), "player:ava", "server:main", Join("Ava Stone", "main"))
+    forgot, again = await runtime.ask_all([forget, join])
+    assert forgot["reply"] == {"ceased": True}
+    assert (again["seq"], again["reply"]["new"]) == (3, True)
+    assert len(runtime.database.journaled("player:ava")) == 3
 
 
 async def test_the_flushed_tables_catch_up_with_what_a_dead_host_left_undone(runtime: Runtime) -> None:

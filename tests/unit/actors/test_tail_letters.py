@@ -10,6 +10,8 @@ import pytest
 
 from ganggpt.actors import outbox
 from ganggpt.actors.envelope import wrap
+from ganggpt.domain import companion
+from ganggpt.domain.companion import GainExperience, Recruit
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.memory import Memory
 from ganggpt.domain.npc import Observe, Talk
@@ -119,3 +121,19 @@ async def test_what_a_killed_host_did_not_bring_to_the_tail_its_successor_does(
     await runtime.restart()
     assert (await runtime.ask(MARA, Talk("hello again")))["ok"]
     await eventually(lambda: together(runtime) == list(range(1, 122)))
+
+
+async def test_a_companion_has_a_tail_of_its_own(runtime: Runtime) -> None:
+    rex = "companion:rex"
+    runtime.database.servers.add("one")
+    await runtime.ask("player:ava", Join(username="Ava", server="one"), by="server:one")
+    await runtime.ask(rex, Recruit("player:ava", "Rex", "bodyguard", {"loyalty": 100}), by="player:ava")
+    deeds = [GainExperience(1 + n % 60, f"thing{n} place{n} deed{n}") for n in range(120)]
+    await runtime.ask_all([wrap(new_command_id(), rex, "player:ava", deed) for deed in deeds])
+    await eventually(lambda: bool(runtime.tail.kept.get(rex)))
+    asked = next(iter(runtime.tail.kept[rex].values()))
+    assert (await runtime.ask(rex, companion.Talk(f"do you remember {asked.text}?"), by="player:ava"))["ok"]
+    await eventually(lambda: any(row.type == "companion.said" for row in runtime.heard))
+    state = runtime.host("host:0").hot[rex].state
+    assert any(memory.was == asked.no for memory in state.memories)
+    assert MARA not in runtime.tail.kept

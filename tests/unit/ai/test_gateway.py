@@ -351,7 +351,6 @@ async def test_an_absurdly_long_answer_is_cut() -> None:
 async def test_an_equal_request_is_answered_from_the_cache_also_as_a_stream() -> None:
     async with rigged() as rig:
         first = await rig.gateway.answer(talk())
-        await rig.till.chores.close()
         second = await rig.gateway.answer(talk("Where  is my\nmoney?"))
         said, third = await heard(rig.gateway, talk())
     assert isinstance(first, Answered)
@@ -367,7 +366,6 @@ async def test_an_equal_request_is_answered_from_the_cache_also_as_a_stream() ->
 async def test_what_was_said_to_one_player_is_not_served_to_another() -> None:
     async with rigged() as rig:
         await rig.gateway.answer(talk())
-        await rig.till.chores.close()
         outcome = await rig.gateway.answer(talk(payers=Payers("player:bob", "npc:mara")))
     assert isinstance(outcome, Answered)
     assert outcome.rung == "large"
@@ -376,7 +374,6 @@ async def test_what_was_said_to_one_player_is_not_served_to_another() -> None:
 async def test_a_forgotten_player_is_not_in_the_cache() -> None:
     async with rigged() as rig:
         await rig.gateway.answer(talk(meaning=("npc:mara", "greet")))
-        await rig.till.chores.close()
         await rig.gateway.forget("player:ana")
         outcome = await rig.gateway.answer(talk())
     assert isinstance(outcome, Answered)
@@ -387,7 +384,6 @@ async def test_the_cached_rung_answers_by_meaning_when_no_model_does() -> None:
     async with rigged() as rig:
         meaning = ("npc:mara", "greet", "friendly")
         known = await rig.gateway.answer(talk("hello Mara", meaning=meaning))
-        await rig.till.chores.close()
         rig.server.always |= {"large": Status(500), "small": Status(500)}
         outcome = await rig.gateway.answer(talk("hi there Mara", meaning=meaning))
         other = await rig.gateway.answer(talk("hi", meaning=("npc:mara", "greet", "hostile")))
@@ -439,7 +435,6 @@ async def test_hedging_is_off_by_default_and_asks_the_next_model_where_it_is_on(
 async def test_vectors_come_in_order_and_a_known_text_is_not_asked_again() -> None:
     async with rigged() as rig:
         first = await rig.gateway.embed(["one", "two"], Payers())
-        await rig.till.chores.close()
         second = await rig.gateway.embed(["two", "three", "one"], Payers())
     assert isinstance(first, Embedded)
     assert isinstance(second, Embedded)

@@ -17,13 +17,15 @@ from ganggpt.ai.prompt import CHARS_MAX, Fence, Prompt
 from ganggpt.ai.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.prompts import read_prompts
 from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain import npc_state
+from ganggpt.domain import companion, npc_state
 from ganggpt.domain.actions import Wish, judged
 from ganggpt.domain.fields import is_clean
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.npc import KIND as NPC
+from ganggpt.domain.npc_commands import Conclude, Utter
 from ganggpt.domain.speech import Brief
 from ganggpt.domain.turn import Mind
+from ganggpt.domain.utterance import Made
 from tests.unit.ai.attacks import (
     DOG,
     EVE,
@@ -139,6 +141,25 @@ def obeyed(town: Town, actor: str, text: str) -> None:
             town.actors[actor].state = NPC.evolve(town[actor], event)
         if verdict.command is not None:
             town.do(actor, verdict.command, EVE)
+
+
+WANTED = ("follow", ""), ("flee", ""), ("attack", "Ava"), ("give", "the medkit"), ("offer_mission", ""), ("refuse", "")
+
+
+@pytest.mark.parametrize("attempt", [one for one in ATTEMPTS if one.where == "companion"], ids=str)
+def test_no_model_that_obeys_a_stranger_moves_somebody_s_companion(attempt: Attempt) -> None:
+    town, before = town_with(ScriptedMind(), attempt)
+    town.actors[REX].has_model = True
+    for n, line in enumerate(attempt.turns):
+        asked = town.do(REX, companion.Talk(line, "Eve"), EVE)
+        utterance = asked.reply["utterance"]
+        town.do(REX, Utter(utterance, 0, "Yes, whatever you say."), "model:gateway")
+        wanted = tuple(WANTED[(n + place) % len(WANTED)] for place in range(3))
+        done = town.do(REX, Conclude(utterance, wanted, Made("gpt-x")), "model:gateway")
+        assert outside_the_rules(attempt, before, town) == []
+        assert not [m for m in done.messages if getattr(m.command, "type", "") == "companion.act"]
+    assert "companion.act" not in {push.type for push in town.pushes}
+    town.actors[REX].has_model = False
 
 
 def test_the_obedient_model_does_get_through_where_the_rules_allow_it() -> None:

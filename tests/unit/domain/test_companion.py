@@ -37,6 +37,7 @@ from ganggpt.domain.companion_fate import (
 )
 from ganggpt.domain.companion_orders import STANDS_S, can_do, skills_now
 from ganggpt.domain.companion_state import (
+    EXPERIENCE_DAY,
     LEDGER_MAX,
     LEVEL_MAX,
     NOES_MAX,
@@ -49,6 +50,7 @@ from ganggpt.domain.companion_state import (
     level_of,
     loyalty_at_rest,
     loyalty_now,
+    practice_now,
 )
 from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, SWAY_MAX, faded
 from ganggpt.domain.kinds import decode_turn
@@ -198,6 +200,32 @@ def test_a_companion_remembers_what_was_gone_through_together() -> None:
     assert "attack the warehouse" in ordered["say"]
 
 
+def test_a_day_brings_a_bounded_experience_and_the_reply_says_what_is_left_of_it() -> None:
+    rex = a_companion()
+    replies = [rex.do(GainExperience(1000, "a race we won")).reply for _ in range(7)]
+    assert [reply["gained"] for reply in replies] == [1000] * 5 + [0, 0]
+    assert [reply["more_today"] for reply in replies] == [4000, 3000, 2000, 1000, 0, 0, 0]
+    assert rex.view()["experience"] == EXPERIENCE_DAY
+    rex.wait(DAY_S / 2)
+    assert rex.do(GainExperience(1000, "a race we won")).reply["more_today"] == EXPERIENCE_DAY // 2 - 1000
+    rex.wait(30 * DAY_S)
+    assert rex.do(GainExperience(1000, "a race we won")).reply["more_today"] == EXPERIENCE_DAY - 1000
+
+
+@given(st.lists(st.tuples(st.integers(1, 1000), st.floats(0, 20_000)), max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_no_day_brings_more_than_two_allowances_of_experience(deeds: list[tuple[int, float]]) -> None:
+    rex = a_companion()
+    known = [(rex.now_s, 0)]
+    for amount, pause_s in deeds:
+        rex.do(GainExperience(amount, "a deed"))
+        known.append((rex.now_s, rex.state.experience))
+        rex.wait(pause_s)
+    for at_s, experience in known:
+        a_day = [later for later_s, later in known if at_s <= later_s <= at_s + DAY_S]
+        assert max(a_day) - experience <= 2 * EXPERIENCE_DAY
+
+
 # ------------------------------------------------------------------------------------------------- skills and refusals
 
 
@@ -208,7 +236,10 @@ def test_skills_are_unlocked_by_experience_and_ease_or_open_orders() -> None:
     assert refusal_chance(doc.state, "heal", NOW_S) < 1
     assert refusal_chance(dog.state, "heal", NOW_S) == 1
     odds = refusal_chance(dog.state, "attack", NOW_S)
-    replies = [dog.do(GainExperience(1000, "held the line again")).reply for _ in range(20)]
+    replies = []
+    for _ in range(20):
+        replies.append(dog.do(GainExperience(1000, "held the line again")).reply)
+        dog.wait(DAY_S / 5)
     unlocked = [name for reply in replies for name in reply["unlocked"]]
     assert unlocked == ["street sense", "steady nerves", "first aid"]
     assert dog.view()["skills"] == unlocked
@@ -499,4 +530,5 @@ def test_a_journal_from_before_companions_could_leave_still_replays() -> None:
     for event in decode_turn(KIND, stored).events:
         state = evolve(state, event)
     assert (state.experience, state.refusals, state.gone, state.warned_s) == (120, 1, "", None)
+    assert practice_now(state, NOW_S) == 0
     assert KIND.view(state, NOW_S)["fate"]["now"] == "stays"

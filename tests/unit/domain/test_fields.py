@@ -25,6 +25,7 @@ from ganggpt.domain.npc_commands import (
     ThinkAgain,
     Utter,
 )
+from ganggpt.domain.rights import ForgetPlayer
 from ganggpt.domain.turn import Command
 
 FITTING: dict[type[Command], dict[str, Any]] = {
@@ -52,9 +53,8 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "expires_s": 9.0,
     },
     Mull: {},
-    Hush: {"heard": 2},
+    Hush: {"heard": 2, "utterance": "npc:mara#17"},
     Utter: {"utterance": "npc:mara#17", "no": 0, "text": "Evening."},
-    SayPlainly: {"utterance": "npc:mara#17", "why": "late", "deflect": False},
     Condense: {"no": 3, "text": "We talked about the bank"},
     npc_commands.OutlineWork: {"player": "player:ava", "party": 2},
     npc_commands.ProposeMission: {
@@ -139,7 +139,7 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
 ]
 
 
-RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, KeepInTail, Recollect, ThinkAgain}
+RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, ForgetPlayer, KeepInTail, Recollect, SayPlainly, ThinkAgain}
 """They carry whole records between our own processes, and nobody outside can send them."""
 
 

@@ -10,7 +10,7 @@ from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.domain.embedding import embedding_of
 from ganggpt.domain.npc import KIND, Give, Talk, Threaten
 from ganggpt.domain.npc_commands import Conclude, Embed, Hush, Remember, SayPlainly, ThinkAgain, Utter
-from ganggpt.domain.npc_talk import TALK, WITHIN_S
+from ganggpt.domain.talking import TALK, WITHIN_S
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.domain.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
 from ganggpt.errors import Refused
@@ -181,6 +181,16 @@ def test_what_was_not_heard_is_not_remembered_as_said() -> None:
     assert npc.view()["saying"] is None
 
 
+def test_a_hush_that_means_another_utterance_changes_nothing() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour")
+    old = npc.utterance
+    npc.hears("And who are you?")
+    assert npc.do(Hush(utterance=old), by="server:test").reply == {"hushed": False}
+    assert npc.view()["saying"] is not None
+    assert npc.do(Hush(utterance=npc.utterance), by="server:test").reply["hushed"] is True
+
+
 def test_a_player_who_dies_before_the_first_sentence_was_told_nothing() -> None:
     npc = Talker()
     npc.hears("Tell me about the harbour")
@@ -261,6 +271,58 @@ def test_a_filtered_line_is_deflected_in_character_and_not_kept_as_talk() -> Non
     done = npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
     assert shown(done)[0]["say"]
     assert npc.state.talks == {}
+
+
+PROMISE = "I promise to bring you the diamonds tomorrow"
+
+
+def texts(npc: Talker) -> list[str]:
+    return [memory.text for memory in npc.state.memories]
+
+
+def replayed(npc: Talker) -> Any:
+    state: Any = None
+    for event in npc.journal:
+        state = KIND.evolve(state, event)
+    return state
+
+
+@pytest.mark.parametrize("said", [(), ("Do you.",)])
+def test_nothing_of_a_deflected_line_is_remembered(said: tuple[str, ...]) -> None:
+    npc = Talker()
+    npc.hears("Hello there")
+    npc.model(SayPlainly(npc.utterance))
+    before = texts(npc)
+    npc.hears(PROMISE)
+    assert any("diamonds" in text for text in texts(npc))
+    npc.says(*said)
+    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    assert texts(npc) == before
+    assert replayed(npc) == npc.state
+    asked = npc.hears("What do you remember of the diamonds?")
+    assert asked.asks[0].brief.brief.memory is None or "diamonds" not in asked.asks[0].brief.brief.memory.text
+    assert not any("diamonds" in cited.text for cited, _ in asked.asks[0].brief.memories)
+
+
+def test_a_deflected_line_takes_nothing_away_that_was_known_before_it() -> None:
+    npc = Talker()
+    npc.hears(PROMISE)
+    npc.model(SayPlainly(npc.utterance))
+    known = texts(npc)
+    npc.hears(PROMISE)
+    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    assert texts(npc) == known
+
+
+def test_a_line_that_waited_is_forgotten_when_it_is_deflected_at_last() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour", by=AVA)
+    npc.hears(PROMISE, by=BEN)
+    assert any("diamonds" in text for text in texts(npc))
+    npc.model(SayPlainly(npc.utterance))
+    assert npc.view()["saying"]["player"] == BEN
+    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    assert not any("diamonds" in text for text in texts(npc))
 
 
 def test_an_action_the_rules_allow_is_told_to_the_game_server_and_one_they_do_not_is_refused_in_words() -> None:

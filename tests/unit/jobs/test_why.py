@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from ganggpt.actors.host import dice_of
 from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.domain import companion
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.kinds import VERSION, TurnRecord, encode_turn
-from ganggpt.domain.npc import KIND, Give, Talk
+from ganggpt.domain.kinds import VERSION, TurnRecord, encode_turn, kind_for
+from ganggpt.domain.npc import Give, Talk
 from ganggpt.domain.npc_commands import Conclude, Utter
 from ganggpt.domain.turn import Command, Turn
 from ganggpt.domain.utterance import Made
@@ -24,20 +25,24 @@ MARA = ActorId("npc:mara")
 
 
 class Journaled:
-    """An NPC whose turns are kept as a host keeps them."""
+    """Somebody whose turns are kept as a host keeps them."""
 
-    def __init__(self) -> None:
+    def __init__(self, actor: ActorId = MARA) -> None:
+        self.actor, self.kind = actor, kind_for(actor)
         self.state: Any = None
         self.turns: list[tuple[int, bytes]] = []
-        self.do(a_spawn(), by="server:test")
+        self.asks: tuple[Any, ...] = ()
+        if actor == MARA:
+            self.do(a_spawn(), by="server:test")
 
     def do(self, command: Command, by: str = "player:ava", *, has_model: bool = False) -> Any:
         seq = len(self.turns) + 1
         now_s = NOW_S + 60 * seq
-        turn = Turn(MARA, seq, now_s, by, dice_of(MARA, seq, WORLD.seed), WORLD, ScriptedMind(), has_model)
-        decision = KIND.decide(self.state, command, turn)
+        turn = Turn(self.actor, seq, now_s, by, dice_of(self.actor, seq, WORLD.seed), WORLD, ScriptedMind(), has_model)
+        decision = self.kind.decide(self.state, command, turn)
         for event in decision.events:
-            self.state = KIND.evolve(self.state, event)
+            self.state = self.kind.evolve(self.state, event)
+        self.asks = decision.asks or self.asks
         self.turns.append((seq, encode_turn(TurnRecord(VERSION, now_s, decision.events, b""))))
         return decision.reply
 
@@ -66,6 +71,35 @@ def test_a_world_with_other_dice_says_other_words(mara: Journaled) -> None:
     reply = mara.do(Talk("What do you remember of the silver watch?"))
     differ = [why(reply["utterance"], mara.turns, with_dice(seed)).same for seed in range(8)]
     assert False in differ
+
+
+@pytest.fixture
+def rex() -> Journaled:
+    dog = Journaled(ActorId("companion:rex"))
+    dog.do(companion.Recruit("player:ava", "Rex", "bodyguard", {"courage": 100, "loyalty": 100}))
+    dog.do(companion.GainExperience(500, "held off three bikers at the pier"))
+    return dog
+
+
+def test_what_a_companion_said_is_explained_like_what_anybody_said(rex: Journaled) -> None:
+    reply = rex.do(companion.Talk("Do you remember the bikers at the pier?"))
+    assert reply["utterance"] == "companion:rex#3"
+    found = why(reply["utterance"], rex.turns, WORLD)
+    assert (found.said, found.player, found.same) == (reply["say"], "player:ava", True)
+    assert found.recalled[0].no == found.cites == 1
+    order = rex.do(companion.Order("wait"))
+    assert why(order["utterance"], rex.turns, WORLD).said == order["say"]
+
+
+def test_what_a_companion_said_by_a_model_shows_what_it_did_and_what_it_cost(rex: Journaled) -> None:
+    utterance = rex.do(companion.Talk("Come with me"), has_model=True)["utterance"]
+    rex.do(Utter(utterance, 0, "Right behind you."), by="model:gateway")
+    made = Made("gpt-x", "large", ((1, 0.8),), "the prompt", "abc", nano_usd=7_000)
+    rex.do(Conclude(utterance, (("follow", ""),), made), by="model:gateway")
+    found = why(utterance, rex.turns, WORLD)
+    assert found.said == "Right behind you."
+    assert found.made.actions == (("follow", "allowed"),)
+    assert (found.made.nano_usd, found.again) == (7_000, None)
 
 
 def test_what_a_model_said_shows_what_it_was_asked_and_what_it_cost(mara: Journaled) -> None:

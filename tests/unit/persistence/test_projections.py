@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ganggpt.persistence.projections import MemoryRow, Rows, player_id, row_id
+from ganggpt.persistence.projections import MemoryRow, Rows, memory_row, mind_of, player_id, row_id
 from tests.unit.persistence.states import NOW_S, companion, faction, memory, mission, npc, player
 
 
@@ -99,6 +99,14 @@ def test_a_companion_keeps_its_bounds() -> None:
     assert json.loads(row.memory_data)["memories"][0]["no"] == 1
 
 
+def test_a_companion_that_went_away_says_so_and_one_that_is_there_does_not() -> None:
+    there = companion(memory(1))
+    (row,) = _rows("companion:rex", there, replace(there, gone="left")).companions.values()
+    assert json.loads(row.memory_data)["gone"] == "left"
+    (row,) = _rows("companion:rex", replace(there, gone="left"), there).companions.values()
+    assert "gone" not in json.loads(row.memory_data)
+
+
 _numbers = st.sets(st.integers(1, 12), max_size=8)
 
 
@@ -118,3 +126,11 @@ def test_diffs_one_after_the_other_or_in_one_batch_end_at_the_same_memories(stag
         together.add("npc:mara", old, new)
     assert set(table) == set(together.memories) == {row_id("npc:mara", no) for no in stages[-1]}
     assert not set(together.forgotten) & set(together.memories)
+
+
+def test_rows_of_a_companion_and_of_an_npc_with_its_name_are_not_mixed_up() -> None:
+    rows = Rows()
+    npcs, companions = memory_row(rows, "npc:rex", memory(1)), memory_row(rows, "companion:rex", memory(1))
+    assert npcs.id != companions.id
+    assert (npcs.npc_id, companions.npc_id) == ("rex", "companion:rex")
+    assert [mind_of(row.npc_id) for row in (npcs, companions)] == ["npc:rex", "companion:rex"]

@@ -19,10 +19,12 @@ from ganggpt.domain.npc_commands import Give, Observe, Remember, Talk, Threaten
 from ganggpt.domain.turn import Command, Decision, Kind, Turn
 from ganggpt.errors import GangGPTError, Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.turns import Place
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.parts import BridgeParts, bridge_app
+from tests.unit.domain.builders import WORLD
 
 TOKEN = "a-token-for-tests"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -168,6 +170,36 @@ class MemoryPushes:
             raise Unavailable("the push store")
 
 
+class MemoryTurns:
+    """The journal of a few actors, in memory."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[tuple[int, bytes]]] = {}
+        self.away = False
+        self.looks = 0
+
+    async def after(self, places: Sequence[Place]) -> list[list[tuple[int, bytes]]]:
+        self._check()
+        self.looks += 1
+        return [[turn for turn in self.of.get(place.actor, ()) if turn[0] > place.seq][:2] for place in places]
+
+    async def since(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
+        self._check()
+        return [turn for turn in self.of.get(actor, ()) if turn[0] >= seq][:limit]
+
+    async def upto(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
+        self._check()
+        return [turn for turn in self.of.get(actor, ()) if turn[0] <= seq][-limit:]
+
+    async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
+        self._check()
+        return None
+
+    def _check(self) -> None:
+        if self.away:
+            raise Unavailable("the journal")
+
+
 class MemoryCache:
     """A cache that forgets nothing."""
 
@@ -196,6 +228,7 @@ class Rig:
     kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
     port: MemoryPort = field(default_factory=MemoryPort)
     pushes: MemoryPushes = field(default_factory=MemoryPushes)
+    turns: MemoryTurns = field(default_factory=MemoryTurns)
     cache: MemoryCache = field(default_factory=MemoryCache)
     metrics: Metrics = field(default_factory=Metrics)
     closed: int = 0
@@ -211,7 +244,8 @@ class Rig:
             book=CommandBook(self.kinds),
             token=SecretStr(TOKEN),
             probes=self.probes,
-            faction_ids=("ballas", "vagos"),
+            turns=self.turns,
+            world=WORLD,
             metrics=self.metrics,
             limits=self.limits,
         )

@@ -189,9 +189,9 @@ async def test_an_actor_that_is_not_there_is_not_found_and_not_cached(rig: Rig, 
 
 
 async def test_all_factions_are_listed_and_the_silent_ones_counted(rig: Rig, http: httpx.AsyncClient) -> None:
-    rig.port.missing.add("faction:vagos")
+    rig.port.missing.add("faction:vipers")
     answer = (await http.get("/v1/factions")).json()
-    assert [faction["id"] for faction in answer["factions"]] == ["faction:ballas"]
+    assert [faction["id"] for faction in answer["factions"]] == ["faction:harbour", "faction:council"]
     assert answer["unanswered"] == 1
 
 

@@ -1,0 +1,403 @@
+"""Player rights: what a mind, a turn or a letter says of one player, and how it is without them.
+
+Two rules hold everywhere. A record that has the player's id in it is about them: it leaves the collection that holds
+it. A text that only has their name in it loses the name. A journal keeps its shape instead, so that it still replays:
+ids become an alias that stands for nobody, and every text of a turn the player had a part in is blank.
+
+Everything walks the records of the domain by their types; which fields hold what people wrote is one list, TEXTS.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import NoneType
+from typing import Any, ClassVar, Final, TypeVar, cast, get_args
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields, replace
+
+from ganggpt.domain.ids import name_of
+from ganggpt.domain.turn import Command, Decision, Event, Turn
+from ganggpt.domain.world import FactionSheet, NpcSheet
+
+T = TypeVar("T")
+
+SOMEBODY: Final = "somebody"
+"""What stands in a text where the player's name was."""
+BLANK: Final = "…"
+"""What is left of a text of the player's."""
+NAME_LENGTH_MIN: Final = 3
+"""A shorter name is a word like any other, and is not looked for in texts."""
+
+TEXTS: Final = frozenset(
+    (
+        "backstory",
+        "because",
+        "body",
+        "cause",
+        "description",
+        "email",
+        "heard",
+        "item",
+        "likes",
+        "motto",
+        "name",
+        "names",
+        "openers",
+        "owner_name",
+        "prompt",
+        "query",
+        "reason",
+        "role",
+        "said",
+        "say",
+        "style",
+        "task",
+        "text",
+        "title",
+        "username",
+        "what",
+        "why",
+        "words",
+    )
+)
+"""Fields with words of people or models; every other string is an id, or a word of the rules."""
+_NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
+"""Fields with numbers of memories."""
+
+
+_OF_THE_WORLD: Final = (NpcSheet, FactionSheet)
+"""What the world's authors wrote is about nobody who plays, whatever words are in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom it is about: the player's actor, the names they go by, and the alias that stands where one must."""
+
+    player: str
+    names: tuple[str, ...] = ()
+    alias: str = ""
+    origins: frozenset[str] = frozenset()
+    """Memories that were about them, ``npc:mara#7``: what became of them on the way from mouth to mouth is too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPlayer(Command):
+    """Forget everything about a player. Their own companions, missions and the player cease to exist."""
+
+    player: str
+    names: tuple[str, ...]
+    alias: str
+    origins: tuple[str, ...]
+    internal: ClassVar[bool] = True
+
+
+class PlayerForgotten(Event, frozen=True):
+    """Everything about a player was forgotten; ``memories``: the numbers of those that went."""
+
+    player: str
+    names: tuple[str, ...]
+    alias: str
+    origins: tuple[str, ...]
+    memories: tuple[int, ...]
+    at_s: float
+
+
+class Ceased(Event, frozen=True):
+    """The actor was a player's own, who is forgotten: it does not exist any more."""
+
+    at_s: float
+
+
+def forget(state: Any, command: ForgetPlayer, turn: Turn) -> Decision:
+    """The rule of a kind that goes on without the player. Nothing is journaled where it did not know them."""
+    event = forgetting(state, command, turn)
+    if event is None:
+        return Decision(reply={"forgot": 0})
+    return Decision((event,), {"forgot": len(event.memories)})
+
+
+def forgetting(state: Any, command: ForgetPlayer, turn: Turn) -> PlayerForgotten | None:
+    """What happens to a state that knows the player; None where it does not."""
+    after = forgotten(state, subject_of(command))
+    if after == state:
+        return None
+    kept = {memory.no for memory in getattr(after, "memories", ())}
+    gone = tuple(memory.no for memory in getattr(state, "memories", ()) if memory.no not in kept)
+    return PlayerForgotten(command.player, command.names, command.alias, command.origins, gone, turn.now_s)
+
+
+def cease(turn: Turn) -> Decision:
+    """The rule of what was the player's own."""
+    return Decision((Ceased(turn.now_s),), {"ceased": True})
+
+
+def fold(state: T, event: PlayerForgotten) -> T:
+    """The state after it: a kind's fold for PlayerForgotten."""
+    return forgotten(state, subject_of(event))
+
+
+def ceased(_: Any, __: Ceased) -> Any:
+    """There is no state after it: a kind's fold for Ceased."""
+    return None
+
+
+def subject_of(told: ForgetPlayer | PlayerForgotten) -> Subject:
+    """Whom a command or an event is about."""
+    return Subject(told.player, tuple(told.names), told.alias, frozenset(told.origins))
+
+
+def names_in(actor: str, state: Any, player: str) -> Iterable[str]:
+    """What an actor's state says the player is called."""
+    if actor == player:
+        yield state.username
+    elif isinstance(standings := getattr(state, "standings", None), Mapping) and player in standings:
+        yield getattr(standings[player], "name", "")
+    elif getattr(state, "owner", None) == player:
+        yield state.owner_name
+
+
+# ------------------------------------------------------------------------------------------------------ to be about one
+
+
+@lru_cache(maxsize=64)
+def _id_in(player: str) -> Callable[[str], object]:
+    """Whether a string has the player's id in it, or is that of a deed of theirs (``witnesses``)."""
+    name = re.escape(name_of(player))
+    return re.compile(rf"player:{name}(?![a-z0-9_-])|^{name}\.\d+\.\d+$").search
+
+
+@lru_cache(maxsize=64)
+def _names_in(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    told = [name for name in names if len(name) >= NAME_LENGTH_MIN]
+    if not told:
+        return None
+    either = "|".join(map(re.escape, sorted(told, key=lambda name: (-len(name), name))))
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)")
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """The ways a name is looked for in texts: as it is, in small letters, in capitals, and with one to begin with."""
+    return tuple(dict.fromkeys((name, name.lower(), name.upper(), name[:1].upper() + name[1:])))
+
+
+def nameless(text: str, subject: Subject) -> str:
+    """What somebody wrote without the player's name and id."""
+    pattern = _names_in(subject.names)
+    text = re.sub(re.escape(subject.player) + r"(?![a-z0-9_-])", SOMEBODY, text) if subject.player in text else text
+    return text if pattern is None else pattern.sub(SOMEBODY, text)
+
+
+def _renamed(value: str, subject: Subject, field: str) -> str:
+    if field in TEXTS:
+        return nameless(value, subject)
+    return subject.alias if is_about(value, subject) else value
+
+
+def is_about(value: Any, subject: Subject) -> bool:
+    """Whether a record, or a string, has the player's id in itself: not only in a collection it holds."""
+    if isinstance(value, str):
+        return _id_in(subject.player)(value) is not None
+    if isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            part = getattr(value, name)
+            if name == "origin" and part in subject.origins:
+                return True
+            if isinstance(part, str | Struct) and is_about(part, subject):
+                return True
+    return False
+
+
+def mentions(value: Any, subject: Subject, field: str = "") -> bool:
+    """Whether the player's id stands anywhere in a value of the domain, or in what msgpack holds; or in a text their
+    name. ``field``: where the value stands."""
+    if isinstance(value, str):
+        if is_about(value, subject) or (field == "origin" and value in subject.origins):
+            return True
+        pattern = _names_in(subject.names) if field in TEXTS else None
+        return pattern is not None and pattern.search(value) is not None
+    return any(mentions(part, subject, name) for name, part in _parts(value, field))
+
+
+def _fields_of(value: Any) -> tuple[str, ...]:
+    """The names of a record's fields; none where it is no record."""
+    if isinstance(value, Struct):
+        return value.__struct_fields__
+    return tuple(field.name for field in dataclasses.fields(value)) if dataclasses.is_dataclass(value) else ()
+
+
+def _parts(value: Any, field: str) -> Iterable[tuple[str, Any]]:
+    """What a value is made of, each part with the name of the field it stands in; bytes are looked into."""
+    if isinstance(value, _OF_THE_WORLD):
+        return
+    if names := _fields_of(value):
+        for name in names:
+            yield name, getattr(value, name)
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield "", key
+            yield key if isinstance(key, str) else field, part
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield field, part
+    elif isinstance(value, bytes) and field != "vector" and (inner := unpacked(value)) is not None:
+        yield field, inner
+
+
+def unpacked(value: bytes) -> Any:
+    """What bytes hold where they are msgpack of more than a number; else None."""
+    try:
+        inner = msgspec.msgpack.decode(value, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return inner if isinstance(inner, list | dict | str) else None
+
+
+# -------------------------------------------------------------------------------------------------------- to be without
+
+
+def forgotten(state: T, subject: Subject) -> T:
+    """A state without the player. How its last sentences began may quote them, and nobody knows which: all go."""
+    after = _without(state, subject)
+    if after != state and getattr(after, "openers", ()):
+        after = replace(after, openers=())
+    return cast(T, after)
+
+
+def _without(value: Any, subject: Subject, field: str = "") -> Any:
+    if isinstance(value, str):
+        return _renamed(value, subject, field)
+    if isinstance(value, tuple):
+        kept = tuple(_without(part, subject, field) for part in value if not is_about(part, subject))
+        return value if len(kept) == len(value) and all(a is b for a, b in zip(kept, value, strict=True)) else kept
+    if isinstance(value, Mapping):
+        left = {
+            key: _without(part, subject, field)
+            for key, part in value.items()
+            if not (is_about(key, subject) or is_about(part, subject))
+        }
+        return value if len(left) == len(value) and all(left[key] is value[key] for key in left) else left
+    if isinstance(value, Struct) and not isinstance(value, _OF_THE_WORLD):
+        changed = {}
+        for name, optional in _optional(type(value)).items():
+            part = getattr(value, name)
+            gone = optional and isinstance(part, Struct | str) and is_about(part, subject)
+            after = None if gone else _without(part, subject, name)
+            if after is not part:
+                changed[name] = after
+        return replace(value, **changed) if changed else value
+    return value
+
+
+@lru_cache(maxsize=256)
+def _optional(shape: type[Struct]) -> dict[str, bool]:
+    """The fields of a record, and which of them may be None."""
+    return {field.name: NoneType in get_args(field.type) for field in fields(shape)}
+
+
+# ------------------------------------------------------------------------------------------- to stay, as nobody's words
+
+
+class Trail:
+    """What of one actor's journal is the player's, gathered turn by turn: their memories and their utterances.
+
+    ``memories``: numbers known beforehand, because the journal may not reach back to where they were learned."""
+
+    def __init__(self, subject: Subject, memories: Iterable[int] = ()) -> None:
+        self._subject = subject
+        self._memories = set(memories)
+        self._utterances: set[str] = set()
+
+    def holds(self, events: Iterable[Any], by: str) -> bool:
+        """Whether the player had a part in a turn; its memories and utterances are theirs from now on."""
+        events = tuple(events)
+        theirs = by == self._subject.player or any(self._touches(event, "") for event in events)
+        if theirs:
+            for event in events:
+                self._note(event)
+        return theirs
+
+    def _touches(self, value: Any, field: str) -> bool:
+        if isinstance(value, str):
+            return is_about(value, self._subject) or value in self._utterances
+        if isinstance(value, int):
+            return field in _NUMBERS and value in self._memories
+        return any(self._touches(part, name) for name, part in _parts(value, field))
+
+    def _note(self, event: Any) -> None:
+        for part in (event, *(getattr(event, name) for name in getattr(event, "__struct_fields__", ()))):
+            shape = type(part).__name__
+            if shape == "Memory":
+                self._memories.add(part.no)
+            elif shape == "Utterance":
+                self._utterances.add(part.id)
+
+
+def rewritten(value: T, subject: Subject, *, blank: bool, field: str = "") -> T:
+    """An event, a wish or what msgpack holds, with the same shape and nothing of the player. ``blank``: nothing of
+    what anybody said in it either."""
+    return cast(T, _rewritten(value, subject, blank, field))
+
+
+def _rewritten(value: Any, subject: Subject, blank: bool, field: str) -> Any:
+    if isinstance(value, str):
+        return value and BLANK if blank and field in TEXTS else _renamed(value, subject, field)
+    if (names := _fields_of(value)) and not isinstance(value, _OF_THE_WORLD):
+        changed = {name: _rewritten(getattr(value, name), subject, blank, name) for name in names}
+        return replace(value, **changed) if isinstance(value, Struct) else dataclasses.replace(value, **changed)
+    if isinstance(value, Mapping):
+        named = ((key, key if isinstance(key, str) else field, part) for key, part in value.items())
+        return {_rewritten(k, subject, False, ""): _rewritten(part, subject, blank, name) for k, name, part in named}
+    if isinstance(value, tuple | list):
+        return type(value)(_rewritten(part, subject, blank, field) for part in value)
+    return _repacked(value, subject, blank, field) if isinstance(value, bytes) else value
+
+
+def _repacked(value: bytes, subject: Subject, blank: bool, field: str) -> bytes:
+    """Bytes with what they hold rewritten; a vector says what a text says, and goes with it."""
+    if field == "vector":
+        return bytes(len(value)) if blank else value
+    inner = unpacked(value)
+    after = None if inner is None else _rewritten(inner, subject, blank, field)
+    return value if after == inner else msgspec.msgpack.encode(after)
+
+
+# ---------------------------------------------------------------------------------------------------------- to be shown
+
+
+def shown(value: Any) -> Any:
+    """A record as JSON shows it, with the names of its fields; msgpack inside is opened, other bytes are left out."""
+    if names := _fields_of(value):
+        kept = {name: shown(getattr(value, name)) for name in names}
+        return {"is": type(value).__name__, **kept}
+    if isinstance(value, Mapping):
+        return {str(key): shown(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [shown(part) for part in value]
+    if isinstance(value, bytes):
+        inner = unpacked(value)
+        return f"({len(value)} bytes)" if inner is None else shown(inner)
+    return value
+
+
+def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, Any]]:
+    """The parts of a state that are about the player, each with the way to it: ``memories``, ``standings.player:x``."""
+    if isinstance(value, Mapping):
+        named = [(f"{where}.{k}", part, is_about(k, subject) or is_about(part, subject)) for k, part in value.items()]
+    elif isinstance(value, tuple):
+        named = [(where, part, mentions(part, subject)) for part in value]
+    elif isinstance(value, Struct):
+        parts = [(f"{where}.{name}".lstrip("."), getattr(value, name)) for name in value.__struct_fields__]
+        named = [(way, part, is_about(part, subject)) for way, part in parts]
+    else:
+        return
+    for way, part, theirs in named:
+        if theirs:
+            yield way, shown(part)
+        elif not isinstance(value, tuple):
+            yield from about(part, subject, way)

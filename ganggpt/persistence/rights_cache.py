@@ -1,0 +1,65 @@
+"""Where a player is found in Redis, and how that goes: every key of ours is looked at, by name and by value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+
+_OURS: Final = "ganggpt:*"
+_ANSWER_S: Final = 5.0
+_ENTRIES: Final = 1000
+"""Entries of a stream read at a time."""
+
+IsAbout = Callable[[bytes], bool]
+
+
+class CachedTraces:
+    """Looks through a Redis, or through none. Owns its client."""
+
+    def __init__(self, url: str | None) -> None:
+        self._client: RedisClient | None = None if url is None else connect_redis(url, _ANSWER_S, connections_max=2)
+
+    async def forget(self, is_about: IsAbout) -> int:
+        """Drop every key and every entry of a stream in whose name or value ``is_about`` finds the player; how many.
+
+        What is cached is found again at its source, so nothing is lost. Raises Unavailable.
+        """
+        if self._client is None:
+            return 0
+        client: Any = self._client
+        gone = 0
+        try:
+            async for key in client.scan_iter(match=_OURS, count=500):
+                gone += await self._forget_key(client, cast(bytes, key), is_about)
+        except REDIS_AWAY as away:
+            raise Unavailable("Redis") from away
+        return gone
+
+    async def close(self) -> None:
+        """Close connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _forget_key(self, client: Any, key: bytes, is_about: IsAbout) -> int:
+        kind = await client.type(key)
+        if is_about(key):
+            # A set lists what else is kept of the player.
+            listed = await client.smembers(key) if kind == b"set" else ()
+            return sum([int(await client.unlink(each)) for each in (*listed, key)])
+        if kind == b"string":
+            value = await client.get(key)
+            return int(await client.unlink(key)) if value is not None and is_about(value) else 0
+        return await self._forget_entries(client, key, is_about) if kind == b"stream" else 0
+
+    async def _forget_entries(self, client: Any, key: bytes, is_about: IsAbout) -> int:
+        gone = 0
+        after = b"-"
+        while entries := await client.xrange(key, min=after, count=_ENTRIES):
+            about = [no for no, fields in entries if any(map(is_about, fields.values()))]
+            if about:
+                gone += int(await client.xdel(key, *about))
+            after = b"(" + entries[-1][0]
+        return gone

@@ -1,0 +1,149 @@
+"""A player is rewritten out of days that are over and sealed too, and who lived then still wakes as they were."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis.asyncio as redis_client
+
+from ganggpt.actors.erasure import erasing_of
+from ganggpt.actors.housekeeping import Housekeeping
+from ganggpt.actors.routing import residences_of
+from ganggpt.actors.shards import Residences
+from ganggpt.domain import rights
+from ganggpt.domain.npc_commands import Observe
+from ganggpt.domain.rights import ForgetPlayer
+from ganggpt.errors import Refused, UnknownActor
+from ganggpt.jobs.rights import RECORD, export, order_erasure, orders_again, player_actor
+from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.journal import Batch
+from ganggpt.persistence.rights import PlayerRights
+from tests.integration.retention.history import Npc, Past, npc
+from tests.unit.domain.builders import WORLD
+
+pytestmark = pytest.mark.integration
+
+ZEPHYR = player_actor("zephyr")
+
+
+async def met_zephyr(past: Past, who: Npc, days_ago: int) -> None:
+    """The NPC saw her, and talked about her with somebody else."""
+    batch = Batch()
+    at_s = past.at(days_ago).timestamp()
+    past.add(batch, who, at_s)
+    past.add(batch, who, at_s + 1, Observe("Zephyr hid a quetzal", 70, ZEPHYR))
+    past.add(batch, who, at_s + 2, Observe("zephyr is up to something", 60, "player:ben"))
+    await past.journal.append(past.epoch, batch)
+
+
+async def forgets_zephyr(past: Past, who: Npc) -> None:
+    """What a host makes of the letter."""
+    batch = Batch()
+    forget = ForgetPlayer(ZEPHYR, rights.spellings("Zephyr"), "player:forgotten-1", ())
+    past.add(batch, who, past.at(0).timestamp(), forget)
+    await past.journal.append(past.epoch, batch)
+
+
+async def carry_out(pool: asyncpg.Pool, redis_url: str | None = None) -> None:
+    hosts = PostgresHosts(pool)
+
+    async def residences() -> Residences:
+        return residences_of(await hosts.routes())
+
+    await erasing_of(pool, redis_url, residences, WORLD).carry_out_all()
+
+
+async def journal_text(pool: asyncpg.Pool) -> str:
+    return repr([tuple(row.values()) for row in await pool.fetch("SELECT * FROM journal ORDER BY actor, seq")])
+
+
+async def known(pool: asyncpg.Pool, name: str = "Zephyr") -> None:
+    await pool.execute(
+        "INSERT INTO players (username, email, actor, created_at) VALUES ($1, $2, $3, now() - interval '9 d')",
+        name, f"{name}@example.org", f"player:{name.lower()}",
+    )  # fmt: skip
+
+
+async def test_a_sealed_day_is_rewritten_and_stays_sealed(
+    past: Past, keeping: Housekeeping, pool: asyncpg.Pool, redis_url: str
+) -> None:
+    mara = npc("mara")
+    await past.make_days(5)
+    await met_zephyr(past, mara, days_ago=5)
+    await past.live(mara, 0)
+    sealed = await keeping.round()
+    assert past.name(5) in sealed.sealed
+    await forgets_zephyr(past, mara)
+    state = (await past.woken(mara))[1]
+    assert "quetzal" in await journal_text(pool)
+    await known(pool)
+    async with redis_client.from_url(redis_url) as cache:
+        await cache.set("ganggpt:npc:mara:memory", b'{"about": "player:zephyr"}')
+        await cache.sadd("ganggpt:ai:of:player:zephyr", "ganggpt:ai:response:1")
+        await cache.set("ganggpt:ai:response:1", b"she keeps a bird")
+        await cache.xadd("ganggpt:pushes:main", {"p": b"player:zephyr said so"})
+        await cache.set("ganggpt:npc:otis:memory", b"{}")
+
+        no = await order_erasure(pool, ZEPHYR, None)
+        await carry_out(pool, redis_url)
+
+        assert await cache.keys("ganggpt:*") != []
+        assert Counter(await cache.keys("*")) == Counter([b"ganggpt:npc:otis:memory", b"ganggpt:pushes:main"])
+        assert await cache.xrange("ganggpt:pushes:main") == []
+    text = await journal_text(pool)
+    assert "quetzal" not in text
+    assert "zephyr" not in text.lower()
+    assert "somebody is up to something" in text
+    assert (await past.woken(mara))[1] == state
+    checks = await pool.fetch("SELECT conname FROM pg_constraint WHERE conname = $1", f"{past.name(5)}_sealed")
+    assert len(checks) == 1
+    order = await PlayerRights(pool).look(no)
+    assert order.done_at is not None
+    assert (order.player, order.names) == (None, ())
+    assert order.erased["turns"] >= 3
+    assert await pool.fetchval("SELECT count(*) FROM players WHERE actor = $1", ZEPHYR) == 0
+
+
+async def test_everything_about_a_player_is_exported_before(past: Past, pool: asyncpg.Pool) -> None:
+    mara = npc("mara")
+    await met_zephyr(past, mara, days_ago=0)
+    found = await export(pool, ZEPHYR)
+    (memory,) = found["actors"]["npc:mara"]["now"]["memories"]
+    assert memory["text"] == "Zephyr hid a quetzal"
+    assert [turn["command"] for turn in found["actors"]["npc:mara"]["turns"]] == ["Observe"]
+    with pytest.raises(UnknownActor):
+        await export(pool, player_actor("nobody"))
+
+
+async def test_only_who_is_known_and_gone_home_can_be_erased(pool: asyncpg.Pool) -> None:
+    with pytest.raises(UnknownActor):
+        await order_erasure(pool, ZEPHYR, None)
+    await known(pool)
+    await pool.execute("UPDATE players SET online = true, server = 'main'")
+    with pytest.raises(Refused) as refused:
+        await order_erasure(pool, ZEPHYR, None)
+    assert refused.value.reason == "online"
+    first = await order_erasure(pool, ZEPHYR, None, even_online=True)
+    assert await order_erasure(pool, ZEPHYR, None, even_online=True) == first, "one order at a time"
+
+
+async def test_a_restored_world_has_to_forget_again_whom_it_was_told_to_forget(
+    pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "snapshots")
+    assert await orders_again(pool, place) == 0
+    await known(pool)
+    await known(pool, "Benedict")
+    await order_erasure(pool, ZEPHYR, place)
+    assert "zephyr" not in (tmp_path / "snapshots" / RECORD).read_text()
+    assert len(json.loads((tmp_path / "snapshots" / RECORD).read_text())) == 1
+    await pool.execute("DELETE FROM erasures")  # as in the database of an older snapshot
+    assert await orders_again(pool, place) == 1
+    assert [order.player for order in await PlayerRights(pool).open_orders()] == [ZEPHYR]
+    await pool.execute("DELETE FROM erasures")
+    await pool.execute("UPDATE players SET created_at = now() + interval '1 day'")  # joined anew since
+    assert await orders_again(pool, place) == 0
