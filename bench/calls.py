@@ -189,10 +189,12 @@ def peopled(world: World) -> World:
 
 
 class Hours:
-    """Plays an hour on a loop of its own. ``limit``: most calls of one NPC in an hour (None: no such budget)."""
+    """Plays an hour on a loop of its own. ``limit``: most calls of one NPC in an hour (None: no such budget).
+    ``span_s``: for tests, less than an hour."""
 
-    def __init__(self, world: World, players: int, limit: int | None, seed: int = 7) -> None:
+    def __init__(self, world: World, players: int, limit: int | None, seed: int = 7, span_s: float = HOUR_S) -> None:
         self._world, self._players, self._limit, self._seed = peopled(world), players, limit, seed
+        self._span_s = span_s
         self._scheduler = Scheduler(Random(seed))
         self._loop = ProcessLoop(self._scheduler, "hour", 0.0, self._mistake)
         self._spends: list[Spend] = []
@@ -217,7 +219,7 @@ class Hours:
         began_s = time.perf_counter()
         task = self._loop.start(self._hour())
         task.add_done_callback(lambda _: setattr(self._scheduler, "stop", True))
-        self._scheduler.run(HOUR_S + 900.0)
+        self._scheduler.run(self._span_s + 900.0)
         task.result()
         over = self._metrics.counter("ganggpt_ai_over_budget_total").labels("npc")._value.get()  # noqa: SLF001
         took_s = time.perf_counter() - began_s
@@ -283,7 +285,7 @@ class Hours:
     async def _player(self, front: Router, player: str) -> None:
         dice, name = Random(f"{self._seed} {player}"), player[-4:].title()
         await asyncio.sleep(dice.uniform(0, 120))
-        while self._loop.time() < HOUR_S:
+        while self._loop.time() < self._span_s:
             await self._visit(front, player, name, dice)
             await asyncio.sleep(dice.uniform(60, 180))
 
