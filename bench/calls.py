@@ -1,7 +1,7 @@
 """How often a world asks a model: an hour of game life of 100 active NPCs, in virtual time.
 
-    python -m bench.calls                       # 16 players as in the demo, then 48 and 100
-    python -m bench.calls --players 16 --npc-calls 10 --json
+    python -m bench.calls                       # 16 players as in the demo without a budget, then 16, 48 and 100 with
+    python -m bench.calls --players 48 --npc-calls 10 --json
 
 Real: the rules, a host with its asks, reminders and letters, the model mind with prompts and guards, the gateway with
 budgets, ledger, cache and breakers. Not real: the model (``testing.fake_parts`` in the place of the provider, 0.8 s an
@@ -9,12 +9,15 @@ answer), its tokens (a quarter of the characters), Ray, Postgres, and the clock,
 
 The players do what they do in ``ganggpt demo``, again and again: they walk up to somebody, talk, ask what is
 remembered, give something, threaten, or ask for work and do it. A line takes them 8 to 20 seconds, the way to the next
-person one to three minutes. Everybody is visited equally often, so all 100 NPCs are active. NPCs beyond the cast are
+person one to three minutes, a job 5 to 12. Everybody is visited equally often, so all 100 NPCs are active. NPCs beyond the cast are
 doubles of them. Calls are counted where they are paid. ``per NPC-hour``: calls of all purposes
 (talks, missions, politics, summaries, vectors) divided by the NPCs and the hours.
 
 The peer in the same run asks a model for every line an NPC says and for nothing else, without any limit; its calls
 are counted, their tokens are those of our talks.
+
+``no budget``: nothing is limited, so what is seen is what the rules ask for. ``budgets``: those a world has where nobody
+sets any (``GANGGPT_BUDGET_*``), at the list prices of gpt-4o.
 """
 
 from __future__ import annotations
@@ -40,8 +43,8 @@ from ganggpt.actors.router import Router, RouterOptions
 from ganggpt.actors.routing import load_routes
 from ganggpt.actors.shards import shared_shards
 from ganggpt.ai.answers import Answers
+from ganggpt.ai.budget import KINDS, Limit
 from ganggpt.ai.budget import Counter as BudgetCounter
-from ganggpt.ai.budget import Limit
 from ganggpt.ai.deployment import Deployment
 from ganggpt.ai.gateway import ModelGateway
 from ganggpt.ai.local_ledger import LocalLedger
@@ -53,6 +56,7 @@ from ganggpt.ai.prompts import read_prompts
 from ganggpt.ai.provider import Call, Completion, Counted, Delta, Vectors
 from ganggpt.ai.purse import Spend, Till
 from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.config import Settings
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.mission import Accept
@@ -142,7 +146,7 @@ class Hour:
     """One measured hour."""
 
     players: int
-    limit: int | None
+    budgets: str
     heard: Heard
     spends: list[Spend]
     over_budget: int
@@ -166,7 +170,7 @@ class Hour:
         chat = sum(row[0] for name, row in rows.items() if not name.startswith("embedding/"))
         per_talk = talks[2] / talks[0] if talks[0] else 0.0
         return {
-            "players": self.players, "npc_calls_max": self.limit, "lines": self.heard.lines,
+            "players": self.players, "budgets": self.budgets, "lines": self.heard.lines,
             "calls_per_npc_hour": round(calls / NPCS, 2), "chat_calls_per_npc_hour": round(chat / NPCS, 2),
             "most_of_one_npc": max(npcs.values(), default=0), "usd_per_npc_hour": round(usd / NPCS, 5),
             "peer_calls_per_npc_hour": round(self.heard.lines / NPCS, 2),
@@ -189,11 +193,13 @@ def peopled(world: World) -> World:
 
 
 class Hours:
-    """Plays an hour on a loop of its own. ``limit``: most calls of one NPC in an hour (None: no such budget).
+    """Plays an hour on a loop of its own. ``budgets``: their name and themselves.
     ``span_s``: for tests, less than an hour."""
 
-    def __init__(self, world: World, players: int, limit: int | None, seed: int = 7, span_s: float = HOUR_S) -> None:
-        self._world, self._players, self._limit, self._seed = peopled(world), players, limit, seed
+    def __init__(
+        self, world: World, players: int, budgets: tuple[str, Sequence[Limit]], seed: int = 7, span_s: float = HOUR_S
+    ) -> None:
+        self._world, self._players, self._budgets, self._seed = peopled(world), players, budgets, seed
         self._span_s = span_s
         self._scheduler = Scheduler(Random(seed))
         self._loop = ProcessLoop(self._scheduler, "hour", 0.0, self._mistake)
@@ -221,9 +227,10 @@ class Hours:
         task.add_done_callback(lambda _: setattr(self._scheduler, "stop", True))
         self._scheduler.run(self._span_s + 900.0)
         task.result()
-        over = self._metrics.counter("ganggpt_ai_over_budget_total").labels("npc")._value.get()  # noqa: SLF001
+        counted = self._metrics.counter("ganggpt_ai_over_budget_total")
+        over = sum(counted.labels(kind)._value.get() for kind in KINDS)  # noqa: SLF001
         took_s = time.perf_counter() - began_s
-        return Hour(self._players, self._limit, self._heard, self._spends, int(over), took_s)
+        return Hour(self._players, self._budgets[0], self._heard, self._spends, int(over), took_s)
 
     def _mistake(self, text: str) -> None:
         raise AssertionError(text)
@@ -266,7 +273,7 @@ class Hours:
         for model in (MODEL, VECTORS):
             entry = ModelEntry(provider="stand-in", model=model)
             specs[model] = DeploymentSpec(model, endpoint, entry, prices[model])
-        limits = [] if self._limit is None else [Limit("npc", "hour", "calls", self._limit)]
+        limits = self._budgets[1]
         plan = Plan(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
         deployments = {name: Deployment(spec, Stand(), self._metrics) for name, spec in specs.items()}
         till = Till(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
@@ -301,7 +308,7 @@ class Hours:
             elif place == 1 and scene < 0.2:
                 await self._act(front, npc, player, Threaten("Pay up or else.", armed=True, name=name))
             elif place == 1 and scene < 0.5:
-                await self._job(front, npc, player, name)
+                await self._job(front, npc, player, name, dice)
 
     def _next(self) -> str:
         if not self._deck:
@@ -336,7 +343,7 @@ class Hours:
             await asyncio.sleep(0.25)
         return False
 
-    async def _job(self, front: Router, npc: str, player: str, name: str) -> None:
+    async def _job(self, front: Router, npc: str, player: str, name: str, dice: Random) -> None:
         """Ask for work, take it and do it, as Ava does in the demo."""
         mission = (await self._act(front, npc, player, AskForWork(name))).get("mission")
         if mission is None:
@@ -351,6 +358,7 @@ class Hours:
                 for _ in range(objective["count"]):
                     report = msgspec.convert({"deeds": [deed]}, Report)
                     await self._ask(front, self._wrapped(player, report, player))
+            await asyncio.sleep(dice.uniform(300, 720))
 
     async def _act(self, front: Router, npc: str, player: str, command: Command) -> Mapping[str, Any]:
         self._heard.lines += 1
@@ -367,6 +375,14 @@ class Hours:
 
     async def _ask(self, front: Router, envelope: Any) -> Any:
         return msgspec.msgpack.decode(await front.ask(envelope))
+
+
+def default_budgets() -> tuple[Limit, ...]:
+    """What a world may spend where nobody says anything."""
+    fields = {"server": "budget_hour", "player": "budget_player_hour", "npc": "budget_npc_hour"}
+    rows = [(kind, Settings.model_fields[name].default) for kind, name in fields.items()]
+    rows.append(("faction", Settings.model_fields["budget_faction_hour"].default))
+    return tuple(Limit(kind, "hour", "nano_usd", int(usd * 1e9)) for kind, usd in rows)  # type: ignore[arg-type]
 
 
 async def _yes() -> bool:
@@ -390,25 +406,25 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object at the end")
     options = parser.parse_args()
     world, console = load_world(options.world), Console(stderr=options.json)
-    cases = [(n, options.npc_calls) for n in options.players or (16, 48, 100)]
-    if options.players is None and options.npc_calls is None:
-        cases.append((100, int(GOAL)))
-    hours = [Hours(world, players, limit).play() for players, limit in cases]
+    budgets = ("budgets", default_budgets())
+    if options.npc_calls is not None:
+        budgets = (f"{options.npc_calls} calls a NPC", (Limit("npc", "hour", "calls", options.npc_calls),))
+    cases = [(n, budgets) for n in options.players or (16, 48, 100)]
+    hours = [Hours(world, *case).play() for case in [((options.players or [16])[0], ("no budget", ())), *cases]]
     table = Table(title=f"An hour of {NPCS} active NPCs: model calls per NPC-hour (goal {GOAL:g})")
     rows = [hour.told() for hour in hours]
     table.add_column("number")
     for hour in hours:
-        limit = "no limit a NPC" if hour.limit is None else f"{hour.limit} calls a NPC"
-        table.add_column(f"{hour.players} players, {limit}", justify="right")
+        table.add_column(f"{hour.players} players, {hour.budgets}", justify="right")
     for name in rows[0]:
-        if name not in ("players", "npc_calls_max", "by_purpose"):
+        if name not in ("players", "budgets", "by_purpose"):
             table.add_row(name, *(str(row[name]) for row in rows))
     for name in sorted({purpose for row in rows for purpose in row["by_purpose"]}):
         found = [row["by_purpose"].get(name, {"calls": 0, "tokens": 0, "usd": 0.0}) for row in rows]
         table.add_row(name, *(f"{one['calls']} calls, {one['tokens']:,} tokens, ${one['usd']:.3f}" for one in found))
     console.print(table)
     if options.json:
-        print(json.dumps({f"{row['players']}/{row['npc_calls_max']}": row for row in rows}))
+        print(json.dumps({f"{row['players']}/{row['budgets']}": row for row in rows}))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Raw
@@ -34,8 +35,9 @@ WAITING_MAX: Final = 2048
 """Texts that wait; what comes over it stays without a meaning."""
 PER_TEXT_MAX: Final = 64
 """Actors that wait for the meaning of one text."""
-GATHER_S: Final = 2.0
-"""How long news gather before they are asked for together: nobody is in a hurry for them, and requests cost."""
+GATHER_S: Final = 30.0
+"""How long news gather before they are asked for together, if a request is not full sooner: nobody is in a hurry for
+them, and an hour has so at most 120 requests of a quiet host."""
 WITHIN_S: Final = 20.0
 MODEL: Final = "model:embeddings"
 """Who sends the commands."""
@@ -54,7 +56,7 @@ class Meanings:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._waiting: dict[str, list[_Learned]] = {}
-        self._news = asyncio.Event()
+        self._news, self._full = asyncio.Event(), asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -76,9 +78,13 @@ class Meanings:
         """Ask for what gathered, again and again; one request at a time."""
         while True:
             await self._news.wait()
-            await asyncio.sleep(GATHER_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._full.wait()
             texts = [*self._waiting][:TEXTS_AT_ONCE]
             learned = [self._waiting.pop(text) for text in texts]
+            if len(self._waiting) < TEXTS_AT_ONCE:
+                self._full.clear()
             if not self._waiting:
                 self._news.clear()
             await self._ask(texts, learned)
@@ -88,6 +94,8 @@ class Meanings:
         if known is None and len(self._waiting) < WAITING_MAX:
             known = self._waiting[text] = []
             self._news.set()
+            if len(self._waiting) >= TEXTS_AT_ONCE:
+                self._full.set()
         if known is None or len(known) >= PER_TEXT_MAX:
             self._host.counts.unmeant += 1
         else:

@@ -97,7 +97,8 @@ def _end_talks(state: Companion, notes: Notebook, players: Sequence[str], turn: 
             # What two people talked about is between them.
             no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
             if no is not None:
-                asks += better_words(SummaryBrief(no, player, state.name, name, text, talk.exchanges), turn)
+                brief = SummaryBrief(no, player, state.name, name, text, talk.exchanges)
+                asks += better_words(brief, weight, turn)
         events.append(TalkEnded(player, no, turn.now_s))
     return Decision(tuple(events), asks=tuple(asks))
 

@@ -82,6 +82,8 @@ STALE_S: Final = 30.0
 """An answer of the tail that comes later than this is not said any more."""
 PONDER_AT: Final = 150
 """Weight of what was learned from which on an NPC draws a conclusion: some ten ordinary encounters."""
+CONDENSE_FROM: Final = 30
+"""Weight from which on a summary is worth a model's words: something was said in that talk that mattered."""
 CONDENSE_WITHIN_S: Final = 30.0
 """Longest wait for a model's words for a summary. Nobody waits for them."""
 _KNOWS_BETTER: Final = 0.6
@@ -239,14 +241,16 @@ def _end_talks(state: Npc, notes: Notebook, players: Sequence[str], turn: Turn) 
             # What two people talked about is between them.
             no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
             if no is not None:
-                asks += better_words(SummaryBrief(no, player, state.sheet.name, name, text, talk.exchanges), turn)
+                asks += better_words(
+                    SummaryBrief(no, player, state.sheet.name, name, text, talk.exchanges), weight, turn
+                )
         events.append(TalkEnded(player, no, turn.now_s))
     return Decision(tuple(events), asks=tuple(asks))
 
 
-def better_words(brief: SummaryBrief, turn: Turn) -> tuple[Ask, ...]:
-    """Where there is a model, it is asked for better words for a summary."""
-    if not turn.has_model:
+def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[Ask, ...]:
+    """Where there is a model, it is asked for better words for a summary that is worth them."""
+    if not turn.has_model or weight < CONDENSE_FROM:
         return ()
     plainly = Condense(brief.no, brief.text)
     return (Ask(f"condense {brief.player}", brief, plainly, CONDENSE_WITHIN_S, waited_for=False),)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 AVA = "player:ava"
 VECTORS = "text-embedding-3-small"
 TALK = (
-    "I saw three vans at the pier last night", "The vans had no plates at all", "Nobody guards the pier any more",
+    "I saw three vans at the pier last night", "The vans had no plates at all", "I swear I will find who drives them, my brother was there",
     "Somebody should look into those vans",
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ async def rest(run: Run) -> AsyncIterator[httpx.AsyncClient]:
 async def game(run: Run) -> AsyncIterator[GameServer]:
     """A game server with some players, of whom one has asked three people for work."""
     async with GameServer(run.bridge, token_of(run), "parts") as server:
-        for name in ("ava", "p1", "p2", "p3", "p4"):
+        for name in ("ava", "guest1", "guest2", "guest3", "guest4"):
             joined = await server.send(f"player:{name}", "Join", {"username": name, "server": "parts"})
             assert joined.ok, joined
         for npc in ("mara", "tobias", "bruno"):
@@ -129,7 +129,7 @@ async def test_memories_and_lines_get_a_meaning(game: GameServer, model: FakeMod
         held = [one for one in await memories(rest, "livia") if one["kind"] == "gift"]
         return [one["model"] for one in held] == [f"{VECTORS}/256"]
 
-    await until(meant, "the gift has a vector")
+    await until(meant, "the gift has a vector", 60)
     line = "Where did you put that silver watch of mine?"
     said = await game.send("npc:livia", "Talk", {"text": line}, by=AVA)
     assert said.reply["more"] is True
@@ -149,8 +149,8 @@ async def test_a_talk_that_is_over_is_put_into_better_words(
 ) -> None:
     for n in range(1, 5):
         for line in TALK[: 4 if n == 1 else 1]:
-            await game.send("npc:gia", "Talk", {"text": line, "name": f"P{n}"}, by=f"player:p{n}")
-            await game.send("npc:gia", "Hush", {}, by=f"player:p{n}")
+            await game.send("npc:gia", "Talk", {"text": line, "name": f"P{n}"}, by=f"player:guest{n}")
+            await game.send("npc:gia", "Hush", {}, by=f"player:guest{n}")
     await game.send("npc:gia", "Talk", {"text": "What is going on here?", "name": "Ava"}, by=AVA)
 
     async def reworded() -> dict[str, Any] | None:
@@ -158,7 +158,7 @@ async def test_a_talk_that_is_over_is_put_into_better_words(
         return found[0] if found and found[0]["text"].endswith("I shall keep that in mind.") else None
 
     summary = await until(reworded, "the summary has the model's words")
-    assert summary["audience"] == "player:p1"
+    assert summary["audience"] == "player:guest1"
     assert 10 <= summary["weight"] <= 50
     (body,) = asked_for(model, "Condensed")
     assert TALK[0] in body["messages"][1]["content"]

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.calls import Hours
+from ganggpt.ai.budget import Limit
 from ganggpt.jobs.world_files import load_world
 
 WORLD = load_world(Path(__file__).parents[3] / "worlds" / "los-santos")
 
 
 def played(limit: int | None) -> dict[str, Any]:
-    found = Hours(WORLD, players=3, limit=limit, span_s=600).play().told()
+    budgets = ("some", [] if limit is None else [Limit("npc", "hour", "calls", limit)])
+    found = Hours(WORLD, players=3, budgets=budgets, span_s=600).play().told()
     del found["seconds_to_compute"]
     return found
 

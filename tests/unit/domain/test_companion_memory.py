@@ -199,7 +199,12 @@ def test_a_player_who_is_forgotten_leaves_no_talk_behind() -> None:
 
 def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meaning() -> None:
     rex = a_companion()
-    for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
+    for line in (
+        "the docks burn",
+        "the vipers burned the docks",
+        "my brother was shot dead there, I swear",
+        "those docks were ours",
+    ):
         rex.do(Talk(line, "Ava"), by=AVA)
     rex.wait(TALK_ENDS_S + 1)
     rex.has_model = True

@@ -222,7 +222,12 @@ def test_a_long_talk_leaves_a_summary_that_only_its_player_hears_of() -> None:
 
 def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
     npc = an_npc()
-    for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
+    for line in (
+        "the docks burn",
+        "the vipers burned the docks",
+        "my brother was shot dead there, I swear",
+        "those docks were ours",
+    ):
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.has_model = True
@@ -239,12 +244,26 @@ def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
 def test_the_talk_that_has_to_end_for_another_one_is_put_into_words_too() -> None:
     npc = an_npc()
     for n in range(TALKS_MAX):
-        for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
+        for line in (
+            "the docks burn",
+            "the vipers burned the docks",
+            "my brother was shot dead there, I swear",
+            "those docks were ours",
+        ):
             npc.do(Talk(line, f"P{n}"), by=f"player:p{n}")
             npc.wait(1)
     npc.has_model = True
     asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").asks
     assert [ask.brief.player for ask in asks] == ["player:ava", "player:p0"]
+
+
+def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:
+    npc = an_npc()
+    for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
+        npc.do(Talk(line, "Ava"))
+    npc.wait(1000)
+    npc.has_model = True
+    assert npc.do(Mull(), by=SELF).asks == ()
 
 
 def test_words_that_changed_have_no_old_meaning() -> None:

@@ -123,7 +123,7 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
 
 def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     utterance = npc.utterance
     first = npc.model(Utter(utterance, 0, "Evening."))
     assert [(one["no"], one["say"], one["final"]) for one in shown(first)] == [(0, "Evening.", False)]
@@ -139,7 +139,7 @@ def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
 
 def test_a_sentence_out_of_order_or_of_another_utterance_is_stale() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     old = npc.utterance
     for stale in (Utter(old, 1, "Too soon."), Utter("npc:mara#1", 0, "Of another time.")):
         with pytest.raises(Refused, match="stale"):
@@ -152,7 +152,7 @@ def test_a_sentence_out_of_order_or_of_another_utterance_is_stale() -> None:
 
 def test_an_utterance_has_an_end() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     npc.says(*(f"Sentence {n}." for n in range(SENTENCES_MAX)))
     with pytest.raises(Refused, match="stale"):
         npc.says("One more.")
@@ -259,7 +259,7 @@ def test_without_a_model_after_all_the_scripted_mind_answers() -> None:
 
 def test_a_stream_that_breaks_off_ends_with_what_was_said() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     npc.says("Evening.")
     done = npc.model(SayPlainly(npc.utterance, "cut"))
     assert done.reply["said"] == "Evening."
@@ -290,7 +290,7 @@ def replayed(npc: Talker) -> Any:
 @pytest.mark.parametrize("said", [(), ("Do you.",)])
 def test_nothing_of_a_deflected_line_is_remembered(said: tuple[str, ...]) -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     npc.model(SayPlainly(npc.utterance))
     before = texts(npc)
     npc.hears(PROMISE)
