@@ -9,15 +9,15 @@ answer), its tokens (a quarter of the characters), Ray, Postgres, and the clock,
 
 The players do what they do in ``ganggpt demo``, again and again: they walk up to somebody, talk, ask what is
 remembered, give something, threaten, or ask for work and do it. A line takes them 8 to 20 seconds, the way to the next
-person one to three minutes, a job 5 to 12. Everybody is visited equally often, so all 100 NPCs are active. NPCs beyond the cast are
-doubles of them. Calls are counted where they are paid. ``per NPC-hour``: calls of all purposes
-(talks, missions, politics, summaries, vectors) divided by the NPCs and the hours.
+person one to three minutes, a job 5 to 12. Everybody is visited equally often, so all 100 NPCs are active; those beyond
+the cast are doubles of it. Calls are counted where they are paid. ``per NPC-hour``: calls of all purposes (talks,
+missions, politics, summaries, vectors) divided by the NPCs and the hours.
 
 The peer in the same run asks a model for every line an NPC says and for nothing else, without any limit; its calls
 are counted, their tokens are those of our talks.
 
-``no budget``: nothing is limited, so what is seen is what the rules ask for. ``budgets``: those a world has where nobody
-sets any (``GANGGPT_BUDGET_*``), at the list prices of gpt-4o.
+``no budget``: nothing is limited, so what is seen is what the rules ask for. ``budgets``: those a world has where
+nobody sets any (``GANGGPT_BUDGET_*``), at the list prices of gpt-4o.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.integration
 AVA = "player:ava"
 VECTORS = "text-embedding-3-small"
 TALK = (
-    "I saw three vans at the pier last night", "The vans had no plates at all", "I swear I will find who drives them, my brother was there",
-    "Somebody should look into those vans",
+    "I saw three vans at the pier last night", "The vans had no plates at all",
+    "I swear I will find who drives them, my brother was there", "Somebody should look into those vans",
 )  # fmt: skip
 
 
