@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 OPEN_MAX: Final = 256
 """Asks of one host that may wait for the model; what comes over it is answered without one."""
+IDLE_MAX: Final = 64
+"""The same for an ask that nobody waits for: it leaves the others room."""
 MODEL: Final = "model:gateway"
 """Who sends the commands a model's answer is made of."""
 
@@ -77,7 +79,7 @@ class Asks:
         try:
             await host.committer.durable(ticket)
             try:
-                if len(self._tasks) > OPEN_MAX:
+                if len(self._tasks) > (OPEN_MAX if ask.waited_for else IDLE_MAX):
                     raise Unavailable("the model (too many ask it)")
                 async with asyncio.timeout(ask.within_s), aclosing(host.ports.model.answer(actor, ask)) as parts:
                     await self._listen(actor, seq, parts)

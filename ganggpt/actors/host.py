@@ -25,6 +25,7 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.flusher import Flusher
 from ganggpt.actors.handover import HandOver
 from ganggpt.actors.load import Load
+from ganggpt.actors.meanings import Meanings
 from ganggpt.actors.outbox import Outbox
 from ganggpt.actors.passivation import Passivation
 from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
@@ -120,6 +121,8 @@ class HostCounts:
     mistakes: int = 0
     unanswered: int = 0
     stale_answers: int = 0
+    meant: int = 0
+    unmeant: int = 0
     loss_window_s: float = 0.0
     wake_s: float = field(default=0.0)
 
@@ -170,6 +173,7 @@ class Host:
         self.load = Load(self)
         self.repeats = Repeats(self)
         self.asks = Asks(self)
+        self.meanings = Meanings(self)
 
     def now_s(self) -> float:
         """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
@@ -189,6 +193,7 @@ class Host:
                 tasks.create_task(self.passivation.run())
                 tasks.create_task(self.handover.run())
                 tasks.create_task(self.load.run())
+                tasks.create_task(self.meanings.run())
                 tasks.create_task(self._announce())
                 tasks.create_task(self._beat())
         except BaseExceptionGroup as group:
@@ -332,6 +337,8 @@ class Host:
         self.dirty[activation.actor] = activation
         if seq - activation.snapshot_seq >= self.options.snapshot_every:
             self.ripe.add(activation.actor)
+        if self.ports.model.embeds:
+            self.meanings.note(activation, seq, decision.events)
         if decision.asks:
             self.asks.post(activation.actor, seq, decision.asks, activation.written)
         self.repeats.remember(envelope.id, reply)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from ganggpt.actors.admission import Gate
 from ganggpt.actors.envelope import Envelope
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.memory_record import Embedding
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import Unavailable
 
@@ -30,9 +31,23 @@ class ModelPort(Protocol):
         """Whether anything asked now would go to a model at all. Costs nothing: it is read in every turn."""
         ...
 
+    @property
+    def embeds(self) -> bool:
+        """Whether texts given to ``embed`` now would get a meaning. Costs nothing, like ``is_on``."""
+        ...
+
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """What the model says, as commands to the actor in their order; it is sent the actor's reply to each. Closing
         it ends the request. Raises GangGPTError where there is no answer, or no more of it."""
+        ...
+
+    async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
+        """Meanings of texts that minds learned, in their order. ``owners``: the players whose texts they are. Raises
+        Unavailable."""
+        ...
+
+    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+        """The meaning of a question a player put to an actor; None where there is none very soon."""
         ...
 
     def exposition(self) -> bytes:
@@ -44,11 +59,20 @@ class NoModel:
     """A world without a model."""
 
     is_on = False
+    embeds = False
 
     async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """Raises Unavailable."""
         raise Unavailable(f"a language model ({ask.name} of {actor})")
         yield
+
+    async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:  # noqa: ARG002
+        """Raises Unavailable."""
+        raise Unavailable("a model of embeddings")
+
+    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:  # noqa: ARG002
+        """None."""
+        return None
 
     def exposition(self) -> bytes:
         """Nothing."""

@@ -75,9 +75,12 @@ class RayGateway:
             if items is not None:
                 items.cancel()
 
-    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str = "embed") -> Embedded | NotAnswered:
+    async def embed(
+        self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
+    ) -> Embedded | NotAnswered:
         """See Gateway."""
-        found: Embedded | NotAnswered = await self._asked("embed", _EMBED_S, list(texts), payers, purpose)
+        asked = (list(texts), payers, purpose, list(owners))
+        found: Embedded | NotAnswered = await self._asked("embed", _EMBED_S, *asked)
         return found
 
     async def state(self) -> dict[str, Any] | NotAnswered:

@@ -74,13 +74,16 @@ class TailLetters:
     async def _ask(self, letter: Letter, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, AskTail)
+        embedding, model = wish.embedding, self._host.ports.model
+        if embedding is None and model.embeds:
+            embedding = await model.meaning(wish.query, wish.listener, letter.sender)
         question = TailQuestion(
             npc=letter.sender,
             query=wish.query,
             listener=wish.listener,
             now_s=self._host.now_s(),
             held=wish.held,
-            embedding=wish.embedding,
+            embedding=embedding,
         )
         found = await self._store.search(question)
         self._host.counts.tail_asked += 1

@@ -105,7 +105,9 @@ class ModelGateway:
         finally:
             self._under_way -= 1
 
-    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str = "embed") -> Embedded | NotAnswered:
+    async def embed(
+        self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
+    ) -> Embedded | NotAnswered:
         """See Gateway."""
         if len(texts) > TEXTS_MAX or any(not 0 < len(text) <= TEXT_CHARS_MAX for text in texts):
             raise InvalidInput("texts", f"at most {TEXTS_MAX} texts of 1 to {TEXT_CHARS_MAX} characters")
@@ -115,7 +117,9 @@ class ModelGateway:
         reason: Unanswered = "failing"
         for name in self._plan.embedding:
             try:
-                return await self._embedded(self._deployments[name], texts, payers, purse)
+                return await self._embedded(
+                    self._deployments[name], texts, owners or [payers.player] * len(texts), purse
+                )
             except GangGPTError as failed:
                 reason = self._ladder.fell("embedding", failed)
                 if reason in {"off", "away"}:
@@ -188,7 +192,9 @@ class ModelGateway:
             self._answers.keep(asking.request, asking.key, outcome)
         return outcome
 
-    async def _embedded(self, deployment: Deployment, texts: Sequence[str], payers: Payers, purse: Purse) -> Embedded:
+    async def _embedded(
+        self, deployment: Deployment, texts: Sequence[str], owners: Sequence[str | None], purse: Purse
+    ) -> Embedded:
         model = deployment.spec.entry.model
         keys = [embedding_key(model, text) for text in texts]
         found = [await self._answers.vector(key) for key in keys]
@@ -199,7 +205,7 @@ class ModelGateway:
             fresh, usage = await deployment.embed([texts[n] for n in missing], purse, until_s)
             for n, vector in zip(missing, fresh.vectors, strict=True):
                 found[n] = vector
-                self._answers.keep_vector(keys[n], vector, payers.player)
+                self._answers.keep_vector(keys[n], vector, owners[n])
         return Embedded(model, tuple(vector for vector in found if vector is not None), usage)
 
     def _asking(self, request: ModelRequest, key: str, began_s: float) -> Asking:

@@ -6,11 +6,12 @@ rules of the actor. Whatever goes wrong, what comes out ends with a command that
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import convert
 from msgspec.structs import replace
 
 from ganggpt.ai.answer import ModelAnswer
@@ -20,7 +21,9 @@ from ganggpt.ai.guard_metrics import GuardCounts
 from ganggpt.ai.guard_output import Deflected as GuardDeflected
 from ganggpt.ai.guard_output import OutputGuard
 from ganggpt.ai.guard_profiles import Rating
+from ganggpt.ai.meanings import QUESTION_S, Meanings
 from ganggpt.ai.model_plans import ModelPlans
+from ganggpt.ai.model_summaries import ModelSummaries
 from ganggpt.ai.port import (
     FREE,
     Answered,
@@ -37,10 +40,13 @@ from ganggpt.ai.prompt import Fence, Prompt
 from ganggpt.ai.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.prompts import Prompts
 from ganggpt.domain.actions import Action
+from ganggpt.domain.conversation import SummaryBrief
 from ganggpt.domain.faction_moves import MoveBrief
 from ganggpt.domain.ids import ActorId, kind_of, name_of
+from ganggpt.domain.memory_record import Embedding
 from ganggpt.domain.mission_draft import WorkBrief
-from ganggpt.domain.npc_commands import Conclude, SayPlainly, Utter
+from ganggpt.domain.npc_commands import Conclude, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.speech import Cited
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.domain.utterance import SENTENCES_MAX, Made, TalkBrief
 from ganggpt.domain.words import folded, terms
@@ -64,11 +70,12 @@ EXPLAINED_CHARS_MAX: Final = 8_000
 @dataclass(frozen=True, slots=True)
 class MindSpec:
     """How the people of a world talk by a model; picklable. ``secret``: of the marks in prompts, the same in every
-    process, so that an exchange can be replayed."""
+    process, so that an exchange can be replayed. ``embeds``: whether a model of embeddings is configured."""
 
     prompts: Prompts
     rating: Rating
     secret: bytes = field(repr=False)
+    embeds: bool = False
 
 
 class ModelMind:
@@ -82,11 +89,26 @@ class ModelMind:
         self._wary: dict[str, Wariness] = {}
         self._rests_until_s = 0.0
         self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
+        self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, self._guard, self._metrics, self._rest)
+        self._meanings = Meanings(gateway, self._metrics, now_s, present=spec.embeds)
 
     @property
     def is_on(self) -> bool:
         """False for a while after the gateway said that asking is of no use."""
         return self._now_s() >= self._rests_until_s
+
+    @property
+    def embeds(self) -> bool:
+        """See ModelPort."""
+        return self._meanings.is_on
+
+    async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
+        """See ModelPort."""
+        return await self._meanings.of_memories(texts, owners)
+
+    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+        """See ModelPort."""
+        return await self._meanings.of_line(text, self._payers(player, ActorId(actor)))
 
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
@@ -95,6 +117,9 @@ class ModelMind:
             return self._plans.work(actor, ask.brief, within_s)
         if isinstance(ask.brief, MoveBrief):
             return self._plans.move(actor, ask.brief, within_s)
+        if isinstance(ask.brief, SummaryBrief):
+            payers = self._payers(ask.brief.player, actor)
+            return self._summaries.condense(f"{actor}#{ask.brief.no}", ask.brief, payers, within_s)
         if not isinstance(ask.brief, TalkBrief):
             raise InvalidInput("brief", f"{type(ask.brief).__name__} is nothing to talk about")
         return self._talk(actor, ask.brief, within_s)
@@ -113,6 +138,12 @@ class ModelMind:
         if trust == "scripted":
             yield SayPlainly(talk.utterance, "suspicious", made=asked_of(talk, prompt))
             return
+        if talk.by_meaning and self.embeds:
+            within_s -= QUESTION_S
+            meaning = await self._meanings.of_line(brief.heard, self._payers(talk.player, actor))
+            if meaning is not None:
+                talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, meaning)))
+                prompt = talk_prompt(self._spec, self._world, actor, talk)
         request = self._request(actor, talk, prompt, within_s)
         said, before = 0, ""
         async with aclosing(self._gateway.stream(request)) as items:
@@ -139,20 +170,23 @@ class ModelMind:
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
         brief = talk.brief
-        sheet = self._world.npcs.get(name_of(actor)) if kind_of(actor) == "npc" else None
-        faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
         # A cached answer is for the same player only: what it brings up may be between the two.
         heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
         return ModelRequest(
             slot="dialogue",
             purpose="talk",
             messages=tuple(Said(role, text) for role, text in prompt.messages()),
-            payers=Payers(talk.player, actor, faction),
+            payers=self._payers(talk.player, actor),
             shape=ModelAnswer,
             tokens_max=TOKENS_MAX,
             within_s=within_s,
             meaning=(actor, talk.player, brief.act, brief.standing, heard),
         )
+
+    def _payers(self, player: str, actor: ActorId) -> Payers:
+        sheet = self._world.npcs.get(name_of(actor)) if kind_of(actor) == "npc" else None
+        faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
+        return Payers(player, actor, faction)
 
     def _trust(self, player: str, prompt: Prompt) -> Trust:
         """Who may answer this player now: by this prompt and by what they tried before. A crescendo adds up."""
@@ -206,6 +240,12 @@ def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) ->
         nano_usd=usage.nano_usd,
         guards=tuple(prompt.explained()),
     )
+
+
+def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:
+    """The talk with the memories that came to mind by its meaning."""
+    found = () if reply is None else reply.get("memories", ())
+    return replace(talk, memories=convert(found, tuple[tuple[Cited, float], ...]))
 
 
 def _text_of(action: Action) -> str:

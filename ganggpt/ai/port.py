@@ -200,6 +200,9 @@ class Gateway(Protocol):
         what is spoken."""
         ...
 
-    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str = "embed") -> Embedded | NotAnswered:
-        """Vectors for up to TEXTS_MAX texts."""
+    async def embed(
+        self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
+    ) -> Embedded | NotAnswered:
+        """Vectors for up to TEXTS_MAX texts. ``owners``: by text the player it is of, where that is not who pays; what
+        is kept of it goes with them."""
         ...

@@ -22,6 +22,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "mission": frozenset(),
     "politics": frozenset(),
     "summary": frozenset(),
+    "talk": frozenset({"mark", "speaker"}),
     "stage": frozenset(),
     "persona": frozenset({"who", "role", "home", "faction", "style", "backstory", "likes", "missions"}),
     "situation": frozenset({"mark", "whose", "mood", "standing", "act", "caution"}),

@@ -20,6 +20,7 @@ from ganggpt.domain.mission_draft import Problem
 from ganggpt.domain.mission_words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises
 from ganggpt.domain.npc_commands import ProposedObjective, ProposeMission
 from ganggpt.domain.politics import MOVE_NAMES
+from ganggpt.domain.words import clipped
 from ganggpt.domain.world import DEED_VERBS
 
 TEXT_BYTES_MAX: Final = 32_768
@@ -95,7 +96,7 @@ def read_proposal(text: str) -> tuple[MissionProposal | None, tuple[Problem, ...
         return None, tuple(
             Problem("unreadable", ".".join(map(str, error["loc"])) or "proposal", error["msg"]) for error in errors[:8]
         )
-    return proposal, tuple(_strangers(proposal))
+    return proposal, ()
 
 
 def proposed_mission(
@@ -103,7 +104,7 @@ def proposed_mission(
 ) -> tuple[ProposeMission | None, tuple[Problem, ...]]:
     """The command that offers a proposal to a player, for the NPC that was asked; None where nothing can be done with
     it. ``asked_s``: the ``asked_s`` of the outline it was made from."""
-    notes: list[Problem] = []
+    notes: list[Problem] = [*_strangers(proposal)]
     steps = tuple(_steps(proposal.objectives, notes))
     if not steps:
         return None, (*notes, Problem("no_objectives", "objectives", "nothing that can be done"))
@@ -120,6 +121,7 @@ def proposed_mission(
         party=_within(party, 1, 8),
         origin="model",
         asked_s=asked_s,
+        notes=tuple(clipped(str(note), 200) for note in notes[:16]),
     )
     return command, tuple(notes)
 

@@ -19,7 +19,8 @@ from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
 from ganggpt.testing.demo import Demo, DemoResult, Line
-from ganggpt.testing.fake_model import FakeModel, actor_of_prompts, variables_for
+from ganggpt.testing.fake_model import FakeModel, variables_for
+from ganggpt.testing.fake_parts import every_part
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
@@ -46,7 +47,7 @@ def _fresh_directory() -> tempfile.TemporaryDirectory[str]:
 
 async def _interruptible(data_dir: Path, options: Sequence[str], stand_in: bool) -> DemoResult:
     """Play; SIGTERM ends it as Ctrl-C does, so that the world it started is stopped either way."""
-    model = FakeModel(actor_of_prompts) if stand_in else None
+    model = FakeModel(every_part) if stand_in else None
     if model is not None:
         await model.start()
     try:

@@ -150,9 +150,10 @@ def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
     planned, reminders = plan_thought(state, turn.by, turn)
     return replace(
         done,
-        events=(*done.events, *ended, *asked[0], *planned),
+        events=(*done.events, *ended.events, *asked[0], *planned),
         messages=(*done.messages, *asked[1]),
         reminders=(*done.reminders, *reminders),
+        asks=(*done.asks, *ended.asks),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -10,17 +10,27 @@ from msgspec.structs import replace
 from ganggpt.domain.companion_commands import Remember
 from ganggpt.domain.companion_speech import said
 from ganggpt.domain.companion_state import Companion
-from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, condensed, is_over
+from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
 from ganggpt.domain.dialogue import Answer
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import Memory
 from ganggpt.domain.notebook import Notebook
-from ganggpt.domain.npc_commands import AskTail, KeepInTail, Mull, Recollect
-from ganggpt.domain.npc_memory import MULL, MULL_S, brought_back, not_here, plan_mull, to_tail
+from ganggpt.domain.npc_commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect
+from ganggpt.domain.npc_memory import (
+    MULL,
+    MULL_S,
+    better_words,
+    brought_back,
+    condense,
+    embed,
+    not_here,
+    plan_mull,
+    to_tail,
+)
 from ganggpt.domain.npc_state import MullPlanned, TalkEnded
 from ganggpt.domain.speech import STRANGER
-from ganggpt.domain.turn import Command, Decision, Event, Message, Remind, Turn
+from ganggpt.domain.turn import Ask, Command, Decision, Event, Message, Remind, Turn
 from ganggpt.domain.utterance import Line
 
 
@@ -48,12 +58,12 @@ def remember(state: Companion, command: Remember, turn: Turn) -> Decision:
     return Decision(tuple(notes.events), {"memory": no}, to_tail(state, notes, turn))
 
 
-def make_room_for_talk(state: Companion, notes: Notebook, player: str, turn: Turn) -> list[Event]:
+def make_room_for_talk(state: Companion, notes: Notebook, player: str, turn: Turn) -> Decision:
     """The talk that rested longest ends where it could not follow one more; what is left of it is kept."""
     if player in state.talks or len(state.talks) < TALKS_MAX:
-        return []
+        return Decision()
     longest = min(state.talks, key=lambda other: (state.talks[other].at_s, other))
-    return [_end_talk(state, notes, longest, turn)]
+    return _end_talks(state, notes, [longest], turn)
 
 
 def plan_thought(state: Companion, player: str, turn: Turn) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
@@ -66,25 +76,31 @@ def plan_thought(state: Companion, player: str, turn: Turn) -> tuple[tuple[Event
 def mull(state: Companion, _: Mull, turn: Turn) -> Decision:
     """The quiet moment: talks that are over become a memory."""
     notes = notebook_of(state, turn)
-    ended = [
-        _end_talk(state, notes, player, turn) for player in state.talks if is_over(state.talks[player], turn.now_s)
-    ]
-    goes_on = len(ended) < len(state.talks)
+    over = [player for player in state.talks if is_over(state.talks[player], turn.now_s)]
+    ended = _end_talks(state, notes, over, turn)
+    goes_on = len(over) < len(state.talks)
     due_s = turn.now_s + turn.dice.between(*MULL_S) if goes_on else 0.0
-    events = (*notes.events, *ended, MullPlanned(due_s))
+    events = (*notes.events, *ended.events, MullPlanned(due_s))
     reminders = (Remind(MULL, due_s, Mull()),) if goes_on else ()
-    return Decision(events, {"mulled": True}, to_tail(state, notes, turn), (), reminders)
+    return Decision(events, {"mulled": True}, to_tail(state, notes, turn), (), reminders, ended.asks)
 
 
-def _end_talk(state: Companion, notes: Notebook, player: str, turn: Turn) -> TalkEnded:
-    talk = state.talks[player]
-    summary = condensed(talk, (state.owner_name if player == state.owner else "") or STRANGER)
-    no = None
-    if summary is not None:
-        text, weight = summary
-        # What two people talked about is between them.
-        no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
-    return TalkEnded(player, no, turn.now_s)
+def _end_talks(state: Companion, notes: Notebook, players: Sequence[str], turn: Turn) -> Decision:
+    events: list[Event] = []
+    asks: list[Ask] = []
+    for player in players:
+        talk, name = state.talks[player], (state.owner_name if player == state.owner else "") or STRANGER
+        summary = condensed(talk, name)
+        no = None
+        if summary is not None:
+            text, weight = summary
+            # What two people talked about is between them.
+            no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
+            if no is not None:
+                brief = SummaryBrief(no, player, state.name, name, text, talk.exchanges)
+                asks += better_words(brief, weight, turn)
+        events.append(TalkEnded(player, no, turn.now_s))
+    return Decision(tuple(events), asks=tuple(asks))
 
 
 def recollect(state: Companion, command: Recollect, turn: Turn) -> Decision:
@@ -108,5 +124,7 @@ RULES: Final[Mapping[type[Command], Callable[[Companion, Any, Turn], Decision]]]
     Recollect: recollect,
     AskTail: not_here,
     KeepInTail: not_here,
+    Condense: condense,
+    Embed: embed,
 }
 """The rules of this file by their commands."""

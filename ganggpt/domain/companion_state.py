@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ganggpt.domain import memory, rights, utterance
 from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import LOYALTY_HALF_LIFE_S, MOOD_HALF_LIFE_S, drained, faded, mood_at_rest
-from ganggpt.domain.memory import Memories, Reinforced, Remembered, Unlearned
+from ganggpt.domain.memory import Embedded, Memories, Reinforced, Remembered, Reworded, Unlearned
 from ganggpt.domain.npc_state import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.rights import Ceased, PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
@@ -208,6 +208,8 @@ CompanionEvent = (
     | OrderRefused
     | ExperienceGained
     | Remembered
+    | Reworded
+    | Embedded
     | Reinforced
     | Unlearned
     | SpeakingEvent
@@ -359,7 +361,7 @@ def _rejoined(state: Companion, event: Rejoined) -> Companion:
     )
 
 
-def _learned(state: Companion, event: Remembered | Reinforced | Unlearned) -> Companion:
+def _learned(state: Companion, event: Remembered | Reinforced | Reworded | Embedded | Unlearned) -> Companion:
     memories = memory.fold(state.memories, event)
     if isinstance(event, Remembered):
         let_go = state.let_go + len(event.forgot)
@@ -379,6 +381,8 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     OrderRefused: _order_refused,
     ExperienceGained: _experience_gained,
     Remembered: _learned,
+    Reworded: _learned,
+    Embedded: _learned,
     Reinforced: _learned,
     Unlearned: _learned,
     **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),

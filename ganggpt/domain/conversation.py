@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Final
 
 from msgspec import Struct
 
 from ganggpt.domain.intent import intent, salience
-from ganggpt.domain.words import clipped, stem, terms, valence, words_of
+from ganggpt.domain.words import clipped, numbers, stem, terms, valence, words_of
 
 TALKS_MAX: Final = 4
 """Talks one person follows at a time."""
@@ -21,6 +22,13 @@ LONG_FROM: Final = 4
 SUMMARY_MAX: Final = 50
 """The weight a summary has at most."""
 _LINE_MAX: Final = 160
+_WRITTEN: Final = re.compile(r"[^\W\d_]+(?:'[^\W_]+)?")
+_AMOUNTS: Final = frozenset(
+    (
+        *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+        *("dozen", "twenty", "thirty", "fifty", "hundred", "thousand", "million"),
+    )
+)
 _TOPICS_MAX: Final = 3
 _EMPTY_TALK: Final = frozenset(("greet", "bye", "thanks", "ask_mood", "ask_who"))
 
@@ -39,6 +47,33 @@ class Conversation(Struct, frozen=True, gc=False, array_like=True):
     count: int
     began_s: float
     at_s: float
+
+
+class SummaryBrief(Struct, frozen=True, gc=False):
+    """What a model is told to find better words for the summary of a talk: who remembers (``speaker``), whom they
+    talked to, the summary by the rules with its number, and the last exchanges."""
+
+    no: int
+    player: str
+    speaker: str
+    name: str
+    text: str
+    exchanges: tuple[Exchange, ...]
+
+
+def invented(text: str, brief: SummaryBrief) -> tuple[str, ...]:
+    """Numbers, amounts and names in a text that were not in the talk it is to sum up. Names are words with a capital
+    letter that are no function words; a word is known in any of its forms."""
+    heard = " ".join(f"{one.heard} {one.said}" for one in brief.exchanges)
+    known = f"{brief.speaker} {brief.name} {brief.text} {heard}"
+    words, figures = {stem(word) for word in words_of(known)}, set(numbers(known))
+    telling = [
+        word
+        for word in _WRITTEN.findall(text.replace("\u2019", "'"))
+        if word.lower() in _AMOUNTS or (word[0].isupper() and terms(word))
+    ]
+    strange = [word for word in telling if stem(word.lower()) not in words]
+    return tuple(dict.fromkeys((*(number for number in numbers(text) if number not in figures), *strange)))
 
 
 def carried_on(talk: Conversation | None, heard: str, said: str, now_s: float) -> Conversation:

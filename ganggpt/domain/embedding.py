@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from operator import mul
 from typing import Final
 
-from ganggpt.domain.memory_record import Embedding
+from ganggpt.domain.memory_record import Embedding, Memory
 from ganggpt.errors import InvalidInput
 
 DIMENSIONS_MAX: Final = 1536
+WORTH_FROM: Final = 20
+"""Weight from which on a memory is worth a vector: what weighs less is let go within days."""
 _TOP: Final = 127
 
 
@@ -25,6 +27,11 @@ def embedding_of(model: str, vector: Sequence[float]) -> Embedding:
     if not longest:
         raise InvalidInput("vector", "is zero and has no direction")
     return Embedding(model, bytes(round(side / longest * _TOP) & 0xFF for side in vector))
+
+
+def is_worth(memory: Memory) -> bool:
+    """Whether a model should give this memory a meaning."""
+    return memory.weight >= WORTH_FROM and memory.embedding is None
 
 
 def sides(embedding: Embedding) -> list[int]:

@@ -28,6 +28,7 @@ Intent = Literal[
 ]
 
 SALIENCE_MAX: Final = 80
+COURTESY_WORDS_MAX: Final = 4
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -168,6 +169,11 @@ def intent(text: str) -> Intent:
     if tone and personal:
         return "praise" if tone > 0 else "insult"
     return "question" if text.rstrip().endswith("?") else "tell"
+
+
+def is_courtesy(text: str) -> bool:
+    """Whether a line is a greeting, a goodbye or thanks and nothing else: no model has anything to add to that."""
+    return len(words_of(text)) <= COURTESY_WORDS_MAX and intent(text) in ("greet", "bye", "thanks")
 
 
 def topic(text: str) -> str:

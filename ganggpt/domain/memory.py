@@ -211,7 +211,8 @@ def _with_change(
     if isinstance(event, Reinforced):
         changed = replace(memory, weight=event.weight, again_s=event.at_s, rehearsed=_once_more(memory))
     elif isinstance(event, Reworded):
-        changed = replace(memory, text=event.text)
+        # A vector belongs to the words it was made of.
+        changed = replace(memory, text=event.text, embedding=None)
     elif isinstance(event, Embedded):
         changed = replace(memory, embedding=event.embedding)
     else:

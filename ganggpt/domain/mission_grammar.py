@@ -214,7 +214,8 @@ class _Growth:
             return None
         kind, _, name = target.rpartition(":")
         if kind == "npc" and verb != "escort":
-            district = self._world.npcs[name].home
+            # A giver who was spawned in play stands on no sheet of the world.
+            district = self._home if name == self._setting.giver.id else self._world.npcs[name].home
         self._words.setdefault("from", self._world.districts[district].name)
         self._words["to"] = self._world.districts[district].name
         return ObjectiveSheet(verb=verb, target=target, district=district, within_minutes=1 if hurry else None)

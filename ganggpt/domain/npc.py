@@ -22,7 +22,7 @@ from ganggpt.domain.feeling import (
     swayed,
 )
 from ganggpt.domain.ids import ActorId, name_of
-from ganggpt.domain.intent import salience
+from ganggpt.domain.intent import is_courtesy, salience
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import SALIENCE_MIN, Memory
 from ganggpt.domain.notebook import Notebook, as_heard
@@ -182,7 +182,8 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     asked, questions = ask_tail(state, found, turn)
     met = _swayed(state, turn, after, mood, "talk")
     planned, reminders = plan_thought(state, player, turn)
-    if turn.has_model or state.speaking.utterance is not None:
+    by_model = turn.has_model and not is_courtesy(command.text)
+    if by_model or state.speaking.utterance is not None:
         line = Line(player, command.text, absent_s, learned)
         said = talking.begin(npc_talk.TALKER, evolve(state, met), turn, line, found)
         said = replace(
@@ -192,9 +193,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
         said = _said(state, turn, found, met, heard=command.text, notes=notes)
     return replace(
         said,
-        events=(*said.events, *ended, *asked, *planned),
+        events=(*said.events, *ended.events, *asked, *planned),
         messages=(*said.messages, *questions),
         reminders=(*said.reminders, *reminders),
+        asks=(*said.asks, *ended.asks),
     )
 
 

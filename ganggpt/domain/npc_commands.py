@@ -192,9 +192,25 @@ class Condense(Command):
 
 @dataclass(frozen=True, slots=True)
 class Embed(Command):
-    """What a memory means, from a model (see ``embedding.embedding_of``)."""
+    """What a memory means, from a model (see ``embedding.embedding_of``). ``text``: the words it was made of, where
+    they may have changed meanwhile."""
 
     no: MemoryNo
+    embedding: Embedding
+    text: OptionalText500 = ""
+    internal: ClassVar[bool] = True
+
+    def is_durable(self) -> bool:
+        """Losing it costs a fraction of a cent."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkAgain(Command):
+    """Which memories fit what an utterance answers, now that a model gave it a meaning? Changes nothing; the reply is
+    what a ``TalkBrief`` has as ``memories``."""
+
+    utterance: Text200
     embedding: Embedding
     internal: ClassVar[bool] = True
 
@@ -256,7 +272,7 @@ class ProposeMission(Command):
 
     ``frictions`` by ``one>other``. ``asked_s``: when it was asked for; too long ago makes it stale. ``origin`` model:
     it is kept and offered when the player asks for work next. ``or_template``: offer other work where it cannot be
-    used; else it is refused with what is wrong with it.
+    used; else it is refused with what is wrong with it. ``notes``: what was left out of it before it came here.
     """
 
     player: PlayerRef
@@ -272,6 +288,7 @@ class ProposeMission(Command):
     origin: Literal["model", "server"] = "server"
     asked_s: UnixSeconds | None = None
     or_template: bool = True
+    notes: Annotated[tuple[Text200, ...], Len(0, 16)] = ()
 
 
 @dataclass(frozen=True, slots=True)

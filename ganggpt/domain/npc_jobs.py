@@ -28,7 +28,7 @@ from ganggpt.domain.npc_state import (
     one_too_many,
     standing_now,
 )
-from ganggpt.domain.npc_work import Work, instead_of, judged, offer_of, outline, payer_of
+from ganggpt.domain.npc_work import LINES_MAX, Work, instead_of, judged, offer_of, outline, payer_of
 from ganggpt.domain.speech import STRANGER
 from ganggpt.domain.turn import Command, Decision, Event, Message, Turn
 from ganggpt.domain.witnesses import in_words, telling_on
@@ -71,7 +71,7 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
     _not_by_players(turn)
     found = judged(state, command, turn)
     if command.origin == "model":
-        return _prepare(found, command, turn)
+        return _prepare(state, found, command, turn)
     work = found if isinstance(found, Work) else instead_of(found, state, command, turn)
     notes = notebook_of(state, turn)
     offer, made, letter = offered_work(notes, state, work, command.player, turn)
@@ -86,13 +86,13 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
     return Decision((made, *notes.events), reply, (letter, *to_tail(state, notes, turn)))
 
 
-def _prepare(found: Work | tuple[Problem, ...], command: ProposeMission, turn: Turn) -> Decision:
-    if not isinstance(found, Work):
-        return Decision(reply={"prepared": None, "problems": [as_plain(problem) for problem in found]})
-    why = tuple(clipped(line, 200) for line in found.why)
-    prepared = WorkPrepared(command.player, found.mission, why, turn.now_s)
-    problems = [as_plain(problem) for problem in found.problems]
-    return Decision((prepared,), {"prepared": found.mission.title, "problems": problems})
+def _prepare(state: Npc, found: Work | tuple[Problem, ...], command: ProposeMission, turn: Turn) -> Decision:
+    """Keep a model's mission for when the player asks next, or other work that says what it stands for."""
+    work = found if isinstance(found, Work) else instead_of(found, state, command, turn)
+    why = tuple(clipped(line, 200) for line in work.why[:LINES_MAX])
+    prepared = WorkPrepared(command.player, work.mission, why, turn.now_s, work.origin)
+    problems = [as_plain(problem) for problem in work.problems]
+    return Decision((prepared,), {"prepared": work.mission.title, "origin": work.origin, "problems": problems})
 
 
 def _hear_of_purse(_: Npc, command: HearOfPurse, turn: Turn) -> Decision:

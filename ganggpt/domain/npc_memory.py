@@ -9,13 +9,13 @@ to whom nothing happens.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from ganggpt.domain.companion_state import Companion
-from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, condensed, is_over
+from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
 from ganggpt.domain.dialogue import FITS, Answer
 from ganggpt.domain.feeling import HOSTILE_AT
 from ganggpt.domain.ids import ActorId
@@ -64,7 +64,7 @@ from ganggpt.domain.rumour import (
     neighbours,
 )
 from ganggpt.domain.speech import STRANGER, Act
-from ganggpt.domain.turn import Command, Decision, Dice, Event, Message, Remind, Turn
+from ganggpt.domain.turn import Ask, Command, Decision, Dice, Event, Message, Remind, Turn
 from ganggpt.domain.words import tokens
 from ganggpt.errors import Refused
 
@@ -82,6 +82,10 @@ STALE_S: Final = 30.0
 """An answer of the tail that comes later than this is not said any more."""
 PONDER_AT: Final = 150
 """Weight of what was learned from which on an NPC draws a conclusion: some ten ordinary encounters."""
+CONDENSE_FROM: Final = 30
+"""Weight from which on a summary is worth a model's words: something was said in that talk that mattered."""
+CONDENSE_WITHIN_S: Final = 30.0
+"""Longest wait for a model's words for a summary. Nobody waits for them."""
 _KNOWS_BETTER: Final = 0.6
 _DAY_S: Final = 86_400.0
 
@@ -191,20 +195,20 @@ def plan_thought(state: Npc, player: str, turn: Turn) -> tuple[tuple[Event, ...]
     return plan_mull(state, turn) if is_long or state.gathered >= PONDER_AT else ((), ())
 
 
-def make_room_for_talk(state: Npc, notes: Notebook, player: str, turn: Turn) -> list[Event]:
+def make_room_for_talk(state: Npc, notes: Notebook, player: str, turn: Turn) -> Decision:
     """The talk that rested longest ends where the NPC could not follow one more; what is left of it is kept."""
     if player in state.talks or len(state.talks) < TALKS_MAX:
-        return []
+        return Decision()
     longest = min(state.talks, key=lambda other: (state.talks[other].at_s, other))
-    return [_end_talk(state, notes, longest, turn)]
+    return _end_talks(state, notes, [longest], turn)
 
 
 def mull(state: Npc, _: Mull, turn: Turn) -> Decision:
     """The quiet moment itself."""
     notes = notebook_of(state, turn)
-    events: list[Event] = [
-        _end_talk(state, notes, player, turn) for player in state.talks if is_over(state.talks[player], turn.now_s)
-    ]
+    over = [player for player in state.talks if is_over(state.talks[player], turn.now_s)]
+    ended = _end_talks(state, notes, over, turn)
+    events: list[Event] = [*ended.events]
     open_talks = len(state.talks) - len(events)
     if state.gathered >= PONDER_AT:
         events.append(_ponder(state, notes, turn))
@@ -216,22 +220,40 @@ def mull(state: Npc, _: Mull, turn: Turn) -> Decision:
         events.append(RumourTold(tale.no, listener, letter.text, turn.now_s))
     if not open_talks and listener is None:
         events.append(MullPlanned(0.0))
-        return Decision((*notes.events, *events), {"mulled": True}, messages)
+        return Decision((*notes.events, *events), {"mulled": True}, messages, asks=ended.asks)
     due_s = turn.now_s + turn.dice.between(*(MULL_S if open_talks else GOSSIP_S))
     events.append(MullPlanned(due_s))
-    return Decision((*notes.events, *events), {"mulled": True}, messages, (), (Remind(MULL, due_s, Mull()),))
+    again = (Remind(MULL, due_s, Mull()),)
+    return Decision((*notes.events, *events), {"mulled": True}, messages, (), again, ended.asks)
 
 
-def _end_talk(state: Npc, notes: Notebook, player: str, turn: Turn) -> TalkEnded:
-    talk = state.talks[player]
-    name = standing_now(state, player, turn.now_s).name or STRANGER
-    summary = condensed(talk, name)
-    no = None
-    if summary is not None:
-        text, weight = summary
-        # What two people talked about is between them.
-        no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
-    return TalkEnded(player, no, turn.now_s)
+def _end_talks(state: Npc, notes: Notebook, players: Sequence[str], turn: Turn) -> Decision:
+    """What is left of talks that are over. Where there is a model, it is asked for better words."""
+    events: list[Event] = []
+    asks: list[Ask] = []
+    for player in players:
+        talk = state.talks[player]
+        name = standing_now(state, player, turn.now_s).name or STRANGER
+        summary = condensed(talk, name)
+        no = None
+        if summary is not None:
+            text, weight = summary
+            # What two people talked about is between them.
+            no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
+            if no is not None:
+                asks += better_words(
+                    SummaryBrief(no, player, state.sheet.name, name, text, talk.exchanges), weight, turn
+                )
+        events.append(TalkEnded(player, no, turn.now_s))
+    return Decision(tuple(events), asks=tuple(asks))
+
+
+def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[Ask, ...]:
+    """Where there is a model, it is asked for better words for a summary that is worth them."""
+    if not turn.has_model or weight < CONDENSE_FROM:
+        return ()
+    plainly = Condense(brief.no, brief.text)
+    return (Ask(f"condense {brief.player}", brief, plainly, CONDENSE_WITHIN_S, waited_for=False),)
 
 
 def _ponder(state: Npc, notes: Notebook, turn: Turn) -> Pondered:
@@ -338,7 +360,7 @@ def not_here(_state: Npc | Companion, _command: AskTail | KeepInTail, _turn: Tur
 # ------------------------------------------------------------------------------------------------ what a model returns
 
 
-def condense(state: Npc, command: Condense, _: Turn) -> Decision:
+def condense(state: Npc | Companion, command: Condense, _: Turn) -> Decision:
     """A model's words for a summary. Raises Refused where it is no summary (any more)."""
     held = next((memory for memory in state.memories if memory.no == command.no), None)
     if held is None or held.kind != "summary":
@@ -348,10 +370,11 @@ def condense(state: Npc, command: Condense, _: Turn) -> Decision:
     return Decision((Reworded(command.no, command.text),), {"memory": command.no})
 
 
-def embed(state: Npc, command: Embed, _: Turn) -> Decision:
+def embed(state: Npc | Companion, command: Embed, _: Turn) -> Decision:
     """A model's vector for a memory; nothing where it was let go meanwhile."""
     held = next((memory for memory in state.memories if memory.no == command.no), None)
-    if held is None or held.embedding == command.embedding:
+    meant = held is not None and command.text in ("", held.text)
+    if held is None or not meant or held.embedding == command.embedding:
         return Decision((), {"memory": None if held is None else held.no})
     return Decision((Embedded(command.no, command.embedding),), {"memory": command.no})
 

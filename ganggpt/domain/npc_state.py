@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ganggpt.domain import memory, rights, utterance
 from ganggpt.domain.conversation import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.feeling import MOOD_HALF_LIFE_S, STANDING_HALF_LIFE_S, clamped, drained, faded, mood_at_rest
+from ganggpt.domain.letters import Origin
 from ganggpt.domain.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded, Unlearned
 from ganggpt.domain.rights import PlayerForgotten
 from ganggpt.domain.speech import with_opener, with_phrases
@@ -72,11 +73,13 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Prepared(Struct, frozen=True, gc=False, array_like=True):
-    """A mission that a model thought up for a player and the compiler let through; offered when they ask next."""
+    """A mission that a model thought up for a player and the compiler let through, or what there is instead of one that
+    it did not; offered when they ask next."""
 
     mission: MissionTemplate
     why: tuple[str, ...]
     at_s: float
+    origin: Origin = "model"
 
 
 class Item(Struct, frozen=True, gc=False, array_like=True):
@@ -262,6 +265,7 @@ class WorkPrepared(Event, frozen=True):
     mission: MissionTemplate
     why: tuple[str, ...]
     at_s: float
+    origin: Origin = "model"
 
 
 class PurseHeard(Event, frozen=True):
@@ -399,7 +403,7 @@ def _record_heard(state: Npc, event: RecordHeard) -> Npc:
 
 def _work_prepared(state: Npc, event: WorkPrepared) -> Npc:
     prepared = {player: job for player, job in state.prepared.items() if player != event.player}
-    prepared[event.player] = Prepared(event.mission, event.why, event.at_s)
+    prepared[event.player] = Prepared(event.mission, event.why, event.at_s, event.origin)
     if len(prepared) > PREPARED_MAX:
         del prepared[next(iter(prepared))]
     return replace(state, prepared=prepared)

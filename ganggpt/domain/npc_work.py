@@ -41,7 +41,8 @@ MODEL_WITHIN_S: Final = 20.0
 WORK: Final = "work"
 """Name of the ask for a mission."""
 PLACES_TOLD: Final = 12
-_LINES_MAX: Final = 16
+LINES_MAX: Final = 16
+"""Lines that explain a mission."""
 
 
 class Work(Struct, frozen=True, gc=False):
@@ -93,11 +94,15 @@ def find_work(state: Npc, player: str, party: int, turn: Turn) -> Work | None:
 
 
 def _prepared(state: Npc, player: str, setting: Setting, turn: Turn) -> Work | None:
-    """What a model thought up for this player, while it is fresh and still fits."""
+    """What a model thought up for this player, or what stands for it, while it is fresh and still fits."""
     job = state.prepared.get(player)
-    if job is None or turn.now_s - job.at_s > PREPARED_FRESH_S or not is_legal(job.mission, setting):
+    if job is None or turn.now_s - job.at_s > PREPARED_FRESH_S:
         return None
-    return Work(job.mission, "model", job.why)
+    if job.origin == "template":
+        fits = setting.purse is None or job.mission.reward <= setting.purse
+    else:
+        fits = is_legal(job.mission, setting)
+    return Work(job.mission, job.origin, job.why) if fits else None
 
 
 def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Ask, ...]:
@@ -105,7 +110,7 @@ def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Ask
     if not turn.has_model:
         return ()
     brief = WorkBrief(player, party, outline(state, player, party, turn))
-    return (Ask(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S),)
+    return (Ask(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S, waited_for=False),)
 
 
 def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) -> tuple[str, ...]:
@@ -125,7 +130,7 @@ def judged(state: Npc, command: ProposeMission, turn: Turn) -> Work | tuple[Prob
     if verdict.mission is None:
         return verdict.problems
     reasons = _reasons(state, command.player, command.party, setting, turn)
-    repaired = tuple(f"repaired: {problem}" for problem in verdict.problems)
+    repaired = tuple(f"repaired: {problem}" for problem in (*command.notes, *verdict.problems))
     return Work(verdict.mission, command.origin, (*reasons, *repaired), verdict.problems)
 
 
@@ -168,7 +173,7 @@ def offer_of(work: Work, player: str, payer: str | None, turn: Turn) -> tuple[Wo
     job = work.mission
     offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description)
     sheet = None if work.origin == "template" else job
-    why = tuple(clipped(line, 200) for line in work.why[:_LINES_MAX])
+    why = tuple(clipped(line, 200) for line in work.why[:LINES_MAX])
     return offer, Message(ActorId(ref), Offer(job.id, turn.actor, player, sheet, work.origin, payer, why))
 
 

@@ -48,6 +48,7 @@ TEXTS: Final = frozenset(
         "motto",
         "name",
         "names",
+        "notes",
         "openers",
         "owner_name",
         "prompt",

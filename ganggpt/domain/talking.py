@@ -15,15 +15,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ganggpt.domain.dialogue import Answer
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.intent import is_courtesy
 from ganggpt.domain.letters import Notify
-from ganggpt.domain.memory import Unlearned, recall
-from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, Utter
-from ganggpt.domain.speech import SAID_MAX, Brief, cited
+from ganggpt.domain.memory import Embedding, Unlearned, recall
+from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.speech import SAID_MAX, Brief, Cited, cited
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
 from ganggpt.domain.utterance import (
     SENTENCES_MAX,
@@ -116,8 +117,8 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         name=line.name,
     )
     brief = talker.brief(state, turn, line, found)
-    recalled = recall(state.memories, line.heard, turn.now_s, RECALLED_MAX, player, listener=player)
-    memories = tuple((cited(one.memory, turn.now_s, player), one.score) for one in recalled if one.memory.no != no)
+    memories = _fitting(state, turn, utterance)
+    by_meaning = any(memory.embedding is not None for memory in state.memories) and not is_courtesy(line.heard)
     plainly = SayPlainly(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
@@ -126,7 +127,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         cut.messages,
         (),
         (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, plainly),),
-        (Ask(TALK, TalkBrief(utterance.id, player, brief, memories), plainly, WITHIN_S),),
+        (Ask(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), plainly, WITHIN_S),),
     )
 
 
@@ -138,6 +139,12 @@ def utter(talker: Talker, state: Any, command: Utter, turn: Turn) -> Decision:
     text = clipped(command.text, SAID_MAX)
     says = _says(talker, state, turn, now, command.no, text)
     return Decision((Uttered(now.id, text),), {"said": command.no}, (says,))
+
+
+def think_again(state: Any, command: ThinkAgain, turn: Turn) -> Decision:
+    """What comes to mind by the meaning of a line. Raises Refused where nobody listens to this utterance any more."""
+    found = _fitting(state, turn, current(state, command.utterance), command.embedding)
+    return Decision(reply={"memories": to_builtins(found)})
 
 
 def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> Decision:
@@ -244,9 +251,19 @@ def rules(talker: Talker) -> dict[type[Command], Callable[[Any, Any, Turn], Deci
     """The rules that are the same for every kind, by their commands."""
     return {
         Utter: partial(utter, talker),
+        ThinkAgain: think_again,
         SayPlainly: partial(say_plainly, talker),
         Hush: partial(hush, talker),
     }
+
+
+def _fitting(
+    state: Any, turn: Turn, now: Utterance, embedding: Embedding | None = None
+) -> tuple[tuple[Cited, float], ...]:
+    """Memories that fit what an utterance answers, but for the one it brings up anyway, each with its score."""
+    player, now_s = now.player, turn.now_s
+    found = recall(state.memories, now.heard, now_s, RECALLED_MAX, player, listener=player, embedding=embedding)
+    return tuple((cited(one.memory, now_s, player), one.score) for one in found if one.memory.no != now.cites)
 
 
 def _concluded(talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], made: Made) -> Decision:

@@ -75,13 +75,15 @@ class Ask(Struct, frozen=True, gc=False):
     actor, judged by the rules like a player's; ``otherwise`` comes where it says nothing within ``within_s`` seconds.
 
     Nothing of this is journaled. An actor that must not wait in vain after a crash sets a reminder beside it. An ask of
-    the same ``name`` takes the place of the one before, whose answer is not listened to any more.
+    the same ``name`` takes the place of the one before, whose answer is not listened to any more. ``waited_for`` False:
+    nobody is waiting, so it gives way to those that somebody waits for.
     """
 
     name: str
     brief: Any
     otherwise: Any
     within_s: float
+    waited_for: bool = True
 
 
 class Cease(Struct, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from ganggpt.ai.model_mind import MindSpec
@@ -48,7 +49,7 @@ def mind_spec(settings: Settings, token: str) -> MindSpec | None:
     plan = model_plan(settings)
     if plan is None or "dialogue" not in plan.slots:
         return None
-    return words_of(settings, token)
+    return replace(words_of(settings, token), embeds=bool(plan.embedding))
 
 
 def words_of(settings: Settings, token: str) -> MindSpec:

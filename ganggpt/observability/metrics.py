@@ -125,6 +125,15 @@ TABLE: Final[dict[str, Row]] = {
             "Answers of a wrong shape, and whether one more try helped.",
             ("outcome",),
         ),
+        Row(
+            "ganggpt_ai_meanings_total", "counter", "Vectors of memories and questions, or why not.", ("of", "outcome")
+        ),
+        Row(
+            "ganggpt_ai_summaries_total",
+            "counter",
+            "Summaries of talks a model was asked for: ok, or why not.",
+            ("outcome",),
+        ),
         Row("ganggpt_ai_unsettled_total", "counter", "Reservations that could not be settled; they count as spent."),
         Row(
             "ganggpt_ai_lost_notes_total",

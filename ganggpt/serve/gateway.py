@@ -141,13 +141,15 @@ class GatewayReplica:
             async for item in items:
                 yield item
 
-    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str) -> Embedded | NotAnswered:
+    async def embed(
+        self, texts: Sequence[str], payers: Payers, purpose: str, owners: Sequence[str | None]
+    ) -> Embedded | NotAnswered:
         """See Gateway."""
         try:
             gateway = await self._ready()
         except Unavailable as away:
             return NotAnswered(reason="away", detail=str(away))
-        return await gateway.embed(texts, payers, purpose)
+        return await gateway.embed(texts, payers, purpose, owners)
 
     async def state(self) -> dict[str, Any]:
         """For health: see ModelGateway. Raises Unavailable."""

@@ -30,6 +30,8 @@ SHOWN: Final[Mapping[str, str]] = {
     "passivated": "Actors put to sleep since the incarnation began.",
     "unanswered": "Asks for which no model had an answer since the incarnation began.",
     "stale_answers": "Answers of a model that nobody listened to any more since the incarnation began.",
+    "meant": "Memories that a model gave a meaning since the incarnation began.",
+    "unmeant": "Memories worth a meaning that got none since the incarnation began; words find them.",
     "mistakes": "Turns that failed by a mistake of ours since the incarnation began.",
     "shards": "Shards held.",
     "turns_per_s": "Turns a second, over the last seconds.",

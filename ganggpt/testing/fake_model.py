@@ -140,6 +140,7 @@ class FakeModel:
         """Requests whose client went away before the end."""
         self.changed = asyncio.Condition()
         self._answer = answer or pleasantry
+        self.vector: Callable[[str], list[float]] = vector_of
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -254,7 +255,7 @@ class FakeModel:
         if fault is not None and (refused := await self._plain_fault(fault)) is not None:
             return refused
         texts = body["input"]
-        rows = [{"object": "embedding", "index": n, "embedding": vector_of(t)} for n, t in enumerate(texts)]
+        rows = [{"object": "embedding", "index": n, "embedding": self.vector(t)} for n, t in enumerate(texts)]
         tokens = sum(len(text) // 4 + 1 for text in texts)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return web.json_response({"object": "list", "model": model, "data": rows, "usage": usage})

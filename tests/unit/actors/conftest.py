@@ -18,6 +18,7 @@ from ganggpt.actors.routing import load_routes
 from ganggpt.actors.shards import shared_shards
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import encode_command
+from ganggpt.domain.memory import Embedding
 from ganggpt.domain.npc import Spawn
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import GangGPTError
@@ -42,6 +43,9 @@ class Prompter:
 
     def __init__(self) -> None:
         self.is_on = False
+        self.embeds = False
+        self.meanings: asyncio.Queue[Sequence[str]] = asyncio.Queue()
+        self.vector: Embedding | GangGPTError = Embedding("m", b"\x7f\x01")
         self.lines: asyncio.Queue[Command | GangGPTError | None] = asyncio.Queue()
         self.asked: asyncio.Queue[Ask] = asyncio.Queue()
         self.closed = 0
@@ -55,6 +59,17 @@ class Prompter:
                 yield line
         finally:
             self.closed += 1
+
+    async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> list[Embedding]:
+        assert len(texts) == len(owners)
+        self.meanings.put_nowait(texts)
+        if isinstance(self.vector, GangGPTError):
+            raise self.vector
+        return [self.vector] * len(texts)
+
+    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+        self.meanings.put_nowait((text, player, actor))
+        return self.vector if isinstance(self.vector, Embedding) else None
 
     def exposition(self) -> bytes:
         return b""

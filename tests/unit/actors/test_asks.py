@@ -42,7 +42,7 @@ async def asked(runtime: Runtime) -> Ask:
 async def talking(runtime: Runtime) -> Runtime:
     """Mara was spoken to, and a model was asked what she says."""
     runtime.model.is_on = True
-    answer = await runtime.ask(MARA, Talk("Hello, Mara"), by=AVA)
+    answer = await runtime.ask(MARA, Talk("What goes on at the docks, Mara?"), by=AVA)
     assert answer["reply"]["more"] is True
     return runtime
 
@@ -114,7 +114,7 @@ async def test_a_stale_sentence_ends_the_answer(talking: Runtime) -> None:
 async def test_over_the_bound_nobody_is_asked(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asks, "OPEN_MAX", 0)
     runtime.model.is_on = True
-    await runtime.ask(MARA, Talk("Hello, Mara"), by=AVA)
+    await runtime.ask(MARA, Talk("What goes on at the docks, Mara?"), by=AVA)
 
     async def over() -> bool:
         return await saying(runtime) is None

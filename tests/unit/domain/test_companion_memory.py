@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from ganggpt.domain.companion import KIND, GainExperience, Recruit, Remember, Suffer, Talk
 from ganggpt.domain.companion_state import evolve
 from ganggpt.domain.conversation import LONG_FROM, TALK_ENDS_S, TALKS_MAX
+from ganggpt.domain.embedding import embedding_of
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import MEMORIES_MAX, Memory, may_tell
-from ganggpt.domain.npc_commands import AskTail, KeepInTail, Mull, Recollect
+from ganggpt.domain.npc_commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, ThinkAgain
 from ganggpt.domain.npc_memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.npc_state import TalkEnded
 from ganggpt.domain.rights import ForgetPlayer, Subject, mentions
@@ -194,3 +195,28 @@ def test_a_player_who_is_forgotten_leaves_no_talk_behind() -> None:
     rex.do(ForgetPlayer(BEN, ("Ben",), "player:forgotten-1", ()), by="world")
     assert rex.state.talks == {}
     assert not mentions(rex.state, Subject(BEN))
+
+
+def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meaning() -> None:
+    rex = a_companion()
+    for line in (
+        "the docks burn",
+        "the vipers burned the docks",
+        "my brother was shot dead there, I swear",
+        "those docks were ours",
+    ):
+        rex.do(Talk(line, "Ava"), by=AVA)
+    rex.wait(TALK_ENDS_S + 1)
+    rex.has_model = True
+    (ask,) = rex.do(Mull(), by=REX).asks
+    (summary,) = [memory for memory in rex.state.memories if memory.kind == "summary"]
+    assert (ask.brief.no, ask.brief.text, ask.brief.speaker) == (summary.no, summary.text, "Rex")
+    rex.do(Condense(summary.no, "Ava says the vipers burned the docks"), by="model:gateway")
+    rex.do(Embed(summary.no, embedding_of("m", [1, 0])), by="model:embeddings")
+    (known,) = [memory for memory in rex.state.memories if memory.kind == "summary"]
+    meant = embedding_of("m", [1, 0])
+    assert known == replace(summary, text="Ava says the vipers burned the docks", embedding=meant)
+    (ask,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).asks
+    assert ask.brief.by_meaning
+    found = rex.do(ThinkAgain(ask.brief.utterance, meant), by="model:gateway").reply["memories"]
+    assert found[0][0]["text"] == known.text

@@ -22,6 +22,7 @@ from ganggpt.domain.npc_commands import (
     Mull,
     Recollect,
     SayPlainly,
+    ThinkAgain,
     Utter,
 )
 from ganggpt.domain.rights import ForgetPlayer
@@ -138,7 +139,7 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
 ]
 
 
-RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, ForgetPlayer, KeepInTail, Recollect, SayPlainly}
+RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, ForgetPlayer, KeepInTail, Recollect, SayPlainly, ThinkAgain}
 """They carry whole records between our own processes, and nobody outside can send them."""
 
 

@@ -12,7 +12,18 @@ from ganggpt.domain.embedding import embedding_of
 from ganggpt.domain.intent import pledge
 from ganggpt.domain.letters import Notify
 from ganggpt.domain.memory import LET_GO, MEMORIES_MAX, Memory, recall
-from ganggpt.domain.npc_commands import AskTail, Embed, Give, KeepInTail, Mull, Observe, Recollect, Remember, Talk
+from ganggpt.domain.npc_commands import (
+    AskTail,
+    Condense,
+    Embed,
+    Give,
+    KeepInTail,
+    Mull,
+    Observe,
+    Recollect,
+    Remember,
+    Talk,
+)
 from ganggpt.domain.npc_memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.npc_state import MullPlanned, TalkEnded
 from ganggpt.domain.turn import Decision, Message, Remind
@@ -207,6 +218,67 @@ def test_a_long_talk_leaves_a_summary_that_only_its_player_hears_of() -> None:
     assert npc.state.mull_s == 0
     (ended,) = [event for event in npc.journal if isinstance(event, TalkEnded)]
     assert ended.no == summary.no
+
+
+def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
+    npc = an_npc()
+    for line in (
+        "the docks burn",
+        "the vipers burned the docks",
+        "my brother was shot dead there, I swear",
+        "those docks were ours",
+    ):
+        npc.do(Talk(line, "Ava"))
+    npc.wait(1000)
+    npc.has_model = True
+    (ask,) = npc.do(Mull(), by=SELF).asks
+    (summary,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    assert (ask.brief.no, ask.brief.text, len(ask.brief.exchanges)) == (summary.no, summary.text, 4)
+    assert not ask.waited_for
+    assert npc.do(ask.otherwise, by=SELF).events == ()
+    npc.do(Condense(summary.no, "Ava says the vipers burned the docks"), by=SELF)
+    (reworded,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    assert reworded == replace(summary, text="Ava says the vipers burned the docks")
+
+
+def test_the_talk_that_has_to_end_for_another_one_is_put_into_words_too() -> None:
+    npc = an_npc()
+    for n in range(TALKS_MAX):
+        for line in (
+            "the docks burn",
+            "the vipers burned the docks",
+            "my brother was shot dead there, I swear",
+            "those docks were ours",
+        ):
+            npc.do(Talk(line, f"P{n}"), by=f"player:p{n}")
+            npc.wait(1)
+    npc.has_model = True
+    asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").asks
+    assert [ask.brief.player for ask in asks] == ["player:ava", "player:p0"]
+
+
+def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:
+    npc = an_npc()
+    for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
+        npc.do(Talk(line, "Ava"))
+    npc.wait(1000)
+    npc.has_model = True
+    assert npc.do(Mull(), by=SELF).asks == ()
+
+
+def test_words_that_changed_have_no_old_meaning() -> None:
+    npc = an_npc()
+    for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
+        npc.do(Talk(line, "Ava"))
+    npc.wait(1000)
+    npc.do(Mull(), by=SELF)
+    (summary,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    npc.do(Embed(summary.no, embedding_of("m", [1, 0])), by=SELF)
+    npc.do(Condense(summary.no, "Ava says the docks burned"), by=SELF)
+    assert npc.do(Embed(summary.no, embedding_of("m", [1, 0]), summary.text), by=SELF).events == ()
+    assert next(m for m in npc.state.memories if m.no == summary.no).embedding is None
+    npc.do(Embed(summary.no, embedding_of("m", [0, 1]), "Ava says the docks burned"), by=SELF)
+    assert next(m for m in npc.state.memories if m.no == summary.no).embedding == embedding_of("m", [0, 1])
 
 
 def test_small_talk_leaves_nothing_and_asks_for_no_reminder_while_it_is_short() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.domain.embedding import embedding_of
 from ganggpt.domain.npc import KIND, Give, Talk, Threaten
-from ganggpt.domain.npc_commands import Conclude, Hush, SayPlainly, Utter
+from ganggpt.domain.npc_commands import Conclude, Embed, Hush, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.talking import TALK, WITHIN_S
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.domain.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
@@ -58,6 +59,50 @@ def shown(decision: Decision, kind: str = "npc.says") -> list[dict[str, Any]]:
     return [message.command.body for message in decision.messages if getattr(message.command, "type", "") == kind]
 
 
+@pytest.mark.parametrize("line", ["Hello!", "Good evening, Mara", "Thanks, friend.", "Bye"])
+def test_a_courtesy_is_answered_without_a_model(line: str) -> None:
+    npc = Talker()
+    said = npc.hears(line)
+    assert not said.asks
+    assert said.reply.get("more") is None
+    assert said.reply["say"]
+    assert npc.hears(f"{line} What happened at the docks last night?").asks
+
+
+def test_a_meaning_brings_up_what_words_do_not_find() -> None:
+    npc = Talker()
+    npc.do(Give("silver watch", 300), by=AVA)
+    npc.do(Remember("The bridge is closed", weight=50, audience="*"), by="npc:otis")
+    first, second = npc.state.memories
+    for memory, vector in ((first, [1, 0]), (second, [0, 1])):
+        npc.do(Embed(memory.no, embedding_of("m", vector)), by="model:embeddings")
+    (ask,) = npc.hears("Where do I go from here, old man?").asks
+    assert ask.brief.by_meaning
+    found = [
+        npc.model(ThinkAgain(npc.utterance, embedding_of("m", vector))).reply["memories"][0][0]["text"]
+        for vector in ([1, 0], [0, 1])
+    ]
+    assert found == [first.text, second.text]
+    assert npc.model(ThinkAgain(npc.utterance, embedding_of("other", [1, 0]))).events == ()
+
+
+def test_a_meaning_that_comes_too_late_is_stale() -> None:
+    npc = Talker()
+    npc.hears("Where do I go from here?")
+    old = npc.utterance
+    npc.model(SayPlainly(old))
+    with pytest.raises(Refused) as no:
+        npc.model(ThinkAgain(old, embedding_of("m", [1, 0])))
+    assert no.value.reason == "stale"
+
+
+def test_without_vectors_or_for_a_courtesy_no_meaning_is_asked_for() -> None:
+    npc = Talker()
+    npc.do(Give("silver watch", 300), by=AVA)
+    (ask,) = npc.hears("What about the watch?").asks
+    assert not ask.brief.by_meaning
+
+
 def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
@@ -78,7 +123,7 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
 
 def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     utterance = npc.utterance
     first = npc.model(Utter(utterance, 0, "Evening."))
     assert [(one["no"], one["say"], one["final"]) for one in shown(first)] == [(0, "Evening.", False)]
@@ -94,7 +139,7 @@ def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
 
 def test_a_sentence_out_of_order_or_of_another_utterance_is_stale() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     old = npc.utterance
     for stale in (Utter(old, 1, "Too soon."), Utter("npc:mara#1", 0, "Of another time.")):
         with pytest.raises(Refused, match="stale"):
@@ -107,7 +152,7 @@ def test_a_sentence_out_of_order_or_of_another_utterance_is_stale() -> None:
 
 def test_an_utterance_has_an_end() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     npc.says(*(f"Sentence {n}." for n in range(SENTENCES_MAX)))
     with pytest.raises(Refused, match="stale"):
         npc.says("One more.")
@@ -214,7 +259,7 @@ def test_without_a_model_after_all_the_scripted_mind_answers() -> None:
 
 def test_a_stream_that_breaks_off_ends_with_what_was_said() -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     npc.says("Evening.")
     done = npc.model(SayPlainly(npc.utterance, "cut"))
     assert done.reply["said"] == "Evening."
@@ -245,7 +290,7 @@ def replayed(npc: Talker) -> Any:
 @pytest.mark.parametrize("said", [(), ("Do you.",)])
 def test_nothing_of_a_deflected_line_is_remembered(said: tuple[str, ...]) -> None:
     npc = Talker()
-    npc.hears("Hello there")
+    npc.hears("What is new around here?")
     npc.model(SayPlainly(npc.utterance))
     before = texts(npc)
     npc.hears(PROMISE)

@@ -121,13 +121,22 @@ def test_what_a_model_proposed_is_not_offered_once_it_is_old_or_no_longer_fits()
         assert offer_in(played.do(AskForWork("Ava"), AVA)).origin != "model"
 
 
-def test_a_model_that_proposes_nonsense_is_told_why_and_nothing_is_kept() -> None:
+def test_in_the_place_of_a_models_nonsense_other_work_is_kept_that_says_so() -> None:
     played = mara()
     nonsense = a_proposal(objectives=(ProposedObjective("deliver", "shell", 1, "hills"),), origin="model")
     decision = played.do(nonsense, MODEL)
-    assert decision.reply["prepared"] is None
+    assert decision.reply["origin"] in ("grammar", "template")
     assert any(problem["fixed"] is None for problem in decision.reply["problems"])
-    assert not decision.events
+    offer = offer_in(played.do(AskForWork("Ava"), AVA))
+    assert offer.origin == decision.reply["origin"]
+    assert any(line.startswith("instead of a proposal: ") for line in offer.why)
+
+
+def test_what_was_left_out_of_a_models_proposal_is_told_with_its_repairs() -> None:
+    played = mara()
+    played.do(a_proposal(origin="model", notes=("weapon: the rules know nothing of that; left out",)), MODEL)
+    offer = offer_in(played.do(AskForWork("Ava"), AVA))
+    assert "repaired: weapon: the rules know nothing of that; left out" in offer.why
 
 
 def test_a_model_is_asked_for_the_next_mission_while_the_player_has_this_one() -> None:
@@ -316,3 +325,13 @@ def test_a_mission_explains_itself() -> None:
     assert shown["promised"] == 900
     assert any("difficulty" in line for line in shown["why"])
     assert played.view()["progress"] == 0
+
+
+def test_somebody_spawned_in_play_has_work_too() -> None:
+    sheet = an_npc_sheet()
+    fields = {name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"}
+    assert "stranger" not in A_WORLD.npcs
+    for seed in range(1, 60):
+        played = Played(KIND, "npc:stranger", world=A_WORLD)
+        played.do(Spawn(**fields), MAIN)
+        assert offer_in(played.do(AskForWork("Ava"), AVA, seed=seed)).giver == "npc:stranger"

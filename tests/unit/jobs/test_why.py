@@ -117,9 +117,9 @@ def test_what_a_model_said_shows_what_it_was_asked_and_what_it_cost(mara: Journa
 
 
 def test_an_utterance_that_is_still_being_said_is_found(mara: Journaled) -> None:
-    reply = mara.do(Talk("Hello again"), has_model=True)
+    reply = mara.do(Talk("Do you still live here?"), has_model=True)
     found = why(reply["utterance"], mara.turns, WORLD)
-    assert (found.said, found.heard) == ("", "Hello again")
+    assert (found.said, found.heard) == ("", "Do you still live here?")
 
 
 def test_where_the_journal_no_longer_reaches_back_the_words_are_still_there(mara: Journaled) -> None:
