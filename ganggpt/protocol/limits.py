@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of one bridge replica. The first four are told to every client in its ``welcome``; those of streams are of
-    server-sent events: how often their reader looks, a comment keeps them open, and a player may take to come back.
+    server-sent events: how often their reader looks, how often a comment goes out (a proxy notices that a client is
+    gone only when something is written), and how long a player may take to come back.
 
     Sizes in bytes, times in seconds. The sessions of a replica share ``in_flight_total_max`` fairly: each may use its
     part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``.
@@ -38,6 +39,6 @@ class Limits:
 
     streams_max: int = 256
     stream_age_max_s: float = 120.0
-    stream_beat_s: float = 5.0
+    stream_beat_s: float = 1.0
     stream_look_s: float = 0.1
-    stream_resume_s: float = 5.0
+    stream_resume_s: float = 3.0

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from ganggpt.jobs.run_file import Run
-from ganggpt.testing.fake_model import FakeModel, Status, filtered_prompt, variables_for
+from ganggpt.testing.fake_model import FakeModel, Hang, Status, filtered_prompt, variables_for
 from ganggpt.testing.game_server import GameServer
 from ganggpt.testing.wire import Push
 from ganggpt.testing.world_process import WorldProcess, token_of
@@ -121,7 +121,7 @@ async def test_by_rest_the_same_comes_as_server_sent_events(run: Run) -> None:
 async def test_a_rest_client_that_goes_away_is_a_player_who_went(run: Run, model: FakeModel) -> None:
     headers = {"Authorization": f"Bearer {token_of(run)}", "X-Acting-As": "player:gone"}
     base = run.health.removesuffix("/health")
-    model.piece_s = 0.5
+    model.always = {"gpt-4o": Hang(after=4)}
     try:
         async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as rest:
             path, line = "/v1/actors/npc:tobias/commands/Talk", {"text": "Tell me a very long story"}
@@ -132,7 +132,7 @@ async def test_a_rest_client_that_goes_away_is_a_player_who_went(run: Run, model
             async with rest.stream("GET", where) as watched:
                 heard = await events_of(watched)
     finally:
-        model.piece_s = 0.002
+        model.always = {}
     assert heard[-1][1]["ended"] == "hushed"
 
 
