@@ -77,7 +77,7 @@ def erase(  # noqa: PLR0913 - each argument is an option
     if not (yes or screen.as_json):
         typer.confirm(f"Forget everything about {actor}? This cannot be taken back.", abort=True)
     done = asyncio.run(_erase(settings, actor, place_of(settings, snapshots), even_online=even_online, wait=wait))
-    screen.result(done, f"{actor} is forgotten" if wait else f"{actor} will be forgotten")
+    screen.result(done, f"{actor} is forgotten" if done["done"] else f"{actor} will be forgotten when the world runs")
 
 
 async def _export(settings: Settings, actor: Any) -> dict[str, Any]:
@@ -91,9 +91,9 @@ async def _erase(settings: Settings, actor: Any, place: str, *, even_online: boo
         async with _pool(settings) as pool:
             no = await order_erasure(pool, actor, place, even_online=even_online)
             if not wait:
-                return {"order": no}
+                return {"order": no, "done": False}
             order = await follow(pool, no, status.update)
-    return {"order": no, "rounds": order.rounds, **order.erased}
+    return {"order": no, "done": order.done_at is not None, "rounds": order.rounds, **order.erased}
 
 
 @asynccontextmanager

@@ -129,11 +129,10 @@ async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_o
 
 
 async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Order:
-    """Wait until an order is fulfilled by the running world. Raises Unavailable."""
+    """Wait until an order is fulfilled, as long as a world runs that does it. Raises Unavailable."""
     store = PlayerRights(pool)
-    while (order := await store.look(no)).done_at is None:
-        waiting = "" if await store.has_hosts() else "the world is not running; it will be done once it does"
-        progress(waiting or f"round {order.rounds}: {order.step or 'beginning'}")
+    while (order := await store.look(no)).done_at is None and await store.has_hosts():
+        progress(f"round {order.rounds}: {order.step or 'beginning'}")
         await asyncio.sleep(_LOOK_S)
     return order
 

@@ -18,7 +18,7 @@ from ganggpt.domain import rights
 from ganggpt.domain.npc_commands import Observe
 from ganggpt.domain.rights import ForgetPlayer
 from ganggpt.errors import Refused, UnknownActor
-from ganggpt.jobs.rights import RECORD, export, order_erasure, orders_again, player_actor
+from ganggpt.jobs.rights import RECORD, export, follow, order_erasure, orders_again, player_actor
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal import Batch
 from ganggpt.persistence.rights import PlayerRights
@@ -129,6 +129,7 @@ async def test_only_who_is_known_and_gone_home_can_be_erased(pool: asyncpg.Pool)
     assert refused.value.reason == "online"
     first = await order_erasure(pool, ZEPHYR, None, even_online=True)
     assert await order_erasure(pool, ZEPHYR, None, even_online=True) == first, "one order at a time"
+    assert (await follow(pool, first)).done_at is None, "nobody runs who would do it, so nobody waits"
 
 
 async def test_a_restored_world_has_to_forget_again_whom_it_was_told_to_forget(

@@ -139,6 +139,7 @@ async def test_a_player_is_written_down_and_then_forgotten_everywhere(run: Run, 
         assert told["tables"]["ai_exchanges"]
 
         erased = await cli(run, "erase", "zephyrine", "--yes")
+        assert erased["done"] is True
         assert erased["minds"] >= 3
         assert await traces(run, pool) == {}
         assert not await pool.fetchval("SELECT count(*) FROM npc_memories WHERE npc_id = 'companion:quillon'")
