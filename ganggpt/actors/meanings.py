@@ -35,9 +35,9 @@ WAITING_MAX: Final = 2048
 """Texts that wait; what comes over it stays without a meaning."""
 PER_TEXT_MAX: Final = 64
 """Actors that wait for the meaning of one text."""
-GATHER_S: Final = 30.0
+GATHER_S: Final = 60.0
 """How long news gather before they are asked for together, if a request is not full sooner: nobody is in a hurry for
-them, and an hour has so at most 120 requests of a quiet host."""
+them, and an hour has so at most 60 requests of a quiet host."""
 WITHIN_S: Final = 20.0
 MODEL: Final = "model:embeddings"
 """Who sends the commands."""

@@ -82,7 +82,7 @@ STALE_S: Final = 30.0
 """An answer of the tail that comes later than this is not said any more."""
 PONDER_AT: Final = 150
 """Weight of what was learned from which on an NPC draws a conclusion: some ten ordinary encounters."""
-CONDENSE_FROM: Final = 30
+CONDENSE_FROM: Final = 35
 """Weight from which on a summary is worth a model's words: something was said in that talk that mattered."""
 CONDENSE_WITHIN_S: Final = 30.0
 """Longest wait for a model's words for a summary. Nobody waits for them."""

@@ -129,7 +129,7 @@ async def test_memories_and_lines_get_a_meaning(game: GameServer, model: FakeMod
         held = [one for one in await memories(rest, "livia") if one["kind"] == "gift"]
         return [one["model"] for one in held] == [f"{VECTORS}/256"]
 
-    await until(meant, "the gift has a vector", 60)
+    await until(meant, "the gift has a vector", 120)
     line = "Where did you put that silver watch of mine?"
     said = await game.send("npc:livia", "Talk", {"text": line}, by=AVA)
     assert said.reply["more"] is True
