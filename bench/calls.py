@@ -225,7 +225,7 @@ class Hours:
         began_s = time.perf_counter()
         task = self._loop.start(self._hour())
         task.add_done_callback(lambda _: setattr(self._scheduler, "stop", True))
-        self._scheduler.run(self._span_s + 900.0)
+        self._scheduler.run(self._span_s + HOUR_S)  # a visit that began goes on to its end
         task.result()
         counted = self._metrics.counter("ganggpt_ai_over_budget_total")
         over = sum(counted.labels(kind)._value.get() for kind in KINDS)  # noqa: SLF001

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -78,7 +78,7 @@ class Erasing:
     async def carry_out(self, order: Order) -> None:
         """One order, until a whole round finds nothing of the player any more. Raises Unavailable."""
         store = self._ports.store
-        hunt = _Hunt(order, set(order.names), set(), Counter(order.erased))
+        hunt = _Hunt(order, set(order.names), Counter(order.erased))
         for round_ in range(order.rounds + 1, ROUNDS_MAX + 1):
             found = await _Round(self._ports, hunt, round_).run()
             hunt.erased.update(found)
@@ -93,12 +93,14 @@ class Erasing:
 
 @dataclass(frozen=True, slots=True)
 class _Hunt:
-    """What an order has found so far: names of the player, actors whose whole journal was read, how much went."""
+    """What an order has found so far: names of the player, actors whose whole journal was read, those of the player's
+    own that ceased, and how much went."""
 
     order: Order
     names: set[str]
-    read: set[str]
     erased: Counter[str]
+    read: set[str] = field(default_factory=set)
+    ceased: set[str] = field(default_factory=set)
 
 
 class _Round:
@@ -109,7 +111,8 @@ class _Round:
         self._store, self._cache = ports.store, ports.cache
         self._journal, self._retention = ports.journal, ports.retention
         self._residences = ports.residences
-        self._order, self._names, self._read, self._before = hunt.order, hunt.names, hunt.read, hunt.erased
+        self._order, self._names, self._before = hunt.order, hunt.names, hunt.erased
+        self._read, self._ceased = hunt.read, hunt.ceased
         self._round = round_
         self._player: str = hunt.order.player
         self._origins: frozenset[str] = frozenset()
@@ -131,7 +134,7 @@ class _Round:
         await self._step("cleaning the tables")
         for table in PLACES:
             await self._clean(table)
-        self._erased["cached"] += await self._cache.forget(_in_bytes(self._words()))
+        self._erased["cached"] += await self._cache.forget(_in_bytes((*self._words().all, *sorted(self._ceased))))
         return +self._erased
 
     def _learn(self, names: Iterable[str]) -> None:
@@ -197,7 +200,9 @@ class _Round:
         """Nothing of the player in what is stored of an actor."""
         for woken in await self._wake([actor]):
             if woken.state is None:
-                self._erased["actors"] += await self._store.delete_actor(actor)
+                if await self._store.delete_actor(actor):
+                    self._ceased.add(actor)
+                    self._erased["actors"] += 1
                 return
             await self._retention.save_replayed(VERSION, [(actor, woken.seq, woken.snapshot())])
             await self._rewrite(actor, woken.seq)
@@ -268,7 +273,7 @@ def erasing_of(
     return Erasing(ErasurePorts(PlayerRights(pool), CachedTraces(redis_url), journal, retention, residences, world))
 
 
-def _in_bytes(words: Words) -> Callable[[bytes], bool]:
+def _in_bytes(words: Sequence[str]) -> Callable[[bytes], bool]:
     """Whether one of the words stands in some bytes; a cache may lose too much."""
-    search = re.compile(b"|".join(re.escape(word.encode()) for word in words.all)).search
+    search = re.compile(b"|".join(re.escape(word.encode()) for word in words)).search
     return lambda value: search(value) is not None

@@ -124,6 +124,7 @@ _DELETE_ACTOR: Final = (
     "DELETE FROM reminders WHERE actor = $1 AND $2::bigint IS NOT NULL",
     "DELETE FROM pushes WHERE actor = $1 AND seq <= $2",
     "DELETE FROM npc_memories WHERE npc_id = $1 AND $2::bigint IS NOT NULL",
+    "DELETE FROM ai_spend WHERE name = $1 AND $2::bigint IS NOT NULL",
     "DELETE FROM missions WHERE actor = $1 AND $2::bigint IS NOT NULL",
     "DELETE FROM companions WHERE actor = $1 AND $2::bigint IS NOT NULL",
 )
