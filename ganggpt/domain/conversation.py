@@ -22,7 +22,7 @@ LONG_FROM: Final = 4
 SUMMARY_MAX: Final = 50
 """The weight a summary has at most."""
 _LINE_MAX: Final = 160
-_WRITTEN: Final = re.compile(r"[^\W\d_]+(?:'[^\W_]+)?")
+_WRITTEN: Final = re.compile(r"[^\W\d_][^\W_]*(?:'[^\W_]+)?")
 _AMOUNTS: Final = frozenset(
     (
         *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),

@@ -97,6 +97,8 @@ async def test_what_was_not_in_the_talk_does_not_come_in(said: str, what: tuple[
 
 def test_known_names_in_other_forms_are_no_inventions() -> None:
     assert invented("I told Ava that Tobias's plate costs 500. We both saw the van with 3 men.", BRIEF) == ()
+    numbered = SummaryBrief(6, "player:p1", "Gia", "P1", "P1 and I talked about vans", BRIEF.exchanges)
+    assert invented("P1 and I talked about vans.", numbered) == ()
 
 
 @pytest.mark.parametrize(
