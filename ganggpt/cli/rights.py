@@ -18,9 +18,10 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.snapshots import place_of
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
-from ganggpt.errors import InvalidInput
+from ganggpt.errors import InvalidInput, StartFailed
 from ganggpt.jobs.rights import export, follow, order_erasure, player_actor
 from ganggpt.jobs.stores import pool_options
+from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
 
 Player = Annotated[str, typer.Argument(help="The player's name or actor: ava or player:ava.")]
@@ -99,6 +100,11 @@ async def _erase(settings: Settings, actor: Any, place: str, *, even_online: boo
 @asynccontextmanager
 async def _pool(settings: Settings) -> AsyncIterator[Any]:
     async with database_of(settings) as dsn:
+        if await needs_migration(dsn):
+            problem = "the database holds no world, or one of another schema than this program's"
+            raise StartFailed(
+                "player rights", problem, "Name the world's: --data-dir or DATABASE_URL; or: ganggpt migrate"
+            )
         pool = await open_pool(dsn, pool_options(settings, 2))
         try:
             yield pool
