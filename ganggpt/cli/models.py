@@ -11,14 +11,13 @@ import httpx
 
 from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid
 from ganggpt.jobs.models import model_plan
 from ganggpt.jobs.run_file import read_run
-from ganggpt.jobs.stores import pool_options, redis_url
+from ganggpt.jobs.stores import redis_url
 from ganggpt.persistence.ledger import SWITCH_TTL_S, SharedSwitch
-from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.spend import By, PostgresSpend
 
 COLUMNS: Final = ("name", "calls", "tokens in", "of it cached", "tokens out", "US$", "estimated calls")
@@ -106,12 +105,8 @@ async def _health_of(url: str) -> Any:
 
 @asynccontextmanager
 async def _books(settings: Settings) -> AsyncIterator[PostgresSpend]:
-    async with database_of(settings) as dsn:
-        pool = await open_pool(dsn, pool_options(settings, 1))
-        try:
-            yield PostgresSpend(pool, lambda _: None)
-        finally:
-            await pool.close()
+    async with pool_of(settings) as pool:
+        yield PostgresSpend(pool, lambda _: None)
 
 
 def _shared(settings: Settings) -> SharedSwitch | None:

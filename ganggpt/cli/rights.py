@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,13 +14,10 @@ from rich.console import Console
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.snapshots import place_of
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
-from ganggpt.errors import InvalidInput, StartFailed
+from ganggpt.errors import InvalidInput
 from ganggpt.jobs.rights import export, follow, order_erasure, player_actor
-from ganggpt.jobs.stores import pool_options
-from ganggpt.persistence.migrate import needs_migration
-from ganggpt.persistence.pool import open_pool
 
 Player = Annotated[str, typer.Argument(help="The player's name or actor: ava or player:ava.")]
 
@@ -83,30 +78,15 @@ def erase(  # noqa: PLR0913 - each argument is an option
 
 async def _export(settings: Settings, actor: Any) -> dict[str, Any]:
     with Console(stderr=True, quiet=screen.as_json).status("looking") as status:
-        async with _pool(settings) as pool:
+        async with pool_of(settings, 2) as pool:
             return await export(pool, actor, status.update)
 
 
 async def _erase(settings: Settings, actor: Any, place: str, *, even_online: bool, wait: bool) -> dict[str, Any]:
     with Console(stderr=True, quiet=screen.as_json).status("ordering") as status:
-        async with _pool(settings) as pool:
+        async with pool_of(settings, 2) as pool:
             no = await order_erasure(pool, actor, place, even_online=even_online)
             if not wait:
                 return {"order": no, "done": False}
             order = await follow(pool, no, status.update)
     return {"order": no, "done": order.done_at is not None, "rounds": order.rounds, **order.erased}
-
-
-@asynccontextmanager
-async def _pool(settings: Settings) -> AsyncIterator[Any]:
-    async with database_of(settings) as dsn:
-        if await needs_migration(dsn):
-            problem = "the database holds no world, or one of another schema than this program's"
-            raise StartFailed(
-                "player rights", problem, "Name the world's: --data-dir or DATABASE_URL; or: ganggpt migrate"
-            )
-        pool = await open_pool(dsn, pool_options(settings, 2))
-        try:
-            yield pool
-        finally:
-            await pool.close()

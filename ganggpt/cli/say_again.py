@@ -16,16 +16,14 @@ from rich.text import Text
 
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.jobs.models import words_of
 from ganggpt.jobs.run_file import known_token
 from ganggpt.jobs.say_again import REWRITTEN, SaidAgain, as_plain, say_again
-from ganggpt.jobs.stores import pool_options
 from ganggpt.jobs.story import story_of
 from ganggpt.jobs.why import lived, place_of
 from ganggpt.persistence.exchanges import PostgresExchanges
-from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.turns import PostgresTurns
 from ganggpt.persistence.world_store import load_world
 
@@ -65,22 +63,18 @@ def replay(
 
 async def _again(settings: Settings, utterance: str) -> SaidAgain:
     actor, seq = place_of(utterance)
-    async with database_of(settings) as dsn:
-        pool = await open_pool(dsn, pool_options(settings, 1))
-        try:
-            world, _ = await load_world(pool)
-            journal = PostgresTurns(pool)
-            turns, snapshot = await lived(journal, actor, seq)
-            story = story_of(utterance, turns, snapshot)
-            causes = await journal.causes(actor, [story.first, story.last])
-            is_rewritten = await journal.is_rewritten(actor, 0 if snapshot is None else snapshot[0])
-            key = "" if story.made is None else story.made.key
-            shelf = PostgresExchanges(pool, _nothing_lost)
-            recorded = (await shelf.of_request(key))[::-1] if key else []
-            again = await say_again(story, causes, world, words_of(settings, known_token(settings)), recorded)
-            return replace(again, notes=(*again.notes, REWRITTEN)) if is_rewritten else again
-        finally:
-            await pool.close()
+    async with pool_of(settings) as pool:
+        world, _ = await load_world(pool)
+        journal = PostgresTurns(pool)
+        turns, snapshot = await lived(journal, actor, seq)
+        story = story_of(utterance, turns, snapshot)
+        causes = await journal.causes(actor, [story.first, story.last])
+        is_rewritten = await journal.is_rewritten(actor, 0 if snapshot is None else snapshot[0])
+        key = "" if story.made is None else story.made.key
+        shelf = PostgresExchanges(pool, _nothing_lost)
+        recorded = (await shelf.of_request(key))[::-1] if key else []
+        again = await say_again(story, causes, world, words_of(settings, known_token(settings)), recorded)
+        return replace(again, notes=(*again.notes, REWRITTEN)) if is_rewritten else again
 
 
 def _nothing_lost(_: int) -> None:

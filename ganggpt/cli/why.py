@@ -16,11 +16,9 @@ from rich.text import Text
 from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
-from ganggpt.jobs.stores import pool_options
 from ganggpt.jobs.why import Why, as_plain, lived, place_of, why
-from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.turns import PostgresTurns
 from ganggpt.persistence.world_store import load_world
 
@@ -47,14 +45,10 @@ def why_(
 
 async def _look(settings: Settings, utterance: str) -> Why:
     actor, seq = place_of(utterance)
-    async with database_of(settings) as dsn:
-        pool = await open_pool(dsn, pool_options(settings, 1))
-        try:
-            world, _ = await load_world(pool)
-            turns, snapshot = await lived(PostgresTurns(pool), actor, seq)
-            return why(utterance, turns, world, snapshot)
-        finally:
-            await pool.close()
+    async with pool_of(settings) as pool:
+        world, _ = await load_world(pool)
+        turns, snapshot = await lived(PostgresTurns(pool), actor, seq)
+        return why(utterance, turns, world, snapshot)
 
 
 def page(found: Why) -> Group:

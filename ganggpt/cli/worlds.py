@@ -10,10 +10,12 @@ from typing import Any
 
 from ganggpt.config import Settings
 from ganggpt.domain.world import World
+from ganggpt.errors import StartFailed
 from ganggpt.jobs.run_file import read_run
 from ganggpt.jobs.stores import Stores, ensure_world, pool_options, prepare_database, world_folder
 from ganggpt.jobs.world_files import dump_world, load_world
 from ganggpt.persistence import world_store
+from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
 
 
@@ -33,12 +35,8 @@ async def load_files(settings: Settings) -> dict[str, Any]:
 
 async def export_files(settings: Settings, folder: Path) -> dict[str, Any]:
     """Write the world of the database. Raises StartFailed where there is none, and Unavailable."""
-    async with database_of(settings) as dsn:
-        pool = await open_pool(dsn, pool_options(settings, 1))
-        try:
-            world, _ = await world_store.load_world(pool)
-        finally:
-            await pool.close()
+    async with pool_of(settings) as pool:
+        world, _ = await world_store.load_world(pool)
     await asyncio.to_thread(dump_world, world, folder)
     return {"folder": str(folder), **_counts(world)}
 
@@ -63,6 +61,20 @@ def _counts(world: World) -> dict[str, Any]:
         "missions": len(world.missions),
         "things": len(world.things),
     }
+
+
+@asynccontextmanager
+async def pool_of(settings: Settings, size: int = 1) -> AsyncIterator[Any]:
+    """A pool on the database of a world that is there. Raises StartFailed where none is, and Unavailable."""
+    async with database_of(settings) as dsn:
+        if await needs_migration(dsn):
+            problem = "the database holds no world, or one of another schema than this program's"
+            raise StartFailed("the command", problem, "Name the world's (--data-dir or DATABASE_URL): ganggpt status.")
+        pool = await open_pool(dsn, pool_options(settings, size))
+        try:
+            yield pool
+        finally:
+            await pool.close()
 
 
 @asynccontextmanager

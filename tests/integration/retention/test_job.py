@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from ganggpt.cli.commands import app
 from ganggpt.cli.screen import screen
+from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.jobs.retention import apply_retention
@@ -68,3 +70,9 @@ async def test_the_command_prints_one_json_object_and_a_dry_run_changes_nothing(
 async def test_a_database_that_is_away_is_told() -> None:
     with pytest.raises(Unavailable):
         await apply_retention(_settings(), "postgresql://nobody@/none?host=/nonexistent", print)
+
+
+async def test_commands_that_read_a_world_say_so_where_there_is_none(empty_database: str) -> None:
+    with pytest.raises(StartFailed, match="no world"):
+        async with pool_of(Settings(_env_file=None, database_url=SecretStr(empty_database))):
+            pytest.fail("there is nothing to read")
