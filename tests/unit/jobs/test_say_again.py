@@ -248,7 +248,7 @@ async def test_what_was_broken_off_cannot_be_said_to_its_end(mara: Talker) -> No
 
 
 async def test_an_answer_that_waited_its_turn_is_replayed_too(mara: Talker) -> None:
-    mara.do(Talk("Hello there"), "player:ben", has_model=True)
+    mara.do(Talk("What is new at the pier?"), "player:ben", has_model=True)
     before = mara.asks
     mara.do(Talk("And me?"), AVA, has_model=True)
     mara.asks = before
@@ -331,7 +331,7 @@ def printed(shown: SaidAgain | RenderableType) -> str:
 
 
 async def test_what_was_never_said_or_is_being_said_is_an_error(mara: Talker) -> None:
-    saying = mara.do(Talk("Hello"), has_model=True)["utterance"]
+    saying = mara.do(Talk("What is new at the pier?"), has_model=True)["utterance"]
     mara.do(Utter(saying, 0, "Well,"), "model:gateway")
     for utterance, error in (
         (saying, UnknownUtterance),

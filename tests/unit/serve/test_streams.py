@@ -208,7 +208,7 @@ async def test_without_a_model_the_reply_says_everything_and_that_is_all() -> No
 
 async def test_who_does_not_ask_for_events_gets_one_answer(scene: Scene) -> None:
     for accept in ("*/*", "application/json", "text/html"):
-        answer = await scene.http.post(TALK, json={"text": "hi"}, headers={**AVA, "Accept": accept})
+        answer = await scene.http.post(TALK, json={"text": "What goes on here?"}, headers={**AVA, "Accept": accept})
         assert answer.json()["reply"]["more"] is True
 
 
@@ -238,7 +238,7 @@ async def test_what_is_broken_off_says_so(scene: Scene) -> None:
 
 
 async def test_who_waits_for_their_turn_hears_their_own_answer(scene: Scene) -> None:
-    scene.mara.do(Talk("Hello"), "player:ben")
+    scene.mara.do(Talk("What goes on here?"), "player:ben")
     async with scene.talks("And me?") as client:
         first = await client.next()
         assert first is not None
@@ -253,7 +253,7 @@ async def test_who_waits_for_their_turn_hears_their_own_answer(scene: Scene) -> 
 
 
 async def test_a_later_line_takes_the_place_of_one_that_waits(scene: Scene) -> None:
-    scene.mara.do(Talk("Hello"), "player:ben")
+    scene.mara.do(Talk("What goes on here?"), "player:ben")
     async with scene.talks("And me?") as client, scene.talks("Hey, over here") as later:
         assert names(await client.rest()) == ["reply", "done"]
         scene.mara.do(SayPlainly(scene.mara.utterance), "model:gateway")
@@ -282,7 +282,7 @@ async def test_the_same_id_again_is_the_same_answer_and_goes_on_where_it_was(sce
 
 
 async def test_an_utterance_can_be_listened_to_by_its_id_from_any_point(scene: Scene) -> None:
-    talked = await scene.http.post(TALK, json={"text": "hi"}, headers={"X-Acting-As": "player:ava"})
+    talked = await scene.http.post(TALK, json={"text": "What goes on here?"}, headers={"X-Acting-As": "player:ava"})
     utterance = talked.json()["reply"]["utterance"]
     path = f"/v1/utterances/{quote(utterance)}/events"
     scene.mara.says("One.")
@@ -341,7 +341,7 @@ async def test_nobody_is_hushed_where_the_player_came_back(scene: Scene) -> None
 
 
 async def test_who_only_watches_may_come_and_go(scene: Scene) -> None:
-    talked = await scene.http.post(TALK, json={"text": "hi"}, headers={"X-Acting-As": "player:ava"})
+    talked = await scene.http.post(TALK, json={"text": "What goes on here?"}, headers={"X-Acting-As": "player:ava"})
     path = f"/v1/utterances/{quote(talked.json()['reply']['utterance'])}/events"
     async with scene.listening("GET", path) as client:
         await client.next()
@@ -350,7 +350,7 @@ async def test_who_only_watches_may_come_and_go(scene: Scene) -> None:
 
 
 async def test_another_player_does_not_listen_as_the_one_spoken_to(scene: Scene) -> None:
-    talked = await scene.http.post(TALK, json={"text": "hi"}, headers={"X-Acting-As": "player:ava"})
+    talked = await scene.http.post(TALK, json={"text": "What goes on here?"}, headers={"X-Acting-As": "player:ava"})
     path = f"/v1/utterances/{quote(talked.json()['reply']['utterance'])}/events"
     answer = await scene.http.get(path, headers={"X-Acting-As": "player:ben"})
     assert (answer.status_code, answer.json()["error"]["reason"]) == (409, "not_yours")
@@ -369,7 +369,7 @@ async def test_streams_are_bounded_and_one_over_the_bound_does_nothing() -> None
     async with a_scene(replace(LIMITS, streams_max=1)) as scene, scene.talks() as client:
         await client.next()
         turns = len(scene.rig.turns.of[MARA])
-        refused = await scene.http.post(TALK, json={"text": "hi"}, headers=AVA)
+        refused = await scene.http.post(TALK, json={"text": "What goes on here?"}, headers=AVA)
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
         assert len(scene.rig.turns.of[MARA]) == turns
 
@@ -377,8 +377,8 @@ async def test_streams_are_bounded_and_one_over_the_bound_does_nothing() -> None
 async def test_errors_are_answers_and_no_streams(scene: Scene) -> None:
     for path, body, headers, status in (
         (TALK, {"text": ""}, AVA, 422),
-        (TALK, {"text": "hi"}, {"Accept": "text/event-stream"}, 409),
-        (TALK, {"text": "hi"}, {**AVA, "Last-Event-ID": "x"}, 422),
+        (TALK, {"text": "What goes on here?"}, {"Accept": "text/event-stream"}, 409),
+        (TALK, {"text": "What goes on here?"}, {**AVA, "Last-Event-ID": "x"}, 422),
         ("/v1/actors/npc:mara/commands/Dance", {}, AVA, 404),
     ):
         answer = await scene.http.post(path, json=body, headers=headers)
@@ -409,7 +409,7 @@ async def test_a_replica_that_is_replaced_ends_its_streams_and_hushes_nobody(sce
         async with asyncio.timeout(5):
             await scene.rig.app.drain()
         assert await client.rest() == []
-        refused = await scene.http.post(TALK, json={"text": "hi"}, headers=AVA)
+        refused = await scene.http.post(TALK, json={"text": "What goes on here?"}, headers=AVA)
         assert refused.status_code == 503
     assert scene.ended("leaving") == 1
     assert scene.mara.hushes == []
@@ -417,12 +417,12 @@ async def test_a_replica_that_is_replaced_ends_its_streams_and_hushes_nobody(sce
 
 
 async def test_why_is_read_over_rest_as_the_command_shows_it(scene: Scene) -> None:
-    reply = scene.mara.do(Talk("Hello"), "player:ben")
+    reply = scene.mara.do(Talk("What goes on here?"), "player:ben")
     scene.mara.says("Ben, my friend.")
     scene.mara.ends(("fly", ""), ("follow", ""))
     answer = await scene.http.get(f"/v1/utterances/{quote(reply['utterance'])}")
     found = answer.json()
-    assert (found["heard"], found["said"].startswith("Ben, my friend.")) == ("Hello", True)
+    assert (found["heard"], found["said"].startswith("Ben, my friend.")) == ("What goes on here?", True)
     assert found["made"]["model"] == "gpt-x"
     assert found["same"] is None
     for utterance, status, code in (
