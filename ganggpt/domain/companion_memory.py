@@ -24,6 +24,7 @@ from ganggpt.domain.npc_memory import (
     brought_back,
     condense,
     embed,
+    left_with,
     not_here,
     plan_mull,
     to_tail,
@@ -41,21 +42,7 @@ def notebook_of(state: Companion, turn: Turn) -> Notebook:
 
 def remember(state: Companion, command: Remember, turn: Turn) -> Decision:
     """Another actor leaves a memory."""
-    notes = notebook_of(state, turn)
-    fresh = Memory(
-        0,
-        command.kind,
-        command.text,
-        command.weight,
-        command.about,
-        command.source,
-        turn.now_s,
-        command.expires_s,
-        audience=command.audience or "",
-        due_s=command.due_s,
-    )
-    no = notes.keep(fresh)
-    return Decision(tuple(notes.events), {"memory": no}, to_tail(state, notes, turn))
+    return left_with(state, notebook_of(state, turn), command, turn)
 
 
 def make_room_for_talk(state: Companion, notes: Notebook, player: str, turn: Turn) -> Decision:

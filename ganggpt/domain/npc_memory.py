@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain import companion_commands
 from ganggpt.domain.companion_state import Companion
 from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
 from ganggpt.domain.dialogue import FITS, Answer
@@ -104,7 +105,13 @@ def to_tail(state: Npc | Companion, notes: Notebook, turn: Turn) -> tuple[Messag
 
 def remember(state: Npc, command: Remember, turn: Turn) -> Decision:
     """Another actor leaves a memory."""
-    notes = notebook_of(state, turn)
+    return left_with(state, notebook_of(state, turn), command, turn)
+
+
+def left_with(
+    state: Npc | Companion, notes: Notebook, command: Remember | companion_commands.Remember, turn: Turn
+) -> Decision:
+    """A memory that another actor leaves, in a notebook."""
     fresh = Memory(
         0,
         command.kind,
