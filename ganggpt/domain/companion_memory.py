@@ -10,28 +10,26 @@ from msgspec.structs import replace
 from ganggpt.domain.companion_commands import Remember
 from ganggpt.domain.companion_speech import said
 from ganggpt.domain.companion_state import Companion
-from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
+from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, is_over
 from ganggpt.domain.dialogue import Answer
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.letters import Notify
-from ganggpt.domain.memory import Memory
 from ganggpt.domain.notebook import Notebook
 from ganggpt.domain.npc_commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect
 from ganggpt.domain.npc_memory import (
     MULL,
     MULL_S,
-    better_words,
     brought_back,
     condense,
     embed,
+    end_talks,
     left_with,
     not_here,
     plan_mull,
     to_tail,
 )
-from ganggpt.domain.npc_state import MullPlanned, TalkEnded
-from ganggpt.domain.speech import STRANGER
-from ganggpt.domain.turn import Ask, Command, Decision, Event, Message, Remind, Turn
+from ganggpt.domain.npc_state import MullPlanned
+from ganggpt.domain.turn import Command, Decision, Event, Message, Remind, Turn
 from ganggpt.domain.utterance import Line
 
 
@@ -73,21 +71,8 @@ def mull(state: Companion, _: Mull, turn: Turn) -> Decision:
 
 
 def _end_talks(state: Companion, notes: Notebook, players: Sequence[str], turn: Turn) -> Decision:
-    events: list[Event] = []
-    asks: list[Ask] = []
-    for player in players:
-        talk, name = state.talks[player], (state.owner_name if player == state.owner else "") or STRANGER
-        summary = condensed(talk, name)
-        no = None
-        if summary is not None:
-            text, weight = summary
-            # What two people talked about is between them.
-            no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
-            if no is not None:
-                brief = SummaryBrief(no, player, state.name, name, text, talk.exchanges)
-                asks += better_words(brief, weight, turn)
-        events.append(TalkEnded(player, no, turn.now_s))
-    return Decision(tuple(events), asks=tuple(asks))
+    called = {player: state.owner_name if player == state.owner else "" for player in players}
+    return end_talks(state.talks, notes, called, state.name, turn)
 
 
 def recollect(state: Companion, command: Recollect, turn: Turn) -> Decision:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain import companion_commands
 from ganggpt.domain.companion_state import Companion
-from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
+from ganggpt.domain.conversation import LONG_FROM, TALKS_MAX, Conversation, SummaryBrief, condensed, is_over
 from ganggpt.domain.dialogue import FITS, Answer
 from ganggpt.domain.feeling import HOSTILE_AT
 from ganggpt.domain.ids import ActorId
@@ -235,12 +235,20 @@ def mull(state: Npc, _: Mull, turn: Turn) -> Decision:
 
 
 def _end_talks(state: Npc, notes: Notebook, players: Sequence[str], turn: Turn) -> Decision:
-    """What is left of talks that are over. Where there is a model, it is asked for better words."""
+    called = {player: standing_now(state, player, turn.now_s).name for player in players}
+    return end_talks(state.talks, notes, called, state.sheet.name, turn)
+
+
+def end_talks(
+    talks: Mapping[str, Conversation], notes: Notebook, called: Mapping[str, str], speaker: str, turn: Turn
+) -> Decision:
+    """What is left of talks that are over. Where there is a model, it is asked for better words.
+
+    ``called``: the players whose talks these are, with the name each goes by, or ""."""
     events: list[Event] = []
     asks: list[Ask] = []
-    for player in players:
-        talk = state.talks[player]
-        name = standing_now(state, player, turn.now_s).name or STRANGER
+    for player, known in called.items():
+        talk, name = talks[player], known or STRANGER
         summary = condensed(talk, name)
         no = None
         if summary is not None:
@@ -248,9 +256,7 @@ def _end_talks(state: Npc, notes: Notebook, players: Sequence[str], turn: Turn) 
             # What two people talked about is between them.
             no = notes.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
             if no is not None:
-                asks += better_words(
-                    SummaryBrief(no, player, state.sheet.name, name, text, talk.exchanges), weight, turn
-                )
+                asks += better_words(SummaryBrief(no, player, speaker, name, text, talk.exchanges), weight, turn)
         events.append(TalkEnded(player, no, turn.now_s))
     return Decision(tuple(events), asks=tuple(asks))
 

@@ -17,7 +17,7 @@ from ganggpt.actors.shards import Residences
 from ganggpt.domain import rights
 from ganggpt.domain.npc_commands import Observe
 from ganggpt.domain.rights import ForgetPlayer
-from ganggpt.errors import Refused, UnknownActor
+from ganggpt.errors import Refused, Unavailable, UnknownActor
 from ganggpt.jobs.rights import RECORD, export, follow, order_erasure, orders_again, player_actor
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal import Batch
@@ -148,3 +148,18 @@ async def test_a_restored_world_has_to_forget_again_whom_it_was_told_to_forget(
     await pool.execute("DELETE FROM erasures")
     await pool.execute("UPDATE players SET created_at = now() + interval '1 day'")  # joined anew since
     assert await orders_again(pool, place) == 0
+
+
+async def test_an_erasure_that_was_interrupted_goes_on_where_it_was(past: Past, pool: asyncpg.Pool) -> None:
+    mara = npc("mara")
+    await met_zephyr(past, mara, days_ago=0)
+    await forgets_zephyr(past, mara)
+    await known(pool)
+    no = await order_erasure(pool, ZEPHYR, None)
+    with pytest.raises(Unavailable):
+        await carry_out(pool, "redis://127.0.0.1:1/0")
+    assert [order.no for order in await PlayerRights(pool).open_orders()] == [no]
+    await carry_out(pool)
+    order = await PlayerRights(pool).look(no)
+    assert order.done_at is not None
+    assert "quetzal" not in await journal_text(pool)
