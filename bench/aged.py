@@ -245,7 +245,7 @@ def lives(world: World, size: Size, now_s: float) -> Iterator[Life]:
                 state = kind.evolve(state, event)
             command_id = derived_command_id(at_s, actor, no)
             body = encode_turn(TurnRecord(VERSION, at_s, decision.events, reply_ok(command_id, no, decision.reply)))
-            rows.append((no, at_s, command_id, type(command).__name__, body))
+            rows.append((no, at_s, command_id, command.tag, body))
             if no == size.turns_a_day - SUFFIX:
                 covered = state
         yield Life(actor, rows, covered, state)

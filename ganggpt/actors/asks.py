@@ -105,7 +105,7 @@ class Asks:
         Unavailable where nobody knows."""
         host = self._host
         command_id = derived_command_id(host.now_s(), actor, seq, "ask", part)
-        envelope = Envelope(command_id, actor, MODEL, type(command).__name__, Raw(encode_command(command)), inner=True)
+        envelope = Envelope(command_id, actor, MODEL, command.tag, Raw(encode_command(command)), inner=True)
         answer = await host.ports.peers.ask(envelope, MODEL)
         error = error_of(answer)
         if error is not None:

@@ -40,7 +40,7 @@ _NIL: Final = msgspec.Raw(b"\xc0")
 
 def wrap(command_id: bytes, to: str, by: str, command: Command) -> Envelope:
     """Put a command into its envelope."""
-    return Envelope(command_id, to, by, type(command).__name__, msgspec.Raw(_encoder.encode(command)))
+    return Envelope(command_id, to, by, command.tag, msgspec.Raw(_encoder.encode(command)))
 
 
 def wrap_view(command_id: bytes, to: str, by: str) -> Envelope:

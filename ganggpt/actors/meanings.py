@@ -63,7 +63,7 @@ class Meanings:
 
     def note(self, activation: Activation, seq: int, events: Sequence[Event]) -> None:
         """What an actor learned in a turn, or put into other words."""
-        if Embed.__name__ not in activation.kind.commands:
+        if Embed.tag not in activation.kind.commands:
             return
         for event in events:
             if isinstance(event, Remembered) and is_worth(event.memory):
@@ -117,7 +117,7 @@ class Meanings:
             for actor, seq, no, _ in who:
                 command_id = derived_command_id(host.now_s(), actor, seq, "embed", no)
                 body = Raw(encode_command(Embed(no, embedding, text)))
-                envelopes.append(Envelope(command_id, actor, MODEL, Embed.__name__, body, inner=True))
+                envelopes.append(Envelope(command_id, actor, MODEL, Embed.tag, body, inner=True))
         host.ports.peers.submit(envelopes, self._told, MODEL)
 
     def _told(self, _: bytes, answer: bytes) -> None:

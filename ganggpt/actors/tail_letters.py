@@ -23,7 +23,7 @@ from ganggpt.persistence.tail import TailQuestion, TailStore
 if TYPE_CHECKING:
     from ganggpt.actors.host import Host
 
-TAIL_LETTERS: Final = frozenset((AskTail.__name__, KeepInTail.__name__))
+TAIL_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
 """Names of the commands that are for the tail and not for an actor."""
 AT_ONCE: Final = 4
 """Questions and writings of one host that are under way in the database at the same time; the others wait."""
@@ -42,7 +42,7 @@ class TailLetters:
 
     def send(self, letter: Letter, answered: Answered) -> None:
         """Take a letter to the tail; ``answered`` hears once, as for a letter to an actor."""
-        work = self._keep if letter.name == KeepInTail.__name__ else self._ask
+        work = self._keep if letter.name == KeepInTail.tag else self._ask
         task = asyncio.get_running_loop().create_task(self._answer(letter, answered, work(letter, answered)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -89,5 +89,5 @@ class TailLetters:
         self._host.counts.tail_asked += 1
         answer = Recollect(wish.query, wish.listener, wish.asked_s, tuple(found))
         body = msgspec.Raw(encode_command(answer))
-        envelope = Envelope(letter.id, letter.target, letter.sender, Recollect.__name__, body, inner=True)
+        envelope = Envelope(letter.id, letter.target, letter.sender, Recollect.tag, body, inner=True)
         self._host.ports.peers.submit([envelope], answered)

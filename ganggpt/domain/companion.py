@@ -81,7 +81,7 @@ def decide(state: Companion | None, command: Command, turn: Turn) -> Decision:
             raise UnknownActor(turn.actor)
         return rule(state, command, turn)
     if not isinstance(command, Recruit):
-        raise UnknownCommand("companion", type(command).__name__)
+        raise UnknownCommand("companion", command.tag)
     if state is not None and not state.gone:
         raise AlreadyExists(turn.actor)
     if turn.by.startswith("player:") and turn.by != command.owner:
@@ -239,7 +239,7 @@ KIND: Final = Kind(
     name="companion",
     state=Companion,
     events=CompanionEvent,
-    commands={command.__name__: command for command in _COMMANDS},
+    commands={command.tag: command for command in _COMMANDS},
     decide=decide,
     evolve=evolve,
     view=view,

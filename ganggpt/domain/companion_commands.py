@@ -17,7 +17,7 @@ Harm = Annotated[int, Ge(1), Le(100)]
 
 
 @dataclass(frozen=True, slots=True)
-class Recruit(Command):
+class Recruit(Command, tag="Recruit"):
     """A player takes a companion on, or one that went away. By the owner themselves or a server."""
 
     owner: PlayerRef
@@ -29,7 +29,7 @@ class Recruit(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Talk(Command):
+class Talk(Command, tag="Talk"):
     """A player says something to the companion. Only the owner's words move its loyalty."""
 
     text: Text500
@@ -37,7 +37,7 @@ class Talk(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Order(Command):
+class Order(Command, tag="Order"):
     """The owner orders something."""
 
     order: OrderName
@@ -45,7 +45,7 @@ class Order(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class GainExperience(Command):
+class GainExperience(Command, tag="GainExperience"):
     """Owner and companion did something together. By the owner or a server."""
 
     amount: Count1000
@@ -53,7 +53,7 @@ class GainExperience(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Suffer(Command):
+class Suffer(Command, tag="Suffer"):
     """The owner did the companion harm: shot it, left it behind. By a server; ``harm`` 1 (a slight) to 100."""
 
     harm: Harm
@@ -61,12 +61,12 @@ class Suffer(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Dismiss(Command):
+class Dismiss(Command, tag="Dismiss"):
     """The owner lets the companion go. By the owner or a server."""
 
 
 @dataclass(frozen=True, slots=True)
-class Remember(Command):
+class Remember(Command, tag="Remember"):
     """Another actor tells the companion something to keep; ``audience`` and ``due_s`` as for an NPC."""
 
     text: Text500

@@ -109,7 +109,7 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     asked_s: float = 0.0
 
 
-class Recruited(Event, frozen=True):
+class Recruited(Event, frozen=True, tag="Recruited"):
     """A player took a companion on."""
 
     owner: str
@@ -122,7 +122,7 @@ class Recruited(Event, frozen=True):
     at_s: float
 
 
-class LoyaltyMoved(Event, frozen=True):
+class LoyaltyMoved(Event, frozen=True, tag="LoyaltyMoved"):
     """Something moved the loyalty; it, the sway used and the mood are these now."""
 
     cause: Cause
@@ -130,7 +130,7 @@ class LoyaltyMoved(Event, frozen=True):
     mood: float
 
 
-class CompanionSpoke(Event, frozen=True):
+class CompanionSpoke(Event, frozen=True, tag="CompanionSpoke"):
     """The companion said something to somebody. ``cites``: the memory it brought up. ``utterance``: the one that is
     over with this, where it came sentence by sentence; ``said`` is then what was heard of it."""
 
@@ -144,7 +144,7 @@ class CompanionSpoke(Event, frozen=True):
     utterance: str = ""
 
 
-class OrderObeyed(Event, frozen=True):
+class OrderObeyed(Event, frozen=True, tag="OrderObeyed"):
     """An order is being carried out."""
 
     order: str
@@ -152,7 +152,7 @@ class OrderObeyed(Event, frozen=True):
     at_s: float
 
 
-class OrderRefused(Event, frozen=True):
+class OrderRefused(Event, frozen=True, tag="OrderRefused"):
     """An order was refused; ``chance`` 0..1 was how likely that was, at the loyalty of then."""
 
     order: str
@@ -163,7 +163,7 @@ class OrderRefused(Event, frozen=True):
     loyalty: float = 0.0
 
 
-class ExperienceGained(Event, frozen=True):
+class ExperienceGained(Event, frozen=True, tag="ExperienceGained"):
     """Experience after a deed, and the level it makes. ``amount``: what the deed was worth;
     ``practice``: how much of the day's allowance is used with it."""
 
@@ -175,14 +175,14 @@ class ExperienceGained(Event, frozen=True):
     practice: float = 0.0
 
 
-class Warned(Event, frozen=True):
+class Warned(Event, frozen=True, tag="Warned"):
     """The companion said that it is about to go."""
 
     loyalty: float
     at_s: float
 
 
-class Departed(Event, frozen=True):
+class Departed(Event, frozen=True, tag="Departed"):
     """The companion is gone from its owner. ``because``: the cause that weighed most, or ""."""
 
     how: Going
@@ -191,7 +191,7 @@ class Departed(Event, frozen=True):
     at_s: float
 
 
-class Rejoined(Event, frozen=True):
+class Rejoined(Event, frozen=True, tag="Rejoined"):
     """A companion that was gone is with this owner now; what it learned and remembers stays."""
 
     owner: str

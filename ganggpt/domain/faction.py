@@ -72,7 +72,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Command):
+class Found(Command, tag="Found"):
     """Bring a faction into the world; the fields of its sheet. Not for players."""
 
     name: Name50
@@ -88,7 +88,7 @@ class Found(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimTerritory(Command):
+class ClaimTerritory(Command, tag="ClaimTerritory"):
     """Take a district next to one's own ground and pay for it. Not for players."""
 
     district: Slug
@@ -102,7 +102,7 @@ def decide(state: Faction | None, command: Command, turn: Turn) -> Decision:
         return _found(command, turn)
     rule = _RULES.get(type(command))
     if rule is None:
-        raise UnknownCommand("faction", type(command).__name__)
+        raise UnknownCommand("faction", command.tag)
     if state is None:
         raise UnknownActor(turn.actor)
     return rule(state, command, turn)
@@ -202,7 +202,7 @@ KIND: Final = Kind(
     name="faction",
     state=Faction,
     events=FactionEvent,
-    commands={command.__name__: command for command in _COMMANDS},
+    commands={command.tag: command for command in _COMMANDS},
     decide=decide,
     evolve=evolve,
     view=view,

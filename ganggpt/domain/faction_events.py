@@ -11,14 +11,14 @@ from ganggpt.domain.world import FactionSheet
 BondKind = Literal["pact", "war"]
 
 
-class Founded(Event, frozen=True):
+class Founded(Event, frozen=True, tag="Founded"):
     """A faction came into the world."""
 
     sheet: FactionSheet
     at_s: float
 
 
-class RelationShifted(Event, frozen=True):
+class RelationShifted(Event, frozen=True, tag="RelationShifted"):
     """The relation to ``other`` moved by ``applied``. ``by``: who brought it about."""
 
     other: str
@@ -28,7 +28,7 @@ class RelationShifted(Event, frozen=True):
     at_s: float
 
 
-class TerritoryClaimed(Event, frozen=True):
+class TerritoryClaimed(Event, frozen=True, tag="TerritoryClaimed"):
     """A district is ours for so many dollars."""
 
     district: str
@@ -37,7 +37,7 @@ class TerritoryClaimed(Event, frozen=True):
     at_s: float
 
 
-class TerritoryLost(Event, frozen=True):
+class TerritoryLost(Event, frozen=True, tag="TerritoryLost"):
     """A district went to another faction."""
 
     district: str
@@ -46,7 +46,7 @@ class TerritoryLost(Event, frozen=True):
     at_s: float
 
 
-class MissionImpactApplied(Event, frozen=True):
+class MissionImpactApplied(Event, frozen=True, tag="MissionImpactApplied"):
     """A player completed a mission that concerns us."""
 
     mission: str
@@ -56,7 +56,7 @@ class MissionImpactApplied(Event, frozen=True):
     at_s: float
 
 
-class RaidSuffered(Event, frozen=True):
+class RaidSuffered(Event, frozen=True, tag="RaidSuffered"):
     """Another faction raided or betrayed us and took so many dollars. ``strength``: what is left of ours."""
 
     raider: str
@@ -66,7 +66,7 @@ class RaidSuffered(Event, frozen=True):
     strength: float | None = None
 
 
-class PaymentTaken(Event, frozen=True):
+class PaymentTaken(Event, frozen=True, tag="PaymentTaken"):
     """Dollars from another faction came into the treasury."""
 
     payer: str
@@ -75,7 +75,7 @@ class PaymentTaken(Event, frozen=True):
     at_s: float
 
 
-class PoliticalTurnTaken(Event, frozen=True):
+class PoliticalTurnTaken(Event, frozen=True, tag="PoliticalTurnTaken"):
     """A political turn: what was done, on whom or where, what came in since the last one and what was spent.
 
     ``spent`` includes ``upkeep``. ``words``: what it sounds like; ``by``: who chose it, "" for the rules themselves.
@@ -92,7 +92,7 @@ class PoliticalTurnTaken(Event, frozen=True):
     by: str = ""
 
 
-class StrengthChanged(Event, frozen=True):
+class StrengthChanged(Event, frozen=True, tag="StrengthChanged"):
     """The fighting strength is this now."""
 
     strength: float
@@ -100,7 +100,7 @@ class StrengthChanged(Event, frozen=True):
     at_s: float
 
 
-class BondMade(Event, frozen=True):
+class BondMade(Event, frozen=True, tag="BondMade"):
     """A pact or a war with another faction began, and ends by itself at ``until_s``."""
 
     other: str
@@ -109,7 +109,7 @@ class BondMade(Event, frozen=True):
     at_s: float
 
 
-class BondEnded(Event, frozen=True):
+class BondEnded(Event, frozen=True, tag="BondEnded"):
     """A pact or a war ended before its time."""
 
     other: str
@@ -118,7 +118,7 @@ class BondEnded(Event, frozen=True):
     at_s: float
 
 
-class TradeMade(Event, frozen=True):
+class TradeMade(Event, frozen=True, tag="TradeMade"):
     """A deal with another faction brought so many dollars to us."""
 
     other: str
@@ -126,7 +126,7 @@ class TradeMade(Event, frozen=True):
     at_s: float
 
 
-class RewardReserved(Event, frozen=True):
+class RewardReserved(Event, frozen=True, tag="RewardReserved"):
     """Dollars left the treasury for the reward of a mission and are kept until it ends, at the latest ``until_s``."""
 
     mission: str
@@ -136,7 +136,7 @@ class RewardReserved(Event, frozen=True):
     at_s: float
 
 
-class RewardPaid(Event, frozen=True):
+class RewardPaid(Event, frozen=True, tag="RewardPaid"):
     """A player was paid for a mission. ``reserved``: what had been kept for it; the rest came from the treasury, or
     went back there."""
 
@@ -147,7 +147,7 @@ class RewardPaid(Event, frozen=True):
     at_s: float
 
 
-class RewardReleased(Event, frozen=True):
+class RewardReleased(Event, frozen=True, tag="RewardReleased"):
     """What was kept for a mission came back into the treasury."""
 
     mission: str
@@ -156,7 +156,7 @@ class RewardReleased(Event, frozen=True):
     at_s: float
 
 
-class DeedHeard(Event, frozen=True):
+class DeedHeard(Event, frozen=True, tag="DeedHeard"):
     """Word of a player's deed came in. ``delta``: what it does to the player's standing; ``sway``: how much of the
     day's allowance such words have used up now; ``told_by``: the NPC it came from."""
 

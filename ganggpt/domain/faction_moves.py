@@ -43,7 +43,7 @@ TurnNo = Annotated[int, Ge(0), Le(2**53)]
 
 
 @dataclass(frozen=True, slots=True)
-class TakePoliticalTurn(Command):
+class TakePoliticalTurn(Command, tag="TakePoliticalTurn"):
     """Look at the others and make one move. ``plainly``: by the rules alone, without asking a model."""
 
     plainly: bool = False
@@ -51,12 +51,12 @@ class TakePoliticalTurn(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ListMoves(Command):
+class ListMoves(Command, tag="ListMoves"):
     """Tell which moves are legal now, what each is worth, and what a mind needs to choose one. Changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class MakeMove(Command):
+class MakeMove(Command, tag="MakeMove"):
     """Take the political turn with this move, if it is legal now. ``words``: what it sounds like, for screens only.
 
     ``for_turn``: the number of turns this choice was made for; another one by now makes it stale. Not for players.

@@ -174,10 +174,10 @@ def wishes_of(decision: Decision) -> Wishes | None:
     if not (decision.messages or decision.reminders):
         return None
     return Wishes(
-        tuple([(m.to, type(m.command).__name__, encode_command(m.command)) for m in decision.messages]),
+        tuple([(m.to, m.command.tag, encode_command(m.command)) for m in decision.messages]),
         tuple(
             [
-                (r.name, r.due_s, type(r.command).__name__, encode_command(r.command))
+                (r.name, r.due_s, r.command.tag, encode_command(r.command))
                 if isinstance(r, Remind)
                 else (r.name, None, "", b"")
                 for r in decision.reminders

@@ -69,7 +69,7 @@ Frictions = Annotated[dict[Slug, Step20], Len(0, 16)]
 
 
 @dataclass(frozen=True, slots=True)
-class Offer(Command):
+class Offer(Command, tag="Offer"):
     """To a mission: come to life from a template of the world, offered by an NPC to a player.
 
     ``sheet``: the compiled mission itself, where it is not one of the world's. ``payer``: the faction whose treasury
@@ -88,7 +88,7 @@ class Offer(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress(Command):
+class Progress(Command, tag="Progress"):
     """To a mission: its player did these things."""
 
     deeds: Deeds16
@@ -96,7 +96,7 @@ class Progress(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class TakeFunding(Command):
+class TakeFunding(Command, tag="TakeFunding"):
     """To a mission: its payer keeps so many dollars for the reward; 0: it cannot pay, and the mission is off."""
 
     dollars: Money
@@ -104,12 +104,12 @@ class TakeFunding(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Abandon(Command):
+class Abandon(Command, tag="Abandon"):
     """To a mission: its player gives it up, or says no to the offer."""
 
 
 @dataclass(frozen=True, slots=True)
-class TakeMission(Command):
+class TakeMission(Command, tag="TakeMission"):
     """To a player: this mission is yours now, and these are the deeds it waits for."""
 
     mission: MissionRef
@@ -119,7 +119,7 @@ class TakeMission(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class EndMission(Command):
+class EndMission(Command, tag="EndMission"):
     """To a player: the mission is over. ``reward`` in dollars, 0 unless completed. ``difficulty`` 1..10 where the end
     says something about the player's skill, else 0."""
 
@@ -131,7 +131,7 @@ class EndMission(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ShiftStanding(Command):
+class ShiftStanding(Command, tag="ShiftStanding"):
     """To a player: a faction thinks better or worse of you."""
 
     faction: Slug
@@ -141,14 +141,14 @@ class ShiftStanding(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ShowRecord(Command):
+class ShowRecord(Command, tag="ShowRecord"):
     """To a player: tell the NPC who asks how good you are at jobs."""
 
     internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
-class Notify(Command):
+class Notify(Command, tag="Notify"):
     """To a player: show this on the game server you are on, if you are on one."""
 
     type: Name50
@@ -157,7 +157,7 @@ class Notify(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ShiftRelation(Command):
+class ShiftRelation(Command, tag="ShiftRelation"):
     """To a faction: you think better or worse of another one. ``cause`` is kept in the ledger."""
 
     other: Slug
@@ -166,7 +166,7 @@ class ShiftRelation(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyMissionImpact(Command):
+class ApplyMissionImpact(Command, tag="ApplyMissionImpact"):
     """To a faction: a mission that concerns you was completed.
 
     ``standing``: what it did to the player's standing with you; ``frictions``: how it moves your relations.
@@ -180,7 +180,7 @@ class ApplyMissionImpact(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class LoseTerritory(Command):
+class LoseTerritory(Command, tag="LoseTerritory"):
     """To a faction: the faction ``to`` claimed a district at ``at_s``; later claims win everywhere alike."""
 
     district: Slug
@@ -190,7 +190,7 @@ class LoseTerritory(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class SufferRaid(Command):
+class SufferRaid(Command, tag="SufferRaid"):
     """To a faction: another one raids or betrays you for at most this many dollars. What is lost goes to the raider.
     ``strength``: the raider's; the stronger side takes more."""
 
@@ -202,7 +202,7 @@ class SufferRaid(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class TakePayment(Command):
+class TakePayment(Command, tag="TakePayment"):
     """To a faction: these dollars left another faction's treasury for yours."""
 
     payer: Slug
@@ -212,7 +212,7 @@ class TakePayment(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class DeclareWar(Command):
+class DeclareWar(Command, tag="DeclareWar"):
     """To a faction: another one is at war with you from now on, at the latest until ``until_s``."""
 
     other: Slug
@@ -221,7 +221,7 @@ class DeclareWar(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class OfferBond(Command):
+class OfferBond(Command, tag="OfferBond"):
     """To a faction: another one offers a pact until ``until_s``, or calls for a truce."""
 
     other: Slug
@@ -231,7 +231,7 @@ class OfferBond(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerBond(Command):
+class AnswerBond(Command, tag="AnswerBond"):
     """To a faction: what another one said to the pact or truce you offered."""
 
     other: Slug
@@ -242,7 +242,7 @@ class AnswerBond(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class OfferTrade(Command):
+class OfferTrade(Command, tag="OfferTrade"):
     """To a faction: another one offers a deal that would bring either side so many dollars."""
 
     other: Slug
@@ -251,7 +251,7 @@ class OfferTrade(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class SettleTrade(Command):
+class SettleTrade(Command, tag="SettleTrade"):
     """To a faction: the deal you offered is made and brings so many dollars; 0: it was turned down."""
 
     other: Slug
@@ -260,7 +260,7 @@ class SettleTrade(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class FundMission(Command):
+class FundMission(Command, tag="FundMission"):
     """To a faction: a player took a mission of yours; keep its reward until ``until_s``, at least ``dollars_min``."""
 
     mission: MissionRef
@@ -273,7 +273,7 @@ class FundMission(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class PayReward(Command):
+class PayReward(Command, tag="PayReward"):
     """To a faction: a mission of yours is done; pay the player. The player hears the end of it from you."""
 
     mission: MissionRef
@@ -284,7 +284,7 @@ class PayReward(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseReward(Command):
+class ReleaseReward(Command, tag="ReleaseReward"):
     """To a faction: a mission of yours was not done; what you kept for it is yours again."""
 
     mission: MissionRef
@@ -293,7 +293,7 @@ class ReleaseReward(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class HearOfDeed(Command):
+class HearOfDeed(Command, tag="HearOfDeed"):
     """To a faction: one of your people saw or heard what a player did.
 
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurt or helped. ``weight`` 1..10.

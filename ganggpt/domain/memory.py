@@ -95,14 +95,14 @@ INDEXES: Final = Indexes()
 """The indexes of this process' minds."""
 
 
-class Remembered(Event, frozen=True):
+class Remembered(Event, frozen=True, tag="Remembered"):
     """A memory was written, and these were forgotten for it."""
 
     memory: Memory
     forgot: tuple[int, ...] = ()
 
 
-class Reinforced(Event, frozen=True):
+class Reinforced(Event, frozen=True, tag="Reinforced"):
     """What was remembered as ``no`` happened again at ``at_s`` and weighs this much now."""
 
     no: int
@@ -110,21 +110,21 @@ class Reinforced(Event, frozen=True):
     at_s: float
 
 
-class Reworded(Event, frozen=True):
+class Reworded(Event, frozen=True, tag="Reworded"):
     """What is remembered as ``no`` is put into these words now; its weight and its dates stay."""
 
     no: int
     text: str
 
 
-class Embedded(Event, frozen=True):
+class Embedded(Event, frozen=True, tag="Embedded"):
     """A model gave what is remembered as ``no`` a meaning it can be found by."""
 
     no: int
     embedding: Embedding
 
 
-class Unlearned(Event, frozen=True):
+class Unlearned(Event, frozen=True, tag="Unlearned"):
     """What was remembered under these numbers should not have been learned, and is gone without a trace."""
 
     nos: tuple[int, ...]

@@ -68,12 +68,12 @@ _DUE: Final = "due"
 
 
 @dataclass(frozen=True, slots=True)
-class Accept(Command):
+class Accept(Command, tag="Accept"):
     """The player takes the mission on; its time runs from now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Expire(Command):
+class Expire(Command, tag="Expire"):
     """The time of the offer or of the mission is over."""
 
     internal: ClassVar[bool] = True
@@ -87,7 +87,7 @@ def decide(state: Mission | None, command: Command, turn: Turn) -> Decision:
         return _offer(command, turn)
     rule = _RULES.get(type(command))
     if rule is None:
-        raise UnknownCommand("mission", type(command).__name__)
+        raise UnknownCommand("mission", command.tag)
     if state is None:
         raise UnknownActor(turn.actor)
     return rule(state, command, turn)
@@ -310,7 +310,7 @@ KIND: Final = Kind(
     name="mission",
     state=Mission,
     events=MissionEvent,
-    commands={command.__name__: command for command in _COMMANDS},
+    commands={command.tag: command for command in _COMMANDS},
     decide=decide,
     evolve=evolve,
     view=view,

@@ -49,7 +49,7 @@ class Mission(Struct, frozen=True, gc=False, array_like=True):
     funded: int | None = None
 
 
-class MissionOffered(Event, frozen=True):
+class MissionOffered(Event, frozen=True, tag="MissionOffered"):
     """A mission was offered; the offer stands until ``due_s``."""
 
     template: MissionTemplate
@@ -62,41 +62,41 @@ class MissionOffered(Event, frozen=True):
     why: tuple[str, ...] = ()
 
 
-class MissionAccepted(Event, frozen=True):
+class MissionAccepted(Event, frozen=True, tag="MissionAccepted"):
     """The player took it on; it has to be done by ``due_s``."""
 
     at_s: float
     due_s: float
 
 
-class MissionFunded(Event, frozen=True):
+class MissionFunded(Event, frozen=True, tag="MissionFunded"):
     """The payer keeps so many dollars for the reward: what the mission pays from now on."""
 
     dollars: int
     at_s: float
 
 
-class MissionProgressed(Event, frozen=True):
+class MissionProgressed(Event, frozen=True, tag="MissionProgressed"):
     """Deeds of the player counted; the first of them starts the mission. ``done``: by objective, as it is now."""
 
     done: tuple[int, ...]
     at_s: float
 
 
-class MissionCompleted(Event, frozen=True):
+class MissionCompleted(Event, frozen=True, tag="MissionCompleted"):
     """Everything was done."""
 
     at_s: float
 
 
-class MissionFailed(Event, frozen=True):
+class MissionFailed(Event, frozen=True, tag="MissionFailed"):
     """The player gave it up or said no to the offer; ``reason`` is a stable word."""
 
     reason: str
     at_s: float
 
 
-class MissionExpired(Event, frozen=True):
+class MissionExpired(Event, frozen=True, tag="MissionExpired"):
     """Its time was over."""
 
     reason: str

@@ -92,7 +92,7 @@ def decide(state: Npc | None, command: Command, turn: Turn) -> Decision:
             raise UnknownActor(turn.actor)
         return rule(state, command, turn)
     if not isinstance(command, Spawn):
-        raise UnknownCommand("npc", type(command).__name__)
+        raise UnknownCommand("npc", command.tag)
     if state is not None:
         raise AlreadyExists(turn.actor)
     return _spawn(command, turn)
@@ -346,7 +346,7 @@ KIND: Final = Kind(
     name="npc",
     state=Npc,
     events=NpcEvent,
-    commands={command.__name__: command for command in _COMMANDS},
+    commands={command.tag: command for command in _COMMANDS},
     decide=decide,
     evolve=evolve,
     view=view,

@@ -44,7 +44,7 @@ Steps8 = Annotated[dict[Name100, Step20], Len(0, 8)]
 
 
 @dataclass(frozen=True, slots=True)
-class Spawn(Command):
+class Spawn(Command, tag="Spawn"):
     """Bring an NPC into the world; the fields of its sheet. Not for players."""
 
     name: Name100
@@ -61,7 +61,7 @@ class Spawn(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Talk(Command):
+class Talk(Command, tag="Talk"):
     """A player says something to the NPC. ``name``: what the player calls themselves."""
 
     text: Text500
@@ -69,7 +69,7 @@ class Talk(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Hush(Command):
+class Hush(Command, tag="Hush"):
     """Nobody listens to what the NPC is saying any more: the player interrupts, goes or died. ``heard``: how many
     sentences came across; all that went out where it is not said. ``utterance``: only if this is what is being said."""
 
@@ -78,7 +78,7 @@ class Hush(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Utter(Command):
+class Utter(Command, tag="Utter"):
     """The model's next sentence of an utterance; ``no`` counts from 0."""
 
     utterance: Text200
@@ -88,7 +88,7 @@ class Utter(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Conclude(Command):
+class Conclude(Command, tag="Conclude"):
     """The model has said all of an utterance. ``actions``: what it wants to do, each by its word and a text."""
 
     utterance: Text200
@@ -98,7 +98,7 @@ class Conclude(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class SayPlainly(Command):
+class SayPlainly(Command, tag="SayPlainly"):
     """No model answers (any more): say it without one. ``why``: a word for the explanation; ``deflect``: what was said
     is nothing to talk about; ``made``: what a model was asked in vain."""
 
@@ -110,7 +110,7 @@ class SayPlainly(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Observe(Command):
+class Observe(Command, tag="Observe"):
     """Something happens before the NPC's eyes. ``about``: the player who did it."""
 
     what: Text500
@@ -119,7 +119,7 @@ class Observe(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Give(Command):
+class Give(Command, tag="Give"):
     """A player hands over an item worth ``value`` dollars."""
 
     item: Name100
@@ -128,7 +128,7 @@ class Give(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Threaten(Command):
+class Threaten(Command, tag="Threaten"):
     """A player threatens the NPC."""
 
     text: OptionalText500 = ""
@@ -137,7 +137,7 @@ class Threaten(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class AskForWork(Command):
+class AskForWork(Command, tag="AskForWork"):
     """A player asks for a mission. ``party``: how many would do it together."""
 
     name: Name50 | None = None
@@ -145,7 +145,7 @@ class AskForWork(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Remember(Command):
+class Remember(Command, tag="Remember"):
     """Another actor tells the NPC something to keep. ``audience``: who may hear it ("*" everybody, "" by its source);
     ``due_s``: until when a promise or a debt is kept in mind."""
 
@@ -161,7 +161,7 @@ class Remember(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Hear(Command):
+class Hear(Command, tag="Hear"):
     """Another NPC tells a rumour: where it began, through whom it came, when it was born and when it dies."""
 
     text: Text240
@@ -175,14 +175,14 @@ class Hear(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Mull(Command):
+class Mull(Command, tag="Mull"):
     """To oneself, in a quiet moment: put talks that are over into a memory, think, and tell somebody the news."""
 
     internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
-class Condense(Command):
+class Condense(Command, tag="Condense"):
     """Better words for the summary of a talk, from a model. Only the words count: weight and dates stay the rules'."""
 
     no: MemoryNo
@@ -191,7 +191,7 @@ class Condense(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Embed(Command):
+class Embed(Command, tag="Embed"):
     """What a memory means, from a model (see ``embedding.embedding_of``). ``text``: the words it was made of, where
     they may have changed meanwhile."""
 
@@ -206,7 +206,7 @@ class Embed(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ThinkAgain(Command):
+class ThinkAgain(Command, tag="ThinkAgain"):
     """Which memories fit what an utterance answers, now that a model gave it a meaning? Changes nothing; the reply is
     what a ``TalkBrief`` has as ``memories``."""
 
@@ -216,7 +216,7 @@ class ThinkAgain(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepInTail(Command):
+class KeepInTail(Command, tag="KeepInTail"):
     """To the tail: keep what the mind had no room for. ``held``: how many it let go of in its life."""
 
     memories: Annotated[tuple[Memory, ...], Len(1, 512)]
@@ -225,7 +225,7 @@ class KeepInTail(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class AskTail(Command):
+class AskTail(Command, tag="AskTail"):
     """To the tail: what was it that I no longer have in mind? It answers with ``Recollect``."""
 
     query: Text500
@@ -237,7 +237,7 @@ class AskTail(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Recollect(Command):
+class Recollect(Command, tag="Recollect"):
     """From the tail: what fits the question, best first, each with how well (0..1)."""
 
     query: Text500
@@ -259,7 +259,7 @@ class ProposedObjective:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlineWork(Command):
+class OutlineWork(Command, tag="OutlineWork"):
     """Tell what a mind needs to propose a mission to this player: place, people, things, bounds. Changes nothing."""
 
     player: PlayerRef
@@ -267,7 +267,7 @@ class OutlineWork(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ProposeMission(Command):
+class ProposeMission(Command, tag="ProposeMission"):
     """Offer this mission to a player, once the compiler has checked and perhaps repaired it. Not for players.
 
     ``frictions`` by ``one>other``. ``asked_s``: when it was asked for; too long ago makes it stale. ``origin`` model:
@@ -292,7 +292,7 @@ class ProposeMission(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class HearOfPurse(Command):
+class HearOfPurse(Command, tag="HearOfPurse"):
     """To an NPC: your faction can spend so many dollars on one mission just now."""
 
     dollars: Money
@@ -300,7 +300,7 @@ class HearOfPurse(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class HearOfRecord(Command):
+class HearOfRecord(Command, tag="HearOfRecord"):
     """To an NPC: this is how good that player is at jobs, 0..100."""
 
     player: PlayerRef
@@ -309,7 +309,7 @@ class HearOfRecord(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Witness(Command):
+class Witness(Command, tag="Witness"):
     """To an NPC: a player does this before your eyes, or (``hops`` over 0) somebody tells you that they did.
 
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps.

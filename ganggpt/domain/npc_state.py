@@ -138,7 +138,7 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     prepared: Mapping[str, Prepared] = {}
 
 
-class Spawned(Event, frozen=True):
+class Spawned(Event, frozen=True, tag="Spawned"):
     """An NPC came into the world."""
 
     sheet: NpcSheet
@@ -146,14 +146,14 @@ class Spawned(Event, frozen=True):
     at_s: float
 
 
-class Noticed(Event, frozen=True):
+class Noticed(Event, frozen=True, tag="Noticed"):
     """Something too small to remember happened; the mood is this now."""
 
     at_s: float
     mood: float
 
 
-class Swayed(Event, frozen=True):
+class Swayed(Event, frozen=True, tag="Swayed"):
     """Standing with a player and mood are these now. ``dropped``: the player whose standing was let go for it."""
 
     player: str
@@ -163,7 +163,7 @@ class Swayed(Event, frozen=True):
     dropped: str | None = None
 
 
-class Spoke(Event, frozen=True):
+class Spoke(Event, frozen=True, tag="Spoke"):
     """The NPC said something to a player. ``cites``: the memory it brought up. ``utterance``: the one that is over with
     this, where it came sentence by sentence; ``said`` is then what was heard of it."""
 
@@ -176,7 +176,7 @@ class Spoke(Event, frozen=True):
     utterance: str = ""
 
 
-class WorkOffered(Event, frozen=True):
+class WorkOffered(Event, frozen=True, tag="WorkOffered"):
     """The NPC offered a player a mission."""
 
     player: str
@@ -188,13 +188,13 @@ class WorkOffered(Event, frozen=True):
     task: str = ""
 
 
-class MullPlanned(Event, frozen=True):
+class MullPlanned(Event, frozen=True, tag="MullPlanned"):
     """There will be a quiet moment then; 0: none is needed."""
 
     due_s: float
 
 
-class TalkEnded(Event, frozen=True):
+class TalkEnded(Event, frozen=True, tag="TalkEnded"):
     """A talk is over. ``no``: the memory it left, if any."""
 
     player: str
@@ -202,7 +202,7 @@ class TalkEnded(Event, frozen=True):
     at_s: float
 
 
-class RumourTold(Event, frozen=True):
+class RumourTold(Event, frozen=True, tag="RumourTold"):
     """The memory ``no`` was told on to another NPC, in these words."""
 
     no: int
@@ -211,7 +211,7 @@ class RumourTold(Event, frozen=True):
     at_s: float
 
 
-class Pondered(Event, frozen=True):
+class Pondered(Event, frozen=True, tag="Pondered"):
     """The NPC drew its own conclusion ``no`` from these memories."""
 
     no: int | None
@@ -219,7 +219,7 @@ class Pondered(Event, frozen=True):
     at_s: float
 
 
-class TailAsked(Event, frozen=True):
+class TailAsked(Event, frozen=True, tag="TailAsked"):
     """The NPC tries to remember something it no longer has in mind."""
 
     player: str
@@ -227,13 +227,13 @@ class TailAsked(Event, frozen=True):
     at_s: float
 
 
-class ItemReceived(Event, frozen=True):
+class ItemReceived(Event, frozen=True, tag="ItemReceived"):
     """A player handed the NPC a thing, which it holds now."""
 
     item: Item
 
 
-class ItemGiven(Event, frozen=True):
+class ItemGiven(Event, frozen=True, tag="ItemGiven"):
     """The NPC handed a thing it held to a player."""
 
     item: Item
@@ -241,7 +241,7 @@ class ItemGiven(Event, frozen=True):
     at_s: float
 
 
-class Acted(Event, frozen=True):
+class Acted(Event, frozen=True, tag="Acted"):
     """The NPC follows, attacks, flees from or reports a player, until ``until_s`` or the game server ends it."""
 
     action: str
@@ -250,7 +250,7 @@ class Acted(Event, frozen=True):
     until_s: float
 
 
-class RecordHeard(Event, frozen=True):
+class RecordHeard(Event, frozen=True, tag="RecordHeard"):
     """The NPC heard how good at jobs a player is."""
 
     player: str
@@ -258,7 +258,7 @@ class RecordHeard(Event, frozen=True):
     at_s: float
 
 
-class WorkPrepared(Event, frozen=True):
+class WorkPrepared(Event, frozen=True, tag="WorkPrepared"):
     """A mission was thought up for a player."""
 
     player: str
@@ -268,7 +268,7 @@ class WorkPrepared(Event, frozen=True):
     origin: Origin = "model"
 
 
-class PurseHeard(Event, frozen=True):
+class PurseHeard(Event, frozen=True, tag="PurseHeard"):
     """The NPC heard what its faction can spend on one mission."""
 
     dollars: int

@@ -54,7 +54,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Join(Command):
+class Join(Command, tag="Join"):
     """A player comes online on a game server; a session that is still open ends where it was last heard of."""
 
     username: Username
@@ -64,12 +64,12 @@ class Join(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Quit(Command):
+class Quit(Command, tag="Quit"):
     """The player leaves the game server."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report(Command):
+class Report(Command, tag="Report"):
     """Where a player is and what they did since the last report. Durable only where it has deeds."""
 
     position: Place | None = None
@@ -86,7 +86,7 @@ def decide(state: Player | None, command: Command, turn: Turn) -> Decision:
         return _join(state, command, turn)
     rule = _RULES.get(type(command))
     if rule is None:
-        raise UnknownCommand("player", type(command).__name__)
+        raise UnknownCommand("player", command.tag)
     if state is None:
         raise UnknownActor(turn.actor)
     return rule(state, command, turn)
@@ -224,7 +224,7 @@ KIND: Final = Kind(
     name="player",
     state=Player,
     events=PlayerEvent,
-    commands={command.__name__: command for command in _COMMANDS},
+    commands={command.tag: command for command in _COMMANDS},
     decide=decide,
     evolve=evolve,
     view=view,

@@ -63,7 +63,7 @@ class Player(Struct, frozen=True, gc=False, array_like=True):
     skill: float = SKILL_START
 
 
-class Joined(Event, frozen=True):
+class Joined(Event, frozen=True, tag="Joined"):
     """A session began. ``played_s``: what the one before added to the playtime, where it was never ended."""
 
     username: str
@@ -73,14 +73,14 @@ class Joined(Event, frozen=True):
     at_s: float
 
 
-class Left(Event, frozen=True):
+class Left(Event, frozen=True, tag="Left"):
     """The session ended after ``played_s``."""
 
     played_s: float
     at_s: float
 
 
-class Reported(Event, frozen=True):
+class Reported(Event, frozen=True, tag="Reported"):
     """Where the player is and what they did; None: unchanged."""
 
     position: tuple[float, float, float] | None
@@ -89,7 +89,7 @@ class Reported(Event, frozen=True):
     at_s: float
 
 
-class MissionTaken(Event, frozen=True):
+class MissionTaken(Event, frozen=True, tag="MissionTaken"):
     """A mission is the player's now."""
 
     mission: str
@@ -98,7 +98,7 @@ class MissionTaken(Event, frozen=True):
     at_s: float
 
 
-class MissionEnded(Event, frozen=True):
+class MissionEnded(Event, frozen=True, tag="MissionEnded"):
     """A mission is over, and so many dollars were paid. ``difficulty``: 0 where the end says nothing about skill."""
 
     mission: str
@@ -108,7 +108,7 @@ class MissionEnded(Event, frozen=True):
     difficulty: int = 0
 
 
-class StandingShifted(Event, frozen=True):
+class StandingShifted(Event, frozen=True, tag="StandingShifted"):
     """A faction thinks better or worse of the player by ``applied``."""
 
     faction: str

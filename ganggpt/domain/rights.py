@@ -88,7 +88,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetPlayer(Command):
+class ForgetPlayer(Command, tag="ForgetPlayer"):
     """Forget everything about a player. Their own companions, missions and the player cease to exist."""
 
     player: str
@@ -98,7 +98,7 @@ class ForgetPlayer(Command):
     internal: ClassVar[bool] = True
 
 
-class PlayerForgotten(Event, frozen=True):
+class PlayerForgotten(Event, frozen=True, tag="PlayerForgotten"):
     """Everything about a player was forgotten; ``memories``: the numbers of those that went."""
 
     player: str
@@ -109,7 +109,7 @@ class PlayerForgotten(Event, frozen=True):
     at_s: float
 
 
-class Ceased(Event, frozen=True):
+class Ceased(Event, frozen=True, tag="Ceased"):
     """The actor was a player's own, who is forgotten: it does not exist any more."""
 
     at_s: float
@@ -375,7 +375,7 @@ def shown(value: Any) -> Any:
     """A record as JSON shows it, with the names of its fields; msgpack inside is opened, other bytes are left out."""
     if names := _fields_of(value):
         kept = {name: shown(getattr(value, name)) for name in names}
-        return {"is": type(value).__name__, **kept}
+        return {"is": _shown_name(value), **kept}
     if isinstance(value, Mapping):
         return {str(key): shown(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
@@ -384,6 +384,12 @@ def shown(value: Any) -> Any:
         inner = unpacked(value)
         return f"({len(value)} bytes)" if inner is None else shown(inner)
     return value
+
+
+def _shown_name(record: Any) -> str:
+    """What a record is called outside: an event or a command by its tag, any other by its class."""
+    tag = record.__struct_config__.tag if isinstance(record, Struct) else getattr(record, "tag", None)
+    return str(tag or type(record).__name__)
 
 
 def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, Any]]:

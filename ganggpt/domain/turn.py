@@ -23,22 +23,29 @@ _MASK = (1 << 64) - 1
 class Command:
     """Base of all commands: frozen slotted dataclasses, imperative names, bounded fields (annotated-types).
 
-    ``creates`` marks a command that may meet an actor which does not exist yet (state None).
+    ``tag`` is the command's name on the wire and in the journal, given as a class keyword: a class may be renamed, its
+    tag stays. ``creates`` marks a command that may meet an actor which does not exist yet (state None).
     ``internal`` marks one that only actors send; the bridge refuses it from outside.
     """
 
     __slots__ = ()
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
+    tag: ClassVar[str]
     creates: ClassVar[bool] = False
     internal: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, tag: str = "") -> None:
+        # A slotted dataclass is made twice; the copy already has the tag among its attributes.
+        cls.tag = tag or cls.__dict__["tag"]
 
     def is_durable(self) -> bool:
         """True where the reply must wait for the commit; False where a player would not miss the last second."""
         return True
 
 
-class Event(Struct, frozen=True, gc=False, array_like=True, tag=True):
-    """Base of all events: facts in the past tense. Array-like: append fields with defaults, never reorder."""
+class Event(Struct, frozen=True, gc=False, array_like=True):
+    """Base of all events: facts in the past tense. Array-like: append fields with defaults, never reorder. ``tag`` is
+    the name in the journal, given as a class keyword: a class may be renamed, its tag stays."""
 
 
 class Message(Struct, frozen=True, gc=False):

@@ -90,39 +90,39 @@ class TalkBrief(Struct, frozen=True, gc=False):
     by_meaning: bool = False
 
 
-class Began(Event, frozen=True):
+class Began(Event, frozen=True, tag="Began"):
     """Somebody begins to speak to a player."""
 
     utterance: Utterance
 
 
-class Uttered(Event, frozen=True):
+class Uttered(Event, frozen=True, tag="Uttered"):
     """The next sentence went out."""
 
     id: str
     text: str
 
 
-class BrokeOff(Event, frozen=True):
+class BrokeOff(Event, frozen=True, tag="BrokeOff"):
     """An utterance ended before anything of it was heard."""
 
     id: str
     at_s: float
 
 
-class Waits(Event, frozen=True):
+class Waits(Event, frozen=True, tag="Waits"):
     """A player waits for an answer; what they said before while waiting is not answered any more."""
 
     line: Line
 
 
-class Turned(Event, frozen=True):
+class Turned(Event, frozen=True, tag="Turned"):
     """The speaker turns to a player who waited, or who does not want an answer any more."""
 
     player: str
 
 
-class Explained(Event, frozen=True):
+class Explained(Event, frozen=True, tag="Explained"):
     """Why an utterance was what it was."""
 
     id: str

@@ -194,28 +194,28 @@ def _causes_of(story: Story, name: str) -> Iterator[Command]:
     heard = "" if spoke is None else spoke.heard
     called = next((e.standing.name for e in events if isinstance(e, Swayed) and e.player == story.player), "")
     for player_name in dict.fromkeys((None, called or None)):
-        if name == Talk.__name__:
+        if name == Talk.tag:
             yield Talk(heard or story.heard, player_name)
-        elif name == Threaten.__name__:
+        elif name == Threaten.tag:
             yield from (Threaten(heard, armed, player_name) for armed in (False, True))
-        elif name == AskForWork.__name__:
+        elif name == AskForWork.tag:
             yield from (AskForWork(player_name, party) for party in range(1, 9))
-        elif name == Give.__name__:
+        elif name == Give.tag:
             items = [event.item for event in events if isinstance(event, ItemReceived)]
             yield from (Give(item.name, item.value, player_name) for item in items)
 
 
 def _causes_of_companion(story: Story, name: str) -> Iterator[Command]:
     events, spoke = story.turns[story.first].events, story.spoke
-    if name == companion.Talk.__name__:
+    if name == companion.Talk.tag:
         began = "" if story.began is None else story.began.name
         called = next((e.owner_name for e in events if isinstance(e, CompanionSpoke)), began) or began
         for player_name in dict.fromkeys((None, called or None)):
             yield companion.Talk(story.heard or ("" if spoke is None else spoke.heard), player_name)
-    elif name == companion.Order.__name__:
+    elif name == companion.Order.tag:
         given = [event for event in events if isinstance(event, OrderObeyed | OrderRefused)]
         yield from (companion.Order(one.order, one.target) for one in given)  # type: ignore[arg-type]
-    elif name == companion.Dismiss.__name__:
+    elif name == companion.Dismiss.tag:
         yield companion.Dismiss()
 
 
@@ -265,19 +265,19 @@ def _brief(stage: _Stage) -> TalkBrief | None:
 
 def _beginnings(story: Story, name: str) -> Iterator[Command]:
     """The commands that may have begun an utterance: a line, or the end of what was said to somebody before."""
-    if name == Talk.__name__:  # of either kind
+    if name == Talk.tag:  # of either kind
         yield from _causes_of(story, name)
         return
     ended = [event for event in story.turns[story.first].events if isinstance(event, Explained)]
     spoke = next((event for event in map(as_spoke, story.turns[story.first].events) if isinstance(event, Spoke)), None)
     for over in ended:
-        if name == SayPlainly.__name__:
+        if name == SayPlainly.tag:
             why = over.made.guards[-1] if over.made.guards else "late"
             made = replace(over.made, guards=over.made.guards[:-1])
             yield SayPlainly(over.id, why, deflect=spoke is not None and spoke.act == "deflect", made=made)
-        elif name == Conclude.__name__:
+        elif name == Conclude.tag:
             yield Conclude(over.id, tuple((do, "") for do, _ in over.made.actions), replace(over.made, actions=()))
-        elif name == Hush.__name__:
+        elif name == Hush.tag:
             yield from (Hush(heard) for heard in range(9))
 
 

@@ -88,7 +88,7 @@ class Past:
         npc.ids.append(command_id)
         reply = reply_ok(command_id, npc.seq, decision.reply)
         body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply))
-        batch.add_turn(npc.actor, npc.seq, now_s, command_id, "server:s", type(what).__name__, body)
+        batch.add_turn(npc.actor, npc.seq, now_s, command_id, "server:s", what.tag, body)
 
     async def woken(self, npc: Npc) -> tuple[int, bytes]:
         """Where the NPC is when it wakes now, and its state."""

@@ -79,7 +79,7 @@ def test_commands_are_found_by_their_names_and_creating_ones_exist_in_each_kind(
     for kind in KINDS.values():
         for name, command in kind.commands.items():
             assert command_class(kind.name, name) is command
-            assert command.__name__ == name
+            assert command.tag == name
             assert issubclass(command, Command)
             assert dataclasses.is_dataclass(command)
             assert command.__doc__
@@ -156,8 +156,8 @@ def test_the_border_reads_what_is_within_bounds() -> None:
 )
 def test_a_command_comes_back_from_its_body(kind: str, command: Command) -> None:
     body = encode_command(command)
-    assert decode_command(kind, type(command).__name__, body) == command
-    assert decode_command(kind, type(command).__name__, msgspec.Raw(body)) == command
+    assert decode_command(kind, command.tag, body) == command
+    assert decode_command(kind, command.tag, msgspec.Raw(body)) == command
 
 
 def test_a_body_of_another_shape_or_name_is_refused() -> None:

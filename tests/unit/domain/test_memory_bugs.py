@@ -201,7 +201,7 @@ def test_13_a_summary_needs_no_model_and_a_model_only_rewords_it() -> None:
 def test_14_a_mind_that_waits_for_its_tail_answers_everybody_else_meanwhile() -> None:
     npc = a_forgetful_npc()
     reply = npc.do(Talk("do you remember the emerald?", "Ava"))
-    assert [type(message.command).__name__ for message in reply.messages] == ["AskTail"]
+    assert [message.command.tag for message in reply.messages] == ["AskTail"]
     assert reply.reply["say"]
     other = npc.do(Talk("hello, how are you?"), by="player:bob")
     assert other.reply["say"]

@@ -92,16 +92,16 @@ def test_a_mission_ends_at_most_once_and_never_counts_more_than_it_asks_for(
         except GangGPTError:
             assert played.state is before
             continue
-        sent.update(type(message.command).__name__ for message in decision.messages)
+        sent.update(message.command.tag for message in decision.messages)
         if before.status not in OPEN:
             assert not decision.events
             assert not decision.messages
         assert all(0 <= done <= o.count for done, o in zip(played.state.done, OBJECTIVES, strict=True))
     completed = played.state.status == "completed"
-    assert sent[EndMission.__name__] <= 1
-    assert sent[Remember.__name__] <= 1
-    assert sent[ApplyMissionImpact.__name__] == (2 if completed else 0)
-    assert sent[ShiftStanding.__name__] == (2 if completed else 0)
+    assert sent[EndMission.tag] <= 1
+    assert sent[Remember.tag] <= 1
+    assert sent[ApplyMissionImpact.tag] == (2 if completed else 0)
+    assert sent[ShiftStanding.tag] == (2 if completed else 0)
     state: Any = None
     for event in played.journal:
         state = mission.evolve(state, event)

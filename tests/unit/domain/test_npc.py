@@ -71,7 +71,7 @@ def test_only_players_deal_with_an_npc(command: Command) -> None:
 
 
 def test_a_command_of_another_kind_is_unknown() -> None:
-    class Dance(Command):
+    class Dance(Command, tag="Dance"):
         pass
 
     with pytest.raises(UnknownCommand):

@@ -61,7 +61,7 @@ class Talker(Journaled):
     def do(self, command: Any, by: str = AVA, *, has_model: bool = False) -> Any:
         reply = super().do(command, by, has_model=has_model)
         if hasattr(self, "causes"):
-            self.causes[len(self.turns)] = (by, type(command).__name__)
+            self.causes[len(self.turns)] = (by, command.tag)
         return reply
 
     async def talks(self, text: str, by: str = AVA, name: str | None = None, *, stops_after: int = 99) -> str:

@@ -44,7 +44,7 @@ def kind(name: str, *commands: type[Command]) -> Kind:
         name=name,
         state=Nothing,
         events=Nothing,
-        commands={command.__name__: command for command in commands},
+        commands={command.tag: command for command in commands},
         decide=_decide,
         evolve=lambda state, event: state,
         view=lambda state, now_s: {},
