@@ -21,23 +21,20 @@ import asyncpg
 from msgspec.structs import replace
 
 from bench.memory import SEEN
-from ganggpt.actors.activation import Activation
 from ganggpt.actors.envelope import reply_ok
-from ganggpt.actors.shards import shared_shard, shared_shards
-from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.routing.shards import shared_shard, shared_shards
+from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_turn
-from ganggpt.domain.mission_state import Mission
-from ganggpt.domain.npc import Observe, Spawn, Talk
-from ganggpt.domain.player_state import Player
+from ganggpt.domain.mission.state import Mission
+from ganggpt.domain.npc.rules import Observe, Spawn, Talk
+from ganggpt.domain.player.state import Player
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.domain.world import World
-from ganggpt.jobs.world_files import load_world
-from ganggpt.persistence.embedded import EmbeddedPostgres
-from ganggpt.persistence.flush_store import PostgresFlush
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.partitions import (
+from ganggpt.persistence.journal.partitions import (
     briefly,
     ensure_partitions,
     journal_part,
@@ -45,8 +42,11 @@ from ganggpt.persistence.partitions import (
     memory_part,
     month_after,
 )
-from ganggpt.persistence.retention import Kept
+from ganggpt.persistence.journal.retention import Kept
+from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_store import create_world
+from ganggpt.worldfiles.files import load_world
 
 SHARDS: Final = 256
 SUFFIX: Final = 5

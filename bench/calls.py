@@ -38,39 +38,39 @@ from rich.console import Console
 from rich.table import Table
 
 from ganggpt.actors.envelope import wrap, wrap_view
-from ganggpt.actors.host import HostOptions, HostPorts
-from ganggpt.actors.router import Router, RouterOptions
-from ganggpt.actors.routing import load_routes
-from ganggpt.actors.shards import shared_shards
-from ganggpt.ai.answers import Answers
-from ganggpt.ai.budget import KINDS, Limit
-from ganggpt.ai.budget import Counter as BudgetCounter
-from ganggpt.ai.deployment import Deployment
-from ganggpt.ai.gateway import ModelGateway
-from ganggpt.ai.local_ledger import LocalLedger
-from ganggpt.ai.model_mind import MindSpec, ModelMind
-from ganggpt.ai.models import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
-from ganggpt.ai.openai_provider import Endpoint
+from ganggpt.actors.host.host import HostOptions, HostPorts
+from ganggpt.actors.routing.router import Router, RouterOptions
+from ganggpt.actors.routing.shards import shared_shards
+from ganggpt.actors.routing.table import load_routes
+from ganggpt.ai.gateway.budget import KINDS, Limit
+from ganggpt.ai.gateway.budget import Counter as BudgetCounter
+from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
+from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.gateway import ModelGateway
+from ganggpt.ai.gateway.local_ledger import LocalLedger
+from ganggpt.ai.gateway.openai_provider import Endpoint
+from ganggpt.ai.gateway.provider import Call, Completion, Counted, Delta, Vectors
+from ganggpt.ai.gateway.response_cache import Answers
+from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.minds.model import MindSpec, ModelMind
+from ganggpt.ai.minds.prompt_files import read_prompts
+from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.port import SLOTS
-from ganggpt.ai.prompts import read_prompts
-from ganggpt.ai.provider import Call, Completion, Counted, Delta, Vectors
-from ganggpt.ai.purse import Spend, Till
-from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.config import Settings
+from ganggpt.demo.fake_parts import every_part, meaning_of
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
-from ganggpt.domain.mission import Accept
-from ganggpt.domain.npc import AskForWork, Give, Talk, Threaten
-from ganggpt.domain.player import Join, Report
+from ganggpt.domain.mission.rules import Accept
+from ganggpt.domain.npc.rules import AskForWork, Give, Talk, Threaten
+from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World
-from ganggpt.jobs.world_files import cast_of, load_world
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.answer_store import MemoryAnswers
-from ganggpt.testing.fake_parts import every_part, meaning_of
+from ganggpt.persistence.models.responses import MemoryAnswers
+from ganggpt.simulation.loop import ProcessLoop, Scheduler
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.sim.loop import ProcessLoop, Scheduler
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.worldfiles.files import cast_of, load_world
 
 NPCS: Final = 100
 HOUR_S: Final = 3600.0

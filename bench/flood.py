@@ -26,9 +26,9 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from bench.connections import masked
+from ganggpt.client.wire import MSGPACK, Wire, WireCommand
 from ganggpt.errors import GangGPTError, Unavailable
-from ganggpt.testing.connections import masked
-from ganggpt.testing.wire import MSGPACK, Wire, WireCommand
 
 TICK_S: Final = 0.02
 """A game server gathers what happened in a tick (50 a second) into frames."""

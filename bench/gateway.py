@@ -32,15 +32,15 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.processes import ROOT
-from ganggpt.ai.budget import Limit
-from ganggpt.ai.gateway import ModelGateway
-from ganggpt.ai.models import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
-from ganggpt.ai.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.budget import Limit
+from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
+from ganggpt.ai.gateway.gateway import ModelGateway
+from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.provider import Call, Completion, Delta, Vectors
+from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import SLOTS, Answered, ModelRequest, Payers, Said, Sentence
-from ganggpt.ai.prompts import read_prompts
-from ganggpt.ai.provider import Call, Completion, Delta, Vectors
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.migrate import migrate
 from ganggpt.serve import gateway as composition
 from ganggpt.testing.fake_model import API_VERSION, KEY

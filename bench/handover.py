@@ -29,12 +29,12 @@ from rich.table import Table
 
 from bench.processes import ROOT
 from bench.systems import Address, GangGPT, spawn
-from ganggpt.actors.shards import shared_shard
+from ganggpt.actors.routing.shards import shared_shard
+from ganggpt.client.game_server import GameServer
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
-from ganggpt.jobs.run_file import read_run
 from ganggpt.persistence.audit import promises_kept, shard_count
 from ganggpt.persistence.scale import PostgresScale
-from ganggpt.testing.game_server import GameServer
+from ganggpt.runtime.run_file import read_run
 
 GOAL_MS: Final = 100.0
 PROBES: Final = 48

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from bench.load_run import Measured, Plan
 from bench.processes import ROOT, python
 from bench.result import ALONE, FRAMES100, SINGLE
 from bench.systems import Address
 from ganggpt.errors import Unavailable
-from ganggpt.testing.course import Measured, Plan
 
 OBSERVE: Final[dict[str, Any]] = {"what": "somebody ran past the pier, number {n}", "weight": 5, "about": None}
 _SLACK_S: Final = 180.0
@@ -64,7 +64,7 @@ def cases_of(system: str, quick: bool) -> list[Case]:
 async def load(plan: Plan) -> Measured:
     """Run the load generator. Raises Unavailable with what it said where it failed."""
     generator = await asyncio.create_subprocess_exec(
-        *python("ganggpt.testing.load"),
+        *python("bench.load_generator"),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -12,12 +12,12 @@ import psutil
 from msgspec.structs import replace
 
 from bench.load import load
+from bench.load_run import Plan
 from bench.processes import Child, proportional_bytes, resident_bytes, title_of, unique_bytes
 from bench.result import BenchResult
 from bench.systems import BENCH_NPCS, Address, GangGPT, spawn
 from ganggpt.domain.ids import name_of
 from ganggpt.errors import StartFailed, Unavailable
-from ganggpt.testing.course import Plan
 
 MEMORIES: Final = 64
 _WHO: Final = (

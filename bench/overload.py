@@ -38,14 +38,14 @@ from rich.table import Table
 
 from bench.flood import BUCKET_S, Flood, Flooded
 from bench.load import OBSERVE, load
+from bench.load_run import Plan
 from bench.processes import ROOT, python, title_of
 from bench.result import machine
 from bench.systems import Address, GangGPT, spawn
 from ganggpt.errors import GangGPTError, Unavailable
-from ganggpt.jobs.run_file import read_run
 from ganggpt.persistence.audit import turns_by
 from ganggpt.persistence.pool import open_pool
-from ganggpt.testing.course import Plan
+from ganggpt.runtime.run_file import read_run
 
 ACTORS: Final = tuple(f"npc:crowd-{n:04d}" for n in range(256))
 HOT: Final = ("npc:crowd-0000",)

@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from bench.load_run import Measured
 from bench.processes import Child, python
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.partitions import ensure_partitions
+from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.pool import open_pool
-from ganggpt.testing.course import Measured
 
 WRITERS: Final = 2
 PER_COMMIT: Final = 100

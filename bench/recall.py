@@ -31,20 +31,20 @@ from rank_bm25 import BM25Okapi
 from rich.console import Console
 from rich.table import Table
 
-from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain.embedding import embedding_of
+from bench.corpus import History, history
+from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.memory import Memory, recall
-from ganggpt.domain.npc import KIND, Spawn, Talk
+from ganggpt.domain.mind.embedding import embedding_of
+from ganggpt.domain.mind.memory import Memory, recall
+from ganggpt.domain.npc.rules import KIND, Spawn, Talk
 from ganggpt.domain.turn import Dice, Turn
 from ganggpt.domain.world import World
-from ganggpt.jobs.world_files import load_world
-from ganggpt.persistence.embedded import EmbeddedPostgres
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres
+from ganggpt.persistence.journal.partitions import ensure_days, ensure_partitions
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.partitions import ensure_days, ensure_partitions
-from ganggpt.persistence.projections import Rows
-from ganggpt.persistence.tail import PostgresTail, TailQuestion, row_in_tail
-from ganggpt.testing.corpus import History, history
+from ganggpt.persistence.projections.memory_archive import PostgresTail, TailQuestion, row_in_tail
+from ganggpt.persistence.projections.rows import Rows
+from ganggpt.worldfiles.files import load_world
 
 ROOM: Final = 5000
 NPCS: Final = 200

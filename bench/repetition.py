@@ -16,14 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain import npc
+from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.speech import opener_of, phrase_of, sentences_of
+from ganggpt.domain.language.words import words_of
+from ganggpt.domain.mind.brief import opener_of, phrase_of, sentences_of
+from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.turn import Command, Dice, Turn
-from ganggpt.domain.words import words_of
 from ganggpt.domain.world import World
-from ganggpt.jobs.world_files import load_world
+from ganggpt.worldfiles.files import load_world
 
 WINDOW: Final = 10
 _NOW_S: Final = 1_800_000_000.0

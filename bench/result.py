@@ -12,7 +12,7 @@ from typing import Any, Final
 import psutil
 from rich.table import Table
 
-from ganggpt.testing.course import Measured
+from bench.load_run import Measured
 
 FRAMES100: Final = "frames100"
 SINGLE: Final = "single"

@@ -28,7 +28,7 @@ from bench.raw_limit import RawLimit
 from bench.result import FRAMES100, LIMIT, BenchResult
 from bench.systems import BENCH_NPCS, GangGPT, NaiveRayPeer, NodeInstall, System, spawn, websocket_peers
 from ganggpt.errors import GangGPTError
-from ganggpt.persistence.embedded import EmbeddedPostgres
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.migrate import migrate
 
 OURS: Final = "ganggpt"

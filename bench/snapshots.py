@@ -26,17 +26,17 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from bench.big_world import make_big_world
 from bench.load import OBSERVE, load
+from bench.load_run import Measured, Plan
 from bench.processes import ROOT, python
 from bench.systems import Address, GangGPT
 from ganggpt.errors import StartFailed
-from ganggpt.jobs.world_files import load_world
-from ganggpt.persistence.embedded import EmbeddedPostgres
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres
+from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.partitions import ensure_partitions
 from ganggpt.persistence.pool import open_pool
-from ganggpt.testing.big_world import make_big_world
-from ganggpt.testing.course import Measured, Plan
+from ganggpt.worldfiles.files import load_world
 
 WORLD: Final = ROOT / "worlds" / "los-santos"
 TALKERS: Final = 512

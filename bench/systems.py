@@ -15,9 +15,9 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bench.processes import ROOT, Child, free_port, python
+from ganggpt.client.game_server import GameServer, Patience
+from ganggpt.client.wire import WireCommand
 from ganggpt.errors import StartFailed
-from ganggpt.testing.game_server import GameServer, Patience
-from ganggpt.testing.wire import WireCommand
 
 NPCS: Final = 32
 """So few, because the naive peer needs a process for each. All systems get the same ones."""

@@ -29,12 +29,12 @@ from rich.table import Table
 
 from bench.gateway import fake_server
 from bench.load import OBSERVE, load
+from bench.load_run import Measured, Plan
 from bench.processes import ROOT
 from bench.systems import BENCH_NPCS, Address, GangGPT, spawn
+from ganggpt.client.game_server import GameServer
 from ganggpt.errors import GangGPTError
-from ganggpt.testing.course import Measured, Plan
 from ganggpt.testing.fake_model import API_VERSION, KEY
-from ganggpt.testing.game_server import GameServer
 
 TALKS_PER_S: Final = 3000.0
 BARK_P99_MS: Final = 150.0

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.partitions import ensure_partitions
 
 _numbers = itertools.count(1)
 

@@ -18,7 +18,7 @@ import asyncpg
 import uvloop
 
 from ganggpt.domain.ids import new_command_id
-from ganggpt.persistence.journal import APPEND
+from ganggpt.persistence.journal.journal import APPEND
 
 BATCHES = 64
 

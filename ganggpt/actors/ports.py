@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from ganggpt.actors.admission import Gate
 from ganggpt.actors.envelope import Envelope
+from ganggpt.actors.routing.admission import Gate
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.memory_record import Embedding
+from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import Unavailable
 

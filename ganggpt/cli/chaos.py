@@ -14,12 +14,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ganggpt.chaos.kinds import KINDS, absent_because
+from ganggpt.chaos.result import COLUMNS, Round, Summary, append, markdown, table
+from ganggpt.chaos.run import ChaosPlan, ChaosRun
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, StartFailed
-from ganggpt.testing.chaos.kinds import KINDS, absent_because
-from ganggpt.testing.chaos.result import COLUMNS, Round, Summary, append, markdown, table
-from ganggpt.testing.chaos.run import ChaosPlan, ChaosRun
 
 _TITLE: Final = "what the journal says"
 _HOSTS: Final = 2

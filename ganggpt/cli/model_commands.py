@@ -12,7 +12,7 @@ from ganggpt.cli import models
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.errors import InvalidInput
-from ganggpt.persistence.spend import By
+from ganggpt.persistence.models.spend import By
 
 NOT_CERTAIN = 4
 """Exit status of ``ai off`` where calls that had left may still be under way."""

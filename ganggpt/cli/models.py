@@ -14,11 +14,11 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid
-from ganggpt.jobs.models import model_plan
-from ganggpt.jobs.run_file import read_run
-from ganggpt.jobs.stores import redis_url
-from ganggpt.persistence.ledger import SWITCH_TTL_S, SharedSwitch
-from ganggpt.persistence.spend import By, PostgresSpend
+from ganggpt.persistence.models.ledger import SWITCH_TTL_S, SharedSwitch
+from ganggpt.persistence.models.spend import By, PostgresSpend
+from ganggpt.runtime.model_plan import model_plan
+from ganggpt.runtime.run_file import read_run
+from ganggpt.runtime.stores import redis_url
 
 COLUMNS: Final = ("name", "calls", "tokens in", "of it cached", "tokens out", "US$", "estimated calls")
 _LOOK_S: Final = 0.1

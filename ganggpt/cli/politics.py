@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ganggpt.cli.screen import screen
+from ganggpt.demo.politics import Sample, Theatre
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
-from ganggpt.testing.politics import Sample, Theatre
 
 TURNS_MAX: Final = 1_000_000
 SAMPLES_MAX: Final = 200

@@ -17,7 +17,7 @@ from ganggpt.cli.snapshots import place_of
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
-from ganggpt.jobs.rights import export, follow, order_erasure, player_actor
+from ganggpt.operations.player_data import export, follow, order_erasure, player_actor
 
 Player = Annotated[str, typer.Argument(help="The player's name or actor: ava or player:ava.")]
 

@@ -14,10 +14,10 @@ import psutil
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
-from ganggpt.jobs.launch import Runtime, Step
-from ganggpt.jobs.ray_cluster import end_strays
-from ganggpt.jobs.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
-from ganggpt.jobs.world_ports import ray_directory
+from ganggpt.runtime.launch import Runtime, Step
+from ganggpt.runtime.ports import ray_directory
+from ganggpt.runtime.ray_cluster import end_strays
+from ganggpt.runtime.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
 
 NOT_RUNNING: Final = 3
 """Exit status of ``status`` where nothing runs, as init scripts have it."""

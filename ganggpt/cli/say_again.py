@@ -18,14 +18,14 @@ from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
-from ganggpt.jobs.models import words_of
-from ganggpt.jobs.run_file import known_token
-from ganggpt.jobs.say_again import REWRITTEN, SaidAgain, as_plain, say_again
-from ganggpt.jobs.story import story_of
-from ganggpt.jobs.why import lived, place_of
-from ganggpt.persistence.exchanges import PostgresExchanges
-from ganggpt.persistence.turns import PostgresTurns
+from ganggpt.operations.explain import lived, place_of
+from ganggpt.operations.utterance_replay import REWRITTEN, SaidAgain, as_plain, say_again
+from ganggpt.operations.utterance_story import story_of
+from ganggpt.persistence.journal.reader import PostgresTurns
+from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.world_store import load_world
+from ganggpt.runtime.model_plan import words_of
+from ganggpt.runtime.run_file import known_token
 
 STATUS: Final = {"same": 0, "different": 1, "unproven": 3}
 """Exit status by verdict; 2 is an error."""

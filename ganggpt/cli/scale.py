@@ -10,10 +10,10 @@ from msgspec import Struct
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput, NotRunning
-from ganggpt.jobs.run_file import read_run
-from ganggpt.jobs.stores import pool_options
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.scale import HostShown, PostgresScale
+from ganggpt.runtime.run_file import read_run
+from ganggpt.runtime.stores import pool_options
 
 HOSTS_MAX: Final = 1024
 COLUMNS: Final = ("host", "state", "node", "process", "shards", "turns/s", "p99 ms", "lag ms", "CPU %", "hot", "MiB")

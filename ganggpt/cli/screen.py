@@ -19,7 +19,7 @@ from rich.status import Status
 from rich.table import Table
 
 from ganggpt.errors import ConfigRejected, GangGPTError, WorldRejected
-from ganggpt.jobs.launch import Step
+from ganggpt.runtime.launch import Step
 
 _printed: Final = logging.getLogger("ray.printed")
 _SIGNS: Final = {"done": "[green]✓[/]", "failed": "[red]✗[/]"}

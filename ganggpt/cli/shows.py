@@ -17,10 +17,10 @@ from rich.markup import escape
 
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
+from ganggpt.demo.fake_parts import every_part
+from ganggpt.demo.story import Demo, DemoResult, Line
 from ganggpt.errors import StartFailed
-from ganggpt.testing.demo import Demo, DemoResult, Line
 from ganggpt.testing.fake_model import FakeModel, variables_for
-from ganggpt.testing.fake_parts import every_part
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 

@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganggpt.cli.screen import screen
-from ganggpt.testing.sim.mutations import MUTATIONS
-from ganggpt.testing.sim.run import Outcome, run_seed
-from ganggpt.testing.sim.scenario import SCENARIOS
-from ganggpt.testing.sim.seeds import play_seeds, seeds_from
+from ganggpt.simulation.mutations import MUTATIONS
+from ganggpt.simulation.run import Outcome, run_seed
+from ganggpt.simulation.scenario import SCENARIOS
+from ganggpt.simulation.seeds import play_seeds, seeds_from
 
 TOLD_MAX: Final = 10
 """Seeds with violations that are told in full; all are counted."""

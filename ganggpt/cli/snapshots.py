@@ -18,10 +18,10 @@ from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
 from ganggpt.jobs.snapshot_job import SnapshotJob, run_as_job
-from ganggpt.jobs.snapshot_shelf import Keep, list_snapshots, prune_snapshots
-from ganggpt.jobs.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
-from ganggpt.jobs.verify import verify_world
-from ganggpt.persistence.world_snapshot_cut import NICE
+from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
+from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.verify import verify_world
+from ganggpt.persistence.world_snapshot.cut import NICE
 
 FOLDER: Final = "snapshots"
 """Where snapshots lie in a data directory that were told no other place."""

@@ -18,8 +18,8 @@ from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
-from ganggpt.jobs.why import Why, as_plain, lived, place_of, why
-from ganggpt.persistence.turns import PostgresTurns
+from ganggpt.operations.explain import Why, as_plain, lived, place_of, why
+from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.world_store import load_world
 
 app = typer.Typer()

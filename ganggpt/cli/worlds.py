@@ -11,12 +11,12 @@ from typing import Any
 from ganggpt.config import Settings
 from ganggpt.domain.world import World
 from ganggpt.errors import StartFailed
-from ganggpt.jobs.run_file import read_run
-from ganggpt.jobs.stores import Stores, ensure_world, pool_options, prepare_database, world_folder
-from ganggpt.jobs.world_files import dump_world, load_world
 from ganggpt.persistence import world_store
 from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
+from ganggpt.runtime.run_file import read_run
+from ganggpt.runtime.stores import Stores, ensure_world, pool_options, prepare_database, world_folder
+from ganggpt.worldfiles.files import dump_world, load_world
 
 
 async def migrate_database(settings: Settings) -> str:

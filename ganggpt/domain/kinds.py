@@ -13,8 +13,12 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ganggpt.domain import companion, faction, mission, npc, player
+from ganggpt.domain.companion import rules as companion
+from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.ids import kind_of
+from ganggpt.domain.mission import rules as mission
+from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.player import rules as player
 from ganggpt.domain.turn import Command, Decision, Kind, Remind
 from ganggpt.errors import GangGPTError, UnknownCommand
 

@@ -21,10 +21,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from ganggpt.config import Settings, read_settings
 from ganggpt.errors import ConfigInvalid, GangGPTError, StartFailed, Unavailable
-from ganggpt.jobs.run_file import read_run
-from ganggpt.jobs.snapshot_shelf import Keep, prune_snapshots
-from ganggpt.jobs.snapshots import take_snapshot
-from ganggpt.persistence.world_snapshot_cut import NICE
+from ganggpt.operations.snapshot_catalog import Keep, prune_snapshots
+from ganggpt.operations.snapshots import take_snapshot
+from ganggpt.persistence.world_snapshot.cut import NICE
+from ganggpt.runtime.run_file import read_run
 
 WAIT_S: Final = 3600.0
 _LOOK_S: Final = 0.5

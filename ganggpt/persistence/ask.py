@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from ganggpt.persistence.away import database_may_be_away
+from ganggpt.persistence.outages import database_may_be_away
 
 
 async def ask(pool: asyncpg.Pool[Any], timeout_s: float, query: str, *arguments: Any) -> Sequence[Any]:

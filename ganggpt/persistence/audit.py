@@ -10,7 +10,7 @@ import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
-from ganggpt.persistence.away import database_may_be_away
+from ganggpt.persistence.outages import database_may_be_away
 
 _KEPT: Final = """
 SELECT count(*) FILTER (WHERE j.n IS NULL) AS lost, count(*) FILTER (WHERE j.n > 1) AS doubled

@@ -12,7 +12,7 @@ import asyncpg
 from msgspec import Struct
 
 from ganggpt.errors import UnknownCluster
-from ganggpt.persistence.away import database_may_be_away
+from ganggpt.persistence.outages import database_may_be_away
 
 _ENTER: Final = """
 INSERT INTO clusters AS c (name, bridge, key) VALUES ($1, $2, $3)

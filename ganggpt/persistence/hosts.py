@@ -13,7 +13,7 @@ import asyncpg
 from msgspec import Struct
 
 from ganggpt.errors import Fenced, Unavailable
-from ganggpt.persistence.away import commit_may_be_lost, database_may_be_away
+from ganggpt.persistence.outages import commit_may_be_lost, database_may_be_away
 
 LOCAL: Final = "local"
 """The cluster of a world that runs on one machine."""

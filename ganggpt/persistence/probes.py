@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.away import database_may_be_away
+from ganggpt.persistence.outages import database_may_be_away
 from ganggpt.persistence.redis_client import REDIS_AWAY, connect_redis
 
 Look = Callable[[], Awaitable[Mapping[str, Any]]]

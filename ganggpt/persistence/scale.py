@@ -9,8 +9,8 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from ganggpt.persistence.away import database_may_be_away
 from ganggpt.persistence.hosts import LOCAL
+from ganggpt.persistence.outages import database_may_be_away
 
 _WISHES: Final = "SELECT hosts_now, hosts_min, hosts_max, hosts_fixed FROM clusters WHERE name = $1"
 _WISH: Final = "UPDATE clusters SET hosts_min = $2, hosts_max = $3, hosts_fixed = $4 WHERE name = $1"

@@ -10,7 +10,7 @@ import asyncpg
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.world import World, decode_world, encode_world
 from ganggpt.errors import StartFailed
-from ganggpt.persistence.away import database_may_be_away
+from ganggpt.persistence.outages import database_may_be_away
 
 Cast = Mapping[str, tuple[str, bytes]]
 """By actor id: name and encoded body of the command that creates the actor when it is first needed."""

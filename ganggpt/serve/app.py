@@ -17,17 +17,17 @@ from ray.serve.schema import LoggingConfig
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from ganggpt.actors.opening import HostSpec
-from ganggpt.actors.ray_gateway import APP_NAME, RayGateway
+from ganggpt.actors.host.composition import HostSpec
+from ganggpt.actors.ray.gateway import APP_NAME, RayGateway
 from ganggpt.config import read_settings
 from ganggpt.errors import ConfigInvalid
-from ganggpt.jobs.models import mind_spec
-from ganggpt.jobs.plan import own_actors_max, scale_of, this_machine
-from ganggpt.jobs.retention import kept_of
-from ganggpt.jobs.stores import redis_url
 from ganggpt.protocol.limits import Limits
+from ganggpt.runtime.model_plan import mind_spec
+from ganggpt.runtime.retention_policy import kept_of
+from ganggpt.runtime.sizing import own_actors_max, scale_of, this_machine
+from ganggpt.runtime.stores import redis_url
 from ganggpt.serve.asgi import BridgeApp
-from ganggpt.serve.compose import BridgeSpec, WorldStart, bridge_spec, open_bridge
+from ganggpt.serve.composition import BridgeSpec, WorldStart, bridge_spec, open_bridge
 from ganggpt.serve.gateway import GatewaySpec, bound_gateway, gateway_spec
 from ganggpt.serve.parts import bridge_app
 

@@ -13,30 +13,30 @@ from typing import Any, Final
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
-from ganggpt.actors.ray_gateway import DEPLOYMENT
-from ganggpt.ai.answers import Answers, AnswerStore
-from ganggpt.ai.budget import Ledger
-from ganggpt.ai.deployment import Deployment
-from ganggpt.ai.gateway import AT_ONCE_MAX, ModelGateway
-from ganggpt.ai.local_ledger import LocalLedger
-from ganggpt.ai.models import Plan
-from ganggpt.ai.openai_provider import OpenAIProvider
+from ganggpt.actors.ray.gateway import DEPLOYMENT
+from ganggpt.ai.gateway.budget import Ledger
+from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.gateway import AT_ONCE_MAX, ModelGateway
+from ganggpt.ai.gateway.local_ledger import LocalLedger
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
+from ganggpt.ai.gateway.provider import Provider
+from ganggpt.ai.gateway.recording import Recording
+from ganggpt.ai.gateway.response_cache import Answers, AnswerStore
+from ganggpt.ai.gateway.spending import Till
+from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.ai.port import Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
-from ganggpt.ai.prompts import Prompts, read_prompts
-from ganggpt.ai.provider import Provider
-from ganggpt.ai.purse import Till
-from ganggpt.ai.replay import Recording
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, Unavailable
-from ganggpt.jobs.models import model_plan
-from ganggpt.jobs.stores import pool_options
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.answer_store import MemoryAnswers, RedisAnswers
 from ganggpt.persistence.cache import TTL_S
-from ganggpt.persistence.exchanges import PostgresExchanges
-from ganggpt.persistence.ledger import RedisLedger
+from ganggpt.persistence.models.exchanges import PostgresExchanges
+from ganggpt.persistence.models.ledger import RedisLedger
+from ganggpt.persistence.models.responses import MemoryAnswers, RedisAnswers
+from ganggpt.persistence.models.spend import PostgresSpend
 from ganggpt.persistence.pool import PoolOptions, open_pool
-from ganggpt.persistence.spend import PostgresSpend
+from ganggpt.runtime.model_plan import model_plan
+from ganggpt.runtime.stores import pool_options
 
 log = logging.getLogger(__name__)
 

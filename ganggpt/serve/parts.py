@@ -14,15 +14,15 @@ from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp, Guarded
 from ganggpt.serve.auth import BearerToken
-from ganggpt.serve.bridge import BridgeSocket
 from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import Health, Probe
-from ganggpt.serve.pushes import PushStore
-from ganggpt.serve.rest import Rest, rest_app
-from ganggpt.serve.sessions import Sessions
-from ganggpt.serve.streams import Streams, TurnSource
-from ganggpt.serve.utterances import Utterances
-from ganggpt.serve.views import ViewCache, Views
+from ganggpt.serve.rest.routes import Rest, rest_app
+from ganggpt.serve.rest.streams import Streams, TurnSource
+from ganggpt.serve.rest.utterances import Utterances
+from ganggpt.serve.rest.views import ViewCache, Views
+from ganggpt.serve.websocket.bridge import BridgeSocket
+from ganggpt.serve.websocket.pushes import PushStore
+from ganggpt.serve.websocket.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)

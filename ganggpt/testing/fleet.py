@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ganggpt.actors.host import HostOptions, HostPorts
-from ganggpt.actors.incarnations import Incarnations
+from ganggpt.actors.host.host import HostOptions, HostPorts
+from ganggpt.actors.host.incarnations import Incarnations
 from ganggpt.errors import Unavailable
 
 

@@ -9,13 +9,20 @@ from typing import Any
 
 from ganggpt.domain.ids import command_id_time_s
 from ganggpt.domain.kinds import encode_state
-from ganggpt.domain.memory_index import MemoryIndex, Question
-from ganggpt.domain.memory_record import Memory
+from ganggpt.domain.mind.memory_index import MemoryIndex, Question
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.errors import Fenced, Unavailable
 from ganggpt.persistence.clusters import Standing
 from ganggpt.persistence.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
-from ganggpt.persistence.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
-from ganggpt.persistence.tail import FOUND_MAX, Found, TailQuestion
+from ganggpt.persistence.journal.journal import (
+    Batch,
+    DueReminder,
+    Letter,
+    PushRow,
+    StoredActor,
+    StoredTurn,
+)
+from ganggpt.persistence.projections.memory_archive import FOUND_MAX, Found, TailQuestion
 
 
 @dataclass

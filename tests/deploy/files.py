@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 KUBERAY = ROOT / "k8s" / "kuberay"
 CRDS = ROOT.parent / "shared" / "crds"
 BRIDGE_PORT = 22005

@@ -12,7 +12,7 @@ import ray
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from ganggpt.actors.opening import HostSpec
+from ganggpt.actors.host.composition import HostSpec
 from ganggpt.config import Settings
 from tests.deploy.files import (
     BRIDGE_PORT,

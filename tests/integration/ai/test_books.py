@@ -9,14 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ganggpt.ai.budget import Counter, Hold, Ledger, Limit, OverBudget, SwitchedOff, claims_of
-from ganggpt.ai.local_ledger import LocalLedger
+from ganggpt.ai.gateway.budget import Counter, Hold, Ledger, Limit, OverBudget, SwitchedOff, claims_of
+from ganggpt.ai.gateway.local_ledger import LocalLedger
+from ganggpt.ai.gateway.spending import Spend
 from ganggpt.ai.port import Answered, NotAnswered, Payers, Usage
-from ganggpt.ai.purse import Spend
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ledger import SWITCH, RedisLedger, SharedSwitch
+from ganggpt.persistence.models.ledger import SWITCH, RedisLedger, SharedSwitch
+from ganggpt.persistence.models.spend import PostgresSpend
 from ganggpt.persistence.redis_client import connect_redis
-from ganggpt.persistence.spend import PostgresSpend
 from ganggpt.testing.fake_model import Hang, fake_model
 from tests.unit.ai.rig import Rig, talk
 

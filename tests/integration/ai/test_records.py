@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from ganggpt.ai.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.provider import Provider
+from ganggpt.ai.gateway.recording import Exchange, Recording, Replay
 from ganggpt.ai.port import Answered
-from ganggpt.ai.provider import Provider
-from ganggpt.ai.replay import Exchange, Recording, Replay
-from ganggpt.persistence.answer_store import RedisAnswers
-from ganggpt.persistence.exchanges import PostgresExchanges
+from ganggpt.persistence.models.exchanges import PostgresExchanges
+from ganggpt.persistence.models.responses import RedisAnswers
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.testing.fake_model import Says, fake_model
 from tests.unit.ai.rig import Rig, Turn, talk

@@ -17,9 +17,9 @@ import asyncpg
 import httpx
 import pytest
 
+from ganggpt.client.game_server import GameServer
 from ganggpt.persistence.audit import promises_kept
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.world_process import WorldProcess, token_of
+from ganggpt.runtime.world_process import WorldProcess, token_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 

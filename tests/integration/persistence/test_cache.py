@@ -10,7 +10,7 @@ import pytest
 
 from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.cache import NoCache, RedisCache, actor_key, open_cache, session_key
-from ganggpt.persistence.embedded import EmbeddedRedis
+from ganggpt.persistence.embedded.stores import EmbeddedRedis
 from ganggpt.persistence.redis_client import connect_redis
 
 pytestmark = pytest.mark.integration

@@ -16,8 +16,8 @@ import pytest
 from redis.asyncio import Redis
 
 from ganggpt.errors import StartFailed
-from ganggpt.persistence import embedded
-from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.embedded import stores
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 
 pytestmark = pytest.mark.integration
 
@@ -239,13 +239,13 @@ async def test_redis_killed_is_started_again(redis: EmbeddedRedis) -> None:
 
 
 def test_without_a_redis_the_reason_is_told(redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "redis_binary", lambda: None)
+    monkeypatch.setattr(stores, "redis_binary", lambda: None)
     assert redis.start() is None
     assert "redis-server" in str(redis.absent_because)
 
 
 def test_a_wheel_that_is_missing_names_the_way_out(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(stores.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(StartFailed, match="DATABASE_URL"):
         postgres.start()
 

@@ -11,10 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from ganggpt.errors import Fenced, Unavailable
-from ganggpt.persistence import flush_store
-from ganggpt.persistence.flush_store import PostgresFlush
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.projections import player_id, row_id
+from ganggpt.persistence.projections import writer
+from ganggpt.persistence.projections.rows import player_id, row_id
+from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.unit.persistence.states import NOW_S, companion, faction, memory, mission, npc, player
 
 pytestmark = pytest.mark.integration
@@ -235,7 +235,7 @@ async def test_two_hosts_that_flush_the_same_people_at_once_both_succeed(pool: a
 async def test_a_great_many_rows_go_in_several_transactions(
     pool: asyncpg.Pool, flush: PostgresFlush, epoch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flush_store, "ROWS_MAX", 50)
+    monkeypatch.setattr(writer, "ROWS_MAX", 50)
     changes = [(f"npc:n{n}", None, npc(*(memory(m) for m in range(1, 9)))) for n in range(40)]
     assert await flush.flush(epoch, changes, NOW_S) == 320
     assert await pool.fetchval("SELECT count(DISTINCT xmin::text) FROM npc_memories") > 1

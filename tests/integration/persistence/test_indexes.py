@@ -12,8 +12,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ganggpt.persistence import flush_store, hosts, journal, pushes, retention, retention_rows, turns
-from ganggpt.persistence.partitions import journal_part, memory_part
+from ganggpt.persistence import hosts, pushes
+from ganggpt.persistence.journal import journal, reader, retention, row_retention
+from ganggpt.persistence.journal.partitions import journal_part, memory_part
+from ganggpt.persistence.projections import writer
 
 pytestmark = pytest.mark.integration
 
@@ -54,20 +56,20 @@ _ANNA = uuid.UUID("00000000-0000-4000-8000-000000000042")
 _QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "wake": (journal._STORED_OF, (["npc:1", "npc:2"],)),
     "one turn": (journal._TURN, ("npc:1", 1)),
-    "what listeners hear next": (turns._AFTER, (["npc:1", "npc:2"], [7000, 7000], turns.AFTER_MAX)),
-    "an utterance and what follows": (turns._FROM, ("npc:1", 1, 256)),
-    "what caused a turn": (turns._CAUSES, ("npc:1", [1, 501])),
+    "what listeners hear next": (reader._AFTER, (["npc:1", "npc:2"], [7000, 7000], reader.AFTER_MAX)),
+    "an utterance and what follows": (reader._FROM, ("npc:1", 1, 256)),
+    "what caused a turn": (reader._CAUSES, ("npc:1", [1, 501])),
     "turn of a command": (journal._TURN_BY_COMMAND, ("npc:1", _ANNA)),
     "is a letter owed": (journal._OWED, ("npc:1", "npc:x", _ANNA, time.time())),
     "uncovered actors of a day": (retention.UNCOVERED.format(part=_TODAY.name), ("npc:400", 100)),
     "the oldest letter": (retention.OLDEST_LETTER, ()),
     "the oldest reminder": (retention.OLDEST_REMINDER, ()),
-    "expired memories": (retention_rows.EXPIRED, (_LONG_AGO, _ANNA, 1000)),
-    "memories of a month": (retention_rows.OF_MONTH.format(part=_MONTH.name), (_ANNA, 1000)),
-    "forget stale memories": (retention_rows.DELETE_MEMORIES, ([_ANNA], [_LONG_AGO])),
-    "missions that ended long ago": (retention_rows.ENDED_MISSIONS, (90, 500)),
-    "old pushes": (retention_rows.OLD_PUSHES, (30, 1000)),
-    "pushes of servers that are gone": (retention_rows.PUSHES_OF, (["s1"],)),
+    "expired memories": (row_retention.EXPIRED, (_LONG_AGO, _ANNA, 1000)),
+    "memories of a month": (row_retention.OF_MONTH.format(part=_MONTH.name), (_ANNA, 1000)),
+    "forget stale memories": (row_retention.DELETE_MEMORIES, ([_ANNA], [_LONG_AGO])),
+    "missions that ended long ago": (row_retention.ENDED_MISSIONS, (90, 500)),
+    "old pushes": (row_retention.OLD_PUSHES, (30, 1000)),
+    "pushes of servers that are gone": (row_retention.PUSHES_OF, (["s1"],)),
     "unflushed": (hosts._UNFLUSHED, (1,)),
     "letters": (journal._LETTERS_OF, (["s:1", "s:2"], 1.0, 100)),
     "settle": (journal._SETTLE, (["npc:1"], [1], [0])),
@@ -75,8 +77,8 @@ _QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "unacked pushes": (pushes._UNACKED, ("s1", 0, 100)),
     "ack": (pushes._ACK, ("s1", [1, 21])),
     "trim pushes": (pushes._TRIM, ("s1", 500)),
-    "renew memories": (flush_store._RENEWED, (["n1"], [_ANNA])),
-    "forget memories": (flush_store._FORGOTTEN, ([_ANNA], [time.time()])),
+    "renew memories": (writer._RENEWED, (["n1"], [_ANNA])),
+    "forget memories": (writer._FORGOTTEN, ([_ANNA], [time.time()])),
     "memories of an npc": (
         "SELECT * FROM npc_memories WHERE npc_id = $1 ORDER BY created_at",
         ("n1",),

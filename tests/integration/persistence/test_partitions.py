@@ -9,9 +9,8 @@ import asyncpg
 import pytest
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence import partitions
-from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.partitions import (
+from ganggpt.persistence.journal import partitions
+from ganggpt.persistence.journal.partitions import (
     JOURNAL_DAYS_AHEAD,
     MEMORY_MONTHS_AHEAD,
     ensure_partitions,
@@ -19,6 +18,7 @@ from ganggpt.persistence.partitions import (
     memory_part,
     month_after,
 )
+from ganggpt.persistence.migrate import migrate
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ganggpt.errors import ConfigInvalid, Unavailable
-from ganggpt.persistence.away import database_may_be_away
 from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.outages import database_may_be_away
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.world_store import create_world, load_world
 from tests.integration.persistence.test_world_store import CAST, SHARDS, WORLD

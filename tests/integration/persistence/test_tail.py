@@ -10,15 +10,15 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from ganggpt.domain.embedding import embedding_of
-from ganggpt.domain.memory import Memory, Trace, forgotten_s
+from bench.corpus import history, measure
+from ganggpt.domain.mind.embedding import embedding_of
+from ganggpt.domain.mind.memory import Memory, Trace, forgotten_s
 from ganggpt.errors import Fenced
-from ganggpt.persistence import tail as tail_module
-from ganggpt.persistence.flush_store import PostgresFlush
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.projections import row_id
-from ganggpt.persistence.tail import FOUND_MAX, PostgresTail, TailQuestion
-from ganggpt.testing.corpus import history, measure
+from ganggpt.persistence.projections import memory_archive as tail_module
+from ganggpt.persistence.projections.memory_archive import FOUND_MAX, PostgresTail, TailQuestion
+from ganggpt.persistence.projections.rows import row_id
+from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.unit.persistence.states import NOW_S, memory, npc
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from ganggpt.domain.ids import new_command_id
-from ganggpt.persistence.turns import AFTER_MAX, Place, PostgresTurns
+from ganggpt.persistence.journal.reader import AFTER_MAX, Place, PostgresTurns
 
 pytestmark = pytest.mark.integration
 

@@ -16,21 +16,21 @@ import msgspec
 import pytest
 
 from ganggpt.actors.envelope import Envelope, wrap
-from ganggpt.actors.host import HostOptions, HostPorts
-from ganggpt.actors.opening import HostSpec, open_host_ports
-from ganggpt.actors.router import Router, RouterOptions
-from ganggpt.actors.routing import load_routes
-from ganggpt.actors.succession import Succession
-from ganggpt.actors.supervisor import Plan, Supervisor
+from ganggpt.actors.host.composition import HostSpec, open_host_ports
+from ganggpt.actors.host.host import HostOptions, HostPorts
+from ganggpt.actors.routing.router import Router, RouterOptions
+from ganggpt.actors.routing.table import load_routes
+from ganggpt.actors.supervision.supervisor import Plan, Supervisor
+from ganggpt.actors.supervision.takeover import Succession
 from ganggpt.config import read_settings
 from ganggpt.domain.ids import CommandId, new_command_id
-from ganggpt.domain.npc_commands import Observe
-from ganggpt.jobs.stores import ensure_world, prepare_database
+from ganggpt.domain.npc.commands import Observe
 from ganggpt.persistence.clusters import PostgresClusters
-from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
-from ganggpt.persistence.guarded import process_lives
+from ganggpt.persistence.embedded.child_server import process_lives
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.runtime.stores import ensure_world, prepare_database
 from ganggpt.testing.fleet import LocalFleet
 
 DEADLINE_S = 2.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from ganggpt.actors.housekeeping import Housekeeping, housekeeping_of
-from ganggpt.persistence.retention import Kept
+from ganggpt.actors.maintenance.housekeeping import Housekeeping, housekeeping_of
+from ganggpt.persistence.journal.retention import Kept
 from tests.integration.retention.history import Past
 
 

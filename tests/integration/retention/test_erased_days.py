@@ -10,18 +10,25 @@ import asyncpg
 import pytest
 import redis.asyncio as redis_client
 
-from ganggpt.actors.erasure import erasing_of
-from ganggpt.actors.housekeeping import Housekeeping
-from ganggpt.actors.routing import residences_of
-from ganggpt.actors.shards import Residences
-from ganggpt.domain import rights
-from ganggpt.domain.npc_commands import Observe
-from ganggpt.domain.rights import ForgetPlayer
+from ganggpt.actors.maintenance.erasure import erasing_of
+from ganggpt.actors.maintenance.housekeeping import Housekeeping
+from ganggpt.actors.routing.shards import Residences
+from ganggpt.actors.routing.table import residences_of
+from ganggpt.domain import erasure
+from ganggpt.domain.erasure import ForgetPlayer
+from ganggpt.domain.npc.commands import Observe
 from ganggpt.errors import Refused, Unavailable, UnknownActor
-from ganggpt.jobs.rights import RECORD, export, follow, order_erasure, orders_again, player_actor
+from ganggpt.operations.player_data import (
+    RECORD,
+    export,
+    follow,
+    order_erasure,
+    orders_again,
+    player_actor,
+)
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.journal import Batch
-from ganggpt.persistence.rights import PlayerRights
+from ganggpt.persistence.journal.journal import Batch
+from ganggpt.persistence.player_data.player_data import PlayerRights
 from tests.integration.retention.history import Npc, Past, npc
 from tests.unit.domain.builders import WORLD
 
@@ -43,7 +50,7 @@ async def met_zephyr(past: Past, who: Npc, days_ago: int) -> None:
 async def forgets_zephyr(past: Past, who: Npc) -> None:
     """What a host makes of the letter."""
     batch = Batch()
-    forget = ForgetPlayer(ZEPHYR, rights.spellings("Zephyr"), "player:forgotten-1", ())
+    forget = ForgetPlayer(ZEPHYR, erasure.spellings("Zephyr"), "player:forgotten-1", ())
     past.add(batch, who, past.at(0).timestamp(), forget)
     await past.journal.append(past.epoch, batch)
 

@@ -10,16 +10,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ganggpt.actors.activation import wake
-from ganggpt.actors.housekeeping import House, Housekeeping
+from ganggpt.actors.host.activation import wake
+from ganggpt.actors.maintenance.housekeeping import House, Housekeeping
 from ganggpt.domain.ids import derived_command_id, new_command_id
 from ganggpt.errors import CommitUnknown, Unavailable
-from ganggpt.persistence import partitions
-from ganggpt.persistence.flush_store import PostgresFlush
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.journal import Batch, Letter
-from ganggpt.persistence.partitions import ensure_partitions
-from ganggpt.persistence.retention import JournalRetention
+from ganggpt.persistence.journal import partitions
+from ganggpt.persistence.journal.journal import Batch, Letter
+from ganggpt.persistence.journal.partitions import ensure_partitions
+from ganggpt.persistence.journal.retention import JournalRetention
+from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.integration.retention.history import Npc, Past, npc
 
 pytestmark = pytest.mark.integration

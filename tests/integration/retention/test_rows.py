@@ -11,17 +11,17 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from ganggpt.actors import housekeeping
-from ganggpt.actors.activation import Activation
-from ganggpt.actors.housekeeping import Housekeeping
+from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.maintenance import housekeeping
+from ganggpt.actors.maintenance.housekeeping import Housekeeping
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.memory import Memory
-from ganggpt.persistence import retention_rows
-from ganggpt.persistence.flush_store import PostgresFlush
-from ganggpt.persistence.partitions import briefly, make_part, memory_part, month_after
-from ganggpt.persistence.projections import row_id
-from ganggpt.persistence.retention_rows import RowRetention
-from ganggpt.persistence.tail import PostgresTail, TailQuestion
+from ganggpt.domain.mind.memory import Memory
+from ganggpt.persistence.journal import row_retention
+from ganggpt.persistence.journal.partitions import briefly, make_part, memory_part, month_after
+from ganggpt.persistence.journal.row_retention import RowRetention
+from ganggpt.persistence.projections.memory_archive import PostgresTail, TailQuestion
+from ganggpt.persistence.projections.rows import row_id
+from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.integration.retention.history import Past
 from tests.unit.persistence.states import npc
 
@@ -156,7 +156,7 @@ async def test_a_month_minds_still_hold_much_of_keeps_its_part(
     past: Past, keeping: Housekeeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(housekeeping, "FOLD_MAX", 2)
-    monkeypatch.setattr(retention_rows, "FOLD_MAX", 2)
+    monkeypatch.setattr(row_retention, "FOLD_MAX", 2)
     part = await _past_month(past, 5)
     at_s = datetime(part.start.year, part.start.month, 3, tzinfo=UTC).timestamp()
     await _lives(past, "mara", *(replace(_memory(n, 0), created_s=at_s + n) for n in range(1, 4)))

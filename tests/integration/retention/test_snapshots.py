@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ganggpt.actors.housekeeping import Housekeeping
-from ganggpt.actors.shards import shared_shard
-from ganggpt.persistence import partitions
-from ganggpt.persistence.world_snapshot_cut import plan_cut, readers
+from ganggpt.actors.maintenance.housekeeping import Housekeeping
+from ganggpt.actors.routing.shards import shared_shard
+from ganggpt.persistence.journal import partitions
+from ganggpt.persistence.world_snapshot.cut import plan_cut, readers
 from tests.integration.retention.history import Past, npc
 
 pytestmark = pytest.mark.integration

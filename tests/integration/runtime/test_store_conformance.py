@@ -13,7 +13,7 @@ import pytest
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import CommitUnknown, Fenced, Unavailable
 from ganggpt.persistence.hosts import LOCAL, PostgresHosts
-from ganggpt.persistence.journal import Batch, Journal, Letter, PostgresJournal
+from ganggpt.persistence.journal.journal import Batch, Journal, Letter, PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
 

@@ -14,10 +14,10 @@ from typing import Any, Self
 import asyncpg
 import pytest
 
-from ganggpt.jobs.run_file import Run
+from ganggpt.client.game_server import GameServer
 from ganggpt.persistence.audit import promises_kept
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.world_process import WorldProcess, token_of
+from ganggpt.runtime.run_file import Run
+from ganggpt.runtime.world_process import WorldProcess, token_of
 from tests.integration.scaling.cluster import AutoscaledRay
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -15,26 +14,27 @@ import msgspec
 import pytest
 
 from ganggpt.actors.envelope import error_of, wrap
-from ganggpt.actors.host import HostOptions, HostPorts
-from ganggpt.actors.router import Router
-from ganggpt.actors.routing import load_routes
-from ganggpt.actors.shards import shared_shards
-from ganggpt.ai.scripted import ScriptedMind
+from ganggpt.actors.host.host import HostOptions, HostPorts
+from ganggpt.actors.routing.router import Router
+from ganggpt.actors.routing.shards import shared_shards
+from ganggpt.actors.routing.table import load_routes
+from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.turn import Command
-from ganggpt.jobs.replay import live_again
-from ganggpt.jobs.world_files import cast_of, load_world
-from ganggpt.persistence.embedded import EmbeddedPostgres
-from ganggpt.persistence.flush_store import PostgresFlush
+from ganggpt.operations.journal_replay import live_again
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.journal import PostgresJournal
-from ganggpt.persistence.tail import PostgresTail
+from ganggpt.persistence.journal.journal import PostgresJournal
+from ganggpt.persistence.projections.memory_archive import PostgresTail
+from ganggpt.persistence.projections.verify import VerifyReads
+from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_store import create_world
 from ganggpt.persistence.world_store import load_world as stored_world
-from ganggpt.persistence.world_verify import VerifyReads
 from ganggpt.testing.fleet import LocalFleet
+from ganggpt.worldfiles.files import cast_of, load_world
+from tests.support.paths import ROOT
 
-LOS_SANTOS = load_world(Path(__file__).parents[3] / "worlds" / "los-santos")
+LOS_SANTOS = load_world(ROOT / "worlds" / "los-santos")
 SHARDS = 16
 _numbers = itertools.count(1)
 

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 
+from bench.big_world import make_big_world
 from ganggpt.errors import (
     GangGPTError,
     InvalidInput,
@@ -25,10 +26,9 @@ from ganggpt.errors import (
     StartFailed,
     StorageFailed,
 )
-from ganggpt.jobs.snapshots import Wanted, restore_snapshot, take_snapshot
-from ganggpt.jobs.verify import verify_world
-from ganggpt.persistence.world_snapshot import MANIFEST, Manifest, encode_manifest
-from ganggpt.testing.big_world import make_big_world
+from ganggpt.operations.snapshots import Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.verify import verify_world
+from ganggpt.persistence.world_snapshot.manifest import MANIFEST, Manifest, encode_manifest
 from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living
 
 pytestmark = pytest.mark.integration
@@ -254,7 +254,7 @@ async def test_places_that_cannot_be_reached_are_named(
         probe.bind(("127.0.0.1", 0))
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{probe.getsockname()[1]}")
     fsspec.get_filesystem_class("gs").clear_instance_cache()
-    monkeypatch.setattr("ganggpt.persistence.world_snapshot_files.CALL_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("ganggpt.persistence.world_snapshot.files.CALL_TIMEOUT_S", 0.5)
     with pytest.raises(StorageFailed, match=r"gs://bucket/a: .*Check the network"):
         await take_snapshot(database, "gs://bucket/a")
     with pytest.raises(StorageFailed, match="Check the network"):

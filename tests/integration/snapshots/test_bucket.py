@@ -11,11 +11,11 @@ import fsspec
 import pytest
 from gcp_storage_emulator.server import create_server
 
+from bench.big_world import make_big_world
 from ganggpt.errors import SnapshotInvalid, StorageFailed
-from ganggpt.jobs.snapshot_shelf import Keep, list_snapshots, prune_snapshots
-from ganggpt.jobs.snapshots import restore_snapshot, take_snapshot
-from ganggpt.jobs.verify import verify_world
-from ganggpt.testing.big_world import make_big_world
+from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
+from ganggpt.operations.snapshots import restore_snapshot, take_snapshot
+from ganggpt.operations.verify import verify_world
 from tests.integration.snapshots.conftest import LOS_SANTOS, states_of
 
 pytestmark = pytest.mark.integration

@@ -14,13 +14,13 @@ import msgspec
 import pytest
 
 from ganggpt.domain.ids import derived_command_id
-from ganggpt.domain.letters import SufferRaid
-from ganggpt.domain.mission import Accept
-from ganggpt.domain.npc import AskForWork, Talk
-from ganggpt.domain.player import Join
+from ganggpt.domain.messages import SufferRaid
+from ganggpt.domain.mission.rules import Accept
+from ganggpt.domain.npc.rules import AskForWork, Talk
+from ganggpt.domain.player.rules import Join
 from ganggpt.errors import RestoreRefused
-from ganggpt.jobs.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
-from ganggpt.jobs.verify import verify_world
+from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.verify import verify_world
 from tests.integration.snapshots.conftest import (
     LOS_SANTOS,
     LiveTown,

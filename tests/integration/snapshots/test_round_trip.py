@@ -12,15 +12,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from bench.big_world import make_big_world
 from ganggpt.domain.ids import new_command_id
-from ganggpt.domain.npc import Observe, Talk
-from ganggpt.domain.player import Join
-from ganggpt.jobs.snapshot_shelf import Keep, list_snapshots, prune_snapshots
-from ganggpt.jobs.snapshots import Wanted, restore_snapshot, take_snapshot
-from ganggpt.jobs.verify import verify_world
-from ganggpt.persistence.world_snapshot_cut import DIVIDED, MEMORIES, PLAIN, WHOLE
-from ganggpt.persistence.world_snapshot_files import SnapshotDirectory
-from ganggpt.testing.big_world import make_big_world
+from ganggpt.domain.npc.rules import Observe, Talk
+from ganggpt.domain.player.rules import Join
+from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
+from ganggpt.operations.snapshots import Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.verify import verify_world
+from ganggpt.persistence.world_snapshot.cut import DIVIDED, MEMORIES, PLAIN, WHOLE
+from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
 from tests.integration.snapshots.conftest import LOS_SANTOS, SHARDS, fetch, living, states_of, until
 
 pytestmark = pytest.mark.integration

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ganggpt.domain.npc import Observe, Talk
-from ganggpt.domain.npc_memory import ASK_EVERY_S
-from ganggpt.domain.player import Join
-from ganggpt.jobs.snapshots import restore_snapshot, take_snapshot
-from ganggpt.jobs.verify import verify_world
+from ganggpt.domain.npc.memory import ASK_EVERY_S
+from ganggpt.domain.npc.rules import Observe, Talk
+from ganggpt.domain.player.rules import Join
+from ganggpt.operations.snapshots import restore_snapshot, take_snapshot
+from ganggpt.operations.verify import verify_world
 from tests.integration.snapshots.conftest import LiveTown, fetch, living, until
 
 pytestmark = pytest.mark.integration

@@ -8,16 +8,16 @@ import asyncpg
 import msgspec
 import pytest
 
-from ganggpt.domain.letters import ShiftRelation
-from ganggpt.domain.mission import Accept
-from ganggpt.domain.npc import AskForWork, Talk
-from ganggpt.domain.player import Join
+from ganggpt.domain.messages import ShiftRelation
+from ganggpt.domain.mission.rules import Accept
+from ganggpt.domain.npc.rules import AskForWork, Talk
+from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Fenced
-from ganggpt.jobs.replay import Finding
-from ganggpt.jobs.snapshots import take_snapshot
-from ganggpt.jobs.verify import Verified, verify_world
-from ganggpt.persistence.flush_store import PostgresFlush
+from ganggpt.operations.journal_replay import Finding
+from ganggpt.operations.snapshots import take_snapshot
+from ganggpt.operations.verify import Verified, verify_world
 from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living, until_delivered
 
 pytestmark = pytest.mark.integration

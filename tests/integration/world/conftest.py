@@ -9,11 +9,11 @@ import asyncpg
 import httpx
 import pytest
 
-from ganggpt.actors.shards import shared_shard
-from ganggpt.jobs.run_file import Run
+from ganggpt.actors.routing.shards import shared_shard
+from ganggpt.client.game_server import GameServer
 from ganggpt.persistence.audit import holder_of, promises_kept, shard_count
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.world_process import WorldProcess, token_of
+from ganggpt.runtime.run_file import Run
+from ganggpt.runtime.world_process import WorldProcess, token_of
 
 OWN_ACTORS = 2
 ORIGIN = "https://admin.ganggpt.example"

@@ -7,9 +7,9 @@ import json
 import sys
 from typing import Any
 
-from ganggpt.actors.ray_gateway import RayGateway
+from ganggpt.actors.ray.gateway import RayGateway
 from ganggpt.ai.port import Answered, Embedded, ModelRequest, Payers, Said, Sentence
-from ganggpt.jobs.ray_cluster import join_cluster
+from ganggpt.runtime.ray_cluster import join_cluster
 
 
 def request(text: str, **options: Any) -> ModelRequest:

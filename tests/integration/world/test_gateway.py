@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ganggpt.jobs.run_file import Run
+from ganggpt.runtime.run_file import Run
+from ganggpt.runtime.world_process import WorldProcess
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, Hang
-from ganggpt.testing.world_process import WorldProcess
 
 pytestmark = pytest.mark.integration
 

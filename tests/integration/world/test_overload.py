@@ -8,7 +8,7 @@ from bench.flood import Flood
 from bench.overload import run
 from bench.systems import Address, spawn
 from ganggpt.persistence.audit import turns_by
-from ganggpt.testing.world_process import token_of
+from ganggpt.runtime.world_process import token_of
 from tests.integration.world.conftest import LiveWorld
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]

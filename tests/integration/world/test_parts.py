@@ -12,12 +12,12 @@ import asyncpg
 import httpx
 import pytest
 
-from ganggpt.jobs.run_file import Run
+from ganggpt.client.game_server import GameServer
+from ganggpt.demo.fake_parts import a_mission, a_move, every_part, meaning_of, shape_name
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.runtime.run_file import Run
+from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, variables_for
-from ganggpt.testing.fake_parts import a_mission, a_move, every_part, meaning_of, shape_name
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.world_process import WorldProcess, token_of
 
 pytestmark = pytest.mark.integration
 

@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 import redis.asyncio as redis_client
 
-from ganggpt.jobs.run_file import Run
+from ganggpt.client.game_server import GameServer
+from ganggpt.runtime.run_file import Run
+from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, variables_for
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.world_process import WorldProcess, token_of
 
 pytestmark = pytest.mark.integration
 

@@ -14,11 +14,11 @@ import asyncpg
 import httpx
 import pytest
 
-from ganggpt.jobs.run_file import Run
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.wire import Push
+from ganggpt.runtime.run_file import Run
+from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, Hang, Status, filtered_prompt, variables_for
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.wire import Push
-from ganggpt.testing.world_process import WorldProcess, token_of
 
 pytestmark = pytest.mark.integration
 

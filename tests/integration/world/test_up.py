@@ -13,8 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from ganggpt.jobs.run_file import read_run
-from ganggpt.testing.world_process import WorldProcess, token_of
+from ganggpt.runtime.run_file import read_run
+from ganggpt.runtime.world_process import WorldProcess, token_of
 from tests.integration.world.conftest import LiveWorld
 
 pytestmark = pytest.mark.integration

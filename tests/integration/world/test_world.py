@@ -12,9 +12,9 @@ import httpx
 import pytest
 import redis.asyncio
 
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import new_command_id
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.wire import WireCommand
 from tests.integration.world.conftest import ORIGIN, OWN_ACTORS, LiveWorld
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]

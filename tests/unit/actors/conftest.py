@@ -12,17 +12,17 @@ import msgspec
 import pytest
 
 from ganggpt.actors.envelope import Envelope, wrap, wrap_view
-from ganggpt.actors.host import Host, HostOptions, HostPorts
-from ganggpt.actors.router import Router, RouterOptions
-from ganggpt.actors.routing import load_routes
-from ganggpt.actors.shards import shared_shards
+from ganggpt.actors.host.host import Host, HostOptions, HostPorts
+from ganggpt.actors.routing.router import Router, RouterOptions
+from ganggpt.actors.routing.shards import shared_shards
+from ganggpt.actors.routing.table import load_routes
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import encode_command
-from ganggpt.domain.memory import Embedding
-from ganggpt.domain.npc import Spawn
+from ganggpt.domain.mind.memory import Embedding
+from ganggpt.domain.npc.rules import Spawn
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import GangGPTError
-from ganggpt.persistence.journal import PushRow
+from ganggpt.persistence.journal.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail

@@ -15,25 +15,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain import companion, npc
-from ganggpt.domain.feeling import SWAY_MAX
+from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.kinds import KINDS, encode_state
-from ganggpt.domain.letters import Offer
-from ganggpt.domain.mission import Accept
-from ganggpt.domain.npc import TALK_REACH
-from ganggpt.domain.npc_state import GIFT_MAX, Npc, WorkOffer, standing_now
-from ganggpt.domain.player import Join
-from ganggpt.domain.speech import Brief
+from ganggpt.domain.messages import Offer
+from ganggpt.domain.mind.affect import SWAY_MAX
+from ganggpt.domain.mind.brief import Brief
+from ganggpt.domain.mission.rules import Accept
+from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.npc.rules import TALK_REACH
+from ganggpt.domain.npc.state import GIFT_MAX, Npc, WorkOffer, standing_now
+from ganggpt.domain.player.rules import Join
 from ganggpt.domain.turn import Command, Dice, Mind
 from ganggpt.domain.world import REWARD_BOUNDS, World
+from tests.support.paths import ROOT
 from tests.unit.domain.builders import WORLD, a_mission_template, a_world, an_npc_sheet
 from tests.unit.domain.town import Town
 
-CORPUS: Final = Path(__file__).parents[2] / "data" / "injections.jsonl"
+CORPUS: Final = ROOT / "tests" / "data" / "injections.jsonl"
 EVE, MARA, REX, MAIN = "player:eve", "npc:mara", "companion:rex", "server:main"
 DOG: Final = "companion:eves-dog"
 PAYS: Final = tuple(REWARD_BOUNDS.values())

@@ -10,19 +10,19 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ganggpt.ai.answers import Answers
-from ganggpt.ai.budget import Counter, Ledger, Limit
-from ganggpt.ai.deployment import Deployment
-from ganggpt.ai.gateway import ModelGateway
-from ganggpt.ai.local_ledger import LocalLedger
-from ganggpt.ai.models import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
-from ganggpt.ai.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.budget import Counter, Ledger, Limit
+from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
+from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.gateway import ModelGateway
+from ganggpt.ai.gateway.local_ledger import LocalLedger
+from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.provider import Provider
+from ganggpt.ai.gateway.response_cache import Answers
+from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import SLOTS, ModelRequest, Outcome, Payers, Said, Sentence
-from ganggpt.ai.prompts import read_prompts
-from ganggpt.ai.provider import Provider
-from ganggpt.ai.purse import Spend, Till
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.answer_store import MemoryAnswers
+from ganggpt.persistence.models.responses import MemoryAnswers
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
 
 PRICE = PriceEntry(input=2.0, output=8.0, cached=1.0)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from ganggpt.ai.keys import call_key, exact_key, meaning_key
+from ganggpt.ai.gateway.cache_keys import call_key, exact_key, meaning_key
+from ganggpt.ai.gateway.provider import Call
+from ganggpt.ai.gateway.sentences import SENTENCE_MAX, Sentences, sentences_of
+from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of, spoken_so_far
+from ganggpt.ai.minds.prompt_files import FIELDS, read_prompts
 from ganggpt.ai.port import Payers, Said
-from ganggpt.ai.prompts import FIELDS, read_prompts
-from ganggpt.ai.provider import Call
-from ganggpt.ai.sentences import SENTENCE_MAX, Sentences, sentences_of
-from ganggpt.ai.structured import AnswerMisshapen, read_shape, shape_of, spoken_so_far
 from ganggpt.errors import ConfigRejected
 from tests.unit.ai.rig import Turn, talk
 

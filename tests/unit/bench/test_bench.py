@@ -15,6 +15,7 @@ from websockets.server import ServerProtocol
 
 from bench.flood import Bucket, Flooded, Template
 from bench.load import cases_of
+from bench.load_run import Measured
 from bench.overload import Found, recovered_s
 from bench.processes import ROOT, Child, python
 from bench.result import ALONE, FRAMES100, GOALS, NUMBERS, SINGLE, BenchResult, meets
@@ -23,7 +24,6 @@ from bench.systems import BENCH_NPCS, Address
 from ganggpt.domain.ids import actor_id
 from ganggpt.errors import StartFailed
 from ganggpt.protocol.codec import MsgpackCodec
-from ganggpt.testing.course import Measured
 
 NODE = ROOT / "bench" / "peers" / "node"
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from bench.calls import Hours
-from ganggpt.ai.budget import Limit
-from ganggpt.jobs.world_files import load_world
+from ganggpt.ai.gateway.budget import Limit
+from ganggpt.worldfiles.files import load_world
+from tests.support.paths import ROOT
 
-WORLD = load_world(Path(__file__).parents[3] / "worlds" / "los-santos")
+WORLD = load_world(ROOT / "worlds" / "los-santos")
 
 
 def played(limit: int | None) -> dict[str, Any]:

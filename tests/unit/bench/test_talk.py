@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bench.load_run import Measured
 from bench.talk import BARK_P99_MS, TALKS_PER_S, Found, quantile, reached
-from ganggpt.testing.course import Measured
 
 
 def measured(per_s: float) -> Measured:

@@ -12,8 +12,8 @@ import pytest
 from ganggpt.cli import main
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings, variable_of
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 Outcome = tuple[int, str, str]
 
 

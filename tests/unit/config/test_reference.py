@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ganggpt.config import Settings, read_settings, variable_of
 from ganggpt.config_reference import CONFIGURATION, EXAMPLE, as_env_example, as_markdown, write_reference
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.paths import ROOT
 
 
 def test_the_configuration_page_is_fresh() -> None:

@@ -9,9 +9,12 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from ganggpt.domain import companion, npc, npc_commands
+from ganggpt.domain.companion import rules as companion
+from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
-from ganggpt.domain.npc_commands import (
+from ganggpt.domain.npc import commands
+from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.npc.commands import (
     AskTail,
     Conclude,
     Condense,
@@ -25,7 +28,6 @@ from ganggpt.domain.npc_commands import (
     ThinkAgain,
     Utter,
 )
-from ganggpt.domain.rights import ForgetPlayer
 from ganggpt.domain.turn import Command
 
 FITTING: dict[type[Command], dict[str, Any]] = {
@@ -56,8 +58,8 @@ FITTING: dict[type[Command], dict[str, Any]] = {
     Hush: {"heard": 2, "utterance": "npc:mara#17"},
     Utter: {"utterance": "npc:mara#17", "no": 0, "text": "Evening."},
     Condense: {"no": 3, "text": "We talked about the bank"},
-    npc_commands.OutlineWork: {"player": "player:ava", "party": 2},
-    npc_commands.ProposeMission: {
+    commands.OutlineWork: {"player": "player:ava", "party": 2},
+    commands.ProposeMission: {
         "player": "player:ava",
         "title": "A parcel",
         "description": "Bring it.",
@@ -65,9 +67,9 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "impact": {"harbour": 3},
         "frictions": {"harbour>vipers": -2},
     },
-    npc_commands.HearOfPurse: {"dollars": 500},
-    npc_commands.HearOfRecord: {"player": "player:ava", "skill": 30},
-    npc_commands.Witness: {
+    commands.HearOfPurse: {"dollars": 500},
+    commands.HearOfRecord: {"player": "player:ava", "skill": 30},
+    commands.Witness: {
         "deed": "ava.1.0",
         "player": "player:ava",
         "what": {"verb": "sabotage", "target": "crane", "district": "docks"},
@@ -109,13 +111,13 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (npc.Threaten, {"text": "\x07"}),
     (npc.AskForWork, {"party": 0}),
     (npc.AskForWork, {"party": 9}),
-    (npc_commands.ProposeMission, {"objectives": ()}),
-    (npc_commands.ProposeMission, {"objectives": ({"verb": "eat", "target": "parcel"},)}),
-    (npc_commands.ProposeMission, {"reward": 1_000_001}),
-    (npc_commands.ProposeMission, {"difficulty": 11}),
-    (npc_commands.ProposeMission, {"impact": {"harbour": 21}}),
-    (npc_commands.ProposeMission, {"items": ("a rocket",)}),
-    (npc_commands.Witness, {"hops": 4}),
+    (commands.ProposeMission, {"objectives": ()}),
+    (commands.ProposeMission, {"objectives": ({"verb": "eat", "target": "parcel"},)}),
+    (commands.ProposeMission, {"reward": 1_000_001}),
+    (commands.ProposeMission, {"difficulty": 11}),
+    (commands.ProposeMission, {"impact": {"harbour": 21}}),
+    (commands.ProposeMission, {"items": ("a rocket",)}),
+    (commands.Witness, {"hops": 4}),
     (npc.Spawn, {"traits": {"temper": 101}}),
     (npc.Spawn, {"traits": {"Bad Key": 1}}),
     (npc.Spawn, {"traits": {f"t{n}": 1 for n in range(17)}}),

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from ganggpt.domain import companion, faction, kinds, mission, player
-from ganggpt.domain.deeds import Deed
-from ganggpt.domain.faction import ShiftRelation, TakePoliticalTurn
-from ganggpt.domain.faction_state import RelationShifted
+from ganggpt.domain import kinds
+from ganggpt.domain.companion import rules as companion
+from ganggpt.domain.faction import rules as faction
+from ganggpt.domain.faction.rules import ShiftRelation, TakePoliticalTurn
+from ganggpt.domain.faction.state import RelationShifted
 from ganggpt.domain.ids import KIND_NAMES
 from ganggpt.domain.kinds import (
     KINDS,
@@ -33,9 +34,12 @@ from ganggpt.domain.kinds import (
     encode_turn,
     kind_for,
 )
-from ganggpt.domain.letters import Notify, Offer, Progress
-from ganggpt.domain.npc import AskForWork, Spawn, Talk
-from ganggpt.domain.player import Join, Report
+from ganggpt.domain.messages import Notify, Offer, Progress
+from ganggpt.domain.mission import rules as mission
+from ganggpt.domain.mission.deeds import Deed
+from ganggpt.domain.npc.rules import AskForWork, Spawn, Talk
+from ganggpt.domain.player import rules as player
+from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command, Event, Kind
 from ganggpt.errors import InvalidInput, UnknownCommand
 from ganggpt.protocol.commands import CommandBook

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from ganggpt.domain.kinds import KINDS, VERSION, decode_command, decode_turn
-from ganggpt.domain.letters import EndMission, Offer, SufferRaid
-from ganggpt.domain.mission_state import deadline_s, reward_of
+from ganggpt.domain.messages import EndMission, Offer, SufferRaid
+from ganggpt.domain.mission.state import deadline_s, reward_of
 from tests.unit.domain.builders import NOW_S
 from tests.unit.domain.test_kinds import a_played_town
 

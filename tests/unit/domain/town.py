@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from ganggpt.domain.faction import Found
+from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.turn import Decision, Kind, Message, Push, Remind
 from ganggpt.domain.world import FactionSheet, World

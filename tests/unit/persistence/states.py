@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganggpt.domain.companion_state import Companion
-from ganggpt.domain.faction_state import Faction
-from ganggpt.domain.memory import Memory
-from ganggpt.domain.mission_state import Mission
-from ganggpt.domain.npc_state import Npc
-from ganggpt.domain.player_state import Player
-from ganggpt.domain.relation import Entry, Relation
+from ganggpt.domain.companion.state import Companion
+from ganggpt.domain.faction.relation import Entry, Relation
+from ganggpt.domain.faction.state import Faction
+from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mission.state import Mission
+from ganggpt.domain.npc.state import Npc
+from ganggpt.domain.player.state import Player
 from ganggpt.domain.world import FactionSheet, MissionTemplate, NpcSheet, ObjectiveSheet
 
 NOW_S = 1_790_000_000.25

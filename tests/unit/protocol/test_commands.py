@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.domain.npc_commands import Observe, Talk
+from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.errors import InvalidInput, UnknownCommand
 from ganggpt.protocol.codec import JSON_DEPTH_MAX
 from ganggpt.protocol.commands import CommandBook

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
 
-from ganggpt.domain.deeds import DEED_VERBS
 from ganggpt.domain.ids import command_id_text, new_command_id
 from ganggpt.domain.kinds import KINDS
+from ganggpt.domain.mission.deeds import DEED_VERBS
 from ganggpt.errors import InvalidInput
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.frames import Commands
 from ganggpt.protocol.limits import Limits
 from ganggpt.protocol.schema import bridge_schema, bridge_schema_text
+from tests.support.paths import ROOT
 
-PUBLISHED = Path(__file__).parents[3] / "docs" / "bridge.schema.json"
+PUBLISHED = ROOT / "docs" / "bridge.schema.json"
 BOOK = CommandBook(KINDS)
 DEED = {"verb": DEED_VERBS[0], "target": "a parcel"}
 

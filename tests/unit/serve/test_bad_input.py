@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ganggpt.domain.ids import new_command_id
 from ganggpt.protocol.codec import CODECS
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.session import Session
+from ganggpt.serve.websocket.session import Session
 from tests.unit.serve.client import GameServer, greeted, opened
 from tests.unit.serve.rig import Rig, served, until
 

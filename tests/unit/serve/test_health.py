@@ -16,8 +16,8 @@ from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import TABLE, Metrics
 from ganggpt.serve.health import CHECK_NAMES, Health, disk_probe, memory_probe
 from tests.unit.serve.client import greeted
+from tests.unit.serve.rest.test_rest import client_of
 from tests.unit.serve.rig import Rig, served
-from tests.unit.serve.test_rest import client_of
 
 
 async def _away() -> Mapping[str, Any]:

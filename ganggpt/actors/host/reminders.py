@@ -1,0 +1,65 @@
+"""Reminders: rows by shard and due time, scanned by the shard's owner and sent as commands with derived ids."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw
+
+from ganggpt.actors.envelope import Envelope, error_of
+from ganggpt.domain.ids import derived_command_id
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.journal.journal import DueReminder
+
+if TYPE_CHECKING:
+    from ganggpt.actors.host.host import Host
+
+log = logging.getLogger(__name__)
+
+FIRE_MAX: Final = 500
+"""Reminders per scan."""
+
+
+class Reminders:
+    """Owns the scan of due reminders of this host's shards.
+
+    A reminder is dropped after its command was answered for good. A crash in between fires it again under the same id,
+    which the actor's window answers without a second turn.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def run(self) -> None:
+        """Fire for ever."""
+        while True:
+            try:
+                full = await self._fire_due()
+            except Unavailable:
+                full = False
+                log.warning("%s: reminders wait, the database is away", self._host.name)
+            await asyncio.sleep(0 if full else self._host.options.reminder_s)
+
+    async def _fire_due(self) -> bool:
+        host = self._host
+        if not host.shards:
+            return False
+        due = await host.ports.journal.due(sorted(host.shards), host.now_s(), FIRE_MAX)
+        if not due:
+            return False
+        replies = await host.deliver([_envelope(reminder) for reminder in due])
+        for reminder, reply in zip(due, replies, strict=True):
+            error = error_of(reply)
+            if error is None or not error["retryable"]:
+                await host.ports.journal.drop_reminder(reminder)
+                host.counts.reminders += 1
+            if error is not None:
+                log.warning("reminder %s of %s: %s", reminder.name, reminder.actor, error)
+        return len(due) == FIRE_MAX
+
+
+def _envelope(reminder: DueReminder) -> Envelope:
+    command_id = derived_command_id(reminder.due_s, reminder.actor, reminder.name, reminder.due_s)
+    return Envelope(command_id, reminder.actor, reminder.actor, reminder.command, Raw(reminder.body), inner=True)

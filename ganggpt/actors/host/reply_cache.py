@@ -1,0 +1,118 @@
+"""Commands that come a second time: they get their first answer again, from memory or from the journal.
+
+A quick retry is answered from the replies kept here. An older one costs a look into the journal, and so does a letter
+that is older than the window of its actor; both wait in tasks of their own, at most LATE_MAX at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from ganggpt.actors.envelope import Envelope, reply_error
+from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.host.delivery import Delivery
+from ganggpt.domain.ids import command_id_text, command_id_time_s
+from ganggpt.domain.kinds import decode_turn
+from ganggpt.errors import Expired, GangGPTError, Moved, Overloaded, Unavailable
+
+if TYPE_CHECKING:
+    from ganggpt.actors.host.host import Host
+
+RECENT_MAX: Final = 8192
+"""Replies kept so that a quick retry is answered without reading the journal."""
+LATE_MAX: Final = 1024
+"""Repeated commands whose first answer may be looked up in the journal at one time."""
+
+
+class Repeats:
+    """Owns the latest replies of a host and every look for an older one."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._recent: OrderedDict[bytes, bytes] = OrderedDict()
+        self._late: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """Commands that wait for a look into the journal."""
+        return len(self._late)
+
+    def remember(self, command_id: bytes, reply: bytes) -> None:
+        """Keep a finished reply."""
+        self._recent[command_id] = reply
+        if len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
+
+    def answer(self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """A command that was applied as turn ``seq`` of an awake actor: what it was answered then."""
+        self._host.counts.repeated += 1
+        reply = self._recent.get(envelope.id)
+        if reply is not None:
+            delivery.settle(slot, reply, activation.written)
+            return
+        self._later(self._answer_from_journal(activation, seq, envelope, delivery, slot), envelope, delivery, slot)
+
+    def take_late_letter(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """A letter older than the window: the journal itself says whether it was applied."""
+        self._later(self._take_late_letter(activation, envelope, delivery, slot), envelope, delivery, slot)
+
+    def give_up(self) -> None:
+        """The incarnation ends."""
+        for task in self._late:
+            task.cancel()
+
+    async def _answer_from_journal(
+        self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int
+    ) -> None:
+        host = self._host
+        await host.committer.drain()
+        body = await host.ports.journal.turn(activation.actor, seq)
+        if body is None:
+            age_s = host.now_s() - command_id_time_s(envelope.id)
+            reply = reply_error(envelope.id, Expired(command_id_text(envelope.id), age_s))
+        else:
+            reply = decode_turn(activation.kind, body).reply
+        delivery.settle(slot, reply)
+
+    async def _take_late_letter(
+        self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int
+    ) -> None:
+        host = self._host
+        await host.committer.drain()
+        body = await host.ports.journal.turn_by_command(activation.actor, envelope.id)
+        owed = body is not None or await host.ports.journal.is_owed(envelope.by, activation.actor, envelope.id)
+        current = host.hot.get(activation.actor)
+        if body is not None:
+            delivery.settle(slot, decode_turn(activation.kind, body).reply)
+        elif not owed:
+            # Nobody waits for its answer any more, so it was answered long ago and its turn may have been dropped.
+            raise Expired(command_id_text(envelope.id), host.now_s() - command_id_time_s(envelope.id))
+        elif current is None or current.window.seq_of(envelope.id) is not None:
+            host.accept(envelope, delivery, slot)
+        else:
+            try:
+                reply = host.turn(current, envelope, host.now_s())
+            except GangGPTError as error:
+                reply = reply_error(envelope.id, error)
+            delivery.settle(slot, reply, current.ticket)
+
+    def _later(self, work: Coroutine[Any, Any, None], envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        if len(self._late) >= LATE_MAX:
+            work.close()
+            delivery.settle(slot, reply_error(envelope.id, Overloaded("the queue of late retries", LATE_MAX)))
+            return
+
+        async def answer() -> None:
+            try:
+                await work
+            except (Unavailable, Expired) as refused:
+                delivery.settle(slot, reply_error(envelope.id, refused))
+            except (GangGPTError, asyncio.CancelledError):
+                # The incarnation ends: the delivery has to hear of it now, and the command goes again.
+                delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)

@@ -1,0 +1,313 @@
+"""Azure OpenAI, OpenAI and whatever speaks their protocol, through the official SDK. The only file that knows it.
+
+The SDK's own retries are off, because a retry has to ask the budget, the switch, the rate limit and the time that is
+left again. Its aiohttp transport is used: with 1,000 open streams the default one spends three times the CPU.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+import aiohttp
+import httpx2
+import openai
+from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from ganggpt.ai.gateway.provider import (
+    AnswerUnreadable,
+    Call,
+    Completion,
+    ContentFiltered,
+    Counted,
+    Delta,
+    ModelAway,
+    ModelBusy,
+    ModelFailure,
+    ModelMisconfigured,
+    ModelRejected,
+    ModelSlow,
+    QuotaExhausted,
+    Vectors,
+)
+from ganggpt.errors import StartFailed
+
+TokenSource = Callable[[], Awaitable[str]]
+_ENTRA_SCOPE: Final = "https://cognitiveservices.azure.com/.default"
+_V1: Final = "v1"
+_CONNECT_S: Final = 5.0
+_PROBLEM_MAX: Final = 300
+_ANSWER_CHARS_MAX: Final = 64_000
+"""A model that talks on without end is cut off here, whatever limit it was given."""
+_RETRY_S_MAX: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: between two bytes.
+
+    ``token_field``: what the server calls the limit of the answer. ``entra``: sign in with Entra ID instead of a key.
+    """
+
+    kind: Literal["azure", "openai", "compatible"]
+    name: str
+    url: str
+    key: str | None = field(repr=False, default=None)
+    api_version: str = "2024-10-21"
+    entra: bool = False
+    timeout_s: float = 30.0
+    connections_max: int = 1024
+    token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105 - a field of the protocol
+
+
+class OpenAIProvider:
+    """Implements ``ai.provider.Provider``. Owns the SDK's client and its connections."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._credential: Any = None
+        self._client = self._connected(endpoint)
+        self._plain_json: set[str] = set()
+        """Models that know no JSON schema: they are told it in words and asked for any JSON object."""
+
+    async def complete(self, call: Call) -> Completion:
+        """See Provider."""
+        with _failing(self._endpoint, call.model):
+            return self._read(call, await self._begun(call))
+
+    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+        """See Provider."""
+        with _failing(self._endpoint, call.model):
+            async with await self._begun(call, stream=True, stream_options={"include_usage": True}) as pieces:
+                async for delta in self._pieces(call, pieces):
+                    yield delta
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        """See Provider."""
+        with _failing(self._endpoint, model):
+            answer = await self._client.embeddings.create(model=model, input=list(texts), encoding_format="float")
+            found = sorted(answer.data or (), key=lambda row: row.index)
+            if [row.index for row in found] != list(range(len(texts))):
+                raise AnswerUnreadable(model, f"{len(found)} vectors for {len(texts)} texts")
+            return Vectors(tuple(tuple(row.embedding) for row in found), answer.usage.prompt_tokens)
+
+    async def close(self) -> None:
+        """See Provider."""
+        await self._client.close()
+        if self._credential is not None:
+            await self._credential.close()
+
+    def _connected(self, endpoint: Endpoint) -> AsyncOpenAI:
+        limits = httpx2.Limits(
+            max_connections=endpoint.connections_max, max_keepalive_connections=endpoint.connections_max
+        )
+        timeout = httpx2.Timeout(endpoint.timeout_s, connect=_CONNECT_S)
+        common: dict[str, Any] = {
+            "timeout": timeout,
+            "max_retries": 0,
+            "http_client": DefaultAioHttpClient(limits=limits, timeout=timeout, follow_redirects=False),
+        }
+        if endpoint.kind == "azure" and endpoint.api_version != _V1:
+            token = self._entra_token() if endpoint.entra else None
+            return AsyncAzureOpenAI(
+                azure_endpoint=endpoint.url,
+                api_version=endpoint.api_version,
+                api_key=None if endpoint.entra else endpoint.key,
+                azure_ad_token_provider=token,
+                **common,
+            )
+        url = f"{endpoint.url.rstrip('/')}/openai/v1/" if endpoint.kind == "azure" else endpoint.url
+        key: Any = self._entra_token() if endpoint.entra else (endpoint.key or "none")
+        return AsyncOpenAI(base_url=url, api_key=key, **common)
+
+    def _entra_token(self) -> TokenSource:
+        try:
+            from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider
+        except ImportError:
+            fix = "Install ganggpt[entra], or set AZURE_OPENAI_KEY."
+            raise StartFailed("Entra ID sign-in", "the package azure-identity is missing", fix) from None
+        self._credential = DefaultAzureCredential()
+        return cast("TokenSource", get_bearer_token_provider(self._credential, _ENTRA_SCOPE))
+
+    async def _begun(self, call: Call, **options: Any) -> Any:
+        """What the SDK returns for a call; asked twice where the model turns out to know no JSON schemas."""
+        create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
+        try:
+            return await create(**self._asked(call), **options)
+        except openai.BadRequestError as refused:
+            if not self._learned(call, refused):
+                raise
+            return await create(**self._asked(call), **options)
+
+    def _asked(self, call: Call) -> dict[str, Any]:
+        messages = [{"role": said.role, "content": said.text} for said in call.messages]
+        asked: dict[str, Any] = {"messages": messages, self._endpoint.token_field: call.tokens_max}
+        if call.temperature is not None:
+            asked["temperature"] = call.temperature
+        if call.shape is not None:
+            if call.model in self._plain_json:
+                asked["response_format"] = {"type": "json_object"}
+            else:
+                schema = {"name": call.shape.name, "schema": call.shape.schema, "strict": True}
+                asked["response_format"] = {"type": "json_schema", "json_schema": schema}
+        # Given as it goes over the wire: the SDK walks through typed arguments again for every message, which costs a
+        # fifth of the CPU of a call.
+        return {"model": call.model, "messages": (), "extra_body": asked}
+
+    def _learned(self, call: Call, refused: openai.BadRequestError) -> bool:
+        """Whether the model turned out not to know JSON schemas, so that it is worth asking in the older way."""
+        told = f"{refused.param} {refused.message}"
+        if call.shape is None or call.model in self._plain_json or not re.search("response_format|json_schema", told):
+            return False
+        self._plain_json.add(call.model)
+        return True
+
+    def _read(self, call: Call, answer: ChatCompletion) -> Completion:
+        if not getattr(answer, "choices", None) or answer.choices[0].message is None:
+            raise AnswerUnreadable(call.model, "it answered without a choice")
+        choice = answer.choices[0]
+        text = choice.message.content or choice.message.refusal or ""
+        finish = _finish(choice.finish_reason) or "stop"
+        categories = _categories(choice.model_extra)
+        if finish != "filter" and "content_filter_error" in categories:
+            # The filter did not run: what it would have said is unknown, and the text is not vetted.
+            finish, text = "filter", ""
+        if finish == "stop" and choice.message.refusal and not choice.message.content:
+            finish, categories = "filter", ("refusal",)
+        return Completion(text[:_ANSWER_CHARS_MAX], finish, _counted(answer.usage), categories)
+
+    async def _pieces(self, call: Call, pieces: Any) -> AsyncGenerator[Delta, None]:
+        """Azure sends a first piece without choices, and with the asynchronous filter pieces without a delta."""
+        ended, chars = False, 0
+        async for piece in pieces:
+            delta = _delta(piece)
+            chars += len(delta.text)
+            ended = ended or delta.finish is not None
+            yield delta
+            if chars > _ANSWER_CHARS_MAX:
+                yield Delta(finish="length")
+                return
+        if not ended:
+            raise ModelSlow(call.model, "the stream was cut in the middle of the answer")
+
+
+def _delta(piece: ChatCompletionChunk) -> Delta:
+    counted = _counted(piece.usage)
+    if not piece.choices:
+        return Delta(counted=counted)
+    choice = piece.choices[0]
+    delta = getattr(choice, "delta", None)
+    text = (getattr(delta, "content", None) or getattr(delta, "refusal", None) or "") if delta is not None else ""
+    finish = _finish(getattr(choice, "finish_reason", None))
+    categories = _categories(choice.model_extra)
+    blocked = finish == "filter" or "content_filter_error" in categories
+    return Delta("" if blocked else text, "filter" if blocked else finish, counted, categories if blocked else ())
+
+
+def _finish(reason: str | None) -> Literal["stop", "length", "filter"] | None:
+    if reason is None:
+        return None
+    return {"length": "length", "content_filter": "filter"}.get(reason, "stop")  # type: ignore[return-value]
+
+
+def _counted(usage: Any) -> Counted | None:
+    if usage is None or usage.prompt_tokens is None:
+        return None
+    details = usage.prompt_tokens_details
+    cached = details.cached_tokens if details is not None and details.cached_tokens else 0
+    return Counted(usage.prompt_tokens, usage.completion_tokens or 0, cached)
+
+
+def _categories(extra: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What Azure's filter named, in an answer or in the body of an error."""
+    if not extra:
+        return ()
+    if "content_filter_error" in extra:
+        return ("content_filter_error",)
+    inner = extra.get("innererror")
+    results = extra.get("content_filter_results") or (inner or {}).get("content_filter_result") or {}
+    if "error" in results:
+        return ("content_filter_error",)
+    found = [name for name, says in results.items() if isinstance(says, Mapping) and says.get("filtered")]
+    return tuple(sorted(found))
+
+
+@contextmanager
+def _failing(endpoint: Endpoint, model: str) -> Iterator[None]:
+    """Turns what the SDK raises into failures of the port."""
+    try:
+        yield
+    except openai.APIConnectionError as away:
+        raise _unconnected(endpoint, model, away) from away
+    except openai.APIStatusError as refused:
+        raise _failure_of(endpoint, model, refused) from refused
+    except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError) as unreadable:
+        # The SDK builds its records without checking them, so a body of another shape shows up as one of these.
+        raise AnswerUnreadable(model, f"no answer of this protocol: {_short(unreadable)}") from unreadable
+    except (openai.APIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as cut:
+        raise ModelSlow(model, f"the answer was cut: {_short(cut)}") from cut
+
+
+def _unconnected(endpoint: Endpoint, model: str, failed: openai.APIConnectionError) -> ModelFailure:
+    """Never reached, which costs nothing and says so; or reached and lost, which may have cost something."""
+    causes: list[BaseException] = [failed]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    lost = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) for cause in causes)
+    if not lost and any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
+        return ModelAway(model, f"{endpoint.name} is not reached: {_short(causes[-1])}")
+    return ModelSlow(model, f"no answer, or only a part of it: {_short(causes[-1])}")
+
+
+def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) -> ModelFailure:
+    status, body = refused.status_code, refused.body if isinstance(refused.body, Mapping) else {}
+    said, wait_s = _short(refused.message), _wait_s(refused.response.headers)
+    if status == 400 and body.get("code") == "content_filter":
+        return ContentFiltered(model, "prompt", _categories(body) or ("unnamed",))
+    if status == 429 and "insufficient_quota" in {body.get("code"), body.get("type")}:
+        return QuotaExhausted(model, f"the quota of {endpoint.name} is used up: {said}")
+    if status == 429:
+        return ModelBusy(model, said, 1.0 if wait_s is None else wait_s)
+    wrong = {401: "key", 403: "key", 404: "deployment"}.get(status)
+    if 300 <= status < 400:
+        wrong = "endpoint"
+    elif status == 400 and re.search(r"api.version", said, re.IGNORECASE):
+        wrong = "API version"
+    if wrong is not None:
+        return ModelMisconfigured(model, _fix(endpoint, wrong, said))
+    if status in {408, 409} or status >= 500:
+        return ModelAway(model, f"status {status}: {said}", wait_s)
+    return ModelRejected(model, f"status {status}: {said}")
+
+
+def _fix(endpoint: Endpoint, what: str, said: str) -> str:
+    prefix = {"azure": "AZURE_OPENAI", "openai": "OPENAI"}.get(endpoint.kind)
+    names = {
+        "key": "KEY" if endpoint.kind == "azure" else "API_KEY",
+        "deployment": "DEPLOYMENT" if endpoint.kind == "azure" else "MODEL",
+        "API version": "API_VERSION",
+        "endpoint": "ENDPOINT" if endpoint.kind == "azure" else "BASE_URL",
+    }
+    where = f"provider {endpoint.name!r} of the models file" + (f" (or {prefix}_{names[what]})" if prefix else "")
+    return f"the {what} is refused ({said}). Check it in {where}"
+
+
+def _wait_s(headers: httpx2.Headers) -> float | None:
+    """Retry-After in seconds: Azure's ``retry-after-ms`` first. A date is not read: no such server sends one."""
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            wait_s = float(headers[name]) * unit_s
+        except (KeyError, ValueError):
+            continue
+        if wait_s >= 0:
+            return min(wait_s, _RETRY_S_MAX)
+    return None
+
+
+def _short(what: object) -> str:
+    text = " ".join(str(what).split())
+    return text[:_PROBLEM_MAX]

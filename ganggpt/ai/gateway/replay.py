@@ -1,0 +1,74 @@
+"""A gateway for one request that was recorded: its exchanges in their order, through ladder, filter and repair again.
+
+No network, no money, no cache: what was asked in vain then is asked in vain now, and the answer is the recorded one,
+whatever the prompt is by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ganggpt.ai.gateway.budget import Counter
+from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
+from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.gateway import ModelGateway
+from ganggpt.ai.gateway.local_ledger import LocalLedger
+from ganggpt.ai.gateway.openai_provider import Endpoint
+from ganggpt.ai.gateway.recording import Exchange, Replay
+from ganggpt.ai.gateway.response_cache import Answers
+from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.minds.prompt_files import Prompts
+from ganggpt.observability.metrics import Metrics
+
+_NAME: Final = "recorded"
+_NOWHERE: Final = Endpoint("compatible", _NAME, "http://nowhere.invalid", None)
+
+
+class _Nothing:
+    """Books and cache of somebody who neither pays nor keeps."""
+
+    def write(self, spend: Spend) -> None:
+        """See Books."""
+
+    async def get(self, key: str) -> bytes | None:  # noqa: ARG002 - see AnswerStore
+        """See AnswerStore."""
+        return None
+
+    def put(self, key: str, value: bytes, player: str | None) -> None:
+        """See AnswerStore."""
+
+    async def forget(self, player: str) -> None:
+        """See AnswerStore."""
+
+    async def close(self) -> None:
+        """See AnswerStore."""
+
+
+def replaying_gateway(recorded: Sequence[Exchange], prompts: Prompts) -> ModelGateway:
+    """The gateway for a request with these exchanges, the oldest first. Close it afterwards."""
+    waiting = list(recorded)
+
+    async def next_one(_: str) -> Exchange | None:
+        return waiting.pop(0) if waiting else None
+
+    metrics, nothing = Metrics(), _Nothing()
+    provider = Replay(_NAME, next_one)
+    # A model for each exchange: how often one was tried and which came next then does not matter now.
+    names = tuple(f"{_NAME}-{n}" for n in range(max(1, len(waiting))))
+    entry = ModelEntry(provider=_NAME, model=_NAME, tries=1)
+    deployments = {
+        name: Deployment(DeploymentSpec(name, _NOWHERE, entry, PriceEntry(input=0)), provider, metrics)
+        for name in names
+    }
+    plan = Plan({name: one.spec for name, one in deployments.items()}, {"dialogue": SlotEntry(large=names)})
+    till = Till(LocalLedger(_on, _nothing_spent), (), nothing, metrics)
+    return ModelGateway(plan, deployments, till, Answers(nothing, metrics), prompts, metrics)
+
+
+async def _on() -> bool:
+    return True
+
+
+async def _nothing_spent(_: Counter) -> int:
+    return 0

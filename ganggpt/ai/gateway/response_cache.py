@@ -1,0 +1,151 @@
+"""Answers that were given before, and requests that are under way: neither is asked twice."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ganggpt.ai.gateway.cache_keys import meaning_key
+from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape
+from ganggpt.ai.port import Answered, ModelRequest
+from ganggpt.observability.metrics import Metrics
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_TEXT_MAX: Final = 16_000
+"""Characters; longer answers are not kept."""
+
+
+class AnswerStore(Protocol):
+    """Bytes by key, shared by the replicas; losing it loses nothing but money. Never raises because of itself."""
+
+    async def get(self, key: str) -> bytes | None:
+        """What was put there, if it is still there."""
+        ...
+
+    def put(self, key: str, value: bytes, player: str | None) -> None:
+        """Keep for a while, from soon on; never waits. ``player`` is whose it is, for ``forget``."""
+        ...
+
+    async def forget(self, player: str) -> None:
+        """Drop everything that is a player's; another process may know it for a second. Raises Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class _Kept(Struct, frozen=True, array_like=True):
+    text: str
+    model: str
+    repaired: bool
+
+
+class Answers:
+    """The cached rung: answers by the two keys of ``ai.keys``. An answer is checked against its shape again."""
+
+    def __init__(self, store: AnswerStore, metrics: Metrics) -> None:
+        self._store = store
+        self._count = metrics.counter("ganggpt_ai_cache_total")
+
+    async def exact(self, request: ModelRequest, key: str) -> Answered | None:
+        """The answer to an equal request."""
+        found = await self._found(request, _name(key), key) if request.use_cache else None
+        self._count.labels("miss" if found is None else "exact").inc()
+        return found
+
+    async def meant(self, request: ModelRequest, key: str) -> Answered | None:
+        """The answer to a request that means the same."""
+        other = meaning_key(request)
+        found = await self._found(request, _name(other), key) if other is not None and request.use_cache else None
+        if found is not None:
+            self._count.labels("meaning").inc()
+        return found
+
+    def keep(self, request: ModelRequest, key: str, answer: Answered) -> None:
+        """Keep a whole, unsoftened answer under both keys."""
+        if not request.use_cache or answer.cut or answer.softened or len(answer.text) > _TEXT_MAX:
+            return
+        raw = msgspec.msgpack.encode(_Kept(answer.text, answer.model, answer.repaired))
+        self._store.put(_name(key), raw, request.payers.player)
+        other = meaning_key(request)
+        if other is not None:
+            self._store.put(_name(other), raw, request.payers.player)
+
+    async def vector(self, key: str) -> tuple[float, ...] | None:
+        """A kept embedding."""
+        raw = await self._store.get(_vector_name(key))
+        if raw is None:
+            return None
+        return tuple(array.array("f", raw))
+
+    def keep_vector(self, key: str, vector: Sequence[float], player: str | None) -> None:
+        """Keep an embedding, in single precision."""
+        self._store.put(_vector_name(key), array.array("f", vector).tobytes(), player)
+
+    async def forget(self, player: str) -> None:
+        """Drop everything that is a player's. Raises Unavailable."""
+        await self._store.forget(player)
+
+    async def _found(self, request: ModelRequest, name: str, key: str) -> Answered | None:
+        raw = await self._store.get(name)
+        if raw is None:
+            return None
+        try:
+            kept = msgspec.msgpack.decode(raw, type=_Kept)
+            value = None if request.shape is None else read_shape(request.shape, kept.text)
+        except (msgspec.DecodeError, AnswerMisshapen) as unfit:
+            log.warning("a cached answer does not fit any more: %s", unfit)
+            return None
+        return Answered(text=kept.text, value=value, model=kept.model, rung="cached", key=key, repaired=kept.repaired)
+
+
+class _Flight(Generic[T]):
+    __slots__ = ("task", "waiting")
+
+    def __init__(self, task: asyncio.Task[T]) -> None:
+        self.task, self.waiting = task, 0
+
+
+class SingleFlight(Generic[T]):
+    """Requests under way by key: whoever comes with the same key waits for the one that left.
+
+    The work is cancelled when the last one who waits for it is.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[str, _Flight[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    async def run(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
+        """The result of ``work``, and whether somebody else had begun it."""
+        flight = self._flights.get(key)
+        shared = flight is not None
+        if flight is None:
+            flight = self._flights[key] = _Flight(asyncio.get_running_loop().create_task(work()))
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task), shared
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting:
+                flight.task.cancel()
+                if self._flights.get(key) is flight:
+                    del self._flights[key]
+
+
+def _name(key: str) -> str:
+    return f"ganggpt:ai:response:{key}"
+
+
+def _vector_name(key: str) -> str:
+    return f"ganggpt:ai:embedding:{key}"

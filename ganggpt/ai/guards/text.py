@@ -1,0 +1,109 @@
+"""Text from outside made plain: one form, nothing invisible, bounded; and the skeleton by which disguises are seen.
+
+``plain`` keeps what a person wrote, in whatever language. ``skeleton`` is only for looking: it undoes look-alike
+letters, digits for letters and spacing, and is never shown to anybody.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+from ganggpt.domain.language.words import clipped
+
+_EXPANSION_MAX: Final = 8
+"""Characters read for every character kept: normalising can lengthen a text, and so can what is thrown away."""
+_MARKS_MAX: Final = 2
+"""Combining marks kept on one letter; more is a tower of accents that covers the lines above."""
+_SELECTORS: Final = frozenset(
+    (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x034F, 0x115F, 0x1160, 0x3164, 0xFFA0)
+)
+"""Characters without a shape of their own that Unicode does not file under formatting."""
+
+
+def _pairs(look_alikes: str, letters: str) -> dict[int, str]:
+    return dict(zip(map(ord, look_alikes), letters, strict=True))
+
+
+_LOOK_ALIKES: Final[dict[int, str]] = {
+    **_pairs("аԁеһіјӏкӎорԛѕтԝхуўγνзьгѵпԍ", "adehijlkmopqstwxyyyv3brvng"),
+    **_pairs("АВЕНІЈКМОРԚЅТԜХУЗЬГ", "ABEHIJKMOPQSTWXY3bF"),
+    **_pairs("αβειηκορτυχωσςμθ", "abeinkoptuxwssu0"),
+    **_pairs("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"),
+    **_pairs("ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz"),
+    **_pairs("ɑɡɩıɪƖℓօսհոցցք", "agiiiilouhnggp"),
+    **{0x1F1E6 + at: chr(97 + at) for at in range(26)},
+    **{start + at: chr(97 + at) for start in (0x1F150, 0x1F170) for at in range(26)},
+}
+_LATIN: Final = re.compile(r"[A-Za-z]")
+_LEET: Final = str.maketrans({
+    "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "l",
+    "€": "e", "+": "t",
+})  # fmt: skip
+_LEET_WORD: Final = re.compile(r"[\w@$!|+€]*[A-Za-z][\w@$!|+€]*")
+_SINGLES: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\s._*\-/|,~]{1,3}){3,}[^\W_](?![^\W_])")
+_SEPARATORS: Final = re.compile(r"[\s._*\-/|,~]+")
+
+
+class Plain(Struct, frozen=True, gc=False):
+    """A text made plain. ``removed``: invisible characters taken out; ``mixed``: words of several alphabets; ``cut``:
+    whether it was over its bound."""
+
+    text: str
+    removed: int = 0
+    mixed: int = 0
+    cut: bool = False
+
+
+def plain(text: str, chars_max: int) -> Plain:
+    """A text in NFKC on one line, without control, formatting, direction and other invisible characters, at most
+    ``chars_max`` long; a word that mixes alphabets that look alike is written in Latin."""
+    read = text[: chars_max * _EXPANSION_MAX]
+    # The ellipsis that marks a cut stays one: as three dots, a text at its bound would be cut again.
+    words, removed = _seen_words("…".join(unicodedata.normalize("NFKC", part) for part in read.split("…")))
+    mixed = [at for at, word in enumerate(words) if _is_mixed(word)]
+    for at in mixed:
+        words[at] = words[at].translate(_LOOK_ALIKES)
+    whole = " ".join(words)
+    return Plain(clipped(whole, chars_max), removed, len(mixed), len(whole) > chars_max or len(read) < len(text))
+
+
+def visible(text: str, chars_max: int) -> str:
+    """A text on one line as it was written, without what nobody can see, at most ``chars_max`` long."""
+    return clipped(" ".join(_seen_words(text[: chars_max * _EXPANSION_MAX])[0]), chars_max)
+
+
+def _seen_words(text: str) -> tuple[list[str], int]:
+    """The words of a text without invisible characters, and how many of those there were."""
+    kept: list[str] = []
+    removed = marks = 0
+    for char in text:
+        category = unicodedata.category(char)
+        is_mark = category[0] == "M" and ord(char) not in _SELECTORS
+        marks = marks + 1 if is_mark else 0
+        if char.isspace():
+            kept.append(" ")
+        elif category[0] == "C" or ord(char) in _SELECTORS or marks > _MARKS_MAX:
+            removed += 1
+        else:
+            kept.append(char)
+    return unicodedata.normalize("NFC", "".join(kept)).split(), removed
+
+
+def _is_mixed(word: str) -> bool:
+    """Whether a word holds Latin letters and letters of another alphabet that look like Latin ones."""
+    return not word.isascii() and _LATIN.search(word) is not None and any(ord(char) in _LOOK_ALIKES for char in word)
+
+
+@lru_cache(maxsize=1024)
+def skeleton(text: str) -> str:
+    """A text as one would read it aloud whatever disguise it wears: lower case, without accents, look-alike letters and
+    digits for letters undone, s p a c e d words put together."""
+    text = text.translate(_LOOK_ALIKES)
+    text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char)).lower()
+    text = _SINGLES.sub(lambda found: _SEPARATORS.sub("", found.group()), text)
+    return _LEET_WORD.sub(lambda found: found.group().translate(_LEET), text)

@@ -1,0 +1,88 @@
+"""The word lists of the output guard, read from package data, and the matching of words in disguise."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ganggpt.ai.guards.text import skeleton
+
+_FOLDER: Final = Path(__file__).with_name("word_lists")
+_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_STARRED: Final = re.compile(r"\b[^\W\d_]+[*#%•.]{1,4}[^\W\d_]+\b|\b[^\W\d_]{1,3}[*#%•]{2,5}")
+_BRACKETED: Final = re.compile(r"\[(.+)\]")
+
+
+class Brand(NamedTuple):
+    """A real brand: how it is found, and what is said instead."""
+
+    looks: re.Pattern[str]
+    instead: str
+    is_word_too: bool
+
+
+def _lines(name: str) -> list[str]:
+    text = (_FOLDER / name).read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+@cache
+def slurs() -> re.Pattern[str]:
+    """Finds a slur in a ``folded`` text."""
+    return _pattern([f"{codecs.encode(line, 'rot13')}s?" for line in _lines("slurs.rot13.txt")])
+
+
+@cache
+def sexual() -> re.Pattern[str]:
+    """Finds an explicit word in a ``folded`` text."""
+    lines = [codecs.encode(line, "rot13") for line in _lines("sexual.rot13.txt")]
+    return _pattern([line.replace("*", r"\w*") for line in lines])
+
+
+@cache
+def slur_words() -> frozenset[str]:
+    """The single words among the slurs, by which starred-out ones are recognised."""
+    return frozenset(word for line in _lines("slurs.rot13.txt") if " " not in (word := codecs.encode(line, "rot13")))
+
+
+@cache
+def brands() -> tuple[Brand, ...]:
+    """All brands, the longest names first."""
+    found: list[tuple[int, Brand]] = []
+    for line in _lines("brands.txt"):
+        instead, _, names = line.partition(": ")
+        for name in map(str.strip, names.split(", ")):
+            bracketed = _BRACKETED.fullmatch(name)
+            bare = bracketed.group(1) if bracketed else name
+            flags = re.NOFLAG if bracketed else re.IGNORECASE
+            shown = bare.title() if bracketed else bare
+            looks = re.compile(rf"(?<![\w-]){re.escape(shown)}(?:'s)?(?![\w-])", flags)
+            found.append((len(bare), Brand(looks, instead, bracketed is not None)))
+    return tuple(brand for _, brand in sorted(found, key=lambda item: -item[0]))
+
+
+def folded(text: str) -> str:
+    """A text as the word lists see it: its skeleton's words and its own, single blanks between."""
+    own = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
+    return " ".join(_WORD.findall(skeleton(text))) + " | " + " ".join(_WORD.findall(own)) + " | " + text.lower()
+
+
+def starred_slur(text: str) -> bool:
+    """Whether a word with letters starred out can only be read as a slur (at least half of its letters are there)."""
+    for found in _STARRED.finditer(text.lower()):
+        word = found.group()
+        letters = sum(char.isalpha() for char in word)
+        if letters < 2 or letters * 2 < len(word):
+            continue
+        looks = re.compile("".join(re.escape(char) if char.isalpha() else r"\w" for char in word))
+        if any(looks.fullmatch(slur) for slur in slur_words() if len(slur) >= 5):
+            return True
+    return False
+
+
+def _pattern(options: list[str]) -> re.Pattern[str]:
+    return re.compile(r"(?<!\w)(?:" + "|".join(sorted(options, key=len, reverse=True)) + r")(?!\w)")

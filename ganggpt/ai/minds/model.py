@@ -1,0 +1,252 @@
+"""The mind that asks a model: a brief becomes a prompt, the gateway's stream becomes commands to the actor.
+
+Every sentence passes the output guard before it is a command, and every action both the guard and, afterwards, the
+rules of the actor. Whatever goes wrong, what comes out ends with a command that finishes the utterance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from msgspec import convert
+from msgspec.structs import replace
+
+from ganggpt.ai.guards.answer import Guarded, guard_answer
+from ganggpt.ai.guards.input import Trust, Wariness
+from ganggpt.ai.guards.metrics import GuardCounts
+from ganggpt.ai.guards.output import Deflected as GuardDeflected
+from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.guards.profiles import Rating
+from ganggpt.ai.minds.answer import ModelAnswer
+from ganggpt.ai.minds.embeddings import QUESTION_S, Meanings
+from ganggpt.ai.minds.plans import ModelPlans
+from ganggpt.ai.minds.prompt import Fence, Prompt
+from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
+from ganggpt.ai.minds.prompt_files import Prompts
+from ganggpt.ai.minds.summaries import ModelSummaries
+from ganggpt.ai.port import (
+    FREE,
+    Answered,
+    Deflected,
+    Gateway,
+    ModelRequest,
+    NotAnswered,
+    Outcome,
+    Payers,
+    Said,
+    Sentence,
+)
+from ganggpt.domain.faction.moves import MoveBrief
+from ganggpt.domain.ids import ActorId, kind_of, name_of
+from ganggpt.domain.language.words import folded, terms
+from ganggpt.domain.mind.actions import Action
+from ganggpt.domain.mind.brief import Cited
+from ganggpt.domain.mind.memory_record import Embedding
+from ganggpt.domain.mind.transcript import SummaryBrief
+from ganggpt.domain.mind.utterance import SENTENCES_MAX, Made, TalkBrief
+from ganggpt.domain.mission.draft import WorkBrief
+from ganggpt.domain.npc.commands import Conclude, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.world import World
+from ganggpt.errors import InvalidInput
+from ganggpt.observability.metrics import Metrics
+
+TOKENS_MAX: Final = 220
+"""Of one answer: some eight sentences and the braces round them."""
+MARGIN_S: Final = 0.5
+"""How much sooner than its asker the gateway gives up, so that its reason is known."""
+REST_S: Final = 15.0
+"""After a reason that will not pass with the next request, how long nobody is asked."""
+WARY_PLAYERS_MAX: Final = 4096
+_STRICTER: Final[tuple[Trust, ...]] = ("model", "talk_only", "scripted")
+_RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
+EXPLAINED_CHARS_MAX: Final = 8_000
+"""Characters of a prompt that the journal keeps; the recorded exchange has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MindSpec:
+    """How the people of a world talk by a model; picklable. ``secret``: of the marks in prompts, the same in every
+    process, so that an exchange can be replayed. ``embeds``: whether a model of embeddings is configured."""
+
+    prompts: Prompts
+    rating: Rating
+    secret: bytes = field(repr=False)
+    embeds: bool = False
+
+
+class ModelMind:
+    """Implements ``actors.ports.ModelPort`` on the gateway. ``now_s``: a clock of seconds, for resting."""
+
+    def __init__(self, spec: MindSpec, gateway: Gateway, world: World, now_s: Callable[[], float]) -> None:
+        self._spec, self._gateway, self._world, self._now_s = spec, gateway, world, now_s
+        self._guard = guard_of(spec, world)
+        self._metrics = Metrics()
+        self._counts = GuardCounts(self._metrics)
+        self._wary: dict[str, Wariness] = {}
+        self._rests_until_s = 0.0
+        self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
+        self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, self._guard, self._metrics, self._rest)
+        self._meanings = Meanings(gateway, self._metrics, now_s, present=spec.embeds)
+
+    @property
+    def is_on(self) -> bool:
+        """False for a while after the gateway said that asking is of no use."""
+        return self._now_s() >= self._rests_until_s
+
+    @property
+    def embeds(self) -> bool:
+        """See ModelPort."""
+        return self._meanings.is_on
+
+    async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
+        """See ModelPort."""
+        return await self._meanings.of_memories(texts, owners)
+
+    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+        """See ModelPort."""
+        return await self._meanings.of_line(text, self._payers(player, ActorId(actor)))
+
+    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+        """See ModelPort. Raises InvalidInput for a brief that is none."""
+        within_s = ask.within_s - MARGIN_S
+        if isinstance(ask.brief, WorkBrief):
+            return self._plans.work(actor, ask.brief, within_s)
+        if isinstance(ask.brief, MoveBrief):
+            return self._plans.move(actor, ask.brief, within_s)
+        if isinstance(ask.brief, SummaryBrief):
+            payers = self._payers(ask.brief.player, actor)
+            return self._summaries.condense(f"{actor}#{ask.brief.no}", ask.brief, payers, within_s)
+        if not isinstance(ask.brief, TalkBrief):
+            raise InvalidInput("brief", f"{type(ask.brief).__name__} is nothing to talk about")
+        return self._talk(actor, ask.brief, within_s)
+
+    def exposition(self) -> bytes:
+        """See ModelPort."""
+        return self._metrics.exposition()
+
+    async def _talk(
+        self, actor: ActorId, talk: TalkBrief, within_s: float
+    ) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+        brief = talk.brief
+        prompt = talk_prompt(self._spec, self._world, actor, talk)
+        self._counts.asked(prompt)
+        trust = self._trust(talk.player, prompt)
+        if trust == "scripted":
+            yield SayPlainly(talk.utterance, "suspicious", made=asked_of(talk, prompt))
+            return
+        if talk.by_meaning and self.embeds:
+            within_s -= QUESTION_S
+            meaning = await self._meanings.of_line(brief.heard, self._payers(talk.player, actor))
+            if meaning is not None:
+                talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, meaning)))
+                prompt = talk_prompt(self._spec, self._world, actor, talk)
+        request = self._request(actor, talk, prompt, within_s)
+        said, before = 0, ""
+        async with aclosing(self._gateway.stream(request)) as items:
+            async for item in items:
+                if isinstance(item, Sentence):
+                    verdict = self._guard.check(item.text, speaker=brief.speaker, mark=prompt.fence.mark, before=before)
+                    self._counts.said(verdict)
+                    if isinstance(verdict, GuardDeflected):
+                        why = f"guard: {verdict.reasons[0].category}"
+                        yield SayPlainly(talk.utterance, why, deflect=True, made=asked_of(talk, prompt))
+                        return
+                    if said < SENTENCES_MAX:
+                        yield Utter(talk.utterance, said, verdict.text)
+                        said, before = said + 1, item.text
+                elif isinstance(item, Answered):
+                    reply = yield self._concluded(talk, prompt, item, trust)
+                    self._counts.judged(() if reply is None else reply.get("actions", ()))
+                elif isinstance(item, Deflected):
+                    made = asked_of(talk, prompt, item)
+                    yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
+                else:
+                    self._rest(item)
+                    yield SayPlainly(talk.utterance, item.reason, made=asked_of(talk, prompt, item))
+
+    def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
+        brief = talk.brief
+        # A cached answer is for the same player only: what it brings up may be between the two.
+        heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
+        return ModelRequest(
+            slot="dialogue",
+            purpose="talk",
+            messages=tuple(Said(role, text) for role, text in prompt.messages()),
+            payers=self._payers(talk.player, actor),
+            shape=ModelAnswer,
+            tokens_max=TOKENS_MAX,
+            within_s=within_s,
+            meaning=(actor, talk.player, brief.act, brief.standing, heard),
+        )
+
+    def _payers(self, player: str, actor: ActorId) -> Payers:
+        sheet = self._world.npcs.get(name_of(actor)) if kind_of(actor) == "npc" else None
+        faction = None if sheet is None or sheet.faction is None else f"faction:{sheet.faction}"
+        return Payers(player, actor, faction)
+
+    def _trust(self, player: str, prompt: Prompt) -> Trust:
+        """Who may answer this player now: by this prompt and by what they tried before. A crescendo adds up."""
+        now_s = self._now_s()
+        wary = self._wary.pop(player, Wariness()).after(prompt.score, now_s)
+        self._wary[player] = wary
+        if len(self._wary) > WARY_PLAYERS_MAX:
+            del self._wary[next(iter(self._wary))]
+        return max(prompt.trust, wary.trust(now_s), key=_STRICTER.index)
+
+    def _concluded(self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust) -> Conclude:
+        answer = answered.value
+        guarded: Guarded | None = None
+        if isinstance(answer, ModelAnswer):
+            guarded = guard_answer(self._guard, answer, trust, speaker=talk.brief.speaker, mark=prompt.fence.mark)
+        if guarded is not None:
+            self._counts.dropped(guarded)
+        dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
+        asked = asked_of(talk, prompt, answered)
+        made = replace(asked, model=answered.model, rung=answered.rung, guards=(*asked.guards, *dropped))
+        actions = () if guarded is None else tuple((action.do, _text_of(action)) for action in guarded.actions)
+        return Conclude(talk.utterance, actions, made)
+
+    def _rest(self, unanswered: NotAnswered) -> None:
+        if unanswered.reason in _RESTING:
+            self._rests_until_s = self._now_s() + REST_S
+
+
+def talk_prompt(spec: MindSpec, world: World, actor: ActorId, talk: TalkBrief) -> Prompt:
+    """What a model is asked for an utterance."""
+    memories = [cited for cited, _ in talk.memories]
+    fence = Fence.of(spec.secret, talk.utterance)
+    return dialogue_prompt(talk.brief, actor, world, spec.prompts, fence, rating=spec.rating, memories=memories)
+
+
+def guard_of(spec: MindSpec, world: World) -> OutputGuard:
+    """The guard of everything a model says."""
+    return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
+
+
+def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) -> Made:
+    """What explains an utterance, as far as it was asked for and whatever came of it."""
+    usage = FREE if outcome is None else outcome.usage
+    return Made(
+        memories=tuple((cited.no, round(score, 4)) for cited, score in talk.memories),
+        prompt="\n\n".join(text for _, text in prompt.messages())[:EXPLAINED_CHARS_MAX],
+        prompt_hash=prompt.digest,
+        key="" if outcome is None else outcome.key,
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        nano_usd=usage.nano_usd,
+        guards=tuple(prompt.explained()),
+    )
+
+
+def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:
+    """The talk with the memories that came to mind by its meaning."""
+    found = () if reply is None else reply.get("memories", ())
+    return replace(talk, memories=convert(found, tuple[tuple[Cited, float], ...]))
+
+
+def _text_of(action: Action) -> str:
+    return next((str(getattr(action, name)) for name in ("target", "item", "mission") if hasattr(action, name)), "")

@@ -1,0 +1,246 @@
+"""Prompts by construction: instructions come from the world and our files, data from players, and the two never mix.
+
+``WorldText`` is the only thing a system part is made of, and only this module makes one: from prompt files and from the
+world's sheets, by id. Text a player can influence enters as a ``DataPart``, which is made plain, bounded, looked at,
+and written as one quoted line between marks that nobody can guess. Giving a text where a WorldText belongs fails the
+type check, and at run time it is a TypeError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, final, get_args
+
+from ganggpt.ai.guards.input import SCRIPTED_FROM, Inspected, Trust, inspect, inspect_all, trust_of
+from ganggpt.ai.minds.prompt_files import Prompts
+from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.mind.brief import Act
+from ganggpt.domain.world import World
+
+Rating = Literal["teen", "mature"]
+DataKind = Literal[
+    "name", "heard", "persona", "place", "memory", "rumour", "thing", "order", "topic", "known", "title", "task",
+    "cause", "politics", "said_before", "note",
+]  # fmt: skip
+"""What a part of data is."""
+CHARS_MAX: Final = {"heard": 500, "name": 60, "thing": 110, "title": 110, "persona": 1_500, "note": 1_000}
+"""Longest text of a kind, in characters; 260 for every other."""
+_OTHER_CHARS_MAX: Final = 260
+PARTS_MAX: Final = 32
+PROMPT_CHARS_MAX: Final = 16_000
+"""Characters of all data together; parts are left out from the end until it fits."""
+MARK_CHARS: Final = 24
+_MADE_HERE: Final = object()
+_MOODS: Final = frozenset({"dark", "sour", "calm", "good", "elated"})
+_STANDINGS: Final = frozenset({"enemy", "hostile", "wary", "neutral", "friendly", "trusted", "family"})
+_ACTS: Final = frozenset(get_args(Act))
+_FROM_SPEAKER: Final = frozenset({"name", "heard", "thing", "order", "topic", "note"})
+"""Kinds of data that come with what is being answered: these decide who may answer."""
+
+
+@final
+class WorldText:
+    """Text that may instruct a model. Not a ``str``, so that it is never put together with one by accident."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str, made_by: object = None) -> None:
+        if made_by is not _MADE_HERE:
+            raise TypeError("a WorldText is made from prompt files and world sheets by ganggpt.ai.minds.prompt only")
+        self._text = text
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WorldText) and other.text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return f"WorldText({self._text[:40]!r}…)"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The mark of one request. Nobody outside can know it beforehand; the same request gets the same one again."""
+
+    mark: str
+
+    @classmethod
+    def of(cls, secret: bytes, request: str) -> Fence:
+        """The mark of a request by its id: HMAC-SHA256 under a secret of the server, so that a replay is exact."""
+        return cls(hmac.new(secret, request.encode(), hashlib.sha256).hexdigest()[:MARK_CHARS])
+
+    @classmethod
+    def fresh(cls) -> Fence:
+        """A random mark."""
+        return cls(secrets.token_hex(MARK_CHARS // 2))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DataPart:
+    """One thing a model is told and does not obey. Make it with ``data``."""
+
+    kind: DataKind
+    inspected: Inspected
+
+    def lines(self, fence: Fence) -> str:
+        """The part between marks: one line of JSON text, in which the mark itself cannot stand."""
+        text = self.inspected.text
+        at = text.casefold().find(fence.mark.casefold())
+        while at >= 0:
+            text = f"{text[:at]}…{text[at + len(fence.mark) :]}"
+            at = text.casefold().find(fence.mark.casefold())
+        return f"{fence.mark} {self.kind}\n{json.dumps(text, ensure_ascii=False)}\n{fence.mark}"
+
+
+def data(kind: DataKind, text: str) -> DataPart:
+    """A text from outside as a part of a prompt: plain, bounded and looked at."""
+    return DataPart(kind, inspect(text, CHARS_MAX.get(kind, _OTHER_CHARS_MAX)))
+
+
+def rules(prompts: Prompts, *names: str) -> WorldText:
+    """Prompt files one after the other."""
+    return WorldText("\n".join(prompts.text(name) for name in names), _MADE_HERE)
+
+
+def persona(prompts: Prompts, world: World, actor: ActorId) -> WorldText | None:
+    """Who an actor is by the world's sheets; None for whom the world has none (companions, people made in play)."""
+    sheet = world.npcs.get(name_of(actor)) if actor.startswith("npc:") else None
+    if sheet is None:
+        return None
+    home = world.districts.get(sheet.home)
+    side = world.factions.get(sheet.faction) if sheet.faction is not None else None
+    text = prompts.text(
+        "persona",
+        who=sheet.name,
+        role=sheet.role,
+        home=home.name if home is not None else sheet.home,
+        faction=side.name if side is not None else "none",
+        style=sheet.style,
+        backstory=sheet.backstory.strip() or "unknown.",
+        likes=", ".join(sheet.likes) or "nothing in particular",
+        missions=", ".join(sheet.missions) or "none",
+    )
+    return WorldText(text, _MADE_HERE)
+
+
+def joined(*texts: WorldText | None) -> WorldText:
+    """Several texts as one."""
+    return WorldText("\n".join(text.text for text in texts if text is not None), _MADE_HERE)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What changes from line to line and is said in words of ours: each from a fixed list. Raises ValueError."""
+
+    act: str
+    mood: str
+    standing: str
+    knows_itself: bool
+
+    def __post_init__(self) -> None:
+        for word, known in ((self.act, _ACTS), (self.mood, _MOODS), (self.standing, _STANDINGS)):
+            if word not in known:
+                raise ValueError(f"{word[:40]!r} is no word for a situation")
+
+    def text(self, prompts: Prompts, fence: Fence, trust: Trust) -> str:
+        """The head of the message."""
+        return prompts.text(
+            "situation",
+            mark=fence.mark,
+            whose="above" if self.knows_itself else "in the part persona, which describes you",
+            mood=self.mood,
+            standing=self.standing,
+            act=self.act.replace("_", " "),
+            caution=prompts.text("caution") if trust != "model" else "",
+        ).strip()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked. ``system`` is the same for every request to one actor, whatever players say; ``left_out``
+    counts parts that did not fit or looked like attacks from an older time. Raises TypeError, ValueError."""
+
+    system: WorldText
+    situation: Situation
+    parts: tuple[DataPart, ...]
+    fence: Fence
+    prompts: Prompts
+    left_out: int = 0
+
+    def __post_init__(self) -> None:
+        wanted: tuple[tuple[Any, type], ...] = (
+            (self.system, WorldText),
+            (self.situation, Situation),
+            (self.fence, Fence),
+            *((part, DataPart) for part in self.parts),
+        )
+        for part, kind in wanted:
+            if not isinstance(part, kind):
+                raise TypeError(f"a prompt takes a {kind.__name__} there, not a {type(part).__name__}")
+        if len(self.parts) > PARTS_MAX:
+            raise ValueError(f"{len(self.parts)} parts of data, at most {PARTS_MAX}")
+
+    @property
+    def score(self) -> int:
+        """How suspicious what the speaker sent is, all its fields together, 0..100."""
+        return inspect_all((part.inspected.text, len(part.inspected.text) + 1) for part in self._from_speaker())
+
+    @property
+    def trust(self) -> Trust:
+        """Who may answer this prompt."""
+        return trust_of(max((self.score, *(part.inspected.score for part in self._from_speaker()))))
+
+    def messages(self) -> tuple[tuple[Literal["system", "user"], str], ...]:
+        """Role and text of each message: our words, then the data."""
+        return ("system", self.system.text), ("user", self._user(self.fence))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the prompt without its mark, in hex: equal for equal questions."""
+        blank = Fence("0" * MARK_CHARS)
+        whole = json.dumps([self.system.text, self._user(blank)], ensure_ascii=False)
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+    def explained(self) -> list[str]:
+        """What was suspicious about which part, for ``why``."""
+        return [f"{part.kind}: {part.inspected.explained()}" for part in self.parts if part.inspected.reasons]
+
+    def _from_speaker(self) -> Iterable[DataPart]:
+        return (part for part in self.parts if part.kind in _FROM_SPEAKER)
+
+    def _user(self, fence: Fence) -> str:
+        head = self.situation.text(self.prompts, fence, self.trust)
+        return "\n".join((head, *(part.lines(fence) for part in self.parts)))
+
+
+def assembled(
+    system: WorldText, situation: Situation, parts: Sequence[DataPart], fence: Fence, prompts: Prompts
+) -> Prompt:
+    """A prompt of bounded size. What the speaker sent always stays; of the rest, parts that look like attacks (a
+    poisoned memory) and what does not fit are left out, from the end."""
+    kept: list[DataPart] = []
+    spent = sum(len(part.inspected.text) for part in parts if part.kind in _FROM_SPEAKER)
+    for part in parts:
+        if part.kind not in _FROM_SPEAKER:
+            spent += len(part.inspected.text)
+            if part.inspected.score >= SCRIPTED_FROM or spent > PROMPT_CHARS_MAX:
+                spent -= len(part.inspected.text)
+                continue
+        if len(kept) < PARTS_MAX:
+            kept.append(part)
+    return Prompt(system, situation, tuple(kept), fence, prompts, len(parts) - len(kept))

@@ -1,0 +1,185 @@
+"""What a model may propose: a mission, or one of a faction's legal moves; and the data it is given to do so.
+
+The shapes are for structured output: lists instead of maps, every field named. They are read leniently, because the
+rules check everything again: what a proposal says becomes a command like a player's, with bounds, and the compiler (or
+the list of legal moves) disposes. Nothing here can promise, pay or move anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ganggpt.domain.faction.moves import MakeMove
+from ganggpt.domain.faction.politics import MOVE_NAMES
+from ganggpt.domain.fields import is_slug
+from ganggpt.domain.language.words import clipped
+from ganggpt.domain.mission.deeds import COUNT_MAX
+from ganggpt.domain.mission.draft import Problem
+from ganggpt.domain.mission.words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises
+from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
+from ganggpt.domain.world import DEED_VERBS
+
+TEXT_BYTES_MAX: Final = 32_768
+"""A longer answer is no proposal."""
+_MINUTES_MAX: Final = 1_440
+_REWARD_MAX: Final = 1_000_000
+_STEPS_MAX: Final = 8
+_NAME_MAX: Final = 100
+_UNSAID: Final = "…"
+
+
+class _Shape(BaseModel):
+    """Lenient: unknown fields are noted and dropped, numbers may be out of bounds."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
+
+
+class ProposedStep(_Shape):
+    """One thing to do."""
+
+    verb: Annotated[str, Field(json_schema_extra={"enum": list(DEED_VERBS)})]
+    target: Annotated[str, Field(description="npc:<id>, faction:<id>, the id of a thing, or of a place to reach")]
+    district: Annotated[str | None, Field(description="the id of the place")] = None
+    count: int = 1
+    within_minutes: Annotated[int | None, Field(description="only where it has to be done that soon")] = None
+
+
+class ProposedChange(_Shape):
+    """What the mission does to the player's standing with a faction, −20..20."""
+
+    faction: str
+    change: int
+
+
+class ProposedFriction(_Shape):
+    """What it does to what faction ``one`` thinks of ``other``, −20..20."""
+
+    one: str
+    other: str
+    change: int
+
+
+class MissionProposal(_Shape):
+    """A mission for one player and their party."""
+
+    title: Annotated[str, Field(description=f"at most {TITLE_MAX} characters")]
+    description: Annotated[str, Field(description=f"the giver's words, at most {DESCRIPTION_MAX} characters, no sums")]
+    objectives: Annotated[list[ProposedStep], Field(description="1 to 6, in their order")]
+    difficulty: int = 1
+    minutes: int = 30
+    reward: Annotated[int, Field(description="dollars")] = 0
+    impact: list[ProposedChange] = []
+    frictions: list[ProposedFriction] = []
+
+
+class MoveChoice(_Shape):
+    """One of the legal moves, and what it sounds like."""
+
+    move: Annotated[str, Field(json_schema_extra={"enum": list(MOVE_NAMES)})]
+    other: str | None = None
+    district: str | None = None
+    words: Annotated[str, Field(description="one sentence as the faction would say it, at most 200 characters")] = ""
+
+
+def read_proposal(text: str) -> tuple[MissionProposal | None, tuple[Problem, ...]]:
+    """A model's text as a proposal, and what was wrong with its shape."""
+    if len(text.encode(errors="replace")) > TEXT_BYTES_MAX:
+        return None, (Problem("unreadable", "proposal", f"longer than {TEXT_BYTES_MAX} bytes"),)
+    try:
+        proposal = MissionProposal.model_validate_json(text)
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False, include_context=False, include_input=False)
+        return None, tuple(
+            Problem("unreadable", ".".join(map(str, error["loc"])) or "proposal", error["msg"]) for error in errors[:8]
+        )
+    return proposal, ()
+
+
+def proposed_mission(
+    proposal: MissionProposal, player: str, party: int, asked_s: float
+) -> tuple[ProposeMission | None, tuple[Problem, ...]]:
+    """The command that offers a proposal to a player, for the NPC that was asked; None where nothing can be done with
+    it. ``asked_s``: the ``asked_s`` of the outline it was made from."""
+    notes: list[Problem] = [*_strangers(proposal)]
+    steps = tuple(_steps(proposal.objectives, notes))
+    if not steps:
+        return None, (*notes, Problem("no_objectives", "objectives", "nothing that can be done"))
+    command = ProposeMission(
+        player=player,
+        title=cleaned(proposal.title, TITLE_MAX) or _UNSAID,
+        description=cleaned(proposal.description, DESCRIPTION_MAX) or _UNSAID,
+        objectives=steps,
+        difficulty=_within(proposal.difficulty, 1, 10),
+        minutes=_within(proposal.minutes, 1, _MINUTES_MAX),
+        reward=_within(proposal.reward, 0, _REWARD_MAX),
+        impact=dict(_first({c.faction: c.change for c in proposal.impact if is_slug(c.faction)})),
+        frictions=dict(_first({f"{f.one}>{f.other}": f.change for f in proposal.frictions if _is_pair(f)})),
+        party=_within(party, 1, 8),
+        origin="model",
+        asked_s=asked_s,
+        notes=tuple(clipped(str(note), 200) for note in notes[:16]),
+    )
+    return command, tuple(notes)
+
+
+def _strangers(proposal: MissionProposal) -> Iterator[Problem]:
+    """Fields nobody asked for: items, weapons, ranks and what else a model may want to give away."""
+    for name in [*(proposal.model_extra or {})][:16]:
+        where = cleaned(name, 40) or "a field without a name"
+        yield Problem("not_for_sale", where, "the rules know nothing of that", "left out")
+
+
+def _steps(steps: Iterable[ProposedStep], notes: list[Problem]) -> Iterator[ProposedObjective]:
+    taken = 0
+    for place, step in enumerate(steps):
+        where, target = f"objectives.{place}", cleaned(step.target, _NAME_MAX)
+        if step.verb not in DEED_VERBS or not target:
+            notes.append(Problem("unknown_verb", where, f"no objective is {cleaned(step.verb, 40)!r}", "left out"))
+        elif taken == _STEPS_MAX:
+            notes.append(Problem("too_many", where, f"more than {_STEPS_MAX}", "left out"))
+        else:
+            taken += 1
+            yield ProposedObjective(
+                step.verb,
+                target,
+                _within(step.count, 1, COUNT_MAX),
+                cleaned(step.district, _NAME_MAX) or None if step.district else None,
+                None if step.within_minutes is None else _within(step.within_minutes, 1, _MINUTES_MAX),
+            )
+
+
+def _first(changes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    for name in [*changes][:_STEPS_MAX]:
+        yield name, _within(changes[name], -20, 20)
+
+
+def _is_pair(friction: ProposedFriction) -> bool:
+    return is_slug(friction.one) and is_slug(friction.other) and len(friction.one + friction.other) < _NAME_MAX
+
+
+def _within(value: int, low: int, high: int) -> int:
+    return max(low, min(high, value))
+
+
+def chosen_move(choice: MoveChoice, outlook: Mapping[str, Any]) -> tuple[MakeMove | None, str]:
+    """The command for a choice among the moves of an outlook (``ListMoves``); None and why where it is not one of them.
+
+    The faction checks again that the move is still legal when the command arrives.
+    """
+    wanted = (choice.move, choice.other, choice.district)
+    legal = next((m for m in outlook["moves"] if (m["move"], m["other"], m["district"]) == wanted), None)
+    if legal is None:
+        return None, f"{cleaned(choice.move, 20)!r} is none of the {len(outlook['moves'])} legal moves"
+    words = cleaned(choice.words, 200)
+    words = "" if promises(words) else words
+    return MakeMove(legal["move"], legal["other"], legal["district"], words, outlook["for_turn"]), ""
+
+
+def context_text(context: Mapping[str, Any]) -> str:
+    """The outline of work or the outlook of a faction as it stands in a prompt: compact JSON of the world's own ids and
+    names, nothing that a player wrote."""
+    return json.dumps(context, ensure_ascii=False, separators=(",", ":"))

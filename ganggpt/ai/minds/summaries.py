@@ -1,0 +1,103 @@
+"""Better words for what is left of a talk. Asked when it is over and nobody waits; the scripted summary stands already.
+
+The lines of a talk are data between marks, as in every prompt. What comes back passes the output guard, and may name no
+number and no name that was not in the talk. Whatever is wrong with it, the scripted words stay, and it is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ganggpt.ai.guards.input import TALK_ONLY_FROM
+from ganggpt.ai.guards.output import Deflected as GuardDeflected
+from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.minds.prompt import DataPart, Fence, data
+from ganggpt.ai.minds.prompt_files import Prompts
+from ganggpt.ai.port import Answered, Gateway, ModelRequest, NotAnswered, Payers, Said
+from ganggpt.domain.mind.memory_record import TEXT_MAX
+from ganggpt.domain.mind.transcript import SummaryBrief, invented
+from ganggpt.domain.npc.commands import Condense
+from ganggpt.domain.turn import Command
+from ganggpt.observability.metrics import Metrics
+
+SUMMARY_TOKENS_MAX: Final = 120
+PURPOSE: Final = "condense"
+
+
+class Condensed(BaseModel):
+    """A talk as somebody remembers it."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", frozen=True)
+    summary: str = Field(description="one or two sentences in the first person, at most 200 characters")
+
+
+class ModelSummaries:
+    """Asks the gateway for summaries. ``secret``: of the marks in prompts; ``rest`` hears why there was no answer."""
+
+    def __init__(
+        self,
+        prompts: Prompts,
+        secret: bytes,
+        gateway: Gateway,
+        guard: OutputGuard,
+        metrics: Metrics,
+        rest: Callable[[NotAnswered], None],
+    ) -> None:
+        self._prompts, self._secret, self._gateway, self._guard, self._rest = prompts, secret, gateway, guard, rest
+        self._counts = metrics.counter("ganggpt_ai_summaries_total")
+
+    async def condense(
+        self, name: str, brief: SummaryBrief, payers: Payers, within_s: float
+    ) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+        """The command that rewords a summary, or nothing. ``name``: of the request, for its mark."""
+        text, why = await self._asked(name, brief, payers, within_s)
+        self._counts.labels(why).inc()
+        if text is not None:
+            yield Condense(brief.no, text)
+
+    async def _asked(self, name: str, brief: SummaryBrief, payers: Payers, within_s: float) -> tuple[str | None, str]:
+        """The words and ``ok``, or None and why there are none."""
+        fence, parts = Fence.of(self._secret, name), _parts(brief)
+        if any(part.inspected.score >= TALK_ONLY_FROM for part in parts):
+            return None, "suspicious"
+        head = self._prompts.text("talk", mark=fence.mark, speaker=brief.speaker)
+        told = "\n".join((head, *(part.lines(fence) for part in parts)))
+        outcome = await self._gateway.answer(
+            ModelRequest(
+                slot="summary",
+                purpose=PURPOSE,
+                messages=(Said("system", self._prompts.text("summary")), Said("user", told)),
+                payers=payers,
+                shape=Condensed,
+                tokens_max=SUMMARY_TOKENS_MAX,
+                within_s=within_s,
+                use_cache=False,
+            )
+        )
+        if isinstance(outcome, NotAnswered):
+            self._rest(outcome)
+            return None, outcome.reason
+        if not isinstance(outcome, Answered) or not isinstance(outcome.value, Condensed):
+            return None, "deflected"
+        return self._passed(outcome.value, brief, fence)
+
+    def _passed(self, found: Condensed, brief: SummaryBrief, fence: Fence) -> tuple[str | None, str]:
+        text = " ".join(found.summary.split())
+        if not 0 < len(text) <= TEXT_MAX:
+            return None, "length"
+        if invented(text, brief):
+            return None, "invented"
+        verdict = self._guard.check(text, speaker=brief.speaker, mark=fence.mark, before="")
+        if isinstance(verdict, GuardDeflected) or not 0 < len(verdict.text) <= TEXT_MAX:
+            return None, "guard"
+        return verdict.text, "ok"
+
+
+def _parts(brief: SummaryBrief) -> list[DataPart]:
+    parts = [data("name", brief.name), data("note", brief.text)]
+    for exchange in brief.exchanges:
+        parts += [data("heard", exchange.heard), data("said_before", exchange.said)]
+    return [part for part in parts if part.inspected.text]

@@ -1,0 +1,80 @@
+"""The commands a companion takes, with the bounds of every field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Le
+
+from ganggpt.domain.fields import Count1000, Name50, Name100, Percent, PlayerRef, Text200, Text500, Traits, UnixSeconds
+from ganggpt.domain.mind.memory import MemoryKind, Source
+from ganggpt.domain.turn import Command
+
+OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]
+
+Harm = Annotated[int, Ge(1), Le(100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Recruit(Command, tag="Recruit"):
+    """A player takes a companion on, or one that went away. By the owner themselves or a server."""
+
+    owner: PlayerRef
+    name: Name50
+    companion_type: Name50
+    personality: Traits
+    style: Name50 = "plain"
+    creates: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Talk(Command, tag="Talk"):
+    """A player says something to the companion. Only the owner's words move its loyalty."""
+
+    text: Text500
+    name: Name50 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Command, tag="Order"):
+    """The owner orders something."""
+
+    order: OrderName
+    target: Name100 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GainExperience(Command, tag="GainExperience"):
+    """Owner and companion did something together. By the owner or a server."""
+
+    amount: Count1000
+    cause: Text200
+
+
+@dataclass(frozen=True, slots=True)
+class Suffer(Command, tag="Suffer"):
+    """The owner did the companion harm: shot it, left it behind. By a server; ``harm`` 1 (a slight) to 100."""
+
+    harm: Harm
+    cause: Text200
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss(Command, tag="Dismiss"):
+    """The owner lets the companion go. By the owner or a server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remember(Command, tag="Remember"):
+    """Another actor tells the companion something to keep; ``audience`` and ``due_s`` as for an NPC."""
+
+    text: Text500
+    kind: MemoryKind = "note"
+    weight: Percent = 50
+    about: PlayerRef | None = None
+    source: Source = "told"
+    expires_s: UnixSeconds | None = None
+    audience: Name100 | None = None
+    due_s: UnixSeconds | None = None
+    internal: ClassVar[bool] = True

@@ -1,0 +1,255 @@
+"""The companion: what it may be told, and how it decides, sometimes against its owner.
+
+Only the owner gives orders. Whether one is obeyed hangs on loyalty, courage, level, skills, the risk of the order and
+the dice; who refuses says why. Every change of loyalty has a line in the ledger; words and deeds together move it by a
+bounded amount a day. Under documented thresholds (``companion_fate``) a companion warns, leaves or betrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import log10
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from ganggpt.domain.companion import doing, memory, talk
+from ganggpt.domain.companion.commands import (
+    Dismiss,
+    GainExperience,
+    Order,
+    Recruit,
+    Remember,
+    Suffer,
+    Talk,
+)
+from ganggpt.domain.companion.fate import fate_now, grudge_left_s
+from ganggpt.domain.companion.loyalty import WENT, after, fated, moved, there
+from ganggpt.domain.companion.memory import make_room_for_talk, notebook_of, plan_thought
+from ganggpt.domain.companion.orders import RISKS, refusal_chance, unlocked_between
+from ganggpt.domain.companion.state import (
+    EXPERIENCE_DAY,
+    EXPERIENCE_MAX,
+    LOYALTY_START,
+    Companion,
+    CompanionEvent,
+    Departed,
+    ExperienceGained,
+    Recruited,
+    Rejoined,
+    evolve,
+    level_of,
+    loyalty_at_rest,
+    loyalty_now,
+    mood_now,
+    practice_now,
+)
+from ganggpt.domain.companion.talk import TALKER, said, to_owner
+from ganggpt.domain.companion.view import view
+from ganggpt.domain.erasure import ForgetPlayer, cease, forget
+from ganggpt.domain.language.intent import salience
+from ganggpt.domain.language.words import valence
+from ganggpt.domain.mind import turn_taking
+from ganggpt.domain.mind.affect import mood_at_rest
+from ganggpt.domain.mind.brief import STRANGER, quoted
+from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
+from ganggpt.domain.mind.memory_writer import as_heard
+from ganggpt.domain.mind.response import Answer
+from ganggpt.domain.mind.utterance import Line
+from ganggpt.domain.npc.commands import Conclude, Hush
+from ganggpt.domain.npc.memory import ask_tail, to_tail
+from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
+from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
+
+__all__ = [
+    "KIND",
+    "RISKS",
+    "Companion",
+    "Dismiss",
+    "GainExperience",
+    "Order",
+    "Recruit",
+    "Remember",
+    "Suffer",
+    "Talk",
+    "decide",
+    "evolve",
+    "refusal_chance",
+    "view",
+]
+
+_START_AGAIN_AT: Final = 25.0
+"""Whoever comes back to the owner it left is at least this loyal."""
+
+
+def decide(state: Companion | None, command: Command, turn: Turn) -> Decision:
+    """What a companion does about a command. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    rule = _RULES.get(type(command))
+    if rule is not None:
+        if state is None:
+            raise UnknownActor(turn.actor)
+        return rule(state, command, turn)
+    if not isinstance(command, Recruit):
+        raise UnknownCommand("companion", command.tag)
+    if state is not None and not state.gone:
+        raise AlreadyExists(turn.actor)
+    if turn.by.startswith("player:") and turn.by != command.owner:
+        raise Refused("not_owner", "a player recruits for themselves only")
+    return _recruit(command, turn) if state is None else _take_back(state, command, turn)
+
+
+def _recruit(command: Recruit, turn: Turn) -> Decision:
+    personality = dict(command.personality)
+    loyalty = _at_first(personality)
+    mood = mood_at_rest(personality)
+    kind = command.companion_type.strip().lower()
+    style = command.style.strip().lower()
+    recruited = Recruited(command.owner, command.name, kind, personality, style, loyalty, mood, turn.now_s)
+    return Decision((recruited,), {"recruited": turn.actor, "owner": command.owner, "loyalty": round(loyalty)})
+
+
+def _at_first(personality: Mapping[str, int]) -> float:
+    """The loyalty to a new owner: half-way between undecided and the rest of the personality."""
+    return (LOYALTY_START + loyalty_at_rest(personality)) / 2
+
+
+def _take_back(state: Companion, command: Recruit, turn: Turn) -> Decision:
+    """One that went away is taken on again; it stays who it is, whatever the command says of it."""
+    wait_s = grudge_left_s(state, command.owner, turn.now_s)
+    if wait_s > 0:
+        raise Refused("grudge", f"{state.name} {WENT[state.gone]} you and will not hear of it for {wait_s:.0f} s more")
+    loyalty = _at_first(state.personality)
+    if command.owner == state.owner:
+        loyalty = max(_START_AGAIN_AT, loyalty_now(state, turn.now_s))
+    rejoined = Rejoined(command.owner, loyalty, mood_now(state, turn.now_s), turn.now_s)
+    reply = {"recruited": turn.actor, "owner": command.owner, "loyalty": round(loyalty), "again": True}
+    return Decision((rejoined,), reply)
+
+
+def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
+    if not turn.by.startswith("player:"):
+        raise Refused("not_a_player", f"only a player talks to a companion, not {turn.by!r}")
+    now_s, owned = turn.now_s, turn.by == state.owner
+    is_there = owned and not state.gone
+    line = Line(turn.by, command.text, now_s - state.spoke_s, None, command.name or (state.owner_name if owned else ""))
+    events: list[Event] = []
+    tone = valence(command.text)
+    if is_there and tone:
+        events.append(moved(state, 0.7 * tone, "kind words" if tone > 0 else "harsh words", 3.0 * tone, turn))
+    felt = after(state, events)
+    notes = notebook_of(state, turn)
+    ended = make_room_for_talk(state, notes, turn.by, turn)
+    weight = salience(command.text)
+    if weight >= SALIENCE_MIN:
+        fact = f"{line.name or STRANGER} told me: {quoted(command.text)}"
+        line = replace(line, learned=notes.fresh(as_heard(fact, command.text, weight, turn.by, now_s)))
+    fate = fate_now(felt, loyalty_now(felt, now_s), now_s) if is_there else "stays"
+    asked: tuple[tuple[Event, ...], tuple[Message, ...]] = ((), ())
+    if fate != "stays":
+        done = turn_taking.broken_off(TALKER, state, turn, fated(state, turn, fate, line, events, notes))
+    else:
+        found = TALKER.answer(felt, turn, line)
+        asked = ask_tail(state, found, turn)
+        if turn.has_model or state.speaking.utterance is not None:
+            done = turn_taking.begin(TALKER, felt, turn, line, found)
+            done = replace(done, events=(*events, *done.events, *notes.events))
+        else:
+            done = said(felt, turn, line, found, (*events, *notes.events))
+        done = replace(done, messages=(*done.messages, *to_tail(state, notes, turn)))
+    planned, reminders = plan_thought(state, turn.by, turn)
+    return replace(
+        done,
+        events=(*done.events, *ended.events, *asked[0], *planned),
+        messages=(*done.messages, *asked[1]),
+        reminders=(*done.reminders, *reminders),
+        asks=(*done.asks, *ended.asks),
+    )
+
+
+def _hush(state: Companion, command: Hush, turn: Turn) -> Decision:
+    """The owner silences it whoever it talks to."""
+    return turn_taking.hush(TALKER, state, command, turn, whoever=turn.by == state.owner)
+
+
+def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> Decision:
+    if turn.by.startswith("player:") and turn.by != state.owner:
+        raise Refused("not_owner", f"only {state.owner} shares deeds with {state.name}")
+    there(state)
+    before, now_s = level_of(state.experience), turn.now_s
+    practice = practice_now(state, now_s)
+    gained = min(command.amount, int(EXPERIENCE_DAY - practice))
+    experience = min(EXPERIENCE_MAX, state.experience + gained)
+    level = level_of(experience)
+    unlocked = unlocked_between(state.companion_type, before, level)
+    events: list[Event] = [ExperienceGained(command.amount, experience, level, command.cause, now_s, practice + gained)]
+    move = moved(state, 0.5 + log10(command.amount) / 2, f"shared deed: {command.cause}", 2.0, turn)
+    events.append(move)
+    weight = min(80, 20 + int(15 * log10(command.amount)) + (10 if level > before else 0) + 10 * bool(unlocked))
+    notes = notebook_of(state, turn)
+    notes.keep(Memory(0, "deed", command.cause, weight, state.owner, "witnessed", now_s))
+    reply = {
+        "experience": experience,
+        "gained": gained,
+        "more_today": int(EXPERIENCE_DAY - practice - gained),
+        "level": level,
+        "level_up": level > before,
+        "unlocked": list(unlocked),
+        "loyalty": round(move.cause.loyalty),
+    }
+    return Decision((*events, *notes.events), reply, to_tail(state, notes, turn))
+
+
+def _suffer(state: Companion, command: Suffer, turn: Turn) -> Decision:
+    if turn.by.startswith("player:"):
+        raise Refused("not_allowed", f"a player does not report what {state.name} suffers; the game server does")
+    there(state)
+    move = moved(state, -command.harm / 10, f"harm: {command.cause}", -command.harm / 4, turn)
+    weight = min(90, 30 + command.harm // 2)
+    notes = notebook_of(state, turn)
+    notes.keep(Memory(0, "threat", command.cause, weight, state.owner, "witnessed", turn.now_s))
+    loyalty = move.cause.loyalty
+    fate = fate_now(after(state, (move,)), loyalty, turn.now_s)
+    if fate != "stays":
+        over = fated(state, turn, fate, to_owner(state), (move,), notes)
+        return turn_taking.broken_off(TALKER, state, turn, over)
+    reply = {"suffered": command.harm, "loyalty": round(loyalty), "fate": fate}
+    return Decision((move, *notes.events), reply, to_tail(state, notes, turn))
+
+
+def _dismiss(state: Companion, _: Dismiss, turn: Turn) -> Decision:
+    if turn.by.startswith("player:") and turn.by != state.owner:
+        raise Refused("not_owner", f"only {state.owner} lets {state.name} go")
+    there(state)
+    departed = Departed("dismissed", "", loyalty_now(state, turn.now_s), turn.now_s)
+    bye = said(state, turn, to_owner(state), Answer("bye"), (departed,))
+    return turn_taking.broken_off(TALKER, state, turn, bye)
+
+
+def _forget_player(state: Companion, command: ForgetPlayer, turn: Turn) -> Decision:
+    """A player's own companion is a thing of theirs, also when it is gone and nobody took it on since."""
+    return cease(turn) if command.player == state.owner else forget(state, command, turn)
+
+
+_RULES: Final[Mapping[type[Command], Callable[[Companion, Any, Turn], Decision]]] = {
+    ForgetPlayer: _forget_player,
+    Talk: _talk,
+    Order: doing.order,
+    GainExperience: _gain_experience,
+    Suffer: _suffer,
+    Dismiss: _dismiss,
+    **memory.RULES,
+    **talk.RULES,
+    Conclude: doing.conclude,
+    Hush: _hush,
+}
+_COMMANDS: Final[tuple[type[Command], ...]] = (Recruit, *_RULES)
+
+KIND: Final = Kind(
+    name="companion",
+    state=Companion,
+    events=CompanionEvent,
+    commands={command.tag: command for command in _COMMANDS},
+    decide=decide,
+    evolve=evolve,
+    view=view,
+)

@@ -1,0 +1,122 @@
+"""A companion's answers put into words, at once by the scripted mind or sentence by sentence by a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ganggpt.domain.companion.fate import weightiest
+from ganggpt.domain.companion.state import Companion, CompanionSpoke, evolve, loyalty_now, mood_now
+from ganggpt.domain.language.words import words_of
+from ganggpt.domain.mind import turn_taking
+from ganggpt.domain.mind.affect import loyalty_label, mood_label, standing_label
+from ganggpt.domain.mind.brief import Brief, cited
+from ganggpt.domain.mind.response import Answer, Speaker, answer
+from ganggpt.domain.mind.turn_taking import as_by
+from ganggpt.domain.mind.utterance import Line, Utterance
+from ganggpt.domain.turn import Decision, Event, Turn
+
+_ASKS_WHY: Final = re.compile(
+    r"\b(are|do|did|would|will|can) you (still )?(loyal|trust|with me|betray|leave me|on my side|follow me)\b"
+    r"|\bwhy (do|don't|won't|did|didn't) you (trust|follow|like|obey|stay|refuse|listen)\b"
+    r"|\bwhat do you (think|hold) (of|against) me\b|\bhow loyal\b|\bcan i (trust|count on) you\b"
+)
+
+
+class CompanionTalker:
+    """Implements ``talking.Talker``."""
+
+    kind = "companion"
+
+    def evolve(self, state: Companion, event: Any) -> Companion:
+        """See Talker."""
+        return evolve(state, event)
+
+    def name(self, state: Companion) -> str:
+        """See Talker."""
+        return state.name
+
+    def at_once(self, state: Companion, _: Turn, line: Line) -> bool:
+        """Its owner: nobody else's talk keeps them waiting."""
+        return line.player == state.owner
+
+    def answer(self, state: Companion, turn: Turn, line: Line) -> Answer:
+        """See Talker."""
+        owned = line.player == state.owner
+        if owned and _ASKS_WHY.search(" ".join(words_of(line.heard))):
+            return Answer("account", facts=_account_in_words(state, turn.now_s))
+        standing = _standing(loyalty_now(state, turn.now_s)) if owned else 0.0
+        speaker = Speaker(state.memories, state.cited, standing, None, False)
+        return answer(speaker, line.heard, line.absent_s, as_by(turn, line.player))
+
+    def brief(self, state: Companion, turn: Turn, line: Line, found: Answer) -> Brief:
+        """See Talker."""
+        memory, owned = found.memory, line.player == state.owner
+        standing = _standing(loyalty_now(state, turn.now_s)) if owned else 0.0
+        return Brief(
+            speaker=state.name,
+            role=state.companion_type,
+            style=state.style,
+            act=found.act,
+            mood=mood_label(mood_now(state, turn.now_s)),
+            standing=standing_label(standing),
+            listener=line.name,
+            heard=line.heard,
+            memory=None if memory is None else cited(memory, turn.now_s, line.player),
+            politics=found.politics,
+            facts=found.facts,
+            avoid=state.openers,
+            stale=state.phrases,
+        )
+
+    def reply(self, state: Companion, turn: Turn, _: Line, brief: Brief, said: str) -> dict[str, Any]:
+        """See Talker."""
+        loyalty = loyalty_now(state, turn.now_s)
+        return {
+            "say": said,
+            "act": brief.act,
+            "mood": brief.mood,
+            "loyalty": round(loyalty),
+            "loyalty_label": loyalty_label(loyalty),
+            "cites": None,
+        }
+
+    def spoke(self, state: Companion, now: Utterance, said: str, at_s: float) -> Event:
+        """See Talker."""
+        name = now.name if now.player == state.owner else ""
+        return CompanionSpoke(now.player, now.act, now.heard, said, now.cites, at_s, name, now.id)
+
+
+TALKER: Final = CompanionTalker()
+
+
+def said(state: Companion, turn: Turn, line: Line, found: Answer, events: Sequence[Event] = ()) -> Decision:
+    """Put an answer into words at once. ``state``: as it is after ``events``, which go along."""
+    brief = TALKER.brief(state, turn, line, found)
+    words = turn.mind.say(brief, turn.dice)
+    no = None if found.memory is None else found.memory.no
+    name = line.name if line.player == state.owner else ""
+    spoke = CompanionSpoke(line.player, found.act, line.heard, words, no, turn.now_s, name)
+    reply = {**TALKER.reply(state, turn, line, brief, words), "cites": no, "utterance": f"{turn.actor}#{turn.seq}"}
+    return Decision((*events, spoke), reply)
+
+
+def to_owner(state: Companion, heard: str = "") -> Line:
+    """What the companion answers its owner to, where it is not told in a talk."""
+    return Line(state.owner, heard, 0.0, None, state.owner_name)
+
+
+def _account_in_words(state: Companion, now_s: float) -> dict[str, str]:
+    """What speaks for the owner and what against them, to be said."""
+    good, bad = weightiest(state, now_s, against=False), weightiest(state, now_s, against=True)
+    return {"for": (good or "").replace(": ", ", "), "against": (bad or "").replace(": ", ", ")}
+
+
+def _standing(loyalty: float) -> float:
+    """Loyalty 0..100 as a standing: hostile under 25, friendly from 48, family from 81 on."""
+    return (loyalty - 40) * 1.6
+
+
+RULES: Final = turn_taking.rules(TALKER)
+"""The rules of talking by their commands."""

@@ -1,0 +1,209 @@
+"""The faction: what it may be told, and how it decides.
+
+It keeps what it thinks of the others and changes it in bounded steps with a cause; the other side is told by a letter
+and makes up its own mind. Money between factions moves by letters too: what leaves one treasury reaches one other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Final
+
+from annotated_types import Len
+
+from ganggpt.domain.erasure import ForgetPlayer
+from ganggpt.domain.faction import diplomacy as letters
+from ganggpt.domain.faction import politics
+from ganggpt.domain.faction.draft import Draft, is_known, not_for_players, shift
+from ganggpt.domain.faction.events import FactionEvent, Founded
+from ganggpt.domain.faction.moves import (
+    ListMoves,
+    MakeMove,
+    TakePoliticalTurn,
+    claim,
+    list_moves,
+    make_move,
+    next_turn,
+    take_political_turn,
+)
+from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX, Faction, evolve, relation_now
+from ganggpt.domain.faction.treasury import forget_player, fund_mission, pay_reward, release_reward
+from ganggpt.domain.faction.view import view
+from ganggpt.domain.fields import Money, Name50, Percent, Signed100, Slug, Text200, Traits
+from ganggpt.domain.ids import name_of
+from ganggpt.domain.messages import (
+    AnswerBond,
+    ApplyMissionImpact,
+    DeclareWar,
+    FundMission,
+    HearOfDeed,
+    LoseTerritory,
+    OfferBond,
+    OfferTrade,
+    PayReward,
+    ReleaseReward,
+    SettleTrade,
+    ShiftRelation,
+    SufferRaid,
+    TakePayment,
+)
+from ganggpt.domain.turn import Command, Decision, Kind, Turn
+from ganggpt.domain.world import FactionSheet
+from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
+
+__all__ = [
+    "KIND",
+    "ApplyMissionImpact",
+    "ClaimTerritory",
+    "Faction",
+    "Found",
+    "ListMoves",
+    "LoseTerritory",
+    "MakeMove",
+    "ShiftRelation",
+    "SufferRaid",
+    "TakePayment",
+    "TakePoliticalTurn",
+    "decide",
+    "evolve",
+    "view",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Command, tag="Found"):
+    """Bring a faction into the world; the fields of its sheet. Not for players."""
+
+    name: Name50
+    kind: Name50
+    motto: Text200
+    home: Slug
+    territories: Annotated[tuple[Slug, ...], Len(0, TERRITORIES_MAX)] = ()
+    influence: Percent = 10
+    treasury: Money = 0
+    traits: Traits = field(default_factory=dict)
+    relations: Annotated[dict[Slug, Signed100], Len(0, RELATIONS_MAX)] = field(default_factory=dict)
+    creates: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTerritory(Command, tag="ClaimTerritory"):
+    """Take a district next to one's own ground and pay for it. Not for players."""
+
+    district: Slug
+
+
+def decide(state: Faction | None, command: Command, turn: Turn) -> Decision:
+    """What a faction does about a command. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    if isinstance(command, Found):
+        if state is not None:
+            raise AlreadyExists(turn.actor)
+        return _found(command, turn)
+    rule = _RULES.get(type(command))
+    if rule is None:
+        raise UnknownCommand("faction", command.tag)
+    if state is None:
+        raise UnknownActor(turn.actor)
+    return rule(state, command, turn)
+
+
+def _found(command: Found, turn: Turn) -> Decision:
+    not_for_players(turn)
+    me = name_of(turn.actor)
+    for district in (command.home, *command.territories):
+        _known_district(turn, district)
+    for district in command.territories:
+        if politics.native_holder(turn.world, district) not in (None, me):
+            raise Refused("contested", f"{district} is another faction's ground; claim it after founding")
+    sheet = FactionSheet(
+        id=me,
+        name=command.name,
+        kind=command.kind,
+        motto=command.motto,
+        home=command.home,
+        territories=tuple(command.territories),
+        influence=command.influence,
+        treasury=command.treasury,
+        traits=dict(command.traits),
+        relations={other: rest for other, rest in command.relations.items() if other != me},
+    )
+    return Decision(
+        (Founded(sheet, turn.now_s),),
+        {"founded": turn.actor},
+        reminders=(next_turn(turn, turn.dice.unit()),),
+    )
+
+
+def _shift_relation(state: Faction, command: ShiftRelation, turn: Turn) -> Decision:
+    not_for_players(turn)
+    draft = Draft(state, turn)
+    _known_faction(state, command.other, turn)
+    before = relation_now(state, command.other, turn.now_s)
+    applied = shift(draft, command.other, float(command.delta), command.cause)
+    return draft.done({"from": round(before, 1), "to": round(before + applied, 1), "applied": round(applied, 2)})
+
+
+def _claim_territory(state: Faction, command: ClaimTerritory, turn: Turn) -> Decision:
+    not_for_players(turn)
+    district = command.district
+    _known_district(turn, district)
+    if district in state.territories:
+        return Decision(reply={"district": district, "held": True, "cost": 0})
+    if len(state.territories) >= TERRITORIES_MAX:
+        raise Refused("too_many", f"{state.sheet.name} holds {TERRITORIES_MAX} districts already")
+    if not politics.is_reachable(state, turn.world, district):
+        raise Refused("not_adjacent", f"{district} is not next to the ground of {state.sheet.name}")
+    cost = politics.claim_cost(state, turn.world, district)
+    if cost > state.treasury:
+        raise Refused("too_poor", f"{district} costs {cost}, and {state.sheet.name} has {state.treasury}")
+    draft = Draft(state, turn)
+    claim(draft, district, cost)
+    return draft.done({"district": district, "held": True, "cost": cost})
+
+
+def _known_district(turn: Turn, district: str) -> None:
+    if district not in turn.world.districts:
+        raise Refused("unknown_district", f"this world has no district {district!r}")
+
+
+def _known_faction(state: Faction, other: str, turn: Turn) -> None:
+    if other == state.sheet.id:
+        raise Refused("same_faction", "a faction has no relation to itself")
+    if not is_known(state, other, turn):
+        raise Refused("unknown_faction", f"{state.sheet.name} knows no faction {other!r}")
+
+
+_RULES: Final[Mapping[type[Command], Callable[[Faction, Any, Turn], Decision]]] = {
+    ForgetPlayer: forget_player,
+    ShiftRelation: _shift_relation,
+    ClaimTerritory: _claim_territory,
+    ListMoves: list_moves,
+    MakeMove: make_move,
+    TakePoliticalTurn: take_political_turn,
+    ApplyMissionImpact: letters.apply_mission_impact,
+    LoseTerritory: letters.lose_territory,
+    SufferRaid: letters.suffer_raid,
+    TakePayment: letters.take_payment,
+    DeclareWar: letters.declare_war,
+    OfferBond: letters.offer_bond,
+    AnswerBond: letters.answer_bond,
+    OfferTrade: letters.offer_trade,
+    SettleTrade: letters.settle_trade,
+    HearOfDeed: letters.hear_of_deed,
+    FundMission: fund_mission,
+    PayReward: pay_reward,
+    ReleaseReward: release_reward,
+}
+
+_COMMANDS: Final[tuple[type[Command], ...]] = (Found, *_RULES)
+
+KIND: Final = Kind(
+    name="faction",
+    state=Faction,
+    events=FactionEvent,
+    commands={command.tag: command for command in _COMMANDS},
+    decide=decide,
+    evolve=evolve,
+    view=view,
+)

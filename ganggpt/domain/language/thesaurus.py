@@ -1,0 +1,144 @@
+"""Words that may stand for a word of a question: others of the same meaning, and names spelt a little differently.
+
+Only the question is widened, never what is remembered, so a better list of words helps old memories too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
+
+from ganggpt.domain.language.words import NAME_LENGTH_MIN, stem
+
+SAME_MEANING: Final = 0.7
+"""What a word of the same meaning counts, where the word itself counts 1."""
+ALIKE_FROM: Final = 0.78
+"""Similarity from which two spellings may be one name: one letter in five, two in ten."""
+ALIKE_MAX: Final = 8
+"""Names one misspelt one may stand for."""
+_NAME_LENGTH_MAX: Final = 24
+
+_RINGS: Final = """
+    money cash dollar buck dough payment pay sum
+    gun pistol weapon rifle revolver shotgun firearm
+    knife blade dagger
+    car vehicle ride sedan automobile wheels
+    motorcycle motorbike bike
+    truck lorry van
+    boat ship vessel yacht trawler
+    cop police officer constable policeman law
+    steal rob thieve swipe theft robbery burgle
+    kill murder shoot assassinate execute
+    beat punch hit fight brawl
+    threaten threat menace warn intimidate
+    give hand gift present
+    buy purchase
+    sell deal peddle
+    house home apartment flat
+    bar pub saloon tavern
+    shop store kiosk
+    street road avenue alley
+    harbour harbor port dock pier wharf quay
+    boss leader chief head
+    gang crew faction mob
+    friend buddy pal mate
+    brother sibling sister
+    kid child son daughter boy girl
+    wife husband spouse
+    doctor medic nurse
+    drug dope coke cocaine weed
+    bomb explosive dynamite
+    burn fire blaze arson
+    hide bury conceal stash
+    secret confidence
+    promise swear vow pledge
+    debt owe loan lend borrow
+    prison jail cell
+    arrest bust capture catch
+    escape flee run
+    help assist save rescue
+    hurt injure wound
+    lie deceive cheat trick
+    betray rat snitch
+    watch clock
+    ring necklace jewel jewellery jewelry
+    drink beer whiskey whisky rum
+    food meal dinner lunch
+    job work gig task
+    meet meeting appointment
+    night evening midnight
+    morning dawn sunrise
+    photo picture photograph
+    phone call ring
+    letter note message
+    key lock
+    warehouse depot storehouse
+    garage workshop
+    race sprint
+    dog hound puppy
+    argue quarrel row dispute
+    afraid scared fear frightened
+    love adore
+    hate despise
+    die dead death
+    smuggle traffic contraband
+    blackmail extort extortion
+    repair fix mend
+    paint spray
+    box crate parcel package
+    mayor politician councillor
+    lawyer attorney
+    truce peace ceasefire
+    war feud
+    map chart
+    deliver bring carry
+"""
+
+
+def _rings() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for line in _RINGS.strip().splitlines():
+        ring = [stem(word) for word in line.split()]
+        for word in ring:
+            found.setdefault(word, {}).update((other, None) for other in ring if other != word)
+    return {word: tuple(others) for word, others in found.items()}
+
+
+_SAME: Final = _rings()
+
+
+def same_meaning(term: str) -> tuple[str, ...]:
+    """Stems that may stand for this stem."""
+    return _SAME.get(term, ())
+
+
+def alike(term: str, others: Sequence[str]) -> list[tuple[str, float]]:
+    """Of other stems those that may be the same name misspelt, the most similar first, with ALIKE_FROM..1 for each.
+
+    Similarity is ``1 − d / longer length`` with d the edits (insert, drop, change, swap of neighbours): optimal string
+    alignment.
+    """
+    found = extract(term, others, scorer=OSA.normalized_similarity, score_cutoff=ALIKE_FROM, limit=ALIKE_MAX)
+    return sorted(((other, similarity) for other, similarity, _ in found), key=lambda one: (-one[1], one[0]))
+
+
+_SOUNDS: Final = str.maketrans("cqzyjwp", "kksiivb")
+
+
+def sound(term: str) -> str:
+    """What misspelt names have in common: how they begin, as it sounds (Cortez and Kortez, Szabo and Sabo)."""
+    return term[:1].translate(_SOUNDS)
+
+
+@lru_cache(maxsize=4096)
+def near(name: str) -> tuple[str, ...]:
+    """A name and every form of it with one letter dropped. Two names of one edit share one of these (symmetric
+    deletion, Garbe 2012), so an index of whole words finds misspelt ones. A short name stands for itself alone: it
+    meets one that has a letter more, and not every other that differs in one (Mara is no Mark)."""
+    if not NAME_LENGTH_MIN < len(name) <= _NAME_LENGTH_MAX:
+        return (name,)
+    return tuple(dict.fromkeys((name, *(name[:at] + name[at + 1 :] for at in range(len(name))))))

@@ -1,0 +1,123 @@
+"""What anybody in a world knows of its factions, people and districts, put into a few words."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from ganggpt.domain.language.words import words_of
+from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
+
+_BLAND: Final = frozenset(
+    (
+        *(
+            "the",
+            "of",
+            "and",
+            "club",
+            "crew",
+            "gang",
+            "family",
+            "group",
+            "society",
+            "cartel",
+            "police",
+            "city",
+            "saint",
+        ),
+        *(
+            "north",
+            "south",
+            "east",
+            "west",
+            "street",
+            "row",
+            "park",
+            "hill",
+            "hills",
+            "beach",
+            "pier",
+            "harbor",
+            "harbour",
+        ),
+        *("terminal", "lake", "bay", "canyon", "plaza", "court", "quarter", "green", "coast", "marina", "airfield"),
+    )
+)
+"""Words of a name that do not tell by themselves whose name it is."""
+
+
+def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: bool = False) -> str | None:
+    """What is known of the faction, person or district whose name fits a topic best; None where none is named.
+
+    A person of a faction says where theirs stands with the one asked about. ``by_full_name``: a part is not enough.
+    """
+    asked = frozenset(words_of(topic))
+    sheets: list[FactionSheet | NpcSheet | District] = []
+    sheets += world.factions.values()
+    sheets += world.npcs.values()
+    sheets += world.districts.values()
+    named = [(fit, sheet) for sheet in sheets if (fit := _fit(sheet.name, sheet.id, asked, by_full_name)) > 0]
+    if not named:
+        return None
+    _, sheet = max(named, key=lambda found: found[0])
+    if isinstance(sheet, FactionSheet):
+        return _of_faction(world, sheet, own_faction)
+    return _of_person(world, sheet) if isinstance(sheet, NpcSheet) else _of_district(world, sheet)
+
+
+def telling_words(world: World) -> frozenset[str]:
+    """Words by which anything of the world is called: its people, factions and districts, by name and id."""
+    sheets: list[FactionSheet | NpcSheet | District] = [*world.factions.values(), *world.npcs.values()]
+    sheets += world.districts.values()
+    return frozenset(word for sheet in sheets for word in (sheet.id, sheet.name.lower(), *words_of(sheet.name)))
+
+
+def _fit(name: str, id: str, asked: frozenset[str], by_full_name: bool) -> float:  # noqa: A002
+    """How well a name was named: 2 and more for the whole of it, under 1 for a telling part, 0 not at all."""
+    words = _words(name)
+    common = words & asked
+    if words and common == words:
+        return 1.0 + len(words)
+    if id in asked:
+        return 1.5
+    if by_full_name or not any(len(word) > 3 and word not in _BLAND for word in common):
+        return 0.0
+    return len(common) / len(words)
+
+
+@lru_cache(maxsize=1024)
+def _words(name: str) -> frozenset[str]:
+    return frozenset(word for word in words_of(name) if word not in ("the", "of", "and"))
+
+
+def _of_person(world: World, sheet: NpcSheet) -> str:
+    home = world.districts.get(sheet.home)
+    lives = f" from {home.name}" if home is not None else ""
+    side = world.factions.get(sheet.faction) if sheet.faction is not None else None
+    return f"{sheet.name}, {sheet.role}{lives}, runs with {side.name if side is not None else 'nobody'}"
+
+
+def _of_district(world: World, sheet: District) -> str:
+    held = next((faction.name for faction in world.factions.values() if sheet.id in faction.territories), None)
+    return f"{sheet.name} is {held} ground" if held else f"{sheet.name} belongs to nobody"
+
+
+def _of_faction(world: World, sheet: FactionSheet, own: str | None) -> str:
+    if sheet.id == own:
+        return f"{sheet.name} is us"
+    home = world.districts.get(sheet.home)
+    seat = f"you find {sheet.name} in {home.name}" if home is not None else f"{sheet.name} is around"
+    ours = world.factions.get(own) if own is not None else None
+    if ours is None:
+        return seat
+    return f"{seat}; {ours.name} {_relation_words(ours.relations.get(sheet.id, 0))}"
+
+
+def _relation_words(relation: int) -> str:
+    if relation <= -50:
+        return "would bury them if it could"
+    if relation <= -15:
+        return "has bad blood with them"
+    if relation < 15:
+        return "has no quarrel with them"
+    return "gets along with them" if relation < 50 else "stands by them"

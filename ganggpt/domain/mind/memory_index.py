@@ -1,0 +1,399 @@
+"""Finds memories by their words: an inverted index over one mind, made when somebody asks and kept up to date then.
+
+States are immutable and an index is not, so an index belongs to the newest version of a mind: it moves along when a
+memory is added, changed or let go, and costs as much as that memory has words. It is derived and holds no truth.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from heapq import nlargest, nsmallest
+from operator import mul
+from typing import Final
+
+from msgspec import Struct
+
+from ganggpt.domain.language.thesaurus import SAME_MEANING, alike, same_meaning, sound
+from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
+from ganggpt.domain.mind.embedding import norm, sides, sketch
+from ganggpt.domain.mind.memory_record import (
+    EVERYBODY,
+    PRACTICE,
+    Embedding,
+    Memories,
+    Memory,
+    heard_by,
+    last_s,
+    recencies,
+    recency,
+)
+
+RELEVANCE, RECENCY, WEIGHT, PERSON, REHEARSAL = 0.70, 0.10, 0.10, 0.07, 0.03
+"""The parts of a score; together 1."""
+INDEXED_MAX: Final = 65_536
+"""Memories that indexes kept in one process hold together; a mind asked again after it was dropped is indexed anew."""
+QUERY_TERMS_MAX: Final = 32
+LENGTH_MAX: Final = 64
+"""Words from which on a text counts as no longer than that."""
+UNKNOWN: Final = 0.5
+"""What a word of the question that no memory has counts, of what the rarest word would."""
+MEANING: Final = 0.5
+"""Share of the meaning in the relevance of a memory that can be compared by meaning."""
+COMPARED_MAX: Final = 24
+"""Memories compared by meaning for one question, chosen by their sketches."""
+
+_K1, _B = 1.2, 0.25
+_NEVER: Final = -math.inf
+_SLOT_BITS: Final = 32
+_SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
+
+
+class Recalled(Struct, frozen=True, gc=False):
+    """A memory that came back, with the parts its score (0..1) is made of, each 0..1. ``meaning``: None where it was
+    not compared by meaning."""
+
+    memory: Memory
+    score: float
+    relevance: float
+    recency: float
+    weight: float
+    person: float
+    rehearsal: float = 0.0
+    meaning: float | None = None
+
+
+class Question(Struct, frozen=True, gc=False, kw_only=True):
+    """What is asked for: words, the time, how many at most; whom it is about; who listens (None: nobody but oneself);
+    and its meaning where a model gave it one."""
+
+    text: str
+    now_s: float
+    k: int
+    about: str | None = None
+    listener: str | None = None
+    embedding: Embedding | None = None
+
+
+def rarity(count: int, of: int) -> float:
+    """How much a word says that ``count`` of ``of`` memories have: the inverse document frequency of BM25,
+    ``ln(1 + (N − n + ½) / (n + ½))``."""
+    return math.log(1 + (of - count + 0.5) / (count + 0.5))
+
+
+def blended(memory: Memory, relevance: float, now_s: float, about: str | None, meaning: float | None) -> Recalled:
+    """A memory with its score: 0.70 relevance + 0.10 recency + 0.10 weight + 0.07 same person + 0.03 rehearsal."""
+    if meaning is not None:
+        relevance = (1 - MEANING) * relevance + MEANING * max(0.0, meaning)
+    recent, weight = recency(memory, now_s), memory.weight / 100
+    person = 1.0 if about is not None and memory.about == about else 0.0
+    practice = PRACTICE[memory.rehearsed]
+    score = RELEVANCE * relevance + RECENCY * recent + WEIGHT * weight + PERSON * person + REHEARSAL * practice
+    return Recalled(memory, score, relevance, recent, weight, person, practice, meaning)
+
+
+class MemoryIndex:
+    """Owns the words of one mind's memories. A memory lies in a slot; every list below is by slot."""
+
+    __slots__ = (
+        "_about",
+        "_base",
+        "_dates",
+        "_free",
+        "_heard_by",
+        "_last_s",
+        "_lengths",
+        "_memories",
+        "_models",
+        "_names",
+        "_norms",
+        "_postings",
+        "_sketches",
+        "_slots",
+        "_sounds",
+        "_terms",
+        "_words",
+    )
+
+    def __init__(self, memories: Iterable[Memory] = ()) -> None:
+        self._memories: list[Memory | None] = []
+        self._terms: list[tuple[str, ...]] = []
+        self._lengths: list[int] = []
+        self._base: list[float] = []
+        self._last_s: list[float] = []
+        self._sketches: dict[int, int] = {}
+        self._norms: dict[int, float] = {}
+        self._models: dict[str, dict[int, None]] = {}
+        self._slots: dict[int, int] = {}
+        self._free: list[int] = []
+        self._postings: dict[str, list[int]] = {}
+        self._names: dict[str, int] = {}
+        self._sounds: dict[str, list[str]] = {}
+        self._about: dict[str, list[int]] = {}
+        self._heard_by: dict[str, list[int]] = {}
+        self._dates: list[tuple[float, int]] = []
+        self._words = 0
+        for memory in memories:
+            self.add(memory)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def add(self, memory: Memory) -> None:
+        """One more memory, under a number that is not there yet."""
+        if self._free:
+            slot = self._free.pop()
+        else:
+            slot = len(self._memories)
+            self._memories.append(None)
+            self._terms.append(())
+            self._lengths.append(0)
+            self._base.append(_NEVER)
+            self._last_s.append(0.0)
+        self._slots[memory.no] = slot
+        found, names = terms_and_names(memory.text)
+        self._terms[slot] = found
+        self._lengths[slot] = min(LENGTH_MAX, len(found))
+        self._words += len(found)
+        for term in found:
+            posting = self._postings.get(term)
+            if posting is None:
+                self._postings[term] = [slot]
+            else:
+                posting.append(slot)
+        for name in names:
+            times = self._names.get(name, 0)
+            self._names[name] = times + 1
+            if not times:
+                self._sounds.setdefault(sound(name), []).append(name)
+        self._settle(slot, memory)
+
+    def remove(self, no: int) -> None:
+        """A memory was let go. One that is not here is no mistake."""
+        slot = self._slots.pop(no, None)
+        memory = None if slot is None else self._memories[slot]
+        if slot is None or memory is None:
+            return
+        self._unsettle(slot)
+        for name in terms_and_names(memory.text)[1]:
+            self._names[name] -= 1
+            if not self._names[name]:
+                del self._names[name]
+                self._sounds[sound(name)].remove(name)
+        for term in self._terms[slot]:
+            posting = self._postings[term]
+            posting.remove(slot)
+            if not posting:
+                del self._postings[term]
+        self._words -= len(self._terms[slot])
+        self._memories[slot], self._terms[slot], self._base[slot] = None, (), _NEVER
+        self._free.append(slot)
+
+    def replace(self, memory: Memory) -> None:
+        """The memory of that number is this now."""
+        slot = self._slots[memory.no]
+        known = self._memories[slot]
+        if known is None or known.text != memory.text:
+            self.remove(memory.no)
+            self.add(memory)
+        else:
+            self._unsettle(slot)
+            self._settle(slot, memory)
+
+    def most_alike(self, memory: Memory) -> Iterator[tuple[Memory, float]]:
+        """Memories that share words with a text, and the share of all words of both that they have in common
+        (Jaccard)."""
+        wanted = terms(memory.text)
+        common: dict[int, int] = {}
+        for term in wanted:
+            for slot in self._postings.get(term, ()):
+                common[slot] = common.get(slot, 0) + 1
+        for slot, count in common.items():
+            held = self._memories[slot]
+            if held is not None:
+                yield held, count / (len(wanted) + len(self._terms[slot]) - count)
+
+    def recall(self, question: Question) -> list[Recalled]:
+        """The best answers to a question, best first; of equals the one with the higher number."""
+        fits = self._fits(question.text)
+        meaning = self._meaning(question.embedding, fits)
+        totals = self._totals(question, fits, meaning)
+        best = nlargest(question.k, totals)
+        if not best or best[0] == _NEVER:
+            return []
+        bar = best[-1]
+        found = []
+        for slot in [slot for slot, total in enumerate(totals) if total >= bar]:
+            memory = self._memories[slot]
+            if memory is not None and totals[slot] > _NEVER:
+                found.append(blended(memory, fits[slot], question.now_s, question.about, meaning.get(slot)))
+        found.sort(key=lambda one: (-one.score, -one.memory.no))
+        return found[: question.k]
+
+    def _totals(self, question: Question, fits: list[float], meaning: dict[int, float]) -> list[float]:
+        """The score of every slot; −∞ for what has expired and for what is not for this listener."""
+        recent = recencies(self._last_s, question.now_s, RECENCY)
+        columns = zip(self._base, recent, fits, strict=True)
+        totals = [base + fresh + RELEVANCE * fit for base, fresh, fit in columns]
+        for slot, near in meaning.items():
+            totals[slot] += RELEVANCE * MEANING * (near - fits[slot])
+        if question.about is not None:
+            for slot in self._about.get(question.about, ()):
+                totals[slot] += PERSON
+        if question.listener is not None:
+            for audience, slots in self._heard_by.items():
+                if audience != question.listener:
+                    for slot in slots:
+                        totals[slot] = _NEVER
+        for expires_s, slot in self._dates:
+            if expires_s > question.now_s:
+                break
+            totals[slot] = _NEVER
+        return totals
+
+    def _fits(self, text: str) -> list[float]:
+        """How well each slot fits the words, 0..1: BM25 as a share of what a memory of average length with all of them
+        would get. A word that comes twice in one short text says no more than once, and short is no merit."""
+        sums = [0.0] * len(self._memories)
+        held, top = len(self._slots), 0.0
+        for term in terms(text)[:QUERY_TERMS_MAX] if held else ():
+            posting = self._postings.get(term)
+            if posting is not None and not same_meaning(term):
+                worth = rarity(len(posting), held)
+                for slot in posting:
+                    sums[slot] += worth
+            else:
+                others = self._having(term)
+                worth = rarity(len(others), held) if others else UNKNOWN * rarity(0, held)
+                for slot, share in others.items():
+                    sums[slot] += worth * share
+            top += worth
+        if not top:
+            return sums
+        flat, steep = 1 + _K1 * (1 - _B), _K1 * _B * held / max(1, self._words)
+        shares = [min(1.0, (_K1 + 1) / (flat + steep * length)) / top for length in range(LENGTH_MAX + 1)]
+        return [total * shares[length] if total else 0.0 for total, length in zip(sums, self._lengths, strict=True)]
+
+    def _having(self, term: str) -> dict[int, float]:
+        """The slots that have a word of the question, or one that may stand for it, and what that counts."""
+        fits = dict.fromkeys(self._postings.get(term, ()), 1.0)
+        for other in same_meaning(term):
+            for slot in self._postings.get(other, ()):
+                fits.setdefault(slot, SAME_MEANING)
+        if not fits and len(term) >= NAME_LENGTH_MIN:
+            for name, similarity in alike(term, self._sounds.get(sound(term), ())):
+                for slot in self._postings[name]:
+                    fits.setdefault(slot, similarity)
+        return fits
+
+    def _meaning(self, asked: Embedding | None, fits: list[float]) -> dict[int, float]:
+        """The cosine of those memories that are worth comparing: the nearest by sketch, and the best by words. What has
+        a meaning of the same model and is none of them is not near, and counts as 0."""
+        if asked is None or not self._sketches:
+            return {}
+        vector = sides(asked)
+        bits, length = sketch(vector), norm(vector)
+        far = [(bits ^ other).bit_count() << _SLOT_BITS | slot for slot, other in self._sketches.items()]
+        fitting = [slot for slot in self._sketches if fits[slot]]
+        found = dict.fromkeys(fitting, 0.0)
+        near = [entry & _SLOT_MASK for entry in nsmallest(COMPARED_MAX, far)]
+        for slot in (*near, *nlargest(COMPARED_MAX, fitting, key=fits.__getitem__)):
+            memory = self._memories[slot]
+            kept = None if memory is None else memory.embedding
+            if kept is not None and len(kept.vector) == len(vector):
+                found[slot] = max(0.0, sum(map(mul, vector, sides(kept))) / (length * self._norms[slot]))
+        if len(self._models) > 1:
+            same = self._models.get(asked.model, {})
+            return {slot: near for slot, near in found.items() if slot in same}
+        return found if asked.model in self._models else {}
+
+    def _settle(self, slot: int, memory: Memory) -> None:
+        """Everything about a memory but its words."""
+        self._memories[slot] = memory
+        self._base[slot] = WEIGHT * memory.weight / 100 + REHEARSAL * PRACTICE[memory.rehearsed]
+        self._last_s[slot] = last_s(memory)
+        if memory.about is not None:
+            self._about.setdefault(memory.about, []).append(slot)
+        audience = heard_by(memory)
+        if audience != EVERYBODY:
+            self._heard_by.setdefault(audience, []).append(slot)
+        if memory.expires_s is not None:
+            insort(self._dates, (memory.expires_s, slot))
+        if memory.embedding is not None:
+            vector = sides(memory.embedding)
+            self._sketches[slot], self._norms[slot] = sketch(vector), norm(vector)
+            self._models.setdefault(memory.embedding.model, {})[slot] = None
+
+    def _unsettle(self, slot: int) -> None:
+        memory = self._memories[slot]
+        assert memory is not None
+        if memory.about is not None:
+            _take_out(self._about, memory.about, slot)
+        audience = heard_by(memory)
+        if audience != EVERYBODY:
+            _take_out(self._heard_by, audience, slot)
+        if memory.expires_s is not None:
+            del self._dates[bisect_left(self._dates, (memory.expires_s, slot))]
+        if memory.embedding is not None:
+            of_model = self._models[memory.embedding.model]
+            del self._sketches[slot], self._norms[slot], of_model[slot]
+            if not of_model:
+                del self._models[memory.embedding.model]
+
+
+def _take_out(lists: dict[str, list[int]], key: str, slot: int) -> None:
+    lists[key].remove(slot)
+    if not lists[key]:
+        del lists[key]
+
+
+class Indexes:
+    """Owns the indexes of the minds asked most recently, INDEXED_MAX memories at most (one mind may be larger).
+
+    A mind is known by its very tuple. Used by one thread.
+    """
+
+    def __init__(self, indexed_max: int = INDEXED_MAX) -> None:
+        self._indexed_max = indexed_max
+        self._kept: OrderedDict[int, tuple[Memories, MemoryIndex]] = OrderedDict()
+        self._held = 0
+
+    def __len__(self) -> int:
+        """Memories in all indexes."""
+        return self._held
+
+    def of(self, memories: Memories) -> MemoryIndex:
+        """The index of a mind; made where there is none."""
+        entry = self._kept.get(id(memories))
+        if entry is not None and entry[0] is memories:
+            self._kept.move_to_end(id(memories))
+            return entry[1]
+        index = MemoryIndex(memories)
+        self._keep(memories, index)
+        return index
+
+    def follow(self, old: Memories, new: Memories, gone: tuple[int, ...], fresh: Memory | None = None) -> None:
+        """A mind became another one: without ``gone``, and with ``fresh``, which may have been there in another form.
+        Does nothing for a mind without an index."""
+        entry = self._kept.get(id(old))
+        if entry is None or entry[0] is not old:
+            return
+        index = entry[1]
+        del self._kept[id(old)]
+        self._held -= len(index)
+        for no in gone:
+            index.remove(no)
+        if fresh is not None and fresh.no in index._slots:  # noqa: SLF001 - the same file
+            index.replace(fresh)
+        elif fresh is not None:
+            index.add(fresh)
+        self._keep(new, index)
+
+    def _keep(self, memories: Memories, index: MemoryIndex) -> None:
+        self._kept[id(memories)] = (memories, index)
+        self._held += len(index)
+        while self._held > self._indexed_max and len(self._kept) > 1:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self._held -= len(dropped)

@@ -1,0 +1,335 @@
+"""How somebody talks with a model's words: a bark at once, then sentence by sentence, as long as somebody listens.
+
+The rules decide the act, what is remembered and what a feeling does before any model is asked, and judge every action
+it wants afterwards. A model that is late, fails or is away is replaced by the scripted mind: the player always hears
+something. One utterance at a time: who speaks to somebody that is talking to another player waits, unless they have to
+be heard at once; who interrupts cuts off what was being said to them.
+
+Everything here is the same for whoever talks; what differs is its ``Talker``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
+
+from ganggpt.domain.ids import ActorId
+from ganggpt.domain.language.intent import is_courtesy
+from ganggpt.domain.language.words import clipped
+from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.brief import SAID_MAX, Brief, Cited, cited
+from ganggpt.domain.mind.memory import Embedding, Unlearned, recall
+from ganggpt.domain.mind.response import Answer
+from ganggpt.domain.mind.utterance import (
+    SENTENCES_MAX,
+    Began,
+    BrokeOff,
+    Explained,
+    Line,
+    Made,
+    TalkBrief,
+    Turned,
+    Utterance,
+    Uttered,
+    Waits,
+)
+from ganggpt.domain.npc.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
+from ganggpt.errors import Refused
+
+TALK: Final = "talk"
+"""Name of the ask, and of the reminder that speaks where the model and the host that asked it are both gone."""
+WITHIN_S: Final = 12.0
+"""Longest wait for all of a model's answer."""
+GRACE_S: Final = 5.0
+"""After that, how long the answer may take to come across before the reminder speaks."""
+RECALLED_MAX: Final = 8
+"""Memories a model is told."""
+
+
+class Talker(Protocol):
+    """How one kind of actor talks. ``kind``: the first word of its pushes (``npc.says``), and the key of its id there.
+    A state has ``speaking`` and ``memories``."""
+
+    kind: str
+
+    def evolve(self, state: Any, event: Any) -> Any:
+        """The state after an event."""
+        ...
+
+    def name(self, state: Any) -> str:
+        """What it is called."""
+        ...
+
+    def at_once(self, state: Any, turn: Turn, line: Line) -> bool:
+        """Whether a line is answered though it is talking to another player."""
+        ...
+
+    def answer(self, state: Any, turn: Turn, line: Line) -> Answer:
+        """How the rules answer a line."""
+        ...
+
+    def brief(self, state: Any, turn: Turn, line: Line, found: Answer) -> Brief:
+        """Everything a mind may know for an answer to a line."""
+        ...
+
+    def reply(self, state: Any, turn: Turn, line: Line, brief: Brief, said: str) -> dict[str, Any]:
+        """The reply a game server gets; what is said in it cites nothing."""
+        ...
+
+    def spoke(self, state: Any, now: Utterance, said: str, at_s: float) -> Event:
+        """An utterance is over, and so much of it was heard."""
+        ...
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """What became of the actions a model wanted. ``told``: each with "allowed" or why not; ``refused``: what is said of
+    the first that may not be; ``acts``: for the game server; ``events`` and ``messages``: what the others did."""
+
+    told: tuple[tuple[str, str], ...] = ()
+    refused: Answer | None = None
+    acts: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[Event, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> Decision:
+    """Begin to answer a line with the model's words, or let whose it is wait their turn."""
+    now, player = state.speaking.utterance, line.player
+    if now is not None and now.player != player and not talker.at_once(state, turn, line):
+        return Decision((Waits(line),), _barked(talker, state, turn, line, replace(found, act="one_moment")))
+    cut = Decision() if now is None else _cut(talker, state, turn, len(now.said), interrupted=True)
+    state = _after(talker, state, cut.events)
+    no = None if found.memory is None else found.memory.no
+    utterance = Utterance(
+        f"{turn.actor}#{turn.seq}",
+        player,
+        found.act,
+        line.heard,
+        no,
+        turn.now_s,
+        learned=line.learned,
+        name=line.name,
+    )
+    brief = talker.brief(state, turn, line, found)
+    memories = _fitting(state, turn, utterance)
+    by_meaning = any(memory.embedding is not None for memory in state.memories) and not is_courtesy(line.heard)
+    plainly = SayPlainly(utterance.id)
+    listens = replace(found, act="listen", memory=None)
+    return Decision(
+        (*cut.events, Turned(player), Began(utterance)),
+        {**_barked(talker, state, turn, line, listens), "utterance": utterance.id},
+        cut.messages,
+        (),
+        (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, plainly),),
+        (Ask(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), plainly, WITHIN_S),),
+    )
+
+
+def utter(talker: Talker, state: Any, command: Utter, turn: Turn) -> Decision:
+    """The next sentence. Raises Refused where nobody listens to this utterance any more."""
+    now = current(state, command.utterance)
+    if command.no != len(now.said) or command.no >= SENTENCES_MAX:
+        raise Refused("stale", f"sentence {command.no} of {now.id}, of which {len(now.said)} were said")
+    text = clipped(command.text, SAID_MAX)
+    says = _says(talker, state, turn, now, command.no, text)
+    return Decision((Uttered(now.id, text),), {"said": command.no}, (says,))
+
+
+def think_again(state: Any, command: ThinkAgain, turn: Turn) -> Decision:
+    """What comes to mind by the meaning of a line. Raises Refused where nobody listens to this utterance any more."""
+    found = _fitting(state, turn, current(state, command.utterance), command.embedding)
+    return Decision(reply={"memories": to_builtins(found)})
+
+
+def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> Decision:
+    """The scripted mind takes over; where a model said something already, that was it."""
+    now = current(state, command.utterance)
+    made = replace(command.made, guards=(*command.made.guards, command.why))
+    events: tuple[Event, ...] = ()
+    if command.deflect:
+        # What was said is nothing to talk about, and nothing to remember either.
+        events = () if now.learned is None else (Unlearned((now.learned,)),)
+        now = replace(now, heard="")
+    if now.said:
+        done = _concluded(talker, state, turn, now, now.said, made)
+        return replace(done, events=(*events, *done.events))
+    line = line_of(now)
+    found = Answer("deflect") if command.deflect else talker.answer(state, turn, line)
+    said = turn.mind.say(talker.brief(state, turn, line, found), turn.dice)
+    now = replace(now, act=found.act, cites=None if found.memory is None else found.memory.no)
+    done = _concluded(talker, state, turn, now, (said,), made)
+    messages = (_says(talker, state, turn, now, 0, said, final=True), *done.messages)
+    return replace(done, events=(*events, *done.events), messages=messages)
+
+
+def say_silent(talker: Talker, state: Any, command: Conclude, turn: Turn) -> Decision:
+    """The scripted mind takes over from a model that ended without a word."""
+    made = replace(command.made, model="scripted")
+    return say_plainly(talker, state, SayPlainly(command.utterance, "silent", made=made), turn)
+
+
+def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome: Outcome) -> Decision | None:
+    """The end of a model's answer: what it wanted to do and may not is said no to. None where there was no answer:
+    nothing was said, so nothing of ``outcome`` may hold."""
+    now = current(state, command.utterance)
+    said, messages = now.said, []
+    if outcome.refused is not None:
+        brief = talker.brief(state, turn, replace(line_of(now), heard=""), outcome.refused)
+        words = turn.mind.say(brief, turn.dice)
+        messages.append(_says(talker, state, turn, now, len(said), words))
+        said = (*said, words)
+    if not said:
+        return None
+    messages.append(_says(talker, state, turn, now, len(said), "", final=True))
+    for act in outcome.acts:
+        body = {talker.kind: turn.actor, "utterance": now.id, **act}
+        messages.append(Message(ActorId(now.player), Notify(f"{talker.kind}.act", body)))
+    after = _after(talker, state, outcome.events)
+    done = _concluded(talker, after, turn, now, said, replace(command.made, actions=outcome.told))
+    return replace(
+        done,
+        events=(*outcome.events, *done.events),
+        reply={**done.reply, "actions": [list(one) for one in outcome.told]},
+        messages=(*messages, *outcome.messages, *done.messages),
+    )
+
+
+def hush(talker: Talker, state: Any, command: Hush, turn: Turn, *, whoever: bool = False) -> Decision:
+    """Stop talking to a player, or to anybody where the game server says so. ``whoever``: the player may silence it
+    also while it talks to another one."""
+    now = state.speaking.utterance
+    if turn.by.startswith("player:") and not whoever and (now is None or now.player != turn.by):
+        waits = any(line.player == turn.by for line in state.speaking.waiting)
+        return Decision((Turned(turn.by),) if waits else (), {"hushed": False})
+    if now is None or command.utterance not in (None, now.id):
+        return Decision((), {"hushed": False})
+    heard = len(now.said) if command.heard is None else min(command.heard, len(now.said))
+    cut = _cut(talker, state, turn, heard, interrupted=False)
+    return _then_next(talker, state, turn, replace(cut, reply={"hushed": True}))
+
+
+def broken_off(talker: Talker, state: Any, turn: Turn, decision: Decision) -> Decision:
+    """A decision that also cuts off whatever is being said: something else has to be said instead."""
+    now = state.speaking.utterance
+    if now is None:
+        return decision
+    cut = _cut(talker, state, turn, len(now.said), interrupted=True)
+    messages = (*cut.messages, *decision.messages)
+    done = replace(cut, events=(*cut.events, *decision.events), reply=decision.reply, messages=messages)
+    return _then_next(talker, state, turn, done)
+
+
+def current(state: Any, utterance: str) -> Utterance:
+    """What is being said. Raises Refused where it is another utterance, or none."""
+    now: Utterance | None = state.speaking.utterance
+    if now is None or now.id != utterance:
+        raise Refused("stale", f"{utterance} is not being said any more")
+    return now
+
+
+def line_of(now: Utterance) -> Line:
+    """The line an utterance answers, which was said a moment ago."""
+    return Line(now.player, now.heard, 0.0, now.learned, now.name)
+
+
+def saying(state: Any) -> dict[str, Any] | None:
+    """What a read shows of it."""
+    now = state.speaking.utterance
+    if now is None:
+        return None
+    waiting = [line.player for line in state.speaking.waiting]
+    return {"utterance": now.id, "player": now.player, "said": list(now.said), "waiting": waiting}
+
+
+def rules(talker: Talker) -> dict[type[Command], Callable[[Any, Any, Turn], Decision]]:
+    """The rules that are the same for every kind, by their commands."""
+    return {
+        Utter: partial(utter, talker),
+        ThinkAgain: think_again,
+        SayPlainly: partial(say_plainly, talker),
+        Hush: partial(hush, talker),
+    }
+
+
+def _fitting(
+    state: Any, turn: Turn, now: Utterance, embedding: Embedding | None = None
+) -> tuple[tuple[Cited, float], ...]:
+    """Memories that fit what an utterance answers, but for the one it brings up anyway, each with its score."""
+    player, now_s = now.player, turn.now_s
+    found = recall(state.memories, now.heard, now_s, RECALLED_MAX, player, listener=player, embedding=embedding)
+    return tuple((cited(one.memory, now_s, player), one.score) for one in found if one.memory.no != now.cites)
+
+
+def _concluded(talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], made: Made) -> Decision:
+    """An utterance is over, and somebody else may have waited for it."""
+    words = clipped(" ".join(said), SAID_MAX)
+    spoke = talker.spoke(state, now, words, turn.now_s)
+    done = Decision((spoke, Explained(now.id, made)), {"said": words}, (), (), (Forget(TALK),))
+    return _then_next(talker, state, turn, done)
+
+
+def _cut(talker: Talker, state: Any, turn: Turn, heard: int, *, interrupted: bool) -> Decision:
+    """Break off what is being said: only what was heard was said."""
+    now: Utterance = state.speaking.utterance
+    words = clipped(" ".join(now.said[:heard]), SAID_MAX)
+    over: Event = talker.spoke(state, now, words, turn.now_s) if words else BrokeOff(now.id, turn.now_s)
+    why = "interrupted" if interrupted else "hushed"
+    body = {talker.kind: turn.actor, "utterance": now.id}
+    message = Message(ActorId(now.player), Notify(f"{talker.kind}.hush", body))
+    events = (over, Explained(now.id, Made("", guards=(why,))))
+    return Decision(events, {}, (message,), (), (Forget(TALK),), (Cease(TALK),))
+
+
+def _then_next(talker: Talker, state: Any, turn: Turn, done: Decision) -> Decision:
+    """Turn to the player who has waited longest, if any; where no model is there, the ask itself finds out."""
+    after = _after(talker, state, done.events)
+    if not after.speaking.waiting:
+        return done
+    line = after.speaking.waiting[0]
+    fresh = begin(talker, after, turn, line, talker.answer(after, turn, line))
+    return Decision(
+        (*done.events, *fresh.events),
+        done.reply,
+        (*done.messages, *fresh.messages),
+        (),
+        fresh.reminders,
+        fresh.asks,
+    )
+
+
+def _barked(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> dict[str, Any]:
+    """A few words at once, while the others come."""
+    brief = talker.brief(state, turn, replace(line, heard=""), found)
+    said = turn.mind.say(brief, turn.dice)
+    return {**talker.reply(state, turn, line, brief, said), "utterance": None, "more": True}
+
+
+def _says(
+    talker: Talker, state: Any, turn: Turn, now: Utterance, no: int, text: str, *, final: bool = False
+) -> Message:
+    body = {
+        talker.kind: turn.actor,
+        "name": talker.name(state),
+        "utterance": now.id,
+        "no": no,
+        "say": text,
+        "final": final,
+    }
+    return Message(ActorId(now.player), Notify(f"{talker.kind}.says", body))
+
+
+def _after(talker: Talker, state: Any, events: Sequence[Event]) -> Any:
+    for event in events:
+        state = talker.evolve(state, event)
+    return state
+
+
+def as_by(turn: Turn, player: str) -> Turn:
+    """The turn as one of that player: what is answered or allowed is answered to, or allowed to, them."""
+    return dataclasses.replace(turn, by=player)

@@ -1,0 +1,317 @@
+"""The mission: offered, taken, done by deeds, and paid for once.
+
+What a completed mission does to others leaves with the event that completes it, as letters: reward and standing to the
+player, impact to the factions, a memory to the NPC that gave it. A reward that a faction pays is kept by it from the
+moment the mission is taken; it pays the player itself, once, or takes the money back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from msgspec.structs import replace
+
+from ganggpt.domain.erasure import ForgetPlayer, cease, forget
+from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.language.words import clipped
+from ganggpt.domain.messages import (
+    Abandon,
+    ApplyMissionImpact,
+    EndMission,
+    FundMission,
+    Notify,
+    Offer,
+    Outcome,
+    PayReward,
+    Progress,
+    ReleaseReward,
+    Remember,
+    ShiftStanding,
+    TakeFunding,
+    TakeMission,
+)
+from ganggpt.domain.mind.affect import clamped
+from ganggpt.domain.mission.deeds import Deed, matches
+from ganggpt.domain.mission.state import (
+    OPEN,
+    TAKEN,
+    Mission,
+    MissionAccepted,
+    MissionCompleted,
+    MissionEvent,
+    MissionExpired,
+    MissionFailed,
+    MissionFunded,
+    MissionOffered,
+    MissionProgressed,
+    deadline_s,
+    evolve,
+    is_done,
+    objectives,
+    reward_of,
+    view,
+    wants_of,
+)
+from ganggpt.domain.turn import Command, Decision, Forget, Kind, Message, Remind, Turn
+from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate
+from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
+
+__all__ = ["KIND", "Abandon", "Accept", "Expire", "Mission", "Offer", "Progress", "decide", "evolve", "view"]
+
+OFFER_S: Final = 600.0
+"""How long an offer stands."""
+IMPACT_MAX: Final = 20
+_DUE: Final = "due"
+"""Name of the one reminder a mission has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept(Command, tag="Accept"):
+    """The player takes the mission on; its time runs from now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expire(Command, tag="Expire"):
+    """The time of the offer or of the mission is over."""
+
+    internal: ClassVar[bool] = True
+
+
+def decide(state: Mission | None, command: Command, turn: Turn) -> Decision:
+    """What becomes of a command to a mission. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    if isinstance(command, Offer):
+        if state is not None:
+            raise AlreadyExists(turn.actor)
+        return _offer(command, turn)
+    rule = _RULES.get(type(command))
+    if rule is None:
+        raise UnknownCommand("mission", command.tag)
+    if state is None:
+        raise UnknownActor(turn.actor)
+    return rule(state, command, turn)
+
+
+def _offer(command: Offer, turn: Turn) -> Decision:
+    template = command.sheet or turn.world.missions.get(command.template)
+    if template is None:
+        raise Refused("unknown_template", f"this world has no mission {command.template!r}")
+    due_s = turn.now_s + OFFER_S
+    payer = command.payer if command.payer in turn.world.factions else None
+    offered = MissionOffered(
+        template, command.giver, command.player, turn.now_s, due_s, command.origin, payer, tuple(command.why)
+    )
+    body = {
+        "mission": turn.actor,
+        "title": template.title,
+        "description": template.description,
+        "reward": template.reward,
+        "minutes": template.minutes,
+        "difficulty": template.difficulty,
+        "giver": command.giver,
+        "due_s": due_s,
+    }
+    return Decision(
+        (offered,),
+        {"offered": turn.actor, "due_s": due_s},
+        messages=(Message(ActorId(command.player), Notify("mission.offered", body)),),
+        reminders=(Remind(_DUE, due_s, Expire()),),
+    )
+
+
+def _accept(state: Mission, _: Accept, turn: Turn) -> Decision:
+    _by_its_player(state, turn)
+    if state.status != "offered":
+        raise Refused("not_offered", f"the mission is {state.status.replace('_', ' ')}")
+    if turn.now_s >= state.due_s:
+        raise Refused("too_late", "the offer no longer stands")
+    template = state.template
+    due_s = turn.now_s + template.minutes * 60.0
+    accepted = MissionAccepted(turn.now_s, due_s)
+    take = TakeMission(turn.actor, template.title, wants_of(template))
+    return Decision(
+        (accepted,),
+        {"status": "accepted", "due_s": due_s, "objectives": objectives(state), "reward": template.reward},
+        messages=(Message(ActorId(state.player), take), *_asking_for_money(state, due_s, turn)),
+        reminders=(_reminder(evolve(state, accepted)),),
+    )
+
+
+def _asking_for_money(state: Mission, due_s: float, turn: Turn) -> Iterable[Message]:
+    """The payer is asked to keep the reward; half of it, or the least of its difficulty, is the least it may offer."""
+    if state.payer is not None:
+        reward = state.template.reward
+        least = min(reward, max(reward // 2, REWARD_BOUNDS[state.template.difficulty][0]))
+        fund = FundMission(turn.actor, state.player, state.giver, reward, least, due_s)
+        yield Message(ActorId(f"faction:{state.payer}"), fund)
+
+
+def _take_funding(state: Mission, command: TakeFunding, turn: Turn) -> Decision:
+    """The payer's answer. One that came after the end changes nothing: the payer has been told of the end."""
+    if state.status not in TAKEN:
+        return Decision(reply={"status": state.status})
+    if command.dollars == 0:
+        return _ended(state, MissionFailed("unfunded", turn.now_s), turn)
+    funded = MissionFunded(command.dollars, turn.now_s)
+    messages: tuple[Message, ...] = ()
+    if command.dollars != state.template.reward:
+        body = {"mission": turn.actor, "title": state.template.title, "reward": command.dollars}
+        messages = (Message(ActorId(state.player), Notify("mission.reward", body)),)
+    return Decision((funded,), {"status": state.status, "reward": command.dollars}, messages)
+
+
+def _reminder(state: Mission) -> Remind:
+    return Remind(_DUE, deadline_s(state), Expire())
+
+
+def _abandon(state: Mission, _: Abandon, turn: Turn) -> Decision:
+    _by_its_player(state, turn)
+    if state.status not in OPEN:
+        raise Refused("over", f"the mission is {state.status} already")
+    reason = "declined" if state.status == "offered" else "abandoned"
+    return _ended(state, MissionFailed(reason, turn.now_s), turn)
+
+
+def _progress(state: Mission, command: Progress, turn: Turn) -> Decision:
+    _by_its_player(state, turn)
+    if state.status not in TAKEN or turn.now_s >= deadline_s(state):
+        return Decision(reply={"status": state.status, "counted": 0})
+    done = counted(state.template, state.done, command.deeds)
+    if done == state.done:
+        return Decision(reply={"status": state.status, "counted": 0})
+    progressed = MissionProgressed(done, turn.now_s)
+    after = evolve(state, progressed)
+    reply = {"status": after.status, "counted": sum(done) - sum(state.done), "objectives": objectives(after)}
+    if is_done(after):
+        completed = MissionCompleted(turn.now_s)
+        messages = (*_rewards(after, turn), *_last_words(after, "completed", "", turn))
+        return Decision((progressed, completed), {**reply, "status": "completed"}, messages, reminders=(Forget(_DUE),))
+    body = {"mission": turn.actor, "title": state.template.title, "objectives": objectives(after)}
+    told = (Message(ActorId(state.player), Notify("mission.progress", body)),)
+    later = deadline_s(after) != deadline_s(state)
+    return Decision((progressed,), reply, told, reminders=(_reminder(after),) if later else ())
+
+
+def _expire(state: Mission, _: Expire, turn: Turn) -> Decision:
+    if state.status not in OPEN:
+        return Decision(reply={"status": state.status})
+    if turn.now_s < deadline_s(state):
+        # An old reminder that was under way when the mission was accepted, or a clock a little behind.
+        return Decision(reply={"status": state.status}, reminders=(_reminder(state),))
+    reason = "not_taken" if state.status == "offered" else "out_of_time" if turn.now_s >= state.due_s else "too_slow"
+    return _ended(state, MissionExpired(reason, turn.now_s), turn)
+
+
+def counted(template: MissionTemplate, done: tuple[int, ...], deeds: Iterable[Deed]) -> tuple[int, ...]:
+    """What is done after these deeds: each deed counts once, for the first objectives that still want it, and where
+    the template has an order, only once everything before is done."""
+    after = list(done)
+    wants = wants_of(template)
+    for deed in deeds:
+        left = deed.count
+        for place, (want, objective) in enumerate(zip(wants, template.objectives, strict=True)):
+            if matches(want, deed):
+                counts = min(left, objective.count - after[place])
+                after[place] += counts
+                left -= counts
+            if template.in_order and after[place] < objective.count:
+                break
+    return tuple(after)
+
+
+def _rewards(state: Mission, turn: Turn) -> Iterable[Message]:
+    """Reward and standings to the player, impact to every faction it concerns."""
+    template, player = state.template, ActorId(state.player)
+    if state.payer is None:
+        yield Message(player, EndMission(turn.actor, "completed", template.reward, template.difficulty))
+    else:
+        pay = PayReward(turn.actor, state.player, reward_of(state), template.difficulty)
+        yield Message(ActorId(f"faction:{state.payer}"), pay)
+    frictions: dict[str, dict[str, int]] = {faction: {} for faction in template.impact}
+    for pair, delta in template.frictions.items():
+        faction, _, other = pair.partition(">")
+        frictions.setdefault(faction, {})[other] = _bounded(delta)
+    for faction in sorted(frictions):
+        standing = _bounded(template.impact.get(faction, 0))
+        impact = ApplyMissionImpact(turn.actor, state.player, standing, frictions[faction])
+        yield Message(ActorId(f"faction:{faction}"), impact)
+        if standing:
+            yield Message(player, ShiftStanding(faction, standing, clipped(f'the job "{template.title}"', 200)))
+
+
+def _ended(state: Mission, event: MissionFailed | MissionExpired, turn: Turn) -> Decision:
+    outcome: Outcome = "failed" if isinstance(event, MissionFailed) else "expired"
+    told: list[Message] = []
+    if state.status in TAKEN:
+        # A mission that its payer could not pay for says nothing about the player.
+        difficulty = 0 if event.reason == "unfunded" else state.template.difficulty
+        told.append(Message(ActorId(state.player), EndMission(turn.actor, outcome, difficulty=difficulty)))
+        if state.payer is not None:
+            told.append(Message(ActorId(f"faction:{state.payer}"), ReleaseReward(turn.actor, event.reason)))
+    messages = (*told, *_last_words(state, outcome, event.reason, turn))
+    return Decision((event,), {"status": outcome, "reason": event.reason}, messages, reminders=(Forget(_DUE),))
+
+
+_REMEMBERED: Final[Mapping[str, tuple[str, int]]] = {
+    "": ('{who} did the job I gave them, "{title}"', 60),
+    "declined": ('{who} did not want the job "{title}"', 12),
+    "abandoned": ('{who} gave up on the job "{title}"', 45),
+    "out_of_time": ('{who} never finished the job "{title}"', 40),
+    "too_slow": ('{who} was too slow for the job "{title}"', 35),
+    "unfunded": ('there was no money to pay {who} for the job "{title}"', 30),
+}
+"""By reason: what the giver keeps of it, and how much it weighs. An offer nobody took is not worth a memory."""
+
+
+def _last_words(state: Mission, outcome: Outcome, reason: str, turn: Turn) -> Iterable[Message]:
+    """The news for the player's screen and the memory for the giver."""
+    template = state.template
+    body: dict[str, Any] = {"mission": turn.actor, "title": template.title, "outcome": outcome, "giver": state.giver}
+    body |= {"reward": reward_of(state)} if outcome == "completed" else {"reason": reason}
+    yield Message(ActorId(state.player), Notify(f"mission.{outcome}", body))
+    if reason in _REMEMBERED:
+        text, weight = _REMEMBERED[reason]
+        said = text.format(who=name_of(state.player), title=template.title)
+        yield Message(ActorId(state.giver), Remember(said, "work", weight, state.player, "witnessed"))
+
+
+def _forget_player(state: Mission, command: ForgetPlayer, turn: Turn) -> Decision:
+    """A mission is its player's own; what a faction keeps for one that goes on is the faction's again."""
+    if command.player != state.player:
+        return forget(state, command, turn)
+    gone = cease(turn)
+    if state.status not in TAKEN or state.payer is None:
+        return replace(gone, reminders=(Forget(_DUE),))
+    release = Message(ActorId(f"faction:{state.payer}"), ReleaseReward(turn.actor, "erased"))
+    return replace(gone, messages=(release,), reminders=(Forget(_DUE),))
+
+
+def _bounded(delta: int) -> int:
+    return int(clamped(delta, -IMPACT_MAX, IMPACT_MAX))
+
+
+def _by_its_player(state: Mission, turn: Turn) -> None:
+    if turn.by != state.player:
+        raise Refused("not_yours", f"this mission was offered to {state.player}")
+
+
+_RULES: Final[Mapping[type[Command], Callable[[Mission, Any, Turn], Decision]]] = {
+    ForgetPlayer: _forget_player,
+    Accept: _accept,
+    TakeFunding: _take_funding,
+    Abandon: _abandon,
+    Progress: _progress,
+    Expire: _expire,
+}
+_COMMANDS: Final[tuple[type[Command], ...]] = (Offer, *_RULES)
+
+KIND: Final = Kind(
+    name="mission",
+    state=Mission,
+    events=MissionEvent,
+    commands={command.tag: command for command in _COMMANDS},
+    decide=decide,
+    evolve=evolve,
+    view=view,
+)

@@ -1,0 +1,357 @@
+"""The NPC: what it may be told, and how it decides.
+
+Text from a player moves a mood and a standing by a few points a day and nothing else; gifts have diminishing returns;
+missions come from the world's templates only. Whoever acts is ``turn.by``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import log10
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from ganggpt.domain.erasure import ForgetPlayer, forget
+from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.language.intent import is_courtesy, salience
+from ganggpt.domain.language.words import tokens, valence, with_article
+from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind import turn_taking
+from ganggpt.domain.mind.affect import HOSTILE_AT, clamped, mood_at_rest, mood_label, swayed
+from ganggpt.domain.mind.brief import STRANGER, quoted
+from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
+from ganggpt.domain.mind.memory_writer import Notebook, as_heard
+from ganggpt.domain.mind.response import Answer, Speaker, answer
+from ganggpt.domain.mind.utterance import Line
+from ganggpt.domain.npc import jobs, memory, talk
+from ganggpt.domain.npc.commands import (
+    AskForWork,
+    Conclude,
+    Give,
+    Observe,
+    Remember,
+    Spawn,
+    Talk,
+    Threaten,
+)
+from ganggpt.domain.npc.jobs import offered_work, open_offer
+from ganggpt.domain.npc.memory import (
+    ask_tail,
+    make_room_for_talk,
+    notebook_of,
+    plan_mull,
+    plan_thought,
+    rumour_by,
+    to_tail,
+)
+from ganggpt.domain.npc.rumour import TELL_FROM, has_neighbours
+from ganggpt.domain.npc.speech import place_of, uttered
+from ganggpt.domain.npc.state import (
+    Item,
+    ItemReceived,
+    Noticed,
+    Npc,
+    NpcEvent,
+    Spawned,
+    Standing,
+    Swayed,
+    evolve,
+    gift_gain,
+    mood_now,
+    one_too_many,
+    standing_now,
+)
+from ganggpt.domain.npc.view import view
+from ganggpt.domain.npc.work import asking_around, find_work, thinking_ahead
+from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
+from ganggpt.domain.world import NpcSheet
+from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
+
+__all__ = [
+    "KIND",
+    "AskForWork",
+    "Give",
+    "Npc",
+    "Observe",
+    "Remember",
+    "Spawn",
+    "Talk",
+    "Threaten",
+    "decide",
+    "evolve",
+    "view",
+]
+
+TALK_REACH: Final = 40.0
+"""Words alone bring a standing no further than this from 0, either way."""
+_THREAT_FLOOR: Final = -70.0
+
+
+def decide(state: Npc | None, command: Command, turn: Turn) -> Decision:
+    """What an NPC does about a command. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    rule = _RULES.get(type(command))
+    if rule is not None:
+        if state is None:
+            raise UnknownActor(turn.actor)
+        return rule(state, command, turn)
+    if not isinstance(command, Spawn):
+        raise UnknownCommand("npc", command.tag)
+    if state is not None:
+        raise AlreadyExists(turn.actor)
+    return _spawn(command, turn)
+
+
+def _spawn(command: Spawn, turn: Turn) -> Decision:
+    if turn.by.startswith("player:"):
+        raise Refused("not_allowed", "a player cannot spawn an NPC")
+    sheet = NpcSheet(
+        id=name_of(turn.actor),
+        name=command.name,
+        role=command.role,
+        home=command.home,
+        faction=command.faction,
+        traits=dict(command.traits),
+        style=command.style,
+        backstory=command.backstory,
+        likes=tuple(command.likes),
+        missions=tuple(command.missions),
+        room=command.room,
+    )
+    mood = mood_at_rest(sheet.traits)
+    return Decision((Spawned(sheet, mood, turn.now_s),), {"spawned": turn.actor, "mood": mood_label(mood)})
+
+
+_NOTICED: Final[Mapping[str, Any]] = {"noticed": True, "memory": None}
+
+
+def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
+    now_s, weight = turn.now_s, command.weight
+    tone = valence(command.what)
+    mood = mood_now(state, now_s)
+    if weight < SALIENCE_MIN:
+        return Decision((Noticed(now_s, clamped(mood + 0.5 * tone)),), _NOTICED)
+    by = turn.by if turn.by.startswith("player:") else None
+    about = command.about if command.about is not None else by
+    mood = clamped(mood + tone * weight / 20)
+    events: list[Event] = [Noticed(now_s, mood)]
+    what = command.what
+    if about is not None and what[0].islower():
+        what = f"{_who(standing_now(state, about, now_s).name)} {what}"
+    if by is not None and about != by:
+        trace, dies_s = rumour_by(by, state.next_no, turn, weight)
+        fresh = Memory(0, "rumour", what, weight, about, "rumour", now_s, dies_s, trace=trace)
+    else:
+        fresh = Memory(0, "seen", what, weight, about, "witnessed", now_s)
+        if about is not None and tone:
+            before = standing_now(state, about, now_s)
+            moved = swayed(before.sway, tone * weight / 25)
+            after = replace(before, value=clamped(before.value + moved), sway=before.sway + moved)
+            events.append(Swayed(about, after, mood, "seen", one_too_many(state, about, now_s)))
+    notes = notebook_of(state, turn)
+    no = notes.keep(fresh)
+    planned, reminders = _gossip(state, turn, weight)
+    reply = {"noticed": True, "memory": no}
+    return Decision((*events, *notes.events, *planned), reply, to_tail(state, notes, turn), (), reminders)
+
+
+def _gossip(state: Npc, turn: Turn, weight: int) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
+    """A quiet moment to tell somebody, where this is news and there is somebody."""
+    if weight < TELL_FROM or not has_neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction):
+        return (), ()
+    return plan_mull(state, turn)
+
+
+def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
+    player, now_s = _player(turn), turn.now_s
+    before = standing_now(state, player, now_s)
+    absent_s = now_s - state.standings[player].at_s if player in state.standings else 0.0
+    moved = swayed(before.sway, valence(command.text))
+    value = before.value + _within_reach(before.value, moved)
+    name = command.name or before.name
+    after = replace(before, value=value, sway=before.sway + moved, name=name, talks=before.talks + 1)
+    mood = clamped(mood_now(state, now_s) + 2 * moved)
+    sheet = state.sheet
+    speaker = Speaker(state.memories, state.cited, value, sheet.faction, bool(sheet.missions))
+    found = answer(speaker, command.text, absent_s, turn)
+    notes = notebook_of(state, turn)
+    ended = make_room_for_talk(state, notes, player, turn)
+    weight, learned = salience(command.text), None
+    if weight >= SALIENCE_MIN:
+        fact = f"{_who(name)} told me: {quoted(command.text)}"
+        learned = notes.fresh(as_heard(fact, command.text, weight, player, now_s))
+    elif before.talks == 0:
+        fact = f"{_who(name)} first spoke to me in {place_of(state, turn)}"
+        notes.keep(Memory(0, "met", fact, 20, player, "witnessed", now_s))
+    asked, questions = ask_tail(state, found, turn)
+    met = _swayed(state, turn, after, mood, "talk")
+    planned, reminders = plan_thought(state, player, turn)
+    by_model = turn.has_model and not is_courtesy(command.text)
+    if by_model or state.speaking.utterance is not None:
+        line = Line(player, command.text, absent_s, learned)
+        said = turn_taking.begin(talk.TALKER, evolve(state, met), turn, line, found)
+        said = replace(
+            said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))
+        )
+    else:
+        said = _said(state, turn, found, met, heard=command.text, notes=notes)
+    return replace(
+        said,
+        events=(*said.events, *ended.events, *asked, *planned),
+        messages=(*said.messages, *questions),
+        reminders=(*said.reminders, *reminders),
+        asks=(*said.asks, *ended.asks),
+    )
+
+
+def _conclude(state: Npc, command: Conclude, turn: Turn) -> Decision:
+    """The end of a model's answer, and what it was allowed to do."""
+    done, after, verdicts, as_player = talk.conclude(state, command, turn)
+    for wish in verdicts.wishes:
+        if wish.command is None:
+            continue
+        more = decide(after, wish.command, as_player)
+        told = Notify("npc.said", {"npc": turn.actor, "name": state.sheet.name, **more.reply})
+        done = replace(
+            done,
+            events=(*done.events, *more.events),
+            messages=(*done.messages, *more.messages, Message(ActorId(as_player.by), told)),
+        )
+        for event in more.events:
+            after = evolve(after, event)  # type: ignore[arg-type]
+    return done
+
+
+def _give(state: Npc, command: Give, turn: Turn) -> Decision:
+    player, now_s = _player(turn), turn.now_s
+    before = standing_now(state, player, now_s)
+    liked = any(not tokens(command.item).isdisjoint(tokens(like)) for like in state.sheet.likes)
+    worth = max(20.0, command.value * 2.0) if liked else float(command.value)
+    gain = gift_gain(worth, before.given, state.sheet.traits.get("greed", 50))
+    if before.value <= HOSTILE_AT:
+        gain /= 2
+    name = command.name or before.name
+    value = clamped(before.value + gain)
+    after = replace(before, value=value, given=before.given + worth, name=name)
+    mood = clamped(mood_now(state, now_s) + 1.5 * gain)
+    notes = notebook_of(state, turn)
+    weight = min(90, 25 + int(10 * log10(1 + command.value)) + (10 if liked else 0))
+    item = with_article(command.item)
+    fact = f"{_who(name)} gave me {item}"
+    notes.keep(Memory(0, "gift", fact, weight, player, "witnessed", now_s))
+    found = Answer("delight" if liked or gain >= 8 else "thank", facts={"item": item})
+    met = _swayed(state, turn, after, mood, f"gift: {command.item} ({command.value})")
+    said = _said(state, turn, found, met, notes=notes)
+    received = ItemReceived(Item(command.item, command.value, player, now_s))
+    return replace(said, events=(received, *said.events))
+
+
+def _threaten(state: Npc, command: Threaten, turn: Turn) -> Decision:
+    player, now_s = _player(turn), turn.now_s
+    before = standing_now(state, player, now_s)
+    courage = state.sheet.traits.get("courage", 50)
+    temper = state.sheet.traits.get("temper", 50)
+    afraid = courage + turn.dice.between(-15, 15) < (65 if command.armed else 45)
+    loss = (14 if command.armed else 8) * (0.75 + temper / 200)
+    name = command.name or before.name
+    after = replace(before, value=clamped(before.value - loss), name=name)
+    mood = mood_now(state, now_s)
+    sinks = (0.2 if command.armed else 0.12) * (1.5 - courage / 100 if afraid else 0.5 + temper / 100)
+    if mood > _THREAT_FLOOR:
+        mood += (_THREAT_FLOOR - mood) * sinks
+    fact = f"{_who(name)} threatened me" + (" with a weapon in hand" if command.armed else "")
+    if command.text.strip():
+        fact += f": {quoted(command.text)}"
+    weight = 80 if command.armed else 60
+    notes = notebook_of(state, turn)
+    notes.keep(Memory(0, "threat", fact, weight, player, "witnessed", now_s))
+    found = Answer("afraid" if afraid else "defiant")
+    said = _said(state, turn, found, _swayed(state, turn, after, mood, "threat"), heard=command.text, notes=notes)
+    planned, reminders = _gossip(state, turn, weight)
+    return Decision((*said.events, *planned), said.reply, said.messages, (), reminders)
+
+
+def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
+    player, now_s = _player(turn), turn.now_s
+    before = standing_now(state, player, now_s)
+    after = replace(before, name=command.name or before.name)
+    mood = mood_now(state, now_s)
+    templates = [name for name in state.sheet.missions if name in turn.world.missions]
+    if before.value <= HOSTILE_AT or not templates:
+        found = Answer("no_work" if not templates else "refuse_work")
+        return _said(state, turn, found, _swayed(state, turn, after, mood, "work"))
+    offer = open_offer(state, player, turn)
+    events: tuple[Event, ...] = ()
+    messages: list[Message] = []
+    notes = notebook_of(state, turn)
+    is_new = offer is None
+    if offer is None:
+        work = find_work(state, player, command.party, turn)
+        if work is None:
+            return _said(state, turn, Answer("no_work"), _swayed(state, turn, after, mood, "work"))
+        offer, offered, letter = offered_work(notes, state, work, player, turn)
+        events, messages = (offered,), [letter, *asking_around(before, player, turn)]
+    facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
+    found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
+    decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), notes=notes)
+    shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
+    asks = thinking_ahead(state, player, command.party, turn) if is_new else ()
+    told = (*messages, *decision.messages)
+    return Decision((*decision.events, *events), {**decision.reply, **shown}, told, asks=asks)
+
+
+def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str) -> Swayed:
+    return Swayed(turn.by, standing, mood, cause, one_too_many(state, turn.by, turn.now_s))
+
+
+def _said(
+    state: Npc, turn: Turn, found: Answer, met: Swayed, *, heard: str = "", notes: Notebook | None = None
+) -> Decision:
+    """Put an answer into words, and everything that follows from the encounter into one decision."""
+    spoke, reply = uttered(state, turn, turn.by, found, met.standing, met.mood, heard)
+    if notes is None:
+        return Decision((met, spoke), reply)
+    return Decision((met, spoke, *notes.events), reply, to_tail(state, notes, turn))
+
+
+def _player(turn: Turn) -> str:
+    if not turn.by.startswith("player:"):
+        raise Refused("not_a_player", f"only a player can do that to an NPC, not {turn.by!r}")
+    return turn.by
+
+
+def _within_reach(value: float, moved: float) -> float:
+    """How much of a move by words still counts: it never carries a standing beyond TALK_REACH."""
+    if moved > 0:
+        return min(moved, max(0.0, TALK_REACH - value))
+    return max(moved, min(0.0, -TALK_REACH - value))
+
+
+def _who(name: str) -> str:
+    return name or STRANGER
+
+
+_RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
+    ForgetPlayer: forget,
+    Observe: _observe,
+    Talk: _talk,
+    Give: _give,
+    Threaten: _threaten,
+    AskForWork: _ask_for_work,
+    Conclude: _conclude,
+    **jobs.RULES,
+    **memory.RULES,
+    **talk.RULES,
+}
+
+_COMMANDS: Final[tuple[type[Command], ...]] = (Spawn, *_RULES)
+
+KIND: Final = Kind(
+    name="npc",
+    state=Npc,
+    events=NpcEvent,
+    commands={command.tag: command for command in _COMMANDS},
+    decide=decide,
+    evolve=evolve,
+    view=view,
+)

@@ -1,0 +1,521 @@
+"""What an NPC is: persona, mood, memories, its standing with each player, and how events change them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ganggpt.domain import erasure
+from ganggpt.domain.erasure import PlayerForgotten
+from ganggpt.domain.messages import Origin
+from ganggpt.domain.mind import memory, utterance
+from ganggpt.domain.mind.affect import (
+    MOOD_HALF_LIFE_S,
+    STANDING_HALF_LIFE_S,
+    clamped,
+    drained,
+    faded,
+    mood_at_rest,
+)
+from ganggpt.domain.mind.brief import with_opener, with_phrases
+from ganggpt.domain.mind.memory import (
+    Embedded,
+    Memories,
+    MemoryEvent,
+    Reinforced,
+    Remembered,
+    Reworded,
+    Unlearned,
+)
+from ganggpt.domain.mind.transcript import TALKS_MAX, Conversation, carried_on
+from ganggpt.domain.mind.utterance import (
+    SILENT,
+    Began,
+    BrokeOff,
+    Explained,
+    Speaking,
+    SpeakingEvent,
+    Turned,
+    Uttered,
+    Waits,
+)
+from ganggpt.domain.turn import Event
+from ganggpt.domain.world import MissionTemplate, NpcSheet
+
+STANDINGS_MAX: Final = 256
+WORK_MAX: Final = 32
+PREPARED_MAX: Final = 8
+CITED_MAX: Final = 4
+WORK_COOLDOWN_S: Final = 120.0
+ITEMS_MAX: Final = 24
+ACTED_MAX: Final = 32
+GIFT_HALF_LIFE_S: Final = 7 * 86_400.0
+GIFT_MAX: Final = 15.0
+_GIFT_STEP: Final = 1.2
+_GIFT_UNIT: Final = 50.0
+
+
+class Standing(Struct, frozen=True, gc=False, array_like=True):
+    """How an NPC stands with one player as of ``at_s``: value −100..100, fading towards 0.
+
+    ``sway``: how much of the day's allowance words have used up. ``given``: worth of gifts still felt, in dollars.
+    ``name``: what the player calls themselves. ``talks``: how often they talked. ``skill``: how good at jobs the NPC
+    heard they are as of ``skill_s``, 0..100; −1: it has not heard.
+    """
+
+    value: float
+    at_s: float
+    sway: float = 0.0
+    given: float = 0.0
+    name: str = ""
+    talks: int = 0
+    skill: int = -1
+    skill_s: float = 0.0
+
+
+class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
+    """The last mission offered to a player. An offer of an older version has no title and is one of the world's."""
+
+    mission: str
+    template: str
+    at_s: float
+    title: str = ""
+    reward: int = 0
+    task: str = ""
+
+
+class Prepared(Struct, frozen=True, gc=False, array_like=True):
+    """A mission that a model thought up for a player and the compiler let through, or what there is instead of one that
+    it did not; offered when they ask next."""
+
+    mission: MissionTemplate
+    why: tuple[str, ...]
+    at_s: float
+    origin: Origin = "model"
+
+
+class Item(Struct, frozen=True, gc=False, array_like=True):
+    """A thing an NPC holds: what it is, its worth in dollars, the player who gave it, and when."""
+
+    name: str
+    value: int
+    giver: str
+    at_s: float
+
+
+class Did(Struct, frozen=True, gc=False, array_like=True):
+    """Something an NPC did to or for a player because a talk came to it; it goes on until ``until_s``."""
+
+    action: str
+    player: str
+    at_s: float
+    until_s: float
+
+
+class Npc(Struct, frozen=True, gc=False, array_like=True):
+    """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia.
+
+    ``talks``: those that go on, by player. ``mull_s``: when it will next have a quiet moment (0: nothing to mull over).
+    ``let_go``: memories it had no room for in its life. ``told``: how often it told which memory on. ``gathered``:
+    weight of what it learned since it last thought about it. ``asked_s``: when it last asked the tail.
+    ``phrases``: its last sentences (``speech.phrase_of``). ``items``: what it holds, at most ITEMS_MAX, the oldest is
+    let go; ``acted``: its last ACTED_MAX acts. ``speaking``: what it is saying sentence by sentence.
+    ``purse``: what its faction can spend on one mission, as it heard at ``purse_s``; −1: it has not heard.
+    ``prepared``: missions thought up for players, by player.
+    """
+
+    sheet: NpcSheet
+    born_s: float
+    mood: float
+    mood_s: float
+    memories: Memories = ()
+    standings: Mapping[str, Standing] = {}
+    next_no: int = 1
+    openers: tuple[str, ...] = ()
+    cited: tuple[int, ...] = ()
+    work: Mapping[str, WorkOffer] = {}
+    noticed: int = 0
+    talks: Mapping[str, Conversation] = {}
+    mull_s: float = 0.0
+    let_go: int = 0
+    told: Mapping[int, int] = {}
+    gathered: int = 0
+    asked_s: float = 0.0
+    phrases: tuple[int, ...] = ()
+    items: tuple[Item, ...] = ()
+    acted: tuple[Did, ...] = ()
+    speaking: Speaking = SILENT
+    purse: int = -1
+    purse_s: float = 0.0
+    prepared: Mapping[str, Prepared] = {}
+
+
+class Spawned(Event, frozen=True, tag="Spawned"):
+    """An NPC came into the world."""
+
+    sheet: NpcSheet
+    mood: float
+    at_s: float
+
+
+class Noticed(Event, frozen=True, tag="Noticed"):
+    """Something too small to remember happened; the mood is this now."""
+
+    at_s: float
+    mood: float
+
+
+class Swayed(Event, frozen=True, tag="Swayed"):
+    """Standing with a player and mood are these now. ``dropped``: the player whose standing was let go for it."""
+
+    player: str
+    standing: Standing
+    mood: float
+    cause: str
+    dropped: str | None = None
+
+
+class Spoke(Event, frozen=True, tag="Spoke"):
+    """The NPC said something to a player. ``cites``: the memory it brought up. ``utterance``: the one that is over with
+    this, where it came sentence by sentence; ``said`` is then what was heard of it."""
+
+    player: str
+    act: str
+    heard: str
+    said: str
+    cites: int | None
+    at_s: float
+    utterance: str = ""
+
+
+class WorkOffered(Event, frozen=True, tag="WorkOffered"):
+    """The NPC offered a player a mission."""
+
+    player: str
+    mission: str
+    template: str
+    at_s: float
+    title: str = ""
+    reward: int = 0
+    task: str = ""
+
+
+class MullPlanned(Event, frozen=True, tag="MullPlanned"):
+    """There will be a quiet moment then; 0: none is needed."""
+
+    due_s: float
+
+
+class TalkEnded(Event, frozen=True, tag="TalkEnded"):
+    """A talk is over. ``no``: the memory it left, if any."""
+
+    player: str
+    no: int | None
+    at_s: float
+
+
+class RumourTold(Event, frozen=True, tag="RumourTold"):
+    """The memory ``no`` was told on to another NPC, in these words."""
+
+    no: int
+    to: str
+    text: str
+    at_s: float
+
+
+class Pondered(Event, frozen=True, tag="Pondered"):
+    """The NPC drew its own conclusion ``no`` from these memories."""
+
+    no: int | None
+    evidence: tuple[int, ...]
+    at_s: float
+
+
+class TailAsked(Event, frozen=True, tag="TailAsked"):
+    """The NPC tries to remember something it no longer has in mind."""
+
+    player: str
+    query: str
+    at_s: float
+
+
+class ItemReceived(Event, frozen=True, tag="ItemReceived"):
+    """A player handed the NPC a thing, which it holds now."""
+
+    item: Item
+
+
+class ItemGiven(Event, frozen=True, tag="ItemGiven"):
+    """The NPC handed a thing it held to a player."""
+
+    item: Item
+    player: str
+    at_s: float
+
+
+class Acted(Event, frozen=True, tag="Acted"):
+    """The NPC follows, attacks, flees from or reports a player, until ``until_s`` or the game server ends it."""
+
+    action: str
+    player: str
+    at_s: float
+    until_s: float
+
+
+class RecordHeard(Event, frozen=True, tag="RecordHeard"):
+    """The NPC heard how good at jobs a player is."""
+
+    player: str
+    skill: int
+    at_s: float
+
+
+class WorkPrepared(Event, frozen=True, tag="WorkPrepared"):
+    """A mission was thought up for a player."""
+
+    player: str
+    mission: MissionTemplate
+    why: tuple[str, ...]
+    at_s: float
+    origin: Origin = "model"
+
+
+class PurseHeard(Event, frozen=True, tag="PurseHeard"):
+    """The NPC heard what its faction can spend on one mission."""
+
+    dollars: int
+    at_s: float
+
+
+NpcEvent = (
+    Spawned
+    | Noticed
+    | Swayed
+    | Spoke
+    | WorkOffered
+    | Remembered
+    | Reinforced
+    | Reworded
+    | Embedded
+    | Unlearned
+    | MullPlanned
+    | TalkEnded
+    | RumourTold
+    | Pondered
+    | TailAsked
+    | ItemReceived
+    | ItemGiven
+    | Acted
+    | SpeakingEvent
+    | Explained
+    | RecordHeard
+    | PurseHeard
+    | WorkPrepared
+    | PlayerForgotten
+)
+
+
+def mood_now(state: Npc, now_s: float) -> float:
+    """The mood on its way back to rest."""
+    return faded(state.mood, mood_at_rest(state.sheet.traits), now_s - state.mood_s, MOOD_HALF_LIFE_S)
+
+
+def standing_now(state: Npc, player: str, now_s: float) -> Standing:
+    """How the NPC stands with a player now; neutral with one it does not know (any more)."""
+    known = state.standings.get(player)
+    if known is None:
+        return Standing(0.0, now_s)
+    elapsed_s = now_s - known.at_s
+    if elapsed_s <= 0.0:
+        return known
+    return Standing(
+        faded(known.value, 0.0, elapsed_s, STANDING_HALF_LIFE_S),
+        now_s,
+        drained(known.sway, elapsed_s),
+        faded(known.given, 0.0, elapsed_s, GIFT_HALF_LIFE_S),
+        known.name,
+        known.talks,
+        known.skill,
+        known.skill_s,
+    )
+
+
+def gift_gain(value: float, given: float, greed: int) -> float:
+    """What a gift worth ``value`` dollars adds to a standing after ``given`` dollars still felt, 0..GIFT_MAX.
+
+    ``(1 + greed/200) · 1.2 · [log2(1 + (given + value)/50) − log2(1 + given/50)]``: it telescopes, so that many small
+    gifts are worth no more than one large one.
+    """
+    gain = _GIFT_STEP * (math.log2(1 + (given + value) / _GIFT_UNIT) - math.log2(1 + given / _GIFT_UNIT))
+    return clamped(gain * (1 + greed / 200), 0.0, GIFT_MAX)
+
+
+def one_too_many(state: Npc, player: str, now_s: float) -> str | None:
+    """Whose standing to let go of so that one with ``player`` fits: the weakest, of equals the longest untouched."""
+    if player in state.standings or len(state.standings) < STANDINGS_MAX:
+        return None
+
+    def worth(other: str) -> tuple[float, float, str]:
+        standing = state.standings[other]
+        faint = abs(faded(standing.value, 0.0, now_s - standing.at_s, STANDING_HALF_LIFE_S))
+        return round(faint, 3), standing.at_s, other
+
+    return min(state.standings, key=worth)
+
+
+def _spawned(_: Npc | None, event: Spawned) -> Npc:
+    return Npc(event.sheet, event.at_s, event.mood, event.at_s)
+
+
+def _noticed(state: Npc, event: Noticed) -> Npc:
+    return replace(state, mood=event.mood, mood_s=event.at_s, noticed=state.noticed + 1)
+
+
+def _swayed(state: Npc, event: Swayed) -> Npc:
+    standings = {**state.standings, event.player: event.standing}
+    if event.dropped is not None:
+        del standings[event.dropped]
+    return replace(state, standings=standings, mood=event.mood, mood_s=event.standing.at_s)
+
+
+def _spoke(state: Npc, event: Spoke) -> Npc:
+    if event.utterance:
+        state = replace(state, speaking=utterance.over(state.speaking, event.utterance))
+    openers, phrases = with_opener(state.openers, event.said), with_phrases(state.phrases, event.said)
+    talks = state.talks
+    if event.heard:
+        talks = {**talks, event.player: carried_on(talks.get(event.player), event.heard, event.said, event.at_s)}
+        if len(talks) > TALKS_MAX:
+            del talks[min(talks, key=lambda player: (talks[player].at_s, player))]
+    if event.cites is None:
+        return replace(state, openers=openers, phrases=phrases, talks=talks)
+    cited = (*state.cited, event.cites)[-CITED_MAX:]
+    memories = memory.told(state.memories, event.cites)
+    return replace(state, openers=openers, phrases=phrases, cited=cited, memories=memories, talks=talks)
+
+
+def _spoken(state: Npc, event: SpeakingEvent) -> Npc:
+    return replace(state, speaking=utterance.fold(state.speaking, event))
+
+
+def _work_offered(state: Npc, event: WorkOffered) -> Npc:
+    open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
+    work = dict(open_still[1 - WORK_MAX :])
+    work[event.player] = WorkOffer(event.mission, event.template, event.at_s, event.title, event.reward, event.task)
+    if event.player not in state.prepared:
+        return replace(state, work=work)
+    prepared = {player: job for player, job in state.prepared.items() if player != event.player}
+    return replace(state, work=work, prepared=prepared)
+
+
+def _record_heard(state: Npc, event: RecordHeard) -> Npc:
+    heard = replace(state.standings[event.player], skill=event.skill, skill_s=event.at_s)
+    return replace(state, standings={**state.standings, event.player: heard})
+
+
+def _work_prepared(state: Npc, event: WorkPrepared) -> Npc:
+    prepared = {player: job for player, job in state.prepared.items() if player != event.player}
+    prepared[event.player] = Prepared(event.mission, event.why, event.at_s, event.origin)
+    if len(prepared) > PREPARED_MAX:
+        del prepared[next(iter(prepared))]
+    return replace(state, prepared=prepared)
+
+
+def _purse_heard(state: Npc, event: PurseHeard) -> Npc:
+    return replace(state, purse=event.dollars, purse_s=event.at_s)
+
+
+def _learned(state: Npc, event: MemoryEvent) -> Npc:
+    memories = memory.fold(state.memories, event)
+    if isinstance(event, Remembered):
+        fresh, gone = event.memory, event.forgot
+        told = {no: times for no, times in state.told.items() if no not in gone} if gone and state.told else state.told
+        return replace(
+            state,
+            memories=memories,
+            next_no=fresh.no + 1,
+            let_go=state.let_go + len(gone),
+            gathered=state.gathered + fresh.weight,
+            told=told,
+        )
+    if isinstance(event, Unlearned):
+        told = {no: times for no, times in state.told.items() if no not in event.nos}
+        return replace(state, memories=memories, told=told)
+    if isinstance(event, Reinforced):
+        return replace(state, memories=memories, gathered=state.gathered + event.weight // 4)
+    return replace(state, memories=memories)
+
+
+def _mull_planned(state: Npc, event: MullPlanned) -> Npc:
+    return replace(state, mull_s=event.due_s)
+
+
+def _talk_ended(state: Npc, event: TalkEnded) -> Npc:
+    return replace(state, talks={player: talk for player, talk in state.talks.items() if player != event.player})
+
+
+def _rumour_told(state: Npc, event: RumourTold) -> Npc:
+    held = {held.no for held in state.memories}
+    told = {no: times for no, times in state.told.items() if no in held}
+    return replace(state, told={**told, event.no: told.get(event.no, 0) + 1})
+
+
+def _pondered(state: Npc, _: Pondered) -> Npc:
+    return replace(state, gathered=0)
+
+
+def _tail_asked(state: Npc, event: TailAsked) -> Npc:
+    return replace(state, asked_s=event.at_s)
+
+
+def _item_received(state: Npc, event: ItemReceived) -> Npc:
+    return replace(state, items=(*state.items, event.item)[-ITEMS_MAX:])
+
+
+def _item_given(state: Npc, event: ItemGiven) -> Npc:
+    items = list(state.items)
+    if event.item in items:
+        items.remove(event.item)
+    return _acted(replace(state, items=tuple(items)), Acted("give", event.player, event.at_s, event.at_s))
+
+
+def _acted(state: Npc, event: Acted) -> Npc:
+    done = Did(event.action, event.player, event.at_s, event.until_s)
+    return replace(state, acted=(*state.acted, done)[-ACTED_MAX:])
+
+
+_FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
+    Spawned: _spawned,
+    Noticed: _noticed,
+    Swayed: _swayed,
+    Spoke: _spoke,
+    WorkOffered: _work_offered,
+    Remembered: _learned,
+    Reinforced: _learned,
+    Reworded: _learned,
+    Embedded: _learned,
+    Unlearned: _learned,
+    MullPlanned: _mull_planned,
+    TalkEnded: _talk_ended,
+    RumourTold: _rumour_told,
+    Pondered: _pondered,
+    TailAsked: _tail_asked,
+    ItemReceived: _item_received,
+    ItemGiven: _item_given,
+    Acted: _acted,
+    **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
+    Explained: lambda state, _: state,
+    RecordHeard: _record_heard,
+    PurseHeard: _purse_heard,
+    WorkPrepared: _work_prepared,
+    PlayerForgotten: erasure.fold,
+}
+
+
+def evolve(state: Npc | None, event: NpcEvent) -> Npc:
+    """The state after an event."""
+    return _FOLDS[type(event)](state, event)

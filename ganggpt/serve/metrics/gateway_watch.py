@@ -1,0 +1,73 @@
+"""What the model gateway counts, on the bridge's /metrics; and how it is, for /health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from ganggpt.ai.port import NotAnswered
+from ganggpt.errors import Unavailable
+from ganggpt.serve.metrics.expositions import Samples, families, together
+
+LOOK_S: Final = 2.0
+_PREFIX: Final = "ganggpt_ai_"
+
+Expositions = Callable[[], Awaitable[Sequence[bytes]]]
+
+
+class GatewayState(Protocol):
+    """Who can be asked how the gateway is."""
+
+    async def state(self) -> dict[str, Any] | NotAnswered:
+        """See ModelGateway."""
+        ...
+
+
+class GatewayWatch(Collector):
+    """Owns the last metrics of all gateway replicas together. ``run`` looks for ever."""
+
+    def __init__(self, expositions: Expositions) -> None:
+        self._expositions = expositions
+        self._seen: dict[str, Samples] = {}
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Look once; what was seen last stays where nobody answers."""
+        told = await self._expositions()
+        if told:
+            self._seen = together(told, _PREFIX)
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape gets."""
+        return families(self._seen)
+
+
+def ai_probe(gateway: GatewayState | None, because: str = "no model is configured") -> Callable[[], Awaitable[Any]]:
+    """The ``ai`` check of /health. Without a model the scripted mind is the mind, which is well; with one, models that
+    all fail are not."""
+
+    async def look() -> Mapping[str, Any]:
+        if gateway is None:
+            return {"mind": "scripted", "because": because}
+        found = await gateway.state()
+        if isinstance(found, NotAnswered):
+            raise Unavailable(f"the model gateway ({found.detail}); the scripted mind speaks meanwhile")
+        if found["on"] is None:
+            raise Unavailable("the books of the model gateway; the scripted mind speaks meanwhile")
+        if not found["on"]:
+            return {"mind": "scripted", "because": "switched off", "models": found["models"]}
+        if not any(state == "ready" for state in found["models"].values()):
+            told = ", ".join(f"{name}: {state}" for name, state in found["models"].items())
+            raise Unavailable(f"every model ({told}); the scripted mind speaks meanwhile")
+        return {"mind": "model", "models": found["models"]}
+
+    return look

@@ -1,0 +1,64 @@
+"""What the router does, on the bridge's /metrics: who is turned away, how long the others wait, how fast hosts are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ganggpt.actors.routing.admission import Shed
+from ganggpt.actors.routing.router import Router
+from ganggpt.actors.routing.shards import Away
+from ganggpt.observability.metrics import COMMAND_SECONDS, TABLE
+from ganggpt.serve.metrics.host_watch import OWN
+
+
+class RouterWatch(Collector):
+    """Reads one router when it is scraped; used on the router's own event loop."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape gets. Lanes to hosts of one actor are summed under one label."""
+        router = self._router
+        shed = router.shed
+        row = TABLE["ganggpt_router_shed_total"]
+        turned_away = CounterMetricFamily(row.name, row.tells, labels=row.labels)
+        for why in Shed:
+            if why is not Shed.WINDOW:  # the sessions' own
+                turned_away.add_metric((why.value,), shed[why])
+        yield turned_away
+        row = TABLE["ganggpt_router_wait_seconds"]
+        waits = HistogramMetricFamily(row.name, row.tells)
+        upto, cumulative = 0, []
+        for bound, calls in zip((*map(str, COMMAND_SECONDS), "+Inf"), router.waits.calls, strict=True):
+            upto += calls
+            cumulative.append((bound, upto))
+        waits.add_metric((), cumulative, router.waits.seconds)
+        yield waits
+        yield from self._lanes()
+
+    def _lanes(self) -> Iterable[Metric]:
+        names = ("outstanding", "limit", "rate_per_s", "shedding")
+        sums: dict[str, dict[str, float]] = {name: {} for name in names}
+        for lane in self._router.lanes:
+            label = _label(lane.way)
+            for name, values in sums.items():
+                values[label] = values.get(label, 0.0) + getattr(lane.admission, name)
+        for name, values in sums.items():
+            row = TABLE[f"ganggpt_router_{name}"]
+            family = GaugeMetricFamily(row.name, row.tells, labels=row.labels)
+            for label, value in sorted(values.items()):
+                family.add_metric((label,), value)
+            yield family
+
+
+def _label(way: str | Away | None) -> str:
+    """Few labels: hosts of one actor are one, ways to other clusters are one."""
+    if way is None:
+        return "nobody"
+    if isinstance(way, Away):
+        return "away"
+    return way if way.startswith("host:") else OWN

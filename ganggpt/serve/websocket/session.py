@@ -1,0 +1,361 @@
+"""One game server's connection between its hello and its end: what came in, what is in flight, what goes out.
+
+Nothing here awaits. Frames go in by ``take``, replies by ``deliver``, and ``outgoing`` hands over everything gathered
+since the last time, so that a busy session costs one send for many replies. Every buffer is bounded: too many commands
+in flight are refused one by one, too many unread bytes end the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from enum import Enum
+from functools import lru_cache
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ganggpt.actors.envelope import Envelope, reply_error
+from ganggpt.actors.ports import CommandPort
+from ganggpt.actors.routing.admission import Gate, Refusal
+from ganggpt.domain import fields
+from ganggpt.domain.ids import ID_BYTES, CommandId
+from ganggpt.errors import GangGPTError, InvalidInput, TooLarge, Unavailable, UnknownCommand
+from ganggpt.protocol.codec import Codec
+from ganggpt.protocol.commands import CommandBook, PublicCommand
+from ganggpt.protocol.frames import Ack, Hello, printable, read_small_frame
+from ganggpt.protocol.limits import Limits
+from ganggpt.serve.websocket.pushes import PushPump
+from ganggpt.serve.websocket.traffic import Traffic
+
+_OK_AT: Final = 25
+"""Where a finished reply map says true or false: after map head, ``id``, 16 bytes and ``ok``; a test holds it there."""
+_OK: Final = 0xC3
+_is_player: Final = lru_cache(16_384)(fields.is_player)
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder().decode
+
+
+class CloseCode(int, Enum):
+    """Why the server closed a WebSocket. ``GONE`` is never sent: there is nobody to send it to."""
+
+    LEFT = 1000
+    GONE = 1005
+    BAD_FRAMES = 4400
+    UNAUTHORIZED = 4401
+    TOO_SLOW = 4408
+    SUPERSEDED = 4409
+    GOING_AWAY = 4410
+
+
+class Ending(NamedTuple):
+    """The close frame of a session."""
+
+    code: CloseCode
+    reason: str
+
+
+class Session:
+    """The state of one connection. All methods run on the event loop."""
+
+    def __init__(
+        self,
+        server: str,
+        session_id: str,
+        codec: Codec,
+        port: CommandPort,
+        book: CommandBook,
+        traffic: Traffic,
+        limits: Limits,
+    ) -> None:
+        self.server = server
+        self.id = session_id
+        self.by = f"server:{server}"
+        self.codec = codec
+        self.pump: PushPump | None = None
+        self.in_flight: dict[bytes, tuple[float, PublicCommand]] = {}
+        self.last_heard_s = asyncio.get_running_loop().time()
+        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self.wake = asyncio.Event()
+        self._port, self._book, self._traffic, self._limits = port, book, traffic, limits
+        self._frames: list[bytes | str] = []
+        self._replies: list[bytes] = []
+        self._pushes: list[bytes] = []
+        self._out_bytes = 0
+        self._bad_frames = 0
+        self._leaving = False
+        self._settled = asyncio.Event()
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def take(self, data: bytes | str) -> None:
+        """One frame from the client. Never raises: what is wrong with it is answered."""
+        if self.ended.done():
+            return
+        traffic = self._traffic
+        traffic.bytes_in.inc(len(data))
+        try:
+            refused, rest = self._turn_away(data)
+            if rest:
+                frame = self.codec.decode(data, self._limits.frame_bytes_max)
+                if frame["t"] == "commands":
+                    self._take_commands(frame, refused)
+                    traffic.frames_commands.inc()
+                else:
+                    self._take_small(frame)
+                    traffic.frames_other.inc()
+        except GangGPTError as error:
+            self._refuse_frame(error)
+        else:
+            self._bad_frames = 0
+
+    def _turn_away(self, data: bytes | str) -> tuple[Collection[int], bool]:
+        """Answer the commands of a frame for which there is no room ``overloaded`` without reading more than ids and
+        addresses; in an overload they are nearly all, and have to cost next to nothing. Returns their places in the
+        frame, and whether there is anything else in it."""
+        limits, traffic = self._limits, self._traffic
+        share = traffic.share()
+        window = traffic.window(share) if len(self.in_flight) >= share else None
+        gate = self._port.gate(self.by) if window is None else None
+        if (window is None and gate is None) or self._leaving or len(data) > limits.frame_bytes_max:
+            return (), True
+        heads = self.codec.heads(data)
+        if not heads or len(heads) > limits.commands_max:
+            return (), True
+        in_flight = self.in_flight
+        refused: dict[Refusal, list[bytes]] = {}
+        places: list[int] = []
+        for place, head in enumerate(heads):
+            refusal = window if gate is None else gate.refusal(head.to)
+            if refusal is not None and len(head.id) == ID_BYTES and head.id not in in_flight:
+                refused.setdefault(refusal, []).append(head.id)
+                places.append(place)
+        for refusal, ids in refused.items():
+            self.send({"t": "refused", "ids": ids, "error": refusal.of_many(len(ids)).as_wire()})
+        traffic.overloaded.inc(len(places))
+        rest = len(places) < len(heads)
+        if not rest:
+            self.last_heard_s = asyncio.get_running_loop().time()
+            traffic.frames_commands.inc()
+        return frozenset(places), rest
+
+    def _take_commands(self, frame: dict[str, Any], refused: Collection[int]) -> None:
+        commands = frame.get("c")
+        if type(commands) is not tuple or not commands or len(frame) != 2:
+            raise InvalidInput("c", "a commands frame has the field c, a list of 1 or more commands, and no other")
+        if len(commands) > self._limits.commands_max:
+            raise TooLarge("c", len(commands), self._limits.commands_max)
+        self.last_heard_s = asyncio.get_running_loop().time()
+        share = self._traffic.share()
+        in_flight = self.in_flight
+        started_s = perf_counter()
+        accepted: list[Envelope] = []
+        gate = self._port.gate(self.by)
+        placed = enumerate(commands)
+        for position, raw in ((place, raw) for place, raw in placed if place not in refused) if refused else placed:
+            command_id: CommandId | None = None
+            try:
+                if type(raw) is not dict:
+                    raise InvalidInput("", "a command is a map")
+                command_id = self.codec.command_id(raw.get("id"))
+                if command_id in in_flight:
+                    _check_resent(command_id, accepted)
+                    continue
+                if self._leaving:
+                    raise Unavailable("this connection (the server said bye)")
+                refusal = self._full(raw, share, gate)
+                if refusal is not None:
+                    self._traffic.overloaded.inc()
+                    self._reply(refusal.reply(command_id))
+                    continue
+                command, envelope = self._read(command_id, raw)
+            except GangGPTError as error:
+                self._refuse(command_id, _placed(error, position))
+            else:
+                in_flight[command_id] = (started_s, command)
+                self._traffic.in_flight += 1
+                accepted.append(envelope)
+                if gate is not None:  # at once, so that the next command of this frame sees what is left
+                    self._port.submit((envelope,), self.deliver, self.by)
+        if accepted and gate is None:
+            self._port.submit(accepted, self.deliver, self.by)
+
+    def _full(self, raw: dict[str, Any], share: int, gate: Gate | None) -> Refusal | None:
+        """Why there is no room for a command, before anything more costs time on it."""
+        if len(self.in_flight) >= share:
+            return self._traffic.window(share)
+        return None if gate is None else gate.refusal(str(raw.get("to")))
+
+    def _read(self, command_id: CommandId, raw: dict[str, Any]) -> tuple[PublicCommand, Envelope]:
+        """Check one command and address it. Raises InvalidInput or UnknownCommand."""
+        to, do, by = raw.get("to"), raw.get("do"), raw.get("by")
+        if type(to) is not str:
+            raise InvalidInput("to", "to whom: the id of an actor")
+        if type(do) is not str:
+            raise InvalidInput("do", "do what: the name of a command")
+        if len(raw) != 3 + ("with" in raw) + ("by" in raw):
+            raise _unknown_field(raw)
+        command = self._book.commands_for(to).get(do)
+        if command is None:
+            raise UnknownCommand(to.partition(":")[0], printable(do, 60))
+        if by is None:
+            by = self.by
+        elif by != self.by:
+            by = acting_player(by)
+        body = msgspec.Raw(_encode(command.read(raw.get("with"))))
+        return command, Envelope(command_id, to, by, do, body)
+
+    def _take_small(self, frame: dict[str, Any]) -> None:
+        if frame["t"] not in ("hello", "ack", "bye"):
+            raise InvalidInput("t", f"no frame is called {printable(frame['t'], 40)!r}")
+        small = read_small_frame(frame)
+        self.last_heard_s = asyncio.get_running_loop().time()
+        if isinstance(small, Ack):
+            if self.pump is not None:
+                self.pump.ack(small.p)
+        elif isinstance(small, Hello):
+            raise InvalidInput("t", "hello was already said on this connection")
+        else:
+            self.end(CloseCode.LEFT, "bye")
+
+    def _refuse(self, command_id: CommandId | None, error: GangGPTError) -> None:
+        self._traffic.refused.labels(error.code).inc()
+        if command_id is None:
+            reply = _encode({"id": None, "ok": False, "error": error.as_wire()})
+        else:
+            reply = reply_error(command_id, error)
+        self._reply(reply)
+
+    def _reply(self, reply: bytes) -> None:
+        self._replies.append(reply)
+        self._gathered(len(reply))
+
+    def _refuse_frame(self, error: GangGPTError) -> None:
+        self._traffic.frames_bad.inc()
+        self._bad_frames += 1
+        self.send({"t": "error", "error": error.as_wire()})
+        if self._bad_frames >= self._limits.bad_frames_max:
+            self.end(CloseCode.BAD_FRAMES, f"{self._bad_frames} unreadable frames in a row")
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def deliver(self, command_id: bytes, reply: bytes) -> None:
+        """The answer of a command in flight, as a finished reply map. Answers nobody waits for any more are dropped."""
+        waiting = self.in_flight.pop(command_id, None)
+        if waiting is None:
+            return
+        self._traffic.in_flight -= 1
+        started_s, command = waiting
+        outcome = "ok" if reply[_OK_AT] == _OK else _decode(reply)["error"]["code"]
+        self._traffic.tally.add(command.kind, command.name, outcome, perf_counter() - started_s)
+        self._reply(reply)
+        if self._leaving and not self.in_flight:
+            self._settled.set()
+
+    def deliver_pushes(self, finished: Sequence[bytes]) -> None:
+        """Finished push maps for this game server."""
+        self._pushes.extend(finished)
+        self._gathered(sum(map(len, finished)))
+
+    def send(self, frame: dict[str, Any]) -> None:
+        """One frame of the server that is neither replies nor pushes."""
+        encoded = self.codec.encode(frame)
+        self._frames.append(encoded)
+        self._gathered(len(encoded))
+
+    def outgoing(self) -> Iterator[bytes | str]:
+        """All frames gathered so far. A frame counts as unread until the next one is asked for."""
+        while self._frames or self._replies or self._pushes:
+            frames, self._frames = self._frames, []
+            replies, self._replies = self._replies, []
+            pushes, self._pushes = self._pushes, []
+            for frame in frames:
+                yield frame
+                self._out_bytes -= len(frame)
+            for chunk in _chunks(replies, self._limits.frame_bytes_max):
+                yield self.codec.replies(chunk)
+                self._out_bytes -= sum(map(len, chunk))
+            for chunk in _chunks(pushes, self._limits.frame_bytes_max):
+                yield self.codec.pushes(chunk)
+                self._out_bytes -= sum(map(len, chunk))
+
+    def _gathered(self, size: int) -> None:
+        self._out_bytes += size
+        self.wake.set()
+        if self._out_bytes > self._limits.out_bytes_max:
+            self.end(CloseCode.TOO_SLOW, f"{self._limits.out_bytes_max} bytes are waiting to be read")
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def say_bye(self, reason: str, retry_after_ms: int) -> None:
+        """Announce the end and take no new commands; answers in flight still go out."""
+        if self._leaving:
+            return
+        self._leaving = True
+        self.send({"t": "bye", "reason": reason, "retry_after_ms": retry_after_ms})
+        if not self.in_flight:
+            self._settled.set()
+
+    async def leave(self, reason: str, retry_after_ms: int) -> None:
+        """Say bye, wait for the answers in flight (``leave_grace_s`` at most), and end."""
+        self.say_bye(reason, retry_after_ms)
+        try:
+            async with asyncio.timeout(self._limits.leave_grace_s):
+                await self._settled.wait()
+        except TimeoutError:
+            pass  # the client sends again what it got no answer to
+        self.end(CloseCode.GOING_AWAY, reason)
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """End the session; the first reason counts."""
+        if not self.ended.done():
+            self.ended.set_result(Ending(code, reason))
+            self.wake.set()
+
+    def forget_in_flight(self) -> None:
+        """Nobody waits for these answers any more."""
+        self._traffic.in_flight -= len(self.in_flight)
+        self.in_flight.clear()
+
+
+def acting_player(by: object) -> str:
+    """Check who acts in the name of a game server: a player. Raises InvalidInput."""
+    if type(by) is str and _is_player(by):
+        return by
+    raise InvalidInput("by", "who acts is player:<name>, or left out where the game server itself acts")
+
+
+def _check_resent(command_id: CommandId, accepted: Sequence[Envelope]) -> None:
+    """An id that is still in flight is a re-send and answered once; twice in one frame it is a mistake."""
+    if any(envelope.id == command_id for envelope in accepted):
+        raise InvalidInput("id", "the id stands twice in this frame; the first one counts")
+
+
+def _placed(error: GangGPTError, position: int) -> GangGPTError:
+    """An InvalidInput with its path from the frame's root."""
+    if isinstance(error, InvalidInput):
+        return InvalidInput(f"c.{position}.{error.field}".rstrip("."), error.problem)
+    return error
+
+
+def _unknown_field(raw: dict[str, Any]) -> InvalidInput:
+    unknown = next((key for key in raw if key not in ("id", "to", "do", "with", "by")), "")
+    return InvalidInput(printable(str(unknown), 40), "a command has the fields id, to, do, with, by and no other")
+
+
+def _chunks(finished: list[bytes], bytes_max: int) -> Iterator[list[bytes]]:
+    """Cut a list of finished maps so that each part fits a frame; a map alone over the limit goes alone."""
+    if sum(map(len, finished)) <= bytes_max:
+        if finished:
+            yield finished
+        return
+    part: list[bytes] = []
+    size = 0
+    for item in finished:
+        if part and size + len(item) > bytes_max:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += len(item)
+    yield part

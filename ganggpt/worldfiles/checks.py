@@ -1,0 +1,169 @@
+"""What one value of a world file alone cannot tell: that ids exist, that the map holds together, that rewards fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from ganggpt.domain.mission.objectives import OBJECTIVES
+from ganggpt.domain.mission.things import COMMON
+from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate, World
+from ganggpt.worldfiles.yaml import FieldPath
+
+Problem = tuple[FieldPath, str]
+"""Where in the world (the first part of the path is the section) and what is wrong."""
+
+Ids = Mapping[str, Collection[str] | None]
+"""The ids that stand in each section, those of broken records too; None where the section could not be read."""
+
+_ONE: Final = {"districts": "district", "factions": "faction", "npcs": "npc", "missions": "mission", "things": "thing"}
+_PERSON_VERBS: Final = frozenset(("talk_to", "threaten", "eliminate", "escort"))
+
+
+def problems_of(world: World, ids: Ids) -> Iterator[Problem]:
+    """Every mistake between the records of a world. A record that ``world`` lacks but ``ids`` names is not missed."""
+    yield from _map_problems(world, ids)
+    yield from _faction_problems(world, ids)
+    yield from _npc_problems(world, ids)
+    for mission in world.missions.values():
+        yield from _mission_problems(mission, ids)
+        if world.things:
+            yield from _thing_problems(mission, world, ids)
+    yield from _found_problems(world)
+
+
+def _known(path: FieldPath, word: str, section: str, ids: Ids) -> Iterator[Problem]:
+    known = ids[section]
+    if known is not None and word not in known:
+        yield path, f"there is no {_ONE[section]} {word!r}"
+
+
+def _list_problems(path: FieldPath, words: Sequence[str], section: str, ids: Ids) -> Iterator[Problem]:
+    for index, word in enumerate(words):
+        yield from _known((*path, index), word, section, ids)
+        if word in words[:index]:
+            yield (*path, index), f"{word!r} stands twice"
+
+
+def _map_problems(world: World, ids: Ids) -> Iterator[Problem]:
+    for district in world.districts.values():
+        path: FieldPath = ("districts", district.id, "neighbours")
+        yield from _list_problems(path, district.neighbours, "districts", ids)
+        for index, other in enumerate(district.neighbours):
+            if other == district.id:
+                yield (*path, index), "a district is not its own neighbour"
+            elif other in world.districts and district.id not in world.districts[other].neighbours:
+                yield (*path, index), f"{other!r} does not name {district.id!r} as its neighbour"
+    if ids["districts"] is not None and len(world.districts) == len(ids["districts"]):
+        yield from _islands(world)
+
+
+def _islands(world: World) -> Iterator[Problem]:
+    """Districts that no way leads to from the first one, one problem an island. A way named by one side counts: that
+    the other side does not name it is said already."""
+    near: dict[str, set[str]] = {id_: set() for id_ in world.districts}
+    for district in world.districts.values():
+        for other in near.keys() & set(district.neighbours):
+            near[district.id].add(other)
+            near[other].add(district.id)
+    first = next(iter(near), None)
+    seen: set[str] = set()
+    for start in near:
+        if start not in seen:
+            seen |= _reach(near, start)
+            if start != first:
+                yield ("districts", start), f"no way leads here from {first!r}"
+
+
+def _reach(near: Mapping[str, set[str]], start: str) -> set[str]:
+    reached, edge = {start}, [start]
+    while edge:
+        fresh = near[edge.pop()] - reached
+        reached |= fresh
+        edge.extend(fresh)
+    return reached
+
+
+def _faction_problems(world: World, ids: Ids) -> Iterator[Problem]:
+    holder: dict[str, str] = {}
+    for faction in world.factions.values():
+        path: FieldPath = ("factions", faction.id)
+        yield from _known((*path, "home"), faction.home, "districts", ids)
+        yield from _list_problems((*path, "territories"), faction.territories, "districts", ids)
+        for index, district in enumerate(faction.territories):
+            if holder.setdefault(district, faction.id) != faction.id:
+                yield (*path, "territories", index), f"{district!r} is already held by {holder[district]!r}"
+        for other in faction.relations:
+            yield from _known((*path, "relations", other), other, "factions", ids)
+            if other == faction.id:
+                yield (*path, "relations", other), "a faction has no relation to itself"
+
+
+def _npc_problems(world: World, ids: Ids) -> Iterator[Problem]:
+    names = Counter(npc.name for npc in world.npcs.values())
+    for npc in world.npcs.values():
+        path: FieldPath = ("npcs", npc.id)
+        if names[npc.name] > 1:
+            yield (*path, "name"), f"{names[npc.name]} people are called {npc.name!r}"
+        yield from _known((*path, "home"), npc.home, "districts", ids)
+        if npc.faction is not None:
+            yield from _known((*path, "faction"), npc.faction, "factions", ids)
+        yield from _list_problems((*path, "missions"), npc.missions, "missions", ids)
+
+
+def _mission_problems(mission: MissionTemplate, ids: Ids) -> Iterator[Problem]:
+    path: FieldPath = ("missions", mission.id)
+    low, high = REWARD_BOUNDS[mission.difficulty]
+    if not low <= mission.reward <= high:
+        yield (*path, "reward"), f"difficulty {mission.difficulty} pays {low} to {high}, not {mission.reward}"
+    for index, objective in enumerate(mission.objectives):
+        place: FieldPath = (*path, "objectives", index)
+        yield from _target_problems((*place, "target"), objective.verb, objective.target, ids)
+        if objective.district is not None:
+            yield from _known((*place, "district"), objective.district, "districts", ids)
+    for faction in mission.impact:
+        yield from _known((*path, "impact", faction), faction, "factions", ids)
+    for pair in mission.frictions:
+        one, _, other = pair.partition(">")
+        for faction in (one, other):
+            yield from _known((*path, "frictions", pair), faction, "factions", ids)
+        if one == other:
+            yield (*path, "frictions", pair), "a faction has no relation to itself"
+
+
+def _target_problems(path: FieldPath, verb: str, target: str, ids: Ids) -> Iterator[Problem]:
+    kind, _, name = target.rpartition(":")
+    if kind in ("npc", "faction"):
+        yield from _known(path, name, f"{kind}s", ids)
+    elif kind:
+        yield path, f"a {kind} cannot be the target of a template"
+    elif verb in _PERSON_VERBS and target in (ids["npcs"] or ()):
+        yield path, f"a person is written 'npc:{target}'"
+
+
+def _thing_problems(mission: MissionTemplate, world: World, ids: Ids) -> Iterator[Problem]:
+    """In a world with things of its own, a mission is about known ones, and does to them what can be done to them."""
+    for index, objective in enumerate(mission.objectives):
+        path: FieldPath = ("missions", mission.id, "objectives", index, "target")
+        type_ = OBJECTIVES[objective.verb]  # type: ignore[index]
+        if ":" in objective.target or (objective.target in world.districts and "district" in type_.targets):
+            continue
+        thing = world.things.get(objective.target) or COMMON.get(objective.target)
+        if thing is None:
+            yield from _known(path, objective.target, "things", ids)
+        elif thing.kind not in type_.targets:
+            wanted = " or ".join(type_.targets)
+            yield path, f"{objective.verb} is done to {wanted}, and {objective.target!r} is {_with_article(thing.kind)}"
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _found_problems(world: World) -> Iterator[Problem]:
+    kinds = {district.kind for district in world.districts.values()}
+    for thing in world.things.values():
+        for index, place in enumerate(thing.found):
+            if place not in world.districts and place not in kinds:
+                yield ("things", thing.id, "found", index), f"there is no district, and none of a kind, {place!r}"

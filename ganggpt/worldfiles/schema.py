@@ -1,0 +1,266 @@
+"""What may stand in a world file: strict models of the six files, and the JSON Schema that editors use.
+
+Bounds are those of ``domain.fields``, because a sheet becomes a command. What one value alone cannot tell (that a
+neighbour exists, that a reward fits its difficulty) is checked in ``world_checks``. As a program, this module prints
+the schema: ``python -m ganggpt.worldfiles.schema > worlds/schema.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from annotated_types import Ge, Le, Len
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import models_json_schema
+
+from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX
+from ganggpt.domain.fields import (
+    Metres,
+    Money,
+    Name50,
+    Name100,
+    Percent,
+    Signed100,
+    Slug,
+    Step20,
+    Text200,
+    Text500,
+    Text1000,
+)
+from ganggpt.domain.world import DeedVerb, ThingKind
+
+DISTRICTS_MAX: Final = 512
+FACTIONS_MAX: Final = 64
+NPCS_MAX: Final = 4096
+MISSIONS_MAX: Final = 1024
+THINGS_MAX: Final = 1024
+
+_ACTOR_OR_SLUG: Final = r"^((npc|faction|companion|player|mission):)?[a-z0-9][a-z0-9_-]{0,62}$"
+_FRICTION: Final = r"^[a-z0-9][a-z0-9_-]{0,62}>[a-z0-9][a-z0-9_-]{0,62}$"
+
+Id = Annotated[Slug, Field(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"})]
+DistrictKind = Literal[
+    "downtown",
+    "civic",
+    "commercial",
+    "nightlife",
+    "residential",
+    "estate",
+    "industrial",
+    "docks",
+    "airport",
+    "beach",
+    "hills",
+    "coast",
+    "town",
+    "farmland",
+    "wilderness",
+    "military",
+    "prison",
+]
+FactionKind = Literal[
+    "gang", "mafia", "cartel", "bikers", "police", "corporation", "syndicate", "union", "racers", "clan"
+]
+Style = Literal["street", "polite", "gruff", "nervous", "flirty", "official", "oldtimer", "cheerful"]
+
+
+class _Row(BaseModel):
+    """Strict: nothing is converted, nothing unknown is accepted."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class WorldRow(_Row):
+    """The world itself."""
+
+    name: Id
+    title: Name100
+    seed: Annotated[int, Ge(0), Le(2**63 - 1)]
+
+
+class DistrictRow(_Row):
+    """A named area; coordinates in game metres."""
+
+    name: Name50
+    kind: DistrictKind
+    x: Metres
+    y: Metres
+    z: Metres
+    radius_m: Annotated[float, Ge(10.0), Le(5_000.0)]
+    neighbours: Annotated[tuple[Id, ...], Len(0, 16)]
+
+
+class FactionTraits(_Row):
+    """How a faction tends to decide, 0..100 each."""
+
+    aggression: Percent
+    greed: Percent
+    loyalty: Percent
+    cunning: Percent
+
+
+class FactionRow(_Row):
+    """A faction as it starts; treasury in dollars, relations −100..100 by faction id (0 where none is given)."""
+
+    name: Name50
+    kind: FactionKind
+    motto: Text200
+    home: Id
+    territories: Annotated[tuple[Id, ...], Len(0, TERRITORIES_MAX)]
+    influence: Percent
+    treasury: Money
+    traits: FactionTraits
+    relations: Annotated[dict[Id, Signed100], Len(0, RELATIONS_MAX)]
+
+
+class NpcTraits(_Row):
+    """Temperament, 0..100 each."""
+
+    friendliness: Percent
+    temper: Percent
+    greed: Percent
+    courage: Percent
+
+
+class NpcRow(_Row):
+    """A named person as they start; ``faction`` is null for people of no faction. ``room``: memories at hand."""
+
+    name: Name50
+    role: Name50
+    home: Id
+    faction: Id | None
+    traits: NpcTraits
+    style: Style
+    backstory: Text1000
+    likes: Annotated[tuple[Name50, ...], Len(0, 16)] = ()
+    missions: Annotated[tuple[Id, ...], Len(0, 16)] = ()
+    room: Annotated[int, Ge(16), Le(5000)] = 64
+
+
+class ObjectiveRow(_Row):
+    """One thing to do; ``target`` is ``npc:<id>``, ``faction:<id>`` or the slug of a thing or place.
+    ``within_minutes``: it counts only so soon after the mission was taken."""
+
+    verb: DeedVerb
+    target: Annotated[str, Field(pattern=_ACTOR_OR_SLUG)]
+    count: Annotated[int, Ge(1), Le(100)] = 1
+    district: Id | None = None
+    within_minutes: Annotated[int, Ge(1), Le(1_440)] | None = None
+
+
+class MissionRow(_Row):
+    """A mission template; ``reward`` in dollars within the bounds of its difficulty."""
+
+    title: Name100
+    description: Text500
+    difficulty: Annotated[int, Ge(1), Le(10)]
+    minutes: Annotated[int, Ge(1), Le(1_440)]
+    reward: Money
+    objectives: Annotated[tuple[ObjectiveRow, ...], Len(1, 8)]
+    impact: Annotated[dict[Id, Step20], Len(0, 16)] = {}
+    frictions: Annotated[dict[Annotated[str, Field(pattern=_FRICTION)], Step20], Len(0, 16)] = {}
+    in_order: bool = False
+
+
+class ThingRow(_Row):
+    """Something missions can be about; ``worth`` in dollars for one, ``found``: ids or kinds of districts where it is,
+    anywhere where none is given."""
+
+    name: Name50
+    kind: ThingKind
+    worth: Money = 0
+    found: Annotated[tuple[Id, ...], Len(0, 32)] = ()
+
+
+class WorldFile(_Row):
+    """world.yaml"""
+
+    world: WorldRow
+
+
+class DistrictsFile(_Row):
+    """districts.yaml"""
+
+    districts: Annotated[dict[Id, DistrictRow], Len(1, DISTRICTS_MAX)]
+
+
+class FactionsFile(_Row):
+    """factions.yaml"""
+
+    factions: Annotated[dict[Id, FactionRow], Len(0, FACTIONS_MAX)]
+
+
+class NpcsFile(_Row):
+    """npcs.yaml"""
+
+    npcs: Annotated[dict[Id, NpcRow], Len(0, NPCS_MAX)]
+
+
+class MissionsFile(_Row):
+    """missions.yaml"""
+
+    missions: Annotated[dict[Id, MissionRow], Len(0, MISSIONS_MAX)]
+
+
+class ThingsFile(_Row):
+    """things.yaml"""
+
+    things: Annotated[dict[Id, ThingRow], Len(0, THINGS_MAX)]
+
+
+FILES: Final[dict[str, type[_Row]]] = {
+    "world.yaml": WorldFile,
+    "districts.yaml": DistrictsFile,
+    "factions.yaml": FactionsFile,
+    "npcs.yaml": NpcsFile,
+    "missions.yaml": MissionsFile,
+    "things.yaml": ThingsFile,
+}
+"""The files of a world folder; each has one top key, which is the file's name without its ending."""
+
+OPTIONAL: Final = frozenset(("things.yaml",))
+"""Files that a world folder may lack."""
+
+
+def world_schema() -> dict[str, Any]:
+    """JSON Schema (draft 7 words only) that fits each of the six files, for editors."""
+    keys, generated = models_json_schema([(model, "validation") for model in FILES.values()])
+    definitions = generated["$defs"]
+    properties: dict[str, Any] = {}
+    for model in FILES.values():
+        place = keys[(model, "validation")]["$ref"].rpartition("/")[2]
+        properties |= definitions.pop(place)["properties"]
+    schema: dict[str, Any] = _closed(
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "title": "A GangGPT world file",
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "$defs": definitions,
+        }
+    )
+    return schema
+
+
+def _closed(part: Any) -> Any:
+    """The same schema where maps by id refuse keys that are no ids, as the loader does."""
+    if isinstance(part, list):
+        return [_closed(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    closed = {key: _closed(value) for key, value in part.items()}
+    return closed | {"additionalProperties": False} if "patternProperties" in part else closed
+
+
+def schema_text() -> str:
+    """The schema as it stands in ``worlds/schema.json``."""
+    return json.dumps(world_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

@@ -1,0 +1,204 @@
+"""The plan of a gateway: what can be known to be wrong is said at the start, with file, field and fix."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ganggpt.ai.gateway.budget import Limit
+from ganggpt.ai.gateway.config import (
+    Budgets,
+    Plan,
+    PriceEntry,
+    Secrets,
+    limits_of,
+    plan_of,
+    read_models,
+    read_prices,
+)
+from ganggpt.ai.gateway.provider import Counted
+from ganggpt.config import Settings, read_settings, variable_of
+from ganggpt.errors import ConfigInvalid, ConfigRejected
+from ganggpt.runtime.model_plan import model_plan
+
+AZURE = {"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com/", "AZURE_OPENAI_KEY": "k"}
+FILE: dict[str, Any] = {
+    "providers": {"west": {"kind": "azure", "url": "https://w.example", "key": "AZURE_OPENAI_KEY"}},
+    "models": {"big": {"provider": "west", "model": "gpt-4o"}, "mini": {"provider": "west", "model": "gpt-4o-mini"}},
+    "slots": {"dialogue": {"large": ["big"], "small": ["mini"]}},
+}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable_of(field), raising=False)
+        monkeypatch.delenv(f"{variable_of(field)}_FILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def planned(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Plan | None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return model_plan(read_settings())
+
+
+def problem_of(monkeypatch: pytest.MonkeyPatch, **variables: str) -> ConfigInvalid:
+    with pytest.raises(ConfigRejected) as caught:
+        planned(monkeypatch, **variables)
+    (problem,) = caught.value.problems
+    return problem
+
+
+def written(folder: Path, **changed: Any) -> str:
+    path = folder / "models.yaml"
+    path.write_text(yaml.safe_dump({**FILE, **changed}))
+    return str(path)
+
+
+def test_without_a_model_there_is_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert planned(monkeypatch) is None
+    assert planned(monkeypatch, **AZURE, GANGGPT_AI="off") is None
+
+
+def test_the_variables_of_the_seed_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(monkeypatch, **AZURE)
+    assert plan is not None
+    assert {name: spec.entry.model for name, spec in plan.deployments.items()} == {"azure-large": "gpt-4-turbo"}
+    assert all(entry.large == ("azure-large",) for entry in plan.slots.values())
+    assert "key=" not in repr(plan.deployments["azure-large"].endpoint)
+    assert pickle.loads(pickle.dumps(plan)) == plan
+
+
+def test_cheap_tasks_go_to_the_cheap_model_and_another_provider_stands_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"AZURE_OPENAI_SMALL_DEPLOYMENT": "gpt-4o-mini", "OPENAI_MODEL": "gpt-4.1", "OPENAI_API_KEY": "o"}
+    plan = planned(monkeypatch, **AZURE, **more)
+    assert plan is not None
+    assert plan.slots["dialogue"].large == ("azure-large", "openai-large")
+    assert plan.slots["summary"].large == ()
+    assert plan.slots["summary"].small == ("azure-small",)
+
+
+def test_a_server_of_ones_own_costs_nothing_and_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(monkeypatch, OPENAI_BASE_URL="http://localhost:11434/v1", OPENAI_MODEL="qwen3:8b")
+    assert plan is not None
+    spec = plan.deployments["openai-large"]
+    assert spec.endpoint.kind == "compatible"
+    assert spec.price.of(Counted(1000, 1000)).nano_usd == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "variable", "word"),
+    [
+        ({"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com"}, "AZURE_OPENAI_KEY", "not set"),
+        ({"AZURE_OPENAI_KEY": "k"}, "AZURE_OPENAI_ENDPOINT", "not set"),
+        ({**AZURE, "AZURE_OPENAI_DEPLOYMENT": "my-model"}, "azure-large.price", "'my-model'"),
+        ({**AZURE, "AZURE_OPENAI_API_VERSION": "newest"}, "AZURE_OPENAI_API_VERSION", "pattern"),
+        ({"AZURE_OPENAI_ENDPOINT": "x.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT", "pattern"),
+        ({"OPENAI_MODEL": "gpt-4.1"}, "OPENAI_API_KEY", "not set"),
+        ({"OPENAI_BASE_URL": "http://localhost/v1"}, "OPENAI_MODEL", "not set"),
+        ({**AZURE, "GANGGPT_MODELS": "nowhere.yaml"}, "GANGGPT_MODELS", "cannot be read"),
+        ({**AZURE, "GANGGPT_PRICES": "nowhere.yaml"}, "GANGGPT_PRICES", "cannot be read"),
+        ({**AZURE, "GANGGPT_BUDGET_HOUR": "-1"}, "GANGGPT_BUDGET_HOUR", "greater than or equal"),
+        ({**AZURE, "GANGGPT_BUDGET_HOUR": "nan"}, "GANGGPT_BUDGET_HOUR", "finite"),
+        ({**AZURE, "GANGGPT_BUDGET_DAY": "1e9"}, "GANGGPT_BUDGET_DAY", "less than or equal"),
+        ({**AZURE, "GANGGPT_BUDGET_HOUR": "50"}, "GANGGPT_BUDGET_HOUR", "its day only 20"),
+        ({**AZURE, "GANGGPT_BUDGET_NPC_HOUR": "3"}, "GANGGPT_BUDGET_NPC_HOUR", "the whole server only 2"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_mistake_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], variable: str, word: str
+) -> None:
+    problem = problem_of(monkeypatch, **variables)
+    assert variable in problem.variable
+    assert word in problem.problem
+    assert problem.fix
+
+
+def test_a_lower_server_budget_lowers_the_defaults_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(monkeypatch, **AZURE, GANGGPT_BUDGET_DAY="0.1")
+    assert plan is not None
+    assert {limit.most for limit in plan.limits} == {100_000_000}
+
+
+def test_a_models_file_says_it_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    budgets = {"server": {"day": {"usd": 5}}, "npc": {"hour": {"calls": 10, "tokens": 5000}}}
+    plan = planned(monkeypatch, AZURE_OPENAI_KEY="k", GANGGPT_MODELS=written(tmp_path, budgets=budgets))
+    assert plan is not None
+    assert set(plan.slots) == {"dialogue"}
+    assert set(plan.limits) == {
+        Limit("server", "day", "nano_usd", 5_000_000_000),
+        Limit("npc", "hour", "calls", 10),
+        Limit("npc", "hour", "tokens", 5000),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "where", "word"),
+    [
+        ({"slots": {"dialogue": {"large": ["bgi"]}}}, "slots.dialogue.large", "no 'bgi'"),
+        ({"slots": {"dialogue": {}}}, "slots.dialogue", "names no model"),
+        ({"slots": {"dialog": {"large": ["big"]}}}, "slots.dialog", "dialogue"),
+        ({"models": {**FILE["models"], "x": {"provider": "wst", "model": "gpt-4o"}}}, "models.x.provider", "no 'wst'"),
+        ({"models": {**FILE["models"], "x": {"provider": "west", "model": "own"}}}, "models.x.price", "no 'own'"),
+        ({"models": {**FILE["models"], "x": {"provider": "west", "model": "gpt-4o", "tries": 99}}}, "tries", "5"),
+        ({"budgets": {"npc": {"hour": {"usd": float("inf")}}}}, "budgets.npc.hour.usd", "finite"),
+        ({"budgets": {"npc": {"hour": {"usd": 2}, "day": {"usd": 1}}}}, "budgets.npc", "its day only"),
+        ({"embedding": ["nope"]}, "embedding", "no 'nope'"),
+        ({"colour": "red"}, "colour", "not permitted"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_mistake_in_the_models_file_names_its_field(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changed: dict[str, Any], where: str, word: str
+) -> None:
+    problem = problem_of(monkeypatch, AZURE_OPENAI_KEY="k", GANGGPT_MODELS=written(tmp_path, **changed))
+    assert problem.variable.startswith("models.yaml: ")
+    assert where in problem.variable
+    assert word in problem.problem
+
+
+def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    slots = {"dialogue": {"large": ["x", "y"]}, "summary": {"small": ["z"]}}
+    with pytest.raises(ConfigRejected) as caught:
+        planned(monkeypatch, GANGGPT_MODELS=written(tmp_path, slots=slots))
+    assert len(caught.value.problems) == 4, "three unknown models and the missing key"
+
+
+@pytest.mark.parametrize("text", ["a: [b", "\t- x", "just words", "[1]"])
+def test_a_file_that_is_no_yaml_of_ours_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigRejected, match=r"models\.yaml"):
+        read_models(path)
+
+
+def test_keys_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from-a-file\n")
+    providers = {"west": {"kind": "azure", "url": "https://w.example", "key_file": str(tmp_path / "key")}}
+    models = read_models(Path(written(tmp_path, providers=providers)))
+    plan = plan_of(models, read_prices(None), Secrets(), Budgets(), source="models.yaml", replicas=4)
+    assert plan.deployments["big"].endpoint.key == "from-a-file"
+    assert plan.deployments["big"].entry.at_once == 64, "limits are shared out among the replicas"
+
+
+def test_prices_round_up_and_know_what_the_provider_had_cached() -> None:
+    price = PriceEntry(input=0.15, cached=0.075, output=0.6)
+    assert price.of(Counted(1000, 100, 400)).nano_usd == 600 * 150 + 400 * 75 + 100 * 600
+    assert PriceEntry(input=0.0001).of(Counted(1, 0)).nano_usd == 1
+
+
+def test_a_dated_version_costs_what_its_model_costs(tmp_path: Path) -> None:
+    models = {"big": {"provider": "west", "model": "gpt-4o-mini-2024-07-18"}}
+    parsed = read_models(Path(written(tmp_path, models=models, slots={"dialogue": {"large": ["big"]}})))
+    plan = plan_of(parsed, read_prices(None), Secrets({"AZURE_OPENAI_KEY": "k"}), Budgets(), source="f")
+    assert plan.deployments["big"].price == read_prices(None)["gpt-4o-mini"]
+
+
+def test_no_budget_is_no_limit() -> None:
+    assert limits_of(Budgets()) == ()

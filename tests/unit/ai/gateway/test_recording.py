@@ -1,0 +1,96 @@
+"""Recorded exchanges: the same talk once more, without a network and without cost."""
+
+from __future__ import annotations
+
+from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.provider import Provider
+from ganggpt.ai.gateway.recording import Exchange, Recording, Replay
+from ganggpt.ai.port import Answered, Deflected, NotAnswered
+from ganggpt.testing.fake_model import FilteredAnswer, Says, Status, fake_model, filtered_prompt
+from tests.unit.ai.rig import Rig, Turn, heard, talk
+
+
+class Shelf:
+    """Exchanges in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Exchange] = {}
+
+    def keep(self, exchange: Exchange) -> None:
+        self.kept[exchange.key] = exchange
+
+    async def find(self, key: str) -> Exchange | None:
+        return self.kept.get(key)
+
+
+class RecordingRig(Rig):
+    """A rig whose provider records."""
+
+    shelf: Shelf
+
+    def provider(self, endpoint: Endpoint) -> Provider:
+        self.shelf = Shelf()
+        return Recording(OpenAIProvider(endpoint), self.shelf)
+
+
+async def test_a_talk_with_repair_and_softening_is_replayed_without_a_server() -> None:
+    async with fake_model() as server:
+        rig = RecordingRig(server)
+        gateway = rig.build()
+        server.faults.extend([filtered_prompt("hate"), Says("no json"), Says('{"say": "Fine. Go.", "mood": 1}')])
+        live = await gateway.answer(talk(shape=Turn, use_cache=False))
+        await gateway.close()
+    replayed = Rig(server)
+    again = await replayed.build(provider=Replay("replay", rig.shelf.find)).answer(talk(shape=Turn, use_cache=False))
+    assert isinstance(live, Answered)
+    assert live.softened
+    assert live.repaired
+    assert again == live
+    assert server.count == 3
+
+
+async def test_a_stream_is_recorded_whole_and_replayed_as_a_stream() -> None:
+    async with fake_model() as server:
+        rig = RecordingRig(server)
+        gateway = rig.build()
+        said, live = await heard(gateway, talk())
+        server.always["large"] = FilteredAnswer(after=8)
+        _, filtered = await heard(gateway, talk("vile"))
+        await gateway.close()
+    again = Rig(server).build(provider=Replay("replay", rig.shelf.find))
+    assert await heard(again, talk()) == (said, live)
+    assert isinstance(filtered, Deflected)
+    _, refiltered = await heard(again, talk("vile"))
+    assert isinstance(refiltered, Deflected)
+    assert refiltered.categories == filtered.categories
+
+
+async def test_failures_are_replayed_too_and_an_unknown_prompt_is_no_guess() -> None:
+    async with fake_model() as server:
+        rig = RecordingRig(server)
+        gateway = rig.build(entry={"tries": 1})
+        server.always |= {"large": Status(500), "small": Status(500)}
+        live = await gateway.answer(talk())
+        await gateway.close()
+    assert {exchange.failure for exchange in rig.shelf.kept.values()} == {"model_away"}
+    again = Rig(server).build(provider=Replay("replay", rig.shelf.find), entry={"tries": 1})
+    failed = await again.answer(talk())
+    unknown = await again.answer(talk("something else"))
+    assert isinstance(live, NotAnswered)
+    assert isinstance(failed, NotAnswered)
+    assert failed.reason == live.reason == "failing"
+    assert isinstance(unknown, NotAnswered)
+    assert "no exchange with this very prompt" in unknown.detail
+
+
+async def test_what_is_kept_says_whose_it_is_and_for_which_request() -> None:
+    async with fake_model() as server:
+        rig = RecordingRig(server)
+        gateway = rig.build()
+        outcome = await gateway.answer(talk())
+        await gateway.close()
+    (exchange,) = rig.shelf.kept.values()
+    assert exchange.player == "player:ana"
+    assert exchange.request_key == outcome.key
+    assert "Where is my money?" in exchange.request
+    assert exchange.tokens_in == outcome.usage.tokens_in
