@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 
-from tests.support.frozen import digests
+from tests.support.frozen import digests, names
 
-WRITERS = {"digests": digests.write}
+WRITERS = {"digests": digests.write, "names": names.write}
 
 
 def main(words: list[str]) -> None:
