@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 
-from tests.support.frozen import digests, names
+from tests.support.frozen import digests, golden_writer, names
 
-WRITERS = {"digests": digests.write, "names": names.write}
+WRITERS = {"digests": digests.write, "names": names.write, "golden": golden_writer.write}
 
 
 def main(words: list[str]) -> None:
