@@ -47,7 +47,7 @@ from ganggpt.domain.mind.brief import Cited
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, Made, TalkBrief
-from ganggpt.domain.mission.draft import WorkBrief
+from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import Conclude, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.domain.world import World

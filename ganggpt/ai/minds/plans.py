@@ -25,7 +25,7 @@ from ganggpt.ai.minds.proposals import (
 from ganggpt.ai.port import Answered, Gateway, ModelRequest, NotAnswered, Payers, Said, Slot
 from ganggpt.domain.faction.moves import MoveBrief, TakePoliticalTurn
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mission.draft import WorkBrief
+from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.turn import Command
 
 MISSION_TOKENS_MAX: Final = 800

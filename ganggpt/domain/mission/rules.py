@@ -33,7 +33,6 @@ from ganggpt.domain.messages import (
     TakeMission,
 )
 from ganggpt.domain.mind.affect import clamped
-from ganggpt.domain.mission.deeds import Deed, matches
 from ganggpt.domain.mission.state import (
     OPEN,
     TAKEN,
@@ -54,6 +53,7 @@ from ganggpt.domain.mission.state import (
     view,
     wants_of,
 )
+from ganggpt.domain.mission_design.deeds import Deed, matches
 from ganggpt.domain.turn import Command, Decision, Forget, Kind, Message, Remind, Turn
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand

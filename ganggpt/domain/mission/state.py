@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from ganggpt.domain import erasure
 from ganggpt.domain.erasure import Ceased, PlayerForgotten
-from ganggpt.domain.mission.deeds import Want
-from ganggpt.domain.mission.objectives import EVIDENCE
+from ganggpt.domain.mission_design.deeds import Want
+from ganggpt.domain.mission_design.objectives import EVIDENCE
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate
 

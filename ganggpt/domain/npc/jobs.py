@@ -14,7 +14,7 @@ from ganggpt.domain.mind.affect import clamped, swayed
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.memory import Memory
 from ganggpt.domain.mind.memory_writer import Notebook
-from ganggpt.domain.mission.draft import Problem, as_plain
+from ganggpt.domain.mission_design.draft import Problem, as_plain
 from ganggpt.domain.npc.commands import HearOfPurse, HearOfRecord, OutlineWork, ProposeMission, Witness
 from ganggpt.domain.npc.memory import notebook_of, rumour_by, to_tail
 from ganggpt.domain.npc.state import (

@@ -15,14 +15,14 @@ from ganggpt.domain.faction.treasury import purse_of
 from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Offer, Origin, ShowRecord
-from ganggpt.domain.mission.compiler import compile_mission
-from ganggpt.domain.mission.difficulty import SKILL_START, impact_max, reward_bounds, wanted_difficulty
-from ganggpt.domain.mission.draft import OBJECTIVES_MAX, Problem, Setting, WorkBrief
-from ganggpt.domain.mission.grammar import grown
-from ganggpt.domain.mission.objectives import OBJECTIVES
-from ganggpt.domain.mission.repair import is_legal
-from ganggpt.domain.mission.roads import distances_m
-from ganggpt.domain.mission.things import is_found, things_of
+from ganggpt.domain.mission_design.compiler import compile_mission
+from ganggpt.domain.mission_design.difficulty import SKILL_START, impact_max, reward_bounds, wanted_difficulty
+from ganggpt.domain.mission_design.draft import OBJECTIVES_MAX, Problem, Setting, WorkBrief
+from ganggpt.domain.mission_design.grammar import grown
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.repair import is_legal
+from ganggpt.domain.mission_design.roads import distances_m
+from ganggpt.domain.mission_design.things import is_found, things_of
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.npc.state import Npc, Standing, WorkOffer, standing_now
 from ganggpt.domain.turn import Ask, Message, Turn

@@ -23,7 +23,7 @@ from ganggpt.domain.messages import (
     TakeMission,
 )
 from ganggpt.domain.mind.affect import standing_label
-from ganggpt.domain.mission.deeds import Deed, Deeds16, wanted
+from ganggpt.domain.mission_design.deeds import Deed, Deeds16, wanted
 from ganggpt.domain.npc.commands import HearOfRecord
 from ganggpt.domain.player.state import (
     ACTIVE_MAX,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ganggpt.domain.fields import is_worded
-from ganggpt.domain.mission.draft import Setting
-from ganggpt.domain.mission.objectives import OBJECTIVES
-from ganggpt.domain.mission.things import things_of
+from ganggpt.domain.mission_design.draft import Setting
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.things import things_of
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate
 
 

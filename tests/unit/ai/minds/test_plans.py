@@ -16,7 +16,7 @@ from ganggpt.ai.port import Answered, Embedded, ModelRequest, NotAnswered, Outco
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import MODEL_CHANCE, MakeMove, MoveBrief, TakePoliticalTurn
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mission.draft import WorkBrief
+from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.turn import Dice, Remind
 from tests.unit.ai.minds.test_proposals import A_GOOD_ONE, AVA, an_outlook, los_santos, mara

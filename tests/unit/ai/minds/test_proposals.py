@@ -24,7 +24,7 @@ from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import ListMoves
 from ganggpt.domain.faction.politics import MOVE_NAMES
 from ganggpt.domain.kinds import KINDS
-from ganggpt.domain.mission.compiler import rehearsed
+from ganggpt.domain.mission_design.compiler import rehearsed
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import OutlineWork
 from ganggpt.domain.npc.rules import Spawn

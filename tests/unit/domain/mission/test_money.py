@@ -14,8 +14,8 @@ from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardRese
 from ganggpt.domain.faction.treasury import GRACE_S, PURSE_SHARE, purse_of
 from ganggpt.domain.messages import FundMission, Offer, PayReward, TakeFunding
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
 from ganggpt.domain.mission.rules import Abandon, Accept
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import HearOfPurse
 from ganggpt.domain.npc.rules import AskForWork, Spawn

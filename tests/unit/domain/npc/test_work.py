@@ -8,8 +8,8 @@ import pytest
 
 from ganggpt.domain.messages import EndMission, Offer, ShowRecord, TakeMission
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
 from ganggpt.domain.mission.rules import Accept, Progress
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import (
     HearOfPurse,
@@ -25,7 +25,7 @@ from ganggpt.domain.player import rules as player
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import WORLD, Played, a_mission_template, a_turn, a_world, an_npc_sheet
-from tests.unit.domain.mission.test_compiler import DISTRICTS, NPCS, THINGS
+from tests.unit.domain.mission_design.test_compiler import DISTRICTS, NPCS, THINGS
 from tests.unit.domain.mission_law import broken_laws
 
 AVA, MAIN, MODEL = "player:ava", "server:main", "model:gateway"

@@ -7,7 +7,7 @@ import pytest
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.messages import HearOfDeed
 from ganggpt.domain.mind.affect import SWAY_MAX
-from ganggpt.domain.mission.deeds import Deed
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Witness
 from ganggpt.domain.npc.rules import Spawn

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ganggpt.domain.mission.compiler import compile_mission, rehearsed
-from ganggpt.domain.mission.difficulty import estimated_s, minutes_bounds
-from ganggpt.domain.mission.draft import Setting
-from ganggpt.domain.mission.repair import is_legal
+from ganggpt.domain.mission_design.compiler import compile_mission, rehearsed
+from ganggpt.domain.mission_design.difficulty import estimated_s, minutes_bounds
+from ganggpt.domain.mission_design.draft import Setting
+from ganggpt.domain.mission_design.repair import is_legal
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate, ObjectiveSheet, ThingSheet, World
 from tests.unit.domain.builders import WORLD, a_district, a_world, an_npc_sheet
 from tests.unit.domain.mission_law import broken_laws

@@ -11,13 +11,13 @@ from typing import Any, Final
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Offer, Progress
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
-from ganggpt.domain.mission.difficulty import estimated_s
-from ganggpt.domain.mission.draft import Problem, Setting, Verdict
-from ganggpt.domain.mission.objectives import OBJECTIVES, TAKES
-from ganggpt.domain.mission.repair import mended
-from ganggpt.domain.mission.roads import leg_m, travel_s
 from ganggpt.domain.mission.state import Mission
+from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.mission_design.difficulty import estimated_s
+from ganggpt.domain.mission_design.draft import Problem, Setting, Verdict
+from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES
+from ganggpt.domain.mission_design.repair import mended
+from ganggpt.domain.mission_design.roads import leg_m, travel_s
 from ganggpt.domain.turn import Decision, Dice, Turn
 from ganggpt.domain.world import MissionTemplate
 from ganggpt.errors import GangGPTError

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from ganggpt.domain.mission.difficulty import (
+from ganggpt.domain.mission_design.difficulty import (
     MINUTES_MAX,
     SLACK,
     estimated_difficulty,
@@ -18,8 +18,8 @@ from ganggpt.domain.mission.difficulty import (
     minutes_bounds,
     reward_bounds,
 )
-from ganggpt.domain.mission.draft import ProblemCode, Setting
-from ganggpt.domain.mission.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.draft import ProblemCode, Setting
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.world import MissionTemplate, World
 
 IMPACTS_MAX: Final = 8

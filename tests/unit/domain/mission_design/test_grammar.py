@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganggpt.domain.faction.treasury import purse_of
-from ganggpt.domain.mission.compiler import rehearsed
-from ganggpt.domain.mission.difficulty import SKILL_START, rated, reward_bounds, wanted_difficulty
-from ganggpt.domain.mission.draft import Setting
-from ganggpt.domain.mission.grammar import FRAMES, grown
-from ganggpt.domain.mission.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.compiler import rehearsed
+from ganggpt.domain.mission_design.difficulty import SKILL_START, rated, reward_bounds, wanted_difficulty
+from ganggpt.domain.mission_design.draft import Setting
+from ganggpt.domain.mission_design.grammar import FRAMES, grown
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import DEED_VERBS, REWARD_BOUNDS, World
 from ganggpt.worldfiles.files import load_world

@@ -13,8 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.domain.language.words import clipped
-from ganggpt.domain.mission.compiler import compile_mission
-from ganggpt.domain.mission.difficulty import (
+from ganggpt.domain.mission_design.compiler import compile_mission
+from ganggpt.domain.mission_design.difficulty import (
     estimated_difficulty,
     estimated_s,
     fair_reward,
@@ -23,12 +23,12 @@ from ganggpt.domain.mission.difficulty import (
     minutes_bounds,
     reward_bounds,
 )
-from ganggpt.domain.mission.draft import Setting, Verdict
-from ganggpt.domain.mission.objectives import OBJECTIVES, TAKES
-from ganggpt.domain.mission.repair_numbers import victims_of
-from ganggpt.domain.mission.roads import distances_m
-from ganggpt.domain.mission.things import is_found, things_of
-from ganggpt.domain.mission.words import DESCRIPTION_MAX, TITLE_MAX, named, told
+from ganggpt.domain.mission_design.draft import Setting, Verdict
+from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES
+from ganggpt.domain.mission_design.repair_numbers import victims_of
+from ganggpt.domain.mission_design.roads import distances_m
+from ganggpt.domain.mission_design.things import is_found, things_of
+from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, named, told
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
