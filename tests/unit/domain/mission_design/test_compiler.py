@@ -17,7 +17,7 @@ from ganggpt.domain.mission_design.draft import Setting
 from ganggpt.domain.mission_design.repair import is_legal
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate, ObjectiveSheet, ThingSheet, World
 from tests.unit.domain.builders import WORLD, a_district, a_world, an_npc_sheet
-from tests.unit.domain.mission_law import broken_laws
+from tests.unit.domain.mission_law import broken_laws, played_status
 
 DISTRICTS = {
     "docks": a_district("docks", "market", kind="docks"),
@@ -264,8 +264,21 @@ def test_whatever_is_proposed_what_comes_out_is_legal_or_nothing(draft: MissionT
         return
     assert not broken_laws(verdict.mission, setting)
     assert rehearsed(verdict.mission, setting) is None
+    assert played_status(verdict.mission, setting) == "completed"
     assert compile_mission(verdict.mission, setting).problems == ()
     assert compile_mission(verdict.mission, setting).mission == verdict.mission
+
+
+@settings(deadline=None, max_examples=200)
+@given(DRAFTS, SETTINGS, st.integers(1, 40), st.integers(1, 20))
+def test_the_rehearsal_and_the_rules_of_missions_agree(
+    draft: MissionTemplate, setting: Setting, minutes: int, within_minutes: int
+) -> None:
+    mission = compile_mission(draft, setting).mission
+    if mission is not None:
+        last = replace(mission.objectives[-1], within_minutes=within_minutes)
+        hurried = replace(mission, minutes=minutes, objectives=(*mission.objectives[:-1], last))
+        assert (rehearsed(hurried, setting) is None) == (played_status(hurried, setting) == "completed")
 
 
 def test_a_world_without_anything_is_refused_and_not_crashed_into() -> None:

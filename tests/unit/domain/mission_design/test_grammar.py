@@ -19,7 +19,7 @@ from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import DEED_VERBS, REWARD_BOUNDS, World
 from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT
-from tests.unit.domain.mission_law import broken_laws
+from tests.unit.domain.mission_law import broken_laws, played_status
 
 
 @lru_cache(maxsize=1)
@@ -48,6 +48,7 @@ def test_everybody_has_legal_work_at_every_difficulty_and_it_is_of_many_kinds() 
             assert verdict.mission is not None
             assert not broken_laws(verdict.mission, setting), (giver, wanted, frame)
             assert rehearsed(verdict.mission, setting) is None
+            assert played_status(verdict.mission, setting) == "completed"
             frames[frame] += 1
             verbs |= {objective.verb for objective in verdict.mission.objectives}
     assert sum(frames.values()) > 170
