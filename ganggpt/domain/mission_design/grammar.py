@@ -159,7 +159,7 @@ FRAMES: Final = (
 def grown(setting: Setting, dice: Dice) -> tuple[str, Verdict] | None:
     """A mission for this setting and the name of its frame: of some frames by dice, one of those whose difficulty fits.
 
-    None where the world has nothing to do, or the purse is empty.
+    None where the world has nothing to do, or the payer cannot pay for it.
     """
     found: list[tuple[float, str, Verdict]] = []
     for _ in range(TRIES):
@@ -316,9 +316,9 @@ class _Growth:
         estimate_s = estimated_s(self._world, self._home, objectives)
         estimate = round(estimated_difficulty(self._world, objectives, setting.payer))
         difficulty = max(1, min(10, max(setting.wanted - 1, min(setting.wanted + 1, estimate))))
-        while difficulty > 1 and reward_bounds(difficulty, setting.purse) is None:
+        while difficulty > 1 and reward_bounds(difficulty, setting.mission_funds) is None:
             difficulty -= 1
-        bounds = reward_bounds(difficulty, setting.purse)
+        bounds = reward_bounds(difficulty, setting.mission_funds)
         if estimate_s is None or bounds is None:
             return None
         least, most = minutes_bounds(estimate_s)

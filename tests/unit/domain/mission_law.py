@@ -19,8 +19,8 @@ def broken_laws(mission: MissionTemplate, setting: Setting) -> list[str]:  # noq
     low, high = REWARD_BOUNDS[mission.difficulty] if 1 <= mission.difficulty <= 10 else (1, 0)
     if not low <= mission.reward <= high:
         found.append(f"difficulty {mission.difficulty} pays {mission.reward}")
-    if setting.purse is not None and mission.reward > setting.purse:
-        found.append(f"{mission.reward} of a purse of {setting.purse}")
+    if setting.mission_funds is not None and mission.reward > setting.mission_funds:
+        found.append(f"{mission.reward} of mission funds of {setting.mission_funds}")
     if abs(mission.difficulty - setting.wanted) > 2:
         found.append(f"difficulty {mission.difficulty} for {setting.wanted}")
     if not 5 <= mission.minutes <= 240:

@@ -39,7 +39,7 @@ THINGS = {
     "shell": ThingSheet(id="shell", name="a shell", kind="item", found=("island",)),
 }
 A_WORLD = a_world(districts=DISTRICTS, npcs=NPCS, missions={}, things=THINGS)
-SETTING = Setting(world=A_WORLD, giver=NPCS["mara"], wanted=3, payer="harbour", purse=5_000)
+SETTING = Setting(world=A_WORLD, giver=NPCS["mara"], wanted=3, payer="harbour", mission_funds=5_000)
 
 
 def an_objective(verb: str, target: str, **fields: Any) -> ObjectiveSheet:
@@ -150,7 +150,7 @@ REFUSALS: list[tuple[str, MissionTemplate, Setting]] = [
     ("no_objectives", a_draft(an_objective("deliver", "shell", district="hills")), SETTING),
     ("too_hard", a_draft(*[an_objective("hack", "crane", district="market", count=3)] * 6), SETTING),
     ("too_easy", a_draft(an_objective("talk_to", "npc:otis", district="market")), replace(SETTING, wanted=10)),
-    ("too_poor", a_draft(), replace(SETTING, purse=50)),
+    ("too_poor", a_draft(), replace(SETTING, mission_funds=50)),
 ]
 
 
@@ -245,8 +245,8 @@ DRAFTS = st.builds(
     in_order=st.booleans(),
 )
 SETTINGS = st.builds(
-    lambda giver, wanted, payer, purse: Setting(
-        world=A_WORLD, giver=NPCS[giver], wanted=wanted, payer=payer, purse=None if payer is None else purse
+    lambda giver, wanted, payer, funds: Setting(
+        world=A_WORLD, giver=NPCS[giver], wanted=wanted, payer=payer, mission_funds=None if payer is None else funds
     ),
     st.sampled_from(sorted(NPCS)),
     st.integers(1, 10),
