@@ -30,8 +30,8 @@ from ganggpt.domain.npc.state import (
     one_too_many,
     standing_now,
 )
+from ganggpt.domain.npc.witness import in_words, telling_on
 from ganggpt.domain.npc.work import LINES_MAX, Work, instead_of, judged, offer_of, outline, payer_of
-from ganggpt.domain.player.witnesses import in_words, telling_on
 from ganggpt.domain.turn import Command, Decision, Event, Message, Turn
 from ganggpt.errors import Refused
 
