@@ -13,7 +13,6 @@ OBJECTIVES_MAX: Final = 6
 """Objectives of a generated mission; one of the world file may have 8."""
 
 ProblemCode = Literal[
-    "unreadable",
     "no_text",
     "promise",
     "no_objectives",
