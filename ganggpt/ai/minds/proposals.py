@@ -23,7 +23,6 @@ from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, clea
 from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
 from ganggpt.domain.world import DEED_VERBS
 
-"""A longer answer is no proposal."""
 _MINUTES_MAX: Final = 1_440
 _REWARD_MAX: Final = 1_000_000
 _STEPS_MAX: Final = 8
