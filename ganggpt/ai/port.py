@@ -55,7 +55,7 @@ class Payers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRequest:
+class GatewayRequest:
     """What to ask.
 
     ``slot``: the task, which decides the models. ``purpose``: a short word for the books (talk, condense, …).
@@ -191,11 +191,11 @@ class Gateway(Protocol):
     """The only way to a language model. Methods raise InvalidInput for a request out of bounds and nothing else; a
     caller that is cancelled takes its request back."""
 
-    async def answer(self, request: ModelRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> Outcome:
         """The whole answer."""
         ...
 
-    def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         """Sentences as they come, then the outcome as the last item. Of a request with a shape the field ``say`` is
         what is spoken."""
         ...

@@ -22,21 +22,21 @@ from pydantic import BaseModel
 
 from ganggpt.ai.gateway.provider import Call
 from ganggpt.ai.gateway.structured import shape_of
-from ganggpt.ai.port import ModelRequest
+from ganggpt.ai.port import GatewayRequest
 
 VERSION: Final = 1
 """Raise it where old cached answers must not be served any more."""
 _BYTES: Final = 20
 
 
-def exact_key(request: ModelRequest, models: str) -> str:
+def exact_key(request: GatewayRequest, models: str) -> str:
     """The hash of an equal request. ``models``: what stands behind its slot."""
     said = [part for message in request.messages for part in (message.role, _folded(message.text))]
     limits = (str(request.tokens_max), request.payers.player or "")
     return _hash(("exact", str(VERSION), request.slot, models, request.purpose, _schema(request.shape), *limits, *said))
 
 
-def meaning_key(request: ModelRequest) -> str | None:
+def meaning_key(request: GatewayRequest) -> str | None:
     """The hash of a request that means the same, or None where the asker did not say."""
     if not request.meaning:
         return None

@@ -32,7 +32,7 @@ from ganggpt.ai.port import (
     Answered,
     Deflected,
     Gateway,
-    ModelRequest,
+    GatewayRequest,
     NotAnswered,
     Outcome,
     Payers,
@@ -168,11 +168,11 @@ class ModelMind:
                     self._rest(item)
                     yield SayPlainly(talk.utterance, item.reason, made=asked_of(talk, prompt, item))
 
-    def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
+    def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> GatewayRequest:
         brief = talk.brief
         # A cached answer is for the same player only: what it brings up may be between the two.
         heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
-        return ModelRequest(
+        return GatewayRequest(
             slot="dialogue",
             purpose="talk",
             messages=tuple(Said(role, text) for role, text in prompt.messages()),
