@@ -28,7 +28,7 @@ WITHIN_S_MAX: Final = 120.0
 TEXTS_MAX: Final = 256
 TEXT_CHARS_MAX: Final = 8_000
 _PURPOSE_MAX: Final = 32
-_MEANING_CHARS_MAX: Final = 400
+_KEY_CHARS_MAX: Final = 400
 NANO_USD: Final = 1_000_000_000
 
 
@@ -56,13 +56,14 @@ class Payers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayRequest:
-    """What to ask.
+    """What to ask a model.
 
-    ``slot``: the task, which decides the models. ``purpose``: a short word for the books (talk, condense, …).
+    ``slot``: the task, which decides the models. ``purpose``: a short word for the records (talk, condense, …).
     ``shape``: the answer is JSON of this pydantic model; None for plain text. ``tokens_max``: of the answer.
-    ``within_s``: longest wait for the whole answer. ``meaning``: what the request means, for the cached rung (see
-    ``ai.keys``); empty: only an equal prompt may be answered from the cache. ``use_cache`` False: always ask.
-    ``softened``: the messages to ask instead after a content filter said no; empty: the gateway softens by itself.
+    ``within_s``: longest wait for the whole answer. ``fallback_key``: the words that say what is wanted, by which the
+    cached rung finds an answer to a like request (see ``cache_keys``); empty: only an equal prompt may be answered from
+    the cache. ``use_cache`` False: never answer from the cache. ``softened``: the messages to send instead after a
+    content filter refused; empty: the gateway softens the messages itself.
     """
 
     slot: Slot
@@ -72,7 +73,7 @@ class GatewayRequest:
     shape: type[BaseModel] | None = None
     tokens_max: int = 200
     within_s: float = 10.0
-    meaning: tuple[str, ...] = ()
+    fallback_key: tuple[str, ...] = ()
     use_cache: bool = True
     softened: tuple[Said, ...] = ()
 
@@ -86,7 +87,11 @@ class GatewayRequest:
             ("messages", chars <= CHARS_MAX, f"they have {chars} characters, {CHARS_MAX} are allowed"),
             ("tokens_max", 0 < self.tokens_max <= TOKENS_MAX, f"it is 1 to {TOKENS_MAX}"),
             ("within_s", 0 < self.within_s <= WITHIN_S_MAX, f"it is more than 0 and at most {WITHIN_S_MAX:g}"),
-            ("meaning", sum(map(len, self.meaning)) <= _MEANING_CHARS_MAX, f"at most {_MEANING_CHARS_MAX} characters"),
+            (
+                "fallback_key",
+                sum(map(len, self.fallback_key)) <= _KEY_CHARS_MAX,
+                f"at most {_KEY_CHARS_MAX} characters",
+            ),
         ):
             if not fine:
                 raise InvalidInput(f"request.{name}", problem)

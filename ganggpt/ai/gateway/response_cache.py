@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ganggpt.ai.gateway.cache_keys import meaning_key
+from ganggpt.ai.gateway.cache_keys import fallback_key
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape
 from ganggpt.ai.port import Answered, GatewayRequest
 from ganggpt.observability.metrics import Metrics
@@ -63,7 +63,7 @@ class Answers:
 
     async def meant(self, request: GatewayRequest, key: str) -> Answered | None:
         """The answer to a request that means the same."""
-        other = meaning_key(request)
+        other = fallback_key(request)
         found = await self._found(request, _name(other), key) if other is not None and request.use_cache else None
         if found is not None:
             self._count.labels("meaning").inc()
@@ -75,7 +75,7 @@ class Answers:
             return
         raw = msgspec.msgpack.encode(_Kept(answer.text, answer.model, answer.repaired))
         self._store.put(_name(key), raw, request.payers.player)
-        other = meaning_key(request)
+        other = fallback_key(request)
         if other is not None:
             self._store.put(_name(other), raw, request.payers.player)
 

@@ -180,7 +180,7 @@ class ModelMind:
             shape=ModelAnswer,
             tokens_max=TOKENS_MAX,
             within_s=within_s,
-            meaning=(actor, talk.player, brief.act, brief.standing, heard),
+            fallback_key=(actor, talk.player, brief.act, brief.standing, heard),
         )
 
     def _payers(self, player: str, actor: ActorId) -> Payers:

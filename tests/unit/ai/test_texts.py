@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from ganggpt.ai.gateway.cache_keys import call_key, exact_key, meaning_key
+from ganggpt.ai.gateway.cache_keys import call_key, exact_key, fallback_key
 from ganggpt.ai.gateway.provider import Call
 from ganggpt.ai.gateway.sentences import SENTENCE_MAX, Sentences, sentences_of
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of, spoken_so_far
@@ -131,12 +131,12 @@ def test_white_space_and_unicode_forms_are_no_difference_and_models_are() -> Non
 
 
 def test_a_meaning_is_the_same_in_other_words_but_not_for_another_player() -> None:
-    meaning = ("npc:mara", "greet")
-    one = talk("hi", meaning=meaning)
-    assert meaning_key(one) == meaning_key(talk("hello there", meaning=meaning))
-    assert meaning_key(one) != meaning_key(talk("hi", meaning=meaning, payers=Payers("player:bob")))
-    assert meaning_key(one) != meaning_key(talk("hi", meaning=("npc:mara gr", "eet")))
-    assert meaning_key(talk("hi")) is None
+    wish = ("npc:mara", "greet")
+    one = talk("hi", fallback_key=wish)
+    assert fallback_key(one) == fallback_key(talk("hello there", fallback_key=wish))
+    assert fallback_key(one) != fallback_key(talk("hi", fallback_key=wish, payers=Payers("player:bob")))
+    assert fallback_key(one) != fallback_key(talk("hi", fallback_key=("npc:mara gr", "eet")))
+    assert fallback_key(talk("hi")) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "system"]), st.text(max_size=9)), max_size=3))
