@@ -79,6 +79,7 @@ class GatewayRequest:
 
     def check(self) -> None:
         """Raises InvalidInput where the request is out of bounds."""
+        key_chars = sum(map(len, self.fallback_key))
         chars = sum(len(said.text) for said in (*self.messages, *self.softened))
         for name, fine, problem in (
             ("slot", self.slot in SLOTS, f"{self.slot!r} is none of {', '.join(SLOTS)}"),
@@ -87,11 +88,7 @@ class GatewayRequest:
             ("messages", chars <= CHARS_MAX, f"they have {chars} characters, {CHARS_MAX} are allowed"),
             ("tokens_max", 0 < self.tokens_max <= TOKENS_MAX, f"it is 1 to {TOKENS_MAX}"),
             ("within_s", 0 < self.within_s <= WITHIN_S_MAX, f"it is more than 0 and at most {WITHIN_S_MAX:g}"),
-            (
-                "fallback_key",
-                sum(map(len, self.fallback_key)) <= _KEY_CHARS_MAX,
-                f"at most {_KEY_CHARS_MAX} characters",
-            ),
+            ("fallback_key", key_chars <= _KEY_CHARS_MAX, f"it has at most {_KEY_CHARS_MAX} characters"),
         ):
             if not fine:
                 raise InvalidInput(f"request.{name}", problem)

@@ -4,9 +4,9 @@
 and text, white space folded, Unicode NFC), the JSON schema of the shape, ``tokens_max`` and, if there is one, the
 player who pays: what was said to one player is never served to another.
 
-``fallback_key``: VERSION, the slot, the purpose, the JSON schema, the player and ``request.fallback_key``, the words by
-which the caller says what it wants (such as NPC, act, mood, standing, topic, language). Neither the wording of the prompt
-nor the models count. It serves the cached rung: where no model answers, an answer to the same wish is better than none.
+``fallback_key``: VERSION, the slot, the purpose, the JSON schema, the player and ``request.fallback_key``, the words
+by which the caller says what it wants (such as NPC, act, mood, standing, topic, language); no models and no wording of
+the prompt. It serves the cached rung: where no model answers, an answer to the same wish is better than none.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ def test_everything_that_is_documented_is_in_the_hash(other: dict[str, object]) 
     assert exact_key(replace(talk(), **other), "m") != exact_key(talk(), "m")
 
 
-@pytest.mark.parametrize("same", [{"within_s": 1.0}, {"payers": Payers("player:ana", "npc:rico")}, {"meaning": ("x",)}])
+@pytest.mark.parametrize(
+    "same", [{"within_s": 1.0}, {"payers": Payers("player:ana", "npc:rico")}, {"fallback_key": ("x",)}]
+)
 def test_nothing_else_is(same: dict[str, object]) -> None:
     assert exact_key(replace(talk(), **same), "m") == exact_key(talk(), "m")
 
@@ -130,7 +132,7 @@ def test_white_space_and_unicode_forms_are_no_difference_and_models_are() -> Non
     assert exact_key(talk(), "m") != exact_key(talk(), "n")
 
 
-def test_a_meaning_is_the_same_in_other_words_but_not_for_another_player() -> None:
+def test_a_fallback_key_is_the_same_in_other_words_but_not_for_another_player() -> None:
     wish = ("npc:mara", "greet")
     one = talk("hi", fallback_key=wish)
     assert fallback_key(one) == fallback_key(talk("hello there", fallback_key=wish))
