@@ -23,7 +23,7 @@ from ganggpt.domain.fields import (
     UnixSeconds,
     Word50,
 )
-from ganggpt.domain.mission.deeds import Deeds16, DeedVerb, Wants8
+from ganggpt.domain.mission_design.deeds import Deeds16, DeedVerb, Wants8
 from ganggpt.domain.npc.commands import Remember
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import MissionTemplate

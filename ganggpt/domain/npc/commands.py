@@ -33,7 +33,7 @@ from ganggpt.domain.fields import (
 )
 from ganggpt.domain.mind.memory import Embedding, Memory, MemoryKind, Source
 from ganggpt.domain.mind.utterance import SCRIPTED, Made
-from ganggpt.domain.mission.deeds import Deed, DeedCount, DeedVerb
+from ganggpt.domain.mission_design.deeds import Deed, DeedCount, DeedVerb
 from ganggpt.domain.turn import Command
 
 Party = Annotated[int, Ge(1), Le(8)]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
-from ganggpt.domain.faction.relation import stepped
 from ganggpt.domain.fields import Email, Place, ServerName, Slug, Username
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import (
@@ -22,8 +21,8 @@ from ganggpt.domain.messages import (
     ShowRecord,
     TakeMission,
 )
-from ganggpt.domain.mind.affect import standing_label
-from ganggpt.domain.mission.deeds import Deed, Deeds16, wanted
+from ganggpt.domain.mind.affect import standing_label, stepped
+from ganggpt.domain.mission_design.deeds import Deed, Deeds16, wanted
 from ganggpt.domain.npc.commands import HearOfRecord
 from ganggpt.domain.player.state import (
     ACTIVE_MAX,

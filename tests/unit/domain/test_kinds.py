@@ -36,7 +36,7 @@ from ganggpt.domain.kinds import (
 )
 from ganggpt.domain.messages import Notify, Offer, Progress
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc.rules import AskForWork, Spawn, Talk
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -14,11 +14,11 @@ from ganggpt.ai.minds.lines import REASONS
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion.fate import (
     BETRAY_MAX,
-    FATES,
     GRUDGE_S,
     LEAVE_AT,
     WARN_AT,
     WARNING_S,
+    Fate,
     account,
     betray_at,
     fate_of,
@@ -402,7 +402,8 @@ def test_the_order_of_what_happens_at_one_moment_does_not_matter(order: list[tup
 @settings(max_examples=200, deadline=None)
 def test_less_loyalty_never_means_a_better_fate(one: float, other: float, personality: dict[str, int]) -> None:
     low, high = sorted((one, other))
-    assert FATES.index(fate_of(low, personality)) >= FATES.index(fate_of(high, personality))
+    worse = get_args(Fate).index
+    assert worse(fate_of(low, personality)) >= worse(fate_of(high, personality))
     assert betray_at(personality) <= BETRAY_MAX < WARN_AT < RECOVERED_AT
     assert LEAVE_AT < WARN_AT < loyalty_at_rest(personality)
 

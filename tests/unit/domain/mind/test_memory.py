@@ -14,7 +14,6 @@ from ganggpt.domain.mind.memory import (
     LET_GO,
     MEMORIES_MAX,
     REHEARSED_MAX,
-    SHARE_MAX,
     TEXT_MAX,
     Memories,
     Memory,
@@ -28,6 +27,7 @@ from ganggpt.domain.mind.memory import (
     recall,
     recency,
     retention,
+    share_max,
     shown,
     told,
 )
@@ -137,7 +137,8 @@ def test_one_player_cannot_talk_everybody_else_out_of_a_mind() -> None:
     for no in range(2, 500):
         memories = after(memories, a_memory(no, f"noise{no} word{no}", about="player:ava", weight=100), NOW_S)
     assert any(memory.about == "player:bob" for memory in memories)
-    assert SHARE_MAX - MEMORIES_MAX // LET_GO < sum(m.about == "player:ava" for m in memories) <= SHARE_MAX
+    most = share_max(MEMORIES_MAX)
+    assert most - MEMORIES_MAX // LET_GO < sum(m.about == "player:ava" for m in memories) <= most
 
 
 def test_the_expired_make_room_before_anything_else() -> None:
@@ -161,7 +162,7 @@ def test_the_expired_go_with_the_next_memory_also_where_there_is_room() -> None:
 def test_the_expired_do_not_count_as_somebodys_share() -> None:
     theirs = tuple(
         a_memory(n, f"tale {n} of somebody {n * 7}", about="player:a", expires_s=NOW_S - 1 if n == 1 else None)
-        for n in range(1, SHARE_MAX + 1)
+        for n in range(1, share_max(MEMORIES_MAX) + 1)
     )
     fresh = a_memory(99, "something else entirely", about="player:a")
     assert learn(theirs, fresh, NOW_S) == Remembered(fresh, (1,))

@@ -15,8 +15,8 @@ from ganggpt.domain.messages import (
     TakeMission,
 )
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
 from ganggpt.domain.mission.rules import OFFER_S, Abandon, Accept, Expire, Offer, Progress
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.turn import Decision, Forget, Remind
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor

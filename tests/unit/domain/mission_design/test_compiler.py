@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ganggpt.domain.mission.compiler import compile_mission, rehearsed
-from ganggpt.domain.mission.difficulty import estimated_s, minutes_bounds
-from ganggpt.domain.mission.draft import Setting
-from ganggpt.domain.mission.repair import is_legal
+from ganggpt.domain.mission_design.compiler import compile_mission, rehearsed
+from ganggpt.domain.mission_design.difficulty import estimated_s, minutes_bounds
+from ganggpt.domain.mission_design.draft import Setting
+from ganggpt.domain.mission_design.repair import is_legal
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate, ObjectiveSheet, ThingSheet, World
 from tests.unit.domain.builders import WORLD, a_district, a_world, an_npc_sheet
-from tests.unit.domain.mission_law import broken_laws
+from tests.unit.domain.mission_law import broken_laws, played_status
 
 DISTRICTS = {
     "docks": a_district("docks", "market", kind="docks"),
@@ -39,7 +39,7 @@ THINGS = {
     "shell": ThingSheet(id="shell", name="a shell", kind="item", found=("island",)),
 }
 A_WORLD = a_world(districts=DISTRICTS, npcs=NPCS, missions={}, things=THINGS)
-SETTING = Setting(world=A_WORLD, giver=NPCS["mara"], wanted=3, payer="harbour", purse=5_000)
+SETTING = Setting(world=A_WORLD, giver=NPCS["mara"], wanted=3, payer="harbour", mission_funds=5_000)
 
 
 def an_objective(verb: str, target: str, **fields: Any) -> ObjectiveSheet:
@@ -150,7 +150,7 @@ REFUSALS: list[tuple[str, MissionTemplate, Setting]] = [
     ("no_objectives", a_draft(an_objective("deliver", "shell", district="hills")), SETTING),
     ("too_hard", a_draft(*[an_objective("hack", "crane", district="market", count=3)] * 6), SETTING),
     ("too_easy", a_draft(an_objective("talk_to", "npc:otis", district="market")), replace(SETTING, wanted=10)),
-    ("too_poor", a_draft(), replace(SETTING, purse=50)),
+    ("too_poor", a_draft(), replace(SETTING, mission_funds=50)),
 ]
 
 
@@ -245,8 +245,8 @@ DRAFTS = st.builds(
     in_order=st.booleans(),
 )
 SETTINGS = st.builds(
-    lambda giver, wanted, payer, purse: Setting(
-        world=A_WORLD, giver=NPCS[giver], wanted=wanted, payer=payer, purse=None if payer is None else purse
+    lambda giver, wanted, payer, funds: Setting(
+        world=A_WORLD, giver=NPCS[giver], wanted=wanted, payer=payer, mission_funds=None if payer is None else funds
     ),
     st.sampled_from(sorted(NPCS)),
     st.integers(1, 10),
@@ -264,8 +264,21 @@ def test_whatever_is_proposed_what_comes_out_is_legal_or_nothing(draft: MissionT
         return
     assert not broken_laws(verdict.mission, setting)
     assert rehearsed(verdict.mission, setting) is None
+    assert played_status(verdict.mission, setting) == "completed"
     assert compile_mission(verdict.mission, setting).problems == ()
     assert compile_mission(verdict.mission, setting).mission == verdict.mission
+
+
+@settings(deadline=None, max_examples=200)
+@given(DRAFTS, SETTINGS, st.integers(1, 40), st.integers(1, 20))
+def test_the_rehearsal_and_the_rules_of_missions_agree(
+    draft: MissionTemplate, setting: Setting, minutes: int, within_minutes: int
+) -> None:
+    mission = compile_mission(draft, setting).mission
+    if mission is not None:
+        last = replace(mission.objectives[-1], within_minutes=within_minutes)
+        hurried = replace(mission, minutes=minutes, objectives=(*mission.objectives[:-1], last))
+        assert (rehearsed(hurried, setting) is None) == (played_status(hurried, setting) == "completed")
 
 
 def test_a_world_without_anything_is_refused_and_not_crashed_into() -> None:

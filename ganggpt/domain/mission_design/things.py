@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from ganggpt.domain.mission.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.world import District, ObjectiveSheet, ThingSheet, World
 
 

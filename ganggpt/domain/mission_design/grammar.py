@@ -13,8 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.domain.language.words import clipped
-from ganggpt.domain.mission.compiler import compile_mission
-from ganggpt.domain.mission.difficulty import (
+from ganggpt.domain.mission_design.compiler import compile_mission
+from ganggpt.domain.mission_design.difficulty import (
     estimated_difficulty,
     estimated_s,
     fair_reward,
@@ -23,12 +23,12 @@ from ganggpt.domain.mission.difficulty import (
     minutes_bounds,
     reward_bounds,
 )
-from ganggpt.domain.mission.draft import Setting, Verdict
-from ganggpt.domain.mission.objectives import OBJECTIVES, TAKES
-from ganggpt.domain.mission.repair_numbers import victims_of
-from ganggpt.domain.mission.roads import distances_m
-from ganggpt.domain.mission.things import is_found, things_of
-from ganggpt.domain.mission.words import DESCRIPTION_MAX, TITLE_MAX, named, told
+from ganggpt.domain.mission_design.draft import Setting, Verdict
+from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES
+from ganggpt.domain.mission_design.repair_numbers import victims_of
+from ganggpt.domain.mission_design.roads import distances_m
+from ganggpt.domain.mission_design.things import is_found, things_of
+from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, named, told
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
@@ -159,7 +159,7 @@ FRAMES: Final = (
 def grown(setting: Setting, dice: Dice) -> tuple[str, Verdict] | None:
     """A mission for this setting and the name of its frame: of some frames by dice, one of those whose difficulty fits.
 
-    None where the world has nothing to do, or the purse is empty.
+    None where the world has nothing to do, or the payer cannot pay for it.
     """
     found: list[tuple[float, str, Verdict]] = []
     for _ in range(TRIES):
@@ -316,9 +316,9 @@ class _Growth:
         estimate_s = estimated_s(self._world, self._home, objectives)
         estimate = round(estimated_difficulty(self._world, objectives, setting.payer))
         difficulty = max(1, min(10, max(setting.wanted - 1, min(setting.wanted + 1, estimate))))
-        while difficulty > 1 and reward_bounds(difficulty, setting.purse) is None:
+        while difficulty > 1 and reward_bounds(difficulty, setting.mission_funds) is None:
             difficulty -= 1
-        bounds = reward_bounds(difficulty, setting.purse)
+        bounds = reward_bounds(difficulty, setting.mission_funds)
         if estimate_s is None or bounds is None:
             return None
         least, most = minutes_bounds(estimate_s)

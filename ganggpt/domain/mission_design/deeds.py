@@ -14,10 +14,12 @@ from annotated_types import Ge, Le, Len
 from ganggpt.domain.fields import Name100, Slug
 from ganggpt.domain.world import DEED_VERBS, DeedVerb
 
-__all__ = ["DEED_VERBS", "Deed", "DeedVerb", "Deeds16", "Want", "Wants8", "matches", "wanted"]
+__all__ = ["DEED_VERBS", "HELPING", "Deed", "DeedVerb", "Deeds16", "Want", "Wants8", "matches", "wanted"]
 
 COUNT_MAX: Final = 100
 """How often one deed, or one objective, can say that the same thing was done."""
+HELPING: Final[frozenset[DeedVerb]] = frozenset(("defend", "deliver", "pay", "escort"))
+"""Deeds that do a faction good; all others that are told of do it harm."""
 
 DeedCount = Annotated[int, Ge(1), Le(COUNT_MAX)]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from ganggpt.domain.mind.affect import clamped
-from ganggpt.domain.mission.objectives import OBJECTIVES
-from ganggpt.domain.mission.roads import leg_m, travel_s
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.roads import leg_m, travel_s
 from ganggpt.domain.world import REWARD_BOUNDS, ObjectiveSheet, World
 
 SKILL_START: Final = 15.0
@@ -23,6 +23,8 @@ HOSTILE_GROUND: Final = 1.4
 SLACK: Final = 1.4
 """A mission gives at least so much more time than its estimate."""
 LOOSE: Final = 6.0
+MISSION_FUNDS_SHARE: Final = 10
+"""One mission costs a faction at most this part of its treasury."""
 MINUTES_MIN: Final = 5
 MINUTES_MAX: Final = 240
 
@@ -86,11 +88,16 @@ def minutes_bounds(estimate_s: float) -> tuple[int, int]:
     return least, max(least, min(MINUTES_MAX, math.ceil(estimate_s / 60 * LOOSE) + 30))
 
 
-def reward_bounds(difficulty: int, purse: int | None) -> tuple[int, int] | None:
-    """The least and the most dollars a mission may pay: the table of its difficulty, and what is in the purse (None:
-    the giver's own pocket, which pays the lower half of the table). None where the purse cannot pay the least."""
+def mission_funds_of(treasury: int) -> int:
+    """The most a faction with this treasury spends on one mission, in dollars."""
+    return treasury // MISSION_FUNDS_SHARE
+
+
+def reward_bounds(difficulty: int, mission_funds: int | None) -> tuple[int, int] | None:
+    """The least and the most dollars a mission may pay: the table of its difficulty, and the mission funds of the payer
+    (None: the giver's own pocket, which pays the lower half of the table). None where they cannot pay the least."""
     low, high = REWARD_BOUNDS[difficulty]
-    most = (low + high) // 2 if purse is None else min(high, purse)
+    most = (low + high) // 2 if mission_funds is None else min(high, mission_funds)
     return (low, most) if most >= low else None
 
 

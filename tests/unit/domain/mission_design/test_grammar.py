@@ -9,17 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganggpt.domain.faction.treasury import purse_of
-from ganggpt.domain.mission.compiler import rehearsed
-from ganggpt.domain.mission.difficulty import SKILL_START, rated, reward_bounds, wanted_difficulty
-from ganggpt.domain.mission.draft import Setting
-from ganggpt.domain.mission.grammar import FRAMES, grown
-from ganggpt.domain.mission.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.compiler import rehearsed
+from ganggpt.domain.mission_design.difficulty import (
+    SKILL_START,
+    mission_funds_of,
+    rated,
+    reward_bounds,
+    wanted_difficulty,
+)
+from ganggpt.domain.mission_design.draft import Setting
+from ganggpt.domain.mission_design.grammar import FRAMES, grown
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import DEED_VERBS, REWARD_BOUNDS, World
 from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT
-from tests.unit.domain.mission_law import broken_laws
+from tests.unit.domain.mission_law import broken_laws, played_status
 
 
 @lru_cache(maxsize=1)
@@ -31,8 +36,8 @@ def a_setting(giver: str, wanted: int) -> Setting:
     world = los_santos()
     sheet = world.npcs[giver]
     payer = sheet.faction if sheet.faction in world.factions else None
-    purse = None if payer is None else purse_of(world.factions[payer].treasury)
-    return Setting(world=world, giver=sheet, wanted=wanted, payer=payer, purse=purse)
+    funds = None if payer is None else mission_funds_of(world.factions[payer].treasury)
+    return Setting(world=world, giver=sheet, wanted=wanted, payer=payer, mission_funds=funds)
 
 
 def test_everybody_has_legal_work_at_every_difficulty_and_it_is_of_many_kinds() -> None:
@@ -48,6 +53,7 @@ def test_everybody_has_legal_work_at_every_difficulty_and_it_is_of_many_kinds() 
             assert verdict.mission is not None
             assert not broken_laws(verdict.mission, setting), (giver, wanted, frame)
             assert rehearsed(verdict.mission, setting) is None
+            assert played_status(verdict.mission, setting) == "completed"
             frames[frame] += 1
             verbs |= {objective.verb for objective in verdict.mission.objectives}
     assert sum(frames.values()) > 170
@@ -102,7 +108,7 @@ def test_what_is_too_easy_teaches_little_and_what_was_too_hard_costs_little() ->
 
 
 @pytest.mark.parametrize("difficulty", range(1, 11))
-def test_a_reward_is_within_its_table_and_the_purse(difficulty: int) -> None:
+def test_a_reward_is_within_its_table_and_the_mission_funds(difficulty: int) -> None:
     low, high = REWARD_BOUNDS[difficulty]
     assert reward_bounds(difficulty, high * 10) == (low, high)
     assert reward_bounds(difficulty, low) == (low, low)

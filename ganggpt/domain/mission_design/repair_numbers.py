@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from ganggpt.domain.mission.difficulty import (
+from ganggpt.domain.mission_design.difficulty import (
     MINUTES_MAX,
     SLACK,
     estimated_difficulty,
@@ -18,8 +18,8 @@ from ganggpt.domain.mission.difficulty import (
     minutes_bounds,
     reward_bounds,
 )
-from ganggpt.domain.mission.draft import ProblemCode, Setting
-from ganggpt.domain.mission.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.draft import ProblemCode, Setting
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.world import MissionTemplate, World
 
 IMPACTS_MAX: Final = 8
@@ -79,7 +79,7 @@ def _minutes(draft: MissionTemplate, setting: Setting, note: Note) -> int:
 
 
 def _difficulty(draft: MissionTemplate, setting: Setting, note: Note) -> int | None:
-    """Within 3 of what the objectives are, within 2 of what fits the player, and not dearer than the purse."""
+    """Within 3 of what the objectives are, within 2 of what fits the player, and payable from the mission funds."""
     estimate = estimated_difficulty(setting.world, draft.objectives, setting.payer)
     low = max(1, setting.wanted - 2, math.ceil(estimate - 3))
     high = min(10, setting.wanted + 2, math.floor(estimate + 3))
@@ -89,7 +89,7 @@ def _difficulty(draft: MissionTemplate, setting: Setting, note: Note) -> int | N
         said = f"the objectives are worth difficulty {estimate:.1f}, the player {setting.wanted}"
         note(code, "objectives", said)
         return None
-    paid = [step for step in range(low, high + 1) if reward_bounds(step, setting.purse) is not None]
+    paid = [step for step in range(low, high + 1) if reward_bounds(step, setting.mission_funds) is not None]
     if not paid:
         note("too_poor", "reward", f"{setting.payer or setting.giver.id} cannot pay a job of difficulty {low}")
         return None
@@ -97,7 +97,7 @@ def _difficulty(draft: MissionTemplate, setting: Setting, note: Note) -> int | N
 
 
 def _reward(draft: MissionTemplate, difficulty: int, setting: Setting, note: Note) -> int:
-    bounds = reward_bounds(difficulty, setting.purse)
+    bounds = reward_bounds(difficulty, setting.mission_funds)
     assert bounds is not None  # the difficulty was chosen so
     return _clamped(draft.reward, *bounds, "reward", "reward", note)
 

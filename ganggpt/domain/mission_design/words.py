@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ganggpt.domain.language.words import clipped
-from ganggpt.domain.mission.things import things_of
+from ganggpt.domain.mission_design.things import things_of
 from ganggpt.domain.world import ObjectiveSheet, World
 
 TITLE_MAX: Final = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganggpt.domain.mission.deeds import Deed, Want, matches, wanted
+from ganggpt.domain.mission_design.deeds import Deed, Want, matches, wanted
 
 
 @pytest.mark.parametrize(

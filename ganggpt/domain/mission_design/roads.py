@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -51,21 +51,6 @@ def leg_m(world: World, start: str, end: str) -> float | None:
         district = world.districts.get(start)
         return None if district is None else district.radius_m
     return distances_m(world, start).get(end)
-
-
-def route_m(world: World, stops: Iterable[str]) -> float | None:
-    """Metres of a whole way; None where a part of it does not exist."""
-    total, here = 0.0, None
-    for stop in stops:
-        if here is not None:
-            metres = leg_m(world, here, stop)
-            if metres is None:
-                return None
-            total += metres
-        elif stop not in world.districts:
-            return None
-        here = stop
-    return total
 
 
 def travel_s(metres: float) -> float:

@@ -13,7 +13,6 @@ OBJECTIVES_MAX: Final = 6
 """Objectives of a generated mission; one of the world file may have 8."""
 
 ProblemCode = Literal[
-    "unreadable",
     "no_text",
     "promise",
     "no_objectives",
@@ -62,14 +61,15 @@ class Problem(Struct, frozen=True, gc=False):
 class Setting(Struct, frozen=True, gc=False, kw_only=True):
     """For whom and from whom a mission is made. ``wanted``: the difficulty that fits the player and their party.
 
-    ``payer``: the faction that pays, and ``purse``: what it can spend; None: the giver pays from their own pocket.
+    ``payer``: the faction that pays, and ``mission_funds``: the dollars it can spend on one mission; both None: the
+    giver pays from their own pocket.
     """
 
     world: World
     giver: NpcSheet
     wanted: int
     payer: str | None = None
-    purse: int | None = None
+    mission_funds: int | None = None
 
 
 class Verdict(Struct, frozen=True, gc=False):

@@ -14,13 +14,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 from rapidfuzz import fuzz, process
 
-from ganggpt.domain.mission.difficulty import MINUTES_MAX, estimated_s
-from ganggpt.domain.mission.draft import OBJECTIVES_MAX, Problem, ProblemCode, Setting
-from ganggpt.domain.mission.objectives import OBJECTIVES, TAKES, ObjectiveType
-from ganggpt.domain.mission.repair_numbers import mended_numbers
-from ganggpt.domain.mission.roads import distances_m
-from ganggpt.domain.mission.things import is_found, things_of
-from ganggpt.domain.mission.words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises, told
+from ganggpt.domain.mission_design.difficulty import MINUTES_MAX, estimated_s
+from ganggpt.domain.mission_design.draft import OBJECTIVES_MAX, Problem, ProblemCode, Setting
+from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES, ObjectiveType
+from ganggpt.domain.mission_design.repair_numbers import mended_numbers
+from ganggpt.domain.mission_design.roads import distances_m
+from ganggpt.domain.mission_design.things import is_found, things_of
+from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises, told
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
 ALIKE: Final = 84.0
