@@ -12,8 +12,7 @@ from ganggpt.domain.erasure import ForgetPlayer, forgetting
 from ganggpt.domain.faction.draft import Draft
 from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardReserved
 from ganggpt.domain.faction.state import RESERVES_MAX, Faction
-from ganggpt.domain.messages import EndMission, FundMission, PayReward, ReleaseReward, TakeFunding
-from ganggpt.domain.npc.commands import HearOfPurse
+from ganggpt.domain.messages import EndMission, FundMission, HearOfPurse, PayReward, ReleaseReward, TakeFunding
 from ganggpt.domain.turn import Decision, Turn
 
 PURSE_SHARE: Final = 10

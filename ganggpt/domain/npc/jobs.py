@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from ganggpt.domain.faction.diplomacy import HELPING
 from ganggpt.domain.language.words import clipped
+from ganggpt.domain.messages import HearOfPurse, HearOfRecord, Witness
 from ganggpt.domain.mind.affect import clamped, swayed
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.memory import Memory
 from ganggpt.domain.mind.memory_writer import Notebook
 from ganggpt.domain.mission.draft import Problem, as_plain
-from ganggpt.domain.npc.commands import HearOfPurse, HearOfRecord, OutlineWork, ProposeMission, Witness
+from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.npc.memory import notebook_of, rumour_by, to_tail
 from ganggpt.domain.npc.state import (
     WORK_COOLDOWN_S,

@@ -16,6 +16,7 @@ from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import (
     Abandon,
     EndMission,
+    HearOfRecord,
     Notify,
     Progress,
     ShiftStanding,
@@ -24,7 +25,6 @@ from ganggpt.domain.messages import (
 )
 from ganggpt.domain.mind.affect import standing_label
 from ganggpt.domain.mission.deeds import Deed, Deeds16, wanted
-from ganggpt.domain.npc.commands import HearOfRecord
 from ganggpt.domain.player.state import (
     ACTIVE_MAX,
     STANDINGS_MAX,

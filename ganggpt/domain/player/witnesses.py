@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ganggpt.domain.ids import ActorId, name_of
-from ganggpt.domain.messages import HearOfDeed
+from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mission.deeds import Deed
 from ganggpt.domain.mission.words import named
-from ganggpt.domain.npc.commands import Witness
 from ganggpt.domain.turn import Dice, Message, Turn
 from ganggpt.domain.world import DeedVerb, NpcSheet, World
 

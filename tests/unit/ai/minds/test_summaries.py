@@ -12,8 +12,8 @@ from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.summaries import ModelSummaries
 from ganggpt.ai.port import Answered, Deflected, ModelRequest, NotAnswered, Payers
+from ganggpt.domain.mind.commands import Condense
 from ganggpt.domain.mind.transcript import Exchange, SummaryBrief, invented
-from ganggpt.domain.npc.commands import Condense
 from ganggpt.observability.metrics import Metrics
 from tests.unit.ai.minds.test_proposals import los_santos
 

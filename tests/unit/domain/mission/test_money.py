@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardReserved
 from ganggpt.domain.faction.treasury import GRACE_S, PURSE_SHARE, purse_of
-from ganggpt.domain.messages import FundMission, Offer, PayReward, TakeFunding
+from ganggpt.domain.messages import FundMission, HearOfPurse, Offer, PayReward, TakeFunding
 from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.deeds import Deed
 from ganggpt.domain.mission.rules import Abandon, Accept
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import HearOfPurse
 from ganggpt.domain.npc.rules import AskForWork, Spawn
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
