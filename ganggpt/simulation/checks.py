@@ -16,7 +16,7 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.faction.events import RewardPaid
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
-from ganggpt.domain.npc.commands import KeepInTail
+from ganggpt.domain.mind.commands import KeepInTail
 from ganggpt.domain.player.state import MissionEnded
 from ganggpt.persistence.journal.journal import Batch, Letter
 from ganggpt.persistence.projections.rows import Rows

@@ -15,7 +15,7 @@ import msgspec
 from ganggpt.actors.envelope import Envelope, reply_error, reply_ok
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
-from ganggpt.domain.npc.commands import AskTail, KeepInTail, Recollect
+from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.journal.journal import Letter
 from ganggpt.persistence.projections.memory_archive import TailQuestion, TailStore

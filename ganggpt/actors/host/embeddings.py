@@ -17,9 +17,9 @@ from msgspec import Raw
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import encode_command
+from ganggpt.domain.mind.commands import Embed
 from ganggpt.domain.mind.embedding import is_worth
 from ganggpt.domain.mind.memory import Remembered, Reworded
-from ganggpt.domain.npc.commands import Embed
 from ganggpt.domain.turn import Event
 from ganggpt.errors import GangGPTError
 

@@ -6,7 +6,12 @@ rules of the actor. Whatever goes wrong, what comes out ends with a command that
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -44,11 +49,16 @@ from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.language.words import folded, terms
 from ganggpt.domain.mind.actions import Action
 from ganggpt.domain.mind.brief import Cited
+from ganggpt.domain.mind.commands import (
+    Conclude,
+    SayPlainly,
+    ThinkAgain,
+    Utter,
+)
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, Made, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
-from ganggpt.domain.npc.commands import Conclude, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput

@@ -12,9 +12,15 @@ from ganggpt.domain.erasure import ForgetPlayer, forgetting
 from ganggpt.domain.faction.draft import Draft
 from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardReserved
 from ganggpt.domain.faction.state import RESERVES_MAX, Faction
-from ganggpt.domain.messages import EndMission, FundMission, PayReward, ReleaseReward, TakeFunding
+from ganggpt.domain.messages import (
+    EndMission,
+    FundMission,
+    HearOfPurse,
+    PayReward,
+    ReleaseReward,
+    TakeFunding,
+)
 from ganggpt.domain.mission_design.difficulty import mission_funds_of
-from ganggpt.domain.npc.commands import HearOfPurse
 from ganggpt.domain.turn import Decision, Turn
 
 GRACE_S: Final = 86_400.0

@@ -23,6 +23,7 @@ from ganggpt.domain.language.intent import is_courtesy
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.brief import SAID_MAX, Brief, Cited, cited
+from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.memory import Embedding, Unlearned, recall
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.utterance import (
@@ -38,7 +39,6 @@ from ganggpt.domain.mind.utterance import (
     Uttered,
     Waits,
 )
-from ganggpt.domain.npc.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
 from ganggpt.errors import Refused
 

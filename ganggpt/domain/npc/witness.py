@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.messages import HearOfDeed
+from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.mission_design.words import named
-from ganggpt.domain.npc.commands import Witness
 from ganggpt.domain.turn import Dice, Message, Turn
 from ganggpt.domain.world import DeedVerb, NpcSheet, World
 

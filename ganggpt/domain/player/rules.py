@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
-from ganggpt.domain.fields import Email, Place, ServerName, Slug, Username
+from ganggpt.domain.fields import (
+    Email,
+    Place,
+    ServerName,
+    Slug,
+    Username,
+)
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import (
     Abandon,
     EndMission,
+    HearOfRecord,
     Notify,
     Progress,
     ShiftStanding,
@@ -23,7 +30,6 @@ from ganggpt.domain.messages import (
 )
 from ganggpt.domain.mind.affect import standing_label, stepped
 from ganggpt.domain.mission_design.deeds import Deed, Deeds16, wanted
-from ganggpt.domain.npc.commands import HearOfRecord
 from ganggpt.domain.player.state import (
     ACTIVE_MAX,
     STANDINGS_MAX,
@@ -40,7 +46,14 @@ from ganggpt.domain.player.state import (
     view,
 )
 from ganggpt.domain.player.witnesses import seen_by
-from ganggpt.domain.turn import Command, Decision, Kind, Message, Push, Turn
+from ganggpt.domain.turn import (
+    Command,
+    Decision,
+    Kind,
+    Message,
+    Push,
+    Turn,
+)
 from ganggpt.errors import Refused, UnknownActor, UnknownCommand
 
 __all__ = [

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.messages import Witness
 from ganggpt.domain.mission_design.deeds import Deed
-from ganggpt.domain.npc.commands import Witness
 from ganggpt.domain.turn import Message, Turn
 from ganggpt.domain.world import DeedVerb, NpcSheet, World
 

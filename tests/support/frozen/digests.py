@@ -17,9 +17,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ganggpt.testing.sim.history import history
-from ganggpt.testing.sim.run import Trial
-from ganggpt.testing.sim.scenario import SCENARIOS
+from ganggpt.simulation.history import history
+from ganggpt.simulation.run import Trial
+from ganggpt.simulation.scenario import SCENARIOS
 
 RECORD: Final = Path(__file__).parents[2] / "data" / "digests.txt"
 SEEDS: Final = 300

@@ -17,16 +17,16 @@ from typing import Any, Final, NamedTuple
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from ganggpt.actors.router import Router
-from ganggpt.actors.shards import Routes
+from ganggpt.actors.routing.router import Router
+from ganggpt.actors.routing.shards import Routes
 from ganggpt.domain.kinds import KINDS
 from ganggpt.observability.metrics import TABLE, Metrics
 from ganggpt.protocol.schema import bridge_schema_text
-from ganggpt.serve.gateway_watch import GatewayWatch
-from ganggpt.serve.host_watch import SHOWN, HostWatch
-from ganggpt.serve.router_watch import RouterWatch
+from ganggpt.serve.metrics.gateway_watch import GatewayWatch
+from ganggpt.serve.metrics.host_watch import SHOWN, HostWatch
+from ganggpt.serve.metrics.router_watch import RouterWatch
+from tests.unit.serve.rest.test_rest import client_of
 from tests.unit.serve.rig import Rig
-from tests.unit.serve.test_rest import client_of
 
 _ROOT: Final = Path(__file__).parents[3]
 _HELP: Final = """

@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ganggpt.domain import companion, faction, npc, player
-from ganggpt.domain.companion_commands import Remember as CompanionRemember
-from ganggpt.domain.deeds import Deed
-from ganggpt.domain.letters import Abandon, FundMission, TakePayment
-from ganggpt.domain.mission import Accept
-from ganggpt.domain.npc_commands import Hush, OutlineWork, Remember
-from ganggpt.domain.rights import ForgetPlayer
+from ganggpt.domain.companion import rules as companion
+from ganggpt.domain.erasure import ForgetPlayer
+from ganggpt.domain.faction import rules as faction
+from ganggpt.domain.messages import Abandon, FundMission, TakePayment
+from ganggpt.domain.mind.commands import Hush, Remember
+from ganggpt.domain.mind.commands import Remember as CompanionRemember
+from ganggpt.domain.mission.rules import Accept
+from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.npc.commands import OutlineWork
+from ganggpt.domain.player import rules as player
 from tests.support.frozen.harvest import Harvest
 from tests.support.frozen.story import Story, a_proposal
 from tests.unit.actors.virtual import run_virtual

@@ -14,31 +14,24 @@ from typing import Any, Final, Literal
 import msgspec
 
 from ganggpt.actors.envelope import VIEW, decode_batch, wrap
-from ganggpt.actors.host import HostOptions, HostPorts
-from ganggpt.actors.router import Router, RouterOptions
-from ganggpt.actors.routing import load_routes
-from ganggpt.actors.shards import shared_shards
-from ganggpt.ai.scripted import ScriptedMind
-from ganggpt.domain.conversation import SummaryBrief
-from ganggpt.domain.faction_moves import MakeMove, MoveBrief
+from ganggpt.actors.host.host import HostOptions, HostPorts
+from ganggpt.actors.routing.router import Router, RouterOptions
+from ganggpt.actors.routing.shards import shared_shards
+from ganggpt.actors.routing.table import load_routes
+from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.domain.faction.moves import MakeMove, MoveBrief
 from ganggpt.domain.ids import ActorId, CommandId
-from ganggpt.domain.memory import Embedding
-from ganggpt.domain.mission_draft import WorkBrief
-from ganggpt.domain.npc_commands import (
-    Conclude,
-    Condense,
-    ProposedObjective,
-    ProposeMission,
-    SayPlainly,
-    ThinkAgain,
-    Utter,
-)
+from ganggpt.domain.mind.commands import Conclude, Condense, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.memory import Embedding
+from ganggpt.domain.mind.transcript import SummaryBrief
+from ganggpt.domain.mind.utterance import Made, TalkBrief
+from ganggpt.domain.mission_design.draft import WorkBrief
+from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
 from ganggpt.domain.turn import Ask, Command
-from ganggpt.domain.utterance import Made, TalkBrief
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal import Batch, PushRow
+from ganggpt.persistence.journal.journal import Batch, PushRow
+from ganggpt.simulation.sheet import WORLD, cast_of
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.sim.sheet import WORLD, cast_of
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
 from tests.support.frozen.harvest import Harvest
 

@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import asyncpg
 
-from ganggpt.persistence.embedded import EmbeddedPostgres
+from ganggpt.chaos.run import ChaosPlan, ChaosRun
+from ganggpt.client.game_server import GameServer
+from ganggpt.demo.fake_parts import every_part, meaning_of
+from ganggpt.demo.story import NAMES, SERVER, Demo, _player
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.migrate import migrate
-from ganggpt.testing.chaos.run import ChaosPlan, ChaosRun
-from ganggpt.testing.demo import NAMES, SERVER, Demo, _player
+from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, variables_for
-from ganggpt.testing.fake_parts import every_part, meaning_of
-from ganggpt.testing.game_server import GameServer
-from ganggpt.testing.world_process import WorldProcess, token_of
 from tests.support.frozen.harvest import Harvest
 
 _OPTIONS: Final = ("--port", "0", "--dashboard-port", "0")

@@ -12,8 +12,8 @@ from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import VERSION, TurnRecord, encode_turn, kind_for
+from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made
-from ganggpt.domain.npc.commands import Conclude, Utter
 from ganggpt.domain.npc.rules import Give, Talk
 from ganggpt.domain.turn import Command, Turn
 from ganggpt.errors import InvalidInput, UnknownUtterance

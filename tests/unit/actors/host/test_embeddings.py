@@ -11,8 +11,8 @@ from ganggpt.actors.host import embeddings
 from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command, encode_state
+from ganggpt.domain.mind.commands import AskTail, KeepInTail, Remember
 from ganggpt.domain.mind.memory import Embedding, Memory
-from ganggpt.domain.npc.commands import AskTail, KeepInTail, Remember
 from ganggpt.domain.npc.rules import Give, Observe, Talk
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.journal.journal import Letter

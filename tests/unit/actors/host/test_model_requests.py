@@ -10,8 +10,8 @@ import pytest
 
 from ganggpt.actors.host import model_requests
 from ganggpt.domain.kinds import decode_turn
+from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made, Uttered
-from ganggpt.domain.npc.commands import Conclude, Utter
 from ganggpt.domain.npc.rules import KIND, Talk
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.turn import Ask

@@ -11,8 +11,8 @@ from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import Answered, Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.npc.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.npc.rules import Give, Talk
 from ganggpt.domain.turn import Ask
 from tests.unit.ai.minds.test_proposals import los_santos, mara

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.language.words import valence
+from ganggpt.domain.mind.commands import Condense, Mull
 from ganggpt.domain.mind.memory import (
     MEMORIES_MAX,
     REHEARSED_MAX,
@@ -27,7 +28,7 @@ from ganggpt.domain.mind.memory import (
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL, MemoryIndex, Question
 from ganggpt.domain.mind.transcript import carried_on, condensed
-from ganggpt.domain.npc.commands import Condense, Give, Hear, Mull, Observe, Talk, Threaten
+from ganggpt.domain.npc.commands import Give, Hear, Observe, Talk, Threaten
 from ganggpt.domain.npc.memory import PONDER_AT
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.rumour import TELL_FROM, heat, lifetime_s, tale_of

@@ -12,19 +12,31 @@ from hypothesis import strategies as st
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardReserved
 from ganggpt.domain.faction.treasury import GRACE_S
-from ganggpt.domain.messages import FundMission, Offer, PayReward, TakeFunding
+from ganggpt.domain.messages import (
+    FundMission,
+    HearOfPurse,
+    Offer,
+    PayReward,
+    TakeFunding,
+)
 from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Abandon, Accept
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.mission_design.difficulty import MISSION_FUNDS_SHARE, mission_funds_of
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import HearOfPurse
 from ganggpt.domain.npc.rules import AskForWork, Spawn
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.world import ObjectiveSheet, World
 from ganggpt.errors import GangGPTError
-from tests.unit.domain.builders import WORLD, Played, a_faction_sheet, a_mission_template, a_world, an_npc_sheet
+from tests.unit.domain.builders import (
+    WORLD,
+    Played,
+    a_faction_sheet,
+    a_mission_template,
+    a_world,
+    an_npc_sheet,
+)
 from tests.unit.domain.town import Town
 
 AVA, MARA, MAIN, HARBOUR = "player:ava", "npc:mara", "server:main", "faction:harbour"

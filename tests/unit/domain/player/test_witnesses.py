@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.messages import HearOfDeed
+from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mind.affect import SWAY_MAX
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import Witness
 from ganggpt.domain.npc.rules import Spawn
 from ganggpt.domain.npc.witness import in_words
 from ganggpt.domain.player import rules as player
