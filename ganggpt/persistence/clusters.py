@@ -9,10 +9,10 @@ import secrets
 from typing import Any, Final
 
 import asyncpg
-from msgspec import Struct
 
 from ganggpt.errors import UnknownCluster
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.clusters import ClusterRow, Standing
 
 _ENTER: Final = """
 INSERT INTO clusters AS c (name, bridge, key) VALUES ($1, $2, $3)
@@ -40,27 +40,6 @@ SELECT c.name, c.bridge, extract(epoch FROM clock_timestamp() - c.seen_at)::floa
 FROM clusters c ORDER BY c.name
 """
 _KEY: Final = "SELECT key FROM clusters WHERE name = $1"
-
-
-class Standing(Struct, frozen=True):
-    """Which cluster should hold the world (None: whoever is there), for how many seconds it has been so, how long its
-    supervisor was silent (None: it has no row) and whether it has live hosts."""
-
-    owner: str | None
-    since_s: float
-    silent_s: float | None
-    has_hosts: bool
-
-
-class ClusterRow(Struct, frozen=True):
-    """A cluster that shares the world, as an operator sees it."""
-
-    name: str
-    bridge: str | None
-    silent_s: float
-    owner: bool
-    hosts: int
-    shards: int
 
 
 class PostgresClusters:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 
-from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.clusters import HostShown, LoadShown, Wishes
+from ganggpt.persistence.ports.hosts import LOCAL
 
 _WISHES: Final = "SELECT hosts_now, hosts_min, hosts_max, hosts_fixed FROM clusters WHERE name = $1"
 _WISH: Final = "UPDATE clusters SET hosts_min = $2, hosts_max = $3, hosts_fixed = $4 WHERE name = $1"
@@ -27,47 +27,6 @@ ORDER BY h.kind DESC, length(h.name), h.name
 _LOAD: Final = """
 SELECT load::text, extract(epoch FROM clock_timestamp() - load_at)::float8 AS age_s FROM clusters WHERE name = $1
 """
-
-
-class Wishes(Struct, frozen=True):
-    """What is wanted of a cluster: ``now`` is what its supervisor wants at the moment (0: it has not said yet); the
-    others were set by an operator, or are None."""
-
-    now: int = 0
-    least: int | None = None
-    most: int | None = None
-    fixed: int | None = None
-
-
-class HostShown(Struct, frozen=True):
-    """A live host as an operator sees it. ``silent_s``: since its last heartbeat."""
-
-    name: str
-    kind: str
-    state: str
-    node: str | None
-    address: str
-    silent_s: float
-    shards: int
-
-
-class LoadShown(Struct, frozen=True):
-    """What a supervisor last told of its cluster, and how many seconds ago."""
-
-    told: Mapping[str, Any]
-    age_s: float
-
-
-class ScaleTable(Protocol):
-    """The supervisor's side of its cluster's size; ``PostgresScale`` is the real adapter."""
-
-    async def wishes(self) -> Wishes:
-        """What is wanted of this cluster. Raises Unavailable."""
-        ...
-
-    async def tell(self, now: int, load: Mapping[str, Any]) -> None:
-        """Keep how many shared hosts are wanted now, and the load that was seen (JSON-able). Raises Unavailable."""
-        ...
 
 
 class PostgresScale:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 from asyncpg.pgproto.pgproto import UUID
-from msgspec import Struct
 
 from ganggpt.domain.ids import command_id_time_s
 from ganggpt.errors import CommitUnknown, Fenced
 from ganggpt.persistence.outages import LOST, database_may_be_away
+from ganggpt.persistence.ports.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
 
 APPEND: Final = """
 WITH live AS MATERIALIZED (
@@ -33,7 +33,7 @@ SELECT count(*) FROM turns
 """
 """The hot statement: turns only. Index: the primary key (actor, seq, day)."""
 
-APPEND_WITH_WISHES: Final = (
+APPEND_WITH_EFFECTS: Final = (
     APPEND.rsplit("SELECT count(*)", 1)[0].rstrip()  # noqa: S608 - two constants of this file
     + """, letters AS (
   INSERT INTO outbox (sender, seq, n, shard, target, command_id, name, body, at)
@@ -110,172 +110,6 @@ WHERE shard = ANY($1::text[]) AND due <= to_timestamp($2) ORDER BY due LIMIT $3
 _FORGET: Final = "DELETE FROM reminders WHERE actor = $1 AND name = $2 AND due <= to_timestamp($3) + interval '1 ms'"
 
 
-class Letter(Struct, frozen=True, gc=False):
-    """One message on its way to another actor; ``(sender, seq, n)`` is its identity, ``id`` is derived from it."""
-
-    sender: str
-    seq: int
-    n: int
-    target: str
-    id: bytes
-    name: str
-    body: bytes
-
-
-class PushRow(Struct, frozen=True, gc=False):
-    """One push as it was committed; ``body`` is a msgpack map."""
-
-    no: int
-    server: str
-    epoch: int
-    actor: str
-    seq: int
-    type: str
-    body: bytes
-
-
-class DueReminder(Struct, frozen=True, gc=False):
-    """One reminder whose time has come."""
-
-    actor: str
-    name: str
-    due_s: float
-    command: str
-    body: bytes
-
-
-class StoredTurn(Struct, frozen=True, gc=False):
-    """One row of the journal as a wake reads it."""
-
-    seq: int
-    command_id: bytes
-    body: bytes
-
-
-class StoredActor(Struct, frozen=True, gc=False):
-    """What the store knows of an actor: its last snapshot (seq 0 and None without one) and the turns after it."""
-
-    snapshot_seq: int
-    snapshot: bytes | None
-    turns: tuple[StoredTurn, ...]
-
-
-class Batch:
-    """Columns of one group commit, filled turn by turn."""
-
-    __slots__ = ("letters", "posted", "pushes", "reminders", "turns")
-
-    def __init__(self) -> None:
-        self.posted: list[Letter] = []
-        self.turns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-        self.letters: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [], [])
-        self.reminders: dict[tuple[str, str], tuple[str, float, str, bytes] | None] = {}
-        self.pushes: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-
-    def __len__(self) -> int:
-        return len(self.turns[0])
-
-    def add_turn(self, actor: str, seq: int, at_s: float, command_id: bytes, by: str, name: str, body: bytes) -> None:
-        """One turn."""
-        actors, seqs, ats, ids, bys, names, bodies = self.turns
-        actors.append(actor)
-        seqs.append(seq)
-        ats.append(at_s)
-        ids.append(UUID(command_id))
-        bys.append(by)
-        names.append(name)
-        bodies.append(body)
-
-    def add_letter(self, letter: Letter, sender_shard: str, at_s: float) -> None:
-        """One message of the turn; kept under the sender's shard, whose owner delivers it."""
-        self.posted.append(letter)
-        row = (
-            letter.sender,
-            letter.seq,
-            letter.n,
-            sender_shard,
-            letter.target,
-            UUID(letter.id),
-            letter.name,
-            letter.body,
-            at_s,
-        )
-        for column, value in zip(self.letters, row, strict=True):
-            column.append(value)
-
-    def add_push(self, row: tuple[str, str, int, int, str, bytes, float]) -> None:
-        """One push: server or ``*``, actor, seq, n, type, body, at_s."""
-        for column, value in zip(self.pushes, row, strict=True):
-            column.append(value)
-
-    def arm(self, actor: str, name: str, shard: str, due_s: float, command: str, body: bytes) -> None:
-        """Set a reminder; the last wish for a name in a batch wins."""
-        self.reminders[actor, name] = (shard, due_s, command, body)
-
-    def forget(self, actor: str, name: str) -> None:
-        """Clear a reminder."""
-        self.reminders[actor, name] = None
-
-    @property
-    def has_wishes(self) -> bool:
-        """True where the wide statement is needed."""
-        return bool(self.letters[0] or self.reminders or self.pushes[0])
-
-    def wish_columns(self) -> list[list[Any]]:
-        """Parameters 9 to 32 of the wide statement."""
-        armed: list[tuple[Any, ...]] = [(a, n, *r) for (a, n), r in self.reminders.items() if r is not None]
-        gone = [key for key, r in self.reminders.items() if r is None]
-        columns = [list(column) for column in zip(*armed, strict=True)] if armed else [[], [], [], [], [], []]
-        cleared = [list(column) for column in zip(*gone, strict=True)] if gone else [[], []]
-        return [*self.letters, *columns, *cleared, *self.pushes]
-
-
-class Journal(Protocol):
-    """The port; ``PostgresJournal`` is the real adapter, ``testing.stores.MemoryJournal`` the one for simulations."""
-
-    async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
-        """Commit a batch; returns the pushes it made. Raises Fenced, CommitUnknown."""
-        ...
-
-    async def load(self, actors: Sequence[str]) -> Mapping[str, StoredActor]:
-        """Snapshots and suffixes of many actors in one query; an unknown one is left out."""
-        ...
-
-    async def turn(self, actor: str, seq: int) -> bytes | None:
-        """The body of one turn."""
-        ...
-
-    async def turn_by_command(self, actor: str, command_id: bytes) -> bytes | None:
-        """The body of the turn a command made, found by scanning the actor's own rows; for the rare late retry."""
-        ...
-
-    async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
-        """Whether a letter of ``by`` or a reminder with this derived id still waits to be answered by ``actor``.
-
-        While it does, no day that could hold its turn is dropped: not in the journal then means not applied."""
-        ...
-
-    async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
-        """Store ``(actor, seq, body)``; an older seq never replaces a newer one. A fenced host stores nothing."""
-        ...
-
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
-        """Unsettled letters of senders in these shards."""
-        ...
-
-    async def settle(self, letters: Sequence[Letter]) -> None:
-        """Forget letters their receivers have answered durably."""
-        ...
-
-    async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:
-        """Reminders of these shards whose time has come, oldest first."""
-        ...
-
-    async def drop_reminder(self, reminder: DueReminder) -> None:
-        """Forget a reminder whose actor refused it for good."""
-        ...
-
-
 class PostgresJournal:
     """The journal in Postgres. Owns nothing but a pool it was given; every call has a timeout in seconds."""
 
@@ -293,23 +127,27 @@ class PostgresJournal:
                 for _ in range(self._pool.get_size()):
                     connection = await held.enter_async_context(self._pool.acquire(timeout=self._timeout_s))
                     await connection.fetch(_STORED_OF, [], timeout=self._timeout_s)
-                    await connection.fetch(APPEND, 0, *nothing.turns, timeout=self._timeout_s)
-                    wishes = (*nothing.turns, *nothing.wish_columns())
-                    await connection.fetch(APPEND_WITH_WISHES, 0, *wishes, timeout=self._timeout_s)
+                    turns, effects = _turn_columns(nothing), _effect_columns(nothing)
+                    await connection.fetch(APPEND, 0, *turns, timeout=self._timeout_s)
+                    await connection.fetch(APPEND_WITH_EFFECTS, 0, *turns, *effects, timeout=self._timeout_s)
 
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
         """See Journal."""
-        wide = batch.has_wishes
+        wide = batch.has_effects
         try:
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
                 if wide:
                     rows = await connection.fetch(
-                        APPEND_WITH_WISHES, epoch, *batch.turns, *batch.wish_columns(), timeout=self._timeout_s
+                        APPEND_WITH_EFFECTS,
+                        epoch,
+                        *_turn_columns(batch),
+                        *_effect_columns(batch),
+                        timeout=self._timeout_s,
                     )
                     committed = rows[0]["turns"]
                 else:
                     rows = []
-                    committed = await connection.fetchval(APPEND, epoch, *batch.turns, timeout=self._timeout_s)
+                    committed = await connection.fetchval(APPEND, epoch, *_turn_columns(batch), timeout=self._timeout_s)
         except asyncpg.UniqueViolationError as doubled:
             raise Fenced(self._host, epoch) from doubled
         except (*LOST, asyncpg.PostgresError) as lost:
@@ -397,3 +235,24 @@ class PostgresJournal:
         """See Journal."""
         with database_may_be_away():
             await self._pool.execute(_FORGET, reminder.actor, reminder.name, reminder.due_s, timeout=self._timeout_s)
+
+
+def _turn_columns(batch: Batch) -> list[list[Any]]:
+    """Parameters 2 to 8 of both statements."""
+    actors, seqs, ats, ids, bys, names, bodies = batch.turns
+    return [actors, seqs, ats, list(map(UUID, ids)), bys, names, bodies]
+
+
+def _effect_columns(batch: Batch) -> list[list[Any]]:
+    """Parameters 9 to 32 of the wide statement."""
+    letters = [
+        (x.sender, x.seq, x.n, shard, x.target, UUID(x.id), x.name, x.body, at_s)
+        for x, (shard, at_s) in zip(batch.letters, batch.filed, strict=True)
+    ]
+    armed = [(actor, name, *row) for (actor, name), row in batch.reminders.items() if row is not None]
+    gone = [key for key, row in batch.reminders.items() if row is None]
+    return [*_columns(letters, 9), *_columns(armed, 6), *_columns(gone, 2), *batch.pushes]
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

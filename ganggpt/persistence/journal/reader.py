@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import asyncpg
 
 from ganggpt.persistence.audit import turns_upto
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.journal import Place
 
 AFTER_MAX: Final = 64
 """Turns of one place that come at once."""
@@ -27,13 +28,6 @@ _FROM: Final = "SELECT seq, body FROM journal WHERE actor = $1 AND seq >= $2 ORD
 _CAUSES: Final = "SELECT seq, by, name FROM journal WHERE actor = $1 AND seq = ANY($2::bigint[])"
 _REWRITTEN: Final = "SELECT EXISTS (SELECT FROM journal WHERE actor = $1 AND seq > $2 AND name = 'ForgetPlayer')"
 _SNAPSHOT: Final = "SELECT seq, body FROM snapshots WHERE actor = $1"
-
-
-class Place(NamedTuple):
-    """The last turn of an actor that somebody has seen."""
-
-    actor: str
-    seq: int
 
 
 class PostgresTurns:

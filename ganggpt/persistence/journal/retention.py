@@ -17,21 +17,16 @@ costs writers some milliseconds once a day.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any, Final
 
 import asyncpg
-from msgspec import Struct
 
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import TODAY, Connection, briefly, journal_part_named
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.retention import Day, Waiting
 
-SEAL_AFTER: Final = timedelta(days=1)
-"""How long after its end a day is sealed; later turns of that day would end the incarnation that brings them."""
-SLACK: Final = timedelta(hours=1)
-"""More than the clocks of hosts ever differ: a letter's turn is at most that much older than the letter."""
 SWEEP_MAX: Final = 5000
 
 DAYS: Final = """
@@ -100,52 +95,7 @@ WHERE c.relname ~ '^(journal_[0-9]{8}|npc_memories_[0-9]{6})_dropped$' AND c.rel
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """How long what is kept, as the settings say; days end at midnight UTC by the database's clock.
-
-    ``journal_days``: whole days of turns before today. ``memory_months``: months with a part of their own before this
-    one. ``mission_days``: ended missions. ``away_days``: pushes nobody acked, and game servers nobody saw.
-    """
-
-    journal_days: int = 14
-    memory_months: int = 3
-    mission_days: int = 90
-    away_days: int = 30
-
-
-class Day(Struct, frozen=True):
-    """One day's part of the journal. ``turns`` is Postgres' estimate, -1 where it has none yet."""
-
-    name: str
-    start: date
-    end: date
-    bytes: int
-    turns: int
-    sealed: bool
-
-
-class Waiting(Struct, frozen=True):
-    """The oldest of each thing that may still ask for turns; None where there is none."""
-
-    letter: datetime | None
-    reminder: datetime | None
-    flushed: datetime | None
-
-    def held_by(self, end: date) -> str | None:
-        """What keeps a day that ends there from being dropped, in words, or None."""
-        reasons = {
-            "a letter that is not answered yet, of {:%Y-%m-%d %H:%M}": self.letter,
-            "a reminder that is not answered yet, due {:%Y-%m-%d %H:%M}": self.reminder,
-            "turns the tables may not show yet, since {:%Y-%m-%d %H:%M}": self.flushed,
-        }
-        for words, at in reasons.items():
-            if at is not None and (at - SLACK).date() < end:
-                return words.format(at)
-        return None
-
-
-class JournalRetention:
+class PostgresJournalRetention:
     """Owns nothing but the pool it was given. Every method raises Unavailable where the database is away, or where a
     long query kept a change of parts from happening."""
 

@@ -10,20 +10,16 @@ found stale once is stale for ever, whatever is flushed meanwhile. What a mind l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
 
 from ganggpt.persistence.ask import ask, tell, touched
 from ganggpt.persistence.journal.partitions import Connection, briefly, memory_part_named
 from ganggpt.persistence.outages import database_may_be_away
-
-FOLD_MAX: Final = 5000
-"""Memories that may move out of a month's part at one time; a fuller month keeps its part."""
-BATCH: Final = 1000
+from ganggpt.persistence.ports.retention import BATCH, FOLD_MAX, MemoryKey, Month
 
 _MONTHS: Final = """
 SELECT c.relname AS name, pg_total_relation_size(c.oid) AS bytes
@@ -85,28 +81,7 @@ _FIRST: Final = UUID(int=0)
 _LONG_AGO: Final = datetime(1, 1, 2, tzinfo=UTC)
 
 
-class Month(Struct, frozen=True):
-    """One month's part of the memories."""
-
-    name: str
-    start: date
-    end: date
-    bytes: int
-
-
-class MemoryKey(Struct, frozen=True):
-    """Which memory of which NPC a row shows; ``no`` is None where a row was not written by a flush. ``tail``: its mind
-    let it go for want of room, so the row has its own date and nobody else to ask."""
-
-    id: UUID
-    npc: str
-    no: int | None
-    created_at: Any
-    expires_at: Any
-    tail: bool = False
-
-
-class RowRetention:
+class PostgresRowRetention:
     """Owns nothing but the pool it was given. Every method raises Unavailable."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:

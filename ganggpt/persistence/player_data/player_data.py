@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 from asyncpg.pgproto.pgproto import UUID
-from msgspec import Struct
 
-from ganggpt.domain.ids import derived_command_id, name_of
+from ganggpt.domain.ids import derived_command_id
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import Connection, briefly
 from ganggpt.persistence.outages import database_may_be_away
-from ganggpt.persistence.player_data.tables import CLEAN, GOING, PLACES, SOUGHT
+from ganggpt.persistence.player_data.tables import CLEAN, GOING, SEARCH, SOUGHT
+from ganggpt.persistence.ports.player_data import FoundRow, Order, TurnRow, Words
 from ganggpt.persistence.projections.rows import player_id
 
 SENDER: Final = "world"
@@ -131,77 +129,12 @@ _DELETE_ACTOR: Final = (
 """What is left of an actor that ceased to exist with turn $2."""
 
 
-class Order(Struct, frozen=True):
-    """A wish to be forgotten. ``player`` is None once it is fulfilled; ``erased``: how much of what went."""
-
-    no: int
-    player: str | None
-    names: tuple[str, ...]
-    alias: str
-    salt: bytes
-    mark: bytes
-    asked_at: datetime
-    step: str
-    rounds: int
-    erased: dict[str, int]
-    done_at: datetime | None
-
-
-class Words(Struct, frozen=True):
-    """What to look for: the actor, and ways its names may be written."""
-
-    player: str
-    spellings: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Every word; a deed's id begins with the bare name and a dot."""
-        return (self.player, f"{name_of(self.player)}.", *self.spellings)
-
-    @property
-    def patterns(self) -> list[str]:
-        """Every word as a pattern of LIKE."""
-        return [f"%{_escaped(word)}%" for word in self.all]
-
-    @property
-    def regex(self) -> str:
-        """Any of the words, whole, as a regular expression of Postgres."""
-        return rf"\y(?:{'|'.join(map(re.escape, (self.player, *self.spellings)))})\y"
-
-
-class TurnRow(Struct, frozen=True):
-    """A turn as it stands in the journal, and the part of it that holds it."""
-
-    part: str
-    seq: int
-    day: Any
-    command_id: Any
-    by: str
-    name: str
-    body: bytes
-    at_s: float
-
-
-class Found(Struct, frozen=True):
-    """A row of another table that may be about the player."""
-
-    key: str
-    theirs: bool
-    text: str
-    body: bytes
-
-
 def mark_of(salt: bytes, player: str) -> bytes:
     """What is kept of who was forgotten: SHA-256 of a salt and the actor's id."""
     return hashlib.sha256(salt + player.encode()).digest()
 
 
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
-
-
-class PlayerRights:
+class PostgresPlayerData:
     """Owns nothing but the pool it was given. Every method raises Unavailable."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
@@ -277,11 +210,11 @@ class PlayerRights:
                 yield TurnRow(*row.values())
             after = rows[-1]["seq"]
 
-    async def elsewhere(self, table: str, words: Words) -> Sequence[Found]:
-        """Rows of one of PLACES that may be about the player."""
+    async def elsewhere(self, table: str, words: Words) -> Sequence[FoundRow]:
+        """Rows of one of TABLES that may be about the player."""
         sought = (words.player, [word.encode() for word in words.all], player_id(words.player), words.patterns)
-        rows = await self._search(SOUGHT + PLACES[table], *sought)
-        return [Found(row["key"], row["theirs"], row["text"] or "", row["body"]) for row in rows]
+        rows = await self._search(SOUGHT + SEARCH[table], *sought)
+        return [FoundRow(row["key"], row["theirs"], row["text"] or "", row["body"]) for row in rows]
 
     # ------------------------------------------------------------------------------------------------------ change
 
@@ -333,7 +266,7 @@ class PlayerRights:
         return True
 
     async def clean(self, table: str, keys: Sequence[str], words: Words, somebody: str) -> int:
-        """Let rows of one of PLACES go, or be about ``somebody``; how many."""
+        """Let rows of one of TABLES go, or be about ``somebody``; how many."""
         whom = (words.player, player_id(words.player), words.regex, somebody)
         return await tell(self._pool, SEARCH_TIMEOUT_S, GOING + CLEAN[table], list(keys), *whom)
 

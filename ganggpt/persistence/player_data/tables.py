@@ -1,4 +1,4 @@
-"""Tables besides snapshots and journal in which a player may be found: how to look there, and how rows go.
+"""The tables of ``ports.player_data.TABLES``: how to search them for a player, and how rows are deleted.
 
 All statements of a kind take the same arguments, named in the row ``w``.
 """
@@ -11,7 +11,7 @@ from typing import Final
 SOUGHT: Final = """
 WITH w AS (SELECT $1::text AS player, $2::bytea[] AS bytes, $3::uuid AS id, $4::text[] AS patterns)
 """
-PLACES: Final[Mapping[str, str]] = {
+SEARCH: Final[Mapping[str, str]] = {
     "outbox": """
 SELECT sender || '#' || seq || '.' || n AS key, w.player IN (sender, target) AS theirs, '' AS text, body
 FROM outbox t, w
@@ -61,10 +61,8 @@ FROM players t, w WHERE t.id = w.id OR t.actor = w.player
 """,
 }
 """Where a player may be found, by table: ``key``, whether the row is surely ``theirs``, and to look at the row as JSON
-(``text``) or its ``body``. In the order in which they can go: players last, because others point at them."""
+(``text``) or its ``body``."""
 
-LOOSE: Final = frozenset(("ai_exchanges",))
-"""Tables of mere records, texts within texts: whatever the search finds there goes, also where it is too much."""
 GOING: Final = """
 WITH w AS (SELECT $1::text[] AS keys, $2::text AS player, $3::uuid AS id, $4::text AS names, $5::text AS somebody)
 """

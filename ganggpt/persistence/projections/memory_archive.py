@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 
 from ganggpt.domain.language.thesaurus import SAME_MEANING, near, same_meaning
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
@@ -26,6 +25,7 @@ from ganggpt.domain.mind.memory_record import EVERYBODY, Embedding, Memory, Trac
 from ganggpt.errors import Fenced
 from ganggpt.persistence.ask import ask
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.projections import FOUND_MAX, Found, TailQuestion
 from ganggpt.persistence.projections.rows import Rows, memory_row, mind_id, player_id, row_id
 from ganggpt.persistence.projections.writer import PLACEHOLDERS
 
@@ -33,8 +33,6 @@ _log = logging.getLogger(__name__)
 
 TAIL_MAX: Final = 10_000
 """Memories in the tail of one NPC; over it those go that would be lost next."""
-FOUND_MAX: Final = 8
-"""Memories one question brings back."""
 ALIKE: Final = 0.8
 """What a misspelt name counts, where the name itself counts 1."""
 _CANDIDATES: Final = 32
@@ -101,35 +99,6 @@ WHERE npc_id = $1 AND embedding IS NOT NULL AND embedding_model = $5 AND terms I
 ORDER BY embedding::vector <=> $4::real[]::vector, id LIMIT $6
 """
 _HAS_VECTORS: Final = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')"
-
-
-class TailQuestion(Struct, frozen=True, kw_only=True):
-    """What an NPC looks for in its tail. ``held``: how many memories it let go of in its life; ``listener``: for whom;
-    only what they may hear is found."""
-
-    npc: str
-    query: str
-    listener: str
-    now_s: float
-    held: int
-    embedding: Embedding | None = None
-
-
-Found = tuple[Memory, float]
-"""A memory of the tail and how well it fits the words, 0..1."""
-
-
-class TailStore(Protocol):
-    """The port of the tail; ``PostgresTail`` is the real adapter."""
-
-    async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """Put memories of an NPC or a companion (an actor id) into its tail; doing it twice changes nothing. ``held``:
-        how many it let go of in its life. Raises Fenced and Unavailable."""
-        ...
-
-    async def search(self, question: TailQuestion) -> Sequence[Found]:
-        """At most FOUND_MAX memories, the best first. Raises Unavailable."""
-        ...
 
 
 class PostgresTail:

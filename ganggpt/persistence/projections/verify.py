@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ganggpt.persistence.journal.journal import StoredTurn
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.journal import StoredTurn
 
 _TIMEOUT_S: Final = 600.0
 

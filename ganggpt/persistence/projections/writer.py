@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -16,12 +16,11 @@ from cachetools import LRUCache
 
 from ganggpt.errors import Fenced, Unavailable
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.projections import Change
 from ganggpt.persistence.projections.rows import Rows
 
 _log = logging.getLogger(__name__)
 
-Change = tuple[str, Any, Any]
-"""An actor id, the state the tables show (None: unknown) and the state now."""
 
 ROWS_MAX: Final = 2000
 """Rows of one transaction; more go in several, so that none holds locks for long."""
@@ -135,19 +134,6 @@ ON CONFLICT (id) DO UPDATE SET player_id = excluded.player_id, name = excluded.n
   experience_points = excluded.experience_points, loyalty_level = excluded.loyalty_level,
   memory_data = excluded.memory_data, updated_at = clock_timestamp()
 """
-
-
-class FlushStore(Protocol):
-    """The port of write-behind; ``PostgresFlush`` is the real adapter."""
-
-    async def flush(
-        self, epoch: int, changes: Sequence[Change], through_s: float | None, held: Collection[str] = ()
-    ) -> int:
-        """Show these changes in the tables, which then show every turn of this host up to ``through_s`` (Unix time by
-        the database's clock; None where the changes are only a part), unless it holds shards that are not in ``held``:
-        those it has not heard of yet. Returns how many rows were written or deleted. Raises Fenced and Unavailable;
-        after either the same changes may be flushed again."""
-        ...
 
 
 class PostgresFlush:

@@ -15,8 +15,9 @@ from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.memory import Memory, Trace, forgotten_s
 from ganggpt.errors import Fenced
 from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.ports.projections import FOUND_MAX, TailQuestion
 from ganggpt.persistence.projections import memory_archive as tail_module
-from ganggpt.persistence.projections.memory_archive import FOUND_MAX, PostgresTail, TailQuestion
+from ganggpt.persistence.projections.memory_archive import PostgresTail
 from ganggpt.persistence.projections.rows import row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.unit.persistence.states import NOW_S, memory, npc
