@@ -232,10 +232,10 @@ async def test_a_search_reads_by_its_indexes(pool: asyncpg.Pool, tail: PostgresT
         *(40.0, 1.0, 2, None, 32),
     )
     plans = {
-        "npc_memories_terms": await _plan(pool, tail_module.SEARCH, *search),
-        "npc_memories_tail": await _plan(pool, tail_module.TRIM, "n7", 20),
+        "npc_memories_terms": await _plan(pool, tail_module.SQL["search_by_words"], *search),
+        "npc_memories_tail": await _plan(pool, tail_module.SQL["trim"], "n7", 20),
         "npc_memories_meaning": await _plan(
-            pool, tail_module.MEANING, "n7", NOW_S, "player:x", [1.0, 2.0, 3.0], "m1", 8, 3
+            pool, tail_module.SQL["search_by_embedding"], "n7", NOW_S, "player:x", [1.0, 2.0, 3.0], "m1", 8, 3
         ),
     }
     for index, plan in plans.items():
