@@ -42,7 +42,8 @@ from ganggpt.domain.world import World
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.journal.partitions import ensure_days, ensure_partitions
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.projections.memory_archive import PostgresTail, TailQuestion, row_in_tail
+from ganggpt.persistence.ports.projections import TailQuestion
+from ganggpt.persistence.projections.memory_archive import PostgresTail, row_in_tail
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.worldfiles.files import load_world
 

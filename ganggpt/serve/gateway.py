@@ -29,12 +29,12 @@ from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Paye
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, Unavailable
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.cache import TTL_S
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
 from ganggpt.persistence.models.responses import MemoryAnswers, RedisAnswers
 from ganggpt.persistence.models.spend import PostgresSpend
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.ports.cache import TTL_S
 from ganggpt.runtime.model_plan import model_plan
 from ganggpt.runtime.stores import pool_options
 

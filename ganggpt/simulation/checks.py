@@ -18,7 +18,7 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
 from ganggpt.domain.mind.commands import KeepInTail
 from ganggpt.domain.player.state import MissionEnded
-from ganggpt.persistence.journal.journal import Batch, Letter
+from ganggpt.persistence.ports.journal import Batch, Letter
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.simulation.clients import Client, Sent
 from ganggpt.simulation.cluster import Cluster, Running
@@ -97,11 +97,10 @@ class Checks:
             holder = tables.shards[residences.shard_of(actor)].epoch
             if holder != epoch:
                 self.wrong("one writer", f"{actor} {seq} committed by epoch {epoch}, its shard is held by {holder}")
-            raw = command_id.bytes
-            if raw in self._where:
-                self.wrong("applied once", f"{raw.hex()} is in the journal as {self._where[raw]} and {(actor, seq)}")
-            self._where[raw] = (actor, seq)
-        for letter in batch.posted:
+            if before := self._where.get(command_id):
+                self.wrong("applied once", f"{command_id.hex()} is in the journal as {before} and {(actor, seq)}")
+            self._where[command_id] = (actor, seq)
+        for letter in batch.letters:
             self._posted[letter.id] = letter
 
     def _delivered(self, _: Running, batch: bytes, replies: bytes) -> None:

@@ -17,7 +17,7 @@ from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.reply_cache import Repeats
 from ganggpt.domain.kinds import VERSION
-from ganggpt.persistence.journal.journal import Batch, PushRow
+from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.testing.stores import MemoryJournal
 
 

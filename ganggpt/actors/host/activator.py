@@ -16,7 +16,7 @@ from ganggpt.actors.host.activation import Activation, wake
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.errors import GangGPTError, Moved, Overloaded, Unavailable
-from ganggpt.persistence.journal.journal import StoredActor
+from ganggpt.persistence.ports.journal import StoredActor
 
 if TYPE_CHECKING:
     from ganggpt.actors.host.host import Host

@@ -17,8 +17,8 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
 from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
-from ganggpt.persistence.journal.journal import Letter
-from ganggpt.persistence.projections.memory_archive import TailQuestion, TailStore
+from ganggpt.persistence.ports.journal import Letter
+from ganggpt.persistence.ports.projections import TailQuestion, TailStore
 
 if TYPE_CHECKING:
     from ganggpt.actors.host.host import Host

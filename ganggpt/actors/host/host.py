@@ -39,10 +39,9 @@ from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, en
 from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
-from ganggpt.persistence.hosts import HostTable, Registration
-from ganggpt.persistence.journal.journal import Batch, Journal, Letter, PushRow
-from ganggpt.persistence.projections.memory_archive import TailStore
-from ganggpt.persistence.projections.writer import FlushStore
+from ganggpt.persistence.ports.hosts import HostTable, Registration
+from ganggpt.persistence.ports.journal import Batch, Journal, Letter, PushRow
+from ganggpt.persistence.ports.projections import FlushStore, TailStore
 
 log = logging.getLogger(__name__)
 
@@ -389,8 +388,8 @@ class Host:
     def _count_commit(self, batch: Batch, open_s: float) -> None:
         self.counts.commits += 1
         self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
-        if batch.posted:
-            self.outbox.post(batch.posted)
+        if batch.letters:
+            self.outbox.post(batch.letters)
 
     def _news_out(self, pushes: Sequence[PushRow]) -> None:
         if not self._news.full():

@@ -21,7 +21,7 @@ from ganggpt.actors.host.host import Host, HostOptions, HostPorts
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.errors import CommitUnknown, Unavailable
-from ganggpt.persistence.hosts import Registration
+from ganggpt.persistence.ports.hosts import Registration
 
 log = logging.getLogger(__name__)
 

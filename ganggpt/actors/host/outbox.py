@@ -17,7 +17,7 @@ from msgspec import Raw
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.actors.host.archive_letters import TAIL_LETTERS, TailLetters
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import Letter
+from ganggpt.persistence.ports.journal import Letter
 
 if TYPE_CHECKING:
     from ganggpt.actors.host.host import Host

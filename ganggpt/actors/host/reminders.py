@@ -11,7 +11,7 @@ from msgspec import Raw
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import DueReminder
+from ganggpt.persistence.ports.journal import DueReminder
 
 if TYPE_CHECKING:
     from ganggpt.actors.host.host import Host

@@ -22,7 +22,7 @@ from ganggpt.domain.mind.memory import Embedding
 from ganggpt.domain.npc.rules import Spawn
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import GangGPTError
-from ganggpt.persistence.journal.journal import PushRow
+from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail

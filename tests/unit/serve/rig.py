@@ -20,7 +20,7 @@ from ganggpt.domain.npc.commands import Give, Observe, Talk, Threaten
 from ganggpt.domain.turn import Command, Decision, Kind, Turn
 from ganggpt.errors import GangGPTError, Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.journal.reader import Place
+from ganggpt.persistence.ports.journal import Place
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp

@@ -12,7 +12,7 @@ from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
 from ganggpt.domain.npc.rules import Observe
 from ganggpt.domain.turn import Command, Dice, Turn
-from ganggpt.persistence.journal.journal import StoredActor, StoredTurn
+from ganggpt.persistence.ports.journal import StoredActor, StoredTurn
 from tests.unit.actors.conftest import MARA
 from tests.unit.domain.builders import NOW_S, PlainMind, a_world
 

@@ -17,7 +17,7 @@ from ganggpt.domain.mind.memory import Memory
 from ganggpt.domain.npc.rules import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.projections.memory_archive import Found, TailQuestion
+from ganggpt.persistence.ports.projections import Found, TailQuestion
 from tests.unit.actors.conftest import Runtime
 
 MARA = "npc:mara"

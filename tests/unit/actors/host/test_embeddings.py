@@ -15,7 +15,7 @@ from ganggpt.domain.mind.commands import AskTail, KeepInTail, Remember
 from ganggpt.domain.mind.memory import Embedding, Memory
 from ganggpt.domain.npc.rules import Give, Observe, Talk
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import Letter
+from ganggpt.persistence.ports.journal import Letter
 from tests.unit.actors.conftest import Runtime
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"

@@ -15,7 +15,7 @@ from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_state
 from ganggpt.domain.npc.rules import Give, Talk
 from ganggpt.errors import CommitUnknown, Moved, Unavailable
-from ganggpt.persistence.hosts import LOCAL
+from ganggpt.persistence.ports.hosts import LOCAL
 from tests.unit.actors.conftest import FAST, SHARDS, Runtime
 from tests.unit.actors.host.test_host import eventually
 

@@ -18,8 +18,8 @@ from ganggpt.domain.messages import Offer
 from ganggpt.domain.npc.rules import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
-from ganggpt.persistence.hosts import LOCAL
-from ganggpt.persistence.journal.journal import DueReminder, Letter
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.journal import DueReminder, Letter
 from tests.unit.actors.conftest import FAST, MARA, SHARDS, Runtime
 
 

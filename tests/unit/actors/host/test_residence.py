@@ -9,8 +9,8 @@ from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.messages import Offer
 from ganggpt.domain.npc.rules import Give, Talk
-from ganggpt.persistence.hosts import LOCAL
-from ganggpt.persistence.journal.journal import DueReminder, Letter
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.journal import DueReminder, Letter
 from tests.unit.actors.conftest import Runtime
 
 MARA = "npc:mara"

@@ -15,7 +15,7 @@ from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
 from ganggpt.domain.npc.rules import Give
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.scale import Wishes
+from ganggpt.persistence.ports.clusters import Wishes
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryShard
 from tests.unit.actors.conftest import SHARDS, Runtime

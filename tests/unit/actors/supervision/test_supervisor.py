@@ -14,7 +14,7 @@ from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
 from ganggpt.domain.npc.rules import Give
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.hosts import Ownership, RouteRow
+from ganggpt.persistence.ports.hosts import Ownership, RouteRow
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryHosts
 from tests.unit.actors.conftest import SHARDS, Runtime
