@@ -70,7 +70,7 @@ async def _scan_nothing(self: Outbox) -> None:
 
 async def _give_and_go_on(self: HandOver, shards: Sequence[str], cluster: str, heir: str) -> float:
     """The shards are given away while their turns go on here."""
-    await self._host.ports.hosts.hand_over(self._host.epoch, sorted(shards), cluster, heir)
+    await self._host.ports.hosts.hand_over(self._host.identity.epoch, sorted(shards), cluster, heir)
     return 0.0
 
 
@@ -79,7 +79,7 @@ async def _snapshot_of_anything(self: Passivation, activations: Sequence[Activat
     host = self._host
     if activations:
         rows = [(a.actor, a.seq, a.snapshot()) for a in activations]
-        await host.ports.journal.save_snapshots(host.epoch, VERSION, rows)
+        await host.ports.journal.save_snapshots(host.identity.epoch, VERSION, rows)
         for activation, (_, seq, _) in zip(activations, rows, strict=True):
             activation.snapshot_seq = seq
 
@@ -94,7 +94,7 @@ async def _answer_anew(
 ) -> None:
     """A repeated command is told something else than the first time."""
     host = self._host
-    reply = host._view(activation, envelope, host.now_s())  # noqa: SLF001
+    reply = host._view(activation, envelope, host.identity.clock.now_s())  # noqa: SLF001
     delivery.settle(slot, reply, activation.ticket)
 
 

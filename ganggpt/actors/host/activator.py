@@ -78,7 +78,7 @@ class Waker:
                     continue
                 try:
                     shard = host.residences.shard_of(actor)
-                    host.hot[actor] = wake(ActorId(actor), shard, stored[actor], host.now_s())
+                    host.hot[actor] = wake(ActorId(actor), shard, stored[actor], host.identity.clock.now_s())
                 except GangGPTError as error:
                     log.warning("%s stays asleep: %s", actor, error)
 
@@ -152,7 +152,7 @@ class Waker:
 
     def _wake(self, actor: str, stored: StoredActor | None) -> Activation:
         host = self._host
-        activation = wake(ActorId(actor), self._shards[actor], stored, host.now_s())
+        activation = wake(ActorId(actor), self._shards[actor], stored, host.identity.clock.now_s())
         activation.flushed = activation.state
         if activation.state is None and actor in host.ports.cast:
             self._bring_to_life(activation)
@@ -161,7 +161,7 @@ class Waker:
     def _bring_to_life(self, activation: Activation) -> None:
         """The first turn of a member of the cast: the creating command its world file made."""
         name, body = self._host.ports.cast[activation.actor]
-        now_s = self._host.now_s()
+        now_s = self._host.identity.clock.now_s()
         first = derived_command_id(now_s, activation.actor, 0, name)
         self._host.turn(activation, Envelope(first, activation.actor, "world", name, Raw(body)), now_s)
 

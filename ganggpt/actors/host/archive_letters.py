@@ -67,7 +67,7 @@ class TailLetters:
     async def _keep(self, letter: Letter, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, KeepInTail)
-        await self._store.keep(self._host.epoch, letter.sender, wish.memories, wish.held)
+        await self._store.keep(self._host.identity.epoch, letter.sender, wish.memories, wish.held)
         self._host.counts.tail_kept += len(wish.memories)
         answered(letter.id, reply_ok(letter.id, 0, {}))
 
@@ -81,7 +81,7 @@ class TailLetters:
             npc=letter.sender,
             query=wish.query,
             listener=wish.listener,
-            now_s=self._host.now_s(),
+            now_s=self._host.identity.clock.now_s(),
             held=wish.held,
             embedding=embedding,
         )

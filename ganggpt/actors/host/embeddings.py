@@ -115,7 +115,7 @@ class Meanings:
         envelopes = []
         for text, who, embedding in zip(texts, learned, found, strict=True):
             for actor, seq, no, _ in who:
-                command_id = derived_command_id(host.now_s(), actor, seq, "embed", no)
+                command_id = derived_command_id(host.identity.clock.now_s(), actor, seq, "embed", no)
                 body = Raw(encode_command(Embed(no, embedding, text)))
                 envelopes.append(Envelope(command_id, actor, MODEL, Embed.tag, body, inner=True))
         host.ports.peers.submit(envelopes, self._told, MODEL)

@@ -47,7 +47,7 @@ class Flusher:
                 await self._adopt()
                 await self.flush()
             except Unavailable:
-                log.warning("%s: the flush waits, the database is away", self._host.name)
+                log.warning("%s: the flush waits, the database is away", self._host.identity.name)
             await asyncio.sleep(self._host.options.flush_s)
 
     async def show_all_of(self, shards: Collection[str]) -> None:
@@ -71,7 +71,7 @@ class Flusher:
         """``flush`` for one who holds the pause."""
         host = self._host
         # While something of a last owner is missing in the tables, nobody may say that they show everything.
-        through_s = host.now_s() if only is None and not (self._owed or self._unshown) else None
+        through_s = host.identity.clock.now_s() if only is None and not (self._owed or self._unshown) else None
         held = (*host.shards, *host.handover.frozen_shards)
         dirty: dict[str, Activation] = host.dirty
         if only is not None:
@@ -95,7 +95,7 @@ class Flusher:
         """Say now and then that the tables lack nothing. Otherwise the day of the last turn of a host nobody talks to
         would look unflushed for weeks: it could not be dropped, and a successor would read everything since."""
         if through_s is not None and through_s - self._shown_s >= IDLE_S:
-            await self._host.ports.flush.flush(self._host.epoch, (), through_s, held)
+            await self._host.ports.flush.flush(self._host.identity.epoch, (), through_s, held)
             self._shown_s = through_s
 
     async def _write(
@@ -103,7 +103,7 @@ class Flusher:
     ) -> None:
         host = self._host
         rows = [(a.actor, old, new) for a, old, new in changes]
-        written = await host.ports.flush.flush(host.epoch, rows, through_s, held)
+        written = await host.ports.flush.flush(host.identity.epoch, rows, through_s, held)
         host.counts.flushed_rows += written
         self._shown_s = through_s or self._shown_s
         await host.ports.forget_cached([a.actor for a, _, _ in changes])
@@ -117,7 +117,7 @@ class Flusher:
         """
         host, owed = self._host, dict(self._owed)
         if owed:
-            recent = await host.ports.hosts.unflushed(host.epoch)
+            recent = await host.ports.hosts.unflushed(host.identity.epoch)
             self._unshown.update(dict.fromkeys(actor for actor in recent if self._shard_of(actor) in owed))
             self._owed = {shard: None for shard in self._owed if shard not in owed}
         if not self._unshown:

@@ -105,7 +105,7 @@ class HandOver:
             try:
                 await host.refresh_shards()
             except Unavailable:
-                log.warning("%s: commands go back, the database is away", host.name)
+                log.warning("%s: commands go back, the database is away", host.identity.name)
             strays, self._strays = self._strays, []
             for envelope, delivery, slot in strays:
                 shard = host.residences.shard_of(envelope.to)
@@ -143,7 +143,7 @@ class HandOver:
                 try:
                     await self._settle(freeze)
                     async with host.ownership:
-                        await host.ports.hosts.hand_over(host.epoch, sorted(leaving), cluster, heir)
+                        await host.ports.hosts.hand_over(host.identity.epoch, sorted(leaving), cluster, heir)
                         self._freeze = None
                     known = heir if cluster == host.ports.hosts.cluster else None
                     host.outbox.forget(leaving)
@@ -180,7 +180,7 @@ class HandOver:
             try:
                 await self._commit(freeze)
                 async with host.ownership:
-                    await host.ports.hosts.change_residence(host.epoch, actor, hashed, own=own)
+                    await host.ports.hosts.change_residence(host.identity.epoch, actor, hashed, own=own)
                     host.change_residence(actor, own=own)
                 for activation in freeze.activations.values():
                     activation.shard = new
@@ -262,7 +262,7 @@ class HandOver:
     def _end(self, unknown: BaseException) -> None:
         """Nobody knows whose the frozen shards are: the successor of this incarnation will read it."""
         host = self._host
-        lost = CommitUnknown(host.name, host.epoch, repr(unknown))
+        lost = CommitUnknown(host.identity.name, host.identity.epoch, repr(unknown))
         host.committer.fail(unknown if isinstance(unknown, GangGPTError) else lost)
 
 

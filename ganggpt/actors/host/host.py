@@ -25,6 +25,7 @@ from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
 from ganggpt.actors.host.flusher import Flusher
 from ganggpt.actors.host.handover import HandOver
+from ganggpt.actors.host.identity import DatabaseClock, Identity
 from ganggpt.actors.host.load import Load
 from ganggpt.actors.host.model_requests import Asks
 from ganggpt.actors.host.outbox import Outbox
@@ -138,8 +139,7 @@ class Host:
         ports: HostPorts,
         options: HostOptions,
     ) -> None:
-        self.name = name
-        self.epoch = registration.epoch
+        self.identity = Identity(name, registration.epoch, DatabaseClock(registration.now_s))
         self.residences = residences
         self.ports = ports
         self.options = options
@@ -149,7 +149,6 @@ class Host:
         self.hot: dict[str, Activation] = {}
         self.dirty: dict[str, Activation] = {}
         self.ripe: set[str] = set()
-        self._ahead_s = registration.now_s - loop_s()
         self._draining = False
         self._retired = False
         self._terms = 0
@@ -159,7 +158,7 @@ class Host:
         self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
         self.committer = Committer(
             ports.journal,
-            self.epoch,
+            self.identity.epoch,
             relaxed_s=options.relaxed_s,
             on_pushes=self._news_out,
             on_committed=self._count_commit,
@@ -174,10 +173,6 @@ class Host:
         self.repeats = Repeats(self)
         self.asks = Asks(self)
         self.meanings = Meanings(self)
-
-    def now_s(self) -> float:
-        """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
-        return self._ahead_s + loop_s()
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -215,9 +210,9 @@ class Host:
             if self._draining:
                 return
             self.residences = residences_of(rows)
-            cluster = self.ports.hosts.cluster
+            cluster, epoch = self.ports.hosts.cluster, self.identity.epoch
             self._holders = {r.shard: r.host for r in rows if r.host is not None and r.cluster == cluster}
-            held = [r.shard for r in rows if r.epoch == self.epoch and r.shard not in self.handover.frozen_shards]
+            held = [r.shard for r in rows if r.epoch == epoch and r.shard not in self.handover.frozen_shards]
             fresh = [shard for shard in held if shard not in self.shards]
             owed = [row.shard for row in rows if row.shard in fresh and not row.flushed]
             self.shards = {shard: self.shards.get(shard, 0) for shard in held}
@@ -259,7 +254,7 @@ class Host:
                 await delivery.all_in()
                 await self.committer.durable(delivery.ticket)
         except TimeoutError:
-            raise Unavailable(f"an answer of host {self.name}") from None
+            raise Unavailable(f"an answer of host {self.identity.name}") from None
         if self.committer.failed is not None:
             raise self.committer.failed
         self.load.answered(arrived_s)
@@ -285,7 +280,7 @@ class Host:
 
     def take(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """One command for an actor that is awake."""
-        now_s = self.now_s()
+        now_s = self.identity.clock.now_s()
         activation.touched_s = now_s
         window = activation.window
         seq = window.seq_of(envelope.id)
@@ -404,13 +399,13 @@ class Host:
         while not self._retired:
             began = loop_s()
             try:
-                pulse = await self.ports.hosts.beat(self.epoch)
-                self._ahead_s = max(self._ahead_s, pulse.now_s - loop_s())
+                pulse = await self.ports.hosts.beat(self.identity.epoch)
+                self.identity.clock.correct(pulse.now_s)
                 if pulse.shards_at_s > self._shards_at_s:
                     await self.refresh_shards()
                     self._shards_at_s = pulse.shards_at_s
             except Unavailable:
-                log.warning("%s: no heartbeat, the database is away", self.name)
+                log.warning("%s: no heartbeat, the database is away", self.identity.name)
             await asyncio.sleep(max(0.0, self.options.beat_s - (loop_s() - began)))
 
     async def drain(self) -> None:
@@ -421,4 +416,4 @@ class Host:
         await self.flusher.flush()
         await self.passivation.passivate(list(self.hot.values()))
         self._retired = True
-        await self.ports.hosts.retire(self.epoch)
+        await self.ports.hosts.retire(self.identity.epoch)

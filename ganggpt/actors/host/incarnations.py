@@ -96,7 +96,7 @@ class Incarnations:
         host = await self._current()
         return {
             "host": self.name,
-            "epoch": host.epoch,
+            "epoch": host.identity.epoch,
             "shards": len(host.shards),
             "hot": len(host.hot),
             "waking": host.waker.waking,

@@ -104,7 +104,7 @@ class Asks:
         """Run one command, wherever the actor lives by now; its reply. Raises _Stale where the rules refused it,
         Unavailable where nobody knows."""
         host = self._host
-        command_id = derived_command_id(host.now_s(), actor, seq, "ask", part)
+        command_id = derived_command_id(host.identity.clock.now_s(), actor, seq, "ask", part)
         envelope = Envelope(command_id, actor, MODEL, command.tag, Raw(encode_command(command)), inner=True)
         answer = await host.ports.peers.ask(envelope, MODEL)
         error = error_of(answer)

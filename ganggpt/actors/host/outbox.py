@@ -100,7 +100,7 @@ class Outbox:
                     self._scan_now = False
                     await self._scan()
             except Unavailable:
-                log.warning("%s: the outbox waits, the database is away", self._host.name)
+                log.warning("%s: the outbox waits, the database is away", self._host.identity.name)
                 await asyncio.sleep(self._host.options.beat_s)
 
     async def _scan(self) -> None:

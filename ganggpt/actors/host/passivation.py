@@ -37,7 +37,7 @@ class Passivation:
                 host.ripe.clear()
                 await self.passivate(self._sleepy())
             except Unavailable:
-                log.warning("%s: snapshots wait, the database is away", host.name)
+                log.warning("%s: snapshots wait, the database is away", host.identity.name)
 
     async def passivate(self, activations: Sequence[Activation]) -> int:
         """Snapshot activations and drop those nobody touched meanwhile; returns how many went to sleep."""
@@ -64,14 +64,14 @@ class Passivation:
             rows = [(a.actor, a.seq, a.snapshot()) for a in there]
             await host.committer.durable(max(a.written for a in chunk))
             if rows:
-                await host.ports.journal.save_snapshots(host.epoch, VERSION, rows)
+                await host.ports.journal.save_snapshots(host.identity.epoch, VERSION, rows)
             for activation, (_, seq, _) in zip(there, rows, strict=True):
                 activation.snapshot_seq = seq
 
     def _sleepy(self) -> list[Activation]:
         """Activations idle for too long, and the least recently touched ones over the bound."""
         host = self._host
-        now_s = host.now_s()
+        now_s = host.identity.clock.now_s()
         horizon_s = now_s - host.options.idle_s
         idle = [a for a in host.hot.values() if a.touched_s < horizon_s]
         over = len(host.hot) - len(idle) - host.options.hot_max

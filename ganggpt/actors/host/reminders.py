@@ -39,14 +39,14 @@ class Reminders:
                 full = await self._fire_due()
             except Unavailable:
                 full = False
-                log.warning("%s: reminders wait, the database is away", self._host.name)
+                log.warning("%s: reminders wait, the database is away", self._host.identity.name)
             await asyncio.sleep(0 if full else self._host.options.reminder_s)
 
     async def _fire_due(self) -> bool:
         host = self._host
         if not host.shards:
             return False
-        due = await host.ports.journal.due(sorted(host.shards), host.now_s(), FIRE_MAX)
+        due = await host.ports.journal.due(sorted(host.shards), host.identity.clock.now_s(), FIRE_MAX)
         if not due:
             return False
         replies = await host.deliver([_envelope(reminder) for reminder in due])

@@ -70,7 +70,7 @@ class Repeats:
         await host.committer.drain()
         body = await host.ports.journal.turn(activation.actor, seq)
         if body is None:
-            age_s = host.now_s() - command_id_time_s(envelope.id)
+            age_s = host.identity.clock.now_s() - command_id_time_s(envelope.id)
             reply = reply_error(envelope.id, Expired(command_id_text(envelope.id), age_s))
         else:
             reply = decode_turn(activation.kind, body).reply
@@ -88,12 +88,12 @@ class Repeats:
             delivery.settle(slot, decode_turn(activation.kind, body).reply)
         elif not owed:
             # Nobody waits for its answer any more, so it was answered long ago and its turn may have been dropped.
-            raise Expired(command_id_text(envelope.id), host.now_s() - command_id_time_s(envelope.id))
+            raise Expired(command_id_text(envelope.id), host.identity.clock.now_s() - command_id_time_s(envelope.id))
         elif current is None or current.window.seq_of(envelope.id) is not None:
             host.accept(envelope, delivery, slot)
         else:
             try:
-                reply = host.turn(current, envelope, host.now_s())
+                reply = host.turn(current, envelope, host.identity.clock.now_s())
             except GangGPTError as error:
                 reply = reply_error(envelope.id, error)
             delivery.settle(slot, reply, current.ticket)

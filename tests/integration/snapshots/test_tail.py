@@ -43,7 +43,7 @@ async def _comes_back(live: LiveTown, text: str) -> None:
     async def may_ask() -> bool:
         host = live.fleet.host("host:0")._host
         assert host is not None
-        return host.now_s() - host.hot["npc:mara"].state.asked_s >= ASK_EVERY_S
+        return host.identity.clock.now_s() - host.hot["npc:mara"].state.asked_s >= ASK_EVERY_S
 
     await until(may_ask, "some time since she last asked her tail")
     await live.ask("npc:mara", Talk(f"do you remember who {told}?", "Ava"), "player:ava")

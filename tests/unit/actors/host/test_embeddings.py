@@ -123,7 +123,7 @@ async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
 async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime) -> None:
     past = Memory(3, "gift", "Ava gave me a silver watch", 60, AVA, "witnessed", meaning.database.clock())
     await meaning.ask(MARA, Talk("Hello"), by=AVA)
-    tail, epoch = meaning.tail, meaning.host("host:0").epoch
+    tail, epoch = meaning.tail, meaning.host("host:0").identity.epoch
     await tail.keep(epoch, MARA, KeepInTail((past,), 1).memories, 1)
     seen = []
     search = tail.search

@@ -74,11 +74,11 @@ async def test_a_repeated_id_is_known_to_the_heir(two: Runtime) -> None:
 
 async def test_without_an_heir_everything_stays_as_it_was(runtime: Runtime) -> None:
     await runtime.ask(MARA, Give("watch", 100))
-    epoch = runtime.host("host:0").epoch
+    epoch = runtime.host("host:0").identity.epoch
     with pytest.raises(Unavailable):
         await give(runtime, "host:0", "host:9")
     assert (await runtime.ask(MARA, Give("ring", 100)))["ok"]
-    assert runtime.host("host:0").epoch == epoch
+    assert runtime.host("host:0").identity.epoch == epoch
     assert runtime.host("host:0").shards.keys() == set(ALL)
 
 
@@ -92,7 +92,7 @@ async def test_a_hand_over_of_unknown_outcome_ends_the_incarnation_and_its_succe
     two: Runtime, fault: str
 ) -> None:
     await two.ask(MARA, Give("watch", 100))
-    epoch = two.host("host:0").epoch
+    epoch = two.host("host:0").identity.epoch
     two.hosts.hand_overs.append(fault)  # type: ignore[arg-type]
     with pytest.raises(CommitUnknown):
         await give(two, "host:0", "host:1")
@@ -100,7 +100,7 @@ async def test_a_hand_over_of_unknown_outcome_ends_the_incarnation_and_its_succe
     assert len(two.database.journaled(MARA)) == 3
     holder = "host:0" if fault == "lost" else "host:1"
     assert MARA in two.host(holder).hot
-    assert two.host("host:0").epoch > epoch
+    assert two.host("host:0").identity.epoch > epoch
 
 
 async def test_the_tables_show_everything_of_a_shard_when_it_is_given(two: Runtime) -> None:
@@ -115,7 +115,7 @@ async def test_the_tables_show_everything_of_a_shard_when_it_is_given(two: Runti
 
 async def test_a_host_looks_at_the_table_when_it_is_asked_for_a_shard_it_does_not_know_of(two: Runtime) -> None:
     await two.ask(MARA, Talk("Hello"))
-    await two.hosts.hand_over(two.host("host:0").epoch, ALL, LOCAL, "host:1")
+    await two.hosts.hand_over(two.host("host:0").identity.epoch, ALL, LOCAL, "host:1")
     reply = await two.host("host:1").deliver([wrap(new_command_id(), MARA, "player:ava", Give("watch", 1))])
     assert msgspec.msgpack.decode(reply[0])["ok"]
 
@@ -167,7 +167,7 @@ async def test_an_actor_that_a_command_wakes_while_its_shard_is_taken_over_is_sh
 
 
 async def test_a_host_that_could_not_read_what_it_was_given_reads_it_later(two: Runtime) -> None:
-    old = two.host("host:0").epoch
+    old = two.host("host:0").identity.epoch
     await two.fleet.kill("host:0")
     assert await two.hosts.fence(old)
     two.hosts.looks.append("away")

@@ -84,13 +84,13 @@ async def test_commands_to_a_host_that_dies_meanwhile_are_answered_once(runtime:
 @pytest.mark.parametrize("fault", ["lost", "held"])
 async def test_a_commit_of_unknown_outcome_is_settled_by_a_new_incarnation(runtime: Runtime, fault: str) -> None:
     await runtime.ask("npc:mara", Talk("Hello"))
-    epoch = runtime.host("host:0").epoch
+    epoch = runtime.host("host:0").identity.epoch
     runtime.journal.appends.append(fault)  # type: ignore[arg-type]
     command = new_command_id()
     reply = await runtime.ask("npc:mara", Give("watch", 50), id=command)
     assert reply["ok"]
     assert runtime.database.journaled("npc:mara").count(command) == 1
-    assert runtime.host("host:0").epoch > epoch
+    assert runtime.host("host:0").identity.epoch > epoch
 
 
 async def test_a_process_that_was_fenced_while_it_was_cut_off_does_not_come_back(runtime: Runtime) -> None:
@@ -121,7 +121,7 @@ async def test_a_fenced_host_answers_nothing_more(runtime: Runtime) -> None:
 
 async def test_a_host_refuses_actors_of_shards_it_does_not_hold(runtime: Runtime) -> None:
     await runtime.hosts.register("host:1", "shared")
-    await runtime.hosts.hand_over(runtime.host("host:0").epoch, sorted(shared_shards(SHARDS)), LOCAL, "host:1")
+    await runtime.hosts.hand_over(runtime.host("host:0").identity.epoch, sorted(shared_shards(SHARDS)), LOCAL, "host:1")
     await runtime.host("host:0").refresh_shards()
     (reply,) = await runtime.ask_all([wrap(new_command_id(), "npc:otis", "player:ava", Talk("Hi"))])
     assert reply["error"]["code"] == "moved"
@@ -287,7 +287,7 @@ async def test_a_drained_host_has_flushed_snapshot_and_given_back_everything(run
     await runtime.fleet.host("host:0").drain()
     assert runtime.flush.states["npc:mara"] == encode_state(state)
     assert runtime.database.snapshots["npc:mara"][0] == 2
-    assert host.epoch in runtime.database.dead
+    assert host.identity.epoch in runtime.database.dead
     assert not host.hot
 
 
@@ -312,7 +312,7 @@ async def test_an_actor_whose_store_is_broken_stays_asleep_and_harms_nobody(runt
     await runtime.fleet.host("host:0").passivate()
     seq, _ = runtime.database.snapshots["npc:mara"]
     runtime.database.snapshots["npc:mara"] = (seq, b"\x93\x01broken")
-    epoch = runtime.host("host:0").epoch
+    epoch = runtime.host("host:0").identity.epoch
     broken, well = await runtime.ask_all(
         [
             wrap(new_command_id(), "npc:mara", "player:ava", Talk("Hi")),
@@ -322,7 +322,7 @@ async def test_an_actor_whose_store_is_broken_stays_asleep_and_harms_nobody(runt
     assert broken["error"]["code"] == "unreadable"
     assert not broken["error"]["retryable"]
     assert well["ok"]
-    assert runtime.host("host:0").epoch == epoch
+    assert runtime.host("host:0").identity.epoch == epoch
 
 
 async def test_an_idle_host_says_that_the_tables_lack_nothing(
@@ -343,7 +343,7 @@ async def test_an_idle_host_says_that_the_tables_lack_nothing(
     monkeypatch.setattr(runtime.flush, "flush", flush)
     monkeypatch.setattr(flusher, "IDLE_S", 0.03)
     await asyncio.wait_for(told.wait(), 5)
-    assert said[0][0] == runtime.host("host:0").epoch
+    assert said[0][0] == runtime.host("host:0").identity.epoch
     assert said[1][1] >= said[0][1] + 0.03
 
 
