@@ -77,7 +77,7 @@ class Waker:
                 if elsewhere or actor not in stored:
                     continue
                 try:
-                    shard = host.residences.shard_of(actor)
+                    shard = host.shards.shard_of(actor)
                     host.hot[actor] = wake(ActorId(actor), shard, stored[actor], host.identity.clock.now_s())
                 except GangGPTError as error:
                     log.warning("%s stays asleep: %s", actor, error)
@@ -85,8 +85,8 @@ class Waker:
     def may_wake(self, actor: str) -> bool:
         """Whether this host carries a cold actor that a command wakes just now, or that stands still for a moment."""
         host = self._host
-        shard = host.residences.shard_of(actor)
-        return actor in self._mailboxes or host.handover.stops(actor, shard)
+        shard = host.shards.shard_of(actor)
+        return actor in self._mailboxes or host.shards.stops(actor, shard)
 
     def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Parked]:
         """Give out the mailboxes of the actors for whom ``leaves(actor, shard)`` holds; they are not woken here."""
@@ -120,9 +120,7 @@ class Waker:
 
     def _term(self, actor: str) -> int | None:
         """Which term of its shard this host is in; None where it may run no turn of the actor."""
-        host = self._host
-        shard = host.residences.shard_of(actor)
-        return None if host.handover.stops(actor, shard) else host.shards.get(shard)
+        return self._host.shards.term_of(actor)
 
     async def _load(self, actors: list[str]) -> None:
         host = self._host

@@ -72,7 +72,7 @@ class Flusher:
         host = self._host
         # While something of a last owner is missing in the tables, nobody may say that they show everything.
         through_s = host.identity.clock.now_s() if only is None and not (self._owed or self._unshown) else None
-        held = (*host.shards, *host.handover.frozen_shards)
+        held = host.shards.with_frozen
         dirty: dict[str, Activation] = host.dirty
         if only is not None:
             dirty = {a.actor: a for a in only if a.actor in host.dirty}
@@ -134,4 +134,4 @@ class Flusher:
                 del self._unshown[actor]
 
     def _shard_of(self, actor: str) -> str:
-        return self._host.residences.shard_of(actor)
+        return self._host.shards.shard_of(actor)

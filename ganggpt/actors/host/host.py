@@ -25,6 +25,7 @@ from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
 from ganggpt.actors.host.flusher import Flusher
 from ganggpt.actors.host.handover import HandOver
+from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock, Identity
 from ganggpt.actors.host.load import Load
 from ganggpt.actors.host.model_requests import Asks
@@ -34,7 +35,6 @@ from ganggpt.actors.host.reminders import Reminders
 from ganggpt.actors.host.reply_cache import Repeats
 from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.routing.shards import Residences
-from ganggpt.actors.routing.table import residences_of
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
 from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
@@ -140,19 +140,14 @@ class Host:
         options: HostOptions,
     ) -> None:
         self.identity = Identity(name, registration.epoch, DatabaseClock(registration.now_s))
-        self.residences = residences
         self.ports = ports
         self.options = options
         self.counts = HostCounts()
-        self.shards: dict[str, int] = {}
-        self.ownership = asyncio.Lock()
+        self.shards = Shards(self.identity, ports.hosts, residences, self._gained)
         self.hot: dict[str, Activation] = {}
         self.dirty: dict[str, Activation] = {}
         self.ripe: set[str] = set()
-        self._draining = False
         self._retired = False
-        self._terms = 0
-        self._holders: Mapping[str, str] = {}
         self._shards_at_s = 0.0
         self.ready = asyncio.Event()
         self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
@@ -178,7 +173,7 @@ class Host:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self.refresh_shards()
+                await self.shards.refresh()
                 self.ready.set()
                 tasks.create_task(self.committer.run())
                 tasks.create_task(self.waker.run())
@@ -203,43 +198,6 @@ class Host:
             self.outbox.give_up()
             self.handover.give_up()
 
-    async def refresh_shards(self) -> None:
-        """Read anew which shards this incarnation holds, and pick up what their last owner left undone."""
-        async with self.ownership:
-            rows = await self.ports.hosts.routes()
-            if self._draining:
-                return
-            self.residences = residences_of(rows)
-            cluster, epoch = self.ports.hosts.cluster, self.identity.epoch
-            self._holders = {r.shard: r.host for r in rows if r.host is not None and r.cluster == cluster}
-            held = [r.shard for r in rows if r.epoch == epoch and r.shard not in self.handover.frozen_shards]
-            fresh = [shard for shard in held if shard not in self.shards]
-            owed = [row.shard for row in rows if row.shard in fresh and not row.flushed]
-            self.shards = {shard: self.shards.get(shard, 0) for shard in held}
-            self.hold(fresh)
-        if fresh:
-            self.outbox.rescan()
-            self.flusher.catch_up(owed)
-
-    def hold(self, shards: Collection[str]) -> None:
-        """Begin a term of these shards. What was read of an actor in another term may be stale."""
-        for shard in shards:
-            self._terms += 1
-            self.shards[shard] = self._terms
-
-    def holder_of(self, shard: str) -> str | None:
-        """The host of this cluster that held a shard at the last look."""
-        return self._holders.get(shard)
-
-    def change_residence(self, actor: str, *, own: bool) -> None:
-        """An actor of this host became a shard of its own, or went back into its hash shard."""
-        others = self.residences.own - {actor}
-        self.residences = Residences(self.residences.shards, others | {actor} if own else others)
-        if own:
-            self.hold((actor,))
-        else:
-            del self.shards[actor]
-
     async def deliver(self, envelopes: Sequence[Envelope]) -> list[bytes]:
         """Run a batch of commands; the finished reply maps come back in its order once they are durable.
 
@@ -262,15 +220,15 @@ class Host:
 
     def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Take one command: run its turn at once, or park it while its actor wakes."""
-        activation = None if self._draining else self.hot.get(envelope.to)
+        activation = None if self.shards.draining else self.hot.get(envelope.to)
         if activation is not None:
             self.take(activation, envelope, delivery, slot)
             return
-        if self._draining:
+        if self.shards.draining:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
             return
-        shard = self.residences.shard_of(envelope.to)
-        if shard not in self.shards or self.handover.stops(envelope.to, shard):
+        shard = self.shards.shard_of(envelope.to)
+        if shard not in self.shards or self.shards.stops(envelope.to, shard):
             self.handover.wait(shard, envelope, delivery, slot)
             return
         try:
@@ -381,6 +339,10 @@ class Host:
             raise UnknownActor(activation.actor)
         return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
 
+    def _gained(self, owed: Collection[str]) -> None:
+        self.outbox.rescan()
+        self.flusher.catch_up(owed)
+
     def _count_commit(self, batch: Batch, open_s: float) -> None:
         self.counts.commits += 1
         self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
@@ -402,7 +364,7 @@ class Host:
                 pulse = await self.ports.hosts.beat(self.identity.epoch)
                 self.identity.clock.correct(pulse.now_s)
                 if pulse.shards_at_s > self._shards_at_s:
-                    await self.refresh_shards()
+                    await self.shards.refresh()
                     self._shards_at_s = pulse.shards_at_s
             except Unavailable:
                 log.warning("%s: no heartbeat, the database is away", self.identity.name)
@@ -410,8 +372,7 @@ class Host:
 
     async def drain(self) -> None:
         """Stop taking, make everything durable, flush it, snapshot every activation and give the shards back."""
-        self._draining = True
-        self.shards = {}
+        self.shards.drain()
         await self.committer.drain()
         await self.flusher.flush()
         await self.passivation.passivate(list(self.hot.values()))

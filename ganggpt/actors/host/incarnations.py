@@ -65,7 +65,7 @@ class Incarnations:
 
     async def refresh(self) -> None:
         """The supervisor changed this host's shards."""
-        await (await self._current()).refresh_shards()
+        await (await self._current()).shards.refresh()
 
     async def drain(self) -> None:
         """Make everything durable and give the shards back."""

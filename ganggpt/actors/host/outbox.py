@@ -74,7 +74,7 @@ class Outbox:
 
     def forget(self, shards: Collection[str]) -> None:
         """These shards were handed over: their new holder delivers what is not settled."""
-        shard_of = self._host.residences.shard_of
+        shard_of = self._host.shards.shard_of
         for key in [key for key in self._lanes if shard_of(key[0]) in shards]:
             for letter in self._lanes.pop(key):
                 self._known.discard((letter.sender, letter.seq, letter.n))

@@ -122,7 +122,7 @@ async def test_a_fenced_host_answers_nothing_more(runtime: Runtime) -> None:
 async def test_a_host_refuses_actors_of_shards_it_does_not_hold(runtime: Runtime) -> None:
     await runtime.hosts.register("host:1", "shared")
     await runtime.hosts.hand_over(runtime.host("host:0").identity.epoch, sorted(shared_shards(SHARDS)), LOCAL, "host:1")
-    await runtime.host("host:0").refresh_shards()
+    await runtime.host("host:0").shards.refresh()
     (reply,) = await runtime.ask_all([wrap(new_command_id(), "npc:otis", "player:ava", Talk("Hi"))])
     assert reply["error"]["code"] == "moved"
     assert reply["error"]["retryable"]
