@@ -197,7 +197,7 @@ class Checks:
         if host is None:
             return False
         flusher, committer = host.flusher, host.committer
-        flushed = not (host.dirty or flusher._in_flight or flusher._owed or flusher._unshown)  # noqa: SLF001
+        flushed = not (host.activations.dirty or flusher._in_flight or flusher._owed or flusher._unshown)  # noqa: SLF001
         committed = not (committer._waiting or committer._in_flight)  # noqa: SLF001
         asked = not (host.waker.waking or running.peers.waiting or len(host.outbox))
         held = {shard for shard, row in self._tables.shards.items() if row.epoch == host.identity.epoch}
@@ -223,8 +223,8 @@ class Checks:
         epoch = host.identity.epoch
         held = sorted(shard for shard, row in self._tables.shards.items() if row.epoch == epoch)
         return (
-            f"epoch {epoch}: dirty {sorted(host.dirty)}, waking {host.waker.waking}, outbox {len(host.outbox)}, "
-            f"asks {running.peers.waiting}, believes {sorted(host.shards)}, holds {held}"
+            f"epoch {epoch}: dirty {sorted(host.activations.dirty)}, waking {host.waker.waking}, "
+            f"outbox {len(host.outbox)}, asks {running.peers.waiting}, believes {sorted(host.shards)}, holds {held}"
         )
 
     def at_rest(self) -> None:
@@ -293,9 +293,9 @@ class Checks:
         if snapshot_seq > len(turns):
             self.wrong("replay is state", f"{actor} has a snapshot at {snapshot_seq} and {len(turns)} turns")
         for _, host in self._live():
-            if actor not in host.hot:
+            if actor not in host.activations:
                 continue
-            activation, name = host.hot[actor], host.identity.name
+            activation, name = host.activations[actor], host.identity.name
             if activation.seq != len(turns) or encode_state(activation.state) != encode_state(state):
                 self.wrong(
                     "replay is state",

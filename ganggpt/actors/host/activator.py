@@ -69,16 +69,16 @@ class Waker:
         """Wake actors without a command for them (after a crash, to flush what their last host could not)."""
         host = self._host
         for start in range(0, len(actors), LOAD_MAX):
-            terms = {a: self._term(a) for a in actors[start : start + LOAD_MAX] if a not in host.hot}
+            terms = {a: self._term(a) for a in actors[start : start + LOAD_MAX] if a not in host.activations}
             cold = [actor for actor, term in terms.items() if term is not None]
             stored = await host.ports.journal.load(cold)
             for actor in cold:
-                elsewhere = actor in host.hot or actor in self._mailboxes or self._term(actor) != terms[actor]
+                elsewhere = actor in host.activations or actor in self._mailboxes or self._term(actor) != terms[actor]
                 if elsewhere or actor not in stored:
                     continue
                 try:
                     shard = host.shards.shard_of(actor)
-                    host.hot[actor] = wake(ActorId(actor), shard, stored[actor], host.identity.clock.now_s())
+                    host.activations.add(wake(ActorId(actor), shard, stored[actor], host.identity.clock.now_s()))
                 except GangGPTError as error:
                     log.warning("%s stays asleep: %s", actor, error)
 
@@ -134,19 +134,19 @@ class Waker:
                 self._refuse(actor, Moved(actor))
                 continue
             try:
-                activation = host.hot.get(actor) or self._wake(actor, stored.get(actor))
+                activation = host.activations.get(actor) or self._wake(actor, stored.get(actor))
             except GangGPTError as error:
                 log.warning("%s stays asleep: %s", actor, error)
                 self._refuse(actor, error)
                 continue
-            host.hot[actor] = activation
+            host.activations.add(activation)
             woken_at = activation.seq
             self._shards.pop(actor)
             for envelope, delivery, slot in self._mailboxes.pop(actor):
                 host.take(activation, envelope, delivery, slot)
             if activation.state is None and activation.seq == woken_at:
                 # (One that ceased to exist just now stays until that is committed: the store would not know it yet.)
-                del host.hot[actor]
+                host.activations.drop(actor)
 
     def _wake(self, actor: str, stored: StoredActor | None) -> Activation:
         host = self._host

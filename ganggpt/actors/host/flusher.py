@@ -34,7 +34,7 @@ class Flusher:
 
     def owes(self, actor: str) -> bool:
         """Whether the tables do not show the actor's last turn yet; such an actor must stay awake."""
-        return actor in self._host.dirty or actor in self._in_flight or actor in self._unshown
+        return actor in self._host.activations.dirty or actor in self._in_flight or actor in self._unshown
 
     def catch_up(self, shards: Iterable[str]) -> None:
         """New shards whose last owner ended: flush whatever it committed but did not flush."""
@@ -73,20 +73,17 @@ class Flusher:
         # While something of a last owner is missing in the tables, nobody may say that they show everything.
         through_s = host.identity.clock.now_s() if only is None and not (self._owed or self._unshown) else None
         held = host.shards.with_frozen
-        dirty: dict[str, Activation] = host.dirty
-        if only is not None:
-            dirty = {a.actor: a for a in only if a.actor in host.dirty}
+        dirty = host.activations.take_dirty(only)
         if not dirty:
             await self._show_idle(through_s, held)
             return
-        host.dirty = {} if only is None else {name: a for name, a in host.dirty.items() if name not in dirty}
         self._in_flight = dirty
         changes = [(a, a.flushed, a.state) for a in dirty.values()]
         try:
             await host.committer.durable(max(a.written for a in dirty.values()))
             await self._write(changes, through_s, held)
         except BaseException:
-            host.dirty = dirty | host.dirty
+            host.activations.put_back_dirty(dirty)
             raise
         finally:
             self._in_flight = {}
@@ -125,10 +122,10 @@ class Flusher:
         await host.waker.activate(list(self._unshown))
         async with self._one_at_a_time:
             for actor in list(self._unshown):
-                activation = host.hot.get(actor)
+                activation = host.activations.get(actor)
                 if activation is not None:
                     activation.flushed = None
-                    host.dirty[actor] = activation
+                    host.activations.mark_dirty(activation)
                 elif host.waker.may_wake(actor):
                     continue
                 del self._unshown[actor]

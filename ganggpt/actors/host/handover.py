@@ -191,25 +191,23 @@ class HandOver:
     async def _prepare(self, leaving: frozenset[str]) -> None:
         """Whatever need not wait for the freeze: what the heir will read is short, and the tables are nearly right."""
         host = self._host
-        hot = [a for a in host.hot.values() if a.shard in leaving]
-        await host.flusher.flush([a for a in hot if a.actor in host.dirty])
+        hot = [a for a in host.activations.values() if a.shard in leaving]
+        await host.flusher.flush([a for a in hot if a.actor in host.activations.dirty])
         await host.passivation.snapshot([a for a in hot if a.seq > a.snapshot_seq])
 
     def _begin(self, shards: Collection[str] = (), actor: str | None = None) -> Freeze:
         host = self._host
         host.shards.freeze(shards, actor)
-        actors = [a for a, activation in host.hot.items() if host.shards.stops(a, activation.shard)]
-        activations = {actor: host.hot.pop(actor) for actor in actors}
-        freeze = self._freeze = Freeze(activations, host.waker.hand_out(host.shards.stops))
+        freeze = self._freeze = Freeze(
+            host.activations.set_aside(host.shards.stops), host.waker.hand_out(host.shards.stops)
+        )
         return freeze
 
     async def _settle(self, freeze: Freeze) -> None:
         """Everything frozen is committed, and shown in the tables."""
         host = self._host
         await self._commit(freeze)
-        await host.flusher.flush_now([a for name, a in freeze.activations.items() if name in host.dirty])
-        for actor in freeze.activations:
-            host.dirty.pop(actor, None)
+        await host.flusher.flush_now(list(freeze.activations.values()))
 
     async def _commit(self, freeze: Freeze) -> None:
         await self._host.committer.durable(max((a.written for a in freeze.activations.values()), default=0))
@@ -238,7 +236,7 @@ class HandOver:
         """Go on as before the freeze."""
         host = self._host
         self._freeze = None
-        host.hot.update(freeze.activations)
+        host.activations.bring_back(freeze.activations)
         host.shards.thaw()
         waiting, freeze.waiting = freeze.waiting, []
         for envelope, delivery, slot in waiting:

@@ -19,6 +19,7 @@ import msgspec
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.activator import Waker
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
@@ -144,9 +145,7 @@ class Host:
         self.options = options
         self.counts = HostCounts()
         self.shards = Shards(self.identity, ports.hosts, residences, self._gained)
-        self.hot: dict[str, Activation] = {}
-        self.dirty: dict[str, Activation] = {}
-        self.ripe: set[str] = set()
+        self.activations = Activations()
         self._retired = False
         self._shards_at_s = 0.0
         self.ready = asyncio.Event()
@@ -220,7 +219,7 @@ class Host:
 
     def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Take one command: run its turn at once, or park it while its actor wakes."""
-        activation = None if self.shards.draining else self.hot.get(envelope.to)
+        activation = None if self.shards.draining else self.activations.get(envelope.to)
         if activation is not None:
             self.take(activation, envelope, delivery, slot)
             return
@@ -287,9 +286,9 @@ class Host:
         if durable:
             activation.ticket = activation.written
         activation.window.add(envelope.id, seq, now_s)
-        self.dirty[activation.actor] = activation
+        self.activations.mark_dirty(activation)
         if seq - activation.snapshot_seq >= self.options.snapshot_every:
-            self.ripe.add(activation.actor)
+            self.activations.mark_ripe(activation.actor)
         if self.ports.model.embeds:
             self.meanings.note(activation, seq, decision.events)
         if decision.asks:
@@ -375,6 +374,6 @@ class Host:
         self.shards.drain()
         await self.committer.drain()
         await self.flusher.flush()
-        await self.passivation.passivate(list(self.hot.values()))
+        await self.passivation.passivate(list(self.activations.values()))
         self._retired = True
         await self.ports.hosts.retire(self.identity.epoch)

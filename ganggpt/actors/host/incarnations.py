@@ -89,7 +89,7 @@ class Incarnations:
         host = await self._current()
         await host.committer.drain()
         await host.flusher.flush()
-        return await host.passivation.passivate(list(host.hot.values()))
+        return await host.passivation.passivate(list(host.activations.values()))
 
     async def stats(self) -> dict[str, Any]:
         """Counts and depths of the live incarnation, JSON-able."""
@@ -98,7 +98,7 @@ class Incarnations:
             "host": self.name,
             "epoch": host.identity.epoch,
             "shards": len(host.shards),
-            "hot": len(host.hot),
+            "hot": len(host.activations),
             "waking": host.waker.waking,
             "letters_waiting": len(host.outbox),
             **host.load.told(),

@@ -33,8 +33,8 @@ class Passivation:
         while True:
             await asyncio.sleep(host.options.sweep_s)
             try:
-                await self.snapshot([host.hot[a] for a in host.ripe if a in host.hot])
-                host.ripe.clear()
+                await self.snapshot(host.activations.ripe())
+                host.activations.clear_ripe()
                 await self.passivate(self._sleepy())
             except Unavailable:
                 log.warning("%s: snapshots wait, the database is away", host.identity.name)
@@ -48,9 +48,9 @@ class Passivation:
             seqs = [a.seq for a in chunk]
             await self.snapshot([a for a in chunk if a.seq > a.snapshot_seq])
             for activation, seq in zip(chunk, seqs, strict=True):
-                here = host.hot.get(activation.actor) is activation
+                here = host.activations.get(activation.actor) is activation
                 if here and activation.seq == seq and not host.flusher.owes(activation.actor):
-                    del host.hot[activation.actor]
+                    host.activations.drop(activation.actor)
                     gone += 1
         host.counts.passivated += gone
         return gone
@@ -73,10 +73,10 @@ class Passivation:
         host = self._host
         now_s = host.identity.clock.now_s()
         horizon_s = now_s - host.options.idle_s
-        idle = [a for a in host.hot.values() if a.touched_s < horizon_s]
-        over = len(host.hot) - len(idle) - host.options.hot_max
+        idle = [a for a in host.activations.values() if a.touched_s < horizon_s]
+        over = len(host.activations) - len(idle) - host.options.hot_max
         if over > 0:
-            awake = (a for a in host.hot.values() if a.touched_s >= horizon_s)
+            awake = (a for a in host.activations.values() if a.touched_s >= horizon_s)
             idle += heapq.nsmallest(over, awake, key=lambda a: a.touched_s)
         for activation in idle:
             activation.window.prune(now_s)

@@ -83,7 +83,7 @@ class Repeats:
         await host.committer.drain()
         body = await host.ports.journal.turn_by_command(activation.actor, envelope.id)
         owed = body is not None or await host.ports.journal.is_owed(envelope.by, activation.actor, envelope.id)
-        current = host.hot.get(activation.actor)
+        current = host.activations.get(activation.actor)
         if body is not None:
             delivery.settle(slot, decode_turn(activation.kind, body).reply)
         elif not owed:

@@ -40,8 +40,8 @@ async def test_an_actor_is_the_same_at_its_new_host_without_a_look_at_the_routin
     before = (await two.view(MARA))["reply"]["memories"]
     await give(two, "host:0", "host:1")
     assert (await two.view(MARA))["reply"]["memories"] == before
-    assert MARA in two.host("host:1").hot
-    assert MARA not in two.host("host:0").hot
+    assert MARA in two.host("host:1").activations
+    assert MARA not in two.host("host:0").activations
     assert (two.router.redirects, two.router.retries) == (1, 0)
     await two.ask(MARA, Give("ring", 100))
     assert two.router.redirects == 1, "the router has learnt it"
@@ -99,17 +99,17 @@ async def test_a_hand_over_of_unknown_outcome_ends_the_incarnation_and_its_succe
     assert (await two.ask(MARA, Give("ring", 100)))["ok"]
     assert len(two.database.journaled(MARA)) == 3
     holder = "host:0" if fault == "lost" else "host:1"
-    assert MARA in two.host(holder).hot
+    assert MARA in two.host(holder).activations
     assert two.host("host:0").identity.epoch > epoch
 
 
 async def test_the_tables_show_everything_of_a_shard_when_it_is_given(two: Runtime) -> None:
     for n in range(5):
         await two.ask(MARA, Give(f"coin {n}", n))
-    state = encode_state(two.host("host:0").hot[MARA].state)
+    state = encode_state(two.host("host:0").activations[MARA].state)
     await give(two, "host:0", "host:1")
     assert two.flush.states[MARA] == state
-    assert MARA not in two.host("host:0").dirty
+    assert MARA not in two.host("host:0").activations.dirty
     assert two.host("host:1").flusher._owed == {}
 
 
