@@ -163,7 +163,7 @@ class Host:
         self.flusher = Flusher(self)
         self.passivation = Passivation(self)
         self.handover = HandOver(self)
-        self.load = Load(self)
+        self.load = Load(lambda: self.counts.turns, options.look_s)
         self.repeats = Repeats(self)
         self.asks = Asks(self)
         self.meanings = Meanings(self)
