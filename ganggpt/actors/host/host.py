@@ -11,8 +11,8 @@ import asyncio
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 import msgspec
 
@@ -117,7 +117,6 @@ class HostCounts:
     passivated: int = 0
     flushed_rows: int = 0
     letters: int = 0
-    reminders: int = 0
     tail_kept: int = 0
     tail_asked: int = 0
     mistakes: int = 0
@@ -159,7 +158,7 @@ class Host:
         )
         self.waker = Waker(self)
         self.outbox = Outbox(self)
-        self.reminders = Reminders(self)
+        self.reminders = Reminders(self.identity, ports.journal, self.shards, self.deliver)
         self.flusher = Flusher(self)
         self.passivation = Passivation(self)
         self.handover = HandOver(self)
@@ -177,7 +176,7 @@ class Host:
                 tasks.create_task(self.committer.run())
                 tasks.create_task(self.waker.run())
                 tasks.create_task(self.outbox.run())
-                tasks.create_task(self.reminders.run())
+                tasks.create_task(self.reminders.run(self.options.reminder_s))
                 tasks.create_task(self.flusher.run())
                 tasks.create_task(self.passivation.run())
                 tasks.create_task(self.handover.run())
@@ -368,6 +367,21 @@ class Host:
             except Unavailable:
                 log.warning("%s: no heartbeat, the database is away", self.identity.name)
             await asyncio.sleep(max(0.0, self.options.beat_s - (loop_s() - began)))
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and depths, JSON-able."""
+        return {
+            "host": self.identity.name,
+            "epoch": self.identity.epoch,
+            "shards": len(self.shards),
+            "hot": len(self.activations),
+            "waking": self.waker.waking,
+            "letters_waiting": len(self.outbox),
+            **self.load.told(),
+            **asdict(self.counts),
+            "reminders": self.reminders.fired,
+            "guards": self.ports.model.exposition().decode(),
+        }
 
     async def drain(self) -> None:
         """Stop taking, make everything durable, flush it, snapshot every activation and give the shards back."""

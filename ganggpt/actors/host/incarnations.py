@@ -11,7 +11,6 @@ import logging
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_random_exponential
@@ -93,18 +92,7 @@ class Incarnations:
 
     async def stats(self) -> dict[str, Any]:
         """Counts and depths of the live incarnation, JSON-able."""
-        host = await self._current()
-        return {
-            "host": self.name,
-            "epoch": host.identity.epoch,
-            "shards": len(host.shards),
-            "hot": len(host.activations),
-            "waking": host.waker.waking,
-            "letters_waiting": len(host.outbox),
-            **host.load.told(),
-            **asdict(host.counts),
-            "guards": host.ports.model.exposition().decode(),
-        }
+        return (await self._current()).stats()
 
     async def _current(self) -> Host:
         if self._host is not None:
