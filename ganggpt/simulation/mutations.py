@@ -53,7 +53,7 @@ def _answered_for_good(self: Outbox, command_id: bytes, reply: bytes) -> None:
     letter = self._by_id.pop(command_id)
     lane = self._lanes[letter.sender, letter.target]
     if error_of(reply) is None:
-        self._host.counts.letters += 1
+        self.delivered += 1
     self._settled.append(letter)
     self._work.set()
     lane.popleft()

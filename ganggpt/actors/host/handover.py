@@ -196,11 +196,9 @@ class HandOver:
         await host.passivation.snapshot([a for a in hot if a.seq > a.snapshot_seq])
 
     def _begin(self, shards: Collection[str] = (), actor: str | None = None) -> Freeze:
-        host = self._host
+        host, stops = self._host, self._host.shards.stops
         host.shards.freeze(shards, actor)
-        freeze = self._freeze = Freeze(
-            host.activations.set_aside(host.shards.stops), host.waker.hand_out(host.shards.stops)
-        )
+        freeze = self._freeze = Freeze(host.activations.set_aside(stops), host.waker.hand_out(stops))
         return freeze
 
     async def _settle(self, freeze: Freeze) -> None:

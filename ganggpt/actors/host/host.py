@@ -21,6 +21,7 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.activator import Waker
+from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
@@ -116,9 +117,6 @@ class HostCounts:
     wakes: int = 0
     passivated: int = 0
     flushed_rows: int = 0
-    letters: int = 0
-    tail_kept: int = 0
-    tail_asked: int = 0
     mistakes: int = 0
     unanswered: int = 0
     stale_answers: int = 0
@@ -157,7 +155,10 @@ class Host:
             on_committed=self._count_commit,
         )
         self.waker = Waker(self)
-        self.outbox = Outbox(self)
+        self.archive = None
+        if ports.tail is not None:
+            self.archive = TailLetters(self.identity, ports.tail, ports.model, ports.peers)
+        self.outbox = Outbox(self.identity, ports.journal, self.shards, ports.peers, self.archive)
         self.reminders = Reminders(self.identity, ports.journal, self.shards, self.deliver)
         self.flusher = Flusher(self)
         self.passivation = Passivation(self)
@@ -175,7 +176,7 @@ class Host:
                 self.ready.set()
                 tasks.create_task(self.committer.run())
                 tasks.create_task(self.waker.run())
-                tasks.create_task(self.outbox.run())
+                tasks.create_task(self.outbox.run(self.options.beat_s))
                 tasks.create_task(self.reminders.run(self.options.reminder_s))
                 tasks.create_task(self.flusher.run())
                 tasks.create_task(self.passivation.run())
@@ -379,6 +380,9 @@ class Host:
             "letters_waiting": len(self.outbox),
             **self.load.told(),
             **asdict(self.counts),
+            "letters": self.outbox.delivered,
+            "tail_kept": 0 if self.archive is None else self.archive.kept,
+            "tail_asked": 0 if self.archive is None else self.archive.searches,
             "reminders": self.reminders.fired,
             "guards": self.ports.model.exposition().decode(),
         }

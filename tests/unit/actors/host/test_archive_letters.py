@@ -50,7 +50,7 @@ async def test_mind_and_tail_together_hold_everything(runtime: Runtime) -> None:
     await live_through(runtime, 0, 300)
     await eventually(lambda: together(runtime) == list(range(1, 302)))
     await eventually(lambda: not runtime.database.outbox)
-    assert runtime.host("host:0").counts.tail_kept == len(runtime.tail.kept[MARA])
+    assert runtime.host("host:0").stats()["tail_kept"] == len(runtime.tail.kept[MARA])
 
 
 async def test_what_was_let_go_is_found_again_and_said_to_who_asked(runtime: Runtime) -> None:
@@ -65,7 +65,7 @@ async def test_what_was_let_go_is_found_again_and_said_to_who_asked(runtime: Run
     await eventually(lambda: any(row.type == "npc.said" for row in runtime.heard))
     again = await runtime.ask(MARA, Talk(f"do you remember {asked.text}?"))
     assert again["reply"]["cites"] == next(memory.no for memory in held(runtime) if memory.was == asked.no)
-    assert runtime.host("host:0").counts.tail_asked == 1
+    assert runtime.host("host:0").stats()["tail_asked"] == 1
 
 
 async def test_a_tail_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

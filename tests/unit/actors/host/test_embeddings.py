@@ -136,6 +136,9 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     question = AskTail("silver watch", AVA, meaning.database.clock(), 1)
     done = asyncio.get_running_loop().create_future()
     letter = Letter(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
-    TailLetters(meaning.host("host:0"), tail).send(letter, lambda _, answer: done.set_result(answer))
+    host = meaning.host("host:0")
+    TailLetters(host.identity, tail, meaning.model, host.ports.peers).send(
+        letter, lambda _, answer: done.set_result(answer)
+    )
     await asyncio.wait_for(done, 5)
     assert [one.embedding for one in seen] == [meaning.model.vector]
