@@ -118,8 +118,6 @@ class HostCounts:
     passivated: int = 0
     flushed_rows: int = 0
     mistakes: int = 0
-    unanswered: int = 0
-    stale_answers: int = 0
     meant: int = 0
     unmeant: int = 0
     loss_window_s: float = 0.0
@@ -165,7 +163,7 @@ class Host:
         self.handover = HandOver(self)
         self.load = Load(lambda: self.counts.turns, options.look_s)
         self.repeats = Repeats(self)
-        self.asks = Asks(self)
+        self.asks = Asks(ports.model, ports.peers, self.identity.clock, self.committer.durable)
         self.meanings = Meanings(self)
 
     async def run(self) -> None:
@@ -384,6 +382,8 @@ class Host:
             "tail_kept": 0 if self.archive is None else self.archive.kept,
             "tail_asked": 0 if self.archive is None else self.archive.searches,
             "reminders": self.reminders.fired,
+            "unanswered": self.asks.unanswered,
+            "stale_answers": self.asks.stale,
             "guards": self.ports.model.exposition().decode(),
         }
 

@@ -30,8 +30,8 @@ SETTLE_MAX: Final = 1000
 
 
 class Outbox:
-    """Owns the letters of this host's shards that are on their way. Without an ``archive`` letters to one go to the
-    actor they name, which refuses them."""
+    """Owns the letters of this host's shards that are on their way. Without an ``archive``, letters to it are sent
+    like all others."""
 
     def __init__(
         self,
