@@ -118,8 +118,6 @@ class HostCounts:
     passivated: int = 0
     flushed_rows: int = 0
     mistakes: int = 0
-    meant: int = 0
-    unmeant: int = 0
     loss_window_s: float = 0.0
     wake_s: float = field(default=0.0)
 
@@ -164,7 +162,7 @@ class Host:
         self.load = Load(lambda: self.counts.turns, options.look_s)
         self.repeats = Repeats(self)
         self.asks = Asks(ports.model, ports.peers, self.identity.clock, self.committer.durable)
-        self.meanings = Meanings(self)
+        self.meanings = Meanings(ports.model, ports.peers, self.identity.clock)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -384,6 +382,8 @@ class Host:
             "reminders": self.reminders.fired,
             "unanswered": self.asks.unanswered,
             "stale_answers": self.asks.stale,
+            "meant": self.meanings.embedded,
+            "unmeant": self.meanings.missed,
             "guards": self.ports.model.exposition().decode(),
         }
 
