@@ -76,10 +76,9 @@ async def _give_and_go_on(self: HandOver, shards: Sequence[str], cluster: str, h
 
 async def _snapshot_of_anything(self: Passivation, activations: Sequence[Activation]) -> None:
     """Snapshots are taken of turns that may never be committed."""
-    host = self._host
     if activations:
         rows = [(a.actor, a.seq, a.snapshot()) for a in activations]
-        await host.ports.journal.save_snapshots(host.identity.epoch, VERSION, rows)
+        await self._journal.save_snapshots(self._identity.epoch, VERSION, rows)
         for activation, (_, seq, _) in zip(activations, rows, strict=True):
             activation.snapshot_seq = seq
 

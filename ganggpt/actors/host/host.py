@@ -115,7 +115,6 @@ class HostCounts:
     repeated: int = 0
     commits: int = 0
     wakes: int = 0
-    passivated: int = 0
     flushed_rows: int = 0
     mistakes: int = 0
     loss_window_s: float = 0.0
@@ -157,7 +156,9 @@ class Host:
         self.outbox = Outbox(self.identity, ports.journal, self.shards, ports.peers, self.archive)
         self.reminders = Reminders(self.identity, ports.journal, self.shards, self.deliver)
         self.flusher = Flusher(self)
-        self.passivation = Passivation(self)
+        self.passivation = Passivation(
+            self.identity, ports.journal, self.activations, self.committer, self.flusher.owes
+        )
         self.handover = HandOver(self)
         self.load = Load(lambda: self.counts.turns, options.look_s)
         self.repeats = Repeats(self)
@@ -166,16 +167,17 @@ class Host:
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
+        options = self.options
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self.shards.refresh()
                 self.ready.set()
                 tasks.create_task(self.committer.run())
                 tasks.create_task(self.waker.run())
-                tasks.create_task(self.outbox.run(self.options.beat_s))
-                tasks.create_task(self.reminders.run(self.options.reminder_s))
+                tasks.create_task(self.outbox.run(options.beat_s))
+                tasks.create_task(self.reminders.run(options.reminder_s))
                 tasks.create_task(self.flusher.run())
-                tasks.create_task(self.passivation.run())
+                tasks.create_task(self.passivation.run(options.sweep_s, options.idle_s, options.hot_max))
                 tasks.create_task(self.handover.run())
                 tasks.create_task(self.load.run())
                 tasks.create_task(self.meanings.run())
@@ -376,6 +378,7 @@ class Host:
             "letters_waiting": len(self.outbox),
             **self.load.told(),
             **asdict(self.counts),
+            "passivated": self.passivation.passivated,
             "letters": self.outbox.delivered,
             "tail_kept": 0 if self.archive is None else self.archive.kept,
             "tail_asked": 0 if self.archive is None else self.archive.searches,
