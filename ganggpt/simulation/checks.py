@@ -240,8 +240,8 @@ class Checks:
         for client in self._clients:
             self._client(client)
         for running, host in self._live():
-            if host.counts.mistakes:
-                self.wrong("mistake", f"{running.process} counts {host.counts.mistakes} failed turns")
+            if host.runner.mistakes:
+                self.wrong("mistake", f"{running.process} counts {host.runner.mistakes} failed turns")
 
     def _paid(self) -> None:
         """A reward leaves a treasury once, and arrives at the player as it left."""

@@ -25,7 +25,7 @@ async def _ack_before_commit(self: Host, envelopes: Sequence[Envelope]) -> list[
     """Replies leave as soon as the turns have run."""
     delivery = Delivery(len(envelopes))
     for slot, envelope in enumerate(envelopes):
-        self.accept(envelope, delivery, slot)
+        self.runner.accept(envelope, delivery, slot)
     await delivery.all_in()
     return delivery.replies
 
@@ -93,7 +93,7 @@ async def _answer_anew(
 ) -> None:
     """A repeated command is told something else than the first time."""
     host = self._host
-    reply = host._view(activation, envelope, host.identity.clock.now_s())  # noqa: SLF001
+    reply = host.runner._view(activation, envelope, host.identity.clock.now_s())  # noqa: SLF001
     delivery.settle(slot, reply, activation.ticket)
 
 

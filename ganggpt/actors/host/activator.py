@@ -8,13 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Raw
-
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation, wake
 from ganggpt.actors.host.delivery import Delivery
-from ganggpt.domain.ids import ActorId, derived_command_id
+from ganggpt.domain.ids import ActorId
 from ganggpt.errors import GangGPTError, Moved, Overloaded, Unavailable
 from ganggpt.persistence.journal.journal import StoredActor
 
@@ -143,7 +141,7 @@ class Waker:
             woken_at = activation.seq
             self._shards.pop(actor)
             for envelope, delivery, slot in self._mailboxes.pop(actor):
-                host.take(activation, envelope, delivery, slot)
+                host.runner.take(activation, envelope, delivery, slot)
             if activation.state is None and activation.seq == woken_at:
                 # (One that ceased to exist just now stays until that is committed: the store would not know it yet.)
                 host.activations.drop(actor)
@@ -152,16 +150,9 @@ class Waker:
         host = self._host
         activation = wake(ActorId(actor), self._shards[actor], stored, host.identity.clock.now_s())
         activation.flushed = activation.state
-        if activation.state is None and actor in host.ports.cast:
-            self._bring_to_life(activation)
+        if activation.state is None:
+            host.runner.bring_to_life(activation)
         return activation
-
-    def _bring_to_life(self, activation: Activation) -> None:
-        """The first turn of a member of the cast: the creating command its world file made."""
-        name, body = self._host.ports.cast[activation.actor]
-        now_s = self._host.identity.clock.now_s()
-        first = derived_command_id(now_s, activation.actor, 0, name)
-        self._host.turn(activation, Envelope(first, activation.actor, "world", name, Raw(body)), now_s)
 
     def _refuse(self, actor: str, error: GangGPTError) -> None:
         self._shards.pop(actor, None)

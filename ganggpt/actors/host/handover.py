@@ -96,7 +96,7 @@ class HandOver:
             for envelope, delivery, slot in strays:
                 shard = host.shards.shard_of(envelope.to)
                 if shard in host.shards or host.shards.stops(envelope.to, shard):
-                    host.accept(envelope, delivery, slot)
+                    host.runner.accept(envelope, delivery, slot)
                 else:
                     moved = Moved(envelope.to, host.shards.holder_of(shard))
                     delivery.settle(slot, reply_error(envelope.id, moved))
@@ -238,7 +238,7 @@ class HandOver:
         host.shards.thaw()
         waiting, freeze.waiting = freeze.waiting, []
         for envelope, delivery, slot in waiting:
-            host.accept(envelope, delivery, slot)
+            host.runner.accept(envelope, delivery, slot)
 
     def _end(self, unknown: BaseException) -> None:
         """Nobody knows whose the frozen shards are: the successor of this incarnation will read it."""

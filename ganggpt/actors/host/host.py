@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-import msgspec
-
 from ganggpt.actors.clock import loop_s
-from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
-from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.activator import Waker
 from ganggpt.actors.host.archive_letters import TailLetters
@@ -35,15 +31,14 @@ from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.reminders import Reminders
 from ganggpt.actors.host.reply_cache import Repeats
+from ganggpt.actors.host.turn_runner import TurnInputs, TurnRunner
 from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.routing.shards import Residences
-from ganggpt.domain.ids import derived_command_id
-from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
-from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
+from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
-from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
+from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.hosts import HostTable, Registration
-from ganggpt.persistence.journal.journal import Batch, Journal, Letter, PushRow
+from ganggpt.persistence.journal.journal import Batch, Journal, PushRow
 from ganggpt.persistence.projections.memory_archive import TailStore
 from ganggpt.persistence.projections.writer import FlushStore
 
@@ -51,24 +46,6 @@ log = logging.getLogger(__name__)
 
 NEWS_MAX: Final = 1024
 """Commits whose pushes wait to be announced; over it the sessions find them by their own look at the table."""
-
-
-def dice_of(actor: str, seq: int, world_seed: int) -> Dice:
-    """The dice of one turn: the same whenever it is played."""
-    return Dice(zlib.crc32(actor.encode()) << 32 ^ seq * 0x9E3779B97F4A7C15 ^ world_seed)
-
-
-class InternalError(GangGPTError):
-    """A turn failed by a mistake of ours. Nothing was changed."""
-
-    code = "internal"
-
-    def __init__(self, actor: str, command: str) -> None:
-        super().__init__(actor, command)
-        self.actor, self.command = actor, command
-
-    def __str__(self) -> str:
-        return f"{self.command} on {self.actor} failed by a mistake of the server; it was logged and changed nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +87,10 @@ class HostPorts:
 class HostCounts:
     """What a host counts; read by ``stats`` and shown on /metrics."""
 
-    turns: int = 0
-    refused: int = 0
     repeated: int = 0
     commits: int = 0
     wakes: int = 0
     flushed_rows: int = 0
-    mistakes: int = 0
     loss_window_s: float = 0.0
     wake_s: float = field(default=0.0)
 
@@ -160,10 +134,14 @@ class Host:
             self.identity, ports.journal, self.activations, self.committer, self.flusher.owes
         )
         self.handover = HandOver(self)
-        self.load = Load(lambda: self.counts.turns, options.look_s)
+        self.load = Load(lambda: self.runner.turns, options.look_s)
         self.repeats = Repeats(self)
         self.asks = Asks(ports.model, ports.peers, self.identity.clock, self.committer.durable)
+        inputs = TurnInputs(ports.world, ports.cast, ports.mind, ports.model)
+        clock = self.identity.clock
+        self.runner = TurnRunner(clock, self.shards, self.activations, self.committer, inputs, options.snapshot_every)
         self.meanings = Meanings(ports.model, ports.peers, self.identity.clock)
+        self.runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -203,7 +181,7 @@ class Host:
         arrived_s = loop_s()
         delivery = Delivery(len(envelopes))
         for slot, envelope in enumerate(envelopes):
-            self.accept(envelope, delivery, slot)
+            self.runner.accept(envelope, delivery, slot)
         try:
             async with asyncio.timeout(self.options.delivery_s):
                 await delivery.all_in()
@@ -214,127 +192,6 @@ class Host:
             raise self.committer.failed
         self.load.answered(arrived_s)
         return delivery.replies
-
-    def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Take one command: run its turn at once, or park it while its actor wakes."""
-        activation = None if self.shards.draining else self.activations.get(envelope.to)
-        if activation is not None:
-            self.take(activation, envelope, delivery, slot)
-            return
-        if self.shards.draining:
-            delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
-            return
-        shard = self.shards.shard_of(envelope.to)
-        if shard not in self.shards or self.shards.stops(envelope.to, shard):
-            self.handover.wait(shard, envelope, delivery, slot)
-            return
-        try:
-            self.waker.park(shard, envelope, delivery, slot)
-        except Overloaded as full:
-            delivery.settle(slot, reply_error(envelope.id, full))
-
-    def take(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """One command for an actor that is awake."""
-        now_s = self.identity.clock.now_s()
-        activation.touched_s = now_s
-        window = activation.window
-        seq = window.seq_of(envelope.id)
-        if seq is not None:
-            self.repeats.answer(activation, seq, envelope, delivery, slot)
-            return
-        try:
-            if envelope.name == VIEW:
-                reply = self._view(activation, envelope, now_s)
-            else:
-                window.check_age(envelope.id, now_s)
-                reply = self.turn(activation, envelope, now_s)
-        except Expired as expired:
-            if envelope.inner:
-                self.repeats.take_late_letter(activation, envelope, delivery, slot)
-                return
-            reply = reply_error(envelope.id, expired)
-        except GangGPTError as error:
-            self.counts.refused += 1
-            reply = reply_error(envelope.id, error)
-        delivery.settle(slot, reply, activation.ticket)
-
-    def turn(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
-        """Decide, journal, evolve. Returns the finished reply; raises GangGPTError where nothing was changed."""
-        kind = activation.kind
-        seq = activation.seq + 1
-        command, decision = self._decide(activation, envelope, seq, now_s)
-        if not (decision.events or decision.messages or decision.pushes or decision.reminders):
-            return reply_ok(envelope.id, activation.seq, decision.reply)
-        reply = reply_ok(envelope.id, seq, decision.reply)
-        wishes = wishes_of(decision)
-        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes, first=activation.state is None))
-        durable = command.is_durable()
-        batch = self.committer.batch(durable)
-        batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)
-        if wishes is not None:
-            self._add_wishes(batch, activation, seq, now_s, wishes)
-        for n, push in enumerate(decision.pushes):
-            batch.add_push((push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
-        state = activation.state
-        for event in decision.events:
-            state = kind.evolve(state, event)
-        activation.state = state
-        activation.seq = seq
-        activation.written = self.committer.ticket
-        if durable:
-            activation.ticket = activation.written
-        activation.window.add(envelope.id, seq, now_s)
-        self.activations.mark_dirty(activation)
-        if seq - activation.snapshot_seq >= self.options.snapshot_every:
-            self.activations.mark_ripe(activation.actor)
-        if self.ports.model.embeds:
-            self.meanings.note(activation, seq, decision.events)
-        if decision.asks:
-            self.asks.post(activation.actor, seq, decision.asks, activation.written)
-        self.repeats.remember(envelope.id, reply)
-        self.counts.turns += 1
-        return reply
-
-    def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
-        kind, ports = activation.kind, self.ports
-        try:
-            command = decode_command(kind.name, envelope.name, envelope.body)
-            turn = Turn(
-                activation.actor,
-                seq,
-                now_s,
-                envelope.by,
-                dice_of(activation.actor, seq, ports.world.seed),
-                ports.world,
-                ports.mind,
-                ports.model.is_on,
-            )
-            return command, kind.decide(activation.state, command, turn)
-        except GangGPTError:
-            raise
-        except msgspec.ValidationError as misfit:
-            raise InvalidInput(envelope.name, str(misfit)) from misfit
-        except Exception as mistake:
-            # A mistake in one rule must not take thousands of other actors down.
-            self.counts.mistakes += 1
-            log.exception("%s on %s failed", envelope.name, activation.actor)
-            raise InternalError(activation.actor, envelope.name) from mistake
-
-    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, wishes: Wishes) -> None:
-        actor, shard = activation.actor, activation.shard
-        for n, (to, command, body) in enumerate(wishes.letters):
-            letter_id = derived_command_id(now_s, actor, seq, n)
-            batch.add_letter(Letter(actor, seq, n, to, letter_id, command, body), shard, now_s)
-        for name, due_s, command, body in wishes.reminders:
-            if due_s is None:
-                batch.forget(actor, name)
-            else:
-                batch.arm(actor, name, shard, due_s, command, body)
-
-    def _view(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
-        if activation.state is None:
-            raise UnknownActor(activation.actor)
-        return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
 
     def _gained(self, owed: Collection[str]) -> None:
         self.outbox.rescan()
@@ -378,6 +235,9 @@ class Host:
             "letters_waiting": len(self.outbox),
             **self.load.told(),
             **asdict(self.counts),
+            "turns": self.runner.turns,
+            "refused": self.runner.refused,
+            "mistakes": self.runner.mistakes,
             "passivated": self.passivation.passivated,
             "letters": self.outbox.delivered,
             "tail_kept": 0 if self.archive is None else self.archive.kept,

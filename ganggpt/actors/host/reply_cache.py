@@ -90,10 +90,10 @@ class Repeats:
             # Nobody waits for its answer any more, so it was answered long ago and its turn may have been dropped.
             raise Expired(command_id_text(envelope.id), host.identity.clock.now_s() - command_id_time_s(envelope.id))
         elif current is None or current.window.seq_of(envelope.id) is not None:
-            host.accept(envelope, delivery, slot)
+            host.runner.accept(envelope, delivery, slot)
         else:
             try:
-                reply = host.turn(current, envelope, host.identity.clock.now_s())
+                reply = host.runner.turn(current, envelope, host.identity.clock.now_s())
             except GangGPTError as error:
                 reply = reply_error(envelope.id, error)
             delivery.settle(slot, reply, current.ticket)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ganggpt.actors.host.host import dice_of
+from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
