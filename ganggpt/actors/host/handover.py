@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation
-from ganggpt.actors.host.delivery import Delivery
+from ganggpt.actors.host.delivery import Delivery, Waiting
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.errors import CommitUnknown, GangGPTError, Moved, Overloaded, Unavailable
 
@@ -31,8 +31,6 @@ LOOK_GAP_S: Final = 0.01
 
 GIVEN_S: Final = 2.0
 """A host that gave a shard away sends its commands on for so long without a look at the table."""
-
-Waiting = tuple[Envelope, Delivery, int]
 
 
 class Freeze:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.host.activations import Activations
-from ganggpt.actors.host.activator import Waker
+from ganggpt.actors.host.activator import MailboxLimits, Waker
 from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
@@ -89,10 +89,8 @@ class HostCounts:
 
     repeated: int = 0
     commits: int = 0
-    wakes: int = 0
     flushed_rows: int = 0
     loss_window_s: float = 0.0
-    wake_s: float = field(default=0.0)
 
 
 class Host:
@@ -123,7 +121,6 @@ class Host:
             on_pushes=self._news_out,
             on_committed=self._count_commit,
         )
-        self.waker = Waker(self)
         self.archive = None
         if ports.tail is not None:
             self.archive = TailLetters(self.identity, ports.tail, ports.model, ports.peers)
@@ -140,6 +137,8 @@ class Host:
         inputs = TurnInputs(ports.world, ports.cast, ports.mind, ports.model)
         clock = self.identity.clock
         self.runner = TurnRunner(clock, self.shards, self.activations, self.committer, inputs, options.snapshot_every)
+        limits = MailboxLimits(options.waking_max, options.mailbox_max)
+        self.waker = Waker(clock, ports.journal, self.shards, self.activations, self.runner, limits)
         self.meanings = Meanings(ports.model, ports.peers, self.identity.clock)
         self.runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
 
@@ -238,6 +237,8 @@ class Host:
             "turns": self.runner.turns,
             "refused": self.runner.refused,
             "mistakes": self.runner.mistakes,
+            "wakes": self.waker.wakes,
+            "wake_s": self.waker.wake_s,
             "passivated": self.passivation.passivated,
             "letters": self.outbox.delivered,
             "tail_kept": 0 if self.archive is None else self.archive.kept,
