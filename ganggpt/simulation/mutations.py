@@ -92,8 +92,7 @@ async def _answer_anew(
     self: Repeats, activation: Activation, _: int, envelope: Envelope, delivery: Delivery, slot: int
 ) -> None:
     """A repeated command is told something else than the first time."""
-    host = self._host
-    reply = host.runner._view(activation, envelope, host.identity.clock.now_s())  # noqa: SLF001
+    reply = self._runner._view(activation, envelope, self._clock.now_s())  # noqa: SLF001
     delivery.settle(slot, reply, activation.ticket)
 
 

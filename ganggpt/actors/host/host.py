@@ -87,7 +87,6 @@ class HostPorts:
 class HostCounts:
     """What a host counts; read by ``stats`` and shown on /metrics."""
 
-    repeated: int = 0
     commits: int = 0
     flushed_rows: int = 0
     loss_window_s: float = 0.0
@@ -132,13 +131,13 @@ class Host:
         )
         self.handover = HandOver(self)
         self.load = Load(lambda: self.runner.turns, options.look_s)
-        self.repeats = Repeats(self)
         self.asks = Asks(ports.model, ports.peers, self.identity.clock, self.committer.durable)
         inputs = TurnInputs(ports.world, ports.cast, ports.mind, ports.model)
         clock = self.identity.clock
         self.runner = TurnRunner(clock, self.shards, self.activations, self.committer, inputs, options.snapshot_every)
         limits = MailboxLimits(options.waking_max, options.mailbox_max)
         self.waker = Waker(clock, ports.journal, self.shards, self.activations, self.runner, limits)
+        self.repeats = Repeats(clock, ports.journal, self.activations, self.committer, self.runner)
         self.meanings = Meanings(ports.model, ports.peers, self.identity.clock)
         self.runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
 
@@ -236,6 +235,7 @@ class Host:
             **asdict(self.counts),
             "turns": self.runner.turns,
             "refused": self.runner.refused,
+            "repeated": self.repeats.repeated,
             "mistakes": self.runner.mistakes,
             "wakes": self.waker.wakes,
             "wake_s": self.waker.wake_s,
