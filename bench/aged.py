@@ -28,7 +28,7 @@ from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_turn
 from ganggpt.domain.mission.state import Mission
-from ganggpt.domain.npc.rules import Observe, Spawn, Talk
+from ganggpt.domain.npc.commands import Observe, Spawn, Talk
 from ganggpt.domain.player.state import Player
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.domain.world import World

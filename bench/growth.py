@@ -37,7 +37,7 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, new_command_id
-from ganggpt.domain.npc.rules import Talk
+from ganggpt.domain.npc.commands import Talk
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts

@@ -29,9 +29,9 @@ from ganggpt.domain.fields import (
     Word50,
 )
 from ganggpt.domain.mind.commands import Remember
-from ganggpt.domain.mission_design.deeds import Deed, Deeds16, DeedVerb, Wants8
+from ganggpt.domain.mission_design.deeds import Deed, Deeds16, Wants8
 from ganggpt.domain.turn import Command
-from ganggpt.domain.world import MissionTemplate
+from ganggpt.domain.world import DeedVerb, MissionTemplate
 
 __all__ = [
     "Abandon",

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.actors.host.host import dice_of
+from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.gateway.recording import Exchange
 from ganggpt.ai.gateway.replay import replaying_gateway
 from ganggpt.ai.guards.output import Deflected

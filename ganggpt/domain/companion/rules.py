@@ -45,7 +45,8 @@ from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import mood_at_rest
 from ganggpt.domain.mind.brief import STRANGER, quoted
 from ganggpt.domain.mind.commands import Conclude, Hush
-from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
+from ganggpt.domain.mind.memory import SALIENCE_MIN
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import as_heard
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.utterance import Line

@@ -20,7 +20,7 @@ from ganggpt.domain.fields import (
     Text500,
     UnixSeconds,
 )
-from ganggpt.domain.mind.memory import Embedding, Memory, MemoryKind, Source
+from ganggpt.domain.mind.memory_record import Embedding, Memory, MemoryKind, Source
 from ganggpt.domain.mind.utterance import SCRIPTED, Made
 from ganggpt.domain.turn import Command
 

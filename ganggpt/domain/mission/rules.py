@@ -27,12 +27,12 @@ from ganggpt.domain.messages import (
     PayReward,
     Progress,
     ReleaseReward,
-    Remember,
     ShiftStanding,
     TakeFunding,
     TakeMission,
 )
 from ganggpt.domain.mind.affect import clamped
+from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mission.state import (
     OPEN,
     TAKEN,

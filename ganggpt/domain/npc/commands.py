@@ -28,8 +28,9 @@ from ganggpt.domain.fields import (
     Traits,
     UnixSeconds,
 )
-from ganggpt.domain.mission_design.deeds import DeedCount, DeedVerb
+from ganggpt.domain.mission_design.deeds import DeedCount
 from ganggpt.domain.turn import Command
+from ganggpt.domain.world import DeedVerb
 
 Party = Annotated[int, Ge(1), Le(8)]
 Minutes = Annotated[int, Ge(1), Le(1_440)]

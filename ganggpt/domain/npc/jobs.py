@@ -12,7 +12,7 @@ from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import HearOfPurse, HearOfRecord, Witness
 from ganggpt.domain.mind.affect import clamped, swayed
 from ganggpt.domain.mind.brief import STRANGER
-from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import Notebook
 from ganggpt.domain.mission_design.deeds import HELPING
 from ganggpt.domain.mission_design.draft import Problem, as_plain

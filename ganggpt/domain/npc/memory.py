@@ -22,17 +22,9 @@ from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import STRANGER, Act
 from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember
 from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
-from ganggpt.domain.mind.memory import (
-    Embedded,
-    Memories,
-    Memory,
-    Reworded,
-    Trace,
-    is_expired,
-    last_s,
-    may_tell,
-)
+from ganggpt.domain.mind.memory import Embedded, Reworded
 from ganggpt.domain.mind.memory_index import blended
+from ganggpt.domain.mind.memory_record import Memories, Memory, Trace, is_expired, last_s, may_tell
 from ganggpt.domain.mind.memory_writer import Notebook
 from ganggpt.domain.mind.response import FITS, Answer
 from ganggpt.domain.mind.transcript import (

@@ -21,7 +21,8 @@ from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import HOSTILE_AT, clamped, mood_at_rest, mood_label, swayed
 from ganggpt.domain.mind.brief import STRANGER, quoted
 from ganggpt.domain.mind.commands import Conclude
-from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
+from ganggpt.domain.mind.memory import SALIENCE_MIN
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import Notebook, as_heard
 from ganggpt.domain.mind.response import Answer, Speaker, answer
 from ganggpt.domain.mind.utterance import Line

@@ -25,13 +25,13 @@ from ganggpt.domain.mind.brief import with_opener, with_phrases
 from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.mind.memory import (
     Embedded,
-    Memories,
     MemoryEvent,
     Reinforced,
     Remembered,
     Reworded,
     Unlearned,
 )
+from ganggpt.domain.mind.memory_record import Memories
 from ganggpt.domain.mind.transcript import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.mind.utterance import (
     SILENT,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from bench.corpus import history, measure
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.memory import Memory, Trace, forgotten_s
+from ganggpt.domain.mind.memory_record import Memory, Trace, forgotten_s
 from ganggpt.errors import Fenced
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.ports.projections import FOUND_MAX, TailQuestion

@@ -13,7 +13,7 @@ from ganggpt.actors.envelope import reply_ok
 from ganggpt.actors.host.activation import wake
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
-from ganggpt.domain.npc.rules import Observe, Spawn
+from ganggpt.domain.npc.commands import Observe, Spawn
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal

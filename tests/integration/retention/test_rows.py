@@ -15,7 +15,7 @@ from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.maintenance import housekeeping
 from ganggpt.actors.maintenance.housekeeping import Housekeeping
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.persistence.journal import row_retention
 from ganggpt.persistence.journal.partitions import briefly, make_part, memory_part
 from ganggpt.persistence.journal.row_retention import PostgresRowRetention

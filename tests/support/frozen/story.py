@@ -22,14 +22,14 @@ from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.faction.moves import MakeMove, MoveBrief
 from ganggpt.domain.ids import ActorId, CommandId
 from ganggpt.domain.mind.commands import Conclude, Condense, SayPlainly, ThinkAgain, Utter
-from ganggpt.domain.mind.memory import Embedding
+from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import Made, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import Batch, PushRow
+from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.simulation.sheet import WORLD, cast_of
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
@@ -56,7 +56,7 @@ class KeepingJournal(MemoryJournal):
         pushes = await super().append(epoch, batch)
         actors, seqs, _, ids, bys, names, bodies = batch.turns
         for actor, seq, command_id, by, name, body in zip(actors, seqs, ids, bys, names, bodies, strict=True):
-            self._kept.turns.setdefault(actor, []).append((seq, command_id.bytes, by, name, body))
+            self._kept.turns.setdefault(actor, []).append((seq, command_id, by, name, body))
         self._kept.letters += [(letter.target, letter.name, letter.body) for letter in batch.posted]
         for (actor, _), wish in batch.reminders.items():
             if wish is not None:

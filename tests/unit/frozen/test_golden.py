@@ -23,7 +23,7 @@ from ganggpt.domain.kinds import (
     keeps_wishes,
     kind_for,
 )
-from ganggpt.persistence.journal.journal import StoredActor, StoredTurn
+from ganggpt.persistence.ports.journal import StoredActor, StoredTurn
 from tests.support.frozen.golden import LAYOUTS, Golden, Life, read, state_in, view_of
 
 GOLDEN: dict[int, Golden] = {layout: read(layout) for layout in LAYOUTS}

@@ -13,7 +13,7 @@ from ganggpt.ai.port import Answered, Embedded, GatewayRequest, NotAnswered, Out
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.npc.rules import Give, Talk
+from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.turn import Ask
 from tests.unit.ai.minds.test_proposals import los_santos, mara
 from tests.unit.domain.builders import Played

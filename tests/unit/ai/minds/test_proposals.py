@@ -26,8 +26,7 @@ from ganggpt.domain.kinds import KINDS
 from ganggpt.domain.mission_design.compiler import rehearsed
 from ganggpt.domain.mission_design.words import TITLE_MAX
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import OutlineWork
-from ganggpt.domain.npc.rules import Spawn
+from ganggpt.domain.npc.commands import OutlineWork, Spawn
 from ganggpt.domain.npc.work import setting_for
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate, World
 from ganggpt.protocol.commands import CommandBook

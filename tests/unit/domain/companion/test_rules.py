@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ganggpt.ai.minds.lines import REASONS
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.domain.companion.commands import Dismiss, GainExperience, Order, Recruit, Suffer, Talk
 from ganggpt.domain.companion.fate import (
     BETRAY_MAX,
     GRUDGE_S,
@@ -23,19 +24,8 @@ from ganggpt.domain.companion.fate import (
     betray_at,
     fate_of,
 )
-from ganggpt.domain.companion.orders import STANDS_S, can_do, skills_now
-from ganggpt.domain.companion.rules import (
-    KIND,
-    RISKS,
-    Dismiss,
-    GainExperience,
-    Order,
-    Recruit,
-    Suffer,
-    Talk,
-    evolve,
-    refusal_chance,
-)
+from ganggpt.domain.companion.orders import RISKS, STANDS_S, can_do, refusal_chance, skills_now
+from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import (
     EXPERIENCE_DAY,
     LEDGER_MAX,
@@ -47,6 +37,7 @@ from ganggpt.domain.companion.state import (
     OrderObeyed,
     OrderRefused,
     Warned,
+    evolve,
     level_of,
     loyalty_at_rest,
     loyalty_now,

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.domain.companion.rules import KIND, Dismiss, Order, Recruit, Suffer, Talk
+from ganggpt.domain.companion.commands import Dismiss, Order, Recruit, Suffer, Talk
+from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import CompanionSpoke, Departed, OrderObeyed, OrderRefused, evolve
 from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter

@@ -13,25 +13,27 @@ from hypothesis import strategies as st
 from ganggpt.domain.mind.memory import (
     LET_GO,
     MEMORIES_MAX,
+    Reinforced,
+    Remembered,
+    fold,
+    learn,
+    recall,
+    share_max,
+    told,
+)
+from ganggpt.domain.mind.memory_index import REHEARSAL
+from ganggpt.domain.mind.memory_record import (
     REHEARSED_MAX,
     TEXT_MAX,
     Memories,
     Memory,
-    Reinforced,
-    Remembered,
-    fold,
     is_expired,
     is_pinned,
-    learn,
     may_tell,
-    recall,
     recency,
     retention,
-    share_max,
     shown,
-    told,
 )
-from ganggpt.domain.mind.memory_index import REHEARSAL
 from tests.unit.domain.builders import DAY_S, NOW_S
 
 

@@ -15,18 +15,14 @@ from ganggpt.domain.language.words import valence
 from ganggpt.domain.mind.commands import Condense, Mull
 from ganggpt.domain.mind.memory import (
     MEMORIES_MAX,
-    REHEARSED_MAX,
-    Memories,
-    Memory,
     MemoryStore,
     fold,
     learn,
     recall,
-    recency,
-    retention,
     told,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL, MemoryIndex, Question
+from ganggpt.domain.mind.memory_record import REHEARSED_MAX, Memories, Memory, recency, retention
 from ganggpt.domain.mind.transcript import carried_on, condensed
 from ganggpt.domain.npc.commands import Give, Hear, Observe, Talk, Threaten
 from ganggpt.domain.npc.memory import PONDER_AT

@@ -13,6 +13,7 @@ from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardReserved
 from ganggpt.domain.faction.treasury import GRACE_S
 from ganggpt.domain.messages import (
+    Abandon,
     FundMission,
     HearOfPurse,
     Offer,
@@ -20,11 +21,11 @@ from ganggpt.domain.messages import (
     TakeFunding,
 )
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.rules import Abandon, Accept
+from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.mission_design.difficulty import MISSION_FUNDS_SHARE, mission_funds_of
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.rules import AskForWork, Spawn
+from ganggpt.domain.npc.commands import AskForWork, Spawn
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.world import ObjectiveSheet, World

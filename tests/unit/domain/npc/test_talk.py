@@ -11,7 +11,8 @@ from ganggpt.domain.mind.commands import Conclude, Embed, Hush, Remember, SayPla
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
-from ganggpt.domain.npc.rules import KIND, Give, Talk, Threaten
+from ganggpt.domain.npc.commands import Give, Talk, Threaten
+from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import DAY_S, Played

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from ganggpt.domain.messages import EndMission, HearOfPurse, HearOfRecord, Offer, ShowRecord, TakeMission
+from ganggpt.domain.messages import EndMission, HearOfPurse, HearOfRecord, Offer, Progress, ShowRecord, TakeMission
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.rules import Accept, Progress
+from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import OutlineWork, ProposedObjective, ProposeMission
-from ganggpt.domain.npc.rules import KIND, AskForWork, Spawn
+from ganggpt.domain.npc.commands import AskForWork, OutlineWork, ProposedObjective, ProposeMission, Spawn
+from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import PREPARED_MAX, WORK_COOLDOWN_S
 from ganggpt.domain.npc.work import PREPARED_FRESH_S, PROPOSAL_FRESH_S, PURSE_FRESH_S, setting_for
 from ganggpt.domain.player import rules as player

@@ -9,7 +9,7 @@ from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mind.affect import SWAY_MAX
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.rules import Spawn
+from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.npc.witness import in_words
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
-from ganggpt.actors.host.host import dice_of
+from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, command_id_text, new_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, encode_turn, wishes_of
