@@ -215,9 +215,9 @@ async def _politics(story: Story) -> None:
     for actor, other in ((HARBOUR, "vipers"), (VIPERS, "harbour"), (COUNCIL, "vipers")):
         await do(actor, faction.ShiftRelation(other, -30, "old times"))
     for round_ in range(3):
-        for actor, move, other in _MOVES:
+        for actor, move, towards in _MOVES:
             await story.wait(61)
-            await do(actor, faction.MakeMove(move, other, None, f"Round {round_}."))
+            await do(actor, faction.MakeMove(move, towards, None, f"Round {round_}."))
         await story.wait(1_200)
     story.model.is_on = True
     await story.wait(2 * 3600)

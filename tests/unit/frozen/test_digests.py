@@ -22,6 +22,7 @@ def test_the_first_seeds_run_as_recorded(scenario: str) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)
 def test_all_seeds_run_as_recorded() -> None:
     recorded, played = read(), play_all()
     assert [len(recorded[scenario]) for scenario in PLAYED] == [SEEDS] * len(PLAYED)
