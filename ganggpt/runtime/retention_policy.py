@@ -11,7 +11,7 @@ from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.journal.retention import Kept
 from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
-from ganggpt.runtime.stores import pool_options
+from ganggpt.runtime.connections import command_pool
 
 
 def kept_of(settings: Settings) -> Kept:
@@ -28,7 +28,7 @@ async def apply_retention(
     """
     if await needs_migration(dsn):
         raise StartFailed("retention", "the database has another schema than this program", "Run: ganggpt migrate")
-    pool = await open_pool(dsn, pool_options(settings, 1))
+    pool = await open_pool(dsn, command_pool(settings))
     try:
         if not dry_run:
             await ensure_partitions(pool)
