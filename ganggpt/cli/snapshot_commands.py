@@ -12,8 +12,8 @@ from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.snapshots import RestoreWish
 from ganggpt.errors import InvalidInput
-from ganggpt.jobs.snapshot_job import SnapshotJob
 from ganggpt.operations.snapshot_catalog import Keep as Retention
+from ganggpt.operations.snapshot_job import SnapshotJob
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."

@@ -17,9 +17,9 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
-from ganggpt.jobs.snapshot_job import SnapshotJob, run_as_job
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
-from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.snapshot_job import SnapshotJob, run_as_job, snapshot_and_prune
+from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import NICE
 
@@ -65,16 +65,7 @@ def snapshot(settings: Settings, job: SnapshotJob, *, as_job: bool) -> dict[str,
 async def _snapshot(settings: Settings, job: SnapshotJob) -> dict[str, Any]:
     async with database_of(settings) as dsn:
         with screen.bars() as bars:
-            taken = await take_snapshot(
-                dsn,
-                job.place,
-                name=job.name,
-                parallel=job.parallel,
-                pgbouncer=settings.pgbouncer,
-                progress=bars,
-            )
-    removed = [] if job.keep is None else await prune_snapshots(job.place, taken.world, job.keep)
-    return {**msgspec.to_builtins(taken), "removed": list(removed)}
+            return await snapshot_and_prune(settings, dsn, job, bars)
 
 
 def listed(place: str, world: str | None, keep: Keep | None) -> list[tuple[Any, ...]]:

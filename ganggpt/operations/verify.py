@@ -97,7 +97,9 @@ async def verify_world(
         tally.note(await check_directory(directory, manifest, progress))
         tally.files = len(manifest.members)
     if dsn is not None:
-        pool = await open_pool(dsn, PoolOptions(min_size=0, max_size=3, pgbouncer=pgbouncer))
+        pool = await open_pool(
+            dsn, PoolOptions(min_size=0, max_size=3, pgbouncer=pgbouncer, application_name="ganggpt verify")
+        )
         try:
             work = _Verification(pool, source, manifest, tally, progress)
             async with _ownership(pool, lease_s) if repair else _only_looking() as epoch:
