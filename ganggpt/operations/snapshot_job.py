@@ -121,12 +121,12 @@ def _wait_for(client: Any, job_id: str) -> str:
 
 def log_progress() -> Progress:
     """Progress as lines of the job's log, a line each tenth."""
-    log, told = logging.getLogger("ganggpt.snapshot"), {"": -1}
+    log, tenths = logging.getLogger("ganggpt.snapshot"), {"": -1}
 
     def tell(step: str, done: int, of: int) -> None:
         tenth = done * 10 // max(of, 1)
-        if told.get(step) != tenth:
-            told[step] = tenth
+        if tenths.get(step) != tenth:
+            tenths[step] = tenth
             log.info("%s %d of %d", step, done, of)
 
     return tell

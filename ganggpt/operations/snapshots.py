@@ -198,7 +198,7 @@ class PointInTime(Struct, frozen=True):
     journal: str
 
 
-class Wanted(Struct, frozen=True):
+class RestoreTarget(Struct, frozen=True):
     """What a restore should make. ``world``: the name the snapshot's world must have; ``fork``: the new name it gets;
     ``at``: carry it on to a time after its cut."""
 
@@ -210,7 +210,7 @@ class Wanted(Struct, frozen=True):
 async def restore_snapshot(
     dsn: str,
     source: str,
-    wanted: Wanted | None = None,
+    wanted: RestoreTarget | None = None,
     *,
     lease_s: float = 10.0,
     pgbouncer: bool = False,
@@ -220,7 +220,7 @@ async def restore_snapshot(
 
     Raises SnapshotInvalid, SnapshotNewer, StorageFailed, RestoreRefused, Unavailable.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or RestoreTarget()
     world, fork, at = wanted.world, wanted.fork, wanted.at
     began_s = time.monotonic()
     directory = SnapshotDirectory(source)

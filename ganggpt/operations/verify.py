@@ -19,7 +19,7 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import KINDS, VERSION
 from ganggpt.errors import Fenced, RestoreRefused, Unavailable
-from ganggpt.operations.journal_replay import Base, Finding, live_again, same_turns
+from ganggpt.operations.journal_replay import Base, Finding, replay_actor, same_turns
 from ganggpt.operations.snapshot_reader import bases_of, check_directory
 from ganggpt.operations.snapshots import Progress, group_of, no_progress
 from ganggpt.persistence.hosts import PostgresHosts
@@ -177,14 +177,14 @@ class _Verification:
         behind: set[str] = set()
         for actor in group:
             base = bases.get(actor)
-            life = live_again(actor, kept[actor], base)
-            self._tally.note(life.findings)
+            replayed = replay_actor(actor, kept[actor], base)
+            self._tally.note(replayed.findings)
             if base is not None:
                 self._tally.note(list(same_turns(actor, base, kept[actor])))
             self._tally.turns += len(kept[actor].turns)
-            self._tally.proved += life.proved
-            if life.state is not None:
-                states[actor] = life.state
+            self._tally.proved += replayed.proved
+            if replayed.state is not None:
+                states[actor] = replayed.state
                 if facts.flushed_s is None or kept[actor].last_s >= facts.flushed_s - _FLUSH_SLACK_S:
                     behind.add(actor)
             await asyncio.sleep(0)
