@@ -15,7 +15,7 @@ from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
 from ganggpt.runtime.launch import Front, Runtime, Step
-from ganggpt.runtime.ports import ray_directory
+from ganggpt.runtime.network_ports import ray_directory
 from ganggpt.runtime.ray_cluster import end_strays
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
 

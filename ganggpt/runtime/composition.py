@@ -14,12 +14,12 @@ from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.cache import TTL_S
 from ganggpt.persistence.hosts import LOCAL
+from ganggpt.persistence.journal.retention import Kept
 from ganggpt.persistence.pool import PoolOptions
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.connections import Processes, connections_of, pool_options, pool_sizes
 from ganggpt.runtime.hosts import HostSpec
 from ganggpt.runtime.model_plan import mind_spec, model_plan
-from ganggpt.runtime.retention_policy import kept_of
 from ganggpt.runtime.sizing import WorldSize
 from ganggpt.runtime.stores import StoreAddresses
 
@@ -73,6 +73,11 @@ class WorldSpecs:
     host: HostSpec
     bridge: BridgeSpec
     gateway: GatewaySpec | None
+
+
+def kept_of(settings: Settings) -> Kept:
+    """How long each kind of data is kept."""
+    return Kept(settings.journal_days, settings.memory_months, settings.mission_days, settings.away_days)
 
 
 def world_connections(settings: Settings, size: WorldSize) -> int:

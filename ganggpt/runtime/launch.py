@@ -23,7 +23,7 @@ from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
 from ganggpt.persistence.embedded.child_server import DirectoryLock
 from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldSpecs, compose_world, world_connections
-from ganggpt.runtime.ports import WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
 from ganggpt.runtime.ray_cluster import (
     GCS,
     GCS_RETURNS,

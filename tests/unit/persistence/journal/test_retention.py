@@ -11,7 +11,7 @@ from annotated_types import Ge
 from ganggpt.actors.host.dedupe import AHEAD_S_MAX, WINDOW_S
 from ganggpt.config import Settings
 from ganggpt.persistence.journal.retention import SEAL_AFTER, SLACK, Kept, Waiting
-from ganggpt.runtime.retention_policy import kept_of
+from ganggpt.runtime.composition import kept_of
 
 DAY = date(2026, 11, 10)
 MIDNIGHT = datetime(2026, 11, 11, tzinfo=UTC)
