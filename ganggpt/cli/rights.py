@@ -78,13 +78,13 @@ def erase(  # noqa: PLR0913 - each argument is an option
 
 async def _export(settings: Settings, actor: Any) -> dict[str, Any]:
     with Console(stderr=True, quiet=screen.as_json).status("looking") as status:
-        async with pool_of(settings, 2) as pool:
+        async with pool_of(settings) as pool:
             return await export(pool, actor, status.update)
 
 
 async def _erase(settings: Settings, actor: Any, place: str, *, even_online: bool, wait: bool) -> dict[str, Any]:
     with Console(stderr=True, quiet=screen.as_json).status("ordering") as status:
-        async with pool_of(settings, 2) as pool:
+        async with pool_of(settings) as pool:
             no = await order_erasure(pool, actor, place, even_online=even_online)
             if not wait:
                 return {"order": no, "done": False}

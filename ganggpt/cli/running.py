@@ -14,8 +14,8 @@ import psutil
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
-from ganggpt.runtime.launch import Runtime, Step
-from ganggpt.runtime.ports import ray_directory
+from ganggpt.runtime.launch import Front, Runtime, Step
+from ganggpt.runtime.network_ports import ray_directory
 from ganggpt.runtime.ray_cluster import end_strays
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
 
@@ -37,7 +37,7 @@ async def run_up(settings: Settings) -> None:
             signals.arm()  # Ray's core has put its own handlers in place, which end the process at SIGTERM
         screen.step(step)
 
-    runtime = Runtime(settings, report)
+    runtime = Runtime(settings, report, _serve_front)
     starting = asyncio.create_task(runtime.start())
     try:
         if not await signals.before(starting):
@@ -98,6 +98,12 @@ def show_run(run: Run) -> None:
         return
     screen.result({name: fields[name] for name in _SHOWN if fields[name]}, f"ready after {run.ready_s:.1f} s")
     screen.say("[dim]Ctrl-C drains and stops everything; `ganggpt status` shows the token.[/]")
+
+
+def _serve_front() -> Front:
+    from ganggpt.serve import app
+
+    return app
 
 
 async def _look_after(runtime: Runtime) -> None:

@@ -18,8 +18,8 @@ from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
-from ganggpt.operations.explain import lived, place_of
-from ganggpt.operations.utterance_replay import REWRITTEN, SaidAgain, as_plain, say_again
+from ganggpt.operations.explain import place_of, read_turns
+from ganggpt.operations.utterance_replay import REWRITTEN, UtteranceReplay, replay_utterance
 from ganggpt.operations.utterance_story import story_of
 from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.models.exchanges import PostgresExchanges
@@ -54,26 +54,26 @@ def replay(
     """
     again = asyncio.run(_again(settings_from(env_file, data_dir=data_dir), utterance))
     if screen.as_json:
-        screen.result(as_plain(again))
+        screen.result(again.to_reply())
     else:
         screen.show(page(again))
     if STATUS[again.verdict]:
         raise typer.Exit(STATUS[again.verdict])
 
 
-async def _again(settings: Settings, utterance: str) -> SaidAgain:
+async def _again(settings: Settings, utterance: str) -> UtteranceReplay:
     actor, seq = place_of(utterance)
     async with pool_of(settings) as pool:
         world, _ = await load_world(pool)
         journal = PostgresTurns(pool)
-        turns, snapshot = await lived(journal, actor, seq)
+        turns, snapshot = await read_turns(journal, actor, seq)
         story = story_of(utterance, turns, snapshot)
         causes = await journal.causes(actor, [story.first, story.last])
         is_rewritten = await journal.is_rewritten(actor, 0 if snapshot is None else snapshot[0])
-        key = "" if story.made is None else story.made.key
+        key = "" if story.provenance is None else story.provenance.key
         shelf = PostgresExchanges(pool, _nothing_lost)
         recorded = (await shelf.of_request(key))[::-1] if key else []
-        again = await say_again(story, causes, world, words_of(settings, known_token(settings)), recorded)
+        again = await replay_utterance(story, causes, world, words_of(settings, known_token(settings)), recorded)
         return replace(again, notes=(*again.notes, REWRITTEN)) if is_rewritten else again
 
 
@@ -81,7 +81,7 @@ def _nothing_lost(_: int) -> None:
     """Nothing is written here."""
 
 
-def page(again: SaidAgain) -> Group:
+def page(again: UtteranceReplay) -> Group:
     """For people: then and now side by side, what differs in colour."""
     differs = {difference.what for difference in again.differences}
     table = Table("", "then", "now" if again.now is not None else "now (not run)", show_lines=True)

@@ -13,8 +13,8 @@ from ganggpt.errors import InvalidInput, NotRunning
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.ports.clusters import HostShown
 from ganggpt.persistence.scale import PostgresScale
+from ganggpt.runtime.connections import command_pool
 from ganggpt.runtime.run_file import read_run
-from ganggpt.runtime.stores import pool_options
 
 HOSTS_MAX: Final = 1024
 COLUMNS: Final = ("host", "state", "node", "process", "shards", "turns/s", "p99 ms", "lag ms", "CPU %", "hot", "MiB")
@@ -47,7 +47,7 @@ def wish_of(count: int | None, least: int | None, most: int | None, *, auto: boo
 
 async def look(settings: Settings, wish: Wish | None) -> dict[str, Any]:
     """The hosts of a world, after setting the wish. Raises NotRunning, InvalidInput, Unavailable."""
-    pool = await open_pool(_database_of(settings), pool_options(settings, 1))
+    pool = await open_pool(_database_of(settings), command_pool(settings))
     try:
         scale = PostgresScale(pool, settings.cluster)
         hosts = await scale.hosts()

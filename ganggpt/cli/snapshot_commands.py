@@ -10,10 +10,10 @@ import typer
 from ganggpt.cli import snapshots
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.snapshots import RestoreWish
+from ganggpt.cli.snapshots import RestoreOptions
 from ganggpt.errors import InvalidInput
-from ganggpt.jobs.snapshot_job import SnapshotJob
 from ganggpt.operations.snapshot_catalog import Keep as Retention
+from ganggpt.operations.snapshot_job import SnapshotJob
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
@@ -84,8 +84,8 @@ def restore(
     debug: Debug = False,
 ) -> None:
     """Put a snapshot into an empty database. Nothing is changed unless all of it can be."""
-    wish = RestoreWish(source, into_world, None, at, journal, database_url)
-    screen.result(snapshots.restore(settings_from(env_file, data_dir=data_dir), wish), "restored")
+    options = RestoreOptions(source, into_world, None, at, journal, database_url)
+    screen.result(snapshots.restore(settings_from(env_file, data_dir=data_dir), options), "restored")
 
 
 @app.command()
@@ -102,8 +102,8 @@ def fork(
     debug: Debug = False,
 ) -> None:
     """Restore under another name: a world of its own, without the game servers and pushes of the old one."""
-    wish = RestoreWish(source, None, new_name, at, journal, database_url)
-    screen.result(snapshots.restore(settings_from(env_file, data_dir=data_dir), wish), "forked")
+    options = RestoreOptions(source, None, new_name, at, journal, database_url)
+    screen.result(snapshots.restore(settings_from(env_file, data_dir=data_dir), options), "forked")
 
 
 @app.command()

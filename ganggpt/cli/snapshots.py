@@ -17,9 +17,9 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
-from ganggpt.jobs.snapshot_job import SnapshotJob, run_as_job
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
-from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.snapshot_job import SnapshotJob, run_as_job, snapshot_and_prune
+from ganggpt.operations.snapshots import PointInTime, RestoreTarget, restore_snapshot
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import NICE
 
@@ -31,7 +31,7 @@ COLUMNS: Final = ("name", "world", "cut_at", "actors", "bytes", "problem")
 """Of a list of snapshots."""
 
 
-class RestoreWish(Struct, frozen=True):
+class RestoreOptions(Struct, frozen=True):
     """What ``restore`` and ``fork`` were told; texts as they came."""
 
     source: str
@@ -65,16 +65,7 @@ def snapshot(settings: Settings, job: SnapshotJob, *, as_job: bool) -> dict[str,
 async def _snapshot(settings: Settings, job: SnapshotJob) -> dict[str, Any]:
     async with database_of(settings) as dsn:
         with screen.bars() as bars:
-            taken = await take_snapshot(
-                dsn,
-                job.place,
-                name=job.name,
-                parallel=job.parallel,
-                pgbouncer=settings.pgbouncer,
-                progress=bars,
-            )
-    removed = [] if job.keep is None else await prune_snapshots(job.place, taken.world, job.keep)
-    return {**msgspec.to_builtins(taken), "removed": list(removed)}
+            return await snapshot_and_prune(settings, dsn, job, bars)
 
 
 def listed(place: str, world: str | None, keep: Keep | None) -> list[tuple[Any, ...]]:
@@ -91,25 +82,25 @@ def listed(place: str, world: str | None, keep: Keep | None) -> list[tuple[Any, 
     return asyncio.run(look())
 
 
-def restore(settings: Settings, wish: RestoreWish) -> dict[str, Any]:
+def restore(settings: Settings, options: RestoreOptions) -> dict[str, Any]:
     """Restore or fork. Raises GangGPTError."""
-    return asyncio.run(_restore(settings, wish))
+    return asyncio.run(_restore(settings, options))
 
 
-async def _restore(settings: Settings, wish: RestoreWish) -> dict[str, Any]:
+async def _restore(settings: Settings, options: RestoreOptions) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         at = None
-        if wish.at is not None:
-            journal = await stack.enter_async_context(_journal(settings, wish))
-            at = PointInTime(time_of(wish.at), journal)
-        dsn = wish.database_url
+        if options.at is not None:
+            journal = await stack.enter_async_context(_journal(settings, options))
+            at = PointInTime(time_of(options.at), journal)
+        dsn = options.database_url
         if dsn is None:
             dsn = await stack.enter_async_context(database_of(settings))
         with screen.bars() as bars:
             restored = await restore_snapshot(
                 dsn,
-                source_of(settings, wish.source),
-                Wanted(wish.into_world, wish.fork, at),
+                source_of(settings, options.source),
+                RestoreTarget(options.into_world, options.fork, at),
                 lease_s=settings.lease_s,
                 pgbouncer=settings.pgbouncer,
                 progress=bars,
@@ -119,14 +110,14 @@ async def _restore(settings: Settings, wish: RestoreWish) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _journal(settings: Settings, wish: RestoreWish) -> AsyncIterator[str]:
+async def _journal(settings: Settings, options: RestoreOptions) -> AsyncIterator[str]:
     """The database whose journal goes on: a url, a data directory, or the settings' own. Raises InvalidInput."""
-    if wish.journal is not None and "://" in wish.journal:
-        yield wish.journal
+    if options.journal is not None and "://" in options.journal:
+        yield options.journal
         return
-    if wish.journal is None and wish.database_url is None:
+    if options.journal is None and options.database_url is None:
         raise InvalidInput("journal", "say which database the snapshot came from: --journal URL or data directory")
-    changed = {} if wish.journal is None else {"data_dir": Path(wish.journal), "database_url": None}
+    changed = {} if options.journal is None else {"data_dir": Path(options.journal), "database_url": None}
     async with database_of(settings.model_copy(update=changed)) as dsn:
         yield dsn
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 import psutil
 
 from ganggpt.errors import StartFailed
-from ganggpt.runtime.ports import WorldPorts
+from ganggpt.runtime.network_ports import WorldPorts
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Batches of commands are small and never shared; Ray asks for at least 75 MiB."""

@@ -12,8 +12,8 @@ import ray
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from ganggpt.actors.host.composition import HostSpec
 from ganggpt.config import Settings
+from ganggpt.runtime.hosts import HostSpec
 from tests.deploy.files import (
     BRIDGE_PORT,
     KUBERAY,

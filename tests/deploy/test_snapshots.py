@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from ray.dashboard.modules.job.cli import submit
 
-from ganggpt.jobs.snapshot_job import SnapshotJob, entrypoint
+from ganggpt.operations.snapshot_job import SnapshotJob, entrypoint
 from tests.deploy.files import containers, pod_templates
 
 

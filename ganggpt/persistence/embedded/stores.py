@@ -46,7 +46,6 @@ _STOP_TIMEOUT_S: Final = 30.0
 _POSTGRES_SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -77,8 +76,9 @@ class EmbeddedPostgres:
     machine recovers by itself.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, connections_max: int = 100) -> None:
         self._dir = data_dir.expanduser().resolve()
+        self._connections_max = connections_max
         self._cluster = self._dir / "postgres"
         self._lock = DirectoryLock(self._dir / "postgres.lock", "embedded Postgres")
         self._server: GuardedServer | None = None
@@ -139,7 +139,11 @@ class EmbeddedPostgres:
         for leftover in (self._cluster / "postmaster.pid", self._socket_dir / ".s.PGSQL.5432.lock"):
             # We hold the directory's lock and the orphan is gone: a number in these files is somebody else's by now.
             leftover.unlink(missing_ok=True)
-        settings = {**_POSTGRES_SETTINGS, "unix_socket_directories": str(self._socket_dir)}
+        settings = {
+            **_POSTGRES_SETTINGS,
+            "max_connections": str(self._connections_max),
+            "unix_socket_directories": str(self._socket_dir),
+        }
         argv = [str(binaries / "postgres"), "-D", str(self._cluster)]
         argv += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         log = self._cluster / "server.log"

@@ -11,7 +11,7 @@ from ganggpt.domain.kinds import decode_turn, kind_for
 from ganggpt.domain.mind.utterance import Began
 from ganggpt.domain.world import World
 from ganggpt.errors import Refused, UnknownUtterance
-from ganggpt.operations.explain import as_plain, lived, place_of, why
+from ganggpt.operations.explain import explain, place_of, read_turns
 from ganggpt.serve.rest.streams import EventStream, Listener, Streams
 from ganggpt.serve.rest.utterance_events import Ear, Heard, Point, reply_in
 
@@ -33,9 +33,10 @@ class Utterances:
         """What ``ganggpt why --json`` shows. Raises InvalidInput, UnknownUtterance, Unavailable."""
         actor, seq = place_of(utterance)
         async with self._explaining:
-            turns, snapshot = await lived(self.streams.turns, actor, seq, _TURNS_MAX)
+            turns, snapshot = await read_turns(self.streams.turns, actor, seq, _TURNS_MAX)
             # A long life is folded from its birth, which may take a while of a CPU: beside the loop, one at a time.
-            return as_plain(await asyncio.to_thread(why, utterance, turns, self._world, snapshot))
+            explanation = await asyncio.to_thread(explain, utterance, turns, self._world, snapshot)
+            return explanation.to_reply()
 
     async def listen(self, utterance: str, player: str | None, at: Point | None) -> Response:
         """The events of an utterance after ``at``, from its reply on; 204 where there are no more.

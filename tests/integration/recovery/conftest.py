@@ -16,7 +16,6 @@ import msgspec
 import pytest
 
 from ganggpt.actors.envelope import Envelope, wrap
-from ganggpt.actors.host.composition import HostSpec, open_host_ports
 from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.table import load_routes
@@ -30,6 +29,7 @@ from ganggpt.persistence.embedded.child_server import process_lives
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.runtime.hosts import HostSpec
 from ganggpt.runtime.stores import ensure_world, prepare_database
 from ganggpt.testing.fleet import LocalFleet
 
@@ -130,7 +130,7 @@ class _running:  # noqa: N801 - a context manager
         options = HostOptions(beat_s=0.2, sweep_s=0.5, flush_s=0.2)
         self._fleet = fleet = LocalFleet(opened.__getitem__, options)
         for name in ("host:0", "host:1"):
-            opened[name] = await open_host_ports(self._spec.named(name, "shared"), fleet.call)
+            opened[name] = await self._spec.named(name, "shared").open_host(fleet.call)
         self._pool = await open_pool(self._spec.dsn, PoolOptions(min_size=1, max_size=4))
         hosts = PostgresHosts(self._pool, timeout_s=2.0)
         succession = Succession(PostgresClusters(self._pool, hosts.cluster), None, _nowhere, LEASE_S)

@@ -15,7 +15,7 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed, Unavailable
-from ganggpt.runtime.retention_policy import apply_retention
+from ganggpt.operations.retention import apply_retention
 from tests.integration.retention.history import Past, npc
 
 pytestmark = pytest.mark.integration

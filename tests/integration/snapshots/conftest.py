@@ -21,7 +21,7 @@ from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.turn import Command
-from ganggpt.operations.journal_replay import live_again
+from ganggpt.operations.journal_replay import replay_actor
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
@@ -124,7 +124,7 @@ async def states_of(dsn: str) -> dict[str, tuple[int, Any]]:
         kept = await reads.kept(actors)
     finally:
         await connection.close()
-    lives = {actor: live_again(actor, kept[actor]) for actor in actors}
+    lives = {actor: replay_actor(actor, kept[actor]) for actor in actors}
     assert [life.findings for life in lives.values() if life.findings] == []
     return {actor: (life.seq, life.state) for actor, life in lives.items()}
 

@@ -24,7 +24,7 @@ from ganggpt.persistence.ports.journal import Place
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
-from ganggpt.serve.parts import BridgeParts, bridge_app
+from ganggpt.serve.composition import BridgeParts, bridge_app
 from tests.unit.domain.builders import WORLD
 
 TOKEN = "a-token-for-tests"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ganggpt.errors import StartFailed
-from ganggpt.runtime.ports import WorldPorts, choose_ports, is_free, ray_directory
+from ganggpt.runtime.network_ports import WorldPorts, choose_ports, is_free, ray_directory
 
 
 def all_ports(ports: WorldPorts) -> set[int]:
