@@ -196,6 +196,13 @@ class Admission:
         self._let_in += 1
         self._of_actor[actor] = self._of_actor.get(actor, 0) + 1
 
+    def give_back(self, source: str, actor: str) -> None:
+        """The last ``enter`` did not happen."""
+        if self.shedding and source in self._earned:
+            self._earned[source].commands += 1
+        self._let_in -= 1
+        self.leave(actor)
+
     def leave(self, actor: str) -> None:
         """One less."""
         self.outstanding -= 1
@@ -317,21 +324,40 @@ class Admission:
 
 
 class Gate:
-    """One source at the lanes, for one frame: nothing is answered meanwhile, so what is full stays so."""
+    """Decides over the commands of one frame, each once and before it is read. A command that is let in has its place
+    in the lane from then on: ``submit`` uses it, and ``close`` gives back the places of commands that were not
+    submitted. No reply arrives while a frame is taken, so a lane that is full stays full."""
 
-    __slots__ = ("_full", "_now_s", "_source", "_way_to")
+    __slots__ = ("_full", "_now_s", "_places", "_source", "_way_to")
 
     def __init__(self, source: str, now_s: float, way_to: Callable[[str], Way]) -> None:
         self._source, self._now_s, self._way_to = source, now_s, way_to
         self._full: dict[Way, Refusal] = {}
+        self._places: dict[str, int] = {}
 
-    def refusal(self, actor: str) -> Refusal | None:
-        """Why a command to this actor cannot be let in, or None."""
+    def admit(self, actor: str) -> Refusal | None:
+        """Take a place for one command to this actor, or say why there is none."""
         way = self._way_to(actor)
-        known = self._full.get(way)
-        if known is not None:
-            return known
-        refusal = way.admission.refusal(self._source, actor, self._now_s)
-        if refusal is not None and refusal.why is not Shed.ACTOR:
-            self._full[way] = refusal
+        refusal = self._full.get(way)
+        if refusal is None:
+            refusal = way.admission.refusal(self._source, actor, self._now_s)
+            if refusal is None:
+                way.admission.enter(self._source, actor)
+                self._places[actor] = self._places.get(actor, 0) + 1
+            elif refusal.why is not Shed.ACTOR:
+                self._full[way] = refusal
         return refusal
+
+    def use(self, actor: str) -> bool:
+        """Use a place for a command to this actor; False where none was taken."""
+        places = self._places.get(actor, 0)
+        if places:
+            self._places[actor] = places - 1
+        return places > 0
+
+    def close(self) -> None:
+        """Give back every place that was not used."""
+        for actor, places in self._places.items():
+            for _ in range(places):
+                self._way_to(actor).admission.give_back(self._source, actor)
+        self._places.clear()

@@ -72,9 +72,11 @@ class Lane:
         """Commands that were not sent yet."""
         return len(self._fresh) + len(self._queue)
 
-    def put(self, pending: Pending) -> None:
-        """Take a command; it leaves at the end of this loop turn, with everything else that came in it."""
-        self.admission.enter(pending.source, pending.envelope.to)
+    def put(self, pending: Pending, *, admitted: bool = False) -> None:
+        """Take a command; it leaves at the end of this loop turn, with everything else that came in it. ``admitted``:
+        it has its place in the lane already."""
+        if not admitted:
+            self.admission.enter(pending.source, pending.envelope.to)
         self._fresh.append(pending)
         if self.calls >= self._calls_max:
             self._watch()

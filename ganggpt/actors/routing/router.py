@@ -121,22 +121,26 @@ class Router:
         """Read the routing table once, so that the first command does not wait for it."""
         await self._refresh()
 
-    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "") -> None:
+    def submit(
+        self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "", gate: Gate | None = None
+    ) -> None:
         """See CommandPort. What the runtime itself sends (``inner``) is never shed because others are greedy."""
         now_s = loop_s()
         deadline = now_s + self.options.deadline_s
         for envelope in envelopes:
             lane = self._lane_to(envelope.to)
-            refusal = None
+            refusal, admitted = None, False
             if self._waiting >= self.options.queue_max:
                 refusal = self._total
+            elif gate is not None and gate.use(envelope.to):
+                admitted = True
             elif not envelope.inner:
                 refusal = lane.admission.refusal(source, envelope.to, now_s)
             if refusal is not None:
                 sink(envelope.id, refusal.reply(envelope.id))
                 continue
             self._waiting += 1
-            lane.put(Pending(envelope, sink, source, now_s, deadline, lane))
+            lane.put(Pending(envelope, sink, source, now_s, deadline, lane), admitted=admitted)
 
     def gate(self, source: str) -> Gate | None:
         """See CommandPort."""

@@ -38,7 +38,7 @@ class Traffic:
         fair = self._limits.in_flight_total_max // max(1, self.sessions)
         return min(self._limits.in_flight_max, max(self._limits.in_flight_share_min, fair))
 
-    def window(self, share: int) -> Refusal:
+    def over_share(self, share: int) -> Refusal:
         """What a session hears that has its whole share in flight."""
         if share != self._window_share:
             self._window, self._window_share = Refusal(Shed.WINDOW, share, WINDOW_MS), share
