@@ -55,7 +55,7 @@ class Shed(StrEnum):
     SHARE = "share"
     ACTOR = "actor"
     LATE = "late"
-    WINDOW = "window"
+    IN_FLIGHT = "in_flight"
 
 
 _WHAT: Final = {
@@ -64,7 +64,7 @@ _WHAT: Final = {
     Shed.SHARE: "the fair share of this game server",
     Shed.ACTOR: "the mailbox of this actor",
     Shed.LATE: "the time a command may wait for its host (ms)",
-    Shed.WINDOW: "the share of this connection in commands in flight",
+    Shed.IN_FLIGHT: "the share of this connection in commands in flight",
 }
 
 

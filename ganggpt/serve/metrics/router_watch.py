@@ -27,7 +27,7 @@ class RouterWatch(Collector):
         row = TABLE["ganggpt_router_shed_total"]
         turned_away = CounterMetricFamily(row.name, row.tells, labels=row.labels)
         for why in Shed:
-            if why is not Shed.WINDOW:  # the sessions' own
+            if why is not Shed.IN_FLIGHT:  # the sessions' own
                 turned_away.add_metric((why.value,), shed[why])
         yield turned_away
         row = TABLE["ganggpt_router_wait_seconds"]

@@ -117,7 +117,7 @@ class Session:
     def _heads_to_decide(self, data: bytes | str, gate: Gate | None) -> Sequence[Head]:
         """Ids and addresses of a frame's commands, where some of them may have to be turned away before they are read;
         else none. In an overload these are nearly all commands, and have to cost next to nothing."""
-        full = gate is not None or len(self.in_flight) >= self._traffic.share()
+        full = gate is not None or len(self.in_flight) >= self._traffic.in_flight_limit()
         if not full or self._leaving or len(data) > self._limits.frame_bytes_max:
             return ()
         heads = self.codec.heads(data) or ()
@@ -126,14 +126,14 @@ class Session:
     def _turn_away(self, heads: Sequence[Head], gate: Gate | None) -> Collection[int]:
         """Answer the commands for which there is no room ``overloaded``; their places in the frame."""
         traffic, in_flight = self._traffic, self.in_flight
-        share = traffic.share()
-        over_share = traffic.over_share(share) if len(in_flight) >= share else None
+        limit = traffic.in_flight_limit()
+        over_limit = traffic.over_limit(limit) if len(in_flight) >= limit else None
         refused: dict[Refusal, list[bytes]] = {}
         places: list[int] = []
         for place, head in enumerate(heads):
             if len(head.id) != ID_BYTES or head.id in in_flight:
                 continue
-            refusal = gate.admit(head.to) if over_share is None and gate is not None else over_share
+            refusal = gate.admit(head.to) if over_limit is None and gate is not None else over_limit
             if refusal is not None:
                 refused.setdefault(refusal, []).append(head.id)
                 places.append(place)
@@ -152,7 +152,7 @@ class Session:
         if len(commands) > self._limits.commands_max:
             raise TooLarge("c", len(commands), self._limits.commands_max)
         self.last_heard_s = asyncio.get_running_loop().time()
-        share = self._traffic.share()
+        limit = self._traffic.in_flight_limit()
         in_flight = self.in_flight
         started_s = perf_counter()
         accepted: list[Envelope] = []
@@ -169,7 +169,7 @@ class Session:
                     continue
                 if self._leaving:
                     raise Unavailable("this connection (the server said bye)")
-                refusal = self._full(raw, share, asked)
+                refusal = self._full(raw, limit, asked)
                 if refusal is not None:
                     self._traffic.overloaded.inc()
                     self._reply(refusal.reply(command_id))
@@ -184,10 +184,10 @@ class Session:
         if accepted:
             self._port.submit(accepted, self.deliver, self.by, gate)
 
-    def _full(self, raw: dict[str, Any], share: int, gate: Gate | None) -> Refusal | None:
+    def _full(self, raw: dict[str, Any], limit: int, gate: Gate | None) -> Refusal | None:
         """Why there is no room for a command, before anything more costs time on it."""
-        if len(self.in_flight) >= share:
-            return self._traffic.over_share(share)
+        if len(self.in_flight) >= limit:
+            return self._traffic.over_limit(limit)
         return None if gate is None else gate.admit(str(raw.get("to")))
 
     def _read(self, command_id: CommandId, raw: dict[str, Any]) -> tuple[PublicCommand, Envelope]:

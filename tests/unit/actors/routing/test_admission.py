@@ -114,7 +114,7 @@ def test_the_hint_grows_with_what_is_turned_away_and_has_bounds() -> None:
 
 
 def test_a_refusal_is_the_error_of_its_command_and_counts() -> None:
-    refusal, command_id = Refusal(Shed.WINDOW, 64, 250), new_command_id()
+    refusal, command_id = Refusal(Shed.IN_FLIGHT, 64, 250), new_command_id()
     reply = msgspec.msgpack.decode(refusal.reply(command_id))
     assert reply["id"] == command_id
     assert reply["ok"] is False

@@ -141,7 +141,7 @@ async def test_a_resend_of_what_is_in_flight_is_not_turned_away(binary: bool) ->
         assert all(reply["ok"] for reply in heard.values())
 
 
-async def test_a_session_over_its_window_is_answered_without_asking_anybody() -> None:
+async def test_a_session_at_its_in_flight_limit_is_answered_without_asking_anybody() -> None:
     async with (
         flooded(replace(Limits(), in_flight_max=50)) as (address, host, router, _),
         greeted(address) as (game, welcome),
