@@ -63,12 +63,12 @@ class NoModel:
 
     async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """Raises Unavailable."""
-        raise Unavailable(f"a language model ({ask.name} of {actor})")
+        raise Unavailable("a language model", f"{actor} asked for {ask.name}")
         yield
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:  # noqa: ARG002
         """Raises Unavailable."""
-        raise Unavailable("a model of embeddings")
+        raise Unavailable("an embedding model")
 
     async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:  # noqa: ARG002
         """None."""

@@ -50,7 +50,9 @@ async def take_over(settings: Settings, name: str, within_s: float) -> dict[str,
                     if total and held == total:
                         break
                     if loop.time() - began_s > within_s:
-                        raise Unavailable(f"the rest of the shards ({held} of {total} are at {name})")
+                        raise Unavailable(
+                            "the end of the takeover", f"{name} holds {held} of {total} shards after {within_s:g} s"
+                        )
                     await asyncio.sleep(_LOOK_S)
         finally:
             await pool.close()

@@ -69,7 +69,9 @@ def run_down(settings: Settings) -> dict[str, Any]:
         process.wait(wait_s)
     except psutil.TimeoutExpired:
         fix = f"Look at its output, or end it: kill -9 {process.pid} (nothing acked is lost)."
-        raise StartFailed("the end", f"process {process.pid} still runs after {wait_s:.0f} s", fix) from None
+        raise StartFailed(
+            f"The world did not stop: process {process.pid} still runs after {wait_s:.0f} s.", fix
+        ) from None
     return {"stopped": True, "data_dir": str(data_dir), "pid": process.pid}
 
 

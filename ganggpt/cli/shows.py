@@ -32,7 +32,7 @@ def run_demo(settings: Settings, keep_in: Path | None, *, stand_in: bool) -> boo
     a language model speaks, by the real gateway. Raises GangGPTError.
     """
     if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
-        raise StartFailed("the demo", f"{keep_in} is not empty", "Give it a directory of its own.")
+        raise StartFailed(f"The directory {keep_in} is not empty.", "Give the demo a directory of its own.")
     with contextlib.ExitStack() as stack:
         data_dir = keep_in or Path(stack.enter_context(_fresh_directory()))
         options = ("--port", "0", "--dashboard-port", "0", "--world", str(settings.world))
@@ -72,6 +72,6 @@ def tell(line: Line) -> None:
 def run_bench(options: Sequence[str]) -> None:
     """Become the benchmark, which is a part of a checkout and not of the installed package. Raises StartFailed."""
     if not (_CHECKOUT / "bench" / "run.py").is_file():
-        raise StartFailed("the benchmark", "it is not part of an installed package", "Run it in a checkout.")
+        raise StartFailed("The benchmark is not part of an installed package.", "Run it in a checkout.")
     os.chdir(_CHECKOUT)
     os.execv(sys.executable, [sys.executable, "-m", "bench.run", *options])  # noqa: S606 - our own words only

@@ -56,8 +56,8 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
     data_dir = settings.data_dir.expanduser().resolve()
     run = read_run(data_dir)
     if run is None or not run.dashboard:
-        fix = "Start it (ganggpt up), or use `ray job submit` where the cluster is elsewhere."
-        raise StartFailed("the job", f"no world runs in {data_dir}", fix)
+        fix = "Start it with `ganggpt up`, or use `ray job submit` where the cluster is another one."
+        raise StartFailed(f"No world runs in {data_dir}.", fix)
     headers = {"Authorization": f"Bearer {(data_dir / _TOKEN_FILE).read_text().strip()}"}
     # An embedded database has an address only this machine knows, and no password.
     environment = {"DATABASE_URL": run.database} if run.database else {}
@@ -77,7 +77,7 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
         until_s = time.monotonic() + WAIT_S
         while not (status := client.get_job_status(job_id)).is_terminal():
             if time.monotonic() > until_s:
-                raise Unavailable(f"the end of job {job_id}")
+                raise Unavailable(f"the result of job {job_id}", f"it still runs after {WAIT_S:g} s")
             time.sleep(_LOOK_S)
         logs = client.get_job_logs(job_id)
     except (ConnectionError, RuntimeError) as away:
@@ -85,7 +85,7 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
     told = [line for line in logs.splitlines() if line.startswith("{")]
     if status is not JobStatus.SUCCEEDED or not told:
         problem = msgspec.json.decode(told[-1])["error"]["message"] if told else logs.strip()[-500:]
-        raise StartFailed("the job", f"{job_id} {status.value.lower()}: {problem}", "Ray's dashboard has its log.")
+        raise StartFailed(f"The job {job_id} {status.value.lower()}: {problem}", "Ray's dashboard has its log.")
     result: dict[str, Any] = {"job": job_id, **msgspec.json.decode(told[-1])}
     return result
 

@@ -27,7 +27,7 @@ async def apply_retention(
     ``report`` is told what is under way. Raises StartFailed where the schema is not this program's, Unavailable.
     """
     if await needs_migration(dsn):
-        raise StartFailed("retention", "the database has another schema than this program", "Run: ganggpt migrate")
+        raise StartFailed("The schema of the database is not the one of this program.", "Run `ganggpt migrate`.")
     pool = await open_pool(dsn, pool_options(settings, 1))
     try:
         if not dry_run:

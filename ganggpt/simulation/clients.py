@@ -160,7 +160,7 @@ def _ignore(_: Sent, __: bytes) -> None:
 
 
 def _no_answer(why: str) -> Unavailable:
-    return Unavailable(f"the bridge ({why})")
+    return Unavailable("the bridge", why)
 
 
 async def play(client: Client, server: str, players: Sequence[str], steps: int, dice: Random) -> None:

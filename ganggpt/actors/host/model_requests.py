@@ -80,7 +80,7 @@ class Asks:
             await host.committer.durable(ticket)
             try:
                 if len(self._tasks) > (OPEN_MAX if ask.waited_for else IDLE_MAX):
-                    raise Unavailable("the model (too many ask it)")
+                    raise Unavailable("the model", "too many requests are under way")
                 async with asyncio.timeout(ask.within_s), aclosing(host.ports.model.answer(actor, ask)) as parts:
                     await self._listen(actor, seq, parts)
             except (GangGPTError, TimeoutError) as failed:
@@ -111,6 +111,6 @@ class Asks:
         if error is not None:
             if error["code"] == "refused":
                 raise _Stale
-            raise Unavailable(f"{actor} ({error['code']})")
+            raise Unavailable(f"an answer of {actor}", f"its error is {error['code']}")
         reply: Mapping[str, Any] = msgspec.msgpack.decode(answer)["reply"]
         return reply

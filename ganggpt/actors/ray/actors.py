@@ -383,7 +383,7 @@ async def start_world(spec: HostSpec, plan: Plan) -> None:
         if isinstance(failed, GangGPTError):
             raise
         raise StartFailed(
-            "the hosts", str(failed)[:500], "The Ray dashboard shows which actor died and why."
+            f"The hosts did not start: {str(failed)[:500]}", "The Ray dashboard shows which actor died and why."
         ) from failed
 
 

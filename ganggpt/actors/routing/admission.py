@@ -60,11 +60,11 @@ class Shed(StrEnum):
 
 _WHAT: Final = {
     Shed.TOTAL: "the bridge",
-    Shed.LANE: "the way to the host of this actor",
-    Shed.SHARE: "the fair share of this game server",
+    Shed.LANE: "the queue for the host of this actor",
+    Shed.SHARE: "this game server's fair share of the host of this actor",
     Shed.ACTOR: "the mailbox of this actor",
-    Shed.LATE: "the time a command may wait for its host (ms)",
-    Shed.IN_FLIGHT: "the share of this connection in commands in flight",
+    Shed.LATE: "the wait for the host of this actor, in milliseconds,",
+    Shed.IN_FLIGHT: "this connection's number of commands in flight",
 }
 
 

@@ -48,10 +48,10 @@ class Meanings:
             made = self._made("memory", outcome, len(texts))
         except InvalidInput as unfit:
             self._counts.labels("memory", "unfit").inc()
-            raise Unavailable(f"usable vectors ({unfit})") from None
+            raise Unavailable("a usable embedding", str(unfit)) from None
         if made is None:
             reason = outcome.reason if isinstance(outcome, NotAnswered) else "unfit"
-            raise Unavailable(f"a model of embeddings ({reason})")
+            raise Unavailable("an embedding model", reason)
         return made
 
     async def of_line(self, text: str, payers: Payers) -> Embedding | None:

@@ -15,6 +15,7 @@ from ganggpt.serve.metrics.expositions import Samples, families, together
 
 LOOK_S: Final = 2.0
 _PREFIX: Final = "ganggpt_ai_"
+_MEANWHILE: Final = "The scripted mind speaks meanwhile"
 
 Expositions = Callable[[], Awaitable[Sequence[bytes]]]
 
@@ -60,14 +61,14 @@ def ai_probe(gateway: GatewayState | None, because: str = "no model is configure
             return {"mind": "scripted", "because": because}
         found = await gateway.state()
         if isinstance(found, NotAnswered):
-            raise Unavailable(f"the model gateway ({found.detail}); the scripted mind speaks meanwhile")
+            raise Unavailable("the model gateway", f"{found.detail.rstrip('.')}. {_MEANWHILE}")
         if found["on"] is None:
-            raise Unavailable("the books of the model gateway; the scripted mind speaks meanwhile")
+            raise Unavailable("the spending record of the model gateway", f"it cannot be read. {_MEANWHILE}")
         if not found["on"]:
             return {"mind": "scripted", "because": "switched off", "models": found["models"]}
         if not any(state == "ready" for state in found["models"].values()):
-            told = ", ".join(f"{name}: {state}" for name, state in found["models"].items())
-            raise Unavailable(f"every model ({told}); the scripted mind speaks meanwhile")
+            states = ", ".join(f"{name} is {state}" for name, state in found["models"].items())
+            raise Unavailable("a language model", f"{states}. {_MEANWHILE}")
         return {"mind": "model", "models": found["models"]}
 
     return look

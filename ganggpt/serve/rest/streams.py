@@ -127,7 +127,7 @@ class Streams:
     def admit(self) -> None:
         """Take a place, which ``leave`` gives back. Raises Overloaded or Unavailable."""
         if self.is_leaving:
-            raise Unavailable("this bridge replica (it is being replaced)", RETRY_MS)
+            raise Unavailable("this bridge replica", "it is being replaced", RETRY_MS)
         if self._places >= self.limits.streams_max:
             raise Overloaded("the number of streams", self.limits.streams_max, RETRY_MS)
         self._places += 1

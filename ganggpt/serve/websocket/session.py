@@ -168,7 +168,7 @@ class Session:
                     _check_resent(command_id, accepted)
                     continue
                 if self._leaving:
-                    raise Unavailable("this connection (the server said bye)")
+                    raise Unavailable("this connection", "the server said bye on it")
                 refusal = self._full(raw, limit, asked)
                 if refusal is not None:
                     self._traffic.overloaded.inc()

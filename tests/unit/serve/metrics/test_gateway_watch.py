@@ -68,7 +68,7 @@ async def test_a_mind_that_can_speak_is_well(told: dict[str, Any], mind: str) ->
     ("told", "word"),
     [
         ({"on": True, "models": {"large": "rests: the key is refused"}}, "the key is refused"),
-        ({"on": None, "models": {"large": "ready"}}, "the books"),
+        ({"on": None, "models": {"large": "ready"}}, "spending record"),
         (NotAnswered(reason="away", detail="no replica"), "no replica"),
     ],
 )
