@@ -32,7 +32,7 @@ class Meanings:
 
     def __init__(self, gateway: Gateway, metrics: Metrics, now_s: Callable[[], float], *, present: bool) -> None:
         self._gateway, self._now_s, self._present = gateway, now_s, present
-        self._counts = metrics.counter("ganggpt_ai_meanings_total")
+        self._counts = metrics.counter("ganggpt_ai_embeddings_total")
         self._rests_until_s = 0.0
 
     @property

@@ -13,7 +13,7 @@ from ganggpt.ai.port import NotAnswered
 from ganggpt.errors import Unavailable
 from ganggpt.serve.metrics.expositions import Samples, families, together
 
-LOOK_S: Final = 2.0
+POLL_S: Final = 2.0
 _PREFIX: Final = "ganggpt_ai_"
 _MEANWHILE: Final = "The scripted mind speaks meanwhile"
 
@@ -29,20 +29,20 @@ class GatewayState(Protocol):
 
 
 class GatewayWatch(Collector):
-    """Owns the last metrics of all gateway replicas together. ``run`` looks for ever."""
+    """Owns the last metrics of all gateway replicas together. ``run`` polls for ever."""
 
     def __init__(self, expositions: Expositions) -> None:
         self._expositions = expositions
         self._seen: dict[str, Samples] = {}
 
     async def run(self) -> None:
-        """Look again and again."""
+        """Poll again and again."""
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_S)
+            await self.poll()
+            await asyncio.sleep(POLL_S)
 
-    async def look(self) -> None:
-        """Look once; what was seen last stays where nobody answers."""
+    async def poll(self) -> None:
+        """Ask all replicas once; what was seen last stays where nobody answers."""
         told = await self._expositions()
         if told:
             self._seen = together(told, _PREFIX)
