@@ -200,10 +200,10 @@ class Moved(GangGPTError):
         return super().as_wire() if self.to is None else {**super().as_wire(), "to": self.to}
 
 
-class Elsewhere(GangGPTError):
+class WrongCluster(GangGPTError):
     """The actor's shard is held in another cluster of this world; ``bridge`` is where that one is reached, if known."""
 
-    code = "elsewhere"
+    code = "wrong_cluster"
     retryable = True
 
     def __init__(self, actor: str, cluster: str, bridge: str | None) -> None:

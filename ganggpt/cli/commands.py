@@ -131,8 +131,8 @@ def retention(
 @app.command()
 def demo(
     *,
-    stand_in: Annotated[
-        bool, typer.Option("--stand-in", help="A stand-in for a language model speaks, by the real gateway.")
+    fake_model: Annotated[
+        bool, typer.Option("--fake-model", help="Let a fake language model speak, through the real gateway.")
     ] = False,
     data_dir: DataDir = None,
     world: World = None,
@@ -144,7 +144,7 @@ def demo(
 
     Exit status 0 only where nothing acknowledged was lost or doubled and Mara remembered both times.
     """
-    if not shows.run_demo(settings_from(env_file, world=world), data_dir, stand_in=stand_in):
+    if not shows.run_demo(settings_from(env_file, world=world), data_dir, fake_model=fake_model):
         raise typer.Exit(1)
 
 

@@ -25,18 +25,18 @@ from ganggpt.testing.fake_model import FakeModel, variables_for
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
-def run_demo(settings: Settings, keep_in: Path | None, *, stand_in: bool) -> bool:
+def run_demo(settings: Settings, keep_in: Path | None, *, fake_model: bool) -> bool:
     """Play the demo in a world of its own and say how it ended; True when nothing was lost, doubled or forgotten.
 
-    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``stand_in``: a stand-in for
-    a language model speaks, by the real gateway. Raises GangGPTError.
+    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``fake_model``: a fake language
+    model speaks, through the real gateway. Raises GangGPTError.
     """
     if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
         raise StartFailed(f"The directory {keep_in} is not empty.", "Give the demo a directory of its own.")
     with contextlib.ExitStack() as stack:
         data_dir = keep_in or Path(stack.enter_context(_fresh_directory()))
         options = ("--port", "0", "--dashboard-port", "0", "--world", str(settings.world))
-        result = asyncio.run(_interruptible(data_dir, options, stand_in))
+        result = asyncio.run(_interruptible(data_dir, options, fake_model))
     screen.result(dataclasses.asdict(result), "what the database says")
     return result.passed
 
@@ -45,9 +45,9 @@ def _fresh_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="ganggpt-demo-", ignore_cleanup_errors=True)
 
 
-async def _interruptible(data_dir: Path, options: Sequence[str], stand_in: bool) -> DemoResult:
+async def _interruptible(data_dir: Path, options: Sequence[str], fake_model: bool) -> DemoResult:
     """Play; SIGTERM ends it as Ctrl-C does, so that the world it started is stopped either way."""
-    model = FakeModel(every_part) if stand_in else None
+    model = FakeModel(every_part) if fake_model else None
     if model is not None:
         await model.start()
     try:

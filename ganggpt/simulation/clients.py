@@ -125,7 +125,7 @@ class Client:
                         self.on_answer(sent, answer)
                     return reply
                 wait_s = reply["error"]["retry_after_ms"] / 1000
-                if reply["error"]["code"] == "elsewhere":
+                if reply["error"]["code"] == "wrong_cluster":
                     self._bridge = None
             await asyncio.sleep(wait_s * (1 + self._dice.random()))
 

@@ -13,7 +13,7 @@ from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.ports import ReplySink
 from ganggpt.actors.routing.admission import Admission, Refusal, Shed
 from ganggpt.actors.routing.fair_queue import FairQueue
-from ganggpt.actors.routing.shards import Away
+from ganggpt.actors.routing.shards import RemoteCluster
 
 ENVELOPE_OVERHEAD: Final = 64
 SWEEP_S: Final = 0.1
@@ -56,7 +56,12 @@ class Lane:
     """
 
     def __init__(
-        self, way: str | Away | None, router: LaneUser, admission: Admission, calls_max: int, batch_bytes_max: int
+        self,
+        way: str | RemoteCluster | None,
+        router: LaneUser,
+        admission: Admission,
+        calls_max: int,
+        batch_bytes_max: int,
     ) -> None:
         self.way = way
         self.admission = admission

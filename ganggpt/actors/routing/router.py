@@ -22,9 +22,9 @@ from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, erro
 from ganggpt.actors.ports import CLUSTER_SOURCE, ReplySink
 from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, Refusal, Shed
 from ganggpt.actors.routing.lane import Lane, Pending
-from ganggpt.actors.routing.shards import Away, Routes
+from ganggpt.actors.routing.shards import RemoteCluster, Routes
 from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX
-from ganggpt.errors import Elsewhere, GangGPTError, Moved, Unavailable
+from ganggpt.errors import GangGPTError, Moved, Unavailable, WrongCluster
 from ganggpt.observability.metrics import COMMAND_SECONDS
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 HostCall = Callable[[str, bytes], Awaitable[bytes]]
 """Sends an encoded batch to a host by name and returns its encoded replies; raises GangGPTError when that failed."""
 LoadRoutes = Callable[[], Awaitable[Routes]]
-Forward = Callable[[Away, bytes], Awaitable[bytes]]
+Forward = Callable[[RemoteCluster, bytes], Awaitable[bytes]]
 """Sends an encoded batch to the bridge of another cluster; otherwise as a HostCall."""
 
 LANES_CACHED: Final = 65_536
@@ -88,7 +88,7 @@ class Router:
         self._load_routes = load_routes
         self._routes: Routes | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._lanes: dict[str | Away | None, Lane] = {}
+        self._lanes: dict[str | RemoteCluster | None, Lane] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._out: dict[asyncio.Timeout, tuple[str, float]] = {}
         self._doubting: asyncio.Task[None] | None = None
@@ -206,15 +206,15 @@ class Router:
             return reply_error(envelope.id, Moved(envelope.to))
         return await self.ask(envelope, CLUSTER_SOURCE)
 
-    async def send(self, way: str | Away | None, batch: list[Pending]) -> None:
+    async def send(self, way: str | RemoteCluster | None, batch: list[Pending]) -> None:
         """One call with a batch: answer what was answered, send the rest again."""
         if way is None:
             await self._again(batch, Unavailable("the routing table"))
             return
-        if isinstance(way, Away) and (self._forward is None or way.bridge is None):
+        if isinstance(way, RemoteCluster) and (self._forward is None or way.bridge is None):
             for pending in batch:
-                elsewhere = Elsewhere(pending.envelope.to, way.cluster, way.bridge)
-                self._answer(pending, reply_error(pending.envelope.id, elsewhere))
+                wrong = WrongCluster(pending.envelope.to, way.cluster, way.bridge)
+                self._answer(pending, reply_error(pending.envelope.id, wrong))
             await self._refresh()
             return
         try:
@@ -235,8 +235,8 @@ class Router:
             # Beside the lane, whose calls are for those whose shards are where they were.
             self.spawn(self._again(lost, Unavailable("the actor's shard")))
 
-    async def _deliver(self, limit: asyncio.Timeout, way: str | Away, batch: bytes) -> bytes:
-        if isinstance(way, Away):
+    async def _deliver(self, limit: asyncio.Timeout, way: str | RemoteCluster, batch: bytes) -> bytes:
+        if isinstance(way, RemoteCluster):
             assert self._forward is not None
             return await self._forward(way, batch)
         self._out[limit] = (way, loop_s())

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from ganggpt.actors.routing.admission import Shed
 from ganggpt.actors.routing.router import Router
-from ganggpt.actors.routing.shards import Away
+from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.observability.metrics import COMMAND_SECONDS, TABLE
 from ganggpt.serve.metrics.host_watch import OWN
 
@@ -55,10 +55,10 @@ class RouterWatch(Collector):
             yield family
 
 
-def _label(way: str | Away | None) -> str:
+def _label(way: str | RemoteCluster | None) -> str:
     """Few labels: hosts of one actor are one, ways to other clusters are one."""
     if way is None:
         return "nobody"
-    if isinstance(way, Away):
+    if isinstance(way, RemoteCluster):
         return "away"
     return way if way.startswith("host:") else OWN
