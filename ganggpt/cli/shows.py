@@ -28,8 +28,8 @@ _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 def run_demo(settings: Settings, keep_in: Path | None, *, fake_model: bool) -> bool:
     """Play the demo in a world of its own and say how it ended; True when nothing was lost, doubled or forgotten.
 
-    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``fake_model``: a fake language
-    model speaks, through the real gateway. Raises GangGPTError.
+    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``fake_model``: let a fake
+    language model speak, through the real gateway. Raises GangGPTError.
     """
     if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
         raise StartFailed(f"The directory {keep_in} is not empty.", "Give the demo a directory of its own.")
