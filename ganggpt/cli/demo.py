@@ -1,17 +1,14 @@
-"""``demo`` and ``bench``: the story in a terminal, and the benchmark of a checkout."""
+"""``demo``: the story in a terminal."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
-import os
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from rich.markup import escape
 
@@ -21,8 +18,6 @@ from ganggpt.demo.fake_parts import every_part
 from ganggpt.demo.story import Demo, DemoResult, Line
 from ganggpt.errors import StartFailed
 from ganggpt.testing.fake_model import FakeModel, variables_for
-
-_CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
 def run_demo(settings: Settings, keep_in: Path | None, *, fake_model: bool) -> bool:
@@ -67,11 +62,3 @@ def tell(line: Line) -> None:
         screen.say(f"  [bold]{escape(line.who)}[/] {escape(line.text)}{note}")
     else:
         screen.say(f"[italic]{escape(line.text)}[/]{note}")
-
-
-def run_bench(options: Sequence[str]) -> None:
-    """Become the benchmark, which is a part of a checkout and not of the installed package. Raises StartFailed."""
-    if not (_CHECKOUT / "bench" / "run.py").is_file():
-        raise StartFailed("The benchmark is not part of an installed package.", "Run it in a checkout.")
-    os.chdir(_CHECKOUT)
-    os.execv(sys.executable, [sys.executable, "-m", "bench.run", *options])  # noqa: S606 - our own words only
