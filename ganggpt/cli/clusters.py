@@ -15,7 +15,7 @@ from ganggpt.persistence.clusters import ClusterRow, PostgresClusters
 from ganggpt.persistence.pool import open_pool
 from ganggpt.runtime.stores import pool_options
 
-_LOOK_S: Final = 0.2
+_POLL_S: Final = 0.2
 
 
 async def known_clusters(settings: Settings) -> list[ClusterRow]:
@@ -53,7 +53,7 @@ async def take_over(settings: Settings, name: str, within_s: float) -> dict[str,
                         raise Unavailable(
                             "the end of the takeover", f"{name} holds {held} of {total} shards after {within_s:g} s"
                         )
-                    await asyncio.sleep(_LOOK_S)
+                    await asyncio.sleep(_POLL_S)
         finally:
             await pool.close()
     return {"owner": name, "changed": changed, "shards": held, "seconds": round(loop.time() - began_s, 2)}

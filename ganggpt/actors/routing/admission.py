@@ -23,7 +23,7 @@ from typing import Final, Protocol
 from ganggpt.actors.envelope import REPLY_HEAD, error_tail
 from ganggpt.errors import Overloaded
 
-_LOOK_S: Final = 0.25
+_ADJUST_S: Final = 0.25
 """How often a shedding lane looks whether it may let in more."""
 _MOST: Final = 0.5
 """Share turned away above which a lane does not even try to open up."""
@@ -157,7 +157,7 @@ class Admission:
         self._was_busy = True
         self._shed_in_window = 0
         self._least_wait_s = inf
-        self._looked_s = 0.0
+        self._adjusted_s = 0.0
         self._let_in = 0
         self._shed_before = 0
         self._shed: Counter[Shed] = Counter()
@@ -172,8 +172,8 @@ class Admission:
 
     def refusal(self, source: str, actor: str, now_s: float) -> Refusal | None:
         """Why a command of ``source`` to ``actor`` cannot be let in now, or None. Lets nobody in yet."""
-        if self.shedding and now_s - self._looked_s >= _LOOK_S:
-            self._look(now_s)
+        if self.shedding and now_s - self._adjusted_s >= _ADJUST_S:
+            self._adjust(now_s)
         why = self._why(source, actor, now_s)
         if why is not None and not self.shedding:
             self._begin_shedding(now_s)
@@ -280,9 +280,9 @@ class Admission:
         self._mark(now_s)
         self._set_limits()
 
-    def _look(self, now_s: float) -> None:
+    def _adjust(self, now_s: float) -> None:
         """Open up, or close again, by what was turned away since the last look; and say when to come back."""
-        passed_s = now_s - self._looked_s
+        passed_s = now_s - self._adjusted_s
         turned_away = self.shed.total() - self._shed_before
         stands = self._least_wait_s > self._options.wait_s and self.outstanding > 0
         if stands or turned_away > (turned_away + self._let_in) * _MOST:
@@ -301,7 +301,7 @@ class Admission:
             self._set_limits()
 
     def _mark(self, now_s: float) -> None:
-        self._looked_s, self._let_in, self._shed_before = now_s, 0, self.shed.total()
+        self._adjusted_s, self._let_in, self._shed_before = now_s, 0, self.shed.total()
         self._least_wait_s = inf
 
     def _burst(self) -> int:

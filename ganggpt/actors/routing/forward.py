@@ -12,7 +12,7 @@ from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.errors import Unavailable
 
 FORWARD_PATH: Final = "/v1/forward"
-_LOOK_S: Final = 2.0
+_PROBE_S: Final = 2.0
 KeyOf = Callable[[str], Awaitable[str | None]]
 """The key of a cluster, from the database both share."""
 
@@ -50,7 +50,7 @@ class Forwarder:
 async def bridge_answers(bridge: str) -> bool:
     """Whether the bridge at this WebSocket address lives."""
     try:
-        async with httpx.AsyncClient(timeout=_LOOK_S, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_PROBE_S, trust_env=False) as client:
             return (await client.get(_http_url(bridge, "/health/live"))).is_success
     except httpx.HTTPError:
         return False

@@ -44,7 +44,7 @@ class LaneUser(Protocol):
         """Answer a command that was never sent ``overloaded``."""
         ...
 
-    def give_up(self, pending: Pending) -> None:
+    def expire(self, pending: Pending) -> None:
         """Answer a command that was sent before and is past its deadline ``unavailable``."""
         ...
 
@@ -131,7 +131,7 @@ class Lane:
 
     def _watch(self) -> None:
         if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._look_for_late)
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._turn_away_late)
 
     def _next(self, now_s: float) -> list[Pending]:
         """The next batch: what just came where it fits, else by turns."""
@@ -171,11 +171,11 @@ class Lane:
 
     def _let_down(self, pending: Pending) -> None:
         if pending.sent:
-            self._router.give_up(pending)
+            self._router.expire(pending)
         else:
             self._router.turn_away(pending, self.admission.turn_away(Shed.LATE))
 
-    def _look_for_late(self) -> None:
+    def _turn_away_late(self) -> None:
         """Nobody waits in silence for a host that does not answer."""
         self._sweep = None
         fresh, self._fresh = self._fresh, []

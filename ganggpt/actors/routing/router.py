@@ -166,7 +166,7 @@ class Router:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            self._give_up(lane.drain())
+            self._cancel(lane.drain())
 
     def spawn(self, work: Awaitable[None]) -> None:
         """Run a call as a task this router owns."""
@@ -183,7 +183,7 @@ class Router:
         """See LaneUser."""
         self._answer(pending, refusal.reply(pending.envelope.id))
 
-    def give_up(self, pending: Pending) -> None:
+    def expire(self, pending: Pending) -> None:
         """See LaneUser."""
         self._answer(pending, reply_error(pending.envelope.id, Unavailable("the host of this actor")))
 
@@ -224,7 +224,7 @@ class Router:
             replies = decode_replies(answer)
             self._lanes[way].served(len(replies), began_s)
         except asyncio.CancelledError:
-            self._give_up(batch)
+            self._cancel(batch)
             raise
         except (GangGPTError, TimeoutError, msgspec.MsgspecError) as failed:
             log.info("call to %s failed, %d commands go again: %s", way, len(batch), failed)
@@ -294,7 +294,7 @@ class Router:
         except TimeoutError:
             log.info("the routing table did not come before the first deadline of %d commands", len(alive))
         except asyncio.CancelledError:
-            self._give_up(alive)
+            self._cancel(alive)
             raise
         for pending in self._not_late(alive, why):
             self._put_again(pending, 0)
@@ -341,7 +341,7 @@ class Router:
             self._lane_by_actor[actor] = lane
         return lane
 
-    def _give_up(self, batch: Iterable[Pending]) -> None:
+    def _cancel(self, batch: Iterable[Pending]) -> None:
         for pending in batch:
             self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
 

@@ -56,7 +56,7 @@ def ai_probe(gateway: GatewayState | None, because: str = "no model is configure
     """The ``ai`` check of /health. Without a model the scripted mind is the mind, which is well; with one, models that
     all fail are not."""
 
-    async def look() -> Mapping[str, Any]:
+    async def check() -> Mapping[str, Any]:
         if gateway is None:
             return {"mind": "scripted", "because": because}
         found = await gateway.state()
@@ -71,4 +71,4 @@ def ai_probe(gateway: GatewayState | None, because: str = "no model is configure
             raise Unavailable("a language model", f"{states}. {_MEANWHILE}")
         return {"mind": "model", "models": found["models"]}
 
-    return look
+    return check

@@ -191,7 +191,7 @@ class Streams:
                 continue
             for listener, turns in zip(hungry, found, strict=True):
                 listener.give(turns)
-            await asyncio.sleep(self.limits.stream_look_s)
+            await asyncio.sleep(self.limits.stream_poll_s)
 
     async def _wait_for(self, listener: Listener) -> None:
         """Wait for a player whose stream was cut. Unless they come back, or hear the actor in the game, the actor is

@@ -17,7 +17,7 @@ from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, 
 
 _TURNS_MAX: Final = 10_000
 """Turns a replica reads to find out what somebody had in mind; the command line reads more."""
-_FIRST_LOOK: Final = 256
+_FIRST_READ: Final = 256
 """Turns that are read of an utterance at once; what is still being said needs some dozens."""
 
 
@@ -47,7 +47,7 @@ class Utterances:
         actor, seq = place_of(utterance)
         streams.admit()
         try:
-            turns = await streams.turns.since(actor, seq, _FIRST_LOOK)
+            turns = await streams.turns.since(actor, seq, _FIRST_READ)
             listener, first = _listener(utterance, actor, seq, turns, EventId(0) if at is None else at)
             spoken_to = listener.follower.player
             if player is not None and spoken_to and player != spoken_to:

@@ -32,7 +32,7 @@ from tests.unit.serve.rig import HEADERS, MemoryPort, MemoryTurns, Rig, served, 
 MARA = ActorId("npc:mara")
 TALK = "/v1/actors/npc:mara/commands/Talk"
 AVA = {"Accept": "text/event-stream", "X-Acting-As": "player:ava"}
-LIMITS = Limits(stream_look_s=0.005, stream_beat_s=0.05, stream_resume_s=0.2)
+LIMITS = Limits(stream_poll_s=0.005, stream_beat_s=0.05, stream_resume_s=0.2)
 
 
 @dataclass
