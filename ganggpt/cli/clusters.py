@@ -16,7 +16,7 @@ from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.ports.clusters import ClusterRow
 from ganggpt.runtime.connections import command_pool
 
-_LOOK_S: Final = 0.2
+_POLL_S: Final = 0.2
 
 
 async def known_clusters(settings: Settings) -> list[ClusterRow]:
@@ -51,8 +51,10 @@ async def take_over(settings: Settings, name: str, within_s: float) -> dict[str,
                     if total and held == total:
                         break
                     if loop.time() - began_s > within_s:
-                        raise Unavailable(f"the rest of the shards ({held} of {total} are at {name})")
-                    await asyncio.sleep(_LOOK_S)
+                        raise Unavailable(
+                            "the end of the takeover", f"{name} holds {held} of {total} shards after {within_s:g} s"
+                        )
+                    await asyncio.sleep(_POLL_S)
         finally:
             await pool.close()
     return {"owner": name, "changed": changed, "shards": held, "seconds": round(loop.time() - began_s, 2)}

@@ -36,14 +36,14 @@ def why_(
     debug: Debug = False,
 ) -> None:
     """Why did she say that: memories with scores, prompt, model, cost, guards, actions; and say it again."""
-    found = asyncio.run(_look(settings_from(env_file, data_dir=data_dir), utterance))
+    found = asyncio.run(_explained(settings_from(env_file, data_dir=data_dir), utterance))
     if screen.as_json:
         screen.result(found.to_reply())
     else:
         screen.show(page(found))
 
 
-async def _look(settings: Settings, utterance: str) -> Explanation:
+async def _explained(settings: Settings, utterance: str) -> Explanation:
     actor, seq = place_of(utterance)
     async with pool_of(settings) as pool:
         world, _ = await load_world(pool)

@@ -69,8 +69,8 @@ async def pool_of(settings: Settings) -> AsyncIterator[Any]:
     """A pool on the database of a world that is there. Raises StartFailed where none is, and Unavailable."""
     async with database_of(settings) as dsn:
         if await needs_migration(dsn):
-            problem = "the database holds no world, or one of another schema than this program's"
-            raise StartFailed("the command", problem, "Name the world's (--data-dir or DATABASE_URL): ganggpt status.")
+            problem = "The database holds no world, or its schema is not the one of this program."
+            raise StartFailed(problem, "Name the world's data directory (--data-dir) or database (DATABASE_URL).")
         pool = await open_pool(dsn, command_pool(settings))
         try:
             yield pool

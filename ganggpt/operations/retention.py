@@ -23,7 +23,7 @@ async def apply_retention(
     ``report`` is called with the step under way. Raises StartFailed where the schema is another program's, Unavailable.
     """
     if await needs_migration(dsn):
-        raise StartFailed("retention", "the database has another schema than this program", "Run: ganggpt migrate")
+        raise StartFailed("The schema of the database is not the one of this program.", "Run `ganggpt migrate`.")
     pool = await open_pool(dsn, command_pool(settings))
     try:
         if not dry_run:

@@ -76,8 +76,8 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
     data_dir = settings.data_dir.expanduser().resolve()
     run = read_run(data_dir)
     if run is None or not run.dashboard:
-        fix = "Start it (ganggpt up), or use `ray job submit` where the cluster is elsewhere."
-        raise StartFailed("the job", f"no world runs in {data_dir}", fix)
+        fix = "Start it with `ganggpt up`, or use `ray job submit` where the cluster is another one."
+        raise StartFailed(f"No world runs in {data_dir}.", fix)
     # An embedded database has an address only this machine knows, and no password.
     environment = {"DATABASE_URL": run.database} if run.database else {}
     python = sys.executable if settings.ray_address is None else "python"
@@ -92,7 +92,7 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
     answers = [line for line in logs.splitlines() if line.startswith("{")]
     if status != "SUCCEEDED" or not answers:
         problem = msgspec.json.decode(answers[-1])["error"]["message"] if answers else logs.strip()[-500:]
-        raise StartFailed("the job", f"{job_id} {status.lower()}: {problem}", "Ray's dashboard has its log.")
+        raise StartFailed(f"The job {job_id} {status.lower()}: {problem}", "Ray's dashboard has its log.")
     return {"job": job_id, **msgspec.json.decode(answers[-1])}
 
 
@@ -114,7 +114,7 @@ def _wait_for(client: Any, job_id: str) -> str:
     until_s = time.monotonic() + WAIT_S
     while not (status := client.get_job_status(job_id)).is_terminal():
         if time.monotonic() > until_s:
-            raise Unavailable(f"the end of job {job_id}")
+            raise Unavailable(f"the result of job {job_id}", f"it still runs after {WAIT_S:g} s")
         time.sleep(_POLL_S)
     return str(status.value)
 

@@ -135,8 +135,8 @@ class Runtime:
             await self._stores.revive()
             if self._head is not None and (ended := self._head.ended()):
                 if ended != (GCS,) or not GCS_RETURNS:
-                    what = f"{', '.join(ended)} ended while the world ran"
-                    raise StartFailed("Ray", what, "Start again: nothing acked is lost.")
+                    what = f"Ray's {', '.join(ended)} ended while the world ran."
+                    raise StartFailed(what, "Start again; nothing acknowledged is lost.")
                 log.warning("Ray's GCS ended; it is started again")
                 await self._in_ray_thread(self._head.restart_gcs)
 
@@ -242,7 +242,9 @@ class Runtime:
                         return
                     said = f"{answer.status_code} {answer.text[:200]}"
                 await asyncio.sleep(_POLL_S)
-        raise StartFailed("the bridge", f"{url} said {said}", "The Ray dashboard and its logs name the cause.")
+        raise StartFailed(
+            f"The bridge did not start: {url} said {said}", "The Ray dashboard and its logs name the cause."
+        )
 
     async def _stop_bridge(self) -> None:
         from ray.exceptions import RayError
@@ -290,8 +292,8 @@ class Runtime:
                 done = await work
         except TimeoutError:
             self._report(Step(name, "failed", time.monotonic() - began_s))
-            limit = f"not ready after {self._settings.start_timeout_s:.0f} s"
-            raise StartFailed(name, limit, "See the log, or raise GANGGPT_START_TIMEOUT.") from None
+            late = f"The part {name!r} was not ready after {self._settings.start_timeout_s:.0f} s."
+            raise StartFailed(late, "See the log, or raise GANGGPT_START_TIMEOUT.") from None
         except GangGPTError:
             self._report(Step(name, "failed", time.monotonic() - began_s))
             raise
@@ -322,7 +324,9 @@ async def _on_serve(work: Callable[[], None]) -> None:
     try:
         await asyncio.to_thread(work)
     except (RayError, RuntimeError, TimeoutError) as failed:
-        raise StartFailed("Serve", str(failed)[:500], "Its logs in the Ray dashboard name the cause.") from failed
+        raise StartFailed(
+            f"Serve failed: {str(failed)[:500]}", "Its logs in the Ray dashboard name the cause."
+        ) from failed
 
 
 def _leave_cluster() -> None:

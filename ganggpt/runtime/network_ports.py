@@ -48,7 +48,7 @@ def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
     """Find free ports. ``server`` and ``dashboard`` are wanted ones, or 0. Raises StartFailed where ``server`` is
     taken; a taken dashboard port falls back to a free one, because that is only for looking."""
     if server and not is_free(server):
-        raise StartFailed("the bridge", f"port {server} is in use", "Stop what uses it, or choose another: --port.")
+        raise StartFailed(f"Port {server} is in use.", "Stop what uses it, or choose another one with --port.")
     start = int.from_bytes(blake2b(os.fsencode(data_dir.resolve()), digest_size=4).digest()) % _BLOCKS
     for n in range(_BLOCKS):
         first = _FIRST_PORT + (start + n) % _BLOCKS * _BLOCK
@@ -70,7 +70,7 @@ def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
             replicas=replicas,
             replicas_grpc=grpc,
         )
-    raise StartFailed("the runtime", "no free block of ports from 20000 to 31999", "Stop some other worlds.")
+    raise StartFailed("There is no free block of ports from 20000 to 31999.", "Stop some other worlds.")
 
 
 def _first_free(ports: range) -> int | None:
@@ -101,6 +101,6 @@ def ray_directory(data_dir: Path) -> Path:
         path = Path("/tmp") / name  # noqa: S108 - owner and mode are checked below
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.lstat().st_uid != os.geteuid() or path.is_symlink():
-        raise StartFailed("Ray", f"{path} belongs to somebody else", "Remove that directory.")
+        raise StartFailed(f"The directory {path} belongs to another user.", "Remove it.")
     path.chmod(0o700)
     return path

@@ -60,7 +60,7 @@ class WorldProcess:
         except (TimeoutError, ValueError) as failed:
             await self.kill()
             tail = log_path.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:]
-            raise StartFailed("the world", f"{failed!r}\n{tail}", f"Its log is {log_path}.") from failed
+            raise StartFailed(f"The world did not start: {failed!r}\n{tail}", f"Its log is {log_path}.") from failed
         self.ready_s = time.monotonic() - began
         return msgspec.convert(run, Run)
 
@@ -82,7 +82,7 @@ class WorldProcess:
             await asyncio.wait_for(self._process.wait(), within_s)
         except TimeoutError:
             await self.kill()
-            raise StartFailed("the stop", f"still there after {within_s:g} s", "See up.log.") from None
+            raise StartFailed(f"The world did not stop within {within_s:g} s.", "See up.log.") from None
         self._process = None
 
     async def kill(self) -> None:

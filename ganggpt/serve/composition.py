@@ -12,7 +12,7 @@ from ganggpt.domain.world import World
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.asgi import BridgeApp, Guarded
+from ganggpt.serve.asgi import Authenticated, BridgeApp
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import Health, Probe
@@ -58,5 +58,5 @@ def bridge_app(parts: BridgeParts, close: Callable[[], Awaitable[None]]) -> Brid
     utterances = Utterances(streams, parts.world)
     rest = rest_app(Rest(parts.port, parts.book, views, limits, metrics, tuple(parts.world.factions), utterances))
     health = Health(parts.probes, metrics, lambda: sessions.draining)
-    guarded = Guarded(rest, token, parts.forwarded)
-    return BridgeApp(socket, guarded, health, sessions, streams, metrics, close)
+    authenticated = Authenticated(rest, token, parts.forwarded)
+    return BridgeApp(socket, authenticated, health, sessions, streams, metrics, close)

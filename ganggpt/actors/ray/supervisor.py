@@ -74,7 +74,7 @@ async def boot_supervisor(spec: ProcessSpec, plan: Plan) -> None:
         if isinstance(failed, GangGPTError):
             raise
         raise StartFailed(
-            "the hosts", str(failed)[:500], "The Ray dashboard shows which actor died and why."
+            f"The hosts did not start: {str(failed)[:500]}", "The Ray dashboard shows which actor died and why."
         ) from failed
 
 

@@ -92,7 +92,7 @@ class EmbeddedPostgres:
     def dsn_of(self, database: str) -> str:
         """Connection string of another database of this cluster."""
         if self._socket_dir is None:
-            raise StartFailed("embedded Postgres", "it has no address before it is started", "Call start() first.")
+            raise StartFailed("Embedded Postgres has no address before it is started.", "Call start() first.")
         return f"postgresql://{_DATABASE}@/{database}?host={quote(str(self._socket_dir), safe='/')}"
 
     @property
@@ -340,9 +340,7 @@ def _postgres_binaries() -> Path:
         binaries = Path(spec.origin).parent / "pginstall18" / "bin"
         if (binaries / "postgres").exists():
             return binaries
-    raise StartFailed(
-        "embedded Postgres", "there is no Postgres wheel for this platform", "Set DATABASE_URL to a running Postgres."
-    )
+    raise StartFailed("There is no embedded Postgres for this platform.", "Set DATABASE_URL to a running Postgres.")
 
 
 def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
@@ -364,7 +362,7 @@ def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
                     folder.chmod(mode | stat.S_IXOTH)
         _run("embedded Postgres", [str(binaries / "postgres"), "--version"], account)
         return account
-    raise StartFailed("embedded Postgres", "it does not run as root", "Run as another user or set DATABASE_URL.")
+    raise StartFailed("Embedded Postgres does not run as root.", "Run as another user or set DATABASE_URL.")
 
 
 def _run(part: str, argv: list[str], account: Account | None, stdin: str = "") -> None:
@@ -383,7 +381,11 @@ def _run(part: str, argv: list[str], account: Account | None, stdin: str = "") -
             extra_groups=None if account is None else [],
         )
     except (subprocess.TimeoutExpired, PermissionError) as failed:
-        raise StartFailed(part, str(failed), "Check that the virtual environment is readable.") from failed
+        raise StartFailed(
+            f"{part} did not start: {failed}", "Check that the virtual environment is readable."
+        ) from failed
     if done.returncode != 0:
         said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-4:])
-        raise StartFailed(part, f"{Path(argv[0]).name} failed: {said}", "Check free disk space and permissions.")
+        raise StartFailed(
+            f"{part} did not start: {Path(argv[0]).name} failed: {said}", "Check free disk space and permissions."
+        )

@@ -73,6 +73,6 @@ async def test_a_database_that_is_away_is_told() -> None:
 
 
 async def test_commands_that_read_a_world_say_so_where_there_is_none(empty_database: str) -> None:
-    with pytest.raises(StartFailed, match="no world"):
+    with pytest.raises(StartFailed, match="holds no world"):
         async with pool_of(Settings(_env_file=None, database_url=SecretStr(empty_database))):
             pytest.fail("there is nothing to read")

@@ -119,7 +119,7 @@ def test_the_node_lock_names_no_registry_and_pins_every_package() -> None:
 async def test_a_child_that_ends_at_once_says_what_it_said(tmp_path: Path) -> None:
     child = Child("broken", [*python("json.tool"), "/does/not/exist"], tmp_path / "broken.log")
     await child.start()
-    with pytest.raises(StartFailed, match=r"(?s)broken did not start: it ended with 2.*does/not/exist"):
+    with pytest.raises(StartFailed, match=r"(?s)Broken ended with 2\..*does/not/exist"):
         await child.line(30)
     await child.stop()
 

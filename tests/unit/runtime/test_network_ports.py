@@ -35,7 +35,7 @@ def test_a_taken_bridge_port_is_an_error_that_names_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert not is_free(port)
-        with pytest.raises(StartFailed, match=f"port {port} is in use"):
+        with pytest.raises(StartFailed, match=f"Port {port} is in use"):
             choose_ports(tmp_path, port, 0)
 
 
@@ -69,7 +69,7 @@ def test_a_ray_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
     path.rmdir()
     path.symlink_to(tmp_path)
     try:
-        with pytest.raises(StartFailed, match="belongs to somebody else"):
+        with pytest.raises(StartFailed, match="belongs to another user"):
             ray_directory(tmp_path / "one")
     finally:
         path.unlink()

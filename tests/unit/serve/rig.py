@@ -78,7 +78,9 @@ class MemoryPort:
     def gate(self, source: str) -> Gate | None:
         return None
 
-    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "") -> None:
+    def submit(
+        self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "", gate: Gate | None = None
+    ) -> None:
         self.seen.extend(envelopes)
         if self.held:
             self._waiting.extend((envelope, sink) for envelope in envelopes)

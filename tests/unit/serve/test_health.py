@@ -49,7 +49,7 @@ async def test_a_store_that_is_away_makes_health_and_readiness_say_so_but_not_li
         assert answer.status_code == 503
         database = answer.json()["checks"][0]
         assert database["status"] == "rejected"
-        assert "the database" in database["details"]["reason"]
+        assert "The database" in database["details"]["reason"]
         assert (await http.get("/health/ready")).status_code == 503
         assert (await http.get("/health/live")).status_code == 200
 

@@ -14,7 +14,7 @@ import pytest
 from ganggpt.actors.envelope import decode_batch, encode_replies, wrap
 from ganggpt.actors.host.host import HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
-from ganggpt.actors.routing.shards import Away, shared_shards
+from ganggpt.actors.routing.shards import RemoteCluster, shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
@@ -64,8 +64,8 @@ class Cluster:
         journal = MemoryJournal(self.database)
         return HostPorts(journal, self.hosts, flush, self.new_router(), a_world(), {}, PlainMind(), ring, nothing)
 
-    async def forward(self, away: Away, batch: bytes) -> bytes:
-        return encode_replies(await self.bridges[away.cluster].take_forwarded(decode_batch(batch)))
+    async def forward(self, remote: RemoteCluster, batch: bytes) -> bytes:
+        return encode_replies(await self.bridges[remote.cluster].take_forwarded(decode_batch(batch)))
 
     async def answers(self, bridge: str) -> bool:
         return self.is_reachable
@@ -196,7 +196,7 @@ async def test_without_a_way_there_the_answer_says_where_the_actor_is(blue: Clus
     await alone.start()
     reply = msgspec.msgpack.decode(await alone.ask(wrap(new_command_id(), "npc:n0", "player:a", Give("coin", 1))))
     await alone.close()
-    assert reply["error"]["code"] == "elsewhere"
+    assert reply["error"]["code"] == "wrong_cluster"
     assert reply["error"]["retryable"]
     assert reply["error"]["bridge"] == "ws://green"
 

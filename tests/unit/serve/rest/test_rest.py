@@ -26,6 +26,7 @@ from ganggpt.errors import (
     Overloaded,
     Refused,
     Unavailable,
+    WrongCluster,
 )
 from tests.unit.serve.rig import HEADERS, Rig
 
@@ -134,6 +135,7 @@ async def test_a_body_without_an_end_is_cut_off_at_the_limit(http: httpx.AsyncCl
         (Overloaded("the mailbox", 10, 1500), 429),
         (Unavailable("a host"), 503),
         (Moved("npc:mara"), 503),
+        (WrongCluster("npc:mara", "green", "ws://green/v1/bridge"), 503),
         (Fenced("h", 1), 503),
         (CommitUnknown("h", 1, "cut"), 503),
     ],

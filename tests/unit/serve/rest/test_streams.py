@@ -25,7 +25,7 @@ from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Command, Turn
 from ganggpt.errors import GangGPTError, UnknownActor
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.rest.utterance_events import Point, point_of
+from ganggpt.serve.rest.utterance_events import EventId, event_id_of
 from tests.unit.domain.builders import NOW_S, WORLD
 from tests.unit.domain.npc.test_rules import a_spawn
 from tests.unit.serve.rig import HEADERS, MemoryPort, MemoryTurns, Rig, served, until
@@ -33,7 +33,7 @@ from tests.unit.serve.rig import HEADERS, MemoryPort, MemoryTurns, Rig, served, 
 MARA = ActorId("npc:mara")
 TALK = "/v1/actors/npc:mara/commands/Talk"
 AVA = {"Accept": "text/event-stream", "X-Acting-As": "player:ava"}
-LIMITS = Limits(stream_look_s=0.005, stream_beat_s=0.05, stream_resume_s=0.2)
+LIMITS = Limits(stream_poll_s=0.005, stream_beat_s=0.05, stream_resume_s=0.2)
 
 
 @dataclass
@@ -451,5 +451,5 @@ async def test_openapi_tells_of_the_streams(scene: Scene) -> None:
 @pytest.mark.parametrize("bad", ["", "1", "1.", ".1", "1.x", "-1.0", "1.1.1", "9" * 30 + ".0"])
 def test_what_is_no_event_id_is_refused(bad: str) -> None:
     with pytest.raises(GangGPTError, match="Last-Event-ID"):
-        point_of(bad)
-    assert point_of(str(Point(17, 2))) == Point(17, 2)
+        event_id_of(bad)
+    assert event_id_of(str(EventId(17, 2))) == EventId(17, 2)

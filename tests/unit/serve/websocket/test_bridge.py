@@ -12,12 +12,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from ganggpt.actors.envelope import reply_error, reply_ok
-from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.commands import Talk
-from ganggpt.errors import Overloaded, Refused
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.websocket import session as session_module
 from tests.unit.serve.client import greeted, opened
 from tests.unit.serve.rig import HEADERS, Rig, served, until
 
@@ -309,10 +305,3 @@ async def test_the_end_of_the_server_lets_sessions_go_and_closes_once(rig: Rig) 
         await game.closed()
     assert rig.closed == 1
     assert rig.app.sessions.draining
-
-
-def test_the_place_of_ok_in_a_finished_reply_is_where_the_session_looks() -> None:
-    at = session_module._OK_AT
-    assert reply_ok(new_command_id(), 2**40, {})[at] == session_module._OK
-    assert reply_error(new_command_id(), Overloaded("x", 1))[at] != session_module._OK
-    assert reply_error(new_command_id(), Refused("x", "y"))[at] != session_module._OK

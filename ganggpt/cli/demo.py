@@ -1,17 +1,14 @@
-"""``demo`` and ``bench``: the story in a terminal, and the benchmark of a checkout."""
+"""``demo``: the story in a terminal."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
-import os
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from rich.markup import escape
 
@@ -22,21 +19,19 @@ from ganggpt.demo.story import Demo, DemoResult, Line
 from ganggpt.errors import StartFailed
 from ganggpt.testing.fake_model import FakeModel, variables_for
 
-_CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
-
-def run_demo(settings: Settings, keep_in: Path | None, *, stand_in: bool) -> bool:
+def run_demo(settings: Settings, keep_in: Path | None, *, fake_model: bool) -> bool:
     """Play the demo in a world of its own and say how it ended; True when nothing was lost, doubled or forgotten.
 
-    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``stand_in``: a stand-in for
-    a language model speaks, by the real gateway. Raises GangGPTError.
+    The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``fake_model``: let a fake
+    language model speak, through the real gateway. Raises GangGPTError.
     """
     if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
-        raise StartFailed("the demo", f"{keep_in} is not empty", "Give it a directory of its own.")
+        raise StartFailed(f"The directory {keep_in} is not empty.", "Give the demo a directory of its own.")
     with contextlib.ExitStack() as stack:
         data_dir = keep_in or Path(stack.enter_context(_fresh_directory()))
         options = ("--port", "0", "--dashboard-port", "0", "--world", str(settings.world))
-        result = asyncio.run(_interruptible(data_dir, options, stand_in))
+        result = asyncio.run(_interruptible(data_dir, options, fake_model))
     screen.result(dataclasses.asdict(result), "what the database says")
     return result.passed
 
@@ -45,9 +40,9 @@ def _fresh_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="ganggpt-demo-", ignore_cleanup_errors=True)
 
 
-async def _interruptible(data_dir: Path, options: Sequence[str], stand_in: bool) -> DemoResult:
+async def _interruptible(data_dir: Path, options: Sequence[str], fake_model: bool) -> DemoResult:
     """Play; SIGTERM ends it as Ctrl-C does, so that the world it started is stopped either way."""
-    model = FakeModel(every_part) if stand_in else None
+    model = FakeModel(every_part) if fake_model else None
     if model is not None:
         await model.start()
     try:
@@ -67,11 +62,3 @@ def tell(line: Line) -> None:
         screen.say(f"  [bold]{escape(line.who)}[/] {escape(line.text)}{note}")
     else:
         screen.say(f"[italic]{escape(line.text)}[/]{note}")
-
-
-def run_bench(options: Sequence[str]) -> None:
-    """Become the benchmark, which is a part of a checkout and not of the installed package. Raises StartFailed."""
-    if not (_CHECKOUT / "bench" / "run.py").is_file():
-        raise StartFailed("the benchmark", "it is not part of an installed package", "Run it in a checkout.")
-    os.chdir(_CHECKOUT)
-    os.execv(sys.executable, [sys.executable, "-m", "bench.run", *options])  # noqa: S606 - our own words only

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.snapshots import place_of
+from ganggpt.cli.snapshot_commands import place_of
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput

@@ -22,7 +22,7 @@ from ganggpt.runtime.run_file import TOKEN_FILE, Run, process_of, read_run, remo
 NOT_RUNNING: Final = 3
 """Exit status of ``status`` where nothing runs, as init scripts have it."""
 _STOP_SLACK_S: Final = 60.0
-_ONE_WISH_S: Final = 1.0
+_ONE_REQUEST_S: Final = 1.0
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
 _SHOWN: Final = ("bridge", "docs", "dashboard", "metrics", "health", "token_file", "data_dir")
 
@@ -69,12 +69,14 @@ def run_down(settings: Settings) -> dict[str, Any]:
         process.wait(wait_s)
     except psutil.TimeoutExpired:
         fix = f"Look at its output, or end it: kill -9 {process.pid} (nothing acked is lost)."
-        raise StartFailed("the end", f"process {process.pid} still runs after {wait_s:.0f} s", fix) from None
+        raise StartFailed(
+            f"The world did not stop: process {process.pid} still runs after {wait_s:.0f} s.", fix
+        ) from None
     return {"stopped": True, "data_dir": str(data_dir), "pid": process.pid}
 
 
-def look_at(settings: Settings) -> dict[str, Any]:
-    """What runs in a data directory, and whether it is well."""
+def state_of(settings: Settings) -> dict[str, Any]:
+    """What runs in a data directory, and whether it is healthy."""
     data_dir = settings.data_dir.expanduser().resolve()
     run = read_run(data_dir)
     if run is None:
@@ -133,21 +135,21 @@ async def _cancelled(task: asyncio.Task[Any]) -> None:
 
 
 class _Signals:
-    """Takes SIGINT and SIGTERM as the wish to end what is under way."""
+    """Takes SIGINT and SIGTERM as requests to end what is under way."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._asked = asyncio.Event()
-        self._last_s = -_ONE_WISH_S
+        self._last_s = -_ONE_REQUEST_S
         self.arm()
 
     def arm(self) -> None:
-        """Take the signals, also from whoever took them meanwhile."""
+        """Take the signals, also from a handler that was set meanwhile."""
         for number in _NUMBERS:
             self._loop.add_signal_handler(number, self._ask)
 
     async def before(self, task: asyncio.Task[Any]) -> bool:
-        """Wait for the task or the next wish; whether the task ended. It is left as it is, its error included."""
+        """Wait for the task or the next request to end; whether the task ended. Its result or error stays in it."""
         asked = asyncio.create_task(self._asked.wait())
         try:
             await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
@@ -157,12 +159,12 @@ class _Signals:
             asked.cancel()
 
     def close(self) -> None:
-        """Signals do again what they did before."""
+        """Restore the default handling of the signals."""
         for number in _NUMBERS:
             self._loop.remove_signal_handler(number)
 
     def _ask(self) -> None:
         # A terminal signals its whole group, and a wrapper such as timeout(1) or make passes the signal on again.
-        if self._loop.time() - self._last_s >= _ONE_WISH_S:
+        if self._loop.time() - self._last_s >= _ONE_REQUEST_S:
             self._asked.set()
         self._last_s = self._loop.time()
