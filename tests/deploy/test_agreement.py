@@ -14,7 +14,7 @@ from yamllint.config import YamlLintConfig
 
 from ganggpt.actors.host.composition import HostSpec
 from ganggpt.config import Settings
-from tests.deploy.files import (
+from tests.support.manifests import (
     BRIDGE_PORT,
     KUBERAY,
     ROOT,

@@ -15,7 +15,7 @@ import redis
 import yaml
 
 from ganggpt.config import Settings
-from tests.deploy.files import BRIDGE_PORT, KUBERAY, ROOT, Document, document, documents
+from tests.support.manifests import BRIDGE_PORT, KUBERAY, ROOT, Document, document, documents
 
 COMPOSE = ROOT / "compose.yaml"
 SERVICES: Document = document(COMPOSE)["services"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.files import BRIDGE_PORT, KUBERAY, ROOT
+from tests.support.manifests import BRIDGE_PORT, KUBERAY, ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 LOCKS = ("requirements.lock", "requirements-dev.lock", "cluster/requirements.lock")

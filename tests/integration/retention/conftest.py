@@ -7,7 +7,7 @@ import pytest
 
 from ganggpt.actors.maintenance.housekeeping import Housekeeping, housekeeping_of
 from ganggpt.persistence.journal.retention import Kept
-from tests.integration.retention.history import Past
+from tests.support.past import Past
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ from ganggpt.operations.player_data import (
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import Batch
 from ganggpt.persistence.player_data.player_data import PlayerRights
-from tests.integration.retention.history import Npc, Past, npc
-from tests.unit.domain.builders import WORLD
+from tests.support.builders import WORLD
+from tests.support.past import Npc, Past, npc
 
 pytestmark = pytest.mark.integration
 

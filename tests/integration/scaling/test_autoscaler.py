@@ -18,7 +18,7 @@ from ganggpt.client.game_server import GameServer
 from ganggpt.persistence.audit import promises_kept
 from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess, token_of
-from tests.integration.scaling.cluster import AutoscaledRay
+from tests.support.autoscaled_ray import AutoscaledRay
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 

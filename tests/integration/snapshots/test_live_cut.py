@@ -21,7 +21,7 @@ from ganggpt.domain.player.rules import Join
 from ganggpt.errors import RestoreRefused
 from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
-from tests.integration.snapshots.conftest import (
+from tests.support.live_town import (
     LOS_SANTOS,
     LiveTown,
     fetch,

@@ -21,7 +21,7 @@ from ganggpt.operations.snapshots import Wanted, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import DIVIDED, MEMORIES, PLAIN, WHOLE
 from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
-from tests.integration.snapshots.conftest import LOS_SANTOS, SHARDS, fetch, living, states_of, until
+from tests.support.live_town import LOS_SANTOS, SHARDS, fetch, living, states_of, until
 
 pytestmark = pytest.mark.integration
 

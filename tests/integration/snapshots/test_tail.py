@@ -13,7 +13,7 @@ from ganggpt.domain.npc.rules import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.operations.snapshots import restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
-from tests.integration.snapshots.conftest import LiveTown, fetch, living, until
+from tests.support.live_town import LiveTown, fetch, living, until
 
 pytestmark = pytest.mark.integration
 

@@ -29,7 +29,7 @@ class ModelWorld:
     run: Run
 
     async def driver(self, *words: str) -> dict[str, Any]:
-        module = "tests.integration.world.gateway_driver"
+        module = "tests.support.gateway_driver"
         token = str(Path(self.run.data_dir) / "ray-token")
         environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": token, "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
         return (await lines_of(environment, "-m", module, self.run.ray_address, *words))[-1]

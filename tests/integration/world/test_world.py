@@ -15,7 +15,7 @@ import redis.asyncio
 from ganggpt.client.game_server import GameServer
 from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import new_command_id
-from tests.integration.world.conftest import ORIGIN, OWN_ACTORS, LiveWorld
+from tests.support.live_world import ORIGIN, OWN_ACTORS, LiveWorld
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

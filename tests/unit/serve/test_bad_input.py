@@ -17,8 +17,8 @@ from ganggpt.domain.ids import new_command_id
 from ganggpt.protocol.codec import CODECS
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.websocket.session import Session
-from tests.unit.serve.client import GameServer, greeted, opened
-from tests.unit.serve.rig import Rig, served, until
+from tests.support.bridge_client import GameServer, greeted, opened
+from tests.support.bridge_rig import Rig, served, until
 
 
 @pytest.fixture

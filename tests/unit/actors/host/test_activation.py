@@ -13,8 +13,8 @@ from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encod
 from ganggpt.domain.npc.rules import Observe
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.persistence.journal.journal import StoredActor, StoredTurn
-from tests.unit.actors.conftest import MARA
-from tests.unit.domain.builders import NOW_S, PlainMind, a_world
+from tests.support.builders import NOW_S, PlainMind, a_world
+from tests.support.runtime import MARA
 
 NPC = ActorId("npc:mara")
 

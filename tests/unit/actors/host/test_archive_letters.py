@@ -18,7 +18,7 @@ from ganggpt.domain.npc.rules import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.projections.memory_archive import Found, TailQuestion
-from tests.unit.actors.conftest import Runtime
+from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
 

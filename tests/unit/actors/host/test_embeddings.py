@@ -16,7 +16,7 @@ from ganggpt.domain.npc.commands import AskTail, KeepInTail, Remember
 from ganggpt.domain.npc.rules import Give, Observe, Talk
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.journal.journal import Letter
-from tests.unit.actors.conftest import Runtime
+from tests.support.runtime import Runtime
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"
 WATCH = "Ava gave me a silver watch"

@@ -16,7 +16,7 @@ from ganggpt.domain.kinds import encode_state
 from ganggpt.domain.npc.rules import Give, Talk
 from ganggpt.errors import CommitUnknown, Moved, Unavailable
 from ganggpt.persistence.hosts import LOCAL
-from tests.unit.actors.conftest import FAST, SHARDS, Runtime
+from tests.support.runtime import FAST, SHARDS, Runtime
 from tests.unit.actors.host.test_host import eventually
 
 MARA = "npc:mara"

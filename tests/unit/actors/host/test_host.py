@@ -20,7 +20,7 @@ from ganggpt.domain.player.rules import Join, Report
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
 from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.journal.journal import DueReminder, Letter
-from tests.unit.actors.conftest import FAST, MARA, SHARDS, Runtime
+from tests.support.runtime import FAST, MARA, SHARDS, Runtime
 
 
 async def eventually(fact: Callable[[], bool], within_s: float = 5.0) -> None:

@@ -8,7 +8,7 @@ import time
 from ganggpt.actors.envelope import wrap
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.rules import Give
-from tests.unit.actors.conftest import Runtime
+from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
 

@@ -16,7 +16,7 @@ from ganggpt.domain.npc.rules import KIND, Talk
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.turn import Ask
 from ganggpt.errors import Unavailable
-from tests.unit.actors.conftest import Runtime
+from tests.support.runtime import Runtime
 
 AVA, MARA = "player:ava", "npc:mara"
 

@@ -11,7 +11,7 @@ from ganggpt.domain.messages import Offer
 from ganggpt.domain.npc.rules import Give, Talk
 from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.journal.journal import DueReminder, Letter
-from tests.unit.actors.conftest import Runtime
+from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
 

@@ -22,7 +22,7 @@ from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import Moved, Unavailable
-from tests.unit.actors.virtual import run_virtual
+from tests.support.virtual_time import run_virtual
 
 FAST = RouterOptions(retry_s=0.001, retry_max_s=0.002, deadline_s=5.0)
 

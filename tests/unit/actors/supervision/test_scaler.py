@@ -18,8 +18,7 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.scale import Wishes
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryShard
-from tests.unit.actors.conftest import SHARDS, Runtime
-from tests.unit.actors.supervision.test_supervisor import nothing, nowhere
+from tests.support.runtime import SHARDS, Runtime, nothing, nowhere
 
 MARA = "npc:mara"
 SCALE = Scale(least=2, most=4, goals=Goals(turns_per_s=100), idle_s=0.05, bad_looks=2, look_s=0.01)

@@ -17,19 +17,10 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.hosts import Ownership, RouteRow
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryHosts
-from tests.unit.actors.conftest import SHARDS, Runtime
+from tests.support.runtime import SHARDS, Runtime, nothing, nowhere
 
 MARA = "npc:mara"
 PLAN = Plan(hosts=2, own=(), lease_s=60.0, round_s=0.01)
-
-
-async def nothing() -> None:
-    """No house to keep."""
-
-
-async def nowhere(_: str) -> bool:
-    """No bridge answers."""
-    return False
 
 
 class Watch:

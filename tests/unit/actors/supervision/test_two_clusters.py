@@ -24,8 +24,8 @@ from ganggpt.domain.turn import Command
 from ganggpt.persistence.journal.journal import PushRow
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
-from tests.unit.actors.conftest import FAST, MARA
-from tests.unit.domain.builders import PlainMind, a_world
+from tests.support.builders import PlainMind, a_world
+from tests.support.runtime import FAST, MARA
 
 PLAN = Plan(hosts=2, own=(), lease_s=5.0, round_s=0.01)
 QUICK = RouterOptions(retry_s=0.002, retry_max_s=0.01, deadline_s=10.0)

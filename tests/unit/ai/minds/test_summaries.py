@@ -15,7 +15,7 @@ from ganggpt.ai.port import Answered, Deflected, ModelRequest, NotAnswered, Paye
 from ganggpt.domain.mind.transcript import Exchange, SummaryBrief, invented
 from ganggpt.domain.npc.commands import Condense
 from ganggpt.observability.metrics import Metrics
-from tests.unit.ai.minds.test_proposals import los_santos
+from tests.support.played import los_santos
 
 AVA = Payers("player:ava", "npc:mara")
 BRIEF = SummaryBrief(

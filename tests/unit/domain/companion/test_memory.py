@@ -26,7 +26,7 @@ from ganggpt.domain.npc.commands import (
 from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.npc.state import TalkEnded
 from ganggpt.domain.turn import Decision, Message, Remind
-from tests.unit.domain.builders import DAY_S, Played
+from tests.support.builders import DAY_S, Played
 
 AVA, BEN = "player:ava", "player:ben"
 REX = "companion:rex"

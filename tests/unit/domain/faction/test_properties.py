@@ -21,8 +21,8 @@ from ganggpt.domain.faction.state import TREASURY_MAX, relation_now, why
 from ganggpt.domain.messages import SufferRaid, TakePayment
 from ganggpt.domain.turn import Dice
 from ganggpt.errors import GangGPTError
-from tests.unit.domain.builders import DAY_S, NOW_S, WORLD, Played
-from tests.unit.domain.town import found
+from tests.support.builders import DAY_S, NOW_S, WORLD, Played
+from tests.support.town import found
 
 OTHERS = st.sampled_from(["vipers", "council", "harbour", "nobody"])
 DISTRICTS = st.sampled_from(["docks", "market", "hills", "atlantis"])

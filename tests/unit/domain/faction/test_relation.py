@@ -21,7 +21,7 @@ from ganggpt.domain.faction.relation import (
     value_now,
     with_entry,
 )
-from tests.unit.domain.builders import DAY_S, NOW_S
+from tests.support.builders import DAY_S, NOW_S
 
 VALUES = st.floats(-REACH, REACH)
 DELTAS = st.floats(-100, 100)

@@ -32,7 +32,7 @@ from ganggpt.domain.mind.memory import (
     told,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL
-from tests.unit.domain.builders import DAY_S, NOW_S
+from tests.support.builders import DAY_S, NOW_S
 
 
 def a_memory(no: int = 1, text: str = "a red car burned on the pier", **fields: Any) -> Memory:

@@ -42,7 +42,7 @@ from ganggpt.domain.mind.memory_index import (
 )
 from ganggpt.domain.mind.memory_record import forgotten_s, recency, retention
 from ganggpt.errors import InvalidInput
-from tests.unit.domain.builders import DAY_S, NOW_S
+from tests.support.builders import DAY_S, NOW_S
 
 
 def a_store(*texts: str, **fields: Any) -> MemoryStore:

@@ -18,8 +18,8 @@ from ganggpt.domain.mission.objectives import OBJECTIVES
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import DEED_VERBS, REWARD_BOUNDS, World
 from ganggpt.worldfiles.files import load_world
+from tests.support.mission_law import broken_laws
 from tests.support.paths import ROOT
-from tests.unit.domain.mission_law import broken_laws
 
 
 @lru_cache(maxsize=1)

@@ -27,8 +27,8 @@ from ganggpt.domain.npc.commands import (
 from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.npc.state import MullPlanned, TalkEnded
 from ganggpt.domain.turn import Decision, Message, Remind
-from tests.unit.domain.builders import DAY_S, Played
-from tests.unit.domain.npc.test_rules import an_npc
+from tests.support.builders import DAY_S, Played
+from tests.support.played import an_npc
 
 HOUR_S = 3600.0
 SELF = "npc:mara"

@@ -24,9 +24,18 @@ from ganggpt.domain.npc.work import PREPARED_FRESH_S, PROPOSAL_FRESH_S, PURSE_FR
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import Refused
-from tests.unit.domain.builders import WORLD, Played, a_mission_template, a_turn, a_world, an_npc_sheet
-from tests.unit.domain.mission.test_compiler import DISTRICTS, NPCS, THINGS
-from tests.unit.domain.mission_law import broken_laws
+from tests.support.builders import (
+    DISTRICTS,
+    NPCS,
+    THINGS,
+    WORLD,
+    Played,
+    a_mission_template,
+    a_turn,
+    a_world,
+    an_npc_sheet,
+)
+from tests.support.mission_law import broken_laws
 
 AVA, MAIN, MODEL = "player:ava", "server:main", "model:gateway"
 A_WORLD = a_world(districts=DISTRICTS, npcs=NPCS, things=THINGS)

@@ -18,8 +18,8 @@ from ganggpt.domain.npc.commands import Talk
 from ganggpt.errors import Overloaded, Refused
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.websocket import session as session_module
-from tests.unit.serve.client import greeted, opened
-from tests.unit.serve.rig import HEADERS, Rig, served, until
+from tests.support.bridge_client import greeted, opened
+from tests.support.bridge_rig import HEADERS, Rig, served, until
 
 
 @pytest.fixture

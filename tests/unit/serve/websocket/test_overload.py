@@ -20,8 +20,8 @@ from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.metrics.router_watch import RouterWatch
-from tests.unit.serve.client import GameServer, greeted
-from tests.unit.serve.rig import Rig, served
+from tests.support.bridge_client import GameServer, greeted
+from tests.support.bridge_rig import Rig, served
 
 SMALL = AdmissionOptions(wait_s=1.0, burst_max=100, burst_s=1000.0, limit_min=20, rate_first_per_s=10.0)
 """A hundred are let in, and next to nothing is earned while a test runs."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from ganggpt.protocol.limits import Limits
-from tests.unit.serve.client import GameServer, greeted
-from tests.unit.serve.rig import Rig, served, until
+from tests.support.bridge_client import GameServer, greeted
+from tests.support.bridge_rig import Rig, served, until
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.parts import BridgeParts, bridge_app
-from tests.unit.domain.builders import WORLD
+from tests.support.builders import WORLD
 
 TOKEN = "a-token-for-tests"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

@@ -18,7 +18,7 @@ from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import Batch, PostgresJournal
 from ganggpt.persistence.journal.partitions import briefly, journal_part, make_part
-from tests.unit.domain.builders import PlainMind, a_world
+from tests.support.builders import PlainMind, a_world
 
 _SPAWN = Spawn("Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60}, "street")
 _SEEN = ("a red van burned", "two men swapped suitcases", "the baker shouted at a nurse", "somebody sank a boat")
