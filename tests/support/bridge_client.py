@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import msgpack
-import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -97,11 +96,6 @@ async def greeted(
         welcome = await game.hear()
         assert welcome["t"] == "welcome", welcome
         yield game, welcome
-
-
-@pytest.fixture
-async def rig() -> Rig:
-    return Rig()
 
 
 def client_of(rig: Rig) -> httpx.AsyncClient:

@@ -284,13 +284,3 @@ async def served(app: Any, **more: Any) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await running
-
-
-async def until(fact: Callable[[], bool], what: str, patience_s: float = 10.0) -> None:
-    """Let the loop run until the fact holds."""
-    try:
-        async with asyncio.timeout(patience_s):
-            while not fact():
-                await asyncio.sleep(0)
-    except TimeoutError:
-        raise AssertionError(f"still not after {patience_s} s: {what}") from None

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from inspect import isawaitable
-from typing import Any, Final
-
-LOOK_S: Final = 0.005
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 
 async def eventually(
-    fact: Callable[[], Any | Awaitable[Any]],
-    what: str,
-    *,
+    fact: Callable[[], Any],
+    what: str | None = None,
     within_s: float = 10.0,
+    *,
+    every_s: float = 0.005,
     seen: Callable[[], object] | None = None,
 ) -> Any:
-    """Ask ``fact`` again and again until it is true, and return what it gave then.
+    """Ask ``fact``, which may be a coroutine function, again and again until it is true; what it gave then.
 
-    ``what``: the fact in words, after "until"; ``seen``: tells what there is when it did not come true within
-    ``within_s``, otherwise the last answer is told. Raises AssertionError.
+    ``what`` says the fact in words, otherwise its source does; ``seen`` tells what there is when the fact did not come
+    ``within_s``, otherwise the last answer does. Raises AssertionError.
     """
     answer: Any = None
     try:
         async with asyncio.timeout(within_s):
             while True:
                 answer = fact()
-                if isawaitable(answer):
+                if inspect.isawaitable(answer):
                     answer = await answer
                 if answer:
                     return answer
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(every_s)
     except TimeoutError:
-        told = answer if seen is None else seen()
-        raise AssertionError(f"waited {within_s} s in vain until {what}; seen: {told!r}") from None
+        wanted = what or inspect.getsource(fact).strip()
+        found = answer if seen is None else seen()
+        raise AssertionError(f"waited {within_s:g} s in vain for: {wanted}; seen: {found!r}") from None

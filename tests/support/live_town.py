@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_store import load_world as stored_world
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.worldfiles.files import load_world
+from tests.support.eventually import eventually
 from tests.support.paths import ROOT
 
 LOS_SANTOS = load_world(ROOT / "worlds" / "los-santos")
@@ -110,21 +111,14 @@ async def fetch(dsn: str, query: str, *args: Any) -> list[tuple[Any, ...]]:
 
 async def until_delivered(dsn: str) -> None:
     """Wait until no letter is on its way."""
-    async with asyncio.timeout(60):
-        while await fetch(dsn, "SELECT 1 FROM outbox LIMIT 1"):
-            await asyncio.sleep(0)
+
+    async def delivered() -> bool:
+        return not await fetch(dsn, "SELECT 1 FROM outbox LIMIT 1")
+
+    await eventually(delivered, "no letter is on its way", 60)
 
 
 async def without_politics(dsn: str) -> str:
     """The same database, where no faction earns or spends by itself any more; while nobody lives there."""
     await fetch(dsn, "DELETE FROM reminders WHERE name = 'politics'")
     return dsn
-
-
-async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Wait until something is so and return it; the world works meanwhile."""
-    async with asyncio.timeout(60):
-        while not (found := await condition()):
-            await asyncio.sleep(0)
-    assert found, what
-    return found

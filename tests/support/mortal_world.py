@@ -27,6 +27,7 @@ from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.testing.fleet import LocalFleet
+from tests.support.eventually import eventually
 
 DEADLINE_S = 2.0
 """A command is answered at the latest after this."""
@@ -84,9 +85,7 @@ class World:
 async def _end(pid: int | None, number: signal.Signals) -> None:
     assert pid is not None
     os.kill(pid, number)
-    async with asyncio.timeout(10):
-        while process_lives(pid):
-            await asyncio.sleep(0.01)
+    await eventually(lambda: not process_lives(pid), f"process {pid} ends")
 
 
 def fresh_ids(count: int) -> list[CommandId]:

@@ -34,6 +34,11 @@ TALK = "/v1/actors/npc:mara/commands/Talk"
 
 
 @pytest.fixture
+async def rig() -> Rig:
+    return Rig()
+
+
+@pytest.fixture
 async def http(rig: Rig) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(rig) as client:
         yield client

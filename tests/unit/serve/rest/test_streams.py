@@ -14,7 +14,7 @@ from ganggpt.domain.ids import command_id_text, new_command_id
 from ganggpt.domain.npc.commands import Give, SayPlainly, Talk
 from ganggpt.errors import GangGPTError
 from ganggpt.serve.rest.utterance_events import Point, point_of
-from tests.support.bridge_rig import until
+from tests.support.eventually import eventually
 from tests.support.utterance_scene import AVA, LIMITS, MARA, TALK, Scene, a_scene
 
 
@@ -167,10 +167,10 @@ async def test_a_player_whose_stream_is_cut_and_who_does_not_come_back_went_away
         await client.next()
         scene.mara.says("Two.", "Three.")
         await client.next()
-    await until(lambda: bool(scene.mara.hushes), "a hush")
+    await eventually(lambda: bool(scene.mara.hushes), "a hush")
     assert scene.mara.hushes[0].heard in (2, 3), "the third may have been on its way"
     assert scene.mara.state.speaking.utterance is None
-    await until(lambda: scene.live == 0, "the place is given back")
+    await eventually(lambda: scene.live == 0, "the place is given back")
     assert scene.ended("gone") == 1
 
 
@@ -178,7 +178,7 @@ async def test_nobody_is_hushed_for_a_player_who_hears_it_in_the_game() -> None:
     async with a_scene(online=True) as scene:
         async with scene.talks() as client:
             await client.next()
-        await until(lambda: scene.live == 0, "the wait is over")
+        await eventually(lambda: scene.live == 0, "the wait is over")
         assert scene.mara.hushes == []
         assert scene.mara.state.speaking.utterance is not None
 
@@ -190,7 +190,7 @@ async def test_nobody_is_hushed_where_the_player_came_back(scene: Scene) -> None
     path = f"/v1/utterances/{quote(first[1]['reply']['utterance'])}/events"
     async with scene.listening("GET", path, headers={"X-Acting-As": "player:ava"}) as again:
         await again.next()
-        await until(lambda: scene.live == 1, "the wait for the first stream is over")
+        await eventually(lambda: scene.live == 1, "the wait for the first stream is over")
         assert scene.mara.hushes == []
         scene.mara.says("Here you are.")
         scene.mara.ends()
@@ -202,7 +202,7 @@ async def test_who_only_watches_may_come_and_go(scene: Scene) -> None:
     path = f"/v1/utterances/{quote(talked.json()['reply']['utterance'])}/events"
     async with scene.listening("GET", path) as client:
         await client.next()
-    await until(lambda: scene.live == 0, "the watcher is gone")
+    await eventually(lambda: scene.live == 0, "the watcher is gone")
     assert scene.mara.hushes == []
 
 
@@ -253,7 +253,7 @@ async def test_streams_go_on_after_the_journal_could_not_be_read() -> None:
         async with scene.talks() as client:
             await client.next()
             errors = scene.rig.metrics.counter("ganggpt_stream_read_errors_total")
-            await until(lambda: errors._value.get() > 0, "a look that failed")
+            await eventually(lambda: errors._value.get() > 0, "a look that failed")
             scene.mara.says("One.")
             scene.mara.ends()
             scene.rig.turns.away = False
