@@ -14,7 +14,7 @@ from yamllint.config import YamlLintConfig
 
 from ganggpt.config import Settings
 from ganggpt.runtime.hosts import HostSpec
-from tests.deploy.files import (
+from tests.support.manifests import (
     BRIDGE_PORT,
     KUBERAY,
     Document,

@@ -15,7 +15,7 @@ import redis
 import yaml
 
 from ganggpt.runtime.connections import CONNECTIONS
-from tests.deploy.files import (
+from tests.support.manifests import (
     BRIDGE_PORT,
     KUBERAY,
     Document,

@@ -16,7 +16,7 @@ from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.operations.retention import apply_retention
-from tests.integration.retention.history import Past, npc
+from tests.support.past import Past, npc
 
 pytestmark = pytest.mark.integration
 

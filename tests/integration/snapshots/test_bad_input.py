@@ -29,7 +29,7 @@ from ganggpt.errors import (
 from ganggpt.operations.snapshots import RestoreTarget, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.manifest import MANIFEST, Manifest, encode_manifest
-from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living
+from tests.support.live_town import LOS_SANTOS, fetch, living
 
 pytestmark = pytest.mark.integration
 

@@ -21,13 +21,13 @@ from ganggpt.domain.player.rules import Join
 from ganggpt.errors import RestoreRefused
 from ganggpt.operations.snapshots import PointInTime, RestoreTarget, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
-from tests.integration.snapshots.conftest import (
+from tests.support.eventually import eventually
+from tests.support.live_town import (
     LOS_SANTOS,
     LiveTown,
     fetch,
     living,
     states_of,
-    until,
     until_delivered,
     without_politics,
 )
@@ -67,9 +67,11 @@ async def raided(dsn: str) -> int:
 async def until_raided(dsn: str, more: int) -> None:
     """Wait until so many more raids are committed."""
     wanted = await raided(dsn) + more
-    async with asyncio.timeout(60):
-        while await raided(dsn) < wanted:
-            await asyncio.sleep(0)
+
+    async def so() -> bool:
+        return await raided(dsn) >= wanted
+
+    await eventually(so, f"{wanted} raids", 60)
 
 
 async def money(dsn: str) -> tuple[int, int]:
@@ -161,8 +163,8 @@ async def test_a_reminder_that_has_fired_is_not_in_the_cut(
         await live.ask("faction:ballas", SufferRaid(FACTIONS[0], 1), "faction:corvino")
         armed = await fetch(town, politics)
         turn = "SELECT 1 FROM journal WHERE actor = 'faction:ballas' AND name = 'TakePoliticalTurn'"
-        await until(lambda: fetch(town, turn), "the political turn")
-        again = await until(lambda: fetch(town, f"{politics} AND due > now()"), "the next one")
+        await eventually(lambda: fetch(town, turn), "the political turn", 60)
+        again = await eventually(lambda: fetch(town, f"{politics} AND due > now()"), "the next one", 60)
     assert armed
     await fetch(town, "UPDATE reminders SET due = $1 WHERE actor = 'faction:ballas'", armed[0][0])
     await take_snapshot(town, str(tmp_path), name="fired")

@@ -21,7 +21,8 @@ from ganggpt.operations.snapshots import RestoreTarget, restore_snapshot, take_s
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import DIVIDED, MEMORIES, PLAIN, WHOLE
 from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
-from tests.integration.snapshots.conftest import LOS_SANTOS, SHARDS, fetch, living, states_of, until
+from tests.support.eventually import eventually
+from tests.support.live_town import LOS_SANTOS, SHARDS, fetch, living, states_of
 
 pytestmark = pytest.mark.integration
 
@@ -97,7 +98,7 @@ async def test_actors_of_a_restored_world_remember_and_repeat_their_answers(
         async def shown() -> bool:
             return set(told) <= set(await fetch(target, memories))
 
-        await until(shown, "what the tables did not show at the cut")
+        await eventually(shown, "what the tables did not show at the cut", 60)
     assert (await verify_world(target)).findings == ()
 
 

@@ -13,7 +13,7 @@ from ganggpt.client.game_server import GameServer, Patience
 from ganggpt.client.wire import JSON, MSGPACK, WireCommand
 from ganggpt.domain.ids import command_id_time_s, new_command_id
 from ganggpt.errors import InvalidInput, Unauthorized, Unavailable
-from tests.unit.client.far_end import LIMITS, TOKEN, FarEnd, say_yes
+from tests.support.far_end import LIMITS, TOKEN, FarEnd, say_yes
 
 QUICK = Patience(open_s=5, answer_s=10, reconnect_s=5, backoff_first_s=0.01, backoff_max_s=0.05, retry_s=0.01)
 

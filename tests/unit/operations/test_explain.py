@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from msgspec.structs import replace
 
-from ganggpt.actors.host.turn_runner import dice_of
-from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.kinds import VERSION, TurnRecord, encode_turn, kind_for
 from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made
 from ganggpt.domain.npc.commands import Give, Talk
-from ganggpt.domain.turn import Command, Turn
 from ganggpt.errors import InvalidInput, UnknownUtterance
 from ganggpt.operations.explain import explain, place_of
-from tests.unit.domain.builders import NOW_S, WORLD
-from tests.unit.domain.npc.test_rules import a_spawn
-
-MARA = ActorId("npc:mara")
-
-
-class Journaled:
-    """Somebody whose turns are kept as a host keeps them."""
-
-    def __init__(self, actor: ActorId = MARA) -> None:
-        self.actor, self.kind = actor, kind_for(actor)
-        self.state: Any = None
-        self.turns: list[tuple[int, bytes]] = []
-        self.asks: tuple[Any, ...] = ()
-        if actor == MARA:
-            self.do(a_spawn(), by="server:test")
-
-    def do(self, command: Command, by: str = "player:ava", *, has_model: bool = False) -> Any:
-        seq = len(self.turns) + 1
-        now_s = NOW_S + 60 * seq
-        turn = Turn(self.actor, seq, now_s, by, dice_of(self.actor, seq, WORLD.seed), WORLD, ScriptedMind(), has_model)
-        decision = self.kind.decide(self.state, command, turn)
-        for event in decision.events:
-            self.state = self.kind.evolve(self.state, event)
-        self.asks = decision.asks or self.asks
-        self.turns.append((seq, encode_turn(TurnRecord(VERSION, now_s, decision.events, b""))))
-        return decision.reply
+from tests.support.builders import WORLD
+from tests.support.journaled import Journaled, with_dice
 
 
 @pytest.fixture
@@ -143,8 +111,3 @@ def test_what_was_never_said_is_an_error(mara: Journaled) -> None:
 def test_what_is_no_id_is_said_so(bad: str) -> None:
     with pytest.raises(InvalidInput):
         place_of(bad)
-
-
-def with_dice(seed: int) -> Any:
-    """The same world with other dice."""
-    return replace(WORLD, seed=seed)

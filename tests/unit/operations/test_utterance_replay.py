@@ -29,9 +29,9 @@ from ganggpt.operations.explain import explain
 from ganggpt.operations.utterance_replay import UtteranceReplay, replay_utterance
 from ganggpt.operations.utterance_story import story_of
 from ganggpt.testing.fake_model import FakeModel, Says, Status, fake_model, filtered_prompt
-from tests.unit.ai.rig import Rig
-from tests.unit.domain.builders import WORLD
-from tests.unit.operations.test_explain import MARA, Journaled, with_dice
+from tests.support.builders import WORLD
+from tests.support.gateway_rig import Rig
+from tests.support.journaled import MARA, Journaled, with_dice
 
 SPEC = MindSpec(read_prompts(), "mature", b"secret")
 AVA = "player:ava"

@@ -15,9 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import TABLE, Metrics
 from ganggpt.serve.health import CHECK_NAMES, Health, disk_probe, memory_probe
-from tests.unit.serve.client import greeted
-from tests.unit.serve.rest.test_rest import client_of
-from tests.unit.serve.rig import Rig, served
+from tests.support.bridge_client import client_of, greeted
+from tests.support.bridge_rig import Rig, served
 
 
 async def _away() -> Mapping[str, Any]:

@@ -24,8 +24,9 @@ from ganggpt.domain.turn import Command
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
-from tests.unit.actors.conftest import FAST, MARA
-from tests.unit.domain.builders import PlainMind, a_world
+from tests.support.builders import PlainMind, a_world
+from tests.support.eventually import eventually
+from tests.support.runtime import FAST, MARA
 
 PLAN = Plan(hosts=2, own=(), lease_s=5.0, round_s=0.01)
 QUICK = RouterOptions(retry_s=0.002, retry_max_s=0.01, deadline_s=10.0)
@@ -87,9 +88,11 @@ class Cluster:
 
     async def until_holder(self) -> None:
         """Until every shard is held by this cluster."""
-        async with asyncio.timeout(10):
-            while {row.cluster for row in await self.hosts.routes()} != {self.name}:
-                await asyncio.sleep(0.005)
+
+        async def so() -> bool:
+            return {row.cluster for row in await self.hosts.routes()} == {self.name}
+
+        await eventually(so, f"{self.name} holds every shard")
 
 
 async def ring(rows: Sequence[PushRow]) -> None:

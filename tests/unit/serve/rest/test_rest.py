@@ -28,7 +28,8 @@ from ganggpt.errors import (
     Unavailable,
     WrongCluster,
 )
-from tests.unit.serve.rig import HEADERS, Rig
+from tests.support.bridge_client import client_of
+from tests.support.bridge_rig import HEADERS, Rig
 
 TALK = "/v1/actors/npc:mara/commands/Talk"
 
@@ -42,11 +43,6 @@ async def rig() -> Rig:
 async def http(rig: Rig) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(rig) as client:
         yield client
-
-
-def client_of(rig: Rig) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=rig.app)  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://bridge", headers=HEADERS)
 
 
 def _code(answer: httpx.Response) -> str:

@@ -14,8 +14,9 @@ from websockets.exceptions import InvalidStatus
 
 from ganggpt.domain.npc.commands import Talk
 from ganggpt.protocol.limits import Limits
-from tests.unit.serve.client import greeted, opened
-from tests.unit.serve.rig import HEADERS, Rig, served, until
+from tests.support.bridge_client import greeted, opened
+from tests.support.bridge_rig import HEADERS, Rig, served
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -229,7 +230,7 @@ async def test_more_connections_than_allowed_are_refused_and_room_comes_back() -
                     pass
             assert refused.value.response.status_code == 429
             assert int(refused.value.response.headers["Retry-After"]) >= 1
-        await until(lambda: rig.app.sessions.connections == 0, "all connections are gone")
+        await eventually(lambda: rig.app.sessions.connections == 0, "all connections are gone")
         async with greeted(address, "three"):
             pass
 
@@ -293,7 +294,7 @@ async def test_a_cut_connection_leaves_nothing_behind(rig: Rig, address: str) ->
         await game.send({"t": "nonsense"})
         await game.hear()
         game.socket.transport.abort()
-    await until(lambda: rig.app.sessions.traffic.sessions == 0, "the session is gone")
+    await eventually(lambda: rig.app.sessions.traffic.sessions == 0, "the session is gone")
     assert rig.app.sessions.traffic.in_flight == 0
     rig.port.release()
     assert rig.app.sessions.traffic.in_flight == 0

@@ -21,8 +21,9 @@ from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.metrics.router_watch import RouterWatch
-from tests.unit.serve.client import GameServer, greeted
-from tests.unit.serve.rig import Rig, served, until
+from tests.support.bridge_client import GameServer, greeted
+from tests.support.bridge_rig import Rig, served
+from tests.support.eventually import eventually
 
 SMALL = AdmissionOptions(wait_s=1.0, burst_max=100, burst_s=1000.0, limit_min=20, rate_first_per_s=10.0)
 """A hundred are let in, and next to nothing is earned while a test runs."""
@@ -168,7 +169,7 @@ async def test_admission_decides_once_over_each_command(binary: bool, monkeypatc
     monkeypatch.setattr(Admission, "refusal", counted)
     async with flooded() as (address, host, router, _), greeted(address, binary=binary) as (game, _):
         await game.send({"t": "commands", "c": [game.talk(to="npc:first")]})
-        await until(lambda: router.waiting == 1, "the lane is there")
+        await eventually(lambda: router.waiting == 1, "the lane is there")
         (lane,) = (lane for lane in router.lanes if lane.way == "host:0")
         lane.admission.shedding = True  # with room: everybody is let in, and asked for
         mine, broken = talks(game, 5), game.talk(to="npc:broken", nonsense=1)

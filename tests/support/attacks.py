@@ -30,9 +30,9 @@ from ganggpt.domain.npc.state import GIFT_MAX, Npc, WorkOffer, standing_now
 from ganggpt.domain.player.rules import Join
 from ganggpt.domain.turn import Command, Dice, Mind
 from ganggpt.domain.world import REWARD_BOUNDS, World
+from tests.support.builders import WORLD, a_mission_template, a_world, an_npc_sheet
 from tests.support.paths import ROOT
-from tests.unit.domain.builders import WORLD, a_mission_template, a_world, an_npc_sheet
-from tests.unit.domain.town import Town
+from tests.support.town import Town
 
 CORPUS: Final = ROOT / "tests" / "data" / "injections.jsonl"
 EVE, MARA, REX, MAIN = "player:eve", "npc:mara", "companion:rex", "server:main"

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -12,12 +17,27 @@ import msgspec
 import uvicorn
 from pydantic import SecretStr
 
-from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
+from ganggpt.actors.envelope import (
+    VIEW,
+    Envelope,
+    reply_error,
+    reply_ok,
+)
 from ganggpt.actors.ports import ReplySink
 from ganggpt.actors.routing.admission import Gate
 from ganggpt.domain.mind.commands import Remember
-from ganggpt.domain.npc.commands import Give, Observe, Talk, Threaten
-from ganggpt.domain.turn import Command, Decision, Kind, Turn
+from ganggpt.domain.npc.commands import (
+    Give,
+    Observe,
+    Talk,
+    Threaten,
+)
+from ganggpt.domain.turn import (
+    Command,
+    Decision,
+    Kind,
+    Turn,
+)
 from ganggpt.errors import GangGPTError, Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.journal import Place
@@ -25,7 +45,7 @@ from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.composition import BridgeParts, bridge_app
-from tests.unit.domain.builders import WORLD
+from tests.support.builders import WORLD
 
 TOKEN = "a-token-for-tests"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -287,13 +307,3 @@ async def served(app: Any, **more: Any) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await running
-
-
-async def until(fact: Callable[[], bool], what: str, patience_s: float = 10.0) -> None:
-    """Let the loop run until the fact holds."""
-    try:
-        async with asyncio.timeout(patience_s):
-            while not fact():
-                await asyncio.sleep(0)
-    except TimeoutError:
-        raise AssertionError(f"still not after {patience_s} s: {what}") from None

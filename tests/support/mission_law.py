@@ -10,7 +10,7 @@ from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.mission_design.roads import leg_m, travel_s
 from ganggpt.domain.mission_design.things import things_of
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate
-from tests.unit.domain.builders import Played
+from tests.support.builders import Played
 
 
 def broken_laws(mission: MissionTemplate, setting: Setting) -> list[str]:  # noqa: C901 - a list of laws

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import msgpack
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from ganggpt.domain.ids import command_id_text, new_command_id
-from tests.unit.serve.rig import HEADERS
+from tests.support.bridge_rig import HEADERS, Rig
 
 PATIENCE_S = 10.0
 
@@ -95,3 +96,8 @@ async def greeted(
         welcome = await game.hear()
         assert welcome["t"] == "welcome", welcome
         yield game, welcome
+
+
+def client_of(rig: Rig) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=rig.app)  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport, base_url="http://bridge", headers=HEADERS)

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from ganggpt.domain.companion import rules as companion
+from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.ids import kind_of
+from ganggpt.domain.kinds import (
+    KINDS,
+)
+from ganggpt.domain.messages import Offer
+from ganggpt.domain.mission import rules as mission
+from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.npc.commands import AskForWork, Spawn, Talk
+from ganggpt.domain.player import rules as player
+from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Decision, Kind, Message, Push, Remind
 from ganggpt.domain.world import FactionSheet, World
 from ganggpt.errors import GangGPTError, UnknownActor
-from tests.unit.domain.builders import NOW_S, WORLD, Played
+from tests.support.builders import NOW_S, WORLD, Played, an_npc_sheet
 
 
 class Town:
@@ -97,3 +109,48 @@ def found(sheet: FactionSheet) -> Found:
         dict(sheet.traits),
         dict(sheet.relations),
     )
+
+
+AVA, MARA, MAIN, HARBOUR = "player:ava", "npc:mara", "server:main", "faction:harbour"
+
+
+def a_town(world: World = WORLD) -> Town:
+    """All kinds but without politics, so that only missions move money."""
+    town = Town(faction.KIND, mission.KIND, player.KIND, npc.KIND, world=world)
+    town.found_all()
+    town.due.clear()
+    sheet = an_npc_sheet()
+    town.do(MARA, Spawn(**{n: getattr(sheet, n) for n in sheet.__struct_fields__ if n != "id"}), MAIN)
+    town.do(AVA, Join(username="Ava", server="main"), MAIN)
+    return town
+
+
+def offered(town: Town, ref: str = "mission:m1", payer: str | None = "harbour") -> str:
+    town.do(ref, Offer("parcel", MARA, AVA, payer=payer), MARA)
+    return ref
+
+
+AVA, MARA, MAIN = "player:ava", "npc:mara", "server:main"
+
+
+def a_played_town() -> Town:
+    """Every kind, with a bit of everything behind them."""
+    town = Town(*KINDS.values())
+    town.found_all()
+    sheet = an_npc_sheet()
+    spawn = {name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"}
+    town.do(MARA, Spawn(**spawn), MAIN)
+    town.do(AVA, Join(username="Ava", server="main", email="ava@stone.org"), MAIN)
+    town.do(MARA, Talk("I will pay you back, I swear on my brother's grave", "Ava"), AVA)
+    town.do(MARA, AskForWork("Ava"), AVA)
+    town.do("companion:rex", companion.Recruit(AVA, "Rex", "dog", {"courage": 80}), AVA)
+    town.do("companion:rex", companion.Talk("Good boy, you saved my life today"), AVA)
+    town.do("mission:m1", Offer("parcel", MARA, AVA), MARA)
+    town.do("mission:m1", mission.Accept(), AVA)
+    town.do(AVA, Report((1.0, 2.5, -3.0), "docks", (Deed("deliver", "parcel", "hills"),)), MAIN)
+    town.do("mission:m2", Offer("parcel", MARA, AVA), MARA)
+    town.do("mission:m2", mission.Abandon(), AVA)
+    town.do("faction:harbour", faction.ClaimTerritory("market"), MAIN)
+    town.wait(3 * 3600)
+    assert not town.refused
+    return town

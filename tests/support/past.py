@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import (
+    UTC,
+    date,
+    datetime,
+    time,
+    timedelta,
+)
 from typing import Any
 
 import asyncpg
@@ -12,14 +18,20 @@ import asyncpg
 from ganggpt.actors.envelope import reply_ok
 from ganggpt.actors.host.activation import wake
 from ganggpt.domain.ids import ActorId, new_command_id
-from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
+from ganggpt.domain.kinds import (
+    KINDS,
+    VERSION,
+    TurnRecord,
+    encode_state,
+    encode_turn,
+)
 from ganggpt.domain.npc.commands import Observe, Spawn
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.journal.partitions import briefly, journal_part, make_part
 from ganggpt.persistence.ports.journal import Batch
-from tests.unit.domain.builders import PlainMind, a_world
+from tests.support.builders import PlainMind, a_world
 
 _SPAWN = Spawn("Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60}, "street")
 _SEEN = ("a red van burned", "two men swapped suitcases", "the baker shouted at a nurse", "somebody sank a boat")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from tests.deploy.files import Document
+from tests.support.manifests import Document
 
 NAME_MAX = 47
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")

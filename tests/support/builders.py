@@ -7,7 +7,15 @@ from typing import Any
 
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.turn import Dice, Kind, Mind, Turn
-from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, ObjectiveSheet, World
+from ganggpt.domain.world import (
+    District,
+    FactionSheet,
+    MissionTemplate,
+    NpcSheet,
+    ObjectiveSheet,
+    ThingSheet,
+    World,
+)
 
 NOW_S = 1_800_000_000.0
 DAY_S = 86_400.0
@@ -168,3 +176,28 @@ class Played:
 
     def view(self) -> dict[str, Any]:
         return self.kind.view(self.state, self.now_s)
+
+
+DISTRICTS = {
+    "docks": a_district("docks", "market", kind="docks"),
+    "market": a_district("market", "docks", "hills", kind="commercial", x=900.0),
+    "hills": a_district("hills", "market", kind="hills", x=2_000.0, name="Sun Hills"),
+    "island": a_district("island", kind="beach", x=9_000.0),
+}
+
+
+NPCS = {
+    "mara": an_npc_sheet(),
+    "otis": an_npc_sheet("otis", name="Otis Bell", home="market", faction=None, missions=()),
+    "vic": an_npc_sheet("vic", name="Vic Sting", home="market", faction="vipers", missions=()),
+    "cast": an_npc_sheet("cast", name="Castaway", home="island", faction=None, missions=()),
+    "joe": an_npc_sheet("joe", name="Joe Dock", home="docks", missions=()),
+}
+
+
+THINGS = {
+    "parcel": ThingSheet(id="parcel", name="a parcel", kind="item", found=("docks",)),
+    "coupe": ThingSheet(id="coupe", name="a coupe", kind="vehicle", found=("market",)),
+    "crane": ThingSheet(id="crane", name="a crane", kind="device", found=("docks", "market")),
+    "shell": ThingSheet(id="shell", name="a shell", kind="item", found=("island",)),
+}
