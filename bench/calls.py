@@ -51,7 +51,7 @@ from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import Call, Completion, Counted, Delta, Vectors
 from ganggpt.ai.gateway.response_cache import Answers
-from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
@@ -217,7 +217,7 @@ class Hours:
         return START_S + self._scheduler.now_s
 
     def write(self, spend: Spend) -> None:
-        """See Books."""
+        """See SpendLog."""
         self._spends.append(spend)
 
     def play(self) -> Hour:
@@ -276,9 +276,9 @@ class Hours:
         limits = self._budgets[1]
         plan = Plan(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
         deployments = {name: Deployment(spec, Stand(), self._metrics) for name, spec in specs.items()}
-        till = Till(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
+        accounting = Accounting(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
         answers = Answers(MemoryAnswers(), self._metrics)
-        return ModelGateway(plan, deployments, till, answers, read_prompts(), self._metrics)
+        return ModelGateway(plan, deployments, accounting, answers, read_prompts(), self._metrics)
 
     # --------------------------------------------------------------------------------------------------- players
 

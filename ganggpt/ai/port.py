@@ -156,7 +156,7 @@ class Deflected:
 
 Unanswered = Literal["off", "no_model", "budget", "failing", "late", "invalid", "away"]
 """Why no model answers: switched off; no model configured for the slot; a budget is used up; all deployments fail or
-rest; the time was over; no answer had the right shape; the books or the gateway itself cannot be reached."""
+rest; the time was over; no answer had the right shape; the ledger or the gateway itself cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

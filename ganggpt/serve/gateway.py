@@ -23,7 +23,7 @@ from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import Recording
 from ganggpt.ai.gateway.response_cache import Answers, AnswerStore
-from ganggpt.ai.gateway.spending import Till
+from ganggpt.ai.gateway.spending import Accounting
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
 from ganggpt.config import Settings
@@ -85,8 +85,8 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         opened.push_async_callback(store.close)
         shelf = exchanges if spec.record_days else None
         deployments = deployments_of(spec.plan, metrics, shelf)
-        till = Till(ledger, spec.plan.limits, books, metrics)
-        gateway = ModelGateway(spec.plan, deployments, till, Answers(store, metrics), spec.prompts, metrics)
+        accounting = Accounting(ledger, spec.plan.limits, books, metrics)
+        gateway = ModelGateway(spec.plan, deployments, accounting, Answers(store, metrics), spec.prompts, metrics)
         opened.push_async_callback(gateway.close)
         sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
         opened.callback(sweeping.cancel)

@@ -3,7 +3,7 @@
 A limit holds over all gateway replicas, because counters are shared (``persistence.ledger``) and a reservation is one
 atomic step over all counters it touches: with n calls at once, spent plus reserved never passes a limit. The most a
 call can cost is estimated from the bytes of the prompt (see ``tokens_at_most``); where a provider counts more, the
-excess is booked too and the next reservation meets it.
+excess is counted too and the next reservation meets it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Reservation:
     """A granted reservation: to be settled once."""
 
     id: str
@@ -106,12 +106,12 @@ class OverBudget(GangGPTError):
 class Ledger(Protocol):
     """Counters and the switch, shared by all replicas. Raises Unavailable where it cannot say: then nothing leaves."""
 
-    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Hold:
+    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Reservation:
         """Add all amounts or none. Raises SwitchedOff, OverBudget, Unavailable. ``within_s``: when the call has ended
         at the latest."""
         ...
 
-    def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, reservation: Reservation, spent: Usage) -> None:
         """Replace what was reserved by what was spent, soon; never waits. Where that cannot be done, the reservation
         counts as spent, which is the safe side."""
         ...

@@ -19,7 +19,7 @@ from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.ladder import Asking, Ladder
 from ganggpt.ai.gateway.response_cache import Answers, SingleFlight
 from ganggpt.ai.gateway.sentences import sentences_of
-from ganggpt.ai.gateway.spending import Purse, Till
+from ganggpt.ai.gateway.spending import Accounting, Spending
 from ganggpt.ai.gateway.streaming import Speaking
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import (
@@ -52,14 +52,14 @@ class ModelGateway:
         self,
         plan: Plan,
         deployments: Mapping[str, Deployment],
-        till: Till,
+        accounting: Accounting,
         answers: Answers,
         prompts: Prompts,
         metrics: Metrics,
     ) -> None:
         self._plan = plan
         self._deployments = deployments
-        self._till = till
+        self._accounting = accounting
         self._answers = answers
         self._ladder = Ladder(plan, deployments, prompts, metrics)
         self._speaking = Speaking(self._ladder)
@@ -113,23 +113,23 @@ class ModelGateway:
             raise InvalidInput("texts", f"at most {TEXTS_MAX} texts of 1 to {TEXT_CHARS_MAX} characters")
         if not self._plan.embedding:
             return NotAnswered(reason="no_model", detail="no model of embeddings is configured")
-        purse = Purse(self._till, payers, "embedding", purpose)
+        spending = Spending(self._accounting, payers, "embedding", purpose)
         reason: Unanswered = "failing"
         for name in self._plan.embedding:
             try:
                 return await self._embedded(
-                    self._deployments[name], texts, owners or [payers.player] * len(texts), purse
+                    self._deployments[name], texts, owners or [payers.player] * len(texts), spending
                 )
             except GangGPTError as failed:
                 reason = self._ladder.fell("embedding", failed)
                 if reason in {"off", "away"}:
                     break
-        return NotAnswered(reason=reason, usage=purse.usage)
+        return NotAnswered(reason=reason, usage=spending.usage)
 
     async def state(self) -> dict[str, Any]:
         """For health and the command line: whether calls may leave, and how each model is."""
         try:
-            on: bool | None = await self._till.ledger.is_on()
+            on: bool | None = await self._accounting.ledger.is_on()
         except Unavailable:
             on = None
         self._on.set(1 if on else 0)
@@ -145,8 +145,8 @@ class ModelGateway:
         await self._answers.forget(player)
 
     async def close(self) -> None:
-        """Close connections. Nothing may be asked any more; ledger, books and caches are closed by whoever opened them,
-        after this."""
+        """Close connections; no request may follow. Ledger, spend log and caches are closed afterwards, by whoever
+        opened them."""
         for deployment in self._deployments.values():
             await deployment.close()
 
@@ -193,7 +193,7 @@ class ModelGateway:
         return outcome
 
     async def _embedded(
-        self, deployment: Deployment, texts: Sequence[str], owners: Sequence[str | None], purse: Purse
+        self, deployment: Deployment, texts: Sequence[str], owners: Sequence[str | None], spending: Spending
     ) -> Embedded:
         model = deployment.spec.entry.model
         keys = [embedding_key(model, text) for text in texts]
@@ -202,14 +202,14 @@ class ModelGateway:
         usage = FREE
         if missing:
             until_s = _now_s() + EMBED_WITHIN_S
-            fresh, usage = await deployment.embed([texts[n] for n in missing], purse, until_s)
+            fresh, usage = await deployment.embed([texts[n] for n in missing], spending, until_s)
             for n, vector in zip(missing, fresh.vectors, strict=True):
                 found[n] = vector
                 self._answers.keep_vector(keys[n], vector, owners[n])
         return Embedded(model, tuple(vector for vector in found if vector is not None), usage)
 
     def _asking(self, request: GatewayRequest, key: str, began_s: float) -> Asking:
-        return Asking(request, key, self._till.purse(request), began_s + request.within_s)
+        return Asking(request, key, self._accounting.spending_of(request), began_s + request.within_s)
 
     def _told(self, request: GatewayRequest, began_s: float, outcome: Outcome) -> Outcome:
         self._requests.labels(request.slot, outcome_name(outcome)).inc()

@@ -1,6 +1,6 @@
 """The ladder of one request: large, then small, each with its chain of models; soften once, repair once, fall on.
 
-A step down is counted with its reason. What ends the climb at once: the switch is off, the books cannot be reached,
+A step down is counted with its reason. What ends the climb at once: the switch is off, the ledger cannot be reached,
 the time is over, or a content filter said no twice.
 """
 
@@ -17,7 +17,7 @@ from ganggpt.ai.gateway.budget import OverBudget, SwitchedOff
 from ganggpt.ai.gateway.config import Plan
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.provider import Call, Completion, ContentFiltered, LeftAlone, ModelFailure
-from ganggpt.ai.gateway.spending import Purse
+from ganggpt.ai.gateway.spending import Spending
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import Answered, Deflected, GatewayRequest, NotAnswered, Outcome, Rung, Said, Unanswered
@@ -41,7 +41,7 @@ class Asking:
 
     request: GatewayRequest
     key: str
-    purse: Purse
+    spending: Spending
     until_s: float
     messages: tuple[Said, ...] = ()
     softened: bool = False
@@ -60,14 +60,14 @@ class Asking:
     def deflected(self, refused: ContentFiltered, spoken: int = 0) -> Deflected:
         """The outcome where a filter said no for good."""
         return Deflected(
-            categories=refused.categories, where=refused.where, usage=self.purse.usage, key=self.key, spoken=spoken
+            categories=refused.categories, where=refused.where, usage=self.spending.usage, key=self.key, spoken=spoken
         )
 
     def not_answered(self) -> NotAnswered:
         """The outcome where no step answered."""
         reasons = self.reasons or [("no_model", "no model is configured")]
         reason, detail = max(reasons, key=lambda fell: _WEIGHT.get(fell[0], -1))
-        return NotAnswered(reason=reason, detail=detail, usage=self.purse.usage, key=self.key)
+        return NotAnswered(reason=reason, detail=detail, usage=self.spending.usage, key=self.key)
 
 
 class Ladder:
@@ -151,7 +151,7 @@ class Ladder:
         shown = (Said("assistant", text[:_SHOWN_MAX] or "(nothing)"), told)
         call = replace(asking.call(), messages=(*asking.messages, *shown))
         try:
-            completion, _ = await deployment.complete(call, asking.purse, asking.until_s)
+            completion, _ = await deployment.complete(call, asking.spending, asking.until_s)
         except GangGPTError:
             self._repairs.labels("failed").inc()
             raise
@@ -169,7 +169,7 @@ class Ladder:
         elif len(text) > request.tokens_max * CHARS_PER_TOKEN_MAX:
             text, cut = text[: request.tokens_max * CHARS_PER_TOKEN_MAX], True
         return Answered(
-            text=text, value=value, model=model, rung=rung, usage=asking.purse.usage, key=asking.key,
+            text=text, value=value, model=model, rung=rung, usage=asking.spending.usage, key=asking.key,
             softened=asking.softened, repaired=asking.repaired, cut=cut,
         )  # fmt: skip
 
@@ -210,11 +210,11 @@ class Ladder:
         hedge_s = deployment.spec.entry.hedge_after_s
         call = asking.call()
         if hedge_s is None or beside is None:
-            completion, _ = await deployment.complete(call, asking.purse, asking.until_s)
+            completion, _ = await deployment.complete(call, asking.spending, asking.until_s)
             return completion, deployment
 
         async def ask(one: Deployment) -> tuple[Completion, Deployment]:
-            completion, _ = await one.complete(call, asking.purse, asking.until_s)
+            completion, _ = await one.complete(call, asking.spending, asking.until_s)
             return completion, one
 
         return await _hedged(ask(deployment), partial(ask, beside), hedge_s)

@@ -12,7 +12,7 @@ from typing import Final
 
 from cachetools import TTLCache
 
-from ganggpt.ai.gateway.budget import WINDOW_S, Claim, Counter, Hold, OverBudget, SumOf, SwitchedOff
+from ganggpt.ai.gateway.budget import WINDOW_S, Claim, Counter, OverBudget, Reservation, SumOf, SwitchedOff
 from ganggpt.ai.port import Usage
 
 _COUNTERS_MAX: Final = 200_000
@@ -28,7 +28,7 @@ class LocalLedger:
         self._spent: TTLCache[Counter, int] = TTLCache(_COUNTERS_MAX, WINDOW_S["day"] * 2)
         self._seeding = asyncio.Lock()
 
-    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Hold:  # noqa: ARG002 - see Ledger
+    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Reservation:  # noqa: ARG002 - see Ledger
         """See Ledger."""
         if any(claim.counter not in self._spent for claim in claims):
             async with self._seeding:
@@ -37,18 +37,18 @@ class LocalLedger:
                         self._spent[claim.counter] = await self._sum_of(claim.counter)
         if not await self._switch():
             raise SwitchedOff
-        # No await from here on: the check and the booking are one step.
+        # No await from here on: the check and the reservation are one step.
         for claim in claims:
             if self._spent[claim.counter] + claim.amount > claim.most:
                 counter = claim.counter
                 raise OverBudget(counter.kind, counter.name, counter.window, counter.unit, claim.most)
         for claim in claims:
             self._spent[claim.counter] += claim.amount
-        return Hold(str(next(_ids)), tuple(claims))
+        return Reservation(str(next(_ids)), tuple(claims))
 
-    def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, reservation: Reservation, spent: Usage) -> None:
         """See Ledger."""
-        for claim in hold.claims:
+        for claim in reservation.claims:
             if claim.counter in self._spent:
                 self._spent[claim.counter] += claim.counter.part(spent) - claim.amount
 

@@ -17,7 +17,7 @@ from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.recording import Exchange, Replay
 from ganggpt.ai.gateway.response_cache import Answers
-from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.observability.metrics import Metrics
 
@@ -26,10 +26,10 @@ _NOWHERE: Final = Endpoint("compatible", _NAME, "http://nowhere.invalid", None)
 
 
 class _Nothing:
-    """Books and cache of somebody who neither pays nor keeps."""
+    """A spend log and a cache that keep nothing."""
 
     def write(self, spend: Spend) -> None:
-        """See Books."""
+        """See SpendLog."""
 
     async def get(self, key: str) -> bytes | None:  # noqa: ARG002 - see AnswerStore
         """See AnswerStore."""
@@ -62,8 +62,8 @@ def replaying_gateway(recorded: Sequence[Exchange], prompts: Prompts) -> ModelGa
         for name in names
     }
     plan = Plan({name: one.spec for name, one in deployments.items()}, {"dialogue": SlotEntry(large=names)})
-    till = Till(LocalLedger(_on, _nothing_spent), (), nothing, metrics)
-    return ModelGateway(plan, deployments, till, Answers(nothing, metrics), prompts, metrics)
+    accounting = Accounting(LocalLedger(_on, _nothing_spent), (), nothing, metrics)
+    return ModelGateway(plan, deployments, accounting, Answers(nothing, metrics), prompts, metrics)
 
 
 async def _on() -> bool:

@@ -83,7 +83,7 @@ class Speaking:
     ) -> AsyncGenerator[Sentence | Outcome, None]:
         """One stream to its end. Raises what a call raises, and AnswerMisshapen."""
         finish = "stop"
-        async with aclosing(deployment.stream(asking.call(), asking.purse, asking.until_s)) as pieces:
+        async with aclosing(deployment.stream(asking.call(), asking.spending, asking.until_s)) as pieces:
             async for delta, _ in pieces:
                 finish = delta.finish or finish
                 for sentence in telling.add(delta.text):
@@ -113,7 +113,7 @@ class Speaking:
         ends = self._ladder.ends(asking, failed)
         if telling.given:
             return Answered(
-                text=" ".join(telling.given), model=deployment.name, rung=rung, usage=asking.purse.usage,
+                text=" ".join(telling.given), model=deployment.name, rung=rung, usage=asking.spending.usage,
                 key=asking.key, softened=asking.softened, repaired=asking.repaired, cut=True,
             )  # fmt: skip
         return asking.not_answered() if ends else None

@@ -76,7 +76,8 @@ class Switch(Struct, frozen=True):
 
 
 class PostgresSpend:
-    """Implements ``ai.purse.Books``; also sums for counters, reports and the switch. ``lost`` counts lost notes."""
+    """Implements ``ai.gateway.spending.SpendLog``; also sums for counters, reports and the switch. ``lost`` counts lost
+    notes."""
 
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool
@@ -84,7 +85,7 @@ class PostgresSpend:
         self._notes: WriteBehind[Spend] = WriteBehind(self._save, lost)
 
     def write(self, spend: Spend) -> None:
-        """See Books."""
+        """See SpendLog."""
         self._notes.add(spend)
 
     async def flush(self) -> None:

@@ -18,7 +18,7 @@ from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.response_cache import Answers
-from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import SLOTS, GatewayRequest, Outcome, Payers, Said, Sentence
 from ganggpt.observability.metrics import Metrics
@@ -36,8 +36,8 @@ class Turn(BaseModel):
 
 
 @dataclass
-class Notes:
-    """Books and shelf in a list."""
+class Records:
+    """SpendLog and shelf in a list."""
 
     spends: list[Spend] = field(default_factory=list)
 
@@ -55,12 +55,12 @@ class Rig:
 
     server: FakeModel
     metrics: Metrics = field(default_factory=Metrics)
-    books: Notes = field(default_factory=Notes)
+    records: Records = field(default_factory=Records)
     on: bool = True
     recorded: dict[Counter, int] = field(default_factory=dict)
     now_s: float = 1_800_000_000.0
     gateway: ModelGateway = field(init=False)
-    till: Till = field(init=False)
+    accounting: Accounting = field(init=False)
     deployments: dict[str, Deployment] = field(init=False)
 
     async def is_on(self) -> bool:
@@ -99,9 +99,11 @@ class Rig:
         plan = Plan(specs, dict.fromkeys(SLOTS, ladder), ("embedding",), tuple(limits))
         shared = provider or self.provider(endpoint)
         self.deployments = {name: Deployment(spec, shared, self.metrics) for name, spec in specs.items()}
-        self.till = Till(ledger or LocalLedger(self.is_on, self.sum_of), limits, self.books, self.metrics, self.clock)
+        self.accounting = Accounting(
+            ledger or LocalLedger(self.is_on, self.sum_of), limits, self.records, self.metrics, self.clock
+        )
         answers = Answers(MemoryAnswers(), self.metrics)
-        self.gateway = ModelGateway(plan, self.deployments, self.till, answers, read_prompts(), self.metrics)
+        self.gateway = ModelGateway(plan, self.deployments, self.accounting, answers, read_prompts(), self.metrics)
         return self.gateway
 
     def clock(self) -> float:
