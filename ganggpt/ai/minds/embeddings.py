@@ -1,4 +1,4 @@
-"""Meanings of texts by a model: vectors as minds keep them, asked within bounds and never waited for long.
+"""Embedder of texts by a model: vectors as minds keep them, asked within bounds and never waited for long.
 
 What minds learned is asked for in batches by their host (nobody waits); what is said to somebody is asked for with a
 short bound, because a prompt waits for it. Without an embedding model nothing is asked.
@@ -27,7 +27,7 @@ _SHORTENED: Final = "text-embedding-3"
 _RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
 
 
-class Meanings:
+class Embedder:
     """Owns when nobody is asked. ``present`` False: no embedding model is configured. ``now_s``: a clock of seconds."""
 
     def __init__(self, gateway: Gateway, metrics: Metrics, now_s: Callable[[], float], *, present: bool) -> None:

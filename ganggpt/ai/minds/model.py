@@ -21,7 +21,7 @@ from ganggpt.ai.guards.output import Deflected as GuardDeflected
 from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.answer import ModelAnswer
-from ganggpt.ai.minds.embeddings import QUESTION_S, Meanings
+from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
 from ganggpt.ai.minds.plans import ModelPlans
 from ganggpt.ai.minds.prompt import Fence, Prompt
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
@@ -90,7 +90,7 @@ class ModelMind:
         self._rests_until_s = 0.0
         self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
         self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, self._guard, self._metrics, self._rest)
-        self._meanings = Meanings(gateway, self._metrics, now_s, present=spec.embeds)
+        self._embedder = Embedder(gateway, self._metrics, now_s, present=spec.embeds)
 
     @property
     def is_on(self) -> bool:
@@ -100,15 +100,15 @@ class ModelMind:
     @property
     def embeds(self) -> bool:
         """See ModelPort."""
-        return self._meanings.is_on
+        return self._embedder.is_on
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
         """See ModelPort."""
-        return await self._meanings.of_memories(texts, owners)
+        return await self._embedder.of_memories(texts, owners)
 
     async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
         """See ModelPort."""
-        return await self._meanings.of_line(text, self._payers(player, ActorId(actor)))
+        return await self._embedder.of_line(text, self._payers(player, ActorId(actor)))
 
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
@@ -140,7 +140,7 @@ class ModelMind:
             return
         if talk.by_meaning and self.embeds:
             within_s -= QUESTION_S
-            meaning = await self._meanings.of_line(brief.heard, self._payers(talk.player, actor))
+            meaning = await self._embedder.of_line(brief.heard, self._payers(talk.player, actor))
             if meaning is not None:
                 talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, meaning)))
                 prompt = talk_prompt(self._spec, self._world, actor, talk)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ganggpt.ai.minds import embeddings
-from ganggpt.ai.minds.embeddings import SHORT_SIDES, Meanings
+from ganggpt.ai.minds.embeddings import SHORT_SIDES, Embedder
 from ganggpt.ai.port import Embedded, NotAnswered, Payers
 from ganggpt.domain.mind.embedding import meaning
 from ganggpt.errors import Unavailable
@@ -43,9 +43,9 @@ class Clock:
         return self.now_s
 
 
-def made(gateway: Vectors, *, present: bool = True) -> tuple[Meanings, Metrics, Clock]:
+def made(gateway: Vectors, *, present: bool = True) -> tuple[Embedder, Metrics, Clock]:
     metrics, clock = Metrics(), Clock()
-    return Meanings(gateway, metrics, clock, present=present), metrics, clock  # type: ignore[arg-type]
+    return Embedder(gateway, metrics, clock, present=present), metrics, clock  # type: ignore[arg-type]
 
 
 def counted(metrics: Metrics, of: str, outcome: str) -> float:
