@@ -243,7 +243,7 @@ def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) ->
 
 
 def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:
-    """The talk with the memories that came to mind by its meaning."""
+    """The talk with the memories that were found by the embedding of what was heard."""
     found = () if reply is None else reply.get("memories", ())
     return replace(talk, memories=convert(found, tuple[tuple[Cited, float], ...]))
 
