@@ -16,11 +16,11 @@ from typing import Any, Final
 from ganggpt.ai.gateway.cache_keys import embedding_key, exact_key
 from ganggpt.ai.gateway.config import Plan
 from ganggpt.ai.gateway.deployment import Deployment
-from ganggpt.ai.gateway.ladder import Asking, Ladder
+from ganggpt.ai.gateway.ladder import Ladder, PendingRequest
 from ganggpt.ai.gateway.response_cache import Answers, SingleFlight
 from ganggpt.ai.gateway.sentences import sentences_of
 from ganggpt.ai.gateway.spending import Accounting, Spending
-from ganggpt.ai.gateway.streaming import Speaking
+from ganggpt.ai.gateway.streaming import Streaming
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import (
     FREE,
@@ -62,7 +62,7 @@ class ModelGateway:
         self._accounting = accounting
         self._answers = answers
         self._ladder = Ladder(plan, deployments, prompts, metrics)
-        self._speaking = Speaking(self._ladder)
+        self._streaming = Streaming(self._ladder)
         self._flights: SingleFlight[Outcome] = SingleFlight()
         self._under_way = 0
         self._models = {slot: "|".join((*entry.large, "/", *entry.small)) for slot, entry in plan.slots.items()}
@@ -91,13 +91,13 @@ class ModelGateway:
                 yield sentence
             yield self._told(request, began_s, refused)
             return
-        asking = self._asking(request, key, began_s)
+        pending = self._pending(request, key, began_s)
         self._under_way += 1
         try:
-            async with aclosing(self._speaking.speak(asking)) as items:
+            async with aclosing(self._streaming.stream(pending)) as items:
                 async for item in items:
                     if not isinstance(item, Sentence):
-                        yield self._told(request, began_s, await self._finished(asking, item))
+                        yield self._told(request, began_s, await self._finished(pending, item))
                         return
                     if item.no == 0:
                         self._first.labels(request.slot).observe(_now_s() - began_s)
@@ -121,7 +121,7 @@ class ModelGateway:
                     self._deployments[name], texts, owners or [payers.player] * len(texts), spending
                 )
             except GangGPTError as failed:
-                reason = self._ladder.fell("embedding", failed)
+                reason = self._ladder.count_fallback("embedding", failed)
                 if reason in {"off", "away"}:
                     break
         return NotAnswered(reason=reason, usage=spending.usage)
@@ -180,16 +180,16 @@ class ModelGateway:
         return outcome
 
     async def _climbed(self, request: GatewayRequest, key: str) -> Outcome:
-        asking = self._asking(request, key, _now_s())
-        return await self._finished(asking, await self._ladder.climb(asking))
+        pending = self._pending(request, key, _now_s())
+        return await self._finished(pending, await self._ladder.climb(pending))
 
-    async def _finished(self, asking: Asking, outcome: Outcome) -> Outcome:
+    async def _finished(self, pending: PendingRequest, outcome: Outcome) -> Outcome:
         """The cached rung where no model answered, and the cache filled where one did."""
         if isinstance(outcome, NotAnswered) and outcome.reason != "late":
-            meant = await self._answers.meant(asking.request, asking.key)
+            meant = await self._answers.meant(pending.request, pending.key)
             return outcome if meant is None else replace(meant, usage=outcome.usage)
         if isinstance(outcome, Answered):
-            self._answers.keep(asking.request, asking.key, outcome)
+            self._answers.keep(pending.request, pending.key, outcome)
         return outcome
 
     async def _embedded(
@@ -208,8 +208,8 @@ class ModelGateway:
                 self._answers.keep_vector(keys[n], vector, owners[n])
         return Embedded(model, tuple(vector for vector in found if vector is not None), usage)
 
-    def _asking(self, request: GatewayRequest, key: str, began_s: float) -> Asking:
-        return Asking(request, key, self._accounting.spending_of(request), began_s + request.within_s)
+    def _pending(self, request: GatewayRequest, key: str, began_s: float) -> PendingRequest:
+        return PendingRequest(request, key, self._accounting.spending_of(request), began_s + request.within_s)
 
     def _told(self, request: GatewayRequest, began_s: float, outcome: Outcome) -> Outcome:
         self._requests.labels(request.slot, outcome_name(outcome)).inc()

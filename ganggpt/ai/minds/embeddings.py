@@ -1,7 +1,7 @@
-"""Embedder of texts by a model: vectors as minds keep them, asked within bounds and never waited for long.
+"""Embeddings of texts: vectors from a model as minds keep them, requested within bounds.
 
-What minds learned is asked for in batches by their host (nobody waits); what is said to somebody is asked for with a
-short bound, because a prompt waits for it. Without an embedding model nothing is asked.
+What minds learned is embedded in batches for their host, and nobody waits for it. The embedding of a line that was just
+said has a short time limit, because a prompt waits for it. Without an embedding model no request is made.
 """
 
 from __future__ import annotations
