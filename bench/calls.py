@@ -50,7 +50,7 @@ from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import Call, Completion, Counted, Delta, Vectors
-from ganggpt.ai.gateway.response_cache import Answers
+from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
@@ -277,8 +277,8 @@ class Hours:
         plan = Plan(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
         deployments = {name: Deployment(spec, Stand(), self._metrics) for name, spec in specs.items()}
         accounting = Accounting(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
-        answers = Answers(MemoryAnswers(), self._metrics)
-        return ModelGateway(plan, deployments, accounting, answers, read_prompts(), self._metrics)
+        cache = ResponseCache(MemoryAnswers(), self._metrics)
+        return ModelGateway(plan, deployments, accounting, cache, read_prompts(), self._metrics)
 
     # --------------------------------------------------------------------------------------------------- players
 

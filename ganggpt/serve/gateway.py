@@ -22,7 +22,7 @@ from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import Recording
-from ganggpt.ai.gateway.response_cache import Answers, AnswerStore
+from ganggpt.ai.gateway.response_cache import ResponseCache, ResponseStore
 from ganggpt.ai.gateway.spending import Accounting
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
@@ -73,7 +73,7 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         for notes in (books, exchanges):
             opened.push_async_callback(notes.close)
         ledger: Ledger
-        store: AnswerStore
+        store: ResponseStore
         if spec.redis_url is None:
             ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryAnswers(spec.ttl_s)
         else:
@@ -86,7 +86,7 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         shelf = exchanges if spec.record_days else None
         deployments = deployments_of(spec.plan, metrics, shelf)
         accounting = Accounting(ledger, spec.plan.limits, books, metrics)
-        gateway = ModelGateway(spec.plan, deployments, accounting, Answers(store, metrics), spec.prompts, metrics)
+        gateway = ModelGateway(spec.plan, deployments, accounting, ResponseCache(store, metrics), spec.prompts, metrics)
         opened.push_async_callback(gateway.close)
         sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
         opened.callback(sweeping.cancel)

@@ -17,7 +17,7 @@ from ganggpt.ai.gateway.cache_keys import embedding_key, exact_key
 from ganggpt.ai.gateway.config import Plan
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.ladder import Ladder, PendingRequest
-from ganggpt.ai.gateway.response_cache import Answers, SingleFlight
+from ganggpt.ai.gateway.response_cache import ResponseCache, SingleFlight
 from ganggpt.ai.gateway.sentences import sentences_of
 from ganggpt.ai.gateway.spending import Accounting, Spending
 from ganggpt.ai.gateway.streaming import Streaming
@@ -53,14 +53,14 @@ class ModelGateway:
         plan: Plan,
         deployments: Mapping[str, Deployment],
         accounting: Accounting,
-        answers: Answers,
+        cache: ResponseCache,
         prompts: Prompts,
         metrics: Metrics,
     ) -> None:
         self._plan = plan
         self._deployments = deployments
         self._accounting = accounting
-        self._answers = answers
+        self._cache = cache
         self._ladder = Ladder(plan, deployments, prompts, metrics)
         self._streaming = Streaming(self._ladder)
         self._flights: SingleFlight[Outcome] = SingleFlight()
@@ -85,7 +85,7 @@ class ModelGateway:
         request.check()
         began_s = _now_s()
         key = exact_key(request, self._models.get(request.slot, ""))
-        refused = self._refused(request, key) or await self._answers.exact(request, key)
+        refused = self._refused(request, key) or await self._cache.exact(request, key)
         if refused is not None:
             for sentence in _spoken(refused):
                 yield sentence
@@ -142,7 +142,7 @@ class ModelGateway:
 
     async def forget(self, player: str) -> None:
         """Drop every cached answer that was a player's. Raises Unavailable."""
-        await self._answers.forget(player)
+        await self._cache.forget(player)
 
     async def close(self) -> None:
         """Close connections; no request may follow. Ledger, spend log and caches are closed afterwards, by whoever
@@ -168,7 +168,7 @@ class ModelGateway:
             self._under_way -= 1
 
     async def _asked(self, request: GatewayRequest, key: str) -> Outcome:
-        cached = await self._answers.exact(request, key)
+        cached = await self._cache.exact(request, key)
         if cached is not None:
             return cached
         if not request.use_cache:
@@ -186,10 +186,10 @@ class ModelGateway:
     async def _finished(self, pending: PendingRequest, outcome: Outcome) -> Outcome:
         """The cached rung where no model answered, and the cache filled where one did."""
         if isinstance(outcome, NotAnswered) and outcome.reason != "late":
-            meant = await self._answers.meant(pending.request, pending.key)
-            return outcome if meant is None else replace(meant, usage=outcome.usage)
+            stored = await self._cache.fallback(pending.request, pending.key)
+            return outcome if stored is None else replace(stored, usage=outcome.usage)
         if isinstance(outcome, Answered):
-            self._answers.keep(pending.request, pending.key, outcome)
+            self._cache.keep(pending.request, pending.key, outcome)
         return outcome
 
     async def _embedded(
@@ -197,7 +197,7 @@ class ModelGateway:
     ) -> Embedded:
         model = deployment.spec.entry.model
         keys = [embedding_key(model, text) for text in texts]
-        found = [await self._answers.vector(key) for key in keys]
+        found = [await self._cache.vector(key) for key in keys]
         missing = [n for n, vector in enumerate(found) if vector is None]
         usage = FREE
         if missing:
@@ -205,7 +205,7 @@ class ModelGateway:
             fresh, usage = await deployment.embed([texts[n] for n in missing], spending, until_s)
             for n, vector in zip(missing, fresh.vectors, strict=True):
                 found[n] = vector
-                self._answers.keep_vector(keys[n], vector, owners[n])
+                self._cache.keep_vector(keys[n], vector, owners[n])
         return Embedded(model, tuple(vector for vector in found if vector is not None), usage)
 
     def _pending(self, request: GatewayRequest, key: str, began_s: float) -> PendingRequest:

@@ -16,7 +16,7 @@ from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.recording import Exchange, Replay
-from ganggpt.ai.gateway.response_cache import Answers
+from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.observability.metrics import Metrics
@@ -31,18 +31,18 @@ class _Nothing:
     def write(self, spend: Spend) -> None:
         """See SpendLog."""
 
-    async def get(self, key: str) -> bytes | None:  # noqa: ARG002 - see AnswerStore
-        """See AnswerStore."""
+    async def get(self, key: str) -> bytes | None:  # noqa: ARG002 - see ResponseStore
+        """See ResponseStore."""
         return None
 
     def put(self, key: str, value: bytes, player: str | None) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
 
     async def forget(self, player: str) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
 
     async def close(self) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
 
 
 def replaying_gateway(recorded: Sequence[Exchange], prompts: Prompts) -> ModelGateway:
@@ -63,7 +63,7 @@ def replaying_gateway(recorded: Sequence[Exchange], prompts: Prompts) -> ModelGa
     }
     plan = Plan({name: one.spec for name, one in deployments.items()}, {"dialogue": SlotEntry(large=names)})
     accounting = Accounting(LocalLedger(_on, _nothing_spent), (), nothing, metrics)
-    return ModelGateway(plan, deployments, accounting, Answers(nothing, metrics), prompts, metrics)
+    return ModelGateway(plan, deployments, accounting, ResponseCache(nothing, metrics), prompts, metrics)
 
 
 async def _on() -> bool:

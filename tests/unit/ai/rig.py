@@ -17,7 +17,7 @@ from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
-from ganggpt.ai.gateway.response_cache import Answers
+from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import SLOTS, GatewayRequest, Outcome, Payers, Said, Sentence
@@ -102,8 +102,8 @@ class Rig:
         self.accounting = Accounting(
             ledger or LocalLedger(self.is_on, self.sum_of), limits, self.records, self.metrics, self.clock
         )
-        answers = Answers(MemoryAnswers(), self.metrics)
-        self.gateway = ModelGateway(plan, self.deployments, self.accounting, answers, read_prompts(), self.metrics)
+        cache = ResponseCache(MemoryAnswers(), self.metrics)
+        self.gateway = ModelGateway(plan, self.deployments, self.accounting, cache, read_prompts(), self.metrics)
         return self.gateway
 
     def clock(self) -> float:
