@@ -44,7 +44,7 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.gateway.budget import KINDS, Limit
 from ganggpt.ai.gateway.budget import Counter as BudgetCounter
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
@@ -274,11 +274,11 @@ class Hours:
             entry = ModelEntry(provider="stand-in", model=model)
             specs[model] = DeploymentSpec(model, endpoint, entry, prices[model])
         limits = self._budgets[1]
-        plan = Plan(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
+        config = GatewayConfig(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
         deployments = {name: Deployment(spec, Stand(), self._metrics) for name, spec in specs.items()}
         accounting = Accounting(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
         cache = ResponseCache(MemoryAnswers(), self._metrics)
-        return ModelGateway(plan, deployments, accounting, cache, read_prompts(), self._metrics)
+        return ModelGateway(config, deployments, accounting, cache, read_prompts(), self._metrics)
 
     # --------------------------------------------------------------------------------------------------- players
 

@@ -33,7 +33,7 @@ from rich.table import Table
 
 from bench.processes import ROOT
 from ganggpt.ai.gateway.budget import Limit
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.gateway.provider import Call, Completion, Delta, Vectors
@@ -246,7 +246,7 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
             ("faction", "hour"),
         )
     )
-    plan = Plan({"large": spec}, dict.fromkeys(SLOTS, SlotEntry(large=("large",))), (), limits)
+    plan = GatewayConfig({"large": spec}, dict.fromkeys(SLOTS, SlotEntry(large=("large",))), (), limits)
     told = composition.GatewaySpec(dsn, redis_url, plan, read_prompts(), record_days=7)
     limits_of_sdk = httpx2.Limits(max_connections=1024, max_keepalive_connections=1024)
     bare = AsyncAzureOpenAI(

@@ -15,7 +15,7 @@ from ray.serve.schema import LoggingConfig
 
 from ganggpt.actors.ray.gateway import DEPLOYMENT
 from ganggpt.ai.gateway.budget import Ledger
-from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import AT_ONCE_MAX, ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
@@ -52,7 +52,7 @@ class GatewaySpec:
 
     dsn: str = field(repr=False)
     redis_url: str | None = field(repr=False)
-    plan: Plan = field(repr=False)
+    plan: GatewayConfig = field(repr=False)
     prompts: Prompts = field(repr=False)
     pool: PoolOptions = field(default_factory=PoolOptions)
     replicas: int = 1
@@ -93,8 +93,8 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         yield gateway
 
 
-def deployments_of(plan: Plan, metrics: Metrics, shelf: PostgresExchanges | None) -> dict[str, Deployment]:
-    """The deployments of a plan; those of one provider share its connections."""
+def deployments_of(plan: GatewayConfig, metrics: Metrics, shelf: PostgresExchanges | None) -> dict[str, Deployment]:
+    """The deployments of a config; those of one provider share its connections."""
     providers: dict[str, Provider] = {}
     deployments = {}
     for name, spec in plan.deployments.items():

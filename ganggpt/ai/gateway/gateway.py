@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ganggpt.ai.gateway.cache_keys import embedding_key, exact_key
-from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.ladder import Ladder, PendingRequest
 from ganggpt.ai.gateway.response_cache import ResponseCache, SingleFlight
@@ -50,22 +50,22 @@ class ModelGateway:
 
     def __init__(
         self,
-        plan: Plan,
+        config: GatewayConfig,
         deployments: Mapping[str, Deployment],
         accounting: Accounting,
         cache: ResponseCache,
         prompts: Prompts,
         metrics: Metrics,
     ) -> None:
-        self._plan = plan
+        self._config = config
         self._deployments = deployments
         self._accounting = accounting
         self._cache = cache
-        self._ladder = Ladder(plan, deployments, prompts, metrics)
+        self._ladder = Ladder(config, deployments, prompts, metrics)
         self._streaming = Streaming(self._ladder)
         self._flights: SingleFlight[Outcome] = SingleFlight()
         self._under_way = 0
-        self._models = {slot: "|".join((*entry.large, "/", *entry.small)) for slot, entry in plan.slots.items()}
+        self._models = {slot: "|".join((*entry.large, "/", *entry.small)) for slot, entry in config.slots.items()}
         self._requests = metrics.counter("ganggpt_ai_requests_total")
         self._seconds = metrics.histogram("ganggpt_ai_request_seconds")
         self._first = metrics.histogram("ganggpt_ai_first_sentence_seconds")
@@ -111,11 +111,11 @@ class ModelGateway:
         """See Gateway."""
         if len(texts) > TEXTS_MAX or any(not 0 < len(text) <= TEXT_CHARS_MAX for text in texts):
             raise InvalidInput("texts", f"at most {TEXTS_MAX} texts of 1 to {TEXT_CHARS_MAX} characters")
-        if not self._plan.embedding:
+        if not self._config.embedding:
             return NotAnswered(reason="no_model", detail="no model of embeddings is configured")
         spending = Spending(self._accounting, payers, "embedding", purpose)
         reason: Unanswered = "failing"
-        for name in self._plan.embedding:
+        for name in self._config.embedding:
             try:
                 return await self._embedded(
                     self._deployments[name], texts, owners or [payers.player] * len(texts), spending
@@ -136,7 +136,7 @@ class ModelGateway:
         return {
             "on": on,
             "models": {name: deployment.state() for name, deployment in self._deployments.items()},
-            "slots": {slot: [*entry.large, *entry.small] for slot, entry in self._plan.slots.items()},
+            "slots": {slot: [*entry.large, *entry.small] for slot, entry in self._config.slots.items()},
             "under_way": self._under_way,
         }
 
@@ -151,7 +151,7 @@ class ModelGateway:
             await deployment.close()
 
     def _refused(self, request: GatewayRequest, key: str) -> NotAnswered | None:
-        if request.slot not in self._plan.slots:
+        if request.slot not in self._config.slots:
             return NotAnswered(reason="no_model", detail=f"no model is configured for {request.slot}", key=key)
         if self._under_way >= AT_ONCE_MAX:
             return NotAnswered(reason="failing", detail=f"{AT_ONCE_MAX} requests are under way", key=key)

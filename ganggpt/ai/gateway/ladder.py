@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from ganggpt.ai.gateway.budget import OverBudget, SwitchedOff
-from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.provider import Call, Completion, ContentFiltered, LeftAlone, ModelFailure
 from ganggpt.ai.gateway.spending import Spending
@@ -73,8 +73,10 @@ class PendingRequest:
 class Ladder:
     """Asks the models of a ladder in turn. Owns nothing but counters; stateless between requests."""
 
-    def __init__(self, plan: Plan, deployments: Mapping[str, Deployment], prompts: Prompts, metrics: Metrics) -> None:
-        self._plan = plan
+    def __init__(
+        self, config: GatewayConfig, deployments: Mapping[str, Deployment], prompts: Prompts, metrics: Metrics
+    ) -> None:
+        self._config = config
         self._deployments = deployments
         self._prompts = prompts
         self._fallbacks = metrics.counter("ganggpt_ai_falls_total")
@@ -84,7 +86,7 @@ class Ladder:
 
     def steps(self, request: GatewayRequest) -> Iterator[tuple[Rung, Deployment, Deployment | None]]:
         """Rung, model and the model that may be asked at the same time as a hedge, from the top."""
-        entry = self._plan.slots[request.slot]
+        entry = self._config.slots[request.slot]
         rungs: tuple[tuple[Rung, tuple[str, ...]], ...] = (("large", entry.large), ("small", entry.small))
         for rung, names in rungs:
             for n, name in enumerate(names):

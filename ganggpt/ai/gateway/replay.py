@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ganggpt.ai.gateway.budget import Counter
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
@@ -61,9 +61,9 @@ def replaying_gateway(recorded: Sequence[Exchange], prompts: Prompts) -> ModelGa
         name: Deployment(DeploymentSpec(name, _NOWHERE, entry, PriceEntry(input=0)), provider, metrics)
         for name in names
     }
-    plan = Plan({name: one.spec for name, one in deployments.items()}, {"dialogue": SlotEntry(large=names)})
+    config = GatewayConfig({name: one.spec for name, one in deployments.items()}, {"dialogue": SlotEntry(large=names)})
     accounting = Accounting(LocalLedger(_on, _nothing_spent), (), nothing, metrics)
-    return ModelGateway(plan, deployments, accounting, ResponseCache(nothing, metrics), prompts, metrics)
+    return ModelGateway(config, deployments, accounting, ResponseCache(nothing, metrics), prompts, metrics)
 
 
 async def _on() -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ganggpt.ai.gateway.budget import Counter, Ledger, Limit
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
@@ -96,14 +96,14 @@ class Rig:
         for name in names:
             options = {"timeout_s": 2.0, "tries": 2, **(entry or {}), **(entries or {}).get(name, {})}
             specs[name] = DeploymentSpec(name, endpoint, ModelEntry(provider="fake", model=name, **options), PRICE)
-        plan = Plan(specs, dict.fromkeys(SLOTS, ladder), ("embedding",), tuple(limits))
+        config = GatewayConfig(specs, dict.fromkeys(SLOTS, ladder), ("embedding",), tuple(limits))
         shared = provider or self.provider(endpoint)
         self.deployments = {name: Deployment(spec, shared, self.metrics) for name, spec in specs.items()}
         self.accounting = Accounting(
             ledger or LocalLedger(self.is_on, self.sum_of), limits, self.records, self.metrics, self.clock
         )
         cache = ResponseCache(MemoryAnswers(), self.metrics)
-        self.gateway = ModelGateway(plan, self.deployments, self.accounting, cache, read_prompts(), self.metrics)
+        self.gateway = ModelGateway(config, self.deployments, self.accounting, cache, read_prompts(), self.metrics)
         return self.gateway
 
     def clock(self) -> float:
