@@ -42,8 +42,7 @@ from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
-from ganggpt.ai.gateway.budget import KINDS, Limit
-from ganggpt.ai.gateway.budget import Counter as BudgetCounter
+from ganggpt.ai.gateway.budget import PAYER_KINDS, BudgetCounter, Limit
 from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
@@ -228,7 +227,7 @@ class Hours:
         self._scheduler.run(self._span_s + HOUR_S)  # a visit that began goes on to its end
         task.result()
         counted = self._metrics.counter("ganggpt_ai_over_budget_total")
-        over = sum(counted.labels(kind)._value.get() for kind in KINDS)  # noqa: SLF001
+        over = sum(counted.labels(kind)._value.get() for kind in PAYER_KINDS)  # noqa: SLF001
         took_s = time.perf_counter() - began_s
         return Hour(self._players, self._budgets[0], self._heard, self._spends, int(over), took_s)
 

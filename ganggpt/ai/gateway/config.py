@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ganggpt.ai.gateway.budget import Kind, Limit, Unit, Window
+from ganggpt.ai.gateway.budget import PAYER_KINDS, WINDOW_S, BudgetUnit, Limit
 from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import Counted
 from ganggpt.ai.port import NANO_USD, SLOTS, Slot, Usage
@@ -219,25 +219,19 @@ def gateway_config(
 def limits_of(budgets: Budgets) -> tuple[Limit, ...]:
     """Budgets as limits."""
     limits = []
-    for kind in ("server", "player", "npc", "faction"):
+    for kind in PAYER_KINDS:
         windows: Windows = getattr(budgets, kind)
-        for window in ("hour", "day"):
+        for window in WINDOW_S:
             amounts: Amounts = getattr(windows, window)
             usd = None if amounts.usd is None else int(amounts.usd * NANO_USD)
-            units: dict[Unit, int | None] = {"nano_usd": usd, "tokens": amounts.tokens, "calls": amounts.calls}
-            limits += [_limit(kind, window, unit, most) for unit, most in units.items() if most is not None]
+            units: dict[BudgetUnit, int | None] = {"nano_usd": usd, "tokens": amounts.tokens, "calls": amounts.calls}
+            limits += [Limit(kind, window, unit, most) for unit, most in units.items() if most is not None]
     return tuple(limits)
-
-
-def _limit(kind: Any, window: Any, unit: Unit, most: int) -> Limit:
-    checked_kind: Kind = kind
-    checked_window: Window = window
-    return Limit(checked_kind, checked_window, unit, most)
 
 
 def _absurd(budgets: Budgets, source: str) -> Iterator[ConfigInvalid]:
     """Budgets that must be a mistake: an hour with more than its day, one payer with more than the server."""
-    for kind in ("server", "player", "npc", "faction"):
+    for kind in PAYER_KINDS:
         windows: Windows = getattr(budgets, kind)
         variable = "GANGGPT_BUDGET_HOUR" if kind == "server" else f"GANGGPT_BUDGET_{kind.upper()}_HOUR"
         where = f"{source}: budgets.{kind}" if source else variable

@@ -1,6 +1,6 @@
-"""The counters of a gateway that has no Redis: in its own memory, so there may be one replica only.
+"""The budget counters of a gateway without Redis: in its own memory, so there can only be one replica.
 
-Seeded from the record in Postgres when a counter is first touched, so a restart forgets nothing that was recorded.
+A counter starts from the records in Postgres, so a restart loses nothing that was recorded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from cachetools import TTLCache
 
-from ganggpt.ai.gateway.budget import WINDOW_S, Claim, Counter, OverBudget, Reservation, SumOf, SwitchedOff
+from ganggpt.ai.gateway.budget import WINDOW_S, BudgetCounter, Claim, OverBudget, Reservation, SumOf, SwitchedOff
 from ganggpt.ai.port import Usage
 
 _COUNTERS_MAX: Final = 200_000
@@ -20,12 +20,12 @@ _ids = itertools.count(1)
 
 
 class LocalLedger:
-    """Implements ``ai.budget.Ledger`` in one process. ``switch`` says whether calls may leave."""
+    """Implements ``budget.Ledger`` in one process. ``switch`` tells whether models may be called."""
 
     def __init__(self, switch: Callable[[], Awaitable[bool]], sum_of: SumOf) -> None:
         self._switch = switch
         self._sum_of = sum_of
-        self._spent: TTLCache[Counter, int] = TTLCache(_COUNTERS_MAX, WINDOW_S["day"] * 2)
+        self._spent: TTLCache[BudgetCounter, int] = TTLCache(_COUNTERS_MAX, WINDOW_S["day"] * 2)
         self._seeding = asyncio.Lock()
 
     async def reserve(self, claims: Sequence[Claim], within_s: float) -> Reservation:  # noqa: ARG002 - see Ledger

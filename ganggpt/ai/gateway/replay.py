@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ganggpt.ai.gateway.budget import Counter
+from ganggpt.ai.gateway.budget import BudgetCounter
 from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
@@ -70,5 +70,5 @@ async def _on() -> bool:
     return True
 
 
-async def _nothing_spent(_: Counter) -> int:
+async def _nothing_spent(_: BudgetCounter) -> int:
     return 0

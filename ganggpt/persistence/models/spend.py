@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import asyncpg
 from msgspec import Struct
 
-from ganggpt.ai.gateway.budget import EVERYBODY, WINDOW_S, Counter
+from ganggpt.ai.gateway.budget import EVERYBODY, WINDOW_S, BudgetCounter
 from ganggpt.ai.gateway.spending import Spend
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.models.write_behind import WriteBehind
@@ -96,7 +96,7 @@ class PostgresSpend:
         """Write the rest."""
         await self._notes.close()
 
-    async def sum_of(self, counter: Counter) -> int:
+    async def sum_of(self, counter: BudgetCounter) -> int:
         """What a counter should say: everything recorded, with what waits here. Raises Unavailable."""
         await self._notes.flush()
         start = datetime.fromtimestamp(counter.start_s, UTC)

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ganggpt.ai.gateway.budget import Counter, Ledger, Limit, OverBudget, Reservation, SwitchedOff, claims_of
+from ganggpt.ai.gateway.budget import BudgetCounter, Ledger, Limit, OverBudget, Reservation, SwitchedOff, claims_of
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.spending import Spend
 from ganggpt.ai.port import Answered, NotAnswered, Payers, Usage
@@ -209,8 +209,8 @@ async def test_the_record_sums_by_hour_and_payer(books: PostgresSpend, pool: asy
         payers = ANA if n % 2 else Payers("player:bob")
         books.write(Spend(hour_s + n * 900, payers, "dialogue", "talk", "m", Usage(10, 5, 2, 100, known=n != 0)))
     await books.flush()
-    assert await books.sum_of(Counter("server", "all", "hour", "calls", hour_s)) == 4
-    assert await books.sum_of(Counter("player", "player:ana", "day", "tokens", hour_s // 86400 * 86400)) == 45
+    assert await books.sum_of(BudgetCounter("server", "all", "hour", "calls", hour_s)) == 4
+    assert await books.sum_of(BudgetCounter("player", "player:ana", "day", "tokens", hour_s // 86400 * 86400)) == 45
     assert await pool.fetchval("SELECT sum(estimated) FROM ai_spend WHERE kind = 'server'") == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ganggpt.ai.gateway.budget import Counter, Ledger, Limit
+from ganggpt.ai.gateway.budget import BudgetCounter, Ledger, Limit
 from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
@@ -57,7 +57,7 @@ class Rig:
     metrics: Metrics = field(default_factory=Metrics)
     records: Records = field(default_factory=Records)
     on: bool = True
-    recorded: dict[Counter, int] = field(default_factory=dict)
+    recorded: dict[BudgetCounter, int] = field(default_factory=dict)
     now_s: float = 1_800_000_000.0
     gateway: ModelGateway = field(init=False)
     accounting: Accounting = field(init=False)
@@ -66,7 +66,7 @@ class Rig:
     async def is_on(self) -> bool:
         return self.on
 
-    async def sum_of(self, counter: Counter) -> int:
+    async def sum_of(self, counter: BudgetCounter) -> int:
         return self.recorded.get(counter, 0)
 
     def count(self, name: str, *labels: str) -> float:
