@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.actors.host.host import dice_of
-from ganggpt.ai.gateway.recording import Exchange
+from ganggpt.ai.gateway.recording import ModelExchange
 from ganggpt.ai.gateway.replay import replaying_gateway
 from ganggpt.ai.guards.output import Deflected
 from ganggpt.ai.minds.model import MindSpec, ModelMind, asked_of, guard_of, talk_prompt
@@ -117,7 +117,7 @@ def as_plain(again: SaidAgain) -> dict[str, Any]:
 
 
 async def say_again(
-    story: Story, causes: dict[int, tuple[str, str]], world: World, spec: MindSpec, recorded: Sequence[Exchange]
+    story: Story, causes: dict[int, tuple[str, str]], world: World, spec: MindSpec, recorded: Sequence[ModelExchange]
 ) -> SaidAgain:
     """Say an utterance again. ``causes``: sender and name of the commands of its first and last turn; ``recorded``: the
     exchanges of its request, the oldest first."""
@@ -229,7 +229,7 @@ def _causes_of_companion(story: Story, name: str) -> Iterator[Command]:
 
 
 async def _sentence_by_sentence(
-    stage: _Stage, spec: MindSpec, recorded: Sequence[Exchange]
+    stage: _Stage, spec: MindSpec, recorded: Sequence[ModelExchange]
 ) -> tuple[Side | None, list[str]]:
     """What a model was asked for, up to where the scripted mind or the player ended it."""
     story, notes = stage.story, list[str]()
@@ -290,7 +290,7 @@ def _beginnings(story: Story, name: str) -> Iterator[Command]:
             yield from (Hush(heard) for heard in range(9))
 
 
-async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Sequence[Exchange]) -> list[Command]:
+async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Sequence[ModelExchange]) -> list[Command]:
     """What the mind makes of the recorded exchanges."""
     gateway = replaying_gateway(recorded, spec.prompts)
     try:

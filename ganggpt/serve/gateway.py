@@ -21,7 +21,7 @@ from ganggpt.ai.gateway.gateway import AT_ONCE_MAX, ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
-from ganggpt.ai.gateway.recording import Recording
+from ganggpt.ai.gateway.recording import RecordingProvider
 from ganggpt.ai.gateway.response_cache import ResponseCache, ResponseStore
 from ganggpt.ai.gateway.spending import Accounting
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
@@ -101,7 +101,7 @@ def deployments_of(plan: GatewayConfig, metrics: Metrics, shelf: PostgresExchang
         provider = providers.get(spec.endpoint.name)
         if provider is None:
             provider = OpenAIProvider(spec.endpoint)
-            provider = providers[spec.endpoint.name] = provider if shelf is None else Recording(provider, shelf)
+            provider = providers[spec.endpoint.name] = provider if shelf is None else RecordingProvider(provider, shelf)
         deployments[name] = Deployment(spec, provider, metrics)
     return deployments
 

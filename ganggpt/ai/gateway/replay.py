@@ -1,6 +1,6 @@
-"""A gateway for one request that was recorded: its exchanges in their order, through ladder, filter and repair again.
+"""A gateway that replays one recorded request: its exchanges in their order, through ladder, filter and repair again.
 
-No network, no money, no cache: what was asked in vain then is asked in vain now, and the answer is the recorded one,
+It uses no network, no money and no cache. Calls that failed then fail again, and the answer is the recorded one,
 whatever the prompt is by now.
 """
 
@@ -15,7 +15,7 @@ from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
-from ganggpt.ai.gateway.recording import Exchange, Replay
+from ganggpt.ai.gateway.recording import ModelExchange, ReplayProvider
 from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import Prompts
@@ -45,16 +45,16 @@ class _Nothing:
         """See ResponseStore."""
 
 
-def replaying_gateway(recorded: Sequence[Exchange], prompts: Prompts) -> ModelGateway:
-    """The gateway for a request with these exchanges, the oldest first. Close it afterwards."""
+def replaying_gateway(recorded: Sequence[ModelExchange], prompts: Prompts) -> ModelGateway:
+    """The gateway for a request with these recorded exchanges, the oldest first. Close it afterwards."""
     waiting = list(recorded)
 
-    async def next_one(_: str) -> Exchange | None:
+    async def next_one(_: str) -> ModelExchange | None:
         return waiting.pop(0) if waiting else None
 
     metrics, nothing = Metrics(), _Nothing()
-    provider = Replay(_NAME, next_one)
-    # A model for each exchange: how often one was tried and which came next then does not matter now.
+    provider = ReplayProvider(_NAME, next_one)
+    # One model for each exchange, so that it does not matter which model was asked how often.
     names = tuple(f"{_NAME}-{n}" for n in range(max(1, len(waiting))))
     entry = ModelEntry(provider=_NAME, model=_NAME, tries=1)
     deployments = {

@@ -37,7 +37,7 @@ class Turn(BaseModel):
 
 @dataclass
 class Records:
-    """SpendLog and shelf in a list."""
+    """A spend log in a list."""
 
     spends: list[Spend] = field(default_factory=list)
 
