@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ganggpt.actors.host.host import dice_of
 from ganggpt.ai.gateway.recording import ModelExchange
 from ganggpt.ai.gateway.replay import replaying_gateway
-from ganggpt.ai.guards.output import Deflected
+from ganggpt.ai.guards.output import Blocked
 from ganggpt.ai.minds.model import MindSpec, ModelMind, asked_of, guard_of, talk_prompt
 from ganggpt.ai.minds.prompt import MARK_CHARS
 from ganggpt.ai.minds.scripted import ScriptedMind
@@ -320,7 +320,7 @@ def _guarded_again(stage: _Stage, spec: MindSpec, made: Made) -> list[Command]:
     before = ""
     for no, text in enumerate(story.sentences):
         verdict = guard.check(text, before=before)
-        if isinstance(verdict, Deflected):
+        if isinstance(verdict, Blocked):
             why = f"guard: {verdict.reasons[0].category}"
             return [*commands, SayPlainly(story.utterance, why, deflect=True, made=replace(made, model="scripted"))]
         commands.append(Utter(story.utterance, no, verdict.text))

@@ -17,8 +17,7 @@ from msgspec.structs import replace
 from ganggpt.ai.guards.answer import Guarded, guard_answer
 from ganggpt.ai.guards.input import Trust, Wariness
 from ganggpt.ai.guards.metrics import GuardCounts
-from ganggpt.ai.guards.output import Deflected as GuardDeflected
-from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.answer import ModelAnswer
 from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
@@ -151,7 +150,7 @@ class ModelMind:
                 if isinstance(item, Sentence):
                     verdict = self._guard.check(item.text, speaker=brief.speaker, mark=prompt.fence.mark, before=before)
                     self._counts.said(verdict)
-                    if isinstance(verdict, GuardDeflected):
+                    if isinstance(verdict, Blocked):
                         why = f"guard: {verdict.reasons[0].category}"
                         yield SayPlainly(talk.utterance, why, deflect=True, made=asked_of(talk, prompt))
                         return

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ganggpt.ai.guards.output import Deflected as GuardDeflected
-from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.minds.proposals import (
     MissionProposal,
@@ -95,4 +94,4 @@ class ModelPlans:
         if not text:
             return ""
         verdict = self._guard.check(text, speaker=speaker, mark="", before="")
-        return "" if isinstance(verdict, GuardDeflected) else verdict.text
+        return "" if isinstance(verdict, Blocked) else verdict.text

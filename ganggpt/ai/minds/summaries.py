@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from ganggpt.ai.guards.input import TALK_ONLY_FROM
-from ganggpt.ai.guards.output import Deflected as GuardDeflected
-from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.minds.prompt import DataPart, Fence, data
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, Said
@@ -91,7 +90,7 @@ class ModelSummaries:
         if invented(text, brief):
             return None, "invented"
         verdict = self._guard.check(text, speaker=brief.speaker, mark=fence.mark, before="")
-        if isinstance(verdict, GuardDeflected) or not 0 < len(verdict.text) <= TEXT_MAX:
+        if isinstance(verdict, Blocked) or not 0 < len(verdict.text) <= TEXT_MAX:
             return None, "guard"
         return verdict.text, "ok"
 
