@@ -48,7 +48,7 @@ from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
-from ganggpt.ai.gateway.provider import Call, Completion, Counted, Delta, Vectors
+from ganggpt.ai.gateway.provider import Completion, Counted, Delta, ProviderCall, Vectors
 from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.model import MindSpec, ModelMind
@@ -93,13 +93,13 @@ _GIFTS: Final = (("a silver pocket watch", 400), ("coffee", 4), ("an old radio",
 class Stand:
     """Implements ``ai.provider.Provider`` with the stand-in for a model, on whatever clock the loop has."""
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
         await asyncio.sleep(THINKS_S)
         text = every_part(_body(call))
         return Completion(text, "stop", _counted(call, text))
 
-    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         await asyncio.sleep(THINKS_S)
         text = every_part(_body(call))
@@ -115,12 +115,12 @@ class Stand:
         """Nothing is open."""
 
 
-def _body(call: Call) -> dict[str, Any]:
+def _body(call: ProviderCall) -> dict[str, Any]:
     named = {} if call.shape is None else {"response_format": {"json_schema": {"name": call.shape.name}}}
     return {"messages": [{"role": said.role, "content": said.text} for said in call.messages], **named}
 
 
-def _counted(call: Call, text: str) -> Counted:
+def _counted(call: ProviderCall, text: str) -> Counted:
     schema = 0 if call.shape is None else len(json.dumps(call.shape.schema)) // 4
     return Counted(schema + sum(len(said.text) // 4 + 4 for said in call.messages), len(text) // 4 + 1)
 

@@ -36,9 +36,9 @@ from ganggpt.ai.gateway.budget import Limit
 from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
-from ganggpt.ai.gateway.provider import Call, Completion, Delta, Vectors
+from ganggpt.ai.gateway.provider import Completion, Delta, ProviderCall, Vectors
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import SLOTS, Answered, GatewayRequest, Payers, Said, Sentence
+from ganggpt.ai.port import SLOTS, Answered, GatewayRequest, Payers, PromptMessage, Sentence
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.migrate import migrate
@@ -97,14 +97,14 @@ class Timed:
     def __init__(self, inner: OpenAIProvider) -> None:
         self._inner = inner
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         began_s = time.perf_counter()
         try:
             return await self._inner.complete(call)
         finally:
             _call_s.get([]).append(time.perf_counter() - began_s)
 
-    def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         return self._inner.stream(call)
 
     async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
@@ -303,7 +303,7 @@ def messages_of(n: int) -> Any:
 def request_of(n: int) -> GatewayRequest:
     """A talk of one of many players with one of many NPCs."""
     payers = Payers(f"player:p{n % 300}", f"npc:n{n % 100}", f"faction:f{n % 8}")
-    said = (Said("system", _TEXT), Said("user", f"Where is crate {n}?"))
+    said = (PromptMessage("system", _TEXT), PromptMessage("user", f"Where is crate {n}?"))
     return GatewayRequest(slot="dialogue", purpose="talk", messages=said, payers=payers, within_s=60)
 
 

@@ -25,7 +25,7 @@ from ganggpt.ai.gateway.recording import RecordingProvider
 from ganggpt.ai.gateway.response_cache import ResponseCache, ResponseStore
 from ganggpt.ai.gateway.spending import Accounting
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
-from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import EmbeddingResult, GatewayOutcome, GatewayRequest, NotAnswered, Payers, Sentence
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, Unavailable
 from ganggpt.observability.metrics import Metrics
@@ -122,7 +122,7 @@ class GatewayReplica:
         with contextlib.suppress(Unavailable):
             await self._ready()
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         """See Gateway."""
         try:
             gateway = await self._ready()
@@ -130,7 +130,7 @@ class GatewayReplica:
             return NotAnswered(reason="away", detail=str(away))
         return await gateway.answer(request)
 
-    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """See Gateway."""
         try:
             gateway = await self._ready()
@@ -143,7 +143,7 @@ class GatewayReplica:
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str, owners: Sequence[str | None]
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         """See Gateway."""
         try:
             gateway = await self._ready()

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from ganggpt.ai.gateway.provider import Call
+from ganggpt.ai.gateway.provider import ProviderCall
 from ganggpt.ai.port import Payers, Usage
 from ganggpt.errors import GangGPTError
 
@@ -150,7 +150,7 @@ def tokens_at_most(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass")) // 3 + 1
 
 
-def prompt_tokens_at_most(call: Call) -> int:
+def prompt_tokens_at_most(call: ProviderCall) -> int:
     """An upper estimate of the tokens of a call's prompt, the schema included."""
     shape = 0 if call.shape is None else tokens_at_most(str(call.shape.schema))
     return shape + sum(tokens_at_most(said.text) + _MESSAGE_TOKENS for said in call.messages)

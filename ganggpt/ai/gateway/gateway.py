@@ -27,10 +27,10 @@ from ganggpt.ai.port import (
     TEXT_CHARS_MAX,
     TEXTS_MAX,
     Answered,
-    Embedded,
+    EmbeddingResult,
+    GatewayOutcome,
     GatewayRequest,
     NotAnswered,
-    Outcome,
     Payers,
     Sentence,
     Unanswered,
@@ -63,7 +63,7 @@ class ModelGateway:
         self._cache = cache
         self._ladder = Ladder(config, deployments, prompts, metrics)
         self._streaming = Streaming(self._ladder)
-        self._flights: SingleFlight[Outcome] = SingleFlight()
+        self._flights: SingleFlight[GatewayOutcome] = SingleFlight()
         self._under_way = 0
         self._models = {slot: "|".join((*entry.large, "/", *entry.small)) for slot, entry in config.slots.items()}
         self._requests = metrics.counter("ganggpt_ai_requests_total")
@@ -72,7 +72,7 @@ class ModelGateway:
         self._shared = metrics.counter("ganggpt_ai_cache_total").labels("shared")
         self._on = metrics.gauge("ganggpt_ai_on")
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         """See Gateway."""
         request.check()
         began_s = _now_s()
@@ -80,7 +80,7 @@ class ModelGateway:
         outcome = self._refused(request, key) or await self._within(request, key, began_s, self._asked(request, key))
         return self._told(request, began_s, outcome)
 
-    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """See Gateway. A stream is not shared with others who ask the same; its answer is cached for them."""
         request.check()
         began_s = _now_s()
@@ -107,7 +107,7 @@ class ModelGateway:
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         """See Gateway."""
         if len(texts) > TEXTS_MAX or any(not 0 < len(text) <= TEXT_CHARS_MAX for text in texts):
             raise InvalidInput("texts", f"at most {TEXTS_MAX} texts of 1 to {TEXT_CHARS_MAX} characters")
@@ -157,7 +157,9 @@ class ModelGateway:
             return NotAnswered(reason="failing", detail=f"{AT_ONCE_MAX} requests are under way", key=key)
         return None
 
-    async def _within(self, request: GatewayRequest, key: str, began_s: float, work: Awaitable[Outcome]) -> Outcome:
+    async def _within(
+        self, request: GatewayRequest, key: str, began_s: float, work: Awaitable[GatewayOutcome]
+    ) -> GatewayOutcome:
         self._under_way += 1
         try:
             async with asyncio.timeout_at(began_s + request.within_s):
@@ -167,7 +169,7 @@ class ModelGateway:
         finally:
             self._under_way -= 1
 
-    async def _asked(self, request: GatewayRequest, key: str) -> Outcome:
+    async def _asked(self, request: GatewayRequest, key: str) -> GatewayOutcome:
         cached = await self._cache.exact(request, key)
         if cached is not None:
             return cached
@@ -179,11 +181,11 @@ class ModelGateway:
             return replace(outcome, usage=FREE)
         return outcome
 
-    async def _climbed(self, request: GatewayRequest, key: str) -> Outcome:
+    async def _climbed(self, request: GatewayRequest, key: str) -> GatewayOutcome:
         pending = self._pending(request, key, _now_s())
         return await self._finished(pending, await self._ladder.climb(pending))
 
-    async def _finished(self, pending: PendingRequest, outcome: Outcome) -> Outcome:
+    async def _finished(self, pending: PendingRequest, outcome: GatewayOutcome) -> GatewayOutcome:
         """The cached rung where no model answered, and the cache filled where one did."""
         if isinstance(outcome, NotAnswered) and outcome.reason != "late":
             stored = await self._cache.fallback(pending.request, pending.key)
@@ -194,7 +196,7 @@ class ModelGateway:
 
     async def _embedded(
         self, deployment: Deployment, texts: Sequence[str], owners: Sequence[str | None], spending: Spending
-    ) -> Embedded:
+    ) -> EmbeddingResult:
         model = deployment.spec.entry.model
         keys = [embedding_key(model, text) for text in texts]
         found = [await self._cache.vector(key) for key in keys]
@@ -206,25 +208,25 @@ class ModelGateway:
             for n, vector in zip(missing, fresh.vectors, strict=True):
                 found[n] = vector
                 self._cache.keep_vector(keys[n], vector, owners[n])
-        return Embedded(model, tuple(vector for vector in found if vector is not None), usage)
+        return EmbeddingResult(model, tuple(vector for vector in found if vector is not None), usage)
 
     def _pending(self, request: GatewayRequest, key: str, began_s: float) -> PendingRequest:
         return PendingRequest(request, key, self._accounting.spending_of(request), began_s + request.within_s)
 
-    def _told(self, request: GatewayRequest, began_s: float, outcome: Outcome) -> Outcome:
+    def _told(self, request: GatewayRequest, began_s: float, outcome: GatewayOutcome) -> GatewayOutcome:
         self._requests.labels(request.slot, outcome_name(outcome)).inc()
         self._seconds.labels(request.slot).observe(_now_s() - began_s)
         return outcome
 
 
-def outcome_name(outcome: Outcome) -> str:
+def outcome_name(outcome: GatewayOutcome) -> str:
     """The label of an outcome: the rung that answered, ``deflected``, or why no model did."""
     if isinstance(outcome, Answered):
         return outcome.rung
     return outcome.reason if isinstance(outcome, NotAnswered) else "deflected"
 
 
-def _spoken(outcome: Outcome) -> list[Sentence]:
+def _spoken(outcome: GatewayOutcome) -> list[Sentence]:
     if not isinstance(outcome, Answered):
         return []
     said = getattr(outcome.value, "say", None) if outcome.value is not None else outcome.text

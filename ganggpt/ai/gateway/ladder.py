@@ -16,11 +16,20 @@ from typing import Any, Final, TypeVar
 from ganggpt.ai.gateway.budget import OverBudget, SwitchedOff
 from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
-from ganggpt.ai.gateway.provider import Call, Completion, ContentFiltered, LeftAlone, ModelFailure
+from ganggpt.ai.gateway.provider import Completion, ContentFiltered, ModelFailure, ModelSkipped, ProviderCall
 from ganggpt.ai.gateway.spending import Spending
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of
 from ganggpt.ai.minds.prompt_files import Prompts
-from ganggpt.ai.port import Answered, Deflected, GatewayRequest, NotAnswered, Outcome, Rung, Said, Unanswered
+from ganggpt.ai.port import (
+    Answered,
+    Deflected,
+    GatewayOutcome,
+    GatewayRequest,
+    NotAnswered,
+    PromptMessage,
+    Rung,
+    Unanswered,
+)
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.observability.metrics import Metrics
 
@@ -43,7 +52,7 @@ class PendingRequest:
     key: str
     spending: Spending
     until_s: float
-    messages: tuple[Said, ...] = ()
+    messages: tuple[PromptMessage, ...] = ()
     softened: bool = False
     repaired: bool = False
     reasons: list[tuple[Unanswered, str]] = field(default_factory=list)
@@ -51,11 +60,11 @@ class PendingRequest:
     def __post_init__(self) -> None:
         self.messages = self.messages or self.request.messages
 
-    def call(self) -> Call:
+    def call(self) -> ProviderCall:
         """The call to a provider as it would be made now."""
         shape = None if self.request.shape is None else shape_of(self.request.shape)
         player = self.request.payers.player
-        return Call("", self.messages, self.request.tokens_max, shape, player=player, request_key=self.key)
+        return ProviderCall("", self.messages, self.request.tokens_max, shape, player=player, request_key=self.key)
 
     def deflected(self, refused: ContentFiltered, spoken: int = 0) -> Deflected:
         """The outcome where a filter refused the softened prompt too."""
@@ -93,7 +102,7 @@ class Ladder:
                 hedge = self._deployments[names[n + 1]] if n + 1 < len(names) else None
                 yield rung, self._deployments[name], hedge
 
-    async def climb(self, pending: PendingRequest) -> Outcome:
+    async def climb(self, pending: PendingRequest) -> GatewayOutcome:
         """The outcome of the models alone, without the cache. Raises nothing but CancelledError."""
         for rung, deployment, hedge in self.steps(pending.request):
             try:
@@ -130,7 +139,7 @@ class Ladder:
         else:
             raise failed
         self._fallbacks.labels(slot, failed.code).inc()
-        level = logging.DEBUG if isinstance(failed, LeftAlone | SwitchedOff) else logging.WARNING
+        level = logging.DEBUG if isinstance(failed, ModelSkipped | SwitchedOff) else logging.WARNING
         log.log(level, "%s falls back to the next model: %s", slot, failed)
         return reason
 
@@ -152,8 +161,8 @@ class Ladder:
         if pending.repaired:
             raise wrong
         pending.repaired = True
-        correction = Said("user", self._prompts.text("repair", problem=wrong.problem))
-        shown = (Said("assistant", text[:_SHOWN_MAX] or "(nothing)"), correction)
+        correction = PromptMessage("user", self._prompts.text("repair", problem=wrong.problem))
+        shown = (PromptMessage("assistant", text[:_SHOWN_MAX] or "(nothing)"), correction)
         call = replace(pending.call(), messages=(*pending.messages, *shown))
         try:
             completion, _ = await deployment.complete(call, pending.spending, pending.until_s)
@@ -229,14 +238,14 @@ class Ladder:
 
         return await _hedged(ask(deployment), partial(ask, hedge), hedge_s)
 
-    def _milder(self, request: GatewayRequest, refused: ContentFiltered) -> tuple[Said, ...]:
+    def _milder(self, request: GatewayRequest, refused: ContentFiltered) -> tuple[PromptMessage, ...]:
         """The system messages and a request for moderation. Where the filter refused the prompt, the other messages are
         left out."""
         rules = tuple(said for said in request.messages if said.role == "system")
-        wish = Said("system", self._prompts.text("soften"))
+        wish = PromptMessage("system", self._prompts.text("soften"))
         if refused.where == "answer":
             return (*request.messages, wish)
-        return (*rules, wish, Said("user", self._prompts.text("unsaid")))
+        return (*rules, wish, PromptMessage("user", self._prompts.text("unsaid")))
 
 
 async def _hedged(first: Coroutine[Any, Any, T], second: Callable[[], Coroutine[Any, Any, T]], after_s: float) -> T:

@@ -16,13 +16,13 @@ from msgspec import Struct
 
 from ganggpt.ai.gateway.cache_keys import call_key
 from ganggpt.ai.gateway.provider import (
-    Call,
     Completion,
     Counted,
     Delta,
     ModelFailure,
     ModelRejected,
     Provider,
+    ProviderCall,
     Vectors,
 )
 
@@ -72,7 +72,7 @@ class RecordingProvider:
     def __init__(self, inner: Provider, log: ExchangeLog, clock: Callable[[], float] = time.time) -> None:
         self._inner, self._log, self._clock = inner, log, clock
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
         began_s = self._clock()
         try:
@@ -83,7 +83,7 @@ class RecordingProvider:
         self._kept(call, began_s, completion=completion)
         return completion
 
-    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """See Provider. A stream that is not read to its end is not recorded, because its answer is not known."""
         began_s = self._clock()
         text: list[str] = []
@@ -112,7 +112,12 @@ class RecordingProvider:
         await self._inner.close()
 
     def _kept(
-        self, call: Call, began_s: float, *, completion: Completion | None = None, failure: ModelFailure | None = None
+        self,
+        call: ProviderCall,
+        began_s: float,
+        *,
+        completion: Completion | None = None,
+        failure: ModelFailure | None = None,
     ) -> None:
         counted = completion.counted if completion is not None else None
         tokens = counted or Counted(0, 0)
@@ -145,7 +150,7 @@ class ReplayProvider:
         self._name, self._find = name, find
         self._failures = {cls.code: cls for cls in (*_subclasses(ModelFailure), *failures)}
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
         found = await self._find(call_key(call))
         if found is None:
@@ -156,7 +161,7 @@ class ReplayProvider:
         finish = found.finish if found.finish in {"length", "filter"} else "stop"
         return Completion(found.answer, finish, counted, found.categories)  # type: ignore[arg-type]
 
-    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         whole = await self.complete(call)
         for start in range(0, len(whole.text), _PIECE):
@@ -177,7 +182,7 @@ class ReplayProvider:
         return cls(self._name, f"it failed in the same way when it was recorded ({found.failure})")
 
 
-def call_text(call: Call) -> str:
+def call_text(call: ProviderCall) -> str:
     """A call as JSON for people to read."""
     shape = None if call.shape is None else {"name": call.shape.name, "schema": call.shape.schema}
     said = [{"role": message.role, "content": message.text} for message in call.messages]

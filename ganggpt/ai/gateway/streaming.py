@@ -14,7 +14,7 @@ from ganggpt.ai.gateway.ladder import CHARS_PER_TOKEN_MAX, Ladder, PendingReques
 from ganggpt.ai.gateway.provider import Completion, ContentFiltered
 from ganggpt.ai.gateway.sentences import Sentences, sentences_of
 from ganggpt.ai.gateway.structured import SPOKEN, spoken_so_far
-from ganggpt.ai.port import Answered, GatewayRequest, Outcome, Rung, Sentence
+from ganggpt.ai.port import Answered, GatewayOutcome, GatewayRequest, Rung, Sentence
 from ganggpt.errors import GangGPTError
 
 
@@ -58,7 +58,7 @@ class Streaming:
     def __init__(self, ladder: Ladder) -> None:
         self._ladder = ladder
 
-    async def stream(self, pending: PendingRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, pending: PendingRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """Sentences, then the outcome of the models alone. Raises nothing but CancelledError."""
         for rung, deployment, _ in self._ladder.steps(pending.request):
             softened = None
@@ -80,7 +80,7 @@ class Streaming:
 
     async def _stream_one(
         self, pending: PendingRequest, rung: Rung, deployment: Deployment, streamed: StreamedText
-    ) -> AsyncGenerator[Sentence | Outcome, None]:
+    ) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """One stream to its end. Raises what a call raises, and AnswerMisshapen."""
         finish = "stop"
         async with aclosing(deployment.stream(pending.call(), pending.spending, pending.until_s)) as pieces:
@@ -105,7 +105,7 @@ class Streaming:
 
     def _after_failure(
         self, pending: PendingRequest, rung: Rung, deployment: Deployment, streamed: StreamedText, failed: GangGPTError
-    ) -> Outcome | None:
+    ) -> GatewayOutcome | None:
         """The outcome of a stream that failed, or None where the next model may be asked."""
         if isinstance(failed, ContentFiltered):
             softened = self._ladder.soften(pending, failed)

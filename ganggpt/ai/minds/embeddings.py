@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ganggpt.ai.port import TEXTS_MAX, Embedded, Gateway, NotAnswered, Payers
+from ganggpt.ai.port import TEXTS_MAX, EmbeddingResult, Gateway, NotAnswered, Payers
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.errors import InvalidInput, Unavailable
@@ -73,7 +73,7 @@ class Embedder:
             return None
         return None if made is None else made[0]
 
-    def _made(self, kind: str, outcome: Embedded | NotAnswered, count: int) -> tuple[Embedding, ...] | None:
+    def _made(self, kind: str, outcome: EmbeddingResult | NotAnswered, count: int) -> tuple[Embedding, ...] | None:
         """The vectors as minds keep them; None where there are none. Raises InvalidInput where they cannot be used."""
         if isinstance(outcome, NotAnswered):
             self._counts.labels(kind, outcome.reason).inc()

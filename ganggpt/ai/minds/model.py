@@ -31,11 +31,11 @@ from ganggpt.ai.port import (
     Answered,
     Deflected,
     Gateway,
+    GatewayOutcome,
     GatewayRequest,
     NotAnswered,
-    Outcome,
     Payers,
-    Said,
+    PromptMessage,
     Sentence,
 )
 from ganggpt.domain.faction.moves import MoveBrief
@@ -174,7 +174,7 @@ class ModelMind:
         return GatewayRequest(
             slot="dialogue",
             purpose="talk",
-            messages=tuple(Said(role, text) for role, text in prompt.messages()),
+            messages=tuple(PromptMessage(role, text) for role, text in prompt.messages()),
             payers=self._payers(talk.player, actor),
             shape=ModelAnswer,
             tokens_max=TOKENS_MAX,
@@ -226,7 +226,7 @@ def guard_of(spec: MindSpec, world: World) -> OutputGuard:
     return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
 
 
-def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) -> Made:
+def asked_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Made:
     """What explains an utterance, as far as it was asked for and whatever came of it."""
     usage = FREE if outcome is None else outcome.usage
     return Made(

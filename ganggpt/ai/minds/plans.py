@@ -21,7 +21,7 @@ from ganggpt.ai.minds.proposals import (
     context_text,
     proposed_mission,
 )
-from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, Said, Slot
+from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, PromptMessage, Slot
 from ganggpt.domain.faction.moves import MoveBrief, TakePoliticalTurn
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mission_design.draft import WorkBrief
@@ -77,7 +77,7 @@ class ModelPlans:
         request = GatewayRequest(
             slot=slot,
             purpose=slot,
-            messages=(Said("system", self._prompts.text(slot)), Said("user", context_text(context))),
+            messages=(PromptMessage("system", self._prompts.text(slot)), PromptMessage("user", context_text(context))),
             payers=payers,
             shape=shape,
             tokens_max=tokens_max,

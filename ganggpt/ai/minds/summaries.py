@@ -15,7 +15,7 @@ from ganggpt.ai.guards.input import TALK_ONLY_FROM
 from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.minds.prompt import DataPart, Fence, data
 from ganggpt.ai.minds.prompt_files import Prompts
-from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, Said
+from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, PromptMessage
 from ganggpt.domain.mind.memory_record import TEXT_MAX
 from ganggpt.domain.mind.transcript import SummaryBrief, invented
 from ganggpt.domain.npc.commands import Condense
@@ -68,7 +68,7 @@ class ModelSummaries:
             GatewayRequest(
                 slot="summary",
                 purpose=PURPOSE,
-                messages=(Said("system", self._prompts.text("summary")), Said("user", told)),
+                messages=(PromptMessage("system", self._prompts.text("summary")), PromptMessage("user", told)),
                 payers=payers,
                 shape=Condensed,
                 tokens_max=SUMMARY_TOKENS_MAX,

@@ -20,7 +20,7 @@ from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import SLOTS, GatewayRequest, Outcome, Payers, Said, Sentence
+from ganggpt.ai.port import SLOTS, GatewayOutcome, GatewayRequest, Payers, PromptMessage, Sentence
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.responses import MemoryAnswers
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
@@ -125,15 +125,15 @@ async def rigged(**options: Any) -> AsyncIterator[Rig]:
 
 def talk(text: str = "Where is my money?", **options: Any) -> GatewayRequest:
     """A request as a talk makes it."""
-    messages = (Said("system", "You are Mara."), Said("user", text))
+    messages = (PromptMessage("system", "You are Mara."), PromptMessage("user", text))
     chosen: dict[str, Any] = {"payers": Payers("player:ana", "npc:mara", "faction:vagos"), "within_s": 10.0}
     return GatewayRequest(slot="dialogue", purpose="talk", messages=messages, **{**chosen, **options})
 
 
-async def heard(gateway: ModelGateway, request: GatewayRequest) -> tuple[list[str], Outcome]:
+async def heard(gateway: ModelGateway, request: GatewayRequest) -> tuple[list[str], GatewayOutcome]:
     """A stream to its end."""
     said: list[str] = []
-    outcome: Outcome | None = None
+    outcome: GatewayOutcome | None = None
     async with asyncio.timeout(20):
         async for item in gateway.stream(request):
             assert outcome is None, "the outcome is the last item"

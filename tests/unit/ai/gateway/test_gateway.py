@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ganggpt.ai.gateway.config import SlotEntry
-from ganggpt.ai.port import Answered, Deflected, Embedded, NotAnswered, Payers, Said, Sentence
+from ganggpt.ai.port import Answered, Deflected, EmbeddingResult, NotAnswered, Payers, PromptMessage, Sentence
 from ganggpt.errors import InvalidInput
 from ganggpt.testing.fake_model import (
     Cut,
@@ -206,7 +206,7 @@ async def test_a_refused_prompt_is_softened_once_without_the_words_that_were_ref
 async def test_the_asker_may_bring_a_softer_prompt() -> None:
     async with rigged() as rig:
         rig.server.faults.append(filtered_prompt())
-        soft = (Said("system", "You are Mara."), Said("user", "They threaten you."))
+        soft = (PromptMessage("system", "You are Mara."), PromptMessage("user", "They threaten you."))
         await rig.gateway.answer(talk("vile", softened=soft))
     assert rig.server.seen[1].body["messages"][-1]["content"] == "They threaten you."
 
@@ -436,8 +436,8 @@ async def test_vectors_come_in_order_and_a_known_text_is_not_asked_again() -> No
     async with rigged() as rig:
         first = await rig.gateway.embed(["one", "two"], Payers())
         second = await rig.gateway.embed(["two", "three", "one"], Payers())
-    assert isinstance(first, Embedded)
-    assert isinstance(second, Embedded)
+    assert isinstance(first, EmbeddingResult)
+    assert isinstance(second, EmbeddingResult)
     assert first.model == "embedding"
     assert second.vectors[0] == pytest.approx(first.vectors[1], abs=1e-6)
     assert second.vectors[2] == pytest.approx(first.vectors[0], abs=1e-6)
