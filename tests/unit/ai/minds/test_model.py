@@ -9,7 +9,7 @@ import pytest
 
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import Answered, Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import Answered, EmbeddingResult, GatewayOutcome, GatewayRequest, NotAnswered, Payers, Sentence
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
@@ -29,20 +29,22 @@ class Gateway:
         self.vector = vector
         self.asked: list[Any] = []
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         self.asked.append(request)
         return NotAnswered(reason="failing")
 
-    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         self.asked.append(request)
         yield Sentence(0, "So it is.")
         yield Answered(text="So it is.", model="m", rung="large")
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         self.asked.append((texts, payers, purpose, owners))
-        return self.vector if isinstance(self.vector, NotAnswered) else Embedded("m", (self.vector,) * len(texts))
+        return (
+            self.vector if isinstance(self.vector, NotAnswered) else EmbeddingResult("m", (self.vector,) * len(texts))
+        )
 
 
 def a_mind(gateway: Gateway, *, embeds: bool = True) -> ModelMind:
