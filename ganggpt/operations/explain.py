@@ -99,7 +99,9 @@ def why(utterance: str, turns: Turns, world: World, snapshot: tuple[int, bytes] 
     }  # fmt: skip
     if not isinstance(before, Npc | Companion):
         return Why(**told)
-    ranked = memory.recall(before.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player)
+    ranked = memory.recall(
+        before.mind.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player
+    )
     recalled = tuple(map(_shown, ranked))
     return Why(**told, recalled=recalled, again=None if made is not None else _again(before, spoke, actor, seq, world))
 

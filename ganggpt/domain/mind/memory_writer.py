@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from ganggpt.domain.language.intent import pledge
 from ganggpt.domain.mind.memory import (
     MEMORIES_MAX,
-    Memories,
     Memory,
     Reinforced,
     Remembered,
@@ -17,6 +16,7 @@ from ganggpt.domain.mind.memory import (
     learn,
     left_by,
 )
+from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.turn import Event
 
 _DAY_S: Final = 86_400.0
@@ -30,10 +30,10 @@ class Notebook:
     The mind itself is not touched: the events are folded when the turn is done.
     """
 
-    def __init__(self, memories: Memories, next_no: int, now_s: float, room: int = MEMORIES_MAX) -> None:
-        self._memories = memories
+    def __init__(self, mind: Mind, now_s: float, room: int = MEMORIES_MAX) -> None:
+        self._memories = mind.memories
         self._unfolded: Remembered | Reinforced | None = None
-        self._next_no = next_no
+        self._next_no = mind.next_no
         self._now_s = now_s
         self._room = room
         self.events: list[Event] = []

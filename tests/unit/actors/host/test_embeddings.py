@@ -42,7 +42,7 @@ async def asked(runtime: Runtime) -> Sequence[str]:
 
 
 def held(runtime: Runtime, actor: str = MARA) -> tuple[Memory, ...]:
-    memories: tuple[Memory, ...] = runtime.host("host:0").hot[actor].state.memories
+    memories: tuple[Memory, ...] = runtime.host("host:0").hot[actor].state.mind.memories
     return memories
 
 
@@ -114,7 +114,7 @@ async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
 
     await until(known)
     await meaning.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
-    before = encode_state(meaning.host("host:0").hot[MARA].state.memories[0])
+    before = encode_state(meaning.host("host:0").hot[MARA].state.mind.memories[0])
     await meaning.restart()
     await meaning.ask(MARA, Talk("Hello"), by=AVA)
     assert encode_state(held(meaning)[0]) == before

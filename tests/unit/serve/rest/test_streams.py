@@ -82,14 +82,14 @@ class MaraPort(MemoryPort):
 
     @property
     def utterance(self) -> str:
-        now = self.state.speaking.utterance
+        now = self.state.mind.speaking.utterance
         assert now is not None
         return str(now.id)
 
     def says(self, *sentences: str) -> None:
         """The model's next sentences."""
         for text in sentences:
-            said = len(self.state.speaking.utterance.said)
+            said = len(self.state.mind.speaking.utterance.said)
             self.do(Utter(self.utterance, said, text), "model:gateway")
 
     def ends(self, *actions: tuple[str, str]) -> None:
@@ -313,7 +313,7 @@ async def test_a_player_whose_stream_is_cut_and_who_does_not_come_back_went_away
         await client.next()
     await until(lambda: bool(scene.mara.hushes), "a hush")
     assert scene.mara.hushes[0].heard in (2, 3), "the third may have been on its way"
-    assert scene.mara.state.speaking.utterance is None
+    assert scene.mara.state.mind.speaking.utterance is None
     await until(lambda: scene.live == 0, "the place is given back")
     assert scene.ended("gone") == 1
 
@@ -324,7 +324,7 @@ async def test_nobody_is_hushed_for_a_player_who_hears_it_in_the_game() -> None:
             await client.next()
         await until(lambda: scene.live == 0, "the wait is over")
         assert scene.mara.hushes == []
-        assert scene.mara.state.speaking.utterance is not None
+        assert scene.mara.state.mind.speaking.utterance is not None
 
 
 async def test_nobody_is_hushed_where_the_player_came_back(scene: Scene) -> None:
