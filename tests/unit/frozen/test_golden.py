@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from ganggpt.actors.activation import wake
+from ganggpt.actors.host.activation import wake
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import (
     KINDS,
@@ -23,7 +23,7 @@ from ganggpt.domain.kinds import (
     keeps_wishes,
     kind_for,
 )
-from ganggpt.persistence.journal import StoredActor, StoredTurn
+from ganggpt.persistence.journal.journal import StoredActor, StoredTurn
 from tests.support.frozen.golden import LAYOUTS, Golden, Life, read, state_in, view_of
 
 GOLDEN: dict[int, Golden] = {layout: read(layout) for layout in LAYOUTS}
