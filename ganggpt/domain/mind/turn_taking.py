@@ -313,4 +313,4 @@ def _says(
 
 def as_by(turn: Turn, player: str) -> Turn:
     """The turn as one of that player: what is answered or allowed is answered to, or allowed to, them."""
-    return dataclasses.replace(turn, by=player)
+    return turn if turn.by == player else dataclasses.replace(turn, by=player)
