@@ -106,7 +106,7 @@ class Ear:
         ends = _ends(record.events, self.utterance)
         heard: list[Heard] = []
         for n, (to, name, body) in enumerate(record.wishes.letters, 1):
-            if to != self.player or name != Notify.__name__:
+            if to != self.player or name != Notify.tag:
                 continue
             told = decode_command("player", name, body)
             assert isinstance(told, Notify)
