@@ -74,7 +74,12 @@ _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 """Fields with numbers of memories."""
 
 
-_SHOWN_AS: Final[Mapping[str, str]] = {"mission_funds": "purse", "mission_funds_s": "purse_s", "reflects_s": "mull_s"}
+_SHOWN_AS: Final[Mapping[str, str]] = {
+    "Transcript": "Conversation",
+    "mission_funds": "purse",
+    "mission_funds_s": "purse_s",
+    "reflects_s": "mull_s",
+}
 """The public names of records and fields that are called otherwise in the program."""
 _OF_THE_WORLD: Final = (NpcSheet, FactionSheet)
 """What the world's authors wrote is about nobody who plays, whatever words are in it."""
@@ -407,7 +412,8 @@ def _shown_parts(record: Any) -> Iterable[tuple[str, Any]]:
 def _shown_name(record: Any) -> str:
     """What a record is called outside: an event or a command by its tag, any other by its class."""
     tag = record.__struct_config__.tag if isinstance(record, Struct) else getattr(record, "tag", None)
-    return str(tag or type(record).__name__)
+    name = str(tag or type(record).__name__)
+    return _SHOWN_AS.get(name, name)
 
 
 def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, Any]]:

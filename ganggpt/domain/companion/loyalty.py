@@ -26,7 +26,7 @@ from ganggpt.domain.mind.affect import clamped, swayed
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER, Act
 from ganggpt.domain.mind.memory import Memory
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.utterance import Line
@@ -55,11 +55,16 @@ def moved(state: Companion, wanted: float, what: str, mood_change: float, turn: 
 
 
 def fated(
-    state: Companion, turn: Turn, fate: Fate, line: Line, events: Sequence[Event] = (), writer: Notebook | None = None
+    state: Companion,
+    turn: Turn,
+    fate: Fate,
+    line: Line,
+    events: Sequence[Event] = (),
+    writer: MemoryWriter | None = None,
 ) -> Decision:
     """What a loyalty under a threshold comes to: a warning, or the end. It is said, remembered, and told the owner.
     ``events`` and what stands in ``writer`` happened in this turn before it."""
-    writer = Notebook(state.mind, turn.now_s) if writer is None else writer
+    writer = MemoryWriter(state.mind, turn.now_s) if writer is None else writer
     now_s, felt = turn.now_s, folded(TALKER, state, events)
     loyalty = loyalty_now(felt, now_s)
     because = (weightiest(felt, now_s, against=True) or "").replace(": ", ", ")

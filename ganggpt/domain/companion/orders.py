@@ -21,7 +21,7 @@ from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.memory import Memory
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.turn_taking import Outcome
@@ -213,7 +213,7 @@ def _ordered(state: Companion, command: Order, turn: Turn) -> _Ordered:
         events.append(OrderObeyed(command.order, command.target, now_s))
         if risk >= RISKY_FROM:
             events.append(moved(state, -risk / 40, f"{_RISKY_ORDER}{what}", -risk / 10, turn))
-    writer = Notebook(state.mind, turn.now_s)
+    writer = MemoryWriter(state.mind, turn.now_s)
     if risk >= RISKY_FROM:
         ending = ", and I refused" if refused else ""
         fact = f"{state.owner_name or STRANGER} ordered me to {what}{ending}"

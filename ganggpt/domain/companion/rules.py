@@ -45,7 +45,7 @@ from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude, Hush
 from ganggpt.domain.mind.listening import answered, listen
 from ganggpt.domain.mind.memory import Memory
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.reflection import plan_after_talk
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.rules import rules
@@ -166,7 +166,7 @@ def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> D
     move = moved(state, 0.5 + log10(command.amount) / 2, f"shared deed: {command.cause}", 2.0, turn)
     events.append(move)
     weight = min(80, 20 + int(15 * log10(command.amount)) + (10 if level > before else 0) + 10 * bool(unlocked))
-    writer = Notebook(state.mind, turn.now_s)
+    writer = MemoryWriter(state.mind, turn.now_s)
     writer.keep(Memory(0, "deed", command.cause, weight, state.owner, "witnessed", now_s))
     reply = {
         "experience": experience,
@@ -186,7 +186,7 @@ def _suffer(state: Companion, command: Suffer, turn: Turn) -> Decision:
     there(state)
     move = moved(state, -command.harm / 10, f"harm: {command.cause}", -command.harm / 4, turn)
     weight = min(90, 30 + command.harm // 2)
-    writer = Notebook(state.mind, turn.now_s)
+    writer = MemoryWriter(state.mind, turn.now_s)
     writer.keep(Memory(0, "threat", command.cause, weight, state.owner, "witnessed", turn.now_s))
     loyalty = move.cause.loyalty
     fate = fate_now(folded(TALKER, state, (move,)), loyalty, turn.now_s)

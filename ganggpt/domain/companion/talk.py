@@ -13,7 +13,7 @@ from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import loyalty_label, mood_label, standing_label
 from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.memory import MEMORIES_MAX
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer, Speaker, answer
 from ganggpt.domain.mind.turn_taking import as_by
 from ganggpt.domain.mind.utterance import Line, Utterance
@@ -97,7 +97,7 @@ class CompanionTalker:
         name = now.name if now.player == state.owner else ""
         return CompanionSpoke(now.player, now.act, now.heard, said, now.cites, at_s, name, now.id)
 
-    def reflects(self, _state: Companion, _writer: Notebook, _turn: Turn) -> Decision:
+    def reflects(self, _state: Companion, _writer: MemoryWriter, _turn: Turn) -> Decision:
         """It draws no conclusions and tells no rumours."""
         return Decision()
 

@@ -15,7 +15,7 @@ from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
 from ganggpt.domain.mind.events import TailAsked
 from ganggpt.domain.mind.memory import REHEARSED_MAX, Memory, is_expired, may_tell
 from ganggpt.domain.mind.memory_index import blended
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.mind.response import FITS, Answer
 from ganggpt.domain.mind.talker import Talker
@@ -29,7 +29,7 @@ STALE_S: Final = 30.0
 """What the archive finds later than this after the question is not said any more."""
 
 
-def to_archive(mind: Mind, writer: Notebook, turn: Turn) -> tuple[Message, ...]:
+def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, ...]:
     """The letter that takes what the mind had no room for to its archive."""
     if not writer.left:
         return ()
@@ -52,7 +52,7 @@ def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Dec
     best = _best(command, turn.now_s)
     if best is None:
         return Decision((), {"recollected": None, "stale": False})
-    writer = Notebook(state.mind, turn.now_s, talker.room(state))
+    writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
     no = writer.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, REHEARSED_MAX)))
     memory = best if no is None else replace(best, no=no)
     line = Line(player, "", 0.0, None, talker.calls(state, player))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ganggpt.domain.language.intent import salience
 from ganggpt.domain.mind.brief import quoted
 from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
-from ganggpt.domain.mind.memory_writer import Notebook, as_heard
+from ganggpt.domain.mind.memory_writer import MemoryWriter, as_heard
 from ganggpt.domain.mind.reflection import Planned, make_room_for_talk
 from ganggpt.domain.mind.talker import Talker
 from ganggpt.domain.mind.utterance import Line
@@ -21,14 +21,14 @@ class Heard(NamedTuple):
     ``ended``: what is left of the talk that ended for it."""
 
     line: Line
-    writer: Notebook
+    writer: MemoryWriter
     ended: Decision
 
 
 def listen(talker: Talker, state: Any, line: Line, who: str, turn: Turn, *, slight: Memory | None = None) -> Heard:
     """Learn from what a player says, who goes by the name ``who``. ``slight``: what is kept where the words weigh
     nothing."""
-    writer = Notebook(state.mind, turn.now_s, talker.room(state))
+    writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
     ended = make_room_for_talk(talker, state, writer, line.player, turn)
     weight = salience(line.heard)
     if weight >= SALIENCE_MIN:

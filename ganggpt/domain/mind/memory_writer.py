@@ -24,7 +24,7 @@ OVERDUE_S: Final = 60 * _DAY_S
 """How long a promise or debt is still remembered once it is due."""
 
 
-class Notebook:
+class MemoryWriter:
     """Collects the events by which a turn changes a mind, and the memories it lets go of (``left``).
 
     The mind itself is not touched: the events are folded when the turn is done.

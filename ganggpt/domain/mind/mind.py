@@ -12,7 +12,7 @@ from ganggpt.domain.mind import memory, utterance
 from ganggpt.domain.mind.brief import with_opener, with_phrases
 from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.mind.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded, Unlearned
-from ganggpt.domain.mind.transcript import TALKS_MAX, Conversation, carried_on
+from ganggpt.domain.mind.transcript import TALKS_MAX, Transcript, carried_on
 from ganggpt.domain.mind.utterance import SILENT, Began, BrokeOff, Speaking, SpeakingEvent, Turned, Uttered, Waits
 from ganggpt.domain.turn import Event
 
@@ -35,7 +35,7 @@ class Mind(Struct, frozen=True, gc=False, array_like=True):
     openers: tuple[str, ...] = ()
     phrases: tuple[int, ...] = ()
     cited: tuple[int, ...] = ()
-    talks: Mapping[str, Conversation] = {}
+    talks: Mapping[str, Transcript] = {}
     speaking: Speaking = SILENT
     reflects_s: float = 0.0
     let_go: int = 0

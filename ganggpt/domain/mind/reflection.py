@@ -14,7 +14,7 @@ from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Condense, Embed, Mull, Remember
 from ganggpt.domain.mind.events import MullPlanned, TalkEnded
 from ganggpt.domain.mind.memory import Embedded, Memory, Reworded
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import HasMind, Mind
 from ganggpt.domain.mind.talker import Talker
 from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
@@ -60,7 +60,7 @@ def _planned(turn: Turn, span_s: tuple[int, int]) -> Planned:
 def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
     """The reflection itself."""
     mind: Mind = state.mind
-    writer = Notebook(mind, turn.now_s, talker.room(state))
+    writer = MemoryWriter(mind, turn.now_s, talker.room(state))
     over = [player for player, talk in mind.talks.items() if is_over(talk, turn.now_s)]
     ended = end_talks(talker, state, writer, over, turn)
     thought = talker.reflects(state, writer, turn)
@@ -78,7 +78,7 @@ def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
     )
 
 
-def make_room_for_talk(talker: Talker, state: Any, writer: Notebook, player: str, turn: Turn) -> Decision:
+def make_room_for_talk(talker: Talker, state: Any, writer: MemoryWriter, player: str, turn: Turn) -> Decision:
     """The talk that rested longest ends where one more could not be followed; what is left of it is kept."""
     talks = state.mind.talks
     if player in talks or len(talks) < TALKS_MAX:
@@ -87,7 +87,7 @@ def make_room_for_talk(talker: Talker, state: Any, writer: Notebook, player: str
     return end_talks(talker, state, writer, [longest], turn)
 
 
-def end_talks(talker: Talker, state: Any, writer: Notebook, players: Sequence[str], turn: Turn) -> Decision:
+def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequence[str], turn: Turn) -> Decision:
     """What is left of the talks with these players, which are over. Where there is a model, it is asked for better
     words."""
     events: list[Event] = []
@@ -117,7 +117,7 @@ def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[Ask, ...
 
 def remember(talker: Talker, state: Any, command: Remember, turn: Turn) -> Decision:
     """Another actor leaves a memory."""
-    writer = Notebook(state.mind, turn.now_s, talker.room(state))
+    writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
     fresh = Memory(
         0,
         command.kind,

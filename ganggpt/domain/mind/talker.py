@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ganggpt.domain.mind.brief import Brief
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.utterance import Line, Utterance
 from ganggpt.domain.turn import Decision, Event, Turn
@@ -54,7 +54,7 @@ class Talker(Protocol):
         """An utterance is over, and so much of it was heard."""
         ...
 
-    def reflects(self, state: Any, writer: Notebook, turn: Turn) -> Decision:
+    def reflects(self, state: Any, writer: MemoryWriter, turn: Turn) -> Decision:
         """What it makes of what it knows while it reflects: a conclusion, news for somebody else."""
         ...
 

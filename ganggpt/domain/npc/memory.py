@@ -11,7 +11,7 @@ from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.memory import Memories, Memory, Trace, is_expired, last_s
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.reflection import plan_reflection
 from ganggpt.domain.npc.commands import Hear
 from ganggpt.domain.npc.rumour import (
@@ -33,9 +33,9 @@ _KNOWS_BETTER: Final = 0.6
 _DAY_S: Final = 86_400.0
 
 
-def writer_of(state: Npc, turn: Turn) -> Notebook:
+def writer_of(state: Npc, turn: Turn) -> MemoryWriter:
     """What writes into an NPC's mind in one turn."""
-    return Notebook(state.mind, turn.now_s, state.sheet.room)
+    return MemoryWriter(state.mind, turn.now_s, state.sheet.room)
 
 
 def hear(state: Npc, command: Hear, turn: Turn) -> Decision:
@@ -84,7 +84,7 @@ def rumour_by(player: str, no: int, turn: Turn, weight: int) -> tuple[Trace, flo
     return Trace(f"{turn.actor}#{no}", (player,), turn.now_s), turn.now_s + lifetime_s(weight)
 
 
-def reflects(state: Npc, writer: Notebook, turn: Turn) -> Decision:
+def reflects(state: Npc, writer: MemoryWriter, turn: Turn) -> Decision:
     """While it reflects, an NPC draws a conclusion where enough has gathered, and tells one piece of news to one
     neighbour."""
     events: list[Event] = []
@@ -98,7 +98,7 @@ def reflects(state: Npc, writer: Notebook, turn: Turn) -> Decision:
     return Decision(tuple(events), messages=(Message(ActorId(listener), letter),))
 
 
-def _ponder(state: Npc, writer: Notebook, turn: Turn) -> Pondered:
+def _ponder(state: Npc, writer: MemoryWriter, turn: Turn) -> Pondered:
     """One conclusion about whoever filled the last days most, drawn from what they did."""
     recent = [m for m in state.mind.memories if m.about is not None and turn.now_s - last_s(m) < 7 * _DAY_S]
     recent = [m for m in recent if m.source in ("witnessed", "told") and m.kind != "summary"]

@@ -24,7 +24,7 @@ from ganggpt.domain.mind.brief import STRANGER, quoted
 from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.listening import answered, listen
 from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.reflection import Planned, plan_after_talk, plan_reflection
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.rules import rules
@@ -278,7 +278,7 @@ def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str)
 
 
 def _said(
-    state: Npc, turn: Turn, found: Answer, met: Swayed, *, heard: str = "", writer: Notebook | None = None
+    state: Npc, turn: Turn, found: Answer, met: Swayed, *, heard: str = "", writer: MemoryWriter | None = None
 ) -> Decision:
     """Put an answer into words, and everything that follows from the encounter into one decision."""
     learned = () if writer is None else writer.events

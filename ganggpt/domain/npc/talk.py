@@ -10,7 +10,7 @@ from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
 from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
 from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.commands import Conclude
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer, Speaker, answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.turn_taking import Outcome, as_by, current
@@ -91,7 +91,7 @@ class NpcTalker:
         """See Talker."""
         return Spoke(now.player, now.act, now.heard, said, now.cites, at_s, now.id)
 
-    def reflects(self, state: Npc, writer: Notebook, turn: Turn) -> Decision:
+    def reflects(self, state: Npc, writer: MemoryWriter, turn: Turn) -> Decision:
         """See Talker."""
         return memory.reflects(state, writer, turn)
 

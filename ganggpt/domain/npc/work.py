@@ -21,7 +21,7 @@ from ganggpt.domain.mind.affect import clamped, swayed
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.memory import Memory
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mission.compiler import compile_mission
 from ganggpt.domain.mission.difficulty import SKILL_START, impact_max, reward_bounds, wanted_difficulty
 from ganggpt.domain.mission.draft import OBJECTIVES_MAX, Problem, Setting, WorkBrief, as_plain
@@ -251,7 +251,7 @@ def outline(state: Npc, player: str, party: int, turn: Turn) -> dict[str, Any]:
 
 
 def offered_work(
-    writer: Notebook, state: Npc, work: Work, player: str, turn: Turn
+    writer: MemoryWriter, state: Npc, work: Work, player: str, turn: Turn
 ) -> tuple[WorkOffer, WorkOffered, Message]:
     """Offer a mission and note it; returns the offer, the event of it, and the letter that brings it to life."""
     offer, letter = offer_of(work, player, payer_of(state, turn), turn)

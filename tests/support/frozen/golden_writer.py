@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import msgspec
 from backports import zstd
-
-from ganggpt.domain.ids import kind_of
-from ganggpt.domain.kinds import KINDS, VERSION, decode_turn, decode_wishes, kind_for
 from ganggpt.testing.sim.history import history
 from ganggpt.testing.sim.run import Trial
 from ganggpt.testing.sim.scenario import SCENARIOS
+
+from ganggpt.domain.ids import kind_of
+from ganggpt.domain.kinds import KINDS, VERSION, decode_turn, decode_wishes, kind_for
 from tests.support.frozen import scenes, worlds
 from tests.support.frozen.golden import Golden, Life, Sent, Snapshot, path_of, state_in, view_of
 from tests.support.frozen.harvest import Harvest

@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
-
 from ganggpt.actors.router import Router
 from ganggpt.actors.shards import Routes
-from ganggpt.domain.kinds import KINDS
-from ganggpt.observability.metrics import TABLE, Metrics
-from ganggpt.protocol.schema import bridge_schema_text
 from ganggpt.serve.gateway_watch import GatewayWatch
 from ganggpt.serve.host_watch import SHOWN, HostWatch
 from ganggpt.serve.router_watch import RouterWatch
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from ganggpt.domain.kinds import KINDS
+from ganggpt.observability.metrics import TABLE, Metrics
+from ganggpt.protocol.schema import bridge_schema_text
 from tests.unit.serve.rig import Rig
 from tests.unit.serve.test_rest import client_of
 

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ganggpt.domain import companion, faction, npc, player
 from ganggpt.domain.companion_commands import Remember as CompanionRemember
 from ganggpt.domain.deeds import Deed
 from ganggpt.domain.letters import Abandon, FundMission, TakePayment
-from ganggpt.domain.mission import Accept
 from ganggpt.domain.npc_commands import Hush, OutlineWork, Remember
 from ganggpt.domain.rights import ForgetPlayer
+
+from ganggpt.domain import companion, faction, npc, player
+from ganggpt.domain.mission import Accept
 from tests.support.frozen.harvest import Harvest
 from tests.support.frozen.story import Story, a_proposal
 from tests.unit.actors.virtual import run_virtual

@@ -12,16 +12,11 @@ from itertools import count
 from typing import Any, Final, Literal
 
 import msgspec
-
-from ganggpt.actors.envelope import VIEW, decode_batch, wrap
-from ganggpt.actors.host import HostOptions, HostPorts
 from ganggpt.actors.router import Router, RouterOptions
-from ganggpt.actors.routing import load_routes
 from ganggpt.actors.shards import shared_shards
 from ganggpt.ai.scripted import ScriptedMind
 from ganggpt.domain.conversation import SummaryBrief
 from ganggpt.domain.faction_moves import MakeMove, MoveBrief
-from ganggpt.domain.ids import ActorId, CommandId
 from ganggpt.domain.memory import Embedding
 from ganggpt.domain.mission_draft import WorkBrief
 from ganggpt.domain.npc_commands import (
@@ -33,12 +28,17 @@ from ganggpt.domain.npc_commands import (
     ThinkAgain,
     Utter,
 )
-from ganggpt.domain.turn import Ask, Command
 from ganggpt.domain.utterance import Made, TalkBrief
+from ganggpt.testing.sim.sheet import WORLD, cast_of
+
+from ganggpt.actors.envelope import VIEW, decode_batch, wrap
+from ganggpt.actors.host import HostOptions, HostPorts
+from ganggpt.actors.routing import load_routes
+from ganggpt.domain.ids import ActorId, CommandId
+from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.journal import Batch, PushRow
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.sim.sheet import WORLD, cast_of
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
 from tests.support.frozen.harvest import Harvest
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-
-from ganggpt.persistence.embedded import EmbeddedPostgres
-from ganggpt.persistence.migrate import migrate
 from ganggpt.testing.chaos.run import ChaosPlan, ChaosRun
 from ganggpt.testing.demo import NAMES, SERVER, Demo, _player
-from ganggpt.testing.fake_model import FakeModel, variables_for
 from ganggpt.testing.fake_parts import every_part, meaning_of
 from ganggpt.testing.game_server import GameServer
 from ganggpt.testing.world_process import WorldProcess, token_of
+
+from ganggpt.persistence.embedded import EmbeddedPostgres
+from ganggpt.persistence.migrate import migrate
+from ganggpt.testing.fake_model import FakeModel, variables_for
 from tests.support.frozen.harvest import Harvest
 
 _OPTIONS: Final = ("--port", "0", "--dashboard-port", "0")
