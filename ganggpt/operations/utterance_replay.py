@@ -365,9 +365,10 @@ def _ended(stage: _Stage, commands: Sequence[Command]) -> Side:
     story = stage.story
     said = tuple(command.text for command in commands if isinstance(command, Utter))
     state = story.before[story.last]
-    now = state.speaking.utterance
-    if now is not None:
-        state = replace(state, speaking=replace(state.speaking, utterance=replace(now, said=said)))
+    speaking = state.mind.speaking
+    if speaking.utterance is not None:
+        speaking = replace(speaking, utterance=replace(speaking.utterance, said=said))
+        state = replace(state, mind=replace(state.mind, speaking=speaking))
     by, _ = stage.causes.get(story.last, ("model:gateway", ""))
     try:
         decision = stage.play(story.last, commands[-1], by, state)

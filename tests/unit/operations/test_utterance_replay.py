@@ -254,7 +254,7 @@ async def test_an_answer_that_waited_its_turn_is_replayed_too(mara: Talker) -> N
     mara.do(Talk("And me?"), AVA, has_model=True)
     mara.asks = before
     await mara.answers()
-    utterance = mara.state.speaking.utterance.id
+    utterance = mara.state.mind.speaking.utterance.id
     await mara.answers()
     again = await mara.again(utterance)
     assert (again.player, again.heard) == (AVA, "And me?")

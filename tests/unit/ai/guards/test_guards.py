@@ -32,8 +32,8 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.minds.voices import VOICES
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.actions import judged
 from ganggpt.domain.mind.brief import Brief
+from ganggpt.domain.npc.actions import judged
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.observability.metrics import Metrics
 from ganggpt.worldfiles.files import load_world

@@ -56,7 +56,7 @@ def talked_to(line: str) -> tuple[Played, Ask]:
     played = mara()
     played.do(Give("silver watch", 300, "Ava"), AVA)
     played.do(Remember(NEWS, weight=50, audience="*"), "npc:otis")
-    for memory, vector in zip(played.state.memories, ([1, 0], [0, 1]), strict=True):
+    for memory, vector in zip(played.state.mind.memories, ([1, 0], [0, 1]), strict=True):
         played.do(Embed(memory.no, embedding_of("m", vector)), "model:embeddings")
     played.has_model = True
     (ask,) = played.do(Talk(line, "Ava"), AVA).asks
@@ -88,7 +88,7 @@ async def test_a_line_is_embedded_before_the_prompt_and_brings_up_what_words_do_
     told = request.messages[-1].text
     assert told.index(NEWS) < told.index("silver watch")
     made = found[-1].made
-    assert made.memories[0][0] == played.state.memories[1].no
+    assert made.memories[0][0] == played.state.mind.memories[1].no
 
 
 async def test_without_a_vector_the_talk_goes_on_by_words() -> None:

@@ -60,7 +60,7 @@ def test_a_deed_that_nobody_sees_reaches_no_faction() -> None:
     for _ in range(20):
         town.do(AVA, Report(deeds=(SHOT,)), MAIN)
     assert standing(town, "vipers") == 0
-    assert not town["npc:vic"].memories
+    assert not town["npc:vic"].mind.memories
     assert not town["faction:vipers"].deeds
 
 
