@@ -180,7 +180,7 @@ class Probe:
         await self.journal.due(list(shared_shards(SHARDS)), time.time(), 500)
 
     async def _letters(self) -> None:
-        assert len(await self.journal.letters(list(shared_shards(SHARDS)), 0.0, 10_000)) == 100
+        assert len(await self.journal.messages(list(shared_shards(SHARDS)), 0.0, 10_000)) == 100
 
     async def _unacked(self) -> None:
         assert await self.pushes.unacked("server-1", 0, 100)

@@ -17,7 +17,7 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
 from ganggpt.domain.npc.commands import AskTail, KeepInTail, Recollect
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
-from ganggpt.persistence.ports.journal import Letter
+from ganggpt.persistence.ports.journal import OutboxMessage
 from ganggpt.persistence.ports.projections import TailQuestion, TailStore
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class TailLetters:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def send(self, letter: Letter, answered: Answered) -> None:
+    def send(self, letter: OutboxMessage, answered: Answered) -> None:
         """Take a letter to the tail; ``answered`` hears once, as for a letter to an actor."""
         work = self._keep if letter.name == KeepInTail.tag else self._ask
         task = asyncio.get_running_loop().create_task(self._answer(letter, answered, work(letter, answered)))
@@ -52,7 +52,7 @@ class TailLetters:
         for task in self._tasks:
             task.cancel()
 
-    async def _answer(self, letter: Letter, answered: Answered, work: Coroutine[Any, Any, None]) -> None:
+    async def _answer(self, letter: OutboxMessage, answered: Answered, work: Coroutine[Any, Any, None]) -> None:
         try:
             async with self._places:
                 await work
@@ -64,14 +64,14 @@ class TailLetters:
         finally:
             work.close()
 
-    async def _keep(self, letter: Letter, answered: Answered) -> None:
+    async def _keep(self, letter: OutboxMessage, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, KeepInTail)
         await self._store.keep(self._host.epoch, letter.sender, wish.memories, wish.held)
         self._host.counts.tail_kept += len(wish.memories)
         answered(letter.id, reply_ok(letter.id, 0, {}))
 
-    async def _ask(self, letter: Letter, answered: Answered) -> None:
+    async def _ask(self, letter: OutboxMessage, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, AskTail)
         embedding, model = wish.embedding, self._host.ports.model

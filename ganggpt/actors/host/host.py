@@ -40,7 +40,7 @@ from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
 from ganggpt.persistence.ports.hosts import HostTable, Registration
-from ganggpt.persistence.ports.journal import Batch, Journal, Letter, PushRow
+from ganggpt.persistence.ports.journal import Batch, Journal, OutboxMessage, PushRow
 from ganggpt.persistence.ports.projections import FlushStore, TailStore
 
 log = logging.getLogger(__name__)
@@ -373,7 +373,7 @@ class Host:
         actor, shard = activation.actor, activation.shard
         for n, (to, command, body) in enumerate(wishes.letters):
             letter_id = derived_command_id(now_s, actor, seq, n)
-            batch.add_letter(Letter(actor, seq, n, to, letter_id, command, body), shard, now_s)
+            batch.add_message(OutboxMessage(actor, seq, n, to, letter_id, command, body), shard, now_s)
         for name, due_s, command, body in wishes.reminders:
             if due_s is None:
                 batch.forget(actor, name)
@@ -388,8 +388,8 @@ class Host:
     def _count_commit(self, batch: Batch, open_s: float) -> None:
         self.counts.commits += 1
         self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
-        if batch.letters:
-            self.outbox.post(batch.letters)
+        if batch.messages:
+            self.outbox.post(batch.messages)
 
     def _news_out(self, pushes: Sequence[PushRow]) -> None:
         if not self._news.full():

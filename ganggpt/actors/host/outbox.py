@@ -17,7 +17,7 @@ from msgspec import Raw
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.actors.host.archive_letters import TAIL_LETTERS, TailLetters
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.journal import Letter
+from ganggpt.persistence.ports.journal import OutboxMessage
 
 if TYPE_CHECKING:
     from ganggpt.actors.host.host import Host
@@ -34,10 +34,10 @@ class Outbox:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._lanes: dict[tuple[str, str], deque[Letter]] = {}
+        self._lanes: dict[tuple[str, str], deque[OutboxMessage]] = {}
         self._known: set[tuple[str, int, int]] = set()
-        self._by_id: dict[bytes, Letter] = {}
-        self._settled: list[Letter] = []
+        self._by_id: dict[bytes, OutboxMessage] = {}
+        self._settled: list[OutboxMessage] = []
         self._work = asyncio.Event()
         self._scan_now = False
         self._unread = True
@@ -47,12 +47,12 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._known)
 
-    def post(self, letters: Iterable[Letter]) -> None:
+    def post(self, letters: Iterable[OutboxMessage]) -> None:
         """Letters whose commit held. Until the table was read once they stay there, because older ones go first."""
         if not self._unread:
             self._take(letters)
 
-    def _take(self, letters: Iterable[Letter]) -> None:
+    def _take(self, letters: Iterable[OutboxMessage]) -> None:
         for letter in letters:
             key = (letter.sender, letter.seq, letter.n)
             if key in self._known:
@@ -107,7 +107,7 @@ class Outbox:
         host = self._host
         unread, self._unread = self._unread, False
         try:
-            letters = await host.ports.journal.letters(sorted(host.shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
+            letters = await host.ports.journal.messages(sorted(host.shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
         except Unavailable:
             self._unread = unread
             self._scan_now = True
@@ -124,7 +124,7 @@ class Outbox:
                 raise
             self._known.difference_update((x.sender, x.seq, x.n) for x in done)
 
-    def _send(self, letter: Letter) -> None:
+    def _send(self, letter: OutboxMessage) -> None:
         self._by_id[letter.id] = letter
         if self._tail is not None and letter.name in TAIL_LETTERS:
             self._tail.send(letter, self._answered)

@@ -1,7 +1,7 @@
 """Forgetting a player: the supervisor carries out what ``ganggpt erase`` ordered, round after round until a search of
 everything finds nothing.
 
-A round tells the minds that know the player to forget (letters, so that each does it once and durably), then covers
+A round tells the minds that know the player to forget (messages, so that each does it once and durably), then covers
 them with snapshots, and only then rewrites what the journal holds before: a wake never reads a turn that was rewritten
 without the state that came of the real one. What is still under way meanwhile, the next round finds.
 """
@@ -36,9 +36,9 @@ from ganggpt.persistence.ports.retention import JournalRetention
 log = logging.getLogger(__name__)
 
 ROUNDS_MAX: Final = 900
-"""Rounds of one order; its letters are numbered by them."""
-LETTERS_S: Final = 60.0
-"""How long a round waits for its letters to be answered; what is late counts in the next."""
+"""Rounds of one order; its messages are numbered by them."""
+MESSAGES_S: Final = 60.0
+"""How long a round waits for its messages to be answered; what is late counts in the next."""
 _LOOK_S: Final = 0.25
 _AT_ONCE: Final = 64
 """Actors read and replayed at one time."""
@@ -189,7 +189,7 @@ class _Round:
         shards = {actor: residences.shard_of(actor) for actor in actors}
         ids = await self._store.send(self._order, self._round, encode_command(command), shards)
         with suppress(TimeoutError):
-            async with asyncio.timeout(LETTERS_S):
+            async with asyncio.timeout(MESSAGES_S):
                 await _none_left(lambda: self._store.undelivered(self._order, self._round))
                 await _none_left(lambda: self._store.unshown(ids))
         self._erased["minds"] += len(actors)

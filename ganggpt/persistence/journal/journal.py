@@ -17,7 +17,7 @@ from asyncpg.pgproto.pgproto import UUID
 from ganggpt.domain.ids import command_id_time_s
 from ganggpt.errors import CommitUnknown, Fenced
 from ganggpt.persistence.outages import LOST, database_may_be_away
-from ganggpt.persistence.ports.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
+from ganggpt.persistence.ports.journal import Batch, DueReminder, OutboxMessage, PushRow, StoredActor, StoredTurn
 from ganggpt.persistence.sql import load_sql
 
 SQL: Final = load_sql(Path(__file__).with_name("journal.sql"))
@@ -124,23 +124,23 @@ class PostgresJournal:
                 SQL["save_snapshots"], epoch, actors, seqs, bodies, schema, timeout=self._timeout_s
             )
 
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
+    async def messages(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[OutboxMessage]:
         """See Journal."""
         with database_may_be_away():
             rows = await self._pool.fetch(SQL["messages"], shards, older_than_s, limit, timeout=self._timeout_s)
             return [
-                Letter(r["sender"], r["seq"], r["n"], r["target"], r["command_id"].bytes, r["name"], r["body"])
+                OutboxMessage(r["sender"], r["seq"], r["n"], r["target"], r["command_id"].bytes, r["name"], r["body"])
                 for r in rows
             ]
 
-    async def settle(self, letters: Sequence[Letter]) -> None:
+    async def settle(self, messages: Sequence[OutboxMessage]) -> None:
         """See Journal."""
         with database_may_be_away():
             await self._pool.execute(
                 SQL["settle"],
-                [x.sender for x in letters],
-                [x.seq for x in letters],
-                [x.n for x in letters],
+                [x.sender for x in messages],
+                [x.seq for x in messages],
+                [x.n for x in messages],
                 timeout=self._timeout_s,
             )
 
@@ -166,13 +166,13 @@ def _turn_columns(batch: Batch) -> list[list[Any]]:
 
 def _effect_columns(batch: Batch) -> list[list[Any]]:
     """Parameters 9 to 32 of the wide statement."""
-    letters = [
+    messages = [
         (x.sender, x.seq, x.n, shard, x.target, UUID(x.id), x.name, x.body, at_s)
-        for x, (shard, at_s) in zip(batch.letters, batch.filed, strict=True)
+        for x, (shard, at_s) in zip(batch.messages, batch.filed, strict=True)
     ]
     armed = [(actor, name, *row) for (actor, name), row in batch.reminders.items() if row is not None]
     gone = [key for key, row in batch.reminders.items() if row is None]
-    return [*_columns(letters, 9), *_columns(armed, 6), *_columns(gone, 2), *batch.pushes]
+    return [*_columns(messages, 9), *_columns(armed, 6), *_columns(gone, 2), *batch.pushes]
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

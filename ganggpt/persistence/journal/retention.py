@@ -5,7 +5,7 @@
 date to be. Snapshots never move back, so what is sealed stays covered for ever. Wakes skip every day before
 ``journal_seal.before``; all of them are sealed.
 
-*Held back*: a sealed day that is old still stays while somebody may ask for it. A letter or reminder that is not
+*Held back*: a sealed day that is old still stays while somebody may ask for it. A message or reminder that is not
 answered yet may have been applied in any day since it was written, and the journal alone can tell; turns the user's
 tables do not show yet are found in the journal too.
 
@@ -32,7 +32,7 @@ from ganggpt.persistence.sql import load_sql
 SWEEP_MAX: Final = 5000
 
 SQL: Final = load_sql(Path(__file__).with_name("retention.sql"))
-OLDEST_LETTER: Final = SQL["oldest_waiting"].format(table="outbox", time="at")
+OLDEST_MESSAGE: Final = SQL["oldest_waiting"].format(table="outbox", time="at")
 OLDEST_REMINDER: Final = SQL["oldest_waiting"].format(table="reminders", time="due")
 
 
@@ -169,7 +169,7 @@ class PostgresJournalRetention:
 
     async def _waiting(self, connection: Connection) -> Waiting:
         return Waiting(
-            await connection.fetchval(OLDEST_LETTER, timeout=self._timeout_s),
+            await connection.fetchval(OLDEST_MESSAGE, timeout=self._timeout_s),
             await connection.fetchval(OLDEST_REMINDER, timeout=self._timeout_s),
             await connection.fetchval(SQL["flushed"], timeout=self._timeout_s),
         )

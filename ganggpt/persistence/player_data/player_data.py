@@ -138,7 +138,7 @@ class PostgresPlayerData:
     # ------------------------------------------------------------------------------------------------------ change
 
     async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
-        """Letters to actors (by the shard that delivers them), once a round; the ids of the commands."""
+        """Messages to actors (by the shard that delivers them), once a round; the ids of the commands."""
         seq = order.no * 1000 + round_
         at_s = order.asked_at.timestamp()
         ids = [derived_command_id(at_s, SENDER, seq, target) for target in targets]
@@ -148,7 +148,7 @@ class PostgresPlayerData:
         return ids
 
     async def undelivered(self, order: Order, round_: int) -> Sequence[str]:
-        """Actors that have not answered the letters of a round."""
+        """Actors that have not answered the messages of a round."""
         return [row["target"] for row in await self._ask(SQL["undelivered"], SENDER, order.no * 1000 + round_)]
 
     async def unshown(self, ids: Sequence[bytes]) -> int:

@@ -96,8 +96,8 @@ class HostTable(Protocol):
         ...
 
     async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
-        """Make an actor a shard of its own, or put it back into its hash ``shard``, with its letters and reminders; the
-        holder stays the same. The host that holds both says so while no turn of the actor runs. Raises Fenced,
+        """Make an actor a shard of its own, or put it back into its hash ``shard``, with its messages and reminders.
+        The holder stays the same. The host that holds both calls this while no turn of the actor runs. Raises Fenced,
         CommitUnknown."""
         ...
 
@@ -129,7 +129,7 @@ class Ownership(Protocol):
 
     async def plan_own(self, actors: Sequence[str], back: Mapping[str, str]) -> bool:
         """Make exactly these actors shards of their own, and put those of ``back`` into the hash shard it names;
-        letters and reminders move along. Only while no host lives, since a residence must not change under an
+        messages and reminders move along. Only while no host lives, since a residence must not change under an
         activation; returns whether it was done."""
         ...
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct
 
 
-class Letter(Struct, frozen=True, gc=False):
+class OutboxMessage(Struct, frozen=True, gc=False):
     """One message on its way to another actor; ``(sender, seq, n)`` is its identity, ``id`` is derived from it."""
 
     sender: str
@@ -68,14 +68,14 @@ class Place(NamedTuple):
 class Batch:
     """One group commit, filled turn by turn. Turns and pushes are kept in columns, as a statement takes them.
 
-    ``filed``: for each letter the sender's shard, whose owner delivers it, and its Unix time.
+    ``filed``: for each message the sender's shard, whose owner delivers it, and its Unix time.
     """
 
-    __slots__ = ("filed", "letters", "pushes", "reminders", "turns")
+    __slots__ = ("filed", "messages", "pushes", "reminders", "turns")
 
     def __init__(self) -> None:
         self.turns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-        self.letters: list[Letter] = []
+        self.messages: list[OutboxMessage] = []
         self.filed: list[tuple[str, float]] = []
         self.reminders: dict[tuple[str, str], tuple[str, float, str, bytes] | None] = {}
         self.pushes: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
@@ -94,9 +94,9 @@ class Batch:
         names.append(name)
         bodies.append(body)
 
-    def add_letter(self, letter: Letter, sender_shard: str, at_s: float) -> None:
-        """Add one letter of a turn."""
-        self.letters.append(letter)
+    def add_message(self, message: OutboxMessage, sender_shard: str, at_s: float) -> None:
+        """Add one message of a turn."""
+        self.messages.append(message)
         self.filed.append((sender_shard, at_s))
 
     def add_push(self, row: tuple[str, str, int, int, str, bytes, float]) -> None:
@@ -115,7 +115,7 @@ class Batch:
     @property
     def has_effects(self) -> bool:
         """Whether anything but turns is in the batch."""
-        return bool(self.letters or self.reminders or self.pushes[0])
+        return bool(self.messages or self.reminders or self.pushes[0])
 
 
 class Journal(Protocol):
@@ -138,7 +138,7 @@ class Journal(Protocol):
         ...
 
     async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
-        """Whether a letter of ``by`` or a reminder with this derived id still waits to be answered by ``actor``.
+        """Whether a message of ``by`` or a reminder with this derived id still waits to be answered by ``actor``.
 
         While it does, no day that could hold its turn is dropped: not in the journal then means not applied."""
         ...
@@ -147,12 +147,12 @@ class Journal(Protocol):
         """Store ``(actor, seq, body)``; an older seq never replaces a newer one. A fenced host stores nothing."""
         ...
 
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
-        """Unsettled letters of senders in these shards."""
+    async def messages(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[OutboxMessage]:
+        """Unsettled messages of senders in these shards."""
         ...
 
-    async def settle(self, letters: Sequence[Letter]) -> None:
-        """Forget letters their receivers have answered durably."""
+    async def settle(self, messages: Sequence[OutboxMessage]) -> None:
+        """Forget messages their receivers have answered durably."""
         ...
 
     async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:

@@ -136,11 +136,11 @@ class PlayerDataStore(Protocol):
         ...
 
     async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
-        """Send letters to actors (by the shard that delivers them), once a round; the ids of the commands."""
+        """Send messages to actors (by the shard that delivers them), once a round; the ids of the commands."""
         ...
 
     async def undelivered(self, order: Order, round_: int) -> Sequence[str]:
-        """Actors that have not answered the letters of a round."""
+        """Actors that have not answered the messages of a round."""
         ...
 
     async def unshown(self, ids: Sequence[bytes]) -> int:

@@ -14,7 +14,7 @@ SEAL_AFTER: Final = timedelta(days=1)
 """How long after its end a day is sealed; later turns of that day would end the incarnation that brings them."""
 
 SLACK: Final = timedelta(hours=1)
-"""More than the clocks of hosts ever differ: a letter's turn is at most that much older than the letter."""
+"""More than the clocks of hosts ever differ: a message's turn is at most that much older than the message."""
 
 FOLD_MAX: Final = 5000
 """Memories that may move out of a month's part at one time; a fuller month keeps its part."""
@@ -50,14 +50,14 @@ class Day(Struct, frozen=True):
 class Waiting(Struct, frozen=True):
     """The oldest of each thing that may still ask for turns; None where there is none."""
 
-    letter: datetime | None
+    message: datetime | None
     reminder: datetime | None
     flushed: datetime | None
 
     def held_by(self, end: date) -> str | None:
         """What keeps a day that ends there from being dropped, in words, or None."""
         reasons = {
-            "a letter that is not answered yet, of {:%Y-%m-%d %H:%M}": self.letter,
+            "a message that is not answered yet, of {:%Y-%m-%d %H:%M}": self.message,
             "a reminder that is not answered yet, due {:%Y-%m-%d %H:%M}": self.reminder,
             "turns the tables may not show yet, since {:%Y-%m-%d %H:%M}": self.flushed,
         }

@@ -93,7 +93,7 @@ class VerifyReads:
         return [(str(row["command_id"]), row["one"], row["other"]) for row in rows]
 
     async def filed(self) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """By table, whose letters and reminders are kept under which shard."""
+        """By table, whose messages and reminders are kept under which shard."""
         with database_may_be_away():
             return {
                 table: [(row["actor"], row["shard"]) for row in await self.connection.fetch(query, timeout=_TIMEOUT_S)]

@@ -1,8 +1,8 @@
 """A consistent cut of a live world: one exported MVCC snapshot that several readers share, while everybody goes on.
 
-The cut sees exactly the commits that were done when it was taken. A letter is delivered after the commit that wrote it,
-so whoever received it in the cut finds its sender there too. All reading happens in read-only transactions that lock
-nothing; a few readers with one ``COPY`` each at a time keep it from taking the machine.
+The cut contains exactly the commits that were done when it was taken. A message is delivered after the commit that
+wrote it, so where the cut has its receiver's turn, it also has its sender's. All reading happens in read-only
+transactions that lock nothing. A few readers run one ``COPY`` each at a time, which keeps the load on the machine low.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class _Division:
                 )
 
     def wishes(self, own: Sequence[str], fired: Sequence[Any]) -> Iterator[Piece]:
-        """Letters and reminders, by the shards of a group; without reminders that have fired already."""
+        """Messages and reminders, by the shards of a group; without reminders that have fired already."""
         by_group = [[f"s:{n}" for n in range(g, self._shards, self._groups)] for g in range(self._groups)]
         for actor in own:
             by_group[self._group(actor)].append(actor)

@@ -163,19 +163,19 @@ class Replay:
     async def _apply_wishes(
         self, target: Any, own: frozenset[str], shard_of: Callable[[str, frozenset[str]], str]
     ) -> None:
-        letters: list[tuple[Any, ...]] = []
+        messages: list[tuple[Any, ...]] = []
         reminders: dict[tuple[str, str], tuple[Any, ...] | None] = {}
         for actor, seq, at_s, wishes in self._wishes:
             if seq > self._kept[actor]:
                 continue
             shard = shard_of(actor, own)
             for n, (to, command, body) in enumerate(wishes.letters):
-                letter_id = UUID(derived_command_id(at_s, actor, seq, n))
-                letters.append((actor, seq, n, shard, to, letter_id, command, body, at_s))
+                message_id = UUID(derived_command_id(at_s, actor, seq, n))
+                messages.append((actor, seq, n, shard, to, message_id, command, body, at_s))
             for name, due_s, command, body in wishes.reminders:
                 reminders[actor, name] = None if due_s is None else (actor, name, shard, due_s, command, body)
-        if letters:
-            await target.execute(SQL["insert_messages"], *zip(*letters, strict=True), timeout=_TIMEOUT_S)
+        if messages:
+            await target.execute(SQL["insert_messages"], *zip(*messages, strict=True), timeout=_TIMEOUT_S)
         if reminders:
             await target.execute(SQL["delete_reminders"], *zip(*reminders, strict=True), timeout=_TIMEOUT_S)
             armed = [row for row in reminders.values() if row is not None]
@@ -183,7 +183,7 @@ class Replay:
                 await target.execute(SQL["insert_reminders"], *zip(*armed, strict=True), timeout=_TIMEOUT_S)
 
     async def _settle(self, target: Any) -> None:
-        """Drop letters that were applied and reminders that have fired by the time."""
+        """Drop messages that were applied and reminders that have fired by the time."""
         await target.execute(SQL["delete_answered_messages"], timeout=_TIMEOUT_S)
         due = await target.fetch(SQL["due_reminders"], self._until_s + SKEW_S, timeout=_TIMEOUT_S)
         ids = [UUID(derived_command_id(r["due_s"], r["actor"], r["name"], r["due_s"])) for r in due]

@@ -15,7 +15,7 @@ from ganggpt.domain.mind.memory import Embedding, Memory
 from ganggpt.domain.npc.commands import AskTail, KeepInTail, Remember
 from ganggpt.domain.npc.rules import Give, Observe, Talk
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.journal import Letter
+from ganggpt.persistence.ports.journal import OutboxMessage
 from tests.unit.actors.conftest import Runtime
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"
@@ -135,7 +135,7 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     tail.search = noted  # type: ignore[method-assign]
     question = AskTail("silver watch", AVA, meaning.database.clock(), 1)
     done = asyncio.get_running_loop().create_future()
-    letter = Letter(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
+    letter = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
     TailLetters(meaning.host("host:0"), tail).send(letter, lambda _, answer: done.set_result(answer))
     await asyncio.wait_for(done, 5)
     assert [one.embedding for one in seen] == [meaning.model.vector]

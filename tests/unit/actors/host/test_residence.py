@@ -10,7 +10,7 @@ from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.messages import Offer
 from ganggpt.domain.npc.rules import Give, Talk
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.journal import DueReminder, Letter
+from ganggpt.persistence.ports.journal import DueReminder, OutboxMessage
 from tests.unit.actors.conftest import Runtime
 
 MARA = "npc:mara"
@@ -76,7 +76,7 @@ async def test_a_repeated_id_is_known_after_the_move(runtime: Runtime) -> None:
 async def test_letters_and_reminders_move_along(runtime: Runtime) -> None:
     await runtime.ask(MARA, Talk("Hello"))
     shard = runtime.host("host:0").hot[MARA].shard
-    letter = Letter(
+    letter = OutboxMessage(
         MARA, 99, 0, "mission:m", new_command_id(), "Offer", encode_command(Offer("parcel", MARA, "player:a"))
     )
     far = DueReminder(MARA, "later", 4e9, "Talk", b"")

@@ -18,9 +18,9 @@ MIDNIGHT = datetime(2026, 11, 11, tzinfo=UTC)
 """The end of DAY."""
 
 
-@pytest.mark.parametrize("what", ["letter", "reminder", "flushed"])
+@pytest.mark.parametrize("what", ["message", "reminder", "flushed"])
 def test_whatever_may_belong_to_a_day_holds_it_back(what: str) -> None:
-    nothing = {"letter": None, "reminder": None, "flushed": None}
+    nothing = {"message": None, "reminder": None, "flushed": None}
 
     def held(at: datetime) -> str | None:
         return Waiting(**{**nothing, what: at}).held_by(MIDNIGHT.date())
