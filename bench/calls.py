@@ -69,7 +69,7 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.responses import MemoryAnswers
 from ganggpt.simulation.loop import ProcessLoop, Scheduler
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.stores import InMemoryArchive, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 from ganggpt.worldfiles.files import cast_of, load_world
 
 NPCS: Final = 100
@@ -247,7 +247,7 @@ class Hours:
             return Router(fleet.call, lambda: load_routes(hosts), RouterOptions())
 
         def ports(_: str) -> HostPorts:
-            flush, tail = MemoryFlush(self._database), MemoryTail(self._database)
+            flush, tail = MemoryFlush(self._database), InMemoryArchive(self._database)
             peers.append(router())
             return HostPorts(
                 journal, hosts, flush, peers[-1], self._world, cast, ScriptedMind(), _nothing, _nothing, tail, mind

@@ -20,7 +20,14 @@ from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage, PushRow
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.simulation.network import Call, Network, Process
-from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.stores import (
+    InMemoryArchive,
+    MemoryClusters,
+    MemoryDatabase,
+    MemoryFlush,
+    MemoryHosts,
+    MemoryJournal,
+)
 
 SHARE: Final = False
 EXCLUSIVE: Final = True
@@ -184,7 +191,7 @@ class SimDatabase:
         self.tables = tables
         self.journal = SimJournal(tables)
         self.flush = SimFlush(tables)
-        self.tail = MemoryTail(tables)
+        self.tail = InMemoryArchive(tables)
         self.work = Work()
         self.asked: Counter[str] = Counter()
         self.process: Process | None = None

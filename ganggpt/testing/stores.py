@@ -15,7 +15,7 @@ from ganggpt.errors import Fenced, Unavailable
 from ganggpt.persistence.ports.clusters import Standing
 from ganggpt.persistence.ports.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
 from ganggpt.persistence.ports.journal import Batch, DueReminder, OutboxMessage, PushRow, StoredActor, StoredTurn
-from ganggpt.persistence.ports.projections import FOUND_MAX, Found, TailQuestion
+from ganggpt.persistence.ports.projections import FOUND_MAX, ArchiveQuestion, Found
 
 
 @dataclass
@@ -343,7 +343,7 @@ class MemoryClusters:
         return changed
 
 
-class MemoryTail:
+class InMemoryArchive:
     """The tail port: all of it at hand, asked by the index of minds. ``ever``: numbers that were kept at some time."""
 
     def __init__(self, database: MemoryDatabase) -> None:
@@ -352,7 +352,7 @@ class MemoryTail:
         self.ever: set[tuple[str, int]] = set()
 
     async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """See TailStore."""
+        """See MemoryArchive."""
         if not self._db.is_live(epoch):
             raise Fenced("memory", epoch)
         rows = self.kept.setdefault(npc, {})
@@ -361,8 +361,8 @@ class MemoryTail:
             rows[memory.no] = memory
             self.ever.add((npc, memory.no))
 
-    async def search(self, question: TailQuestion) -> Sequence[Found]:
-        """See TailStore."""
+    async def search(self, question: ArchiveQuestion) -> Sequence[Found]:
+        """See MemoryArchive."""
         asked = Question(
             text=question.query,
             now_s=question.now_s,

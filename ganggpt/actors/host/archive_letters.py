@@ -18,7 +18,7 @@ from ganggpt.domain.kinds import decode_command, encode_command
 from ganggpt.domain.npc.commands import AskTail, KeepInTail, Recollect
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
-from ganggpt.persistence.ports.projections import TailQuestion, TailStore
+from ganggpt.persistence.ports.projections import ArchiveQuestion, MemoryArchive
 
 if TYPE_CHECKING:
     from ganggpt.actors.host.host import Host
@@ -34,7 +34,7 @@ Answered = Callable[[bytes, bytes], None]
 class TailLetters:
     """Owns the tasks that take letters to the tail; at most as many as the outbox has letters under way."""
 
-    def __init__(self, host: Host, store: TailStore) -> None:
+    def __init__(self, host: Host, store: MemoryArchive) -> None:
         self._host = host
         self._store = store
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -77,7 +77,7 @@ class TailLetters:
         embedding, model = wish.embedding, self._host.ports.model
         if embedding is None and model.embeds:
             embedding = await model.meaning(wish.query, wish.listener, letter.sender)
-        question = TailQuestion(
+        question = ArchiveQuestion(
             npc=letter.sender,
             query=wish.query,
             listener=wish.listener,

@@ -21,7 +21,7 @@ from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.ports.hosts import LOCAL
 from ganggpt.persistence.ports.retention import Kept
-from ganggpt.persistence.projections.memory_archive import PostgresTail
+from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
@@ -83,6 +83,6 @@ async def open_host_ports(spec: HostSpec, call: HostCall, gateway: Gateway | Non
         mind=ScriptedMind(),
         ring=pushes.ring,
         forget_cached=cache.forget_actors,
-        tail=PostgresTail(pool),
+        tail=PostgresMemoryArchive(pool),
         model=NoModel() if spec.mind is None or gateway is None else ModelMind(spec.mind, gateway, world, loop_s),
     )

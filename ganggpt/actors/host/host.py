@@ -41,7 +41,7 @@ from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
 from ganggpt.persistence.ports.hosts import HostTable, Registration
 from ganggpt.persistence.ports.journal import Batch, Journal, OutboxMessage, PushRow
-from ganggpt.persistence.ports.projections import FlushStore, TailStore
+from ganggpt.persistence.ports.projections import FlushStore, MemoryArchive
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class HostPorts:
     mind: Mind
     ring: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
-    tail: TailStore | None = None
+    tail: MemoryArchive | None = None
     model: ModelPort = field(default_factory=NoModel)
 
 

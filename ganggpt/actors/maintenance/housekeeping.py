@@ -201,7 +201,7 @@ class Housekeeping:
     async def _forget_stale(self, keys: Sequence[MemoryKey], done: Retained) -> None:
         for start in range(0, len(keys), COVER_MAX):
             some = keys[start : start + COVER_MAX]
-            actors = sorted({mind_of(key.npc) for key in some if not key.tail})
+            actors = sorted({mind_of(key.npc) for key in some if not key.archived})
             # Read after the rows: so a state knows at least what the rows show.
             stored = await self._journal.load(actors)
             now_s = await self._days.now_s()
@@ -231,10 +231,10 @@ async def _unless_busy(part: str, change: Awaitable[T], done: Retained) -> T | N
 
 def _is_stale(key: MemoryKey, minds: Mapping[str, Any], now_s: float) -> bool:
     """Whether no mind will ever hold this memory (again). A row that no flush wrote just has its date."""
-    mind = None if key.tail else minds.get(key.npc)
+    mind = None if key.archived else minds.get(key.npc)
     if mind is UNREAD:
         return False
-    if key.tail or mind is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
+    if key.archived or mind is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
         return key.expires_at is not None and key.expires_at.timestamp() < now_s
     return key.no < mind.next_no and all(memory.no != key.no for memory in mind.memories)
 

@@ -3,7 +3,7 @@ game servers that never come back.
 
 ``npc_memories`` shows what minds hold, so the mind decides: a row goes only when its NPC's state does not hold the
 memory. The numbers of an NPC's memories are never used twice, so what a state has forgotten stays forgotten, and a row
-found stale once is stale for ever, whatever is flushed meanwhile. What a mind let go for want of room is in the tail
+found stale once is stale for ever, whatever is flushed meanwhile. What a mind let go for want of room is in the archive
 (it has ``terms``): no mind holds it, and it goes at its date.
 """
 

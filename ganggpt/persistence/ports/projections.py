@@ -30,9 +30,9 @@ FOUND_MAX: Final = 8
 """Memories one question brings back."""
 
 
-class TailQuestion(Struct, frozen=True, kw_only=True):
-    """What an NPC looks for in its tail. ``held``: how many memories it let go of in its life; ``listener``: for whom;
-    only what they may hear is found."""
+class ArchiveQuestion(Struct, frozen=True, kw_only=True):
+    """What an NPC looks for in its archive. ``held``: how many memories it let go of in its life. ``listener``: the
+    actor it asks for; only memories this actor may hear are found."""
 
     npc: str
     query: str
@@ -43,17 +43,17 @@ class TailQuestion(Struct, frozen=True, kw_only=True):
 
 
 Found = tuple[Memory, float]
-"""A memory of the tail and how well it fits the words, 0..1."""
+"""A memory of the archive and how well it fits the words of the question, 0 to 1."""
 
 
-class TailStore(Protocol):
-    """The port of the tail; ``PostgresTail`` is the real adapter."""
+class MemoryArchive(Protocol):
+    """The port of the archive; ``PostgresMemoryArchive`` is the real adapter."""
 
     async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """Put memories of an NPC or a companion (an actor id) into its tail; doing it twice changes nothing. ``held``:
-        how many it let go of in its life. Raises Fenced and Unavailable."""
+        """Put memories of an NPC or a companion (an actor id) into its archive. Doing it twice changes nothing.
+        ``held``: how many it let go of in its life. Raises Fenced and Unavailable."""
         ...
 
-    async def search(self, question: TailQuestion) -> Sequence[Found]:
+    async def search(self, question: ArchiveQuestion) -> Sequence[Found]:
         """At most FOUND_MAX memories, the best first. Raises Unavailable."""
         ...

@@ -77,15 +77,15 @@ class Month(Struct, frozen=True):
 
 
 class MemoryKey(Struct, frozen=True):
-    """Which memory of which NPC a row shows; ``no`` is None where a row was not written by a flush. ``tail``: its mind
-    let it go for want of room, so the row has its own date and nobody else to ask."""
+    """Which memory of which NPC a row shows. ``no`` is None where no flush wrote the row. ``archived``: its mind had no
+    room for it, so the date in the row alone says when it is deleted."""
 
     id: UUID
     npc: str
     no: int | None
     created_at: Any
     expires_at: Any
-    tail: bool = False
+    archived: bool = False
 
 
 def month_after(day: date, months: int) -> date:

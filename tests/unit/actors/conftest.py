@@ -25,7 +25,7 @@ from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.stores import InMemoryArchive, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 from tests.unit.domain.builders import PlainMind, a_world
 
 SHARDS = 4
@@ -85,7 +85,7 @@ class Runtime:
     hosts: FaultyHosts
     fleet: LocalFleet
     router: Router
-    tail: MemoryTail
+    tail: InMemoryArchive
     heard: list[PushRow] = field(default_factory=list)
     model: Prompter = field(default_factory=Prompter)
 
@@ -116,7 +116,7 @@ async def runtime() -> AsyncIterator[Runtime]:
     database = MemoryDatabase(time.time, dict.fromkeys(shared_shards(SHARDS), "shared"))
     hosts, flush = FaultyHosts(MemoryHosts(database)), MemoryFlush(database)
     journal = FaultyJournal(MemoryJournal(database))
-    tail = MemoryTail(database)
+    tail = InMemoryArchive(database)
     cast = {"npc:mara": ("Spawn", encode_command(MARA))}
     heard: list[PushRow] = []
     world, model = a_world(), Prompter()
