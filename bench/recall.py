@@ -4,8 +4,8 @@
 
 In the actor: ``recall`` by the index of an NPC's own mind, the whole ``Talk`` turn round it, and beside them a linear
 BM25 (rank-bm25) over the same memories. In Postgres (its own, filled by COPY): ``PostgresMemoryArchive.search`` among
-200 NPCs of 5,000 memories each, and beside it what plain full text search does: the rows of the NPC by their index, matched and
-ranked (``ts_rank``). Questions are those of the corpus. The numbers mean something only on an otherwise quiet machine.
+200 NPCs of 5,000 memories each, and beside it what plain full text search does: the rows of the NPC by their index,
+matched and ranked (``ts_rank``). Questions are those of the corpus. The numbers mean something only on a quiet machine.
 """
 
 from __future__ import annotations

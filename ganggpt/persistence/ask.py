@@ -7,19 +7,19 @@ from typing import Any
 
 import asyncpg
 
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 
 
 async def ask(pool: asyncpg.Pool[Any], timeout_s: float, query: str, *arguments: Any) -> Sequence[Any]:
     """The rows of a query. Raises Unavailable."""
-    with database_may_be_away():
+    with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection:
             return await connection.fetch(query, *arguments, timeout=timeout_s)
 
 
 async def tell(pool: asyncpg.Pool[Any], timeout_s: float, statement: str, *arguments: Any) -> int:
     """Run a statement that may be run twice; how many rows it touched. Raises Unavailable."""
-    with database_may_be_away():
+    with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection:
             return touched(await connection.execute(statement, *arguments, timeout=timeout_s))
 

@@ -11,7 +11,7 @@ import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 
 SQL: Final = load_sql(Path(__file__).with_name("audit.sql"))
@@ -75,14 +75,14 @@ async def verdict(pool: asyncpg.Pool[Any], acked: Iterable[tuple[bytes, str, int
 
 async def host_processes(pool: asyncpg.Pool[Any]) -> list[HostProcess]:
     """Every host that is not dead, by name. Raises Unavailable."""
-    with database_may_be_away():
+    with database_outages():
         rows = await pool.fetch(SQL["processes"], timeout=10)
         return [HostProcess(r["name"], r["kind"], r["epoch"], int(r["address"].rpartition("/")[2])) for r in rows]
 
 
 async def turns_of_dead(pool: asyncpg.Pool[Any]) -> dict[int, int]:
     """How many turns each dead epoch has written; that number must never grow again. Raises Unavailable."""
-    with database_may_be_away():
+    with database_outages():
         return {r["epoch"]: r["turns"] for r in await pool.fetch(SQL["turns_of_dead"], timeout=60)}
 
 
@@ -114,6 +114,6 @@ async def holder_of(pool: asyncpg.Pool[Any], shards: list[str]) -> tuple[str, st
 
 async def turns_upto(pool: asyncpg.Pool[Any], actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
     """Number and body of the last ``limit`` turns of an actor up to ``seq``, in order. Raises Unavailable."""
-    with database_may_be_away():
+    with database_outages():
         rows = await pool.fetch(SQL["turns_upto"], actor, seq, limit, timeout=60)
     return [(row["seq"], row["body"]) for row in reversed(rows)]

@@ -95,8 +95,8 @@ def _config(migrations: Path) -> Config:
 async def _connect(dsn: str) -> asyncpg.Connection[Any]:
     try:
         return await asyncpg.connect(dsn, timeout=_CONNECT_TIMEOUT_S, statement_cache_size=0)
-    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as away:
-        raise Unavailable("the database") from away
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as outage:
+        raise Unavailable("the database") from outage
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What it looks like when a store is away, told apart from what is our mistake."""
+"""Turns an outage of the database into an error of this program; other database errors pass through."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOST: Final = (
 
 
 @contextmanager
-def database_may_be_away() -> Iterator[None]:
+def database_outages() -> Iterator[None]:
     """Turn the loss of the database into Unavailable: for reads, and for writes that may be done twice."""
     try:
         yield
@@ -32,7 +32,7 @@ def database_may_be_away() -> Iterator[None]:
 
 
 @contextmanager
-def commit_may_be_lost(host: str, epoch: int) -> Iterator[None]:
+def commit_outages(host: str, epoch: int) -> Iterator[None]:
     """Turn the loss of the database into CommitUnknown: for a change that must not be done twice."""
     try:
         yield

@@ -10,7 +10,7 @@ import asyncpg
 
 from ganggpt.errors import ConfigInvalid, Unavailable
 
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_OUTAGES = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 _REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
@@ -55,8 +55,8 @@ async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Poo
             return await pool
     except _REFUSED as refused:
         raise ConfigInvalid("DATABASE_URL", str(refused), "Check its user, password and database name.") from None
-    except _AWAY as away:
-        raise Unavailable("the database") from away
+    except _OUTAGES as outage:
+        raise Unavailable("the database") from outage
 
 
 def _session_settings(options: PoolOptions) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.outages import database_may_be_away
-from ganggpt.persistence.redis_client import REDIS_AWAY, connect_redis
+from ganggpt.persistence.outages import database_outages
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, connect_redis
 
 Look = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -20,7 +20,7 @@ def database_look(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Look:
 
     async def look() -> Mapping[str, Any]:
         began = time.perf_counter()
-        with database_may_be_away():
+        with database_outages():
             async with pool.acquire(timeout=timeout_s) as connection:
                 await connection.fetchval("SELECT 1", timeout=timeout_s)
         return {
@@ -42,8 +42,8 @@ def redis_look(url: str | None, timeout_s: float = 1.0) -> Look:
         began = time.perf_counter()
         try:
             await client.ping()
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
         return {"mode": "redis", "latency_ms": round((time.perf_counter() - began) * 1000, 2)}
 
     return look

@@ -16,9 +16,9 @@ import asyncpg
 import msgspec
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.journal import PushRow
-from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
 
 _log = logging.getLogger(__name__)
 
@@ -59,18 +59,18 @@ class PostgresPushes:
 
     async def register_server(self, name: str) -> None:
         """From now on pushes to ``*`` are kept for this server too. Raises Unavailable."""
-        with database_may_be_away():
+        with database_outages():
             await self._pool.execute(_REGISTER, name, timeout=self._timeout_s)
 
     async def unacked(self, server: str, after: int, limit: int) -> Sequence[PushRow]:
         """The oldest pushes with a number over ``after`` that the server did not ack. Raises Unavailable."""
-        with database_may_be_away():
+        with database_outages():
             rows = await self._pool.fetch(_UNACKED, server, after, limit, timeout=self._timeout_s)
         return [PushRow(*row.values()) for row in rows]
 
     async def ack(self, server: str, nos: Sequence[int]) -> None:
         """These were shown; they are gone. Raises Unavailable."""
-        with database_may_be_away():
+        with database_outages():
             await self._pool.execute(_ACK, server, nos, timeout=self._timeout_s)
 
     async def ring(self, rows: Sequence[PushRow]) -> None:
@@ -84,7 +84,7 @@ class PostgresPushes:
                         told = _encode((r.no, r.server, r.epoch, r.actor, r.seq, r.type, r.body))
                         pipe.xadd(_stream(r.server), {"p": told}, maxlen=_STREAM_MAX, approximate=True)
                     await pipe.execute()
-            except REDIS_AWAY:
+            except REDIS_OUTAGES:
                 self.rings_failed += 1
         self._since_trim.update(row.server for row in rows)
         for server, count in list(self._since_trim.items()):
@@ -94,7 +94,7 @@ class PostgresPushes:
     async def wait(self, server: str, last_seen_id: str, timeout_s: float) -> tuple[str, Sequence[PushRow]]:
         """Live pushes after a feed position once there are any, or none after ``timeout_s``; and the new position.
 
-        Without Redis, or while it is away, this just waits: the caller's poll of ``unacked`` brings the pushes.
+        Without Redis, or during its outage, this only waits; the caller finds the pushes by polling ``unacked``.
         """
         if self._redis is None or timeout_s <= 0.001:
             await asyncio.sleep(max(0.0, timeout_s))
@@ -109,7 +109,7 @@ class PostgresPushes:
                 found: Any = await self._redis.xread(
                     {_stream(server): last_seen_id}, count=_READ_MAX, block=max(1, int(timeout_s * 1000))
                 )
-        except REDIS_AWAY:
+        except REDIS_OUTAGES:
             await asyncio.sleep(max(0.0, end_s - asyncio.get_running_loop().time()))
             return last_seen_id, ()
         if not found:
@@ -124,7 +124,7 @@ class PostgresPushes:
 
     async def _trim(self, server: str) -> None:
         try:
-            with database_may_be_away():
+            with database_outages():
                 done = await self._pool.execute(_TRIM, server, KEPT_PER_SERVER, timeout=self._timeout_s)
         except Unavailable:
             return

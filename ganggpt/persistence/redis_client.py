@@ -14,7 +14,7 @@ from ganggpt.errors import ConfigInvalid
 _CLUSTER: Final = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
 
 RedisClient = Redis | RedisCluster
-REDIS_AWAY: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+REDIS_OUTAGES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """Everything that means: Redis did not answer, or not with yes."""
 
 

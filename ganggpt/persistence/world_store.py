@@ -11,7 +11,7 @@ import asyncpg
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.world import World, decode_world, encode_world
 from ganggpt.errors import StartFailed
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 
 Cast = Mapping[str, tuple[str, bytes]]
@@ -28,7 +28,7 @@ async def create_world(
     ``shards`` names the hash shards of a new world. Loading the same world again renews its sheet and adds new cast; it
     keeps the shards of its birth. Raises StartFailed where the database holds another world, and Unavailable.
     """
-    with database_may_be_away():
+    with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
             await connection.execute(SQL["one_at_a_time"], timeout=timeout_s)
             there: str | None = await connection.fetchval(SQL["name"], timeout=timeout_s)
@@ -56,7 +56,7 @@ async def create_world(
 
 async def load_world(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> tuple[World, Cast]:
     """The world of the database and its cast. Raises StartFailed where none was loaded yet, and Unavailable."""
-    with database_may_be_away():
+    with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection:
             sheet: bytes | None = await connection.fetchval(SQL["load_world"], timeout=timeout_s)
             rows = await connection.fetch(SQL["load_cast"], timeout=timeout_s)

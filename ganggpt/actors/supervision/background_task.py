@@ -42,8 +42,8 @@ class Beside:
     async def _run(self) -> None:
         try:
             await self._work()
-        except Unavailable as away:
-            log.warning("%s waits: %s", self._name, away)
+        except Unavailable as outage:
+            log.warning("%s waits: %s", self._name, outage)
 
     def _log_mistake(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (mistake := task.exception()) is not None:

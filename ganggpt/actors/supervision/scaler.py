@@ -55,8 +55,7 @@ class Scaler:
             self._pace = Pace(now)
 
     async def look(self, live: Sequence[str], chosen: Sequence[str]) -> None:
-        """Look once. ``live``: the shared hosts there are; ``chosen``: those to have. Raises Unavailable where the
-        database is away."""
+        """Look once. ``live``: the shared hosts there are; ``chosen``: those to have. Raises Unavailable."""
         self._looked_s = loop_s()
         wishes = await self._table.wishes()
         limits = limits_of(self._scale, wishes.least, wishes.most, wishes.fixed)

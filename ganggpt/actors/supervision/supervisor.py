@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 HOUSE_EVERY_S: Final = 3600.0
 BLIND_GRACE_S: Final = 5.0
-"""After the database was away nobody is fenced for so long: all were silent, and come back one by one."""
+"""How long after an outage of the database no host is fenced: all were silent, and come back one by one."""
 MOVES_A_ROUND: Final = 8
 FRESH_S: Final = 3.0
 """Longer than bridges need to find a new host (``HostWatch``)."""
@@ -179,8 +179,8 @@ class Supervisor:
             try:
                 if await look():
                     pause_s = 0
-            except Unavailable as away:
-                log.warning("supervisor waits: %s", away)
+            except Unavailable as outage:
+                log.warning("supervisor waits: %s", outage)
                 self._fences_from_s = loop_s() + BLIND_GRACE_S
             await asyncio.sleep(pause_s)
 

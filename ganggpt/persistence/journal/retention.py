@@ -25,7 +25,7 @@ import asyncpg
 
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import TODAY, Connection, briefly, journal_part_named
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.retention import Day, Waiting
 from ganggpt.persistence.sql import load_sql
 
@@ -37,8 +37,8 @@ OLDEST_REMINDER: Final = SQL["oldest_waiting"].format(table="reminders", time="d
 
 
 class PostgresJournalRetention:
-    """Owns nothing but the pool it was given. Every method raises Unavailable where the database is away, or where a
-    long query kept a change of parts from happening."""
+    """Uses the pool it is given and never closes it. Every method raises Unavailable during an outage of the database,
+    or where a long query blocks a change of parts."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
         self._pool = pool
@@ -61,7 +61,7 @@ class PostgresJournalRetention:
 
     async def waiting(self) -> Waiting:
         """What may still ask for turns."""
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
                 return await self._waiting(connection)
 

@@ -70,9 +70,9 @@ class WriteBehind(Generic[T]):
                 await self._task
         try:
             await self.flush()
-        except Unavailable as away:
+        except Unavailable as outage:
             self._lost(len(self._waiting))
-            log.warning("%d notes were lost: %s", len(self._waiting), away)
+            log.warning("%d notes were lost: %s", len(self._waiting), outage)
 
     async def _run(self) -> None:
         while True:
@@ -81,7 +81,7 @@ class WriteBehind(Generic[T]):
             await asyncio.sleep(self._every_s)
             try:
                 await self.flush()
-            except Unavailable as away:
-                log.warning("notes wait: %s", away)
+            except Unavailable as outage:
+                log.warning("notes wait: %s", outage)
                 self._wanted.set()
                 await asyncio.sleep(AGAIN_S)

@@ -19,7 +19,7 @@ from asyncpg.pgproto.pgproto import UUID
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import Connection, briefly
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.player_data import FoundRow, Order, TurnRow, Words
 from ganggpt.persistence.projections.rows import player_id
 from ganggpt.persistence.sql import load_sql
@@ -180,7 +180,7 @@ class PostgresPlayerData:
         rows = await self._ask(SQL["ceased"], actor)
         if not rows:
             return False
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 for statement in _DELETE_ACTOR:
                     await connection.execute(statement, actor, rows[0]["seq"], timeout=self._timeout_s)

@@ -25,7 +25,7 @@ from ganggpt.domain.mind.memory_index import QUERY_TERMS_MAX, UNKNOWN, blended, 
 from ganggpt.domain.mind.memory_record import EVERYBODY, Embedding, Memory, Trace, heard_by
 from ganggpt.errors import Fenced
 from ganggpt.persistence.ask import ask
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.projections import FOUND_MAX, ArchiveQuestion, Found
 from ganggpt.persistence.projections.rows import Rows, memory_row, mind_id, player_id, row_id
 from ganggpt.persistence.projections.writer import SQL as FLUSH
@@ -63,7 +63,7 @@ class PostgresMemoryArchive:
         if held > ARCHIVE_MAX:
             statements.append((SQL["trim"], (mind_id(npc), ARCHIVE_MAX)))
         try:
-            with database_may_be_away():
+            with database_outages():
                 await self._write(epoch, players, statements)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as refused:
             # It would be refused for ever, and hold up whatever this NPC writes after it.

@@ -19,7 +19,7 @@ from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import Wishes, decode_wishes, keeps_wishes
 from ganggpt.errors import RestoreRefused
 from ganggpt.persistence.journal.partitions import ensure_days
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 from ganggpt.persistence.world_snapshot.manifest import Manifest
 
@@ -52,7 +52,7 @@ class Replay:
         if self._until_s < self._manifest.cut_s:
             problem = f"the time lies before the cut of {self._manifest.name}"
             raise RestoreRefused("time", problem, "Choose an earlier snapshot: `ganggpt snapshots` shows their times.")
-        with database_may_be_away():
+        with database_outages():
             source = await asyncpg.connect(self._journal, timeout=10, statement_cache_size=0)
             try:
                 found = await source.fetchrow(SQL["source"], timeout=60)
