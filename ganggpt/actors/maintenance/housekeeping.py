@@ -17,7 +17,7 @@ import msgspec
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.host.activation import Unreadable, wake
-from ganggpt.actors.supervision.background_task import Beside
+from ganggpt.actors.supervision.background_task import BackgroundTask
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import GangGPTError, Unavailable
@@ -245,7 +245,7 @@ class House:
     def __init__(self, make_parts: Callable[[], Awaitable[object]], housekeeping: Housekeeping) -> None:
         self._make_parts = make_parts
         self._housekeeping = housekeeping
-        self.retention = Beside("retention", self._keep)
+        self.retention = BackgroundTask("retention", self._keep)
 
     async def keep(self) -> None:
         """Make the parts of the days ahead, and see that a round is under way. Raises Unavailable."""

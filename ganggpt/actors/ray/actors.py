@@ -28,7 +28,7 @@ from ganggpt.actors.host.load import WINDOW_S
 from ganggpt.actors.routing.forward import bridge_answers
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
-from ganggpt.actors.supervision.background_task import Beside
+from ganggpt.actors.supervision.background_task import BackgroundTask
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.supervisor import Fleet, Plan, Supervisor, refuse_second_run
 from ganggpt.actors.supervision.takeover import Succession
@@ -337,7 +337,7 @@ class SupervisorActor:
             scaler = None if plan.scale is None else Scaler(PostgresScale(pool, spec.cluster), fleet, plan.scale)
             world, _ = await load_world(pool)
             erasing = erasing_of(pool, spec.redis_url, lambda: _residences(hosts), world)
-            orders = Beside("erasure", erasing.carry_out_all)
+            orders = BackgroundTask("erasure", erasing.carry_out_all)
             supervisor = Supervisor(hosts, fleet, plan, succession, house, scaler, orders)
             await supervisor.boot()
             self._booted.set_result(None)

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.actors.routing.table import residences_of
-from ganggpt.actors.supervision.background_task import Beside
+from ganggpt.actors.supervision.background_task import BackgroundTask
 from ganggpt.actors.supervision.placement import Move, bequests, moves, spread
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Scale, names_wanted
@@ -128,7 +128,7 @@ class Supervisor:
         succession: Succession,
         keep_house: Callable[[], Awaitable[object]],
         scaler: Scaler | None = None,
-        orders: Beside | None = None,
+        orders: BackgroundTask | None = None,
     ) -> None:
         self._hosts = hosts
         self._fleet = fleet
