@@ -20,7 +20,7 @@ from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import Away
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
@@ -111,8 +111,8 @@ class Cluster:
         self.supervisor = process
         stores, setup = stores_of(self.database, process, self.name), self.setup
         answers = partial(self._bridge_answers, process)
-        succession = Succession(stores.clusters, self.name, answers, setup.plan.lease_s, setup.deadline_s)
-        supervisor = Supervisor(stores.hosts, SimFleet(self, process), setup.plan, succession, _nothing)
+        takeover = Takeover(stores.clusters, self.name, answers, setup.plan.lease_s, setup.deadline_s)
+        supervisor = Supervisor(stores.hosts, SimFleet(self, process), setup.plan, takeover, _nothing)
 
         async def live() -> None:
             await supervisor.boot()

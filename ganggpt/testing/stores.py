@@ -310,7 +310,7 @@ class MemoryHosts:
 
 
 class MemoryClusters:
-    """The port of succession over a MemoryDatabase."""
+    """The port of takeover over a MemoryDatabase."""
 
     def __init__(self, database: MemoryDatabase, cluster: str = LOCAL) -> None:
         self._db = database

@@ -31,7 +31,7 @@ from ganggpt.actors.routing.table import residences_of
 from ganggpt.actors.supervision.background_task import BackgroundTask
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.supervisor import Fleet, Plan, Supervisor, refuse_second_run
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.ai.port import Gateway
 from ganggpt.domain.ids import kind_of
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
@@ -330,7 +330,7 @@ class SupervisorActor:
     async def _live(self, spec: HostSpec, plan: Plan) -> None:
         try:
             pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
-            succession = Succession(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
+            takeover = Takeover(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
             house = house_of(pool, spec.kept).keep
             hosts = PostgresHosts(pool, cluster=spec.cluster)
             fleet = RayFleet(spec, RayCalls())
@@ -338,7 +338,7 @@ class SupervisorActor:
             world, _ = await load_world(pool)
             erasing = erasing_of(pool, spec.redis_url, lambda: _residences(hosts), world)
             orders = BackgroundTask("erasure", erasing.carry_out_all)
-            supervisor = Supervisor(hosts, fleet, plan, succession, house, scaler, orders)
+            supervisor = Supervisor(hosts, fleet, plan, takeover, house, scaler, orders)
             await supervisor.boot()
             self._booted.set_result(None)
             await supervisor.run()

@@ -61,7 +61,7 @@ def moves(rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collectio
     return wanted[:limit]
 
 
-def bequests(rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> list[Move]:
+def transfers(rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> list[Move]:
     """Moves of everything that ``live`` hosts hold to the hosts of another cluster, evenly."""
     load: dict[str, list[str]] = {heir.name: [] for heir in heirs}
     found: list[Move] = []

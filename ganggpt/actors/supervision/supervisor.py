@@ -16,10 +16,10 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.actors.supervision.background_task import BackgroundTask
-from ganggpt.actors.supervision.placement import Move, bequests, moves, spread
+from ganggpt.actors.supervision.placement import Move, moves, spread, transfers
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Scale, names_wanted
-from ganggpt.actors.supervision.takeover import Role, Succession
+from ganggpt.actors.supervision.takeover import Role, Takeover
 from ganggpt.errors import CommitUnknown, Moved, StartFailed, Unavailable
 from ganggpt.persistence.ports.hosts import LiveHost, Ownership, RouteRow
 
@@ -125,7 +125,7 @@ class Supervisor:
         hosts: Ownership,
         fleet: Fleet,
         plan: Plan,
-        succession: Succession,
+        takeover: Takeover,
         keep_house: Callable[[], Awaitable[object]],
         scaler: Scaler | None = None,
         orders: BackgroundTask | None = None,
@@ -133,7 +133,7 @@ class Supervisor:
         self._hosts = hosts
         self._fleet = fleet
         self._plan = plan
-        self._succession = succession
+        self._takeover = takeover
         self._keep_house = keep_house
         self._scaler = scaler
         self._orders = orders
@@ -148,7 +148,7 @@ class Supervisor:
         it all in place. Hosts of one actor are started by ``run``, because that takes a while on a small machine; until
         then a shared host carries their actor. Raises Unavailable.
         """
-        await self._succession.begin()
+        await self._takeover.begin()
         await self._settle_residences()
         if self._scaler is not None:
             await self._scaler.recall()
@@ -159,7 +159,7 @@ class Supervisor:
         # The others are started by ``run``, once there is a node for them.
         if len(failed) == len(started):
             raise failed[0]
-        await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
+        await self._adopt_orphans(await self._takeover.look(await self._hosts.alive()))
 
     async def run(self) -> None:
         """Look after everything, round after round; and now and then after the house (new parts of the journal).
@@ -200,7 +200,7 @@ class Supervisor:
                 log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
                 if gone.cluster == self._hosts.cluster:
                     self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
-        for host in await self._adopt_orphans(await self._succession.look(await self._hosts.alive())):
+        for host in await self._adopt_orphans(await self._takeover.look(await self._hosts.alive())):
             self._later(f"watch {host.epoch}", self._until_end(host))
         return False
 
@@ -216,12 +216,12 @@ class Supervisor:
     async def round(self) -> bool:
         """One look: give orphans a home, start what is missing, move what should be elsewhere. Whether the next one is
         urgent: shards are still to leave a node that will be gone."""
-        role = await self._succession.look(await self._hosts.alive())
+        role = await self._takeover.look(await self._hosts.alive())
         await self._end_overdue(role.overdue)
         live = await self._adopt_orphans(role)
         rows = await self._hosts.routes()
         if role.heirs:
-            await self._bequeath(rows, live, role.heirs)
+            await self._transfer(rows, live, role.heirs)
             return False
         draining = await self._fleet.draining_nodes()
         shared = self._shared_hosts(self._hosts_wanted, live, draining)
@@ -273,7 +273,7 @@ class Supervisor:
         await self._fleet.ended(host.name)
         if await self._hosts.fence(host.epoch):
             log.warning("the process of host %s ended; its shards go to others", host.name)
-        await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
+        await self._adopt_orphans(await self._takeover.look(await self._hosts.alive()))
 
     async def _adopt_orphans(self, role: Role) -> Sequence[LiveHost]:
         """Give every shard without a live host to the shared hosts of this cluster; returns the cluster's hosts."""
@@ -328,9 +328,9 @@ class Supervisor:
             else:
                 self._later(f"stop {host.name}", self._fleet.stop(host.name))
 
-    async def _bequeath(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> None:
+    async def _transfer(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> None:
         """Hand everything over to the hosts of another cluster, which is the owner now."""
-        await self._carry_out(bequests(rows, live, heirs), heirs[0].cluster)
+        await self._carry_out(transfers(rows, live, heirs), heirs[0].cluster)
 
     async def _carry_out(self, wanted: Sequence[Move], cluster: str | None = None) -> list[Move]:
         """Move after move; those that were done. A host that could not give now (it may show thousands of actors of a

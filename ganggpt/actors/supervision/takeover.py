@@ -34,7 +34,7 @@ class Role(Struct, frozen=True):
     overdue: tuple[LiveHost, ...] = ()
 
 
-class Succession:
+class Takeover:
     """Owns the wish of a new cluster to take over; ``begin`` once at boot, then ``look`` every round.
 
     ``answers`` says whether the bridge can be reached at an address: before that nothing is taken from a cluster whose

@@ -30,7 +30,7 @@ class ClusterRow(Struct, frozen=True):
 
 
 class Clusters(Protocol):
-    """The port of succession; ``PostgresClusters`` is the real adapter."""
+    """The port of takeover; ``PostgresClusters`` is the real adapter."""
 
     cluster: str
 

@@ -21,7 +21,7 @@ from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.config import read_settings
 from ganggpt.domain.ids import CommandId, new_command_id
 from ganggpt.domain.npc.commands import Observe
@@ -133,9 +133,9 @@ class _running:  # noqa: N801 - a context manager
             opened[name] = await open_host_ports(self._spec.named(name, "shared"), fleet.call)
         self._pool = await open_pool(self._spec.dsn, PoolOptions(min_size=1, max_size=4))
         hosts = PostgresHosts(self._pool, timeout_s=2.0)
-        succession = Succession(PostgresClusters(self._pool, hosts.cluster), None, _nowhere, LEASE_S)
+        takeover = Takeover(PostgresClusters(self._pool, hosts.cluster), None, _nowhere, LEASE_S)
         plan = Plan(2, (), lease_s=LEASE_S, round_s=0.1)
-        supervisor = Supervisor(hosts, fleet, plan, succession, _nothing)
+        supervisor = Supervisor(hosts, fleet, plan, takeover, _nothing)
         await supervisor.boot()
         self._supervising = asyncio.create_task(supervisor.run())
         limits = RouterOptions(deadline_s=DEADLINE_S, call_s=DEADLINE_S * 0.9)

@@ -12,7 +12,7 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Goals, Scale
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.npc.rules import Give
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.clusters import Wishes
@@ -68,8 +68,8 @@ class World:
         self.runtime, self.table = runtime, scale
         self.fleet: Pretending = runtime.fleet  # type: ignore[assignment]
         self.scaler = Scaler(scale, self.fleet, SCALE)
-        succession = Succession(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
-        self.supervisor = Supervisor(runtime.hosts, self.fleet, PLAN, succession, nothing, self.scaler)
+        takeover = Takeover(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
+        self.supervisor = Supervisor(runtime.hosts, self.fleet, PLAN, takeover, nothing, self.scaler)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
