@@ -124,16 +124,16 @@ async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_o
         raise UnknownActor(player)
     if not even_online and await store.is_online(player):
         raise Refused("online", f"{name_of(player)} is on a game server, and would be known again at once")
-    no = await store.order(player)
+    no = await store.open_order(player)
     if place is not None:
-        await _note(place, await store.look(no))
+        await _note(place, await store.order(no))
     return no
 
 
 async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Order:
     """Wait until an order is fulfilled, as long as a world runs that does it. Raises Unavailable."""
     store = PostgresPlayerData(pool)
-    while (order := await store.look(no)).done_at is None and await store.has_hosts():
+    while (order := await store.order(no)).done_at is None and await store.has_hosts():
         progress(f"round {order.rounds}: {order.step or 'beginning'}")
         await asyncio.sleep(_LOOK_S)
     return order
@@ -149,7 +149,7 @@ async def orders_again(pool: Any, place: str) -> int:
     ordered = 0
     for player, joined_s in (await store.known_players()).items():
         if any(_is_meant(mark, player, joined_s) for mark in marks):
-            await store.order(player)
+            await store.open_order(player)
             ordered += 1
     return ordered
 

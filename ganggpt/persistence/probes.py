@@ -1,4 +1,4 @@
-"""Looks at the stores for ``/health``: each answers with details, or raises Unavailable."""
+"""Probes of the stores for ``/health``: each returns details, or raises Unavailable."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.redis_client import REDIS_OUTAGES, connect_redis
 
-Look = Callable[[], Awaitable[Mapping[str, Any]]]
+Probe = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
-def database_look(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Look:
+def database_probe(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Probe:
     """One round trip to Postgres, and how full the pool is."""
 
-    async def look() -> Mapping[str, Any]:
+    async def probe() -> Mapping[str, Any]:
         began = time.perf_counter()
         with database_outages():
             async with pool.acquire(timeout=timeout_s) as connection:
@@ -29,14 +29,14 @@ def database_look(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Look:
             "idle": pool.get_idle_size(),
         }
 
-    return look
+    return probe
 
 
-def redis_look(url: str | None, timeout_s: float = 1.0) -> Look:
+def redis_probe(url: str | None, timeout_s: float = 1.0) -> Probe:
     """One PING. Without Redis the program runs on its own, so that is well too, and says so."""
     client = None if url is None else connect_redis(url, timeout_s, connections_max=2)
 
-    async def look() -> Mapping[str, Any]:
+    async def probe() -> Mapping[str, Any]:
         if client is None:
             return {"mode": "none", "note": "no L2 cache; pushes arrive by polling"}
         began = time.perf_counter()
@@ -46,4 +46,4 @@ def redis_look(url: str | None, timeout_s: float = 1.0) -> Look:
             raise Unavailable("Redis") from outage
         return {"mode": "redis", "latency_ms": round((time.perf_counter() - began) * 1000, 2)}
 
-    return look
+    return probe

@@ -36,7 +36,7 @@ class Scaler:
         self._stats = stats
         self._scale = scale
         self._pace = Pace(scale.least)
-        self._looked_s = float("-inf")
+        self._polled_s = float("-inf")
 
     @property
     def wanted(self) -> int:
@@ -45,8 +45,8 @@ class Scaler:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look again."""
-        return loop_s() - self._looked_s >= self._scale.look_s
+        """Whether it is time to poll again."""
+        return loop_s() - self._polled_s >= self._scale.poll_s
 
     async def recall(self) -> None:
         """Go on from what an earlier supervisor wanted. Raises Unavailable."""
@@ -54,9 +54,10 @@ class Scaler:
         if now:
             self._pace = Pace(now)
 
-    async def look(self, live: Sequence[str], chosen: Sequence[str]) -> None:
-        """Look once. ``live``: the shared hosts there are; ``chosen``: those to have. Raises Unavailable."""
-        self._looked_s = loop_s()
+    async def poll(self, live: Sequence[str], chosen: Sequence[str]) -> None:
+        """Ask the hosts once and decide. ``live``: the shared hosts there are; ``chosen``: those to have. Raises
+        Unavailable."""
+        self._polled_s = loop_s()
         wishes = await self._table.wishes()
         limits = limits_of(self._scale, wishes.least, wishes.most, wishes.fixed)
         answers = await asyncio.gather(*map(self._sample, live))

@@ -1,6 +1,6 @@
 """How many shared hosts a world should have: a pure decision from what the hosts say of their load.
 
-Up after a few bad looks, down one by one after a long calm, never both within a cool-down. Only measures that become
+Up after a few bad polls, down one by one after a long calm, never both within a cool-down. Only measures that become
 less per host when there are more hosts are counted. The time to a commit is not: a slow database would add hosts, which
 make it slower. Neither is resident memory: a process keeps it after its actors have left.
 """
@@ -54,16 +54,16 @@ class Goals:
 class Scale:
     """How a world scales: the bounds of the settings, and how fast.
 
-    ``idle_s``: how long fewer hosts must have been enough before one goes; ``bad_looks``: looks in a row that must show
-    too much load before hosts are added; ``look_s``: from one look to the next.
+    ``idle_s``: how long fewer hosts must have been enough before one goes; ``bad_polls``: polls in a row that must show
+    too much load before hosts are added; ``poll_s``: from one poll to the next.
     """
 
     least: int
     most: int
     goals: Goals = Goals()
     idle_s: float = 300.0
-    bad_looks: int = 3
-    look_s: float = 2.0
+    bad_polls: int = 3
+    poll_s: float = 2.0
 
     @property
     def cool_s(self) -> float:
@@ -83,7 +83,7 @@ class Pace(Struct, frozen=True):
     """The policy's memory: what it wants, and how long things have been as they are. ``step``: the last change."""
 
     wanted: int
-    busy_looks: int = 0
+    busy_polls: int = 0
     calm_since_s: float | None = None
     step: int = 0
     stepped_s: float = -math.inf
@@ -123,7 +123,7 @@ def limits_of(scale: Scale, least: int | None, most: int | None, fixed: int | No
 
 
 def decide(pace: Pace, scale: Scale, limits: Limits, samples: Sequence[Sample], silent: int, now_s: float) -> Pace:
-    """What is wanted after one more look. ``samples``: of the live shared hosts that answered; ``silent``: how many did
+    """What is wanted after one more poll. ``samples``: of the live shared hosts that answered; ``silent``: how many did
     not, which says nothing about their load. ``now_s``: any clock that only goes on."""
     if limits.fixed is not None:
         return _stepped(pace, limits.fixed, now_s)
@@ -135,9 +135,9 @@ def decide(pace: Pace, scale: Scale, limits: Limits, samples: Sequence[Sample], 
     needed = math.ceil(load - 1e-9)
     if needed > wanted:
         # Hosts that were added and are not there yet cannot have helped yet.
-        looks = pace.busy_looks + 1 if len(samples) + silent >= wanted else 0
-        may = looks >= scale.bad_looks and _may_step(pace, 1, scale, now_s)
-        return _stepped(pace, min(needed, wanted + STEP_MAX, limits.most) if may else wanted, now_s, busy_looks=looks)
+        polls = pace.busy_polls + 1 if len(samples) + silent >= wanted else 0
+        may = polls >= scale.bad_polls and _may_step(pace, 1, scale, now_s)
+        return _stepped(pace, min(needed, wanted + STEP_MAX, limits.most) if may else wanted, now_s, busy_polls=polls)
     if silent or wanted == limits.least or load > ROOM * (wanted - 1):
         return _stepped(pace, wanted, now_s)
     since_s = now_s if pace.calm_since_s is None else pace.calm_since_s
@@ -149,9 +149,9 @@ def _may_step(pace: Pace, direction: int, scale: Scale, now_s: float) -> bool:
     return pace.step * direction >= 0 or now_s - pace.stepped_s >= scale.cool_s
 
 
-def _stepped(pace: Pace, wanted: int, now_s: float, *, busy_looks: int = 0, calm_since_s: float | None = None) -> Pace:
+def _stepped(pace: Pace, wanted: int, now_s: float, *, busy_polls: int = 0, calm_since_s: float | None = None) -> Pace:
     if wanted == pace.wanted:
-        return Pace(wanted, busy_looks, calm_since_s, pace.step, pace.stepped_s)
+        return Pace(wanted, busy_polls, calm_since_s, pace.step, pace.stepped_s)
     return Pace(wanted, 0, None, wanted - pace.wanted, now_s)
 
 

@@ -159,7 +159,7 @@ class Supervisor:
         # The others are started by ``run``, once there is a node for them.
         if len(failed) == len(started):
             raise failed[0]
-        await self._adopt_orphans(await self._takeover.look(await self._hosts.alive()))
+        await self._adopt_orphans(await self._takeover.poll(await self._hosts.alive()))
 
     async def run(self) -> None:
         """Look after everything, round after round; and now and then after the house (new parts of the journal).
@@ -173,11 +173,11 @@ class Supervisor:
         finally:
             await self.close()
 
-    async def _again_and_again(self, look: Callable[[], Awaitable[bool]]) -> None:
+    async def _again_and_again(self, work: Callable[[], Awaitable[bool]]) -> None:
         while True:
             pause_s = self._plan.round_s
             try:
-                if await look():
+                if await work():
                     pause_s = 0
             except Unavailable as outage:
                 log.warning("supervisor waits: %s", outage)
@@ -200,7 +200,7 @@ class Supervisor:
                 log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
                 if gone.cluster == self._hosts.cluster:
                     self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
-        for host in await self._adopt_orphans(await self._takeover.look(await self._hosts.alive())):
+        for host in await self._adopt_orphans(await self._takeover.poll(await self._hosts.alive())):
             self._later(f"watch {host.epoch}", self._until_end(host))
         return False
 
@@ -216,7 +216,7 @@ class Supervisor:
     async def round(self) -> bool:
         """One look: give orphans a home, start what is missing, move what should be elsewhere. Whether the next one is
         urgent: shards are still to leave a node that will be gone."""
-        role = await self._takeover.look(await self._hosts.alive())
+        role = await self._takeover.poll(await self._hosts.alive())
         await self._end_overdue(role.overdue)
         live = await self._adopt_orphans(role)
         rows = await self._hosts.routes()
@@ -236,7 +236,7 @@ class Supervisor:
             self._end_empty(rows, live, leaving)
         if self._scaler is not None and self._scaler.due:
             names = [host.name for host in live if host.kind == "shared"]
-            self._later("look at the load", self._scaler.look(names, shared))
+            self._later("poll the load", self._scaler.poll(names, shared))
         going = {host.name for host in live if host.node in draining}
         return any(move.giver in going for move in moved)
 
@@ -273,7 +273,7 @@ class Supervisor:
         await self._fleet.ended(host.name)
         if await self._hosts.fence(host.epoch):
             log.warning("the process of host %s ended; its shards go to others", host.name)
-        await self._adopt_orphans(await self._takeover.look(await self._hosts.alive()))
+        await self._adopt_orphans(await self._takeover.poll(await self._hosts.alive()))
 
     async def _adopt_orphans(self, role: Role) -> Sequence[LiveHost]:
         """Give every shard without a live host to the shared hosts of this cluster; returns the cluster's hosts."""

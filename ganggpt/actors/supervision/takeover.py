@@ -23,7 +23,7 @@ DEADLINE_S: Final = 60.0
 
 
 class Role(Struct, frozen=True):
-    """What a look found for this cluster to do.
+    """What this cluster has to do, as a poll found.
 
     ``adopts``: it gives a home to orphans. ``heirs``: hosts of the owner that its own hosts should hand over to (empty:
     it keeps what it has). ``overdue``: hosts of other clusters that had their time.
@@ -35,7 +35,7 @@ class Role(Struct, frozen=True):
 
 
 class Takeover:
-    """Owns the wish of a new cluster to take over; ``begin`` once at boot, then ``look`` every round.
+    """Owns the wish of a new cluster to take over; ``begin`` once at boot, then ``poll`` every round.
 
     ``answers`` says whether the bridge can be reached at an address: before that nothing is taken from a cluster whose
     bridge can, because it will forward commands here.
@@ -66,7 +66,7 @@ class Takeover:
         elif fresh:
             self._wanted_since_s = loop_s()
 
-    async def look(self, alive: Sequence[LiveHost]) -> Role:
+    async def poll(self, alive: Sequence[LiveHost]) -> Role:
         """What this cluster should do now. ``alive``: the live hosts of all clusters."""
         await self._clusters.beat()
         standing = await self._clusters.standing()

@@ -62,7 +62,7 @@ class PostgresPlayerData:
 
     # ------------------------------------------------------------------------------------------------------- orders
 
-    async def order(self, player: str) -> int:
+    async def open_order(self, player: str) -> int:
         """Ask for a player to be forgotten; the number of the order, or of the one that is open already."""
         salt = os.urandom(16)
         alias = f"player:forgotten-{os.urandom(4).hex()}"
@@ -83,7 +83,7 @@ class PostgresPlayerData:
         """Orders that are not fulfilled, oldest first."""
         return [_order(row) for row in await self._ask(SQL["open_orders"])]
 
-    async def look(self, no: int) -> Order:
+    async def order(self, no: int) -> Order:
         """One order."""
         return _order((await self._ask(SQL["order"], no))[0])
 

@@ -22,7 +22,7 @@ from tests.unit.actors.conftest import SHARDS, Runtime
 from tests.unit.actors.supervision.test_supervisor import nothing, nowhere
 
 MARA = "npc:mara"
-SCALE = Scale(least=2, most=4, goals=Goals(turns_per_s=100), idle_s=0.05, bad_looks=2, look_s=0.01)
+SCALE = Scale(least=2, most=4, goals=Goals(turns_per_s=100), idle_s=0.05, bad_polls=2, poll_s=0.01)
 PLAN = Plan(hosts=2, own=(), lease_s=60.0, round_s=0.01, scale=SCALE)
 
 
