@@ -66,7 +66,7 @@ from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.models.responses import MemoryAnswers
+from ganggpt.persistence.models.responses import MemoryResponses
 from ganggpt.simulation.loop import ProcessLoop, Scheduler
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import InMemoryArchive, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
@@ -277,7 +277,7 @@ class Hours:
         plan = Plan(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
         deployments = {name: Deployment(spec, Stand(), self._metrics) for name, spec in specs.items()}
         till = Till(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
-        answers = Answers(MemoryAnswers(), self._metrics)
+        answers = Answers(MemoryResponses(), self._metrics)
         return ModelGateway(plan, deployments, till, answers, read_prompts(), self._metrics)
 
     # --------------------------------------------------------------------------------------------------- players

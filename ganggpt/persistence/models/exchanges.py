@@ -30,11 +30,11 @@ class PostgresExchanges:
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._notes: WriteBehind[Exchange] = WriteBehind(self._save, lost, most=WAITING_MAX, batch=100)
+        self._write_behind: WriteBehind[Exchange] = WriteBehind(self._save, lost, most=WAITING_MAX, batch=100)
 
     def keep(self, exchange: Exchange) -> None:
         """See Shelf."""
-        self._notes.add(exchange)
+        self._write_behind.add(exchange)
 
     async def find(self, key: str) -> Exchange | None:
         """The last exchange with a call's key. Raises Unavailable."""
@@ -48,7 +48,7 @@ class PostgresExchanges:
 
     async def erase(self, player: str) -> int:
         """Delete everything with a player's words; how many went. Raises Unavailable."""
-        await self._notes.flush()
+        await self._write_behind.flush()
         return await tell(self._pool, self._timeout_s, SQL["erase"], player)
 
     async def sweep(self, days: int) -> int:
@@ -60,11 +60,11 @@ class PostgresExchanges:
 
     async def flush(self) -> None:
         """Write all now. Raises Unavailable."""
-        await self._notes.flush()
+        await self._write_behind.flush()
 
     async def close(self) -> None:
         """Write the rest."""
-        await self._notes.close()
+        await self._write_behind.close()
 
     async def _save(self, some: Sequence[Exchange]) -> None:
         rows = [

@@ -21,7 +21,7 @@ _AT_ONCE: Final = 64
 """Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
 
 
-class RedisAnswers:
+class RedisResponses:
     """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``.
 
     Answers are gathered for some milliseconds and written together; ``lost`` counts those that Redis did not take,
@@ -84,7 +84,7 @@ class RedisAnswers:
             self._lost(len(some))
 
 
-class MemoryAnswers:
+class MemoryResponses:
     """Implements ``ai.answers.AnswerStore`` where there is no Redis: in this process alone, bounded."""
 
     def __init__(self, ttl_s: int = TTL_S, most: int = 4096) -> None:

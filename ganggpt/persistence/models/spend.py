@@ -52,28 +52,28 @@ class Switch(Struct, frozen=True):
 
 
 class PostgresSpend:
-    """Implements ``ai.purse.Books``; also sums for counters, reports and the switch. ``lost`` counts lost notes."""
+    """Implements ``ai.purse.Books``; also sums for counters, reports and the switch. ``lost`` is told how many entries were lost."""
 
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._notes: WriteBehind[Spend] = WriteBehind(self._save, lost)
+        self._write_behind: WriteBehind[Spend] = WriteBehind(self._save, lost)
 
     def write(self, spend: Spend) -> None:
         """See Books."""
-        self._notes.add(spend)
+        self._write_behind.add(spend)
 
     async def flush(self) -> None:
-        """Write all notes now. Raises Unavailable."""
-        await self._notes.flush()
+        """Write every entry now. Raises Unavailable."""
+        await self._write_behind.flush()
 
     async def close(self) -> None:
         """Write the rest."""
-        await self._notes.close()
+        await self._write_behind.close()
 
     async def sum_of(self, counter: Counter) -> int:
         """What a counter should say: everything recorded, with what waits here. Raises Unavailable."""
-        await self._notes.flush()
+        await self._write_behind.flush()
         start = datetime.fromtimestamp(counter.start_s, UTC)
         end = datetime.fromtimestamp(counter.start_s + WINDOW_S[counter.window], UTC)
         rows = await ask(self._pool, self._timeout_s, SQL["sum"], counter.kind, counter.name, start, end)

@@ -22,7 +22,7 @@ from ganggpt.ai.gateway.spending import Spend, Till
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import SLOTS, ModelRequest, Outcome, Payers, Said, Sentence
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.models.responses import MemoryAnswers
+from ganggpt.persistence.models.responses import MemoryResponses
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
 
 PRICE = PriceEntry(input=2.0, output=8.0, cached=1.0)
@@ -100,7 +100,7 @@ class Rig:
         shared = provider or self.provider(endpoint)
         self.deployments = {name: Deployment(spec, shared, self.metrics) for name, spec in specs.items()}
         self.till = Till(ledger or LocalLedger(self.is_on, self.sum_of), limits, self.books, self.metrics, self.clock)
-        answers = Answers(MemoryAnswers(), self.metrics)
+        answers = Answers(MemoryResponses(), self.metrics)
         self.gateway = ModelGateway(plan, self.deployments, self.till, answers, read_prompts(), self.metrics)
         return self.gateway
 
