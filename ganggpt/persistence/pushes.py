@@ -55,7 +55,7 @@ class PostgresPushes:
         self._redis: RedisClient | None = None if redis_url is None else connect_redis(redis_url, None)
         self._since_trim: Counter[str] = Counter()
         self.dropped = 0
-        self.rings_failed = 0
+        self.notifications_failed = 0
 
     async def register_server(self, name: str) -> None:
         """From now on pushes to ``*`` are kept for this server too. Raises Unavailable."""
@@ -73,8 +73,8 @@ class PostgresPushes:
         with database_outages():
             await self._pool.execute(_ACK, server, nos, timeout=self._timeout_s)
 
-    async def ring(self, rows: Sequence[PushRow]) -> None:
-        """Tell whoever waits about committed pushes. Never raises: what is not told now is found by the next poll."""
+    async def notify_pushes(self, rows: Sequence[PushRow]) -> None:
+        """Notify the waiting bridges of committed pushes. Never raises: a poll finds what a notification missed."""
         if not rows:
             return
         if self._redis is not None:
@@ -85,7 +85,7 @@ class PostgresPushes:
                         pipe.xadd(_stream(r.server), {"p": told}, maxlen=_STREAM_MAX, approximate=True)
                     await pipe.execute()
             except REDIS_OUTAGES:
-                self.rings_failed += 1
+                self.notifications_failed += 1
         self._since_trim.update(row.server for row in rows)
         for server, count in list(self._since_trim.items()):
             if count >= _TRIM_EVERY:

@@ -81,7 +81,7 @@ async def open_host_ports(spec: HostSpec, call: HostCall, gateway: Gateway | Non
         world=world,
         cast=cast,
         mind=ScriptedMind(),
-        ring=pushes.ring,
+        ring=pushes.notify_pushes,
         forget_cached=cache.forget_actors,
         tail=PostgresMemoryArchive(pool),
         model=NoModel() if spec.mind is None or gateway is None else ModelMind(spec.mind, gateway, world, loop_s),
