@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from ganggpt.persistence.outages import database_outages
-from ganggpt.persistence.ports.clusters import HostShown, LoadShown, Wishes
+from ganggpt.persistence.ports.clusters import HostShown, LoadShown, WantedHosts
 from ganggpt.persistence.ports.hosts import LOCAL
 from ganggpt.persistence.sql import load_sql
 
@@ -25,19 +25,19 @@ class PostgresScale:
         self._pool = pool
         self._timeout_s = timeout_s
 
-    async def wishes(self) -> Wishes:
+    async def wanted(self) -> WantedHosts:
         """See ScaleTable."""
         with database_outages():
             row = await self._pool.fetchrow(SQL["wanted"], self.cluster, timeout=self._timeout_s)
-            return Wishes() if row is None else Wishes(*row.values())
+            return WantedHosts() if row is None else WantedHosts(*row.values())
 
-    async def tell(self, now: int, load: Mapping[str, Any]) -> None:
+    async def report(self, now: int, load: Mapping[str, Any]) -> None:
         """See ScaleTable."""
         with database_outages():
             text = msgspec.json.encode(load).decode()
             await self._pool.execute(SQL["report"], self.cluster, now, text, timeout=self._timeout_s)
 
-    async def wish(self, least: int | None, most: int | None, fixed: int | None) -> None:
+    async def set_limits(self, least: int | None, most: int | None, fixed: int | None) -> None:
         """Set an operator's bounds and fixed number; None leaves it to the settings. Raises Unavailable."""
         with database_outages():
             await self._pool.execute(SQL["set_limits"], self.cluster, least, most, fixed, timeout=self._timeout_s)

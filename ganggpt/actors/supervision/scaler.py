@@ -50,7 +50,7 @@ class Scaler:
 
     async def recall(self) -> None:
         """Go on from what an earlier supervisor wanted. Raises Unavailable."""
-        now = (await self._table.wishes()).now
+        now = (await self._table.wanted()).now
         if now:
             self._pace = Pace(now)
 
@@ -58,15 +58,15 @@ class Scaler:
         """Ask the hosts once and decide. ``live``: the shared hosts there are; ``chosen``: those to have. Raises
         Unavailable."""
         self._polled_s = loop_s()
-        wishes = await self._table.wishes()
-        limits = limits_of(self._scale, wishes.least, wishes.most, wishes.fixed)
+        set_by_hand = await self._table.wanted()
+        limits = limits_of(self._scale, set_by_hand.least, set_by_hand.most, set_by_hand.fixed)
         answers = await asyncio.gather(*map(self._sample, live))
         samples = [sample for sample in answers if sample is not None]
         before = self._pace.wanted
         self._pace = decide(self._pace, self._scale, limits, samples, len(live) - len(samples), loop_s())
         if self._pace.wanted != before:
             log.info("%d shared hosts are wanted instead of %d: %s", self._pace.wanted, before, samples)
-        await self._table.tell(
+        await self._table.report(
             self._pace.wanted,
             {
                 "least": limits.least,

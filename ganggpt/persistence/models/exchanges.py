@@ -25,7 +25,7 @@ SQL: Final = load_sql(Path(__file__).with_name("exchanges.sql"))
 
 
 class PostgresExchanges:
-    """Implements ``ai.replay.Shelf``. ``lost`` counts exchanges that could not be kept."""
+    """Implements ``ai.gateway.recording.Shelf``. ``lost`` is told how many exchanges could not be kept."""
 
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool

@@ -22,7 +22,7 @@ _AT_ONCE: Final = 64
 
 
 class RedisResponses:
-    """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``.
+    """Implements ``ai.gateway.response_cache.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``.
 
     Answers are gathered for some milliseconds and written together; ``lost`` counts those that Redis did not take,
     ``outage`` is called for each question it did not answer.
@@ -85,7 +85,7 @@ class RedisResponses:
 
 
 class MemoryResponses:
-    """Implements ``ai.answers.AnswerStore`` where there is no Redis: in this process alone, bounded."""
+    """Implements ``ai.gateway.response_cache.AnswerStore`` where there is no Redis: in this process alone, bounded."""
 
     def __init__(self, ttl_s: int = TTL_S, most: int = 4096) -> None:
         self._kept: TTLCache[str, tuple[bytes, str | None]] = TTLCache(most, ttl_s)

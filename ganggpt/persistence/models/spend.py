@@ -52,7 +52,10 @@ class Switch(Struct, frozen=True):
 
 
 class PostgresSpend:
-    """Implements ``ai.purse.Books``; also sums for counters, reports and the switch. ``lost`` is told how many entries were lost."""
+    """Implements ``ai.gateway.spending.Books``; also sums for counters, reports and the switch.
+
+    ``lost`` is told how many entries were lost.
+    """
 
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool

@@ -20,8 +20,8 @@ AGAIN_S: Final = 1.0
 class WriteBehind(Generic[T]):
     """Owns the entries that are not written yet and the task that writes them.
 
-    Over ``most`` waiting entries the oldest are dropped, and ``lost`` is told how many. ``write`` takes a batch and raises
-    Unavailable where nothing of it was written.
+    Where more than ``most`` entries wait, the oldest are dropped and ``lost`` is told how many. ``write`` takes a batch
+    and raises Unavailable where nothing of it was written.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ class Clusters(Protocol):
         ...
 
 
-class Wishes(Struct, frozen=True):
+class WantedHosts(Struct, frozen=True):
     """What is wanted of a cluster: ``now`` is what its supervisor wants at the moment (0: it has not said yet); the
     others were set by an operator, or are None."""
 
@@ -76,17 +76,17 @@ class HostShown(Struct, frozen=True):
 class LoadShown(Struct, frozen=True):
     """What a supervisor last told of its cluster, and how many seconds ago."""
 
-    told: Mapping[str, Any]
+    report: Mapping[str, Any]
     age_s: float
 
 
 class ScaleTable(Protocol):
     """The supervisor's side of its cluster's size; ``PostgresScale`` is the real adapter."""
 
-    async def wishes(self) -> Wishes:
+    async def wanted(self) -> WantedHosts:
         """What is wanted of this cluster. Raises Unavailable."""
         ...
 
-    async def tell(self, now: int, load: Mapping[str, Any]) -> None:
+    async def report(self, now: int, load: Mapping[str, Any]) -> None:
         """Keep how many shared hosts are wanted now, and the load that was seen (JSON-able). Raises Unavailable."""
         ...

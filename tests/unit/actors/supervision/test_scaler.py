@@ -15,7 +15,7 @@ from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.npc.rules import Give
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.clusters import Wishes
+from ganggpt.persistence.ports.clusters import WantedHosts
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryShard
 from tests.unit.actors.conftest import SHARDS, Runtime
@@ -36,10 +36,10 @@ class MemoryScale:
         self.fixed: int | None = None
         self.told: dict[str, Any] = {}
 
-    async def wishes(self) -> Wishes:
-        return Wishes(self.now, self.least, self.most, self.fixed)
+    async def wanted(self) -> WantedHosts:
+        return WantedHosts(self.now, self.least, self.most, self.fixed)
 
-    async def tell(self, now: int, load: Mapping[str, Any]) -> None:
+    async def report(self, now: int, load: Mapping[str, Any]) -> None:
         self.now, self.told = now, dict(load)
 
 
