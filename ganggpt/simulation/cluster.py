@@ -310,11 +310,11 @@ class SimFleet:
         seconds: float = await self._tell(name, "hand_over", shards, cluster, heir)
         return seconds
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self._tell(name, "carve_out", actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self._tell(name, "take_back", actor)
 

@@ -49,11 +49,11 @@ class LocalFleet:
         """See Fleet."""
         return await self.host(name).hand_over(shards, cluster, heir)
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self.host(name).carve_out(actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self.host(name).take_back(actor)
 

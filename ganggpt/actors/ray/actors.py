@@ -271,11 +271,11 @@ class RayFleet(Fleet):
         frozen_s: float = await self._ask(name, "hand_over", list(shards), cluster, heir)
         return frozen_s
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self._ask(name, "carve_out", actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
         await self._ask(name, "take_back", actor)
 
