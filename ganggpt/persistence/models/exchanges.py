@@ -1,4 +1,4 @@
-"""Recorded exchanges with models: written behind, found by hash, erased with their player, swept when old."""
+"""Recorded exchanges with models: written behind, found by hash, swept when old."""
 
 from __future__ import annotations
 
@@ -45,11 +45,6 @@ class PostgresExchanges:
         """The exchanges a request made, the newest first. Raises Unavailable."""
         rows = await ask(self._pool, self._timeout_s, SQL["of_request"], request_key, most)
         return [_exchange(row) for row in rows]
-
-    async def erase(self, player: str) -> int:
-        """Delete everything with a player's words; how many went. Raises Unavailable."""
-        await self._write_behind.flush()
-        return await tell(self._pool, self._timeout_s, SQL["erase"], player)
 
     async def sweep(self, days: int) -> int:
         """Delete what is older, some at a time; how many went. Raises Unavailable."""

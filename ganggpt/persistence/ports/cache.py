@@ -24,11 +24,6 @@ def actor_key(actor: str) -> str:
     return _KEYS[kind_of(actor)].format(name_of(actor))
 
 
-def session_key(session: str) -> str:
-    """The cache key of a session's record."""
-    return f"ganggpt:session:{session}:data"
-
-
 class Cache(Protocol):
     """Bytes by key. Never raises because of the cache itself."""
 

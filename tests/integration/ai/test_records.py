@@ -13,6 +13,8 @@ from ganggpt.ai.gateway.recording import Exchange, Recording, Replay
 from ganggpt.ai.port import Answered
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.responses import RedisResponses
+from ganggpt.persistence.player_data.player_data import PostgresPlayerData
+from ganggpt.persistence.ports.player_data import Words
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.testing.fake_model import Says, fake_model
 from tests.unit.ai.rig import Rig, Turn, talk
@@ -56,7 +58,10 @@ async def test_a_players_words_are_erased_and_old_exchanges_swept(
 ) -> None:
     for n, player in enumerate(("player:ana", "player:bob", None, "player:ana")):
         exchanges.keep(Exchange(key=f"k{n}", at_s=1e9, model="m", request=f"asked by {player}", player=player))
-    assert await exchanges.erase("player:ana") == 2
+    await exchanges.flush()
+    data, ana = PostgresPlayerData(pool), Words("player:ana")
+    keys = [row.key for row in await data.elsewhere("ai_exchanges", ana)]
+    assert await data.clean("ai_exchanges", keys, ana, "somebody") == 2
     assert await pool.fetchval("SELECT count(*) FROM ai_exchanges WHERE request LIKE '%ana%'") == 0
     assert await exchanges.sweep(7) == 2
     assert await exchanges.find("k1") is None
