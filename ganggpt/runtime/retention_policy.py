@@ -10,14 +10,14 @@ from ganggpt.errors import StartFailed
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
-from ganggpt.persistence.ports.retention import Kept
+from ganggpt.persistence.ports.retention import RetentionPolicy
 from ganggpt.runtime.maintenance import housekeeping_of
 from ganggpt.runtime.stores import pool_options
 
 
-def kept_of(settings: Settings) -> Kept:
+def kept_of(settings: Settings) -> RetentionPolicy:
     """How long what is kept, as the settings say."""
-    return Kept(settings.journal_days, settings.memory_months, settings.mission_days, settings.away_days)
+    return RetentionPolicy(settings.journal_days, settings.memory_months, settings.mission_days, settings.away_days)
 
 
 async def apply_retention(

@@ -20,7 +20,7 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.retention import Kept
+from ganggpt.persistence.ports.retention import RetentionPolicy
 from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
@@ -42,7 +42,7 @@ class HostSpec:
     kind: str = "shared"
     pool: PoolOptions = field(default_factory=PoolOptions)
     options: HostOptions = field(default_factory=HostOptions)
-    kept: Kept = field(default_factory=Kept)
+    kept: RetentionPolicy = field(default_factory=RetentionPolicy)
     shared_cpus: float = 0.5
     own_cpus: float = 0.01
     log_level: str = "INFO"

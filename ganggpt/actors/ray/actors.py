@@ -40,7 +40,7 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.scale import PostgresScale
 from ganggpt.persistence.world_store import load_world
-from ganggpt.runtime.maintenance import erasing_of, house_of
+from ganggpt.runtime.maintenance import erasing_of, upkeep_of
 
 log = logging.getLogger(__name__)
 
@@ -331,14 +331,14 @@ class SupervisorActor:
         try:
             pool = await open_pool(spec.dsn, replace(spec.pool, idle_in_transaction_s=SILENT_S_MAX))
             takeover = Takeover(PostgresClusters(pool, spec.cluster), spec.bridge, bridge_answers, plan.lease_s)
-            house = house_of(pool, spec.kept).keep
+            upkeep = upkeep_of(pool, spec.kept).keep
             hosts = PostgresHosts(pool, cluster=spec.cluster)
             fleet = RayFleet(spec, RayCalls())
             scaler = None if plan.scale is None else Scaler(PostgresScale(pool, spec.cluster), fleet, plan.scale)
             world, _ = await load_world(pool)
             erasing = erasing_of(pool, spec.redis_url, lambda: _residences(hosts), world)
             orders = BackgroundTask("erasure", erasing.carry_out_all)
-            supervisor = Supervisor(hosts, fleet, plan, takeover, house, scaler, orders)
+            supervisor = Supervisor(hosts, fleet, plan, takeover, upkeep, scaler, orders)
             await supervisor.boot()
             self._booted.set_result(None)
             await supervisor.run()

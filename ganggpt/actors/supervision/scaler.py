@@ -1,4 +1,4 @@
-"""The control loop of scaling: asks the shared hosts for their load, decides, and keeps the decision in Postgres."""
+"""The control loop of scaling: asks the shared hosts for their load, decides, and stores the decision in Postgres."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWER_S: Final = 1.5
 
 
 class Stats(Protocol):
-    """Whoever can ask a host for its counts."""
+    """Asks hosts for their counts."""
 
     async def stats(self, name: str) -> Mapping[str, Any]:
         """The counts of a host. Raises Unavailable."""
@@ -28,8 +28,8 @@ class Stats(Protocol):
 
 
 class Scaler:
-    """Owns the number of shared hosts that are wanted. What it wanted last survives it in Postgres; how long it has
-    been calm or busy does not, so a restarted one waits again before it changes anything."""
+    """Owns the number of shared hosts that are wanted. The number is stored in Postgres; how long the load has been low
+    or high is not, so a restarted scaler waits again before it changes anything."""
 
     def __init__(self, table: ScaleTable, stats: Stats, scale: Scale) -> None:
         self._table = table
@@ -40,7 +40,7 @@ class Scaler:
 
     @property
     def wanted(self) -> int:
-        """Shared hosts the cluster should have."""
+        """How many shared hosts the cluster should have."""
         return self._pace.wanted
 
     @property
@@ -49,7 +49,7 @@ class Scaler:
         return loop_s() - self._polled_s >= self._scale.poll_s
 
     async def recall(self) -> None:
-        """Go on from what an earlier supervisor wanted. Raises Unavailable."""
+        """Go on from the number an earlier supervisor stored. Raises Unavailable."""
         now = (await self._table.wanted()).now
         if now:
             self._pace = Pace(now)

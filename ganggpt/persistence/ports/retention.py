@@ -23,7 +23,7 @@ BATCH: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetentionPolicy:
     """How long what is kept, as the settings say; days end at midnight UTC by the database's clock.
 
     ``journal_days``: whole days of turns before today. ``memory_months``: months with a part of their own before this

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from ganggpt.actors.host.activation import wake
-from ganggpt.actors.maintenance.housekeeping import House, Housekeeping
+from ganggpt.actors.maintenance.housekeeping import Housekeeping, Upkeep
 from ganggpt.domain.ids import derived_command_id, new_command_id
 from ganggpt.errors import CommitUnknown, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
@@ -336,13 +336,13 @@ async def test_the_house_makes_parts_and_retains_beside_its_caller(past: Past, k
     async def make_parts() -> object:
         return await ensure_partitions(past.pool)
 
-    house = House(make_parts, keeping)
-    await house.keep()
+    upkeep = Upkeep(make_parts, keeping)
+    await upkeep.keep()
     assert await past.pool.fetchval("SELECT to_regclass($1)", past.name(-2)) is not None
-    await house.keep()  # one is under way
-    await house.retention.settled()
+    await upkeep.keep()  # one is under way
+    await upkeep.retention.settled()
     assert await past.days() == [past.name(0)]
-    await house.retention.close()
+    await upkeep.retention.close()
 
 
 async def test_a_successor_reads_little_after_a_host_was_idle_for_weeks(past: Past) -> None:

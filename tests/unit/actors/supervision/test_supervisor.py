@@ -24,7 +24,7 @@ PLAN = Plan(hosts=2, own=(), lease_s=60.0, round_s=0.01)
 
 
 async def nothing() -> None:
-    """No house to keep."""
+    """No upkeep."""
 
 
 async def nowhere(_: str) -> bool:

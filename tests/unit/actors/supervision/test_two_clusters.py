@@ -33,7 +33,7 @@ SHARDS = 16
 
 
 async def nothing(*_: object) -> None:
-    """Neither a house to keep nor a cache to clear."""
+    """Neither upkeep nor a cache to clear."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ from annotated_types import Ge
 
 from ganggpt.actors.host.dedupe import AHEAD_S_MAX, WINDOW_S
 from ganggpt.config import Settings
-from ganggpt.persistence.ports.retention import SEAL_AFTER, SLACK, Kept, Waiting
+from ganggpt.persistence.ports.retention import SEAL_AFTER, SLACK, RetentionPolicy, Waiting
 from ganggpt.runtime.retention_policy import kept_of
 
 DAY = date(2026, 11, 10)
@@ -48,4 +48,4 @@ def test_the_least_setting_keeps_what_dedupe_needs() -> None:
 def test_the_settings_say_what_is_kept() -> None:
     settings = Settings(_env_file=None, journal_days=5, memory_months=6, mission_days=7, away_days=8)
     assert dataclasses.astuple(kept_of(settings)) == (5, 6, 7, 8)
-    assert kept_of(Settings(_env_file=None)) == Kept()
+    assert kept_of(Settings(_env_file=None)) == RetentionPolicy()
