@@ -1,4 +1,4 @@
-"""One statement on a pool, with a bound on every wait: for a free connection as well as for the answer."""
+"""Runs one statement on a pool, with a timeout for a free connection as well as for the answer."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ async def tell(pool: asyncpg.Pool[Any], timeout_s: float, statement: str, *argum
 
 
 def touched(done: str) -> int:
-    """The number of rows in the words Postgres ends a statement with (``DELETE 3``)."""
+    """The number of rows in the status with which Postgres ends a statement (``DELETE 3``)."""
     return int(done.rsplit(" ", 1)[1])

@@ -1,4 +1,4 @@
-"""What was read lately: a small L1 in the process before an L2 in Redis. Losing it loses nothing but time.
+"""A small L1 in the process before an L2 in Redis.
 
 An outage of Redis is a miss, never an error. Failures are counted, and for a second after one Redis is not asked.
 """
@@ -21,7 +21,7 @@ _SKIP_S: Final = 1.0
 """How long Redis is not asked again after a failure."""
 
 Count = Callable[[str], None]
-"""A counter of what became of a call: ``l1``, ``l2``, ``miss``, ``failed``."""
+"""Counts the outcome of a call: ``l1``, ``l2``, ``miss``, ``failed``."""
 
 
 class NoCache:
@@ -45,7 +45,7 @@ class NoCache:
 
 
 class RedisCache:
-    """L1 before Redis. Owns its client; ``count`` hears what became of every get and of every failure."""
+    """An L1 before Redis. Owns its client; ``count`` is told the outcome of every get and of every failure."""
 
     def __init__(self, client: RedisClient, count: Count, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class RedisCache:
         return value
 
     def note(self, key: str, value: bytes) -> None:
-        """Keep in this process only, for a second: what somebody else is about to put."""
+        """Keep a value in this process only, for a second, because somebody else is about to put it."""
         self._l1[key] = value
 
     async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:

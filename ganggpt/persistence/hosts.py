@@ -1,4 +1,4 @@
-"""Who may write: host incarnations with their epochs, and which shard belongs to which. The database clock decides.
+"""Host incarnations with their epochs and the shards they hold, in Postgres. The database's clock decides.
 
 Taking over is one transaction: the predecessor's row is marked dead (which waits for its commit in flight, because a
 commit holds that row ``FOR SHARE``), a fresh epoch is drawn, and the shards change hands.
@@ -21,7 +21,7 @@ SQL: Final = load_sql(Path(__file__).with_name("hosts.sql"))
 
 
 class PostgresHosts:
-    """Ownership in Postgres, both sides. Owns nothing but the pool it was given."""
+    """Both sides of ownership in Postgres. Uses the pool it is given and never closes it."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 10.0, cluster: str = LOCAL) -> None:
         self.cluster = cluster
@@ -70,7 +70,7 @@ class PostgresHosts:
         with commit_outages(str(epoch), epoch):
             given = await self._pool.fetch(SQL["hand_over"], epoch, shards, cluster, heir, timeout=self._timeout_s)
         if len(given) != len(shards):
-            # All or none: the shards are this epoch's own, so only one of the two hosts can have been missing.
+            # All or none: the shards belong to this epoch, so either this host is fenced or the heir does not live.
             await self.beat(epoch)
             raise Unavailable(f"host {heir}")
 

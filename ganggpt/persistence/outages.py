@@ -13,18 +13,18 @@ from ganggpt.errors import CommitUnknown, Unavailable
 LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # between the server's last word on a connection and its end, a query gets this one
+    asyncpg.InternalClientError,  # raised between the server's last message on a connection and its end
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     OSError,
     TimeoutError,
 )
-"""Errors after which nobody can say whether a statement took effect."""
+"""Errors after which it is unknown whether a statement took effect."""
 
 
 @contextmanager
 def database_outages() -> Iterator[None]:
-    """Turn the loss of the database into Unavailable: for reads, and for writes that may be done twice."""
+    """Raise Unavailable in an outage: for reads, and for writes that may be done twice."""
     try:
         yield
     except LOST as lost:
@@ -33,7 +33,7 @@ def database_outages() -> Iterator[None]:
 
 @contextmanager
 def commit_outages(host: str, epoch: int) -> Iterator[None]:
-    """Turn the loss of the database into CommitUnknown: for a change that must not be done twice."""
+    """Raise CommitUnknown in an outage: for a change that must not be done twice."""
     try:
         yield
     except (*LOST, asyncpg.PostgresError) as lost:

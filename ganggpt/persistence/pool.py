@@ -16,12 +16,12 @@ _REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatal
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """How a process uses the database.
+    """How a process uses the database. Times in seconds.
 
-    ``min_size`` 0 opens nothing before the first query. ``pgbouncer`` promises a pooler between us and Postgres that
-    gives every transaction another session: no prepared statement is kept then. ``idle_in_transaction_s``: a
-    transaction whose client says nothing for that long is rolled back (None: never; behind PgBouncer its own
-    ``idle_transaction_timeout`` says so). Times in seconds.
+    ``min_size`` 0 opens no connection before the first query. ``pgbouncer``: a pooler between us and Postgres gives
+    every transaction another session, so no prepared statement is kept. ``idle_in_transaction_s``: a transaction whose
+    client is silent for that long is rolled back (None: never; behind PgBouncer its own ``idle_transaction_timeout``
+    applies).
     """
 
     min_size: int = 1

@@ -33,7 +33,7 @@ def database_probe(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Probe:
 
 
 def redis_probe(url: str | None, timeout_s: float = 1.0) -> Probe:
-    """One PING. Without Redis the program runs on its own, so that is well too, and says so."""
+    """One PING. Running without Redis is healthy too, and the answer says so."""
     client = None if url is None else connect_redis(url, timeout_s, connections_max=2)
 
     async def probe() -> Mapping[str, Any]:

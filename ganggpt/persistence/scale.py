@@ -1,4 +1,4 @@
-"""How many hosts each cluster should run: the operator's wishes, and what its supervisor makes of them."""
+"""How many hosts each cluster should run, in Postgres: what operators set and what supervisors decided."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SQL: Final = load_sql(Path(__file__).with_name("scale.sql"))
 
 
 class PostgresScale:
-    """The size of one cluster in Postgres, both sides. Its row is there once its supervisor has begun."""
+    """The size of one cluster in Postgres, for its supervisor and for operators. Its supervisor makes its row."""
 
     def __init__(self, pool: asyncpg.Pool[Any], cluster: str = LOCAL, timeout_s: float = 10.0) -> None:
         self.cluster = cluster
@@ -38,7 +38,7 @@ class PostgresScale:
             await self._pool.execute(SQL["report"], self.cluster, now, text, timeout=self._timeout_s)
 
     async def set_limits(self, least: int | None, most: int | None, fixed: int | None) -> None:
-        """Set an operator's bounds and fixed number; None leaves it to the settings. Raises Unavailable."""
+        """Set an operator's bounds and fixed number; None leaves a value to the settings. Raises Unavailable."""
         with database_outages():
             await self._pool.execute(SQL["set_limits"], self.cluster, least, most, fixed, timeout=self._timeout_s)
 
@@ -49,7 +49,7 @@ class PostgresScale:
             return [HostShown(*row.values()) for row in rows]
 
     async def load(self) -> LoadShown | None:
-        """What the supervisor last told, or None where it has not yet. Raises Unavailable."""
+        """The last report of the supervisor, or None where there is none yet. Raises Unavailable."""
         with database_outages():
             row = await self._pool.fetchrow(SQL["load"], self.cluster, timeout=self._timeout_s)
             if row is None or row["load"] is None:

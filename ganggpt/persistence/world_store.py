@@ -1,4 +1,4 @@
-"""The world a database holds: its sheet, the cast that lives in it from the start, and its shards."""
+"""The world in a database: its sheet, its first cast, and its shards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 
 Cast = Mapping[str, tuple[str, bytes]]
-"""By actor id: name and encoded body of the command that creates the actor when it is first needed."""
+"""By actor id, the name and the encoded body of the command that creates the actor when it is first needed."""
 
 SQL: Final = load_sql(Path(__file__).with_name("world_store.sql"))
 
@@ -25,8 +25,9 @@ async def create_world(
 ) -> int:
     """Put a world into the database, all or nothing, and return how many shards it has.
 
-    ``shards`` names the hash shards of a new world. Loading the same world again renews its sheet and adds new cast; it
-    keeps the shards of its birth. Raises StartFailed where the database holds another world, and Unavailable.
+    ``shards`` names the hash shards of a new world. Loading the same world again renews its sheet and adds new cast,
+    but keeps the shards it was created with. Raises StartFailed where the database holds another world, and
+    Unavailable.
     """
     with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
@@ -55,11 +56,11 @@ async def create_world(
 
 
 async def load_world(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> tuple[World, Cast]:
-    """The world of the database and its cast. Raises StartFailed where none was loaded yet, and Unavailable."""
+    """The world in the database and its cast. Raises StartFailed where there is none yet, and Unavailable."""
     with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection:
             sheet: bytes | None = await connection.fetchval(SQL["load_world"], timeout=timeout_s)
             rows = await connection.fetch(SQL["load_cast"], timeout=timeout_s)
     if sheet is None:
-        raise StartFailed("the world", "this database holds none", "Run `ganggpt world load`.")
+        raise StartFailed("the world", "this database holds no world", "Run `ganggpt world load`.")
     return decode_world(sheet), {r["actor"]: (r["command"], r["body"]) for r in rows}
