@@ -36,7 +36,7 @@ from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.partitions import briefly, ensure_partitions, journal_part, make_part, memory_part
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.ports.retention import Kept, month_after
+from ganggpt.persistence.ports.retention import RetentionPolicy, month_after
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_store import create_world
 from ganggpt.worldfiles.files import load_world
@@ -75,7 +75,7 @@ class Life:
 class AgedWorld:
     """One world in a database of its own."""
 
-    def __init__(self, name: str, days: int, size: Size, kept: Kept) -> None:
+    def __init__(self, name: str, days: int, size: Size, kept: RetentionPolicy) -> None:
         self.name = name
         self.days = days
         self.size = size

@@ -65,10 +65,10 @@ from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.models.responses import MemoryAnswers
+from ganggpt.persistence.models.responses import MemoryResponses
 from ganggpt.simulation.loop import ProcessLoop, Scheduler
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.stores import InMemoryArchive, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 from ganggpt.worldfiles.files import cast_of, load_world
 
 NPCS: Final = 100
@@ -246,7 +246,7 @@ class Hours:
             return Router(fleet.call, lambda: load_routes(hosts), RouterOptions())
 
         def ports(_: str) -> HostPorts:
-            flush, tail = MemoryFlush(self._database), MemoryTail(self._database)
+            flush, tail = MemoryFlush(self._database), InMemoryArchive(self._database)
             peers.append(router())
             return HostPorts(
                 journal, hosts, flush, peers[-1], self._world, cast, ScriptedMind(), _nothing, _nothing, tail, mind
@@ -276,7 +276,7 @@ class Hours:
         config = GatewayConfig(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
         deployments = {name: Deployment(spec, Stand(), self._metrics) for name, spec in specs.items()}
         accounting = Accounting(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
-        cache = ResponseCache(MemoryAnswers(), self._metrics)
+        cache = ResponseCache(MemoryResponses(), self._metrics)
         return ModelGateway(config, deployments, accounting, cache, read_prompts(), self._metrics)
 
     # --------------------------------------------------------------------------------------------------- players

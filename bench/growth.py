@@ -43,7 +43,7 @@ from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.ports.journal import Batch
-from ganggpt.persistence.ports.retention import Kept
+from ganggpt.persistence.ports.retention import RetentionPolicy
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
@@ -181,7 +181,7 @@ class Probe:
         await self.journal.due(list(shared_shards(SHARDS)), time.time(), 500)
 
     async def _letters(self) -> None:
-        assert len(await self.journal.letters(list(shared_shards(SHARDS)), 0.0, 10_000)) == 100
+        assert len(await self.journal.messages(list(shared_shards(SHARDS)), 0.0, 10_000)) == 100
 
     async def _unacked(self) -> None:
         assert await self.pushes.unacked("server-1", 0, 100)
@@ -255,7 +255,7 @@ async def _probe(server: EmbeddedPostgres, world: AgedWorld, folder: Path, quick
 async def run(*, quick: bool, rounds: int | None, results_dir: Path, show_progress: bool = True) -> Measured:
     """Make both worlds, retain, measure in turns, write the result files. Raises StartFailed, Unavailable."""
     measured = Measured(quick)
-    size, kept = (Size(90, 20) if quick else Size()), Kept()
+    size, kept = (Size(90, 20) if quick else Size()), RetentionPolicy()
     asked = rounds or (2 if quick else 15)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     console = Console(stderr=True, quiet=not show_progress)

@@ -236,7 +236,7 @@ async def _in_world(
         for n in range(rounds):
             for count in (1, 2):
                 tell(f"round {n + 1} of {rounds}: `ganggpt scale {count}`")
-                moved = await _changed(world, lambda count=count: world.scale.wish(None, None, count), count)
+                moved = await _changed(world, lambda count=count: world.scale.set_limits(None, None, count), count)
                 await asyncio.sleep(1)  # so that waits that began meanwhile have ended
                 result.shards_moved += len(moved)
                 result.moved += _longest(world, players.waits, probes, moved, AROUND_S)

@@ -1,11 +1,11 @@
-"""How fast does a mind remember? Recall over 5,000 memories in the actor, and in a tail of 1,000,000 rows in Postgres.
+"""How fast does a mind remember? Recall over 5,000 memories in the actor, and in an archive of a million rows.
 
     python -m bench.memory [--quick] [--json]
 
 In the actor: ``recall`` by the index of an NPC's own mind, the whole ``Talk`` turn round it, and beside them a linear
-BM25 (rank-bm25) over the same memories. In Postgres (its own, filled by COPY): ``PostgresTail.search`` among 200 NPCs
-of 5,000 memories each, and beside it what plain full text search does: the rows of the NPC by their index, matched and
-ranked (``ts_rank``). Questions are those of the corpus. The numbers mean something only on an otherwise quiet machine.
+BM25 (rank-bm25) over the same memories. In Postgres (its own, filled by COPY): ``PostgresMemoryArchive.search`` among
+200 NPCs of 5,000 memories each, and beside it what plain full text search does: the rows of the NPC by their index,
+matched and ranked (``ts_rank``). Questions are those of the corpus. The numbers mean something only on a quiet machine.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from ganggpt.domain.world import World
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.journal.partitions import ensure_days, ensure_partitions
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.ports.projections import TailQuestion
-from ganggpt.persistence.projections.memory_archive import PostgresTail, row_in_tail
+from ganggpt.persistence.ports.projections import ArchiveQuestion
+from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive, archive_row
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.worldfiles.files import load_world
 
@@ -54,7 +54,7 @@ NPCS: Final = 200
 ROUNDS: Final = 3
 GOALS: Final = {
     "recall in the actor": (3.0, 10.0),
-    "tail in Postgres": (50.0, 50.0),
+    "archive in Postgres": (50.0, 50.0),
 }
 """p50 and p99 in milliseconds, as the issue asks."""
 _COLUMNS: Final = (
@@ -96,7 +96,7 @@ class Timed:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tail of 50,000 rows; shows that everything runs")
+    parser.add_argument("--quick", action="store_true", help="an archive of 50,000 rows; shows that everything runs")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     options = parser.parse_args(arguments)
     console = Console(stderr=options.json)
@@ -185,7 +185,7 @@ async def _fill(pool: asyncpg.Pool[Any], past: History, npcs: int, console: Cons
     """The same history for every NPC: COPY once, then copied inside the database under other names."""
     began = time.perf_counter()
     await pool.execute(_STAGE)
-    staged = [row_in_tail(Rows(), "npc:n0", _kept(memory, past.now_s)) for memory in past.memories]
+    staged = [archive_row(Rows(), "npc:n0", _kept(memory, past.now_s)) for memory in past.memories]
     columns = ("id", "player_id", "memory_type", "content", "weight", "created_s", "expires_s", "words")
     records = [(row[0], None, *row[3:8], row[8]) for row in staged]
     async with pool.acquire() as connection:
@@ -208,13 +208,15 @@ def _kept(memory: Memory, now_s: float) -> Memory:
 
 
 async def _search(pool: asyncpg.Pool[Any], past: History, npcs: int, rows: int) -> list[Timed]:
-    tail = PostgresTail(pool, 600)
-    ours, peer = Timed("tail in Postgres"), Timed("  npc_id and ts_rank")
+    archive = PostgresMemoryArchive(pool, 600)
+    ours, peer = Timed("archive in Postgres"), Timed("  npc_id and ts_rank")
     for place, asked in enumerate([*past.asked[:20], *past.asked]):
         npc = f"n{place * 37 % npcs}"
-        question = TailQuestion(npc=f"npc:{npc}", query=asked.text, listener="player:ava", now_s=past.now_s, held=ROOM)
+        question = ArchiveQuestion(
+            npc=f"npc:{npc}", query=asked.text, listener="player:ava", now_s=past.now_s, held=ROOM
+        )
         began = time.perf_counter()
-        found = await tail.search(question)
+        found = await archive.search(question)
         assert found, asked
         took_ms = (time.perf_counter() - began) * 1e3
         if place >= 20:
@@ -224,7 +226,7 @@ async def _search(pool: asyncpg.Pool[Any], past: History, npcs: int, rows: int) 
         began = time.perf_counter()
         await pool.fetch(_PEER, f"n{place * 37 % npcs}", words, past.now_s)
         peer.times_ms.append((time.perf_counter() - began) * 1e3)
-    ours.name, peer.name = "tail in Postgres", f"{peer.name} ({rows:,} rows)"
+    ours.name, peer.name = "archive in Postgres", f"{peer.name} ({rows:,} rows)"
     return [ours, peer]
 
 

@@ -55,19 +55,19 @@ async def apply(settings: Settings, bounds: Bounds | None) -> dict[str, Any]:
             raise NotRunning(f"cluster {settings.cluster!r} of that database")
         if bounds is not None:
             await _set(scale, bounds)
-        wishes, load = await scale.wishes(), await scale.load()
+        wanted, load = await scale.wanted(), await scale.load()
     finally:
         await pool.close()
-    told: Mapping[str, Any] = {} if load is None else load.told
+    told: Mapping[str, Any] = {} if load is None else load.report
     fresh = told if load is not None and load.age_s < _OLD_S else {}
     shared = [_shown(host, fresh) for host in hosts if host.kind == "shared"]
     return {
         "cluster": settings.cluster,
         "running": len(shared),
-        "wanted": wishes.fixed or wishes.now,
-        "min": told.get("least") if wishes.least is None else wishes.least,
-        "max": told.get("most") if wishes.most is None else wishes.most,
-        "fixed": wishes.fixed,
+        "wanted": wanted.fixed or wanted.now,
+        "min": told.get("least") if wanted.least is None else wanted.least,
+        "max": told.get("most") if wanted.most is None else wanted.most,
+        "fixed": wanted.fixed,
         "starting": fresh.get("starting", []),
         "own": sum(host.kind == "own" for host in hosts),
         "told_s_ago": None if load is None else round(load.age_s, 1),
@@ -90,9 +90,9 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 async def _set(scale: PostgresScale, bounds: Bounds) -> None:
-    before = await scale.wishes()
+    before = await scale.wanted()
     if bounds.count is not None:
-        await scale.wish(before.least, before.most, bounds.count)
+        await scale.set_limits(before.least, before.most, bounds.count)
         return
     kept = (None, None) if bounds.auto else (before.least, before.most)
     least = kept[0] if bounds.least is None else bounds.least
@@ -100,7 +100,7 @@ async def _set(scale: PostgresScale, bounds: Bounds) -> None:
     if least is not None and most is not None and least > most:
         given = "--min" if bounds.least is not None else "--max"
         raise InvalidInput(given, f"the bounds would be {least} to {most}; give both, or --auto to start anew")
-    await scale.wish(least, most, None)
+    await scale.set_limits(least, most, None)
 
 
 def _shown(host: HostShown, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ganggpt.persistence.ports.player_data import TABLES, Order, Words
 from ganggpt.persistence.world_snapshot.files import SnapshotPlace
 
 RECORD: Final = "erased-players.json"
-"""Beside the snapshots: whom a restored world has to forget again, by salted hash."""
+"""BackgroundTask the snapshots: whom a restored world has to forget again, by salted hash."""
 _POLL_S: Final = 0.25
 _AT_ONCE: Final = 64
 _COPIES: Final = frozenset(("missions", "companions", "npc_memories"))
@@ -124,16 +124,16 @@ async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_o
         raise UnknownActor(player)
     if not even_online and await store.is_online(player):
         raise Refused("online", f"{name_of(player)} is on a game server, and would be known again at once")
-    no = await store.order(player)
+    no = await store.open_order(player)
     if place is not None:
-        await _note(place, await store.look(no))
+        await _note(place, await store.order(no))
     return no
 
 
 async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Order:
     """Wait until an order is fulfilled, as long as a world runs that does it. Raises Unavailable."""
     store = PostgresPlayerData(pool)
-    while (order := await store.look(no)).done_at is None and await store.has_hosts():
+    while (order := await store.order(no)).done_at is None and await store.has_hosts():
         progress(f"round {order.rounds}: {order.step or 'beginning'}")
         await asyncio.sleep(_POLL_S)
     return order
@@ -149,7 +149,7 @@ async def orders_again(pool: Any, place: str) -> int:
     ordered = 0
     for player, joined_s in (await store.known_players()).items():
         if any(_is_meant(mark, player, joined_s) for mark in marks):
-            await store.order(player)
+            await store.open_order(player)
             ordered += 1
     return ordered
 

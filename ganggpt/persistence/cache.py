@@ -1,6 +1,6 @@
-"""What was read lately: a small L1 in the process before an L2 in Redis. Losing it loses nothing but time.
+"""A small L1 in the process before an L2 in Redis.
 
-A cache that is away is a miss, never an error: failures are counted, and for a moment nobody asks it again.
+An outage of Redis is a miss, never an error. Failures are counted, and for a second after one Redis is not asked.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any, Final, cast
 from cachetools import TTLCache
 
 from ganggpt.persistence.ports.cache import TTL_S, Cache, actor_key
-from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
 
 _L1_ENTRIES_MAX: Final = 4096
 _L1_TTL_S: Final = 1.0
 _ANSWER_TIMEOUT_S: Final = 0.25
-_AWAY_S: Final = 1.0
-"""How long a cache that failed is left alone."""
+_SKIP_S: Final = 1.0
+"""How long Redis is not asked again after a failure."""
 
 Count = Callable[[str], None]
-"""A counter of what became of a call: ``l1``, ``l2``, ``miss``, ``failed``."""
+"""Counts the outcome of a call: ``l1``, ``l2``, ``miss``, ``failed``."""
 
 
 class NoCache:
@@ -45,14 +45,14 @@ class NoCache:
 
 
 class RedisCache:
-    """L1 before Redis. Owns its client; ``count`` hears what became of every get and of every failure."""
+    """An L1 before Redis. Owns its client; ``count`` is told the outcome of every get and of every failure."""
 
     def __init__(self, client: RedisClient, count: Count, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._count = count
         self._clock = clock
         self._l1: TTLCache[str, bytes] = TTLCache(_L1_ENTRIES_MAX, _L1_TTL_S, clock)
-        self._away_until_s = 0.0
+        self._skip_until_s = 0.0
 
     async def get(self, key: str) -> bytes | None:
         """See Cache."""
@@ -60,12 +60,12 @@ class RedisCache:
         if near is not None:
             self._count("l1")
             return near
-        if self._clock() < self._away_until_s:
+        if self._clock() < self._skip_until_s:
             self._count("miss")
             return None
         try:
             value = cast("bytes | None", await self._client.get(key))
-        except REDIS_AWAY:
+        except REDIS_OUTAGES:
             self._failed()
             return None
         self._count("miss" if value is None else "l2")
@@ -74,31 +74,31 @@ class RedisCache:
         return value
 
     def note(self, key: str, value: bytes) -> None:
-        """Keep in this process only, for a second: what somebody else is about to put."""
+        """Keep a value in this process only, for a second, because somebody else is about to put it."""
         self._l1[key] = value
 
     async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:
         """See Cache."""
         self._l1[key] = value
-        if self._clock() < self._away_until_s:
+        if self._clock() < self._skip_until_s:
             return
         try:
             await self._client.set(key, value, ex=ttl_s)
-        except REDIS_AWAY:
+        except REDIS_OUTAGES:
             self._failed()
 
     async def forget(self, keys: Sequence[str]) -> None:
         """See Cache."""
         for key in keys:
             self._l1.pop(key, None)
-        if not keys or self._clock() < self._away_until_s:
+        if not keys or self._clock() < self._skip_until_s:
             return
         try:
             async with self._client.pipeline(transaction=False) as pipe:
                 for key in keys:
                     pipe.unlink(key)
                 await cast(Any, pipe.execute())
-        except REDIS_AWAY:
+        except REDIS_OUTAGES:
             self._failed()
 
     async def forget_actors(self, actors: Sequence[str]) -> None:
@@ -110,7 +110,7 @@ class RedisCache:
         await self._client.aclose()
 
     def _failed(self) -> None:
-        self._away_until_s = self._clock() + _AWAY_S
+        self._skip_until_s = self._clock() + _SKIP_S
         self._count("failed")
 
 

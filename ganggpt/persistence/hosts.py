@@ -1,4 +1,4 @@
-"""Who may write: host incarnations with their epochs, and which shard belongs to which. The database clock decides.
+"""Host incarnations with their epochs and the shards they hold, in Postgres. The database's clock decides.
 
 Taking over is one transaction: the predecessor's row is marked dead (which waits for its commit in flight, because a
 commit holds that row ``FOR SHARE``), a fresh epoch is drawn, and the shards change hands.
@@ -13,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from ganggpt.errors import Fenced, Unavailable
-from ganggpt.persistence.outages import commit_may_be_lost, database_may_be_away
+from ganggpt.persistence.outages import commit_outages, database_outages
 from ganggpt.persistence.ports.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
 from ganggpt.persistence.sql import load_sql
 
@@ -21,7 +21,7 @@ SQL: Final = load_sql(Path(__file__).with_name("hosts.sql"))
 
 
 class PostgresHosts:
-    """Ownership in Postgres, both sides. Owns nothing but the pool it was given."""
+    """Both sides of ownership in Postgres. Uses the pool it is given and never closes it."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 10.0, cluster: str = LOCAL) -> None:
         self.cluster = cluster
@@ -30,7 +30,7 @@ class PostgresHosts:
 
     async def register(self, name: str, kind: str, address: str = "", node: str | None = None) -> Registration:
         """See HostTable."""
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 buried = await connection.fetch(SQL["fence_predecessors"], self.cluster, name, timeout=self._timeout_s)
                 dead = tuple(r["epoch"] for r in buried)
@@ -45,7 +45,7 @@ class PostgresHosts:
 
     async def beat(self, epoch: int) -> Pulse:
         """See HostTable."""
-        with database_may_be_away():
+        with database_outages():
             row = await self._pool.fetchrow(SQL["beat"], epoch, timeout=self._timeout_s)
             if row is None:
                 raise Fenced(str(epoch), epoch)
@@ -57,27 +57,27 @@ class PostgresHosts:
 
     async def routes(self) -> Sequence[RouteRow]:
         """See HostTable."""
-        with database_may_be_away():
+        with database_outages():
             return [RouteRow(*r.values()) for r in await self._pool.fetch(SQL["routes"], timeout=self._timeout_s)]
 
     async def unflushed(self, epoch: int) -> Sequence[str]:
         """See HostTable."""
-        with database_may_be_away():
+        with database_outages():
             return [r["actor"] for r in await self._pool.fetch(SQL["unflushed"], epoch, timeout=self._timeout_s)]
 
     async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
         """See HostTable."""
-        with commit_may_be_lost(str(epoch), epoch):
+        with commit_outages(str(epoch), epoch):
             given = await self._pool.fetch(SQL["hand_over"], epoch, shards, cluster, heir, timeout=self._timeout_s)
         if len(given) != len(shards):
-            # All or none: the shards are this epoch's own, so only one of the two hosts can have been missing.
+            # All or none: the shards belong to this epoch, so either this host is fenced or the heir does not live.
             await self.beat(epoch)
             raise Unavailable(f"host {heir}")
 
     async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
         """See HostTable."""
         home = actor if own else shard
-        with commit_may_be_lost(actor, epoch):
+        with commit_outages(actor, epoch):
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 if await connection.fetchval(SQL["lock_live_host"], epoch, timeout=self._timeout_s) is None:
                     raise Fenced(actor, epoch)
@@ -89,29 +89,29 @@ class PostgresHosts:
 
     async def companions_at_play(self, limit: int) -> Sequence[str]:
         """See Ownership."""
-        with database_may_be_away():
+        with database_outages():
             rows = await self._pool.fetch(SQL["companions_at_play"], limit, timeout=self._timeout_s)
             return [r["actor"] for r in rows]
 
     async def alive(self) -> Sequence[LiveHost]:
         """See Ownership."""
-        with database_may_be_away():
+        with database_outages():
             return [LiveHost(*r.values()) for r in await self._pool.fetch(SQL["alive"], timeout=self._timeout_s)]
 
     async def fence(self, epoch: int) -> bool:
         """See Ownership."""
-        with database_may_be_away():
+        with database_outages():
             return await self._pool.execute(SQL["fence"], epoch, timeout=self._timeout_s) == "UPDATE 1"
 
     async def fence_stale(self, silent_s: float) -> Sequence[FencedHost]:
         """See Ownership."""
-        with database_may_be_away():
+        with database_outages():
             rows = await self._pool.fetch(SQL["fence_stale"], silent_s, timeout=self._timeout_s)
             return [FencedHost(*r.values()) for r in rows]
 
     async def assign(self, wanted: Mapping[str, str]) -> None:
         """See Ownership."""
-        with database_may_be_away():
+        with database_outages():
             given = (self.cluster, list(wanted), list(wanted.values()))
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 await connection.execute(SQL["inherit_flush_time"], *given, timeout=self._timeout_s)
@@ -121,7 +121,7 @@ class PostgresHosts:
         """See Ownership."""
         homes = ({actor: actor for actor in actors} | dict(back)).items()
         moved = [list(column) for column in zip(*homes, strict=True)] if homes else [[], []]
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 await connection.execute("LOCK TABLE hosts IN SHARE ROW EXCLUSIVE MODE", timeout=self._timeout_s)
                 if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM hosts WHERE state <> 'dead')"):

@@ -25,7 +25,7 @@ from ganggpt.errors import StartFailed, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(7022005)"
-"""Ends with the transaction, so it works through PgBouncer; the number is ours and means nothing."""
+"""A lock that ends with the transaction, so it works through PgBouncer. The number is arbitrary."""
 _CONNECT_TIMEOUT_S: Final = 10.0
 _MIGRATE_TIMEOUT_S: Final = 600.0
 
@@ -95,8 +95,8 @@ def _config(migrations: Path) -> Config:
 async def _connect(dsn: str) -> asyncpg.Connection[Any]:
     try:
         return await asyncpg.connect(dsn, timeout=_CONNECT_TIMEOUT_S, statement_cache_size=0)
-    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as away:
-        raise Unavailable("the database") from away
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as outage:
+        raise Unavailable("the database") from outage
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What it looks like when a store is away, told apart from what is our mistake."""
+"""Turns an outage of the database into an error of this program; other database errors pass through."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ganggpt.errors import CommitUnknown, Unavailable
 LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # between the server's last word on a connection and its end, a query gets this one
+    asyncpg.InternalClientError,  # raised between the server's last message on a connection and its end
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     OSError,
     TimeoutError,
 )
-"""Errors after which nobody can say whether a statement took effect."""
+"""Errors after which it is unknown whether a statement took effect."""
 
 
 @contextmanager
-def database_may_be_away() -> Iterator[None]:
-    """Turn the loss of the database into Unavailable: for reads, and for writes that may be done twice."""
+def database_outages() -> Iterator[None]:
+    """Raise Unavailable in an outage: for reads, and for writes that may be done twice."""
     try:
         yield
     except LOST as lost:
@@ -32,8 +32,8 @@ def database_may_be_away() -> Iterator[None]:
 
 
 @contextmanager
-def commit_may_be_lost(host: str, epoch: int) -> Iterator[None]:
-    """Turn the loss of the database into CommitUnknown: for a change that must not be done twice."""
+def commit_outages(host: str, epoch: int) -> Iterator[None]:
+    """Raise CommitUnknown in an outage: for a change that must not be done twice."""
     try:
         yield
     except (*LOST, asyncpg.PostgresError) as lost:

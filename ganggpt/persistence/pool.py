@@ -10,18 +10,18 @@ import asyncpg
 
 from ganggpt.errors import ConfigInvalid, Unavailable
 
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_OUTAGES = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 _REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """How a process uses the database.
+    """How a process uses the database. Times in seconds.
 
-    ``min_size`` 0 opens nothing before the first query. ``pgbouncer`` promises a pooler between us and Postgres that
-    gives every transaction another session: no prepared statement is kept then. ``idle_in_transaction_s``: a
-    transaction whose client says nothing for that long is rolled back (None: never; behind PgBouncer its own
-    ``idle_transaction_timeout`` says so). Times in seconds.
+    ``min_size`` 0 opens no connection before the first query. ``pgbouncer``: a pooler between us and Postgres gives
+    every transaction another session, so no prepared statement is kept. ``idle_in_transaction_s``: a transaction whose
+    client is silent for that long is rolled back (None: never; behind PgBouncer its own ``idle_transaction_timeout``
+    applies).
     """
 
     min_size: int = 1
@@ -55,8 +55,8 @@ async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Poo
             return await pool
     except _REFUSED as refused:
         raise ConfigInvalid("DATABASE_URL", str(refused), "Check its user, password and database name.") from None
-    except _AWAY as away:
-        raise Unavailable("the database") from away
+    except _OUTAGES as outage:
+        raise Unavailable("the database") from outage
 
 
 def _session_settings(options: PoolOptions) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Looks at the stores for ``/health``: each answers with details, or raises Unavailable."""
+"""Probes of the stores for ``/health``: each returns details, or raises Unavailable."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import asyncpg
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.outages import database_may_be_away
-from ganggpt.persistence.redis_client import REDIS_AWAY, connect_redis
+from ganggpt.persistence.outages import database_outages
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, connect_redis
 
-Look = Callable[[], Awaitable[Mapping[str, Any]]]
+Probe = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
-def database_look(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Look:
+def database_probe(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Probe:
     """One round trip to Postgres, and how full the pool is."""
 
-    async def look() -> Mapping[str, Any]:
+    async def probe() -> Mapping[str, Any]:
         began = time.perf_counter()
-        with database_may_be_away():
+        with database_outages():
             async with pool.acquire(timeout=timeout_s) as connection:
                 await connection.fetchval("SELECT 1", timeout=timeout_s)
         return {
@@ -29,21 +29,21 @@ def database_look(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Look:
             "idle": pool.get_idle_size(),
         }
 
-    return look
+    return probe
 
 
-def redis_look(url: str | None, timeout_s: float = 1.0) -> Look:
-    """One PING. Without Redis the program runs on its own, so that is well too, and says so."""
+def redis_probe(url: str | None, timeout_s: float = 1.0) -> Probe:
+    """One PING. Running without Redis is healthy too, and the answer says so."""
     client = None if url is None else connect_redis(url, timeout_s, connections_max=2)
 
-    async def look() -> Mapping[str, Any]:
+    async def probe() -> Mapping[str, Any]:
         if client is None:
             return {"mode": "none", "note": "no L2 cache; pushes arrive by polling"}
         began = time.perf_counter()
         try:
             await client.ping()
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
         return {"mode": "redis", "latency_ms": round((time.perf_counter() - began) * 1000, 2)}
 
-    return look
+    return probe

@@ -1,4 +1,4 @@
-"""The way to Redis: one client of short patience, to a single server or to a cluster."""
+"""Clients of Redis with short timeouts, for a single server or for a cluster."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ganggpt.errors import ConfigInvalid
 _CLUSTER: Final = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
 
 RedisClient = Redis | RedisCluster
-REDIS_AWAY: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""Everything that means: Redis did not answer, or not with yes."""
+REDIS_OUTAGES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""Errors that mean that Redis did not answer, or answered with an error."""
 
 
 def connect_redis(url: str, answer_timeout_s: float | None, connections_max: int = 32) -> RedisClient:
@@ -39,7 +39,7 @@ def connect_redis(url: str, answer_timeout_s: float | None, connections_max: int
             socket_timeout=answer_timeout_s,
             socket_connect_timeout=1.0,
             max_connections=connections_max,
-            # One more try covers a connection that died in the pool; waiting longer is the caller's business.
+            # One more try covers a connection that died in the pool; the caller decides about waiting longer.
             retry=Retry(NoBackoff(), 1),
             protocol=2,
         )

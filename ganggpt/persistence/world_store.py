@@ -1,4 +1,4 @@
-"""The world a database holds: its sheet, the cast that lives in it from the start, and its shards."""
+"""The world in a database: its sheet, its first cast, and its shards."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import asyncpg
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.world import World, decode_world, encode_world
 from ganggpt.errors import StartFailed
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 
 Cast = Mapping[str, tuple[str, bytes]]
-"""By actor id: name and encoded body of the command that creates the actor when it is first needed."""
+"""By actor id, the name and the encoded body of the command that creates the actor when it is first needed."""
 
 SQL: Final = load_sql(Path(__file__).with_name("world_store.sql"))
 
@@ -25,10 +25,11 @@ async def create_world(
 ) -> int:
     """Put a world into the database, all or nothing, and return how many shards it has.
 
-    ``shards`` names the hash shards of a new world. Loading the same world again renews its sheet and adds new cast; it
-    keeps the shards of its birth. Raises StartFailed where the database holds another world, and Unavailable.
+    ``shards`` names the hash shards of a new world. Loading the same world again renews its sheet and adds new cast,
+    but keeps the shards it was created with. Raises StartFailed where the database holds another world, and
+    Unavailable.
     """
-    with database_may_be_away():
+    with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
             await connection.execute(SQL["one_at_a_time"], timeout=timeout_s)
             there: str | None = await connection.fetchval(SQL["name"], timeout=timeout_s)
@@ -54,8 +55,8 @@ async def create_world(
 
 
 async def load_world(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> tuple[World, Cast]:
-    """The world of the database and its cast. Raises StartFailed where none was loaded yet, and Unavailable."""
-    with database_may_be_away():
+    """The world in the database and its cast. Raises StartFailed where there is none yet, and Unavailable."""
+    with database_outages():
         async with pool.acquire(timeout=timeout_s) as connection:
             sheet: bytes | None = await connection.fetchval(SQL["load_world"], timeout=timeout_s)
             rows = await connection.fetch(SQL["load_cast"], timeout=timeout_s)

@@ -15,7 +15,7 @@ from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.pool import PoolOptions
 from ganggpt.persistence.ports.cache import TTL_S
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.retention import Kept
+from ganggpt.persistence.ports.retention import RetentionPolicy
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.connections import Processes, connections_of, pool_options, pool_sizes
 from ganggpt.runtime.hosts import HostSpec
@@ -75,9 +75,9 @@ class WorldSpecs:
     gateway: GatewaySpec | None
 
 
-def kept_of(settings: Settings) -> Kept:
+def kept_of(settings: Settings) -> RetentionPolicy:
     """How long each kind of data is kept."""
-    return Kept(settings.journal_days, settings.memory_months, settings.mission_days, settings.away_days)
+    return RetentionPolicy(settings.journal_days, settings.memory_months, settings.mission_days, settings.away_days)
 
 
 def world_connections(settings: Settings, size: WorldSize) -> int:

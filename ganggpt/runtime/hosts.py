@@ -13,10 +13,10 @@ from ganggpt.actors.routing.forward import Forwarder, bridge_answers
 from ganggpt.actors.routing.router import HostCall, Router, RouterOptions
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import load_routes, residences_of
-from ganggpt.actors.supervision.background_task import Beside
+from ganggpt.actors.supervision.background_task import BackgroundTask
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.port import Gateway
@@ -26,13 +26,13 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.retention import Kept
-from ganggpt.persistence.projections.memory_archive import PostgresTail
+from ganggpt.persistence.ports.retention import RetentionPolicy
+from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.scale import PostgresScale
 from ganggpt.persistence.world_store import load_world
-from ganggpt.runtime.maintenance import erasing_of, house_of
+from ganggpt.runtime.maintenance import erasing_of, upkeep_of
 
 SILENT_S_MAX: Final = 5.0
 """How long a transaction that holds rows of ownership may wait for its client."""
@@ -53,7 +53,7 @@ class HostSpec:
     own_pool: PoolOptions = field(default_factory=lambda: PoolOptions(max_size=2))
     supervisor_pool: PoolOptions = field(default_factory=PoolOptions)
     options: HostOptions = field(default_factory=HostOptions)
-    kept: Kept = field(default_factory=Kept)
+    kept: RetentionPolicy = field(default_factory=RetentionPolicy)
     shared_cpus: float = 0.5
     own_cpus: float = 0.01
     log_level: str = "INFO"
@@ -95,9 +95,9 @@ class HostSpec:
             world=world,
             cast=cast,
             mind=ScriptedMind(),
-            ring=pushes.ring,
+            ring=pushes.notify_pushes,
             forget_cached=cache.forget_actors,
-            tail=PostgresTail(pool),
+            tail=PostgresMemoryArchive(pool),
             model=NoModel() if self.mind is None or gateway is None else ModelMind(self.mind, gateway, world, loop_s),
         )
 
@@ -114,8 +114,8 @@ class HostSpec:
             hosts,
             fleet,
             plan,
-            Succession(PostgresClusters(pool, self.cluster), self.bridge, bridge_answers, plan.lease_s),
-            house_of(pool, self.kept).keep,
+            Takeover(PostgresClusters(pool, self.cluster), self.bridge, bridge_answers, plan.lease_s),
+            upkeep_of(pool, self.kept).keep,
             None if plan.scale is None else Scaler(PostgresScale(pool, self.cluster), fleet, plan.scale),
-            Beside("erasure", erasing_of(pool, self.redis_url, residences, world).carry_out_all),
+            BackgroundTask("erasure", erasing_of(pool, self.redis_url, residences, world).carry_out_all),
         )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ganggpt.actors.maintenance.erasure import Erasing, ErasurePorts
-from ganggpt.actors.maintenance.housekeeping import House, Housekeeping, Report
+from ganggpt.actors.maintenance.housekeeping import Housekeeping, Report, Upkeep
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.world import World
 from ganggpt.persistence.journal.journal import PostgresJournal
@@ -17,21 +17,21 @@ from ganggpt.persistence.journal.retention import PostgresJournalRetention
 from ganggpt.persistence.journal.row_retention import PostgresRowRetention
 from ganggpt.persistence.player_data.cache import RedisPlayerData
 from ganggpt.persistence.player_data.player_data import PostgresPlayerData
-from ganggpt.persistence.ports.retention import Kept
+from ganggpt.persistence.ports.retention import RetentionPolicy
 
 log = logging.getLogger(__name__)
 
 
-def house_of(pool: Any, kept: Kept) -> House:
+def upkeep_of(pool: Any, policy: RetentionPolicy) -> Upkeep:
     """What the supervisor of a world calls every hour. The pool belongs to the caller."""
-    return House(partial(ensure_partitions, pool), housekeeping_of(pool, kept))
+    return Upkeep(partial(ensure_partitions, pool), housekeeping_of(pool, policy))
 
 
-def housekeeping_of(pool: Any, kept: Kept, report: Report = log.debug) -> Housekeeping:
+def housekeeping_of(pool: Any, policy: RetentionPolicy, report: Report = log.debug) -> Housekeeping:
     """The housekeeping of a world; ``report`` is told what is under way. The pool belongs to the caller."""
     journal = PostgresJournal(pool, "housekeeping")
     days, rows = PostgresJournalRetention(pool), PostgresRowRetention(pool)
-    return Housekeeping(journal, days, rows, kept, report)
+    return Housekeeping(journal, days, rows, policy, report)
 
 
 def erasing_of(

@@ -35,7 +35,7 @@ from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
-from ganggpt.persistence.models.responses import MemoryAnswers, RedisAnswers
+from ganggpt.persistence.models.responses import MemoryResponses, RedisResponses
 from ganggpt.persistence.models.spend import PostgresSpend
 from ganggpt.persistence.pool import open_pool
 from ganggpt.runtime.composition import GatewaySpec
@@ -62,12 +62,12 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         ledger: Ledger
         store: ResponseStore
         if spec.redis_url is None:
-            ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryAnswers(spec.ttl_s)
+            ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryResponses(spec.ttl_s)
         else:
             unsettled = metrics.counter("ganggpt_ai_unsettled_total").inc
             ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of, unsettled)
             away = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
-            store = RedisAnswers(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, away)
+            store = RedisResponses(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, away)
         opened.push_async_callback(ledger.close)
         opened.push_async_callback(store.close)
         shelf = exchanges if spec.record_days else None

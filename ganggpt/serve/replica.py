@@ -29,7 +29,7 @@ from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.pool import open_pool
-from ganggpt.persistence.probes import database_look, redis_look
+from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
 from ganggpt.protocol.commands import CommandBook
@@ -125,8 +125,8 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             book=CommandBook(KINDS),
             token=SecretStr(spec.token),
             probes={
-                "database": database_look(pool),
-                "redis": redis_look(spec.redis_url),
+                "database": database_probe(pool),
+                "redis": redis_probe(spec.redis_url),
                 "ai": ai_probe(gateway, spec.no_model),
                 "memory": memory_probe(),
                 "disk": disk_probe(Path(spec.data_dir)),

@@ -18,7 +18,7 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
 from ganggpt.domain.mind.commands import KeepInTail
 from ganggpt.domain.player.state import MissionEnded
-from ganggpt.persistence.ports.journal import Batch, Letter
+from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.simulation.clients import Client, Sent
 from ganggpt.simulation.cluster import Cluster, Running
@@ -70,7 +70,7 @@ class Checks:
         self._clusters = clusters
         self._clients = clients
         self._where: dict[bytes, tuple[str, int]] = {}
-        self._posted: dict[bytes, Letter] = {}
+        self._posted: dict[bytes, OutboxMessage] = {}
         self._final: set[bytes] = set()
         for actor, rows in self._tables.turns.items():
             self._where.update({row[1]: (actor, row[0]) for row in rows})
@@ -100,7 +100,7 @@ class Checks:
             if before := self._where.get(command_id):
                 self.wrong("applied once", f"{command_id.hex()} is in the journal as {before} and {(actor, seq)}")
             self._where[command_id] = (actor, seq)
-        for letter in batch.letters:
+        for letter in batch.messages:
             self._posted[letter.id] = letter
 
     def _delivered(self, _: Running, batch: bytes, replies: bytes) -> None:
@@ -111,7 +111,7 @@ class Checks:
                 if error is None or not error["retryable"]:
                     self._final.add(envelope.id)
 
-    def _settled(self, letter: Letter) -> None:
+    def _settled(self, letter: OutboxMessage) -> None:
         """A letter is forgotten: it was applied, or its receiver said that it never will be."""
         if letter.name == KeepInTail.tag:
             self._kept(letter)
@@ -122,7 +122,7 @@ class Checks:
                 "letters arrive", f"{letter.name} from {letter.sender} to {letter.target} was forgotten unapplied"
             )
 
-    def _kept(self, letter: Letter) -> None:
+    def _kept(self, letter: OutboxMessage) -> None:
         """What a mind let go of for want of room came into its tail."""
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, KeepInTail)

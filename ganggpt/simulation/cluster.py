@@ -20,7 +20,7 @@ from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
@@ -111,8 +111,8 @@ class Cluster:
         self.supervisor = process
         stores, setup = stores_of(self.database, process, self.name), self.setup
         answers = partial(self._bridge_answers, process)
-        succession = Succession(stores.clusters, self.name, answers, setup.plan.lease_s, setup.deadline_s)
-        supervisor = Supervisor(stores.hosts, SimFleet(self, process), setup.plan, succession, _nothing)
+        takeover = Takeover(stores.clusters, self.name, answers, setup.plan.lease_s, setup.deadline_s)
+        supervisor = Supervisor(stores.hosts, SimFleet(self, process), setup.plan, takeover, _nothing)
 
         async def live() -> None:
             await supervisor.boot()
@@ -310,13 +310,13 @@ class SimFleet:
         seconds: float = await self._tell(name, "hand_over", shards, cluster, heir)
         return seconds
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._tell(name, "carve_out", actor)
+        await self._tell(name, "promote", actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._tell(name, "take_back", actor)
+        await self._tell(name, "demote", actor)
 
     async def draining_nodes(self) -> frozenset[str]:
         """See Fleet."""

@@ -17,10 +17,17 @@ from random import Random
 from typing import Any, Final
 
 from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
-from ganggpt.persistence.ports.journal import Batch, Letter, PushRow
+from ganggpt.persistence.ports.journal import Batch, OutboxMessage, PushRow
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.simulation.network import Call, Network, Process
-from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.stores import (
+    InMemoryArchive,
+    MemoryClusters,
+    MemoryDatabase,
+    MemoryFlush,
+    MemoryHosts,
+    MemoryJournal,
+)
 
 SHARE: Final = False
 EXCLUSIVE: Final = True
@@ -83,7 +90,7 @@ class SimJournal(MemoryJournal):
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database, "simulated")
         self.on_commit: Callable[[int, Batch], None] = lambda _epoch, _batch: None
-        self.on_settle: Callable[[Letter], None] = lambda _letter: None
+        self.on_settle: Callable[[OutboxMessage], None] = lambda _letter: None
 
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
         """See Journal."""
@@ -91,7 +98,7 @@ class SimJournal(MemoryJournal):
         self.on_commit(epoch, batch)
         return pushes
 
-    async def settle(self, letters: Sequence[Letter]) -> None:
+    async def settle(self, letters: Sequence[OutboxMessage]) -> None:
         """See Journal."""
         for letter in letters:
             self.on_settle(letter)
@@ -184,7 +191,7 @@ class SimDatabase:
         self.tables = tables
         self.journal = SimJournal(tables)
         self.flush = SimFlush(tables)
-        self.tail = MemoryTail(tables)
+        self.tail = InMemoryArchive(tables)
         self.work = Work()
         self.asked: Counter[str] = Counter()
         self.process: Process | None = None

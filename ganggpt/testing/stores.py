@@ -14,8 +14,8 @@ from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.errors import Fenced, Unavailable
 from ganggpt.persistence.ports.clusters import Standing
 from ganggpt.persistence.ports.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
-from ganggpt.persistence.ports.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
-from ganggpt.persistence.ports.projections import FOUND_MAX, Found, TailQuestion
+from ganggpt.persistence.ports.journal import Batch, DueReminder, OutboxMessage, PushRow, StoredActor, StoredTurn
+from ganggpt.persistence.ports.projections import FOUND_MAX, ArchiveQuestion, Found
 
 
 @dataclass
@@ -48,7 +48,7 @@ class MemoryDatabase:
         self.turns: dict[str, list[tuple[int, bytes, bytes, int]]] = {}
         self.last_s: dict[str, float] = {}
         self.snapshots: dict[str, tuple[int, bytes]] = {}
-        self.outbox: dict[tuple[str, int, int], tuple[str, Letter]] = {}
+        self.outbox: dict[tuple[str, int, int], tuple[str, OutboxMessage]] = {}
         self.reminders: dict[tuple[str, str], tuple[str, DueReminder]] = {}
         self.pushes: list[PushRow] = []
         self.servers: set[str] = set()
@@ -89,8 +89,8 @@ class MemoryJournal:
         for actor, seq, command_id, body in zip(actors, seqs, ids, bodies, strict=True):
             db.turns.setdefault(actor, []).append((seq, command_id, body, epoch))
         db.last_s.update(zip(actors, ats, strict=True))
-        for letter, (shard, _) in zip(batch.letters, batch.filed, strict=True):
-            db.outbox[letter.sender, letter.seq, letter.n] = (shard, letter)
+        for message, (shard, _) in zip(batch.messages, batch.filed, strict=True):
+            db.outbox[message.sender, message.seq, message.n] = (shard, message)
         for (actor, name), wish in batch.reminders.items():
             if wish is None:
                 db.reminders.pop((actor, name), None)
@@ -127,8 +127,8 @@ class MemoryJournal:
 
     async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
         """See Journal."""
-        letters = (letter for _, letter in self._db.outbox.values())
-        if any((x.sender, x.target, x.id) == (by, actor, command_id) for x in letters):
+        messages = (message for _, message in self._db.outbox.values())
+        if any((x.sender, x.target, x.id) == (by, actor, command_id) for x in messages):
             return True
         at_s = command_id_time_s(command_id)
         return by == actor and any(
@@ -143,16 +143,16 @@ class MemoryJournal:
             if seq >= self._db.snapshots.get(actor, (0, b""))[0]:
                 self._db.snapshots[actor] = (seq, body)
 
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
+    async def messages(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[OutboxMessage]:
         """See Journal."""
         db, wanted, before_s = self._db, set(shards), self._db.clock() - older_than_s
-        rows = [letter for _, (shard, letter) in sorted(db.outbox.items()) if shard in wanted]
-        return [letter for letter in rows if command_id_time_s(letter.id) < before_s][:limit]
+        rows = [message for _, (shard, message) in sorted(db.outbox.items()) if shard in wanted]
+        return [message for message in rows if command_id_time_s(message.id) < before_s][:limit]
 
-    async def settle(self, letters: Sequence[Letter]) -> None:
+    async def settle(self, messages: Sequence[OutboxMessage]) -> None:
         """See Journal."""
-        for letter in letters:
-            self._db.outbox.pop((letter.sender, letter.seq, letter.n), None)
+        for message in messages:
+            self._db.outbox.pop((message.sender, message.seq, message.n), None)
 
     async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:
         """See Journal."""
@@ -301,16 +301,16 @@ class MemoryHosts:
 
     def _move_home(self, actor: str, home: str) -> None:
         db = self._db
-        for key, (_, letter) in db.outbox.items():
-            if letter.sender == actor:
-                db.outbox[key] = (home, letter)
+        for key, (_, message) in db.outbox.items():
+            if message.sender == actor:
+                db.outbox[key] = (home, message)
         for name, (_, reminder) in db.reminders.items():
             if name[0] == actor:
                 db.reminders[name] = (home, reminder)
 
 
 class MemoryClusters:
-    """The port of succession over a MemoryDatabase."""
+    """The port of takeover over a MemoryDatabase."""
 
     def __init__(self, database: MemoryDatabase, cluster: str = LOCAL) -> None:
         self._db = database
@@ -343,7 +343,7 @@ class MemoryClusters:
         return changed
 
 
-class MemoryTail:
+class InMemoryArchive:
     """The tail port: all of it at hand, asked by the index of minds. ``ever``: numbers that were kept at some time."""
 
     def __init__(self, database: MemoryDatabase) -> None:
@@ -352,7 +352,7 @@ class MemoryTail:
         self.ever: set[tuple[str, int]] = set()
 
     async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """See TailStore."""
+        """See MemoryArchive."""
         if not self._db.is_live(epoch):
             raise Fenced("memory", epoch)
         rows = self.kept.setdefault(npc, {})
@@ -361,8 +361,8 @@ class MemoryTail:
             rows[memory.no] = memory
             self.ever.add((npc, memory.no))
 
-    async def search(self, question: TailQuestion) -> Sequence[Found]:
-        """See TailStore."""
+    async def search(self, question: ArchiveQuestion) -> Sequence[Found]:
+        """See MemoryArchive."""
         asked = Question(
             text=question.query,
             now_s=question.now_s,

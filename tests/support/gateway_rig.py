@@ -22,7 +22,7 @@ from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import SLOTS, GatewayOutcome, GatewayRequest, Payers, PromptMessage, Sentence
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.models.responses import MemoryAnswers
+from ganggpt.persistence.models.responses import MemoryResponses
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
 
 PRICE = PriceEntry(input=2.0, output=8.0, cached=1.0)
@@ -102,7 +102,7 @@ class Rig:
         self.accounting = Accounting(
             ledger or LocalLedger(self.is_on, self.sum_of), limits, self.records, self.metrics, self.clock
         )
-        cache = ResponseCache(MemoryAnswers(), self.metrics)
+        cache = ResponseCache(MemoryResponses(), self.metrics)
         self.gateway = ModelGateway(config, self.deployments, self.accounting, cache, read_prompts(), self.metrics)
         return self.gateway
 

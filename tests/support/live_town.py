@@ -21,7 +21,7 @@ from ganggpt.domain.turn import Command
 from ganggpt.operations.journal_replay import replay_actor
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
-from ganggpt.persistence.projections.memory_archive import PostgresTail
+from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.verify import VerifyReads
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_store import load_world as stored_world
@@ -69,7 +69,7 @@ async def living(dsn: str, *, reminder_s: float = 3600.0) -> AsyncIterator[LiveT
         def ports(host: str) -> HostPorts:
             return HostPorts(
                 PostgresJournal(pool, host), hosts, PostgresFlush(pool), router, world, cast, ScriptedMind(),
-                nothing, nothing, PostgresTail(pool),
+                nothing, nothing, PostgresMemoryArchive(pool),
             )  # fmt: skip
 
         options = HostOptions(flush_s=0.05, reminder_s=reminder_s, beat_s=0.2, sweep_s=0.5, snapshot_every=8)

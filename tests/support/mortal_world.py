@@ -17,7 +17,7 @@ from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.ids import CommandId, new_command_id
 from ganggpt.domain.npc.commands import Observe
 from ganggpt.persistence.clusters import PostgresClusters
@@ -116,7 +116,7 @@ class running:  # noqa: N801 - a context manager
             opened[name] = await self._spec.named(name, "shared").open_host(fleet.call)
         self._pool = await open_pool(self._spec.dsn, PoolOptions(min_size=1, max_size=4))
         hosts = PostgresHosts(self._pool, timeout_s=2.0)
-        succession = Succession(PostgresClusters(self._pool, hosts.cluster), None, _nowhere, LEASE_S)
+        succession = Takeover(PostgresClusters(self._pool, hosts.cluster), None, _nowhere, LEASE_S)
         plan = Plan(2, (), lease_s=LEASE_S, round_s=0.1)
         supervisor = Supervisor(hosts, fleet, plan, succession, _nothing)
         await supervisor.boot()

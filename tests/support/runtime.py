@@ -20,7 +20,7 @@ from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryTail
+from ganggpt.testing.stores import InMemoryArchive, MemoryDatabase, MemoryFlush
 
 SHARDS = 4
 
@@ -83,7 +83,7 @@ class Runtime:
     hosts: FaultyHosts
     fleet: LocalFleet
     router: Router
-    tail: MemoryTail
+    tail: InMemoryArchive
     heard: list[PushRow] = field(default_factory=list)
     model: Prompter = field(default_factory=Prompter)
 

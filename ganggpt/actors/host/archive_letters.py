@@ -19,8 +19,8 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
 from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
-from ganggpt.persistence.ports.journal import Letter
-from ganggpt.persistence.ports.projections import TailQuestion, TailStore
+from ganggpt.persistence.ports.journal import OutboxMessage
+from ganggpt.persistence.ports.projections import ArchiveQuestion, MemoryArchive
 
 TAIL_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
 """Names of the commands that are for the tail and not for an actor."""
@@ -33,7 +33,7 @@ Answered = Callable[[bytes, bytes], None]
 class TailLetters:
     """Owns the tasks that take letters to the tail; at most as many as the outbox has letters under way."""
 
-    def __init__(self, identity: Identity, store: TailStore, model: ModelPort, peers: CommandPort) -> None:
+    def __init__(self, identity: Identity, store: MemoryArchive, model: ModelPort, peers: CommandPort) -> None:
         self._identity = identity
         self._store = store
         self._model = model
@@ -43,7 +43,7 @@ class TailLetters:
         self.kept = 0
         self.searches = 0
 
-    def send(self, letter: Letter, answered: Answered) -> None:
+    def send(self, letter: OutboxMessage, answered: Answered) -> None:
         """Take a letter to the tail; ``answered`` hears once, as for a letter to an actor."""
         work = self._keep if letter.name == KeepInTail.tag else self._ask
         task = asyncio.get_running_loop().create_task(self._answer(letter, answered, work(letter, answered)))
@@ -55,7 +55,7 @@ class TailLetters:
         for task in self._tasks:
             task.cancel()
 
-    async def _answer(self, letter: Letter, answered: Answered, work: Coroutine[Any, Any, None]) -> None:
+    async def _answer(self, letter: OutboxMessage, answered: Answered, work: Coroutine[Any, Any, None]) -> None:
         try:
             async with self._places:
                 await work
@@ -67,20 +67,20 @@ class TailLetters:
         finally:
             work.close()
 
-    async def _keep(self, letter: Letter, answered: Answered) -> None:
+    async def _keep(self, letter: OutboxMessage, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, KeepInTail)
         await self._store.keep(self._identity.epoch, letter.sender, wish.memories, wish.held)
         self.kept += len(wish.memories)
         answered(letter.id, reply_ok(letter.id, 0, {}))
 
-    async def _ask(self, letter: Letter, answered: Answered) -> None:
+    async def _ask(self, letter: OutboxMessage, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, AskTail)
         embedding = wish.embedding
         if embedding is None and self._model.embeds:
             embedding = await self._model.meaning(wish.query, wish.listener, letter.sender)
-        question = TailQuestion(
+        question = ArchiveQuestion(
             npc=letter.sender,
             query=wish.query,
             listener=wish.listener,

@@ -49,7 +49,7 @@ from ganggpt.persistence.ports.journal import (
     Journal,
     PushRow,
 )
-from ganggpt.persistence.ports.projections import FlushStore, TailStore
+from ganggpt.persistence.ports.projections import FlushStore, MemoryArchive
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class HostPorts:
     mind: Mind
     ring: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
-    tail: TailStore | None = None
+    tail: MemoryArchive | None = None
     model: ModelPort = field(default_factory=NoModel)
 
 
@@ -207,8 +207,8 @@ class Host:
     def _count_commit(self, batch: Batch, open_s: float) -> None:
         self.counts.commits += 1
         self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
-        if batch.letters:
-            self.outbox.post(batch.letters)
+        if batch.messages:
+            self.outbox.post(batch.messages)
 
     def _news_out(self, pushes: Sequence[PushRow]) -> None:
         if not self._news.full():

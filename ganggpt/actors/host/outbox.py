@@ -20,7 +20,7 @@ from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import Identity
 from ganggpt.actors.ports import CommandPort
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.journal import Journal, Letter
+from ganggpt.persistence.ports.journal import Journal, OutboxMessage
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ class Outbox:
         self._shards = shards
         self._peers = peers
         self._archive = archive
-        self._lanes: dict[tuple[str, str], deque[Letter]] = {}
+        self._lanes: dict[tuple[str, str], deque[OutboxMessage]] = {}
         self._known: set[tuple[str, int, int]] = set()
-        self._by_id: dict[bytes, Letter] = {}
-        self._settled: list[Letter] = []
+        self._by_id: dict[bytes, OutboxMessage] = {}
+        self._settled: list[OutboxMessage] = []
         self._work = asyncio.Event()
         self._scan_now = False
         self._unread = True
@@ -58,12 +58,12 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._known)
 
-    def post(self, letters: Iterable[Letter]) -> None:
+    def post(self, letters: Iterable[OutboxMessage]) -> None:
         """Letters whose commit held. Until the table was read once they stay there, because older ones go first."""
         if not self._unread:
             self._take(letters)
 
-    def _take(self, letters: Iterable[Letter]) -> None:
+    def _take(self, letters: Iterable[OutboxMessage]) -> None:
         for letter in letters:
             key = (letter.sender, letter.seq, letter.n)
             if key in self._known:
@@ -117,7 +117,7 @@ class Outbox:
     async def _scan(self) -> None:
         unread, self._unread = self._unread, False
         try:
-            letters = await self._journal.letters(sorted(self._shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
+            letters = await self._journal.messages(sorted(self._shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
         except Unavailable:
             self._unread = unread
             self._scan_now = True
@@ -134,7 +134,7 @@ class Outbox:
                 raise
             self._known.difference_update((x.sender, x.seq, x.n) for x in done)
 
-    def _send(self, letter: Letter) -> None:
+    def _send(self, letter: OutboxMessage) -> None:
         self._by_id[letter.id] = letter
         if self._archive is not None and letter.name in TAIL_LETTERS:
             self._archive.send(letter, self._answered)

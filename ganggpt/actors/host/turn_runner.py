@@ -29,7 +29,7 @@ from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, en
 from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, UnknownActor
-from ganggpt.persistence.ports.journal import Batch, Letter
+from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 
 log = logging.getLogger(__name__)
 
@@ -254,7 +254,7 @@ class TurnRunner:
         actor, shard = activation.actor, activation.shard
         for n, (to, command, body) in enumerate(wishes.letters):
             letter_id = derived_command_id(now_s, actor, seq, n)
-            batch.add_letter(Letter(actor, seq, n, to, letter_id, command, body), shard, now_s)
+            batch.add_message(OutboxMessage(actor, seq, n, to, letter_id, command, body), shard, now_s)
         for name, due_s, command, body in wishes.reminders:
             if due_s is None:
                 batch.forget(actor, name)

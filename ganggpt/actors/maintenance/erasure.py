@@ -1,9 +1,9 @@
-"""Forgetting a player: the supervisor carries out what ``ganggpt erase`` ordered, round after round until a search of
-everything finds nothing.
+"""Erases a player: the supervisor carries out the orders of ``ganggpt erase``, in rounds, until a search of everything
+finds nothing.
 
-A round tells the minds that know the player to forget (letters, so that each does it once and durably), then covers
-them with snapshots, and only then rewrites what the journal holds before: a wake never reads a turn that was rewritten
-without the state that came of the real one. What is still under way meanwhile, the next round finds.
+A round tells the minds that know the player to forget, by messages, so that each does it once and durably. Then it
+covers them with snapshots, and only then rewrites the turns before these in the journal. So a wake never reads a turn
+that was rewritten without the state that the real turn made. The next round finds what was under way meanwhile.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from ganggpt.persistence.ports.retention import JournalRetention
 log = logging.getLogger(__name__)
 
 ROUNDS_MAX: Final = 900
-"""Rounds of one order; its letters are numbered by them."""
-LETTERS_S: Final = 60.0
-"""How long a round waits for its letters to be answered; what is late counts in the next."""
+"""The most rounds of one order. The numbers of its messages depend on them."""
+MESSAGES_S: Final = 60.0
+"""How long a round waits for answers to its messages. Later answers count in the next round."""
 _LOOK_S: Final = 0.25
 _AT_ONCE: Final = 64
-"""Actors read and replayed at one time."""
+"""Actors that are read and replayed at one time."""
 _ROWS: Final = 500
 
 _NAMES_MAX: Final = 16
@@ -63,18 +63,18 @@ class ErasurePorts:
 
 
 class Erasing:
-    """Carries out orders, one after the other. Owns nothing but what it was given; may run twice at the same time."""
+    """Carries out orders one after the other. Has no state of its own and may run twice at the same time."""
 
     def __init__(self, ports: ErasurePorts) -> None:
         self._ports = ports
 
     async def carry_out_all(self) -> None:
-        """Whatever is ordered. Raises Unavailable; then the next call goes on."""
+        """Carry out every open order. Raises Unavailable; the next call then goes on."""
         for order in await self._ports.store.open_orders():
             await self.carry_out(order)
 
     async def carry_out(self, order: Order) -> None:
-        """One order, until a whole round finds nothing of the player any more. Raises Unavailable."""
+        """Carry out one order, until a whole round finds nothing of the player. Raises Unavailable."""
         store = self._ports.store
         hunt = _Hunt(order, set(order.names), Counter(order.erased))
         for round_ in range(order.rounds + 1, ROUNDS_MAX + 1):
@@ -86,13 +86,13 @@ class Erasing:
                 log.info("erasure %d is done after %d rounds: %s", order.no, round_, dict(hunt.erased))
                 return
             await asyncio.sleep(_LOOK_S)
-        log.error("erasure %d found something in each of %d rounds", order.no, ROUNDS_MAX)
+        log.error("erasure %d still finds something after %d rounds", order.no, ROUNDS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
 class _Hunt:
-    """What an order has found so far: names of the player, actors whose whole journal was read, those of the player's
-    own that ceased, and how much went."""
+    """What an order has found so far: names of the player, actors whose whole journal was read, actors of the player
+    that ceased to exist, and how many of what were erased."""
 
     order: Order
     names: set[str]
@@ -118,7 +118,7 @@ class _Round:
         self._not_sought = _COMMON_NAMES | telling_words(ports.world)
 
     async def run(self) -> Counter[str]:
-        """How much of what went; nothing where nothing was found."""
+        """Run it; returns how many of what were erased, empty where nothing was found."""
         await self._step("looking for the player")
         self._origins = frozenset(await self._store.origins(self._player))
         self._learn((name_of(self._player), *await self._store.names(self._player)))
@@ -136,7 +136,7 @@ class _Round:
         return +self._erased
 
     def _learn(self, names: Iterable[str]) -> None:
-        """Names to look for in texts; not where one is a word of the world, or everybody's."""
+        """Learn names to search for in texts, except common names and words of the world."""
         for name in names:
             if len(self._names) == _NAMES_MAX:
                 return
@@ -154,7 +154,7 @@ class _Round:
         await self._store.note(self._order.no, step, self._round, sorted(self._names), self._before)
 
     async def _who_knows(self, actors: Sequence[str]) -> AsyncIterator[str]:
-        """Actors whose state says anything of the player; the names they know are learned on the way."""
+        """Actors whose state mentions the player. Learns the names they know on the way."""
         known: list[tuple[str, Any]] = []
         for start in range(0, len(actors), _AT_ONCE):
             for woken in await self._wake(actors[start : start + _AT_ONCE]):
@@ -171,15 +171,15 @@ class _Round:
         now_s = await self._retention.now_s()
         woken = []
         for actor in actors:
-            await asyncio.sleep(0)  # the supervisor has to hear of a death meanwhile
+            await asyncio.sleep(0)  # so that the supervisor notices the end of a host meanwhile
             try:
                 woken.append(wake(ActorId(actor), "", stored.get(actor), now_s))
             except GangGPTError as error:
-                log.warning("erasure %d: %s cannot be read and stays as it is: %s", self._order.no, actor, error)
+                log.warning("erasure %d: %s cannot be read and is left as it is: %s", self._order.no, actor, error)
         return woken
 
     async def _tell(self, actors: Sequence[str]) -> None:
-        """Have them forget, and wait until they did and the tables show it."""
+        """Tell actors to forget, and wait until they have done so and the tables show it."""
         if not actors:
             return
         await self._step(f"telling {len(actors)} minds to forget")
@@ -189,13 +189,13 @@ class _Round:
         shards = {actor: residences.shard_of(actor) for actor in actors}
         ids = await self._store.send(self._order, self._round, encode_command(command), shards)
         with suppress(TimeoutError):
-            async with asyncio.timeout(LETTERS_S):
+            async with asyncio.timeout(MESSAGES_S):
                 await _none_left(lambda: self._store.undelivered(self._order, self._round))
                 await _none_left(lambda: self._store.unshown(ids))
         self._erased["minds"] += len(actors)
 
     async def _clean_up(self, actor: str) -> None:
-        """Nothing of the player in what is stored of an actor."""
+        """Erase the player from what is stored of an actor."""
         for woken in await self._wake([actor]):
             if woken.state is None:
                 if await self._store.delete_actor(actor):
@@ -206,7 +206,7 @@ class _Round:
             await self._rewrite(actor, woken.seq)
 
     async def _rewrite(self, actor: str, until: int) -> None:
-        """Turns up to one, the first time all of an actor's, later those with a word of the player's in them."""
+        """Rewrite the turns up to ``until``: the first time all, later those that contain a word of the player."""
         kind, subject = kind_for(actor), self._subject()
         told = [decode_turn(kind, body).events for body in await self._store.told(actor)]
         numbers = [no for events in told for e in events if isinstance(e, PlayerForgotten) for no in e.memories]
@@ -245,13 +245,13 @@ class _Round:
 
 
 async def _none_left(count: Callable[[], Awaitable[Any]]) -> None:
-    """Look again and again until there is nothing; the database has no way to tell."""
+    """Poll until there is nothing left; the database cannot notify us."""
     while await count():  # noqa: ASYNC110 - another process deletes the rows
         await asyncio.sleep(_LOOK_S)
 
 
 def _without(row: TurnRow, record: TurnRecord[Any], subject: Subject, trail: Trail) -> bytes | None:
-    """The body of a turn without the player; None where nothing in it was theirs."""
+    """The body of a turn without the player; None where nothing changes."""
     theirs = trail.holds((*record.events, record.wishes), row.by)
     if not (theirs or erasure.mentions((record.events, record.wishes, record.reply), subject)):
         return None
@@ -264,6 +264,6 @@ def _without(row: TurnRow, record: TurnRecord[Any], subject: Subject, trail: Tra
 
 
 def _in_bytes(words: Sequence[str]) -> Callable[[bytes], bool]:
-    """Whether one of the words stands in some bytes; a cache may lose too much."""
+    """A test whether bytes contain one of the words. It may find too much, because a cache may lose anything."""
     search = re.compile(b"|".join(re.escape(word.encode()) for word in words)).search
     return lambda value: search(value) is not None

@@ -1,7 +1,7 @@
-"""Keeps a world from growing for ever: covers what a host did not, seals and drops old days, lets old rows go.
+"""Keeps a world from growing for ever: covers actors with snapshots, seals and drops old days, deletes old rows.
 
-Covering an actor is waking it without a host: the same replay, whose outcome depends on committed turns alone. That is
-why it lies here and needs no fence (see ``JournalRetention.save_replayed``).
+To cover an actor is to wake it without a host and to store its snapshot. It is the replay of a host, whose result
+depends on committed turns alone, so it needs no fence (see ``PostgresJournalRetention.save_replayed``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.host.activation import Unreadable, wake
-from ganggpt.actors.supervision.background_task import Beside
+from ganggpt.actors.supervision.background_task import BackgroundTask
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import GangGPTError, Unavailable
@@ -27,8 +27,8 @@ from ganggpt.persistence.ports.retention import (
     FOLD_MAX,
     SEAL_AFTER,
     JournalRetention,
-    Kept,
     MemoryKey,
+    RetentionPolicy,
     RowRetention,
     month_after,
 )
@@ -37,19 +37,19 @@ from ganggpt.persistence.projections.rows import mind_id, mind_of, row_id
 log = logging.getLogger(__name__)
 
 COVER_MAX: Final = 128
-"""Actors read and replayed for one statement."""
+"""Actors that are read and replayed for one statement."""
 EXPIRED_MAX: Final = 5000
-"""Expired memories looked at in one round of the supervisor; the next round goes on where it ended."""
+"""Expired memories examined in one round of the supervisor. The next round goes on where it ended."""
 EVERYTHING: Final = 2**31
 UNREAD: Final = object()
-"""The mind of an NPC whose store is broken: nothing is known about it."""
+"""Stands for the state of a mind that could not be read: nothing is known about it."""
 
 Report = Callable[[str], None]
 T = TypeVar("T")
 
 
 class Retained(msgspec.Struct):
-    """What one round did, or with ``dry_run`` would have done. ``held``: what stayed although it is old, and why."""
+    """What one round did, or with ``dry_run`` would have done. ``held``: what was kept although it is old, and why."""
 
     dry_run: bool
     wakes_read_from: str = ""
@@ -70,20 +70,26 @@ class Retained(msgspec.Struct):
 
 
 class Housekeeping:
-    """One world's retention. Owns no state but how far the look at expired memories has come."""
+    """Applies the retention of one world. Its only state is how far the search for expired memories has come."""
 
     def __init__(
-        self, journal: Journal, days: JournalRetention, rows: RowRetention, kept: Kept, report: Report = log.debug
+        self,
+        journal: Journal,
+        days: JournalRetention,
+        rows: RowRetention,
+        policy: RetentionPolicy,
+        report: Report = log.debug,
     ) -> None:
         self._journal = journal
         self._days = days
         self._rows = rows
-        self._kept = kept
+        self._policy = policy
         self._report = report
         self._expired_after: MemoryKey | None = None
 
     async def round(self, *, dry_run: bool = False, expired_max: int = EXPIRED_MAX) -> Retained:
-        """Apply everything once. May be ended at any point, and run twice at the same time. Raises Unavailable."""
+        """Apply everything once. May be cancelled at any point and may run twice at the same time. Raises
+        Unavailable."""
         began_s = loop_s()
         done = Retained(dry_run)
         today = await self._days.today()
@@ -91,17 +97,17 @@ class Housekeeping:
         await self._drop(today, done)
         await self._forget_expired(done, expired_max)
         await self._fold_months(today, done)
-        self._report("ended missions, absent game servers, dead hosts")
-        done.missions = await self._rows.forget_missions(self._kept.mission_days, dry_run=dry_run)
-        done.servers, done.pushes = await self._rows.forget_servers(self._kept.away_days, dry_run=dry_run)
+        self._report("ended missions, absent game servers and dead hosts")
+        done.missions = await self._rows.forget_missions(self._policy.mission_days, dry_run=dry_run)
+        done.servers, done.pushes = await self._rows.forget_servers(self._policy.away_days, dry_run=dry_run)
         if not dry_run:
             done.hosts = await self._rows.forget_hosts()
-            done.clusters = await self._rows.forget_clusters(self._kept.away_days)
+            done.clusters = await self._rows.forget_clusters(self._policy.away_days)
         done.took_s = round(loop_s() - began_s, 3)
         return done
 
     async def _seal(self, today: date, done: Retained) -> None:
-        """Cover and seal every day that is over for SEAL_AFTER, and let wakes skip them."""
+        """Cover and seal every day that ended at least SEAL_AFTER ago, and let wakes skip these days."""
         until = today - SEAL_AFTER
         for day in await self._days.days():
             if day.end > until or day.sealed:
@@ -119,7 +125,7 @@ class Housekeeping:
             done.wakes_read_from = str(await _unless_busy("journal_seal", self._days.raise_seal(until), done))
 
     async def _cover(self, uncovered: Callable[[str, int], Awaitable[Sequence[str]]], done: Retained) -> list[str]:
-        """Snapshot actors by replay until none is uncovered; returns those that cannot be read."""
+        """Store snapshots of actors by replay until none is uncovered; returns the actors that cannot be read."""
         broken: list[str] = []
         after = ""
         while actors := await uncovered(after, COVER_MAX):
@@ -138,15 +144,15 @@ class Housekeeping:
                         raise Unreadable(actor, "its turns make no state")
                     rows.append((actor, woken.seq, woken.snapshot()))
                 except GangGPTError as error:
-                    log.warning("%s is not covered: %s", actor, error)
+                    log.warning("%s cannot be covered by a snapshot: %s", actor, error)
                     broken.append(actor)
             await self._days.save_replayed(VERSION, rows)
             done.covered += len(rows)
         return broken
 
     async def _drop(self, today: date, done: Retained) -> None:
-        """Drop sealed days that are older than the retention, oldest first, unless somebody may ask for them."""
-        cutoff = today - timedelta(days=self._kept.journal_days)
+        """Drop sealed days that are older than the retention, oldest first, unless they are still needed."""
+        cutoff = today - timedelta(days=self._policy.journal_days)
         waiting = await self._days.waiting()
         for day in await self._days.days():
             if day.end > cutoff or not (day.sealed or day.name in done.sealed):
@@ -167,7 +173,7 @@ class Housekeeping:
             done.turns_swept = await self._days.sweep_other(cutoff)
 
     async def _forget_expired(self, done: Retained, limit: int) -> None:
-        """Expired memories that no mind holds; the others go when their mind forgets them."""
+        """Delete expired memories that no mind holds. The others are deleted when their mind forgets them."""
         self._report("expired memories")
         looked = 0
         while looked < limit:
@@ -179,8 +185,8 @@ class Housekeeping:
                 return
 
     async def _fold_months(self, today: date, done: Retained) -> None:
-        """Months with a part of their own that are older than the retention."""
-        cutoff = month_after(today, -self._kept.memory_months)
+        """Fold months that have a part of their own and are older than the retention."""
+        cutoff = month_after(today, -self._policy.memory_months)
         for month in await self._rows.months():
             if month.end > cutoff:
                 continue
@@ -201,8 +207,8 @@ class Housekeeping:
     async def _forget_stale(self, keys: Sequence[MemoryKey], done: Retained) -> None:
         for start in range(0, len(keys), COVER_MAX):
             some = keys[start : start + COVER_MAX]
-            actors = sorted({mind_of(key.npc) for key in some if not key.tail})
-            # Read after the rows: so a state knows at least what the rows show.
+            actors = sorted({mind_of(key.npc) for key in some if not key.archived})
+            # Read after the rows, so that a state knows at least what the rows show.
             stored = await self._journal.load(actors)
             now_s = await self._days.now_s()
             minds: dict[str, Any] = {}
@@ -212,7 +218,7 @@ class Housekeeping:
                     woken = wake(ActorId(actor), "", stored.get(actor), now_s)
                     minds[mind_id(actor)] = woken.state
                 except GangGPTError as error:
-                    log.warning("memories of %s stay: %s", actor, error)
+                    log.warning("memories of %s are kept because it cannot be read: %s", actor, error)
                     minds[mind_id(actor)] = UNREAD
             stale = [key for key in some if _is_stale(key, minds, now_s)]
             if not done.dry_run:
@@ -221,7 +227,8 @@ class Housekeeping:
 
 
 async def _unless_busy(part: str, change: Awaitable[T], done: Retained) -> T | None:
-    """What a change of parts returns; None, and the reason noted, where others use the table: a later round does it."""
+    """What a change of parts returns; None where others use the table. ``done`` says why, and a later round tries
+    again."""
     try:
         return await change
     except Unavailable as busy:
@@ -231,24 +238,25 @@ async def _unless_busy(part: str, change: Awaitable[T], done: Retained) -> T | N
 
 def _is_stale(key: MemoryKey, minds: Mapping[str, Any], now_s: float) -> bool:
     """Whether no mind will ever hold this memory (again). A row that no flush wrote just has its date."""
-    state = None if key.tail else minds.get(key.npc)
+    state = None if key.archived else minds.get(key.npc)
     if state is UNREAD:
         return False
-    if key.tail or state is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
+    if key.archived or state is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
         return key.expires_at is not None and key.expires_at.timestamp() < now_s
     return key.no < state.mind.next_no and all(memory.no != key.no for memory in state.mind.memories)
 
 
-class House:
-    """What the supervisor calls now and then: parts for the days ahead at once, and retention beside its other work."""
+class Upkeep:
+    """What the supervisor does every hour: makes the parts of the days ahead, and starts retention in the
+    background."""
 
     def __init__(self, make_parts: Callable[[], Awaitable[object]], housekeeping: Housekeeping) -> None:
         self._make_parts = make_parts
         self._housekeeping = housekeeping
-        self.retention = Beside("retention", self._keep)
+        self.retention = BackgroundTask("retention", self._keep)
 
     async def keep(self) -> None:
-        """Make the parts of the days ahead, and see that a round is under way. Raises Unavailable."""
+        """Make the parts of the days ahead, and start a round of retention unless one runs. Raises Unavailable."""
         await self._make_parts()
         self.retention.start()
 
@@ -257,4 +265,4 @@ class House:
         if done.dropped or done.folded:
             log.info("dropped %s, folded %s, freed %d bytes", done.dropped, done.folded, done.freed_bytes)
         for part, why in done.held.items():
-            log.warning("%s is old and stays: %s", part, why)
+            log.warning("%s is old but is kept: %s", part, why)

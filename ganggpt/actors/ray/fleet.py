@@ -83,13 +83,13 @@ class RayFleet(HostFleet):
         frozen_s: float = await self._ask(name, "hand_over", list(shards), cluster, heir)
         return frozen_s
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._ask(name, "carve_out", actor)
+        await self._ask(name, "promote", actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._ask(name, "take_back", actor)
+        await self._ask(name, "demote", actor)
 
     async def stats(self, name: str) -> Mapping[str, Any]:
         """See Stats."""

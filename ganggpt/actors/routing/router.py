@@ -232,7 +232,7 @@ class Router:
             return
         lost = [p for p, r in zip(batch, replies, strict=True) if not self._settled(p, r)]
         if lost:
-            # Beside the lane, whose calls are for those whose shards are where they were.
+            # BackgroundTask the lane, whose calls are for those whose shards are where they were.
             self.spawn(self._again(lost, Unavailable("the actor's shard")))
 
     async def _deliver(self, limit: asyncio.Timeout, way: str | RemoteCluster, batch: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Work that goes on beside a loop which must not wait for it, and must not fall with it."""
+"""Work in the background of a loop that must neither wait for it nor fail with it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ganggpt.errors import Unavailable
 log = logging.getLogger(__name__)
 
 
-class Beside:
-    """Owns the one task of some work under way; what takes long is not started twice.
+class BackgroundTask:
+    """Owns the task of some work. While the work runs, it is not started a second time.
 
-    What is away is waited for, and a mistake is logged; the next start tries again.
+    Outages are retried on the next start; other errors are logged.
     """
 
     def __init__(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
@@ -23,18 +23,18 @@ class Beside:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """See that the work is under way."""
+        """Start the work unless it is running."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name=self._name)
-            self._task.add_done_callback(self._log_mistake)
+            self._task.add_done_callback(self._log_error)
 
     async def settled(self) -> None:
-        """Wait for the work under way."""
+        """Wait for the work that is running."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
     async def close(self) -> None:
-        """End the work under way; what it did not get to, the next one does."""
+        """Cancel the work; the next start goes on where it ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -42,9 +42,9 @@ class Beside:
     async def _run(self) -> None:
         try:
             await self._work()
-        except Unavailable as away:
-            log.warning("%s waits: %s", self._name, away)
+        except Unavailable as outage:
+            log.warning("%s is interrupted and tried again later: %s", self._name, outage)
 
-    def _log_mistake(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (mistake := task.exception()) is not None:
-            log.error("%s failed", self._name, exc_info=mistake)
+    def _log_error(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", self._name, exc_info=error)

@@ -1,4 +1,4 @@
-"""Which shards should move where: pure decisions of the supervisor, from what the table says."""
+"""Decides which shards should move where, from the rows of the routing table alone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from msgspec import Struct
 from ganggpt.persistence.ports.hosts import LiveHost, RouteRow
 
 BATCH: Final = 4
-"""Shards of one move: few, so that the freeze is short."""
+"""Shards of one move. They are few, so that the freeze is short."""
 SLACK: Final = 0.1
-"""Hosts may differ by this share of an even load before anything is moved, so that nothing moves back and forth."""
+"""The share of an even load by which hosts may differ before shards move, so that none moves back and forth."""
 
 
 class Move(Struct, frozen=True):
@@ -38,8 +38,8 @@ def spread(rows: Sequence[RouteRow], hosts: Sequence[LiveHost]) -> dict[str, str
 
 
 def moves(rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str], limit: int) -> list[Move]:
-    """At most ``limit`` moves, the most wanted first: actors go home to the host of their own, hosts that are
-    ``leaving`` (by name) are emptied, then the shared hosts are evened out. ``live``: the hosts of one cluster."""
+    """At most ``limit`` moves, the most urgent first: actors move to the host of their own, hosts that are ``leaving``
+    (by name) are emptied, then the load of the shared hosts is balanced. ``live``: the hosts of one cluster."""
     names = {host.epoch: host.name for host in live}
     held: dict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -61,8 +61,8 @@ def moves(rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collectio
     return wanted[:limit]
 
 
-def bequests(rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> list[Move]:
-    """Moves of everything that ``live`` hosts hold to the hosts of another cluster, evenly."""
+def transfers(rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> list[Move]:
+    """Moves that give every shard of the ``live`` hosts to hosts of another cluster (``heirs``), evenly."""
     load: dict[str, list[str]] = {heir.name: [] for heir in heirs}
     found: list[Move] = []
     for giver in live:
@@ -81,7 +81,7 @@ def _emptied(giver: str, shards: list[str], load: dict[str, list[str]]) -> list[
 
 
 def _evened(load: dict[str, list[str]]) -> list[Move]:
-    """Moves after which no host has two more than another; none while all are within the slack."""
+    """Moves after which no host has two shards more than another; none while all are within SLACK."""
     total = sum(map(len, load.values()))
     mean = total / len(load)
     if all(abs(len(shards) - mean) <= max(1.0, mean * SLACK) for shards in load.values()):

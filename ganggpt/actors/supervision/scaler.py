@@ -1,4 +1,4 @@
-"""The control loop of scaling: asks the shared hosts for their load, decides, and keeps the decision in Postgres."""
+"""The control loop of scaling: asks the shared hosts for their load, decides, and stores the decision in Postgres."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWER_S: Final = 1.5
 
 
 class Stats(Protocol):
-    """Whoever can ask a host for its counts."""
+    """Asks hosts for their counts."""
 
     async def stats(self, name: str) -> Mapping[str, Any]:
         """The counts of a host. Raises Unavailable."""
@@ -28,45 +28,45 @@ class Stats(Protocol):
 
 
 class Scaler:
-    """Owns the number of shared hosts that are wanted. What it wanted last survives it in Postgres; how long it has
-    been calm or busy does not, so a restarted one waits again before it changes anything."""
+    """Owns the number of shared hosts that are wanted. The number is stored in Postgres; how long the load has been low
+    or high is not, so a restarted scaler waits again before it changes anything."""
 
     def __init__(self, table: ScaleTable, stats: Stats, scale: Scale) -> None:
         self._table = table
         self._stats = stats
         self._scale = scale
         self._pace = Pace(scale.least)
-        self._looked_s = float("-inf")
+        self._polled_s = float("-inf")
 
     @property
     def wanted(self) -> int:
-        """Shared hosts the cluster should have."""
+        """How many shared hosts the cluster should have."""
         return self._pace.wanted
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look again."""
-        return loop_s() - self._looked_s >= self._scale.look_s
+        """Whether it is time to poll again."""
+        return loop_s() - self._polled_s >= self._scale.poll_s
 
     async def recall(self) -> None:
-        """Go on from what an earlier supervisor wanted. Raises Unavailable."""
-        now = (await self._table.wishes()).now
+        """Go on from the number an earlier supervisor stored. Raises Unavailable."""
+        now = (await self._table.wanted()).now
         if now:
             self._pace = Pace(now)
 
-    async def look(self, live: Sequence[str], chosen: Sequence[str]) -> None:
-        """Look once. ``live``: the shared hosts there are; ``chosen``: those to have. Raises Unavailable where the
-        database is away."""
-        self._looked_s = loop_s()
-        wishes = await self._table.wishes()
-        limits = limits_of(self._scale, wishes.least, wishes.most, wishes.fixed)
+    async def poll(self, live: Sequence[str], chosen: Sequence[str]) -> None:
+        """Ask the hosts once and decide. ``live``: the shared hosts there are; ``chosen``: those to have. Raises
+        Unavailable."""
+        self._polled_s = loop_s()
+        set_by_hand = await self._table.wanted()
+        limits = limits_of(self._scale, set_by_hand.least, set_by_hand.most, set_by_hand.fixed)
         answers = await asyncio.gather(*map(self._sample, live))
         samples = [sample for sample in answers if sample is not None]
         before = self._pace.wanted
         self._pace = decide(self._pace, self._scale, limits, samples, len(live) - len(samples), loop_s())
         if self._pace.wanted != before:
             log.info("%d shared hosts are wanted instead of %d: %s", self._pace.wanted, before, samples)
-        await self._table.tell(
+        await self._table.report(
             self._pace.wanted,
             {
                 "least": limits.least,

@@ -1,8 +1,8 @@
-"""How many shared hosts a world should have: a pure decision from what the hosts say of their load.
+"""Decides how many shared hosts a world should have, from the load that the hosts report.
 
-Up after a few bad looks, down one by one after a long calm, never both within a cool-down. Only measures that become
-less per host when there are more hosts are counted. The time to a commit is not: a slow database would add hosts, which
-make it slower. Neither is resident memory: a process keeps it after its actors have left.
+Hosts are added after a few bad polls and removed one by one after a long time of low load, never both within a
+cool-down. Only measures count that more hosts make smaller per host. The time of a commit does not count: a slow
+database would add hosts, which make it slower. Neither does resident memory: a process keeps it after its actors left.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any, Final
 from msgspec import Struct
 
 STEP_MAX: Final = 2
-"""Hosts added at once; what that did is seen before more are added."""
+"""The most hosts added at once. Their effect is awaited before more are added."""
 LATE_MAX: Final = 1.5
-"""Lag counts as at most so much of a host: it does not say how many hosts would end it."""
+"""The most that lag counts, in hosts: it does not say how many hosts would end it."""
 ROOM: Final = 0.6
-"""Hosts go only while those that stay would carry at most this share of what they should."""
+"""A host is removed only if the others would carry at most this share of what they should."""
 COOL_S: Final = 60.0
 
 
 class Sample(Struct, frozen=True):
-    """What one host says of its load.
+    """The load that one host reports.
 
-    ``cpu``: share of one CPU its process uses; ``lag_s``: how long a command waits before its host looks at it;
-    ``delay_p99_s``: from arrival to a durable answer. The last three and ``memory_bytes`` are for people.
+    ``cpu``: share of one CPU its process uses. ``lag_s``: how long a command waits before its host reads it.
+    ``delay_p99_s``: from arrival to a durable answer; it, ``memory_bytes`` and ``shards`` are only shown to people.
     """
 
     host: str
@@ -42,7 +42,7 @@ class Sample(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Goals:
-    """What one host should carry at most."""
+    """The most that one host should carry."""
 
     turns_per_s: float = 6000.0
     cpu: float = 0.8
@@ -52,27 +52,27 @@ class Goals:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a world scales: the bounds of the settings, and how fast.
+    """How a world scales: the bounds of the settings, and the pace.
 
-    ``idle_s``: how long fewer hosts must have been enough before one goes; ``bad_looks``: looks in a row that must show
-    too much load before hosts are added; ``look_s``: from one look to the next.
+    ``idle_s``: how long fewer hosts must have been enough before one goes; ``bad_polls``: polls in a row that must show
+    too much load before hosts are added; ``poll_s``: from one poll to the next.
     """
 
     least: int
     most: int
     goals: Goals = Goals()
     idle_s: float = 300.0
-    bad_looks: int = 3
-    look_s: float = 2.0
+    bad_polls: int = 3
+    poll_s: float = 2.0
 
     @property
     def cool_s(self) -> float:
-        """After a step nothing goes the other way for so long."""
+        """How long after a step no step in the other direction is taken."""
         return min(COOL_S, self.idle_s)
 
 
 class Limits(Struct, frozen=True):
-    """The bounds in force, and the number an operator has fixed, which wins over them."""
+    """The bounds in force, and the number an operator has fixed, which overrides them."""
 
     least: int
     most: int
@@ -80,17 +80,18 @@ class Limits(Struct, frozen=True):
 
 
 class Pace(Struct, frozen=True):
-    """The policy's memory: what it wants, and how long things have been as they are. ``step``: the last change."""
+    """What the policy remembers: the wanted number and how long the load has been high or low. ``step``: the last
+    change."""
 
     wanted: int
-    busy_looks: int = 0
+    busy_polls: int = 0
     calm_since_s: float | None = None
     step: int = 0
     stepped_s: float = -math.inf
 
 
 def sample_of(host: str, stats: Mapping[str, Any]) -> Sample:
-    """A sample from what ``stats`` of a host says."""
+    """A sample from the ``stats`` of a host."""
     return Sample(
         host=host,
         turns_per_s=stats["turns_per_s"],
@@ -104,7 +105,7 @@ def sample_of(host: str, stats: Mapping[str, Any]) -> Sample:
 
 
 def strain(sample: Sample, goals: Goals) -> float:
-    """How much of a host's work this one carries: 1 is as much as it should."""
+    """The load of a host as a share of what it should carry: 1 is as much as it should."""
     return max(
         sample.turns_per_s / goals.turns_per_s,
         sample.cpu / goals.cpu,
@@ -114,7 +115,7 @@ def strain(sample: Sample, goals: Goals) -> float:
 
 
 def limits_of(scale: Scale, least: int | None, most: int | None, fixed: int | None) -> Limits:
-    """The bounds in force: what an operator has set wins over the settings."""
+    """The bounds in force: what an operator has set overrides the settings."""
     lower = scale.least if least is None else least
     upper = scale.most if most is None else most
     if least is None:
@@ -123,7 +124,7 @@ def limits_of(scale: Scale, least: int | None, most: int | None, fixed: int | No
 
 
 def decide(pace: Pace, scale: Scale, limits: Limits, samples: Sequence[Sample], silent: int, now_s: float) -> Pace:
-    """What is wanted after one more look. ``samples``: of the live shared hosts that answered; ``silent``: how many did
+    """What is wanted after one more poll. ``samples``: of the live shared hosts that answered; ``silent``: how many did
     not, which says nothing about their load. ``now_s``: any clock that only goes on."""
     if limits.fixed is not None:
         return _stepped(pace, limits.fixed, now_s)
@@ -135,9 +136,9 @@ def decide(pace: Pace, scale: Scale, limits: Limits, samples: Sequence[Sample], 
     needed = math.ceil(load - 1e-9)
     if needed > wanted:
         # Hosts that were added and are not there yet cannot have helped yet.
-        looks = pace.busy_looks + 1 if len(samples) + silent >= wanted else 0
-        may = looks >= scale.bad_looks and _may_step(pace, 1, scale, now_s)
-        return _stepped(pace, min(needed, wanted + STEP_MAX, limits.most) if may else wanted, now_s, busy_looks=looks)
+        polls = pace.busy_polls + 1 if len(samples) + silent >= wanted else 0
+        may = polls >= scale.bad_polls and _may_step(pace, 1, scale, now_s)
+        return _stepped(pace, min(needed, wanted + STEP_MAX, limits.most) if may else wanted, now_s, busy_polls=polls)
     if silent or wanted == limits.least or load > ROOM * (wanted - 1):
         return _stepped(pace, wanted, now_s)
     since_s = now_s if pace.calm_since_s is None else pace.calm_since_s
@@ -149,9 +150,9 @@ def _may_step(pace: Pace, direction: int, scale: Scale, now_s: float) -> bool:
     return pace.step * direction >= 0 or now_s - pace.stepped_s >= scale.cool_s
 
 
-def _stepped(pace: Pace, wanted: int, now_s: float, *, busy_looks: int = 0, calm_since_s: float | None = None) -> Pace:
+def _stepped(pace: Pace, wanted: int, now_s: float, *, busy_polls: int = 0, calm_since_s: float | None = None) -> Pace:
     if wanted == pace.wanted:
-        return Pace(wanted, busy_looks, calm_since_s, pace.step, pace.stepped_s)
+        return Pace(wanted, busy_polls, calm_since_s, pace.step, pace.stepped_s)
     return Pace(wanted, 0, None, wanted - pace.wanted, now_s)
 
 

@@ -1,7 +1,7 @@
-"""The supervisor: sees to it that every shard has a live host. All its knowledge is in Postgres.
+"""The supervisor: makes sure that every shard has a live host. All its knowledge is in Postgres.
 
-It may die and come back anywhere; running hosts do not need it. It starts hosts, gives the shards of the dead to the
-living as soon as their process is seen to end, fences hosts that fell silent, and moves shards between live hosts.
+It may end and restart anywhere; running hosts do not need it. It starts hosts, gives the shards of ended hosts to live
+ones as soon as their process has ended, fences silent hosts, and moves shards between live hosts.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Any, Final, Protocol
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.actors.routing.table import residences_of
-from ganggpt.actors.supervision.background_task import Beside
-from ganggpt.actors.supervision.placement import Move, bequests, moves, spread
+from ganggpt.actors.supervision.background_task import BackgroundTask
+from ganggpt.actors.supervision.placement import Move, moves, spread, transfers
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Scale, names_wanted
-from ganggpt.actors.supervision.takeover import Role, Succession
+from ganggpt.actors.supervision.takeover import Role, Takeover
 from ganggpt.errors import CommitUnknown, Moved, StartFailed, Unavailable
 from ganggpt.persistence.ports.hosts import LiveHost, Ownership, RouteRow
 
 log = logging.getLogger(__name__)
 
-HOUSE_EVERY_S: Final = 3600.0
+UPKEEP_EVERY_S: Final = 3600.0
 BLIND_GRACE_S: Final = 5.0
-"""After the database was away nobody is fenced for so long: all were silent, and come back one by one."""
+"""How long after an outage of the database no host is fenced: all were silent, and come back one by one."""
 MOVES_A_ROUND: Final = 8
 FRESH_S: Final = 3.0
 """Longer than bridges need to find a new host (``HostWatch``)."""
 _NOT_NOW = (Unavailable, Moved, CommitUnknown)
-"""What a host may say when it cannot do now what the supervisor asks; the next round looks again."""
+"""Errors of a host that cannot do now what the supervisor asks; the next round tries again."""
 
 
 class Fleet(Protocol):
@@ -51,7 +51,7 @@ class Fleet(Protocol):
         ...
 
     async def ended(self, name: str) -> None:
-        """Returns when the process that carries this host now has ended."""
+        """Wait until the process that carries this host has ended."""
         ...
 
     async def refresh(self, name: str) -> None:
@@ -59,14 +59,15 @@ class Fleet(Protocol):
         ...
 
     async def hand_over(self, name: str, shards: Sequence[str], cluster: str, heir: str) -> float:
-        """Let a host give shards to another one; seconds they stood still. Raises Unavailable, Moved, CommitUnknown."""
+        """Let a host give shards to another one; returns how many seconds they stood still. Raises Unavailable, Moved,
+        CommitUnknown."""
         ...
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """Let a host make an actor a shard of its own, which it still holds. Raises as ``hand_over``."""
         ...
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """Let a host put an actor back into its hash shard; it holds both. Raises as ``hand_over``."""
         ...
 
@@ -79,9 +80,10 @@ class Fleet(Protocol):
 class Plan:
     """What should run: the number of shared hosts and the actors with a residence of their own.
 
-    ``companions_max``: how many companions of players who are online may have one besides. ``lease_s``: how long a host
-    may be silent before it is fenced, by the database's clock. ``fresh_s``: how long a host must have lived before it
-    is given shards of others. ``scale``: how the number of shared hosts follows the load; None keeps it.
+    ``companions_max``: how many companions of online players may have a residence of their own besides. ``lease_s``:
+    how long a host may be silent before it is fenced, by the database's clock. ``fresh_s``: how long a host must have
+    lived before it is given shards of others. ``scale``: how the number of shared hosts follows the load; None keeps
+    it.
     """
 
     hosts: int
@@ -95,7 +97,7 @@ class Plan:
 
 
 def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> tuple[str, ...]:
-    """Which members of the cast get a process of their own: factions first, then people, while the budget lasts.
+    """Which members of the cast get a process of their own: factions first, then people, up to ``own_actors_max``.
 
     ``residence``: ``auto``, ``own`` (all of the cast) or ``shared`` (none).
     """
@@ -108,16 +110,17 @@ def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> t
 def plan_for(
     residence: str, cast: Sequence[str], *, hosts: int, own_actors_max: int, lease_s: float, scale: Scale | None = None
 ) -> Plan:
-    """The plan of a world with this cast. What the cast leaves of ``own_actors_max`` is for companions."""
+    """The plan of a world with this cast. Companions get what the cast leaves of ``own_actors_max``."""
     own = own_residents(residence, cast, own_actors_max)
     companions_max = 0 if residence == "shared" else max(0, own_actors_max - len(own))
     return Plan(hosts, own, companions_max, lease_s, fresh_s=FRESH_S, scale=scale)
 
 
 class Supervisor:
-    """Owns no state but the plan and its own tasks. ``boot`` once, then ``run`` for ever.
+    """Owns no state but the plan and its own tasks. Call ``boot`` once, then ``run``.
 
-    ``orders``: what is looked at in every round and done beside them, such as to forget a player.
+    ``upkeep`` is called every hour. ``orders``: work that every round starts in the background, such as erasing a
+    player.
     """
 
     def __init__(
@@ -125,30 +128,29 @@ class Supervisor:
         hosts: Ownership,
         fleet: Fleet,
         plan: Plan,
-        succession: Succession,
-        keep_house: Callable[[], Awaitable[object]],
+        takeover: Takeover,
+        upkeep: Callable[[], Awaitable[object]],
         scaler: Scaler | None = None,
-        orders: Beside | None = None,
+        orders: BackgroundTask | None = None,
     ) -> None:
         self._hosts = hosts
         self._fleet = fleet
         self._plan = plan
-        self._succession = succession
-        self._keep_house = keep_house
+        self._takeover = takeover
+        self._upkeep = upkeep
         self._scaler = scaler
         self._orders = orders
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._first_seen_s: dict[int, float] = {}
         self._gate = asyncio.Semaphore(plan.starts_at_once)
         self._fences_from_s = 0.0
-        self._house_at_s = 0.0
+        self._upkeep_at_s = 0.0
 
     async def boot(self) -> None:
         """Settle residences, start the shared hosts and give them all shards. Idempotent: a restarted supervisor finds
-        it all in place. Hosts of one actor are started by ``run``, because that takes a while on a small machine; until
-        then a shared host carries their actor. Raises Unavailable.
-        """
-        await self._succession.begin()
+        everything in place. ``run`` starts the hosts of single actors, because that takes a while on a small machine;
+        until then a shared host carries their actor. Raises Unavailable."""
+        await self._takeover.begin()
         await self._settle_residences()
         if self._scaler is not None:
             await self._scaler.recall()
@@ -159,53 +161,53 @@ class Supervisor:
         # The others are started by ``run``, once there is a node for them.
         if len(failed) == len(started):
             raise failed[0]
-        await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
+        await self._adopt_orphans(await self._takeover.poll(await self._hosts.alive()))
 
     async def run(self) -> None:
-        """Look after everything, round after round; and now and then after the house (new parts of the journal).
+        """Run rounds until cancelled, and the upkeep every hour.
 
-        The living are guarded beside the rounds: a round may wait for the very host that has gone silent.
+        A second task guards live hosts meanwhile, because a round may wait for the very host that fell silent.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._again_and_again(self._guard))
-                tasks.create_task(self._again_and_again(self._round_and_house))
+                tasks.create_task(self._again_and_again(self._round_and_upkeep))
         finally:
             await self.close()
 
-    async def _again_and_again(self, look: Callable[[], Awaitable[bool]]) -> None:
+    async def _again_and_again(self, work: Callable[[], Awaitable[bool]]) -> None:
         while True:
             pause_s = self._plan.round_s
             try:
-                if await look():
+                if await work():
                     pause_s = 0
-            except Unavailable as away:
-                log.warning("supervisor waits: %s", away)
+            except Unavailable as outage:
+                log.warning("the supervisor waits: %s", outage)
                 self._fences_from_s = loop_s() + BLIND_GRACE_S
             await asyncio.sleep(pause_s)
 
-    async def _round_and_house(self) -> bool:
+    async def _round_and_upkeep(self) -> bool:
         urgent = await self.round()
         if self._orders is not None:
             self._orders.start()
-        if loop_s() >= self._house_at_s:
-            await self._keep_house()
-            self._house_at_s = loop_s() + HOUSE_EVERY_S
+        if loop_s() >= self._upkeep_at_s:
+            await self._upkeep()
+            self._upkeep_at_s = loop_s() + UPKEEP_EVERY_S
         return urgent
 
     async def _guard(self) -> bool:
-        """Fence the silent, give orphans a home, and watch every process of this cluster. Never urgent."""
+        """Fence silent hosts, assign shards without a host, and watch every process of this cluster. Never urgent."""
         if loop_s() >= self._fences_from_s:
             for gone in await self._hosts.fence_stale(self._plan.lease_s):
                 log.warning("host %s was silent for %.0f s and is fenced", gone.name, self._plan.lease_s)
                 if gone.cluster == self._hosts.cluster:
                     self._later(f"restart {gone.name}", self._fleet.restart(gone.name, gone.kind))
-        for host in await self._adopt_orphans(await self._succession.look(await self._hosts.alive())):
+        for host in await self._adopt_orphans(await self._takeover.poll(await self._hosts.alive())):
             self._later(f"watch {host.epoch}", self._until_end(host))
         return False
 
     async def close(self) -> None:
-        """End its own tasks; the hosts go on."""
+        """Cancel its own tasks; the hosts continue."""
         if self._orders is not None:
             await self._orders.close()
         tasks = list(self._tasks.values())
@@ -214,19 +216,19 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def round(self) -> bool:
-        """One look: give orphans a home, start what is missing, move what should be elsewhere. Whether the next one is
-        urgent: shards are still to leave a node that will be gone."""
-        role = await self._succession.look(await self._hosts.alive())
+        """One round: assign shards without a host, start what is missing, move what should be elsewhere. Returns
+        whether the next round is urgent, because shards must still leave a node that will be gone."""
+        role = await self._takeover.poll(await self._hosts.alive())
         await self._end_overdue(role.overdue)
         live = await self._adopt_orphans(role)
         rows = await self._hosts.routes()
         if role.heirs:
-            await self._bequeath(rows, live, role.heirs)
+            await self._transfer(rows, live, role.heirs)
             return False
         draining = await self._fleet.draining_nodes()
         shared = self._shared_hosts(self._hosts_wanted, live, draining)
         self._start_missing(rows, live, shared)
-        await self._house_companions(rows, live)
+        await self._promote_companions(rows, live)
         leaving = frozenset(
             host.name for host in live if host.node in draining or (host.kind == "shared" and host.name not in shared)
         )
@@ -236,13 +238,13 @@ class Supervisor:
             self._end_empty(rows, live, leaving)
         if self._scaler is not None and self._scaler.due:
             names = [host.name for host in live if host.kind == "shared"]
-            self._later("look at the load", self._scaler.look(names, shared))
+            self._later("poll the load", self._scaler.poll(names, shared))
         going = {host.name for host in live if host.node in draining}
         return any(move.giver in going for move in moved)
 
     def _ready(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> list[LiveHost]:
-        """The live hosts without those that have just come: bridges find those first, so that the first command for a
-        shard that moved does not wait for that. Where there is no other host, a fresh one will do."""
+        """The live hosts without those that have just started: bridges find these first, so that the first command for
+        a moved shard need not wait for that. Where there is no other host, a fresh one is used."""
         now_s = loop_s()
         self._first_seen_s = {host.epoch: self._first_seen_s.get(host.epoch, now_s) for host in live}
         holding = {row.epoch for row in rows}
@@ -255,13 +257,14 @@ class Supervisor:
         return self._plan.hosts if self._scaler is None else self._scaler.wanted
 
     def _shared_hosts(self, count: int, live: Sequence[LiveHost], draining: Collection[str]) -> list[str]:
-        """Names of the shared hosts to have; in the place of one whose node will be gone another one is wanted."""
+        """Names of the shared hosts to have. A host whose node will be gone is replaced by another one."""
         shared = [host for host in live if host.kind == "shared"]
         going = {host.name for host in shared if host.node in draining}
         return names_wanted(count, [host.name for host in shared], going, self._starting())
 
     async def _end_overdue(self, overdue: Sequence[LiveHost]) -> None:
-        """Fence hosts of other clusters that had their time and hold shards still; those that hold none may stay."""
+        """Fence hosts of other clusters that still hold shards after their deadline. Hosts that hold none are left
+        alone."""
         holding = {row.epoch for row in await self._hosts.routes()} if overdue else set()
         for host in overdue:
             if host.epoch in holding:
@@ -269,14 +272,16 @@ class Supervisor:
                 await self._hosts.fence(host.epoch)
 
     async def _until_end(self, host: LiveHost) -> None:
-        """Ray tells at once when a process ends: its shards need not wait for the lease to run out."""
+        """Wait for the end of a host's process, which Ray reports at once, so that its shards need not wait for the
+        lease."""
         await self._fleet.ended(host.name)
         if await self._hosts.fence(host.epoch):
             log.warning("the process of host %s ended; its shards go to others", host.name)
-        await self._adopt_orphans(await self._succession.look(await self._hosts.alive()))
+        await self._adopt_orphans(await self._takeover.poll(await self._hosts.alive()))
 
     async def _adopt_orphans(self, role: Role) -> Sequence[LiveHost]:
-        """Give every shard without a live host to the shared hosts of this cluster; returns the cluster's hosts."""
+        """Give every shard without a live host to the shared hosts of this cluster; returns the live hosts of the
+        cluster."""
         live = [host for host in await self._hosts.alive() if host.cluster == self._hosts.cluster]
         if not role.adopts:
             return live
@@ -284,7 +289,7 @@ class Supervisor:
         wanted = spread(rows, [host for host in live if host.kind == "shared"])
         if wanted:
             await self._hosts.assign(wanted)
-            # A host that is not reached now sees it at its next heartbeat.
+            # A host that cannot be reached now learns of it at its next heartbeat.
             for name in dict.fromkeys(wanted.values()):
                 self._later(f"refresh {name}", self._fleet.refresh(name))
         return live
@@ -299,7 +304,7 @@ class Supervisor:
         self._forget_starts(running | wanted.keys())
 
     def _forget_starts(self, but: Collection[str]) -> None:
-        """Shared hosts that were wanted, wait for a node to this moment and are not wanted any more."""
+        """Cancel the start of shared hosts that still wait for a node and are no longer wanted."""
         for name in self._starting():
             if name not in but:
                 self._tasks[f"start {name}"].cancel()
@@ -311,14 +316,14 @@ class Supervisor:
 
     async def _start(self, name: str, kind: str) -> None:
         if kind == "shared":
-            # May wait minutes for a node, which must keep nobody else from starting.
+            # May wait minutes for a node, which must not delay other hosts.
             await self._fleet.start(name, kind)
             return
         async with self._gate:
             await self._fleet.start(name, kind)
 
     def _end_empty(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], leaving: Collection[str]) -> None:
-        """End the processes of hosts that were emptied; those of one actor start again on another node."""
+        """End the processes of emptied hosts. Those of single actors start again on another node."""
         holding = {row.epoch for row in rows}
         for host in live:
             if host.name not in leaving or host.epoch in holding:
@@ -328,13 +333,13 @@ class Supervisor:
             else:
                 self._later(f"stop {host.name}", self._fleet.stop(host.name))
 
-    async def _bequeath(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> None:
-        """Hand everything over to the hosts of another cluster, which is the owner now."""
-        await self._carry_out(bequests(rows, live, heirs), heirs[0].cluster)
+    async def _transfer(self, rows: Sequence[RouteRow], live: Sequence[LiveHost], heirs: Sequence[LiveHost]) -> None:
+        """Hand every shard over to the hosts of another cluster, which is the owner now."""
+        await self._carry_out(transfers(rows, live, heirs), heirs[0].cluster)
 
     async def _carry_out(self, wanted: Sequence[Move], cluster: str | None = None) -> list[Move]:
-        """Move after move; those that were done. A host that could not give now (it may show thousands of actors of a
-        dead one in the tables first) is not asked again in this round."""
+        """Carry out moves one after another; returns those that were done. A host that refused (it may first have to
+        flush thousands of actors of an ended host) is not asked again in this round."""
         done: list[Move] = []
         busy: list[str] = []
         for move in wanted:
@@ -347,7 +352,7 @@ class Supervisor:
         return done
 
     async def _move(self, move: Move, cluster: str | None = None) -> bool:
-        """Let a host of this cluster hand over, to one of this or of another ``cluster``; whether it did."""
+        """Let a host of this cluster hand over to a host of this or of another ``cluster``; whether it did."""
         try:
             frozen_s = await self._fleet.hand_over(move.giver, move.shards, cluster or self._hosts.cluster, move.heir)
         except _NOT_NOW as not_now:
@@ -358,40 +363,40 @@ class Supervisor:
             self._later(f"refresh {move.heir}", self._fleet.refresh(move.heir))
         return True
 
-    async def _house_companions(self, rows: Sequence[RouteRow], live: Sequence[LiveHost]) -> None:
-        """A companion whose owner is online gets a process of its own while there is room, and moves back after."""
-        housed = [row for row in rows if row.residence == "own" and row.shard.startswith("companion:")]
-        if not housed and not self._plan.companions_max:
+    async def _promote_companions(self, rows: Sequence[RouteRow], live: Sequence[LiveHost]) -> None:
+        """Give companions of online players a process of their own while there is room, and take it back afterwards."""
+        promoted = [row for row in rows if row.residence == "own" and row.shard.startswith("companion:")]
+        if not promoted and not self._plan.companions_max:
             return
         names = {host.epoch: host.name for host in live}
         holders = {row.shard: names[row.epoch] for row in rows if row.epoch in names}
         residences = residences_of(rows)
         wanted = await self._hosts.companions_at_play(self._plan.companions_max)
-        for row in housed:
+        for row in promoted:
             if row.shard not in wanted:
                 await self._bring_home(row.shard, holders, shared_shard(row.shard, residences.shards))
         for actor in wanted:
             holder = holders.get(residences.shard_of(actor))
             if actor not in residences.own and holder is not None:
-                await self._ask(self._fleet.carve_out(holder, actor))
+                await self._ask(self._fleet.promote(holder, actor))
 
     async def _bring_home(self, actor: str, holders: Mapping[str, str], hash_shard: str) -> None:
         there, home = holders.get(actor), holders.get(hash_shard)
         if there is None or home is None or (there != home and not await self._move(Move((actor,), there, home))):
             return
-        if await self._ask(self._fleet.take_back(home, actor)):
+        if await self._ask(self._fleet.demote(home, actor)):
             await self._fleet.stop(actor)
 
     async def _ask(self, work: Awaitable[object]) -> bool:
         try:
             await work
         except _NOT_NOW as not_now:
-            log.warning("not now: %s", not_now)
+            log.warning("a host cannot do this now: %s", not_now)
             return False
         return True
 
     def _later(self, name: str, work: Coroutine[Any, Any, object]) -> None:
-        """Do something beside the rounds, unless it is being done already. What fails is looked at again next round."""
+        """Do something in the background unless it is running already. The next round tries a failure again."""
         if name in self._tasks:
             work.close()
             return
@@ -409,7 +414,7 @@ class Supervisor:
     async def _settle_residences(self) -> None:
         rows = await self._hosts.routes()
         if any(host.cluster != self._hosts.cluster for host in await self._hosts.alive()):
-            return  # residences stay as they are while another cluster lives by them
+            return  # residences do not change while another cluster uses them
         planned = sorted(self._plan.own)
         own = sorted(r.shard for r in rows if r.residence == "own" and not r.shard.startswith("companion:"))
         if own == planned:
@@ -425,8 +430,8 @@ class Supervisor:
 
 
 async def refuse_second_run(hosts: Ownership, quiet_s: float = 2.5) -> None:
-    """Wait until the hosts of an earlier run of this cluster are silent, and fence them. Raises StartFailed when they
-    are not silent: a cluster runs a world once."""
+    """Wait until the hosts of an earlier run of this cluster are silent, and fence them. Raises StartFailed where they
+    are not silent, because a cluster runs a world only once."""
     for _ in range(int(quiet_s * 4) + 1):
         ours = [host for host in await hosts.alive() if host.cluster == hosts.cluster]
         beating = [host for host in ours if host.silent_s < quiet_s]

@@ -1,7 +1,7 @@
-"""Two clusters on one world: which of them takes the shards, and when it no longer waits for the other.
+"""Two clusters on one world: which of them takes the shards, and when it stops waiting for the other.
 
-A new cluster becomes the owner once its bridge answers, and again whenever an operator says so. The one that is not the
-owner gives its shards away; after a deadline the owner fences what did not answer.
+A new cluster becomes the owner once its bridge answers, and again whenever an operator says so. The other cluster hands
+its shards over. After a deadline the owner fences the hosts that still hold some.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ DEADLINE_S: Final = 60.0
 
 
 class Role(Struct, frozen=True):
-    """What a look found for this cluster to do.
+    """What this cluster has to do, as a poll found.
 
-    ``adopts``: it gives a home to orphans. ``heirs``: hosts of the owner that its own hosts should hand over to (empty:
-    it keeps what it has). ``overdue``: hosts of other clusters that had their time.
+    ``adopts``: it assigns shards without a host. ``heirs``: hosts of the owner to which its own hosts should hand over
+    (empty: it keeps its shards). ``overdue``: hosts of other clusters whose deadline has passed.
     """
 
     adopts: bool
@@ -34,11 +34,11 @@ class Role(Struct, frozen=True):
     overdue: tuple[LiveHost, ...] = ()
 
 
-class Succession:
-    """Owns the wish of a new cluster to take over; ``begin`` once at boot, then ``look`` every round.
+class Takeover:
+    """Decides whether this cluster takes over. Call ``begin`` once at boot, then ``poll`` every round.
 
-    ``answers`` says whether the bridge can be reached at an address: before that nothing is taken from a cluster whose
-    bridge can, because it will forward commands here.
+    ``answers`` says whether a bridge answers at an address. Until the bridge of this cluster does, nothing is taken
+    from a cluster whose bridge answers, because that one will forward commands here.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Succession:
         self._wanted_since_s: float | None = None
 
     async def begin(self) -> None:
-        """Enter. Become the owner at once where nobody else holds the world; where somebody does and this cluster is
-        new, want to be."""
+        """Register this cluster. It becomes the owner at once where no other cluster holds the world; otherwise a new
+        cluster waits until its bridge answers."""
         fresh = await self._clusters.enter(self._bridge)
         standing = await self._clusters.standing()
         if self._is_vacant(standing):
@@ -66,8 +66,8 @@ class Succession:
         elif fresh:
             self._wanted_since_s = loop_s()
 
-    async def look(self, alive: Sequence[LiveHost]) -> Role:
-        """What this cluster should do now. ``alive``: the live hosts of all clusters."""
+    async def poll(self, alive: Sequence[LiveHost]) -> Role:
+        """What this cluster should do now. ``alive``: the live hosts of all clusters. Raises Unavailable."""
         await self._clusters.beat()
         standing = await self._clusters.standing()
         if self._wanted_since_s is not None and await self._is_ready(self._wanted_since_s):
@@ -90,7 +90,10 @@ class Succession:
             return True
         if loop_s() - wanted_since_s < self._deadline_s:
             return False
-        log.warning("%s does not answer; taking over all the same, the other bridge cannot forward", self._bridge)
+        log.warning(
+            "%s does not answer; taking over although the other bridge cannot forward to it",
+            self._bridge,
+        )
         return True
 
     def _is_vacant(self, standing: Standing) -> bool:

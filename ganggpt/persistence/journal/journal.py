@@ -16,8 +16,8 @@ from asyncpg.pgproto.pgproto import UUID
 
 from ganggpt.domain.ids import command_id_time_s
 from ganggpt.errors import CommitUnknown, Fenced
-from ganggpt.persistence.outages import LOST, database_may_be_away
-from ganggpt.persistence.ports.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
+from ganggpt.persistence.outages import LOST, database_outages
+from ganggpt.persistence.ports.journal import Batch, DueReminder, OutboxMessage, PushRow, StoredActor, StoredTurn
 from ganggpt.persistence.sql import load_sql
 
 SQL: Final = load_sql(Path(__file__).with_name("journal.sql"))
@@ -35,7 +35,7 @@ class PostgresJournal:
         """Prepare the hot statements on every connection that is open, so that no command of a fresh host waits for
         that. Writes nothing: no host has the epoch 0. Raises Unavailable."""
         nothing = Batch()
-        with database_may_be_away():
+        with database_outages():
             async with AsyncExitStack() as held:
                 for _ in range(self._pool.get_size()):
                     connection = await held.enter_async_context(self._pool.acquire(timeout=self._timeout_s))
@@ -77,7 +77,7 @@ class PostgresJournal:
 
     async def load(self, actors: Sequence[str]) -> Mapping[str, StoredActor]:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
                 rows = await connection.fetch(SQL["load"], actors, timeout=self._timeout_s)
         snapshots: dict[str, tuple[int, bytes | None]] = {}
@@ -95,13 +95,13 @@ class PostgresJournal:
 
     async def turn(self, actor: str, seq: int) -> bytes | None:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             body: bytes | None = await self._pool.fetchval(SQL["turn"], actor, seq, timeout=self._timeout_s)
             return body
 
     async def turn_by_command(self, actor: str, command_id: bytes) -> bytes | None:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             body: bytes | None = await self._pool.fetchval(
                 SQL["turn_by_command"], actor, UUID(command_id), timeout=self._timeout_s
             )
@@ -109,7 +109,7 @@ class PostgresJournal:
 
     async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             at_s = command_id_time_s(command_id)
             owed: bool = await self._pool.fetchval(
                 SQL["is_owed"], by, actor, UUID(command_id), at_s, timeout=self._timeout_s
@@ -118,41 +118,41 @@ class PostgresJournal:
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             actors, seqs, bodies = zip(*rows, strict=True) if rows else ((), (), ())
             await self._pool.execute(
                 SQL["save_snapshots"], epoch, actors, seqs, bodies, schema, timeout=self._timeout_s
             )
 
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
+    async def messages(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[OutboxMessage]:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             rows = await self._pool.fetch(SQL["messages"], shards, older_than_s, limit, timeout=self._timeout_s)
             return [
-                Letter(r["sender"], r["seq"], r["n"], r["target"], r["command_id"].bytes, r["name"], r["body"])
+                OutboxMessage(r["sender"], r["seq"], r["n"], r["target"], r["command_id"].bytes, r["name"], r["body"])
                 for r in rows
             ]
 
-    async def settle(self, letters: Sequence[Letter]) -> None:
+    async def settle(self, messages: Sequence[OutboxMessage]) -> None:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             await self._pool.execute(
                 SQL["settle"],
-                [x.sender for x in letters],
-                [x.seq for x in letters],
-                [x.n for x in letters],
+                [x.sender for x in messages],
+                [x.seq for x in messages],
+                [x.n for x in messages],
                 timeout=self._timeout_s,
             )
 
     async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             rows = await self._pool.fetch(SQL["due"], shards, now_s, limit, timeout=self._timeout_s)
             return [DueReminder(*r.values()) for r in rows]
 
     async def drop_reminder(self, reminder: DueReminder) -> None:
         """See Journal."""
-        with database_may_be_away():
+        with database_outages():
             await self._pool.execute(
                 SQL["drop_reminder"], reminder.actor, reminder.name, reminder.due_s, timeout=self._timeout_s
             )
@@ -166,13 +166,13 @@ def _turn_columns(batch: Batch) -> list[list[Any]]:
 
 def _effect_columns(batch: Batch) -> list[list[Any]]:
     """Parameters 9 to 32 of the wide statement."""
-    letters = [
+    messages = [
         (x.sender, x.seq, x.n, shard, x.target, UUID(x.id), x.name, x.body, at_s)
-        for x, (shard, at_s) in zip(batch.letters, batch.filed, strict=True)
+        for x, (shard, at_s) in zip(batch.messages, batch.filed, strict=True)
     ]
     armed = [(actor, name, *row) for (actor, name), row in batch.reminders.items() if row is not None]
     gone = [key for key, row in batch.reminders.items() if row is None]
-    return [*_columns(letters, 9), *_columns(armed, 6), *_columns(gone, 2), *batch.pushes]
+    return [*_columns(messages, 9), *_columns(armed, 6), *_columns(gone, 2), *batch.pushes]
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

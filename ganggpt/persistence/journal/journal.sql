@@ -13,7 +13,7 @@ WITH live AS MATERIALIZED (
 SELECT count(*) FROM turns
 
 -- name: append_with_effects
--- Turns with everything that leaves with them: letters, reminders, pushes; one commit for all.
+-- Turns with everything that leaves with them: messages, reminders, pushes; one commit for all.
 WITH live AS MATERIALIZED (
   SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
 ), turns AS (

@@ -16,7 +16,7 @@ from msgspec import Struct
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.retention import month_after
 
 T = TypeVar("T")
@@ -94,9 +94,9 @@ async def briefly(pool: asyncpg.Pool[Any], work: Callable[[Connection], Awaitabl
 
     A change of parts needs the whole table for itself for some milliseconds. Whoever comes while it waits for that
     queues behind it, so it gives up after LOCK_MS and comes again later. Raises Unavailable where a long query never
-    let it in, and where the database is away.
+    let it in, and during an outage of the database.
     """
-    with database_may_be_away():
+    with database_outages():
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type((asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)),

@@ -5,7 +5,7 @@
 date to be. Snapshots never move back, so what is sealed stays covered for ever. Wakes skip every day before
 ``journal_seal.before``; all of them are sealed.
 
-*Held back*: a sealed day that is old still stays while somebody may ask for it. A letter or reminder that is not
+*Held back*: a sealed day that is old still stays while somebody may ask for it. A message or reminder that is not
 answered yet may have been applied in any day since it was written, and the journal alone can tell; turns the user's
 tables do not show yet are found in the journal too.
 
@@ -25,20 +25,20 @@ import asyncpg
 
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import TODAY, Connection, briefly, journal_part_named
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.retention import Day, Waiting
 from ganggpt.persistence.sql import load_sql
 
 SWEEP_MAX: Final = 5000
 
 SQL: Final = load_sql(Path(__file__).with_name("retention.sql"))
-OLDEST_LETTER: Final = SQL["oldest_waiting"].format(table="outbox", time="at")
+OLDEST_MESSAGE: Final = SQL["oldest_waiting"].format(table="outbox", time="at")
 OLDEST_REMINDER: Final = SQL["oldest_waiting"].format(table="reminders", time="due")
 
 
 class PostgresJournalRetention:
-    """Owns nothing but the pool it was given. Every method raises Unavailable where the database is away, or where a
-    long query kept a change of parts from happening."""
+    """Uses the pool it is given and never closes it. Every method raises Unavailable during an outage of the database,
+    or where a long query blocks a change of parts."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
         self._pool = pool
@@ -61,7 +61,7 @@ class PostgresJournalRetention:
 
     async def waiting(self) -> Waiting:
         """What may still ask for turns."""
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
                 return await self._waiting(connection)
 
@@ -169,7 +169,7 @@ class PostgresJournalRetention:
 
     async def _waiting(self, connection: Connection) -> Waiting:
         return Waiting(
-            await connection.fetchval(OLDEST_LETTER, timeout=self._timeout_s),
+            await connection.fetchval(OLDEST_MESSAGE, timeout=self._timeout_s),
             await connection.fetchval(OLDEST_REMINDER, timeout=self._timeout_s),
             await connection.fetchval(SQL["flushed"], timeout=self._timeout_s),
         )

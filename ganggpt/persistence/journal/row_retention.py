@@ -3,7 +3,7 @@ game servers that never come back.
 
 ``npc_memories`` shows what minds hold, so the mind decides: a row goes only when its NPC's state does not hold the
 memory. The numbers of an NPC's memories are never used twice, so what a state has forgotten stays forgotten, and a row
-found stale once is stale for ever, whatever is flushed meanwhile. What a mind let go for want of room is in the tail
+found stale once is stale for ever, whatever is flushed meanwhile. What a mind let go for want of room is in the archive
 (it has ``terms``): no mind holds it, and it goes at its date.
 """
 
@@ -19,7 +19,7 @@ import asyncpg
 
 from ganggpt.persistence.ask import ask, tell, touched
 from ganggpt.persistence.journal.partitions import Connection, briefly, memory_part_named
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.retention import BATCH, FOLD_MAX, MemoryKey, Month
 from ganggpt.persistence.sql import load_sql
 
@@ -92,7 +92,7 @@ class PostgresRowRetention:
         return gone
 
     async def _forget_some_missions(self, days: int) -> int:
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 rows = await connection.fetch(SQL["ended_missions"], days, BATCH, timeout=self._timeout_s)
                 await connection.execute(SQL["delete_snapshots"], [r["actor"] for r in rows], timeout=self._timeout_s)
@@ -107,7 +107,7 @@ class PostgresRowRetention:
                 await self._ask(SQL["count_old_pushes"], days),
             )
             return servers[0][0], pushes[0][0]
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 names = [
                     r["name"] for r in await connection.fetch(SQL["delete_servers"], days, timeout=self._timeout_s)

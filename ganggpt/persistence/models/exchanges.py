@@ -1,4 +1,4 @@
-"""Recorded exchanges with models: written behind, found by hash, erased with their player, swept when old."""
+"""Recorded exchanges with models: written behind, found by hash, swept when old."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class PostgresExchanges:
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._notes: WriteBehind[ModelExchange] = WriteBehind(self._save, lost, most=WAITING_MAX, batch=100)
+        self._write_behind: WriteBehind[ModelExchange] = WriteBehind(self._save, lost, most=WAITING_MAX, batch=100)
 
     def keep(self, exchange: ModelExchange) -> None:
         """See ExchangeLog."""
-        self._notes.add(exchange)
+        self._write_behind.add(exchange)
 
     async def find(self, key: str) -> ModelExchange | None:
         """The last exchange with a call's key. Raises Unavailable."""
@@ -46,11 +46,6 @@ class PostgresExchanges:
         rows = await ask(self._pool, self._timeout_s, SQL["of_request"], request_key, most)
         return [_exchange(row) for row in rows]
 
-    async def erase(self, player: str) -> int:
-        """Delete everything with a player's words; how many went. Raises Unavailable."""
-        await self._notes.flush()
-        return await tell(self._pool, self._timeout_s, SQL["erase"], player)
-
     async def sweep(self, days: int) -> int:
         """Delete what is older, some at a time; how many went. Raises Unavailable."""
         gone = 0
@@ -60,11 +55,11 @@ class PostgresExchanges:
 
     async def flush(self) -> None:
         """Write all now. Raises Unavailable."""
-        await self._notes.flush()
+        await self._write_behind.flush()
 
     async def close(self) -> None:
         """Write the rest."""
-        await self._notes.close()
+        await self._write_behind.close()
 
     async def _save(self, some: Sequence[ModelExchange]) -> None:
         rows = [

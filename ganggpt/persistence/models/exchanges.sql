@@ -13,9 +13,6 @@ SELECT key, request_key, at, model, player, request, answer, finish, categories,
 -- name: of_request
 SELECT key, request_key, at, model, player, request, answer, finish, categories, failure, tokens_in, tokens_out, tokens_cached, known, took_ms FROM ai_exchanges WHERE request_key = $1 ORDER BY no DESC LIMIT $2
 
--- name: erase
-DELETE FROM ai_exchanges WHERE player = $1
-
 -- name: sweep
 DELETE FROM ai_exchanges WHERE no = ANY(ARRAY(
   SELECT no FROM ai_exchanges WHERE at < clock_timestamp() - make_interval(days => $1) ORDER BY at LIMIT $2))

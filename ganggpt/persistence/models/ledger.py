@@ -19,7 +19,7 @@ from ganggpt.ai.gateway.response_cache import SingleFlight
 from ganggpt.ai.port import Usage
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.models.write_behind import WriteBehind
-from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
 
 SWITCH: Final = "ganggpt:{ai}:switch"
 UNDER_WAY: Final = "ganggpt:{ai}:under_way"
@@ -115,8 +115,8 @@ class RedisLedger:
         """See Ledger."""
         try:
             known = await self._client.get(SWITCH)
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
         return known == b"1" if known is not None else await self._seed_switch()
 
     async def close(self) -> None:
@@ -132,8 +132,8 @@ class RedisLedger:
                     changes = [claim.counter.part(spent) - claim.amount for claim in reservation.claims]
                     pipe.eval(_SETTLE, len(keys), *keys, reservation.id, *changes)
                 await cast(Any, pipe.execute())
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
 
     async def _seed(self, missing: Sequence[Claim] | None) -> None:
         if missing is None:
@@ -157,15 +157,15 @@ class RedisLedger:
 
         try:
             return (await self._seedings.run(key, seed))[0]
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
 
     async def _asked(self, script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:
             async with self._places:
                 return await script(keys=keys, args=args)
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
 
 
 class SharedSwitch:
@@ -190,5 +190,5 @@ class SharedSwitch:
     async def _try(self, question: Awaitable[Any]) -> Any:
         try:
             return await question
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage

@@ -12,7 +12,7 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.cache import RedisCache
 from ganggpt.persistence.models.write_behind import WriteBehind
 from ganggpt.persistence.ports.cache import TTL_S
-from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
 
 _ANSWER_S: Final = 0.25
 _GATHER_S: Final = 0.02
@@ -21,11 +21,11 @@ _AT_ONCE: Final = 64
 """Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
 
 
-class RedisAnswers:
+class RedisResponses:
     """Implements ``ai.gateway.response_cache.ResponseStore``. Owns its client. What is kept is gone after ``ttl_s``.
 
     Answers are gathered for some milliseconds and written together; ``lost`` counts those that Redis did not take,
-    ``away`` the questions it did not answer.
+    ``outage`` is called for each question it did not answer.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class RedisAnswers:
         url: str,
         ttl_s: int = TTL_S,
         lost: Callable[[int], None] = lambda _: None,
-        away: Callable[[], None] = lambda: None,
+        outage: Callable[[], None] = lambda: None,
     ) -> None:
         self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
-        self._cache = RedisCache(self._client, lambda outcome: away() if outcome == "failed" else None)
+        self._cache = RedisCache(self._client, lambda outcome: outage() if outcome == "failed" else None)
         self._ttl_s, self._lost = ttl_s, lost
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._puts: WriteBehind[tuple[str, bytes, str | None]] = WriteBehind(
@@ -60,8 +60,8 @@ class RedisAnswers:
             keys = [key.decode() for key in await cast(Any, self._client.smembers(_list_of(player)))]
             for key in (*keys, _list_of(player)):
                 await self._client.delete(key)
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
         await self._cache.forget(keys)
 
     async def close(self) -> None:
@@ -70,7 +70,7 @@ class RedisAnswers:
         await self._cache.close()
 
     async def _put(self, some: Sequence[tuple[str, bytes, str | None]]) -> None:
-        """What a cache that is away did not take is given up: the next one who asks pays for it again."""
+        """What Redis does not take is dropped; the next caller pays for the answer again."""
         try:
             async with self._places, self._client.pipeline(transaction=False) as pipe:
                 for key, value, player in some:
@@ -80,11 +80,11 @@ class RedisAnswers:
                         pipe.expire(_list_of(player), self._ttl_s + 60)
                     pipe.set(key, value, ex=self._ttl_s)
                 await cast(Any, pipe.execute())
-        except REDIS_AWAY:
+        except REDIS_OUTAGES:
             self._lost(len(some))
 
 
-class MemoryAnswers:
+class MemoryResponses:
     """Implements ``ai.gateway.response_cache.ResponseStore`` where there is no Redis: in this process alone,
     bounded."""
 

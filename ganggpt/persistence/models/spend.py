@@ -58,23 +58,23 @@ class PostgresSpend:
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._notes: WriteBehind[Spend] = WriteBehind(self._save, lost)
+        self._write_behind: WriteBehind[Spend] = WriteBehind(self._save, lost)
 
     def write(self, spend: Spend) -> None:
         """See SpendLog."""
-        self._notes.add(spend)
+        self._write_behind.add(spend)
 
     async def flush(self) -> None:
-        """Write all notes now. Raises Unavailable."""
-        await self._notes.flush()
+        """Write every entry now. Raises Unavailable."""
+        await self._write_behind.flush()
 
     async def close(self) -> None:
         """Write the rest."""
-        await self._notes.close()
+        await self._write_behind.close()
 
     async def sum_of(self, counter: BudgetCounter) -> int:
         """What a counter should say: everything recorded, with what waits here. Raises Unavailable."""
-        await self._notes.flush()
+        await self._write_behind.flush()
         start = datetime.fromtimestamp(counter.start_s, UTC)
         end = datetime.fromtimestamp(counter.start_s + WINDOW_S[counter.window], UTC)
         rows = await ask(self._pool, self._timeout_s, SQL["sum"], counter.kind, counter.name, start, end)

@@ -1,4 +1,4 @@
-"""Writing behind: what may be durable a moment later is gathered and written in one statement."""
+"""Write-behind: entries that may become durable a moment later are gathered and written in one statement."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ AGAIN_S: Final = 1.0
 
 
 class WriteBehind(Generic[T]):
-    """Owns what is not written yet and the task that writes it. Of more than ``most`` the oldest is lost, and counted.
+    """Owns the entries that are not written yet and the task that writes them.
 
-    ``write`` takes a batch and raises Unavailable where nothing of it was written.
+    Where more than ``most`` entries wait, the oldest are dropped and ``lost`` is told how many. ``write`` takes a batch
+    and raises Unavailable where nothing of it was written.
     """
 
     def __init__(
@@ -39,9 +40,9 @@ class WriteBehind(Generic[T]):
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, note: T) -> None:
-        """Keep one; never waits."""
-        self._waiting.append(note)
+    def add(self, entry: T) -> None:
+        """Add an entry; never waits."""
+        self._waiting.append(entry)
         over = len(self._waiting) - self._most
         if over > 0:
             del self._waiting[:over]
@@ -51,7 +52,7 @@ class WriteBehind(Generic[T]):
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def flush(self) -> None:
-        """Write all there is now. Raises Unavailable; what was not written waits on."""
+        """Write every entry now. Raises Unavailable; entries that were not written stay."""
         async with self._writing:
             while self._waiting:
                 some = self._waiting[: self._batch]
@@ -63,16 +64,16 @@ class WriteBehind(Generic[T]):
                     raise
 
     async def close(self) -> None:
-        """Stop, and write the rest if the database lets us."""
+        """Stop, and write the rest unless there is an outage."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         try:
             await self.flush()
-        except Unavailable as away:
+        except Unavailable as outage:
             self._lost(len(self._waiting))
-            log.warning("%d notes were lost: %s", len(self._waiting), away)
+            log.warning("%d entries are lost because they could not be written: %s", len(self._waiting), outage)
 
     async def _run(self) -> None:
         while True:
@@ -81,7 +82,7 @@ class WriteBehind(Generic[T]):
             await asyncio.sleep(self._every_s)
             try:
                 await self.flush()
-            except Unavailable as away:
-                log.warning("notes wait: %s", away)
+            except Unavailable as outage:
+                log.warning("entries wait to be written: %s", outage)
                 self._wanted.set()
                 await asyncio.sleep(AGAIN_S)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
 
 _OURS: Final = "ganggpt:*"
 _ANSWER_S: Final = 5.0
@@ -34,8 +34,8 @@ class RedisPlayerData:
         try:
             async for key in client.scan_iter(match=_OURS, count=500):
                 gone += await self._forget_key(client, cast(bytes, key), is_about)
-        except REDIS_AWAY as away:
-            raise Unavailable("Redis") from away
+        except REDIS_OUTAGES as outage:
+            raise Unavailable("Redis") from outage
         return gone
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from asyncpg.pgproto.pgproto import UUID
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import Connection, briefly
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.player_data import FoundRow, Order, TurnRow, Words
 from ganggpt.persistence.projections.rows import player_id
 from ganggpt.persistence.sql import load_sql
@@ -62,7 +62,7 @@ class PostgresPlayerData:
 
     # ------------------------------------------------------------------------------------------------------- orders
 
-    async def order(self, player: str) -> int:
+    async def open_order(self, player: str) -> int:
         """Ask for a player to be forgotten; the number of the order, or of the one that is open already."""
         salt = os.urandom(16)
         alias = f"player:forgotten-{os.urandom(4).hex()}"
@@ -83,7 +83,7 @@ class PostgresPlayerData:
         """Orders that are not fulfilled, oldest first."""
         return [_order(row) for row in await self._ask(SQL["open_orders"])]
 
-    async def look(self, no: int) -> Order:
+    async def order(self, no: int) -> Order:
         """One order."""
         return _order((await self._ask(SQL["order"], no))[0])
 
@@ -138,7 +138,7 @@ class PostgresPlayerData:
     # ------------------------------------------------------------------------------------------------------ change
 
     async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
-        """Letters to actors (by the shard that delivers them), once a round; the ids of the commands."""
+        """Messages to actors (by the shard that delivers them), once a round; the ids of the commands."""
         seq = order.no * 1000 + round_
         at_s = order.asked_at.timestamp()
         ids = [derived_command_id(at_s, SENDER, seq, target) for target in targets]
@@ -148,7 +148,7 @@ class PostgresPlayerData:
         return ids
 
     async def undelivered(self, order: Order, round_: int) -> Sequence[str]:
-        """Actors that have not answered the letters of a round."""
+        """Actors that have not answered the messages of a round."""
         return [row["target"] for row in await self._ask(SQL["undelivered"], SENDER, order.no * 1000 + round_)]
 
     async def unshown(self, ids: Sequence[bytes]) -> int:
@@ -180,7 +180,7 @@ class PostgresPlayerData:
         rows = await self._ask(SQL["ceased"], actor)
         if not rows:
             return False
-        with database_may_be_away():
+        with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 for statement in _DELETE_ACTOR:
                     await connection.execute(statement, actor, rows[0]["seq"], timeout=self._timeout_s)

@@ -88,7 +88,7 @@ ON CONFLICT DO NOTHING
 SELECT target FROM outbox WHERE sender = $1 AND seq = $2
 
 -- name: unshown
--- What a host committed by these letters, and the tables do not show yet.
+-- What a host committed by these messages, and the tables do not show yet.
 SELECT count(*) FROM journal j JOIN hosts h ON h.epoch = j.epoch
 WHERE j.command_id = ANY($1::uuid[]) AND h.state <> 'dead' AND h.flushed_at < j.at
 

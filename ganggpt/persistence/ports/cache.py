@@ -1,4 +1,4 @@
-"""What was read lately, by key. Losing it loses nothing but time."""
+"""A cache of what was read lately, by key. Losing it costs nothing but time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEYS: Final = {
 }
 
 TTL_S: Final = 3600
-"""REDIS_TTL of the seed."""
+"""The default time to live, REDIS_TTL of the specification."""
 
 
 def actor_key(actor: str) -> str:
@@ -24,16 +24,11 @@ def actor_key(actor: str) -> str:
     return _KEYS[kind_of(actor)].format(name_of(actor))
 
 
-def session_key(session: str) -> str:
-    """The cache key of a session's record."""
-    return f"ganggpt:session:{session}:data"
-
-
 class Cache(Protocol):
-    """Bytes by key. Never raises because of the cache itself."""
+    """Bytes by key. It never raises because of an outage of the cache."""
 
     async def get(self, key: str) -> bytes | None:
-        """What was put there, if it is still there; at most a second stale."""
+        """The value of a key, if it is still there; at most a second stale."""
         ...
 
     async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:
@@ -41,11 +36,11 @@ class Cache(Protocol):
         ...
 
     async def forget(self, keys: Sequence[str]) -> None:
-        """Drop these everywhere but in other processes' L1."""
+        """Delete these keys everywhere but in the L1 of other processes."""
         ...
 
     async def forget_actors(self, actors: Sequence[str]) -> None:
-        """Drop the views of these actors."""
+        """Delete the views of these actors."""
         ...
 
     async def close(self) -> None:

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 
 class Standing(Struct, frozen=True):
-    """Which cluster should hold the world (None: whoever is there), for how many seconds it has been so, how long its
-    supervisor was silent (None: it has no row) and whether it has live hosts."""
+    """Which cluster should hold the world (None: any), for how many seconds this has been so, how long its supervisor
+    has been silent (None: it has no row) and whether it has live hosts."""
 
     owner: str | None
     since_s: float
@@ -19,7 +19,7 @@ class Standing(Struct, frozen=True):
 
 
 class ClusterRow(Struct, frozen=True):
-    """A cluster that shares the world, as an operator sees it."""
+    """A cluster that shares the world, as shown to an operator."""
 
     name: str
     bridge: str | None
@@ -30,16 +30,16 @@ class ClusterRow(Struct, frozen=True):
 
 
 class Clusters(Protocol):
-    """The port of succession; ``PostgresClusters`` is the real adapter."""
+    """The clusters of a world, seen from one of them; ``PostgresClusters`` is the real adapter."""
 
     cluster: str
 
     async def enter(self, bridge: str | None) -> bool:
-        """Say that this cluster is there; whether it was never seen before. Raises Unavailable."""
+        """Register this cluster; returns whether it is new. Raises Unavailable."""
         ...
 
     async def beat(self) -> None:
-        """Say that this cluster's supervisor lives. Raises Unavailable."""
+        """Record a heartbeat of this cluster's supervisor. Raises Unavailable."""
         ...
 
     async def standing(self) -> Standing:
@@ -51,9 +51,9 @@ class Clusters(Protocol):
         ...
 
 
-class Wishes(Struct, frozen=True):
-    """What is wanted of a cluster: ``now`` is what its supervisor wants at the moment (0: it has not said yet); the
-    others were set by an operator, or are None."""
+class WantedHosts(Struct, frozen=True):
+    """How many hosts a cluster should have. ``now``: what its supervisor decided last (0: nothing yet). The others were
+    set by an operator, or are None."""
 
     now: int = 0
     least: int | None = None
@@ -62,7 +62,7 @@ class Wishes(Struct, frozen=True):
 
 
 class HostShown(Struct, frozen=True):
-    """A live host as an operator sees it. ``silent_s``: since its last heartbeat."""
+    """A live host, as shown to an operator. ``silent_s``: seconds since its last heartbeat."""
 
     name: str
     kind: str
@@ -74,19 +74,19 @@ class HostShown(Struct, frozen=True):
 
 
 class LoadShown(Struct, frozen=True):
-    """What a supervisor last told of its cluster, and how many seconds ago."""
+    """What a supervisor last reported of its cluster, and how many seconds ago."""
 
-    told: Mapping[str, Any]
+    report: Mapping[str, Any]
     age_s: float
 
 
 class ScaleTable(Protocol):
-    """The supervisor's side of its cluster's size; ``PostgresScale`` is the real adapter."""
+    """The size of one cluster, as its supervisor sees it; ``PostgresScale`` is the real adapter."""
 
-    async def wishes(self) -> Wishes:
-        """What is wanted of this cluster. Raises Unavailable."""
+    async def wanted(self) -> WantedHosts:
+        """How many hosts are wanted. Raises Unavailable."""
         ...
 
-    async def tell(self, now: int, load: Mapping[str, Any]) -> None:
-        """Keep how many shared hosts are wanted now, and the load that was seen (JSON-able). Raises Unavailable."""
+    async def report(self, now: int, load: Mapping[str, Any]) -> None:
+        """Store how many shared hosts are wanted now, and the measured load (JSON-able). Raises Unavailable."""
         ...

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 LOCAL: Final = "local"
-"""The cluster of a world that runs on one machine."""
+"""The name of the cluster where a world runs on one machine."""
 
 
 class Registration(Struct, frozen=True):
@@ -20,14 +20,14 @@ class Registration(Struct, frozen=True):
 
 
 class Pulse(Struct, frozen=True):
-    """What a heartbeat hears: the database's Unix time, and when this host was last given a shard (0: never)."""
+    """The answer to a heartbeat: the database's Unix time, and when this host was last given a shard (0: never)."""
 
     now_s: float
     shards_at_s: float
 
 
 class LiveHost(Struct, frozen=True):
-    """A host row that is not dead. ``silent_s``: seconds since its last heartbeat, by the database clock; ``node``: the
+    """A host that is not dead. ``silent_s``: seconds since its last heartbeat, by the database's clock. ``node``: the
     Ray node its process runs on."""
 
     name: str
@@ -39,7 +39,7 @@ class LiveHost(Struct, frozen=True):
 
 
 class FencedHost(Struct, frozen=True):
-    """A host that was silent for too long and may not write any more."""
+    """A host that was silent for too long and may no longer write."""
 
     cluster: str
     name: str
@@ -47,10 +47,10 @@ class FencedHost(Struct, frozen=True):
 
 
 class RouteRow(Struct, frozen=True):
-    """A shard with its residence (``own`` or ``shared``) and the live host that holds it, or None for all of that.
+    """A shard with its residence (``own`` or ``shared``) and the live host that holds it (None where there is none).
 
-    ``bridge``: where game servers reach the holder's cluster, where that is known. ``flushed``: whether the tables
-    showed every turn of the shard when this holder got it.
+    ``bridge``: the address of the holder's cluster for game servers, if known. ``flushed``: whether the tables showed
+    every turn of the shard when this holder got it.
     """
 
     shard: str
@@ -63,18 +63,19 @@ class RouteRow(Struct, frozen=True):
 
 
 class HostTable(Protocol):
-    """The host's side of ownership; ``PostgresHosts`` is the real adapter. ``cluster`` is the one it speaks for."""
+    """The host's side of ownership; ``PostgresHosts`` is the real adapter. ``cluster``: the cluster it acts for."""
 
     cluster: str
 
     async def register(self, name: str, kind: str, address: str = "", node: str | None = None) -> Registration:
         """Fence every predecessor of that name in this cluster, draw a fresh epoch and inherit the shards.
 
-        ``address`` tells an operator where the process is (machine/pid)."""
+        ``address`` tells an operator where the process is (machine/pid).
+        """
         ...
 
     async def beat(self, epoch: int) -> Pulse:
-        """Say "I am here". Raises Fenced."""
+        """Record a heartbeat. Raises Fenced."""
         ...
 
     async def retire(self, epoch: int) -> None:
@@ -82,22 +83,21 @@ class HostTable(Protocol):
         ...
 
     async def routes(self) -> Sequence[RouteRow]:
-        """Every shard with its holder, all as of one moment."""
+        """Every shard with its holder, all read at one moment."""
         ...
 
     async def unflushed(self, epoch: int) -> Sequence[str]:
-        """Actors with turns newer than what the predecessors of this epoch had flushed to the user's tables."""
+        """Actors with turns that the predecessors of this epoch had not flushed to the user's tables."""
         ...
 
     async def hand_over(self, epoch: int, shards: Sequence[str], cluster: str, heir: str) -> None:
-        """Give shards of this epoch to a live host. The giver must have stopped: no turn of theirs may run and none may
-        be uncommitted. Raises Fenced, Unavailable where the heir does not live (nothing changed then), CommitUnknown.
-        """
+        """Give shards of this epoch to a live host. The giver must have stopped their turns, and none may be
+        uncommitted. Raises Fenced, Unavailable where the heir does not live (then nothing changed), CommitUnknown."""
         ...
 
     async def change_residence(self, epoch: int, actor: str, shard: str, *, own: bool) -> None:
-        """Make an actor a shard of its own, or put it back into its hash ``shard``, with its letters and reminders; the
-        holder stays the same. The host that holds both says so while no turn of the actor runs. Raises Fenced,
+        """Make an actor a shard of its own, or put it back into its hash ``shard``, with its messages and reminders.
+        The holder stays the same. The host that holds both calls this while no turn of the actor runs. Raises Fenced,
         CommitUnknown."""
         ...
 
@@ -108,7 +108,7 @@ class Ownership(Protocol):
     cluster: str
 
     async def routes(self) -> Sequence[RouteRow]:
-        """Every shard with its holder, all as of one moment."""
+        """Every shard with its holder, all read at one moment."""
         ...
 
     async def alive(self) -> Sequence[LiveHost]:
@@ -116,23 +116,24 @@ class Ownership(Protocol):
         ...
 
     async def fence(self, epoch: int) -> bool:
-        """Mark one incarnation dead, because its process ended; whether it was not dead already."""
+        """Mark an incarnation dead, because its process ended; returns whether it was alive until now."""
         ...
 
     async def fence_stale(self, silent_s: float) -> Sequence[FencedHost]:
-        """Fence hosts without a heartbeat for that long, of whatever cluster."""
+        """Fence hosts of all clusters without a heartbeat for that long."""
         ...
 
     async def assign(self, wanted: Mapping[str, str]) -> None:
-        """Give orphaned shards to live hosts of this cluster by name; a shard somebody alive holds stays there."""
+        """Give shards without a live host to live hosts of this cluster, by name. Shards that a live host holds stay
+        there."""
         ...
 
     async def plan_own(self, actors: Sequence[str], back: Mapping[str, str]) -> bool:
-        """Make exactly these actors shards of their own, and put those of ``back`` into the hash shard it names;
-        letters and reminders move along. Only while no host lives, since a residence must not change under an
-        activation; returns whether it was done."""
+        """Make exactly these actors shards of their own, and put those of ``back`` into the hash shard it names, with
+        their messages and reminders. Only while no host lives, because a residence must not change under an activation;
+        returns whether it was done."""
         ...
 
     async def companions_at_play(self, limit: int) -> Sequence[str]:
-        """Companions that are with an owner who is online, the oldest first, as the flushed tables tell."""
+        """Companions whose owner is online, according to the flushed tables, the oldest first."""
         ...

@@ -1,4 +1,4 @@
-"""The journal as its users see it: batches of turns, and the messages, reminders and pushes that leave with them."""
+"""The port of the journal: batches of turns, and the messages, reminders and pushes that leave with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct
 
 
-class Letter(Struct, frozen=True, gc=False):
+class OutboxMessage(Struct, frozen=True, gc=False):
     """One message on its way to another actor; ``(sender, seq, n)`` is its identity, ``id`` is derived from it."""
 
     sender: str
@@ -33,7 +33,7 @@ class PushRow(Struct, frozen=True, gc=False):
 
 
 class DueReminder(Struct, frozen=True, gc=False):
-    """One reminder whose time has come."""
+    """One reminder that is due."""
 
     actor: str
     name: str
@@ -51,7 +51,7 @@ class StoredTurn(Struct, frozen=True, gc=False):
 
 
 class StoredActor(Struct, frozen=True, gc=False):
-    """What the store knows of an actor: its last snapshot (seq 0 and None without one) and the turns after it."""
+    """What is stored of an actor: its last snapshot (seq 0 and None without one) and the turns after it."""
 
     snapshot_seq: int
     snapshot: bytes | None
@@ -59,7 +59,7 @@ class StoredActor(Struct, frozen=True, gc=False):
 
 
 class Place(NamedTuple):
-    """The last turn of an actor that somebody has seen."""
+    """The last turn of an actor that a reader has seen."""
 
     actor: str
     seq: int
@@ -68,14 +68,14 @@ class Place(NamedTuple):
 class Batch:
     """One group commit, filled turn by turn. Turns and pushes are kept in columns, as a statement takes them.
 
-    ``filed``: for each letter the sender's shard, whose owner delivers it, and its Unix time.
+    ``filed``: for each message the shard of its sender, whose holder delivers it, and its Unix time.
     """
 
-    __slots__ = ("filed", "letters", "pushes", "reminders", "turns")
+    __slots__ = ("filed", "messages", "pushes", "reminders", "turns")
 
     def __init__(self) -> None:
         self.turns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-        self.letters: list[Letter] = []
+        self.messages: list[OutboxMessage] = []
         self.filed: list[tuple[str, float]] = []
         self.reminders: dict[tuple[str, str], tuple[str, float, str, bytes] | None] = {}
         self.pushes: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
@@ -94,9 +94,9 @@ class Batch:
         names.append(name)
         bodies.append(body)
 
-    def add_letter(self, letter: Letter, sender_shard: str, at_s: float) -> None:
-        """Add one letter of a turn."""
-        self.letters.append(letter)
+    def add_message(self, message: OutboxMessage, sender_shard: str, at_s: float) -> None:
+        """Add one message of a turn."""
+        self.messages.append(message)
         self.filed.append((sender_shard, at_s))
 
     def add_push(self, row: tuple[str, str, int, int, str, bytes, float]) -> None:
@@ -115,7 +115,7 @@ class Batch:
     @property
     def has_effects(self) -> bool:
         """Whether anything but turns is in the batch."""
-        return bool(self.letters or self.reminders or self.pushes[0])
+        return bool(self.messages or self.reminders or self.pushes[0])
 
 
 class Journal(Protocol):
@@ -134,31 +134,34 @@ class Journal(Protocol):
         ...
 
     async def turn_by_command(self, actor: str, command_id: bytes) -> bytes | None:
-        """The body of the turn a command made, found by scanning the actor's own rows; for the rare late retry."""
+        """The body of the turn that a command made. It is found by a scan of the actor's rows, for rare late
+        retries."""
         ...
 
     async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
-        """Whether a letter of ``by`` or a reminder with this derived id still waits to be answered by ``actor``.
+        """Whether a message of ``by``, or a reminder, with this derived id still waits for an answer of ``actor``.
 
-        While it does, no day that could hold its turn is dropped: not in the journal then means not applied."""
+        While it waits, no day that could hold its turn is dropped, so a command that is not in the journal was not
+        applied.
+        """
         ...
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
         """Store ``(actor, seq, body)``; an older seq never replaces a newer one. A fenced host stores nothing."""
         ...
 
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
-        """Unsettled letters of senders in these shards."""
+    async def messages(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[OutboxMessage]:
+        """Unanswered messages whose senders are in these shards."""
         ...
 
-    async def settle(self, letters: Sequence[Letter]) -> None:
-        """Forget letters their receivers have answered durably."""
+    async def settle(self, messages: Sequence[OutboxMessage]) -> None:
+        """Delete messages that their receivers have answered durably."""
         ...
 
     async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:
-        """Reminders of these shards whose time has come, oldest first."""
+        """Due reminders of these shards, oldest first."""
         ...
 
     async def drop_reminder(self, reminder: DueReminder) -> None:
-        """Forget a reminder whose actor refused it for good."""
+        """Delete a reminder that its actor refused for good."""
         ...

@@ -1,4 +1,4 @@
-"""Where a player is found in a world, and how that goes."""
+"""The data of a player in a world: where to find it, and how it is deleted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOOSE: Final = frozenset(("ai_exchanges",))
 
 
 class Order(Struct, frozen=True):
-    """A wish to be forgotten. ``player`` is None once it is fulfilled; ``erased``: how much of what went."""
+    """An order to erase a player. ``player`` is None once it is fulfilled. ``erased``: how many of what were erased."""
 
     no: int
     player: str | None
@@ -48,7 +48,7 @@ class Order(Struct, frozen=True):
 
 
 class Words(Struct, frozen=True):
-    """What to look for: the actor, and ways its names may be written."""
+    """What to search for: the actor, and ways in which its names may be written."""
 
     player: str
     spellings: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Words(Struct, frozen=True):
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every word; a deed's id begins with the bare name and a dot."""
+        """Every word. A deed's id begins with the bare name and a dot."""
         return (self.player, f"{name_of(self.player)}.", *self.spellings)
 
     @property
@@ -66,12 +66,12 @@ class Words(Struct, frozen=True):
 
     @property
     def regex(self) -> str:
-        """Any of the words, whole, as a regular expression of Postgres."""
+        """A regular expression of Postgres that matches any of the words as a whole."""
         return rf"\y(?:{'|'.join(map(re.escape, (self.player, *self.spellings)))})\y"
 
 
 class TurnRow(Struct, frozen=True):
-    """A turn as it stands in the journal, and the part of it that holds it."""
+    """A turn in the journal, and the part of the journal that holds it."""
 
     part: str
     seq: int
@@ -136,11 +136,11 @@ class PlayerDataStore(Protocol):
         ...
 
     async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
-        """Send letters to actors (by the shard that delivers them), once a round; the ids of the commands."""
+        """Send messages to actors (by the shard that delivers them), once a round; the ids of the commands."""
         ...
 
     async def undelivered(self, order: Order, round_: int) -> Sequence[str]:
-        """Actors that have not answered the letters of a round."""
+        """Actors that have not answered the messages of a round."""
         ...
 
     async def unshown(self, ids: Sequence[bytes]) -> int:
@@ -156,7 +156,7 @@ class PlayerDataStore(Protocol):
         ...
 
     async def clean(self, table: str, keys: Sequence[str], words: Words, somebody: str) -> int:
-        """Delete rows of one of TABLES, or let them be about ``somebody``; how many."""
+        """Delete rows of one of TABLES, or replace the player in them by ``somebody``; returns how many."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The user's tables as a host sees them: what a flush shows there, and the archive of memories."""
+"""The user's tables, as a host sees them: the flush of what they show, and the archive of memories."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ Change = tuple[str, Any, Any]
 
 
 class FlushStore(Protocol):
-    """The port of write-behind; ``PostgresFlush`` is the real adapter."""
+    """Writes what the user's tables show; ``PostgresFlush`` is the real adapter."""
 
     async def flush(
         self, epoch: int, changes: Sequence[Change], through_s: float | None, held: Collection[str] = ()
     ) -> int:
-        """Show these changes in the tables, which then show every turn of this host up to ``through_s`` (Unix time by
-        the database's clock; None where the changes are only a part), unless it holds shards that are not in ``held``:
-        those it has not heard of yet. Returns how many rows were written or deleted. Raises Fenced and Unavailable;
-        after either the same changes may be flushed again."""
+        """Write these changes to the tables and return how many rows were written or deleted.
+
+        ``through_s``: Unix time by the database's clock up to which the tables then show every turn of this host, or
+        None where the changes are only a part. It is not recorded while the host holds shards that are not in ``held``,
+        because it has not heard of those yet. Raises Fenced and Unavailable; the same changes may then be flushed
+        again.
+        """
         ...
 
 
@@ -30,9 +33,9 @@ FOUND_MAX: Final = 8
 """Memories one question brings back."""
 
 
-class TailQuestion(Struct, frozen=True, kw_only=True):
-    """What an NPC looks for in its tail. ``held``: how many memories it let go of in its life; ``listener``: for whom;
-    only what they may hear is found."""
+class ArchiveQuestion(Struct, frozen=True, kw_only=True):
+    """What an NPC looks for in its archive. ``held``: how many memories it let go of in its life. ``listener``: the
+    actor it asks for; only memories this actor may hear are found."""
 
     npc: str
     query: str
@@ -43,17 +46,17 @@ class TailQuestion(Struct, frozen=True, kw_only=True):
 
 
 Found = tuple[Memory, float]
-"""A memory of the tail and how well it fits the words, 0..1."""
+"""A memory of the archive and how well it fits the words of the question, 0 to 1."""
 
 
-class TailStore(Protocol):
-    """The port of the tail; ``PostgresTail`` is the real adapter."""
+class MemoryArchive(Protocol):
+    """Memories that minds had no room for; ``PostgresMemoryArchive`` is the real adapter."""
 
     async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """Put memories of an NPC or a companion (an actor id) into its tail; doing it twice changes nothing. ``held``:
-        how many it let go of in its life. Raises Fenced and Unavailable."""
+        """Put memories of an NPC or a companion (an actor id) into its archive. Doing it twice changes nothing.
+        ``held``: how many it let go of in its life. Raises Fenced and Unavailable."""
         ...
 
-    async def search(self, question: TailQuestion) -> Sequence[Found]:
+    async def search(self, question: ArchiveQuestion) -> Sequence[Found]:
         """At most FOUND_MAX memories, the best first. Raises Unavailable."""
         ...

@@ -1,4 +1,4 @@
-"""When what leaves a world: the days of the journal, and rows of the other tables."""
+"""What is deleted from a world and when: days of the journal, and rows of the other tables."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from uuid import UUID
 from msgspec import Struct
 
 SEAL_AFTER: Final = timedelta(days=1)
-"""How long after its end a day is sealed; later turns of that day would end the incarnation that brings them."""
+"""How long after its end a day is sealed. A later turn of that day ends the incarnation that commits it."""
 
 SLACK: Final = timedelta(hours=1)
-"""More than the clocks of hosts ever differ: a letter's turn is at most that much older than the letter."""
+"""More than the clocks of hosts ever differ: a message's turn is at most this much older than the message."""
 
 FOLD_MAX: Final = 5000
-"""Memories that may move out of a month's part at one time; a fuller month keeps its part."""
+"""The most memories that are moved out of a month's part at one time. A fuller month keeps its part."""
 
 BATCH: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """How long what is kept, as the settings say; days end at midnight UTC by the database's clock.
+class RetentionPolicy:
+    """How long things are kept, as the settings say. Days end at midnight UTC by the database's clock.
 
     ``journal_days``: whole days of turns before today. ``memory_months``: months with a part of their own before this
-    one. ``mission_days``: ended missions. ``away_days``: pushes nobody acked, and game servers nobody saw.
+    one. ``mission_days``: ended missions. ``away_days``: pushes that are not acked, and game servers that are not seen.
     """
 
     journal_days: int = 14
@@ -48,16 +48,16 @@ class Day(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """The oldest of each thing that may still ask for turns; None where there is none."""
+    """The oldest of each thing that may still need turns; None where there is none."""
 
-    letter: datetime | None
+    message: datetime | None
     reminder: datetime | None
     flushed: datetime | None
 
     def held_by(self, end: date) -> str | None:
-        """What keeps a day that ends there from being dropped, in words, or None."""
+        """Why a day that ends there must not be dropped, or None."""
         reasons = {
-            "a letter that is not answered yet, of {:%Y-%m-%d %H:%M}": self.letter,
+            "a message that is not answered yet, of {:%Y-%m-%d %H:%M}": self.message,
             "a reminder that is not answered yet, due {:%Y-%m-%d %H:%M}": self.reminder,
             "turns the tables may not show yet, since {:%Y-%m-%d %H:%M}": self.flushed,
         }
@@ -77,15 +77,15 @@ class Month(Struct, frozen=True):
 
 
 class MemoryKey(Struct, frozen=True):
-    """Which memory of which NPC a row shows; ``no`` is None where a row was not written by a flush. ``tail``: its mind
-    let it go for want of room, so the row has its own date and nobody else to ask."""
+    """Which memory of which NPC a row shows. ``no`` is None where no flush wrote the row. ``archived``: its mind had no
+    room for it, so the date in the row alone says when it is deleted."""
 
     id: UUID
     npc: str
     no: int | None
     created_at: Any
     expires_at: Any
-    tail: bool = False
+    archived: bool = False
 
 
 def month_after(day: date, months: int) -> date:

@@ -42,13 +42,13 @@ async def differing_actors(connection: Any, rows: Rows) -> Mapping[str, str]:
     with its old state None."""
     found: dict[str, str] = {}
 
-    async def look(table: str, statement: str, args: Sequence[Any], actor_of: Callable[[Any], str]) -> None:
+    async def compare(table: str, statement: str, args: Sequence[Any], actor_of: Callable[[Any], str]) -> None:
         for record in await connection.fetch(statement, *args, timeout=_TIMEOUT_S):
             found[actor_of(record)] = table
 
     by_id = {row.id: row.actor for row in rows.players.values()}
-    await look("players", SQL["players"], columns_of(rows.players) or [()] * 13, lambda r: by_id[r["id"]])
-    await look(
+    await compare("players", SQL["players"], columns_of(rows.players) or [()] * 13, lambda r: by_id[r["id"]])
+    await compare(
         "npc_memories",
         SQL["surplus_memories"],
         (sorted(rows.renewed), list(rows.memories)),
@@ -62,5 +62,5 @@ async def differing_actors(connection: Any, rows: Rows) -> Mapping[str, str]:
         ("companions", _COMPANIONS, rows.companions, lambda r: str(r["actor"])),
     ):
         if expected:
-            await look(table, statement, columns_of(expected), actor_of)
+            await compare(table, statement, columns_of(expected), actor_of)
     return found

@@ -1,11 +1,11 @@
-"""The tail of minds: memories they had no room for, kept in ``npc_memories`` and found by words and by meaning.
+"""The archive of minds: memories they had no room for, kept in ``npc_memories`` and found by words and by embedding.
 
-A row is in the tail when it has ``terms``. Those are the words as ``domain.words`` sees them, so a question finds in
-the tail what it would have found in the mind; with them stands whose memory it is (``@npc``), so that one index answers
-both, and each name with a letter less (``~``), so that a misspelt one is found without any extension.
+A row is in the archive when it has ``terms``. Those are the words as ``domain.language.words`` sees them, so a question
+finds in the archive what it would have found in the mind. The terms also hold the owner (``@npc``), so that one index
+answers both, and each name with one letter dropped (``~``), so that a misspelt name is found without any extension.
 
-Writing is fenced like a flush, and may be done twice. A row in the tail is never shown as held by a mind again: what
-comes back gets a new number, and takes the old row with it when it is let go once more.
+Writing is fenced like a flush, and may be done twice. A row of the archive never becomes a held memory again: a memory
+that comes back to its mind gets a new number, and its old row is deleted when the mind lets it go once more.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from ganggpt.domain.mind.memory_index import QUERY_TERMS_MAX, UNKNOWN, blended, 
 from ganggpt.domain.mind.memory_record import EVERYBODY, Embedding, Memory, Trace, heard_by
 from ganggpt.errors import Fenced
 from ganggpt.persistence.ask import ask
-from ganggpt.persistence.outages import database_may_be_away
-from ganggpt.persistence.ports.projections import FOUND_MAX, Found, TailQuestion
+from ganggpt.persistence.outages import database_outages
+from ganggpt.persistence.ports.projections import FOUND_MAX, ArchiveQuestion, Found
 from ganggpt.persistence.projections.rows import Rows, memory_row, mind_id, player_id, row_id
 from ganggpt.persistence.projections.writer import SQL as FLUSH
 from ganggpt.persistence.sql import load_sql
 
 _log = logging.getLogger(__name__)
 
-TAIL_MAX: Final = 10_000
-"""Memories in the tail of one NPC; over it those go that would be lost next."""
+ARCHIVE_MAX: Final = 10_000
+"""Memories in the archive of one NPC. Over this number, those that would expire first are deleted."""
 ALIKE: Final = 0.8
 """What a misspelt name counts, where the name itself counts 1."""
 _CANDIDATES: Final = 32
@@ -43,8 +43,8 @@ _OWNER, _NAME = "@", "~"
 SQL: Final = load_sql(Path(__file__).with_name("memory_archive.sql"))
 
 
-class PostgresTail:
-    """The tail in Postgres. Owns nothing but the pool it was given."""
+class PostgresMemoryArchive:
+    """The memory archive in Postgres. Uses the pool it is given and never closes it."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 5.0) -> None:
         self._pool = pool
@@ -52,22 +52,22 @@ class PostgresTail:
         self._has_vectors: bool | None = None
 
     async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """See TailStore."""
+        """See MemoryArchive."""
         rows = Rows()
-        columns = sorted(row_in_tail(rows, npc, memory) for memory in memories)
+        columns = sorted(archive_row(rows, npc, memory) for memory in memories)
         came_back = [row_id(npc, memory.was) for memory in memories if memory.was]
         players = sorted(rows.placeholders.items())
         statements: list[tuple[str, tuple[Any, ...]]] = [(SQL["keep"], tuple(zip(*columns, strict=True)))]
         if came_back:
             statements.insert(0, (SQL["delete_returned"], (came_back,)))
-        if held > TAIL_MAX:
-            statements.append((SQL["trim"], (mind_id(npc), TAIL_MAX)))
+        if held > ARCHIVE_MAX:
+            statements.append((SQL["trim"], (mind_id(npc), ARCHIVE_MAX)))
         try:
-            with database_may_be_away():
+            with database_outages():
                 await self._write(epoch, players, statements)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as refused:
             # It would be refused for ever, and hold up whatever this NPC writes after it.
-            _log.error("memories of %s are not kept in its tail: %s", npc, refused)
+            _log.error("memories of %s are not kept in its archive: %s", npc, refused)
 
     async def _write(
         self, epoch: int, players: Sequence[tuple[Any, str]], statements: Sequence[tuple[str, tuple[Any, ...]]]
@@ -83,8 +83,8 @@ class PostgresTail:
                 for statement, arguments in statements:
                     await connection.execute(statement, *arguments, timeout=self._timeout_s)
 
-    async def search(self, question: TailQuestion) -> Sequence[Found]:
-        """See TailStore."""
+    async def search(self, question: ArchiveQuestion) -> Sequence[Found]:
+        """See MemoryArchive."""
         found = {memory.no: (memory, fit) for memory, fit in await self._by_words(question)}
         for memory in await self._by_meaning(question):
             found.setdefault(memory.no, (memory, 0.0))
@@ -95,14 +95,14 @@ class PostgresTail:
         scored.sort(key=lambda one: (-one.score, -one.memory.no))
         return [(one.memory, one.relevance) for one in scored[:FOUND_MAX]]
 
-    async def _by_words(self, question: TailQuestion) -> Sequence[Found]:
+    async def _by_words(self, question: ArchiveQuestion) -> Sequence[Found]:
         asked = terms(question.query)[:QUERY_TERMS_MAX]
         if not asked:
             return []
         forms = [(place, form, share) for place, term in enumerate(asked) for form, share in _forms(term)]
         anything = " | ".join(form for _, form, _ in forms)
         whose = _quoted(_OWNER + mind_id(question.npc))
-        held = min(question.held, TAIL_MAX)
+        held = min(question.held, ARCHIVE_MAX)
         about = player_id(question.listener) if question.listener.startswith("player:") else None
         records = await ask(
             self._pool,
@@ -120,7 +120,7 @@ class PostgresTail:
         )
         return [(_memory_of(record), min(1.0, record["relevance"])) for record in records]
 
-    async def _by_meaning(self, question: TailQuestion) -> Sequence[Memory]:
+    async def _by_meaning(self, question: ArchiveQuestion) -> Sequence[Memory]:
         asked = question.embedding
         if asked is None:
             return []
@@ -144,13 +144,13 @@ class PostgresTail:
         return [_memory_of(record) for record in records]
 
 
-def row_in_tail(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
+def archive_row(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
     """The columns of SQL["keep"] for one memory."""
     found, names = terms_and_names(memory.text)
     words = [_OWNER + mind_id(npc), *found, *(_NAME + form for name in names for form in near(name))]
     audience, embedding = heard_by(memory), memory.embedding
     return (
-        *memory_row(rows, npc, memory, in_tail=True),
+        *memory_row(rows, npc, memory, archived=True),
         " ".join(dict.fromkeys(words)).replace("\x00", ""),
         None if audience == EVERYBODY else audience,
         None if embedding is None else " ".join(map(str, sides(embedding))),

@@ -53,7 +53,7 @@ SELECT m.memory_type, m.content, m.emotional_weight, extract(epoch FROM m.create
 FROM best JOIN npc_memories m ON m.id = best.id AND m.created_at = best.created_at
 
 -- name: search_by_embedding
--- The meaning is compared with that of every memory of this one NPC: at most TAIL_MAX, found by its own index.
+-- The meaning is compared with that of every memory of this one NPC: at most ARCHIVE_MAX, found by its own index.
 SELECT memory_type, content, emotional_weight, extract(epoch FROM created_at)::float8 AS created_s,
   embedding, embedding_model
 FROM npc_memories

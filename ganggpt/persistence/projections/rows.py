@@ -224,8 +224,8 @@ def mind_of(npc_id: str) -> str:
     return npc_id if ":" in npc_id else f"npc:{npc_id}"
 
 
-def memory_row(rows: Rows, actor: str, memory: Memory, *, in_tail: bool = False) -> MemoryRow:
-    """The row that shows a memory an NPC holds, or has in its tail: then the row's date is when it is lost for good,
+def memory_row(rows: Rows, actor: str, memory: Memory, *, archived: bool = False) -> MemoryRow:
+    """The row that shows a memory an NPC holds, or has in its archive: then the row's date is when it is lost for good,
     and the memory's own stands in its content."""
     about_player = memory.about is not None and memory.about.startswith("player:")
     content: dict[str, Any] = {
@@ -238,7 +238,7 @@ def memory_row(rows: Rows, actor: str, memory: Memory, *, in_tail: bool = False)
     }
     # Only where there is something to say, so that rows of before show what they should.
     rare = {"audience": memory.audience, "due_s": memory.due_s, "trace": memory.trace, "was": memory.was}
-    if in_tail:
+    if archived:
         rare["expires_s"] = memory.expires_s
     content |= {name: value for name, value in rare.items() if value}
     if memory.trace is not None:
@@ -251,7 +251,7 @@ def memory_row(rows: Rows, actor: str, memory: Memory, *, in_tail: bool = False)
         _json(content),
         _bounded(memory.weight, 0, 100),
         memory.created_s,
-        forgotten_s(memory) if in_tail else memory.expires_s,
+        forgotten_s(memory) if archived else memory.expires_s,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.journal import StoredTurn
 from ganggpt.persistence.sql import load_sql
 
@@ -45,12 +45,12 @@ class VerifyReads:
 
     async def prepare(self) -> None:
         """Let this transaction join whole tables in memory."""
-        with database_may_be_away():
+        with database_outages():
             await self.connection.execute("SET LOCAL work_mem = '128MB'", timeout=60)
 
     async def world(self) -> WorldFacts | None:
         """The world, or None where there is none."""
-        with database_may_be_away():
+        with database_outages():
             if await self.connection.fetchval("SELECT to_regclass('world')", timeout=60) is None:
                 return None
             row = await self.connection.fetchrow(SQL["world"], timeout=60)
@@ -61,7 +61,7 @@ class VerifyReads:
 
     async def actors(self) -> Sequence[str]:
         """Everybody who ever had a turn that is still kept."""
-        with database_may_be_away():
+        with database_outages():
             found = {
                 row["actor"] for row in await self.connection.fetch(SQL["actors_with_snapshots"], timeout=_TIMEOUT_S)
             }
@@ -72,7 +72,7 @@ class VerifyReads:
 
     async def kept(self, actors: Sequence[str]) -> Mapping[str, Kept]:
         """Everything about these actors."""
-        with database_may_be_away():
+        with database_outages():
             asleep = await self.connection.fetch(SQL["snapshots"], actors, timeout=_TIMEOUT_S)
             rows = await self.connection.fetch(SQL["turns"], actors, timeout=_TIMEOUT_S)
         snapshots = {row["actor"]: (row["seq"], row["body"]) for row in asleep}
@@ -88,13 +88,13 @@ class VerifyReads:
 
     async def doubled(self) -> Sequence[tuple[str, str, str]]:
         """Command ids that stand in the journal more than once (the first hundred), with two of their actors."""
-        with database_may_be_away():
+        with database_outages():
             rows = await self.connection.fetch(SQL["doubled"], timeout=_TIMEOUT_S)
         return [(str(row["command_id"]), row["one"], row["other"]) for row in rows]
 
     async def filed(self) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """By table, whose letters and reminders are kept under which shard."""
-        with database_may_be_away():
+        """By table, whose messages and reminders are kept under which shard."""
+        with database_outages():
             return {
                 table: [(row["actor"], row["shard"]) for row in await self.connection.fetch(query, timeout=_TIMEOUT_S)]
                 for table, query in (("outbox", SQL["outbox"]), ("reminders", SQL["reminders"]))

@@ -16,7 +16,7 @@ import asyncpg
 from cachetools import LRUCache
 
 from ganggpt.errors import Fenced, Unavailable
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.projections import Change
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.persistence.sql import load_sql
@@ -49,7 +49,7 @@ class PostgresFlush:
     ) -> int:
         """See FlushStore."""
         written = 0
-        with database_may_be_away():
+        with database_outages():
             for part, rows in _parts(changes):
                 written += await self._write_part(epoch, part, rows)
             if through_s is not None:

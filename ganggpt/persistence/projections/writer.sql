@@ -53,7 +53,7 @@ ON CONFLICT (id) DO UPDATE SET username = excluded.username,
   updated_at = clock_timestamp()
 
 -- name: delete_surplus_memories
--- What has terms is in the tail (see ``tail``): the mind let it go for want of room, and no flush touches it any more.
+-- A row with terms is in the memory archive (see memory_archive.py): its mind had no room for it, and no flush touches it.
 DELETE FROM npc_memories WHERE npc_id = ANY($1::text[]) AND NOT id = ANY($2::uuid[]) AND terms IS NULL
 
 -- name: delete_memories

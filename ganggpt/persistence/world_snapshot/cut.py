@@ -1,8 +1,8 @@
 """A consistent cut of a live world: one exported MVCC snapshot that several readers share, while everybody goes on.
 
-The cut sees exactly the commits that were done when it was taken. A letter is delivered after the commit that wrote it,
-so whoever received it in the cut finds its sender there too. All reading happens in read-only transactions that lock
-nothing; a few readers with one ``COPY`` each at a time keep it from taking the machine.
+The cut contains exactly the commits that were done when it was taken. A message is delivered after the commit that
+wrote it, so where the cut has its receiver's turn, it also has its sender's. All reading happens in read-only
+transactions that lock nothing. A few readers run one ``COPY`` each at a time, which keeps the load on the machine low.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 
 READ_TIMEOUT_S: Final = 600.0
@@ -90,7 +90,7 @@ class Reader:
 
     async def copy(self, piece: Piece, sink: Callable[[bytes], Any]) -> int:
         """Send the rows of a piece to ``sink``; returns how many. Raises Unavailable."""
-        with database_may_be_away():
+        with database_outages():
             status: str = await self.connection.copy_from_query(
                 piece.query, *piece.args, output=sink, format="binary", timeout=READ_TIMEOUT_S
             )
@@ -105,7 +105,7 @@ async def readers(pool: asyncpg.Pool[Any], count: int) -> AsyncIterator[list[Rea
     one session; it needs ``count`` of them. Raises Unavailable where fewer can be had.
     """
     async with AsyncExitStack() as stack:
-        with database_may_be_away():
+        with database_outages():
             opened = [await stack.enter_async_context(pool.acquire(timeout=_CONNECT_TIMEOUT_S)) for _ in range(count)]
             holds_world = await opened[0].fetchval("SELECT to_regclass('journal') IS NOT NULL", timeout=30)
             await stack.enter_async_context(opened[0].transaction(isolation="repeatable_read", readonly=True))
@@ -133,7 +133,7 @@ async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> 
     """Look at the cut and divide it into pieces. ``group_of(actor, shards, groups)`` says which group of shards an
     actor belongs to. Raises StartFailed where the database holds no world, and Unavailable."""
     connection = reader.connection
-    with database_may_be_away():
+    with database_outages():
         try:
             found = await connection.fetchrow(SQL["world"], timeout=60)
         except asyncpg.UndefinedTableError:
@@ -211,7 +211,7 @@ class _Division:
                 )
 
     def wishes(self, own: Sequence[str], fired: Sequence[Any]) -> Iterator[Piece]:
-        """Letters and reminders, by the shards of a group; without reminders that have fired already."""
+        """Messages and reminders, by the shards of a group; without reminders that have fired already."""
         by_group = [[f"s:{n}" for n in range(g, self._shards, self._groups)] for g in range(self._groups)]
         for actor in own:
             by_group[self._group(actor)].append(actor)

@@ -61,7 +61,7 @@ SELECT {columns} FROM unnest($1::text[], $2::bigint[]) w (id, after)
   CROSS JOIN LATERAL (SELECT * FROM {part} j WHERE j.actor = w.id AND j.seq > w.after) t
 
 -- name: messages
--- A letter its receiver has applied only waits to be settled: the cut takes it as settled.
+-- A message its receiver has applied only waits to be settled: the cut takes it as settled.
 SELECT {columns} FROM outbox t WHERE t.shard = ANY($1::text[]) AND NOT EXISTS (
   SELECT FROM journal j WHERE j.actor = t.target AND j.command_id = t.command_id
     AND j.day >= (t.at AT TIME ZONE 'UTC')::date - 1)

@@ -56,7 +56,7 @@ class SnapshotDirectory:
         return "file" in self._fs.protocol
 
     async def is_taken(self) -> bool:
-        """Whether anything lies there. Also the first touch of the place: raises StorageFailed where it is away."""
+        """Whether anything lies there. Also the first touch of the place: raises StorageFailed during an outage."""
         return bool(await _call(self.url, self._fs.exists, self._path) and await _call(self.url, self._list))
 
     def _list(self) -> list[str]:

@@ -18,7 +18,7 @@ from ganggpt.domain.world import decode_world, encode_world
 from ganggpt.errors import RestoreRefused, SnapshotNewer
 from ganggpt.persistence.journal.partitions import ensure_days
 from ganggpt.persistence.migrate import knows, migrate, newest_version, schema_version
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 from ganggpt.persistence.world_snapshot.manifest import Manifest, Member
 
@@ -38,7 +38,7 @@ async def check_target(dsn: str, lease_s: float) -> None:
     Raises RestoreRefused with the reason ``running`` or ``not_empty``, and Unavailable. Changes nothing.
     """
     migrated = await schema_version(dsn) is not None
-    with database_may_be_away():
+    with database_outages():
         connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
         try:
             if migrated:
@@ -84,7 +84,7 @@ async def load(
     then."""
     members = [m for m in manifest.members if rename is None or m.table not in SESSIONS]
     members.sort(key=lambda m: (_FIRST.index(m.table) if m.table in _FIRST else len(_FIRST), m.name))
-    with database_may_be_away():
+    with database_outages():
         async with pool.acquire(timeout=30) as connection, connection.transaction():
             await connection.execute(SQL["lock"], timeout=60)
             # Nobody registers while the world is half there.

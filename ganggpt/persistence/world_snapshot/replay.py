@@ -19,7 +19,7 @@ from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import Wishes, decode_wishes, keeps_wishes
 from ganggpt.errors import RestoreRefused
 from ganggpt.persistence.journal.partitions import ensure_days
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 from ganggpt.persistence.world_snapshot.manifest import Manifest
 
@@ -52,7 +52,7 @@ class Replay:
         if self._until_s < self._manifest.cut_s:
             problem = f"the time lies before the cut of {self._manifest.name}"
             raise RestoreRefused("time", problem, "Choose an earlier snapshot: `ganggpt snapshots` shows their times.")
-        with database_may_be_away():
+        with database_outages():
             source = await asyncpg.connect(self._journal, timeout=10, statement_cache_size=0)
             try:
                 found = await source.fetchrow(SQL["source"], timeout=60)
@@ -163,19 +163,19 @@ class Replay:
     async def _apply_wishes(
         self, target: Any, own: frozenset[str], shard_of: Callable[[str, frozenset[str]], str]
     ) -> None:
-        letters: list[tuple[Any, ...]] = []
+        messages: list[tuple[Any, ...]] = []
         reminders: dict[tuple[str, str], tuple[Any, ...] | None] = {}
         for actor, seq, at_s, wishes in self._wishes:
             if seq > self._kept[actor]:
                 continue
             shard = shard_of(actor, own)
             for n, (to, command, body) in enumerate(wishes.letters):
-                letter_id = UUID(derived_command_id(at_s, actor, seq, n))
-                letters.append((actor, seq, n, shard, to, letter_id, command, body, at_s))
+                message_id = UUID(derived_command_id(at_s, actor, seq, n))
+                messages.append((actor, seq, n, shard, to, message_id, command, body, at_s))
             for name, due_s, command, body in wishes.reminders:
                 reminders[actor, name] = None if due_s is None else (actor, name, shard, due_s, command, body)
-        if letters:
-            await target.execute(SQL["insert_messages"], *zip(*letters, strict=True), timeout=_TIMEOUT_S)
+        if messages:
+            await target.execute(SQL["insert_messages"], *zip(*messages, strict=True), timeout=_TIMEOUT_S)
         if reminders:
             await target.execute(SQL["delete_reminders"], *zip(*reminders, strict=True), timeout=_TIMEOUT_S)
             armed = [row for row in reminders.values() if row is not None]
@@ -183,7 +183,7 @@ class Replay:
                 await target.execute(SQL["insert_reminders"], *zip(*armed, strict=True), timeout=_TIMEOUT_S)
 
     async def _settle(self, target: Any) -> None:
-        """Drop letters that were applied and reminders that have fired by the time."""
+        """Drop messages that were applied and reminders that have fired by the time."""
         await target.execute(SQL["delete_answered_messages"], timeout=_TIMEOUT_S)
         due = await target.fetch(SQL["due_reminders"], self._until_s + SKEW_S, timeout=_TIMEOUT_S)
         ids = [UUID(derived_command_id(r["due_s"], r["actor"], r["name"], r["due_s"])) for r in due]

@@ -12,7 +12,7 @@ from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider, ReplayProvider
 from ganggpt.ai.port import Answered
 from ganggpt.persistence.models.exchanges import PostgresExchanges
-from ganggpt.persistence.models.responses import RedisAnswers
+from ganggpt.persistence.models.responses import RedisResponses
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.testing.fake_model import Says, fake_model
 from tests.support.gateway_rig import Rig, Turn, talk
@@ -63,7 +63,7 @@ async def test_a_players_words_are_erased_and_old_exchanges_swept(
 
 
 async def test_a_forgotten_player_leaves_nothing_in_redis(redis_url: str) -> None:
-    store = RedisAnswers(redis_url)
+    store = RedisResponses(redis_url)
     store.put("ganggpt:ai:response:a", b"for ana", "player:ana")
     store.put("ganggpt:ai:response:b", b"for bob", "player:bob")
     store.put("ganggpt:ai:response:c", b"for all", None)
@@ -78,10 +78,10 @@ async def test_a_forgotten_player_leaves_nothing_in_redis(redis_url: str) -> Non
 
 
 async def test_what_was_put_is_kept_also_when_the_end_comes_at_once(redis_url: str) -> None:
-    store = RedisAnswers(redis_url)
+    store = RedisResponses(redis_url)
     store.put("k", b"v", "player:ana")
     await store.close()
-    other = RedisAnswers(redis_url)
+    other = RedisResponses(redis_url)
     assert await other.get("k") == b"v"
     await other.close()
 
@@ -89,7 +89,7 @@ async def test_what_was_put_is_kept_also_when_the_end_comes_at_once(redis_url: s
 async def test_a_cache_without_redis_is_a_miss_and_both_ways_are_counted() -> None:
     lost: list[int] = []
     away: list[None] = []
-    store = RedisAnswers("unix:///nowhere/redis.sock", lost=lost.append, away=lambda: away.append(None))
+    store = RedisResponses("unix:///nowhere/redis.sock", lost=lost.append, outage=lambda: away.append(None))
     store.put("k", b"v", "player:ana")
     assert await store.get("other") is None
     await store.close()

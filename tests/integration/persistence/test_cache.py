@@ -11,7 +11,7 @@ import pytest
 from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.cache import NoCache, RedisCache, open_cache
 from ganggpt.persistence.embedded.stores import EmbeddedRedis
-from ganggpt.persistence.ports.cache import actor_key, session_key
+from ganggpt.persistence.ports.cache import actor_key
 from ganggpt.persistence.redis_client import connect_redis
 
 pytestmark = pytest.mark.integration
@@ -75,7 +75,6 @@ def test_the_keys_are_those_of_the_seed() -> None:
     assert actor_key("npc:mara") == "ganggpt:npc:mara:memory"
     assert actor_key("faction:ballas") == "ganggpt:faction:ballas:state"
     assert actor_key("mission:m1") == "ganggpt:mission:m1:details"
-    assert session_key("s1") == "ganggpt:session:s1:data"
 
 
 async def test_a_cache_that_dies_is_a_miss_and_comes_back(data_dir: Path, clock: Clock, counts: Counter[str]) -> None:

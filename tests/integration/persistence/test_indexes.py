@@ -62,7 +62,7 @@ _QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "turn of a command": (journal.SQL["turn_by_command"], ("npc:1", _ANNA)),
     "is a letter owed": (journal.SQL["is_owed"], ("npc:1", "npc:x", _ANNA, time.time())),
     "uncovered actors of a day": (retention.SQL["uncovered"].format(part=_TODAY.name), ("npc:400", 100)),
-    "the oldest letter": (retention.OLDEST_LETTER, ()),
+    "the oldest message": (retention.OLDEST_MESSAGE, ()),
     "the oldest reminder": (retention.OLDEST_REMINDER, ()),
     "expired memories": (row_retention.SQL["expired"], (_LONG_AGO, _ANNA, 1000)),
     "memories of a month": (row_retention.SQL["of_month"].format(part=_MONTH.name), (_ANNA, 1000)),

@@ -9,7 +9,7 @@ import pytest
 
 from ganggpt.errors import ConfigInvalid, Unavailable
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.world_store import create_world, load_world
 from tests.support.stored_world import CAST, SHARDS, WORLD
@@ -79,5 +79,5 @@ async def test_a_transaction_whose_client_fell_silent_is_rolled_back_and_tells_s
         await frozen.execute("BEGIN; LOCK TABLE hosts IN EXCLUSIVE MODE")
         async with asyncio.timeout(10):
             await watch.execute("LOCK TABLE hosts IN EXCLUSIVE MODE; COMMIT")
-        with pytest.raises(Unavailable), database_may_be_away():
+        with pytest.raises(Unavailable), database_outages():
             await frozen.execute("COMMIT")

@@ -57,27 +57,27 @@ async def test_who_waits_gets_the_committed_rows_at_once(pool: asyncpg.Pool, pus
     assert rows == ()
     waiting = asyncio.create_task(pushes.wait("one", position, 30))
     made = await _made(pool, "one", 2)
-    await pushes.ring(made[:1])
+    await pushes.notify_pushes(made[:1])
     position, rows = await asyncio.wait_for(waiting, 10)
     assert list(rows) == made[:1]
-    await pushes.ring(made[1:])
+    await pushes.notify_pushes(made[1:])
     position, rows = await asyncio.wait_for(pushes.wait("one", position, 30), 10)
     assert list(rows) == made[1:]
 
 
 async def test_nothing_falls_between_two_waits_of_a_newcomer(pool: asyncpg.Pool, pushes: PostgresPushes) -> None:
     before, made = await _made(pool, "one", 1), await _made(pool, "one", 1)
-    await pushes.ring(before)
+    await pushes.notify_pushes(before)
     position, rows = await pushes.wait("one", FROM_NOW, 0.05)
     assert rows == (), "a newcomer starts from now"
-    await pushes.ring(made)
+    await pushes.notify_pushes(made)
     assert list((await pushes.wait("one", position, 30))[1]) == made
 
 
 async def test_without_redis_a_wait_takes_its_time_and_the_table_has_all(pool: asyncpg.Pool) -> None:
     pushes = PostgresPushes(pool, None)
     made = await _made(pool, "one", 1)
-    await pushes.ring(made)
+    await pushes.notify_pushes(made)
     started_s = time.monotonic()
     assert await pushes.wait("one", FROM_NOW, 0.2) == (FROM_NOW, ())
     assert time.monotonic() - started_s >= 0.19
@@ -97,12 +97,12 @@ async def test_a_redis_that_dies_hurts_nobody(pool: asyncpg.Pool, data_dir: Path
         server.stop()
         assert (await asyncio.wait_for(waiting, 10))[1] == ()
         made = await _made(pool, "one", 1)
-        await pushes.ring(made)
-        assert pushes.rings_failed == 1
+        await pushes.notify_pushes(made)
+        assert pushes.notifications_failed == 1
         assert await pushes.unacked("one", 0, 10) == made
         server.start()
         waiting = asyncio.create_task(pushes.wait("one", position, 30))
-        await pushes.ring(made)
+        await pushes.notify_pushes(made)
         assert list((await asyncio.wait_for(waiting, 10))[1]) == made
     finally:
         await pushes.close()
@@ -116,7 +116,7 @@ async def test_a_server_that_never_acks_keeps_the_newest_only(
     made = await _made(pool, "one", 1000)
     await _made(pool, "two", 400)
     for start in range(0, 1000, 100):
-        await pushes.ring(made[start : start + 100])
+        await pushes.notify_pushes(made[start : start + 100])
     assert await pushes.unacked("one", 0, 2000) == made[-300:]
     assert pushes.dropped == 700
     assert await pool.fetchval("SELECT count(*) FROM pushes WHERE server = 'two'") == 400

@@ -11,7 +11,7 @@ from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput, NotRunning
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.ports.clusters import Wishes
+from ganggpt.persistence.ports.clusters import WantedHosts
 from ganggpt.persistence.scale import PostgresScale
 
 pytestmark = pytest.mark.integration
@@ -45,23 +45,23 @@ def settings(database: str) -> Settings:
 
 
 async def test_what_is_wished_and_told_is_read_again(scale: PostgresScale, pool: asyncpg.Pool) -> None:
-    assert await scale.wishes() == Wishes()
+    assert await scale.wanted() == WantedHosts()
     assert await scale.load() is None
-    await scale.wish(2, 6, 3)
-    await scale.tell(3, LOAD)
-    assert await PostgresScale(pool).wishes() == Wishes(3, 2, 6, 3)
+    await scale.set_limits(2, 6, 3)
+    await scale.report(3, LOAD)
+    assert await PostgresScale(pool).wanted() == WantedHosts(3, 2, 6, 3)
     load = await scale.load()
     assert load is not None
-    assert load.told == LOAD
+    assert load.report == LOAD
     assert 0 <= load.age_s < 5
-    await scale.wish(None, None, None)
-    assert await scale.wishes() == Wishes(3)
+    await scale.set_limits(None, None, None)
+    assert await scale.wanted() == WantedHosts(3)
 
 
 async def test_a_cluster_that_was_never_there_has_no_wishes(pool: asyncpg.Pool) -> None:
     stranger = PostgresScale(pool, "stranger")
-    await stranger.wish(1, 2, None)
-    assert await stranger.wishes() == Wishes()
+    await stranger.set_limits(1, 2, None)
+    assert await stranger.wanted() == WantedHosts()
     assert await stranger.hosts() == []
 
 
@@ -85,7 +85,7 @@ async def test_a_leaving_host_is_shown_as_such(scale: PostgresScale, settings: S
 
 
 async def test_a_silent_supervisor_tells_no_load(scale: PostgresScale, settings: Settings, pool: asyncpg.Pool) -> None:
-    await scale.tell(2, LOAD)
+    await scale.report(2, LOAD)
     await pool.execute("UPDATE clusters SET load_at = load_at - interval '1 minute'")
     found = await apply(settings, None)
     assert found["told_s_ago"] >= 60
@@ -95,19 +95,19 @@ async def test_a_silent_supervisor_tells_no_load(scale: PostgresScale, settings:
 
 async def test_steering_goes_through_the_database(scale: PostgresScale, settings: Settings) -> None:
     assert (await apply(settings, Bounds(count=3)))["wanted"] == 3
-    assert await scale.wishes() == Wishes(0, None, None, 3)
+    assert await scale.wanted() == WantedHosts(0, None, None, 3)
     await apply(settings, Bounds(least=2, most=6))
-    assert await scale.wishes() == Wishes(0, 2, 6, None)
+    assert await scale.wanted() == WantedHosts(0, 2, 6, None)
     await apply(settings, Bounds(least=4))
-    assert await scale.wishes() == Wishes(0, 4, 6, None)
+    assert await scale.wanted() == WantedHosts(0, 4, 6, None)
     with pytest.raises(InvalidInput, match="4 to 3"):
         await apply(settings, Bounds(most=3))
     await apply(settings, Bounds(auto=True))
-    assert await scale.wishes() == Wishes()
+    assert await scale.wanted() == WantedHosts()
 
 
 async def test_where_no_host_lives_nothing_is_set(scale: PostgresScale, settings: Settings, pool: asyncpg.Pool) -> None:
     await pool.execute("UPDATE hosts SET state = 'dead'")
     with pytest.raises(NotRunning, match="ganggpt up"):
         await apply(settings, Bounds(count=3))
-    assert await scale.wishes() == Wishes()
+    assert await scale.wanted() == WantedHosts()

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from ganggpt.actors.maintenance.housekeeping import Housekeeping
-from ganggpt.persistence.ports.retention import Kept
+from ganggpt.persistence.ports.retention import RetentionPolicy
 from ganggpt.runtime.maintenance import housekeeping_of
 from tests.support.past import Past
 
@@ -18,4 +18,4 @@ async def past(pool: asyncpg.Pool) -> Past:
 
 @pytest.fixture
 def keeping(pool: asyncpg.Pool) -> Housekeeping:
-    return housekeeping_of(pool, Kept(journal_days=14))
+    return housekeeping_of(pool, RetentionPolicy(journal_days=14))

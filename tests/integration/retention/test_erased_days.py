@@ -108,7 +108,7 @@ async def test_a_sealed_day_is_rewritten_and_stays_sealed(
     assert (await past.woken(mara))[1] == state
     checks = await pool.fetch("SELECT conname FROM pg_constraint WHERE conname = $1", f"{past.name(5)}_sealed")
     assert len(checks) == 1
-    order = await PostgresPlayerData(pool).look(no)
+    order = await PostgresPlayerData(pool).order(no)
     assert order.done_at is not None
     assert (order.player, order.names) == (None, ())
     assert order.erased["turns"] >= 3
@@ -167,6 +167,6 @@ async def test_an_erasure_that_was_interrupted_goes_on_where_it_was(past: Past, 
         await carry_out(pool, "redis://127.0.0.1:1/0")
     assert [order.no for order in await PostgresPlayerData(pool).open_orders()] == [no]
     await carry_out(pool)
-    order = await PostgresPlayerData(pool).look(no)
+    order = await PostgresPlayerData(pool).order(no)
     assert order.done_at is not None
     assert "quetzal" not in await journal_text(pool)

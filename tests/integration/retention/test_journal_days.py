@@ -11,14 +11,14 @@ import asyncpg
 import pytest
 
 from ganggpt.actors.host.activation import wake
-from ganggpt.actors.maintenance.housekeeping import House, Housekeeping
+from ganggpt.actors.maintenance.housekeeping import Housekeeping, Upkeep
 from ganggpt.domain.ids import derived_command_id, new_command_id
 from ganggpt.errors import CommitUnknown, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal import partitions
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.journal.retention import PostgresJournalRetention
-from ganggpt.persistence.ports.journal import Batch, Letter
+from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.support.past import Npc, Past, npc
 
@@ -83,14 +83,14 @@ async def test_an_actor_that_cannot_be_read_keeps_its_own_day_and_no_other(past:
     assert await past.woken(mara) == (9, mara.encoded)
 
 
-async def _letter(past: Past, sender: Npc, days_ago: int) -> Letter:
+async def _letter(past: Past, sender: Npc, days_ago: int) -> OutboxMessage:
     at_s = past.at(days_ago).timestamp()
     batch = Batch()
     past.add(batch, sender, at_s)
-    letter = Letter(
+    letter = OutboxMessage(
         sender.actor, sender.seq, 0, "npc:mara", derived_command_id(at_s, sender.actor, sender.seq, 0), "Observe", b""
     )
-    batch.add_letter(letter, "s:0", at_s)
+    batch.add_message(letter, "s:0", at_s)
     await past.journal.append(past.epoch, batch)
     return letter
 
@@ -106,7 +106,7 @@ async def test_a_letter_nobody_answered_keeps_every_day_that_may_hold_its_turn(
     done = await keeping.round()
     assert done.dropped == [past.name(22)]
     assert set(done.held) == {past.name(20), past.name(18)}
-    assert "letter" in done.held[past.name(18)]
+    assert "message" in done.held[past.name(18)]
     await past.journal.settle([letter])
     assert (await keeping.round()).dropped == [past.name(20), past.name(18)]
 
@@ -336,13 +336,13 @@ async def test_the_house_makes_parts_and_retains_beside_its_caller(past: Past, k
     async def make_parts() -> object:
         return await ensure_partitions(past.pool)
 
-    house = House(make_parts, keeping)
-    await house.keep()
+    upkeep = Upkeep(make_parts, keeping)
+    await upkeep.keep()
     assert await past.pool.fetchval("SELECT to_regclass($1)", past.name(-2)) is not None
-    await house.keep()  # one is under way
-    await house.retention.settled()
+    await upkeep.keep()  # one is under way
+    await upkeep.retention.settled()
     assert await past.days() == [past.name(0)]
-    await house.retention.close()
+    await upkeep.retention.close()
 
 
 async def test_a_successor_reads_little_after_a_host_was_idle_for_weeks(past: Past) -> None:

@@ -19,9 +19,9 @@ from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.persistence.journal import row_retention
 from ganggpt.persistence.journal.partitions import briefly, make_part, memory_part
 from ganggpt.persistence.journal.row_retention import PostgresRowRetention
-from ganggpt.persistence.ports.projections import TailQuestion
+from ganggpt.persistence.ports.projections import ArchiveQuestion
 from ganggpt.persistence.ports.retention import month_after
-from ganggpt.persistence.projections.memory_archive import PostgresTail
+from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.rows import row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.support.past import Past
@@ -83,10 +83,10 @@ async def test_an_expired_memory_goes_unless_a_mind_still_holds_it(past: Past, k
 
 async def test_a_memory_in_the_tail_goes_at_its_date_and_no_mind_is_asked(past: Past, keeping: Housekeeping) -> None:
     await past.pool.execute("INSERT INTO snapshots (actor, seq, schema, body) VALUES ('npc:broken', 3, 1, 'x')")
-    tail = PostgresTail(past.pool)
+    archive = PostgresMemoryArchive(past.pool)
     lost = Memory(1, "seen", "long ago", 20, None, "witnessed", _ago(40))
     kept = Memory(2, "seen", "long ago and grave", 90, None, "witnessed", _ago(40))
-    await tail.keep(past.epoch, "npc:broken", [lost, kept], 2)
+    await archive.keep(past.epoch, "npc:broken", [lost, kept], 2)
     assert (await keeping.round()).memories == 1
     assert await _shown(past.pool) == {row_id("npc:broken", 2)}
 
@@ -94,12 +94,12 @@ async def test_a_memory_in_the_tail_goes_at_its_date_and_no_mind_is_asked(past: 
 async def test_the_tail_of_an_old_month_stays_when_the_month_folds(past: Past, keeping: Housekeeping) -> None:
     part = await _past_month(past, 5)
     at_s = datetime(part.start.year, part.start.month, 3, tzinfo=UTC).timestamp()
-    await PostgresTail(past.pool).keep(
+    await PostgresMemoryArchive(past.pool).keep(
         past.epoch, "npc:mara", [Memory(2, "seen", "the great fire", 100, None, "witnessed", at_s, rehearsed=9)], 2
     )
     assert (await keeping.round()).folded == [part.name]
-    question = TailQuestion(npc="npc:mara", query="fire", listener="player:a", now_s=_ago(0), held=2)
-    assert [memory.no for memory, _ in await PostgresTail(past.pool).search(question)] == [2]
+    question = ArchiveQuestion(npc="npc:mara", query="fire", listener="player:a", now_s=_ago(0), held=2)
+    assert [memory.no for memory, _ in await PostgresMemoryArchive(past.pool).search(question)] == [2]
 
 
 async def test_memories_of_a_mind_that_cannot_be_read_stay(past: Past, keeping: Housekeeping) -> None:

@@ -16,7 +16,7 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.journal import Batch, Journal, Letter
+from ganggpt.persistence.ports.journal import Batch, Journal, OutboxMessage
 from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
 
 pytestmark = pytest.mark.integration
@@ -158,8 +158,8 @@ async def test_a_retired_host_leaves_its_shards_to_the_next(stores: Stores) -> N
 async def test_letters_reminders_and_pushes_leave_with_their_turn(stores: Stores) -> None:
     epoch = (await stores.hosts.register("host:0", "shared")).epoch
     made = batch()
-    letter = Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b"offer")
-    made.add_letter(letter, "s:0", time.time() - 60)
+    letter = OutboxMessage("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b"offer")
+    made.add_message(letter, "s:0", time.time() - 60)
     made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"wake")
     made.add_push(("*", "npc:a", 1, 0, "news", b"everybody", time.time()))
     made.add_push(("ls-2", "npc:a", 1, 1, "news", b"one", time.time()))
@@ -171,10 +171,10 @@ async def test_letters_reminders_and_pushes_leave_with_their_turn(stores: Stores
         ("ls-2", b"one"),
     ]
     assert len({p.no for p in pushes}) == 3
-    assert list(await stores.journal.letters(["s:0"], 0, 10)) == [letter]
-    assert list(await stores.journal.letters(["s:1"], 0, 10)) == []
+    assert list(await stores.journal.messages(["s:0"], 0, 10)) == [letter]
+    assert list(await stores.journal.messages(["s:1"], 0, 10)) == []
     await stores.journal.settle([letter])
-    assert list(await stores.journal.letters(["s:0"], 0, 10)) == []
+    assert list(await stores.journal.messages(["s:0"], 0, 10)) == []
     due = await stores.journal.due(["s:0"], time.time(), 10)
     assert [(r.actor, r.name, r.command, r.body) for r in due] == [("npc:a", "turn", "Wake", b"wake")]
 
@@ -183,12 +183,12 @@ async def test_a_fenced_batch_leaves_no_letter_reminder_or_push_behind(stores: S
     old = (await stores.hosts.register("host:0", "shared")).epoch
     await stores.hosts.register("host:0", "shared")
     made = batch()
-    made.add_letter(Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
+    made.add_message(OutboxMessage("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
     made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"")
     made.add_push(("*", "npc:a", 1, 0, "news", b"", time.time()))
     with pytest.raises(Fenced):
         await stores.journal.append(old, made)
-    assert list(await stores.journal.letters(["s:0"], 0, 10)) == []
+    assert list(await stores.journal.messages(["s:0"], 0, 10)) == []
     assert list(await stores.journal.due(["s:0"], time.time(), 10)) == []
     if stores.pool is not None:
         assert await stores.pool.fetchval("SELECT count(*) FROM pushes") == 0
@@ -288,12 +288,12 @@ async def test_an_actor_becomes_a_shard_of_its_own_and_back_with_its_letters_and
     epoch = (await stores.hosts.register("host:0", "shared")).epoch
     await stores.assign("host:0", "s:0", "s:1")
     made = batch()
-    made.add_letter(Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
+    made.add_message(OutboxMessage("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
     made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"wake")
     await stores.journal.append(epoch, made)
 
     async def home() -> tuple[int, int]:
-        return len(await stores.journal.letters(["npc:a"], 0, 10)), len(
+        return len(await stores.journal.messages(["npc:a"], 0, 10)), len(
             await stores.journal.due(["npc:a"], time.time(), 10)
         )
 
@@ -303,7 +303,7 @@ async def test_an_actor_becomes_a_shard_of_its_own_and_back_with_its_letters_and
     await stores.hosts.change_residence(epoch, "npc:a", "s:0", own=False)
     assert await stores.held(epoch) == {"s:0", "s:1"}
     assert await home() == (0, 0)
-    assert len(await stores.journal.letters(["s:0"], 0, 10)) == 1
+    assert len(await stores.journal.messages(["s:0"], 0, 10)) == 1
     await stores.hosts.fence(epoch)
     with pytest.raises(Fenced):
         await stores.hosts.change_residence(epoch, "npc:a", "s:0", own=True)
@@ -312,17 +312,17 @@ async def test_an_actor_becomes_a_shard_of_its_own_and_back_with_its_letters_and
 async def test_residences_are_planned_while_no_host_lives_and_take_letters_and_reminders_along(stores: Stores) -> None:
     epoch = (await stores.hosts.register("host:0", "shared")).epoch
     made = batch()
-    made.add_letter(Letter("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
+    made.add_message(OutboxMessage("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)
     made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"wake")
     await stores.journal.append(epoch, made)
     assert not await stores.hosts.plan_own(["npc:a"], {"faction:ballas": "s:1"})
     await stores.hosts.fence(epoch)
     assert await stores.hosts.plan_own(["npc:a"], {"faction:ballas": "s:1"})
     assert {row.shard for row in await stores.hosts.routes()} == {"s:0", "s:1", "npc:a"}
-    assert len(await stores.journal.letters(["npc:a"], 0, 10)) == 1
+    assert len(await stores.journal.messages(["npc:a"], 0, 10)) == 1
     assert len(await stores.journal.due(["npc:a"], time.time(), 10)) == 1
     assert await stores.hosts.plan_own([], {"npc:a": "s:0"})
-    assert len(await stores.journal.letters(["s:0"], 0, 10)) == 1
+    assert len(await stores.journal.messages(["s:0"], 0, 10)) == 1
     assert len(await stores.journal.due(["s:0"], time.time(), 10)) == 1
 
 

@@ -39,11 +39,11 @@ from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.simulation.sheet import WORLD, cast_of
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import (
+    InMemoryArchive,
     MemoryDatabase,
     MemoryFlush,
     MemoryHosts,
     MemoryJournal,
-    MemoryTail,
 )
 from tests.support.frozen.harvest import Harvest
 
@@ -144,7 +144,7 @@ class Story:
         self._clock = lambda: BEGAN_S + loop.time()
         database = MemoryDatabase(self._clock, dict.fromkeys(shared_shards(_SHARDS), "shared"))
         database.servers.add("ls")
-        self._hosts, flush, tail = MemoryHosts(database), MemoryFlush(database), MemoryTail(database)
+        self._hosts, flush, tail = MemoryHosts(database), MemoryFlush(database), InMemoryArchive(database)
         journal, cast = KeepingJournal(database, self.kept), cast_of(WORLD)
 
         def open_ports(_: str) -> HostPorts:

@@ -16,11 +16,11 @@ from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import (
+    InMemoryArchive,
     MemoryDatabase,
     MemoryFlush,
     MemoryHosts,
     MemoryJournal,
-    MemoryTail,
 )
 from tests.support.builders import PlainMind, a_world
 from tests.support.runtime import (
@@ -37,7 +37,7 @@ async def runtime() -> AsyncIterator[Runtime]:
     database = MemoryDatabase(time.time, dict.fromkeys(shared_shards(SHARDS), "shared"))
     hosts, flush = FaultyHosts(MemoryHosts(database)), MemoryFlush(database)
     journal = FaultyJournal(MemoryJournal(database))
-    tail = MemoryTail(database)
+    tail = InMemoryArchive(database)
     cast = {"npc:mara": ("Spawn", encode_command(MARA))}
     heard: list[PushRow] = []
     world, model = a_world(), Prompter()

@@ -17,7 +17,7 @@ from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.projections import Found, TailQuestion
+from ganggpt.persistence.ports.projections import ArchiveQuestion, Found
 from tests.support.eventually import eventually
 from tests.support.runtime import Runtime
 
@@ -67,7 +67,7 @@ async def test_a_tail_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pyt
     await eventually(lambda: not runtime.database.outbox)
     hanging, go_on = asyncio.Event(), asyncio.Event()
 
-    async def hang(question: TailQuestion) -> Sequence[Found]:
+    async def hang(question: ArchiveQuestion) -> Sequence[Found]:
         hanging.set()
         await go_on.wait()
         return []

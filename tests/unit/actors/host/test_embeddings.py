@@ -15,7 +15,7 @@ from ganggpt.domain.mind.commands import AskTail, KeepInTail, Remember
 from ganggpt.domain.mind.memory_record import Embedding, Memory
 from ganggpt.domain.npc.commands import Give, Observe, Talk
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.journal import Letter
+from ganggpt.persistence.ports.journal import OutboxMessage
 from tests.support.eventually import eventually
 from tests.support.runtime import Runtime
 
@@ -130,7 +130,7 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     tail.search = noted  # type: ignore[method-assign]
     question = AskTail("silver watch", AVA, meaning.database.clock(), 1)
     done = asyncio.get_running_loop().create_future()
-    letter = Letter(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
+    letter = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
     host = meaning.host("host:0")
     TailLetters(host.identity, tail, meaning.model, host.ports.peers).send(
         letter, lambda _, answer: done.set_result(answer)

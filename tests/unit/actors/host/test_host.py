@@ -18,7 +18,7 @@ from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.journal import DueReminder, Letter
+from ganggpt.persistence.ports.journal import DueReminder, OutboxMessage
 from tests.support.eventually import eventually
 from tests.support.runtime import FAST, MARA, SHARDS, Runtime
 
@@ -162,7 +162,7 @@ async def test_a_letter_creates_the_mission_once_even_when_its_answer_was_lost(r
     letter_id = runtime.database.journaled(offered["mission"])[0]
     shard = runtime.host("host:0").activations["npc:mara"].shard
     body = encode_command(Offer(offered["template"], "npc:mara", "player:ava"))
-    letter = Letter("npc:mara", 2, 0, offered["mission"], letter_id, "Offer", body)
+    letter = OutboxMessage("npc:mara", 2, 0, offered["mission"], letter_id, "Offer", body)
     runtime.database.outbox["npc:mara", 2, 0] = (shard, letter)
     await runtime.restart()
     await eventually(lambda: not runtime.database.outbox)
@@ -174,7 +174,10 @@ async def test_a_letter_older_than_the_window_is_looked_up_in_the_journal(runtim
     template = wrap(old, "npc:mara", "mission:m", Observe("old news", 50))
     envelope = Envelope(old, template.to, template.by, template.name, template.body, inner=True)
     # Under a shard nobody holds: it waits, and only this test delivers it.
-    runtime.database.outbox["mission:m", 1, 0] = ("s:none", Letter("mission:m", 1, 0, "npc:mara", old, "Observe", b""))
+    runtime.database.outbox["mission:m", 1, 0] = (
+        "s:none",
+        OutboxMessage("mission:m", 1, 0, "npc:mara", old, "Observe", b""),
+    )
     (first,) = await runtime.ask_all([envelope])
     assert first["ok"]
     await runtime.restart()

@@ -10,7 +10,7 @@ from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.messages import Offer
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.journal import DueReminder, Letter
+from ganggpt.persistence.ports.journal import DueReminder, OutboxMessage
 from tests.support.eventually import eventually
 from tests.support.runtime import Runtime
 
@@ -18,7 +18,7 @@ MARA = "npc:mara"
 
 
 async def house(runtime: Runtime) -> None:
-    await runtime.fleet.carve_out("host:0", MARA)
+    await runtime.fleet.promote("host:0", MARA)
     await move_out(runtime)
 
 
@@ -29,7 +29,7 @@ async def move_out(runtime: Runtime) -> None:
 
 async def bring_home(runtime: Runtime) -> None:
     await runtime.fleet.hand_over(MARA, [MARA], LOCAL, "host:0")
-    await runtime.fleet.take_back("host:0", MARA)
+    await runtime.fleet.demote("host:0", MARA)
     await runtime.fleet.stop(MARA)
 
 
@@ -77,13 +77,13 @@ async def test_a_repeated_id_is_known_after_the_move(runtime: Runtime) -> None:
 async def test_letters_and_reminders_move_along(runtime: Runtime) -> None:
     await runtime.ask(MARA, Talk("Hello"))
     shard = runtime.host("host:0").activations[MARA].shard
-    letter = Letter(
+    letter = OutboxMessage(
         MARA, 99, 0, "mission:m", new_command_id(), "Offer", encode_command(Offer("parcel", MARA, "player:a"))
     )
     far = DueReminder(MARA, "later", 4e9, "Talk", b"")
     runtime.database.outbox[MARA, 99, 0] = (shard, letter)
     runtime.database.reminders[MARA, "later"] = (shard, far)
-    await runtime.fleet.carve_out("host:0", MARA)
+    await runtime.fleet.promote("host:0", MARA)
     assert runtime.database.reminders[MARA, "later"][0] == MARA
     assert all(home == MARA for home, _ in runtime.database.outbox.values())
     await move_out(runtime)

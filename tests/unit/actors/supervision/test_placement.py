@@ -7,7 +7,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganggpt.actors.supervision.placement import BATCH, bequests, moves, spread
+from ganggpt.actors.supervision.placement import BATCH, moves, spread, transfers
 from ganggpt.persistence.ports.hosts import LiveHost, RouteRow
 
 LIMIT = 10_000
@@ -99,7 +99,7 @@ def test_another_cluster_gets_everything_evenly(shards: int, givers: int, heirs:
     theirs = [LiveHost(f"host:{n}", "shared", 100 + n, 0.0, "green") for n in range(heirs)]
     table = [RouteRow(f"s:{n}", "shared", f"host:{n % givers}", n % givers, "blue") for n in range(shards)]
     table.append(RouteRow("s:there", "shared", "host:0", 100, "green"))
-    given_away = [(shard, move.heir) for move in bequests(table, ours, theirs) for shard in move.shards]
+    given_away = [(shard, move.heir) for move in transfers(table, ours, theirs) for shard in move.shards]
     assert sorted(shard for shard, _ in given_away) == sorted(row.shard for row in table[:-1])
     counts = [sum(name == heir.name for _, name in given_away) for heir in theirs]
     assert max(counts) - min(counts) <= BATCH

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 import pytest
@@ -12,17 +17,22 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Goals, Scale
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.clusters import Wishes
+from ganggpt.persistence.ports.clusters import WantedHosts
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryShard
 from tests.support.eventually import eventually
-from tests.support.runtime import SHARDS, Runtime, nothing, nowhere
+from tests.support.runtime import (
+    SHARDS,
+    Runtime,
+    nothing,
+    nowhere,
+)
 
 MARA = "npc:mara"
-SCALE = Scale(least=2, most=4, goals=Goals(turns_per_s=100), idle_s=0.05, bad_looks=2, look_s=0.01)
+SCALE = Scale(least=2, most=4, goals=Goals(turns_per_s=100), idle_s=0.05, bad_polls=2, poll_s=0.01)
 PLAN = Plan(hosts=2, own=(), lease_s=60.0, round_s=0.01, scale=SCALE)
 
 
@@ -36,10 +46,10 @@ class MemoryScale:
         self.fixed: int | None = None
         self.told: dict[str, Any] = {}
 
-    async def wishes(self) -> Wishes:
-        return Wishes(self.now, self.least, self.most, self.fixed)
+    async def wanted(self) -> WantedHosts:
+        return WantedHosts(self.now, self.least, self.most, self.fixed)
 
-    async def tell(self, now: int, load: Mapping[str, Any]) -> None:
+    async def report(self, now: int, load: Mapping[str, Any]) -> None:
         self.now, self.told = now, dict(load)
 
 
@@ -68,8 +78,8 @@ class World:
         self.runtime, self.table = runtime, scale
         self.fleet: Pretending = runtime.fleet  # type: ignore[assignment]
         self.scaler = Scaler(scale, self.fleet, SCALE)
-        succession = Succession(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
-        self.supervisor = Supervisor(runtime.hosts, self.fleet, PLAN, succession, nothing, self.scaler)
+        takeover = Takeover(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
+        self.supervisor = Supervisor(runtime.hosts, self.fleet, PLAN, takeover, nothing, self.scaler)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -24,7 +24,7 @@ from ganggpt.actors.supervision.scaling import (
 
 LOOK_S = 2.0
 GOALS = Goals(turns_per_s=1000, cpu=0.8, lag_s=0.05, hot=1000)
-SCALE = Scale(least=2, most=8, goals=GOALS, idle_s=60, bad_looks=3)
+SCALE = Scale(least=2, most=8, goals=GOALS, idle_s=60, bad_polls=3)
 LIMITS = Limits(2, 8)
 
 counts = st.integers(1, 12)
@@ -40,7 +40,7 @@ samples = st.builds(
 paces = st.builds(
     Pace,
     wanted=counts,
-    busy_looks=st.integers(0, 5),
+    busy_polls=st.integers(0, 5),
     calm_since_s=st.none() | st.floats(0, 1000),
     step=st.integers(-2, 2),
     stepped_s=st.floats(0, 1000),
@@ -64,7 +64,7 @@ def under(load: float, pace: Pace = Pace(2), looks: int = 300, hosts_come: bool 
 
 def test_hosts_are_added_after_a_few_bad_looks_and_not_before() -> None:
     wanted = [pace.wanted for pace in under(3500, looks=8)]
-    assert wanted[: SCALE.bad_looks - 1] == [2] * (SCALE.bad_looks - 1)
+    assert wanted[: SCALE.bad_polls - 1] == [2] * (SCALE.bad_polls - 1)
     assert wanted[-1] == 4
 
 
@@ -94,7 +94,7 @@ def test_a_host_that_does_not_answer_is_no_idle_host() -> None:
 
 
 def test_silent_hosts_are_taken_to_carry_what_the_others_carry() -> None:
-    pace = Pace(2, busy_looks=2)
+    pace = Pace(2, busy_polls=2)
     loaded = [Sample("host:0", turns_per_s=1500)]
     assert decide(pace, SCALE, LIMITS, loaded, 1, 0).wanted == 3
 

@@ -11,7 +11,7 @@ import pytest
 
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.hosts import Ownership
@@ -34,8 +34,8 @@ class Watch:
 
     def __init__(self, runtime: Runtime, plan: Plan) -> None:
         self.runtime = runtime
-        succession = Succession(MemoryClusters(runtime.database), None, nowhere, plan.lease_s)
-        self.supervisor = Supervisor(runtime.hosts, runtime.fleet, plan, succession, nothing)
+        takeover = Takeover(MemoryClusters(runtime.database), None, nowhere, plan.lease_s)
+        self.supervisor = Supervisor(runtime.hosts, runtime.fleet, plan, takeover, nothing)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -170,8 +170,8 @@ async def test_after_an_outage_of_the_database_nobody_is_fenced_for_a_silence_th
 ) -> None:
     shaky = ShakyHosts(runtime.hosts)
     watch = Watch(runtime, PLAN)
-    succession = Succession(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
-    watch.supervisor = Supervisor(cast(Ownership, shaky), runtime.fleet, PLAN, succession, nothing)
+    takeover = Takeover(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
+    watch.supervisor = Supervisor(cast(Ownership, shaky), runtime.fleet, PLAN, takeover, nothing)
     await watch.start()
     await watch.until(lambda held: set(held.values()) == {"host:0", "host:1"})
     before = {host.epoch for host in await runtime.hosts.alive()}
@@ -199,8 +199,8 @@ async def test_a_silent_host_is_fenced_also_while_a_round_waits_for_it(runtime: 
     stuck = Stuck(runtime.fleet._open_ports, runtime.fleet._options)
     stuck._hosts = runtime.fleet._hosts
     watch = Watch(runtime, PLAN)
-    succession = Succession(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
-    watch.supervisor = Supervisor(runtime.hosts, stuck, PLAN, succession, nothing)
+    takeover = Takeover(MemoryClusters(runtime.database), None, nowhere, PLAN.lease_s)
+    watch.supervisor = Supervisor(runtime.hosts, stuck, PLAN, takeover, nothing)
     await watch.start()
     await asyncio.wait_for(asked.wait(), 10)  # evening out: host:0 holds everything
     (epoch,) = [host.epoch for host in await runtime.hosts.alive() if host.name == "host:0"]

@@ -17,7 +17,7 @@ from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import RemoteCluster, shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
-from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.commands import Give
 from ganggpt.domain.turn import Command
@@ -34,7 +34,7 @@ SHARDS = 16
 
 
 async def nothing(*_: object) -> None:
-    """Neither a house to keep nor a cache to clear."""
+    """Neither upkeep nor a cache to clear."""
 
 
 @dataclass
@@ -53,8 +53,8 @@ class Cluster:
         self.fleet = LocalFleet(self.open_ports, FAST)
         self.router = self.new_router()
         self.bridges[self.name] = self.router
-        succession = Succession(self.clusters, f"ws://{self.name}", self.answers, PLAN.lease_s, self.deadline_s)
-        self.supervisor = Supervisor(self.hosts, self.fleet, PLAN, succession, nothing)
+        takeover = Takeover(self.clusters, f"ws://{self.name}", self.answers, PLAN.lease_s, self.deadline_s)
+        self.supervisor = Supervisor(self.hosts, self.fleet, PLAN, takeover, nothing)
         self.running: asyncio.Task[None] | None = None
 
     def new_router(self) -> Router:

@@ -18,7 +18,7 @@ from ganggpt.config import Settings
 from ganggpt.persistence.ports.retention import (
     SEAL_AFTER,
     SLACK,
-    Kept,
+    RetentionPolicy,
     Waiting,
 )
 from ganggpt.runtime.composition import kept_of
@@ -28,9 +28,9 @@ MIDNIGHT = datetime(2026, 11, 11, tzinfo=UTC)
 """The end of DAY."""
 
 
-@pytest.mark.parametrize("what", ["letter", "reminder", "flushed"])
+@pytest.mark.parametrize("what", ["message", "reminder", "flushed"])
 def test_whatever_may_belong_to_a_day_holds_it_back(what: str) -> None:
-    nothing = {"letter": None, "reminder": None, "flushed": None}
+    nothing = {"message": None, "reminder": None, "flushed": None}
 
     def held(at: datetime) -> str | None:
         return Waiting(**{**nothing, what: at}).held_by(MIDNIGHT.date())
@@ -58,4 +58,4 @@ def test_the_least_setting_keeps_what_dedupe_needs() -> None:
 def test_the_settings_say_what_is_kept() -> None:
     settings = Settings(_env_file=None, journal_days=5, memory_months=6, mission_days=7, away_days=8)
     assert dataclasses.astuple(kept_of(settings)) == (5, 6, 7, 8)
-    assert kept_of(Settings(_env_file=None)) == Kept()
+    assert kept_of(Settings(_env_file=None)) == RetentionPolicy()

@@ -1,4 +1,4 @@
-"""A mind and its tail over a real Postgres: nothing is lost between them, what was let go is found again, and a
+"""A mind and its archive over a real Postgres: nothing is lost between them, what was let go is found again, and a
 restored world remembers it too."""
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ pytestmark = pytest.mark.integration
 
 NewDatabase = Callable[[], Awaitable[str]]
 SHOWN = "SELECT content->>'no', terms IS NOT NULL FROM npc_memories WHERE npc_id = 'mara'"
-TAIL = "SELECT content->>'text' FROM npc_memories WHERE npc_id = 'mara' AND terms IS NOT NULL ORDER BY created_at, id"
+ARCHIVE = (
+    "SELECT content->>'text' FROM npc_memories WHERE npc_id = 'mara' AND terms IS NOT NULL ORDER BY created_at, id"
+)
 
 
 async def _lives_through(live: LiveTown, count: int) -> None:
@@ -65,19 +67,19 @@ async def test_mind_and_tail_lose_nothing_and_a_restored_world_has_both(
 
         async def all_there() -> bool:
             rows = await fetch(town, SHOWN)
-            in_tail = {int(no) for no, tail in rows if tail}
-            return in_tail | await _held(live) == set(range(1, 181)) and len(rows) == 180
+            archived = {int(no) for no, archive in rows if archive}
+            return archived | await _held(live) == set(range(1, 181)) and len(rows) == 180
 
         await eventually(all_there, "every memory in the tables, held or in the tail", 60)
-        ((first, *_),) = [await fetch(town, TAIL)]
+        ((first, *_),) = [await fetch(town, ARCHIVE)]
         await _comes_back(live, first[0])
         await eventually(_settled(town), "no letter on its way", 60)
         await take_snapshot(town, str(tmp_path), name="live")
     assert (await verify_world(town)).findings == ()
     target = await new_database()
     await restore_snapshot(target, f"{tmp_path}/live")
-    kept = await fetch(target, TAIL)
-    assert kept == await fetch(town, TAIL)
+    kept = await fetch(target, ARCHIVE)
+    assert kept == await fetch(town, ARCHIVE)
     async with living(target) as live:
         await _comes_back(live, kept[5][0])
 
@@ -93,7 +95,7 @@ async def test_a_flush_after_a_crash_leaves_the_tail_alone(town: str) -> None:
     async with living(town) as live:
         await _lives_through(live, 120)
         await eventually(_settled(town), "no letter on its way", 60)
-        before = await fetch(town, TAIL)
+        before = await fetch(town, ARCHIVE)
         assert len(before) > 40
         await live.fleet.kill("host:0")
         await live.fleet.start("host:0", "shared")
@@ -104,5 +106,5 @@ async def test_a_flush_after_a_crash_leaves_the_tail_alone(town: str) -> None:
             return bool(rows)
 
         await eventually(shown, "what happened after the crash", 60)
-        assert set(before) <= set(await fetch(town, TAIL))
+        assert set(before) <= set(await fetch(town, ARCHIVE))
     assert (await verify_world(town)).findings == ()
