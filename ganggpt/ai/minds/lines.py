@@ -1,4 +1,4 @@
-"""What anybody may say, by act and tone. One line of the tables: ``act tone: alternative | alternative | …``.
+"""Lines for everybody, by act and tone. A row of the tables is ``act tone: alternative | alternative | …``.
 
 Tones: warm, even, cold; ``any`` stands for all three. Slots in braces are filled by the scripted mind.
 """
