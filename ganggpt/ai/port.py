@@ -1,7 +1,7 @@
-"""The port to language models: what may be asked, what comes back, and the gateway that stands between.
+"""The port to language models: requests, their outcomes, and the gateway between callers and models.
 
-Whoever asks gets an outcome, never a provider's error: an answer, a deflection (a content filter said no), or the news
-that no model answers and why, after which the scripted mind speaks. Money is in nano-dollars (1e-9 USD, whole numbers).
+A caller gets an outcome, never a provider's error: an answer, a deflection (a content filter refused), or the reason
+why no model answers, after which the scripted mind speaks. Money is in nano-dollars (1e-9 USD, whole numbers).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Slot = Literal["dialogue", "mission", "politics", "summary"]
 SLOTS: Final[tuple[Slot, ...]] = ("dialogue", "mission", "politics", "summary")
 Role = Literal["system", "user", "assistant"]
 Rung = Literal["large", "small", "cached"]
-"""Steps of the ladder that answer; below them is the scripted mind, which the asker has at hand."""
+"""The rungs of the ladder. Below them is the scripted mind, which the caller has itself."""
 
 MESSAGES_MAX: Final = 64
 CHARS_MAX: Final = 48_000
@@ -34,7 +34,7 @@ NANO_USD: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One message of a prompt. What a player wrote belongs into ``user`` messages, never into ``system``."""
+    """One message of a prompt. What a player wrote goes into ``user`` messages, never into ``system``."""
 
     role: Role
     text: str
@@ -42,7 +42,7 @@ class PromptMessage:
 
 @dataclass(frozen=True, slots=True)
 class Payers:
-    """On whose budgets a request goes (actor ids); the server's own budget always counts too."""
+    """Whose budgets pay for a request (actor ids); the server's own budget always pays too."""
 
     player: str | None = None
     npc: str | None = None
@@ -96,7 +96,8 @@ class GatewayRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and price of one or several calls. ``known``: the provider counted; False: our own upper estimate."""
+    """Tokens and price of one or several calls. ``known`` True: counted by the provider; False: our own upper
+    estimate."""
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -124,10 +125,10 @@ FREE: Final = Usage()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A model answered, now or before.
+    """A model answered, now or earlier.
 
-    ``value``: the validated answer where a shape was asked for. ``key``: the request's hash, by which a record of the
-    exchange is found. ``cut``: the text ends early (length limit, or the provider went away in the middle of it).
+    ``value``: the validated answer where the request has a shape. ``key``: the request's hash, by which the recorded
+    exchange is found. ``cut``: the text ends early (length limit, or the connection broke).
     """
 
     text: str
@@ -143,9 +144,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deflected:
-    """A content filter said no, also to a softened prompt: the character deflects, and neither what was asked nor this
-    is remembered. ``categories``: what the filter named. ``where``: what it objected to. ``spoken``: sentences of a
-    stream that were given out before; they count as withdrawn."""
+    """A content filter refused, also the softened prompt. The character deflects, and nothing of it is remembered.
+
+    ``categories``: what the filter named. ``where``: what it refused. ``spoken``: sentences of a stream that were given
+    out before the refusal; they count as withdrawn."""
 
     categories: tuple[str, ...]
     where: Literal["prompt", "answer"]
@@ -155,13 +157,13 @@ class Deflected:
 
 
 Unanswered = Literal["off", "no_model", "budget", "failing", "late", "invalid", "away"]
-"""Why no model answers: switched off; no model configured for the slot; a budget is used up; all deployments fail or
-rest; the time was over; no answer had the right shape; the ledger or the gateway itself cannot be reached."""
+"""Why no model answers: models are switched off; none is configured for the slot; a budget is used up; all deployments
+fail or back off; the time was over; no answer had the right shape; the ledger or the gateway cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotAnswered:
-    """No model answers: the scripted mind speaks. ``detail`` is for people."""
+    """No model answers, so the scripted mind speaks. ``detail`` is for people."""
 
     reason: Unanswered
     detail: str = ""
@@ -182,7 +184,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingResult:
-    """Vectors for texts, in their order, and the model they belong to: vectors of different models do not compare."""
+    """Vectors of texts, in their order, and their model: vectors of different models cannot be compared."""
 
     model: str
     vectors: tuple[tuple[float, ...], ...]
@@ -190,21 +192,21 @@ class EmbeddingResult:
 
 
 class Gateway(Protocol):
-    """The only way to a language model. Methods raise InvalidInput for a request out of bounds and nothing else; a
-    caller that is cancelled takes its request back."""
+    """The only way to a language model. Methods raise InvalidInput for a request out of bounds and nothing else. When a
+    caller is cancelled, so is its request."""
 
     async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         """The whole answer."""
         ...
 
     def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
-        """Sentences as they come, then the outcome as the last item. Of a request with a shape the field ``say`` is
-        what is spoken."""
+        """Sentences as they are written, then the outcome as the last item. Where the request has a shape, the
+        sentences are those of its field ``say``."""
         ...
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
     ) -> EmbeddingResult | NotAnswered:
-        """Vectors for up to TEXTS_MAX texts. ``owners``: by text the player it is of, where that is not who pays; what
-        is kept of it goes with them."""
+        """Vectors for up to TEXTS_MAX texts. ``owners``: for each text the player it belongs to, where that is not the
+        payer; cached vectors are erased with the player."""
         ...

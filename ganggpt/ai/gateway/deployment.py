@@ -1,8 +1,8 @@
-"""One deployment of a model: its rate limits, its breaker, its retries, and when it wants to be left alone.
+"""One deployment of a model: its rate limits, its circuit breaker, its retries and its back-off.
 
 Libraries do the work: aiolimiter (requests and tokens a minute), tenacity (retries), purgatory (the breaker's states).
-Retry-After is obeyed: where it is longer than the time that is left, nobody waits for it, and until it is over the next
-rung is asked at once. Every attempt asks for its turn, the switch and the budget again.
+Retry-After is obeyed: where it is longer than the time that is left, the request falls back to the next model, and the
+deployment is not called until it is over. Every attempt passes the rate limits, the switch and the budget again.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 QUOTA_REST_S: Final = 300.0
-"""How long an account without money is left alone; a wrong key for as long."""
+"""How long a deployment is not called after its account had no money or its key was refused."""
 _BACKOFF_S: Final = 0.2
 _BACKOFF: Final = wait_exponential_jitter(multiplier=2 * _BACKOFF_S, max=4.0, jitter=0.2)
 _STATES: Final = {"closed": 0.0, "half-opened": 0.5, "opened": 1.0}
 
 
 class Deployment:
-    """Asks one model. Owns its limits and states; used on one event loop."""
+    """Calls one model. Owns its limits, breaker and back-off; used on one event loop."""
 
     def __init__(self, spec: DeploymentSpec, provider: Provider, metrics: Metrics) -> None:
         entry = spec.entry
@@ -72,17 +72,17 @@ class Deployment:
         self._under_way = metrics.gauge("ganggpt_ai_calls_under_way").labels(spec.name)
 
     def state(self) -> str:
-        """``ready``, or why it is left alone now."""
+        """``ready``, or why it is not called now."""
         if _now_s() < self._rests_until_s:
             return f"rests: {self._rests_because}"
         opened_s = self._breaker.opened_at if self._breaker.state == "opened" else None
-        # The library counts by the wall clock. Once its time is over, the next call may try again.
+        # The library uses the wall clock. After this time the next call may try again.
         if opened_s is not None and time.time() < opened_s + self.spec.entry.breaker_s:
             return "its breaker is open"
         return "ready"
 
     async def complete(self, call: ProviderCall, spending: Spending, until_s: float) -> tuple[Completion, Usage]:
-        """The whole answer and what it cost. Raises ModelFailure, SwitchedOff, OverBudget, Unavailable."""
+        """The whole answer and its cost. Raises ModelFailure, SwitchedOff, OverBudget, Unavailable."""
 
         call = self._named(call)
 
@@ -99,9 +99,9 @@ class Deployment:
     async def stream(
         self, call: ProviderCall, spending: Spending, until_s: float
     ) -> AsyncGenerator[tuple[Delta, Usage], None]:
-        """Pieces with text, then a last one with the cost of all. Retried only as long as nothing was said.
+        """Pieces with text, then a last one with the cost of the whole. Retried only before the first text.
 
-        Raises as ``complete`` does, also in the middle.
+        Raises as ``complete`` does, also between pieces.
         """
         call = self._named(call)
         for attempt in range(1, self.spec.entry.tries + 1):
@@ -118,7 +118,7 @@ class Deployment:
                 return
 
     async def embed(self, texts: Sequence[str], spending: Spending, until_s: float) -> tuple[Vectors, Usage]:
-        """Vectors and what they cost. Raises as ``complete`` does."""
+        """Vectors and their cost. Raises as ``complete`` does."""
         most = sum(map(tokens_at_most, texts))
 
         async def attempt() -> tuple[Vectors, Usage]:
@@ -143,7 +143,7 @@ class Deployment:
                         break
                     said += delta.text
                     counted = delta.counted or counted
-                    # What a stream that ends early costs is known from what was heard of it.
+                    # The cost of a stream that ends early is computed from what was read of it.
                     cost.spent = self._cost(call, counted, said)
                     if delta.finish == "filter":
                         raise ContentFiltered(self.name, "answer", delta.categories or ("unnamed",))
@@ -176,7 +176,7 @@ class Deployment:
         """Take a place under the limits; whoever took it releases ``_turns``. Raises ModelSkipped where there is none
         in time."""
         if not self._turns.locked() and self._requests.has_capacity() and self._tokens.has_capacity(tokens):
-            # Nobody has to be waited for, so nobody has to watch the clock; none of the three gives way here.
+            # There is room, so no timeout is needed: none of the three awaits suspends here.
             await self._turns.acquire()
             await self._requests.acquire()
             await self._tokens.acquire(tokens)
@@ -219,7 +219,7 @@ class Deployment:
 
     @contextmanager
     def _judged(self) -> Iterator[None]:
-        """Tells breaker and metrics what became of a call. One that was taken back says nothing about the model."""
+        """Reports the result of a call to breaker and metrics. A cancelled call says nothing about the model."""
         began_s = _now_s()
         try:
             yield
@@ -242,10 +242,10 @@ class Deployment:
             self._note_changes()
 
     def _learn(self, failed: ModelFailure) -> None:
-        """Leave it alone for as long as it said, or as makes sense."""
+        """Back off for as long as the provider said, or for QUOTA_REST_S."""
         if isinstance(failed, QuotaExhausted | ModelMisconfigured):
             rest_s = QUOTA_REST_S
-            log.error("%s (it is asked again after %.0f s)", failed, rest_s)
+            log.error("%s; it is not called again for %.0f s", failed, rest_s)
         elif isinstance(failed, ModelBusy) and failed.wait_s:
             rest_s = failed.wait_s
         else:
@@ -261,7 +261,7 @@ class Deployment:
             log.warning("the breaker of model %s is %s", self.name, self._breaker.state)
 
     async def _timed(self, work: Awaitable[T], until_s: float) -> T:
-        """Await with the deployment's own bound and the request's."""
+        """Await within the timeouts of the deployment and of the request."""
         try:
             async with asyncio.timeout_at(min(until_s, _now_s() + self.spec.entry.timeout_s)):
                 return await work
@@ -275,7 +275,7 @@ class Deployment:
             return _BACKOFF(state) if asked is None else asked
 
         try:
-            return await attempt()  # most calls need no second try, and the library costs more than all the rest here
+            return await attempt()  # most calls need no retry, and the library costs more than all the rest here
         except ModelFailure as failed:
             if self.spec.entry.tries == 1 or not self._worth_another(failed, until_s):
                 raise
@@ -291,7 +291,7 @@ class Deployment:
         return done
 
     def _worth_another(self, failed: BaseException, until_s: float) -> bool:
-        """Whether to try again here: not where it wants a longer rest than a turn may be waited for."""
+        """Whether to retry here: not where the provider wants a longer pause than ``wait_s``."""
         if not isinstance(failed, ModelFailure) or not failed.retryable:
             return False
         wait_s = failed.wait_s or 0.0

@@ -1,7 +1,7 @@
-"""The model gateway: the only way to a language model, as a plain asyncio class. ``serve.gateway`` puts it into Ray.
+"""The model gateway: the only way to a language model, as a plain asyncio class. ``serve.gateway`` runs it in Ray.
 
-Cache → single flight → the ladder (large → small → cached); each call through limits, switch, budget, breaker and
-retries of its deployment. Whatever happens, the asker gets an outcome within the time it gave.
+A request goes through the cache, the single flight and the ladder (large → small → cached); each call through limits,
+switch, budget, breaker and retries of its deployment. The caller always gets an outcome within the time it gave.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from ganggpt.observability.metrics import Metrics
 log = logging.getLogger(__name__)
 
 AT_ONCE_MAX: Final = 2048
-"""Requests under way; more are answered with the scripted mind at once."""
+"""Requests in flight at once; further ones are refused, so that the scripted mind answers them."""
 EMBED_WITHIN_S: Final = 10.0
 
 
 class ModelGateway:
-    """Implements ``ai.port.Gateway`` on one event loop. Owns its deployments and what is under way."""
+    """Implements ``ai.port.Gateway`` on one event loop. Owns its deployments and the requests in flight."""
 
     def __init__(
         self,
@@ -81,7 +81,8 @@ class ModelGateway:
         return self._told(request, began_s, outcome)
 
     async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
-        """See Gateway. A stream is not shared with others who ask the same; its answer is cached for them."""
+        """See Gateway. A stream is not shared with other callers of an equal request, but its answer is cached for
+        them."""
         request.check()
         began_s = _now_s()
         key = exact_key(request, self._models.get(request.slot, ""))
@@ -112,7 +113,7 @@ class ModelGateway:
         if len(texts) > TEXTS_MAX or any(not 0 < len(text) <= TEXT_CHARS_MAX for text in texts):
             raise InvalidInput("texts", f"at most {TEXTS_MAX} texts of 1 to {TEXT_CHARS_MAX} characters")
         if not self._config.embedding:
-            return NotAnswered(reason="no_model", detail="no model of embeddings is configured")
+            return NotAnswered(reason="no_model", detail="no embedding model is configured")
         spending = Spending(self._accounting, payers, "embedding", purpose)
         reason: Unanswered = "failing"
         for name in self._config.embedding:
@@ -127,7 +128,7 @@ class ModelGateway:
         return NotAnswered(reason=reason, usage=spending.usage)
 
     async def state(self) -> dict[str, Any]:
-        """For health and the command line: whether calls may leave, and how each model is."""
+        """For health and the command line: whether models may be called, and the state of each one."""
         try:
             on: bool | None = await self._accounting.ledger.is_on()
         except Unavailable:
@@ -141,7 +142,7 @@ class ModelGateway:
         }
 
     async def forget(self, player: str) -> None:
-        """Drop every cached answer that was a player's. Raises Unavailable."""
+        """Drop every cached answer to a player. Raises Unavailable."""
         await self._cache.forget(player)
 
     async def close(self) -> None:
@@ -154,7 +155,7 @@ class ModelGateway:
         if request.slot not in self._config.slots:
             return NotAnswered(reason="no_model", detail=f"no model is configured for {request.slot}", key=key)
         if self._under_way >= AT_ONCE_MAX:
-            return NotAnswered(reason="failing", detail=f"{AT_ONCE_MAX} requests are under way", key=key)
+            return NotAnswered(reason="failing", detail=f"{AT_ONCE_MAX} requests are in flight", key=key)
         return None
 
     async def _within(
@@ -186,7 +187,8 @@ class ModelGateway:
         return await self._finished(pending, await self._ladder.climb(pending))
 
     async def _finished(self, pending: PendingRequest, outcome: GatewayOutcome) -> GatewayOutcome:
-        """The cached rung where no model answered, and the cache filled where one did."""
+        """The outcome with the cached rung tried where no model answered; an answer of a model is put into the
+        cache."""
         if isinstance(outcome, NotAnswered) and outcome.reason != "late":
             stored = await self._cache.fallback(pending.request, pending.key)
             return outcome if stored is None else replace(stored, usage=outcome.usage)

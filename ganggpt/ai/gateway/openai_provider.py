@@ -1,7 +1,7 @@
-"""Azure OpenAI, OpenAI and whatever speaks their protocol, through the official SDK. The only file that knows it.
+"""Azure OpenAI, OpenAI and compatible servers, through the official SDK. No other file imports the SDK.
 
-The SDK's own retries are off, because a retry has to ask the budget, the switch, the rate limit and the time that is
-left again. Its aiohttp transport is used: with 1,000 open streams the default one spends three times the CPU.
+The SDK's own retries are off, because a retry has to pass the budget, the switch, the rate limit and the deadline
+again. Its aiohttp transport is used: with 1,000 open streams the default one spends three times the CPU.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _V1: Final = "v1"
 _CONNECT_S: Final = 5.0
 _PROBLEM_MAX: Final = 300
 _ANSWER_CHARS_MAX: Final = 64_000
-"""A model that talks on without end is cut off here, whatever limit it was given."""
+"""A longer answer is cut, whatever limit the model was given."""
 _RETRY_S_MAX: Final = 3600.0
 
 
@@ -65,14 +65,14 @@ class Endpoint:
 
 
 class OpenAIProvider:
-    """Implements ``ai.provider.Provider``. Owns the SDK's client and its connections."""
+    """Implements ``provider.Provider``. Owns the SDK's client and its connections."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._credential: Any = None
         self._client = self._connected(endpoint)
         self._plain_json: set[str] = set()
-        """Models that know no JSON schema: they are told it in words and asked for any JSON object."""
+        """Models without support for JSON schemas: they are asked for any JSON object."""
 
     async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
@@ -136,7 +136,8 @@ class OpenAIProvider:
         return cast("TokenSource", get_bearer_token_provider(self._credential, _ENTRA_SCOPE))
 
     async def _begun(self, call: ProviderCall, **options: Any) -> Any:
-        """What the SDK returns for a call; asked twice where the model turns out to know no JSON schemas."""
+        """What the SDK returns for a call. The call is repeated where the model turns out not to support JSON
+        schemas."""
         create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
         try:
             return await create(**self._asked(call), **options)
@@ -161,7 +162,7 @@ class OpenAIProvider:
         return {"model": call.model, "messages": (), "extra_body": asked}
 
     def _learned(self, call: ProviderCall, refused: openai.BadRequestError) -> bool:
-        """Whether the model turned out not to know JSON schemas, so that it is worth asking in the older way."""
+        """Whether the model turned out not to support JSON schemas, so that the call is worth repeating without one."""
         told = f"{refused.param} {refused.message}"
         if call.shape is None or call.model in self._plain_json or not re.search("response_format|json_schema", told):
             return False
@@ -176,7 +177,7 @@ class OpenAIProvider:
         finish = _finish(choice.finish_reason) or "stop"
         categories = _categories(choice.model_extra)
         if finish != "filter" and "content_filter_error" in categories:
-            # The filter did not run: what it would have said is unknown, and the text is not vetted.
+            # The filter did not run, so the text is not checked.
             finish, text = "filter", ""
         if finish == "stop" and choice.message.refusal and not choice.message.content:
             finish, categories = "filter", ("refusal",)
@@ -225,7 +226,7 @@ def _counted(usage: Any) -> Counted | None:
 
 
 def _categories(extra: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """What Azure's filter named, in an answer or in the body of an error."""
+    """The categories that Azure's filter named, in an answer or in the body of an error."""
     if not extra:
         return ()
     if "content_filter_error" in extra:
@@ -240,7 +241,7 @@ def _categories(extra: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 @contextmanager
 def _failing(endpoint: Endpoint, model: str) -> Iterator[None]:
-    """Turns what the SDK raises into failures of the port."""
+    """Turns errors of the SDK into failures of the port."""
     try:
         yield
     except openai.APIConnectionError as away:
@@ -248,21 +249,22 @@ def _failing(endpoint: Endpoint, model: str) -> Iterator[None]:
     except openai.APIStatusError as refused:
         raise _failure_of(endpoint, model, refused) from refused
     except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError) as unreadable:
-        # The SDK builds its records without checking them, so a body of another shape shows up as one of these.
+        # The SDK does not check the records it builds, so a body of another shape raises one of these.
         raise AnswerUnreadable(model, f"no answer of this protocol: {_short(unreadable)}") from unreadable
     except (openai.APIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as cut:
         raise ModelSlow(model, f"the answer was cut: {_short(cut)}") from cut
 
 
 def _unconnected(endpoint: Endpoint, model: str, failed: openai.APIConnectionError) -> ModelFailure:
-    """Never reached, which costs nothing and says so; or reached and lost, which may have cost something."""
+    """The failure of a lost connection: the server was never reached, which costs nothing; or it was, which may
+    cost."""
     causes: list[BaseException] = [failed]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)
     lost = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) for cause in causes)
     if not lost and any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
-        return ModelUnreachable(model, f"{endpoint.name} is not reached: {_short(causes[-1])}")
-    return ModelSlow(model, f"no answer, or only a part of it: {_short(causes[-1])}")
+        return ModelUnreachable(model, f"{endpoint.name} cannot be reached: {_short(causes[-1])}")
+    return ModelSlow(model, f"the connection broke before the whole answer came: {_short(causes[-1])}")
 
 
 def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) -> ModelFailure:

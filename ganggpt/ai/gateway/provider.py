@@ -1,7 +1,7 @@
 """The port to one provider of models: a single call to a single deployment, and how it fails.
 
-Adapters: ``openai_provider`` (the official SDK) and ``replay`` (recorded exchanges). No retries in here, no money, no
-policy: ``deployment`` and ``gateway`` do those.
+Adapters: ``openai_provider`` (the official SDK) and ``recording`` (recorded exchanges). Retries, money and policy are
+the business of ``deployment`` and ``gateway``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganggpt.errors import GangGPTError, sentence
 
 @dataclass(frozen=True, slots=True)
 class JsonShape:
-    """A JSON schema the answer has to follow, under a name."""
+    """A JSON schema that the answer has to follow, and its name."""
 
     name: str
     schema: Mapping[str, Any]
@@ -31,7 +31,7 @@ class JsonShape:
 class ProviderCall:
     """One call: the provider's name of the model (or deployment), the messages and the limits of the answer.
 
-    ``player`` and ``request_key`` are for records only: whose words may be in it, and which request it belongs to.
+    ``player`` and ``request_key`` are for records only: whose words it may contain, and which request it belongs to.
     """
 
     model: str
@@ -54,7 +54,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer. ``finish``: why it ends; ``filter`` where a content filter took (part of) it away."""
+    """A whole answer. ``finish``: why it ends; ``filter`` where a content filter removed it or a part of it."""
 
     text: str
     finish: Literal["stop", "length", "filter"]
@@ -64,7 +64,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of a streamed answer; the last one has ``finish``. Usage comes when it comes."""
+    """A piece of a streamed answer; the last one has ``finish``. Any piece may carry the token counts."""
 
     text: str = ""
     finish: Literal["stop", "length", "filter"] | None = None
@@ -81,14 +81,14 @@ class Vectors:
 
 
 class Provider(Protocol):
-    """Makes calls. Raises ModelFailure and its subclasses; what it is told to wait for, it is cancelled for."""
+    """Makes calls. Raises ModelFailure and its subclasses. The caller bounds the time by cancelling."""
 
     async def complete(self, call: ProviderCall) -> Completion:
-        """Ask and wait for the whole answer."""
+        """The whole answer."""
         ...
 
     def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
-        """Ask and yield pieces as they come."""
+        """Pieces of the answer as they arrive."""
         ...
 
     async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
@@ -103,8 +103,8 @@ class Provider(Protocol):
 class ModelFailure(GangGPTError):
     """A call to a model failed. ``deployment`` is ours, ``problem`` is for people.
 
-    Class data: ``counts``: it says that the deployment is not well (the breaker counts it); ``billed``: the provider
-    may charge for it.
+    Class data: ``counts``: the breaker counts it as a failure of the deployment; ``billed``: the provider may charge
+    for the call.
     """
 
     code = "model_failed"
@@ -120,35 +120,35 @@ class ModelFailure(GangGPTError):
 
 
 class ModelUnreachable(ModelFailure):
-    """Not reached, or a server error: another try may work. ``wait_s``: what Retry-After said."""
+    """The provider cannot be reached or has a server error; a retry may work. ``wait_s``: what Retry-After said."""
 
     code = "model_away"
     retryable = True
 
 
 class ModelSlow(ModelUnreachable):
-    """It was reached and did not answer in time, or stopped in the middle of its answer."""
+    """The model was reached but did not answer in time, or stopped in the middle of its answer."""
 
     code = "model_slow"
     billed = True
 
 
 class ModelBusy(ModelUnreachable):
-    """429: its rate limit is reached until ``wait_s`` are over. It is well otherwise."""
+    """Status 429: the rate limit is reached for ``wait_s``. The deployment is healthy otherwise."""
 
     code = "model_busy"
     counts = False
 
 
 class ModelSkipped(ModelFailure):
-    """Not asked at all: it rests, its breaker is open, or there is no turn within its rate limits."""
+    """The model was not called: it backs off, its breaker is open, or its rate limits leave no room in time."""
 
     code = "model_left_alone"
     counts = False
 
 
 class QuotaExhausted(ModelFailure):
-    """429 that no waiting helps against: the account has no money or quota left."""
+    """Status 429 that waiting does not help against: the account has no money or quota left."""
 
     code = "quota_exhausted"
 
@@ -160,14 +160,14 @@ class ModelMisconfigured(ModelFailure):
 
 
 class ModelRejected(ModelFailure):
-    """It refused this very request (too long, an unknown option): neither a retry nor the breaker helps."""
+    """The provider refused this request (too long, an unknown option), so a retry does not help."""
 
     code = "model_rejected"
     counts = False
 
 
 class AnswerUnreadable(ModelFailure):
-    """What came back is no answer of that protocol."""
+    """The response is not an answer of the protocol."""
 
     code = "answer_unreadable"
     retryable = True
@@ -175,7 +175,7 @@ class AnswerUnreadable(ModelFailure):
 
 
 class ContentFiltered(ModelFailure):
-    """A content filter said no. A normal outcome: the same text would be refused again."""
+    """A content filter refused. It would refuse the same text again."""
 
     code = "content_filtered"
     counts = False

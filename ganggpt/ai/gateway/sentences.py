@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from typing import Final
 
 SENTENCE_MAX: Final = 320
-"""Characters; a longer one is cut at its last gap, so that nobody waits for a full stop that never comes."""
+"""Characters. A longer sentence is cut at its last space, so that nobody waits for a full stop that never comes."""
 _END: Final = re.compile(r"""[.!?…]+['")\]}’”»*]*(?=\s)|[。！？｡]+[」』）》】”’]*|[؟।॥۔]+(?=\s|$)|\n\s*\n""")
 _WORDS: Final = "mr|mrs|ms|dr|st|sr|jr|vs|no|sgt|lt|capt|col|gen|prof|approx|ave|blvd"
 _ABBREVIATION: Final = re.compile(rf"(?:\b(?:{_WORDS})|\b\w|\b(?:[a-z]\.)+[a-z])\.$", re.IGNORECASE)
 _ALONE: Final = re.compile(r"(?:^|\s)I\.$")
-"""The one word of a single letter that does end sentences."""
+"""The only word of a single letter that ends sentences."""
 
 
 class Sentences:
-    """Owns the rest that is no sentence yet. ``add`` a piece, ``rest`` at the end."""
+    """Splits a stream of text into sentences. Owns the text that is no complete sentence yet."""
 
     __slots__ = ("_text",)
 
@@ -28,7 +28,7 @@ class Sentences:
         self._text = ""
 
     def add(self, piece: str) -> Iterator[str]:
-        """Sentences that are complete now: their end has to be followed by something."""
+        """The sentences that a piece completes. A sentence is complete when something follows its end."""
         self._text += piece
         start = 0
         for end in _END.finditer(self._text):
@@ -47,13 +47,13 @@ class Sentences:
             self._text = self._text[stop:].lstrip()
 
     def rest(self) -> Iterator[str]:
-        """The last sentence, whether it has an end or not."""
+        """The last sentence, complete or not."""
         last, self._text = self._text.strip(), ""
         if last:
             yield last
 
     def _goes_on(self, start: int, stop: int) -> bool:
-        """Whether the dot belongs to a word, or what follows begins like the middle of a sentence."""
+        """Whether the dot belongs to an abbreviation, or what follows looks like the middle of a sentence."""
         before = self._text[max(start, stop - 12) : stop]
         if _ABBREVIATION.search(before) and not _ALONE.search(before):
             return True

@@ -1,4 +1,4 @@
-"""Answers with a shape: the schema a model is told, and what it said checked against the pydantic model."""
+"""Structured answers: the JSON schema for the model, and its answer checked against the pydantic model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ganggpt.ai.gateway.provider import JsonShape
 from ganggpt.errors import GangGPTError, sentence
 
 SPOKEN: Final = "say"
-"""The field of a shape that a stream speaks while the rest is still on its way."""
+"""The field of a shape whose text is streamed while the rest is still being written."""
 _NAMED_MAX: Final = 6
 _UNKNOWN_TO_STRICT: Final = frozenset({"default", "title", "examples"})
-"""Words that strict schemas may not have or that only cost tokens."""
+"""Keywords that strict schemas must not have or that only cost tokens."""
 
 
 class AnswerMisshapen(GangGPTError):
-    """What a model said is not of the shape that was asked for; ``problem`` is written for the model."""
+    """The answer of a model does not have the requested shape. ``problem`` is written for the model."""
 
     code = "answer_misshapen"
 
@@ -29,17 +29,17 @@ class AnswerMisshapen(GangGPTError):
         self.shape, self.problem = shape, problem
 
     def __str__(self) -> str:
-        return sentence(f"The answer has not the shape {self.shape}: {self.problem}")
+        return sentence(f"The answer is not a valid {self.shape}: {self.problem}")
 
 
 @lru_cache(maxsize=128)
 def shape_of(model: type[BaseModel]) -> JsonShape:
-    """The JSON schema of a model as strict structured output wants it: every field required, no other ones."""
+    """The JSON schema of a pydantic model for strict structured output: every field required, no others allowed."""
     return JsonShape(model.__name__, _strict(model.model_json_schema()))
 
 
 def read_shape(model: type[BaseModel], text: str) -> BaseModel:
-    """The value a model's text stands for. Raises AnswerMisshapen."""
+    """The text of a model as a validated value. Raises AnswerMisshapen."""
     try:
         return model.model_validate_json(_bare(text))
     except ValidationError as invalid:
@@ -49,7 +49,7 @@ def read_shape(model: type[BaseModel], text: str) -> BaseModel:
 
 
 def spoken_so_far(text: str) -> str:
-    """What the field SPOKEN has so far in JSON that is still being written."""
+    """The text of the field SPOKEN so far, in JSON that is still being written."""
     try:
         found = from_json(_bare(text), allow_partial="trailing-strings")
     except ValueError:
@@ -59,7 +59,7 @@ def spoken_so_far(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Without the fence some models put round JSON."""
+    """The text without the Markdown fence that some models put around JSON."""
     text = text.strip()
     if text.startswith("```"):
         text = text.partition("\n")[2].rstrip().removesuffix("```")
@@ -83,5 +83,5 @@ def _strict(schema: Any) -> Any:
 
 
 def _named(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Schemas by name: a field may be called like a word of the schema."""
+    """Schemas by field name; a field may be named like a keyword of JSON Schema."""
     return {name: _strict(schema) for name, schema in fields.items()}

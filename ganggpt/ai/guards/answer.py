@@ -1,4 +1,4 @@
-"""A model's whole answer through the guards: what is said, and which of its actions even reach the rules."""
+"""The guard of a model's whole answer: its words, and which of its actions are passed on to the rules."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TEXT_CHARS_MAX = 100
 
 
 class Guarded(Struct, frozen=True, gc=False):
-    """An answer after the guards: the verdict on its words, the actions that go on to ``domain.actions.judged``, and
-    the actions that do not (``dropped``: action and why)."""
+    """An answer after the guards: the verdict on its words, the actions that are passed on to the rules
+    (``domain.mind.actions``), and the actions that are not (``dropped``: action and reason)."""
 
     verdict: Verdict
     actions: tuple[Action, ...]
@@ -24,8 +24,8 @@ class Guarded(Struct, frozen=True, gc=False):
 def guard_answer(
     guard: OutputGuard, answer: ModelAnswer, trust: Trust, *, speaker: str = "", mark: str = ""
 ) -> Guarded:
-    """Judge an answer. Actions are read only where the words asked for a model's trust, the words that go with them can
-    be said, and their own texts are plain words."""
+    """Check an answer. Actions are kept only where the prompt had the trust ``model``, the words with them may be said,
+    and their own texts are plain words."""
     verdict = guard.check(answer.say, speaker=speaker, mark=mark)
     if isinstance(verdict, Blocked):
         return Guarded(verdict, (), tuple((action.do, "the words with it cannot be said") for action in answer.doings))

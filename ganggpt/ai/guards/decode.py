@@ -1,6 +1,7 @@
-"""What a text may hide: the plain text behind base64, hex, percent, entity, escape, binary, Morse, rot13 and reversal.
+"""Texts hidden in a text: the plain text behind base64, hex, percent, entity, escape, binary, Morse, rot13 and
+reversal.
 
-Only for looking. Every decoder is bounded, and what does not decode to words is let be.
+The result is only inspected. Every decoder is bounded, and what does not decode to words is ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _LETTERS: Final = {letter: chr(97 + at) for at, letter in enumerate(_MORSE_CODE.
 
 
 def hidden_in(text: str) -> Iterator[str]:
-    """Texts that may be hidden in this one, once each; at most some dozens."""
+    """Texts that may be hidden in a text, each once; at most some dozens."""
     text = text[:_HIDDEN_MAX]
     seen = {text}
     for found in _candidates(text):
@@ -77,7 +78,7 @@ def _decoded(decoder: Callable[[str], bytes], run: str) -> bytes:
 
 
 def _words(decoded: bytes) -> Iterator[str]:
-    """Bytes as a text, if they are one: nearly all of it printable."""
+    """Bytes as a text, if nearly all of it is printable."""
     for encoding in ("utf-8", "utf-16-le"):
         try:
             text = decoded.decode(encoding)

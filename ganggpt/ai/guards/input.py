@@ -1,8 +1,9 @@
-"""The input guard: what a player can influence is made plain, bounded and looked at before it may stand in a prompt.
+"""The input guard: text that a player can influence is normalised, bounded and inspected before it enters a prompt.
 
-It never refuses a text. It says how suspicious it is and why, and that decides who answers: a model, a model that may
-only talk, or the scripted mind. The guarantee against injection is elsewhere: in ``prompt`` (data cannot become
-instructions by type) and in ``domain.actions`` (a model's wish passes the rules). This saves money and embarrassment.
+It never refuses a text. It rates how suspicious the text is and why, and that decides who answers: a model, a model
+that may only talk, or the scripted mind. The guarantee against injection is elsewhere: in ``minds.prompt`` (the types
+keep data and instructions apart) and in ``domain.mind.actions`` (a model's action passes the rules). This guard saves
+money and embarrassment.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ INVISIBLE_POINTS: Final = 10
 INVISIBLE_MANY: Final = 4
 MIXED_POINTS: Final = 20
 WARY_HALF_LIFE_S: Final = 600.0
-"""Suspicion about a player halves in this time: a crescendo over several lines adds up, an hour later it is gone."""
+"""Suspicion about a player halves in this time: it adds up over several lines, and an hour later it is gone."""
 WARY_MAX: Final = 200.0
 
 
@@ -42,7 +43,7 @@ class Suspicion(Struct, frozen=True, gc=False):
 
 
 class Inspected(Struct, frozen=True, gc=False):
-    """A text from outside, made plain, with its score 0..100 and the reasons for it."""
+    """A normalised text from outside, with its score 0..100 and the reasons for it."""
 
     text: str
     score: int
@@ -54,7 +55,7 @@ class Inspected(Struct, frozen=True, gc=False):
         return trust_of(self.score)
 
     def explained(self) -> str:
-        """The verdict in a sentence for logs and ``why``."""
+        """The verdict in a sentence for logs and ``ganggpt why``."""
         if not self.reasons:
             return "nothing suspicious"
         parts = "; ".join(f"{found.why} ({found.reason} +{found.points})" for found in self.reasons)
@@ -62,26 +63,26 @@ class Inspected(Struct, frozen=True, gc=False):
 
 
 class Wariness(Struct, frozen=True, gc=False):
-    """The suspicion one player has gathered, as of ``at_s`` (Unix seconds); fades by half every WARY_HALF_LIFE_S."""
+    """The suspicion about one player, as of ``at_s`` (Unix seconds); it halves every WARY_HALF_LIFE_S."""
 
     value: float = 0.0
     at_s: float = 0.0
 
     def after(self, score: int, now_s: float) -> Wariness:
-        """The suspicion with one more text: what is left of the old, and the new."""
+        """The suspicion after one more text."""
         return Wariness(min(WARY_MAX, self.now(now_s) + score), now_s)
 
     def now(self, now_s: float) -> float:
-        """What is left of it."""
+        """The suspicion now."""
         return self.value * math.exp2(-max(0.0, now_s - self.at_s) / WARY_HALF_LIFE_S)
 
     def trust(self, now_s: float) -> Trust:
-        """Who may answer to this player: one text at the bound counts as much as several under it."""
+        """Who may answer this player."""
         return trust_of(self.now(now_s))
 
 
 def trust_of(score: float) -> Trust:
-    """Who may answer at a suspicion; never more trust for more of it."""
+    """Who may answer at this suspicion; more suspicion never gives more trust."""
     if score >= SCRIPTED_FROM:
         return "scripted"
     return "talk_only" if score >= TALK_ONLY_FROM else "model"
@@ -89,7 +90,7 @@ def trust_of(score: float) -> Trust:
 
 @lru_cache(maxsize=2048)
 def inspect(text: str, chars_max: int = 500) -> Inspected:
-    """Make one text plain and judge it. Pure: the same text gets the same verdict."""
+    """Normalise and rate one text. Pure: the same text gets the same verdict."""
     made = plain(text, chars_max)
     found: dict[str, Suspicion] = {}
     for sign in _signs_in(made.text):

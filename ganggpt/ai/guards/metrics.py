@@ -1,4 +1,4 @@
-"""Counts what the guards decided: by verdict and by reason, never by player."""
+"""Counts the decisions of the guards by verdict and by reason, never by player."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class GuardCounts:
         self._actions = metrics.counter("ganggpt_guard_actions_total")
 
     def asked(self, prompt: Prompt) -> None:
-        """A prompt was put together: who may answer it, and what was suspicious about it."""
+        """Count who may answer a prompt, and what was suspicious about it."""
         self._verdicts.labels("input", prompt.trust).inc()
         for reason in sorted({found.reason for part in prompt.parts for found in part.inspected.reasons}):
             self._reasons.labels("input", reason).inc()
 
     def said(self, verdict: Verdict) -> None:
-        """Something was about to be said."""
+        """Count the verdict on something to be said."""
         self._verdicts.labels("output", verdict.outcome).inc()
         for category in sorted({reason.category for reason in verdict.reasons}):
             self._reasons.labels("output", category).inc()
 
     def dropped(self, guarded: Guarded) -> None:
-        """Actions of a model's answer that the guards do not let through to the rules."""
+        """Count the actions of a model's answer that the guards do not pass on to the rules."""
         for action, _ in guarded.dropped:
             self._actions.labels(action, "dropped").inc()
 
     def judged(self, verdicts: Iterable[tuple[str, str]]) -> None:
-        """The rules disposed of a model's actions: each with ``allowed`` or the reason they refused it for."""
+        """Count the decisions of the rules on a model's actions: ``allowed``, or the reason of the refusal."""
         for action, outcome in verdicts:
             self._actions.labels(action, outcome).inc()

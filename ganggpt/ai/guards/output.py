@@ -1,7 +1,7 @@
-"""The output guard: what a model (or anybody) is about to say is let through, softened, or replaced by a deflection.
+"""The output guard: what is about to be said passes, is softened, or is blocked and replaced by a deflection.
 
-It works on whole texts and on single sentences alike, so a stream can be guarded sentence by sentence. Every verdict
-names its reasons; a reason says what kind of thing was found and never repeats it.
+It works on whole texts and on single sentences, so that a stream can be guarded sentence by sentence. Every verdict
+names its reasons; a reason names the kind of thing that was found and never repeats it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Category = Literal[
 VerdictName = Literal["pass", "softened", "deflect"]
 
 LEAK_WORDS: Final = 8
-"""So many words in a row that also stand in our instructions are a leak."""
+"""So many consecutive words of our instructions in a text are a leak."""
 
 
 class Reason(Struct, frozen=True, gc=False):
-    """Why a text was not let through as it was: the category, the rule in it, and a sentence for people."""
+    """Why a text did not pass unchanged: the category, the rule in it, and a sentence for people."""
 
     category: Category
     rule: str
@@ -40,7 +40,7 @@ class Reason(Struct, frozen=True, gc=False):
 
 
 class Passed(Struct, frozen=True, gc=False):
-    """Nothing to object to."""
+    """The text may be said as it is."""
 
     text: str
     reasons: tuple[Reason, ...] = ()
@@ -48,7 +48,7 @@ class Passed(Struct, frozen=True, gc=False):
 
 
 class Softened(Struct, frozen=True, gc=False):
-    """Said with changes: ``text`` is what may be said."""
+    """The text may be said with changes: ``text`` is the changed one."""
 
     text: str
     reasons: tuple[Reason, ...]
@@ -56,7 +56,8 @@ class Softened(Struct, frozen=True, gc=False):
 
 
 class Blocked(Struct, frozen=True, gc=False):
-    """Not said at all: the character changes the subject instead (act ``deflect``), and nothing of it is remembered."""
+    """The text is not said. The character changes the subject instead (act ``deflect``), and nothing of it is
+    remembered."""
 
     reasons: tuple[Reason, ...]
     outcome: VerdictName = "deflect"
@@ -67,7 +68,7 @@ Verdict = Passed | Softened | Blocked
 
 
 def explained(verdict: Verdict) -> str:
-    """A verdict in a sentence for logs and ``why``."""
+    """A verdict in a sentence for logs and ``ganggpt why``."""
     if not verdict.reasons:
         return "let through"
     return f"{verdict.outcome}: " + "; ".join(f"{reason.why} ({reason.category})" for reason in verdict.reasons)
@@ -155,7 +156,7 @@ class OutputGuard:
         return Softened(said, tuple(reasons)) if reasons else Passed(said)
 
     def _forbidden(self, text: str, before: str) -> Iterator[Reason]:
-        """What is out in every profile."""
+        """The reasons to block a text in every profile."""
         low = folded(text)
         if slurs().search(low) or starred_slur(text):
             yield Reason("slur", "word", "it holds a slur")
@@ -174,7 +175,7 @@ class OutputGuard:
             yield Reason("leak", "protocol", "it carries marks of the protocol with the model")
 
     def _on_stage(self, text: str, speaker: str, reasons: list[Reason]) -> str:
-        """Without what a person standing there would not say."""
+        """The text without stage directions, markup and sentences that only a machine would say."""
         bare = _EMOTE.sub(" ", text)
         named = _SPEAKER.match(bare)
         if named is not None and _is_speaker(named.group(1), speaker):

@@ -1,7 +1,7 @@
-"""What attempts to steer a model look like, by the reason they are suspected for. Data for ``guard_input``.
+"""Patterns of attempts to steer a model, by the reason for suspicion. Data for ``guards.input``.
 
-They only add suspicion. Nothing is safe because no pattern matched: safety is that a player's text is data in the
-prompt and that the rules dispose of what a model proposes.
+They only add suspicion. A text is not safe because no pattern matched: safety comes from a player's text being data in
+the prompt, and from the rules deciding on what a model proposes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 
 class Sign(NamedTuple):
-    """One kind of sign: a stable word, how suspicious it is (0..100), what it means, and how it looks."""
+    """One kind of sign: a stable word, how suspicious it is (0..100), what it means, and its pattern."""
 
     reason: str
     points: int

@@ -1,4 +1,4 @@
-"""Personal data in a text: found by form and check sum, and replaced by words a person might use instead."""
+"""Personal data in a text, found by form and check sum, with the words that replace it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class Personal(NamedTuple):
-    """One kind of personal data: what it is, how it looks, what is said instead, and whether a find is a real one."""
+    """One kind of personal data: its name, its pattern, what is said instead, and a check whether a match is real."""
 
     rule: str
     looks: re.Pattern[str]

@@ -1,4 +1,5 @@
-"""Rating profiles: what a world's people may say. Crime talk is the genre and allowed in each; some things are never."""
+"""Rating profiles: what the people of a world may say. Talk of crime is allowed in every profile; some things never
+are."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Text from outside made plain: one form, nothing invisible, bounded; and the skeleton by which disguises are seen.
+"""Normalising text from outside: one form, nothing invisible, bounded; and the skeleton that reveals disguises.
 
-``plain`` keeps what a person wrote, in whatever language. ``skeleton`` is only for looking: it undoes look-alike
-letters, digits for letters and spacing, and is never shown to anybody.
+``plain`` keeps what a person wrote, in any language. ``skeleton`` is only inspected: it undoes look-alike letters,
+digits for letters and spacing, and is never shown to anybody.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _SEPARATORS: Final = re.compile(r"[\s._*\-/|,~]+")
 
 
 class Plain(Struct, frozen=True, gc=False):
-    """A text made plain. ``removed``: invisible characters taken out; ``mixed``: words of several alphabets; ``cut``:
+    """A normalised text. ``removed``: invisible characters taken out; ``mixed``: words of several alphabets; ``cut``:
     whether it was over its bound."""
 
     text: str

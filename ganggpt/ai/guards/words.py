@@ -1,4 +1,4 @@
-"""The word lists of the output guard, read from package data, and the matching of words in disguise."""
+"""The word lists of the output guard, read from package data, and how disguised words are matched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BRACKETED: Final = re.compile(r"\[(.+)\]")
 
 
 class Brand(NamedTuple):
-    """A real brand: how it is found, and what is said instead."""
+    """A real brand: its pattern, and what is said instead."""
 
     looks: re.Pattern[str]
     instead: str
@@ -66,7 +66,7 @@ def brands() -> tuple[Brand, ...]:
 
 
 def folded(text: str) -> str:
-    """A text as the word lists see it: its skeleton's words and its own, single blanks between."""
+    """A text for matching against the word lists: the words of its skeleton and its own, single spaces between."""
     own = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
     return " ".join(_WORD.findall(skeleton(text))) + " | " + " ".join(_WORD.findall(own)) + " | " + text.lower()
 

@@ -1,8 +1,8 @@
 """What a model may answer in a conversation: words to say and typed actions, nothing else.
 
-The shape is checked here, the right and the means by ``domain.actions.allowed``. Whatever else stands in an answer (a
-reward, a number, another field) makes it invalid as a whole: there is no field through which a model could move money,
-items, loyalty or a relation by itself.
+The shape is checked here, right and means by the rules of ``domain.mind.actions``. Anything else in an answer (a
+reward, a number, another field) makes it invalid as a whole: no field lets a model move money, items, loyalty or a
+relation by itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganggpt.domain.mind.actions import (
 )
 
 SAY_MAX: Final = 1_000
-"""Characters of what a model says at once; more is not speech."""
+"""The most characters a model may say in one answer."""
 
 
 def _one_line(text: str) -> str:
@@ -40,7 +40,8 @@ Doing = Annotated[Follow | Attack | Flee | GiveItem | CallPolice | OfferMission 
 
 
 class ModelAnswer(BaseModel):
-    """One answer of a model: what is said (first, so that a stream can be spoken while it is written) and done."""
+    """One answer of a model: its words (first, so that they can be streamed while the rest is written) and its
+    actions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -1,4 +1,4 @@
-"""What anybody may say, by act and tone. One line of the tables: ``act tone: alternative | alternative | …``.
+"""Lines for everybody, by act and tone. A row of the tables is ``act tone: alternative | alternative | …``.
 
 Tones: warm, even, cold; ``any`` stands for all three. Slots in braces are filled by the scripted mind.
 """
@@ -165,7 +165,7 @@ greet cold: Great. | Oh, you. | Not now. | Well, well. | Huh. | Look at that. | 
 bye warm: All right. | Good talk. | Well then. | Go on. | Right. | Off you go. | Until then. | Good.
 bye even: All right. | Okay. | Well then. | Fine. | That is all. | Good. | Sure. | Yeah.
 bye cold: About time. | Right. | Fine. | Well then. | Enough. | Good. | So be it. | Yeah.
-afraid any: Wait! | No, no! | Easy! | Please! | Stop! | Listen! | Reservation on! | God! | Look! | Hey! | Careful!
+afraid any: Wait! | No, no! | Easy! | Please! | Stop! | Listen! | Hold on! | God! | Look! | Hey! | Careful!
 """)
 """Openings of the acts that no voice opens."""
 

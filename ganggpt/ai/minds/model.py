@@ -1,7 +1,7 @@
 """The mind that asks a model: a brief becomes a prompt, the gateway's stream becomes commands to the actor.
 
-Every sentence passes the output guard before it is a command, and every action both the guard and, afterwards, the
-rules of the actor. Whatever goes wrong, what comes out ends with a command that finishes the utterance.
+Every sentence passes the output guard before it becomes a command; every action passes the guard and, afterwards, the
+rules of the actor. Whatever goes wrong, the last command finishes the utterance.
 """
 
 from __future__ import annotations
@@ -64,22 +64,22 @@ from ganggpt.errors import InvalidInput
 from ganggpt.observability.metrics import Metrics
 
 TOKENS_MAX: Final = 220
-"""Of one answer: some eight sentences and the braces round them."""
+"""Tokens of one answer: about eight sentences and the JSON around them."""
 MARGIN_S: Final = 0.5
-"""How much sooner than its asker the gateway gives up, so that its reason is known."""
+"""How much earlier than its caller the gateway stops, so that its reason reaches the caller."""
 REST_S: Final = 15.0
-"""After a reason that will not pass with the next request, how long nobody is asked."""
+"""How long no model is asked after a failure that the next request would meet again."""
 WARY_PLAYERS_MAX: Final = 4096
 _STRICTER: Final[tuple[Trust, ...]] = ("model", "talk_only", "scripted")
 _RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
 EXPLAINED_CHARS_MAX: Final = 8_000
-"""Characters of a prompt that the journal keeps; the recorded exchange has all of it."""
+"""Characters of a prompt that the journal keeps; the recorded exchange has the whole prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class MindSpec:
-    """How the people of a world talk by a model; picklable. ``secret``: of the marks in prompts, the same in every
-    process, so that an exchange can be replayed. ``embeds``: whether a model of embeddings is configured."""
+    """How a model speaks for the people of a world; picklable. ``secret``: the key of the marks in prompts, the same in
+    every process, so that an exchange can be replayed. ``embeds``: whether an embedding model is configured."""
 
     prompts: Prompts
     rating: Rating
@@ -88,7 +88,7 @@ class MindSpec:
 
 
 class ModelMind:
-    """Implements ``actors.ports.ModelPort`` on the gateway. ``now_s``: a clock of seconds, for resting."""
+    """Implements ``actors.ports.ModelPort`` on the gateway. ``now_s``: a clock of seconds, for backing off."""
 
     def __init__(self, spec: MindSpec, gateway: Gateway, world: World, now_s: Callable[[], float]) -> None:
         self._spec, self._gateway, self._world, self._now_s = spec, gateway, world, now_s
@@ -103,7 +103,7 @@ class ModelMind:
 
     @property
     def is_on(self) -> bool:
-        """False for a while after the gateway said that asking is of no use."""
+        """False while the mind backs off, after the gateway gave a reason that will last."""
         return self._now_s() >= self._rests_until_s
 
     @property
@@ -120,7 +120,7 @@ class ModelMind:
         return await self._embedder.of_line(text, self._payers(player, ActorId(actor)))
 
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
-        """See ModelPort. Raises InvalidInput for a brief that is none."""
+        """See ModelPort. Raises InvalidInput for a brief of an unknown type."""
         within_s = ask.within_s - MARGIN_S
         if isinstance(ask.brief, WorkBrief):
             return self._plans.work(actor, ask.brief, within_s)
@@ -130,7 +130,7 @@ class ModelMind:
             payers = self._payers(ask.brief.player, actor)
             return self._summaries.condense(f"{actor}#{ask.brief.no}", ask.brief, payers, within_s)
         if not isinstance(ask.brief, TalkBrief):
-            raise InvalidInput("brief", f"{type(ask.brief).__name__} is nothing to talk about")
+            raise InvalidInput("brief", f"{type(ask.brief).__name__} is not a brief that a model can answer")
         return self._talk(actor, ask.brief, within_s)
 
     def exposition(self) -> bytes:
@@ -179,7 +179,7 @@ class ModelMind:
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> GatewayRequest:
         brief = talk.brief
-        # A cached answer is for the same player only: what it brings up may be between the two.
+        # A cached answer is for the same player only, because it may mention private things.
         heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
         return GatewayRequest(
             slot="dialogue",
@@ -198,7 +198,7 @@ class ModelMind:
         return Payers(player, actor, faction)
 
     def _trust(self, player: str, prompt: Prompt) -> Trust:
-        """Who may answer this player now: by this prompt and by what they tried before. A crescendo adds up."""
+        """Who may answer this player now, by this prompt and by what they tried before: suspicion adds up."""
         now_s = self._now_s()
         wary = self._wary.pop(player, Wariness()).after(prompt.score, now_s)
         self._wary[player] = wary
@@ -225,19 +225,19 @@ class ModelMind:
 
 
 def talk_prompt(spec: MindSpec, world: World, actor: ActorId, talk: TalkBrief) -> Prompt:
-    """What a model is asked for an utterance."""
+    """The prompt for an utterance."""
     memories = [cited for cited, _ in talk.memories]
     fence = Fence.of(spec.secret, talk.utterance)
     return dialogue_prompt(talk.brief, actor, world, spec.prompts, fence, rating=spec.rating, memories=memories)
 
 
 def guard_of(spec: MindSpec, world: World) -> OutputGuard:
-    """The guard of everything a model says."""
+    """The guard for everything that models say in a world."""
     return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
 
 
 def asked_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Made:
-    """What explains an utterance, as far as it was asked for and whatever came of it."""
+    """The provenance of an utterance: its prompt, its memories and what the request cost, whatever the outcome."""
     usage = FREE if outcome is None else outcome.usage
     return Made(
         memories=tuple((cited.no, round(score, 4)) for cited, score in talk.memories),

@@ -1,7 +1,8 @@
-"""Plans by a model: a mission for a player, a move of a faction. Asked beside the turns; the rules dispose.
+"""Plans by a model: a mission for a player, a move of a faction. They are requested outside of turns, and the rules
+decide.
 
-What a model is told is the world's own ids, names and numbers as JSON, in the user's message; what it answers is a
-shape that becomes one command. Where it says nothing usable, the rules go on as if nobody had asked.
+A model is told the world's own ids, names and numbers as JSON in the user's message. Its structured answer becomes one
+command. Where it is not usable, the rules go on as if no model had been asked.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from ganggpt.domain.turn import Command
 MISSION_TOKENS_MAX: Final = 800
 MOVE_TOKENS_MAX: Final = 160
 _UNSAID: Final = "…"
-"""Stands for words that the guard took; the compiler tells them from the objectives."""
+"""Stands for a text that the guard blocked; the compiler writes it from the objectives."""
 
 Commands = AsyncGenerator[Command, Mapping[str, Any] | None]
 
 
 class ModelPlans:
-    """Asks the gateway for plans. ``rest`` hears why there was no answer."""
+    """Asks the gateway for plans. ``rest`` is told why there was no answer."""
 
     def __init__(
         self, prompts: Prompts, gateway: Gateway, guard: OutputGuard, rest: Callable[[NotAnswered], None]
@@ -44,7 +45,7 @@ class ModelPlans:
         self._prompts, self._gateway, self._guard, self._rest = prompts, gateway, guard, rest
 
     async def work(self, actor: ActorId, brief: WorkBrief, within_s: float) -> Commands:
-        """A mission for the NPC to check and keep; nothing where there is none."""
+        """The command that proposes a mission to the NPC; nothing where there is no usable answer."""
         faction = (brief.outline.get("faction") or {}).get("id")
         payers = Payers(brief.player, actor, f"faction:{faction}" if faction else None)
         value = await self._asked("mission", MissionProposal, brief.outline, payers, MISSION_TOKENS_MAX, within_s)
@@ -56,7 +57,7 @@ class ModelPlans:
                 yield replace(command, **{name: text or _UNSAID for name, text in words.items()})  # type: ignore[arg-type]
 
     async def move(self, actor: ActorId, brief: MoveBrief, within_s: float) -> Commands:
-        """A legal move for the faction, or the word that it shall choose by itself."""
+        """The command with a legal move for the faction, or the one that lets the faction choose itself."""
         outlook = brief.outlook
         value = await self._asked("politics", MoveChoice, outlook, Payers(faction=actor), MOVE_TOKENS_MAX, within_s)
         command = chosen_move(value, outlook)[0] if isinstance(value, MoveChoice) else None
@@ -90,7 +91,7 @@ class ModelPlans:
         return outcome.value if isinstance(outcome, Answered) else None
 
     def _passed(self, text: str, speaker: str) -> str:
-        """The words as the guard lets them through; none where it says no."""
+        """The words as the guard lets them through; empty where it blocks them."""
         if not text:
             return ""
         verdict = self._guard.check(text, speaker=speaker, mark="", before="")

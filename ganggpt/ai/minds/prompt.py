@@ -1,9 +1,9 @@
-"""Prompts by construction: instructions come from the world and our files, data from players, and the two never mix.
+"""Prompts: instructions come from the world and our files, data from players, and the types keep the two apart.
 
-``WorldText`` is the only thing a system part is made of, and only this module makes one: from prompt files and from the
-world's sheets, by id. Text a player can influence enters as a ``DataPart``, which is made plain, bounded, looked at,
-and written as one quoted line between marks that nobody can guess. Giving a text where a WorldText belongs fails the
-type check, and at run time it is a TypeError.
+System messages are made of ``WorldText`` alone, and only this module makes one: from prompt files and from the world's
+sheets, by id. Text that a player can influence enters as a ``DataPart``, which is normalised, bounded, inspected, and
+written as one quoted line between marks that nobody can guess. A plain text in the place of a WorldText fails the type
+check, and raises TypeError at run time.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ DataKind = Literal[
     "name", "heard", "persona", "place", "memory", "rumour", "thing", "order", "topic", "known", "title", "task",
     "cause", "politics", "said_before", "note",
 ]  # fmt: skip
-"""What a part of data is."""
+"""The kind of a part of data."""
 CHARS_MAX: Final = {"heard": 500, "name": 60, "thing": 110, "title": 110, "persona": 1_500, "note": 1_000}
-"""Longest text of a kind, in characters; 260 for every other."""
+"""Longest text of a kind, in characters; 260 for every other kind."""
 _OTHER_CHARS_MAX: Final = 260
 PARTS_MAX: Final = 32
 PROMPT_CHARS_MAX: Final = 16_000
@@ -40,12 +40,12 @@ _MOODS: Final = frozenset({"dark", "sour", "calm", "good", "elated"})
 _STANDINGS: Final = frozenset({"enemy", "hostile", "wary", "neutral", "friendly", "trusted", "family"})
 _ACTS: Final = frozenset(get_args(Act))
 _FROM_SPEAKER: Final = frozenset({"name", "heard", "thing", "order", "topic", "note"})
-"""Kinds of data that come with what is being answered: these decide who may answer."""
+"""Kinds of data that come from the speaker: these decide who may answer."""
 
 
 @final
 class WorldText:
-    """Text that may instruct a model. Not a ``str``, so that it is never put together with one by accident."""
+    """Text that may instruct a model. It is not a ``str``, so that the two are never concatenated by accident."""
 
     __slots__ = ("_text",)
 
@@ -72,7 +72,7 @@ class WorldText:
 @final
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The mark of one request. Nobody outside can know it beforehand; the same request gets the same one again."""
+    """The mark of one request. Nobody outside can guess it; the same request always gets the same mark."""
 
     mark: str
 
@@ -90,13 +90,13 @@ class Fence:
 @final
 @dataclass(frozen=True, slots=True)
 class DataPart:
-    """One thing a model is told and does not obey. Make it with ``data``."""
+    """A piece of data in a prompt, which is never an instruction. Made by ``data``."""
 
     kind: DataKind
     inspected: Inspected
 
     def lines(self, fence: Fence) -> str:
-        """The part between marks: one line of JSON text, in which the mark itself cannot stand."""
+        """The part between marks: one line of JSON text that cannot contain the mark."""
         text = self.inspected.text
         at = text.casefold().find(fence.mark.casefold())
         while at >= 0:
@@ -106,17 +106,18 @@ class DataPart:
 
 
 def data(kind: DataKind, text: str) -> DataPart:
-    """A text from outside as a part of a prompt: plain, bounded and looked at."""
+    """A text from outside as a part of a prompt: normalised, bounded and inspected."""
     return DataPart(kind, inspect(text, CHARS_MAX.get(kind, _OTHER_CHARS_MAX)))
 
 
 def rules(prompts: Prompts, *names: str) -> WorldText:
-    """Prompt files one after the other."""
+    """Several prompt files as one text."""
     return WorldText("\n".join(prompts.text(name) for name in names), _MADE_HERE)
 
 
 def persona(prompts: Prompts, world: World, actor: ActorId) -> WorldText | None:
-    """Who an actor is by the world's sheets; None for whom the world has none (companions, people made in play)."""
+    """Who an actor is, by the world's sheets; None for an actor without a sheet (companions, people created in
+    play)."""
     sheet = world.npcs.get(name_of(actor)) if actor.startswith("npc:") else None
     if sheet is None:
         return None
@@ -144,7 +145,8 @@ def joined(*texts: WorldText | None) -> WorldText:
 @final
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What changes from line to line and is said in words of ours: each from a fixed list. Raises ValueError."""
+    """The part of a prompt that changes with every line; each word is from a fixed list. Raises ValueError for
+    others."""
 
     act: str
     mood: str
@@ -157,7 +159,7 @@ class Situation:
                 raise ValueError(f"{word[:40]!r} is no word for a situation")
 
     def text(self, prompts: Prompts, fence: Fence, trust: Trust) -> str:
-        """The head of the message."""
+        """The head of the user's message."""
         return prompts.text(
             "situation",
             mark=fence.mark,
@@ -172,8 +174,8 @@ class Situation:
 @final
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked. ``system`` is the same for every request to one actor, whatever players say; ``left_out``
-    counts parts that did not fit or looked like attacks from an older time. Raises TypeError, ValueError."""
+    """The prompt of a request. ``system`` is the same for every request to one actor, whatever players say;
+    ``left_out`` counts parts that did not fit or looked like earlier attacks. Raises TypeError, ValueError."""
 
     system: WorldText
     situation: Situation
@@ -197,7 +199,7 @@ class Prompt:
 
     @property
     def score(self) -> int:
-        """How suspicious what the speaker sent is, all its fields together, 0..100."""
+        """How suspicious the speaker's fields are together, 0..100."""
         return inspect_all((part.inspected.text, len(part.inspected.text) + 1) for part in self._from_speaker())
 
     @property
@@ -206,7 +208,7 @@ class Prompt:
         return trust_of(max((self.score, *(part.inspected.score for part in self._from_speaker()))))
 
     def messages(self) -> tuple[tuple[Literal["system", "user"], str], ...]:
-        """Role and text of each message: our words, then the data."""
+        """Role and text of each message: the instructions, then the data."""
         return ("system", self.system.text), ("user", self._user(self.fence))
 
     @property
@@ -217,7 +219,7 @@ class Prompt:
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def explained(self) -> list[str]:
-        """What was suspicious about which part, for ``why``."""
+        """What was suspicious about each part, for ``ganggpt why``."""
         return [f"{part.kind}: {part.inspected.explained()}" for part in self.parts if part.inspected.reasons]
 
     def _from_speaker(self) -> Iterable[DataPart]:

@@ -1,4 +1,4 @@
-"""A brief as a prompt: what one utterance may know, sorted into what instructs and what is data."""
+"""A brief as a prompt: what the speaker may know, sorted into instructions and data."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def dialogue_prompt(
 
 
 def _told(brief: Brief, is_known: bool, is_companion: bool) -> Iterator[DataPart]:
-    """Parts in order of their weight: what is answered first."""
+    """The parts in order of importance: what is answered comes first."""
     if brief.heard:
         yield data("heard", brief.heard)
     if brief.listener:
@@ -77,7 +77,7 @@ def _told(brief: Brief, is_known: bool, is_companion: bool) -> Iterator[DataPart
 
 
 def _memory(memory: Cited) -> DataPart:
-    """A memory with how old it is and how it came here."""
+    """A memory with its age and source."""
     about = ", about the one you talk to" if memory.own else ""
     kind: DataKind = "rumour" if memory.source == "rumour" else "memory"
     return data(kind, f"({memory.age}, {memory.source}{about}) {memory.text}")

@@ -1,8 +1,8 @@
-"""Prompt files: the words a model is told that are ours. One file a prompt, ``$name`` for what is filled in.
+"""Prompt files: our own words in prompts. One file for each prompt; ``$name`` is a placeholder.
 
-Shipped in ``ai/minds/prompts``; a folder of one's own (``GANGGPT_PROMPTS``) replaces those of the same name. All are
-read and checked at the start: a placeholder nobody fills, a missing one or an empty file is an error
-there, not in a talk.
+The files are in ``ai/minds/prompts``; those in the folder ``GANGGPT_PROMPTS`` replace the ones of the same name. All
+are read and checked at the start, so that an unknown or missing placeholder or an empty file is an error then and not
+in a talk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "teen": frozenset(),
     "mature": frozenset(),
 }
-"""Every prompt and what has to be filled into it."""
+"""Every prompt and its placeholders."""
 _BYTES_MAX: Final = 16_384
 
 
@@ -42,12 +42,12 @@ class Prompts:
         self._texts = dict(texts)
 
     def text(self, name: str, **fields: str) -> str:
-        """A prompt with its fields. What is filled in is never read as a placeholder."""
+        """A prompt with its placeholders replaced. What replaces them is never read as a placeholder."""
         return Template(self._texts[name]).substitute(fields)
 
 
 def read_prompts(folder: Path | None = None) -> Prompts:
-    """The shipped prompts, and over them those of a folder. Raises ConfigRejected with every mistake."""
+    """The shipped prompts, replaced by those of a folder. Raises ConfigRejected with every mistake."""
     texts: dict[str, str] = {}
     problems: list[ConfigInvalid] = []
     if folder is not None:

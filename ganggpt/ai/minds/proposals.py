@@ -1,8 +1,8 @@
 """What a model may propose: a mission, or one of a faction's legal moves; and the data it is given to do so.
 
 The shapes are for structured output: lists instead of maps, every field named. They are read leniently, because the
-rules check everything again: what a proposal says becomes a command like a player's, with bounds, and the compiler (or
-the list of legal moves) disposes. Nothing here can promise, pay or move anything.
+rules check everything again: a proposal becomes a command like a player's, with bounds, and the compiler (or the list
+of legal moves) decides. Nothing here can promise, pay or move anything.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNSAID: Final = "…"
 
 
 class _Shape(BaseModel):
-    """Lenient: unknown fields are noted and dropped, numbers may be out of bounds."""
+    """A lenient shape: unknown fields are reported and dropped, numbers may be out of bounds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
@@ -86,8 +86,8 @@ class MoveChoice(_Shape):
 def proposed_mission(
     proposal: MissionProposal, player: str, party: int, asked_s: float
 ) -> tuple[ProposeMission | None, tuple[Problem, ...]]:
-    """The command that offers a proposal to a player, for the NPC that was asked; None where nothing can be done with
-    it. ``asked_s``: the ``asked_s`` of the outline it was made from."""
+    """The command that proposes a mission to the NPC, and the problems found; None where nothing of it is usable.
+    ``asked_s``: the ``asked_s`` of the outline it was made from."""
     notes: list[Problem] = [*_strangers(proposal)]
     steps = tuple(_steps(proposal.objectives, notes))
     if not steps:
@@ -111,7 +111,7 @@ def proposed_mission(
 
 
 def _strangers(proposal: MissionProposal) -> Iterator[Problem]:
-    """Fields nobody asked for: items, weapons, ranks and what else a model may want to give away."""
+    """The problems of unknown fields: items, weapons, ranks and whatever else a model may try to give away."""
     for name in [*(proposal.model_extra or {})][:16]:
         where = cleaned(name, 40) or "a field without a name"
         yield Problem("not_for_sale", where, "the rules know nothing of that", "left out")
@@ -150,7 +150,8 @@ def _within(value: int, low: int, high: int) -> int:
 
 
 def chosen_move(choice: MoveChoice, outlook: Mapping[str, Any]) -> tuple[MakeMove | None, str]:
-    """The command for a choice among the moves of an outlook (``ListMoves``); None and why where it is not one of them.
+    """The command for a choice among the moves of an outlook (``ListMoves``); None and the reason where it is none of
+    them.
 
     The faction checks again that the move is still legal when the command arrives.
     """
@@ -164,6 +165,6 @@ def chosen_move(choice: MoveChoice, outlook: Mapping[str, Any]) -> tuple[MakeMov
 
 
 def context_text(context: Mapping[str, Any]) -> str:
-    """The outline of work or the outlook of a faction as it stands in a prompt: compact JSON of the world's own ids and
-    names, nothing that a player wrote."""
+    """The outline of work or the outlook of a faction for a prompt: compact JSON of the world's own ids and names,
+    without anything that a player wrote."""
     return json.dumps(context, ensure_ascii=False, separators=(",", ":"))

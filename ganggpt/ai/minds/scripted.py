@@ -1,7 +1,7 @@
-"""The scripted mind: words by grammar and dice, with real memories, mood, standing and politics in them.
+"""The scripted mind: sentences by grammar and dice, with real memories, mood, standing and politics in them.
 
-No model, no network, no state: the same brief and dice give the same words. It makes the game playable offline and is
-what every other mind falls back to.
+It needs no model, no network and no state: the same brief and dice give the same words. It makes the game playable
+offline, and every other mind falls back to it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _DEED_VERBS: Final[Mapping[str, str]] = {
     "order": "ordered me ",
 }
 _LIKE: Final[Mapping[str, str]] = {"delight": "thank", "flattered": "welcome"}
-"""Acts for which a voice may use its lines of another one."""
+"""Acts for which a voice may use its lines of another act."""
 _REMARKABLE: Final = frozenset({"greet", "answer", "remember", "no_memory", "introduce", "how_are_you", "wonder"})
 _WARM: Final = frozenset({"friendly", "trusted", "family"})
 _COLD: Final = frozenset({"hostile", "enemy"})
@@ -54,7 +54,7 @@ _DRAWS: Final = 8
 
 
 class ScriptedMind:
-    """Implements ``domain.turn.Mind`` for the briefs of ``domain.speech``."""
+    """Implements ``domain.turn.Mind`` for the briefs of ``domain.mind.brief``."""
 
     __slots__ = ()
 
@@ -97,7 +97,7 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[tuple[str, bool]]:
 
 
 def _is_stale(line: str, brief: Brief) -> bool:
-    """Whether any sentence of a line was said lately."""
+    """Whether a sentence of the line was said lately."""
     return bool(brief.stale) and not _phrases_in(line).isdisjoint(brief.stale)
 
 
@@ -117,13 +117,13 @@ def _fresh(options: Sequence[str], slots: Mapping[str, str], brief: Brief, dice:
 
 
 def _turned(options: Sequence[str], dice: Dice) -> Sequence[str]:
-    """All options, beginning at any of them."""
+    """All options, starting at a random one."""
     start = dice.between(0, len(options) - 1) if options else 0
     return (*options[start:], *options[:start])
 
 
 def _composed(opening: str, line: str, rest: Sequence[str]) -> str:
-    """Filled sentences in a row; what comes last is left out first where it gets too long."""
+    """The sentences as one text; the last ones are left out where it gets too long."""
     said = f"{opening} {line}" if opening else line
     for part in rest:
         if len(said) + 1 + len(part) <= SAID_MAX:
@@ -169,7 +169,7 @@ def _reasons(brief: Brief, slots: Mapping[str, str], dice: Dice) -> Iterator[str
 
 
 def _tone(brief: Brief) -> str:
-    """warm, even or cold: standing decides, and where it is undecided the mood does."""
+    """warm, even or cold: by standing, and where that is neutral by mood."""
     if brief.standing in _WARM:
         return "even" if brief.mood == "dark" else "warm"
     if brief.standing in _COLD or brief.mood == "dark":
@@ -181,14 +181,15 @@ def _tone(brief: Brief) -> str:
 
 
 def _style(style: str) -> str:
-    """The voice of a style; people of an unknown style talk plainly."""
+    """The voice of a style; the plain voice for an unknown one."""
     key = style.strip().lower().replace("_", "-").replace(" ", "-")
     key = ALIASES.get(key, key)
     return key if key in VOICES else PLAIN
 
 
 def _slots(brief: Brief, addresses: Sequence[str], dice: Dice) -> dict[str, str]:
-    """What the slots of a line stand for. Names and facts are data: they are put in once and never read as lines."""
+    """The values of the slots of a line. Names and facts are data: they are filled in once and never read as
+    templates."""
     called = brief.listener if brief.listener and dice.chance(0.7) else dice.pick(addresses)
     politics = brief.politics
     slots = {

@@ -1,7 +1,7 @@
-"""Better words for what is left of a talk. Asked when it is over and nobody waits; the scripted summary stands already.
+"""Summaries of talks by a model. They are requested after a talk, when nobody waits; a scripted summary exists already.
 
-The lines of a talk are data between marks, as in every prompt. What comes back passes the output guard, and may name no
-number and no name that was not in the talk. Whatever is wrong with it, the scripted words stay, and it is counted.
+The lines of a talk are data between marks, as in every prompt. The answer passes the output guard, and may contain no
+number and no name that was not in the talk. Whatever is wrong with it, the scripted summary stays, and it is counted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Condensed(BaseModel):
 
 
 class ModelSummaries:
-    """Asks the gateway for summaries. ``secret``: of the marks in prompts; ``rest`` hears why there was no answer."""
+    """Asks the gateway for summaries. ``secret``: the key of the marks in prompts; ``rest`` is told why there was no
+    answer."""
 
     def __init__(
         self,
@@ -58,14 +59,14 @@ class ModelSummaries:
     async def condense(
         self, name: str, brief: SummaryBrief, payers: Payers, within_s: float
     ) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
-        """The command that rewords a summary, or nothing. ``name``: of the request, for its mark."""
+        """The command that replaces a summary, or nothing. ``name``: the id of the request, for its mark."""
         text, why = await self._asked(name, brief, payers, within_s)
         self._counts.labels(why).inc()
         if text is not None:
             yield Condense(brief.no, text)
 
     async def _asked(self, name: str, brief: SummaryBrief, payers: Payers, within_s: float) -> tuple[str | None, str]:
-        """The words and ``ok``, or None and why there are none."""
+        """The summary and ``ok``, or None and the reason."""
         fence, parts = Fence.of(self._secret, name), _parts(brief)
         if any(part.inspected.score >= TALK_ONLY_FROM for part in parts):
             return None, "suspicious"

@@ -1,4 +1,4 @@
-"""What a faction makes of what others do to it and of what it hears: raids, wars, pacts, deals, payments, players."""
+"""How a faction reacts to others: raids, wars, pacts, deals, payments, and what its people tell of players."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ INFLUENCE_PER_STANDING: Final = 0.2
 INFLUENCE_PER_RAID: Final = 0.25
 STRENGTH_PER_RAID: Final = 2.0
 SIDE_SHARE: Final = 0.4
-"""A faction feels so much of what is done to its best friend, and the opposite of what is done to its worst enemy."""
+"""The share of a deed that a faction feels when it is done to its best friend; the opposite for its worst enemy."""
 
 
 def apply_mission_impact(state: Faction, command: ApplyMissionImpact, turn: Turn) -> Decision:
-    """A mission that concerns us was done."""
+    """A player completed a mission that concerns the faction."""
     draft = Draft(state, turn)
     influence = influence_after(state, command.standing * INFLUENCE_PER_STANDING, turn.now_s)
     draft.add(MissionImpactApplied(command.mission, command.player, command.standing, influence, turn.now_s))
@@ -66,8 +66,8 @@ def apply_mission_impact(state: Faction, command: ApplyMissionImpact, turn: Turn
 
 
 def lose_territory(state: Faction, command: LoseTerritory, turn: Turn) -> Decision:
-    """Somebody claims a district. The later claim holds the ground; every faction orders the claims alike, so exactly
-    one of them keeps it."""
+    """Another faction claims a district. The later claim wins; every faction orders the claims alike, so exactly one of
+    them keeps the district."""
     since_s = state.territories.get(command.district)
     me = state.sheet.id
     if since_s is None or command.to == me or (command.at_s, command.to) < (since_s, me):
@@ -85,7 +85,7 @@ _ATTACKS: Final = {"raid": (-7.0, "they raided us"), "betrayal": (-30.0, "they b
 
 
 def suffer_raid(state: Faction, command: SufferRaid, turn: Turn) -> Decision:
-    """Money and strength are lost; the money goes to the raider. A betrayal ends the pact."""
+    """Lose money and strength to another faction; the money goes to the raider. A betrayal ends the pact."""
     draft, now_s = Draft(state, turn), turn.now_s
     dollars = politics.loot(state.treasury, command.dollars_max, command.strength, strength_now(state, now_s))
     influence = influence_after(state, -INFLUENCE_PER_RAID, now_s)
@@ -103,14 +103,14 @@ def suffer_raid(state: Faction, command: SufferRaid, turn: Turn) -> Decision:
 
 
 def take_payment(state: Faction, command: TakePayment, turn: Turn) -> Decision:
-    """Money from another faction."""
+    """Take money from another faction into the treasury."""
     draft = Draft(state, turn)
     draft.add(PaymentTaken(command.payer, command.dollars, command.cause, turn.now_s))
     return draft.done({"treasury": draft.state.treasury})
 
 
 def declare_war(state: Faction, command: DeclareWar, turn: Turn) -> Decision:
-    """Another faction is at war with us; war needs one side only, and ends any pact."""
+    """Another faction declared war. War needs one side only, and ends any pact."""
     draft = Draft(state, turn)
     if not is_known(state, command.other, turn):
         return draft.done({"war": False})
@@ -120,7 +120,7 @@ def declare_war(state: Faction, command: DeclareWar, turn: Turn) -> Decision:
 
 
 def offer_bond(state: Faction, command: OfferBond, turn: Turn) -> Decision:
-    """Think about a pact or a truce, and answer. Both sides move a little either way."""
+    """Answer an offer of a pact or a truce. Either way both relations move a little."""
     draft, other = Draft(state, turn), command.other
     known = is_known(state, other, turn)
     accepted = known and turn.dice.chance(politics.consent(state, other, command.wish, turn.now_s))
@@ -134,7 +134,7 @@ def offer_bond(state: Faction, command: OfferBond, turn: Turn) -> Decision:
 
 
 def answer_bond(state: Faction, command: AnswerBond, turn: Turn) -> Decision:
-    """What they said. A pact that was agreed on while we went to war with them is none."""
+    """The answer to an offer of ours. A pact is void if we went to war with them in the meantime."""
     draft, other = Draft(state, turn), command.other
     if not is_known(state, other, turn):
         return draft.done({"accepted": False})
@@ -158,7 +158,8 @@ def _bind(draft: Draft, other: str, wish: str, until_s: float) -> None:
 
 
 def offer_trade(state: Faction, command: OfferTrade, turn: Turn) -> Decision:
-    """A deal that brings either side the same; the dollars come from the city, not from the other side."""
+    """Answer an offer of a deal. It brings both sides the same; the dollars come from the city, not from the other
+    side."""
     draft, other = Draft(state, turn), command.other
     rested = turn.now_s - state.traded.get(other, 0.0) >= politics.ASK_EVERY_S
     known = is_known(state, other, turn)
@@ -170,7 +171,7 @@ def offer_trade(state: Faction, command: OfferTrade, turn: Turn) -> Decision:
 
 
 def settle_trade(state: Faction, command: SettleTrade, turn: Turn) -> Decision:
-    """The deal is made, or it is not."""
+    """The answer to a deal that we offered."""
     draft = Draft(state, turn)
     if not is_known(state, command.other, turn):
         return draft.done({"made": False})
@@ -187,10 +188,11 @@ def _deal(draft: Draft, other: str, dollars: int) -> None:
 
 
 def hear_of_deed(state: Faction, command: HearOfDeed, turn: Turn) -> Decision:
-    """One of our people tells what a player did. It counts once however many tell it, and within the day's allowance.
+    """One of our people tells what a player did. A deed counts once, however many tell it, and within the day's
+    allowance.
 
-    Done to us: ``±weight``; to another faction: ``±weight · SIDE_SHARE · relation/100``. The player hears of it as a
-    change of standing.
+    Done to us, it counts ``±weight``; done to another faction, ``±weight · SIDE_SHARE · relation/100``. The player
+    notices it as a change of standing.
     """
     if command.deed in state.deeds:
         return Decision(reply={"known": True})

@@ -1,4 +1,4 @@
-"""A faction's decision in the making, and the steps that many rules share: relations move with what hangs on them."""
+"""A decision of a faction while it is made, and steps that many rules share, such as a change of relations."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ganggpt.domain.turn import Command, Decision, Forget, Message, Push, Remind
 from ganggpt.errors import Refused
 
 NEWS_MIN: Final = 1.0
-"""Change of a relation from which game servers hear of it."""
+"""Game servers are told of changes of a relation of at least this much."""
 _CAUSE_MAX: Final = 200
 
 
 class Draft:
-    """Every event is folded at once, so that the next rule sees what the last one did."""
+    """Collects events, messages and pushes. Every event is folded at once, so that later steps see its effect."""
 
     def __init__(self, state: Faction, turn: Turn) -> None:
         self.state = state
@@ -35,30 +35,30 @@ class Draft:
         return self.state.sheet.id
 
     def add(self, event: FactionEvent) -> None:
-        """One more thing happens."""
+        """Add an event and fold it."""
         self.events.append(event)
         self.state = evolve(self.state, event)
 
     def tell(self, other: str, command: Command) -> None:
-        """A letter to another faction."""
+        """Send a message to another faction."""
         self.send(f"faction:{other}", command)
 
     def send(self, actor: str, command: Command) -> None:
-        """A letter to any actor."""
+        """Send a message to any actor."""
         self.messages.append(Message(ActorId(actor), command))
 
     def news(self, type: str, body: Mapping[str, Any]) -> None:  # noqa: A002
-        """Something every game server hears."""
+        """Push news to every game server."""
         self.pushes.append(Push("*", type, body))
 
     def done(self, reply: Mapping[str, Any], *reminders: Remind | Forget) -> Decision:
-        """The decision as it is now."""
+        """The decision made so far."""
         return Decision(tuple(self.events), reply, tuple(self.messages), tuple(self.pushes), reminders)
 
 
 def shift(draft: Draft, other: str, delta: float, cause: str) -> float:
-    """Move a relation, and those to the friends and enemies of the other side with it; returns what was applied to the
-    relation itself."""
+    """Move a relation by up to ``delta``, and with it those to the friends and enemies of the other side. Returns how
+    far the relation itself moved."""
     applied = _shift_one(draft, other, delta, cause)
     them = draft.turn.world.factions.get(other)
     if them is not None:
@@ -85,13 +85,13 @@ def _shift_one(draft: Draft, other: str, delta: float, cause: str) -> float:
 
 
 def strengthen(draft: Draft, change: float, cause: str) -> None:
-    """Own strength grows or shrinks."""
+    """Change the faction's own strength."""
     now_s = draft.turn.now_s
     draft.add(StrengthChanged(strength_after(draft.state, change, now_s), cause, now_s))
 
 
 def is_known(state: Faction, other: str, turn: Turn) -> bool:
-    """Another faction there is, with room for a relation to it."""
+    """Whether another faction exists and there is room for a relation to it."""
     if other in state.relations:
         return True
     return other != state.sheet.id and other in turn.world.factions and len(state.relations) < RELATIONS_MAX

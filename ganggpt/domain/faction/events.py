@@ -1,4 +1,4 @@
-"""What can happen to a faction: facts in the past tense, as they stand in its journal."""
+"""The events of a faction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Founded(Event, frozen=True, tag="Founded"):
 
 
 class RelationShifted(Event, frozen=True, tag="RelationShifted"):
-    """The relation to ``other`` moved by ``applied``. ``by``: who brought it about."""
+    """The relation to ``other`` moved by ``applied``. ``by``: the sender of the command."""
 
     other: str
     applied: float
@@ -127,7 +127,8 @@ class TradeMade(Event, frozen=True, tag="TradeMade"):
 
 
 class RewardReserved(Event, frozen=True, tag="RewardReserved"):
-    """Dollars left the treasury for the reward of a mission and are kept until it ends, at the latest ``until_s``."""
+    """Dollars left the treasury for the reward of a mission and are reserved until it ends, at the latest
+    ``until_s``."""
 
     mission: str
     player: str
@@ -137,7 +138,7 @@ class RewardReserved(Event, frozen=True, tag="RewardReserved"):
 
 
 class RewardPaid(Event, frozen=True, tag="RewardPaid"):
-    """A player was paid for a mission. ``reserved``: what had been kept for it; the rest came from the treasury, or
+    """A player was paid for a mission. ``reserved``: what was reserved for it; the difference came from the treasury or
     went back there."""
 
     mission: str
@@ -148,7 +149,7 @@ class RewardPaid(Event, frozen=True, tag="RewardPaid"):
 
 
 class RewardReleased(Event, frozen=True, tag="RewardReleased"):
-    """What was kept for a mission came back into the treasury."""
+    """What was reserved for a mission came back into the treasury."""
 
     mission: str
     dollars: int

@@ -1,4 +1,4 @@
-"""The political turn of a faction: the move the rules choose, or one that somebody else chose from the legal ones."""
+"""The political turn of a faction: a move that the rules choose, or one that a model or a game server chose."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ POLITICS: Final = "politics"
 INFLUENCE_PER_DISTRICT: Final = 3.0
 RECRUIT_GAIN: Final = 6.0
 MODEL_CHANCE: Final = 0.25
-"""How often a model is asked for the move, where there is one: about three times an hour and faction."""
+"""How often a model is asked for the move where there is one: about three times an hour for each faction."""
 MODEL_WITHIN_S: Final = 12.0
 MODEL_GRACE_S: Final = 5.0
 MOVE_PAUSE_S: Final = 60.0
-"""So soon after a political turn nobody else chooses the next one."""
+"""How soon after a political turn nobody else may choose the next one."""
 
 TurnNo = Annotated[int, Ge(0), Le(2**53)]
 
@@ -83,7 +83,8 @@ class MoveBrief(Struct, frozen=True, gc=False):
 
 
 def take_political_turn(state: Faction, command: TakePoliticalTurn, turn: Turn) -> Decision:
-    """The rules choose; or, now and then, a model is asked to, and the reminder chooses where it does not."""
+    """The rules choose, or now and then a model. Where the model does not answer, the reminder lets the rules
+    choose."""
     if turn.has_model and not command.plainly and turn.dice.chance(MODEL_CHANCE):
         plainly = TakePoliticalTurn(plainly=True)
         ask = Ask(POLITICS, MoveBrief(outlook(state, turn)), plainly, MODEL_WITHIN_S)
@@ -93,10 +94,13 @@ def take_political_turn(state: Faction, command: TakePoliticalTurn, turn: Turn) 
 
 
 def make_move(state: Faction, command: MakeMove, turn: Turn) -> Decision:
-    """Somebody else chooses, from the legal moves only. Raises Refused."""
+    """Make a move that somebody else chose, if it is legal. Raises Refused."""
     not_for_players(turn)
     if command.for_turn is not None and command.for_turn != state.turns:
-        raise Refused("stale", f"that was for turn {command.for_turn}; {state.sheet.name} has taken {state.turns}")
+        raise Refused(
+            "stale",
+            f"the move was chosen for turn {command.for_turn}, but {state.sheet.name} has taken {state.turns} turns",
+        )
     if turn.now_s - state.turned_s < MOVE_PAUSE_S and state.turns:
         raise Refused("too_soon", f"{state.sheet.name} has moved within the last {MOVE_PAUSE_S:.0f} s")
     legal = politics.legal_moves(state, turn.world, turn.now_s)
@@ -108,7 +112,7 @@ def make_move(state: Faction, command: MakeMove, turn: Turn) -> Decision:
 
 
 def list_moves(state: Faction, _: ListMoves, turn: Turn) -> Decision:
-    """The legal moves, best first, and how things stand."""
+    """The legal moves, best first, and the relations of the faction."""
     not_for_players(turn)
     return Decision(reply=outlook(state, turn))
 
@@ -176,12 +180,12 @@ _STEPS: Final = {
     "war": (-8.0, 0, "", "we went to war with them"),
     "betray": (-6.0, 0, "", "we broke our pact with them"),
 }
-"""By move: own step, step asked of the other, the cause in the other's ledger and in one's own. Where it asks for none,
-the letter of the move brings the other's step along; pacts, truces and deals move both when they are answered."""
+"""By move: our step, the step asked of the other side, the cause in their ledger and in ours. Where no step is asked,
+the message of the move makes the other side move; pacts, truces and deals move both sides when they are answered."""
 
 
 def _towards(draft: Draft, move: PoliticalMove, other: str, cost: int) -> None:
-    """A move towards another faction: own feelings move at once, theirs when the letter arrives."""
+    """Make a move towards another faction: our relation moves at once, theirs when the message arrives."""
     me, name, now_s = draft.me, draft.state.sheet.name, draft.turn.now_s
     strength = round(strength_now(draft.state, now_s))
     if move.name == "trade":
@@ -210,7 +214,7 @@ def _towards(draft: Draft, move: PoliticalMove, other: str, cost: int) -> None:
 
 
 def claim(draft: Draft, district: str, cost: int) -> None:
-    """Take a district and let everybody know who may have thought it theirs."""
+    """Claim a district and tell every faction that may have held it."""
     turn, me = draft.turn, draft.me
     influence = influence_after(draft.state, INFLUENCE_PER_DISTRICT, turn.now_s)
     draft.add(TerritoryClaimed(district, cost, influence, turn.now_s))
@@ -221,7 +225,7 @@ def claim(draft: Draft, district: str, cost: int) -> None:
 
 
 def next_turn(turn: Turn, share: float | None = None) -> Remind:
-    """The reminder of the next political turn; ``share`` of the interval, else about one whole one."""
+    """The reminder of the next political turn after a ``share`` of the interval; None: after about one interval."""
     if share is None:
         share = 1 + politics.TURN_JITTER * (2 * turn.dice.unit() - 1)
     return Remind(POLITICS, turn.now_s + politics.TURN_EVERY_S * share, TakePoliticalTurn())

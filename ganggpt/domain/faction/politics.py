@@ -1,6 +1,6 @@
-"""What a faction makes of its political turn: which moves are legal, what each is worth to it, and which one it takes.
+"""The political turn of a faction: which moves are legal, what each is worth to it, and which one it takes.
 
-Worth comes from traits, relations, strength and money (the formulas stand in docs/MINDS.md). Factions drift back to
+Worth depends on traits, relations, strength and money (the formulas are in docs/MINDS.md). Factions drift back to
 what they always thought of each other: the further a relation fell under its rest, the more a truce is worth; the
 further it rose above, the more an insult is. So rivals stay rivals without a war that never ends.
 """
@@ -22,21 +22,21 @@ MoveName = Literal["trade", "pact", "insult", "raid", "war", "truce", "tribute",
 MOVE_NAMES: Final[tuple[MoveName, ...]] = get_args(MoveName)
 
 TURN_EVERY_S: Final = 300.0
-"""Between two political turns of a faction, ± TURN_JITTER of it."""
+"""Time between two political turns of a faction, ± TURN_JITTER of it."""
 TURN_JITTER: Final = 0.2
 EXPAND_EVERY_S: Final = 12 * 3600.0
 ASK_EVERY_S: Final = 3600.0
-"""Between two offers (deal, pact, truce, tribute) to the same faction, and between two deals with it."""
+"""Least time between two offers (deal, pact, truce, tribute) to the same faction, and between two deals with it."""
 PACT_S: Final = 24 * 3600.0
 WAR_S: Final = 6 * 3600.0
 WARS_MAX: Final = 2
 INCOME_PER_HOUR: Final = 120
 INCOME_PER_DISTRICT: Final = 40
-"""Dollars an hour, whatever a faction holds, and those a district adds."""
+"""Dollars an hour for each district, on top of INCOME_PER_HOUR."""
 INCOME_HOURS_MAX: Final = 24.0
 TREASURY_HALF_LIFE_H: Final = 96.0
-"""Half of what a treasury has over what the sheet gives it is spent in so many hours, half of what it lacks comes in:
-people with money live well, and a poor side's backers put some in. So no side stays rich or poor for ever."""
+"""In so many hours half of the difference between a treasury and that of the sheet is spent or comes in: the rich live
+well, and the poor have backers. So no faction stays rich or poor for ever."""
 RAID_COST: Final = 200
 RAID_LOOT_MAX: Final = 600
 BETRAYAL_LOOT_MAX: Final = 4_000
@@ -69,13 +69,13 @@ class Character(Struct, frozen=True, gc=False):
 
 
 def character_of(state: Faction) -> Character:
-    """The traits of a faction; one that is not given is in the middle."""
+    """The traits of a faction; a missing one counts as average."""
     traits = state.sheet.traits
     return Character(*(traits.get(name, 50) / 100 for name in ("aggression", "greed", "loyalty", "cunning")))
 
 
 def income(state: Faction, now_s: float) -> int:
-    """Dollars that came in since the last turn; at most a day's worth, however long nobody looked."""
+    """Dollars that came in since the last turn; at most those of a day."""
     hours = _hours(state, now_s)
     return int(
         hours * (INCOME_PER_HOUR + INCOME_PER_DISTRICT * len(state.territories)) + max(0.0, _drift(state, hours))
@@ -83,12 +83,12 @@ def income(state: Faction, now_s: float) -> int:
 
 
 def upkeep(state: Faction, now_s: float) -> int:
-    """Dollars that people and places cost since the last turn, where a treasury is over that of the sheet."""
+    """Dollars that people and places cost since the last turn, where the treasury is above that of the sheet."""
     return int(max(0.0, -_drift(state, _hours(state, now_s))))
 
 
 def _drift(state: Faction, hours: float) -> float:
-    """How far a treasury goes towards that of its sheet: ``(sheet − treasury) · (1 − 2^(−hours/96))``."""
+    """How far the treasury moves towards that of the sheet: ``(sheet − treasury) · (1 − 2^(−hours/96))``."""
     return (state.sheet.treasury - state.treasury) * (1 - 2 ** (-hours / TREASURY_HALF_LIFE_H))
 
 
@@ -97,18 +97,18 @@ def _hours(state: Faction, now_s: float) -> float:
 
 
 def claim_cost(state: Faction, world: World, district: str) -> int:
-    """Dollars to claim a district: dearer for those who hold many, twice as dear on what was another's ground."""
+    """Dollars to claim a district: more for a faction that holds many, twice as much for ground of another faction."""
     cost = CLAIM_COST + CLAIM_COST_STEP * len(state.territories)
     return cost * 2 if native_holder(world, district) not in (None, state.sheet.id) else cost
 
 
 def tribute_of(treasury: int) -> int:
-    """What a faction pays to be left alone: a hundredth of what it has, at most TRIBUTE_MAX dollars."""
+    """The tribute of a faction: a hundredth of its treasury, at most TRIBUTE_MAX dollars."""
     return min(TRIBUTE_MAX, treasury // 100)
 
 
 def cost_of(move: MoveName, funds: int) -> int:
-    """Dollars a move costs at once. A claim is paid for where it is made."""
+    """Dollars a move costs at once. The cost of a claim is computed by ``claim_cost``."""
     fixed = {"raid": RAID_COST, "recruit": RECRUIT_COST, "war": WAR_COST}
     return tribute_of(funds) if move == "tribute" else fixed.get(move, 0)
 
@@ -123,12 +123,12 @@ def loot(treasury: int, dollars_max: int, theirs: float, ours: float) -> int:
 
 
 def native_holder(world: World, district: str) -> str | None:
-    """Whose ground a district was when the world began."""
+    """The faction that held a district when the world began."""
     return next((sheet.id for sheet in world.factions.values() if district in sheet.territories), None)
 
 
 def is_reachable(state: Faction, world: World, district: str) -> bool:
-    """Next to what the faction holds; with no ground left, only its home."""
+    """Whether a district is next to the faction's ground; where it has none left, whether it is its home."""
     if not state.territories:
         return district == state.sheet.home
     return any(neighbour in state.territories for neighbour in world.districts[district].neighbours)
@@ -142,7 +142,7 @@ def choose(state: Faction, world: World, now_s: float, dice: Dice) -> PoliticalM
 
 
 def legal_moves(state: Faction, world: World, now_s: float) -> list[PoliticalMove]:
-    """Everything this faction may do now, resting first, always in the same order."""
+    """All legal moves now, always in the same order, ``rest`` first."""
     return [
         PoliticalMove("rest", _REST_WORTH),
         *_recruiting(state, now_s),
@@ -174,8 +174,8 @@ def _towards_others(state: Faction, world: World, now_s: float) -> Iterator[Poli
 
 
 class _Side:
-    """How things stand towards one other faction: ``above``: how far the relation is over its rest, in units of 50;
-    ``heat``: −1 (love) to 1 (hate); ``power``: own strength, −1 to 1; ``bond``: pact, war or nothing."""
+    """The situation towards one other faction. ``above``: how far the relation is above its rest, in units of 50;
+    ``heat``: −1 (love) to 1 (hate); ``power``: own strength, −1 to 1; ``bond``: pact, war or None."""
 
     __slots__ = ("above", "bond", "funds", "heat", "may_ask", "may_declare", "other", "power", "value", "who")
 
@@ -239,14 +239,14 @@ def _expansions(state: Faction, world: World, now_s: float) -> Iterator[Politica
         value = 0.0 if known is None else value_now(known, now_s)
         bond = bond_now(state, holder, now_s)
         at_war = bond == "war"
-        # A home is left to its faction: politics alone never wipes one off the map.
+        # The home of a faction cannot be claimed, so that politics alone never removes one from the map.
         if (value <= -40 or at_war) and bond != "pact" and district != world.factions[holder].home:
             worth = 0.2 + 0.3 * drive - 0.2 * value / 100 + (0.2 if at_war else 0.0)
             yield PoliticalMove("expand", worth, holder, district)
 
 
 def consent(state: Faction, other: str, wish: Literal["pact", "truce", "trade"], now_s: float) -> float:
-    """How likely a faction agrees to what another one offers, 0..0.95."""
+    """The chance that a faction accepts the offer of another one, 0..0.95."""
     known = state.relations.get(other)
     value, rest = (0.0, 0.0) if known is None else (value_now(known, now_s), known.rest)
     who, bond = character_of(state), bond_now(state, other, now_s)

@@ -1,7 +1,7 @@
 """How one faction stands with another: a value that fades to its rest, and a ledger that explains it.
 
-Fading is linear in what was added, so a relation is exactly its rest plus what every cause still contributes; the
-contributions of causes that left the ledger are kept as one sum. Pure and usable on its own.
+Fading is linear in what was added, so a relation is exactly its rest plus what every cause still contributes. The
+contributions of causes that left the ledger are kept as one sum.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def _left_of(entry: Entry, now_s: float) -> float:
 
 
 def ripples(moved: float, theirs: Mapping[str, int]) -> list[tuple[str, float]]:
-    """How a relation that moved by ``moved`` touches third parties: whoever stands by the other side is seen in the
-    same light, whoever is against it in the opposite one.
+    """How a relation that moved by ``moved`` moves those to third parties: friends of the other side in the same
+    direction, its enemies in the opposite one.
 
     ``theirs``: how the other side traditionally stands with third parties (−100..100). One hop; at most RIPPLES_MAX
     wishes, each at most RIPPLE_MAX, the strongest ties first.

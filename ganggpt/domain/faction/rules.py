@@ -1,7 +1,7 @@
-"""The faction: what it may be told, and how it decides.
+"""The faction: the commands it takes and its rules.
 
-It keeps what it thinks of the others and changes it in bounded steps with a cause; the other side is told by a letter
-and makes up its own mind. Money between factions moves by letters too: what leaves one treasury reaches one other.
+It keeps its own relations to the others and changes them in bounded steps with a cause; the other side is told by a
+message and decides for itself. Money between factions moves by messages too: what leaves one treasury reaches another.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Annotated, Any, ClassVar, Final
 from annotated_types import Len
 
 from ganggpt.domain.erasure import ForgetPlayer
-from ganggpt.domain.faction import diplomacy as letters
-from ganggpt.domain.faction import politics
+from ganggpt.domain.faction import diplomacy, politics
 from ganggpt.domain.faction.draft import Draft, is_known, not_for_players, shift
 from ganggpt.domain.faction.events import FactionEvent, Founded
 from ganggpt.domain.faction.moves import (
@@ -95,7 +94,7 @@ class ClaimTerritory(Command, tag="ClaimTerritory"):
 
 
 def decide(state: Faction | None, command: Command, turn: Turn) -> Decision:
-    """What a faction does about a command. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    """The decision on a command to a faction. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
     if isinstance(command, Found):
         if state is not None:
             raise AlreadyExists(turn.actor)
@@ -151,7 +150,7 @@ def _claim_territory(state: Faction, command: ClaimTerritory, turn: Turn) -> Dec
     if district in state.territories:
         return Decision(reply={"district": district, "held": True, "cost": 0})
     if len(state.territories) >= TERRITORIES_MAX:
-        raise Refused("too_many", f"{state.sheet.name} holds {TERRITORIES_MAX} districts already")
+        raise Refused("too_many", f"{state.sheet.name} already holds {TERRITORIES_MAX} districts")
     if not politics.is_reachable(state, turn.world, district):
         raise Refused("not_adjacent", f"{district} is not next to the ground of {state.sheet.name}")
     cost = politics.claim_cost(state, turn.world, district)
@@ -181,16 +180,16 @@ _RULES: Final[Mapping[type[Command], Callable[[Faction, Any, Turn], Decision]]] 
     ListMoves: list_moves,
     MakeMove: make_move,
     TakePoliticalTurn: take_political_turn,
-    ApplyMissionImpact: letters.apply_mission_impact,
-    LoseTerritory: letters.lose_territory,
-    SufferRaid: letters.suffer_raid,
-    TakePayment: letters.take_payment,
-    DeclareWar: letters.declare_war,
-    OfferBond: letters.offer_bond,
-    AnswerBond: letters.answer_bond,
-    OfferTrade: letters.offer_trade,
-    SettleTrade: letters.settle_trade,
-    HearOfDeed: letters.hear_of_deed,
+    ApplyMissionImpact: diplomacy.apply_mission_impact,
+    LoseTerritory: diplomacy.lose_territory,
+    SufferRaid: diplomacy.suffer_raid,
+    TakePayment: diplomacy.take_payment,
+    DeclareWar: diplomacy.declare_war,
+    OfferBond: diplomacy.offer_bond,
+    AnswerBond: diplomacy.answer_bond,
+    OfferTrade: diplomacy.offer_trade,
+    SettleTrade: diplomacy.settle_trade,
+    HearOfDeed: diplomacy.hear_of_deed,
     FundMission: fund_mission,
     PayReward: pay_reward,
     ReleaseReward: release_reward,

@@ -1,7 +1,7 @@
-"""What a faction is, and how what happens changes it.
+"""The state of a faction, and how events change it.
 
-Every faction keeps its own side: what it thinks of the others, its pacts and wars, and which districts it holds since
-when. Whatever fades or ends with time does so in closed form, so it does not matter how often anybody looked.
+Every faction keeps its own side: its relations to the others, its pacts and wars, and since when it holds which
+district. Whatever fades or ends with time does so in closed form, so it does not matter how often it is read.
 """
 
 from __future__ import annotations
@@ -132,17 +132,17 @@ def influence_now(state: Faction, now_s: float) -> float:
 
 
 def influence_after(state: Faction, change: float, now_s: float) -> float:
-    """Influence after a change, 0..100: the nearer to an end, the less a change towards it does."""
+    """Influence after a change, 0..100; the nearer to an end, the smaller the effect of a change towards it."""
     return _nudged(influence_now(state, now_s), change)
 
 
 def strength_now(state: Faction, now_s: float) -> float:
-    """Fighting strength on its way back to STRENGTH_REST: hired guns drift off, wounds heal."""
+    """Fighting strength on its way back to STRENGTH_REST."""
     return faded(state.strength, STRENGTH_REST, now_s - state.strength_s, STRENGTH_HALF_LIFE_S)
 
 
 def strength_after(state: Faction, change: float, now_s: float) -> float:
-    """Strength after a change, 0..100: the nearer to an end, the less a change towards it does."""
+    """Strength after a change, 0..100; the nearer to an end, the smaller the effect of a change towards it."""
     return _nudged(strength_now(state, now_s), change)
 
 
@@ -152,19 +152,19 @@ def _nudged(value: float, change: float) -> float:
 
 
 def relation_now(state: Faction, other: str, now_s: float) -> float:
-    """What the faction thinks of another one now, −100..100; 0 of one it never met."""
+    """The relation to another faction now, −100..100; 0 to one it never met."""
     known = state.relations.get(other)
     return 0.0 if known is None else value_now(known, now_s)
 
 
 def bond_now(state: Faction, other: str, now_s: float) -> BondKind | None:
-    """The pact or war with another faction that holds now."""
+    """The pact or war with another faction that is in force now."""
     bond = state.bonds.get(other)
     return None if bond is None or bond.until_s <= now_s else bond.kind
 
 
 def wars_now(state: Faction, now_s: float) -> list[str]:
-    """With whom the faction is at war now, by name."""
+    """The factions it is at war with now, by name."""
     return sorted(other for other in state.bonds if bond_now(state, other, now_s) == "war")
 
 
@@ -175,7 +175,7 @@ def sway_now(state: Faction, player: str, now_s: float) -> float:
 
 
 def why(state: Faction, other: str, now_s: float) -> tuple[float, tuple[Entry, ...]]:
-    """The relation to ``other`` as its causes make it, and the causes still listed, oldest first."""
+    """The relation to ``other`` computed from its causes, and the causes still in the ledger, oldest first."""
     entries = tuple(entry for entry in state.ledger if entry.other == other)
     known = state.relations.get(other)
     return (0.0 if known is None else explained(known, entries, now_s)), entries
@@ -294,7 +294,7 @@ def _deed_heard(state: Faction, event: DeedHeard) -> Faction:
 
 
 def _player_forgotten(state: Faction, event: PlayerForgotten) -> Faction:
-    """The ledger keeps what the player's doings did to relations, as somebody's: it has to add up."""
+    """The ledger keeps the effect of the player's deeds on relations without their name, so that it still adds up."""
     subject = erasure.subject_of(event)
     ledger = tuple(erasure.rewritten(entry, subject, blank=False) for entry in state.ledger)
     return erasure.fold(replace(state, ledger=ledger), event)

@@ -1,7 +1,7 @@
-"""What a faction does with money for missions: keep it when one is taken, pay it once, take it back.
+"""The money of a faction for missions: a reward is reserved when a mission is taken, then paid once or released.
 
-Nothing here makes money: what is kept leaves the treasury, and either a player gets it or it comes back. Letters of one
-mission arrive in their order, each once, so a reward is kept before it is paid or released.
+Nothing here creates money: what is reserved leaves the treasury, and either a player gets it or it comes back. Messages
+of one mission arrive in their order, each once, so a reward is reserved before it is paid or released.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ganggpt.domain.mission_design.difficulty import mission_funds_of
 from ganggpt.domain.turn import Decision, Turn
 
 GRACE_S: Final = 86_400.0
-"""What is kept for a mission comes back by itself so long after the mission had to be over."""
+"""How long after the latest end of a mission its reservation is released without being asked."""
 
 
 def fund_mission(state: Faction, command: FundMission, turn: Turn) -> Decision:
-    """Keep the reward, as much of it as the mission funds allow, or say no. Where that is less than the reward, the
+    """Reserve the reward, as much of it as the mission funds allow, or refuse. Where that is less than the reward, the
     giver is told what the mission funds are."""
     draft = Draft(state, turn)
     funds = mission_funds_of(state.treasury)
@@ -45,7 +45,7 @@ def fund_mission(state: Faction, command: FundMission, turn: Turn) -> Decision:
 
 
 def pay_reward(state: Faction, command: PayReward, turn: Turn) -> Decision:
-    """Pay what was kept. Where nothing was (it came back long ago), pay what the treasury still has of it."""
+    """Pay what was reserved. Where nothing is (it was released long ago), pay as much as the treasury has."""
     draft = Draft(state, turn)
     kept = state.reserves.get(command.mission)
     reserved = 0 if kept is None else kept.dollars
@@ -57,7 +57,7 @@ def pay_reward(state: Faction, command: PayReward, turn: Turn) -> Decision:
 
 
 def release_reward(state: Faction, command: ReleaseReward, turn: Turn) -> Decision:
-    """Take back what was kept for a mission that was not done."""
+    """Release what was reserved for a mission that was not completed."""
     draft = Draft(state, turn)
     kept = state.reserves.get(command.mission)
     if kept is not None:
@@ -66,7 +66,7 @@ def release_reward(state: Faction, command: ReleaseReward, turn: Turn) -> Decisi
 
 
 def forget_player(state: Faction, command: ForgetPlayer, turn: Turn) -> Decision:
-    """Forget a player; what is kept for missions of theirs comes back first."""
+    """Forget a player; what is reserved for their missions is released first."""
     draft = Draft(state, turn)
     for mission, kept in sorted(state.reserves.items()):
         if kept.player == command.player:
@@ -78,7 +78,7 @@ def forget_player(state: Faction, command: ForgetPlayer, turn: Turn) -> Decision
 
 
 def release_overdue(draft: Draft) -> None:
-    """Take back what is kept for missions that must have ended long ago."""
+    """Release what is reserved for missions that must have ended long ago."""
     now_s = draft.turn.now_s
     overdue = [(mission, kept.dollars) for mission, kept in draft.state.reserves.items() if kept.until_s <= now_s]
     for mission, dollars in sorted(overdue):

@@ -10,8 +10,8 @@ from ganggpt.domain.mind.affect import standing_label
 
 
 def view(state: Faction, now_s: float) -> dict[str, Any]:
-    """Sheet, numbers as they are now, money and what is kept of it for whom, relations with their labels and causes,
-    pacts and wars, and the ledger and the last moves newest first."""
+    """The sheet, the numbers as they are now, the money and what is reserved of it, relations with labels and causes,
+    pacts and wars; the ledger and the last moves newest first."""
     sheet = state.sheet
     return {
         "faction": sheet.id,

@@ -109,7 +109,7 @@ async def test_a_server_that_is_not_there_costs_nothing() -> None:
         outcome = await rig.gateway.answer(talk())
     assert isinstance(outcome, NotAnswered)
     assert outcome.reason == "failing"
-    assert "not reached" in outcome.detail
+    assert "cannot be reached" in outcome.detail
     assert rig.records.nano_usd == 0
 
 
