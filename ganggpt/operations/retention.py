@@ -19,7 +19,7 @@ async def apply_retention(
 ) -> Retained:
     """Apply the retention once, or with ``dry_run`` say what that would do and change nothing.
 
-    ``report`` is called with the step under way. Raises StartFailed where the schema is not this program's, Unavailable.
+    ``report`` is called with the step under way. Raises StartFailed for another schema, Unavailable.
     """
     if await needs_migration(dsn):
         raise StartFailed("retention", "the database has another schema than this program", "Run: ganggpt migrate")

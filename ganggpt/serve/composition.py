@@ -1,4 +1,4 @@
-"""Putting a bridge replica together from what it stands on."""
+"""Builds the application of a bridge replica from its ports."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class BridgeParts:
 
 
 def bridge_app(parts: BridgeParts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
-    """The ASGI application of one replica; ``close`` is called once at its end, after the sessions were let go."""
+    """The ASGI application of one replica. ``close`` is called once at its end, after all sessions were closed."""
     limits, metrics = parts.limits, parts.metrics
     token = BearerToken(parts.token)
     sessions = Sessions(parts.cache, limits, metrics)

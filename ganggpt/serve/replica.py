@@ -1,4 +1,4 @@
-"""A replica of the bridge on Ray Serve, and where its ports meet the real adapters."""
+"""A replica of the bridge on Ray Serve, and how it opens its ports with the real adapters."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class BridgeReplica:
         )
 
     async def drain(self) -> None:
-        """Say bye to everybody and take nobody new."""
+        """Say bye to every session and accept no new one."""
         assert self._bridge is not None, "Serve builds the application before it calls methods"
         await self._bridge.drain()
 
@@ -92,7 +92,7 @@ Bridge: Final[Any] = serve.deployment(
 
 @asynccontextmanager
 async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> AsyncIterator[BridgeParts]:
-    """Everything a replica stands on, closed again at the end. ``gateway``: None where no model is configured."""
+    """Open everything a replica needs; it is closed at the end. ``gateway``: None if no model is configured."""
     pool = await open_pool(spec.dsn, spec.pool)
     hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)

@@ -69,7 +69,7 @@ def test_a_ray_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
     path.rmdir()
     path.symlink_to(tmp_path)
     try:
-        with pytest.raises(StartFailed, match="belongs to somebody else"):
+        with pytest.raises(StartFailed, match="belongs to another user"):
             ray_directory(tmp_path / "one")
     finally:
         path.unlink()

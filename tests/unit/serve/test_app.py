@@ -46,7 +46,7 @@ def test_all_processes_of_a_cluster_share_its_connections() -> None:
 
 def test_too_few_connections_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_POOL_SIZE", "20")
-    with pytest.raises(ConfigInvalid, match="DATABASE_POOL_SIZE: .* Set it to 35 or more"):
+    with pytest.raises(ConfigInvalid, match=r"DATABASE_POOL_SIZE: .* Set it to 35 or more"):
         app({"replicas": "3"})
 
 
