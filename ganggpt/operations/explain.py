@@ -42,7 +42,7 @@ Turns = Sequence[tuple[int, bytes]]
 
 
 class RecalledMemory(Struct, frozen=True):
-    """A memory the speaker had in mind, with the parts of its score."""
+    """A memory the speaker could recall, with the parts of its score."""
 
     no: int
     text: str
@@ -54,8 +54,8 @@ class RecalledMemory(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """Everything known about one utterance. ``recalled``: by the state before it, where the journal still reaches back
-    so far; ``again``: what the scripted mind says when asked again with the same dice, None where a model spoke."""
+    """Everything known about one utterance. ``recalled``: memories in the state before it, if the journal still reaches
+    back so far; ``again``: what the scripted mind says now with the same dice, None if a model spoke."""
 
     utterance: str
     player: str
@@ -70,7 +70,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
     @property
     def same(self) -> bool | None:
-        """Whether it came out the same again; None where that cannot be said."""
+        """Whether the same words came out again; None if that is unknown."""
         return None if self.again is None else self.again == self.said
 
     def to_reply(self) -> dict[str, Any]:
@@ -80,10 +80,10 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 
 def place_of(utterance: str) -> tuple[ActorId, int]:
-    """The actor and the turn of an utterance's id. Raises InvalidInput."""
+    """The actor and the turn in an utterance's id. Raises InvalidInput."""
     actor, mark, seq = utterance.rpartition("#")
     if not mark or not seq.isascii() or not seq.isdigit() or not 0 < len(seq) < 19:
-        raise InvalidInput("utterance", f"{utterance[:80]!r} is no utterance; they look like npc:mara#17")
+        raise InvalidInput("utterance", f"{utterance[:80]!r} is not an utterance; an utterance looks like npc:mara#17")
     return actor_id(actor), int(seq)
 
 
@@ -91,7 +91,7 @@ def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, byt
     """Explain an utterance by the turns of its actor: as far back as the journal reaches, and up to TURNS_AFTER_MAX
     after it. ``snapshot``: of the actor, after the turn of that number.
 
-    Raises InvalidInput, and UnknownUtterance where there is none of that id.
+    Raises InvalidInput, and UnknownUtterance if there is none of that id.
     """
     actor, seq = place_of(utterance)
     spoke, made = _found(actor, utterance, seq, turns)
@@ -160,7 +160,7 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
 
 
 def as_spoke(event: Any) -> Any:
-    """A companion's words as an NPC's; any other event as it is."""
+    """Convert a companion's words to an NPC's; any other event is returned as it is."""
     if not isinstance(event, CompanionSpoke):
         return event
     return Spoke(event.to, event.act, event.heard, event.said, event.cites, event.at_s, event.utterance)

@@ -1,4 +1,4 @@
-"""One actor's life held against itself: turns folded anew, against what its snapshot says."""
+"""Replays the journal of one actor and compares the outcome with its snapshot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _decode_body: Final = msgspec.msgpack.Decoder(SnapshotBody).decode
 
 
 class Finding(Struct, frozen=True):
-    """Something that disagrees: which check, whose, and what."""
+    """A disagreement: which check found it, of which actor, and what it is."""
 
     check: str
     actor: str
@@ -27,8 +27,8 @@ class Finding(Struct, frozen=True):
 
 
 class Replayed(Struct, frozen=True):
-    """What became of an actor: its state after its last turn (None: unknown), whether that was proved from its birth
-    or an older base, and what disagrees."""
+    """An actor after its last turn: its state (None: unknown), whether that was proved from its first turn or an older
+    base, and what disagrees."""
 
     seq: int
     state: Any
@@ -37,7 +37,7 @@ class Replayed(Struct, frozen=True):
 
 
 class Base(Struct, frozen=True):
-    """A state an older snapshot of the world has of an actor, and the turns it has after it."""
+    """The state of an actor in an older snapshot of the world, and the turns that snapshot has after it."""
 
     seq: int
     snapshot: bytes | None
@@ -45,7 +45,7 @@ class Base(Struct, frozen=True):
 
 
 def replay_actor(actor: str, kept: Kept, base: Base | None = None) -> Replayed:
-    """Fold what is kept of an actor, from the oldest complete base on, and compare where a snapshot says something."""
+    """Replay the turns of an actor from the oldest complete base on, and compare with its snapshots on the way."""
     try:
         return _replay(actor, kept, base)
     except (GangGPTError, msgspec.MsgspecError, KeyError, ValueError, TypeError, AttributeError) as broken:
@@ -119,7 +119,7 @@ def _window(actor: str, window: Sequence[tuple[bytes, int]], turns: Sequence[Sto
 
 
 def same_turns(actor: str, base: Base, kept: Kept) -> Iterator[Finding]:
-    """Turns of an older snapshot that the journal has differently."""
+    """Turns of an older snapshot that differ in the journal."""
     ours = {turn.seq: turn for turn in kept.turns}
     for turn in base.turns:
         there = ours.get(turn.seq)

@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 
 class Erased(Struct, frozen=True):
-    """A mark of somebody who asked to be forgotten at ``asked_s``."""
+    """A salted hash of a player who asked to be forgotten at ``asked_s``."""
 
     salt: bytes
     mark: bytes
@@ -44,7 +44,7 @@ def player_actor(text: str) -> ActorId:
     """The actor of a player, named in full or by name alone. Raises InvalidInput."""
     actor = text if text.startswith("player:") else f"player:{text.lower()}"
     if not is_player(actor):
-        raise InvalidInput("player", f"{text[:80]!r} is no player; they look like ava or player:ava")
+        raise InvalidInput("player", f"{text[:80]!r} is not a player; a player looks like ava or player:ava")
     return ActorId(actor)
 
 
@@ -52,9 +52,9 @@ def player_actor(text: str) -> ActorId:
 
 
 async def export(pool: Any, player: ActorId, progress: Progress = lambda _: None) -> dict[str, Any]:
-    """Everything the database holds about a player: by actor what is remembered and what happened, and rows of tables.
+    """Everything the database holds about a player: state and turns by actor, and rows of tables.
 
-    Raises UnknownActor where nobody knows of them, and Unavailable.
+    Raises UnknownActor if there is nothing, and Unavailable.
     """
     store, journal = PostgresPlayerData(pool), PostgresJournal(pool, "export")
     origins = tuple(await store.origins(player))
@@ -114,7 +114,7 @@ def _row(text: str, body: bytes) -> Any:
 
 
 async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_online: bool = False) -> int:
-    """Order a player to be forgotten, and note it beside the snapshots in ``place``; the number of the order.
+    """Order a player's erasure, and record it beside the snapshots in ``place``; returns the number of the order.
 
     Raises UnknownActor, Refused (``online``), StorageFailed, Unavailable.
     """
@@ -131,7 +131,7 @@ async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_o
 
 
 async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Order:
-    """Wait until an order is fulfilled, as long as a world runs that does it. Raises Unavailable."""
+    """Wait until an order is carried out, or no world runs that could do it. Raises Unavailable."""
     store = PostgresPlayerData(pool)
     while (order := await store.order(no)).done_at is None and await store.has_hosts():
         progress(f"round {order.rounds}: {order.step or 'beginning'}")
@@ -140,8 +140,8 @@ async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Ord
 
 
 async def orders_again(pool: Any, place: str) -> int:
-    """A world that was restored from a snapshot in ``place`` has to forget again whom it was told to forget after; how
-    many. Who joined anew since is somebody else. Raises StorageFailed, Unavailable."""
+    """Order again the erasures that are recorded beside a restored snapshot in ``place``; returns how many. A player
+    who joined after the order counts as another person. Raises StorageFailed, Unavailable."""
     marks = await _marks(place)
     if not marks:
         return 0

@@ -20,7 +20,7 @@ async def apply_retention(
 ) -> Retained:
     """Apply the retention once, or with ``dry_run`` say what that would do and change nothing.
 
-    ``report`` is called with the step under way. Raises StartFailed where the schema is another program's, Unavailable.
+    ``report`` is called with the step under way. Raises StartFailed for another schema, Unavailable.
     """
     if await needs_migration(dsn):
         raise StartFailed("The schema of the database is not the one of this program.", "Run `ganggpt migrate`.")

@@ -1,4 +1,4 @@
-"""The snapshots of a place: what lies there, and what retention takes away."""
+"""The catalog of snapshots in a place: list them, and remove those that retention does not keep."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OURS: Final = re.compile(r"(.+)-(\d{8}T\d{6}Z)")
 
 
 class Listed(Struct, frozen=True):
-    """A snapshot of a place; ``problem`` says why it cannot be used, empty where it can."""
+    """A snapshot in a place; ``problem`` says why it cannot be used, empty if it can."""
 
     name: str
     world: str = ""
@@ -33,7 +33,7 @@ class Listed(Struct, frozen=True):
 
 
 async def list_snapshots(place: str) -> Sequence[Listed]:
-    """What lies in a place, the oldest cut first; what cannot be used says why. Raises StorageFailed."""
+    """The snapshots in a place, the oldest cut first, unusable ones included. Raises StorageFailed."""
     where = SnapshotPlace(place)
     found = []
     for name in await where.names():
@@ -48,15 +48,15 @@ async def list_snapshots(place: str) -> Sequence[Listed]:
 
 
 class Keep(Struct, frozen=True):
-    """What retention keeps of a world's snapshots: the newest ``count``, and all that are younger than ``days``."""
+    """Which snapshots of a world are kept: the newest ``count``, and all that are younger than ``days``."""
 
     count: int = 1
     days: float = 0.0
 
 
 async def prune_snapshots(place: str, world: str, keep: Keep, now_s: float | None = None) -> Sequence[str]:
-    """Remove snapshots of a world that are neither among the newest nor young enough, and unfinished ones of ours that
-    are older than a day; returns their names. The newest always stays. Raises StorageFailed."""
+    """Remove snapshots of a world that ``keep`` does not keep, and unfinished ones that are older than a day; returns
+    their names. The newest always stays. Raises StorageFailed."""
     now_s = time.time() if now_s is None else now_s
     where = SnapshotPlace(place)
     listed = await list_snapshots(place)

@@ -1,4 +1,4 @@
-"""A snapshot that is taken here or as a Ray job of the running world, and the retention that follows it."""
+"""Takes a snapshot and removes old ones, in this process or as a Ray job of the running world."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN_FILE: Final = "ray-token"  # noqa: S105 - its name
 
 
 class SnapshotJob(Struct, frozen=True):
-    """What a snapshot job is told."""
+    """The argument of a snapshot job."""
 
     place: str
     name: str | None = None
@@ -41,7 +41,7 @@ def entrypoint(job: SnapshotJob, python: str = "python") -> str:
 
 
 def job_of(argument: str) -> SnapshotJob:
-    """The job of a command line. Raises ConfigInvalid."""
+    """The job in an argument of the command line. Raises ConfigInvalid."""
     try:
         return msgspec.json.decode(argument, type=SnapshotJob)
     except msgspec.MsgspecError as misfit:
@@ -120,7 +120,7 @@ def _wait_for(client: Any, job_id: str) -> str:
 
 
 def log_progress() -> Progress:
-    """Progress as lines of the job's log, a line each tenth."""
+    """Log progress, one line for each tenth."""
     log, tenths = logging.getLogger("ganggpt.snapshot"), {"": -1}
 
     def tell(step: str, done: int, of: int) -> None:

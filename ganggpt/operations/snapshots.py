@@ -1,4 +1,4 @@
-"""Snapshots of whole worlds: take one, restore or fork one, list them, and drop old ones."""
+"""Snapshots of whole worlds: take one, restore or fork one."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _WORLD_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 PARALLEL_MAX: Final = 4
 
 Progress = Callable[[str, int, int], None]
-"""Told of every step: its name, how much is done, and how much there is."""
+"""Called at every step with its name, how much is done, and how much there is."""
 
 
 def no_progress(step: str, done: int, of: int) -> None:
-    """For callers that do not care."""
+    """Ignore progress."""
 
 
 class Taken(Struct, frozen=True):
@@ -55,8 +55,8 @@ class Taken(Struct, frozen=True):
 
 
 class Restored(Struct, frozen=True):
-    """A world that was put into a database. ``players_to_forget``: who asked for it after the snapshot was taken; the
-    world does it as soon as it runs."""
+    """A world that was restored into a database. ``players_to_forget``: how many players asked for their erasure after
+    the snapshot was taken; the world carries it out as soon as it runs."""
 
     source: str
     world: str
@@ -69,13 +69,13 @@ class Restored(Struct, frozen=True):
 
 
 def group_of(actor: str, shards: int, groups: int) -> int:
-    """The group of an actor's hash shard, also where the actor is a shard of its own at the moment."""
+    """The group of an actor's hash shard, also if the actor is a shard of its own at the moment."""
     return zlib.crc32(actor.encode()) % shards % groups
 
 
 def readers_of(asked: int | None, connections: int) -> int:
-    """How many readers a snapshot has: as asked for, else one for two cores, so that those who play have the rest.
-    ``connections``: how many it may open. Raises InvalidInput where more are asked for."""
+    """How many readers a snapshot has: as asked for, else one for two cores, so that the world has the rest.
+    ``connections``: how many it may open. Raises InvalidInput if more are asked for."""
     if asked is None:
         return max(1, min(PARALLEL_MAX, (os.cpu_count() or 1) // 2, connections))
     if asked > connections:
@@ -97,8 +97,8 @@ async def take_snapshot(
 
     ``parallel``: readers of the database, each a connection with one COPY at a time.
 
-    Raises StorageFailed, StartFailed where the database holds no world, RestoreRefused where the name is taken, and
-    Unavailable. What a failed one wrote is removed.
+    Raises StorageFailed, StartFailed if the database holds no world, SnapshotInvalid if the name is taken, and
+    Unavailable. A failed snapshot is removed.
     """
     began_s = time.monotonic()
     await SnapshotPlace(place).names()  # a place that is away is found out before the database is asked for anything
@@ -135,7 +135,7 @@ async def take_snapshot(
 async def _new_directory(directory: SnapshotDirectory) -> AsyncIterator[None]:
     """A directory that is there afterwards only if all went well."""
     if await directory.is_taken():
-        raise SnapshotInvalid(directory.url, "something lies there already", "Choose another --name.")
+        raise SnapshotInvalid(directory.url, "there is something already", "Choose another --name.")
     await directory.make()
     try:
         yield
@@ -199,7 +199,7 @@ class PointInTime(Struct, frozen=True):
 
 
 class RestoreTarget(Struct, frozen=True):
-    """What a restore should make. ``world``: the name the snapshot's world must have; ``fork``: the new name it gets;
+    """The world a restore should make. ``world``: the name the snapshot's world must have; ``fork``: its new name;
     ``at``: carry it on to a time after its cut."""
 
     world: str | None = None
@@ -269,7 +269,7 @@ async def restore_snapshot(
 async def _bring_here(
     directory: SnapshotDirectory, manifest: Manifest, here: Path, progress: Progress
 ) -> SnapshotDirectory:
-    """All files checked; those of a bucket copied here on the way, so that they are read only once from afar."""
+    """Check all files. Those of a bucket are copied here on the way, so that they are downloaded only once."""
     local = None if directory.is_local else SnapshotDirectory(str(here))
     for done, member in enumerate(manifest.members):
         progress("check", done, len(manifest.members))
@@ -298,7 +298,7 @@ def _counted(
 def world_name(text: str) -> str:
     """Check the name of a world. Raises InvalidInput."""
     if not _WORLD_NAME.fullmatch(text):
-        raise InvalidInput("name", f"{text[:80]!r} is no name of a world: lower case letters, digits, '-' and '_'")
+        raise InvalidInput("name", f"{text[:80]!r} is no world name; use lower case letters, digits, '-' and '_'")
     return text
 
 

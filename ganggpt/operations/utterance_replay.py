@@ -94,7 +94,7 @@ _MARK: Final = re.compile(rf"\b[0-9a-f]{{{MARK_CHARS}}}\b")
 
 
 class Side(Struct, frozen=True, kw_only=True):
-    """One telling of an utterance: what was said by which act, and what led to it."""
+    """An utterance as it was or is now: the words, the act, and what led to them."""
 
     said: str
     act: str
@@ -107,7 +107,7 @@ class Side(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True):
-    """Something that is otherwise now: what, how it was and how it is."""
+    """A difference: what differs, how it was and how it is."""
 
     what: str
     then: str

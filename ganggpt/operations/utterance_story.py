@@ -19,8 +19,8 @@ class Story(Struct, frozen=True, kw_only=True):
     """``turns``: those in which something of it happened, by number, ``first`` and ``last`` among them; ``before``: the
     states before them, empty where neither journal nor snapshot reaches back so far.
 
-    ``spoke``: what was said in the end; ``began``: where it came sentence by sentence; ``provenance``:
-    its explanation.
+    ``spoke``: what was said in the end; ``began``: where it came sentence by sentence; ``provenance``: its
+    explanation.
     """
 
     utterance: str
@@ -52,7 +52,7 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
     """
     actor, first = place_of(utterance)
     if kind_of(actor) not in ("npc", "companion"):
-        raise InvalidInput("utterance", f"{actor} says nothing; what npc:… and companion:… said can be said again")
+        raise InvalidInput("utterance", f"{actor} never speaks; only what npc:… and companion:… said can be replayed")
     kind = kind_for(actor)
     found: dict[int, TurnRecord[Any]] = {}
     spoke, began, provenance = None, None, None

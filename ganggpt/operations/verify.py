@@ -1,8 +1,8 @@
-"""Proves that journal, snapshots and the user's tables of a world agree, and makes the tables right again.
+"""Proves that journal, snapshots and the user's tables of a world agree, and repairs the tables.
 
-Everything is read at one state of the database, so a live world can be verified: actors whose turns the tables need not
-show yet are left out there. A repair owns all shards by an epoch of its own, as a host does: it is refused while hosts
-live, and whoever takes over while it runs fences it.
+Everything is read at one state of the database, so a running world can be verified too: actors whose last turns need
+not be in the tables yet are skipped there. A repair owns all shards with an epoch of its own, as a host does: it is
+refused while hosts run, and a host that takes over during it fences it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _FLUSH_SLACK_S: Final = 1.0
 
 
 class Verified(Struct, frozen=True):
-    """What a verification saw. ``proved``: actors whose state followed from their birth or an older base; ``behind``:
-    actors whose last turn the tables do not show and need not show yet; ``repaired``: disagreements of tables that were
-    made right."""
+    """The outcome of a verification. ``proved``: actors whose state follows from their first turn or an older base;
+    ``behind``: actors whose last turn is not in the tables and need not be yet; ``repaired``: disagreements of tables
+    that were repaired."""
 
     world: str
     actors: int
@@ -60,7 +60,7 @@ class Verified(Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        """Whether everything agrees (or was made to)."""
+        """Whether everything agrees, after repairs."""
         return self.disagreements == self.repaired
 
 
@@ -85,7 +85,7 @@ async def verify_world(
 ) -> Verified:
     """Verify the world of a database, a snapshot directory, or both against each other.
 
-    ``dsn`` None: the directory alone. Raises RestoreRefused where the world is another one or a repair may not be,
+    ``dsn`` None: the directory alone. Raises RestoreRefused if the world is another one or a repair is not allowed,
     SnapshotInvalid, StorageFailed and Unavailable.
     """
     began_s = time.monotonic()

@@ -1,4 +1,4 @@
-"""The composition root: everything the processes of a world are told, derived from the settings in one place.
+"""The composition root: derives the specification of every process of a world from the settings.
 
 ``ganggpt up`` and the application that KubeRay imports (``ganggpt.serve.app``) both start from ``compose_world``.
 """
@@ -26,7 +26,7 @@ from ganggpt.runtime.stores import StoreAddresses
 
 @dataclass(frozen=True, slots=True)
 class WorldStart:
-    """What a replica needs to start the world itself, where no ``ganggpt up`` does. The cast stands in the database."""
+    """With what a replica starts the world itself, where no ``ganggpt up`` does. The cast is read from the database."""
 
     host: HostSpec
     size: WorldSize
@@ -34,7 +34,7 @@ class WorldStart:
 
 @dataclass(frozen=True, slots=True)
 class BridgeSpec:
-    """What a replica of the bridge is told when it starts; picklable, holds secrets, so it never goes into a log."""
+    """With what a replica of the bridge starts. Picklable; contains secrets, so it never goes into a log."""
 
     dsn: str = field(repr=False)
     token: str = field(repr=False)
@@ -53,7 +53,7 @@ class BridgeSpec:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySpec:
-    """What a replica of the gateway is told when it starts; picklable, holds keys, so it never goes into a log."""
+    """With what a replica of the model gateway starts. Picklable; contains keys, so it never goes into a log."""
 
     dsn: str = field(repr=False)
     redis_url: str | None = field(repr=False)
@@ -68,7 +68,7 @@ class GatewaySpec:
 
 @dataclass(frozen=True, slots=True)
 class WorldSpecs:
-    """What every process of a world is told. ``gateway``: None where no model is to be asked."""
+    """The specification of every kind of process of a world. ``gateway``: None if no model is configured."""
 
     host: HostSpec
     bridge: BridgeSpec
@@ -86,7 +86,7 @@ def world_connections(settings: Settings, size: WorldSize) -> int:
 
 
 def compose_world(settings: Settings, size: WorldSize, stores: StoreAddresses, token: str) -> WorldSpecs:
-    """What the processes of a world are told. ``token``: of the bridge. Raises ConfigRejected, ConfigInvalid."""
+    """Derive the specification of every process. ``token``: of the bridge. Raises ConfigRejected, ConfigInvalid."""
     processes = _processes(settings, size)
     pools = pool_sizes(connections_of(settings, processes), processes)
     log_level = settings.log_level.upper()

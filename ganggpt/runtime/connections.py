@@ -56,7 +56,8 @@ _NAMES: Final = {
     "gateway": "model gateways",
     "supervisor": "supervisor",
 }
-"""Every kind for people, in the order in which they get what is left."""
+_GROWTH: Final = ("host", "host", "bridge", "own", "gateway", "supervisor")
+"""Who gets what is left, round by round. Every turn and every wake of a host goes through its connections."""
 
 
 def command_connections(settings: Settings) -> int:
@@ -85,18 +86,19 @@ def connections_of(settings: Settings, processes: Processes) -> int:
 
 
 def pool_sizes(connections: int, processes: Processes) -> PoolSizes:
-    """Divide a budget. Everyone gets the least they need; what is left goes round by one a process of each kind."""
+    """Divide a budget. Everyone gets the least they need; what is left is handed out round by round, one
+    connection for each process of a kind."""
     sizes = {kind: getattr(_LEAST, kind) for kind in _NAMES}
     left = connections - _for_commands(connections) - _sum(processes, _LEAST)
-    grows = [kind for kind in _NAMES if getattr(processes, kind)]
-    while grows:
-        for kind in tuple(grows):
+    growing = {kind for kind in _GROWTH if getattr(processes, kind)}
+    while growing:
+        for kind in _GROWTH:
             count = getattr(processes, kind)
-            if sizes[kind] < getattr(_MOST, kind) and count <= left:
+            if kind in growing and sizes[kind] < getattr(_MOST, kind) and count <= left:
                 sizes[kind] += 1
                 left -= count
             else:
-                grows.remove(kind)
+                growing.discard(kind)
     return PoolSizes(**sizes)
 
 

@@ -1,4 +1,4 @@
-"""What hosts and the supervisor are told, and how they open what they need: here their ports meet the adapters."""
+"""The specification of hosts and the supervisor, and how they open their ports with the real adapters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SILENT_S_MAX: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """What hosts and the supervisor are told when they start; picklable, secrets included, so it never goes into a log.
+    """With what hosts and the supervisor start. Picklable; contains secrets, so it never goes into a log.
     ``pool``: of a shared host; ``own_pool``: of a host of one actor."""
 
     dsn: str = field(repr=False)

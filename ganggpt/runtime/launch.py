@@ -1,7 +1,7 @@
-"""Bringing a whole world up and down: stores, schema, world, Ray, hosts, bridge.
+"""Brings a whole world up and down: stores, schema, world, Ray, hosts, bridge.
 
-What does not need each other starts at the same time. Whatever fails, everything that was started is stopped again and
-nothing else is touched.
+Parts that do not need each other start at the same time. When one fails, everything that was started is stopped again
+and nothing else is touched.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SERVE_STOP_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """News about one part of the start: ``name``, ``state`` (started, done, failed), seconds and words for people."""
+    """Progress of one part of the start: ``name``, ``state`` (started, done, failed), seconds, a text for people."""
 
     name: str
     state: str
@@ -55,7 +55,8 @@ class Step:
 
 
 class Front(Protocol):
-    """What answers game servers: ``ganggpt.serve.app``, which stands above this package."""
+    """The part that answers game servers. ``ganggpt.serve.app`` implements it; it may import this package, not the
+    other way round."""
 
     def start_serve(self, port: int) -> None:
         """Start Serve in the cluster this process is connected to; it listens on ``port``."""
@@ -98,7 +99,7 @@ class Runtime:
         self._began_s = time.monotonic()
 
     async def start(self) -> Run:
-        """Bring everything up and return where it is once the bridge is ready. Raises GangGPTError."""
+        """Bring everything up; return its addresses once the bridge is ready. Raises GangGPTError."""
         settings = self._settings
         read_prompts(settings.prompts_dir)  # mistakes in prompts show before anything is started
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -124,12 +125,12 @@ class Runtime:
         return run
 
     async def start_dashboard(self) -> None:
-        """Start the Ray dashboard, which nobody should have to wait for. Raises StartFailed."""
+        """Start the Ray dashboard, after the world is ready because it is slow. Raises StartFailed."""
         if self._head is not None:
             await self._step("dashboard", self._in_ray_thread(self._head.start_dashboard))
 
     async def watch(self) -> None:
-        """Look after the stores, and end with StartFailed when Ray is gone; runs until cancelled."""
+        """Restart embedded stores that ended; runs until cancelled. Raises StartFailed when Ray ended."""
         while True:
             await asyncio.sleep(_WATCH_S)
             await self._stores.revive()
@@ -141,8 +142,8 @@ class Runtime:
                 await self._in_ray_thread(self._head.restart_gcs)
 
     async def stop(self) -> list[str]:
-        """Close the bridge, drain the hosts, stop everything that was started. Returns hosts that were not drained in
-        time; what they had acked is in the journal."""
+        """Close the bridge, drain the hosts, and stop everything that was started. Returns the hosts that were not
+        drained in time; everything they acknowledged is in the journal."""
         if not self._owned:
             return []
         self._draining = asyncio.create_task(self._close_and_drain())
@@ -163,7 +164,7 @@ class Runtime:
         return undrained
 
     def hurry(self) -> None:
-        """Skip what is left of the draining of a ``stop`` that runs."""
+        """Skip the rest of the draining of a running ``stop``."""
         if self._draining is not None:
             self._draining.cancel()
 
@@ -243,7 +244,7 @@ class Runtime:
                     said = f"{answer.status_code} {answer.text[:200]}"
                 await asyncio.sleep(_POLL_S)
         raise StartFailed(
-            f"The bridge did not start: {url} said {said}", "The Ray dashboard and its logs name the cause."
+            f"The bridge did not start: {url} answered: {said}", "The Ray dashboard and its logs name the cause."
         )
 
     async def _stop_bridge(self) -> None:
@@ -254,7 +255,7 @@ class Runtime:
             async with asyncio.timeout(_SERVE_STOP_S):
                 await self._load_front().remove_bridge()
         except (RayError, RayServeException, RuntimeError, TimeoutError) as failed:
-            log.warning("the bridge did not close in order (%r); clients find out by the cut", failed)
+            log.warning("the bridge did not close cleanly (%r); its clients see a cut connection", failed)
 
     async def _drain(self) -> list[str]:
         from ganggpt.runtime.world_hosts import stop_hosts
@@ -284,7 +285,7 @@ class Runtime:
         return asyncio.get_running_loop().run_in_executor(self._ray_thread.pool, work)
 
     async def _step(self, name: str, work: Awaitable[T]) -> T:
-        """Await one part, tell about it, and bound it. Raises StartFailed where it takes too long."""
+        """Await one part, report its progress, and limit its time. Raises StartFailed when it takes too long."""
         began_s = time.monotonic()
         self._report(Step(name, "started"))
         try:

@@ -1,4 +1,4 @@
-"""What the settings say about models: the config of the gateway, or that there is none."""
+"""The config of the model gateway, derived from the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ganggpt.errors import ConfigInvalid, ConfigRejected
 
 
 def model_plan(settings: Settings) -> GatewayConfig | None:
-    """The config of the gateway, or None where no model is configured or the environment switches them off.
+    """The config of the gateway, or None if no model is configured or GANGGPT_AI is off.
 
     Raises ConfigRejected with every mistake that can be known without asking a model.
     """
@@ -46,8 +46,8 @@ def model_plan(settings: Settings) -> GatewayConfig | None:
 
 
 def mind_spec(settings: Settings, token: str) -> MindSpec | None:
-    """How people talk by a model, or None where none is configured for dialogue. ``token``: the world's own, from which
-    the secret of the marks in prompts is made. Raises ConfigRejected."""
+    """How NPCs talk with a model, or None if none is configured for dialogue. ``token``: the world's token, from which
+    the secret for the marks in prompts is derived. Raises ConfigRejected."""
     plan = model_plan(settings)
     if plan is None or "dialogue" not in plan.slots:
         return None
@@ -55,7 +55,7 @@ def mind_spec(settings: Settings, token: str) -> MindSpec | None:
 
 
 def words_of(settings: Settings, token: str) -> MindSpec:
-    """How people would talk by a model, whether or not there is one. Raises ConfigRejected."""
+    """How NPCs would talk with a model, whether or not there is one. Raises ConfigRejected."""
     secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
     return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret)
 

@@ -1,7 +1,7 @@
-"""The ports and the short directory of one runtime, so that several worlds run side by side on one machine.
+"""The network ports and the short directory of one runtime, so that several worlds can run on one machine.
 
-A world tries its own block of a hundred ports first (by its data directory), so its addresses stay the same from run
-to run; a block of which any port is taken is left to whoever has it.
+A world first tries the block of a hundred ports that belongs to its data directory, so its addresses stay the same from
+run to run. If any port of the block is taken, it tries the next block.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class WorldPorts:
 
 
 def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
-    """Find free ports. ``server`` and ``dashboard`` are wanted ones, or 0. Raises StartFailed where ``server`` is
-    taken; a taken dashboard port falls back to a free one, because that is only for looking."""
+    """Find free ports. ``server`` and ``dashboard`` are the ports that were asked for, or 0. Raises StartFailed if
+    ``server`` is taken; a taken dashboard port is replaced by a free one, because only people look at it."""
     if server and not is_free(server):
         raise StartFailed(f"Port {server} is in use.", "Stop what uses it, or choose another one with --port.")
     start = int.from_bytes(blake2b(os.fsencode(data_dir.resolve()), digest_size=4).digest()) % _BLOCKS
@@ -91,9 +91,9 @@ def is_free(port: int) -> bool:
 
 
 def ray_directory(data_dir: Path) -> Path:
-    """The short private directory under the system's temporary one that belongs to this data directory alone.
+    """The short private directory, below the system's temporary directory, that belongs to this data directory alone.
 
-    Raises StartFailed where somebody else made it first.
+    Raises StartFailed if another user created it first.
     """
     name = "ganggpt-" + blake2b(os.fsencode(data_dir.resolve()), digest_size=5).hexdigest()
     path = Path(tempfile.gettempdir()) / name

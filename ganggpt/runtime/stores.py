@@ -1,4 +1,4 @@
-"""The stores of one runtime: the given ones, or embedded servers of our own; and a database made ready for a world."""
+"""The stores of one runtime, given or embedded, and the preparation of a database for a world."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CONNECTIONS_SPARE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class StoreAddresses:
-    """Where the stores are. They hold passwords, so they stay out of logs."""
+    """The addresses of the stores. They contain passwords, so they never go into a log."""
 
     dsn: str = field(repr=False)
     redis_url: str | None = field(repr=False)
@@ -43,7 +43,7 @@ class StoreAddresses:
 class Stores:
     """Owns the embedded servers of one data directory; starts none where the settings name a server.
 
-    ``connections``: how many an embedded Postgres has to admit.
+    ``connections``: how many connections of the runtime an embedded Postgres has to accept.
     """
 
     def __init__(self, settings: Settings, connections: int = CONNECTIONS) -> None:
@@ -55,7 +55,7 @@ class Stores:
         self._threads = {name: ThreadPoolExecutor(1, name) for name in ("postgres", "redis")}
 
     async def start_database(self) -> tuple[str, str]:
-        """The dsn, and words for people about where it is. Raises StartFailed."""
+        """The dsn, and a short text for people that says where it is. Raises StartFailed."""
         if self._postgres is None:
             url = self._settings.database_url
             assert url is not None
@@ -63,7 +63,7 @@ class Stores:
         return await self._run("postgres", self._postgres.start), "embedded"
 
     async def start_redis(self) -> tuple[str | None, str]:
-        """The url or None, and words for people. Raises StartFailed."""
+        """The url or None, and a short text for people that says where it is. Raises StartFailed."""
         if self._redis is None:
             url = redis_url(self._settings)
             assert url is not None
@@ -72,14 +72,14 @@ class Stores:
         return started, "embedded" if started else str(self._redis.absent_because)
 
     async def revive(self) -> None:
-        """Start embedded servers again that ended; what was committed is still there. Raises StartFailed."""
+        """Restart embedded servers that ended; committed data is still there. Raises StartFailed."""
         for name, server in (("postgres", self._postgres), ("redis", self._redis)):
             if server is not None and server.pid is not None and not server.is_running():
                 log.warning("embedded %s ended; it is started again", name)
                 await self._run(name, server.start)
 
     async def stop(self) -> None:
-        """Stop the embedded servers cleanly. Harmless when none runs."""
+        """Stop the embedded servers cleanly. Does nothing when none runs."""
         for name, server in (("redis", self._redis), ("postgres", self._postgres)):
             if server is not None:
                 await self._run(name, server.stop)
@@ -90,7 +90,7 @@ class Stores:
 
 
 async def prepare_database(settings: Settings, dsn: str) -> str:
-    """Bring the database to this program's schema and make the time parts of today; returns the schema version.
+    """Migrate the database to this program's schema and create today's partitions; returns the schema version.
 
     Raises Unavailable and StartFailed.
     """
@@ -104,7 +104,7 @@ async def prepare_database(settings: Settings, dsn: str) -> str:
 
 
 async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) -> tuple[str, Sequence[str]]:
-    """The title of the world in the database and its cast; loads the world files where it holds none, or to renew it.
+    """The title of the world in the database and its cast. Loads the world files if it holds none, or with ``reload``.
 
     Raises WorldRejected for bad files, StartFailed where the database holds another world, Unavailable.
     """
@@ -126,7 +126,7 @@ async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) ->
 
 
 def redis_url(settings: Settings) -> str | None:
-    """REDIS_URL with REDIS_PASSWORD where the url itself has none."""
+    """REDIS_URL, with REDIS_PASSWORD if the url itself has no password."""
     if settings.redis_url is None:
         return None
     url = settings.redis_url.get_secret_value()

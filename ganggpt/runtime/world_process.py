@@ -1,4 +1,4 @@
-"""A whole runtime as a child process, started as a user would start it: for the demo, tests and benchmarks."""
+"""A whole runtime as a child process, started as a user starts it: for the demo, tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class WorldProcess:
         return msgspec.convert(run, Run)
 
     async def _first_json(self, output: asyncio.StreamReader) -> dict[str, Any]:
-        """The first JSON line; what libraries print of their own accord goes by. Raises ValueError at the end."""
+        """The first JSON line; other output of libraries is skipped. Raises ValueError at the end of the output."""
         while line := await output.readline():
             if line.startswith(b"{"):
                 fields: dict[str, Any] = json.loads(line)
                 return fields
-        raise ValueError("it ended without a word")
+        raise ValueError("it ended before it was ready")
 
     async def stop(self, within_s: float = 60.0) -> None:
         """Stop it as Ctrl-C would, and wait. Raises StartFailed when it does not end."""
@@ -86,7 +86,7 @@ class WorldProcess:
         self._process = None
 
     async def kill(self) -> None:
-        """SIGKILL it."""
+        """End it with SIGKILL."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()

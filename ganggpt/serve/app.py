@@ -1,4 +1,4 @@
-"""Bridge and model gateway on Ray Serve: the application, and how it is started, deployed and closed.
+"""The bridge and the model gateway on Ray Serve: the application, and how it is started, deployed and removed.
 
 ``app`` is what KubeRay's ``serveConfigV2`` imports (``ganggpt.serve.app:app``); ``ganggpt up`` calls the other three
 (``ganggpt.runtime.launch.Front``).
@@ -29,7 +29,7 @@ _DRAIN_S: Final = 10.0
 
 
 def start_serve(port: int) -> None:
-    """Start Serve in the Ray cluster this process is connected to; its front door listens on ``port``."""
+    """Start Serve in the Ray cluster this process is connected to; it listens on ``port``."""
     serve.start(
         proxy_location="EveryNode",
         http_options={"host": "0.0.0.0", "port": port, "request_timeout_s": None},  # noqa: S104 - the token guards it
@@ -40,7 +40,7 @@ def start_serve(port: int) -> None:
 def deploy_bridge(spec: BridgeSpec, gateway: GatewaySpec | None = None) -> None:
     """Deploy the bridge, with a model gateway where there are models, and wait until their replicas run.
 
-    Raises RuntimeError where they do not come up.
+    Raises RuntimeError if they do not start.
     """
     serve.run(_bound(spec, gateway), name=APP_NAME, route_prefix="/")
 
@@ -52,7 +52,7 @@ async def remove_bridge() -> None:
     try:
         await handle.broadcast("drain").results_async(timeout_s=_DRAIN_S)
     except TimeoutError:
-        log.warning("some sessions were not let go within %.0f s", _DRAIN_S)
+        log.warning("some sessions were not closed within %.0f s", _DRAIN_S)
     await asyncio.to_thread(serve.delete, APP_NAME)
 
 
@@ -60,7 +60,7 @@ def app(args: Mapping[str, str]) -> serve.Application:
     """Builds the application from the settings of the process that deploys it; ``args`` may name ``replicas``. Its
     replicas also start the world's supervisor: in a cluster nobody runs ``ganggpt up``.
 
-    Raises ConfigInvalid: in a cluster there are no embedded stores and no token made on the spot.
+    Raises ConfigInvalid if no database or no token is set: a cluster has no embedded stores and generates no token.
     """
     settings = read_settings()
     if settings.database_url is None:

@@ -1,4 +1,4 @@
-"""Putting a bridge replica together from what it stands on."""
+"""Builds the application of a bridge replica from its ports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ganggpt.serve.websocket.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
-class BridgeParts:
+class BridgePorts:
     """What a bridge needs from the outside.
 
     ``probes``: one for each of database, redis, ai, memory, disk. ``turns``: the journal.
@@ -47,16 +47,16 @@ class BridgeParts:
     forwarded: Forwarded | None = None
 
 
-def bridge_app(parts: BridgeParts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
-    """The ASGI application of one replica; ``close`` is called once at its end, after the sessions were let go."""
-    limits, metrics = parts.limits, parts.metrics
-    token = BearerToken(parts.token)
-    sessions = Sessions(parts.cache, limits, metrics)
-    socket = BridgeSocket(parts.port, parts.pushes, parts.book, sessions, token, limits, metrics)
-    views = Views(parts.port, parts.cache, metrics, parts.view_ttl_s, limits.answer_timeout_s)
-    streams = Streams(parts.turns, parts.port, views, parts.cache, limits, metrics)
-    utterances = Utterances(streams, parts.world)
-    rest = rest_app(Rest(parts.port, parts.book, views, limits, metrics, tuple(parts.world.factions), utterances))
-    health = Health(parts.probes, metrics, lambda: sessions.draining)
-    authenticated = Authenticated(rest, token, parts.forwarded)
+def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
+    """The ASGI application of one replica. ``close`` is called once at its end, after all sessions were closed."""
+    limits, metrics = ports.limits, ports.metrics
+    token = BearerToken(ports.token)
+    sessions = Sessions(ports.cache, limits, metrics)
+    socket = BridgeSocket(ports.port, ports.pushes, ports.book, sessions, token, limits, metrics)
+    views = Views(ports.port, ports.cache, metrics, ports.view_ttl_s, limits.answer_timeout_s)
+    streams = Streams(ports.turns, ports.port, views, ports.cache, limits, metrics)
+    utterances = Utterances(streams, ports.world)
+    rest = rest_app(Rest(ports.port, ports.book, views, limits, metrics, tuple(ports.world.factions), utterances))
+    health = Health(ports.probes, metrics, lambda: sessions.draining)
+    authenticated = Authenticated(rest, token, ports.forwarded)
     return BridgeApp(socket, authenticated, health, sessions, streams, metrics, close)

@@ -1,4 +1,4 @@
-"""A replica of the bridge on Ray Serve, and where its ports meet the real adapters."""
+"""A replica of the bridge on Ray Serve, and how it opens its ports with the real adapters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.composition import BridgeSpec
 from ganggpt.serve.asgi import BridgeApp
-from ganggpt.serve.composition import BridgeParts, bridge_app
+from ganggpt.serve.composition import BridgePorts, bridge_app
 from ganggpt.serve.forward import Forwarded
 from ganggpt.serve.health import disk_probe, memory_probe
 from ganggpt.serve.metrics.gateway_watch import GatewayWatch, ai_probe
@@ -60,8 +60,8 @@ class BridgeReplica:
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """The ASGI application of this replica."""
-        parts = await self._opened.enter_async_context(open_bridge(self._spec, self._gateway))
-        self._bridge = bridge_app(parts, self._opened.aclose)
+        ports = await self._opened.enter_async_context(open_bridge(self._spec, self._gateway))
+        self._bridge = bridge_app(ports, self._opened.aclose)
         if not self._spec.cors_origins:
             return self._bridge
         # Outermost, because a browser asks for permission before it shows its token.
@@ -73,7 +73,7 @@ class BridgeReplica:
         )
 
     async def drain(self) -> None:
-        """Say bye to everybody and take nobody new."""
+        """Say bye to every session and accept no new one."""
         assert self._bridge is not None, "Serve builds the application before it calls methods"
         await self._bridge.drain()
 
@@ -91,8 +91,8 @@ Bridge: Final[Any] = serve.deployment(
 
 
 @asynccontextmanager
-async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> AsyncIterator[BridgeParts]:
-    """Everything a replica stands on, closed again at the end. ``gateway``: None where no model is configured."""
+async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> AsyncIterator[BridgePorts]:
+    """Open everything a replica needs; it is closed at the end. ``gateway``: None if no model is configured."""
     pool = await open_pool(spec.dsn, spec.pool)
     hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)
@@ -117,7 +117,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     cache = open_cache(spec.redis_url)
     pushes = PostgresPushes(pool, spec.redis_url)
     try:
-        yield BridgeParts(
+        yield BridgePorts(
             port=router,
             pushes=pushes,
             turns=PostgresTurns(pool),

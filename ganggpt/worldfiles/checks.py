@@ -1,4 +1,4 @@
-"""What one value of a world file alone cannot tell: that ids exist, that the map holds together, that rewards fit."""
+"""Checks between the records of a world: that ids exist, that the map is connected, that rewards fit."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def _map_problems(world: World, ids: Ids) -> Iterator[Problem]:
 
 
 def _islands(world: World) -> Iterator[Problem]:
-    """Districts that no way leads to from the first one, one problem an island. A way named by one side counts: that
-    the other side does not name it is said already."""
+    """Districts that cannot be reached from the first one, one problem for each island. A way that only one side names
+    counts here, because that is a problem of its own."""
     near: dict[str, set[str]] = {id_: set() for id_ in world.districts}
     for district in world.districts.values():
         for other in near.keys() & set(district.neighbours):

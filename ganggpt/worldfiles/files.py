@@ -1,4 +1,4 @@
-"""A world as a folder of YAML files: reading it with every mistake named, writing it back, and the cast it calls for.
+"""A world as a folder of YAML files: reads it and names every mistake, writes it back, and lists its cast.
 
 ``load_world`` is all or nothing: a world that is returned is consistent, and a folder with mistakes is refused with all
 of them at once. ``dump_world`` writes what ``load_world`` reads back as an equal world.
@@ -85,7 +85,7 @@ def _file_and_line(problem: WorldInvalid) -> tuple[int, int]:
 
 
 def dump_world(world: World, path: Path) -> None:
-    """Write a world as the files of a folder, which is made where missing. Each file is replaced as a whole."""
+    """Write a world into a folder, which is created if missing. Each file is replaced as a whole."""
     path.mkdir(parents=True, exist_ok=True)
     plain = msgspec.to_builtins(world)
     sections = {"world": {key: plain[key] for key in ("name", "title", "seed")}}
@@ -100,8 +100,8 @@ def dump_world(world: World, path: Path) -> None:
 
 
 def cast_of(world: World) -> list[tuple[ActorId, str, Command]]:
-    """Who has to exist for the world to begin: actor id, name of the creating command and the command; factions first,
-    so that nobody joins a faction that is not there."""
+    """The actors of a new world: id, name of the creating command, and the command. Factions come first, so that nobody
+    joins a faction that does not exist."""
     founds = [(f"faction:{sheet.id}", Found(**_fields(sheet))) for sheet in world.factions.values()]
     spawns = [(f"npc:{sheet.id}", Spawn(**_fields(sheet))) for sheet in world.npcs.values()]
     return [(actor_id(actor), command.tag, command) for actor, command in (*founds, *spawns)]
@@ -170,7 +170,7 @@ def _is_there(file: Path) -> bool:
 
 
 def _stray_files(path: Path) -> Iterator[WorldInvalid]:
-    """Files that look as if they belonged to the world and would silently not be read."""
+    """Files that look like world files but are not read."""
     found = sorted(entry.name for entry in path.glob("*.y*ml")) if path.is_dir() else []
     for name in found:
         if name not in FILES:

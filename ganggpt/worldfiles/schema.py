@@ -1,8 +1,8 @@
-"""What may stand in a world file: strict models of the six files, and the JSON Schema that editors use.
+"""What a world file may contain: strict models of the six files, and the JSON Schema that editors use.
 
 Bounds are those of ``domain.fields``, because a sheet becomes a command. What one value alone cannot tell (that a
-neighbour exists, that a reward fits its difficulty) is checked in ``world_checks``. As a program, this module prints
-the schema: ``python -m ganggpt.worldfiles.schema > worlds/schema.json``.
+neighbour exists, that a reward fits its difficulty) is checked in ``worldfiles.checks``. As a program, this module
+prints the schema: ``python -m ganggpt.worldfiles.schema > worlds/schema.json``.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ from ganggpt.persistence.ports.journal import Place
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
-from ganggpt.serve.composition import BridgeParts, bridge_app
+from ganggpt.serve.composition import BridgePorts, bridge_app
 from tests.support.builders import WORLD
 
 TOKEN = "a-token-for-tests"
@@ -260,7 +260,7 @@ class Rig:
     )
 
     def __post_init__(self) -> None:
-        self.parts = BridgeParts(
+        self.ports = BridgePorts(
             port=self.port,
             pushes=self.pushes,
             cache=self.cache,
@@ -272,7 +272,7 @@ class Rig:
             metrics=self.metrics,
             limits=self.limits,
         )
-        self.app: BridgeApp = bridge_app(self.parts, self._close)
+        self.app: BridgeApp = bridge_app(self.ports, self._close)
 
     async def _close(self) -> None:
         self.closed += 1

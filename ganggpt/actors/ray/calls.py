@@ -15,13 +15,13 @@ NAMESPACE: Final = "ganggpt"
 
 
 class RayCalls:
-    """Calls hosts by name. Handles are looked up once and again only after the actor died for good."""
+    """Calls hosts by name. A handle is looked up once, and again after the actor died for good."""
 
     def __init__(self) -> None:
         self._handles: dict[str, ActorHandle] = {}
 
     async def call(self, host: str, batch: bytes) -> bytes:
-        """Deliver an encoded batch. Raises Unavailable when the call failed in any way: it goes again."""
+        """Deliver an encoded batch. Raises Unavailable when the call failed in any way; the caller sends it again."""
         try:
             reply: bytes = await (await self.handle(host)).deliver.remote(batch)
         except ActorDiedError as dead:
@@ -32,11 +32,11 @@ class RayCalls:
         return reply
 
     def drop(self, host: str) -> None:
-        """Forget a handle: the actor was ended on purpose."""
+        """Drop the handle of an actor that was ended on purpose."""
         self._handles.pop(host, None)
 
     async def stats(self, host: str) -> dict[str, Any]:
-        """What a host counts. Raises Unavailable."""
+        """The counters of a host. Raises Unavailable."""
         try:
             counts: dict[str, Any] = await (await self.handle(host)).stats.remote()
         except RayError as failed:

@@ -105,7 +105,7 @@ class RayFleet(HostFleet):
         try:
             self._draining = frozenset(self._asked.result()) if answered else self._draining
         except (RayError, RuntimeError) as failed:
-            log.warning("nobody knows which nodes are draining: %s", failed)
+            log.warning("Ray did not say which nodes are draining: %s", failed)
         return self._draining
 
     async def _ask(self, name: str, method: str, *arguments: Any) -> Any:

@@ -1,6 +1,6 @@
-"""The model gateway as everybody else meets it: over a Serve handle, with a deadline, by sentences if wanted.
+"""The client of the model gateway: over a Serve handle, with a deadline, sentence by sentence if wanted.
 
-Whatever becomes of the gateway's process, the asker gets an outcome; nothing in here raises for trouble of Ray.
+Whatever happens to the gateway's process, the caller gets an outcome: failures of Ray are not raised.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ that is going down show as plain RuntimeErrors of Serve.)"""
 class RayGateway:
     """Implements ``ai.port.Gateway`` in any process of the cluster.
 
-    ``handle``: of the deployment; unset: it is looked up when first needed. ``present`` False: no gateway was deployed,
-    so nobody is asked.
+    ``handle``: of the deployment; if unset, it is looked up on first use. ``present`` False: no gateway was deployed,
+    so every request is answered with ``no_model``.
     """
 
     def __init__(self, handle: Any = None, *, present: bool = True) -> None:
@@ -84,12 +84,13 @@ class RayGateway:
         return found
 
     async def state(self) -> dict[str, Any] | NotAnswered:
-        """What one replica says of itself (see ``ModelGateway.state``), or that it cannot be asked."""
+        """The state of one replica (see ``ModelGateway.state``), or why there is no answer."""
         found: dict[str, Any] | NotAnswered = await self._asked("state", _ASK_S)
         return found
 
     async def forget(self, player: str) -> None:
-        """Drop every cached answer that was a player's. Raises RayError and its kin: this has to be certain."""
+        """Drop every cached answer that was a player's. Raises RayError and other errors of Ray, because
+        the caller must know that it was done."""
         if self._present:
             await (await self._handle()).broadcast("forget", player).results_async(timeout_s=_EMBED_S)
 

@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 
 
 class ProcessUse:
-    """What this process uses: the share of one CPU since some seconds, and its resident memory."""
+    """Measures this process: its share of one CPU over the last seconds, and its resident memory."""
 
     def __init__(self) -> None:
         self._marks: deque[tuple[float, float]] = deque([(time.monotonic(), time.process_time())])
 
     def as_stats(self) -> dict[str, float]:
-        """Both by name."""
+        """Both values by name."""
         now_s, cpu_s = time.monotonic(), time.process_time()
         marks = self._marks
         while len(marks) > 1 and now_s - marks[1][0] >= WINDOW_S:
@@ -46,7 +46,7 @@ class ProcessUse:
 
 
 class _HostProcess:
-    """What every host class does: carry incarnations, and end the process when fenced."""
+    """What every host class does: run incarnations, and end the process when fenced."""
 
     def __init__(self, spec: ProcessSpec) -> None:
         logging.basicConfig(level=spec.log_level)
@@ -57,15 +57,15 @@ class _HostProcess:
         self._life = loop.create_task(self._live(spec))
 
     async def deliver(self, batch: bytes) -> bytes:
-        """A batch of commands."""
+        """Handle a batch of commands."""
         return await (await self._opened).deliver(batch)
 
     async def ready(self) -> dict[str, Any]:
-        """Answers once the first incarnation lives."""
+        """Return the stats once the first incarnation runs."""
         return await (await self._opened).stats()
 
     async def stats(self) -> dict[str, Any]:
-        """Counts of this host, and what its process uses."""
+        """The counters of this host and of its process."""
         return {**await (await self._opened).stats(), **self._process.as_stats()}
 
     async def refresh(self) -> None:
@@ -73,11 +73,11 @@ class _HostProcess:
         await (await self._opened).refresh()
 
     async def drain(self) -> None:
-        """Make everything durable and release the shards; the process ends by the caller's hand."""
+        """Make everything durable and release the shards. The caller ends the process."""
         await (await self._opened).drain()
 
     async def hand_over(self, shards: Sequence[str], cluster: str, heir: str) -> float:
-        """Give shards to another host; seconds they stood still."""
+        """Give shards to another host; returns for how many seconds they were frozen."""
         return await (await self._opened).hand_over(shards, cluster, heir)
 
     async def promote(self, actor: str) -> None:
@@ -89,20 +89,20 @@ class _HostProcess:
         await (await self._opened).demote(actor)
 
     async def ended(self) -> None:
-        """Never answers: the call fails when the process ends, and Ray tells its caller at once."""
+        """Never return: the call fails when the process ends, and Ray tells the caller at once."""
         await asyncio.Event().wait()
 
     async def passivate(self) -> int:
-        """Put every activation to sleep."""
+        """Passivate every activation."""
         return await (await self._opened).passivate()
 
     async def pid(self) -> int:
-        """The process an operator (or a fault run) may look at."""
+        """The process number, for operators and fault runs."""
         return os.getpid()
 
     async def _live(self, spec: ProcessSpec) -> None:
-        """Carry incarnations. However that ends, the process ends with it: a fenced one must not answer anything any
-        more, and Ray starts a fresh one."""
+        """Run incarnations. When that ends, the process ends too: a fenced host must not answer, and
+        Ray starts a new one."""
         try:
             ports = await spec.open_host(RayCalls().call, _gateway() if spec.asks_models else None)
             node = ray.get_runtime_context().get_node_id()

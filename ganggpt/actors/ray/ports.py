@@ -1,4 +1,4 @@
-"""What the Ray actors need from the composition root; nothing in this package constructs an adapter."""
+"""What the Ray actors need from the composition root, so that this package constructs no adapter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class HostFleet(Fleet, Stats, Protocol):
 
 
 class ProcessSpec(Protocol):
-    """What the processes of hosts and of the supervisor are started with; picklable, and opens their stores there."""
+    """With what hosts and the supervisor start. Picklable; opens their stores in the process it arrives in."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The supervisor as a Ray actor, and the start and the end of everything it looks after."""
+"""The supervisor as a Ray actor, and how it and its hosts are started and ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUPERVISOR: Final = "supervisor"
 
 @ray.remote
 class SupervisorActor:
-    """The supervisor as a detached Ray actor; its plan comes with its constructor, all else from Postgres."""
+    """The supervisor as a detached Ray actor. Its plan is an argument; all else it reads from Postgres."""
 
     def __init__(self, spec: ProcessSpec, plan: Plan) -> None:
         logging.basicConfig(level=spec.log_level)
@@ -34,7 +34,7 @@ class SupervisorActor:
         self._life = loop.create_task(self._live(spec, plan))
 
     async def boot(self) -> None:
-        """Returns once the plan is true. Raises what kept it from becoming so."""
+        """Return once everything planned runs. Raises the error that prevented it."""
         await asyncio.shield(self._booted)
 
     async def _live(self, spec: ProcessSpec, plan: Plan) -> None:
@@ -80,7 +80,7 @@ async def boot_supervisor(spec: ProcessSpec, plan: Plan) -> None:
 
 async def drain_hosts(names: Sequence[str], within_s: float) -> list[str]:
     """End the supervisor, then drain these hosts and end their processes; returns the hosts that were not drained in
-    time (they lose nothing that was acked: the journal has it)."""
+    time (the journal has everything they acknowledged)."""
     calls = RayCalls()
     try:
         ray.kill(await asyncio.to_thread(ray.get_actor, SUPERVISOR, NAMESPACE))

@@ -67,7 +67,7 @@ def test_the_smallest_value_works_and_a_smaller_one_is_refused_with_its_name(
 
 def test_a_laptop_fits_into_what_is_usual_and_a_large_machine_takes_what_it_needs() -> None:
     assert connections_of(settings(), LAPTOP) == CONNECTIONS
-    assert pool_sizes(CONNECTIONS, LAPTOP) == PoolSizes(host=3, own=1, bridge=3, gateway=2, supervisor=4)
+    assert pool_sizes(CONNECTIONS, LAPTOP) == PoolSizes(host=4, own=1, bridge=2, gateway=2, supervisor=3)
     large = Processes(host=16, own=32, bridge=8, gateway=1)
     assert connections_of(settings(), large) == connections_min(large) > CONNECTIONS
 

@@ -239,7 +239,7 @@ COMMANDISH = st.fixed_dictionaries(
 async def test_every_command_of_any_shape_gets_exactly_one_answer(commands: list[Any]) -> None:
     rig = Rig.bare()
     codec = CODECS["ganggpt.v1.msgpack"]
-    session = Session("fuzz", "0" * 32, codec, rig.port, rig.parts.book, rig.app.sessions.traffic, rig.limits)
+    session = Session("fuzz", "0" * 32, codec, rig.port, rig.ports.book, rig.app.sessions.traffic, rig.limits)
     session.take(msgpack.packb({"t": "commands", "c": commands}))
     await eventually(lambda: not session.in_flight, "all are answered")
     frames = [msgpack.unpackb(frame) for frame in session.outgoing()]
