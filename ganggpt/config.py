@@ -510,8 +510,7 @@ def variable_of(field_name: str) -> str:
 
 
 def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
-    by_variable = {str(field.validation_alias): field for field in Settings.model_fields.values()}
-    by_variable |= Settings.model_fields
+    by_variable = {variable_of(name): field for name, field in Settings.model_fields.items()} | Settings.model_fields
     for error in invalid.errors(include_url=False, include_input=False, include_context=False):
         name = str(error["loc"][0])
         field = by_variable[name]
@@ -523,8 +522,8 @@ def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
 
 def _misspelled(env_file: Path) -> Iterator[ConfigInvalid]:
     """Names of ours in the env file that do not exist. Other names may be somebody else's."""
-    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    known |= {f"{field.validation_alias}_FILE" for field in Settings.model_fields.values() if is_secret(field)}
+    known = {variable_of(name) for name in Settings.model_fields}
+    known |= {f"{variable_of(name)}_FILE" for name, field in Settings.model_fields.items() if is_secret(field)}
     for line in env_file.read_text(encoding="utf-8", errors="replace").splitlines():
         found = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", line)
         name = found.group(1).upper() if found else ""

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ganggpt.chaos.record import AckRecord
+from ganggpt.chaos.ack_record import AckRecord
 from ganggpt.client.game_server import Answer, GameServer, Patience
 from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import CommandId, kind_of, new_command_id

@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from ganggpt.chaos.world import ChaosWorld, until
+from ganggpt.chaos.chaos_world import ChaosWorld, until
 from ganggpt.errors import Unavailable
 
 _START_S: Final = 90.0

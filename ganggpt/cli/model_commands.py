@@ -17,7 +17,7 @@ import typer
 from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, InvalidInput
 from ganggpt.persistence.models.ledger import SWITCH_TTL_S, SharedSwitch

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.world_commands import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
 from ganggpt.jobs.snapshot_job import SnapshotJob, run_as_job

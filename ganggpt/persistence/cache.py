@@ -38,9 +38,9 @@ def actor_key(actor: str) -> str:
     return _KEYS[kind_of(actor)].format(name_of(actor))
 
 
-def session_key(session: str) -> str:
-    """The cache key of a session's record."""
-    return f"ganggpt:session:{session}:data"
+def session_key(server: str) -> str:
+    """The cache key of the session record of a game server."""
+    return f"ganggpt:session:{server}:data"
 
 
 class Cache(Protocol):

@@ -26,7 +26,6 @@ class Limits:
     out_bytes_max: int = 4 * 1024 * 1024
     bad_frames_max: int = 16
     pushes_unacked_max: int = 512
-    acks_max: int = 1024
     body_bytes_max: int = 64 * 1024
 
     hello_timeout_s: float = 10.0

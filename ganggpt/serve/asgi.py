@@ -13,14 +13,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ganggpt.actors.routing.forward import FORWARD_PATH
+from ganggpt.actors.routing.forwarder import FORWARD_PATH
 from ganggpt.errors import GangGPTError
 from ganggpt.observability.metrics import CONTENT_TYPE, Metrics
 from ganggpt.protocol.codec import write_json
 from ganggpt.serve.auth import BearerToken
-from ganggpt.serve.forward import Forwarded
+from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health
-from ganggpt.serve.rest.errors import error_response
+from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import Streams
 from ganggpt.serve.websocket.bridge import BridgeSocket, Message, Receive, Scope, Send
 from ganggpt.serve.websocket.sessions import Sessions

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from ganggpt.actors.host.composition import HostSpec
 from ganggpt.actors.ray.actors import RayCalls, start_supervisor
 from ganggpt.actors.ray.gateway import RayGateway
-from ganggpt.actors.routing.forward import Forwarder
+from ganggpt.actors.routing.forwarder import Forwarder
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.scaling import Scale
@@ -30,10 +30,10 @@ from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.probes import database_look, redis_look
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.stores import pool_options
-from ganggpt.serve.forward import Forwarded
+from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import disk_probe, memory_probe
 from ganggpt.serve.metrics.gateway_watch import GatewayWatch, ai_probe
 from ganggpt.serve.metrics.host_watch import HostWatch

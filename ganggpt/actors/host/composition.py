@@ -8,7 +8,7 @@ from typing import Final
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.ports import NoModel
-from ganggpt.actors.routing.forward import Forwarder
+from ganggpt.actors.routing.forwarder import Forwarder
 from ganggpt.actors.routing.router import HostCall, Router, RouterOptions
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.minds.model import MindSpec, ModelMind

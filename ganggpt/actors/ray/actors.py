@@ -27,7 +27,7 @@ from ganggpt.actors.host.incarnations import Incarnations
 from ganggpt.actors.host.load import WINDOW_S
 from ganggpt.actors.maintenance.erasure import erasing_of
 from ganggpt.actors.maintenance.housekeeping import house_of
-from ganggpt.actors.routing.forward import bridge_answers
+from ganggpt.actors.routing.forwarder import bridge_answers
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.actors.supervision.background_task import Beside

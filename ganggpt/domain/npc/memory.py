@@ -182,11 +182,6 @@ def rumour_by(player: str, no: int, turn: Turn, weight: int) -> tuple[Trace, flo
     return Trace(f"{turn.actor}#{no}", (player,), turn.now_s), turn.now_s + lifetime_s(weight)
 
 
-def trace_of(memory: Memory, actor: str) -> tuple[str, ...]:
-    """Everybody a memory came through, from where it began to its holder, as ids."""
-    return (*(memory.trace.chain if memory.trace is not None else ()), actor)
-
-
 # ------------------------------------------------------------------------------------------------------ a quiet moment
 
 

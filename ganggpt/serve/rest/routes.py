@@ -22,10 +22,10 @@ from ganggpt.domain.ids import CommandId, actor_id, command_id_from_text, comman
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import read_json, reply_as_json, write_json
-from ganggpt.protocol.commands import CommandBook, PublicCommand
+from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.rest.errors import error_response
+from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances

@@ -15,12 +15,12 @@ from ganggpt.actors.ports import CommandPort
 from ganggpt.errors import GangGPTError, InvalidInput, Unauthorized
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import CODECS, Codec
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.frames import Hello, read_small_frame
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import BearerToken
-from ganggpt.serve.rest.errors import error_response
-from ganggpt.serve.websocket.pushes import PushPump, PushStore
+from ganggpt.serve.rest.error_response import error_response
+from ganggpt.serve.websocket.push_pump import PushPump, PushStore
 from ganggpt.serve.websocket.session import CloseCode, Ending, Session
 from ganggpt.serve.websocket.sessions import Sessions, new_session_id
 

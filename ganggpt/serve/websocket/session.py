@@ -23,10 +23,10 @@ from ganggpt.domain import fields
 from ganggpt.domain.ids import ID_BYTES, CommandId
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge, Unavailable, UnknownCommand
 from ganggpt.protocol.codec import Codec, Head
-from ganggpt.protocol.commands import CommandBook, PublicCommand
+from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import Ack, Hello, printable, read_small_frame
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.websocket.pushes import PushPump
+from ganggpt.serve.websocket.push_pump import PushPump
 from ganggpt.serve.websocket.traffic import Traffic
 
 _is_player: Final = lru_cache(16_384)(fields.is_player)

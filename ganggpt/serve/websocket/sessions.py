@@ -16,6 +16,7 @@ import msgspec
 
 from ganggpt.errors import Overloaded, Unavailable
 from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.cache import session_key
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.rest.views import ViewCache
 from ganggpt.serve.websocket.session import CloseCode, Session
@@ -73,7 +74,7 @@ class Sessions:
             older.end(CloseCode.SUPERSEDED, "a newer connection of this game server took over")
         self._live[session.server] = session
         self.traffic.sessions = len(self._live)
-        before = await self._cache.get(_key(session.server))
+        before = await self._cache.get(session_key(session.server))
         await self._record(session)
         return before is not None and previous_id is not None and _session_in(before) == previous_id
 
@@ -113,21 +114,17 @@ class Sessions:
 
     async def _record(self, session: Session) -> None:
         await self._cache.put(
-            _key(session.server), msgspec.json.encode(SessionRecord(session=session.id)), _RECORD_TTL_S
+            session_key(session.server), msgspec.json.encode(SessionRecord(session=session.id)), _RECORD_TTL_S
         )
 
     async def _replaced_elsewhere(self, session: Session) -> bool:
-        record = await self._cache.get(_key(session.server))
+        record = await self._cache.get(session_key(session.server))
         return record is not None and _session_in(record) != session.id
 
 
 def new_session_id() -> str:
     """A session id nobody can guess."""
     return secrets.token_hex(16)
-
-
-def _key(server: str) -> str:
-    return f"ganggpt:session:{server}:data"
 
 
 def _session_in(record: bytes) -> str | None:

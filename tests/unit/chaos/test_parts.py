@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ganggpt.chaos.kinds import KINDS
-from ganggpt.chaos.record import AckRecord
+from ganggpt.chaos.ack_record import AckRecord
+from ganggpt.chaos.chaos_run import ChaosPlan, checked, kinds_of_rounds
+from ganggpt.chaos.fault_kinds import KINDS
 from ganggpt.chaos.result import COLUMNS, Round, append, markdown, summed, table
-from ganggpt.chaos.run import ChaosPlan, checked, kinds_of_rounds
 from ganggpt.chaos.tap import SocketTap
 from ganggpt.client.game_server import Answer
 from ganggpt.domain.ids import new_command_id

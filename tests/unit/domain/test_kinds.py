@@ -42,7 +42,7 @@ from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command, Event, Kind
 from ganggpt.errors import InvalidInput, UnknownCommand
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from tests.unit.domain.builders import NOW_S, WORLD, Played, an_npc_sheet
 from tests.unit.domain.town import Town, found
 

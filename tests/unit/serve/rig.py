@@ -20,7 +20,7 @@ from ganggpt.domain.turn import Command, Decision, Kind, Turn
 from ganggpt.errors import GangGPTError, Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.journal.reader import Place
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.parts import BridgeParts, bridge_app

@@ -30,7 +30,7 @@ from ganggpt.domain.npc.commands import OutlineWork
 from ganggpt.domain.npc.rules import Spawn
 from ganggpt.domain.npc.work import setting_for
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate, World
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT
 from tests.unit.domain.builders import NOW_S, Played, a_turn

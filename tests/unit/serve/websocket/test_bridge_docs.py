@@ -16,7 +16,7 @@ from ganggpt.domain.messages import Notify
 from ganggpt.domain.npc.commands import Give, Hush, Talk
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.rest.errors import STATUS
+from ganggpt.serve.rest.error_response import STATUS
 from ganggpt.serve.websocket.session import CloseCode
 from tests.support.paths import ROOT
 from tests.unit.serve.client import opened

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.world_commands import database_of
 from ganggpt.config import Settings
 from ganggpt.runtime.retention_policy import apply_retention
 

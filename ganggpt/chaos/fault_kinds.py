@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import psutil
 
+from ganggpt.chaos.chaos_world import ChaosWorld, until
 from ganggpt.chaos.node import SecondNode
 from ganggpt.chaos.tap import SocketTap
-from ganggpt.chaos.world import ChaosWorld, until
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.audit import HostProcess
 from ganggpt.persistence.embedded.stores import redis_binary

@@ -16,7 +16,7 @@ from rich.text import Text
 from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.operations.explain import Why, as_plain, lived, place_of, why
 from ganggpt.persistence.journal.reader import PostgresTurns

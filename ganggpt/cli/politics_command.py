@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganggpt.cli.screen import screen
-from ganggpt.demo.politics import Sample, Theatre
+from ganggpt.demo.politics_map import Sample, Theatre
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
 

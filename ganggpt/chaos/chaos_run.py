@@ -13,13 +13,13 @@ from typing import Final
 
 import msgspec
 
+from ganggpt.chaos.ack_record import AckRecord
+from ganggpt.chaos.chaos_world import ChaosWorld
 from ganggpt.chaos.crowd import PATIENCE, Crowd, Sample, Tally, crowd_of
-from ganggpt.chaos.kinds import KINDS, Kind, Scene, Struck, absent_because
+from ganggpt.chaos.fault_kinds import KINDS, Kind, Scene, Struck, absent_because
 from ganggpt.chaos.node import SecondNode
-from ganggpt.chaos.record import AckRecord
 from ganggpt.chaos.result import Round, Summary, quantile, summed
 from ganggpt.chaos.tap import SocketTap
-from ganggpt.chaos.world import ChaosWorld
 from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.audit import turns_of_dead, verdict
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.operations.explain import lived, place_of
 from ganggpt.operations.utterance_replay import REWRITTEN, SaidAgain, as_plain, say_again

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.progress import Progress, TextColumn
 
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.world_commands import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.clusters import ClusterRow, PostgresClusters

@@ -14,7 +14,7 @@ from rich.console import Console
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.snapshot_commands import place_of
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
 from ganggpt.operations.player_data import export, follow, order_erasure, player_actor

@@ -11,24 +11,24 @@ from typing import Annotated, Final
 import typer
 
 from ganggpt.cli import (
-    clusters,
-    lifecycle,
+    cluster_commands,
+    lifecycle_commands,
     model_commands,
-    player_data,
-    scale,
+    player_data_commands,
+    replay_command,
+    scale_command,
     snapshot_commands,
-    utterance_replay,
-    why,
-    worlds,
+    why_command,
+    world_commands,
 )
-from ganggpt.cli.bench import run_bench
-from ganggpt.cli.chaos import plan_of, run_chaos
-from ganggpt.cli.demo import run_demo
+from ganggpt.cli.bench_command import run_bench
+from ganggpt.cli.chaos_command import plan_of, run_chaos
+from ganggpt.cli.demo_command import run_demo
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
-from ganggpt.cli.politics import run_politics
-from ganggpt.cli.retention import run_retention
+from ganggpt.cli.politics_command import run_politics
+from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
-from ganggpt.cli.sim import replay, run_sim
+from ganggpt.cli.sim_command import replay, run_sim
 from ganggpt.errors import GangGPTError
 
 FAILED: Final = 2
@@ -45,9 +45,9 @@ world_app = typer.Typer(help="The world a database holds, and the files it comes
 app.add_typer(world_app, name="world")
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
-app.add_typer(why.app)
-app.add_typer(player_data.app)
-app.add_typer(utterance_replay.app)
+app.add_typer(why_command.app)
+app.add_typer(player_data_commands.app)
+app.add_typer(replay_command.app)
 
 
 @app.command()
@@ -63,13 +63,13 @@ def up(
 ) -> None:
     """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
     settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
-    asyncio.run(lifecycle.run_up(settings))
+    asyncio.run(lifecycle_commands.run_up(settings))
 
 
 @app.command()
 def down(*, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Stop the world that runs in a data directory, and wait until it has drained."""
-    stopped = lifecycle.run_down(settings_from(env_file, data_dir=data_dir))
+    stopped = lifecycle_commands.run_down(settings_from(env_file, data_dir=data_dir))
     if screen.as_json:
         screen.result(stopped)
     else:
@@ -81,10 +81,10 @@ def status(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Show what runs in a data directory: addresses, token, health. Exit status 3 where nothing runs."""
-    found = lifecycle.state_of(settings_from(env_file, data_dir=data_dir))
+    found = lifecycle_commands.state_of(settings_from(env_file, data_dir=data_dir))
     screen.result(found)
     if not found["running"]:
-        raise typer.Exit(lifecycle.NOT_RUNNING)
+        raise typer.Exit(lifecycle_commands.NOT_RUNNING)
 
 
 @app.command()
@@ -93,7 +93,7 @@ def migrate(
 ) -> None:
     """Bring the database to the schema of this program."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result({"schema": asyncio.run(worlds.migrate_database(settings))})
+    screen.result({"schema": asyncio.run(world_commands.migrate_database(settings))})
 
 
 @app.command("scale")
@@ -111,8 +111,8 @@ def scale_hosts(  # noqa: PLR0913 - each argument is an option
     debug: Debug = False,
 ) -> None:
     """Show the hosts of a running world with their load, or say how many shared hosts there should be."""
-    bounds = scale.bounds_of(count, least, most, auto=auto)
-    scale.show(asyncio.run(scale.apply(settings_from(env_file, data_dir=data_dir), bounds)))
+    bounds = scale_command.bounds_of(count, least, most, auto=auto)
+    scale_command.show(asyncio.run(scale_command.apply(settings_from(env_file, data_dir=data_dir), bounds)))
 
 
 @app.command()
@@ -194,7 +194,7 @@ def list_clusters(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Show the Ray clusters that share the world: which should hold it, and what each holds."""
-    rows = asyncio.run(clusters.known_clusters(settings_from(env_file, data_dir=data_dir)))
+    rows = asyncio.run(cluster_commands.known_clusters(settings_from(env_file, data_dir=data_dir)))
     names = ("name", "owner", "hosts", "shards", "silent_s", "bridge")
     screen.rows(names, [(r.name, r.owner, r.hosts, r.shards, round(r.silent_s, 1), r.bridge or "") for r in rows])
 
@@ -211,7 +211,7 @@ def takeover(
 ) -> None:
     """Move the world to another cluster, or back, shard by shard while game servers go on."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result(asyncio.run(clusters.take_over(settings, name, within_s)))
+    screen.result(asyncio.run(cluster_commands.take_over(settings, name, within_s)))
 
 
 @app.command()
@@ -253,7 +253,7 @@ def play_politics(  # noqa: PLR0913 - each argument is an option
 ) -> None:
     """Let the factions of a folder play politics by themselves, and show what becomes of the map."""
     settings = settings_from(env_file, world=world)
-    run_politics(worlds.read_world(settings), turns, seed, samples, svg)
+    run_politics(world_commands.read_world(settings), turns, seed, samples, svg)
 
 
 @world_app.command("load")
@@ -267,7 +267,7 @@ def world_load(
 ) -> None:
     """Put a world into the database, or renew its sheet and cast. Running hosts see it after their next start."""
     settings = settings_from(env_file, data_dir=data_dir, world=folder)
-    screen.result(asyncio.run(worlds.load_files(settings)))
+    screen.result(asyncio.run(world_commands.load_files(settings)))
 
 
 @world_app.command("export")
@@ -281,7 +281,7 @@ def world_export(
 ) -> None:
     """Write the world of the database as world files."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result(asyncio.run(worlds.export_files(settings, folder)))
+    screen.result(asyncio.run(world_commands.export_files(settings, folder)))
 
 
 @world_app.command("check")
@@ -293,7 +293,7 @@ def world_check(
     debug: Debug = False,
 ) -> None:
     """Check world files without touching a database; every mistake with its file and line."""
-    screen.result(worlds.check_files(settings_from(env_file, world=folder)))
+    screen.result(world_commands.check_files(settings_from(env_file, world=folder)))
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ganggpt.chaos.kinds import KINDS, absent_because
+from ganggpt.chaos.chaos_run import ChaosPlan, ChaosRun
+from ganggpt.chaos.fault_kinds import KINDS, absent_because
 from ganggpt.chaos.result import COLUMNS, Round, Summary, append, markdown, table
-from ganggpt.chaos.run import ChaosPlan, ChaosRun
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, StartFailed
