@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from ganggpt.cli.main import app
+from ganggpt.cli import app
 from ganggpt.cli.screen import screen
 from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
