@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from ganggpt.client.game_server import Answer
+from ganggpt.client.game_server import CommandReply
 from ganggpt.domain.ids import CommandId
 
 
@@ -36,7 +36,7 @@ class AckRecord:
     ) -> None:
         self._file.close()
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: CommandReply) -> None:
         """Write an ack down. One whose id was acked before has to say the same again, or it is a contradiction."""
         digest = _digest(answer)
         first = self._answers.setdefault(answer.id, digest)
@@ -59,6 +59,6 @@ class AckRecord:
                 yield CommandId(bytes.fromhex(command_id)), actor, int(seq)
 
 
-def _digest(answer: Answer) -> bytes:
+def _digest(answer: CommandReply) -> bytes:
     told = msgspec.msgpack.encode((answer.to, answer.seq, answer.reply), order="deterministic")
     return blake2b(told, digest_size=8).digest()

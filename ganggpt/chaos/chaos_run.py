@@ -15,8 +15,8 @@ import msgspec
 
 from ganggpt.chaos.ack_record import AckRecord
 from ganggpt.chaos.chaos_world import ChaosWorld
-from ganggpt.chaos.crowd import PATIENCE, Crowd, Sample, Tally, crowd_of
-from ganggpt.chaos.fault_kinds import KINDS, Kind, Scene, Struck, absent_because
+from ganggpt.chaos.crowd import PATIENCE, Crowd, LatencySample, Tally, crowd_of
+from ganggpt.chaos.fault_kinds import KINDS, FaultKind, Scene, Struck, absent_because
 from ganggpt.chaos.node import SecondNode
 from ganggpt.chaos.result import Round, Summary, quantile, summed
 from ganggpt.chaos.tap import SocketTap
@@ -64,7 +64,7 @@ def checked(plan: ChaosPlan) -> ChaosPlan:
     return plan
 
 
-def kinds_of_rounds(kinds: Sequence[str], rounds: int, seed: int) -> Iterator[Kind]:
+def kinds_of_rounds(kinds: Sequence[str], rounds: int, seed: int) -> Iterator[FaultKind]:
     """The kind of each round: every kind once in shuffled order, then again in another."""
     dice = Random(seed)  # noqa: S311 - a seed has to reproduce a run
     block: list[str] = []
@@ -115,7 +115,7 @@ class ChaosRun:
             self.rounds.append(done)
             self._tell(number, done)
 
-    async def _round(self, number: int, kind: Kind, scene: Scene, crowd: Crowd, record: AckRecord) -> Round:
+    async def _round(self, number: int, kind: FaultKind, scene: Scene, crowd: Crowd, record: AckRecord) -> Round:
         await self._world.whole(_WHOLE_S)
         await crowd.quiet(_WHOLE_S)
         mark, contradictions, since_s = record.mark(), record.contradictions, time.time() - _CLOCK_SLACK_S
@@ -172,5 +172,5 @@ class ChaosRun:
         return late
 
 
-def _p99_ms(samples: Sequence[Sample]) -> float:
+def _p99_ms(samples: Sequence[LatencySample]) -> float:
     return round(quantile(sorted(sample.took_s for sample in samples), 0.99) * 1000, 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ganggpt.chaos.ack_record import AckRecord
-from ganggpt.client.game_server import Answer, GameServer, Patience
+from ganggpt.client.game_server import CommandReply, GameServer, Patience
 from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import CommandId, kind_of, new_command_id
 from ganggpt.errors import StartFailed, Unavailable
@@ -40,13 +40,13 @@ _SHEET: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class LatencySample:
     """One acked command of the load: its number, when it left (loop seconds) and how long its ack took."""
 
     n: int
     sent_s: float
     took_s: float
-    answer: Answer
+    answer: CommandReply
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Tally:
     """What became of the commands of a stretch. ``refused``: final answers that were no, by code (``hung``: none came);
     ``skipped``: commands the load had no room for."""
 
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[LatencySample] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
 
@@ -109,7 +109,7 @@ class Crowd:
         worst = await asyncio.gather(*(self._probe(actor, over) for actor in actors))
         return [took_s for took_s in worst if took_s is not None]
 
-    async def ask_again(self, samples: Sequence[Sample]) -> None:
+    async def ask_again(self, samples: Sequence[LatencySample]) -> None:
         """Send acked commands once more under their ids; the record compares."""
         await asyncio.gather(*(self._ask(self._probes, s.answer.to, s.n, s.answer.id) for s in samples))
 
@@ -134,7 +134,7 @@ class Crowd:
         sent_s = loop.time()
         answer = await self._ask(self._load, actor, n)
         if answer is not None:
-            self.tally.samples.append(Sample(n, sent_s, loop.time() - sent_s, answer))
+            self.tally.samples.append(LatencySample(n, sent_s, loop.time() - sent_s, answer))
 
     async def _probe(self, actor: str, over: asyncio.Event) -> float | None:
         loop = asyncio.get_running_loop()
@@ -151,7 +151,9 @@ class Crowd:
                 continue
             return worst_s
 
-    async def _ask(self, server: GameServer, actor: str, n: int, command_id: CommandId | None = None) -> Answer | None:
+    async def _ask(
+        self, server: GameServer, actor: str, n: int, command_id: CommandId | None = None
+    ) -> CommandReply | None:
         """Send command ``n``; its ack, written down, or None where it got none (which is counted)."""
         do, arguments = _wish(actor, n)
         try:

@@ -69,7 +69,7 @@ async def _ready(_: Scene) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """One kind of fault. ``about`` is for people; ``prepare`` brings the world into a state the fault can meet, before
     anything is measured."""
 
@@ -290,29 +290,31 @@ _PAUSE_S: Final = 5.0
 _SUPERVISOR, _REPLICA, _PROXY = "ray::SupervisorActor", "ray::ServeReplica:ganggpt", "haproxy"
 
 _ALL: Final = (
-    Kind("kill-host", "SIGKILL of a shared host", _kill_host("shared")),
-    Kind("pause-host", "SIGSTOP of a shared host until its shards moved, then SIGCONT", _pause_host("shared")),
-    Kind("cut-host", "no way between a shared host and Postgres until its shards moved", _cut_host, _tap_a_host),
-    Kind("kill-own", "SIGKILL of the process of a single actor", _kill_host("own")),
-    Kind("pause-own", "SIGSTOP of the process of a single actor until it moved, then SIGCONT", _pause_host("own")),
-    Kind("kill-supervisor", "SIGKILL of the supervisor", _kill(_SUPERVISOR)),
-    Kind("pause-supervisor", "SIGSTOP of the supervisor for 5 s", _pause(_SUPERVISOR, _PAUSE_S)),
-    Kind("kill-replica", "SIGKILL of the bridge's replicas", _kill(_REPLICA)),
-    Kind("pause-replica", "SIGSTOP of the bridge's replicas for 5 s", _pause(_REPLICA, _PAUSE_S)),
-    Kind("kill-haproxy", "SIGKILL of HAProxy", _kill(_PROXY)),
-    Kind("pause-haproxy", "SIGSTOP of HAProxy for 5 s", _pause(_PROXY, _PAUSE_S)),
-    Kind(
+    FaultKind("kill-host", "SIGKILL of a shared host", _kill_host("shared")),
+    FaultKind("pause-host", "SIGSTOP of a shared host until its shards moved, then SIGCONT", _pause_host("shared")),
+    FaultKind("cut-host", "no way between a shared host and Postgres until its shards moved", _cut_host, _tap_a_host),
+    FaultKind("kill-own", "SIGKILL of the process of a single actor", _kill_host("own")),
+    FaultKind("pause-own", "SIGSTOP of the process of a single actor until it moved, then SIGCONT", _pause_host("own")),
+    FaultKind("kill-supervisor", "SIGKILL of the supervisor", _kill(_SUPERVISOR)),
+    FaultKind("pause-supervisor", "SIGSTOP of the supervisor for 5 s", _pause(_SUPERVISOR, _PAUSE_S)),
+    FaultKind("kill-replica", "SIGKILL of the bridge's replicas", _kill(_REPLICA)),
+    FaultKind("pause-replica", "SIGSTOP of the bridge's replicas for 5 s", _pause(_REPLICA, _PAUSE_S)),
+    FaultKind("kill-haproxy", "SIGKILL of HAProxy", _kill(_PROXY)),
+    FaultKind("pause-haproxy", "SIGSTOP of HAProxy for 5 s", _pause(_PROXY, _PAUSE_S)),
+    FaultKind(
         "kill-node",
         "SIGKILL of the raylet of a second node that carries a shared host",
         _signal_node(signal.SIGKILL),
         _fill_second_node,
     ),
-    Kind("pause-node", "SIGSTOP of that raylet for 5 s", _signal_node(signal.SIGSTOP), _fill_second_node),
-    Kind("leave-node", "SIGTERM to `ray start --block` of that node", _leave_node, _fill_second_node),
-    Kind("kill-gcs", "SIGKILL of the GCS, Ray's head", _kill("gcs_server")),
-    Kind("restart-postgres", "SIGQUIT of the postmaster: an immediate stop", _signal_server(_POSTGRES, signal.SIGQUIT)),
-    Kind("kill-redis", "SIGKILL of Redis", _signal_server("redis/redis.pid", signal.SIGKILL)),
-    Kind("flush-redis", "FLUSHALL", _flush_redis),
+    FaultKind("pause-node", "SIGSTOP of that raylet for 5 s", _signal_node(signal.SIGSTOP), _fill_second_node),
+    FaultKind("leave-node", "SIGTERM to `ray start --block` of that node", _leave_node, _fill_second_node),
+    FaultKind("kill-gcs", "SIGKILL of the GCS, Ray's head", _kill("gcs_server")),
+    FaultKind(
+        "restart-postgres", "SIGQUIT of the postmaster: an immediate stop", _signal_server(_POSTGRES, signal.SIGQUIT)
+    ),
+    FaultKind("kill-redis", "SIGKILL of Redis", _signal_server("redis/redis.pid", signal.SIGKILL)),
+    FaultKind("flush-redis", "FLUSHALL", _flush_redis),
 )
 KINDS: Final = {kind.name: kind for kind in _ALL}
 

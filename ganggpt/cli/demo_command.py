@@ -15,7 +15,7 @@ from rich.markup import escape
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.demo.fake_parts import every_part
-from ganggpt.demo.story import Demo, DemoResult, Line
+from ganggpt.demo.story import Demo, DemoResult, StoryLine
 from ganggpt.errors import StartFailed
 from ganggpt.testing.fake_model import FakeModel, variables_for
 
@@ -55,7 +55,7 @@ async def _interruptible(data_dir: Path, options: Sequence[str], fake_model: boo
             await model.stop()
 
 
-def tell(line: Line) -> None:
+def tell(line: StoryLine) -> None:
     """One line of the story."""
     note = f"  [dim]({escape(line.note)})[/]" if line.note else ""
     if line.who:

@@ -26,13 +26,13 @@ from ganggpt.client.wire import (
     Bye,
     FrameError,
     FromBridge,
-    Limits,
     Push,
     Pushes,
     Refused,
     Replies,
     Reply,
     Welcome,
+    WelcomeLimits,
     Wire,
     WireCommand,
     WireError,
@@ -63,7 +63,7 @@ class Patience(msgspec.Struct, frozen=True):
     close_s: float = 5.0
 
 
-class Answer(msgspec.Struct, frozen=True):
+class CommandReply(msgspec.Struct, frozen=True):
     """What came back for one command. ``seq`` is 0 and ``error`` set where not ``ok``; ``sent``: how often it left."""
 
     id: CommandId
@@ -82,7 +82,7 @@ class _Waiting:
 
     def __init__(self, command_id: CommandId, to: str, encoded: msgspec.Raw, until_s: float) -> None:
         self.id, self.to, self.encoded, self.until_s = command_id, to, encoded, until_s
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
         self.sent = 0
         self.senders = 0
         self.error: WireError | None = None
@@ -90,7 +90,7 @@ class _Waiting:
 
     def finish(self, ok: bool, reply: Reply) -> None:
         if not self.answer.done():
-            answer = Answer(self.id, self.to, ok, reply.seq, reply.reply, reply.error, self.sent)
+            answer = CommandReply(self.id, self.to, ok, reply.seq, reply.reply, reply.error, self.sent)
             self.answer.set_result(answer)
 
 
@@ -116,7 +116,7 @@ class GameServer:
         self.name = name
         self.session: str | None = None
         self.resumed = False
-        self.limits: Limits | None = None
+        self.limits: WelcomeLimits | None = None
         self.connections = 0
         self.acked: dict[CommandId, tuple[str, int]] = {}
         self.contradictions: list[CommandId] = []
@@ -174,7 +174,7 @@ class GameServer:
         by: str | None = None,
         command_id: CommandId | None = None,
         within_s: float | None = None,
-    ) -> Answer:
+    ) -> CommandReply:
         """Send one command and wait for its final answer (ok or not).
 
         Raises Unavailable when none came in time: the outcome is then unknown, and the same id may be sent again.
@@ -195,7 +195,7 @@ class GameServer:
             if waiting is not None:
                 self._let_go(waiting)
 
-    async def send_all(self, commands: Sequence[WireCommand], within_s: float | None = None) -> list[Answer]:
+    async def send_all(self, commands: Sequence[WireCommand], within_s: float | None = None) -> list[CommandReply]:
         """Send many at once (they travel in as few frames as fit) and wait for all answers, in the order given.
 
         Raises an ExceptionGroup of what ``send`` raises.

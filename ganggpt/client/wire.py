@@ -27,7 +27,7 @@ class WireError(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class Limits(msgspec.Struct, frozen=True):
+class WelcomeLimits(msgspec.Struct, frozen=True):
     """What the bridge accepts on this connection."""
 
     frame_bytes_max: int
@@ -63,7 +63,7 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="t", tag="welcome"):
     session: str
     resumed: bool
     now_ms: int
-    limits: Limits
+    limits: WelcomeLimits
 
 
 class Replies(msgspec.Struct, frozen=True, tag_field="t", tag="replies"):

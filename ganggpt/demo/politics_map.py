@@ -24,7 +24,7 @@ START_S: Final = 1_800_000_000.0
 _MIX: Final = 0x9E3779B97F4A7C15
 
 
-class Sample(Struct, frozen=True):
+class MapSample(Struct, frozen=True):
     """The map at one moment. ``relations`` by ``a>b``, the rest by faction. ``moves``: what was done so far."""
 
     turn: int
@@ -104,7 +104,7 @@ class Theatre:
             for other, known in state.relations.items():
                 yield state.sheet.id, other, relation_now(state, other, self.now_s), known.rest
 
-    def sample(self) -> Sample:
+    def sample(self) -> MapSample:
         """The map as it is now."""
         now_s, states = self.now_s, {state.sheet.id: state for state in self.states.values()}
         bonds = [
@@ -112,7 +112,7 @@ class Theatre:
             for name, state in states.items()
             for other in state.bonds
         ]
-        return Sample(
+        return MapSample(
             self.turns,
             (now_s - START_S) / 3600,
             {f"{one}>{other}": round(value, 1) for one, other, value, _ in self.relations()},

@@ -20,7 +20,7 @@ from typing import Any, Final
 import httpx
 
 from ganggpt.actors.routing.shards import shared_shard
-from ganggpt.client.game_server import Answer, GameServer
+from ganggpt.client.game_server import CommandReply, GameServer
 from ganggpt.client.wire import WireCommand
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.audit import holder_of, promises_kept, shard_count, world_counts
@@ -40,7 +40,7 @@ DOG: Final = "companion:rex-of-ava"
 
 
 @dataclass
-class Line:
+class StoryLine:
     """One line of the story: ``who`` speaks or acts; an empty ``who`` is the narrator. ``note`` is what it shows."""
 
     who: str
@@ -73,7 +73,7 @@ class DemoResult:
         return not self.lost and not self.doubled and self.remembered_after_kill and self.remembered_after_restart
 
 
-Tell = Callable[[Line], None]
+Tell = Callable[[StoryLine], None]
 
 
 class Demo:
@@ -276,7 +276,7 @@ class Demo:
                     return push
 
     def _say(self, who: str, text: str, note: str = "") -> None:
-        self._tell(Line(who, text, note))
+        self._tell(StoryLine(who, text, note))
 
 
 def _player(name: str) -> str:
@@ -288,7 +288,7 @@ def _name(actor: str) -> str:
     return actor.partition(":")[2].replace("-", " ").title()
 
 
-def _must(answer: Answer) -> Mapping[str, Any]:
+def _must(answer: CommandReply) -> Mapping[str, Any]:
     if not answer.ok:
         problem = "" if answer.error is None else f"{answer.error.code}: {answer.error.message}"
         raise StartFailed(

@@ -74,7 +74,7 @@ class Way(Protocol):
     admission: Admission
 
 
-class Refusal:
+class OverloadReply:
     """One reason to turn commands away, encoded once for all of them. ``count``: how many heard it."""
 
     __slots__ = ("_errors", "_tails", "count", "why")
@@ -161,7 +161,7 @@ class Admission:
         self._let_in = 0
         self._shed_before = 0
         self._shed: Counter[Shed] = Counter()
-        self._refusals: dict[Shed, Refusal] = {}
+        self._refusals: dict[Shed, OverloadReply] = {}
         self._hint_ms = _HINT_MS[0]
         self._set_limits()
 
@@ -170,7 +170,7 @@ class Admission:
         """Commands turned away so far, by reason."""
         return self._shed + Counter({why: refusal.count for why, refusal in self._refusals.items()})
 
-    def refusal(self, source: str, actor: str, now_s: float) -> Refusal | None:
+    def refusal(self, source: str, actor: str, now_s: float) -> OverloadReply | None:
         """Why a command of ``source`` to ``actor`` cannot be let in now, or None. Lets nobody in yet."""
         if self.shedding and now_s - self._adjusted_s >= _ADJUST_S:
             self._adjust(now_s)
@@ -180,12 +180,12 @@ class Admission:
             why = self._why(source, actor, now_s)
         return None if why is None else self.turn_away(why)
 
-    def turn_away(self, why: Shed) -> Refusal:
+    def turn_away(self, why: Shed) -> OverloadReply:
         """How to say why."""
         refusal = self._refusals.get(why)
         if refusal is None:
             limit = int(self._options.wait_s * 1000) if why is Shed.LATE else self._room(why)
-            refusal = self._refusals[why] = Refusal(why, limit, self._hint_ms)
+            refusal = self._refusals[why] = OverloadReply(why, limit, self._hint_ms)
         return refusal
 
     def enter(self, source: str, actor: str) -> None:
@@ -332,10 +332,10 @@ class Gate:
 
     def __init__(self, source: str, now_s: float, way_to: Callable[[str], Way]) -> None:
         self._source, self._now_s, self._way_to = source, now_s, way_to
-        self._full: dict[Way, Refusal] = {}
+        self._full: dict[Way, OverloadReply] = {}
         self._places: dict[str, int] = {}
 
-    def admit(self, actor: str) -> Refusal | None:
+    def admit(self, actor: str) -> OverloadReply | None:
         """Take a place for one command to this actor, or say why there is none."""
         way = self._way_to(actor)
         refusal = self._full.get(way)

@@ -11,7 +11,7 @@ import msgspec
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.ports import ReplySink
-from ganggpt.actors.routing.admission import Admission, Refusal, Shed
+from ganggpt.actors.routing.admission import Admission, OverloadReply, Shed
 from ganggpt.actors.routing.fair_queue import FairQueue
 from ganggpt.actors.routing.shards import RemoteCluster
 
@@ -40,7 +40,7 @@ class LaneUser(Protocol):
         """Send a batch on, and call ``lane.returned`` when its call is over."""
         ...
 
-    def turn_away(self, pending: Pending, refusal: Refusal) -> None:
+    def turn_away(self, pending: Pending, refusal: OverloadReply) -> None:
         """Answer a command that was never sent ``overloaded``."""
         ...
 

@@ -20,7 +20,7 @@ import msgspec
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
 from ganggpt.actors.ports import CLUSTER_SOURCE, ReplySink
-from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, Refusal, Shed
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, OverloadReply, Shed
 from ganggpt.actors.routing.lane import Lane, Pending
 from ganggpt.actors.routing.shards import RemoteCluster, Routes
 from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX
@@ -59,7 +59,7 @@ class RouterOptions:
 
 
 @dataclass(slots=True)
-class Waits:
+class WaitTimes:
     """How long commands waited to be sent: calls by the wait of their first command (bounds of ``COMMAND_SECONDS``,
     the last without one), and the sum in seconds."""
 
@@ -94,8 +94,8 @@ class Router:
         self._doubting: asyncio.Task[None] | None = None
         self._lane_by_actor: dict[str, Lane] = {}
         self._waiting = 0
-        self._total = Refusal(Shed.TOTAL, self.options.queue_max, 500)
-        self.waits = Waits()
+        self._total = OverloadReply(Shed.TOTAL, self.options.queue_max, 500)
+        self.waits = WaitTimes()
         self.retries = 0
         self.redirects = 0
 
@@ -179,7 +179,7 @@ class Router:
         self.waits.add(loop_s() - batch[0].since_s)
         self.spawn(self._send_on(lane, batch))
 
-    def turn_away(self, pending: Pending, refusal: Refusal) -> None:
+    def turn_away(self, pending: Pending, refusal: OverloadReply) -> None:
         """See LaneUser."""
         self._answer(pending, refusal.reply(pending.envelope.id))
 

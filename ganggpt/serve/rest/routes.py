@@ -29,7 +29,7 @@ from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances
-from ganggpt.serve.rest.views import Seen, Views, answered
+from ganggpt.serve.rest.views import ReadView, Views, answered
 from ganggpt.serve.websocket.session import acting_player
 
 REST_BY: Final = "server:rest"
@@ -269,7 +269,7 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     return bytes(body)
 
 
-def _freshness(seen: Sequence[Seen]) -> dict[str, str]:
+def _freshness(seen: Sequence[ReadView]) -> dict[str, str]:
     """How old the oldest part of an answer is, and whether an actor did not speak for itself."""
     oldest = {"Age": str(int(max(one.age_s for one in seen)))}
     return {**oldest, "X-Stale": "true"} if any(one.stale for one in seen) else oldest

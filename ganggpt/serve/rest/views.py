@@ -32,7 +32,7 @@ class ViewCache(Protocol):
         ...
 
 
-class Seen(NamedTuple):
+class ReadView(NamedTuple):
     """What a read saw: the finished answer, ``{"ok", "seq", "reply"}`` or ``{"ok", "error"}``, how many seconds ago it
     was true, and whether that is because the actor did not answer."""
 
@@ -52,11 +52,11 @@ class Views:
     ) -> None:
         self._port, self._cache = port, cache
         self._ttl_s, self._timeout_s = ttl_s, timeout_s
-        self._asking: dict[str, asyncio.Task[Seen]] = {}
+        self._asking: dict[str, asyncio.Task[ReadView]] = {}
         outcomes = metrics.counter("ganggpt_view_cache_total")
         self._hit, self._miss, self._stale = (outcomes.labels(outcome) for outcome in ("hit", "miss", "stale"))
 
-    async def read(self, actor: str, by: str, fresh: bool = False) -> Seen:
+    async def read(self, actor: str, by: str, fresh: bool = False) -> ReadView:
         """Read an actor. ``fresh`` goes past the cache and never sees anything stale.
 
         Raises Unavailable where no answer comes in time and nothing was ever seen.
@@ -76,17 +76,17 @@ class Views:
             return last._replace(stale=True)
         return await asyncio.shield(asking)
 
-    def _start(self, actor: str, by: str) -> asyncio.Task[Seen]:
+    def _start(self, actor: str, by: str) -> asyncio.Task[ReadView]:
         task = self._asking[actor] = asyncio.create_task(self._ask(actor, by))
         task.add_done_callback(lambda done: self._end(actor, done))
         return task
 
-    def _end(self, actor: str, done: asyncio.Task[Seen]) -> None:
+    def _end(self, actor: str, done: asyncio.Task[ReadView]) -> None:
         del self._asking[actor]
         if not done.cancelled():
             done.exception()  # heard, also where everybody took the stale view and left
 
-    async def _ask(self, actor: str, by: str) -> Seen:
+    async def _ask(self, actor: str, by: str) -> ReadView:
         finished = await answered(self._port, wrap_view(new_command_id(), actor, by), self._timeout_s)
         answer: dict[str, Any] = msgspec.msgpack.decode(finished)
         answer.pop("id")
@@ -94,21 +94,21 @@ class Views:
             value = msgspec.msgpack.encode((time.time(), answer))
             await self._cache.put(actor_key(actor), value, self._ttl_s)
             await self._cache.put(_last_key(actor), value, TTL_S)
-        return Seen(answer)
+        return ReadView(answer)
 
-    async def _cached(self, key: str) -> Seen | None:
+    async def _cached(self, key: str) -> ReadView | None:
         value = await self._cache.get(key)
         if value is None:
             return None
         at_s, answer = msgspec.msgpack.decode(value)
-        return Seen(answer, max(0.0, time.time() - at_s))
+        return ReadView(answer, max(0.0, time.time() - at_s))
 
 
 def _last_key(actor: str) -> str:
     return f"{actor_key(actor)}:last"
 
 
-def _is_answered(asking: asyncio.Task[Seen]) -> bool:
+def _is_answered(asking: asyncio.Task[ReadView]) -> bool:
     """Whether the actor said something final."""
     if not asking.done() or asking.exception() is not None:
         return False

@@ -23,7 +23,7 @@ FEED_START: Final = "$"
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-class PushRow(Protocol):
+class StoredPush(Protocol):
     """One push as stored. ``body`` is a msgpack map."""
 
     @property
@@ -47,7 +47,7 @@ class PushStore(Protocol):
         """From now on pushes to ``*`` are kept for this server too."""
         ...
 
-    async def unacked(self, server: str, after: int, limit: int) -> Sequence[PushRow]:
+    async def unacked(self, server: str, after: int, limit: int) -> Sequence[StoredPush]:
         """The oldest pushes with a number over ``after`` that the server did not ack."""
         ...
 
@@ -55,7 +55,7 @@ class PushStore(Protocol):
         """These were shown; never offer them again."""
         ...
 
-    async def wait(self, server: str, last_seen_id: str, timeout_s: float) -> tuple[str, Sequence[PushRow]]:
+    async def wait(self, server: str, last_seen_id: str, timeout_s: float) -> tuple[str, Sequence[StoredPush]]:
         """Live pushes after that feed position, as soon as there are any, or none after ``timeout_s``; and the new
         position."""
         ...
@@ -130,7 +130,7 @@ class PushPump:
                 self._to_ack.difference_update(nos)
                 self._count_acked.inc(len(nos))
 
-    def _offer(self, rows: Iterable[PushRow]) -> None:
+    def _offer(self, rows: Iterable[StoredPush]) -> None:
         """Send what was not sent yet, as far as the window of unacked pushes allows; the next poll finds the rest."""
         fresh = []
         for row in rows:
@@ -149,7 +149,7 @@ class PushPump:
             self._deliver(fresh)
 
 
-def finished_push(row: PushRow) -> bytes:
+def finished_push(row: StoredPush) -> bytes:
     """A push as the msgpack map that stands in a frame."""
     return _encode(
         {

@@ -18,7 +18,7 @@ import msgspec
 
 from ganggpt.actors.envelope import Envelope, outcome_of, reply_error
 from ganggpt.actors.ports import CommandPort
-from ganggpt.actors.routing.admission import Gate, Refusal
+from ganggpt.actors.routing.admission import Gate, OverloadReply
 from ganggpt.domain import fields
 from ganggpt.domain.ids import ID_BYTES, CommandId
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge, Unavailable, UnknownCommand
@@ -128,7 +128,7 @@ class Session:
         traffic, in_flight = self._traffic, self.in_flight
         limit = traffic.in_flight_limit()
         over_limit = traffic.over_limit(limit) if len(in_flight) >= limit else None
-        refused: dict[Refusal, list[bytes]] = {}
+        refused: dict[OverloadReply, list[bytes]] = {}
         places: list[int] = []
         for place, head in enumerate(heads):
             if len(head.id) != ID_BYTES or head.id in in_flight:
@@ -184,7 +184,7 @@ class Session:
         if accepted:
             self._port.submit(accepted, self.deliver, self.by, gate)
 
-    def _full(self, raw: dict[str, Any], limit: int, gate: Gate | None) -> Refusal | None:
+    def _full(self, raw: dict[str, Any], limit: int, gate: Gate | None) -> OverloadReply | None:
         """Why there is no room for a command, before anything more costs time on it."""
         if len(self.in_flight) >= limit:
             return self._traffic.over_limit(limit)
