@@ -92,7 +92,7 @@ def state_of(settings: Settings) -> dict[str, Any]:
 
 
 def show_run(run: Run) -> None:
-    """Where everything is."""
+    """Show the addresses of a world that runs."""
     screen.rest()
     fields = msgspec.to_builtins(run)
     if screen.as_json:
@@ -113,7 +113,7 @@ async def _stop(runtime: Runtime, signals: _Signals) -> None:
     stopping = asyncio.create_task(runtime.stop())
     try:
         while not await signals.before(stopping):
-            screen.say("[yellow]not waiting for the drain any longer[/]")
+            screen.say("[yellow]no longer waiting for the drain[/]")
             runtime.hurry()
         if late := stopping.result():
             screen.say(f"[yellow]not drained in time: {', '.join(late)}; they wake from the journal[/]")

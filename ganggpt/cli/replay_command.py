@@ -1,4 +1,4 @@
-"""``replay``: an utterance said again by its recorded exchanges, held side by side with what was said."""
+"""``replay``: an utterance run again with its recorded exchanges, shown beside what was said."""
 # ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def replay(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say an utterance again, without any network: recorded answer, prompts, guards and rules of now.
+    """Run an utterance again without any network: the recorded model answer with the prompts, guards and rules of now.
 
     Exit status 0 where it comes out the same, 1 where something differs, 3 where not everything could be run again.
     """
