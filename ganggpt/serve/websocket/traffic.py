@@ -1,4 +1,4 @@
-"""What all sessions of a bridge replica share: the metrics of the hot path and the division of commands in flight."""
+"""What the sessions of a bridge replica share: metrics of the hot path, and the limit of commands in flight."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_FLIGHT_RETRY_MS: Final = 250
 
 
 class Traffic:
-    """What all sessions of a replica share: the metrics of the hot path and the fair division of in-flight commands."""
+    """Owns the counters of the hot path and divides the commands in flight fairly among the sessions."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits = limits
