@@ -1,4 +1,4 @@
-"""A fault run: round after round breaks one thing under load, and at the end the journal is held against the record."""
+"""A fault run: each round breaks one thing under load; at the end the journal is compared with the record of acks."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class ChaosPlan:
 
 
 Tell = Callable[[int, str | Round], None]
-"""Hears the number of a round with its kind when it begins, and with what it found when it ends."""
+"""Called with the number of a round and its kind when it begins, and with its result when it ends."""
 
 
 def checked(plan: ChaosPlan) -> ChaosPlan:
-    """The plan, if it can be run here. Raises ConfigInvalid with the fix."""
+    """The plan, where it can be run here. Raises ConfigInvalid with the fix."""
     if plan.rounds < 1:
         raise ConfigInvalid("--rounds", f"{plan.rounds} rounds prove nothing", "Give at least 1.")
     if plan.actors < 1 or plan.per_s <= 0:
@@ -65,7 +65,7 @@ def checked(plan: ChaosPlan) -> ChaosPlan:
 
 
 def kinds_of_rounds(kinds: Sequence[str], rounds: int, seed: int) -> Iterator[FaultKind]:
-    """The kind of each round: every kind once in shuffled order, then again in another."""
+    """The kind of each round: all kinds in shuffled order, then again in another order."""
     dice = Random(seed)  # noqa: S311 - a seed has to reproduce a run
     block: list[str] = []
     for _ in range(rounds):
@@ -86,7 +86,7 @@ class ChaosRun:
         self._dead: dict[int, int] = {}
 
     async def play(self) -> Summary:
-        """All rounds. Raises GangGPTError where the world did not come up, or not come back."""
+        """Run all rounds. Raises GangGPTError where the world does not start or does not recover."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         dice = Random(self.plan.seed)  # noqa: S311 - a seed has to reproduce a run
         async with AsyncExitStack() as stack:
@@ -149,7 +149,7 @@ class ChaosRun:
         )
 
     async def _until_back(self, struck: Struck, scene: Scene, crowd: Crowd) -> tuple[list[float], str]:
-        """Probe struck actors while the fault is mended and a while longer; their times, sorted, and a note."""
+        """Probe the actors that were hit until the fault is repaired and a while longer; their sorted times, and a note."""
         hit = struck.actors or scene.actors
         probed = scene.dice.sample(list(hit), min(self.plan.probes, len(hit)))
         over = asyncio.Event()
@@ -165,7 +165,7 @@ class ChaosRun:
             probing.cancel()
 
     async def _late_commits(self) -> int:
-        """Turns that epochs have written after they were seen dead."""
+        """The number of turns that epochs wrote after they were seen dead."""
         now = await turns_of_dead(self._world.pool)
         late = sum(max(0, now.get(epoch, turns) - turns) for epoch, turns in self._dead.items())
         self._dead = now

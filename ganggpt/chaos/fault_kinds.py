@@ -1,4 +1,4 @@
-"""The kinds of faults: what is broken, which actors that hits, and how it is mended."""
+"""The kinds of faults: what is broken, which actors that hits, and how it is repaired."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.runtime.ray_cluster import GCS_RETURNS, haproxy_binary
 
 MOVED_S: Final = 60.0
-"""How long a paused or cut host may keep its shards before the run gives up."""
+"""How long a paused or cut host may keep its shards before the run fails."""
 _ELSEWHERE_S: Final = 3.0
 _EVEN_S: Final = 180.0
-"""A host that came back gets its shards a few at a time, after the tables have caught up with them."""
+"""A restarted host gets its shards a few at a time, after the tables were brought up to date."""
 _END_S: Final = 30.0
 _POSTGRES: Final = "postgres/postmaster.pid"
 
@@ -40,7 +40,7 @@ async def _nothing() -> str:
 class Struck:
     """A fault that happened: at which loop second, to what, and the actors it hit (others may wait, too).
 
-    ``mend`` ends a fault that lasts and returns a word on what it saw; it runs while the probes wait.
+    ``mend`` ends a lasting fault and returns a note about it; it runs while the probes wait.
     """
 
     at_s: float
@@ -65,7 +65,7 @@ Strike = Callable[[Scene], Awaitable[Struck]]
 
 
 async def _ready(_: Scene) -> None:
-    """Nothing to prepare."""
+    """Prepare nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class FaultKind:
 
 
 def send_signal(pid: int, number: signal.Signals) -> float:
-    """Signal a process; the loop's time of it. Raises Unavailable where it is gone."""
+    """Signal a process; returns the loop time. Raises Unavailable where the process has ended."""
     try:
         os.kill(pid, number)
     except ProcessLookupError as gone:
@@ -102,7 +102,7 @@ def _kill_host(kind: str) -> Strike:
 
 
 def _pause_host(kind: str) -> Strike:
-    """Stopped until its epoch is dead; then it wakes up, and has to end without a commit."""
+    """Stop a host until its epoch is dead; then it goes on, and must end without a commit."""
 
     async def strike(scene: Scene) -> Struck:
         host, actors = await _a_host(scene, kind)
@@ -121,8 +121,8 @@ def _pause_host(kind: str) -> Strike:
 
 
 async def _moved(world: ChaosWorld, host: HostProcess) -> float:
-    """Wait until an incarnation is dead, and a while longer: others shall write before the old one can try to. The
-    loop's time of its death."""
+    """Wait until an incarnation is dead, and a while longer, so that others write before the old one can try to.
+    Returns the loop time of its death."""
     await until(lambda: _still_owner(world, host), MOVED_S, f"another host for the shards of {host.name}")
     moved_s = asyncio.get_running_loop().time()
     await asyncio.sleep(_ELSEWHERE_S)
@@ -130,20 +130,20 @@ async def _moved(world: ChaosWorld, host: HostProcess) -> float:
 
 
 async def _still_owner(world: ChaosWorld, host: HostProcess) -> str | None:
-    """What is wrong as long as an incarnation is not dead."""
+    """The flaw that an incarnation is not dead yet, or None."""
     live = {other.epoch for other in await world.hosts()}
     return f"epoch {host.epoch} still lives" if host.epoch in live else None
 
 
 def _wake(pid: int) -> float:
-    """Let a stopped process go on, if somebody did not kill it in its sleep; the loop's time of it."""
+    """Let a stopped process go on, where it was not killed meanwhile; returns the loop time."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
     return asyncio.get_running_loop().time()
 
 
 async def _ended(pid: int, since_s: float) -> str:
-    """What became of a process that was fenced; it has to end."""
+    """Wait for the end of a fenced process, and describe it."""
     try:
         process = psutil.Process(pid)
     except psutil.NoSuchProcess:
@@ -155,7 +155,7 @@ async def _ended(pid: int, since_s: float) -> str:
 
 
 def _kill(word: str) -> Strike:
-    """All processes of that name; whoever looks after them starts new ones."""
+    """Break all processes of that name; their owners start new ones."""
 
     async def strike(scene: Scene) -> Struck:
         processes = scene.world.processes(word)
@@ -206,7 +206,7 @@ async def _flush_redis(scene: Scene) -> Struck:
 
 
 async def _replace_a_host(scene: Scene) -> None:
-    """Let a shared host die and come back."""
+    """Kill a shared host and wait until it is back."""
     process = psutil.Process(scene.dice.choice(await scene.world.hosts("shared")).pid)
     process.kill()
     await asyncio.to_thread(psutil.wait_procs, [process], _END_S)
@@ -214,7 +214,7 @@ async def _replace_a_host(scene: Scene) -> None:
 
 
 async def _tap_a_host(scene: Scene) -> None:
-    """Only what connects anew goes through the tap, so a host has to come back once before its network can be cut."""
+    """Only new connections go through the tap, so a host must restart once before its network can be cut."""
     await scene.tap.open()
     await _replace_a_host(scene)
 
@@ -225,7 +225,7 @@ async def _tap_a_host(scene: Scene) -> None:
 
 
 async def _cut_host(scene: Scene) -> Struck:
-    """Nothing passes between a host and Postgres until its shards moved; then everything does, late."""
+    """Block all data between a host and Postgres until its shards moved; then all of it passes, late."""
     world, tap = scene.world, scene.tap
     host, actors = scene.dice.choice(await _tapped(scene))
     at_s = tap.cut(host.pid)
@@ -248,12 +248,12 @@ async def _tapped(scene: Scene) -> list[tuple[HostProcess, list[str]]]:
 
 
 async def _all_ended(pids: Sequence[int], since_s: float) -> str:
-    """The hosts of a lost node notice by themselves, some moments later."""
+    """Wait for the end of the hosts of a lost node, which notice the loss some moments later."""
     return "; ".join([f"host {await _ended(pid, since_s)}" for pid in pids])
 
 
 async def _fill_second_node(scene: Scene) -> None:
-    """Join a second node and let hosts come back until a shared one did so there: Ray spreads them."""
+    """Join a second node and restart hosts until a shared one runs there; Ray spreads them."""
     await scene.node.start()
     for _ in range(_MOVES_MAX):
         if any(scene.node.carries(host.pid) for host in await scene.world.hosts("shared")):
@@ -277,7 +277,7 @@ def _signal_node(number: signal.Signals) -> Strike:
 
 
 async def _leave_node(scene: Scene) -> Struck:
-    """What a pod gets that has to go: SIGTERM to ``ray start --block``, which marks the node as draining."""
+    """Do what happens to a pod that must go: SIGTERM to ``ray start --block``, which marks the node as draining."""
     there = [host for host in await scene.world.hosts() if scene.node.carries(host.pid)]
     actors = [actor for host in there for actor in await scene.world.actors_on(host.name, scene.actors)]
     at_s = send_signal(scene.node.pid, signal.SIGTERM)
@@ -320,7 +320,7 @@ KINDS: Final = {kind.name: kind for kind in _ALL}
 
 
 def absent_because(name: str, own: int) -> str | None:
-    """What to do where a kind cannot happen here, or None where it can. ``own``: processes of single actors."""
+    """Why a kind cannot happen here, with the fix, or None where it can. ``own``: processes of single actors."""
     part = name.partition("-")[2]
     if part == "own" and not own:
         return "No actor has a process of its own: set GANGGPT_OWN_ACTORS_MAX to 1 or more."
