@@ -149,7 +149,7 @@ class ChaosRun:
         )
 
     async def _until_back(self, struck: Struck, scene: Scene, crowd: Crowd) -> tuple[list[float], str]:
-        """Probe the actors that were hit until the fault is repaired and a while longer; their sorted times, and a note."""
+        """Probe the actors that were hit until after the fault is repaired; their sorted times, and a note."""
         hit = struck.actors or scene.actors
         probed = scene.dice.sample(list(hit), min(self.plan.probes, len(hit)))
         over = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A tap in the connections to Postgres: it takes the place of the server's socket and can cut a process off."""
+"""A tap in the connections to Postgres: it takes the place of the server's socket, and can cut off a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chaos``: real faults against a world of its own, with progress, a table, and an exit status that can be trusted."""
+"""``chaos``: real faults against a world of its own, with progress, a table and an exit status."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _possible(own: int) -> tuple[str, ...]:
 
 
 def _command(plan: ChaosPlan) -> str:
-    """What somebody else has to type for the same run."""
+    """The command line that repeats the run."""
     usual = ChaosPlan()
     kinds = () if plan.kinds == _possible(plan.own) else plan.kinds
     words = ["ganggpt chaos", f"--rounds {plan.rounds}", f"--seed {plan.seed}", *(f"--only {kind}" for kind in kinds)]

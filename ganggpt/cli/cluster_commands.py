@@ -1,4 +1,4 @@
-"""``clusters`` and ``takeover``: which Ray clusters share a world, and which of them should hold it."""
+"""``clusters`` and ``takeover``: the Ray clusters that share a world, and which of them owns it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def known_clusters(settings: Settings) -> list[ClusterRow]:
 
 async def take_over(settings: Settings, name: str, within_s: float) -> dict[str, Any]:
     """Make a cluster the owner and wait until it holds every shard. Raises UnknownCluster, and Unavailable where it
-    does not in time: it is the owner then all the same."""
+    does not hold them in time; it is the owner nevertheless."""
     async with database_of(settings) as dsn:
         pool = await open_pool(dsn, pool_options(settings, 1))
         clusters = PostgresClusters(pool, name)

@@ -1,4 +1,4 @@
-"""The commands of ``ganggpt ai``: whether models may be asked, how each is, and what they cost.
+"""The commands of ``ganggpt ai``: the switch, the state and the cost of language models.
 
 They work through the stores of a world, whether it runs or not.
 """
@@ -125,7 +125,7 @@ async def _switch(settings: Settings, why: str, within_s: float, *, on: bool) ->
 
 
 async def _state_of(settings: Settings) -> dict[str, Any]:
-    """Switch, models and the spending of the current hours. Raises ConfigRejected and Unavailable."""
+    """The switch, the models and the recent spending. Raises ConfigRejected and Unavailable."""
     plan = model_plan(settings)
     async with _books(settings) as books:
         state = await books.switch()
@@ -148,7 +148,7 @@ async def _state_of(settings: Settings) -> dict[str, Any]:
 
 
 async def _spending(settings: Settings, by: By, hours: int, most: int) -> list[tuple[Any, ...]]:
-    """What the last hours cost, as rows of _COLUMNS. Raises Unavailable."""
+    """The cost of the last hours, as rows of _COLUMNS. Raises Unavailable."""
     async with _books(settings) as books:
         rows = await books.report(by, hours, most)
     return [(r.name, r.calls, r.tokens_in, r.tokens_cached, r.tokens_out, _usd(r.nano_usd), r.estimated) for r in rows]
@@ -182,7 +182,7 @@ async def _books(settings: Settings) -> AsyncIterator[PostgresSpend]:
 
 
 def _shared(settings: Settings) -> SharedSwitch | None:
-    """The Redis of the world: of the settings, or the embedded one of the world that runs here."""
+    """The switch in the Redis of the settings, or in the embedded one of the world that runs here."""
     url = redis_url(settings)
     if url is None:
         run = read_run(settings.data_dir.expanduser().resolve())

@@ -1,4 +1,4 @@
-"""``politics``: what the factions of a world make of each other when nobody interferes, as a table over time."""
+"""``politics``: the simulated politics of the factions of a world, as a table over time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BAND: Final = 20
 
 
 def run_politics(world: World, turns: int, seed: int, samples: int, svg: Path | None) -> None:
-    """Play so many political turns and show the map over time. Raises InvalidInput."""
+    """Play ``turns`` political turns and show the map over time. Raises InvalidInput."""
     if not 1 <= turns <= TURNS_MAX:
         raise InvalidInput("--turns", f"1 to {TURNS_MAX}")
     if not 1 <= samples <= min(SAMPLES_MAX, turns):
@@ -66,7 +66,7 @@ def distribution(seen: Sequence[MapSample]) -> dict[str, int]:
 
 
 def drawn(world: World, seen: Sequence[MapSample], seed: int) -> RenderableType:
-    """Heat table of what each thinks of each now, numbers over time, moves, and the distribution."""
+    """A heat table of the current relations, numbers over time, moves, and the distribution of relations."""
     last = seen[-1]
     title = f"{world.title}\n{last.turn:,} political turns, {last.hours:,.0f} hours, seed {seed}"
     return Group(Text(title, style="bold"), _heat(last), _numbers(seen), _moves(last.moves), _bands(distribution(seen)))

@@ -78,11 +78,11 @@ async def _again(settings: Settings, utterance: str) -> SaidAgain:
 
 
 def _nothing_lost(_: int) -> None:
-    """Nothing is written here."""
+    """A replay writes nothing."""
 
 
 def page(again: SaidAgain) -> Group:
-    """For people: then and now side by side, what differs in colour."""
+    """The page for people: then and now side by side, differences in colour."""
     differs = {difference.what for difference in again.differences}
     table = Table("", "then", "now" if again.now is not None else "now (not run)", show_lines=True)
     rows = ["said", "act", "guards", "actions", "memories"]

@@ -29,9 +29,9 @@ from ganggpt.persistence.world_snapshot.cut import NICE
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
 _COLUMNS: Final = ("name", "world", "cut_at", "actors", "bytes", "problem")
-"""Of a list of snapshots."""
+"""The columns of a list of snapshots."""
 FOLDER: Final = "snapshots"
-"""Where snapshots are in a data directory, where no other place is given."""
+"""The folder of a data directory for snapshots, where no other place is given."""
 KeepCount = Annotated[
     int | None, typer.Option("--keep", min=1, help="Keep the newest N of the world, and remove the others.")
 ]
@@ -89,7 +89,7 @@ def snapshots_(
     found = _listed(place_of(settings, target), of_world, _keep_of(keep, keep_days))
     screen.rows(_COLUMNS, found)
     if not found:
-        screen.say("no snapshots there")
+        screen.say("there are no snapshots")
 
 
 @app.command()
