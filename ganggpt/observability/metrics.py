@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
     name: str
     type: Literal["counter", "gauge", "histogram"]
-    tells: str
+    help_text: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = COMMAND_SECONDS
 
@@ -215,7 +215,7 @@ class Metrics:
         row = _row(name, "counter")
         made = self._made.get(name)
         if not isinstance(made, Counter):
-            made = self._made[name] = Counter(row.name, row.tells, row.labels, registry=self.registry)
+            made = self._made[name] = Counter(row.name, row.help_text, row.labels, registry=self.registry)
         return made
 
     def gauge(self, name: str) -> Gauge:
@@ -223,7 +223,7 @@ class Metrics:
         row = _row(name, "gauge")
         made = self._made.get(name)
         if not isinstance(made, Gauge):
-            made = self._made[name] = Gauge(row.name, row.tells, row.labels, registry=self.registry)
+            made = self._made[name] = Gauge(row.name, row.help_text, row.labels, registry=self.registry)
         return made
 
     def histogram(self, name: str) -> Histogram:
@@ -231,7 +231,7 @@ class Metrics:
         row = _row(name, "histogram")
         made = self._made.get(name)
         if not isinstance(made, Histogram):
-            made = Histogram(row.name, row.tells, row.labels, buckets=row.buckets, registry=self.registry)
+            made = Histogram(row.name, row.help_text, row.labels, buckets=row.buckets, registry=self.registry)
             self._made[name] = made
         return made
 
@@ -265,12 +265,12 @@ class CommandTally(Collector):
     def collect(self) -> Iterable[Metric]:
         """The metrics for a scrape."""
         row = TABLE["ganggpt_bridge_commands_total"]
-        counts = CounterMetricFamily(row.name, row.tells, labels=row.labels)
+        counts = CounterMetricFamily(row.name, row.help_text, labels=row.labels)
         for key, count in self._outcomes.items():
             counts.add_metric(key, count)
         yield counts
         row = TABLE["ganggpt_bridge_command_seconds"]
-        times = HistogramMetricFamily(row.name, row.tells, labels=row.labels)
+        times = HistogramMetricFamily(row.name, row.help_text, labels=row.labels)
         for kind, buckets in self._buckets.items():
             upto, cumulative = 0, []
             for bound, count in zip((*map(str, COMMAND_SECONDS), "+Inf"), buckets, strict=True):

@@ -22,7 +22,7 @@ from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import Streams
-from ganggpt.serve.websocket.bridge import BridgeSocket, Message, Receive, Scope, Send
+from ganggpt.serve.websocket.bridge_socket import BridgeSocket, Message, Receive, Scope, Send
 from ganggpt.serve.websocket.sessions import Sessions
 
 BRIDGE_PATH: Final = "/v1/bridge"

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ganggpt.actors.envelope import Envelope, decode_batch, encode_replies
 from ganggpt.errors import InvalidInput, Unauthorized
-from ganggpt.serve.rest.routes import read_body
+from ganggpt.serve.rest.rest_app import read_body
 
 BATCH_BYTES_MAX: Final = 1 << 20
 Take = Callable[[Sequence[Envelope]], Awaitable[list[bytes]]]

@@ -16,11 +16,11 @@ from ganggpt.serve.asgi import Authenticated, BridgeApp
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health, Probe
-from ganggpt.serve.rest.routes import Rest, rest_app
+from ganggpt.serve.rest.rest_app import Rest, rest_app
 from ganggpt.serve.rest.streams import Streams, TurnSource
 from ganggpt.serve.rest.utterances import Utterances
 from ganggpt.serve.rest.views import ViewCache, Views
-from ganggpt.serve.websocket.bridge import BridgeSocket
+from ganggpt.serve.websocket.bridge_socket import BridgeSocket
 from ganggpt.serve.websocket.push_pump import PushStore
 from ganggpt.serve.websocket.sessions import Sessions
 

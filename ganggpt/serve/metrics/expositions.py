@@ -43,7 +43,7 @@ def families(seen: Mapping[str, Samples]) -> Sequence[Metric]:
     shown = []
     for name, samples in seen.items():
         row = TABLE[name]
-        family: Metric = _FAMILIES[row.type](row.name, row.tells, labels=row.labels)  # type: ignore[call-arg]
+        family: Metric = _FAMILIES[row.type](row.name, row.help_text, labels=row.labels)  # type: ignore[call-arg]
         for (sample, labels), value in samples.items():
             family.add_sample(sample, dict(labels), value)
         shown.append(family)

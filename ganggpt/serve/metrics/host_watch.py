@@ -90,14 +90,14 @@ class HostWatch(Collector):
         for field, name in SHOWN.items():
             row = TABLE[name]
             family = (CounterMetricFamily if field in _COUNTED else GaugeMetricFamily)(
-                row.name, row.tells, None, row.labels
+                row.name, row.help_text, None, row.labels
             )
             values = self._totals[field] if field in _COUNTED else self._values(field)
             for label, value in sorted(values.items()):
                 family.add_metric((label,), value)
             yield family
         row = TABLE["ganggpt_hosts"]
-        up = GaugeMetricFamily(row.name, row.tells, labels=row.labels)
+        up = GaugeMetricFamily(row.name, row.help_text, labels=row.labels)
         shared = sum(host.startswith("host:") for host in self._seen)
         up.add_metric(("shared",), shared)
         up.add_metric((OWN,), len(self._seen) - shared)

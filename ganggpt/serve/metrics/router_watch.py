@@ -25,13 +25,13 @@ class RouterWatch(Collector):
         router = self._router
         shed = router.shed
         row = TABLE["ganggpt_router_shed_total"]
-        turned_away = CounterMetricFamily(row.name, row.tells, labels=row.labels)
+        turned_away = CounterMetricFamily(row.name, row.help_text, labels=row.labels)
         for why in Shed:
             if why is not Shed.IN_FLIGHT:  # counted by the sessions
                 turned_away.add_metric((why.value,), shed[why])
         yield turned_away
         row = TABLE["ganggpt_router_wait_seconds"]
-        waits = HistogramMetricFamily(row.name, row.tells)
+        waits = HistogramMetricFamily(row.name, row.help_text)
         upto, cumulative = 0, []
         for bound, calls in zip((*map(str, COMMAND_SECONDS), "+Inf"), router.waits.calls, strict=True):
             upto += calls
@@ -49,7 +49,7 @@ class RouterWatch(Collector):
                 values[label] = values.get(label, 0.0) + getattr(lane.admission, name)
         for name, values in sums.items():
             row = TABLE[f"ganggpt_router_{name}"]
-            family = GaugeMetricFamily(row.name, row.tells, labels=row.labels)
+            family = GaugeMetricFamily(row.name, row.help_text, labels=row.labels)
             for label, value in sorted(values.items()):
                 family.add_metric((label,), value)
             yield family

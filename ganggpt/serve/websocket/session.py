@@ -27,7 +27,7 @@ from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import Ack, Hello, printable, read_small_frame
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.websocket.push_pump import PushPump
-from ganggpt.serve.websocket.traffic import Traffic
+from ganggpt.serve.websocket.traffic_totals import TrafficTotals
 
 _is_player: Final = lru_cache(16_384)(fields.is_player)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -62,7 +62,7 @@ class Session:
         codec: Codec,
         port: CommandPort,
         book: CommandBook,
-        traffic: Traffic,
+        traffic: TrafficTotals,
         limits: Limits,
     ) -> None:
         self.server = server

@@ -20,7 +20,7 @@ from ganggpt.persistence.cache import session_key
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.rest.views import ViewCache
 from ganggpt.serve.websocket.session import CloseCode, Session
-from ganggpt.serve.websocket.traffic import Traffic
+from ganggpt.serve.websocket.traffic_totals import TrafficTotals
 
 _RECORD_TTL_S = 3600
 RECONNECT_MS = 1000
@@ -37,7 +37,7 @@ class Sessions:
     """The registry of live sessions."""
 
     def __init__(self, cache: ViewCache, limits: Limits, metrics: Metrics) -> None:
-        self.traffic = Traffic(limits, metrics)
+        self.traffic = TrafficTotals(limits, metrics)
         self._cache = cache
         self._limits = limits
         self._live: dict[str, Session] = {}

@@ -13,7 +13,7 @@ IN_FLIGHT_RETRY_MS: Final = 250
 """Mean pause that a session at its in-flight limit is told to make."""
 
 
-class Traffic:
+class TrafficTotals:
     """Owns the counters of the hot path and divides the commands in flight fairly among the sessions."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
