@@ -94,7 +94,7 @@ class Session:
         gate = self._port.gate(self.by)
         try:
             heads = self._heads_to_decide(data, gate)
-            refused = self._turn_away(heads, gate)
+            refused = self._turn_away(heads, gate) if heads else ()
             if heads and len(refused) == len(heads):
                 self.last_heard_s = asyncio.get_running_loop().time()
                 traffic.frames_commands.inc()
