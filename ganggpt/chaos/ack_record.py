@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from ganggpt.client.game_server import CommandReply
+from ganggpt.client.waiting import CommandReply
 from ganggpt.domain.ids import CommandId
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ganggpt.chaos.ack_record import AckRecord
-from ganggpt.client.game_server import CommandReply, GameServer, Patience
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.waiting import CommandReply, Patience
 from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import CommandId, kind_of, new_command_id
 from ganggpt.errors import StartFailed, Unavailable

@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
+from ganggpt.client.waiting import CommandReply, Patience, Waiting
 from ganggpt.client.wire import (
     MSGPACK,
     Bye,
@@ -48,50 +49,6 @@ _FRAME_ROOM_BYTES: Final = 64
 _ACKS_PER_FRAME: Final = 1000
 _SEEN_MAX: Final = 100_000
 """Push numbers kept so that no push is shown twice; far more than a bridge keeps unacked."""
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """The longest wait of each kind, in seconds. ``retry_s``: pause before a retryable command is sent again
-    where the error names none."""
-
-    open_s: float = 10.0
-    answer_s: float = 30.0
-    reconnect_s: float = 60.0
-    backoff_first_s: float = 0.05
-    backoff_max_s: float = 2.0
-    retry_s: float = 0.25
-    close_s: float = 5.0
-
-
-class CommandReply(msgspec.Struct, frozen=True):
-    """The reply to one command. Where not ``ok``, ``seq`` is 0 and ``error`` set; ``sent``: how often it was sent."""
-
-    id: CommandId
-    to: str
-    ok: bool
-    seq: int
-    reply: Mapping[str, Any]
-    error: WireError | None
-    sent: int
-
-
-class _Waiting:
-    """A command without a final reply, and the number of senders that wait for it."""
-
-    __slots__ = ("again", "answer", "encoded", "error", "id", "senders", "sent", "to", "until_s")
-
-    def __init__(self, command_id: CommandId, to: str, encoded: msgspec.Raw, until_s: float) -> None:
-        self.id, self.to, self.encoded, self.until_s = command_id, to, encoded, until_s
-        self.answer: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
-        self.sent = 0
-        self.senders = 0
-        self.error: WireError | None = None
-        self.again: asyncio.TimerHandle | None = None
-
-    def finish(self, ok: bool, reply: Reply) -> None:
-        if not self.answer.done():
-            answer = CommandReply(self.id, self.to, ok, reply.seq, reply.reply, reply.error, self.sent)
-            self.answer.set_result(answer)
 
 
 class GameServer:
@@ -126,7 +83,7 @@ class GameServer:
         self._wire = Wire(subprotocol)
         self._clock_offset_s = 0.0
         self._slots = asyncio.Semaphore(in_flight_max)
-        self._waiting: dict[CommandId, _Waiting] = {}
+        self._waiting: dict[CommandId, Waiting] = {}
         self._outgoing: deque[CommandId] = deque()
         self._on_wire: set[CommandId] = set()
         self._acks: deque[int] = deque()
@@ -181,7 +138,7 @@ class GameServer:
         """
         wait_s = self._patience.answer_s if within_s is None else within_s
         until_s = asyncio.get_running_loop().time() + wait_s
-        waiting: _Waiting | None = None
+        waiting: Waiting | None = None
         try:
             async with asyncio.timeout_at(until_s), self._slots:
                 if self._ended is not None:
@@ -332,11 +289,11 @@ class GameServer:
 
     # Sending.
 
-    def _enqueue(self, command_id: CommandId, command: WireCommand, until_s: float) -> _Waiting:
+    def _enqueue(self, command_id: CommandId, command: WireCommand, until_s: float) -> Waiting:
         waiting = self._waiting.get(command_id)
         if waiting is None:
             encoded = self._wire.command(command_id, command)
-            waiting = self._waiting[command_id] = _Waiting(command_id, command.to, encoded, until_s)
+            waiting = self._waiting[command_id] = Waiting(command_id, command.to, encoded, until_s)
         waiting.senders += 1
         self._send_again(command_id)
         return waiting
@@ -432,7 +389,7 @@ class GameServer:
 
     # The end of waiting.
 
-    def _let_go(self, waiting: _Waiting) -> None:
+    def _let_go(self, waiting: Waiting) -> None:
         """End the wait of one sender; the command is dropped with its last sender."""
         waiting.senders -= 1
         if waiting.senders == 0 and self._waiting.pop(waiting.id, None) is not None:
@@ -440,7 +397,7 @@ class GameServer:
             if waiting.again is not None:
                 waiting.again.cancel()
 
-    def _silence(self, to: str, do: str, wait_s: float, waiting: _Waiting | None) -> Unavailable:
+    def _silence(self, to: str, do: str, wait_s: float, waiting: Waiting | None) -> Unavailable:
         if waiting is None:
             waits = f"{len(self._waiting)} commands wait, and none ended in {wait_s:g} s"
             return Unavailable(f"a free slot for {do} to {to}", waits)

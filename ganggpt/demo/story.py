@@ -20,7 +20,8 @@ from typing import Any, Final
 import httpx
 
 from ganggpt.actors.routing.shards import shared_shard
-from ganggpt.client.game_server import CommandReply, GameServer
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.waiting import CommandReply
 from ganggpt.client.wire import WireCommand
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.audit import holder_of, promises_kept, shard_count, world_counts

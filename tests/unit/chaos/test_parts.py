@@ -16,7 +16,7 @@ from ganggpt.chaos.chaos_run import ChaosPlan, checked, kinds_of_rounds
 from ganggpt.chaos.fault_kinds import KINDS
 from ganggpt.chaos.result import COLUMNS, Round, append, markdown, summed, table
 from ganggpt.chaos.tap import SocketTap
-from ganggpt.client.game_server import CommandReply
+from ganggpt.client.waiting import CommandReply
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.audit import Verdict
