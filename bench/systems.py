@@ -15,7 +15,8 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bench.processes import ROOT, Child, free_port, python
-from ganggpt.client.game_server import GameServer, Patience
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.waiting import Patience
 from ganggpt.client.wire import WireCommand
 from ganggpt.errors import StartFailed
 

@@ -1,8 +1,8 @@
 """All settings of GangGPT, read once by the composition root from the environment and an env file.
 
 One field is one variable; ``docs/CONFIGURATION.md`` and ``.env.example`` are generated from here. A secret may also
-come from a mounted file: ``<NAME>_FILE`` holds its path. Whatever is wrong is reported at once, each problem with the
-variable, what is wrong with it, and the fix.
+come from a mounted file: ``<NAME>_FILE`` holds its path. All problems are reported at once, each with the variable,
+what is wrong with it, and the fix.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Settings(BaseSettings):
     )  # fmt: skip
     openai_model: str | None = Field(
         None, min_length=1,
-        **_setting("OPENAI_MODEL", _MODELS, "Model to ask there; unset: nobody is asked.", "text", "gpt-4.1"),
+        **_setting("OPENAI_MODEL", _MODELS, "Model to ask there; unset: no model is used.", "text", "gpt-4.1"),
     )  # fmt: skip
     openai_small_model: str | None = Field(
         None, min_length=1, **_setting("OPENAI_SMALL_MODEL", _MODELS, "Cheaper model there.", "text", "gpt-4.1-mini")
@@ -203,7 +203,7 @@ class Settings(BaseSettings):
     ai: Literal["on", "off"] = Field(
         "on",
         **_setting(
-            "GANGGPT_AI", _MODELS, "off: no model is ever asked, whatever `ganggpt ai on` says.", "on or off"
+            "GANGGPT_AI", _MODELS, "off: model calls are disabled, whatever `ganggpt ai on` sets.", "on or off"
         ),
     )  # fmt: skip
     models_file: Path | None = Field(
@@ -236,19 +236,19 @@ class Settings(BaseSettings):
         ),
     )  # fmt: skip
     budget_hour: Usd = Field(
-        2.0, **_setting("GANGGPT_BUDGET_HOUR", _MODELS, "The server spends at most so much in an hour.", _USD)
+        2.0, **_setting("GANGGPT_BUDGET_HOUR", _MODELS, "The most the server spends in an hour.", _USD)
     )
     budget_day: Usd = Field(
-        20.0, **_setting("GANGGPT_BUDGET_DAY", _MODELS, "The server spends at most so much in a day.", _USD)
+        20.0, **_setting("GANGGPT_BUDGET_DAY", _MODELS, "The most the server spends in a day.", _USD)
     )
     budget_player_hour: Usd = Field(
-        0.25, **_setting("GANGGPT_BUDGET_PLAYER_HOUR", _MODELS, "The same for one player in an hour.", _USD)
+        0.25, **_setting("GANGGPT_BUDGET_PLAYER_HOUR", _MODELS, "The most it spends for one player in an hour.", _USD)
     )
     budget_npc_hour: Usd = Field(
-        0.25, **_setting("GANGGPT_BUDGET_NPC_HOUR", _MODELS, "The same for one NPC or companion in an hour.", _USD)
+        0.25, **_setting("GANGGPT_BUDGET_NPC_HOUR", _MODELS, "The most for one NPC or companion in an hour.", _USD)
     )
     budget_faction_hour: Usd = Field(
-        0.5, **_setting("GANGGPT_BUDGET_FACTION_HOUR", _MODELS, "The same for one faction in an hour.", _USD)
+        0.5, **_setting("GANGGPT_BUDGET_FACTION_HOUR", _MODELS, "The most for one faction in an hour.", _USD)
     )
 
     rating: Literal["teen", "mature"] = Field(
@@ -288,7 +288,7 @@ class Settings(BaseSettings):
         3001, **_setting("GRAFANA_PORT", _MONITORING, "Port of Grafana in compose.yaml.", "port")
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", **_setting("LOG_LEVEL", _MONITORING, "Least level that is logged.", "debug, info, warning or error")
+        "info", **_setting("LOG_LEVEL", _MONITORING, "Lowest level that is logged.", "debug, info, warning or error")
     )
 
     world: Path = Field(
@@ -296,11 +296,11 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         Path(".ganggpt"),
-        **_setting("GANGGPT_DATA_DIR", _WORLD, "Where embedded stores, token and state of a run live.", "path"),
+        **_setting("GANGGPT_DATA_DIR", _WORLD, "Where embedded stores, token and state of a run are.", "path"),
     )
     shards: int = Field(
         256, ge=1, le=65_536,
-        **_setting("GANGGPT_SHARDS", _WORLD, "Shards of a new world; fixed once it is made.", "1 to 65536"),
+        **_setting("GANGGPT_SHARDS", _WORLD, "Shards of a new world; fixed from then on.", "1 to 65536"),
     )  # fmt: skip
     residence: Literal["auto", "own", "shared"] = Field(
         "auto",
@@ -314,14 +314,14 @@ class Settings(BaseSettings):
     hosts_max: int | None = Field(
         None, ge=1, le=1024,
         **_setting(
-            "GANGGPT_HOSTS_MAX", _RUNTIME, "Most shared hosts under load; unset is one a CPU, at least GANGGPT_HOSTS.",
+            "GANGGPT_HOSTS_MAX", _RUNTIME, "Most shared hosts under load; unset: one per CPU, at least GANGGPT_HOSTS.",
             "1 to 1024",
         ),
     )  # fmt: skip
     hosts_idle_s: float = Field(
         300.0, ge=1, le=86_400,
         **_setting(
-            "GANGGPT_HOSTS_IDLE", _RUNTIME, "A shared host ends when fewer have been enough for so long.",
+            "GANGGPT_HOSTS_IDLE", _RUNTIME, "A shared host ends when fewer have been enough for this long.",
             "seconds, 1 to 86400",
         ),
     )  # fmt: skip
@@ -349,7 +349,7 @@ class Settings(BaseSettings):
     bridge_url: str | None = Field(
         None, pattern=r"^wss?://",
         **_setting(
-            "GANGGPT_BRIDGE_URL", _RUNTIME, "Where game servers reach the bridge of this very cluster.", "ws://… or wss://…",
+            "GANGGPT_BRIDGE_URL", _RUNTIME, "Where game servers reach the bridge of this cluster.", "ws://… or wss://…",
             "wss://blue.ganggpt.example/v1/bridge",
         ),
     )  # fmt: skip
@@ -357,7 +357,7 @@ class Settings(BaseSettings):
         None, ge=0, le=10_000,
         **_setting(
             "GANGGPT_OWN_ACTORS_MAX", _RUNTIME,
-            "Processes of their own under `auto`; unset is 8 % of memory in steps of 75 MiB, at most 2 a CPU.",
+            "Processes of their own under `auto`; unset is 8 % of memory in steps of 75 MiB, at most 2 per CPU.",
             "0 to 10000",
         ),
     )  # fmt: skip
@@ -435,7 +435,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name pydantic-settings calls it by
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Options of the command line win over the environment, that over the env file, that over secret files."""
+        """Options of the command line override the environment, which overrides the env file, then secret files."""
         assert isinstance(env_settings, EnvSettingsSource)
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         given = {**dotenv_settings.env_vars, **env_settings.env_vars}
@@ -514,8 +514,7 @@ def variable_of(field_name: str) -> str:
 
 
 def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
-    by_variable = {str(field.validation_alias): field for field in Settings.model_fields.values()}
-    by_variable |= Settings.model_fields
+    by_variable = {variable_of(name): field for name, field in Settings.model_fields.items()} | Settings.model_fields
     for error in invalid.errors(include_url=False, include_input=False, include_context=False):
         name = str(error["loc"][0])
         field = by_variable[name]
@@ -526,9 +525,9 @@ def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
 
 
 def _misspelled(env_file: Path) -> Iterator[ConfigInvalid]:
-    """Names of ours in the env file that do not exist. Other names may be somebody else's."""
-    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    known |= {f"{field.validation_alias}_FILE" for field in Settings.model_fields.values() if is_secret(field)}
+    """Names in the env file that look like settings of GangGPT but do not exist. Other names are ignored."""
+    known = {variable_of(name) for name in Settings.model_fields}
+    known |= {f"{variable_of(name)}_FILE" for name, field in Settings.model_fields.items() if is_secret(field)}
     for line in env_file.read_text(encoding="utf-8", errors="replace").splitlines():
         found = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", line)
         name = found.group(1).upper() if found else ""

@@ -1,7 +1,8 @@
 """The one error root of GangGPT and every error a caller can meet.
 
-An error carries its facts in ``args`` and fields, its meaning in class data (``code``, ``retryable``), and makes its
-text in ``__str__``; so it survives pickling between processes and looks the same on every border.
+An error has its facts in ``args`` and fields, its meaning in class data (``code``, ``retryable``), and makes its text
+in ``__str__``; so it survives pickling between processes and looks the same everywhere. The text is whole sentences,
+but for errors that first name a place (a field, a file, a setting), as a compiler does.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ def stopped(text: str) -> str:
 
 
 class GangGPTError(Exception):
-    """Root of all errors GangGPT raises on purpose.
+    """Root of all errors that GangGPT raises.
 
-    ``code`` is the stable word a program matches on; ``retryable`` says whether the same command under the same id may
-    succeed later without anybody changing anything.
+    ``code`` is the stable word for programs to match on; ``retryable`` says whether the same command with the same id
+    may succeed later although nothing else changes.
     """
 
     code: ClassVar[str] = "internal"
@@ -32,11 +33,11 @@ class GangGPTError(Exception):
 
     @property
     def retry_after_ms(self) -> int | None:
-        """Milliseconds a caller should wait before it tries again, or None where a retry makes no sense."""
+        """Milliseconds to wait before a retry, or None where a retry makes no sense."""
         return None
 
     def as_wire(self) -> dict[str, Any]:
-        """The error as it stands in a reply, a REST body or a frame: code, message, retryable, retry_after_ms."""
+        """The error as a map for a reply, a REST body or a frame: code, message, retryable, retry_after_ms."""
         wire: dict[str, Any] = {"code": self.code, "message": str(self), "retryable": self.retryable}
         if self.retry_after_ms is not None:
             wire["retry_after_ms"] = self.retry_after_ms
@@ -44,7 +45,7 @@ class GangGPTError(Exception):
 
 
 class InvalidInput(GangGPTError):
-    """Something a caller sent does not fit its schema; ``field`` is the dotted path to it."""
+    """Something a caller sent is invalid; ``field`` is the dotted path to it."""
 
     code = "invalid_input"
 
@@ -97,7 +98,7 @@ class UnknownCommand(GangGPTError):
 
 
 class AlreadyExists(GangGPTError):
-    """A creating command met an actor that already lives."""
+    """A command would create an actor that already exists."""
 
     code = "already_exists"
 
@@ -110,7 +111,7 @@ class AlreadyExists(GangGPTError):
 
 
 class Refused(GangGPTError):
-    """The rules say no: the command is well formed but not allowed in this state. ``reason`` is a stable word."""
+    """The rules refuse a command that is valid but not allowed in this state. ``reason`` is a stable word."""
 
     code = "refused"
 
@@ -126,7 +127,7 @@ class Refused(GangGPTError):
 
 
 class Expired(GangGPTError):
-    """A command id is older than the actor's dedupe window: whether it was applied can no longer be told."""
+    """A command id is older than the dedupe window of its actor: whether it was applied is no longer known."""
 
     code = "expired"
 
@@ -139,8 +140,8 @@ class Expired(GangGPTError):
 
 
 class Overloaded(GangGPTError):
-    """A bound was reached; nothing was done and the caller should slow down. ``what`` is a noun phrase: that which is
-    at its limit."""
+    """A bound was reached; nothing was done, and the caller should slow down. ``what`` is a noun phrase for what is at
+    its limit."""
 
     code = "overloaded"
     retryable = True
@@ -158,7 +159,7 @@ class Overloaded(GangGPTError):
 
 
 class Unavailable(GangGPTError):
-    """Something the command needs is not available for now. The outcome is unknown; the same id may be sent again.
+    """Something the command needs is not available now. The outcome is unknown; the same id may be sent again.
 
     ``what`` is a noun phrase in the singular ("the database"), ``why`` a clause or empty ("it does not answer").
     """
@@ -180,7 +181,7 @@ class Unavailable(GangGPTError):
 
 
 class Moved(GangGPTError):
-    """The host asked does not hold the actor's shard (any more); ``to`` names the one that does, where it is known."""
+    """The host does not hold the actor's shard (any more); ``to`` names the host that does, where it is known."""
 
     code = "moved"
     retryable = True
@@ -201,7 +202,7 @@ class Moved(GangGPTError):
 
 
 class WrongCluster(GangGPTError):
-    """The actor's shard is held in another cluster of this world; ``bridge`` is where that one is reached, if known."""
+    """Another cluster of this world holds the actor's shard; ``bridge`` is its address, where it is known."""
 
     code = "wrong_cluster"
     retryable = True
@@ -223,7 +224,7 @@ class WrongCluster(GangGPTError):
 
 
 class Fenced(GangGPTError):
-    """This host's epoch is over: another one owns its shards, and nothing it does may be committed."""
+    """The epoch of this host is over: another host owns its shards, and it may commit nothing any more."""
 
     code = "fenced"
 
@@ -254,7 +255,7 @@ class UnknownCluster(GangGPTError):
 
 
 class UnknownUtterance(GangGPTError):
-    """The journal knows no utterance of that id (any more)."""
+    """The journal has no utterance with that id (any more)."""
 
     code = "unknown_utterance"
 
@@ -267,7 +268,7 @@ class UnknownUtterance(GangGPTError):
 
 
 class CommitUnknown(GangGPTError):
-    """The database went away during a commit: the batch may or may not be in the journal."""
+    """The database failed during a commit: the batch may or may not be in the journal."""
 
     code = "commit_unknown"
     retryable = True
@@ -305,7 +306,7 @@ class ConfigInvalid(GangGPTError):
 
 
 class ConfigRejected(GangGPTError):
-    """The settings have mistakes: all that were found."""
+    """The settings have errors; holds all that were found."""
 
     code = "config_invalid"
 
@@ -318,7 +319,7 @@ class ConfigRejected(GangGPTError):
 
 
 class WorldInvalid(GangGPTError):
-    """A world file has a mistake; the message names file, line and field."""
+    """A world file has an error; the message names file, line and field."""
 
     code = "world_invalid"
 
@@ -331,7 +332,7 @@ class WorldInvalid(GangGPTError):
 
 
 class WorldRejected(GangGPTError):
-    """A folder of world files has mistakes: all that were found, in the order of files and lines."""
+    """A folder of world files has errors; holds all that were found, in the order of files and lines."""
 
     code = "world_invalid"
 
@@ -344,7 +345,7 @@ class WorldRejected(GangGPTError):
 
 
 class NotRunning(GangGPTError):
-    """A command needs a running world, and there is none where it looked."""
+    """A command needs a running world, and there is none."""
 
     code = "not_running"
 
@@ -370,7 +371,7 @@ class StartFailed(GangGPTError):
 
 
 class SnapshotInvalid(GangGPTError):
-    """A world snapshot cannot be read: foreign, unfinished, truncated or corrupted. Nothing was changed."""
+    """A world snapshot cannot be read: it is foreign, unfinished, truncated or corrupted. Nothing was changed."""
 
     code = "snapshot_invalid"
 
@@ -383,7 +384,7 @@ class SnapshotInvalid(GangGPTError):
 
 
 class SnapshotUnfinished(SnapshotInvalid):
-    """There is no manifest: a directory of somebody else, or a snapshot that was never finished."""
+    """There is no manifest: the directory is no snapshot, or one that was never finished."""
 
 
 class SnapshotNewer(SnapshotInvalid):
@@ -393,7 +394,7 @@ class SnapshotNewer(SnapshotInvalid):
 
 
 class StorageFailed(GangGPTError):
-    """The place of the snapshots failed: a full disk, an unreachable bucket, no permission, no such scheme."""
+    """The storage of snapshots failed: a full disk, an unreachable bucket, no permission, an unknown scheme."""
 
     code = "storage_failed"
 
@@ -406,7 +407,7 @@ class StorageFailed(GangGPTError):
 
 
 class RestoreRefused(GangGPTError):
-    """A database may not be restored into or repaired as it is. ``reason`` is a stable word; nothing was changed."""
+    """A database cannot be restored into or repaired as it is. ``reason`` is a stable word; nothing was changed."""
 
     code = "restore_refused"
 

@@ -15,13 +15,13 @@ from ganggpt.domain.turn import Command
 from ganggpt.errors import GangGPTError
 
 VIEW: Final = ""
-"""The command name of a read: answered with the kind's ``view``, journals nothing."""
+"""The command name of a read: it is answered with the ``view`` of the kind and journals nothing."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One command with its address. ``by`` is who sent it; ``body`` is the encoded command (nil for a read).
 
-    ``inner`` marks what the runtime itself sends (letters, reminders): such a command is never refused as expired.
+    ``inner`` marks commands of the runtime itself (messages, reminders), which are never refused as expired.
     """
 
     id: bytes
@@ -44,12 +44,12 @@ def wrap(command_id: bytes, to: str, by: str, command: Command) -> Envelope:
 
 
 def wrap_view(command_id: bytes, to: str, by: str) -> Envelope:
-    """Ask for an actor's view."""
+    """Make the read of an actor's view."""
     return Envelope(command_id, to, by, VIEW, _NIL)
 
 
 def encode_batch(envelopes: Sequence[Envelope]) -> bytes:
-    """One message for a host."""
+    """Encode a batch for a host."""
     return _encoder.encode(envelopes)
 
 
@@ -79,21 +79,21 @@ def reply_error(command_id: bytes, error: GangGPTError) -> bytes:
 
 
 REPLY_HEAD: Final = b"\x83\xa2id\xc4\x10"
-"""How a reply map begins: then come the 16 bytes of its id, then its tail."""
+"""The beginning of a reply map; the 16 bytes of the id and the tail follow."""
 
 
 def error_tail(error: GangGPTError) -> bytes:
-    """What follows the id in an error map: many commands with one fate share one encoding."""
+    """What follows the id in an error map, so that many commands with the same error share one encoding."""
     return _encoder.encode({"ok": False, "error": error.as_wire()})[1:]
 
 
 _OK_AT: Final = 1 + 3 + 2 + 16 + 3
-"""Where a reply map says true or false: after the map header, the key ``id``, 16 raw bytes and the key ``ok``."""
+"""Where the value of ``ok`` is in a reply map: after the header, the key ``id``, 16 raw bytes and the key ``ok``."""
 _TRUE: Final = 0xC3
 
 
 def error_of(reply: bytes) -> dict[str, Any] | None:
-    """The error map of a finished reply, or None where it is ok. Looks at one byte before it decodes anything."""
+    """The error map of a finished reply, or None where it is ok. Decodes the reply only where it is an error."""
     if reply[_OK_AT] == _TRUE:
         return None
     error: dict[str, Any] = msgspec.msgpack.decode(reply)["error"]

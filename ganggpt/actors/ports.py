@@ -1,4 +1,4 @@
-"""What the borders of the runtime look like to those outside it."""
+"""The ports of the runtime: commands to all actors, and the language model of a host."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ ReplySink = Callable[[bytes, bytes], None]
 
 
 REST_SOURCE: Final = "rest"
-"""All requests by REST together are one source."""
+"""The one source of all REST requests."""
 
 CLUSTER_SOURCE: Final = "cluster"
-"""So is everything another cluster sends on."""
+"""The one source of everything that other clusters forward."""
 
 
 class ModelPort(Protocol):
-    """The way from a host to a language model."""
+    """The access of a host to language models."""
 
     @property
     def is_on(self) -> bool:
-        """Whether anything asked now would go to a model at all. Costs nothing: it is read in every turn."""
+        """Whether a request made now would go to a model. Cheap: it is read in every turn."""
         ...
 
     @property
     def embeds(self) -> bool:
-        """Whether texts given to ``embed`` now would get a meaning. Costs nothing, like ``is_on``."""
+        """Whether texts given to ``embed`` now would get embeddings. Cheap, like ``is_on``."""
         ...
 
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
-        """What the model says, as commands to the actor in their order; it is sent the actor's reply to each. Closing
-        it ends the request. Raises GangGPTError where there is no answer, or no more of it."""
+        """The answer of the model, as commands to the actor in their order; each is answered with the reply of the
+        actor. Closing the generator ends the request. Raises GangGPTError where the answer does not come or stops."""
         ...
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
-        """Meanings of texts that minds learned, in their order. ``owners``: the players whose texts they are. Raises
+        """Embeddings of texts that minds learned, in their order. ``owners``: the players whose texts they are. Raises
         Unavailable."""
         ...
 
     async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
-        """The meaning of a question a player put to an actor; None where there is none very soon."""
+        """The embedding of a question a player put to an actor; None where it does not come very soon."""
         ...
 
     def exposition(self) -> bytes:
-        """What its guards counted, in the Prometheus text format."""
+        """The metrics of its guards, in the Prometheus text format."""
         ...
 
 
@@ -80,20 +80,20 @@ class NoModel:
 
 
 class CommandPort(Protocol):
-    """The way to all actors. The router is the one real implementation."""
+    """The access to all actors. The router is the one real implementation."""
 
     def gate(self, source: str) -> Gate | None:
-        """What decides over the commands of one frame before they are read; None while everybody is let in. Must be
-        closed in the same turn of the loop."""
+        """A gate for the commands of one frame, which decides before they are read; None while every command is
+        admitted. Must be closed in the same turn of the loop."""
         ...
 
     def submit(
         self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "", gate: Gate | None = None
     ) -> None:
-        """Send commands on. Every envelope gets exactly one call of ``sink``, in any order, at the latest after the
-        command deadline (then with ``unavailable``). What cannot be served soon is answered ``overloaded``. Sources
-        (game servers) share what there is fairly. What ``gate`` admitted is not decided over again. Must be called on
-        the event loop."""
+        """Send commands. ``sink`` is called exactly once for every envelope, in any order, at the latest after the
+        command deadline (then with ``unavailable``). A command that cannot be served soon is answered ``overloaded``.
+        Sources (game servers) share the capacity fairly. Commands that ``gate`` admitted are not decided again. Must
+        be called on the event loop."""
         ...
 
     async def ask(self, envelope: Envelope, source: str = "") -> bytes:

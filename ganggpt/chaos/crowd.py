@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ganggpt.chaos.record import AckRecord
-from ganggpt.client.game_server import Answer, GameServer, Patience
+from ganggpt.chaos.ack_record import AckRecord
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.waiting import CommandReply, Patience
 from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import CommandId, kind_of, new_command_id
 from ganggpt.errors import StartFailed, Unavailable
@@ -20,11 +21,11 @@ from ganggpt.errors import StartFailed, Unavailable
 log = logging.getLogger(__name__)
 
 ANSWER_S: Final = 120.0
-"""A command without an answer for so long counts as hung."""
+"""A command without a reply for this long counts as hung."""
 PATIENCE: Final = Patience(
     open_s=5.0, answer_s=ANSWER_S, reconnect_s=ANSWER_S, backoff_first_s=0.02, backoff_max_s=0.25, retry_s=0.1
 )
-"""A game server that comes back quickly, so that what is measured is the world's own recovery."""
+"""A game server that reconnects quickly, so that the recovery of the world is measured."""
 _TICK_S: Final = 0.02
 _PROBE_EVERY_S: Final = 0.5
 _SPAWNED_AT_ONCE: Final = 1000
@@ -40,13 +41,13 @@ _SHEET: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One acked command of the load: its number, when it left (loop seconds) and how long its ack took."""
+class LatencySample:
+    """One acked command of the load: its number, when it was sent (loop seconds) and how long its ack took."""
 
     n: int
     sent_s: float
     took_s: float
-    answer: Answer
+    answer: CommandReply
 
 
 @dataclass(slots=True)
@@ -54,13 +55,13 @@ class Tally:
     """What became of the commands of a stretch. ``refused``: final answers that were no, by code (``hung``: none came);
     ``skipped``: commands the load had no room for."""
 
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[LatencySample] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
 
 
 class Crowd:
-    """Owns the load. ``load`` streams; ``probe`` asks many actors at one moment; every ack is written down."""
+    """Owns the load. ``load`` streams commands, ``probe`` asks many actors at once; every ack is recorded."""
 
     def __init__(self, load: GameServer, probes: GameServer, record: AckRecord, actors: Sequence[str]) -> None:
         self.actors = actors
@@ -72,7 +73,7 @@ class Crowd:
         self._in_flight: set[asyncio.Task[None]] = set()
 
     async def spawn(self) -> None:
-        """Bring the NPCs to life. Raises StartFailed."""
+        """Create the NPCs. Raises StartFailed."""
         npcs = [actor for actor in self.actors if kind_of(actor) == "npc"]
         for start in range(0, len(npcs), _SPAWNED_AT_ONCE):
             part = npcs[start : start + _SPAWNED_AT_ONCE]
@@ -83,8 +84,8 @@ class Crowd:
 
     @asynccontextmanager
     async def load(self, per_s: float) -> AsyncIterator[None]:
-        """Keep ``per_s`` commands a second going, to all actors in turn. What finds no room is skipped and counted: a
-        game server, too, has an end to its memory."""
+        """Send ``per_s`` commands a second, to all actors in turn. A command for which there is no room is skipped and
+        counted, because the memory of a game server is bounded too."""
         streaming = asyncio.create_task(self._stream(per_s))
         try:
             yield
@@ -97,20 +98,20 @@ class Crowd:
             streaming.result()
 
     async def quiet(self, within_s: float) -> None:
-        """Wait until everything in flight now has its answer. Raises Unavailable."""
+        """Wait until all commands in flight have their replies. Raises Unavailable."""
         if self._in_flight:
             _, late = await asyncio.wait(set(self._in_flight), timeout=within_s)
             if late:
                 raise Unavailable(f"the answer to {len(late)} commands of the load", f"none came in {within_s:g} s")
 
     async def probe(self, actors: Sequence[str], over: asyncio.Event) -> list[float]:
-        """Ask each of these actors now, and again and again until ``over``; the longest that each one's ack took, in
-        seconds. An actor that does not answer at all is left out (and counted as refused)."""
+        """Ask each of these actors again and again until ``over``; the longest time to an ack of each, in seconds. An
+        actor that does not answer at all is left out and counted as refused."""
         worst = await asyncio.gather(*(self._probe(actor, over) for actor in actors))
         return [took_s for took_s in worst if took_s is not None]
 
-    async def ask_again(self, samples: Sequence[Sample]) -> None:
-        """Send acked commands once more under their ids; the record compares."""
+    async def ask_again(self, samples: Sequence[LatencySample]) -> None:
+        """Send acked commands once more with the same ids; the record compares the replies."""
         await asyncio.gather(*(self._ask(self._probes, s.answer.to, s.n, s.answer.id) for s in samples))
 
     async def _stream(self, per_s: float) -> None:
@@ -134,7 +135,7 @@ class Crowd:
         sent_s = loop.time()
         answer = await self._ask(self._load, actor, n)
         if answer is not None:
-            self.tally.samples.append(Sample(n, sent_s, loop.time() - sent_s, answer))
+            self.tally.samples.append(LatencySample(n, sent_s, loop.time() - sent_s, answer))
 
     async def _probe(self, actor: str, over: asyncio.Event) -> float | None:
         loop = asyncio.get_running_loop()
@@ -151,8 +152,10 @@ class Crowd:
                 continue
             return worst_s
 
-    async def _ask(self, server: GameServer, actor: str, n: int, command_id: CommandId | None = None) -> Answer | None:
-        """Send command ``n``; its ack, written down, or None where it got none (which is counted)."""
+    async def _ask(
+        self, server: GameServer, actor: str, n: int, command_id: CommandId | None = None
+    ) -> CommandReply | None:
+        """Send command ``n``; returns its recorded ack, or None where it got none, which is counted."""
         do, arguments = _wish(actor, n)
         try:
             answer = await server.send(actor, do, arguments, command_id=command_id or new_command_id(server.now_s))
@@ -161,10 +164,10 @@ class Crowd:
             self.tally.refused["hung"] += 1
             return None
         if answer.error is not None:
-            log.warning("%s said no: %s", answer.to, answer.error)
+            log.warning("%s answered with an error: %s", answer.to, answer.error)
             self.tally.refused[answer.error.code] += 1
             return None
-        if answer.reply.get("applied") != 0:  # what changed nothing is not in the journal
+        if answer.reply.get("applied") != 0:  # a command that changed nothing is not in the journal
             self._record.take(answer)
             server.acked.pop(answer.id, None)  # the record keeps it
         return answer
@@ -176,7 +179,7 @@ def crowd_of(npcs: int, own: Sequence[str]) -> list[str]:
 
 
 def _wish(actor: str, n: int) -> tuple[str, dict[str, Any]]:
-    """A durable command that changes the actor and whose answer says how often."""
+    """A durable command that changes the actor, and whose reply says how often."""
     if kind_of(actor) == "faction":
         other = "ballas" if actor != "faction:ballas" else "corvino"
         return "ShiftRelation", {"other": other, "delta": (1, -1)[n.bit_count() % 2], "cause": f"chaos {n}"}

@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from ganggpt.chaos.world import ChaosWorld, until
+from ganggpt.chaos.chaos_world import ChaosWorld, until
 from ganggpt.errors import Unavailable
 
 _START_S: Final = 90.0
@@ -18,11 +18,11 @@ _LEAVE_S: Final = 60.0
 _TRIES: Final = 3
 _JOINED: Final = b"Ray runtime started"
 _CPUS: Final = 1
-"""Logical: a shared host (0.5) fits, and then no replica of the bridge does (1); Serve needs ports of its own there."""
+"""Logical CPUs: room for a shared host (0.5) but for no replica of the bridge (1), which would need other ports."""
 
 
 class SecondNode:
-    """Owns the raylet of a second node and everything it starts."""
+    """Owns the raylet of a second node and all processes it starts."""
 
     def __init__(self, world: ChaosWorld) -> None:
         self._world = world
@@ -30,7 +30,7 @@ class SecondNode:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Join the node, or find the one that runs. A busy machine may need a second try. Raises Unavailable."""
+        """Join the node where it does not run yet. A busy machine may need a second try. Raises Unavailable."""
         for _ in range(_TRIES):
             if self._process is not None and self._process.returncode is None:
                 return
@@ -40,7 +40,7 @@ class SecondNode:
             raise Unavailable("the second node", f"it did not join; its log is {self._log}")
 
     async def _join(self) -> None:
-        """Start it and wait until it has joined or given up."""
+        """Start the node and wait until it has joined or ended."""
         environment = {
             **os.environ,
             "RAY_AUTH_MODE": "token",
@@ -66,13 +66,13 @@ class SecondNode:
 
     @property
     def pid(self) -> int:
-        """The process of ``ray start --block``. Raises Unavailable where it does not live."""
+        """The process of ``ray start --block``. Raises Unavailable where it has ended."""
         if self._process is None or self._process.returncode is not None:
             raise Unavailable("the second node")
         return self._process.pid
 
     async def left(self, since_s: float) -> str:
-        """Wait until it ended by itself; says after how many seconds. Raises Unavailable."""
+        """Wait until it ends by itself; returns a note that says when. Raises Unavailable."""
         assert self._process is not None
         try:
             async with asyncio.timeout(_LEAVE_S):
@@ -83,7 +83,7 @@ class SecondNode:
 
     @property
     def raylet(self) -> psutil.Process:
-        """The node's raylet. Raises Unavailable where it does not live."""
+        """The raylet of the node. Raises Unavailable where it has ended."""
         for process in self._family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if process.name() == "raylet" and process.status() != psutil.STATUS_ZOMBIE:
@@ -95,7 +95,7 @@ class SecondNode:
         return any(process.pid == pid for process in self._family())
 
     async def stop(self) -> None:
-        """SIGKILL everything of the node."""
+        """Kill all processes of the node."""
         family = self._family()
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -108,7 +108,7 @@ class SecondNode:
         await asyncio.to_thread(psutil.wait_procs, family, 10.0)
 
     def _family(self) -> list[psutil.Process]:
-        """Everything that descends from the node's starter, or did so before that ended (they share its session)."""
+        """All descendants of the process that started the node, also after its end (they share its session)."""
         if self._process is None:
             return []
         found = []

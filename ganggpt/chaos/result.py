@@ -1,4 +1,4 @@
-"""What a fault run found: a round, the sum of each kind, the whole; and the table of it for people."""
+"""The results of a fault run: of a round, of each kind, of the whole run; and the table of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganggpt.persistence.audit import Verdict
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault and what it cost.
+    """One fault and its effects.
 
     ``rto_s``: for each probed actor the longest that a command had to wait for its ack, from the fault on, sorted; the
     first one is sent in the moment of the fault. ``p99_*_ms``: latency of the load before and after the fault.
@@ -45,13 +45,13 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         return kept + self.contradictions + self.late_commits + self.unanswered
 
     def line(self) -> dict[str, object]:
-        """The round as one flat line, with quantiles in place of the times."""
+        """The round as one flat line, with quantiles instead of the times."""
         told = {name: value for name, value in msgspec.to_builtins(self).items() if name != "rto_s"}
         return {**told, "probes": len(self.rto_s), **_rto(self.rto_s)}
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole run. The counts are of the whole journal and the whole record, not sums of rounds."""
+    """The whole run. The counts are of the whole journal and record, not sums of rounds."""
 
     rounds: int
     seed: int
@@ -70,7 +70,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summed(seed: int, rounds: Sequence[Round], whole: Verdict) -> Summary:
-    """The whole run, from its rounds and from the verdict on everything."""
+    """The summary of a run, from its rounds and the final verdict."""
     contradictions, late_commits, unanswered = (
         sum(getattr(done, name) for done in rounds) for name in ("contradictions", "late_commits", "unanswered")
     )
@@ -101,7 +101,7 @@ COLUMNS: Final = (
 
 
 def table(rounds: Sequence[Round], summary: Summary) -> list[tuple[str, ...]]:
-    """Rows under ``COLUMNS``: one a kind, then the whole."""
+    """Rows for ``COLUMNS``: one for each kind, then the whole run."""
     rows = [_row(kind, part) for kind, part in by_kind(rounds).items()]
     whole = (summary.rounds, summary.acked, summary.lost, summary.doubled, summary.double_writers)
     return [*rows, ("all", *(f"{number:,}" for number in whole), "", "", "", "")]
@@ -135,7 +135,7 @@ def by_kind(rounds: Iterable[Round]) -> Mapping[str, list[Round]]:
 
 
 def quantile(ordered: Sequence[float], fraction: float) -> float:
-    """A quantile of sorted numbers; 0 of none."""
+    """A quantile of sorted numbers; 0 where there are none."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * fraction))] if ordered else 0.0
 
 

@@ -1,4 +1,4 @@
-"""A tap in the way to Postgres: it sits on the server's Unix socket and can leave one process without an answer."""
+"""A tap in the connections to Postgres: it takes the place of the server's socket, and can cut off a process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Final
 
 _CHUNK: Final = 64 * 1024
 _PEER: Final = struct.Struct("3i")
-"""What SO_PEERCRED tells: process, user and group of the other end."""
+"""The format of SO_PEERCRED: process, user and group of the other end."""
 
 
 class SocketTap:
-    """Owns the path of a Unix socket while it is open; the server's own socket waits beside it under another name.
+    """Owns the path of a Unix socket while it is open; the socket of the server has another name meanwhile.
 
-    Who connects from then on goes through the tap; older connections do not notice. ``cut`` is a network that swallows
-    everything: no bytes, no error, no end of file. What was swallowed arrives late, after ``heal``, as a real network's
-    retransmissions do.
+    New connections go through the tap; older ones do not notice it. ``cut`` simulates a network that loses everything:
+    no bytes, no error, no end of file. The lost data arrives late, after ``heal``, as retransmissions of a real network
+    do.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,18 +33,18 @@ class SocketTap:
 
     @property
     def tapped(self) -> set[int]:
-        """Processes whose connections go through here."""
+        """The processes whose connections go through the tap."""
         return set(self._open.values())
 
     async def open(self) -> None:
-        """Step between the server and whoever connects from now on."""
+        """Take the path of the socket, so that new connections go through the tap."""
         if self._server is None:
             self._path.rename(self._behind)
             self._server = await asyncio.start_unix_server(self._serve, self._path, limit=_CHUNK)
             self._path.chmod(0o777)
 
     def step_aside(self) -> None:
-        """Give the path back to the server; what goes through the tap already goes on doing so."""
+        """Give the path back to the server; connections through the tap continue."""
         self.heal()
         if self._server is not None:
             self._server.close()
@@ -52,7 +52,7 @@ class SocketTap:
             self._behind.replace(self._path)
 
     async def close(self) -> None:
-        """Step aside and end every connection through the tap."""
+        """Give the path back and end all connections through the tap."""
         self.step_aside()
         for task in list(self._open):
             task.cancel()
@@ -60,7 +60,7 @@ class SocketTap:
             await asyncio.wait(list(self._open), timeout=5.0)
 
     def cut(self, pid: int) -> float:
-        """From now on nothing passes between this process and the server; the loop's time of it."""
+        """Let nothing pass between this process and the server from now on; returns the loop time."""
         self._cut = pid
         self._healed.clear()
         return asyncio.get_running_loop().time()

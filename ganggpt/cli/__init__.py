@@ -1,5 +1,5 @@
 """The command ``ganggpt``."""
 
-from ganggpt.cli.commands import app, main
+from ganggpt.cli.all_commands import app, main
 
 __all__ = ["app", "main"]

@@ -1,4 +1,4 @@
-"""The commands of ``ganggpt ai``: whether models may be asked, how each is, and what they cost.
+"""The commands of ``ganggpt ai``: the switch, the state and the cost of language models.
 
 They work through the stores of a world, whether it runs or not.
 """
@@ -17,7 +17,7 @@ import typer
 from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, InvalidInput
 from ganggpt.persistence.models.ledger import SWITCH_TTL_S, SharedSwitch
@@ -27,15 +27,17 @@ from ganggpt.runtime.run_file import read_run
 from ganggpt.runtime.stores import redis_url
 
 NOT_CERTAIN: Final = 4
-"""Exit status of ``ai off`` where calls that had left may still be under way."""
+"""Exit status of ``ai off`` where earlier calls may still be under way."""
 _COLUMNS: Final = ("name", "calls", "tokens in", "of it cached", "tokens out", "US$", "estimated calls")
 _POLL_S: Final = 0.1
 _HEALTH_S: Final = 5.0
 
-app = typer.Typer(name="ai", help="Models: may they be asked, how are they, what do they cost.", no_args_is_help=True)
+app = typer.Typer(
+    name="ai", help="Enable or disable language models, and show their state and cost.", no_args_is_help=True
+)
 
-Why = Annotated[str, typer.Option("--why", help="Kept with the switch, for whoever looks next.")]
-Within = Annotated[float, typer.Option("--within", min=0, help="Longest wait for calls that have left, in seconds.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, which `ganggpt ai status` shows.")]
+Within = Annotated[float, typer.Option("--within", min=0, help="Longest wait for calls under way, in seconds.")]
 
 
 @app.command()
@@ -55,7 +57,7 @@ def switch_on(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Let calls to models leave again."""
+    """Enable model calls."""
     settings = settings_from(env_file, data_dir=data_dir)
     screen.result(asyncio.run(_switch(settings, why, 0, on=True)))
 
@@ -70,9 +72,9 @@ def switch_off(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Let no call to a model leave any more; the scripted mind speaks.
+    """Disable model calls; the scripted mind speaks instead.
 
-    Exit status 4 where some that had left before may still be under way.
+    Exit status 4 where calls that were made before may still be under way.
     """
     settings = settings_from(env_file, data_dir=data_dir)
     done = asyncio.run(_switch(settings, why, within_s, on=False))
@@ -101,10 +103,10 @@ def spend(
 
 
 async def _switch(settings: Settings, why: str, within_s: float, *, on: bool) -> dict[str, Any]:
-    """Set the switch; off waits until the calls that had left have ended. Raises Unavailable and ConfigInvalid.
+    """Set the switch; off waits until earlier calls have ended. Raises Unavailable and ConfigInvalid.
 
-    ``certain``: nothing leaves any more (off), or may leave again (on). Without a Redis that can be asked, calls that
-    had left cannot be counted, so ``under_way`` is None.
+    ``certain``: no call is under way any more (off), or calls may be made again (on). Without a Redis that can be
+    asked, calls under way cannot be counted, so ``under_way`` is None.
     """
     if on and settings.ai == "off":
         raise ConfigInvalid("GANGGPT_AI", "it is off", "Set it to on and start again; the switch cannot overrule it.")
@@ -123,7 +125,7 @@ async def _switch(settings: Settings, why: str, within_s: float, *, on: bool) ->
 
 
 async def _state_of(settings: Settings) -> dict[str, Any]:
-    """Switch, models and the spending of the current hours. Raises ConfigRejected and Unavailable."""
+    """The switch, the models and the recent spending. Raises ConfigRejected and Unavailable."""
     plan = model_plan(settings)
     async with _books(settings) as books:
         state = await books.switch()
@@ -146,14 +148,14 @@ async def _state_of(settings: Settings) -> dict[str, Any]:
 
 
 async def _spending(settings: Settings, by: By, hours: int, most: int) -> list[tuple[Any, ...]]:
-    """What the last hours cost, as rows of _COLUMNS. Raises Unavailable."""
+    """The cost of the last hours, as rows of _COLUMNS. Raises Unavailable."""
     async with _books(settings) as books:
         rows = await books.report(by, hours, most)
     return [(r.name, r.calls, r.tokens_in, r.tokens_cached, r.tokens_out, _usd(r.nano_usd), r.estimated) for r in rows]
 
 
 async def _until_ended(shared: SharedSwitch, within_s: float) -> int:
-    """Wait for the calls that had left; how many are still under way at the end of the wait."""
+    """Wait for the calls under way; how many still are at the end of the wait."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + within_s
     for _ in range(int(within_s / _POLL_S)):
@@ -180,7 +182,7 @@ async def _books(settings: Settings) -> AsyncIterator[PostgresSpend]:
 
 
 def _shared(settings: Settings) -> SharedSwitch | None:
-    """The Redis of the world: of the settings, or the embedded one of the world that runs here."""
+    """The switch in the Redis of the settings, or in the embedded one of the world that runs here."""
     url = redis_url(settings)
     if url is None:
         run = read_run(settings.data_dir.expanduser().resolve())

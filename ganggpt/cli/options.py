@@ -34,7 +34,7 @@ World = Annotated[Path | None, typer.Option("--world", help="Folder of world fil
 
 
 def settings_from(env_file: Path | None = None, **options: Any) -> Settings:
-    """The settings with what the command line said, and logs as they want them. Raises ConfigRejected."""
+    """The settings, with what the command line sets; also starts the logs. Raises ConfigRejected."""
     settings = read_settings(env_file, **options)
     screen.start_logs(settings.log_level)
     return settings

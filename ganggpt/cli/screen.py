@@ -1,4 +1,4 @@
-"""What a command shows: for people on a terminal, or as JSON lines for machines. One screen a process."""
+"""The output of a command: for people on a terminal, or as JSON lines for machines. One screen for each process."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ class Screen:
         form = "%(asctime)s %(levelname)s %(name)s %(message)s" if self.as_json else "%(message)s"
         logging.basicConfig(level=logging.WARNING, format=form, handlers=[handler])
         logging.getLogger("ganggpt").setLevel(logging.DEBUG if self.debug else level.upper())
-        # Ray tells drivers what only Ray's own users need; its files under the session directory have everything.
+        # Ray's messages to drivers are for its own users; the files under its session directory have everything.
         logging.getLogger("ray").setLevel(logging.INFO if self.debug else logging.ERROR)
 
     def own_output(self) -> None:
-        """From now on only this screen writes to standard output; what others print (Ray does) becomes a log line."""
+        """Let only this screen write to standard output; what others print (Ray does) becomes a log line."""
         self._lines = sys.stdout
         self._out = Console(file=sys.stdout)
         sys.stdout = _Printed()
 
     def say(self, text: str) -> None:
-        """A line for people."""
+        """Show a line to people."""
         if not self.as_json:
             self._out.print(text)
 
     def show(self, picture: RenderableType) -> None:
-        """A picture for people, such as several tables."""
+        """Show something larger to people, such as several tables."""
         if not self.as_json:
             self._out.print(picture)
 
     def result(self, fields: Mapping[str, Any], title: str = "") -> None:
-        """What the command found: a JSON line, or a table of names and values."""
+        """Show the result of a command: a JSON line, or a table of names and values."""
         if self.as_json:
             self.json_line(fields)
             return
@@ -76,7 +76,7 @@ class Screen:
         self._out.print(table)
 
     def rows(self, names: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
-        """Several things of one kind: a JSON line each, or a table."""
+        """Show several things of one kind: a JSON line each, or a table."""
         if self.as_json:
             for row in rows:
                 self.json_line(dict(zip(names, row, strict=True)))
@@ -89,14 +89,14 @@ class Screen:
         self._out.print(table)
 
     def json_line(self, fields: Mapping[str, Any]) -> None:
-        """One JSON object on one line of standard output."""
+        """Write one JSON object as one line of standard output."""
         lines = self._lines or sys.stdout
         lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
         lines.flush()
 
     @contextmanager
     def bars(self) -> Iterator[Callable[[str, int, int], None]]:
-        """Progress bars on standard error while something takes long: one a step, told how much of it is done."""
+        """Show progress bars on standard error: one for each step, which is told how much of it is done."""
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._err, transient=True, disable=self.as_json) as progress:
             tasks: dict[str, TaskID] = {}
@@ -109,7 +109,7 @@ class Screen:
             yield tell
 
     def step(self, step: Step) -> None:
-        """News of a start or stop."""
+        """Show a step of a start or stop."""
         if self.as_json:
             return
         if step.state == "started":
@@ -121,7 +121,7 @@ class Screen:
         self._spin()
 
     def error(self, error: GangGPTError) -> None:
-        """A clear panel, or the error as JSON."""
+        """Show an error as a panel, or as JSON."""
         self.rest()
         if self.as_json:
             self.json_line({"error": error.as_wire()})
@@ -133,7 +133,7 @@ class Screen:
         self._err.print(Panel(text, title=error.code.replace("_", " "), border_style="red", title_align="left"))
 
     def rest(self) -> None:
-        """Nothing is under way any more."""
+        """Clear what is shown as under way."""
         self._running.clear()
         self._spin()
 

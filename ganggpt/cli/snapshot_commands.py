@@ -23,7 +23,7 @@ from ganggpt.cli.options import (
     settings_from,
 )
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.world_commands import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
@@ -39,13 +39,19 @@ from ganggpt.persistence.world_snapshot.cut import NICE
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
 _COLUMNS: Final = ("name", "world", "cut_at", "actors", "bytes", "problem")
-"""Of a list of snapshots."""
+"""The columns of a list of snapshots."""
 FOLDER: Final = "snapshots"
-"""Where snapshots are in a data directory, where no other place is given."""
-KeepCount = Annotated[int | None, typer.Option("--keep", min=1, help="Keep the newest N of the world, remove others.")]
+"""The folder of a data directory for snapshots, where no other place is given."""
+KeepCount = Annotated[
+    int | None, typer.Option("--keep", min=1, help="Keep the newest N of the world, and remove the others.")
+]
 KeepDays = Annotated[float | None, typer.Option("--keep-days", min=0, help="Keep what is younger than D days.")]
-Journal = Annotated[str | None, typer.Option("--journal", help="For --at: url or data directory of the source.")]
-TargetUrl = Annotated[str | None, typer.Option("--database-url", help="Empty database; else that of the settings.")]
+Journal = Annotated[
+    str | None, typer.Option("--journal", help="For --at: database URL or data directory of the source world.")
+]
+TargetUrl = Annotated[
+    str | None, typer.Option("--database-url", help="The empty database; by default that of the settings.")
+]
 
 app = typer.Typer()
 """Merged into the commands of ``ganggpt``."""
@@ -55,13 +61,16 @@ app = typer.Typer()
 def snapshot(
     target: Annotated[str | None, typer.Argument(help=_PLACE)] = None,
     *,
-    name: Annotated[str | None, typer.Option("--name", help="Its name; by default the world's and the time.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the snapshot; by default the world's and the time.")
+    ] = None,
     keep: KeepCount = None,
     keep_days: KeepDays = None,
     parallel: Annotated[
-        int | None, typer.Option("--parallel", min=1, max=16, help="Readers of the database; one for two cores.")
+        int | None,
+        typer.Option("--parallel", min=1, max=16, help="Readers of the database; by default one for two cores."),
     ] = None,
-    as_job: Annotated[bool, typer.Option("--as-job", help="As a Ray job of the running world.")] = False,
+    as_job: Annotated[bool, typer.Option("--as-job", help="Run it as a Ray job of the running world.")] = False,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
@@ -90,7 +99,7 @@ def snapshots_(
     found = _listed(place_of(settings, target), of_world, _keep_of(keep, keep_days))
     screen.rows(_COLUMNS, found)
     if not found:
-        screen.say("no snapshots there")
+        screen.say("there are no snapshots")
 
 
 @app.command()
@@ -98,7 +107,7 @@ def restore(
     source: Annotated[str, typer.Argument(help=_SOURCE)],
     *,
     at: Annotated[
-        str | None, typer.Option("--at", help="Carry it on to this time, with zone: 2026-11-25T08:30Z.")
+        str | None, typer.Option("--at", help="Restore the world of this time, with zone: 2026-11-25T08:30Z.")
     ] = None,
     journal: Journal = None,
     into_world: Annotated[str | None, typer.Option("--into-world", help="Refuse a snapshot of another world.")] = None,
@@ -108,7 +117,7 @@ def restore(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Put a snapshot into an empty database. Nothing is changed unless all of it can be."""
+    """Restore a snapshot into an empty database. Nothing is changed unless all of it can be restored."""
     options = RestoreOptions(source, into_world, None, at, journal, database_url)
     screen.result(asyncio.run(_restore(settings_from(env_file, data_dir=data_dir), options)), "restored")
 
@@ -118,7 +127,7 @@ def fork(
     source: Annotated[str, typer.Argument(help=_SOURCE)],
     new_name: Annotated[str, typer.Argument(help="Name of the new world.")],
     *,
-    at: Annotated[str | None, typer.Option("--at", help="Carry it on to this time first.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Restore the world of this time.")] = None,
     journal: Journal = None,
     database_url: TargetUrl = None,
     data_dir: DataDir = None,
@@ -133,12 +142,14 @@ def fork(
 
 @app.command()
 def verify(
-    source: Annotated[str | None, typer.Argument(help=f"Also a snapshot: {_SOURCE}")] = None,
+    source: Annotated[str | None, typer.Argument(help=f"A snapshot to verify too. {_SOURCE}")] = None,
     *,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make the user's tables right; the world must be down.")
+        bool, typer.Option("--repair", help="Repair the user's tables; the world must be stopped.")
     ] = False,
-    files_only: Annotated[bool, typer.Option("--files-only", help="Only the snapshot, no database.")] = False,
+    files_only: Annotated[
+        bool, typer.Option("--files-only", help="Verify only the snapshot, without a database.")
+    ] = False,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
@@ -146,19 +157,19 @@ def verify(
 ) -> None:
     """Prove that journal, snapshots and tables agree. Exit status 1 where they do not."""
     if files_only and (source is None or repair):
-        raise InvalidInput("--files-only", "it needs a snapshot to look at, and repairs nothing")
+        raise InvalidInput("--files-only", "it needs a snapshot to verify, and repairs nothing")
     settings = settings_from(env_file, data_dir=data_dir)
     if not _verify(settings, source, repair=repair, files_only=files_only):
         raise typer.Exit(1)
 
 
 def _keep_of(count: int | None, days: float | None) -> Keep | None:
-    """What retention keeps, or None where it was not asked for."""
+    """What is kept, or None where nothing is to be removed."""
     return None if count is None and days is None else Keep(count or 1, days or 0.0)
 
 
 class RestoreOptions(Struct, frozen=True):
-    """What ``restore`` and ``fork`` were told; texts as they came."""
+    """The options of ``restore`` and ``fork``, as they were given."""
 
     source: str
     into_world: str | None = None
@@ -169,17 +180,17 @@ class RestoreOptions(Struct, frozen=True):
 
 
 def place_of(settings: Settings, target: str | None) -> str:
-    """Where snapshots go: as told, else a folder of the data directory."""
+    """Where snapshots are: as given, else a folder of the data directory."""
     return str(settings.data_dir.expanduser().resolve() / FOLDER) if target is None else target
 
 
 def source_of(settings: Settings, source: str) -> str:
-    """A snapshot: as a url or path, or by its bare name in the data directory."""
+    """A snapshot, given as a URL or path, or by its bare name in the data directory."""
     return source if "/" in source or Path(source).exists() else f"{place_of(settings, None)}/{source}"
 
 
 def _run_snapshot(settings: Settings, job: SnapshotJob, *, as_job: bool) -> dict[str, Any]:
-    """Take a snapshot, here or as a Ray job of the running world, then let retention do its work.
+    """Take a snapshot, here or as a Ray job of the running world, then remove those that need not be kept.
 
     Raises GangGPTError."""
     if as_job:
@@ -195,7 +206,7 @@ async def _take(settings: Settings, job: SnapshotJob) -> dict[str, Any]:
 
 
 def _listed(place: str, world: str | None, keep: Keep | None) -> list[tuple[Any, ...]]:
-    """The snapshots of a place by _COLUMNS, after retention where it was asked for. Raises StorageFailed."""
+    """The snapshots of a place by _COLUMNS, after removing those that ``keep`` does not keep. Raises StorageFailed."""
 
     async def run() -> list[tuple[Any, ...]]:
         if keep is not None:
@@ -232,12 +243,12 @@ async def _restore(settings: Settings, options: RestoreOptions) -> dict[str, Any
 
 @asynccontextmanager
 async def _journal(settings: Settings, options: RestoreOptions) -> AsyncIterator[str]:
-    """The database whose journal goes on: a url, a data directory, or the settings' own. Raises InvalidInput."""
+    """The database whose journal goes on: a URL, a data directory, or that of the settings. Raises InvalidInput."""
     if options.journal is not None and "://" in options.journal:
         yield options.journal
         return
     if options.journal is None and options.database_url is None:
-        raise InvalidInput("journal", "say which database the snapshot came from: --journal URL or data directory")
+        raise InvalidInput("journal", "name the database the snapshot came from: --journal URL or data directory")
     changed = {} if options.journal is None else {"data_dir": Path(options.journal), "database_url": None}
     async with database_of(settings.model_copy(update=changed)) as dsn:
         yield dsn

@@ -1,8 +1,8 @@
-"""A simulated game server: the far end of the bridge, written against docs/BRIDGE.md alone.
+"""A Python client of the bridge, written against docs/BRIDGE.md alone.
 
-It owns one session: makes command ids from the bridge's clock, sends what has gathered as one frame, sends unanswered
-commands again under the same ids after a cut or a retryable error, and takes every push once. It keeps a record of what
-was acknowledged, so that a test can ask the database for each of those commands.
+It owns one session: it makes command ids from the clock of the bridge, sends gathered commands as one frame, re-sends
+unanswered commands with the same ids after a cut or a retryable error, and takes every push once. It records which
+commands were acknowledged, so that a test can look up each of them in the database.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
+from ganggpt.client.waiting import CommandReply, Patience, Waiting
 from ganggpt.client.wire import (
     MSGPACK,
     Bye,
     FrameError,
     FromBridge,
-    Limits,
     Push,
     Pushes,
     Refused,
     Replies,
     Reply,
     Welcome,
+    WelcomeLimits,
     Wire,
     WireCommand,
     WireError,
@@ -44,62 +45,18 @@ _CUT: Final = (OSError, TimeoutError, ConnectionClosed, InvalidHandshake)
 _UNAUTHORIZED: Final = 4401
 _SUPERSEDED: Final = 4409
 _FRAME_ROOM_BYTES: Final = 64
-"""What a frame needs besides its commands."""
+"""The bytes of a frame besides its commands."""
 _ACKS_PER_FRAME: Final = 1000
 _SEEN_MAX: Final = 100_000
-"""Push numbers remembered against a second showing; far more than a bridge keeps unacked."""
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """How long each kind of waiting may take, in seconds. ``retry_s``: pause before a retryable command is sent again
-    where the error names none."""
-
-    open_s: float = 10.0
-    answer_s: float = 30.0
-    reconnect_s: float = 60.0
-    backoff_first_s: float = 0.05
-    backoff_max_s: float = 2.0
-    retry_s: float = 0.25
-    close_s: float = 5.0
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came back for one command. ``seq`` is 0 and ``error`` set where not ``ok``; ``sent``: how often it left."""
-
-    id: CommandId
-    to: str
-    ok: bool
-    seq: int
-    reply: Mapping[str, Any]
-    error: WireError | None
-    sent: int
-
-
-class _Waiting:
-    """A command without a final answer, and how many senders wait for it."""
-
-    __slots__ = ("again", "answer", "encoded", "error", "id", "senders", "sent", "to", "until_s")
-
-    def __init__(self, command_id: CommandId, to: str, encoded: msgspec.Raw, until_s: float) -> None:
-        self.id, self.to, self.encoded, self.until_s = command_id, to, encoded, until_s
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.sent = 0
-        self.senders = 0
-        self.error: WireError | None = None
-        self.again: asyncio.TimerHandle | None = None
-
-    def finish(self, ok: bool, reply: Reply) -> None:
-        if not self.answer.done():
-            answer = Answer(self.id, self.to, ok, reply.seq, reply.reply, reply.error, self.sent)
-            self.answer.set_result(answer)
+"""Push numbers kept so that no push is shown twice; far more than a bridge keeps unacked."""
 
 
 class GameServer:
     """Owns one session with the bridge; an async context manager.
 
-    ``name`` is the server's name in hello. ``in_flight_max`` bounds the commands without an answer: more senders wait.
-    ``acked`` maps every command id the bridge said yes to onto (actor, seq). ``contradictions`` holds ids that got two
-    different answers, ``complaints`` the last frame errors of either side; both stay empty in a healthy run.
+    ``name`` is the name of the server in hello. ``in_flight_max`` bounds the commands without a reply; further senders
+    wait. ``acked`` maps the id of every acknowledged command to (actor, seq). ``contradictions`` holds ids that got two
+    different replies, ``complaints`` the last frame errors of either side; both stay empty in a healthy run.
     """
 
     def __init__(
@@ -116,7 +73,7 @@ class GameServer:
         self.name = name
         self.session: str | None = None
         self.resumed = False
-        self.limits: Limits | None = None
+        self.limits: WelcomeLimits | None = None
         self.connections = 0
         self.acked: dict[CommandId, tuple[str, int]] = {}
         self.contradictions: list[CommandId] = []
@@ -126,7 +83,7 @@ class GameServer:
         self._wire = Wire(subprotocol)
         self._clock_offset_s = 0.0
         self._slots = asyncio.Semaphore(in_flight_max)
-        self._waiting: dict[CommandId, _Waiting] = {}
+        self._waiting: dict[CommandId, Waiting] = {}
         self._outgoing: deque[CommandId] = deque()
         self._on_wire: set[CommandId] = set()
         self._acks: deque[int] = deque()
@@ -162,7 +119,7 @@ class GameServer:
 
     @property
     def now_s(self) -> float:
-        """The bridge's Unix time, by its last welcome."""
+        """The Unix time of the bridge, by its last welcome."""
         return time.time() + self._clock_offset_s
 
     async def send(
@@ -174,14 +131,14 @@ class GameServer:
         by: str | None = None,
         command_id: CommandId | None = None,
         within_s: float | None = None,
-    ) -> Answer:
-        """Send one command and wait for its final answer (ok or not).
+    ) -> CommandReply:
+        """Send one command and wait for its final reply (ok or not).
 
-        Raises Unavailable when none came in time: the outcome is then unknown, and the same id may be sent again.
+        Raises Unavailable where none comes in time: the outcome is then unknown, and the same id may be sent again.
         """
         wait_s = self._patience.answer_s if within_s is None else within_s
         until_s = asyncio.get_running_loop().time() + wait_s
-        waiting: _Waiting | None = None
+        waiting: Waiting | None = None
         try:
             async with asyncio.timeout_at(until_s), self._slots:
                 if self._ended is not None:
@@ -195,8 +152,8 @@ class GameServer:
             if waiting is not None:
                 self._let_go(waiting)
 
-    async def send_all(self, commands: Sequence[WireCommand], within_s: float | None = None) -> list[Answer]:
-        """Send many at once (they travel in as few frames as fit) and wait for all answers, in the order given.
+    async def send_all(self, commands: Sequence[WireCommand], within_s: float | None = None) -> list[CommandReply]:
+        """Send many commands at once, in as few frames as possible, and wait for all replies; they have the same order.
 
         Raises an ExceptionGroup of what ``send`` raises.
         """
@@ -208,7 +165,7 @@ class GameServer:
         return [task.result() for task in sending]
 
     async def next_push(self, within_s: float = 10.0) -> Push:
-        """Take the next push; taking it acknowledges it. Raises Unavailable when none came in time."""
+        """Take the next push, which acknowledges it. Raises Unavailable where none comes in time."""
         try:
             async with asyncio.timeout(within_s):
                 push = await self._pushes.get()
@@ -218,11 +175,11 @@ class GameServer:
         return push
 
     def cut(self) -> None:
-        """Break the connection without a goodbye, as a network does; the session goes on by itself."""
+        """Break the connection without a bye, as a network does; the session reconnects by itself."""
         if self._connection is not None:
             self._connection.transport.abort()
 
-    # One life: connect, talk until the cut, connect again.
+    # The life of the session: connect, talk until the cut, connect again.
 
     async def _live(self) -> None:
         end: GangGPTError = Unavailable(f"the session of {self.name}", "it was closed")
@@ -261,7 +218,7 @@ class GameServer:
                 additional_headers={"Authorization": f"Bearer {self._token}"},
                 open_timeout=self._patience.open_s,
                 close_timeout=self._patience.close_s,
-                max_size=None,  # what the bridge sends is the bridge's to bound
+                max_size=None,  # the bridge bounds what it sends
                 compression=None,
                 proxy=None,
             )
@@ -311,7 +268,7 @@ class GameServer:
                 except msgspec.DecodeError as unreadable:
                     self.complaints.append(WireError("unreadable", str(unreadable), retryable=False))
                     continue
-                if isinstance(frame, Bye):  # what is in flight is still answered, nothing new is taken
+                if isinstance(frame, Bye):  # commands in flight are still answered, new ones are not taken
                     writer.cancel()
                     pause_s = (frame.retry_after_ms or 0) / 1000 or pause_s
                 else:
@@ -323,20 +280,20 @@ class GameServer:
         return pause_s
 
     async def _write(self, connection: ClientConnection) -> None:
-        with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and ends the talk
+        with contextlib.suppress(ConnectionClosed):  # the reader notices it too, and ends the connection
             while True:
                 await self._to_write.wait()
                 self._to_write.clear()
                 while (frame := self._next_frame()) is not None:
                     await connection.send(frame)
 
-    # What leaves.
+    # Sending.
 
-    def _enqueue(self, command_id: CommandId, command: WireCommand, until_s: float) -> _Waiting:
+    def _enqueue(self, command_id: CommandId, command: WireCommand, until_s: float) -> Waiting:
         waiting = self._waiting.get(command_id)
         if waiting is None:
             encoded = self._wire.command(command_id, command)
-            waiting = self._waiting[command_id] = _Waiting(command_id, command.to, encoded, until_s)
+            waiting = self._waiting[command_id] = Waiting(command_id, command.to, encoded, until_s)
         waiting.senders += 1
         self._send_again(command_id)
         return waiting
@@ -372,7 +329,7 @@ class GameServer:
             self._outgoing.popleft()
         return self._wire.commands(commands) if commands else None
 
-    # What arrives.
+    # Receiving.
 
     def _take(self, frame: FromBridge) -> None:
         match frame:
@@ -419,7 +376,7 @@ class GameServer:
         taken = self._seen.get(push.no)
         if taken:  # shown before the cut, and the ack was lost
             self._acknowledge(push.no)
-        elif taken is None and not self._pushes.full():  # one that finds no room stays unacked and comes again
+        elif taken is None and not self._pushes.full():  # a push that finds no room stays unacked and is sent again
             if len(self._seen) >= _SEEN_MAX:
                 del self._seen[next(iter(self._seen))]
             self._seen[push.no] = False
@@ -430,17 +387,17 @@ class GameServer:
         self._acks.append(no)
         self._to_write.set()
 
-    # How waiting ends.
+    # The end of waiting.
 
-    def _let_go(self, waiting: _Waiting) -> None:
-        """A sender has its answer or has given up; the last one takes the command with it."""
+    def _let_go(self, waiting: Waiting) -> None:
+        """End the wait of one sender; the command is dropped with its last sender."""
         waiting.senders -= 1
         if waiting.senders == 0 and self._waiting.pop(waiting.id, None) is not None:
             self._on_wire.discard(waiting.id)
             if waiting.again is not None:
                 waiting.again.cancel()
 
-    def _silence(self, to: str, do: str, wait_s: float, waiting: _Waiting | None) -> Unavailable:
+    def _silence(self, to: str, do: str, wait_s: float, waiting: Waiting | None) -> Unavailable:
         if waiting is None:
             waits = f"{len(self._waiting)} commands wait, and none ended in {wait_s:g} s"
             return Unavailable(f"a free slot for {do} to {to}", waits)
@@ -462,4 +419,4 @@ class GameServer:
             done, _ = await asyncio.wait([self._life], timeout=self._patience.close_s)
             for life in done:
                 if not life.cancelled():
-                    life.result()  # a defect of this class must not pass unseen
+                    life.result()  # a bug of this class must not be hidden

@@ -1,4 +1,4 @@
-"""The bridge's frames as a client sees them, from docs/BRIDGE.md and from nothing of the server's code.
+"""The frames of the bridge as a client sees them, after docs/BRIDGE.md and without code of the server.
 
 Both sub-protocols: ``ganggpt.v1.msgpack`` (bytes, ids raw) and ``ganggpt.v1.json`` (text, ids as UUID text).
 """
@@ -27,8 +27,8 @@ class WireError(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What the bridge accepts on this connection."""
+class WelcomeLimits(msgspec.Struct, frozen=True):
+    """The limits of this connection, as the bridge announces them."""
 
     frame_bytes_max: int
     commands_max: int
@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Push(msgspec.Struct, frozen=True):
-    """News the bridge sent on its own."""
+    """An event that the bridge pushes to the game server."""
 
     no: int
     epoch: int
@@ -48,7 +48,7 @@ class Push(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to one command; ``error`` is None exactly where ``ok``. ``id`` None: ours could not be read."""
+    """The reply to one command; ``error`` is None exactly where ``ok``. ``id`` None: its id could not be read."""
 
     id: UUID | None
     ok: bool
@@ -63,30 +63,30 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="t", tag="welcome"):
     session: str
     resumed: bool
     now_ms: int
-    limits: Limits
+    limits: WelcomeLimits
 
 
 class Replies(msgspec.Struct, frozen=True, tag_field="t", tag="replies"):
-    """Answers, in any order."""
+    """Replies, in any order."""
 
     r: list[Reply]
 
 
 class Refused(msgspec.Struct, frozen=True, tag_field="t", tag="refused"):
-    """None of these commands was taken, all for one reason."""
+    """Commands that were not taken, all for one reason."""
 
     ids: list[UUID]
     error: WireError
 
 
 class Pushes(msgspec.Struct, frozen=True, tag_field="t", tag="pushes"):
-    """News, in order of ``no`` for one actor."""
+    """Pushes, ordered by ``no`` for each actor."""
 
     p: list[Push]
 
 
 class FrameError(msgspec.Struct, frozen=True, tag_field="t", tag="error"):
-    """A frame of ours could not be read."""
+    """A frame of the client could not be read."""
 
     error: WireError
 
@@ -102,7 +102,7 @@ FromBridge = Welcome | Replies | Refused | Pushes | FrameError | Bye
 
 
 class WireCommand(msgspec.Struct, frozen=True):
-    """One command as a game mode writes it. ``id`` None: a fresh one; give one to send an old command again."""
+    """One command of a game mode. ``id`` None: a new one is made; give one to send an old command again."""
 
     to: str
     do: str
@@ -124,7 +124,7 @@ class Wire:
             self._decoder = msgspec.json.Decoder(FromBridge)
 
     def command(self, command_id: CommandId, command: WireCommand) -> msgspec.Raw:
-        """One encoded command, to be put into a frame as often as needed."""
+        """Encode one command, to be used in a frame as often as needed."""
         wire_id = command_id if self._binary else command_id_text(command_id)
         parts = {"id": wire_id, "to": command.to, "do": command.do, "with": command.arguments}
         if command.by is not None:
@@ -132,23 +132,23 @@ class Wire:
         return msgspec.Raw(self._encoder.encode(parts))
 
     def hello(self, server: str, session: str | None) -> bytes | str:
-        """The first frame."""
+        """Encode the first frame."""
         return self._frame({"t": "hello", "server": server, "session": session})
 
     def commands(self, encoded: Sequence[msgspec.Raw]) -> bytes | str:
-        """A frame of commands."""
+        """Encode a frame of commands."""
         return self._frame({"t": "commands", "c": encoded})
 
     def ack(self, numbers: Sequence[int]) -> bytes | str:
-        """These pushes were shown."""
+        """Encode the acknowledgement of pushes."""
         return self._frame({"t": "ack", "p": numbers})
 
     def bye(self) -> bytes | str:
-        """A clean leave."""
+        """Encode a bye."""
         return self._frame({"t": "bye"})
 
     def read(self, data: bytes | str) -> FromBridge:
-        """One frame of the bridge."""
+        """Decode one frame of the bridge."""
         frame: FromBridge = self._decoder.decode(data)
         return frame
 

@@ -1,7 +1,7 @@
-"""A stand-in for a language model that can play every part it is given, as well as a few lines of code can.
+"""A fake language model that answers every kind of request of the program, as well as a few lines of code can.
 
-It answers in the shape that is asked for, from what the prompt tells it and nothing else: so a whole world shows that a
-prompt carries what a talk, a mission, a move or a summary needs. What it says shows nothing about real models.
+It answers in the shape that is asked for, only from what the prompt says. So a world that runs with it shows that the
+prompts hold what a talk, a mission, a move or a summary needs. Its answers show nothing about real models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIDES: Final = 256
 
 
 def every_part(body: Mapping[str, Any]) -> str:
-    """The text for a request, by the name of the shape it asks for."""
+    """The answer to a request, by the name of the shape it asks for."""
     told = body["messages"][-1]["content"]
     match shape_name(body):
         case "MissionProposal":
@@ -43,7 +43,7 @@ def shape_name(body: Mapping[str, Any]) -> str:
 
 
 def a_mission(outline: Mapping[str, Any]) -> dict[str, Any]:
-    """A message for somebody nearby and the answer for the giver, within the bounds it is told."""
+    """A proposed mission: a message to somebody nearby and their answer, within the bounds of the prompt."""
     giver, bounds = outline["giver"], outline["reward"] or {"least": 0, "most": 0}
     met = [(who, place["id"]) for place in outline["places"] for who in place["people"] if who != giver["id"]]
     home = next((place["id"] for place in outline["places"] if giver["id"] in place["people"]), None)
@@ -62,7 +62,7 @@ def a_mission(outline: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def a_move(outlook: Mapping[str, Any]) -> dict[str, Any]:
-    """The least worthy move that is not resting: what the rules would hardly choose."""
+    """The least valuable move besides resting, which the rules would hardly choose."""
     moves = [move for move in outlook["moves"] if move["move"] != "rest"] or outlook["moves"]
     chosen = moves[-1]
     named = {name: chosen[name] for name in ("move", "other", "district")}
@@ -70,15 +70,15 @@ def a_move(outlook: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def a_summary(told: str) -> dict[str, Any]:
-    """The summary it was given, with a sentence more."""
+    """The summary of the prompt, with one sentence more."""
     note = _NOTE.search(told)
     text = "we talked" if note is None else json.loads(f'"{note[1]}"')
     return {"summary": f"{text}. I shall keep that in mind."}
 
 
 def meaning_of(text: str) -> list[float]:
-    """A vector of hashed words: texts with the same stems are near. A stand-in that knows no synonyms, so it shows how
-    vectors travel and not how well a real model finds."""
+    """A vector of hashed words: texts with the same stems are near. It knows no synonyms, so it shows that vectors are
+    used and not how well a real model finds."""
     sides = [0.0] * SIDES
     for term in terms(text):
         mark = int.from_bytes(blake2b(term.encode(), digest_size=4).digest())

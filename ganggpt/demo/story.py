@@ -1,4 +1,4 @@
-"""The demo: an evening in the city, told from the outside, and then everything that could make it forget.
+"""The demo: an evening in the city, seen from a game server, and then the faults that could make it forget.
 
 A simulated game server plays sixteen players over a real WebSocket. The host that carries Mara is killed with SIGKILL,
 then the whole world is stopped and started again; both times she is asked what she remembers. At the end every command
@@ -20,7 +20,8 @@ from typing import Any, Final
 import httpx
 
 from ganggpt.actors.routing.shards import shared_shard
-from ganggpt.client.game_server import Answer, GameServer
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.waiting import CommandReply
 from ganggpt.client.wire import WireCommand
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.audit import holder_of, promises_kept, shard_count, world_counts
@@ -40,8 +41,8 @@ DOG: Final = "companion:rex-of-ava"
 
 
 @dataclass
-class Line:
-    """One line of the story: ``who`` speaks or acts; an empty ``who`` is the narrator. ``note`` is what it shows."""
+class StoryLine:
+    """One line of the story: ``who`` speaks or acts; an empty ``who`` is the narrator. ``note`` says what it proves."""
 
     who: str
     text: str
@@ -50,7 +51,7 @@ class Line:
 
 @dataclass
 class DemoResult:
-    """What the demo has seen; the last line of ``ganggpt demo --json``."""
+    """The result of the demo; the last line of ``ganggpt demo --json``."""
 
     acked: int = 0
     lost: int = 0
@@ -69,11 +70,11 @@ class DemoResult:
 
     @property
     def passed(self) -> bool:
-        """Nothing lost, nothing doubled, nothing forgotten."""
+        """Whether nothing was lost, doubled or forgotten."""
         return not self.lost and not self.doubled and self.remembered_after_kill and self.remembered_after_restart
 
 
-Tell = Callable[[Line], None]
+Tell = Callable[[StoryLine], None]
 
 
 class Demo:
@@ -87,7 +88,7 @@ class Demo:
         self.result = DemoResult()
 
     async def play(self) -> DemoResult:
-        """The whole evening. Raises GangGPTError when a part of it could not be played."""
+        """Play the whole evening. Raises GangGPTError where a part of it fails."""
         try:
             self._say("", "The city wakes up.")
             run = await self._world.start()
@@ -131,7 +132,7 @@ class Demo:
         self.result.players = max(self.result.players, len(names))
 
     async def _street_talk(self, server: GameServer) -> None:
-        """Everybody meets somebody."""
+        """Every player talks to somebody."""
         people = ("npc:tobias", "npc:sgt-ogden", "npc:detective-abara", MARA)
         lines = (
             "Hey, how is business?",
@@ -238,8 +239,8 @@ class Demo:
         return "pocket watch" in said.replace(question, "").lower()
 
     async def _words(self, server: GameServer, replies: Sequence[Mapping[str, Any]]) -> list[str]:
-        """What was said in the end: with a model, a reply is only its beginning, and the sentences come as pushes. Who
-        waits for a turn with somebody who is talking is left to wait."""
+        """The whole text of an answer: with a model, the reply is only its beginning, and the sentences come as pushes.
+        A player who waits for a turn is not waited for."""
         open_ = {reply["utterance"] for reply in replies if reply.get("more") and reply["utterance"]}
         said: dict[str, list[str]] = {utterance: [] for utterance in open_}
         async with asyncio.timeout(_WORDS_S):
@@ -276,7 +277,7 @@ class Demo:
                     return push
 
     def _say(self, who: str, text: str, note: str = "") -> None:
-        self._tell(Line(who, text, note))
+        self._tell(StoryLine(who, text, note))
 
 
 def _player(name: str) -> str:
@@ -288,7 +289,7 @@ def _name(actor: str) -> str:
     return actor.partition(":")[2].replace("-", " ").title()
 
 
-def _must(answer: Answer) -> Mapping[str, Any]:
+def _must(answer: CommandReply) -> Mapping[str, Any]:
     if not answer.ok:
         problem = "" if answer.error is None else f"{answer.error.code}: {answer.error.message}"
         raise StartFailed(
@@ -315,7 +316,7 @@ async def _get(rest: httpx.AsyncClient, path: str) -> dict[str, Any]:
 async def _until(
     rest: httpx.AsyncClient, path: str, fact: Callable[[dict[str, Any]], bool], within_s: float = 20.0
 ) -> dict[str, Any]:
-    """Read until a fact that letters bring about is there."""
+    """Read until a fact that messages bring about is there."""
     async with asyncio.timeout(within_s):
         while True:
             answer = await rest.get(path)

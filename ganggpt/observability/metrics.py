@@ -1,6 +1,6 @@
 """Every metric of GangGPT by name, in one table, and the registry of one process that holds their values.
 
-No label ever names a single NPC, player or session: the number of series stays that of the program, not of the world.
+No label names a single NPC, player or session: the number of series depends on the program, not on the world.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 COMMAND_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency buckets, in seconds."""
 MODEL_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-"""The same for what models take."""
+"""Upper bounds of the buckets of model calls, in seconds."""
 
 
 class Row(NamedTuple):
-    """One metric: its name, what it is, what it tells and by what it is split."""
+    """One metric: its name, its type, its help text and its labels."""
 
     name: str
     type: Literal["counter", "gauge", "histogram"]
-    tells: str
+    help_text: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = COMMAND_SECONDS
 
@@ -51,15 +51,20 @@ TABLE: Final[dict[str, Row]] = {
         Row(
             "ganggpt_router_shed_total",
             "counter",
-            "Commands the router answered overloaded: all places taken (total), a host too slow (lane), a game server "
-            "over its fair share (share), one actor too wanted (actor), waited too long to be sent (late).",
+            "Commands the router answered overloaded: the router is full (total), the host too slow (lane), the game "
+            "server over its fair share (share), the actor's mailbox full (actor), waited too long to be sent (late).",
             ("reason",),
         ),
         Row("ganggpt_router_wait_seconds", "histogram", "How long the first command of a call waited to be sent."),
         Row("ganggpt_router_outstanding", "gauge", "Commands on their way without an answer.", ("host",)),
-        Row("ganggpt_router_limit", "gauge", "So many on their way, and some are turned away.", ("host",)),
-        Row("ganggpt_router_rate_per_s", "gauge", "Commands a second a busy host was last seen to answer.", ("host",)),
-        Row("ganggpt_router_shedding", "gauge", "1 while commands are turned away for this host.", ("host",)),
+        Row("ganggpt_router_limit", "gauge", "Commands on their way above which some are refused.", ("host",)),
+        Row(
+            "ganggpt_router_rate_per_s",
+            "gauge",
+            "Commands a second the host answered when it was last busy.",
+            ("host",),
+        ),
+        Row("ganggpt_router_shedding", "gauge", "1 while commands to this host are refused.", ("host",)),
         Row("ganggpt_hosts", "gauge", "Hosts that answer, by residence.", ("residence",)),
         Row("ganggpt_host_hot", "gauge", "Activations in memory.", ("host",)),
         Row("ganggpt_host_waking", "gauge", "Actors that wake right now.", ("host",)),
@@ -114,7 +119,7 @@ TABLE: Final[dict[str, Row]] = {
             "Streams ended: said or hushed to its end, unanswered, late (too long), leaving (drained), gone (client).",
             ("ended",),
         ),
-        Row("ganggpt_stream_read_errors_total", "counter", "Looks for new turns that failed and were made again."),
+        Row("ganggpt_stream_read_errors_total", "counter", "Reads of new turns that failed and were repeated."),
         Row("ganggpt_view_cache_total", "counter", "Reads answered from the view cache or not.", ("outcome",)),
         Row(
             "ganggpt_guard_verdicts_total",
@@ -164,7 +169,7 @@ TABLE: Final[dict[str, Row]] = {
             "Cached answers: exact, meaning, shared or miss; away: Redis was.",
             ("outcome",),
         ),
-        Row("ganggpt_ai_filtered_total", "counter", "What content filters refused.", ("where", "category")),
+        Row("ganggpt_ai_filtered_total", "counter", "Texts that content filters refused.", ("where", "category")),
         Row(
             "ganggpt_ai_repairs_total",
             "counter",
@@ -190,7 +195,7 @@ TABLE: Final[dict[str, Row]] = {
             "Notes of spending, exchanges or cached answers that were lost.",
             ("of",),
         ),
-        Row("ganggpt_ai_on", "gauge", "1 where calls may leave, 0 where the switch is off."),
+        Row("ganggpt_ai_on", "gauge", "1 while model calls are enabled, 0 while they are disabled."),
         Row("ganggpt_health_probe_failures_total", "counter", "Health probes that failed.", ("probe",)),
     )
 }
@@ -210,7 +215,7 @@ class Metrics:
         row = _row(name, "counter")
         made = self._made.get(name)
         if not isinstance(made, Counter):
-            made = self._made[name] = Counter(row.name, row.tells, row.labels, registry=self.registry)
+            made = self._made[name] = Counter(row.name, row.help_text, row.labels, registry=self.registry)
         return made
 
     def gauge(self, name: str) -> Gauge:
@@ -218,7 +223,7 @@ class Metrics:
         row = _row(name, "gauge")
         made = self._made.get(name)
         if not isinstance(made, Gauge):
-            made = self._made[name] = Gauge(row.name, row.tells, row.labels, registry=self.registry)
+            made = self._made[name] = Gauge(row.name, row.help_text, row.labels, registry=self.registry)
         return made
 
     def histogram(self, name: str) -> Histogram:
@@ -226,7 +231,7 @@ class Metrics:
         row = _row(name, "histogram")
         made = self._made.get(name)
         if not isinstance(made, Histogram):
-            made = Histogram(row.name, row.tells, row.labels, buckets=row.buckets, registry=self.registry)
+            made = Histogram(row.name, row.help_text, row.labels, buckets=row.buckets, registry=self.registry)
             self._made[name] = made
         return made
 
@@ -236,9 +241,9 @@ class Metrics:
 
 
 class CommandTally(Collector):
-    """Commands by kind, name and outcome with their latency; plain integers, because every command passes here.
+    """Counts commands by kind, name and outcome, and their latency; plain integers, because every command is counted.
 
-    Used from one event loop; a scrape reads while nothing is being added.
+    Used on one event loop; a scrape reads while nothing is being added.
     """
 
     def __init__(self) -> None:
@@ -258,14 +263,14 @@ class CommandTally(Collector):
         self._seconds[kind] += seconds
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape gets."""
+        """The metrics for a scrape."""
         row = TABLE["ganggpt_bridge_commands_total"]
-        counts = CounterMetricFamily(row.name, row.tells, labels=row.labels)
+        counts = CounterMetricFamily(row.name, row.help_text, labels=row.labels)
         for key, count in self._outcomes.items():
             counts.add_metric(key, count)
         yield counts
         row = TABLE["ganggpt_bridge_command_seconds"]
-        times = HistogramMetricFamily(row.name, row.tells, labels=row.labels)
+        times = HistogramMetricFamily(row.name, row.help_text, labels=row.labels)
         for kind, buckets in self._buckets.items():
             upto, cumulative = 0, []
             for bound, count in zip((*map(str, COMMAND_SECONDS), "+Inf"), buckets, strict=True):

@@ -23,7 +23,7 @@ from ganggpt.persistence.ports.player_data import TABLES, Order, Words
 from ganggpt.persistence.world_snapshot.files import SnapshotPlace
 
 RECORD: Final = "erased-players.json"
-"""BackgroundTask the snapshots: whom a restored world has to forget again, by salted hash."""
+"""Beside the snapshots: whom a restored world has to forget again, by salted hash."""
 _POLL_S: Final = 0.25
 _AT_ONCE: Final = 64
 _COPIES: Final = frozenset(("missions", "companions", "npc_memories"))

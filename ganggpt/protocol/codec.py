@@ -1,7 +1,7 @@
-"""Bytes to frames and back, for both sub-protocols. Whatever arrives, nothing but a GangGPTError comes out.
+"""Bytes to frames and back, for both sub-protocols. Bad input raises a GangGPTError and nothing else.
 
-Decoded arrays are tuples in both codecs, so that commands are validated strictly and alike. Replies arrive as finished
-msgpack maps: a msgpack session gets them spliced into a frame, a JSON session gets them translated.
+Decoded arrays are tuples in both codecs, so that commands are validated strictly and in the same way. Replies are
+finished msgpack maps: a msgpack session gets them spliced into a frame, a JSON session gets them converted.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Codec(Protocol):
         ...
 
     def heads(self, data: bytes | str) -> Sequence[Head] | None:
-        """Id and actor of each command of a frame, and nothing more, for who has no time to read it; None where the
-        frame is of another kind, not right, or this sub-protocol has no quick way."""
+        """Only the id and actor of each command of a frame, read quickly; None where the frame is of another kind or
+        invalid, or where this sub-protocol cannot do that."""
         ...
 
     def encode(self, frame: Mapping[str, Any]) -> bytes | str:
-        """One frame of the server."""
+        """Encode a frame of the server."""
         ...
 
     def replies(self, finished: Sequence[bytes]) -> bytes | str:
@@ -156,7 +156,7 @@ def read_json(data: bytes | str, bytes_max: int, what: str = "frame") -> Any:
 
 
 def reply_as_json(finished: bytes) -> dict[str, Any]:
-    """A finished reply map with its id as text."""
+    """Decode a finished reply map, with its id as text."""
     reply: dict[str, Any] = _decode_msgpack(finished)
     if reply["id"] is not None:
         reply["id"] = command_id_text(reply["id"])
@@ -164,12 +164,12 @@ def reply_as_json(finished: bytes) -> dict[str, Any]:
 
 
 def write_json(value: Any) -> bytes:
-    """JSON bytes of plain data."""
+    """Encode plain data as JSON."""
     return _encode_json(value)
 
 
 def array_header(length: int) -> bytes:
-    """The msgpack head of an array."""
+    """The msgpack header of an array."""
     if length < 16:
         return bytes((0x90 | length,))
     if length < 65_536:

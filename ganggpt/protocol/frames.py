@@ -1,7 +1,7 @@
 """The frames of the bridge as data: what stands in docs/BRIDGE.md, in a form that validates and prints its JSON Schema.
 
 Ids are 16 raw bytes in msgpack sessions and UUID text in JSON sessions; the models describe the JSON form. The commands
-of a frame are not read by these models but one by one (``protocol.commands``), so that a bad one spoils only itself.
+of a frame are not read by these models but one by one (``protocol.command_book``): a bad one spoils only itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every bound of the bridge in one place: what a client may send, and what a connection may cost the server."""
+"""All bounds of the bridge: what a client may send, and what a connection may cost the server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one bridge replica. The first four are told to every client in its ``welcome``; those of streams are of
-    server-sent events: how often their reader looks, how often a comment goes out (a proxy notices that a client is
-    gone only when something is written), and how long a player may take to come back.
+    """Bounds of one bridge replica. The first four are sent to clients in their ``welcome``. Those of streams concern
+    server-sent events: how often their reader polls, how often a comment is sent (a proxy notices that a client is gone
+    only when something is written), and how long a player may take to come back.
 
     Sizes in bytes, times in seconds. The sessions of a replica share ``in_flight_total_max`` fairly: each may use its
     part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``.
@@ -26,7 +26,6 @@ class Limits:
     out_bytes_max: int = 4 * 1024 * 1024
     bad_frames_max: int = 16
     pushes_unacked_max: int = 512
-    acks_max: int = 1024
     body_bytes_max: int = 64 * 1024
 
     hello_timeout_s: float = 10.0

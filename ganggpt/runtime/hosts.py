@@ -9,7 +9,7 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.ports import NoModel
 from ganggpt.actors.ray.ports import HostFleet
-from ganggpt.actors.routing.forward import Forwarder, bridge_answers
+from ganggpt.actors.routing.forwarder import Forwarder, bridge_answers
 from ganggpt.actors.routing.router import HostCall, Router, RouterOptions
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import load_routes, residences_of

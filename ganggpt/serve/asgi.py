@@ -1,7 +1,7 @@
 """The one ASGI application of a bridge replica: WebSocket, REST, health and metrics behind one port.
 
-The token guards everything but health, metrics and the API's description. Whatever a request looks like, the answer is
-an error in the one shape, never a stack trace.
+The token protects everything but health, metrics and the description of the API. A bad request is always answered with
+an error in the one shape, never with a stack trace.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ganggpt.actors.routing.forward import FORWARD_PATH
+from ganggpt.actors.routing.forwarder import FORWARD_PATH
 from ganggpt.errors import GangGPTError
 from ganggpt.observability.metrics import CONTENT_TYPE, Metrics
 from ganggpt.protocol.codec import write_json
 from ganggpt.serve.auth import BearerToken
-from ganggpt.serve.forward import Forwarded
+from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health
-from ganggpt.serve.rest.errors import error_response
+from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import Streams
-from ganggpt.serve.websocket.bridge import BridgeSocket, Message, Receive, Scope, Send
+from ganggpt.serve.websocket.bridge_socket import BridgeSocket, Message, Receive, Scope, Send
 from ganggpt.serve.websocket.sessions import Sessions
 
 BRIDGE_PATH: Final = "/v1/bridge"
@@ -30,7 +30,7 @@ OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"
 
 
 class Authenticated:
-    """Everything but the open pages behind its key: REST behind the token, ``/v1/forward`` behind the cluster's own."""
+    """Lets a request pass with its key: REST with the token, ``/v1/forward`` with the key of the cluster."""
 
     def __init__(self, rest: Any, token: BearerToken, forwarded: Forwarded | None) -> None:
         self._rest, self._token, self._forwarded = rest, token, forwarded
@@ -50,7 +50,7 @@ class Authenticated:
 
 
 class BridgeApp:
-    """Sends each connection where it belongs. ``close`` gives back what the replica stands on, after the last bye."""
+    """Dispatches each connection. ``close`` releases what the replica uses, after the last session has ended."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class BridgeApp:
             await self._lifespan(receive, send)
 
     async def drain(self) -> None:
-        """Take nobody new, end the streams and say bye to every session."""
+        """Accept no new connections, end the streams and say bye to every session."""
         async with asyncio.TaskGroup() as leaving:
             leaving.create_task(self._streams.drain())
             leaving.create_task(self.sessions.drain())
@@ -101,7 +101,7 @@ class BridgeApp:
         await (self._authenticated if own is None else own)(scope, receive, counted)
 
     async def _own(self, path: str, method: str) -> Response | None:
-        """The answer where a path is answered here and not by the REST routes."""
+        """The response to health and metrics requests; None for all other paths."""
         if path not in ("/health", "/health/live", "/health/ready", "/metrics"):
             return None
         if method not in ("GET", "HEAD"):

@@ -1,4 +1,4 @@
-"""The one static bearer token that guards the bridge."""
+"""The static bearer token that protects the bridge."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BearerToken:
         """Raises Unauthorized unless the ASGI headers carry the token, once."""
         given = [value for name, value in headers if name.lower() == b"authorization"]
         scheme, _, credentials = (given[0] if len(given) == 1 else b"").partition(b" ")
-        # compare_digest first, so that a wrong scheme takes no other time than a wrong token
+        # compare_digest comes first, so that a wrong scheme takes as long as a wrong token
         same = hmac.compare_digest(credentials.strip(), self._expected)
         if not same or scheme.lower() != b"bearer" or not self._expected:
             raise Unauthorized

@@ -10,18 +10,18 @@ from pydantic import SecretStr
 from ganggpt.actors.ports import CommandPort
 from ganggpt.domain.world import World
 from ganggpt.observability.metrics import Metrics
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import Authenticated, BridgeApp
 from ganggpt.serve.auth import BearerToken
-from ganggpt.serve.forward import Forwarded
+from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health, Probe
-from ganggpt.serve.rest.routes import Rest, rest_app
+from ganggpt.serve.rest.rest_app import Rest, rest_app
 from ganggpt.serve.rest.streams import Streams, TurnSource
 from ganggpt.serve.rest.utterances import Utterances
 from ganggpt.serve.rest.views import ViewCache, Views
-from ganggpt.serve.websocket.bridge import BridgeSocket
-from ganggpt.serve.websocket.pushes import PushStore
+from ganggpt.serve.websocket.bridge_socket import BridgeSocket
+from ganggpt.serve.websocket.push_pump import PushStore
 from ganggpt.serve.websocket.sessions import Sessions
 
 

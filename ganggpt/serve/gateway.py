@@ -1,4 +1,4 @@
-"""The model gateway on Ray Serve: a few lines round ``ai.gateway``, and where its ports meet the real adapters."""
+"""The model gateway on Ray Serve: a thin wrapper of ``ai.gateway``, with its real adapters."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from ganggpt.runtime.composition import GatewaySpec
 log = logging.getLogger(__name__)
 
 SPEND_DAYS: Final = 400
-"""How long the record of spending is kept: a year to compare with, and some."""
+"""How long the record of spending is kept: a year to compare with, and a month more."""
 _SWEEP_S: Final = 3600.0
 _CLOSE_S: Final = 10.0
 
 
 @asynccontextmanager
 async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[ModelGateway]:
-    """A gateway with everything it stands on, closed again at the end. Raises Unavailable and StartFailed."""
+    """A gateway with its stores, which are closed at the end. Raises Unavailable and StartFailed."""
     async with AsyncExitStack() as opened:
         pool = await open_pool(spec.dsn, spec.pool)
         opened.push_async_callback(pool.close)
@@ -94,7 +94,7 @@ def deployments_of(plan: GatewayConfig, metrics: Metrics, shelf: PostgresExchang
 
 
 class GatewayReplica:
-    """One replica. Opens its stores with Serve's first look at its health, closes them when Serve ends it."""
+    """One replica. Opens its stores at the first health check of Serve, and closes them when Serve ends it."""
 
     def __init__(self, spec: GatewaySpec) -> None:
         logging.basicConfig(level=spec.log_level)
@@ -105,7 +105,7 @@ class GatewayReplica:
         self._gateway: ModelGateway | None = None
 
     async def check_health(self) -> None:
-        """Serve asks now and then. Stores that are away do not make a replica ill: it answers that they are."""
+        """Called by Serve. A replica whose stores are unavailable is healthy: it answers that they are."""
         with contextlib.suppress(Unavailable):
             await self._ready()
 
@@ -147,11 +147,11 @@ class GatewayReplica:
         await (await self._ready()).forget(player)
 
     async def exposition(self) -> bytes:
-        """The metrics of this replica."""
+        """The metrics of this replica, in the Prometheus text format."""
         return self._metrics.exposition()
 
     async def __del__(self) -> None:
-        """Serve awaits this at the end of a replica."""
+        """Close the stores; Serve awaits this at the end of a replica."""
         async with asyncio.timeout(_CLOSE_S):
             await self._opened.aclose()
 
@@ -165,7 +165,7 @@ class GatewayReplica:
 Gateway: Final[Any] = serve.deployment(
     name=DEPLOYMENT,
     max_ongoing_requests=AT_ONCE_MAX,
-    # It mostly waits for others, and has to find room beside a host and a bridge on a node of two CPUs.
+    # It mostly waits for models, and must fit beside a host and a bridge on a node with two CPUs.
     ray_actor_options={"num_cpus": 0.1},
     graceful_shutdown_wait_loop_s=0.2,
     graceful_shutdown_timeout_s=20.0,
@@ -176,16 +176,16 @@ Gateway: Final[Any] = serve.deployment(
 
 
 def bound_gateway(spec: GatewaySpec) -> Any:
-    """The gateway as a node of an application."""
+    """The gateway as a part of a Serve application."""
     return Gateway.options(num_replicas=spec.replicas).bind(spec)
 
 
 async def _sweep(books: PostgresSpend, exchanges: PostgresExchanges, record_days: int) -> None:
-    """Let go of what is old, now and then, for ever."""
+    """Delete old records every hour, for ever."""
     while True:
         try:
             await exchanges.sweep(record_days)
             await books.sweep(SPEND_DAYS)
         except Unavailable as away:
-            log.warning("old records of models stay for now: %s", away)
+            log.warning("old records of models were not deleted; this is tried again: %s", away)
         await asyncio.sleep(_SWEEP_S)

@@ -1,7 +1,7 @@
-"""Is this replica well? ``/health`` in the shape operators know, ``/health/live`` and ``/health/ready`` for probes.
+"""The health of a replica: ``/health`` for operators, ``/health/live`` and ``/health/ready`` for probes.
 
-Live: the loop answers. Ready: new connections are welcome and the probes that ``ready`` needs pass. Neither waits for
-the ownership of shards: two clusters at once are normal life.
+Live: the event loop answers. Ready: new connections are accepted and the probes in ``READY_NEEDS`` pass. Neither
+depends on the ownership of shards, because two clusters at once are a normal state.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.observability.metrics import Metrics
 
 Probe = Callable[[], Awaitable[Mapping[str, Any]]]
-"""Looks at one thing and tells details about it; raises GangGPTError or OSError where it is not well."""
+"""Checks one thing and returns details about it; raises GangGPTError or OSError where it is not healthy."""
 
 CHECK_NAMES: Final = ("database", "redis", "ai", "memory", "disk")
 READY_NEEDS: Final = ("database",)
 
 
 class Health:
-    """Runs the probes, each with its own time."""
+    """Runs the probes, each with a timeout of its own."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Health:
 
 
 def memory_probe(free_share_min: float = 0.05) -> Probe:
-    """Memory of this machine; not well under ``free_share_min`` of it free."""
+    """Memory of this machine; unhealthy with less than ``free_share_min`` of it free."""
 
     async def check() -> Mapping[str, Any]:
         memory = psutil.virtual_memory()
@@ -89,7 +89,7 @@ def memory_probe(free_share_min: float = 0.05) -> Probe:
 
 
 def disk_probe(directory: Path, free_bytes_min: int = 256 * 1024 * 1024) -> Probe:
-    """The disk a directory is on; not well with less than ``free_bytes_min`` free."""
+    """The disk a directory is on; unhealthy with less than ``free_bytes_min`` free."""
 
     async def check() -> Mapping[str, Any]:
         usage = await asyncio.to_thread(shutil.disk_usage, directory)

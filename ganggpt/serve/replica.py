@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from ganggpt.actors.ray.calls import RayCalls
 from ganggpt.actors.ray.gateway import RayGateway
 from ganggpt.actors.ray.supervisor import start_supervisor
-from ganggpt.actors.routing.forward import Forwarder
+from ganggpt.actors.routing.forwarder import Forwarder
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.domain.kinds import KINDS
@@ -32,12 +32,12 @@ from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.composition import BridgeSpec
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.composition import BridgePorts, bridge_app
-from ganggpt.serve.forward import Forwarded
+from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import disk_probe, memory_probe
 from ganggpt.serve.metrics.gateway_watch import GatewayWatch, ai_probe
 from ganggpt.serve.metrics.host_watch import HostWatch

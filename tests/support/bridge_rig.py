@@ -41,7 +41,7 @@ from ganggpt.domain.turn import (
 from ganggpt.errors import GangGPTError, Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.journal import Place
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.composition import BridgePorts, bridge_app

@@ -1,14 +1,15 @@
-"""Whether one more command may wait for a host: admission by delay, not by count.
+"""Admission: whether one more command may wait for a host. It goes by delay, not by count.
 
-A long queue is worth its length only while it takes up a burst and turns nobody away. Once somebody has to be turned
-away it adds nothing but delay to those who are let in. So a lane is **calm** until its burst bound is reached; then it
-**sheds**: only so many commands are let in as can be sent within ``wait_s`` (what is out already is bounded by the size
-of calls), and what waits longer than it may is turned away too. While no queue stands, and not most have to be turned
-away, the bound doubles, until the lane is calm again.
+A long queue is useful only while it absorbs a burst and no command is refused; once commands must be refused it only
+adds delay to those that are admitted. So a lane is **calm** until its burst bound is reached; then it **sheds**: it
+admits only as many commands as can be sent within ``wait_s`` (the size of calls bounds those that are sent already),
+and refuses commands that waited longer. While no queue builds up and most commands are admitted, the bound doubles,
+until the lane is calm again.
 
-What a lane can do is shared: each source earns its fair part of what the host serves, and while the lane is full it is
-let in on what it has earned, so that who asks for less than its part is not turned away for another's greed. One actor
-never holds more than half of a lane's room. Nothing here reads a clock; times are given, in seconds of the loop's.
+The capacity of a lane is shared: each source earns its fair part of what the host serves, and a full lane admits its
+commands against what it has earned. So a source that asks for less than its part is not refused because others ask for
+more. One actor never holds more than half of the places of a lane. Nothing here reads a clock; times are arguments, in
+seconds of the event loop.
 """
 
 from __future__ import annotations
@@ -24,31 +25,31 @@ from ganggpt.actors.envelope import REPLY_HEAD, error_tail
 from ganggpt.errors import Overloaded
 
 _ADJUST_S: Final = 0.25
-"""How often a shedding lane looks whether it may let in more."""
+"""How often a shedding lane adjusts its limit."""
 _MOST: Final = 0.5
-"""Share turned away above which a lane does not even try to open up."""
+"""The refused share of commands above which a lane does not raise its limit."""
 _HOPE: Final = 0.1
-"""How fast a lane that is not busy forgets that it was slow, in each window."""
+"""How fast the rate of a lane that is not busy returns to the first one, in each window."""
 _WINDOW_S: Final = 0.05
-"""Shortest time a rate is measured over."""
+"""The shortest time over which a rate is measured."""
 _WEIGHT: Final = 0.3
-"""How much a new measurement of the rate counts."""
+"""The weight of a new measurement of the rate."""
 _CALL_WEIGHT: Final = 0.1
-"""How much the time of one more call counts."""
+"""The weight of the duration of one more call."""
 _HINT_MS: Final = (100, 2000)
-"""Least and most a caller is told to wait."""
+"""The shortest and longest wait in a hint."""
 _SPREAD: Final = 16
-"""Different hints in one refusal, half to one and a half times its mean, so that callers do not come back as one."""
+"""The number of different hints, half to one and a half times their mean, so that callers do not return at once."""
 
 
 _GIVEN: Final = 0.95
-"""Most of the rate that is given to earn: a little less than there is, so that a full lane becomes less full."""
+"""The share of the rate that sources earn at most: less than all of it, so that a full lane becomes less full."""
 _AWAY_S: Final = 1.0
-"""A source that did not meet a full lane for so long leaves its part to the others."""
+"""A source that did not meet a full lane for this long leaves its part to the others."""
 
 
 class Shed(StrEnum):
-    """Why a command was turned away; the label of the metric."""
+    """Why a command was refused; the label of the metric."""
 
     TOTAL = "total"
     LANE = "lane"
@@ -69,13 +70,13 @@ _WHAT: Final = {
 
 
 class Way(Protocol):
-    """The way to one host, as far as it concerns who may go it."""
+    """A lane, as far as admission needs it."""
 
     admission: Admission
 
 
-class Refusal:
-    """One reason to turn commands away, encoded once for all of them. ``count``: how many heard it."""
+class OverloadReply:
+    """The reply to commands that are refused for one reason, encoded once. ``count``: how many got it."""
 
     __slots__ = ("_errors", "_tails", "count", "why")
 
@@ -87,12 +88,12 @@ class Refusal:
         self._tails: Sequence[bytes] = [error_tail(error) for error in self._errors]
 
     def reply(self, command_id: bytes) -> bytes:
-        """The finished reply map: ``overloaded`` with a hint."""
+        """The finished reply map for one command: ``overloaded`` with a hint."""
         self.count += 1
         return REPLY_HEAD + command_id + self._tails[self.count % _SPREAD]
 
     def of_many(self, commands: int) -> Overloaded:
-        """The same for so many commands at once."""
+        """The error for several commands at once."""
         self.count += commands
         return self._errors[self.count % _SPREAD]
 
@@ -100,10 +101,10 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class AdmissionOptions:
     """Bounds of a lane. ``wait_s``: how long a command may wait to be sent while the lane sheds. ``burst_max`` and
-    ``burst_s``: how many, and how long a queue, a calm lane takes. ``batch_s``: work in one call, ``shed_batch_s``
-    while the lane sheds. ``call_max_s``: a call that takes longer is not what a call takes. ``earn_s``: how much a
-    source may save of what it earns. ``rate_first_per_s`` and ``call_first_s`` are believed until a busy lane has shown
-    its own."""
+    ``burst_s``: the number of commands, and the length of the queue in seconds, that a calm lane takes. ``batch_s``:
+    the work in one call, ``shed_batch_s`` while the lane sheds. ``call_max_s``: longer calls count as this long.
+    ``earn_s``: how many seconds of what it earns a source may save. ``rate_first_per_s`` and ``call_first_s`` are
+    assumed until a busy lane was measured."""
 
     wait_s: float = 0.01
     burst_s: float = 2.0
@@ -120,7 +121,7 @@ class AdmissionOptions:
 
 
 class _Earned:
-    """What one source may still send into a full lane, in commands."""
+    """The number of commands that one source may still send into a full lane."""
 
     __slots__ = ("asked_s", "commands")
 
@@ -129,15 +130,15 @@ class _Earned:
         self.commands = 0.0
 
     def earn(self, now_s: float, rate_per_s: float, save_s: float) -> None:
-        """Earn since it was last asked."""
+        """Add what was earned since the last call."""
         earned = max(self.commands, -rate_per_s * save_s) + (now_s - self.asked_s) * rate_per_s
         self.commands, self.asked_s = min(earned, rate_per_s * save_s), now_s
 
 
 class Admission:
-    """Owns the count of a lane's commands without an answer and decides over each further one.
+    """Owns the count of a lane's commands without a reply, and decides about each further one.
 
-    ``limit``: how many it takes now; ``batch``: how many one call carries, so that a call is never long;
+    ``limit``: how many commands it admits now; ``batch``: how many one call carries, so that calls stay short;
     ``late_s``: how long a command may wait to be sent.
     """
 
@@ -161,17 +162,17 @@ class Admission:
         self._let_in = 0
         self._shed_before = 0
         self._shed: Counter[Shed] = Counter()
-        self._refusals: dict[Shed, Refusal] = {}
+        self._refusals: dict[Shed, OverloadReply] = {}
         self._hint_ms = _HINT_MS[0]
         self._set_limits()
 
     @property
     def shed(self) -> Counter[Shed]:
-        """Commands turned away so far, by reason."""
+        """The number of commands refused so far, by reason."""
         return self._shed + Counter({why: refusal.count for why, refusal in self._refusals.items()})
 
-    def refusal(self, source: str, actor: str, now_s: float) -> Refusal | None:
-        """Why a command of ``source`` to ``actor`` cannot be let in now, or None. Lets nobody in yet."""
+    def refusal(self, source: str, actor: str, now_s: float) -> OverloadReply | None:
+        """The refusal of a command of ``source`` to ``actor``, or None where it may enter now. Takes no place yet."""
         if self.shedding and now_s - self._adjusted_s >= _ADJUST_S:
             self._adjust(now_s)
         why = self._why(source, actor, now_s)
@@ -180,16 +181,16 @@ class Admission:
             why = self._why(source, actor, now_s)
         return None if why is None else self.turn_away(why)
 
-    def turn_away(self, why: Shed) -> Refusal:
-        """How to say why."""
+    def turn_away(self, why: Shed) -> OverloadReply:
+        """The refusal for a reason."""
         refusal = self._refusals.get(why)
         if refusal is None:
             limit = int(self._options.wait_s * 1000) if why is Shed.LATE else self._room(why)
-            refusal = self._refusals[why] = Refusal(why, limit, self._hint_ms)
+            refusal = self._refusals[why] = OverloadReply(why, limit, self._hint_ms)
         return refusal
 
     def enter(self, source: str, actor: str) -> None:
-        """One more command waits for its answer; while the lane sheds it costs its source what it has earned."""
+        """Take a place for a command; while the lane sheds, its source pays with what it has earned."""
         if self.shedding and source in self._earned:
             self._earned[source].commands -= 1
         self.outstanding += 1
@@ -197,14 +198,14 @@ class Admission:
         self._of_actor[actor] = self._of_actor.get(actor, 0) + 1
 
     def give_back(self, source: str, actor: str) -> None:
-        """The last ``enter`` did not happen."""
+        """Undo an ``enter``: the command was not sent after all."""
         if self.shedding and source in self._earned:
             self._earned[source].commands += 1
         self._let_in -= 1
         self.leave(actor)
 
     def leave(self, actor: str) -> None:
-        """One less."""
+        """Give back the place of a command that got its reply."""
         self.outstanding -= 1
         left = self._of_actor[actor] - 1
         if left:
@@ -213,10 +214,10 @@ class Admission:
             del self._of_actor[actor]
 
     def served(self, count: int, call_s: float, now_s: float, queued: int) -> None:
-        """A call came back after ``call_s`` with ``count`` answers while ``queued`` commands waited to be sent.
+        """Measure a call that returned after ``call_s`` with ``count`` replies while ``queued`` commands waited.
 
-        The rate of a lane that is not busy (no queue, nobody turned away) says nothing about what it could do; it is
-        slowly believed to be as fast as any, because too high a rate does no harm where nothing waits.
+        The rate of a lane that is not busy (no queue, nothing refused) does not show its capacity. Its rate slowly
+        returns to the first one, because too high a rate does no harm where nothing waits.
         """
         self._served += count
         self.call_s += _CALL_WEIGHT * (min(call_s, self._options.call_max_s) - self.call_s)
@@ -237,15 +238,15 @@ class Admission:
         self._restart(now_s)
 
     def sent(self, waited_s: float) -> None:
-        """A call leaves; its first command waited so long for it."""
+        """Note that a call is sent whose first command waited ``waited_s``."""
         self._least_wait_s = min(self._least_wait_s, waited_s)
 
     def idle(self) -> None:
-        """Nothing is out: the time until the next call is not time spent on work."""
+        """Note that no call is under way: the time until the next one is not spent on work."""
         self._served_from_s = None
 
     def started(self, now_s: float) -> None:
-        """A call leaves a lane that had nothing out."""
+        """Note that a call is sent while no other is under way."""
         self._restart(now_s)
 
     def _restart(self, now_s: float) -> None:
@@ -264,7 +265,7 @@ class Admission:
             earned = self._earned[source] = _Earned(now_s)
         given = min(_GIVEN, self.limit / self.outstanding)
         earned.earn(now_s, given * self.rate_per_s / len(self._earned), self._options.earn_s)
-        # What a source has earned is for all its actors: one that already holds much waits for room.
+        # What a source has earned is for all its actors: an actor that holds many places has to wait.
         if earned.commands >= 1 and of_actor < self._actor_few:
             return None
         return Shed.SHARE if len(self._earned) > 1 else Shed.LANE
@@ -281,7 +282,7 @@ class Admission:
         self._set_limits()
 
     def _adjust(self, now_s: float) -> None:
-        """Open up, or close again, by what was turned away since the last look; and say when to come back."""
+        """Raise or reset the limit by what was refused since the last adjustment, and set the hint."""
         passed_s = now_s - self._adjusted_s
         turned_away = self.shed.total() - self._shed_before
         stands = self._least_wait_s > self._options.wait_s and self.outstanding > 0
@@ -289,7 +290,7 @@ class Admission:
             self._width = 1.0
         else:
             self._width *= 2
-        # Whoever was turned away comes back: so long the host has to do, and so long they should spread over.
+        # Refused commands come back: the hint spreads them over the time the host needs for them.
         again_ms = turned_away / passed_s / self.rate_per_s * 1000
         self._hint_ms = int(min(max(again_ms, _HINT_MS[0]), _HINT_MS[1]))
         for source in [name for name, earned in self._earned.items() if now_s - earned.asked_s > _AWAY_S]:
@@ -324,18 +325,18 @@ class Admission:
 
 
 class Gate:
-    """Decides over the commands of one frame, each once and before it is read. A command that is let in has its place
-    in the lane from then on: ``submit`` uses it, and ``close`` gives back the places of commands that were not
-    submitted. No reply arrives while a frame is taken, so a lane that is full stays full."""
+    """Decides about the commands of one frame, each once and before it is read. An admitted command has its place in
+    the lane from then on: ``submit`` uses it, and ``close`` gives back the places of commands that were not submitted.
+    No reply arrives while a frame is taken, so a lane that is full stays full."""
 
     __slots__ = ("_full", "_now_s", "_places", "_source", "_way_to")
 
     def __init__(self, source: str, now_s: float, way_to: Callable[[str], Way]) -> None:
         self._source, self._now_s, self._way_to = source, now_s, way_to
-        self._full: dict[Way, Refusal] = {}
+        self._full: dict[Way, OverloadReply] = {}
         self._places: dict[str, int] = {}
 
-    def admit(self, actor: str) -> Refusal | None:
+    def admit(self, actor: str) -> OverloadReply | None:
         """Take a place for one command to this actor, or say why there is none."""
         way = self._way_to(actor)
         refusal = self._full.get(way)

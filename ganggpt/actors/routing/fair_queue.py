@@ -1,8 +1,7 @@
-"""A queue in which nobody waits for somebody else's backlog.
+"""A queue in which no source waits for the backlog of another.
 
 Commands of one source to one actor leave in the order they came. Sources take turns, and inside a source its actors
-take turns: deficit round robin in which every command costs one, because a turn of an actor costs about the same
-whoever asked for it.
+take turns: deficit round robin in which every command costs one, because all turns of actors cost about the same.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Flow(Generic[T]):
-    """What one source has for one actor, oldest first."""
+    """The commands of one source to one actor, oldest first."""
 
     __slots__ = ("actor", "items")
 
@@ -36,10 +35,10 @@ class _Source(Generic[T]):
 
 
 class FairQueue(Generic[T]):
-    """Owns what waits in a lane. Where ``s`` sources wait, with at most ``a`` actors each, the ``k``-th command of a
-    source to an actor leaves after at most ``k * a * s`` others, however many the others have.
+    """Owns the commands that wait in a lane. Where ``s`` sources wait, with at most ``a`` actors each, the ``k``-th
+    command of a source to an actor leaves after at most ``k * a * s`` others, however many commands those sources have.
 
-    The queue has no bound of its own: who puts asks the lane's admission first.
+    The queue has no bound of its own: the admission of the lane bounds it.
     """
 
     def __init__(self) -> None:
@@ -51,7 +50,7 @@ class FairQueue(Generic[T]):
         return self._size
 
     def __iter__(self) -> Iterator[T]:
-        """Everything that waits, flow by flow; not the order of leaving."""
+        """All waiting commands, flow by flow; this is not the order in which they leave."""
         for source in self._turns:
             for flow in source.turns:
                 yield from flow.items
@@ -71,11 +70,11 @@ class FairQueue(Generic[T]):
             flow.items.append(item)
 
     def head(self) -> T:
-        """What ``take`` will give. Raises IndexError where nothing waits."""
+        """The command that ``take`` will return. Raises IndexError where none waits."""
         return self._turns[0].turns[0].items[0]
 
     def take(self) -> T:
-        """The next command by turns. Raises IndexError where nothing waits."""
+        """Remove and return the next command by turns. Raises IndexError where none waits."""
         source = self._turns.popleft()
         flow = source.turns.popleft()
         item = flow.items.popleft()
@@ -91,7 +90,7 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, unwanted: Callable[[T], bool]) -> list[T]:
-        """Take out everything ``unwanted`` holds of; what stays keeps its order and its turn."""
+        """Remove and return all commands for which ``unwanted`` is true; the others keep their order and turn."""
         removed: list[T] = []
         for source in tuple(self._turns):
             for flow in tuple(source.turns):

@@ -1,4 +1,4 @@
-"""One way from a router: to a host, to another cluster, or nowhere yet. What waits, what is out, who is turned away."""
+"""A lane of the router: the commands to one host, to another cluster, or to no known host yet."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import msgspec
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.ports import ReplySink
-from ganggpt.actors.routing.admission import Admission, Refusal, Shed
+from ganggpt.actors.routing.admission import Admission, OverloadReply, Shed
 from ganggpt.actors.routing.fair_queue import FairQueue
 from ganggpt.actors.routing.shards import RemoteCluster
 
 ENVELOPE_OVERHEAD: Final = 64
 SWEEP_S: Final = 0.1
-"""How often a lane whose calls do not come back looks for commands that waited too long."""
+"""How often a lane whose calls do not return checks for commands that waited too long."""
 
 
 class Pending(msgspec.Struct):
-    """A command that waits for its answer. ``sent``: it was on its way once, so nobody knows whether it was applied."""
+    """A command that waits for its reply. ``sent``: it was sent before, so it may have been applied."""
 
     envelope: Envelope
     sink: ReplySink
@@ -37,22 +37,23 @@ class LaneUser(Protocol):
     """The router, as its lanes see it."""
 
     def call(self, lane: Lane, batch: list[Pending]) -> None:
-        """Send a batch on, and call ``lane.returned`` when its call is over."""
+        """Send a batch, and call ``lane.returned`` when its call is over."""
         ...
 
-    def turn_away(self, pending: Pending, refusal: Refusal) -> None:
-        """Answer a command that was never sent ``overloaded``."""
+    def turn_away(self, pending: Pending, refusal: OverloadReply) -> None:
+        """Answer ``overloaded`` to a command that was never sent."""
         ...
 
     def expire(self, pending: Pending) -> None:
-        """Answer a command that was sent before and is past its deadline ``unavailable``."""
+        """Answer ``unavailable`` to a command that was sent before and is past its deadline."""
         ...
 
 
 class Lane:
-    """Owns what waits for one way. At most ``calls_max`` calls are out; what gathers meanwhile goes with the next.
+    """Owns the commands that wait for one destination. At most ``calls_max`` calls are under way; commands that arrive
+    meanwhile go with the next call.
 
-    What came in one turn of the loop and fits one call goes as it is; only what has to wait is queued by turns.
+    Commands that arrive in one turn of the loop and fit one call are sent at once; the others are queued by turns.
     """
 
     def __init__(
@@ -74,12 +75,12 @@ class Lane:
         self._sweep: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        """Commands that were not sent yet."""
+        """The number of commands that were not sent yet."""
         return len(self._fresh) + len(self._queue)
 
     def put(self, pending: Pending, *, admitted: bool = False) -> None:
-        """Take a command; it leaves at the end of this loop turn, with everything else that came in it. ``admitted``:
-        it has its place in the lane already."""
+        """Add a command; it is sent at the end of this loop turn, with all others that arrive in it. ``admitted``: it
+        has its place in the lane already."""
         if not admitted:
             self.admission.enter(pending.source, pending.envelope.to)
         self._fresh.append(pending)
@@ -90,23 +91,23 @@ class Lane:
             asyncio.get_running_loop().call_soon(self._pump)
 
     def left(self, pending: Pending) -> None:
-        """A command of this lane was answered, or goes another way."""
+        """Note that a command of this lane was answered, or goes to another lane."""
         self.admission.leave(pending.envelope.to)
 
     def served(self, count: int, began_s: float) -> None:
-        """A call that began then came back with so many answers."""
+        """Note that a call that began at ``began_s`` returned with ``count`` replies."""
         now_s = loop_s()
         self.admission.served(count, now_s - began_s, now_s, len(self))
 
     def returned(self) -> None:
-        """A call is over, however it ended."""
+        """Note that a call is over, however it ended."""
         self.calls -= 1
         if not self.calls:
             self.admission.idle()
         self._pump()
 
     def drain(self) -> list[Pending]:
-        """Everything that was not sent yet, taken out; the lane's time is over."""
+        """Remove and return all commands that were not sent yet, at the end of the lane."""
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -134,7 +135,7 @@ class Lane:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._turn_away_late)
 
     def _next(self, now_s: float) -> list[Pending]:
-        """The next batch: what just came where it fits, else by turns."""
+        """The next batch: the commands that just arrived where they fit, else by turns."""
         fresh, queue, size_max = self._fresh, self._queue, self.admission.batch
         if fresh:
             self._fresh = []
@@ -176,7 +177,7 @@ class Lane:
             self._router.turn_away(pending, self.admission.turn_away(Shed.LATE))
 
     def _turn_away_late(self) -> None:
-        """Nobody waits in silence for a host that does not answer."""
+        """Answer the commands that waited too long for a host that does not answer."""
         self._sweep = None
         fresh, self._fresh = self._fresh, []
         self._enqueue(fresh)

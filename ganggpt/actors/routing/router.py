@@ -1,8 +1,8 @@
 """The router: from a command to the host that holds its actor, with adaptive coalescing.
 
-Each host has a lane with a fair queue and a few calls in flight; whatever gathered while a call ran goes with the
-next one. What a host cannot serve soon is turned away (``admission``). A failed or redirected call is sent again under
-the same command ids, which the actor's window makes safe.
+Each host has a lane with a fair queue and a few calls in flight; commands that arrive while a call runs go with the
+next one. Commands that a host cannot serve soon are refused (``admission``). A failed or redirected call is repeated
+with the same command ids, which is safe because of the dedupe windows of the actors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
 from ganggpt.actors.ports import CLUSTER_SOURCE, ReplySink
-from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, Refusal, Shed
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, OverloadReply, Shed
 from ganggpt.actors.routing.lane import Lane, Pending
 from ganggpt.actors.routing.shards import RemoteCluster, Routes
 from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX
@@ -30,22 +30,22 @@ from ganggpt.observability.metrics import COMMAND_SECONDS
 log = logging.getLogger(__name__)
 
 HostCall = Callable[[str, bytes], Awaitable[bytes]]
-"""Sends an encoded batch to a host by name and returns its encoded replies; raises GangGPTError when that failed."""
+"""Sends an encoded batch to a host by name and returns its encoded replies; raises GangGPTError where that fails."""
 LoadRoutes = Callable[[], Awaitable[Routes]]
 Forward = Callable[[RemoteCluster, bytes], Awaitable[bytes]]
 """Sends an encoded batch to the bridge of another cluster; otherwise as a HostCall."""
 
 LANES_CACHED: Final = 65_536
-"""Actors whose lane is remembered between two readings of the routing table."""
+"""The number of actors whose lane is cached until the routing table is read again."""
 HOPS_MAX: Final = 3
-"""Redirections a command follows at once before it waits and reads the routing table."""
+"""Redirections a command follows at once, before it waits for the routing table to be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
-    """Bounds of a router. ``queue_max`` bounds memory alone: lanes turn away long before (``admission``).
-    ``batch_bytes_max`` keeps a call below the size Ray passes inline (100 KB). After ``doubt_s`` without an answer the
-    routing table is asked whether the host still holds anything."""
+    """Bounds of a router. ``queue_max`` only bounds memory: lanes refuse commands long before (``admission``).
+    ``batch_bytes_max`` keeps a call below the size that Ray passes inline (100 KB). After ``doubt_s`` without an answer
+    the routing table is read to see whether the host still holds a shard."""
 
     calls_max: int = 3
     batch_bytes_max: int = 80_000
@@ -59,15 +59,15 @@ class RouterOptions:
 
 
 @dataclass(slots=True)
-class Waits:
-    """How long commands waited to be sent: calls by the wait of their first command (bounds of ``COMMAND_SECONDS``,
-    the last without one), and the sum in seconds."""
+class WaitTimes:
+    """How long commands waited to be sent: the number of calls by the wait of their first command (buckets of
+    ``COMMAND_SECONDS``, the last one unbounded), and the sum in seconds."""
 
     calls: list[int] = field(default_factory=lambda: [0] * (len(COMMAND_SECONDS) + 1))
     seconds: float = 0.0
 
     def add(self, waited_s: float) -> None:
-        """One more call."""
+        """Count one more call."""
         self.calls[bisect_left(COMMAND_SECONDS, waited_s)] += 1
         self.seconds += waited_s
 
@@ -94,24 +94,24 @@ class Router:
         self._doubting: asyncio.Task[None] | None = None
         self._lane_by_actor: dict[str, Lane] = {}
         self._waiting = 0
-        self._total = Refusal(Shed.TOTAL, self.options.queue_max, 500)
-        self.waits = Waits()
+        self._total = OverloadReply(Shed.TOTAL, self.options.queue_max, 500)
+        self.waits = WaitTimes()
         self.retries = 0
         self.redirects = 0
 
     @property
     def waiting(self) -> int:
-        """Commands without an answer yet."""
+        """The number of commands without a reply."""
         return self._waiting
 
     @property
     def lanes(self) -> Iterable[Lane]:
-        """All ways."""
+        """All lanes."""
         return self._lanes.values()
 
     @property
     def shed(self) -> Counter[Shed]:
-        """Commands turned away so far, by reason."""
+        """The number of commands refused so far, by reason."""
         total = Counter({Shed.TOTAL: self._total.count})
         for lane in self._lanes.values():
             total += lane.admission.shed
@@ -124,7 +124,7 @@ class Router:
     def submit(
         self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "", gate: Gate | None = None
     ) -> None:
-        """See CommandPort. What the runtime itself sends (``inner``) is never shed because others are greedy."""
+        """See CommandPort. Commands of the runtime itself (``inner``) are never refused in an overload."""
         now_s = loop_s()
         deadline = now_s + self.options.deadline_s
         for envelope in envelopes:
@@ -160,7 +160,7 @@ class Router:
         return await future
 
     async def close(self) -> None:
-        """End every call; what was still waiting is answered ``unavailable``."""
+        """End every call; waiting commands are answered ``unavailable``."""
         for task in (*self._tasks, self._loading, self._doubting):
             if task is not None:
                 task.cancel()
@@ -179,7 +179,7 @@ class Router:
         self.waits.add(loop_s() - batch[0].since_s)
         self.spawn(self._send_on(lane, batch))
 
-    def turn_away(self, pending: Pending, refusal: Refusal) -> None:
+    def turn_away(self, pending: Pending, refusal: OverloadReply) -> None:
         """See LaneUser."""
         self._answer(pending, refusal.reply(pending.envelope.id))
 
@@ -194,8 +194,9 @@ class Router:
             lane.returned()
 
     async def take_forwarded(self, envelopes: Sequence[Envelope]) -> list[bytes]:
-        """Run commands that another cluster sent here; finished replies in their order. What no host of this cluster
-        holds, also by a fresh look at the table, is answered ``moved``: nothing is ever sent back."""
+        """Run commands that another cluster forwarded; returns finished replies in their order. A command for an actor
+        that no host of this cluster holds, also after reading the table again, is answered ``moved``: none is sent
+        back."""
         routes = self._routes
         if routes is None or any(routes.host_of(e.to) is None for e in envelopes):
             await self._refresh()
@@ -207,7 +208,7 @@ class Router:
         return await self.ask(envelope, CLUSTER_SOURCE)
 
     async def send(self, way: str | RemoteCluster | None, batch: list[Pending]) -> None:
-        """One call with a batch: answer what was answered, send the rest again."""
+        """Make one call with a batch; settle the commands that got a final reply, and send the others again."""
         if way is None:
             await self._again(batch, Unavailable("the routing table"))
             return
@@ -227,12 +228,12 @@ class Router:
             self._cancel(batch)
             raise
         except (GangGPTError, TimeoutError, msgspec.MsgspecError) as failed:
-            log.info("call to %s failed, %d commands go again: %s", way, len(batch), failed)
+            log.info("the call to %s failed; %d commands are sent again: %s", way, len(batch), failed)
             await self._again(batch, Unavailable(f"host {way}" if isinstance(way, str) else f"cluster {way.cluster}"))
             return
         lost = [p for p, r in zip(batch, replies, strict=True) if not self._settled(p, r)]
         if lost:
-            # BackgroundTask the lane, whose calls are for those whose shards are where they were.
+            # In a task of its own: the calls of the lane are for actors whose shards did not move.
             self.spawn(self._again(lost, Unavailable("the actor's shard")))
 
     async def _deliver(self, limit: asyncio.Timeout, way: str | RemoteCluster, batch: bytes) -> bytes:
@@ -248,8 +249,8 @@ class Router:
             del self._out[limit]
 
     async def _doubt(self) -> None:
-        """While calls are out: give up those to a host that is silent and holds nothing any more. It may be paused or
-        cut off, and its calls would fail only when it ends."""
+        """While calls are under way: end those to a host that does not answer and holds no shard any more. It may be
+        paused or cut off, and the calls would fail only when it ends."""
         while self._out:
             await asyncio.sleep(self.options.doubt_s)
             long_ago_s = loop_s() - self.options.doubt_s
@@ -266,7 +267,7 @@ class Router:
                         self._put_again(pending, pending.hops, sent=pending.sent)
 
     def _settled(self, pending: Pending, reply: bytes) -> bool:
-        """Answer, or follow the actor to where its host says it went; False where nobody said."""
+        """Answer a command, or send it to the host that now has the actor; False where that host is not known."""
         error = error_of(reply)
         if error is None or error["code"] != "moved":
             self._answer(pending, reply)
@@ -281,7 +282,7 @@ class Router:
         return True
 
     async def _again(self, batch: list[Pending], why: GangGPTError) -> None:
-        """Ask the routing table and send commands again, until their deadline."""
+        """Read the routing table and send commands again, until their deadline."""
         self.retries += len(batch)
         alive = self._not_late(batch, why)
         if not alive:
@@ -292,7 +293,7 @@ class Router:
                 await asyncio.sleep(min(self.options.retry_max_s, self.options.retry_s + age_s / 10))
                 await self._refresh()
         except TimeoutError:
-            log.info("the routing table did not come before the first deadline of %d commands", len(alive))
+            log.info("the routing table was not read before the first deadline of %d commands", len(alive))
         except asyncio.CancelledError:
             self._cancel(alive)
             raise
@@ -305,7 +306,7 @@ class Router:
         pending.lane.put(pending)
 
     def _not_late(self, batch: list[Pending], why: GangGPTError) -> list[Pending]:
-        """Answer those whose deadline has come; the others."""
+        """Answer the commands whose deadline has passed; returns the others."""
         now = loop_s()
         for pending in batch:
             if pending.deadline <= now:
@@ -313,7 +314,7 @@ class Router:
         return [p for p in batch if p.deadline > now]
 
     async def _refresh(self) -> None:
-        """Read the routing table once for all who ask at the same time."""
+        """Read the routing table, once for all who ask at the same time."""
         if self._loading is None or self._loading.done():
             self._loading = asyncio.ensure_future(self._read_routes())
         await asyncio.shield(self._loading)
@@ -322,8 +323,8 @@ class Router:
         try:
             self._routes = await self._load_routes()
             self._lane_by_actor.clear()
-        except Unavailable as away:
-            log.warning("routing table not read: %s", away)
+        except Unavailable as failed:
+            log.warning("the routing table was not read: %s", failed)
 
     def _lane_to(self, actor: str) -> Lane:
         lane = self._lane_by_actor.get(actor)
@@ -335,7 +336,7 @@ class Router:
             options = self.options
             admission = Admission(options.admission)
             lane = self._lanes[way] = Lane(way, self, admission, options.calls_max, options.batch_bytes_max)
-        if len(actor) <= ACTOR_ID_LENGTH_MAX:  # a gate is asked before anybody has checked the id
+        if len(actor) <= ACTOR_ID_LENGTH_MAX:  # a gate is asked before the id is checked
             if len(self._lane_by_actor) >= LANES_CACHED:
                 self._lane_by_actor.clear()
             self._lane_by_actor[actor] = lane

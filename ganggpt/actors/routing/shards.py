@@ -1,4 +1,4 @@
-"""Which shard an actor belongs to, and which host holds it."""
+"""The shard an actor belongs to, and the host that holds the shard."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from msgspec import Struct
 
 
 def shared_shard(actor: str, shards: int) -> str:
-    """The hash shard of an actor. CRC-32 because it must be the same in every process, for the life of a world."""
+    """The hash shard of an actor: CRC-32, because it must be the same in every process, for the life of a world."""
     return f"s:{zlib.crc32(actor.encode()) % shards}"
 
 
 class Residences(Struct, frozen=True):
-    """Where actors live: ``own`` are the ones that are shards of their own, all others hash over ``shards``."""
+    """The residences of actors: those in ``own`` are shards of their own, all others hash over ``shards``."""
 
     shards: int
     own: frozenset[str] = frozenset()
@@ -25,15 +25,15 @@ class Residences(Struct, frozen=True):
 
 
 class RemoteCluster(Struct, frozen=True):
-    """Another cluster of this world, and where game servers reach its bridge."""
+    """Another cluster of this world, with the address of its bridge for game servers."""
 
     cluster: str
     bridge: str | None
 
 
 class Routes(Struct, frozen=True):
-    """One reading of the routing table: the residences, the live holder in this cluster of each shard, and the cluster
-    of those that are held in another one."""
+    """The routing table as it was read: the residences, the live host in this cluster of each shard, and the other
+    cluster of each shard that is held there."""
 
     residences: Residences
     holders: dict[str, str]
@@ -49,7 +49,7 @@ class Routes(Struct, frozen=True):
         return self.holders.get(shard) or self.remote.get(shard)
 
     def redirect(self, actor: str, heir: str) -> None:
-        """Its last host said who has the actor's shard now."""
+        """Note that another host has the actor's shard now, as its last host said."""
         self.holders[self.residences.shard_of(actor)] = heir
 
 

@@ -1,4 +1,4 @@
-"""The routing table, read from Postgres: Ray only says how to reach a host, never who owns a shard."""
+"""Reads the routing table from Postgres. Ray only tells how to reach a host, never which host owns a shard."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ganggpt.persistence.ports.hosts import HostTable, RouteRow
 
 
 def residences_of(rows: Sequence[RouteRow]) -> Residences:
-    """Residences as the shard rows tell them."""
+    """The residences by the rows of the shards."""
     own = frozenset(row.shard for row in rows if row.residence == "own")
     return Residences(len(rows) - len(own), own)
 
 
 async def load_routes(hosts: HostTable) -> Routes:
-    """One reading of the table, as a router of this cluster sees it. Raises Unavailable."""
+    """Read the table for a router of this cluster. Raises Unavailable."""
     rows = await hosts.routes()
     holders, remote = {}, {}
     for row in rows:

@@ -24,6 +24,11 @@ def actor_key(actor: str) -> str:
     return _KEYS[kind_of(actor)].format(name_of(actor))
 
 
+def session_key(server: str) -> str:
+    """The cache key of the session record of a game server."""
+    return f"ganggpt:session:{server}:data"
+
+
 class Cache(Protocol):
     """Bytes by key. It never raises because of an outage of the cache."""
 

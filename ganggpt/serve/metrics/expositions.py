@@ -1,4 +1,4 @@
-"""Metrics of other processes, on the bridge's /metrics: their expositions read, put together and shown as our own."""
+"""Metrics of other processes on the bridge's /metrics: their expositions are read, merged and shown as its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ganggpt.observability.metrics import TABLE
 
 _LEAST: Final = frozenset({"ganggpt_ai_on"})
-"""Of these the least of all processes is shown; the others are summed."""
+"""Of these the smallest value of all processes is shown, of ``_MOST`` the largest; all others are summed."""
 _MOST: Final = frozenset({"ganggpt_ai_breaker"})
 _FAMILIES: Final[Mapping[str, type[Metric]]] = {
     "counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily
@@ -21,7 +21,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def together(told: Iterable[bytes], prefix: str) -> dict[str, Samples]:
-    """The samples of all processes, by metric of the table whose name begins so."""
+    """The merged samples of all processes, for the metrics of the table whose names begin with ``prefix``."""
     found: dict[str, Samples] = {}
     for exposition in told:
         for family in text_string_to_metric_families(exposition.decode()):
@@ -39,11 +39,11 @@ def together(told: Iterable[bytes], prefix: str) -> dict[str, Samples]:
 
 
 def families(seen: Mapping[str, Samples]) -> Sequence[Metric]:
-    """What a scrape gets of them."""
+    """The samples as metrics for a scrape."""
     shown = []
     for name, samples in seen.items():
         row = TABLE[name]
-        family: Metric = _FAMILIES[row.type](row.name, row.tells, labels=row.labels)  # type: ignore[call-arg]
+        family: Metric = _FAMILIES[row.type](row.name, row.help_text, labels=row.labels)  # type: ignore[call-arg]
         for (sample, labels), value in samples.items():
             family.add_sample(sample, dict(labels), value)
         shown.append(family)

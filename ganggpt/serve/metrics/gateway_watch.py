@@ -1,4 +1,4 @@
-"""What the model gateway counts, on the bridge's /metrics; and how it is, for /health."""
+"""The metrics of the model gateway on the bridge's /metrics, and its state for /health."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Expositions = Callable[[], Awaitable[Sequence[bytes]]]
 
 
 class GatewayState(Protocol):
-    """Who can be asked how the gateway is."""
+    """The part of the gateway that /health needs."""
 
     async def state(self) -> dict[str, Any] | NotAnswered:
         """See ModelGateway."""
@@ -48,13 +48,13 @@ class GatewayWatch(Collector):
             self._seen = together(told, _PREFIX)
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape gets."""
+        """The metrics for a scrape."""
         return families(self._seen)
 
 
 def ai_probe(gateway: GatewayState | None, because: str = "no model is configured") -> Callable[[], Awaitable[Any]]:
-    """The ``ai`` check of /health. Without a model the scripted mind is the mind, which is well; with one, models that
-    all fail are not."""
+    """The ``ai`` check of /health. Without a model the scripted mind speaks, which is healthy; with models, it is
+    unhealthy when all of them fail."""
 
     async def check() -> Mapping[str, Any]:
         if gateway is None:

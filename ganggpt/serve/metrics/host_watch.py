@@ -1,4 +1,4 @@
-"""What the hosts count, on the bridge's /metrics: asked now and then, kept as it was last told."""
+"""The metrics of the hosts on the bridge's /metrics: polled every few seconds, shown as they were last seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganggpt.observability.metrics import TABLE
 from ganggpt.serve.metrics.expositions import families, together
 
 POLL_S: Final = 2.0
-"""Also how soon a bridge knows the way to a new host, before it is given shards."""
+"""Also how soon a bridge has a connection to a new host, before that gets shards."""
 _ASK_S: Final = 2.0
 OWN: Final = "own"
 """The label all hosts of one actor share, so that the number of series stays small."""
@@ -86,18 +86,18 @@ class HostWatch(Collector):
                     del totals[host]
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape gets: shared hosts by name, hosts of one actor summed (of times, the longest)."""
+        """The metrics for a scrape: shared hosts by name, hosts of one actor summed (of times, the longest)."""
         for field, name in SHOWN.items():
             row = TABLE[name]
             family = (CounterMetricFamily if field in _COUNTED else GaugeMetricFamily)(
-                row.name, row.tells, None, row.labels
+                row.name, row.help_text, None, row.labels
             )
             values = self._totals[field] if field in _COUNTED else self._values(field)
             for label, value in sorted(values.items()):
                 family.add_metric((label,), value)
             yield family
         row = TABLE["ganggpt_hosts"]
-        up = GaugeMetricFamily(row.name, row.tells, labels=row.labels)
+        up = GaugeMetricFamily(row.name, row.help_text, labels=row.labels)
         shared = sum(host.startswith("host:") for host in self._seen)
         up.add_metric(("shared",), shared)
         up.add_metric((OWN,), len(self._seen) - shared)
@@ -105,7 +105,7 @@ class HostWatch(Collector):
         yield from families(together((stats["guards"].encode() for stats in self._seen.values()), "ganggpt_guard_"))
 
     def _values(self, field: str) -> dict[str, float]:
-        """A gauge by label."""
+        """The values of a gauge by label."""
         values: dict[str, list[float]] = {}
         for host, stats in self._seen.items():
             values.setdefault(_label(host), []).append(float(stats[field]))

@@ -1,4 +1,4 @@
-"""What the router does, on the bridge's /metrics: who is turned away, how long the others wait, how fast hosts are."""
+"""The metrics of the router on the bridge's /metrics: refused commands, waiting times, rates of hosts."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class RouterWatch(Collector):
         self._router = router
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape gets. Lanes to hosts of one actor are summed under one label."""
+        """The metrics for a scrape. Lanes to hosts of one actor are summed under one label."""
         router = self._router
         shed = router.shed
         row = TABLE["ganggpt_router_shed_total"]
-        turned_away = CounterMetricFamily(row.name, row.tells, labels=row.labels)
+        turned_away = CounterMetricFamily(row.name, row.help_text, labels=row.labels)
         for why in Shed:
-            if why is not Shed.IN_FLIGHT:  # the sessions' own
+            if why is not Shed.IN_FLIGHT:  # counted by the sessions
                 turned_away.add_metric((why.value,), shed[why])
         yield turned_away
         row = TABLE["ganggpt_router_wait_seconds"]
-        waits = HistogramMetricFamily(row.name, row.tells)
+        waits = HistogramMetricFamily(row.name, row.help_text)
         upto, cumulative = 0, []
         for bound, calls in zip((*map(str, COMMAND_SECONDS), "+Inf"), router.waits.calls, strict=True):
             upto += calls
@@ -49,14 +49,14 @@ class RouterWatch(Collector):
                 values[label] = values.get(label, 0.0) + getattr(lane.admission, name)
         for name, values in sums.items():
             row = TABLE[f"ganggpt_router_{name}"]
-            family = GaugeMetricFamily(row.name, row.tells, labels=row.labels)
+            family = GaugeMetricFamily(row.name, row.help_text, labels=row.labels)
             for label, value in sorted(values.items()):
                 family.add_metric((label,), value)
             yield family
 
 
 def _label(way: str | RemoteCluster | None) -> str:
-    """Few labels: hosts of one actor are one, ways to other clusters are one."""
+    """The label of a lane; hosts of one actor share one, and so do other clusters."""
     if way is None:
         return "nobody"
     if isinstance(way, RemoteCluster):

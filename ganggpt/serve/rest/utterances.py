@@ -1,4 +1,4 @@
-"""Utterances over REST: why one was said, and listening to one by its id."""
+"""Utterances over REST: the explanation of one, and listening to one by its id."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ganggpt.serve.rest.streams import EventStream, Listener, Streams
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, reply_in
 
 _TURNS_MAX: Final = 10_000
-"""Turns a replica reads to find out what somebody had in mind; the command line reads more."""
+"""Turns a replica reads at most to explain an utterance; the command line reads more."""
 _FIRST_READ: Final = 256
-"""Turns that are read of an utterance at once; what is still being said needs some dozens."""
+"""Turns of an utterance that are read at once; one that is still being said needs some dozens."""
 
 
 class Utterances:
-    """Reads what was said, and lets people listen to what is being said."""
+    """Explains utterances, and lets clients listen to those that are being said."""
 
     def __init__(self, streams: Streams, world: World) -> None:
         self.streams = streams
@@ -30,18 +30,18 @@ class Utterances:
         self._explaining = asyncio.Lock()
 
     async def why(self, utterance: str) -> dict[str, Any]:
-        """What ``ganggpt why --json`` shows. Raises InvalidInput, UnknownUtterance, Unavailable."""
+        """The explanation that ``ganggpt why --json`` shows. Raises InvalidInput, UnknownUtterance, Unavailable."""
         actor, seq = place_of(utterance)
         async with self._explaining:
             turns, snapshot = await read_turns(self.streams.turns, actor, seq, _TURNS_MAX)
-            # A long life is folded from its birth, which may take a while of a CPU: beside the loop, one at a time.
+            # Folding a long life takes CPU time: do it in a thread, one at a time.
             explanation = await asyncio.to_thread(explain, utterance, turns, self._world, snapshot)
             return explanation.to_reply()
 
     async def listen(self, utterance: str, player: str | None, at: EventId | None) -> Response:
         """The events of an utterance after ``at``, from its reply on; 204 where there are no more.
 
-        ``player``: who listens as the one spoken to; None only watches, and whether they go away does not matter.
+        ``player``: the listener, where it is the one spoken to; with None it only watches, and may leave.
         Raises InvalidInput, UnknownUtterance, Refused, Overloaded, Unavailable.
         """
         streams = self.streams

@@ -1,5 +1,5 @@
-"""Reading actors: through a short-lived cache, then from the actor itself; and where the actor is silent for a moment
-(it wakes, or its shard has no host yet), what was last seen of it, marked as stale."""
+"""Reading actors: from a short-lived cache, then from the actor itself. While the actor does not answer (it wakes, or
+its shard has no host yet), a read gets its last known view, marked as stale."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.cache import TTL_S, actor_key
 
 PATIENCE_S: Final = 0.25
-"""How long a read waits for an actor before it takes what was last seen of it."""
+"""How long a read waits for an actor before it takes its last known view."""
 
 
 class ViewCache(Protocol):
-    """A cache of bytes by key. One that is away answers None and forgets; it never raises."""
+    """A cache of bytes by key. While it is unavailable it answers None and stores nothing; it never raises."""
 
     async def get(self, key: str) -> bytes | None:
-        """What was put there, if it is still there."""
+        """The stored value, if it is still there."""
         ...
 
     async def put(self, key: str, value: bytes, ttl_s: int) -> None:
-        """Keep for ``ttl_s`` seconds."""
+        """Store a value for ``ttl_s`` seconds."""
         ...
 
 
-class Seen(NamedTuple):
-    """What a read saw: the finished answer, ``{"ok", "seq", "reply"}`` or ``{"ok", "error"}``, how many seconds ago it
-    was true, and whether that is because the actor did not answer."""
+class ReadView(NamedTuple):
+    """The result of a read: the finished answer, ``{"ok", "seq", "reply"}`` or ``{"ok", "error"}``, its age in seconds,
+    and whether it is stale because the actor did not answer."""
 
     answer: dict[str, Any]
     age_s: float = 0.0
@@ -42,9 +42,9 @@ class Seen(NamedTuple):
 
 
 class Views:
-    """What reads see. ``ttl_s`` bounds how old a view may be while its actor answers; a stale one may be an hour old.
+    """Reads actors. ``ttl_s`` bounds the age of a view while its actor answers; a stale one may be an hour old.
 
-    Owns the questions under way, at most one an actor: each ends after ``timeout_s``, whoever still waits for it.
+    Owns the reads under way, at most one for each actor; each ends after ``timeout_s``.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class Views:
     ) -> None:
         self._port, self._cache = port, cache
         self._ttl_s, self._timeout_s = ttl_s, timeout_s
-        self._asking: dict[str, asyncio.Task[Seen]] = {}
+        self._asking: dict[str, asyncio.Task[ReadView]] = {}
         outcomes = metrics.counter("ganggpt_view_cache_total")
         self._hit, self._miss, self._stale = (outcomes.labels(outcome) for outcome in ("hit", "miss", "stale"))
 
-    async def read(self, actor: str, by: str, fresh: bool = False) -> Seen:
-        """Read an actor. ``fresh`` goes past the cache and never sees anything stale.
+    async def read(self, actor: str, by: str, fresh: bool = False) -> ReadView:
+        """Read an actor. ``fresh`` bypasses the cache and never returns a stale view.
 
-        Raises Unavailable where no answer comes in time and nothing was ever seen.
+        Raises Unavailable where no answer comes in time and no view is known.
         """
         if fresh:
             self._miss.inc()
@@ -76,17 +76,17 @@ class Views:
             return last._replace(stale=True)
         return await asyncio.shield(asking)
 
-    def _start(self, actor: str, by: str) -> asyncio.Task[Seen]:
+    def _start(self, actor: str, by: str) -> asyncio.Task[ReadView]:
         task = self._asking[actor] = asyncio.create_task(self._ask(actor, by))
         task.add_done_callback(lambda done: self._end(actor, done))
         return task
 
-    def _end(self, actor: str, done: asyncio.Task[Seen]) -> None:
+    def _end(self, actor: str, done: asyncio.Task[ReadView]) -> None:
         del self._asking[actor]
         if not done.cancelled():
-            done.exception()  # heard, also where everybody took the stale view and left
+            done.exception()  # retrieved, also where all readers took the stale view
 
-    async def _ask(self, actor: str, by: str) -> Seen:
+    async def _ask(self, actor: str, by: str) -> ReadView:
         finished = await answered(self._port, wrap_view(new_command_id(), actor, by), self._timeout_s)
         answer: dict[str, Any] = msgspec.msgpack.decode(finished)
         answer.pop("id")
@@ -94,22 +94,22 @@ class Views:
             value = msgspec.msgpack.encode((time.time(), answer))
             await self._cache.put(actor_key(actor), value, self._ttl_s)
             await self._cache.put(_last_key(actor), value, TTL_S)
-        return Seen(answer)
+        return ReadView(answer)
 
-    async def _cached(self, key: str) -> Seen | None:
+    async def _cached(self, key: str) -> ReadView | None:
         value = await self._cache.get(key)
         if value is None:
             return None
         at_s, answer = msgspec.msgpack.decode(value)
-        return Seen(answer, max(0.0, time.time() - at_s))
+        return ReadView(answer, max(0.0, time.time() - at_s))
 
 
 def _last_key(actor: str) -> str:
     return f"{actor_key(actor)}:last"
 
 
-def _is_answered(asking: asyncio.Task[Seen]) -> bool:
-    """Whether the actor said something final."""
+def _is_answered(asking: asyncio.Task[ReadView]) -> bool:
+    """Whether the actor gave a final answer."""
     if not asking.done() or asking.exception() is not None:
         return False
     answer = asking.result().answer
@@ -117,7 +117,7 @@ def _is_answered(asking: asyncio.Task[Seen]) -> bool:
 
 
 async def answered(port: CommandPort, envelope: Any, timeout_s: float) -> bytes:
-    """The port's answer, or Unavailable after ``timeout_s`` (the port's own deadline is meant to come first)."""
+    """The answer of the port. Raises Unavailable after ``timeout_s`` (the deadline of the port should come first)."""
     try:
         async with asyncio.timeout(timeout_s):
             return await port.ask(envelope, REST_SOURCE)

@@ -1,8 +1,8 @@
-"""One game server's connection between its hello and its end: what came in, what is in flight, what goes out.
+"""The state of a game server's connection from its hello to its end: commands in, commands in flight, frames out.
 
-Nothing here awaits. Frames go in by ``take``, replies by ``deliver``, and ``outgoing`` hands over everything gathered
-since the last time, so that a busy session costs one send for many replies. Every buffer is bounded: too many commands
-in flight are refused one by one, too many unread bytes end the session.
+Nothing here awaits. ``take`` gets frames, ``deliver`` gets replies, and ``outgoing`` returns everything gathered since
+its last call, so that a busy session sends many replies at once. Every buffer is bounded: commands over the in-flight
+limit are refused one by one, and too many unread bytes end the session.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import msgspec
 
 from ganggpt.actors.envelope import Envelope, outcome_of, reply_error
 from ganggpt.actors.ports import CommandPort
-from ganggpt.actors.routing.admission import Gate, Refusal
+from ganggpt.actors.routing.admission import Gate, OverloadReply
 from ganggpt.domain import fields
 from ganggpt.domain.ids import ID_BYTES, CommandId
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge, Unavailable, UnknownCommand
 from ganggpt.protocol.codec import Codec, Head
-from ganggpt.protocol.commands import CommandBook, PublicCommand
+from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import Ack, Hello, printable, read_small_frame
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.websocket.pushes import PushPump
-from ganggpt.serve.websocket.traffic import Traffic
+from ganggpt.serve.websocket.push_pump import PushPump
+from ganggpt.serve.websocket.traffic_totals import TrafficTotals
 
 _is_player: Final = lru_cache(16_384)(fields.is_player)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -62,7 +62,7 @@ class Session:
         codec: Codec,
         port: CommandPort,
         book: CommandBook,
-        traffic: Traffic,
+        traffic: TrafficTotals,
         limits: Limits,
     ) -> None:
         self.server = server
@@ -86,7 +86,7 @@ class Session:
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def take(self, data: bytes | str) -> None:
-        """One frame from the client. Never raises: what is wrong with it is answered."""
+        """Take one frame from the client. Never raises: an error is answered."""
         if self.ended.done():
             return
         traffic = self._traffic
@@ -94,7 +94,7 @@ class Session:
         gate = self._port.gate(self.by)
         try:
             heads = self._heads_to_decide(data, gate)
-            refused = self._turn_away(heads, gate)
+            refused = self._turn_away(heads, gate) if heads else ()
             if heads and len(refused) == len(heads):
                 self.last_heard_s = asyncio.get_running_loop().time()
                 traffic.frames_commands.inc()
@@ -115,8 +115,8 @@ class Session:
                 gate.close()
 
     def _heads_to_decide(self, data: bytes | str, gate: Gate | None) -> Sequence[Head]:
-        """Ids and addresses of a frame's commands, where some of them may have to be turned away before they are read;
-        else none. In an overload these are nearly all commands, and have to cost next to nothing."""
+        """Ids and addresses of the commands of a frame, where some may have to be refused before they are read; else
+        none. In an overload nearly all commands are refused, so a refusal must cost next to nothing."""
         full = gate is not None or len(self.in_flight) >= self._traffic.in_flight_limit()
         if not full or self._leaving or len(data) > self._limits.frame_bytes_max:
             return ()
@@ -124,11 +124,11 @@ class Session:
         return heads if len(heads) <= self._limits.commands_max else ()
 
     def _turn_away(self, heads: Sequence[Head], gate: Gate | None) -> Collection[int]:
-        """Answer the commands for which there is no room ``overloaded``; their places in the frame."""
+        """Answer ``overloaded`` to the commands for which there is no room; returns their positions in the frame."""
         traffic, in_flight = self._traffic, self.in_flight
         limit = traffic.in_flight_limit()
         over_limit = traffic.over_limit(limit) if len(in_flight) >= limit else None
-        refused: dict[Refusal, list[bytes]] = {}
+        refused: dict[OverloadReply, list[bytes]] = {}
         places: list[int] = []
         for place, head in enumerate(heads):
             if len(head.id) != ID_BYTES or head.id in in_flight:
@@ -184,8 +184,8 @@ class Session:
         if accepted:
             self._port.submit(accepted, self.deliver, self.by, gate)
 
-    def _full(self, raw: dict[str, Any], limit: int, gate: Gate | None) -> Refusal | None:
-        """Why there is no room for a command, before anything more costs time on it."""
+    def _full(self, raw: dict[str, Any], limit: int, gate: Gate | None) -> OverloadReply | None:
+        """The refusal where there is no room for a command, before any more time is spent on it."""
         if len(self.in_flight) >= limit:
             return self._traffic.over_limit(limit)
         return None if gate is None else gate.admit(str(raw.get("to")))
@@ -244,7 +244,7 @@ class Session:
     # -- out --------------------------------------------------------------------------------------------------------
 
     def deliver(self, command_id: bytes, reply: bytes) -> None:
-        """The answer of a command in flight, as a finished reply map. Answers nobody waits for any more are dropped."""
+        """Send the finished reply map of a command in flight. A reply that is no longer waited for is dropped."""
         waiting = self.in_flight.pop(command_id, None)
         if waiting is None:
             return
@@ -256,12 +256,12 @@ class Session:
             self._settled.set()
 
     def deliver_pushes(self, finished: Sequence[bytes]) -> None:
-        """Finished push maps for this game server."""
+        """Send finished push maps."""
         self._pushes.extend(finished)
         self._gathered(sum(map(len, finished)))
 
     def send(self, frame: dict[str, Any]) -> None:
-        """One frame of the server that is neither replies nor pushes."""
+        """Send a frame that is neither replies nor pushes."""
         encoded = self.codec.encode(frame)
         self._frames.append(encoded)
         self._gathered(len(encoded))
@@ -291,7 +291,7 @@ class Session:
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def say_bye(self, reason: str, retry_after_ms: int) -> None:
-        """Announce the end and take no new commands; answers in flight still go out."""
+        """Announce the end and refuse new commands; replies to those in flight are still sent."""
         if self._leaving:
             return
         self._leaving = True
@@ -300,13 +300,13 @@ class Session:
             self._settled.set()
 
     async def leave(self, reason: str, retry_after_ms: int) -> None:
-        """Say bye, wait for the answers in flight (``leave_grace_s`` at most), and end."""
+        """Say bye, wait for the replies in flight (``leave_grace_s`` at most), and end."""
         self.say_bye(reason, retry_after_ms)
         try:
             async with asyncio.timeout(self._limits.leave_grace_s):
                 await self._settled.wait()
         except TimeoutError:
-            pass  # the client sends again what it got no answer to
+            pass  # the client re-sends what it got no answer to
         self.end(CloseCode.GOING_AWAY, reason)
 
     def end(self, code: CloseCode, reason: str) -> None:
@@ -316,26 +316,26 @@ class Session:
             self.wake.set()
 
     def forget_in_flight(self) -> None:
-        """Nobody waits for these answers any more."""
+        """Drop the commands in flight: their replies are no longer waited for."""
         self._traffic.in_flight -= len(self.in_flight)
         self.in_flight.clear()
 
 
 def acting_player(by: object) -> str:
-    """Check who acts in the name of a game server: a player. Raises InvalidInput."""
+    """Check that the actor a game server names as sender is a player. Raises InvalidInput."""
     if type(by) is str and _is_player(by):
         return by
     raise InvalidInput("by", "who acts is player:<name>, or left out where the game server itself acts")
 
 
 def _check_resent(command_id: CommandId, accepted: Sequence[Envelope]) -> None:
-    """An id that is still in flight is a re-send and answered once; twice in one frame it is a mistake."""
+    """A command in flight may be re-sent and is answered once; the same id twice in a frame is an error."""
     if any(envelope.id == command_id for envelope in accepted):
         raise InvalidInput("id", "the id stands twice in this frame; the first one counts")
 
 
 def _placed(error: GangGPTError, position: int) -> GangGPTError:
-    """An InvalidInput with its path from the frame's root."""
+    """The error with the path of its field from the root of the frame."""
     if isinstance(error, InvalidInput):
         return InvalidInput(f"c.{position}.{error.field}".rstrip("."), error.problem)
     return error
@@ -347,7 +347,7 @@ def _unknown_field(raw: dict[str, Any]) -> InvalidInput:
 
 
 def _chunks(finished: list[bytes], bytes_max: int) -> Iterator[list[bytes]]:
-    """Cut a list of finished maps so that each part fits a frame; a map alone over the limit goes alone."""
+    """Split a list of finished maps into parts that fit a frame; a map over the limit is a part of its own."""
     if sum(map(len, finished)) <= bytes_max:
         if finished:
             yield finished

@@ -1,8 +1,8 @@
-"""All sessions of one bridge replica: who may come in, who replaces whom, and how everybody leaves.
+"""All sessions of one bridge replica: admission, replacement by newer sessions, and draining.
 
-A game server has one session. Inside a replica the newer one ends the older at once; between replicas the session
-record in the cache (``ganggpt:session:{server}:data``) tells the older one within seconds. Nothing that must be right
-hangs on it: with two sessions of one server, commands are still applied once and pushes still acked once.
+A game server has one session. Within a replica a newer session ends the older one at once; across replicas the session
+record in the cache (``ganggpt:session:{server}:data``) ends it within seconds. Correctness does not depend on it: with
+two sessions of one server, commands are still applied once and pushes still acked once.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ import msgspec
 
 from ganggpt.errors import Overloaded, Unavailable
 from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.ports.cache import session_key
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.rest.views import ViewCache
 from ganggpt.serve.websocket.session import CloseCode, Session
-from ganggpt.serve.websocket.traffic import Traffic
+from ganggpt.serve.websocket.traffic_totals import TrafficTotals
 
 _RECORD_TTL_S = 3600
 RECONNECT_MS = 1000
-"""The hint in a bye: how long a client waits before it connects again."""
+"""The hint in a bye: how long a client should wait before it connects again."""
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
-    """What the cache knows about a game server: its latest session."""
+    """The record of a game server in the cache: its latest session."""
 
     session: str
 
@@ -36,7 +37,7 @@ class Sessions:
     """The registry of live sessions."""
 
     def __init__(self, cache: ViewCache, limits: Limits, metrics: Metrics) -> None:
-        self.traffic = Traffic(limits, metrics)
+        self.traffic = TrafficTotals(limits, metrics)
         self._cache = cache
         self._limits = limits
         self._live: dict[str, Session] = {}
@@ -55,7 +56,7 @@ class Sessions:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place for one connection, with or without a session yet. Raises Unavailable or Overloaded."""
+        """Hold a place for one connection, with or without a session. Raises Unavailable or Overloaded."""
         if self._draining:
             raise Unavailable("this bridge replica", "it is being replaced", RECONNECT_MS)
         if self.connections >= self._limits.sessions_max:
@@ -67,18 +68,18 @@ class Sessions:
             self.connections -= 1
 
     async def register(self, session: Session, previous_id: str | None) -> bool:
-        """Make this the session of its server. True where ``previous_id`` was the one before it."""
+        """Make this the session of its server; returns whether ``previous_id`` is the session before it."""
         older = self._live.get(session.server)
         if older is not None:
             older.end(CloseCode.SUPERSEDED, "a newer connection of this game server took over")
         self._live[session.server] = session
         self.traffic.sessions = len(self._live)
-        before = await self._cache.get(_key(session.server))
+        before = await self._cache.get(session_key(session.server))
         await self._record(session)
         return before is not None and previous_id is not None and _session_in(before) == previous_id
 
     def remove(self, session: Session) -> None:
-        """The connection is over."""
+        """End and forget a session whose connection is over."""
         session.end(CloseCode.GONE, "the connection was cut")
         session.forget_in_flight()
         if self._live.get(session.server) is session:
@@ -105,7 +106,7 @@ class Sessions:
                 await self._record(session)
 
     async def drain(self, reason: str = "draining") -> None:
-        """Take no new connections, say bye to all, and wait until their answers are out (bounded)."""
+        """Accept no new connections, say bye to all, and wait for their replies, with a timeout."""
         self._draining = True
         async with asyncio.TaskGroup() as leaving:
             for session in tuple(self._live.values()):
@@ -113,21 +114,17 @@ class Sessions:
 
     async def _record(self, session: Session) -> None:
         await self._cache.put(
-            _key(session.server), msgspec.json.encode(SessionRecord(session=session.id)), _RECORD_TTL_S
+            session_key(session.server), msgspec.json.encode(SessionRecord(session=session.id)), _RECORD_TTL_S
         )
 
     async def _replaced_elsewhere(self, session: Session) -> bool:
-        record = await self._cache.get(_key(session.server))
+        record = await self._cache.get(session_key(session.server))
         return record is not None and _session_in(record) != session.id
 
 
 def new_session_id() -> str:
     """A session id nobody can guess."""
     return secrets.token_hex(16)
-
-
-def _key(server: str) -> str:
-    return f"ganggpt:session:{server}:data"
 
 
 def _session_in(record: bytes) -> str | None:
@@ -138,5 +135,5 @@ def _session_in(record: bytes) -> str | None:
 
 
 def _spread(session_id: str) -> float:
-    """0.8 to 1 by session, so that connections of one moment do not all end in one moment."""
+    """A factor from 0.8 to 1 by session, so that connections made at once do not all end at once."""
     return 0.8 + 0.2 * int(session_id[:4], 16) / 0xFFFF

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ganggpt.chaos.chaos_run import RECORD_FILE, ChaosPlan, ChaosRun, kinds_of_rounds
 from ganggpt.chaos.result import Round
-from ganggpt.chaos.run import RECORD_FILE, ChaosPlan, ChaosRun, kinds_of_rounds
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from ganggpt.cli.scale import Bounds, apply
+from ganggpt.cli.scale_command import Bounds, apply
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput, NotRunning
 from ganggpt.persistence.clusters import PostgresClusters

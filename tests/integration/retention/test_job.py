@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from ganggpt.cli.commands import app
+from ganggpt.cli import app
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.operations.retention import apply_retention

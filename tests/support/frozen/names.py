@@ -26,7 +26,7 @@ from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.shards import Routes
 from ganggpt.domain.kinds import KINDS
 from ganggpt.observability.metrics import TABLE, Metrics
-from ganggpt.protocol.schema import bridge_schema_text
+from ganggpt.protocol.bridge_schema import bridge_schema_text
 from ganggpt.serve.metrics.gateway_watch import GatewayWatch
 from ganggpt.serve.metrics.host_watch import SHOWN, HostWatch
 from ganggpt.serve.metrics.router_watch import RouterWatch

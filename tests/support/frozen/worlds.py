@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from ganggpt.chaos.run import ChaosPlan, ChaosRun
+from ganggpt.chaos.chaos_run import ChaosPlan, ChaosRun
 from ganggpt.client.game_server import GameServer
 from ganggpt.demo.fake_parts import every_part, meaning_of
 from ganggpt.demo.story import (

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ganggpt.chaos.kinds import KINDS
-from ganggpt.chaos.record import AckRecord
+from ganggpt.chaos.ack_record import AckRecord
+from ganggpt.chaos.chaos_run import ChaosPlan, checked, kinds_of_rounds
+from ganggpt.chaos.fault_kinds import KINDS
 from ganggpt.chaos.result import COLUMNS, Round, append, markdown, summed, table
-from ganggpt.chaos.run import ChaosPlan, checked, kinds_of_rounds
 from ganggpt.chaos.tap import SocketTap
-from ganggpt.client.game_server import Answer
+from ganggpt.client.waiting import CommandReply
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.audit import Verdict
@@ -24,8 +24,8 @@ from ganggpt.persistence.audit import Verdict
 CLEAN = Verdict(turns=10, acked=10, lost=0, doubled=0, double_writers=0, holes=0)
 
 
-def answer(seq: int, command_id: bytes | None = None, **reply: object) -> Answer:
-    return Answer(command_id or new_command_id(), "npc:mara", True, seq, reply, None, 1)  # type: ignore[arg-type]
+def answer(seq: int, command_id: bytes | None = None, **reply: object) -> CommandReply:
+    return CommandReply(command_id or new_command_id(), "npc:mara", True, seq, reply, None, 1)  # type: ignore[arg-type]
 
 
 def a_round(number: int = 1, kind: str = "kill-host", **fields: object) -> Round:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ganggpt.client.game_server import GameServer, Patience
+from ganggpt.client.game_server import GameServer
+from ganggpt.client.waiting import Patience
 from ganggpt.client.wire import JSON, MSGPACK, WireCommand
 from ganggpt.domain.ids import command_id_time_s, new_command_id
 from ganggpt.errors import InvalidInput, Unauthorized, Unavailable

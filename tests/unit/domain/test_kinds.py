@@ -37,7 +37,7 @@ from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command, Event, Kind
 from ganggpt.domain.upcasters import Upcaster
 from ganggpt.errors import InvalidInput, UnknownCommand
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from tests.support.builders import NOW_S, WORLD, Played
 from tests.support.town import (
     AVA,

@@ -17,8 +17,8 @@ from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.cli.utterance_replay import page
-from ganggpt.cli.why import page as why_page
+from ganggpt.cli.replay_command import page
+from ganggpt.cli.why_command import page as why_page
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Hush, SayPlainly, Utter

@@ -19,7 +19,7 @@ from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DEED_VERBS, World, decode_world, encode_world
 from ganggpt.errors import WorldInvalid
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.worldfiles.files import cast_of, dump_world, load_world
 from ganggpt.worldfiles.schema import Style, schema_text
 from tests.support.builders import Played, a_turn

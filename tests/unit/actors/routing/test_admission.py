@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ganggpt.actors.envelope import error_of
 from ganggpt.actors.host.host import HostOptions
-from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, Refusal, Shed
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, OverloadReply, Shed
 from ganggpt.actors.routing.router import RouterOptions
 from ganggpt.domain.ids import new_command_id
 from ganggpt.protocol.limits import Limits
@@ -114,7 +114,7 @@ def test_the_hint_grows_with_what_is_turned_away_and_has_bounds() -> None:
 
 
 def test_a_refusal_is_the_error_of_its_command_and_counts() -> None:
-    refusal, command_id = Refusal(Shed.IN_FLIGHT, 64, 250), new_command_id()
+    refusal, command_id = OverloadReply(Shed.IN_FLIGHT, 64, 250), new_command_id()
     reply = msgspec.msgpack.decode(refusal.reply(command_id))
     assert reply["id"] == command_id
     assert reply["ok"] is False

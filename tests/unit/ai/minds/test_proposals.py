@@ -25,7 +25,7 @@ from ganggpt.domain.mission_design.words import TITLE_MAX
 from ganggpt.domain.npc.commands import OutlineWork
 from ganggpt.domain.npc.work import setting_for
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from tests.support.builders import NOW_S, a_turn
 from tests.support.mission_law import broken_laws
 from tests.support.played import (

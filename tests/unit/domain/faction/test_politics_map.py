@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.demo.politics import Theatre
+from ganggpt.demo.politics_map import Theatre
 from ganggpt.domain.faction.events import (
     Founded,
     PaymentTaken,

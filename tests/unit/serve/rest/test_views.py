@@ -12,7 +12,7 @@ from ganggpt.actors.envelope import Envelope, reply_error, reply_ok
 from ganggpt.errors import Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.cache import actor_key
-from ganggpt.serve.rest.views import Seen, Views
+from ganggpt.serve.rest.views import ReadView, Views
 from tests.support.bridge_client import client_of
 from tests.support.bridge_rig import MemoryCache, Rig
 
@@ -61,7 +61,7 @@ async def seen_long_ago(views: Views, cache: MemoryCache) -> None:
     del cache.values[actor_key(MARA)]
 
 
-def mood(seen: Seen) -> str:
+def mood(seen: ReadView) -> str:
     return str(seen.answer["reply"]["mood"])
 
 

@@ -17,7 +17,7 @@ from ganggpt.domain.mind.commands import Hush
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.rest.errors import STATUS
+from ganggpt.serve.rest.error_response import STATUS
 from ganggpt.serve.websocket.session import CloseCode
 from tests.support.bridge_client import opened
 from tests.support.bridge_rig import TOKEN, Rig, served

@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from ganggpt.actors.envelope import decode_batch, encode_replies, reply_ok
-from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Refusal
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions, OverloadReply
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.observability.metrics import Metrics
@@ -162,7 +162,7 @@ async def test_admission_decides_once_over_each_command(binary: bool, monkeypatc
     decisions: Counter[str] = Counter()
     decide = Admission.refusal
 
-    def counted(self: Admission, source: str, actor: str, now_s: float) -> Refusal | None:
+    def counted(self: Admission, source: str, actor: str, now_s: float) -> OverloadReply | None:
         decisions[actor] += 1
         return decide(self, source, actor, now_s)
 

@@ -1,4 +1,4 @@
-"""What the system promised, written down outside of it: every acknowledged command with its first answer."""
+"""A record, outside of the system, of what it promised: every acknowledged command with its first reply."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from ganggpt.client.game_server import Answer
+from ganggpt.client.waiting import CommandReply
 from ganggpt.domain.ids import CommandId
 
 
 class AckRecord:
-    """Owns an append-only file with one line an ack: id, actor, seq, digest of the whole answer.
+    """Owns an append-only file with one line for each ack: id, actor, seq, digest of the whole reply.
 
-    A line is written before its ack counts. The file outlives every process of the world and also this one; it is never
-    synced, because the machine itself does not fail here.
+    A line is written before its ack counts. The file outlives all processes, also this one; it is never synced, because
+    the machine itself does not fail here.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,8 +36,8 @@ class AckRecord:
     ) -> None:
         self._file.close()
 
-    def take(self, answer: Answer) -> None:
-        """Write an ack down. One whose id was acked before has to say the same again, or it is a contradiction."""
+    def take(self, answer: CommandReply) -> None:
+        """Record an ack. A second ack of an id must equal the first, or it counts as a contradiction."""
         digest = _digest(answer)
         first = self._answers.setdefault(answer.id, digest)
         if first is not digest:
@@ -47,11 +47,11 @@ class AckRecord:
         self.acked += 1
 
     def mark(self) -> int:
-        """Where the file ends now; ``promised`` reads on from there."""
+        """The current end of the file; ``promised`` reads on from there."""
         return self._file.tell()
 
     def promised(self, mark: int = 0) -> Iterator[tuple[CommandId, str, int]]:
-        """Id, actor and seq of every ack since a mark, as they stand in the file."""
+        """Id, actor and seq of every ack since a mark, as they are in the file."""
         with self.path.open("rb") as lines:
             lines.seek(mark)
             for line in lines:
@@ -59,6 +59,6 @@ class AckRecord:
                 yield CommandId(bytes.fromhex(command_id)), actor, int(seq)
 
 
-def _digest(answer: Answer) -> bytes:
+def _digest(answer: CommandReply) -> bytes:
     told = msgspec.msgpack.encode((answer.to, answer.seq, answer.reply), order="deterministic")
     return blake2b(told, digest_size=8).digest()

@@ -1,4 +1,4 @@
-"""``sim``: many simulated worlds, with progress; what went wrong in which, and how to see it again."""
+"""``sim``: many simulated worlds, with progress; the violations that were found, and how to repeat them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ganggpt.simulation.scenario import SCENARIOS
 from ganggpt.simulation.seeds import play_seeds, seeds_from
 
 TOLD_MAX: Final = 10
-"""Seeds with violations that are told in full; all are counted."""
+"""Seeds with violations that are shown in full; all are counted."""
 
 
 def run_sim(first: int, count: int, scenario: str, mutation: str | None, jobs: int | None) -> bool:
-    """Play seeds from ``first`` on and say what they found; True when no promise was broken. Raises InvalidInput."""
+    """Play seeds from ``first`` on and show their result; True when no promise was broken. Raises InvalidInput."""
     seeds = seeds_from(first, count)
     violations = commands = played = told = 0
     began_s = time.perf_counter()
@@ -75,7 +75,7 @@ def _tell(outcome: Outcome, scenario: str, mutation: str | None) -> None:
     if screen.as_json:
         screen.json_line({"seed": outcome.seed, "broken": msgspec.to_builtins(outcome.violations), "again": again})
         return
-    screen.say(f"[red]seed {outcome.seed}[/]: see it again with [bold]{escape(again)}[/]")
+    screen.say(f"[red]seed {outcome.seed}[/]: repeat it with [bold]{escape(again)}[/]")
     for violation in outcome.violations:
         screen.say(f"  [bold]{escape(violation.checker)}[/]: {escape(violation.facts)}")
 

@@ -1,4 +1,4 @@
-"""``chaos``: real faults against a world of its own, with progress, a table, and an exit status that can be trusted."""
+"""``chaos``: real faults against a world of its own, with progress, a table and an exit status."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ganggpt.chaos.kinds import KINDS, absent_because
+from ganggpt.chaos.chaos_run import ChaosPlan, ChaosRun
+from ganggpt.chaos.fault_kinds import KINDS, absent_because
 from ganggpt.chaos.result import COLUMNS, Round, Summary, append, markdown, table
-from ganggpt.chaos.run import ChaosPlan, ChaosRun
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, StartFailed
@@ -68,7 +68,7 @@ def _possible(own: int) -> tuple[str, ...]:
 
 
 def _command(plan: ChaosPlan) -> str:
-    """What somebody else has to type for the same run."""
+    """The command line that repeats the run."""
     usual = ChaosPlan()
     kinds = () if plan.kinds == _possible(plan.own) else plan.kinds
     words = ["ganggpt chaos", f"--rounds {plan.rounds}", f"--seed {plan.seed}", *(f"--only {kind}" for kind in kinds)]

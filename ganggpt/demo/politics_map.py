@@ -1,6 +1,6 @@
-"""Factions of a world left to themselves: their real rules in virtual time, without Ray, stores or a model.
+"""A simulation of the factions of a world: their real rules in virtual time, without Ray, stores or a model.
 
-Letters arrive at once, reminders when they are due. A run is made by its seed: the same seed, the same history.
+Messages arrive at once, reminders when they are due. A run depends on its seed alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START_S: Final = 1_800_000_000.0
 _MIX: Final = 0x9E3779B97F4A7C15
 
 
-class Sample(Struct, frozen=True):
+class MapSample(Struct, frozen=True):
     """The map at one moment. ``relations`` by ``a>b``, the rest by faction. ``moves``: what was done so far."""
 
     turn: int
@@ -41,7 +41,7 @@ class Sample(Struct, frozen=True):
 
 
 class Theatre:
-    """Owns the factions of one run. ``events``: everything that happened, if it is kept."""
+    """Owns the factions of one run. ``events``: everything that happened, where it is kept."""
 
     def __init__(self, world: World, seed: int, *, keep_events: bool = False) -> None:
         self.world = world
@@ -68,7 +68,7 @@ class Theatre:
             self.turns += 1
 
     def do(self, actor: str, command: Any, by: str) -> Decision:
-        """One command, and every letter that follows from it."""
+        """Run one command, and every message that follows from it."""
         decision = self._decide(actor, command, by)
         while self._letters:
             sender, letter = self._letters.popleft()
@@ -100,12 +100,12 @@ class Theatre:
             self.events.append((actor, event))
 
     def relations(self) -> Iterator[tuple[str, str, float, float]]:
-        """Every relation there is: who, to whom, the value now, and where it rests."""
+        """All relations: who, to whom, the value now, and the value it returns to."""
         for state in self.states.values():
             for other, known in state.relations.items():
                 yield state.sheet.id, other, relation_now(state, other, self.now_s), known.rest
 
-    def sample(self) -> Sample:
+    def sample(self) -> MapSample:
         """The map as it is now."""
         now_s, states = self.now_s, {state.sheet.id: state for state in self.states.values()}
         bonds = [
@@ -113,7 +113,7 @@ class Theatre:
             for name, state in states.items()
             for other in state.bonds
         ]
-        return Sample(
+        return MapSample(
             self.turns,
             (now_s - START_S) / 3600,
             {f"{one}>{other}": round(value, 1) for one, other, value, _ in self.relations()},
@@ -128,7 +128,7 @@ class Theatre:
 
 
 def found(sheet: FactionSheet) -> Found:
-    """The command that brings a faction of the world to life."""
+    """The command that creates a faction of the world."""
     return Found(
         sheet.name,
         sheet.kind,
@@ -151,7 +151,7 @@ def hash_of(*parts: object) -> int:
 
 
 class _Mute:
-    """Factions do not speak."""
+    """A mind for factions, which do not speak."""
 
     def say(self, brief: Any, dice: Dice) -> str:  # noqa: ARG002 - the port's signature
         """See Mind."""

@@ -1,7 +1,7 @@
 """The WebSocket of the game servers, ``/v1/bridge``, as a plain ASGI callable.
 
-A connection is: handshake (token, sub-protocol, room), hello within its time, then four tasks that end together:
-reading, writing, pushes, and keeping time. The client may be cut at any moment; it sends again what got no answer.
+A connection has a handshake (token, sub-protocol, room), a hello in time, then four tasks that end together:
+reading, writing, pushes, and timeouts. The client may be cut at any moment; it re-sends what got no answer.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ganggpt.actors.ports import CommandPort
 from ganggpt.errors import GangGPTError, InvalidInput, Unauthorized
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import CODECS, Codec
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.frames import Hello, read_small_frame
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import BearerToken
-from ganggpt.serve.rest.errors import error_response
-from ganggpt.serve.websocket.pushes import PushPump, PushStore
+from ganggpt.serve.rest.error_response import error_response
+from ganggpt.serve.websocket.push_pump import PushPump, PushStore
 from ganggpt.serve.websocket.session import CloseCode, Ending, Session
 from ganggpt.serve.websocket.sessions import Sessions, new_session_id
 
@@ -30,11 +30,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _REASON_BYTES_MAX: Final = 123
-"""What fits a WebSocket close frame."""
+"""The room for a reason in a WebSocket close frame."""
 
 
 class BridgeSocket:
-    """Serves one WebSocket connection per call."""
+    """Serves one WebSocket connection with each call."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class BridgeSocket:
         self._limits, self._metrics = limits, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection from handshake to close."""
+        """Serve one connection from handshake to close."""
         await receive()  # websocket.connect
         try:
             self._token.check(scope["headers"])
@@ -62,7 +62,7 @@ class BridgeSocket:
         except GangGPTError as error:
             await _refuse_handshake(scope, send, error)
         except OSError:
-            return  # the client went away while something was being sent
+            return  # the client left while something was sent to it
 
     async def _converse(self, codec: Codec, receive: Receive, send: Send) -> None:
         try:
@@ -91,7 +91,7 @@ class BridgeSocket:
             self._sessions.remove(session)
 
     async def _run(self, session: Session, pump: PushPump, receive: Receive, send: Send) -> Ending:
-        """All tasks of a session until it ends; then what is gathered still goes out, within its time."""
+        """Run all tasks of a session until it ends; what is gathered by then is still sent, with a timeout."""
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(self._write(session, send))
             others = (
@@ -121,7 +121,7 @@ class BridgeSocket:
             session.end(CloseCode.GONE, "the client went away")
 
     async def _close(self, send: Send, ending: Ending) -> None:
-        """Send a close frame; a client that does not read does not get it and is cut."""
+        """Send a close frame; a client that does not read does not get it and is disconnected."""
         reason = ending.reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")
         try:
             async with asyncio.timeout(self._limits.close_timeout_s):
@@ -146,7 +146,7 @@ class BridgeSocket:
 
 
 async def _read(session: Session, receive: Receive) -> None:
-    """Feed every frame to the session. Never waits for anything but the client, so nothing piles up before it."""
+    """Pass every frame to the session. Waits for nothing but the client, so no frames pile up."""
     while True:
         message = await receive()
         if message["type"] != "websocket.receive":
@@ -185,7 +185,7 @@ def _chosen(scope: Scope) -> Codec:
 
 
 async def _refuse_handshake(scope: Scope, send: Send, error: GangGPTError) -> None:
-    """Answer the handshake with the HTTP status of the error, or, where the server cannot, close it."""
+    """Answer the handshake with the HTTP status of the error, or close it where the server cannot do that."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         code = CloseCode.UNAUTHORIZED if isinstance(error, Unauthorized) else CloseCode.GOING_AWAY
         await send({"type": "websocket.close", "code": int(code), "reason": str(error)[:100]})

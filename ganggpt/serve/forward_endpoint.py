@@ -1,4 +1,4 @@
-"""Where other clusters of the same world send commands for actors that this one holds, while shards change hands."""
+"""The endpoint to which other clusters of the world forward commands for actors that this cluster holds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from starlette.responses import Response
 
 from ganggpt.actors.envelope import Envelope, decode_batch, encode_replies
 from ganggpt.errors import InvalidInput, Unauthorized
-from ganggpt.serve.rest.routes import read_body
+from ganggpt.serve.rest.rest_app import read_body
 
 BATCH_BYTES_MAX: Final = 1 << 20
 Take = Callable[[Sequence[Envelope]], Awaitable[list[bytes]]]
-"""Runs commands of actors this cluster holds; what it does not hold is answered ``moved``."""
+"""Runs commands for actors this cluster holds; those for other actors are answered ``moved``."""
 
 
 class Forwarded:
-    """Answers ``POST /v1/forward``. ``key`` reads the key of this cluster, which only readers of the database know: the
-    bridge's own token does not open it, because a batch may hold what only actors say to each other."""
+    """Answers ``POST /v1/forward``. ``key`` reads the key of this cluster, which only readers of the database know; the
+    token of the bridge is not enough, because a batch may hold messages that only actors may send to each other."""
 
     def __init__(self, take: Take, key: Callable[[], Awaitable[str | None]]) -> None:
         self._take = take

@@ -1,4 +1,4 @@
-"""``export`` and ``erase``: what a player may ask of whoever runs the world."""
+"""``export`` and ``erase``: the rights of a player over their data."""
 # ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.console import Console
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.snapshot_commands import place_of
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
 from ganggpt.operations.player_data import export, follow, order_erasure, player_actor
@@ -35,7 +35,7 @@ def export_(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Write down everything the world holds about one player, as JSON."""
+    """Export everything the world holds about one player, as JSON."""
     settings, actor = settings_from(env_file, data_dir=data_dir), player_actor(player)
     found = asyncio.run(_export(settings, actor))
     if screen.as_json:
@@ -57,23 +57,23 @@ def export_(
 def erase(  # noqa: PLR0913 - each argument is an option
     player: Player,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     even_online: Annotated[bool, typer.Option("--even-online", help="Also while the player is on a server.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until nothing of the player is left.")] = True,
     snapshots: Annotated[
-        str | None, typer.Option("--snapshots", help="Where this world's snapshots lie; by default its data directory.")
+        str | None, typer.Option("--snapshots", help="Where this world's snapshots are; by default its data directory.")
     ] = None,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Forget one player: in every mind, table, cache and in the journal. Cannot be taken back."""
+    """Erase one player from every mind, table and cache and from the journal. This cannot be undone."""
     settings, actor = settings_from(env_file, data_dir=data_dir), player_actor(player)
     if not (yes or screen.as_json):
-        typer.confirm(f"Forget everything about {actor}? This cannot be taken back.", abort=True)
+        typer.confirm(f"Erase everything about {actor}? This cannot be undone.", abort=True)
     done = asyncio.run(_erase(settings, actor, place_of(settings, snapshots), even_online=even_online, wait=wait))
-    screen.result(done, f"{actor} is forgotten" if done["done"] else f"{actor} will be forgotten when the world runs")
+    screen.result(done, f"{actor} is erased" if done["done"] else f"{actor} will be erased when the world runs")
 
 
 async def _export(settings: Settings, actor: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``up``, ``down`` and ``status``: a world as a foreground process, and finding it again from another terminal."""
+"""``up``, ``down`` and ``status``: a world as a foreground process, and its state from another terminal."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _SHOWN: Final = ("bridge", "docs", "dashboard", "metrics", "health", "token_file
 
 
 async def run_up(settings: Settings) -> None:
-    """Bring a world up and show where it is; at Ctrl-C or SIGTERM drain and stop. Raises GangGPTError."""
+    """Start a world and show its addresses; at Ctrl-C or SIGTERM drain and stop. Raises GangGPTError."""
     screen.own_output()
     signals = _Signals()
 
     def report(step: Step) -> None:
         if step.name == "Ray" and step.state == "done":
-            signals.arm()  # Ray's core has put its own handlers in place, which end the process at SIGTERM
+            signals.arm()  # Ray's core has set handlers of its own, which end the process at SIGTERM
         screen.step(step)
 
     runtime = Runtime(settings, report, _serve_front)
@@ -76,7 +76,7 @@ def run_down(settings: Settings) -> dict[str, Any]:
 
 
 def state_of(settings: Settings) -> dict[str, Any]:
-    """What runs in a data directory, and whether it is healthy."""
+    """The world that runs in a data directory, and whether it is healthy."""
     data_dir = settings.data_dir.expanduser().resolve()
     run = read_run(data_dir)
     if run is None:
@@ -92,7 +92,7 @@ def state_of(settings: Settings) -> dict[str, Any]:
 
 
 def show_run(run: Run) -> None:
-    """Where everything is."""
+    """Show the addresses of a world that runs."""
     screen.rest()
     fields = msgspec.to_builtins(run)
     if screen.as_json:
@@ -115,11 +115,11 @@ async def _look_after(runtime: Runtime) -> None:
 
 
 async def _stop(runtime: Runtime, signals: _Signals) -> None:
-    """Stop with draining; another Ctrl-C skips what is left of the draining, nothing skips the stopping."""
+    """Drain and stop; another Ctrl-C skips the rest of the draining, but not the stop."""
     stopping = asyncio.create_task(runtime.stop())
     try:
         while not await signals.before(stopping):
-            screen.say("[yellow]not waiting for the drain any longer[/]")
+            screen.say("[yellow]no longer waiting for the drain[/]")
             runtime.hurry()
         if late := stopping.result():
             screen.say(f"[yellow]not drained in time: {', '.join(late)}; they wake from the journal[/]")

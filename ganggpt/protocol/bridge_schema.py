@@ -1,4 +1,4 @@
-"""The JSON Schema of the protocol, generated: ``python -m ganggpt.protocol.schema > docs/bridge.schema.json``."""
+"""The JSON Schema of the protocol: ``python -m ganggpt.protocol.bridge_schema > docs/bridge.schema.json`` writes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from ganggpt.domain.kinds import KINDS
 from ganggpt.protocol.codec import CODECS
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.frames import CLIENT_FRAMES, SERVER_FRAMES
 
 

@@ -1,6 +1,6 @@
-"""REST under /v1: one command at a time, reads of actors, and an OpenAPI that knows every public command.
+"""REST under /v1: one command at a time, reads of actors, and an OpenAPI description of every public command.
 
-Arguments are read by the same strict code as on the WebSocket, so both borders agree on every bound and every error.
+Arguments are read by the same strict code as on the WebSocket, so both have the same bounds and errors.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ganggpt.domain.ids import CommandId, actor_id, command_id_from_text, comman
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import read_json, reply_as_json, write_json
-from ganggpt.protocol.commands import CommandBook, PublicCommand
+from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.rest.errors import error_response
+from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances
-from ganggpt.serve.rest.views import Seen, Views, answered
+from ganggpt.serve.rest.views import ReadView, Views, answered
 from ganggpt.serve.websocket.session import acting_player
 
 REST_BY: Final = "server:rest"
-"""Who acts where the caller does not say."""
+"""The sender of a command whose caller names none."""
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="A UUID of version 7: the id")]
 ActingAs = Annotated[str | None, Header(alias="X-Acting-As", description="Who acts, player:<name>")]
@@ -58,12 +58,12 @@ EVENTS: Final[dict[int | str, dict[str, Any]]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
-"""What OpenAPI says of answers that can be streams."""
+"""The OpenAPI description of responses that can be streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What the REST routes stand on. ``faction_ids``: names of all factions of the world."""
+    """The REST routes, with what they use. ``faction_ids``: names of all factions of the world."""
 
     port: CommandPort
     book: CommandBook
@@ -76,7 +76,7 @@ class Rest:
     async def command(
         self, actor: str, name: str, request: Request, key: str | None, acting_as: str | None
     ) -> Response:
-        """Run one command; the request's body is a JSON map of its arguments. Who accepts events gets them."""
+        """Run one command; the body is a JSON map of its arguments. A client that accepts events gets a stream."""
         command_id = new_command_id() if key is None else _command_id(key)
         by = REST_BY if acting_as is None else _acting(acting_as)
         headers = {"Idempotency-Key": command_id_text(command_id)}
@@ -101,7 +101,7 @@ class Rest:
     async def _answered(
         self, command_id: CommandId, by: str, actor: str, name: str, request: Request
     ) -> dict[str, Any]:
-        """The finished answer to a command, counted."""
+        """Run a command, count it, and return its answer."""
         public = _addressed(self.book, actor, name)
         body = await read_body(request, self.limits.body_bytes_max)
         arguments = read_json(body, self.limits.body_bytes_max, "body") if body else {}
@@ -257,7 +257,7 @@ def _accepts_events(request: Request) -> bool:
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to be over the limit."""
+    """Read the whole body. Raises TooLarge as soon as it is known to be over the limit."""
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and len(declared) < 19 and int(declared) > bytes_max:
         raise TooLarge("body", int(declared), bytes_max)
@@ -269,8 +269,8 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     return bytes(body)
 
 
-def _freshness(seen: Sequence[Seen]) -> dict[str, str]:
-    """How old the oldest part of an answer is, and whether an actor did not speak for itself."""
+def _freshness(seen: Sequence[ReadView]) -> dict[str, str]:
+    """Headers that say how old the oldest part of a response is, and whether any part is stale."""
     oldest = {"Age": str(int(max(one.age_s for one in seen)))}
     return {**oldest, "X-Stale": "true"} if any(one.stale for one in seen) else oldest
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.errors import InvalidInput, UnknownCommand
 from ganggpt.protocol.codec import JSON_DEPTH_MAX
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.command_book import CommandBook
 from tests.support.bridge_rig import KINDS
 
 BOOK = CommandBook(KINDS)

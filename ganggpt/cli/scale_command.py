@@ -1,4 +1,4 @@
-"""``scale``: the hosts of a running world with their load, and how many there should be. Works through the database."""
+"""``scale``: the hosts of a running world with their load, and their wanted number. Works through the database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ganggpt.runtime.run_file import read_run
 HOSTS_MAX: Final = 1024
 COLUMNS: Final = ("host", "state", "node", "process", "shards", "turns/s", "p99 ms", "lag ms", "CPU %", "hot", "MiB")
 _OLD_S: Final = 10.0
-"""What a supervisor told longer ago is not shown as the load of now."""
+"""An older report of the supervisor is not shown as the current load."""
 
 
 class Bounds(Struct, frozen=True):
@@ -82,11 +82,13 @@ def show(found: Mapping[str, Any]) -> None:
         return
     screen.rows(COLUMNS, [_row(host) for host in found["hosts"]], "shared hosts")
     how = "fixed by hand" if found["fixed"] else f"by load, {found['min']} to {found['max']}"
-    screen.say(f"{found['running']} run, {found['wanted']} wanted ({how}); {found['own']} hosts of one actor besides")
+    screen.say(
+        f"{found['running']} run, {found['wanted']} are wanted ({how}); {found['own']} more are hosts of one actor"
+    )
     if found["starting"]:
         screen.say(f"{', '.join(found['starting'])} will start as soon as a node has room")
     if found["told_s_ago"] is None or found["told_s_ago"] > _OLD_S:
-        screen.say("[yellow]the supervisor is silent: hosts go on, but nothing is added or ended[/]")
+        screen.say("[yellow]the supervisor does not report: hosts go on, but none is added or ended[/]")
 
 
 async def _set(scale: PostgresScale, bounds: Bounds) -> None:

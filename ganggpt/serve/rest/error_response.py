@@ -1,4 +1,4 @@
-"""How errors of the wire look over HTTP: one status per code, one shape of body."""
+"""Errors as HTTP responses: one status for each code, one shape of body."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ STATUS: Final[Mapping[str, int]] = {
     "commit_unknown": 503,
     "fenced": 503,
 }
-"""HTTP status by error code; what is not here is the program's own fault (500)."""
+"""HTTP status by error code; every other code is an error of the program (500)."""
 
 
 def error_response(wire: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """An error in its wire form as an HTTP answer, with ``Retry-After`` in whole seconds where it has a hint."""
+    """The HTTP response for an error in its wire form, with ``Retry-After`` in whole seconds where it has a hint."""
     status = STATUS.get(str(wire["code"]), 500)
     more = dict(headers or {})
     if wire.get("retry_after_ms") is not None:

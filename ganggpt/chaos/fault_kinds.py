@@ -1,4 +1,4 @@
-"""The kinds of faults: what is broken, which actors that hits, and how it is mended."""
+"""The kinds of faults: what is broken, which actors that hits, and how it is repaired."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import psutil
 
+from ganggpt.chaos.chaos_world import ChaosWorld, until
 from ganggpt.chaos.node import SecondNode
 from ganggpt.chaos.tap import SocketTap
-from ganggpt.chaos.world import ChaosWorld, until
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.audit import HostProcess
 from ganggpt.persistence.embedded.stores import redis_binary
@@ -24,10 +24,10 @@ from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.runtime.ray_cluster import GCS_RETURNS, haproxy_binary
 
 MOVED_S: Final = 60.0
-"""How long a paused or cut host may keep its shards before the run gives up."""
+"""How long a paused or cut host may keep its shards before the run fails."""
 _ELSEWHERE_S: Final = 3.0
 _EVEN_S: Final = 180.0
-"""A host that came back gets its shards a few at a time, after the tables have caught up with them."""
+"""A restarted host gets its shards a few at a time, after the tables were brought up to date."""
 _END_S: Final = 30.0
 _POSTGRES: Final = "postgres/postmaster.pid"
 
@@ -40,7 +40,7 @@ async def _nothing() -> str:
 class Struck:
     """A fault that happened: at which loop second, to what, and the actors it hit (others may wait, too).
 
-    ``mend`` ends a fault that lasts and returns a word on what it saw; it runs while the probes wait.
+    ``mend`` ends a lasting fault and returns a note about it; it runs while the probes wait.
     """
 
     at_s: float
@@ -65,11 +65,11 @@ Strike = Callable[[Scene], Awaitable[Struck]]
 
 
 async def _ready(_: Scene) -> None:
-    """Nothing to prepare."""
+    """Prepare nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """One kind of fault. ``about`` is for people; ``prepare`` brings the world into a state the fault can meet, before
     anything is measured."""
 
@@ -80,7 +80,7 @@ class Kind:
 
 
 def send_signal(pid: int, number: signal.Signals) -> float:
-    """Signal a process; the loop's time of it. Raises Unavailable where it is gone."""
+    """Signal a process; returns the loop time. Raises Unavailable where the process has ended."""
     try:
         os.kill(pid, number)
     except ProcessLookupError as gone:
@@ -102,7 +102,7 @@ def _kill_host(kind: str) -> Strike:
 
 
 def _pause_host(kind: str) -> Strike:
-    """Stopped until its epoch is dead; then it wakes up, and has to end without a commit."""
+    """Stop a host until its epoch is dead; then it goes on, and must end without a commit."""
 
     async def strike(scene: Scene) -> Struck:
         host, actors = await _a_host(scene, kind)
@@ -121,8 +121,8 @@ def _pause_host(kind: str) -> Strike:
 
 
 async def _moved(world: ChaosWorld, host: HostProcess) -> float:
-    """Wait until an incarnation is dead, and a while longer: others shall write before the old one can try to. The
-    loop's time of its death."""
+    """Wait until an incarnation is dead, and a while longer, so that others write before the old one can try to.
+    Returns the loop time of its death."""
     await until(lambda: _still_owner(world, host), MOVED_S, f"another host for the shards of {host.name}")
     moved_s = asyncio.get_running_loop().time()
     await asyncio.sleep(_ELSEWHERE_S)
@@ -130,20 +130,20 @@ async def _moved(world: ChaosWorld, host: HostProcess) -> float:
 
 
 async def _still_owner(world: ChaosWorld, host: HostProcess) -> str | None:
-    """What is wrong as long as an incarnation is not dead."""
+    """The flaw that an incarnation is not dead yet, or None."""
     live = {other.epoch for other in await world.hosts()}
     return f"epoch {host.epoch} still lives" if host.epoch in live else None
 
 
 def _wake(pid: int) -> float:
-    """Let a stopped process go on, if somebody did not kill it in its sleep; the loop's time of it."""
+    """Let a stopped process go on, where it was not killed meanwhile; returns the loop time."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
     return asyncio.get_running_loop().time()
 
 
 async def _ended(pid: int, since_s: float) -> str:
-    """What became of a process that was fenced; it has to end."""
+    """Wait for the end of a fenced process, and describe it."""
     try:
         process = psutil.Process(pid)
     except psutil.NoSuchProcess:
@@ -155,7 +155,7 @@ async def _ended(pid: int, since_s: float) -> str:
 
 
 def _kill(word: str) -> Strike:
-    """All processes of that name; whoever looks after them starts new ones."""
+    """Break all processes of that name; their owners start new ones."""
 
     async def strike(scene: Scene) -> Struck:
         processes = scene.world.processes(word)
@@ -206,7 +206,7 @@ async def _flush_redis(scene: Scene) -> Struck:
 
 
 async def _replace_a_host(scene: Scene) -> None:
-    """Let a shared host die and come back."""
+    """Kill a shared host and wait until it is back."""
     process = psutil.Process(scene.dice.choice(await scene.world.hosts("shared")).pid)
     process.kill()
     await asyncio.to_thread(psutil.wait_procs, [process], _END_S)
@@ -214,7 +214,7 @@ async def _replace_a_host(scene: Scene) -> None:
 
 
 async def _tap_a_host(scene: Scene) -> None:
-    """Only what connects anew goes through the tap, so a host has to come back once before its network can be cut."""
+    """Only new connections go through the tap, so a host must restart once before its network can be cut."""
     await scene.tap.open()
     await _replace_a_host(scene)
 
@@ -225,7 +225,7 @@ async def _tap_a_host(scene: Scene) -> None:
 
 
 async def _cut_host(scene: Scene) -> Struck:
-    """Nothing passes between a host and Postgres until its shards moved; then everything does, late."""
+    """Block all data between a host and Postgres until its shards moved; then all of it passes, late."""
     world, tap = scene.world, scene.tap
     host, actors = scene.dice.choice(await _tapped(scene))
     at_s = tap.cut(host.pid)
@@ -248,12 +248,12 @@ async def _tapped(scene: Scene) -> list[tuple[HostProcess, list[str]]]:
 
 
 async def _all_ended(pids: Sequence[int], since_s: float) -> str:
-    """The hosts of a lost node notice by themselves, some moments later."""
+    """Wait for the end of the hosts of a lost node, which notice the loss some moments later."""
     return "; ".join([f"host {await _ended(pid, since_s)}" for pid in pids])
 
 
 async def _fill_second_node(scene: Scene) -> None:
-    """Join a second node and let hosts come back until a shared one did so there: Ray spreads them."""
+    """Join a second node and restart hosts until a shared one runs there; Ray spreads them."""
     await scene.node.start()
     for _ in range(_MOVES_MAX):
         if any(scene.node.carries(host.pid) for host in await scene.world.hosts("shared")):
@@ -277,7 +277,7 @@ def _signal_node(number: signal.Signals) -> Strike:
 
 
 async def _leave_node(scene: Scene) -> Struck:
-    """What a pod gets that has to go: SIGTERM to ``ray start --block``, which marks the node as draining."""
+    """Do what happens to a pod that must go: SIGTERM to ``ray start --block``, which marks the node as draining."""
     there = [host for host in await scene.world.hosts() if scene.node.carries(host.pid)]
     actors = [actor for host in there for actor in await scene.world.actors_on(host.name, scene.actors)]
     at_s = send_signal(scene.node.pid, signal.SIGTERM)
@@ -290,35 +290,37 @@ _PAUSE_S: Final = 5.0
 _SUPERVISOR, _REPLICA, _PROXY = "ray::SupervisorActor", "ray::ServeReplica:ganggpt", "haproxy"
 
 _ALL: Final = (
-    Kind("kill-host", "SIGKILL of a shared host", _kill_host("shared")),
-    Kind("pause-host", "SIGSTOP of a shared host until its shards moved, then SIGCONT", _pause_host("shared")),
-    Kind("cut-host", "no way between a shared host and Postgres until its shards moved", _cut_host, _tap_a_host),
-    Kind("kill-own", "SIGKILL of the process of a single actor", _kill_host("own")),
-    Kind("pause-own", "SIGSTOP of the process of a single actor until it moved, then SIGCONT", _pause_host("own")),
-    Kind("kill-supervisor", "SIGKILL of the supervisor", _kill(_SUPERVISOR)),
-    Kind("pause-supervisor", "SIGSTOP of the supervisor for 5 s", _pause(_SUPERVISOR, _PAUSE_S)),
-    Kind("kill-replica", "SIGKILL of the bridge's replicas", _kill(_REPLICA)),
-    Kind("pause-replica", "SIGSTOP of the bridge's replicas for 5 s", _pause(_REPLICA, _PAUSE_S)),
-    Kind("kill-haproxy", "SIGKILL of HAProxy", _kill(_PROXY)),
-    Kind("pause-haproxy", "SIGSTOP of HAProxy for 5 s", _pause(_PROXY, _PAUSE_S)),
-    Kind(
+    FaultKind("kill-host", "SIGKILL of a shared host", _kill_host("shared")),
+    FaultKind("pause-host", "SIGSTOP of a shared host until its shards moved, then SIGCONT", _pause_host("shared")),
+    FaultKind("cut-host", "no way between a shared host and Postgres until its shards moved", _cut_host, _tap_a_host),
+    FaultKind("kill-own", "SIGKILL of the process of a single actor", _kill_host("own")),
+    FaultKind("pause-own", "SIGSTOP of the process of a single actor until it moved, then SIGCONT", _pause_host("own")),
+    FaultKind("kill-supervisor", "SIGKILL of the supervisor", _kill(_SUPERVISOR)),
+    FaultKind("pause-supervisor", "SIGSTOP of the supervisor for 5 s", _pause(_SUPERVISOR, _PAUSE_S)),
+    FaultKind("kill-replica", "SIGKILL of the bridge's replicas", _kill(_REPLICA)),
+    FaultKind("pause-replica", "SIGSTOP of the bridge's replicas for 5 s", _pause(_REPLICA, _PAUSE_S)),
+    FaultKind("kill-haproxy", "SIGKILL of HAProxy", _kill(_PROXY)),
+    FaultKind("pause-haproxy", "SIGSTOP of HAProxy for 5 s", _pause(_PROXY, _PAUSE_S)),
+    FaultKind(
         "kill-node",
         "SIGKILL of the raylet of a second node that carries a shared host",
         _signal_node(signal.SIGKILL),
         _fill_second_node,
     ),
-    Kind("pause-node", "SIGSTOP of that raylet for 5 s", _signal_node(signal.SIGSTOP), _fill_second_node),
-    Kind("leave-node", "SIGTERM to `ray start --block` of that node", _leave_node, _fill_second_node),
-    Kind("kill-gcs", "SIGKILL of the GCS, Ray's head", _kill("gcs_server")),
-    Kind("restart-postgres", "SIGQUIT of the postmaster: an immediate stop", _signal_server(_POSTGRES, signal.SIGQUIT)),
-    Kind("kill-redis", "SIGKILL of Redis", _signal_server("redis/redis.pid", signal.SIGKILL)),
-    Kind("flush-redis", "FLUSHALL", _flush_redis),
+    FaultKind("pause-node", "SIGSTOP of that raylet for 5 s", _signal_node(signal.SIGSTOP), _fill_second_node),
+    FaultKind("leave-node", "SIGTERM to `ray start --block` of that node", _leave_node, _fill_second_node),
+    FaultKind("kill-gcs", "SIGKILL of the GCS, Ray's head", _kill("gcs_server")),
+    FaultKind(
+        "restart-postgres", "SIGQUIT of the postmaster: an immediate stop", _signal_server(_POSTGRES, signal.SIGQUIT)
+    ),
+    FaultKind("kill-redis", "SIGKILL of Redis", _signal_server("redis/redis.pid", signal.SIGKILL)),
+    FaultKind("flush-redis", "FLUSHALL", _flush_redis),
 )
 KINDS: Final = {kind.name: kind for kind in _ALL}
 
 
 def absent_because(name: str, own: int) -> str | None:
-    """What to do where a kind cannot happen here, or None where it can. ``own``: processes of single actors."""
+    """Why a kind cannot happen here, with the fix, or None where it can. ``own``: processes of single actors."""
     part = name.partition("-")[2]
     if part == "own" and not own:
         return "No actor has a process of its own: set GANGGPT_OWN_ACTORS_MAX to 1 or more."

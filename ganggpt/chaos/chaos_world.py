@@ -1,4 +1,4 @@
-"""The world a fault run breaks: a real one of its own, and the ways to find its processes."""
+"""The world that a fault run breaks: a real one of its own, with access to its processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class ChaosWorld:
-    """Owns one ``ganggpt up`` in a directory of its own. All it tells is looked up anew, because things die here."""
+    """Owns one ``ganggpt up`` in a directory of its own. Reads its state anew each time, because processes die."""
 
     def __init__(self, data_dir: Path, *, hosts: int, own: int, options: Sequence[str] = ()) -> None:
         self.data_dir = data_dir
@@ -50,7 +50,7 @@ class ChaosWorld:
 
     @property
     def pool(self) -> Any:
-        """A way to its database past everything that faults are injected into."""
+        """A connection pool of its database that no fault hits."""
         return self._pool
 
     @property
@@ -66,23 +66,23 @@ class ChaosWorld:
         self.own = tuple(host.name for host in await self.hosts() if host.kind == "own")
 
     async def stop(self) -> None:
-        """Stop everything."""
+        """Stop the world."""
         if self._pool is not None:
             self._pool.terminate()
         await self._process.stop()
 
     def game_server(self, name: str, **options: Any) -> GameServer:
-        """A far end of its bridge."""
+        """A client of its bridge."""
         return GameServer(self.run.bridge, token_of(self.run), name, **options)
 
-    # What there is.
+    # Access.
 
     async def hosts(self, kind: str | None = None) -> list[HostProcess]:
         """Live hosts. Raises Unavailable."""
         return [host for host in await host_processes(self._pool) if kind in (None, host.kind)]
 
     async def actors_on(self, host: str, actors: Iterable[str]) -> list[str]:
-        """Those of the actors that this host holds. Raises Unavailable."""
+        """The actors among these that a host holds. Raises Unavailable."""
         routes = await self.routes()
         return [actor for actor in actors if routes.host_of(actor) == host]
 
@@ -115,7 +115,7 @@ class ChaosWorld:
         except psutil.NoSuchProcess as gone:
             raise StartFailed("The process of the world ended.", f"See {self.data_dir / 'up.log'}.") from gone
 
-    # How it is.
+    # State.
 
     async def whole(self, within_s: float) -> None:
         """Wait until every planned host lives in a running process and holds shards, every shard is held, the own ones
@@ -147,7 +147,7 @@ class ChaosWorld:
 
 
 async def until(flaw: Callable[[], Awaitable[str | None]], within_s: float, what: str) -> None:
-    """Look again and again until there is no flaw. Raises Unavailable with the last one."""
+    """Check again and again until there is no flaw. Raises Unavailable with the last one."""
     seen: str | None = "nothing was seen"
     try:
         async with asyncio.timeout(within_s):

@@ -1,4 +1,4 @@
-"""``retention``: applied now, with a line for people about what is under way."""
+"""``retention``: applied now, with a status line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import msgspec
 from rich.console import Console
 
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.world_commands import database_of
 from ganggpt.config import Settings
 from ganggpt.operations.retention import apply_retention
 
 
 async def run_retention(settings: Settings, *, dry_run: bool) -> dict[str, Any]:
-    """What was done, or with ``dry_run`` would be. Raises StartFailed and Unavailable."""
+    """Apply the retention, or with ``dry_run`` show what it would do. Raises StartFailed and Unavailable."""
     console = Console(stderr=True, quiet=screen.as_json)
     with console.status("retention") as status:
         async with database_of(settings) as dsn:

@@ -1,4 +1,4 @@
-"""All commands of ``ganggpt``: options in, one call, result out."""
+"""The command line of ``ganggpt``: every command takes its options, makes one call and shows the result."""
 # ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from typing import Annotated, Final
 import typer
 
 from ganggpt.cli import (
-    clusters,
-    lifecycle,
+    cluster_commands,
+    lifecycle_commands,
     model_commands,
-    player_data,
-    scale,
+    player_data_commands,
+    replay_command,
+    scale_command,
     snapshot_commands,
-    utterance_replay,
-    why,
-    worlds,
+    why_command,
+    world_commands,
 )
-from ganggpt.cli.bench import run_bench
-from ganggpt.cli.chaos import plan_of, run_chaos
-from ganggpt.cli.demo import run_demo
+from ganggpt.cli.bench_command import run_bench
+from ganggpt.cli.chaos_command import plan_of, run_chaos
+from ganggpt.cli.demo_command import run_demo
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
-from ganggpt.cli.politics import run_politics
-from ganggpt.cli.retention import run_retention
+from ganggpt.cli.politics_command import run_politics
+from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
-from ganggpt.cli.sim import replay, run_sim
+from ganggpt.cli.sim_command import replay, run_sim
 from ganggpt.errors import GangGPTError
 
 FAILED: Final = 2
@@ -45,9 +45,9 @@ world_app = typer.Typer(help="The world a database holds, and the files it comes
 app.add_typer(world_app, name="world")
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
-app.add_typer(why.app)
-app.add_typer(player_data.app)
-app.add_typer(utterance_replay.app)
+app.add_typer(why_command.app)
+app.add_typer(player_data_commands.app)
+app.add_typer(replay_command.app)
 
 
 @app.command()
@@ -63,13 +63,13 @@ def up(
 ) -> None:
     """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
     settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
-    asyncio.run(lifecycle.run_up(settings))
+    asyncio.run(lifecycle_commands.run_up(settings))
 
 
 @app.command()
 def down(*, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Stop the world that runs in a data directory, and wait until it has drained."""
-    stopped = lifecycle.run_down(settings_from(env_file, data_dir=data_dir))
+    stopped = lifecycle_commands.run_down(settings_from(env_file, data_dir=data_dir))
     if screen.as_json:
         screen.result(stopped)
     else:
@@ -81,10 +81,10 @@ def status(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Show what runs in a data directory: addresses, token, health. Exit status 3 where nothing runs."""
-    found = lifecycle.state_of(settings_from(env_file, data_dir=data_dir))
+    found = lifecycle_commands.state_of(settings_from(env_file, data_dir=data_dir))
     screen.result(found)
     if not found["running"]:
-        raise typer.Exit(lifecycle.NOT_RUNNING)
+        raise typer.Exit(lifecycle_commands.NOT_RUNNING)
 
 
 @app.command()
@@ -93,15 +93,15 @@ def migrate(
 ) -> None:
     """Bring the database to the schema of this program."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result({"schema": asyncio.run(worlds.migrate_database(settings))})
+    screen.result({"schema": asyncio.run(world_commands.migrate_database(settings))})
 
 
 @app.command("scale")
 def scale_hosts(  # noqa: PLR0913 - each argument is an option
-    count: Annotated[int | None, typer.Argument(help="Run exactly so many shared hosts, whatever the load.")] = None,
+    count: Annotated[int | None, typer.Argument(help="Run exactly this many shared hosts, whatever the load.")] = None,
     *,
-    least: Annotated[int | None, typer.Option("--min", help="Never fewer shared hosts.")] = None,
-    most: Annotated[int | None, typer.Option("--max", help="Never more shared hosts.")] = None,
+    least: Annotated[int | None, typer.Option("--min", help="Never run fewer shared hosts.")] = None,
+    most: Annotated[int | None, typer.Option("--max", help="Never run more shared hosts.")] = None,
     auto: Annotated[
         bool, typer.Option("--auto", help="Follow the load again, within the bounds of the settings.")
     ] = False,
@@ -110,21 +110,21 @@ def scale_hosts(  # noqa: PLR0913 - each argument is an option
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show the hosts of a running world with their load, or say how many shared hosts there should be."""
-    bounds = scale.bounds_of(count, least, most, auto=auto)
-    scale.show(asyncio.run(scale.apply(settings_from(env_file, data_dir=data_dir), bounds)))
+    """Show the hosts of a running world with their load, or set how many shared hosts there should be."""
+    bounds = scale_command.bounds_of(count, least, most, auto=auto)
+    scale_command.show(asyncio.run(scale_command.apply(settings_from(env_file, data_dir=data_dir), bounds)))
 
 
 @app.command()
 def retention(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, and change nothing.")] = False,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Let go of what is older than the settings say. A running world does this by itself every hour."""
+    """Delete what is older than the settings allow. A running world does this by itself every hour."""
     settings = settings_from(env_file, data_dir=data_dir)
     screen.result(asyncio.run(run_retention(settings, dry_run=dry_run)))
 
@@ -154,11 +154,11 @@ def bench(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="One short round, to see that everything works.")] = False,
     only: Annotated[list[str] | None, typer.Option("--only", help="Measure only this part (repeatable).")] = None,
-    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Turns of each system.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="How often each system is measured.")] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Measure ours and the peers side by side on this machine; results go to bench/results/."""
+    """Measure this program and its peers side by side on this machine; results go to bench/results/."""
     options = ["--quick"] * quick + ["--json"] * as_json
     options += [word for part in only or () for word in ("--only", part)]
     run_bench([*options, *(("--rounds", str(rounds)) if rounds else ())])
@@ -180,7 +180,7 @@ def chaos(  # noqa: PLR0913 - options of a command line
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Break a world of its own under load, round after round, and count what was kept of what it promised.
+    """Break a world of its own under load, round after round, and check that it keeps its promises.
 
     Exit status 0 only where nothing acknowledged was lost, doubled or written by two, and everything was answered.
     """
@@ -193,8 +193,8 @@ def chaos(  # noqa: PLR0913 - options of a command line
 def list_clusters(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
-    """Show the Ray clusters that share the world: which should hold it, and what each holds."""
-    rows = asyncio.run(clusters.known_clusters(settings_from(env_file, data_dir=data_dir)))
+    """Show the Ray clusters that share the world: which one owns it, and what each holds."""
+    rows = asyncio.run(cluster_commands.known_clusters(settings_from(env_file, data_dir=data_dir)))
     names = ("name", "owner", "hosts", "shards", "silent_s", "bridge")
     screen.rows(names, [(r.name, r.owner, r.hosts, r.shards, round(r.silent_s, 1), r.bridge or "") for r in rows])
 
@@ -211,19 +211,21 @@ def takeover(
 ) -> None:
     """Move the world to another cluster, or back, shard by shard while game servers go on."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result(asyncio.run(clusters.take_over(settings, name, within_s)))
+    screen.result(asyncio.run(cluster_commands.take_over(settings, name, within_s)))
 
 
 @app.command()
 def sim(
     *,
-    seeds: Annotated[int | None, typer.Option("--seeds", help="How many worlds to play; 1000.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="How many worlds to play; by default 1000.")] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Play this one and tell its story; the first one with --seeds.")
     ] = None,
     scenario: Annotated[str, typer.Option("--scenario", help="small, mixed or clusters.")] = "small",
     mutation: Annotated[str | None, typer.Option("--mutation", help="Break a promise on purpose, by name.")] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", help="Processes that play; one a CPU.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", help="Number of processes; by default one for each CPU.")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -243,17 +245,17 @@ def sim(
 def play_politics(  # noqa: PLR0913 - each argument is an option
     *,
     turns: Annotated[int, typer.Option("--turns", help="Political turns of all factions together.")] = 10_000,
-    seed: Annotated[int, typer.Option("--seed", help="Decides every die; the same seed, the same history.")] = 1,
-    samples: Annotated[int, typer.Option("--samples", help="How often the map is looked at.")] = 24,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all dice; the same seed gives the same history.")] = 1,
+    samples: Annotated[int, typer.Option("--samples", help="How many samples of the map are shown.")] = 24,
     svg: Annotated[Path | None, typer.Option("--svg", help="Write the picture to this file too.")] = None,
     world: World = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Let the factions of a folder play politics by themselves, and show what becomes of the map."""
+    """Simulate the politics of the factions of a folder, and show how the map changes."""
     settings = settings_from(env_file, world=world)
-    run_politics(worlds.read_world(settings), turns, seed, samples, svg)
+    run_politics(world_commands.read_world(settings), turns, seed, samples, svg)
 
 
 @world_app.command("load")
@@ -265,9 +267,9 @@ def world_load(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Put a world into the database, or renew its sheet and cast. Running hosts see it after their next start."""
+    """Load a world into the database, or update its sheet and cast. Running hosts use it after their next start."""
     settings = settings_from(env_file, data_dir=data_dir, world=folder)
-    screen.result(asyncio.run(worlds.load_files(settings)))
+    screen.result(asyncio.run(world_commands.load_files(settings)))
 
 
 @world_app.command("export")
@@ -281,7 +283,7 @@ def world_export(
 ) -> None:
     """Write the world of the database as world files."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result(asyncio.run(worlds.export_files(settings, folder)))
+    screen.result(asyncio.run(world_commands.export_files(settings, folder)))
 
 
 @world_app.command("check")
@@ -293,11 +295,11 @@ def world_check(
     debug: Debug = False,
 ) -> None:
     """Check world files without touching a database; every mistake with its file and line."""
-    screen.result(worlds.check_files(settings_from(env_file, world=folder)))
+    screen.result(world_commands.check_files(settings_from(env_file, world=folder)))
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes a clear panel and exit status 2."""
+    """Run the command line; an error of GangGPT becomes a clear panel and exit status 2."""
     try:
         app()
     except GangGPTError as error:

@@ -1,7 +1,7 @@
-"""Bringing pushes to one game server: each at most once per connection, unacked ones again after a reconnect.
+"""Delivers pushes to one game server: each at most once per connection, unacked ones again after a reconnect.
 
-The journal's push table is the truth and is asked when a session starts and every few seconds; the live feed only makes
-it quick. So a push may be late, but is never lost, whatever the feed lost.
+The push table of the journal is the truth; it is read when a session starts and every few seconds. The live feed only
+makes delivery fast: a push that the feed loses is late, but not lost.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
 
 REGISTER_EVERY_S: Final = 3600.0
-"""How often a connected server is written down as seen; one that is not seen for days is forgotten (retention)."""
+"""How often a connected server is recorded as seen; retention deletes one that was not seen for days."""
 FEED_START: Final = "$"
-"""The feed position that means: from now on."""
+"""The position of the feed that means "from now on"."""
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-class PushRow(Protocol):
+class StoredPush(Protocol):
     """One push as stored. ``body`` is a msgpack map."""
 
     @property
@@ -41,21 +41,21 @@ class PushRow(Protocol):
 
 
 class PushStore(Protocol):
-    """Where pushes wait for their game server. Every method raises Unavailable where the store is away."""
+    """Where pushes wait for their game server. Every method raises Unavailable while the store is."""
 
     async def register_server(self, name: str) -> None:
-        """From now on pushes to ``*`` are kept for this server too."""
+        """Keep pushes to ``*`` for this server too, from now on."""
         ...
 
-    async def unacked(self, server: str, after: int, limit: int) -> Sequence[PushRow]:
+    async def unacked(self, server: str, after: int, limit: int) -> Sequence[StoredPush]:
         """The oldest pushes with a number over ``after`` that the server did not ack."""
         ...
 
     async def ack(self, server: str, nos: Sequence[int]) -> None:
-        """These were shown; never offer them again."""
+        """Record that these were shown; they are not offered again."""
         ...
 
-    async def wait(self, server: str, last_seen_id: str, timeout_s: float) -> tuple[str, Sequence[PushRow]]:
+    async def wait(self, server: str, last_seen_id: str, timeout_s: float) -> tuple[str, Sequence[StoredPush]]:
         """Live pushes after that feed position, as soon as there are any, or none after ``timeout_s``; and the new
         position."""
         ...
@@ -85,7 +85,7 @@ class PushPump:
         self._count_errors = metrics.counter("ganggpt_bridge_push_errors_total")
 
     def ack(self, nos: Iterable[int]) -> None:
-        """The client showed these. Numbers this connection never sent are ignored."""
+        """Note that the client showed these. Numbers this connection never sent are ignored."""
         known = self._unacked.intersection(nos)
         self._unacked -= known
         self._to_ack |= known
@@ -130,8 +130,8 @@ class PushPump:
                 self._to_ack.difference_update(nos)
                 self._count_acked.inc(len(nos))
 
-    def _offer(self, rows: Iterable[PushRow]) -> None:
-        """Send what was not sent yet, as far as the window of unacked pushes allows; the next poll finds the rest."""
+    def _offer(self, rows: Iterable[StoredPush]) -> None:
+        """Send what was not sent yet, up to the limit of unacked pushes; the next poll finds the rest."""
         fresh = []
         for row in rows:
             if len(self._unacked) + len(self._to_ack) >= self._limits.pushes_unacked_max:
@@ -149,8 +149,8 @@ class PushPump:
             self._deliver(fresh)
 
 
-def finished_push(row: PushRow) -> bytes:
-    """A push as the msgpack map that stands in a frame."""
+def finished_push(row: StoredPush) -> bytes:
+    """A push as the msgpack map of a frame."""
     return _encode(
         {
             "no": row.no,

@@ -1,4 +1,4 @@
-"""``clusters`` and ``takeover``: which Ray clusters share a world, and which of them should hold it."""
+"""``clusters`` and ``takeover``: the Ray clusters that share a world, and which of them owns it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.progress import Progress, TextColumn
 
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import database_of
+from ganggpt.cli.world_commands import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.clusters import PostgresClusters
@@ -31,7 +31,7 @@ async def known_clusters(settings: Settings) -> list[ClusterRow]:
 
 async def take_over(settings: Settings, name: str, within_s: float) -> dict[str, Any]:
     """Make a cluster the owner and wait until it holds every shard. Raises UnknownCluster, and Unavailable where it
-    does not in time: it is the owner then all the same."""
+    does not hold them in time; it is the owner nevertheless."""
     async with database_of(settings) as dsn:
         pool = await open_pool(dsn, command_pool(settings))
         clusters = PostgresClusters(pool, name)

@@ -12,10 +12,10 @@ from ganggpt.domain.ids import command_id_text, new_command_id
 from ganggpt.domain.kinds import KINDS
 from ganggpt.domain.world import DEED_VERBS
 from ganggpt.errors import InvalidInput
-from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.bridge_schema import bridge_schema, bridge_schema_text
+from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.frames import Commands
 from ganggpt.protocol.limits import Limits
-from ganggpt.protocol.schema import bridge_schema, bridge_schema_text
 from tests.support.paths import ROOT
 
 PUBLISHED = ROOT / "docs" / "bridge.schema.json"
@@ -24,7 +24,7 @@ DEED = {"verb": DEED_VERBS[0], "target": "a parcel"}
 
 
 def test_the_published_schema_is_up_to_date() -> None:
-    again = "run: python -m ganggpt.protocol.schema > docs/bridge.schema.json"
+    again = "run: python -m ganggpt.protocol.bridge_schema > docs/bridge.schema.json"
     assert PUBLISHED.read_text(encoding="utf-8") == bridge_schema_text(), again
 
 

@@ -1,4 +1,4 @@
-"""A fault run: round after round breaks one thing under load, and at the end the journal is held against the record."""
+"""A fault run: each round breaks one thing under load; at the end the journal is compared with the record of acks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Final
 
 import msgspec
 
-from ganggpt.chaos.crowd import PATIENCE, Crowd, Sample, Tally, crowd_of
-from ganggpt.chaos.kinds import KINDS, Kind, Scene, Struck, absent_because
+from ganggpt.chaos.ack_record import AckRecord
+from ganggpt.chaos.chaos_world import ChaosWorld
+from ganggpt.chaos.crowd import PATIENCE, Crowd, LatencySample, Tally, crowd_of
+from ganggpt.chaos.fault_kinds import KINDS, FaultKind, Scene, Struck, absent_because
 from ganggpt.chaos.node import SecondNode
-from ganggpt.chaos.record import AckRecord
 from ganggpt.chaos.result import Round, Summary, quantile, summed
 from ganggpt.chaos.tap import SocketTap
-from ganggpt.chaos.world import ChaosWorld
 from ganggpt.errors import ConfigInvalid
 from ganggpt.persistence.audit import turns_of_dead, verdict
 
@@ -47,11 +47,11 @@ class ChaosPlan:
 
 
 Tell = Callable[[int, str | Round], None]
-"""Hears the number of a round with its kind when it begins, and with what it found when it ends."""
+"""Called with the number of a round and its kind when it begins, and with its result when it ends."""
 
 
 def checked(plan: ChaosPlan) -> ChaosPlan:
-    """The plan, if it can be run here. Raises ConfigInvalid with the fix."""
+    """The plan, where it can be run here. Raises ConfigInvalid with the fix."""
     if plan.rounds < 1:
         raise ConfigInvalid("--rounds", f"{plan.rounds} rounds prove nothing", "Give at least 1.")
     if plan.actors < 1 or plan.per_s <= 0:
@@ -64,8 +64,8 @@ def checked(plan: ChaosPlan) -> ChaosPlan:
     return plan
 
 
-def kinds_of_rounds(kinds: Sequence[str], rounds: int, seed: int) -> Iterator[Kind]:
-    """The kind of each round: every kind once in shuffled order, then again in another."""
+def kinds_of_rounds(kinds: Sequence[str], rounds: int, seed: int) -> Iterator[FaultKind]:
+    """The kind of each round: all kinds in shuffled order, then again in another order."""
     dice = Random(seed)  # noqa: S311 - a seed has to reproduce a run
     block: list[str] = []
     for _ in range(rounds):
@@ -86,7 +86,7 @@ class ChaosRun:
         self._dead: dict[int, int] = {}
 
     async def play(self) -> Summary:
-        """All rounds. Raises GangGPTError where the world did not come up, or not come back."""
+        """Run all rounds. Raises GangGPTError where the world does not start or does not recover."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         dice = Random(self.plan.seed)  # noqa: S311 - a seed has to reproduce a run
         async with AsyncExitStack() as stack:
@@ -115,7 +115,7 @@ class ChaosRun:
             self.rounds.append(done)
             self._tell(number, done)
 
-    async def _round(self, number: int, kind: Kind, scene: Scene, crowd: Crowd, record: AckRecord) -> Round:
+    async def _round(self, number: int, kind: FaultKind, scene: Scene, crowd: Crowd, record: AckRecord) -> Round:
         await self._world.whole(_WHOLE_S)
         await crowd.quiet(_WHOLE_S)
         mark, contradictions, since_s = record.mark(), record.contradictions, time.time() - _CLOCK_SLACK_S
@@ -149,7 +149,7 @@ class ChaosRun:
         )
 
     async def _until_back(self, struck: Struck, scene: Scene, crowd: Crowd) -> tuple[list[float], str]:
-        """Probe struck actors while the fault is mended and a while longer; their times, sorted, and a note."""
+        """Probe the actors that were hit until after the fault is repaired; their sorted times, and a note."""
         hit = struck.actors or scene.actors
         probed = scene.dice.sample(list(hit), min(self.plan.probes, len(hit)))
         over = asyncio.Event()
@@ -165,12 +165,12 @@ class ChaosRun:
             probing.cancel()
 
     async def _late_commits(self) -> int:
-        """Turns that epochs have written after they were seen dead."""
+        """The number of turns that epochs wrote after they were seen dead."""
         now = await turns_of_dead(self._world.pool)
         late = sum(max(0, now.get(epoch, turns) - turns) for epoch, turns in self._dead.items())
         self._dead = now
         return late
 
 
-def _p99_ms(samples: Sequence[Sample]) -> float:
+def _p99_ms(samples: Sequence[LatencySample]) -> float:
     return round(quantile(sorted(sample.took_s for sample in samples), 0.99) * 1000, 1)

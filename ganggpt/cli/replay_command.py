@@ -1,4 +1,4 @@
-"""``replay``: an utterance said again by its recorded exchanges, held side by side with what was said."""
+"""``replay``: an utterance run again with its recorded exchanges, shown beside what was said."""
 # ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.operations.explain import place_of, read_turns
 from ganggpt.operations.utterance_replay import REWRITTEN, UtteranceReplay, replay_utterance
@@ -48,7 +48,7 @@ def replay(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say an utterance again, without any network: recorded answer, prompts, guards and rules of now.
+    """Run an utterance again without any network: the recorded model answer with the prompts, guards and rules of now.
 
     Exit status 0 where it comes out the same, 1 where something differs, 3 where not everything could be run again.
     """
@@ -78,11 +78,11 @@ async def _again(settings: Settings, utterance: str) -> UtteranceReplay:
 
 
 def _nothing_lost(_: int) -> None:
-    """Nothing is written here."""
+    """A replay writes nothing."""
 
 
 def page(again: UtteranceReplay) -> Group:
-    """For people: then and now side by side, what differs in colour."""
+    """The page for people: then and now side by side, differences in colour."""
     differs = {difference.what for difference in again.differences}
     table = Table("", "then", "now" if again.now is not None else "now (not run)", show_lines=True)
     rows = ["said", "act", "guards", "actions", "memories"]

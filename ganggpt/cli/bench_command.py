@@ -14,7 +14,7 @@ _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
 def run_bench(options: Sequence[str]) -> None:
-    """Become the benchmark, which is a part of a checkout and not of the installed package. Raises StartFailed."""
+    """Replace this process by the benchmark, which only a checkout has. Raises StartFailed."""
     if not (_CHECKOUT / "bench" / "run.py").is_file():
         raise StartFailed("The benchmark is not part of an installed package.", "Run it in a checkout.")
     os.chdir(_CHECKOUT)

@@ -1,4 +1,4 @@
-"""The way to actors that another cluster of the world holds: through its bridge, while shards change hands."""
+"""Forwards commands for actors that another cluster of the world holds to its bridge, while shards move."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ganggpt.errors import Unavailable
 FORWARD_PATH: Final = "/v1/forward"
 _PROBE_S: Final = 2.0
 KeyOf = Callable[[str], Awaitable[str | None]]
-"""The key of a cluster, from the database both share."""
+"""Reads the key of a cluster from the database that both share."""
 
 
 class Forwarder:
-    """Owns the HTTP connections to other clusters' bridges. ``key_of`` reads what proves that we may use them."""
+    """Owns the HTTP connections to the bridges of other clusters. ``key_of`` reads the key that each demands."""
 
     def __init__(self, key_of: KeyOf, timeout_s: float) -> None:
         self._key_of = key_of
@@ -26,7 +26,7 @@ class Forwarder:
         self._client = httpx.AsyncClient(timeout=timeout_s, trust_env=False)
 
     async def __call__(self, remote: RemoteCluster, batch: bytes) -> bytes:
-        """Deliver an encoded batch there; its encoded replies. Raises Unavailable."""
+        """Deliver an encoded batch to a cluster; returns the encoded replies. Raises Unavailable."""
         there = Unavailable(f"the bridge of cluster {remote.cluster}")
         key = self._keys.get(remote.cluster) or await self._key_of(remote.cluster)
         if key is None or remote.bridge is None:
@@ -48,7 +48,7 @@ class Forwarder:
 
 
 async def bridge_answers(bridge: str) -> bool:
-    """Whether the bridge at this WebSocket address lives."""
+    """Whether the bridge at this WebSocket address is alive."""
     try:
         async with httpx.AsyncClient(timeout=_PROBE_S, trust_env=False) as client:
             return (await client.get(_http_url(bridge, "/health/live"))).is_success
@@ -57,6 +57,6 @@ async def bridge_answers(bridge: str) -> bool:
 
 
 def _http_url(bridge: str, path: str) -> str:
-    """Another page of the server of a bridge's WebSocket."""
+    """The HTTP URL of a path on the server of a bridge's WebSocket."""
     parts = urlsplit(bridge)
     return urlunsplit((parts.scheme.replace("ws", "http", 1), parts.netloc, path, "", ""))

@@ -1,4 +1,4 @@
-"""``why``: what explains one utterance, as a page for people or a line for programs."""
+"""``why``: the explanation of one utterance, as a page for people or a line for programs."""
 # ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.text import Text
 from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.cli.worlds import pool_of
+from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.operations.explain import Explanation, explain, place_of, read_turns
 from ganggpt.persistence.journal.reader import PostgresTurns
@@ -35,7 +35,7 @@ def why_(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Why did she say that: memories with scores, prompt, model, cost, guards, actions; and say it again."""
+    """Explain an utterance: memories with scores, prompt, model, cost, guards, actions; and how to say it again."""
     found = asyncio.run(_explained(settings_from(env_file, data_dir=data_dir), utterance))
     if screen.as_json:
         screen.result(found.to_reply())

@@ -1,4 +1,4 @@
-"""``politics``: what the factions of a world make of each other when nobody interferes, as a table over time."""
+"""``politics``: the simulated politics of the factions of a world, as a table over time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganggpt.cli.screen import screen
-from ganggpt.demo.politics import Sample, Theatre
+from ganggpt.demo.politics_map import MapSample, Theatre
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
 
@@ -27,7 +27,7 @@ _BAND: Final = 20
 
 
 def run_politics(world: World, turns: int, seed: int, samples: int, svg: Path | None) -> None:
-    """Play so many political turns and show the map over time. Raises InvalidInput."""
+    """Play ``turns`` political turns and show the map over time. Raises InvalidInput."""
     if not 1 <= turns <= TURNS_MAX:
         raise InvalidInput("--turns", f"1 to {TURNS_MAX}")
     if not 1 <= samples <= min(SAMPLES_MAX, turns):
@@ -49,7 +49,7 @@ def run_politics(world: World, turns: int, seed: int, samples: int, svg: Path | 
         screen.json_line({"seed": seed, "distribution": distribution(seen), "moves": seen[-1].moves})
 
 
-def history(world: World, turns: int, seed: int, samples: int) -> list[Sample]:
+def history(world: World, turns: int, seed: int, samples: int) -> list[MapSample]:
     """The map at the start and after every part of the turns."""
     theatre = Theatre(world, seed)
     seen = [theatre.sample()]
@@ -59,20 +59,20 @@ def history(world: World, turns: int, seed: int, samples: int) -> list[Sample]:
     return seen
 
 
-def distribution(seen: Sequence[Sample]) -> dict[str, int]:
+def distribution(seen: Sequence[MapSample]) -> dict[str, int]:
     """How many relations of all samples lie in each band of 20 points, by the lower end of the band."""
     bands = Counter(int(value // _BAND) * _BAND for sample in seen for value in sample.relations.values())
     return {str(band): bands[band] for band in sorted(bands)}
 
 
-def drawn(world: World, seen: Sequence[Sample], seed: int) -> RenderableType:
-    """Heat table of what each thinks of each now, numbers over time, moves, and the distribution."""
+def drawn(world: World, seen: Sequence[MapSample], seed: int) -> RenderableType:
+    """A heat table of the current relations, numbers over time, moves, and the distribution of relations."""
     last = seen[-1]
     title = f"{world.title}\n{last.turn:,} political turns, {last.hours:,.0f} hours, seed {seed}"
     return Group(Text(title, style="bold"), _heat(last), _numbers(seen), _moves(last.moves), _bands(distribution(seen)))
 
 
-def _heat(sample: Sample) -> Table:
+def _heat(sample: MapSample) -> Table:
     names = sorted(sample.treasury)
     table = _table("what the row thinks of the column (⚔ at war, ⚭ in a pact)")
     table.add_column("", no_wrap=True)
@@ -88,7 +88,7 @@ def _table(title: str) -> Table:
     return Table(title=f"\n{title}", title_justify="left", title_style="italic", box=None, padding=(0, 1, 0, 0))
 
 
-def _cell(sample: Sample, one: str, other: str) -> Text:
+def _cell(sample: MapSample, one: str, other: str) -> Text:
     value = sample.relations.get(f"{one}>{other}")
     if value is None:
         return Text("·", style="dim")
@@ -98,7 +98,7 @@ def _cell(sample: Sample, one: str, other: str) -> Text:
     return Text(f"{value:.0f}{sign}", style=f"white on {colour}")
 
 
-def _numbers(seen: Sequence[Sample]) -> Table:
+def _numbers(seen: Sequence[MapSample]) -> Table:
     table = _table("over time, from the least to the most")
     for name in ("", "treasury", "$", "strength", "", "influence", "", "districts", ""):
         table.add_column(name, justify="left" if len(name) > 1 else "right", no_wrap=True)

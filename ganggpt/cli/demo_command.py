@@ -15,13 +15,13 @@ from rich.markup import escape
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.demo.fake_parts import every_part
-from ganggpt.demo.story import Demo, DemoResult, Line
+from ganggpt.demo.story import Demo, DemoResult, StoryLine
 from ganggpt.errors import StartFailed
 from ganggpt.testing.fake_model import FakeModel, variables_for
 
 
 def run_demo(settings: Settings, keep_in: Path | None, *, fake_model: bool) -> bool:
-    """Play the demo in a world of its own and say how it ended; True when nothing was lost, doubled or forgotten.
+    """Play the demo in a world of its own and show its result; True when nothing was lost, doubled or forgotten.
 
     The world lives in a temporary directory, or in ``keep_in``, which must be empty then. ``fake_model``: let a fake
     language model speak, through the real gateway. Raises GangGPTError.
@@ -55,8 +55,8 @@ async def _interruptible(data_dir: Path, options: Sequence[str], fake_model: boo
             await model.stop()
 
 
-def tell(line: Line) -> None:
-    """One line of the story."""
+def tell(line: StoryLine) -> None:
+    """Show one line of the story."""
     note = f"  [dim]({escape(line.note)})[/]" if line.note else ""
     if line.who:
         screen.say(f"  [bold]{escape(line.who)}[/] {escape(line.text)}{note}")

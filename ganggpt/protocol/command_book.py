@@ -1,4 +1,4 @@
-"""Which commands may come in from outside, and the strict reading of their arguments.
+"""The commands that clients may send, and the strict validation of their arguments.
 
 The field types of a command class are its bounds. They are enforced without any coercion: ``"5"`` is not 5 and ``1`` is
 not true, whatever the codec was.
@@ -25,7 +25,7 @@ _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 
 
 class PublicCommand:
-    """One command of one kind as the outside sees it."""
+    """One public command of one kind."""
 
     __slots__ = ("_validate", "adapter", "cls", "kind", "name", "summary")
 
@@ -38,14 +38,14 @@ class PublicCommand:
         self._validate: Callable[[Any], Command] = SchemaValidator(_strict(self.adapter.core_schema)).validate_python
 
     def read(self, arguments: Mapping[str, Any] | None, path: str = "with") -> Command:
-        """The command with these arguments. Raises InvalidInput; ``path`` leads its field names."""
+        """Make the command from its arguments. Raises InvalidInput, with field names below ``path``."""
         try:
             return self._validate(_NO_ARGUMENTS if arguments is None else arguments)
         except ValidationError as problem:
             raise _explained(problem, path) from None
 
     def json_schema(self) -> dict[str, Any]:
-        """JSON Schema of the arguments, without references, so that it can stand anywhere."""
+        """JSON Schema of the arguments, without references, so that it can be used anywhere."""
         return _without_references(self.adapter.json_schema())
 
 
@@ -57,9 +57,9 @@ class CommandBook:
             kind.name: {name: PublicCommand(kind.name, cls) for name, cls in kind.commands.items() if not cls.internal}
             for kind in kinds.values()
         }
-        # Every command names an actor, and most name one of those that were just talked to.
+        # Most commands name an actor that other commands named just before.
         self.commands_for = lru_cache(_ACTORS_CACHED)(self._commands_for)
-        """The commands of an actor's kind, by name. Raises InvalidInput where the text is no actor id."""
+        """The commands of the kind of an actor, by name. Raises InvalidInput where the text is no actor id."""
 
     def __iter__(self) -> Iterator[PublicCommand]:
         for commands in self._kinds.values():
@@ -80,7 +80,7 @@ class CommandBook:
 
 
 def _strict(schema: Any) -> Any:
-    """The same core schema without coercion. A strict dataclass would want an instance, so maps stay allowed there."""
+    """The same core schema without coercion. A strict dataclass would demand an instance, so maps stay allowed."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
@@ -107,7 +107,7 @@ def _without_references(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explained(problem: ValidationError, path: str) -> InvalidInput:
-    """Say what a predicate wants in its own words instead of its function's name."""
+    """Replace the name of a predicate's function by its description."""
     invalid = first_problem(problem, path)
     if not invalid.problem.startswith("Predicate "):
         return invalid
