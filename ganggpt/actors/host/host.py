@@ -21,7 +21,7 @@ from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
-from ganggpt.actors.host.flusher import Flusher
+from ganggpt.actors.host.flusher import Flusher, Tables
 from ganggpt.actors.host.handover import HandOver
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock, Identity
@@ -88,7 +88,6 @@ class HostCounts:
     """What a host counts; read by ``stats`` and shown on /metrics."""
 
     commits: int = 0
-    flushed_rows: int = 0
     loss_window_s: float = 0.0
 
 
@@ -125,10 +124,6 @@ class Host:
             self.archive = TailLetters(self.identity, ports.tail, ports.model, ports.peers)
         self.outbox = Outbox(self.identity, ports.journal, self.shards, ports.peers, self.archive)
         self.reminders = Reminders(self.identity, ports.journal, self.shards, self.deliver)
-        self.flusher = Flusher(self)
-        self.passivation = Passivation(
-            self.identity, ports.journal, self.activations, self.committer, self.flusher.owes
-        )
         self.handover = HandOver(self)
         self.load = Load(lambda: self.runner.turns, options.look_s)
         self.asks = Asks(ports.model, ports.peers, self.identity.clock, self.committer.durable)
@@ -137,6 +132,11 @@ class Host:
         self.runner = TurnRunner(clock, self.shards, self.activations, self.committer, inputs, options.snapshot_every)
         limits = MailboxLimits(options.waking_max, options.mailbox_max)
         self.waker = Waker(clock, ports.journal, self.shards, self.activations, self.runner, limits)
+        tables = Tables(ports.flush, ports.forget_cached, ports.hosts.unflushed)
+        self.flusher = Flusher(self.identity, self.shards, self.activations, self.committer, self.waker, tables)
+        self.passivation = Passivation(
+            self.identity, ports.journal, self.activations, self.committer, self.flusher.owes
+        )
         self.repeats = Repeats(clock, ports.journal, self.activations, self.committer, self.runner)
         self.meanings = Meanings(ports.model, ports.peers, self.identity.clock)
         self.runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
@@ -152,7 +152,7 @@ class Host:
                 tasks.create_task(self.waker.run())
                 tasks.create_task(self.outbox.run(options.beat_s))
                 tasks.create_task(self.reminders.run(options.reminder_s))
-                tasks.create_task(self.flusher.run())
+                tasks.create_task(self.flusher.run(options.flush_s))
                 tasks.create_task(self.passivation.run(options.sweep_s, options.idle_s, options.hot_max))
                 tasks.create_task(self.handover.run())
                 tasks.create_task(self.load.run())
@@ -239,6 +239,7 @@ class Host:
             "mistakes": self.runner.mistakes,
             "wakes": self.waker.wakes,
             "wake_s": self.waker.wake_s,
+            "flushed_rows": self.flusher.flushed_rows,
             "passivated": self.passivation.passivated,
             "letters": self.outbox.delivered,
             "tail_kept": 0 if self.archive is None else self.archive.kept,
