@@ -70,7 +70,7 @@ async def _scan_nothing(self: Outbox) -> None:
 
 async def _give_and_go_on(self: HandOver, shards: Sequence[str], cluster: str, heir: str) -> float:
     """The shards are given away while their turns go on here."""
-    await self._host.ports.hosts.hand_over(self._host.identity.epoch, sorted(shards), cluster, heir)
+    await self._hosts.hand_over(self._identity.epoch, sorted(shards), cluster, heir)
     return 0.0
 
 

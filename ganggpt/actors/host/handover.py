@@ -10,17 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.host.activations import Activations
+from ganggpt.actors.host.activator import Waker
+from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.flusher import Flusher
+from ganggpt.actors.host.held_shards import Shards
+from ganggpt.actors.host.identity import Identity
+from ganggpt.actors.host.outbox import Outbox
+from ganggpt.actors.host.passivation import Passivation
+from ganggpt.actors.host.turn_runner import TurnRunner
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.errors import CommitUnknown, GangGPTError, Moved, Overloaded, Unavailable
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.hosts import HostTable
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +61,29 @@ class Given:
         self.sent_on: set[bytes] = set()
 
 
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """The parts of the same incarnation that a hand-over stops, empties and starts again."""
+
+    committer: Committer
+    flusher: Flusher
+    passivation: Passivation
+    activator: Waker
+    outbox: Outbox
+    runner: TurnRunner
+
+
 class HandOver:
     """Owns what is frozen at the moment and the commands that wait for it; one freeze at a time."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(
+        self, identity: Identity, hosts: HostTable, shards: Shards, activations: Activations, siblings: Siblings
+    ) -> None:
+        self._identity = identity
+        self._hosts = hosts
+        self._shards = shards
+        self._activations = activations
+        self._siblings = siblings
         self._one_at_a_time = asyncio.Lock()
         self._freeze: Freeze | None = None
         self._strays: list[Waiting] = []
@@ -66,7 +92,7 @@ class HandOver:
 
     def wait(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Keep a command that cannot run now: until a freeze ends, or until a look at the table says whose it is."""
-        freeze = self._freeze if self._host.shards.stops(envelope.to, shard) else None
+        freeze = self._freeze if self._shards.stops(envelope.to, shard) else None
         heir = None if freeze is not None else self._heir_of(shard, envelope.id)
         if heir is not None:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to, heir)))
@@ -82,21 +108,20 @@ class HandOver:
 
     async def run(self) -> None:
         """Look at the table for commands of shards this host does not know it holds; for ever."""
-        host = self._host
         while True:
             await self._look.wait()
             self._look.clear()
             try:
-                await host.shards.refresh()
+                await self._shards.refresh()
             except Unavailable:
-                log.warning("%s: commands go back, the database is away", host.identity.name)
+                log.warning("%s: commands go back, the database is away", self._identity.name)
             strays, self._strays = self._strays, []
             for envelope, delivery, slot in strays:
-                shard = host.shards.shard_of(envelope.to)
-                if shard in host.shards or host.shards.stops(envelope.to, shard):
-                    host.runner.accept(envelope, delivery, slot)
+                shard = self._shards.shard_of(envelope.to)
+                if shard in self._shards or self._shards.stops(envelope.to, shard):
+                    self._siblings.runner.accept(envelope, delivery, slot)
                 else:
-                    moved = Moved(envelope.to, host.shards.holder_of(shard))
+                    moved = Moved(envelope.to, self._shards.holder_of(shard))
                     delivery.settle(slot, reply_error(envelope.id, moved))
             await asyncio.sleep(LOOK_GAP_S)
 
@@ -114,24 +139,23 @@ class HandOver:
         Raises Moved where this host does not hold them all, and Unavailable where nothing was changed. Any other error
         leaves the outcome open and ends the incarnation: its successor reads whose they are.
         """
-        host = self._host
         leaving = frozenset(shards)
         async with self._one_at_a_time:
             await self._must_hold(leaving)
-            await host.flusher.show_all_of(leaving)
+            await self._siblings.flusher.show_all_of(leaving)
             await self._prepare(leaving)
-            async with host.flusher.paused():
+            async with self._siblings.flusher.paused():
                 freeze = self._begin(leaving)
                 began_s = loop_s()
                 known = None
                 try:
                     await self._settle(freeze)
-                    async with host.shards.lock:
-                        await host.ports.hosts.hand_over(host.identity.epoch, sorted(leaving), cluster, heir)
+                    async with self._shards.lock:
+                        await self._hosts.hand_over(self._identity.epoch, sorted(leaving), cluster, heir)
                         self._freeze = None
-                        host.shards.let_go()
-                    known = heir if cluster == host.ports.hosts.cluster else None
-                    host.outbox.forget(leaving)
+                        self._shards.let_go()
+                    known = heir if cluster == self._hosts.cluster else None
+                    self._siblings.outbox.forget(leaving)
                     self._remember(leaving, known)
                 except Unavailable:
                     self._thaw(freeze)
@@ -153,20 +177,19 @@ class HandOver:
         await self._change(actor, own=False)
 
     async def _change(self, actor: str, *, own: bool) -> None:
-        host = self._host
         async with self._one_at_a_time:
-            hashed = shared_shard(actor, host.shards.residences.shards)
+            hashed = shared_shard(actor, self._shards.residences.shards)
             old, new = (hashed, actor) if own else (actor, hashed)
             await self._must_hold({old, hashed})
-            if host.shards.shard_of(actor) != old:
+            if self._shards.shard_of(actor) != old:
                 raise Moved(actor)
-            await host.flusher.show_all_of({old})
+            await self._siblings.flusher.show_all_of({old})
             freeze = self._begin(actor=actor)
             try:
                 await self._commit(freeze)
-                async with host.shards.lock:
-                    await host.ports.hosts.change_residence(host.identity.epoch, actor, hashed, own=own)
-                    host.shards.change_residence(actor, own=own)
+                async with self._shards.lock:
+                    await self._hosts.change_residence(self._identity.epoch, actor, hashed, own=own)
+                    self._shards.change_residence(actor, own=own)
                 for activation in freeze.activations.values():
                     activation.shard = new
                 self._thaw(freeze)
@@ -179,34 +202,31 @@ class HandOver:
 
     async def _must_hold(self, shards: Collection[str]) -> None:
         """Look once more before refusing: this host may not have heard yet what it was given. Raises Moved."""
-        host = self._host
-        if any(shard not in host.shards for shard in shards):
-            await host.shards.refresh()
-        missing = sorted(shard for shard in shards if shard not in host.shards)
+        if any(shard not in self._shards for shard in shards):
+            await self._shards.refresh()
+        missing = sorted(shard for shard in shards if shard not in self._shards)
         if missing:
-            raise Moved(missing[0], host.shards.holder_of(missing[0]))
+            raise Moved(missing[0], self._shards.holder_of(missing[0]))
 
     async def _prepare(self, leaving: frozenset[str]) -> None:
         """Whatever need not wait for the freeze: what the heir will read is short, and the tables are nearly right."""
-        host = self._host
-        hot = [a for a in host.activations.values() if a.shard in leaving]
-        await host.flusher.flush([a for a in hot if a.actor in host.activations.dirty])
-        await host.passivation.snapshot([a for a in hot if a.seq > a.snapshot_seq])
+        hot = [a for a in self._activations.values() if a.shard in leaving]
+        await self._siblings.flusher.flush([a for a in hot if a.actor in self._activations.dirty])
+        await self._siblings.passivation.snapshot([a for a in hot if a.seq > a.snapshot_seq])
 
     def _begin(self, shards: Collection[str] = (), actor: str | None = None) -> Freeze:
-        host, stops = self._host, self._host.shards.stops
-        host.shards.freeze(shards, actor)
-        freeze = self._freeze = Freeze(host.activations.set_aside(stops), host.waker.hand_out(stops))
+        stops = self._shards.stops
+        self._shards.freeze(shards, actor)
+        freeze = self._freeze = Freeze(self._activations.set_aside(stops), self._siblings.activator.hand_out(stops))
         return freeze
 
     async def _settle(self, freeze: Freeze) -> None:
         """Everything frozen is committed, and shown in the tables."""
-        host = self._host
         await self._commit(freeze)
-        await host.flusher.flush_now(list(freeze.activations.values()))
+        await self._siblings.flusher.flush_now(list(freeze.activations.values()))
 
     async def _commit(self, freeze: Freeze) -> None:
-        await self._host.committer.durable(max((a.written for a in freeze.activations.values()), default=0))
+        await self._siblings.committer.durable(max((a.written for a in freeze.activations.values()), default=0))
 
     def _remember(self, given: Collection[str], heir: str | None) -> None:
         """Commands for these shards come for a while yet, from all who have not heard. A host of another cluster is
@@ -230,19 +250,17 @@ class HandOver:
 
     def _thaw(self, freeze: Freeze) -> None:
         """Go on as before the freeze."""
-        host = self._host
         self._freeze = None
-        host.activations.bring_back(freeze.activations)
-        host.shards.thaw()
+        self._activations.bring_back(freeze.activations)
+        self._shards.thaw()
         waiting, freeze.waiting = freeze.waiting, []
         for envelope, delivery, slot in waiting:
-            host.runner.accept(envelope, delivery, slot)
+            self._siblings.runner.accept(envelope, delivery, slot)
 
     def _end(self, unknown: BaseException) -> None:
         """Nobody knows whose the frozen shards are: the successor of this incarnation will read it."""
-        host = self._host
-        lost = CommitUnknown(host.identity.name, host.identity.epoch, repr(unknown))
-        host.committer.fail(unknown if isinstance(unknown, GangGPTError) else lost)
+        lost = CommitUnknown(self._identity.name, self._identity.epoch, repr(unknown))
+        self._siblings.committer.fail(unknown if isinstance(unknown, GangGPTError) else lost)
 
 
 def _send_back(waiting: Iterable[Waiting], heir: str | None) -> None:

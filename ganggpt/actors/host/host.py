@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ganggpt.actors.clock import loop_s
@@ -22,7 +22,7 @@ from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
 from ganggpt.actors.host.flusher import Flusher, Tables
-from ganggpt.actors.host.handover import HandOver
+from ganggpt.actors.host.handover import HandOver, Siblings
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock, Identity
 from ganggpt.actors.host.load import Load
@@ -83,14 +83,6 @@ class HostPorts:
     model: ModelPort = field(default_factory=NoModel)
 
 
-@dataclass(slots=True)
-class HostCounts:
-    """What a host counts; read by ``stats`` and shown on /metrics."""
-
-    commits: int = 0
-    loss_window_s: float = 0.0
-
-
 class Host:
     """A live incarnation. ``run`` owns every background task; ``deliver`` is the only way in."""
 
@@ -102,44 +94,42 @@ class Host:
         ports: HostPorts,
         options: HostOptions,
     ) -> None:
-        self.identity = Identity(name, registration.epoch, DatabaseClock(registration.now_s))
         self.ports = ports
         self.options = options
-        self.counts = HostCounts()
-        self.shards = Shards(self.identity, ports.hosts, residences, self._gained)
-        self.activations = Activations()
+        self.ready = asyncio.Event()
         self._retired = False
         self._shards_at_s = 0.0
-        self.ready = asyncio.Event()
+        self._loss_window_s = 0.0
         self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
-        self.committer = Committer(
-            ports.journal,
-            self.identity.epoch,
+        journal, model, peers = ports.journal, ports.model, ports.peers
+        identity = self.identity = Identity(name, registration.epoch, DatabaseClock(registration.now_s))
+        clock = identity.clock
+        shards = self.shards = Shards(identity, ports.hosts, residences, self._gained)
+        activations = self.activations = Activations()
+        committer = self.committer = Committer(
+            journal,
+            identity.epoch,
             relaxed_s=options.relaxed_s,
             on_pushes=self._news_out,
-            on_committed=self._count_commit,
+            on_committed=self._committed,
         )
-        self.archive = None
-        if ports.tail is not None:
-            self.archive = TailLetters(self.identity, ports.tail, ports.model, ports.peers)
-        self.outbox = Outbox(self.identity, ports.journal, self.shards, ports.peers, self.archive)
-        self.reminders = Reminders(self.identity, ports.journal, self.shards, self.deliver)
-        self.handover = HandOver(self)
-        self.load = Load(lambda: self.runner.turns, options.look_s)
-        self.asks = Asks(ports.model, ports.peers, self.identity.clock, self.committer.durable)
-        inputs = TurnInputs(ports.world, ports.cast, ports.mind, ports.model)
-        clock = self.identity.clock
-        self.runner = TurnRunner(clock, self.shards, self.activations, self.committer, inputs, options.snapshot_every)
+        inputs = TurnInputs(ports.world, ports.cast, ports.mind, model)
+        runner = self.runner = TurnRunner(clock, shards, activations, committer, inputs, options.snapshot_every)
         limits = MailboxLimits(options.waking_max, options.mailbox_max)
-        self.waker = Waker(clock, ports.journal, self.shards, self.activations, self.runner, limits)
+        self.waker = Waker(clock, journal, shards, activations, runner, limits)
+        self.repeats = Repeats(clock, journal, activations, committer, runner)
+        self.asks = Asks(model, peers, clock, committer.durable)
+        self.meanings = Meanings(model, peers, clock)
+        self.archive = None if ports.tail is None else TailLetters(identity, ports.tail, model, peers)
+        self.outbox = Outbox(identity, journal, shards, peers, self.archive)
+        self.reminders = Reminders(identity, journal, shards, self.deliver)
         tables = Tables(ports.flush, ports.forget_cached, ports.hosts.unflushed)
-        self.flusher = Flusher(self.identity, self.shards, self.activations, self.committer, self.waker, tables)
-        self.passivation = Passivation(
-            self.identity, ports.journal, self.activations, self.committer, self.flusher.owes
-        )
-        self.repeats = Repeats(clock, ports.journal, self.activations, self.committer, self.runner)
-        self.meanings = Meanings(ports.model, ports.peers, self.identity.clock)
-        self.runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
+        self.flusher = Flusher(identity, shards, activations, committer, self.waker, tables)
+        self.passivation = Passivation(identity, journal, activations, committer, self.flusher.owes)
+        siblings = Siblings(committer, self.flusher, self.passivation, self.waker, self.outbox, runner)
+        self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
+        self.load = Load(lambda: runner.turns, options.look_s)
+        runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -195,9 +185,8 @@ class Host:
         self.outbox.rescan()
         self.flusher.catch_up(owed)
 
-    def _count_commit(self, batch: Batch, open_s: float) -> None:
-        self.counts.commits += 1
-        self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
+    def _committed(self, batch: Batch, open_s: float) -> None:
+        self._loss_window_s = max(self._loss_window_s * 0.99, open_s)
         if batch.posted:
             self.outbox.post(batch.posted)
 
@@ -232,7 +221,8 @@ class Host:
             "waking": self.waker.waking,
             "letters_waiting": len(self.outbox),
             **self.load.told(),
-            **asdict(self.counts),
+            "commits": self.committer.committed,
+            "loss_window_s": self._loss_window_s,
             "turns": self.runner.turns,
             "refused": self.runner.refused,
             "repeated": self.repeats.repeated,
