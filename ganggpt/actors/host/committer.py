@@ -13,7 +13,7 @@ from typing import Final
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.errors import GangGPTError, Overloaded
-from ganggpt.persistence.journal.journal import Batch, Journal, PushRow
+from ganggpt.persistence.journal.journal import Batch, Journal, Letter, PushRow
 
 ROWS_MAX: Final = 2000
 """Turns per commit."""
@@ -26,7 +26,7 @@ class Committer:
 
     A *ticket* is the number of a commit: ``durable(ticket)`` returns once it held. After the first failure (fenced, or
     outcome unknown) every waiter gets the error and nothing more is accepted: what is in memory can no longer be
-    trusted and the incarnation has to end.
+    trusted and the incarnation has to end. ``loss_window_s``: the longest recent time from a turn to its commit.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class Committer:
         *,
         relaxed_s: float,
         on_pushes: Callable[[Sequence[PushRow]], None],
-        on_committed: Callable[[Batch, float], None],
+        on_posted: Callable[[Sequence[Letter]], None],
     ) -> None:
         self._journal = journal
         self._epoch = epoch
         self._relaxed_s = relaxed_s
         self._on_pushes = on_pushes
-        self._on_committed = on_committed
+        self._on_posted = on_posted
         self._open: deque[Batch] = deque([Batch()])
         self._opened_s = 0.0
         self._waiting = 0
@@ -51,6 +51,7 @@ class Committer:
         self._due: asyncio.TimerHandle | None = None
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.committed = 0
+        self.loss_window_s = 0.0
         self.failed: GangGPTError | None = None
 
     @property
@@ -129,7 +130,9 @@ class Committer:
             pushes = await self._journal.append(self._epoch, batch)
             self._in_flight = 0
             self.committed += 1
-            self._on_committed(batch, loop_s() - opened_s)
+            self.loss_window_s = max(self.loss_window_s * 0.99, loop_s() - opened_s)
+            if batch.posted:
+                self._on_posted(batch.posted)
             if pushes:
                 self._on_pushes(pushes)
             self._release(self.committed, None)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
@@ -23,12 +23,14 @@ from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
 from ganggpt.actors.host.flusher import Flusher, Tables
 from ganggpt.actors.host.handover import HandOver, Siblings
+from ganggpt.actors.host.heartbeat import Heartbeat
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock, Identity
 from ganggpt.actors.host.load import Load
 from ganggpt.actors.host.model_requests import Asks
 from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
+from ganggpt.actors.host.push_notifier import PushNotifier
 from ganggpt.actors.host.reminders import Reminders
 from ganggpt.actors.host.reply_cache import Repeats
 from ganggpt.actors.host.turn_runner import TurnInputs, TurnRunner
@@ -38,14 +40,11 @@ from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.hosts import HostTable, Registration
-from ganggpt.persistence.journal.journal import Batch, Journal, PushRow
+from ganggpt.persistence.journal.journal import Journal, PushRow
 from ganggpt.persistence.projections.memory_archive import TailStore
 from ganggpt.persistence.projections.writer import FlushStore
 
 log = logging.getLogger(__name__)
-
-NEWS_MAX: Final = 1024
-"""Commits whose pushes wait to be announced; over it the sessions find them by their own look at the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +96,20 @@ class Host:
         self.ports = ports
         self.options = options
         self.ready = asyncio.Event()
-        self._retired = False
-        self._shards_at_s = 0.0
-        self._loss_window_s = 0.0
-        self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
         journal, model, peers = ports.journal, ports.model, ports.peers
         identity = self.identity = Identity(name, registration.epoch, DatabaseClock(registration.now_s))
         clock = identity.clock
         shards = self.shards = Shards(identity, ports.hosts, residences, self._gained)
         activations = self.activations = Activations()
+        self.archive = None if ports.tail is None else TailLetters(identity, ports.tail, model, peers)
+        self.outbox = Outbox(identity, journal, shards, peers, self.archive)
+        self.notifier = PushNotifier(ports.ring)
         committer = self.committer = Committer(
             journal,
             identity.epoch,
             relaxed_s=options.relaxed_s,
-            on_pushes=self._news_out,
-            on_committed=self._committed,
+            on_pushes=self.notifier.post,
+            on_posted=self.outbox.post,
         )
         inputs = TurnInputs(ports.world, ports.cast, ports.mind, model)
         runner = self.runner = TurnRunner(clock, shards, activations, committer, inputs, options.snapshot_every)
@@ -120,14 +118,13 @@ class Host:
         self.repeats = Repeats(clock, journal, activations, committer, runner)
         self.asks = Asks(model, peers, clock, committer.durable)
         self.meanings = Meanings(model, peers, clock)
-        self.archive = None if ports.tail is None else TailLetters(identity, ports.tail, model, peers)
-        self.outbox = Outbox(identity, journal, shards, peers, self.archive)
         self.reminders = Reminders(identity, journal, shards, self.deliver)
         tables = Tables(ports.flush, ports.forget_cached, ports.hosts.unflushed)
         self.flusher = Flusher(identity, shards, activations, committer, self.waker, tables)
         self.passivation = Passivation(identity, journal, activations, committer, self.flusher.owes)
         siblings = Siblings(committer, self.flusher, self.passivation, self.waker, self.outbox, runner)
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
+        self.heartbeat = Heartbeat(identity, ports.hosts, shards)
         self.load = Load(lambda: runner.turns, options.look_s)
         runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
 
@@ -147,8 +144,8 @@ class Host:
                 tasks.create_task(self.handover.run())
                 tasks.create_task(self.load.run())
                 tasks.create_task(self.meanings.run())
-                tasks.create_task(self._announce())
-                tasks.create_task(self._beat())
+                tasks.create_task(self.notifier.run())
+                tasks.create_task(self.heartbeat.run(options.beat_s))
         except BaseExceptionGroup as group:
             for error in group.exceptions:
                 if isinstance(error, GangGPTError):
@@ -185,32 +182,6 @@ class Host:
         self.outbox.rescan()
         self.flusher.catch_up(owed)
 
-    def _committed(self, batch: Batch, open_s: float) -> None:
-        self._loss_window_s = max(self._loss_window_s * 0.99, open_s)
-        if batch.posted:
-            self.outbox.post(batch.posted)
-
-    def _news_out(self, pushes: Sequence[PushRow]) -> None:
-        if not self._news.full():
-            self._news.put_nowait(pushes)
-
-    async def _announce(self) -> None:
-        while True:
-            await self.ports.ring(await self._news.get())
-
-    async def _beat(self) -> None:
-        while not self._retired:
-            began = loop_s()
-            try:
-                pulse = await self.ports.hosts.beat(self.identity.epoch)
-                self.identity.clock.correct(pulse.now_s)
-                if pulse.shards_at_s > self._shards_at_s:
-                    await self.shards.refresh()
-                    self._shards_at_s = pulse.shards_at_s
-            except Unavailable:
-                log.warning("%s: no heartbeat, the database is away", self.identity.name)
-            await asyncio.sleep(max(0.0, self.options.beat_s - (loop_s() - began)))
-
     def stats(self) -> dict[str, Any]:
         """Counts and depths, JSON-able."""
         return {
@@ -222,7 +193,7 @@ class Host:
             "letters_waiting": len(self.outbox),
             **self.load.told(),
             "commits": self.committer.committed,
-            "loss_window_s": self._loss_window_s,
+            "loss_window_s": self.committer.loss_window_s,
             "turns": self.runner.turns,
             "refused": self.runner.refused,
             "repeated": self.repeats.repeated,
@@ -248,5 +219,5 @@ class Host:
         await self.committer.drain()
         await self.flusher.flush()
         await self.passivation.passivate(list(self.activations.values()))
-        self._retired = True
+        self.heartbeat.stop()
         await self.ports.hosts.retire(self.identity.epoch)

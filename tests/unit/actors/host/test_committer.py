@@ -44,7 +44,7 @@ async def slow() -> AsyncIterator[tuple[SlowJournal, Committer, asyncio.Task[Non
         1,
         relaxed_s=3600,
         on_pushes=lambda _: None,
-        on_committed=lambda _batch, _open_s: None,
+        on_posted=lambda _: None,
     )
     task = asyncio.create_task(committer.run())
     yield journal, committer, task
