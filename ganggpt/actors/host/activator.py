@@ -35,7 +35,7 @@ class MailboxLimits:
     commands: int
 
 
-class Waker:
+class Activator:
     """Owns the mailboxes of actors that are not awake yet, and the one loader that wakes them.
 
     A read takes what has gathered while the last one ran, so a thousand cold actors cost a few queries, never one each.

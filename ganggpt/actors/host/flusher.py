@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
-from ganggpt.actors.host.activator import Waker
+from ganggpt.actors.host.activator import Activator
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import Identity
@@ -44,7 +44,7 @@ class Flusher:
         shards: Shards,
         activations: Activations,
         committer: Committer,
-        activator: Waker,
+        activator: Activator,
         tables: Tables,
     ) -> None:
         self._identity = identity

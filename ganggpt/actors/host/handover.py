@@ -17,7 +17,7 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
-from ganggpt.actors.host.activator import Waker
+from ganggpt.actors.host.activator import Activator
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery, Waiting
 from ganggpt.actors.host.flusher import Flusher
@@ -68,7 +68,7 @@ class Siblings:
     committer: Committer
     flusher: Flusher
     passivation: Passivation
-    activator: Waker
+    activator: Activator
     outbox: Outbox
     runner: TurnRunner
 

@@ -16,7 +16,7 @@ from typing import Any
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.host.activations import Activations
-from ganggpt.actors.host.activator import MailboxLimits, Waker
+from ganggpt.actors.host.activator import Activator, MailboxLimits
 from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
@@ -114,19 +114,19 @@ class Host:
         inputs = TurnInputs(ports.world, ports.cast, ports.mind, model)
         runner = self.runner = TurnRunner(clock, shards, activations, committer, inputs, options.snapshot_every)
         limits = MailboxLimits(options.waking_max, options.mailbox_max)
-        self.waker = Waker(clock, journal, shards, activations, runner, limits)
+        self.activator = Activator(clock, journal, shards, activations, runner, limits)
         self.repeats = Repeats(clock, journal, activations, committer, runner)
         self.asks = Asks(model, peers, clock, committer.durable)
         self.meanings = Meanings(model, peers, clock)
         self.reminders = Reminders(identity, journal, shards, self.deliver)
         tables = Tables(ports.flush, ports.forget_cached, ports.hosts.unflushed)
-        self.flusher = Flusher(identity, shards, activations, committer, self.waker, tables)
+        self.flusher = Flusher(identity, shards, activations, committer, self.activator, tables)
         self.passivation = Passivation(identity, journal, activations, committer, self.flusher.owes)
-        siblings = Siblings(committer, self.flusher, self.passivation, self.waker, self.outbox, runner)
+        siblings = Siblings(committer, self.flusher, self.passivation, self.activator, self.outbox, runner)
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
         self.heartbeat = Heartbeat(identity, ports.hosts, shards)
         self.load = Load(lambda: runner.turns, options.look_s)
-        runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
+        runner.connect(self.activator, self.handover, self.repeats, self.asks, self.meanings)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -136,7 +136,7 @@ class Host:
                 await self.shards.refresh()
                 self.ready.set()
                 tasks.create_task(self.committer.run())
-                tasks.create_task(self.waker.run())
+                tasks.create_task(self.activator.run())
                 tasks.create_task(self.outbox.run(options.beat_s))
                 tasks.create_task(self.reminders.run(options.reminder_s))
                 tasks.create_task(self.flusher.run(options.flush_s))
@@ -154,7 +154,7 @@ class Host:
         finally:
             self.repeats.give_up()
             self.asks.give_up()
-            self.waker.give_up()
+            self.activator.give_up()
             self.outbox.give_up()
             self.handover.give_up()
 
@@ -189,7 +189,7 @@ class Host:
             "epoch": self.identity.epoch,
             "shards": len(self.shards),
             "hot": len(self.activations),
-            "waking": self.waker.waking,
+            "waking": self.activator.waking,
             "letters_waiting": len(self.outbox),
             **self.load.told(),
             "commits": self.committer.committed,
@@ -198,8 +198,8 @@ class Host:
             "refused": self.runner.refused,
             "repeated": self.repeats.repeated,
             "mistakes": self.runner.mistakes,
-            "wakes": self.waker.wakes,
-            "wake_s": self.waker.wake_s,
+            "wakes": self.activator.wakes,
+            "wake_s": self.activator.wake_s,
             "flushed_rows": self.flusher.flushed_rows,
             "passivated": self.passivation.passivated,
             "letters": self.outbox.delivered,
