@@ -167,7 +167,7 @@ class Checks:
         for running, host in self._live():
             yield f"the router of {running.process}", running.peers.waiting, setup.routing.queue_max
             yield f"the outbox of {running.process}", len(host.outbox), LETTERS_MAX
-            yield f"late answers of {running.process}", len(host.repeats), LATE_MAX
+            yield f"late answers of {running.process}", len(host.reply_cache), LATE_MAX
             for actor, mailbox in host.activator._mailboxes.items():  # noqa: SLF001
                 yield f"the mailbox of {actor}", len(mailbox), host.options.mailbox_max
 

@@ -15,7 +15,7 @@ from ganggpt.actors.host.handover import HandOver
 from ganggpt.actors.host.host import Host
 from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
-from ganggpt.actors.host.reply_cache import Repeats
+from ganggpt.actors.host.reply_cache import ReplyCache
 from ganggpt.domain.kinds import VERSION
 from ganggpt.persistence.journal.journal import Batch, PushRow
 from ganggpt.testing.stores import MemoryJournal
@@ -89,7 +89,7 @@ async def _adopt_nothing(self: Flusher) -> None:
 
 
 async def _answer_anew(
-    self: Repeats, activation: Activation, _: int, envelope: Envelope, delivery: Delivery, slot: int
+    self: ReplyCache, activation: Activation, _: int, envelope: Envelope, delivery: Delivery, slot: int
 ) -> None:
     """A repeated command is told something else than the first time."""
     reply = self._runner._view(activation, envelope, self._clock.now_s())  # noqa: SLF001
@@ -125,6 +125,6 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "double-hand-over": Mutation("a shard is given away and kept", (HandOver, "give", _give_and_go_on)),
     "early-snapshot": Mutation("snapshots run ahead of commits", (Passivation, "snapshot", _snapshot_of_anything)),
     "lost-flush": Mutation("nobody shows what a dead host did", (Flusher, "_adopt", _adopt_nothing)),
-    "other-answer": Mutation("a repeated command is answered anew", (Repeats, "_answer_from_journal", _answer_anew)),
+    "other-answer": Mutation("a repeated command is answered anew", (ReplyCache, "_answer_from_journal", _answer_anew)),
 }
 """By name. The first five and ``double-hand-over`` are those the plan asks for."""

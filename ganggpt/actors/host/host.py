@@ -32,7 +32,7 @@ from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.push_notifier import PushNotifier
 from ganggpt.actors.host.reminders import Reminders
-from ganggpt.actors.host.reply_cache import Repeats
+from ganggpt.actors.host.reply_cache import ReplyCache
 from ganggpt.actors.host.turn_runner import TurnInputs, TurnRunner
 from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.routing.shards import Residences
@@ -115,7 +115,7 @@ class Host:
         runner = self.runner = TurnRunner(clock, shards, activations, committer, inputs, options.snapshot_every)
         limits = MailboxLimits(options.waking_max, options.mailbox_max)
         self.activator = Activator(clock, journal, shards, activations, runner, limits)
-        self.repeats = Repeats(clock, journal, activations, committer, runner)
+        self.reply_cache = ReplyCache(clock, journal, activations, committer, runner)
         self.asks = Asks(model, peers, clock, committer.durable)
         self.meanings = Meanings(model, peers, clock)
         self.reminders = Reminders(identity, journal, shards, self.deliver)
@@ -126,7 +126,7 @@ class Host:
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
         self.heartbeat = Heartbeat(identity, ports.hosts, shards)
         self.load = Load(lambda: runner.turns, options.look_s)
-        runner.connect(self.activator, self.handover, self.repeats, self.asks, self.meanings)
+        runner.connect(self.activator, self.handover, self.reply_cache, self.asks, self.meanings)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -152,7 +152,7 @@ class Host:
                     raise error from None
             raise
         finally:
-            self.repeats.give_up()
+            self.reply_cache.give_up()
             self.asks.give_up()
             self.activator.give_up()
             self.outbox.give_up()
@@ -196,7 +196,7 @@ class Host:
             "loss_window_s": self.committer.loss_window_s,
             "turns": self.runner.turns,
             "refused": self.runner.refused,
-            "repeated": self.repeats.repeated,
+            "repeated": self.reply_cache.repeated,
             "mistakes": self.runner.mistakes,
             "wakes": self.activator.wakes,
             "wake_s": self.activator.wake_s,

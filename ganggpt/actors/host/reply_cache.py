@@ -29,7 +29,7 @@ LATE_MAX: Final = 1024
 """Repeated commands whose first answer may be looked up in the journal at one time."""
 
 
-class Repeats:
+class ReplyCache:
     """Owns the latest replies of a host and every look for an older one."""
 
     def __init__(
