@@ -27,7 +27,7 @@ from ganggpt.actors.host.heartbeat import Heartbeat
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock, Identity
 from ganggpt.actors.host.load import Load
-from ganggpt.actors.host.model_requests import Asks
+from ganggpt.actors.host.model_requests import ModelRequests
 from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.push_notifier import PushNotifier
@@ -116,7 +116,7 @@ class Host:
         limits = MailboxLimits(options.waking_max, options.mailbox_max)
         self.activator = Activator(clock, journal, shards, activations, runner, limits)
         self.reply_cache = ReplyCache(clock, journal, activations, committer, runner)
-        self.asks = Asks(model, peers, clock, committer.durable)
+        self.model_requests = ModelRequests(model, peers, clock, committer.durable)
         self.meanings = Meanings(model, peers, clock)
         self.reminders = Reminders(identity, journal, shards, self.deliver)
         tables = Tables(ports.flush, ports.forget_cached, ports.hosts.unflushed)
@@ -126,7 +126,7 @@ class Host:
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
         self.heartbeat = Heartbeat(identity, ports.hosts, shards)
         self.load = Load(lambda: runner.turns, options.look_s)
-        runner.connect(self.activator, self.handover, self.reply_cache, self.asks, self.meanings)
+        runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.meanings)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -153,7 +153,7 @@ class Host:
             raise
         finally:
             self.reply_cache.give_up()
-            self.asks.give_up()
+            self.model_requests.give_up()
             self.activator.give_up()
             self.outbox.give_up()
             self.handover.give_up()
@@ -206,8 +206,8 @@ class Host:
             "tail_kept": 0 if self.archive is None else self.archive.kept,
             "tail_asked": 0 if self.archive is None else self.archive.searches,
             "reminders": self.reminders.fired,
-            "unanswered": self.asks.unanswered,
-            "stale_answers": self.asks.stale,
+            "unanswered": self.model_requests.unanswered,
+            "stale_answers": self.model_requests.stale,
             "meant": self.meanings.embedded,
             "unmeant": self.meanings.missed,
             "guards": self.ports.model.exposition().decode(),

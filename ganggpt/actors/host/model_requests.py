@@ -40,7 +40,7 @@ class _Stale(Exception):
     """The actor does not listen any more."""
 
 
-class Asks:
+class ModelRequests:
     """Owns every open ask of this host, by actor and name. ``durable`` waits for the commit of that number."""
 
     def __init__(

@@ -22,7 +22,7 @@ from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
-from ganggpt.actors.host.model_requests import Asks
+from ganggpt.actors.host.model_requests import ModelRequests
 from ganggpt.actors.ports import ModelPort
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
@@ -116,14 +116,14 @@ class TurnRunner:
         self._cold: ColdActors
         self._moving: MovingShards
         self._replies: Replies
-        self._requests: Asks
+        self._requests: ModelRequests
         self._embeddings: Meanings
         self.turns = 0
         self.refused = 0
         self.mistakes = 0
 
     def connect(
-        self, cold: ColdActors, moving: MovingShards, replies: Replies, requests: Asks, embeddings: Meanings
+        self, cold: ColdActors, moving: MovingShards, replies: Replies, requests: ModelRequests, embeddings: Meanings
     ) -> None:
         """The parts that get what is no turn yet, what was one before, and what follows from one. (Some of them run
         turns themselves, so they can only be made after the runner.)"""
