@@ -49,7 +49,7 @@ class _Learned(NamedTuple):
     about: str | None
 
 
-class Meanings:
+class Embeddings:
     """Owns the texts that wait, in the order they came. ``note`` is called with every turn, ``run`` asks for ever."""
 
     def __init__(self, model: ModelPort, peers: CommandPort, clock: DatabaseClock) -> None:

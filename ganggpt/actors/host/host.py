@@ -20,7 +20,7 @@ from ganggpt.actors.host.activator import Activator, MailboxLimits
 from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
-from ganggpt.actors.host.embeddings import Meanings
+from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.flusher import Flusher, Tables
 from ganggpt.actors.host.handover import HandOver, Siblings
 from ganggpt.actors.host.heartbeat import Heartbeat
@@ -117,7 +117,7 @@ class Host:
         self.activator = Activator(clock, journal, shards, activations, runner, limits)
         self.reply_cache = ReplyCache(clock, journal, activations, committer, runner)
         self.model_requests = ModelRequests(model, peers, clock, committer.durable)
-        self.meanings = Meanings(model, peers, clock)
+        self.embeddings = Embeddings(model, peers, clock)
         self.reminders = Reminders(identity, journal, shards, self.deliver)
         tables = Tables(ports.flush, ports.forget_cached, ports.hosts.unflushed)
         self.flusher = Flusher(identity, shards, activations, committer, self.activator, tables)
@@ -126,7 +126,7 @@ class Host:
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
         self.heartbeat = Heartbeat(identity, ports.hosts, shards)
         self.load = Load(lambda: runner.turns, options.look_s)
-        runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.meanings)
+        runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.embeddings)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
@@ -143,7 +143,7 @@ class Host:
                 tasks.create_task(self.passivation.run(options.sweep_s, options.idle_s, options.hot_max))
                 tasks.create_task(self.handover.run())
                 tasks.create_task(self.load.run())
-                tasks.create_task(self.meanings.run())
+                tasks.create_task(self.embeddings.run())
                 tasks.create_task(self.notifier.run())
                 tasks.create_task(self.heartbeat.run(options.beat_s))
         except BaseExceptionGroup as group:
@@ -208,8 +208,8 @@ class Host:
             "reminders": self.reminders.fired,
             "unanswered": self.model_requests.unanswered,
             "stale_answers": self.model_requests.stale,
-            "meant": self.meanings.embedded,
-            "unmeant": self.meanings.missed,
+            "meant": self.embeddings.embedded,
+            "unmeant": self.embeddings.missed,
             "guards": self.ports.model.exposition().decode(),
         }
 

@@ -19,7 +19,7 @@ from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
-from ganggpt.actors.host.embeddings import Meanings
+from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.host.model_requests import ModelRequests
@@ -117,13 +117,13 @@ class TurnRunner:
         self._moving: MovingShards
         self._replies: Replies
         self._requests: ModelRequests
-        self._embeddings: Meanings
+        self._embeddings: Embeddings
         self.turns = 0
         self.refused = 0
         self.mistakes = 0
 
     def connect(
-        self, cold: ColdActors, moving: MovingShards, replies: Replies, requests: ModelRequests, embeddings: Meanings
+        self, cold: ColdActors, moving: MovingShards, replies: Replies, requests: ModelRequests, embeddings: Embeddings
     ) -> None:
         """The parts that get what is no turn yet, what was one before, and what follows from one. (Some of them run
         turns themselves, so they can only be made after the runner.)"""

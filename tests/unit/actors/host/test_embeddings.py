@@ -54,7 +54,7 @@ async def test_what_was_learned_gets_a_meaning(meaning: Runtime) -> None:
         return [m.embedding for m in held(meaning)] == [meaning.model.vector]
 
     await until(known)
-    assert meaning.host("host:0").meanings.embedded == 1
+    assert meaning.host("host:0").embeddings.embedded == 1
     view = await meaning.view(MARA)
     assert [m["model"] for m in view["reply"]["memories"]] == ["m"]
 
@@ -80,7 +80,7 @@ async def test_what_weighs_little_is_not_asked_for(meaning: Runtime) -> None:
 
 async def test_without_a_model_of_embeddings_nothing_is_asked(runtime: Runtime) -> None:
     await runtime.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    assert len(runtime.host("host:0").meanings) == 0
+    assert len(runtime.host("host:0").embeddings) == 0
     assert runtime.model.meanings.empty()
 
 
@@ -90,7 +90,7 @@ async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning:
     await asked(meaning)
 
     async def counted() -> bool:
-        return meaning.host("host:0").meanings.missed == 1
+        return meaning.host("host:0").embeddings.missed == 1
 
     await until(counted)
     assert [m.text for m in held(meaning)] == [WATCH]
@@ -102,8 +102,8 @@ async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning:
 async def test_over_the_bound_nothing_waits(meaning: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "WAITING_MAX", 0)
     await meaning.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    assert meaning.host("host:0").meanings.missed == 1
-    assert len(meaning.host("host:0").meanings) == 0
+    assert meaning.host("host:0").embeddings.missed == 1
+    assert len(meaning.host("host:0").embeddings) == 0
 
 
 async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
