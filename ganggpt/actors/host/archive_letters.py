@@ -22,7 +22,7 @@ from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.journal.journal import Letter
 from ganggpt.persistence.projections.memory_archive import TailQuestion, TailStore
 
-TAIL_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
+ARCHIVE_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
 """Names of the commands that are for the tail and not for an actor."""
 AT_ONCE: Final = 4
 """Questions and writings of one host that are under way in the database at the same time; the others wait."""
@@ -30,7 +30,7 @@ AT_ONCE: Final = 4
 Answered = Callable[[bytes, bytes], None]
 
 
-class TailLetters:
+class ArchiveLetters:
     """Owns the tasks that take letters to the tail; at most as many as the outbox has letters under way."""
 
     def __init__(self, identity: Identity, store: TailStore, model: ModelPort, peers: CommandPort) -> None:

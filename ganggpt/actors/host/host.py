@@ -17,7 +17,7 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.activator import Activator, MailboxLimits
-from ganggpt.actors.host.archive_letters import TailLetters
+from ganggpt.actors.host.archive_letters import ArchiveLetters
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Embeddings
@@ -101,7 +101,7 @@ class Host:
         clock = identity.clock
         shards = self.shards = Shards(identity, ports.hosts, residences, self._gained)
         activations = self.activations = Activations()
-        self.archive = None if ports.tail is None else TailLetters(identity, ports.tail, model, peers)
+        self.archive = None if ports.tail is None else ArchiveLetters(identity, ports.tail, model, peers)
         self.outbox = Outbox(identity, journal, shards, peers, self.archive)
         self.notifier = PushNotifier(ports.ring)
         committer = self.committer = Committer(

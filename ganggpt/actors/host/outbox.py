@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
-from ganggpt.actors.host.archive_letters import TAIL_LETTERS, TailLetters
+from ganggpt.actors.host.archive_letters import ARCHIVE_LETTERS, ArchiveLetters
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import Identity
 from ganggpt.actors.ports import CommandPort
@@ -39,7 +39,7 @@ class Outbox:
         journal: Journal,
         shards: Shards,
         peers: CommandPort,
-        archive: TailLetters | None,
+        archive: ArchiveLetters | None,
     ) -> None:
         self._identity = identity
         self._journal = journal
@@ -136,7 +136,7 @@ class Outbox:
 
     def _send(self, letter: Letter) -> None:
         self._by_id[letter.id] = letter
-        if self._archive is not None and letter.name in TAIL_LETTERS:
+        if self._archive is not None and letter.name in ARCHIVE_LETTERS:
             self._archive.send(letter, self._answered)
             return
         envelope = Envelope(letter.id, letter.target, letter.sender, letter.name, Raw(letter.body), inner=True)
