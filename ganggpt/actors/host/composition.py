@@ -82,6 +82,6 @@ async def open_host_ports(spec: HostSpec, call: HostCall, gateway: Gateway | Non
         mind=ScriptedMind(),
         ring=pushes.ring,
         forget_cached=cache.forget_actors,
-        tail=PostgresTail(pool),
+        archive=PostgresTail(pool),
         model=NoModel() if spec.mind is None or gateway is None else ModelMind(spec.mind, gateway, world, loop_s),
     )

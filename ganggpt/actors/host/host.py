@@ -67,7 +67,7 @@ class HostOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostPorts:
-    """Everything a host needs from outside; the wrappers fill it once. ``tail`` None: minds forget for good."""
+    """Everything a host needs from outside; the wrappers fill it once. Without an ``archive`` minds forget for good."""
 
     journal: Journal
     hosts: HostTable
@@ -78,7 +78,7 @@ class HostPorts:
     mind: Mind
     ring: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
-    tail: TailStore | None = None
+    archive: TailStore | None = None
     model: ModelPort = field(default_factory=NoModel)
 
 
@@ -101,7 +101,7 @@ class Host:
         clock = identity.clock
         shards = self.shards = Shards(identity, ports.hosts, residences, self._gained)
         activations = self.activations = Activations()
-        self.archive = None if ports.tail is None else ArchiveLetters(identity, ports.tail, model, peers)
+        self.archive = None if ports.archive is None else ArchiveLetters(identity, ports.archive, model, peers)
         self.outbox = Outbox(identity, journal, shards, peers, self.archive)
         self.notifier = PushNotifier(ports.ring)
         committer = self.committer = Committer(
