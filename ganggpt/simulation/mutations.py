@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.actors.host.activation import Activation
-from ganggpt.actors.host.dedupe import Window
+from ganggpt.actors.host.dedupe import DedupeWindow
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.flusher import Flusher
 from ganggpt.actors.host.handover import HandOver
@@ -43,7 +43,7 @@ async def _append_unfenced(self: MemoryJournal, epoch: int, batch: Batch) -> Seq
         database.dead = dead
 
 
-def _seq_of_nothing(_: Window, __: bytes) -> int | None:
+def _seq_of_nothing(_: DedupeWindow, __: bytes) -> int | None:
     """The window knows no id."""
     return None
 
@@ -119,7 +119,7 @@ class Mutation:
 MUTATIONS: Final[Mapping[str, Mutation]] = {
     "ack-before-commit": Mutation("answers leave before their commit", (Host, "deliver", _ack_before_commit)),
     "no-fence": Mutation("a fenced host commits", (MemoryJournal, "append", _append_unfenced)),
-    "no-dedupe": Mutation("a repeated command is applied again", (Window, "seq_of", _seq_of_nothing)),
+    "no-dedupe": Mutation("a repeated command is applied again", (DedupeWindow, "seq_of", _seq_of_nothing)),
     "lost-outbox": Mutation("letters of a dead host stay where they are", (Outbox, "_scan", _scan_nothing)),
     "lost-letters": Mutation("a letter is tried once", (Outbox, "_answered", _answered_for_good)),
     "double-hand-over": Mutation("a shard is given away and kept", (HandOver, "give", _give_and_go_on)),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ganggpt.actors.host.dedupe import Window
+from ganggpt.actors.host.dedupe import DedupeWindow
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import KINDS, decode_state, decode_turn, encode_state
 from ganggpt.domain.turn import Kind
@@ -74,7 +74,7 @@ class Activation:
         self.ticket = 0
         self.written = 0
         self.touched_s = 0.0
-        self.window = Window()
+        self.window = DedupeWindow()
 
     def snapshot(self) -> bytes:
         """The body of a snapshot at ``seq``."""
@@ -98,7 +98,7 @@ def _recall(activation: Activation, stored: StoredActor, now_s: float) -> None:
     if stored.snapshot is not None:
         body = _decoder.decode(stored.snapshot)
         activation.state = decode_state(activation.kind, body.state)
-        activation.window = Window(body.window, body.floor_s)
+        activation.window = DedupeWindow(body.window, body.floor_s)
         activation.seq = activation.snapshot_seq = stored.snapshot_seq
     evolve = activation.kind.evolve
     for turn in stored.turns:

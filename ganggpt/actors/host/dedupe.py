@@ -17,7 +17,7 @@ COUNT_MAX: Final = 4096
 AHEAD_S_MAX: Final = 60.0
 
 
-class Window:
+class DedupeWindow:
     """Applied command ids with the seq of the turn each made, oldest first.
 
     ``floor_s``: no id with a time at or before it can be told apart any more (it is the time of the newest id dropped).
