@@ -128,7 +128,7 @@ class Activator:
                 self.wakes += len(actors)
                 self.wake_s += loop_s() - began
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """The incarnation ended: send every parked command back to its router."""
         self._queue.clear()
         for actor in list(self._mailboxes):

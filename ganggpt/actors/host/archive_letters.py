@@ -50,7 +50,7 @@ class ArchiveLetters:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """The incarnation ended; its successor finds the letters in the outbox."""
         for task in self._tasks:
             task.cancel()

@@ -125,7 +125,7 @@ class HandOver:
                     delivery.settle(slot, reply_error(envelope.id, moved))
             await asyncio.sleep(LOOK_GAP_S)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """The incarnation ended: send everything that waits back to its router."""
         waiting, self._strays = self._strays, []
         if self._freeze is not None:

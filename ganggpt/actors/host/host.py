@@ -152,11 +152,11 @@ class Host:
                     raise error from None
             raise
         finally:
-            self.reply_cache.give_up()
-            self.model_requests.give_up()
-            self.activator.give_up()
-            self.outbox.give_up()
-            self.handover.give_up()
+            self.reply_cache.cancel()
+            self.model_requests.cancel()
+            self.activator.cancel()
+            self.outbox.cancel()
+            self.handover.cancel()
 
     async def deliver(self, envelopes: Sequence[Envelope]) -> list[bytes]:
         """Run a batch of commands; the finished reply maps come back in its order once they are durable.

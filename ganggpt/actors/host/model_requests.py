@@ -74,7 +74,7 @@ class ModelRequests:
                 self._tasks.add(task)
                 task.add_done_callback(partial(self._done, (actor, wish.name)))
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """The incarnation ends."""
         for task in self._tasks:
             task.cancel()

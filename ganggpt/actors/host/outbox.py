@@ -78,10 +78,10 @@ class Outbox:
             if len(lane) == 1:
                 self._send(letter)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """The incarnation ended: nothing is on its way any more."""
         if self._archive is not None:
-            self._archive.give_up()
+            self._archive.cancel()
 
     def forget(self, shards: Collection[str]) -> None:
         """These shards were handed over: their new holder delivers what is not settled."""

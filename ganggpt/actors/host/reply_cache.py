@@ -67,7 +67,7 @@ class ReplyCache:
         """A letter older than the window: the journal itself says whether it was applied."""
         self._later(self._take_late_letter(activation, envelope, delivery, slot), envelope, delivery, slot)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """The incarnation ends."""
         for task in self._late:
             task.cancel()
