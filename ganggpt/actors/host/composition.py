@@ -80,7 +80,7 @@ async def open_host_ports(spec: HostSpec, call: HostCall, gateway: Gateway | Non
         world=world,
         cast=cast,
         mind=ScriptedMind(),
-        ring=pushes.ring,
+        notify_pushes=pushes.ring,
         forget_cached=cache.forget_actors,
         archive=PostgresTail(pool),
         model=NoModel() if spec.mind is None or gateway is None else ModelMind(spec.mind, gateway, world, loop_s),

@@ -76,7 +76,7 @@ class HostPorts:
     world: World
     cast: Mapping[str, tuple[str, bytes]]
     mind: Mind
-    ring: Callable[[Sequence[PushRow]], Awaitable[None]]
+    notify_pushes: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
     archive: TailStore | None = None
     model: ModelPort = field(default_factory=NoModel)
@@ -103,7 +103,7 @@ class Host:
         activations = self.activations = Activations()
         self.archive = None if ports.archive is None else ArchiveLetters(identity, ports.archive, model, peers)
         self.outbox = Outbox(identity, journal, shards, peers, self.archive)
-        self.notifier = PushNotifier(ports.ring)
+        self.notifier = PushNotifier(ports.notify_pushes)
         committer = self.committer = Committer(
             journal,
             identity.epoch,
