@@ -310,13 +310,13 @@ class SimFleet:
         seconds: float = await self._tell(name, "hand_over", shards, cluster, heir)
         return seconds
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._tell(name, "carve_out", actor)
+        await self._tell(name, "promote", actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._tell(name, "take_back", actor)
+        await self._tell(name, "demote", actor)
 
     async def draining_nodes(self) -> frozenset[str]:
         """See Fleet."""

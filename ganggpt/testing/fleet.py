@@ -49,13 +49,13 @@ class LocalFleet:
         """See Fleet."""
         return await self.host(name).hand_over(shards, cluster, heir)
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self.host(name).carve_out(actor)
+        await self.host(name).promote(actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self.host(name).take_back(actor)
+        await self.host(name).demote(actor)
 
     async def stats(self, name: str) -> Mapping[str, Any]:
         """What a host counts. Raises Unavailable."""

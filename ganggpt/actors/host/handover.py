@@ -167,11 +167,11 @@ class HandOver:
                     _send_back(freeze.waiting, known)
                 return loop_s() - began_s
 
-    async def carve_out(self, actor: str) -> None:
+    async def promote(self, actor: str) -> None:
         """Make an actor of this host a shard of its own, which this host still holds. Raises as ``give`` does."""
         await self._change(actor, own=True)
 
-    async def take_back(self, actor: str) -> None:
+    async def demote(self, actor: str) -> None:
         """Put an actor that is a shard of its own back into its hash shard; this host holds both. Raises as ``give``
         does."""
         await self._change(actor, own=False)

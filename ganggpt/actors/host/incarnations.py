@@ -75,13 +75,13 @@ class Incarnations:
         """Give shards to another host; seconds they stood still. Raises as ``HandOver.give`` does."""
         return await (await self._current()).handover.give(shards, cluster, heir)
 
-    async def carve_out(self, actor: str) -> None:
+    async def promote(self, actor: str) -> None:
         """Make an actor a shard of its own."""
-        await (await self._current()).handover.carve_out(actor)
+        await (await self._current()).handover.promote(actor)
 
-    async def take_back(self, actor: str) -> None:
+    async def demote(self, actor: str) -> None:
         """Put an actor that is a shard of its own back into its hash shard."""
-        await (await self._current()).handover.take_back(actor)
+        await (await self._current()).handover.demote(actor)
 
     async def passivate(self) -> int:
         """Put every activation to sleep now; returns how many (for tests and benchmarks of waking)."""

@@ -106,13 +106,13 @@ class _HostProcess:
         """Give shards to another host; seconds they stood still."""
         return await (await self._opened).hand_over(shards, cluster, heir)
 
-    async def carve_out(self, actor: str) -> None:
+    async def promote(self, actor: str) -> None:
         """Make an actor a shard of its own."""
-        await (await self._opened).carve_out(actor)
+        await (await self._opened).promote(actor)
 
-    async def take_back(self, actor: str) -> None:
+    async def demote(self, actor: str) -> None:
         """Put an actor that is a shard of its own back into its hash shard."""
-        await (await self._opened).take_back(actor)
+        await (await self._opened).demote(actor)
 
     async def ended(self) -> None:
         """Never answers: the call fails when the process ends, and Ray tells its caller at once."""
@@ -272,13 +272,13 @@ class RayFleet(Fleet):
         frozen_s: float = await self._ask(name, "hand_over", list(shards), cluster, heir)
         return frozen_s
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._ask(name, "carve_out", actor)
+        await self._ask(name, "promote", actor)
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """See Fleet."""
-        await self._ask(name, "take_back", actor)
+        await self._ask(name, "demote", actor)
 
     async def stats(self, name: str) -> Mapping[str, Any]:
         """What a host counts. Raises Unavailable."""

@@ -62,11 +62,11 @@ class Fleet(Protocol):
         """Let a host give shards to another one; seconds they stood still. Raises Unavailable, Moved, CommitUnknown."""
         ...
 
-    async def carve_out(self, name: str, actor: str) -> None:
+    async def promote(self, name: str, actor: str) -> None:
         """Let a host make an actor a shard of its own, which it still holds. Raises as ``hand_over``."""
         ...
 
-    async def take_back(self, name: str, actor: str) -> None:
+    async def demote(self, name: str, actor: str) -> None:
         """Let a host put an actor back into its hash shard; it holds both. Raises as ``hand_over``."""
         ...
 
@@ -373,13 +373,13 @@ class Supervisor:
         for actor in wanted:
             holder = holders.get(residences.shard_of(actor))
             if actor not in residences.own and holder is not None:
-                await self._ask(self._fleet.carve_out(holder, actor))
+                await self._ask(self._fleet.promote(holder, actor))
 
     async def _bring_home(self, actor: str, holders: Mapping[str, str], hash_shard: str) -> None:
         there, home = holders.get(actor), holders.get(hash_shard)
         if there is None or home is None or (there != home and not await self._move(Move((actor,), there, home))):
             return
-        if await self._ask(self._fleet.take_back(home, actor)):
+        if await self._ask(self._fleet.demote(home, actor)):
             await self._fleet.stop(actor)
 
     async def _ask(self, work: Awaitable[object]) -> bool:

@@ -17,7 +17,7 @@ MARA = "npc:mara"
 
 
 async def house(runtime: Runtime) -> None:
-    await runtime.fleet.carve_out("host:0", MARA)
+    await runtime.fleet.promote("host:0", MARA)
     await move_out(runtime)
 
 
@@ -28,7 +28,7 @@ async def move_out(runtime: Runtime) -> None:
 
 async def bring_home(runtime: Runtime) -> None:
     await runtime.fleet.hand_over(MARA, [MARA], LOCAL, "host:0")
-    await runtime.fleet.take_back("host:0", MARA)
+    await runtime.fleet.demote("host:0", MARA)
     await runtime.fleet.stop(MARA)
 
 
@@ -82,7 +82,7 @@ async def test_letters_and_reminders_move_along(runtime: Runtime) -> None:
     far = DueReminder(MARA, "later", 4e9, "Talk", b"")
     runtime.database.outbox[MARA, 99, 0] = (shard, letter)
     runtime.database.reminders[MARA, "later"] = (shard, far)
-    await runtime.fleet.carve_out("host:0", MARA)
+    await runtime.fleet.promote("host:0", MARA)
     assert runtime.database.reminders[MARA, "later"][0] == MARA
     assert all(home == MARA for home, _ in runtime.database.outbox.values())
     await move_out(runtime)
