@@ -191,7 +191,7 @@ class Host:
             "hot": len(self.activations),
             "waking": self.activator.waking,
             "letters_waiting": len(self.outbox),
-            **self.load.told(),
+            **self.load.as_stats(),
             "commits": self.committer.committed,
             "loss_window_s": self.committer.loss_window_s,
             "turns": self.runner.turns,

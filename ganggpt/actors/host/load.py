@@ -68,6 +68,6 @@ class Load:
         delays = sorted(delay for at_s, delay in self._delays if at_s >= horizon_s)
         return delays[min(len(delays) - 1, int(len(delays) * 0.99))] if delays else 0.0
 
-    def told(self) -> dict[str, float]:
+    def as_stats(self) -> dict[str, float]:
         """All of it by name."""
         return {"turns_per_s": self.turns_per_s, "lag_s": self.lag_s, "delay_p99_s": self.delay_p99_s}
