@@ -52,7 +52,7 @@ class HostSpec:
         if kind == "shared":
             return replace(self, name=name, kind=kind)
         pool = replace(self.pool, min_size=0, max_size=2)
-        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0, look_s=2.0)
+        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0, poll_s=2.0)
         return replace(self, name=name, kind=kind, pool=pool, options=options)
 
 

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX: Final = 4096
 """Commands that may wait for the end of a freeze, or for a look at the table."""
-LOOK_GAP_S: Final = 0.01
+POLL_GAP_S: Final = 0.01
 """Least time between two looks at the table because of commands that seemed misdirected."""
 
 GIVEN_S: Final = 2.0
@@ -88,7 +88,7 @@ class HandOver:
         self._freeze: Freeze | None = None
         self._strays: list[Waiting] = []
         self._given: dict[str, Given] = {}
-        self._look = asyncio.Event()
+        self._poll = asyncio.Event()
 
     def wait(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Keep a command that cannot run now: until a freeze ends, or until a look at the table says whose it is."""
@@ -104,13 +104,13 @@ class HandOver:
             return
         queue.append((envelope, delivery, slot))
         if freeze is None:
-            self._look.set()
+            self._poll.set()
 
     async def run(self) -> None:
         """Look at the table for commands of shards this host does not know it holds; for ever."""
         while True:
-            await self._look.wait()
-            self._look.clear()
+            await self._poll.wait()
+            self._poll.clear()
             try:
                 await self._shards.refresh()
             except Unavailable:
@@ -123,7 +123,7 @@ class HandOver:
                 else:
                     moved = Moved(envelope.to, self._shards.holder_of(shard))
                     delivery.settle(slot, reply_error(envelope.id, moved))
-            await asyncio.sleep(LOOK_GAP_S)
+            await asyncio.sleep(POLL_GAP_S)
 
     def cancel(self) -> None:
         """The incarnation ended: send everything that waits back to its router."""

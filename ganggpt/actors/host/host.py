@@ -62,7 +62,7 @@ class HostOptions:
     sweep_s: float = 5.0
     reminder_s: float = 0.5
     delivery_s: float = 15.0
-    look_s: float = 0.25
+    poll_s: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Host:
         siblings = Siblings(committer, self.flusher, self.passivation, self.activator, self.outbox, runner)
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
         self.heartbeat = Heartbeat(identity, ports.hosts, shards)
-        self.load = Load(lambda: runner.turns, options.look_s)
+        self.load = Load(lambda: runner.turns, options.poll_s)
         runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.embeddings)
 
     async def run(self) -> None:

@@ -17,14 +17,14 @@ DELAYS_MAX: Final = 1024
 class Load:
     """Owns the counts of one host incarnation over the last ``WINDOW_S``. On the way of a batch it costs one append.
 
-    ``turns`` tells how many turns have run; it is asked every ``look_s``.
+    ``turns`` tells how many turns have run; it is asked every ``poll_s``.
     """
 
-    def __init__(self, turns: Callable[[], int], look_s: float) -> None:
+    def __init__(self, turns: Callable[[], int], poll_s: float) -> None:
         self._turns = turns
-        self._look_s = look_s
+        self._poll_s = poll_s
         self._marks: deque[tuple[float, int]] = deque()
-        self._lags: deque[float] = deque(maxlen=max(1, int(WINDOW_S / look_s)))
+        self._lags: deque[float] = deque(maxlen=max(1, int(WINDOW_S / poll_s)))
         self._delays: deque[tuple[float, float]] = deque(maxlen=DELAYS_MAX)
 
     def answered(self, arrived_s: float) -> None:
@@ -35,11 +35,11 @@ class Load:
     async def run(self) -> None:
         """Look at the clock and at the number of turns now and then, for ever: a look that comes late says how long a
         command waits before anybody sees it."""
-        look_s = self._look_s
+        poll_s = self._poll_s
         self._marks.append((loop_s(), self._turns()))
         while True:
-            due_s = loop_s() + look_s
-            await asyncio.sleep(look_s)
+            due_s = loop_s() + poll_s
+            await asyncio.sleep(poll_s)
             now_s = loop_s()
             self._lags.append(max(0.0, now_s - due_s))
             self._marks.append((now_s, self._turns()))
