@@ -137,7 +137,7 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     done = asyncio.get_running_loop().create_future()
     letter = Letter(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
     host = meaning.host("host:0")
-    ArchiveLetters(host.identity, tail, meaning.model, host.ports.peers).send(
+    ArchiveLetters(host.identity, tail, meaning.model, meaning.router).send(
         letter, lambda _, answer: done.set_result(answer)
     )
     await asyncio.wait_for(done, 5)
