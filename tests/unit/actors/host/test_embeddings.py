@@ -9,14 +9,17 @@ import pytest
 
 from ganggpt.actors.host import embeddings
 from ganggpt.actors.host.archive_letters import ArchiveLetters
+from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command, encode_state
-from ganggpt.domain.mind.memory import Embedding, Memory
-from ganggpt.domain.npc.commands import AskTail, KeepInTail, Remember
+from ganggpt.domain.mind.memory import Embedding, Memory, Remembered
+from ganggpt.domain.npc.commands import AskTail, Embed, KeepInTail, Remember
 from ganggpt.domain.npc.rules import Give, Observe, Talk
-from ganggpt.errors import Unavailable
+from ganggpt.errors import Refused, Unavailable
 from ganggpt.persistence.journal.journal import Letter
-from tests.unit.actors.conftest import Runtime
+from tests.unit.actors.conftest import Prompter, Runtime
+from tests.unit.actors.host.parts import Rig, a_rig, eventually, running
+from tests.unit.domain.builders import NOW_S
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"
 WATCH = "Ava gave me a silver watch"
@@ -142,3 +145,79 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     )
     await asyncio.wait_for(done, 5)
     assert [one.embedding for one in seen] == [meaning.model.vector]
+
+
+class Alone:
+    """The part with a model that says one vector for everything, and writes down whose texts it was asked for."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig, self.model = rig, Prompter()
+        self.owners: list[str | None] = []
+        embed = self.model.embed
+
+        async def noted(texts: Sequence[str], owners: Sequence[str | None]) -> list[Embedding]:
+            self.owners.extend(owners)
+            return await embed(texts, owners)
+
+        self.model.embed = noted  # type: ignore[method-assign]
+        self.part = Embeddings(self.model, rig.peers, rig.clock)  # type: ignore[arg-type]
+
+    def learned(self, actor: str, text: str, about: str | None = None, no: int = 1) -> None:
+        memory = Memory(no, "gift", text, 60, about, "witnessed", NOW_S)
+        self.part.note(self.rig.awake(actor), 4, [Remembered(memory)])
+
+
+async def test_alone_equal_texts_are_asked_once_and_told_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "GATHER_S", 0.01)
+    alone = Alone(await a_rig())
+    alone.learned(MARA, "A van burned")
+    alone.learned(OTIS, "A van burned")
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.rig.peers.sent) == 2)
+    assert {(e.to, e.name) for e in alone.rig.peers.sent} == {(MARA, Embed.tag), (OTIS, Embed.tag)}
+    assert alone.model.meanings.qsize() == 1
+
+
+async def test_alone_a_text_about_one_player_is_theirs_and_one_about_several_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embeddings, "GATHER_S", 0.01)
+    alone = Alone(await a_rig())
+    alone.learned(MARA, "Ava paid me", about=AVA)
+    alone.learned(MARA, "They paid me", about=AVA, no=2)
+    alone.learned(OTIS, "They paid me", about="player:bob")
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.owners) == 2)
+    assert alone.owners == [AVA, None]
+
+
+async def test_alone_a_full_request_leaves_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "TEXTS_AT_ONCE", 2)
+    alone = Alone(await a_rig())
+    for n in range(3):
+        alone.learned(MARA, f"A van burned at pier {n}", no=n)
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.rig.peers.sent) == 2)
+    assert len(alone.part) == 1
+
+
+async def test_alone_it_counts_what_got_an_embedding_and_what_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "GATHER_S", 0.01)
+    alone = Alone(await a_rig())
+    alone.learned(MARA, "A van burned", no=1)
+    alone.learned(MARA, "A pier burned", no=2)
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.rig.peers.sent) == 2)
+        first, second = [envelope.id for envelope in alone.rig.peers.sent]
+        alone.rig.peers.answer(first)
+        alone.rig.peers.answer(second, Refused("gone", "it was forgotten"))
+        assert (alone.part.embedded, alone.part.missed) == (1, 1)
+        alone.model.vector = Unavailable("the model")
+        alone.learned(MARA, "A house burned", no=3)
+        await eventually(lambda: alone.part.missed == 2)
+
+
+async def test_alone_players_do_not_remember_so_nothing_of_them_is_asked() -> None:
+    alone = Alone(await a_rig())
+    alone.learned(AVA, "A van burned")
+    assert len(alone.part) == 0
