@@ -1,4 +1,4 @@
-"""Write-behind of the user's tables: coalesced, at most one flush interval late, rebuildable from the journal."""
+"""Write-behind of the user's tables: coalesced, at most one flush interval late, and rebuildable from the journal."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ganggpt.persistence.projections.writer import FlushStore
 log = logging.getLogger(__name__)
 
 IDLE_S: Final = 60.0
-"""How often a host without anything to flush says so."""
+"""How often a host with nothing to flush records that its tables are complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The user's tables. ``forget_cached``: drop the copies of these actors' rows. ``unflushed``: the actors with turns
-    that the predecessors of an epoch did not flush."""
+    """The user's tables. ``forget_cached`` drops cached copies of these actors' rows. ``unflushed`` returns the actors
+    with turns that the predecessors of an epoch did not flush."""
 
     store: FlushStore
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
@@ -35,8 +35,8 @@ class Tables:
 
 
 class Flusher:
-    """Owns the way of changed states into ``players``, ``npc_memories``, ``faction_relationships``, ``missions`` and
-    ``companions``. Only committed states are flushed, so the tables never show what a crash takes back."""
+    """Owns the writing of changed states to ``players``, ``npc_memories``, ``faction_relationships``, ``missions`` and
+    ``companions``. Only committed states are written, so the tables never show a turn that a crash undoes."""
 
     def __init__(
         self,
@@ -61,43 +61,43 @@ class Flusher:
         self.flushed_rows = 0
 
     def owes(self, actor: str) -> bool:
-        """Whether the tables do not show the actor's last turn yet; such an actor must stay awake."""
+        """Whether the tables do not show the actor's last turn yet. Such an actor must stay awake."""
         return actor in self._activations.dirty or actor in self._in_flight or actor in self._unshown
 
     def catch_up(self, shards: Iterable[str]) -> None:
-        """New shards whose last owner ended: flush whatever it committed but did not flush."""
+        """Flush what the last owner of these shards committed but did not flush before it ended."""
         self._owed.update(dict.fromkeys(shards))
 
     async def run(self, every_s: float) -> None:
-        """Flush for ever."""
+        """Flush every ``every_s`` seconds until cancelled."""
         while True:
             try:
                 await self._adopt()
                 await self.flush()
             except Unavailable:
-                log.warning("%s: the flush waits, the database is away", self._identity.name)
+                log.warning("%s: the database is away; the flush is tried again", self._identity.name)
             await asyncio.sleep(every_s)
 
     async def show_all_of(self, shards: Collection[str]) -> None:
-        """Nothing is left of what the last owners of these shards did not flush. Raises Unavailable where some is."""
+        """Flush what the last owners of these shards did not. Raises Unavailable while part of it cannot be flushed."""
         await self._adopt()
         if any(shard in self._owed for shard in shards) or any(self._shard_of(a) in shards for a in self._unshown):
-            raise Unavailable("the tables of what a dead host left")
+            raise Unavailable("what a dead host did not flush")
 
     async def flush(self, only: Sequence[Activation] | None = None) -> None:
-        """Flush what is dirty now, or only these dirty activations. Raises Unavailable, and keeps it dirty then."""
+        """Flush all dirty activations, or those among ``only``. Raises Unavailable; they stay dirty then."""
         async with self._one_at_a_time:
             await self.flush_now(only)
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """No flush runs meanwhile but what the caller asks of ``flush_now``."""
+        """Hold off all flushes except those that the caller makes with ``flush_now``."""
         async with self._one_at_a_time:
             yield
 
     async def flush_now(self, only: Sequence[Activation] | None = None) -> None:
-        """``flush`` for one who holds the pause."""
-        # While something of a last owner is missing in the tables, nobody may say that they show everything.
+        """Like ``flush``, for the caller that holds the pause."""
+        # While turns of a last owner are missing, the tables must not be recorded as complete.
         through_s = self._identity.clock.now_s() if only is None and not (self._owed or self._unshown) else None
         held = self._shards.with_frozen
         dirty = self._activations.take_dirty(only)
@@ -116,8 +116,8 @@ class Flusher:
             self._in_flight = {}
 
     async def _show_idle(self, through_s: float | None, held: Sequence[str]) -> None:
-        """Say now and then that the tables lack nothing. Otherwise the day of the last turn of a host nobody talks to
-        would look unflushed for weeks: it could not be dropped, and a successor would read everything since."""
+        """Record now and then that the tables are complete. Otherwise the last turns of an idle host would look
+        unflushed for weeks: their journal day could not be dropped, and a successor would read everything since."""
         if through_s is not None and through_s - self._shown_s >= IDLE_S:
             await self._tables.store.flush(self._identity.epoch, (), through_s, held)
             self._shown_s = through_s
@@ -134,9 +134,9 @@ class Flusher:
             activation.flushed = new
 
     async def _adopt(self) -> None:
-        """Wake the actors whose turns the last owner did not flush, and let their whole state go out again.
+        """Wake the actors whose turns the last owner did not flush, and mark their whole state as dirty.
 
-        One that cannot be woken just now, because a command wakes it or it stands still, is tried again next time.
+        An actor that is just being woken by a command, or is frozen, is tried again next time.
         """
         owed = dict(self._owed)
         if owed:

@@ -1,4 +1,4 @@
-"""The heartbeat of an incarnation: it tells the database that it lives, and hears the time and of new shards."""
+"""The heartbeat of an incarnation: keeps its row alive, follows the database's clock and notices new shards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Owns when the shards were last read because of a heartbeat. After ``stop`` there is no further beat."""
+    """Owns the time of the newest shard it has seen. After ``stop`` there is no further beat."""
 
     def __init__(self, identity: Identity, hosts: HostTable, shards: Shards) -> None:
         self._identity = identity
@@ -25,7 +25,7 @@ class Heartbeat:
         self._stopped = False
 
     def stop(self) -> None:
-        """The incarnation retires."""
+        """End ``run`` before its next beat."""
         self._stopped = True
 
     async def run(self, every_s: float) -> None:
@@ -39,5 +39,5 @@ class Heartbeat:
                     await self._shards.refresh()
                     self._shards_at_s = pulse.shards_at_s
             except Unavailable:
-                log.warning("%s: no heartbeat, the database is away", self._identity.name)
+                log.warning("%s: the database is away; the heartbeat is tried again", self._identity.name)
             await asyncio.sleep(max(0.0, every_s - (loop_s() - began_s)))

@@ -1,8 +1,8 @@
-"""One incarnation of a host: it carries the activations of its shards and runs their turns.
+"""One incarnation of a host: composed of its parts, it runs the turns of the actors of its shards.
 
-A turn is a plain function call, so turns of one actor cannot interleave; only a cold actor has a mailbox, while it
-wakes. Replies leave when the commit of everything they depend on held. When a commit fails, nothing in memory can be
-trusted any more: the incarnation ends, and its successor takes a fresh epoch.
+A turn is a plain function call, so turns of one actor cannot interleave. Only a cold actor has a mailbox, while it
+wakes. A reply is sent when everything it depends on is committed. After a failed commit the state in memory can no
+longer be trusted: the incarnation ends, and its successor takes a fresh epoch.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HostOptions:
-    """Limits and times of a host, in the units their names say."""
+    """Limits and times of a host, in the units of their names."""
 
     idle_s: float = 300.0
     hot_max: int = 50_000
@@ -67,7 +67,7 @@ class HostOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostPorts:
-    """Everything a host needs from outside; the wrappers fill it once. Without an ``archive`` minds forget for good."""
+    """Everything a host needs from outside. Without an ``archive``, what a mind forgets is lost."""
 
     journal: Journal
     hosts: HostTable
@@ -83,7 +83,7 @@ class HostPorts:
 
 
 class Host:
-    """A live incarnation. ``run`` owns every background task; ``deliver`` is the only way in."""
+    """A live incarnation. ``run`` owns all background tasks; ``deliver`` takes all commands."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Host:
         runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.embeddings)
 
     async def run(self) -> None:
-        """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
+        """Run all parts until cancelled. Raises Fenced or CommitUnknown when the incarnation ends."""
         options = self.options
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -159,9 +159,9 @@ class Host:
             self.handover.cancel()
 
     async def deliver(self, envelopes: Sequence[Envelope]) -> list[bytes]:
-        """Run a batch of commands; the finished reply maps come back in its order once they are durable.
+        """Run a batch of commands; returns the finished reply maps in the same order, once they are durable.
 
-        Raises Fenced, CommitUnknown or Unavailable when it ended or stalled meanwhile: then the outcome is unknown.
+        Raises Fenced, CommitUnknown or Unavailable when the host ended or stalled; then the outcome is unknown.
         """
         arrived_s = loop_s()
         delivery = Delivery(len(envelopes))
@@ -183,7 +183,7 @@ class Host:
         self.flusher.catch_up(owed)
 
     def stats(self) -> dict[str, Any]:
-        """Counts and depths, JSON-able."""
+        """All counters and queue depths, as JSON values."""
         return {
             "host": self.identity.name,
             "epoch": self.identity.epoch,
@@ -214,7 +214,7 @@ class Host:
         }
 
     async def drain(self) -> None:
-        """Stop taking, make everything durable, flush it, snapshot every activation and give the shards back."""
+        """Take no more commands, make everything durable, flush it, snapshot all actors and give the shards back."""
         self.shards.drain()
         await self.committer.drain()
         await self.flusher.flush()

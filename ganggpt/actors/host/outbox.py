@@ -1,4 +1,4 @@
-"""Letters between actors: taken from the commit that wrote them, delivered at least once, applied once.
+"""The outbox: letters between actors, delivered at least once and applied once.
 
 Order is kept between one sender and one receiver: the next letter of such a lane goes when the one before was
 answered. What memory does not hold (after a crash, or over the bound) a rescan of the outbox table brings back.
@@ -30,7 +30,7 @@ SETTLE_MAX: Final = 1000
 
 
 class Outbox:
-    """Owns the letters of this host's shards that are on their way. Without an ``archive``, letters to it are sent
+    """Owns the letters of this host's shards that are not answered yet. Without an ``archive``, letters to it are sent
     like all others."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Outbox:
         return len(self._known)
 
     def post(self, letters: Iterable[Letter]) -> None:
-        """Letters whose commit held. Until the table was read once they stay there, because older ones go first."""
+        """Send committed letters. Before the first read of the table they stay there: older letters go first."""
         if not self._unread:
             self._take(letters)
 
@@ -79,12 +79,12 @@ class Outbox:
                 self._send(letter)
 
     def cancel(self) -> None:
-        """The incarnation ended: nothing is on its way any more."""
+        """The incarnation ended: cancel what is on its way to the archive."""
         if self._archive is not None:
             self._archive.cancel()
 
     def forget(self, shards: Collection[str]) -> None:
-        """These shards were handed over: their new holder delivers what is not settled."""
+        """Drop the letters of shards that were handed over; the new holder delivers them."""
         shard_of = self._shards.shard_of
         for key in [key for key in self._lanes if shard_of(key[0]) in shards]:
             for letter in self._lanes.pop(key):
@@ -92,12 +92,12 @@ class Outbox:
                 self._by_id.pop(letter.id, None)
 
     def rescan(self) -> None:
-        """Look into the table at once: this host has new shards."""
+        """Read the table at once, because this host has new shards."""
         self._scan_now = self._unread = True
         self._work.set()
 
     async def run(self, retry_s: float) -> None:
-        """Settle what was answered, and rescan now and then; after an outage of the database again in ``retry_s``."""
+        """Settle answered letters and rescan now and then; during an outage of the database every ``retry_s``."""
         while True:
             try:
                 async with asyncio.timeout(RESCAN_S):
@@ -111,7 +111,7 @@ class Outbox:
                     self._scan_now = False
                     await self._scan()
             except Unavailable:
-                log.warning("%s: the outbox waits, the database is away", self._identity.name)
+                log.warning("%s: the database is away; the outbox tries again", self._identity.name)
                 await asyncio.sleep(retry_s)
 
     async def _scan(self) -> None:
@@ -149,12 +149,12 @@ class Outbox:
         lane = self._lanes[letter.sender, letter.target]
         error = error_of(reply)
         if error is not None and error["retryable"]:
-            # The lane is dropped whole; the rescan brings it back in order once the receiver can be reached.
+            # The whole lane is dropped. The rescan brings it back in order once the receiver can be reached.
             del self._lanes[letter.sender, letter.target]
             self._known.difference_update((x.sender, x.seq, x.n) for x in lane)
             return
         if error is not None:
-            log.warning("letter %s from %s to %s refused: %s", letter.name, letter.sender, letter.target, error)
+            log.warning("the letter %s from %s to %s was refused: %s", letter.name, letter.sender, letter.target, error)
         self.delivered += 1
         self._settled.append(letter)
         self._work.set()

@@ -1,4 +1,4 @@
-"""Tells the sessions of game servers about committed pushes, so that they need not wait for their next poll."""
+"""Notifies the sessions of game servers of committed pushes, so that they need not wait for their next poll."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Final
 from ganggpt.persistence.journal.journal import PushRow
 
 COMMITS_MAX: Final = 1024
-"""Commits whose pushes wait for their notification; over it, sessions find the pushes when they poll the table."""
+"""Commits whose notification may wait. Beyond that, sessions find the pushes when they poll the table."""
 
 
 class PushNotifier:
-    """Owns the pushes whose sessions were not notified yet. Nothing depends on it: the pushes are in the table."""
+    """Owns the notifications that were not sent yet. Losing one delays a push until the next poll."""
 
     def __init__(self, notify: Callable[[Sequence[PushRow]], Awaitable[None]]) -> None:
         self._notify = notify
         self._commits: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(COMMITS_MAX)
 
     def post(self, pushes: Sequence[PushRow]) -> None:
-        """Pushes whose commit held."""
+        """Queue the notification of committed pushes."""
         if not self._commits.full():
             self._commits.put_nowait(pushes)
 
     async def run(self) -> None:
-        """Notify for ever, in the order of the commits."""
+        """Notify in the order of the commits, until cancelled."""
         while True:
             await self._notify(await self._commits.get())

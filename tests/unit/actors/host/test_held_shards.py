@@ -46,7 +46,7 @@ async def test_a_gain_that_was_handed_over_is_told_without_anything_owed() -> No
 async def test_a_frozen_shard_is_not_held_and_a_look_at_the_table_does_not_bring_it_back() -> None:
     rig = await a_rig()
     rig.shards.freeze([HERS])
-    assert rig.shards.stops(MARA, HERS)
+    assert rig.shards.is_frozen(MARA, HERS)
     assert rig.shards.term_of(MARA) is None
     await rig.shards.refresh()
     assert HERS not in rig.shards
@@ -62,7 +62,7 @@ async def test_after_a_thaw_a_new_term_begins() -> None:
     assert before is not None
     assert after is not None
     assert after > before
-    assert not rig.shards.stops(MARA, HERS)
+    assert not rig.shards.is_frozen(MARA, HERS)
 
 
 async def test_an_actor_that_stands_still_stops_nobody_else_of_its_shard() -> None:
@@ -76,9 +76,9 @@ async def test_an_actor_that_stands_still_stops_nobody_else_of_its_shard() -> No
 async def test_what_was_let_go_is_neither_held_nor_frozen() -> None:
     rig = await a_rig()
     rig.shards.freeze([HERS])
-    rig.shards.let_go()
+    rig.shards.release()
     assert HERS not in rig.shards.with_frozen
-    assert not rig.shards.stops(MARA, HERS)
+    assert not rig.shards.is_frozen(MARA, HERS)
 
 
 async def test_an_actor_becomes_a_shard_of_its_own_and_goes_back() -> None:

@@ -183,7 +183,7 @@ async def test_a_command_for_a_shard_that_stands_still_or_is_not_held_waits(scen
     hers = shared_shard(MARA, SHARDS)
     scene.rig.shards.freeze([hers])
     scene.accept(command(Give("watch", 1)))
-    scene.rig.shards.let_go()
+    scene.rig.shards.release()
     scene.accept(command(Give("ring", 1)))
     assert len(scene.aside.waiting) == 2
     assert not scene.aside.parked
