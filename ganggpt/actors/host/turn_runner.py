@@ -178,7 +178,7 @@ class TurnRunner:
         delivery.settle(slot, reply, activation.ticket)
 
     def turn(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
-        """Decide, add to the commit, evolve; returns the finished reply. Raises GangGPTError where nothing was changed."""
+        """Decide, add to the commit, evolve; returns the finished reply. Raises GangGPTError without any change."""
         kind = activation.kind
         seq = activation.seq + 1
         command, decision = self._decide(activation, envelope, seq, now_s)
