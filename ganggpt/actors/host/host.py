@@ -8,7 +8,6 @@ longer be trusted: the incarnation ends, and its successor takes a fresh epoch.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,8 +42,6 @@ from ganggpt.persistence.hosts import HostTable, Registration
 from ganggpt.persistence.journal.journal import Journal, PushRow
 from ganggpt.persistence.projections.memory_archive import TailStore
 from ganggpt.persistence.projections.writer import FlushStore
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ class Host:
         ports: HostPorts,
         options: HostOptions,
     ) -> None:
-        self.ports = ports
+        self._ports = ports
         self.options = options
         self.ready = asyncio.Event()
         journal, model, peers = ports.journal, ports.model, ports.peers
@@ -178,10 +175,6 @@ class Host:
         self.load.answered(arrived_s)
         return delivery.replies
 
-    def _gained(self, owed: Collection[str]) -> None:
-        self.outbox.rescan()
-        self.flusher.catch_up(owed)
-
     def stats(self) -> dict[str, Any]:
         """All counters and queue depths, as JSON values."""
         return {
@@ -210,7 +203,7 @@ class Host:
             "stale_answers": self.model_requests.stale,
             "meant": self.embeddings.embedded,
             "unmeant": self.embeddings.missed,
-            "guards": self.ports.model.exposition().decode(),
+            "guards": self._ports.model.exposition().decode(),
         }
 
     async def drain(self) -> None:
@@ -220,4 +213,8 @@ class Host:
         await self.flusher.flush()
         await self.passivation.passivate(list(self.activations.values()))
         self.heartbeat.stop()
-        await self.ports.hosts.retire(self.identity.epoch)
+        await self._ports.hosts.retire(self.identity.epoch)
+
+    def _gained(self, owed: Collection[str]) -> None:
+        self.outbox.rescan()
+        self.flusher.catch_up(owed)
