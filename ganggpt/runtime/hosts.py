@@ -68,7 +68,7 @@ class HostSpec:
         """The same for another host. A host of one actor is one of many: it looks around less."""
         if kind == "shared":
             return replace(self, name=name, kind=kind)
-        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0, look_s=2.0)
+        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0, poll_s=2.0)
         return replace(self, name=name, kind=kind, options=options)
 
     async def open_host(self, call: HostCall, gateway: Gateway | None = None) -> HostPorts:
@@ -95,9 +95,9 @@ class HostSpec:
             world=world,
             cast=cast,
             mind=ScriptedMind(),
-            ring=pushes.notify_pushes,
+            notify_pushes=pushes.notify_pushes,
             forget_cached=cache.forget_actors,
-            tail=PostgresMemoryArchive(pool),
+            archive=PostgresMemoryArchive(pool),
             model=NoModel() if self.mind is None or gateway is None else ModelMind(self.mind, gateway, world, loop_s),
         )
 

@@ -166,8 +166,8 @@ class Checks:
         for running, host in self._live():
             yield f"the router of {running.process}", running.peers.waiting, setup.routing.queue_max
             yield f"the outbox of {running.process}", len(host.outbox), LETTERS_MAX
-            yield f"late answers of {running.process}", len(host.repeats), LATE_MAX
-            for actor, mailbox in host.waker._mailboxes.items():  # noqa: SLF001
+            yield f"late answers of {running.process}", len(host.reply_cache), LATE_MAX
+            for actor, mailbox in host.activator._mailboxes.items():  # noqa: SLF001
                 yield f"the mailbox of {actor}", len(mailbox), host.options.mailbox_max
 
     def is_at_rest(self) -> bool:
@@ -198,7 +198,7 @@ class Checks:
         flusher, committer = host.flusher, host.committer
         flushed = not (host.activations.dirty or flusher._in_flight or flusher._owed or flusher._unshown)  # noqa: SLF001
         committed = not (committer._waiting or committer._in_flight)  # noqa: SLF001
-        asked = not (host.waker.waking or running.peers.waiting or len(host.outbox))
+        asked = not (host.activator.waking or running.peers.waiting or len(host.outbox))
         held = {shard for shard, row in self._tables.shards.items() if row.epoch == host.identity.epoch}
         return flushed and committed and asked and held == set(host.shards)
 
@@ -222,7 +222,7 @@ class Checks:
         epoch = host.identity.epoch
         held = sorted(shard for shard, row in self._tables.shards.items() if row.epoch == epoch)
         return (
-            f"epoch {epoch}: dirty {sorted(host.activations.dirty)}, waking {host.waker.waking}, "
+            f"epoch {epoch}: dirty {sorted(host.activations.dirty)}, waking {host.activator.waking}, "
             f"outbox {len(host.outbox)}, asks {running.peers.waiting}, believes {sorted(host.shards)}, holds {held}"
         )
 

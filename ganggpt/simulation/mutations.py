@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.actors.host.activation import Activation
-from ganggpt.actors.host.dedupe import Window
+from ganggpt.actors.host.dedupe import DedupeWindow
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.flusher import Flusher
 from ganggpt.actors.host.handover import HandOver
 from ganggpt.actors.host.host import Host
 from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
-from ganggpt.actors.host.reply_cache import Repeats
+from ganggpt.actors.host.reply_cache import ReplyCache
 from ganggpt.domain.kinds import VERSION
 from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.testing.stores import MemoryJournal
@@ -43,7 +43,7 @@ async def _append_unfenced(self: MemoryJournal, epoch: int, batch: Batch) -> Seq
         database.dead = dead
 
 
-def _seq_of_nothing(_: Window, __: bytes) -> int | None:
+def _seq_of_nothing(_: DedupeWindow, __: bytes) -> int | None:
     """The window knows no id."""
     return None
 
@@ -70,7 +70,7 @@ async def _scan_nothing(self: Outbox) -> None:
 
 async def _give_and_go_on(self: HandOver, shards: Sequence[str], cluster: str, heir: str) -> float:
     """The shards are given away while their turns go on here."""
-    await self._host.ports.hosts.hand_over(self._host.identity.epoch, sorted(shards), cluster, heir)
+    await self._hosts.hand_over(self._identity.epoch, sorted(shards), cluster, heir)
     return 0.0
 
 
@@ -89,7 +89,7 @@ async def _adopt_nothing(self: Flusher) -> None:
 
 
 async def _answer_anew(
-    self: Repeats, activation: Activation, _: int, envelope: Envelope, delivery: Delivery, slot: int
+    self: ReplyCache, activation: Activation, _: int, envelope: Envelope, delivery: Delivery, slot: int
 ) -> None:
     """A repeated command is told something else than the first time."""
     reply = self._runner._view(activation, envelope, self._clock.now_s())  # noqa: SLF001
@@ -119,12 +119,12 @@ class Mutation:
 MUTATIONS: Final[Mapping[str, Mutation]] = {
     "ack-before-commit": Mutation("answers leave before their commit", (Host, "deliver", _ack_before_commit)),
     "no-fence": Mutation("a fenced host commits", (MemoryJournal, "append", _append_unfenced)),
-    "no-dedupe": Mutation("a repeated command is applied again", (Window, "seq_of", _seq_of_nothing)),
+    "no-dedupe": Mutation("a repeated command is applied again", (DedupeWindow, "seq_of", _seq_of_nothing)),
     "lost-outbox": Mutation("letters of a dead host stay where they are", (Outbox, "_scan", _scan_nothing)),
     "lost-letters": Mutation("a letter is tried once", (Outbox, "_answered", _answered_for_good)),
     "double-hand-over": Mutation("a shard is given away and kept", (HandOver, "give", _give_and_go_on)),
     "early-snapshot": Mutation("snapshots run ahead of commits", (Passivation, "snapshot", _snapshot_of_anything)),
     "lost-flush": Mutation("nobody shows what a dead host did", (Flusher, "_adopt", _adopt_nothing)),
-    "other-answer": Mutation("a repeated command is answered anew", (Repeats, "_answer_from_journal", _answer_anew)),
+    "other-answer": Mutation("a repeated command is answered anew", (ReplyCache, "_answer_from_journal", _answer_anew)),
 }
 """By name. The first five and ``double-hand-over`` are those the plan asks for."""

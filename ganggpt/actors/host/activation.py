@@ -1,4 +1,4 @@
-"""One activation: an actor's state in memory, how it is woken from the store and packed into a snapshot."""
+"""One actor in memory: how it is rebuilt from the store and packed into a snapshot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ganggpt.actors.host.dedupe import Window
+from ganggpt.actors.host.dedupe import DedupeWindow
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import (
     KINDS,
@@ -20,7 +20,7 @@ from ganggpt.persistence.ports.journal import StoredActor
 
 
 class Unreadable(GangGPTError):
-    """What is stored of an actor cannot be read; the actor stays asleep, everybody else goes on."""
+    """The stored data of an actor cannot be read. That actor stays asleep; all others go on."""
 
     code = "unreadable"
 
@@ -29,11 +29,11 @@ class Unreadable(GangGPTError):
         self.actor, self.problem = actor, problem
 
     def __str__(self) -> str:
-        return sentence(f"What is stored of {self.actor!r} cannot be read: {self.problem}")
+        return sentence(f"The stored data of {self.actor!r} cannot be read: {self.problem}")
 
 
 class SnapshotBody(msgspec.Struct, frozen=True, array_like=True):
-    """What a snapshot holds besides its seq: the encoded state and the dedupe window."""
+    """The content of a snapshot besides its seq: the encoded state and the dedupe window."""
 
     state: bytes
     window: list[tuple[bytes, int]]
@@ -42,16 +42,16 @@ class SnapshotBody(msgspec.Struct, frozen=True, array_like=True):
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _BROKEN: Final = (LookupError, TypeError, AttributeError, ValueError)
-"""What decoding and folding raise over bytes that are not what was written, or events without what they follow on."""
+"""Errors of decoding damaged bytes, and of folding events whose predecessors are missing."""
 _decoder: Final = msgspec.msgpack.Decoder(SnapshotBody)
 
 
 class Activation:
     """An actor in memory.
 
-    ``seq``: number of its last turn (committed or on its way). ``written``: the commit that turn belongs to;
-    ``ticket``: the commit a reply about this actor has to wait for (relaxed turns do not raise it).
-    ``state`` is None for an actor that does not exist (yet, or any more). ``flushed``: what the user's tables show.
+    ``seq``: number of its last turn (committed or not). ``written``: the commit that turn belongs to. ``ticket``: the
+    commit that a reply about this actor has to wait for; relaxed turns do not raise it. ``state`` is None for an actor
+    that does not exist (yet, or any more). ``flushed``: the state that the user's tables show.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Activation:
         self.ticket = 0
         self.written = 0
         self.touched_s = 0.0
-        self.window = Window()
+        self.window = DedupeWindow()
 
     def snapshot(self) -> bytes:
         """The body of a snapshot at ``seq``."""
@@ -88,7 +88,7 @@ class Activation:
 
 
 def wake(actor: ActorId, shard: str, stored: StoredActor | None, now_s: float) -> Activation:
-    """Rebuild an activation: snapshot, then the turns after it. Raises Unreadable, NewerLayout."""
+    """Rebuild an actor from its snapshot and the turns after it. Raises Unreadable, NewerLayout."""
     activation = Activation(actor, shard)
     activation.touched_s = now_s
     if stored is not None:
@@ -103,7 +103,7 @@ def _recall(activation: Activation, stored: StoredActor, now_s: float) -> None:
     if stored.snapshot is not None:
         body = _decoder.decode(stored.snapshot)
         activation.state = decode_state(activation.kind, body.state)
-        activation.window = Window(body.window, body.floor_s)
+        activation.window = DedupeWindow(body.window, body.floor_s)
         activation.seq = activation.snapshot_seq = stored.snapshot_seq
     evolve = activation.kind.evolve
     for turn in stored.turns:

@@ -1,4 +1,4 @@
-"""The actors in memory of an incarnation, and what is still to be done for them: flush, snapshot."""
+"""The actors that an incarnation has in memory, and which of them still need a flush or a snapshot."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ganggpt.actors.host.activation import Activation
 
 
 class Activations:
-    """Owns the activations that turns may run on, by actor.
+    """Owns the activations that turns run on, by actor.
 
-    *Dirty* is one whose last turn the user's tables do not show yet, *ripe* one that is due for a snapshot.
+    An activation is *dirty* while the user's tables do not show its last turn, and *ripe* when a snapshot is due.
     """
 
     __slots__ = ("_dirty", "_hot", "_ripe")
@@ -30,30 +30,30 @@ class Activations:
         return len(self._hot)
 
     def get(self, actor: str) -> Activation | None:
-        """The activation of an actor that is awake."""
+        """The activation of an actor, or None where it is asleep."""
         return self._hot.get(actor)
 
     def values(self) -> ValuesView[Activation]:
-        """All of them."""
+        """All activations."""
         return self._hot.values()
 
     def add(self, activation: Activation) -> None:
-        """The actor is awake."""
+        """Wake an actor."""
         self._hot[activation.actor] = activation
 
     def drop(self, actor: str) -> None:
-        """The actor sleeps."""
+        """Put an actor to sleep."""
         del self._hot[actor]
 
-    def set_aside(self, stops: Callable[[str, str], bool]) -> dict[str, Activation]:
-        """Take out those for whom ``stops(actor, shard)`` holds: no turn runs on them until they are brought back."""
-        aside = {actor: a for actor, a in self._hot.items() if stops(actor, a.shard)}
+    def set_aside(self, where: Callable[[str, str], bool]) -> dict[str, Activation]:
+        """Take out the activations for which ``where(actor, shard)`` is true. No turn runs on them meanwhile."""
+        aside = {actor: a for actor, a in self._hot.items() if where(actor, a.shard)}
         for actor in aside:
             del self._hot[actor]
         return aside
 
     def bring_back(self, aside: dict[str, Activation]) -> None:
-        """Turns run on them again."""
+        """Put activations back that were set aside; turns run on them again."""
         self._hot.update(aside)
 
     @property
@@ -62,28 +62,28 @@ class Activations:
         return self._dirty.keys()
 
     def mark_dirty(self, activation: Activation) -> None:
-        """The user's tables lack something of this actor."""
+        """The user's tables do not show the last turn of this actor."""
         self._dirty[activation.actor] = activation
 
     def take_dirty(self, only: Iterable[Activation] | None = None) -> dict[str, Activation]:
-        """Take the dirty ones out of the list, or those of them that are given: the caller flushes them."""
+        """Remove and return the dirty activations, or those among ``only``. The caller flushes them."""
         if only is None:
             dirty, self._dirty = self._dirty, {}
             return dirty
         return {a.actor: self._dirty.pop(a.actor) for a in only if a.actor in self._dirty}
 
     def put_back_dirty(self, dirty: dict[str, Activation]) -> None:
-        """They could not be flushed."""
+        """Mark activations as dirty again whose flush failed."""
         self._dirty = dirty | self._dirty
 
     def mark_ripe(self, actor: str) -> None:
-        """The actor is due for a snapshot."""
+        """A snapshot of this actor is due."""
         self._ripe.add(actor)
 
     def ripe(self) -> list[Activation]:
-        """Those that are awake and due for a snapshot."""
+        """The awake actors for which a snapshot is due."""
         return [self._hot[actor] for actor in self._ripe if actor in self._hot]
 
     def clear_ripe(self) -> None:
-        """All that were due have their snapshot."""
+        """Every snapshot that was due has been taken."""
         self._ripe.clear()

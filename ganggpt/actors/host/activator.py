@@ -1,4 +1,4 @@
-"""Waking cold actors: commands wait in a mailbox while a few bulk reads bring their actors back."""
+"""Wakes cold actors: their commands wait in mailboxes while a few bulk reads load the actors."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ LOAD_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class MailboxLimits:
-    """``actors``: how many may have a mailbox at one time. ``commands``: how many may wait in one."""
+    """``actors``: how many may have a mailbox at a time. ``commands``: how many may wait in one mailbox."""
 
     actors: int
     commands: int
 
 
-class Waker:
+class Activator:
     """Owns the mailboxes of actors that are not awake yet, and the one loader that wakes them.
 
-    A read takes what has gathered while the last one ran, so a thousand cold actors cost a few queries, never one each.
+    Each read takes all actors that gathered during the one before, so a thousand cold actors cost a few queries.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Waker:
 
     @property
     def waking(self) -> int:
-        """Actors with a mailbox."""
+        """The number of actors that are waking."""
         return len(self._mailboxes)
 
     def park(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
@@ -83,7 +83,7 @@ class Waker:
         mailbox.append((envelope, delivery, slot))
 
     async def activate(self, actors: Sequence[str]) -> None:
-        """Wake actors without a command for them (after a crash, to flush what their last host could not)."""
+        """Wake actors that have no command waiting: after a crash, to flush what their last host could not."""
         for start in range(0, len(actors), LOAD_MAX):
             some = actors[start : start + LOAD_MAX]
             terms = {actor: self._shards.term_of(actor) for actor in some if actor not in self._activations}
@@ -100,20 +100,20 @@ class Waker:
                     log.warning("%s stays asleep: %s", actor, error)
 
     def may_wake(self, actor: str) -> bool:
-        """Whether this host carries a cold actor that a command wakes just now, or that stands still for a moment."""
+        """Whether a cold actor will be awake soon: a command is waking it, or it is frozen for a hand-over."""
         shard = self._shards.shard_of(actor)
-        return actor in self._mailboxes or self._shards.stops(actor, shard)
+        return actor in self._mailboxes or self._shards.is_frozen(actor, shard)
 
-    def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Waiting]:
-        """Give out the mailboxes of the actors for whom ``leaves(actor, shard)`` holds; they are not woken here."""
+    def hand_out(self, where: Callable[[str, str], bool]) -> list[Waiting]:
+        """Remove and return the waiting commands of all actors for which ``where(actor, shard)`` is true."""
         parked: list[Waiting] = []
-        for actor in [a for a in self._mailboxes if leaves(a, self._shard_of[a])]:
+        for actor in [a for a in self._mailboxes if where(a, self._shard_of[a])]:
             parked += self._mailboxes.pop(actor)
             del self._shard_of[actor]
         return parked
 
     async def run(self) -> None:
-        """Load for ever."""
+        """Load actors until cancelled."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -128,8 +128,8 @@ class Waker:
                 self.wakes += len(actors)
                 self.wake_s += loop_s() - began
 
-    def give_up(self) -> None:
-        """The incarnation ended: send every parked command back to its router."""
+    def cancel(self) -> None:
+        """The incarnation ended: send every waiting command back to its router."""
         self._queue.clear()
         for actor in list(self._mailboxes):
             self._refuse(actor, Moved(actor))
@@ -141,7 +141,7 @@ class Waker:
             if actor not in self._mailboxes:
                 continue
             if term is None or self._shards.term_of(actor) != term:
-                # The actor or its shard was elsewhere during the read: what was read may be stale.
+                # The actor or its shard was held elsewhere during the read, so the data may be stale.
                 self._refuse(actor, Moved(actor))
                 continue
             try:
@@ -156,7 +156,7 @@ class Waker:
             for envelope, delivery, slot in self._mailboxes.pop(actor):
                 self._runner.take(activation, envelope, delivery, slot)
             if activation.state is None and activation.seq == woken_at:
-                # (One that ceased to exist just now stays until that is committed: the store would not know it yet.)
+                # An actor that ceased to exist just now stays until that is committed: the store does not know it yet.
                 self._activations.drop(actor)
 
     def _wake(self, actor: str, stored: StoredActor | None) -> Activation:

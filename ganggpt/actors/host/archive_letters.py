@@ -1,7 +1,7 @@
-"""Letters a mind writes to its own tail: the host answers them from the database, and the outbox keeps them until then.
+"""Letters of a mind to its own memory archive. The host answers them from the database.
 
-So what a mind lets go of is durable with the turn that let it go, a question survives the host that was asked, and the
-answer is a command like any other: waiting for it is no turn.
+The outbox keeps such a letter until it is answered. A memory that no longer fits is therefore durable with the turn
+that dropped it, a question survives a crash of the host, and the answer arrives as an ordinary command.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
 from ganggpt.persistence.ports.projections import ArchiveQuestion, MemoryArchive
 
-TAIL_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
-"""Names of the commands that are for the tail and not for an actor."""
+ARCHIVE_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
+"""Names of the commands that go to the archive instead of an actor."""
 AT_ONCE: Final = 4
-"""Questions and writings of one host that are under way in the database at the same time; the others wait."""
+"""Requests of one host that run in the database at the same time; further ones wait."""
 
 Answered = Callable[[bytes, bytes], None]
 
 
-class TailLetters:
-    """Owns the tasks that take letters to the tail; at most as many as the outbox has letters under way."""
+class ArchiveLetters:
+    """Owns one task per letter on its way to the archive; the outbox bounds their number."""
 
     def __init__(self, identity: Identity, store: MemoryArchive, model: ModelPort, peers: CommandPort) -> None:
         self._identity = identity
@@ -44,14 +44,14 @@ class TailLetters:
         self.searches = 0
 
     def send(self, letter: OutboxMessage, answered: Answered) -> None:
-        """Take a letter to the tail; ``answered`` hears once, as for a letter to an actor."""
+        """Carry out a letter in the background. ``answered`` is called once, as for a letter to an actor."""
         work = self._keep if letter.name == KeepInTail.tag else self._ask
         task = asyncio.get_running_loop().create_task(self._answer(letter, answered, work(letter, answered)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def give_up(self) -> None:
-        """The incarnation ended; its successor finds the letters in the outbox."""
+    def cancel(self) -> None:
+        """The incarnation ended. Its successor finds the letters in the outbox."""
         for task in self._tasks:
             task.cancel()
 
@@ -60,7 +60,7 @@ class TailLetters:
             async with self._places:
                 await work
         except Fenced:
-            # Somebody else owns the sender: the letter stays in the outbox, and the next heartbeat ends this host.
+            # Another host owns the sender now. The letter stays in the outbox, and the next heartbeat ends this host.
             answered(letter.id, reply_error(letter.id, Unavailable("the memory archive")))
         except GangGPTError as error:
             answered(letter.id, reply_error(letter.id, error))

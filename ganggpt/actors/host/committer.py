@@ -1,7 +1,7 @@
-"""Group commit: turns gather while a commit is under way, and all that gathered goes with the next one.
+"""Group commit: turns gather while a commit is running, and all of them go into the next one.
 
-No delay is ever waited for on the durable path: one turn alone commits at once, a thousand go together. Relaxed turns
-ride along, or go within the flush interval when nothing durable comes by.
+The durable path never waits for a delay: a single turn commits at once, a thousand commit together. Relaxed turns join
+the next durable commit, or are committed after ``relaxed_s`` where there is none.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from typing import Final
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.errors import GangGPTError, Overloaded
-from ganggpt.persistence.ports.journal import Batch, Journal, PushRow
+from ganggpt.persistence.ports.journal import Batch, Journal, OutboxMessage, PushRow
 
 ROWS_MAX: Final = 2000
-"""Turns per commit."""
+"""Turns in one commit."""
 WAITING_MAX: Final = 20_000
-"""Turns that may wait for a commit before the host sheds load."""
+"""Turns that may wait for a commit before further ones are refused as overloaded."""
 
 
 class Committer:
     """Owns the open batch and the order of commits of one host incarnation.
 
-    A *ticket* is the number of a commit: ``durable(ticket)`` returns once it held. After the first failure (fenced, or
-    outcome unknown) every waiter gets the error and nothing more is accepted: what is in memory can no longer be
-    trusted and the incarnation has to end.
+    A *ticket* is the number of a commit; ``durable(ticket)`` returns once that commit succeeded. After the first
+    failure (fenced, or outcome unknown) every waiter gets the error and nothing more is accepted: the state in memory
+    can no longer be trusted, and the incarnation has to end. ``loss_window_s``: the longest recent time from a turn to
+    its commit.
     """
 
     def __init__(
@@ -36,13 +37,13 @@ class Committer:
         *,
         relaxed_s: float,
         on_pushes: Callable[[Sequence[PushRow]], None],
-        on_committed: Callable[[Batch, float], None],
+        on_messages: Callable[[Sequence[OutboxMessage]], None],
     ) -> None:
         self._journal = journal
         self._epoch = epoch
         self._relaxed_s = relaxed_s
         self._on_pushes = on_pushes
-        self._on_committed = on_committed
+        self._on_messages = on_messages
         self._open: deque[Batch] = deque([Batch()])
         self._opened_s = 0.0
         self._waiting = 0
@@ -51,20 +52,21 @@ class Committer:
         self._due: asyncio.TimerHandle | None = None
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.committed = 0
+        self.loss_window_s = 0.0
         self.failed: GangGPTError | None = None
 
     @property
     def ticket(self) -> int:
-        """The commit that whatever is added now will belong to."""
+        """The commit that a turn added now will belong to."""
         return self.committed + self._in_flight + len(self._open)
 
     @property
     def written(self) -> int:
-        """The newest commit that has anything in it."""
+        """The newest commit that contains anything."""
         return self.ticket - (0 if len(self._open[-1]) else 1)
 
     def batch(self, durable: bool) -> Batch:
-        """The open batch, for one turn to be added to. Raises Overloaded, or the error this incarnation ended with."""
+        """The batch to add one turn to. Raises Overloaded, or the error that ended the incarnation."""
         if self.failed is not None:
             raise self.failed
         if self._waiting >= WAITING_MAX:
@@ -81,7 +83,7 @@ class Committer:
         return self._open[-1]
 
     async def durable(self, ticket: int) -> None:
-        """Wait until that commit held. Raises what ended the incarnation."""
+        """Wait until that commit succeeded. Raises the error that ended the incarnation."""
         if ticket <= self.committed:
             return
         if self.failed is not None:
@@ -92,7 +94,7 @@ class Committer:
         await future
 
     async def run(self) -> None:
-        """Commit for ever. Ends by cancellation, or with the error that ended the incarnation."""
+        """Commit until cancelled. Raises the error that ended the incarnation."""
         try:
             while True:
                 await self._wanted.wait()
@@ -105,13 +107,13 @@ class Committer:
             raise
 
     def fail(self, error: GangGPTError) -> None:
-        """End the incarnation: every waiter gets the error, nothing more is accepted, and ``run`` raises it."""
+        """End the incarnation: every waiter gets the error, nothing more is accepted, and ``run`` raises the error."""
         self.failed = error
         self._release(self.ticket, error)
         self._wanted.set()
 
     async def drain(self) -> None:
-        """Commit everything that is open now."""
+        """Commit everything that was added so far."""
         await self.durable(self.written)
 
     async def _commit_open(self) -> None:
@@ -129,7 +131,9 @@ class Committer:
             pushes = await self._journal.append(self._epoch, batch)
             self._in_flight = 0
             self.committed += 1
-            self._on_committed(batch, loop_s() - opened_s)
+            self.loss_window_s = max(self.loss_window_s * 0.99, loop_s() - opened_s)
+            if batch.messages:
+                self._on_messages(batch.messages)
             if pushes:
                 self._on_pushes(pushes)
             self._release(self.committed, None)

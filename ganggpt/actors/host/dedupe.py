@@ -1,7 +1,7 @@
-"""Which commands an actor has already applied: the dedupe window, bounded in time and in count.
+"""The dedupe window of an actor: which commands it has already applied, bounded in time and in count.
 
-An id inside the window is answered from the journal row it made. An id older than everything the window still knows
-is refused as expired: whether it was applied can no longer be told from memory, so it is never guessed about.
+A command whose id is in the window gets its first reply again. A command older than the window is refused as expired:
+memory cannot tell any more whether it was applied, and the host never guesses.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ COUNT_MAX: Final = 4096
 AHEAD_S_MAX: Final = 60.0
 
 
-class Window:
+class DedupeWindow:
     """Applied command ids with the seq of the turn each made, oldest first.
 
-    ``floor_s``: no id with a time at or before it can be told apart any more (it is the time of the newest id dropped).
+    ``floor_s``: the time of the newest id that was dropped. An id of that time or older may have been applied or not.
     """
 
     __slots__ = ("_seqs", "floor_s")
@@ -33,12 +33,12 @@ class Window:
         return len(self._seqs)
 
     def seq_of(self, command_id: bytes) -> int | None:
-        """The turn that applied this id, if the window knows it."""
+        """The turn that applied this id, or None where the window does not contain it."""
         return self._seqs.get(command_id)
 
     def check_age(self, command_id: bytes, now_s: float) -> None:
-        """For an id the window does not know. Raises Expired where it is too old to be told apart, InvalidInput where
-        it claims to come from the future."""
+        """Check an id that the window does not contain. Raises Expired where it is older than the window, InvalidInput
+        where its time is in the future."""
         at_s = command_id_time_s(command_id)
         if at_s <= self.floor_s or at_s < now_s - WINDOW_S:
             raise Expired(command_id_text(command_id), now_s - at_s)
@@ -46,7 +46,7 @@ class Window:
             raise InvalidInput("id", f"its time is {at_s - now_s:.0f} s ahead; use the server's time (now_ms)")
 
     def add(self, command_id: bytes, seq: int, now_s: float) -> None:
-        """Remember an applied id and drop what no longer fits."""
+        """Add an applied id and drop the ids that no longer fit."""
         self._seqs[command_id] = seq
         self.prune(now_s)
 
@@ -63,5 +63,5 @@ class Window:
             self.floor_s = max(self.floor_s, at_s)
 
     def entries(self) -> list[tuple[bytes, int]]:
-        """What a snapshot keeps."""
+        """The ids and turns, oldest first, for a snapshot."""
         return list(self._seqs.items())

@@ -1,4 +1,4 @@
-"""One batch on its way through a host: a slot for each reply, and the commit its replies have to wait for."""
+"""One batch of commands: a slot for each reply, and the commit that the replies have to wait for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganggpt.actors.envelope import Envelope
 class Delivery:
     """Collects the replies of one batch.
 
-    ``ticket`` is the newest commit any reply depends on. Slots are filled in any order, each exactly once.
+    ``ticket`` is the newest commit that any reply depends on. Slots are filled in any order, each exactly once.
     """
 
     __slots__ = ("_all_in", "_missing", "replies", "ticket")
@@ -22,7 +22,7 @@ class Delivery:
         self._all_in: asyncio.Future[None] | None = None
 
     def settle(self, slot: int, reply: bytes, ticket: int = 0) -> None:
-        """Fill a slot with a finished reply map that may leave once ``ticket`` is durable."""
+        """Fill a slot with a finished reply map, which may be sent once commit ``ticket`` is durable."""
         self.replies[slot] = reply
         self.ticket = max(self.ticket, ticket)
         self._missing -= 1
@@ -37,4 +37,4 @@ class Delivery:
 
 
 Waiting = tuple[Envelope, Delivery, int]
-"""A command that waits, and the slot its reply goes into."""
+"""A waiting command, and the slot for its reply."""

@@ -1,7 +1,8 @@
-"""What the actors of a host learned gets a meaning by a model: gathered, asked for together, told back as commands.
+"""Embeddings of what the actors of a host learned: texts gather, a model embeds them, commands bring the vectors back.
 
-Nobody waits for it and nothing depends on it: a memory without a vector is found by its words. Equal texts of several
-actors are asked once. What is over the bound, what fails and what a crash interrupts stays without one, and is counted.
+Nothing waits for an embedding: a memory without one is found by its words. Equal texts of several actors are embedded
+once. Texts over the bound, failed requests and those lost in a crash leave their memories without an embedding; all but
+the last are counted.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ log = logging.getLogger(__name__)
 TEXTS_AT_ONCE: Final = 128
 """Texts of one request."""
 WAITING_MAX: Final = 2048
-"""Texts that wait; what comes over it stays without a meaning."""
+"""Texts that may wait; further ones get no embedding."""
 PER_TEXT_MAX: Final = 64
-"""Actors that wait for the meaning of one text."""
+"""Actors that may wait for the embedding of one text."""
 GATHER_S: Final = 60.0
-"""How long news gather before they are asked for together, if a request is not full sooner: nobody is in a hurry for
-them, and an hour has so at most 60 requests of a quiet host."""
+"""How long texts gather before a request leaves that is not full. Nothing waits for them, and a quiet host makes at
+most 60 requests an hour this way."""
 WITHIN_S: Final = 20.0
 MODEL: Final = "model:embeddings"
-"""Who sends the commands."""
+"""The sender of the commands."""
 
 
 class _Learned(NamedTuple):
@@ -49,8 +50,8 @@ class _Learned(NamedTuple):
     about: str | None
 
 
-class Meanings:
-    """Owns the texts that wait, in the order they came. ``note`` is called with every turn, ``run`` asks for ever."""
+class Embeddings:
+    """Owns the waiting texts, in order of arrival. ``embedded`` and ``missed`` count memories."""
 
     def __init__(self, model: ModelPort, peers: CommandPort, clock: DatabaseClock) -> None:
         self._model = model
@@ -65,7 +66,7 @@ class Meanings:
         return len(self._waiting)
 
     def note(self, activation: Activation, seq: int, events: Sequence[Event]) -> None:
-        """What an actor learned in a turn, or put into other words."""
+        """Collect what an actor learned or reworded in a turn."""
         if Embed.tag not in activation.kind.commands:
             return
         for event in events:
@@ -78,7 +79,7 @@ class Meanings:
                     self._wait(event.text, _Learned(activation.actor, seq, event.no, held.about))
 
     async def run(self) -> None:
-        """Ask for what gathered, again and again; one request at a time."""
+        """Embed what gathered until cancelled, one request at a time."""
         while True:
             await self._news.wait()
             with suppress(TimeoutError):
@@ -105,14 +106,14 @@ class Meanings:
             known.append(learned)
 
     async def _ask(self, texts: list[str], learned: list[list[_Learned]]) -> None:
-        # A text that several players have in common is nobody's alone.
+        # A text about several players belongs to none of them.
         owners = [who[0].about if len({one.about for one in who}) == 1 else None for who in learned]
         try:
             async with asyncio.timeout(WITHIN_S):
                 found = await self._model.embed(texts, owners)
         except (GangGPTError, TimeoutError) as failed:
             self.missed += sum(map(len, learned))
-            log.info("%d memories stay without a meaning: %s", len(texts), failed or "no answer in time")
+            log.info("%d texts got no embedding: %s", len(texts), failed or "no answer in time")
             return
         envelopes = []
         for text, who, embedding in zip(texts, learned, found, strict=True):
@@ -120,9 +121,9 @@ class Meanings:
                 command_id = derived_command_id(self._clock.now_s(), actor, seq, "embed", no)
                 body = Raw(encode_command(Embed(no, embedding, text)))
                 envelopes.append(Envelope(command_id, actor, MODEL, Embed.tag, body, inner=True))
-        self._peers.submit(envelopes, self._told, MODEL)
+        self._peers.submit(envelopes, self._answered, MODEL)
 
-    def _told(self, _: bytes, answer: bytes) -> None:
+    def _answered(self, _: bytes, answer: bytes) -> None:
         if error_of(answer) is None:
             self.embedded += 1
         else:

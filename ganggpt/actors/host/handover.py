@@ -1,8 +1,9 @@
-"""How shards leave a live host for another one, and how an actor becomes a shard of its own: with a short freeze.
+"""The hand-over: a live host gives shards to another one, or makes an actor a shard of its own, in a short freeze.
 
-A shard that leaves is frozen: no turn of it runs, its commands wait here. What it did is committed and shown in the
-tables, one fenced statement gives it away, and the waiting commands are sent on with the name of the heir. A live host
-never loses a shard in any other way, so between its first and its last turn of a shard nobody else runs one.
+No turn of a frozen shard runs, and its commands wait here. When its turns are committed and shown in the tables, one
+fenced statement gives the shard away, and the waiting commands go back to their router with the name of the heir, the
+host that holds the shard now. A live host never loses a shard in any other way: between its first and its last turn of
+a shard, no other host runs a turn of it.
 """
 
 from __future__ import annotations
@@ -10,31 +11,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.host.activations import Activations
+from ganggpt.actors.host.activator import Activator
+from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.flusher import Flusher
+from ganggpt.actors.host.held_shards import Shards
+from ganggpt.actors.host.identity import Identity
+from ganggpt.actors.host.outbox import Outbox
+from ganggpt.actors.host.passivation import Passivation
+from ganggpt.actors.host.turn_runner import TurnRunner
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.errors import CommitUnknown, GangGPTError, Moved, Overloaded, Unavailable
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.ports.hosts import HostTable
 
 log = logging.getLogger(__name__)
 
 WAITING_MAX: Final = 4096
-"""Commands that may wait for the end of a freeze, or for a look at the table."""
-LOOK_GAP_S: Final = 0.01
-"""Least time between two looks at the table because of commands that seemed misdirected."""
+"""Commands that may wait for the end of a freeze, or for the next read of the routing table."""
+POLL_GAP_S: Final = 0.01
+"""Shortest time between two reads of the routing table because of misdirected commands."""
 
 GIVEN_S: Final = 2.0
-"""A host that gave a shard away sends its commands on for so long without a look at the table."""
+"""How long a host remembers the heir of a shard, and redirects its commands without reading the routing table."""
 
 
 class Freeze:
-    """What stands still: the activations, and the commands that came meanwhile."""
+    """The activations that are frozen, and the commands that arrived for them meanwhile."""
 
     __slots__ = ("activations", "waiting")
 
@@ -44,7 +53,7 @@ class Freeze:
 
 
 class Given:
-    """A shard that was handed over: to whom, until when that is remembered, and the commands that were sent on."""
+    """A shard that was handed over: its heir, how long that is remembered, and the commands that were redirected."""
 
     __slots__ = ("heir", "sent_on", "until_s")
 
@@ -53,20 +62,38 @@ class Given:
         self.sent_on: set[bytes] = set()
 
 
-class HandOver:
-    """Owns what is frozen at the moment and the commands that wait for it; one freeze at a time."""
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """The other parts of the incarnation that a hand-over has to coordinate."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    committer: Committer
+    flusher: Flusher
+    passivation: Passivation
+    activator: Activator
+    outbox: Outbox
+    runner: TurnRunner
+
+
+class HandOver:
+    """Owns the current freeze and the commands that wait for it; there is one freeze at a time."""
+
+    def __init__(
+        self, identity: Identity, hosts: HostTable, shards: Shards, activations: Activations, siblings: Siblings
+    ) -> None:
+        self._identity = identity
+        self._hosts = hosts
+        self._shards = shards
+        self._activations = activations
+        self._siblings = siblings
         self._one_at_a_time = asyncio.Lock()
         self._freeze: Freeze | None = None
         self._strays: list[Waiting] = []
         self._given: dict[str, Given] = {}
-        self._look = asyncio.Event()
+        self._poll = asyncio.Event()
 
     def wait(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Keep a command that cannot run now: until a freeze ends, or until a look at the table says whose it is."""
-        freeze = self._freeze if self._host.shards.stops(envelope.to, shard) else None
+        """Keep a command that cannot run now: until the freeze ends, or until the routing table was read again."""
+        freeze = self._freeze if self._shards.is_frozen(envelope.to, shard) else None
         heir = None if freeze is not None else self._heir_of(shard, envelope.id)
         if heir is not None:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to, heir)))
@@ -78,30 +105,29 @@ class HandOver:
             return
         queue.append((envelope, delivery, slot))
         if freeze is None:
-            self._look.set()
+            self._poll.set()
 
     async def run(self) -> None:
-        """Look at the table for commands of shards this host does not know it holds; for ever."""
-        host = self._host
+        """Read the routing table whenever a command arrives for a shard that this host does not know it holds."""
         while True:
-            await self._look.wait()
-            self._look.clear()
+            await self._poll.wait()
+            self._poll.clear()
             try:
-                await host.shards.refresh()
+                await self._shards.refresh()
             except Unavailable:
-                log.warning("%s: commands go back, the database is away", host.identity.name)
+                log.warning("%s: the database is away; misdirected commands are sent back", self._identity.name)
             strays, self._strays = self._strays, []
             for envelope, delivery, slot in strays:
-                shard = host.shards.shard_of(envelope.to)
-                if shard in host.shards or host.shards.stops(envelope.to, shard):
-                    host.runner.accept(envelope, delivery, slot)
+                shard = self._shards.shard_of(envelope.to)
+                if shard in self._shards or self._shards.is_frozen(envelope.to, shard):
+                    self._siblings.runner.accept(envelope, delivery, slot)
                 else:
-                    moved = Moved(envelope.to, host.shards.holder_of(shard))
+                    moved = Moved(envelope.to, self._shards.holder_of(shard))
                     delivery.settle(slot, reply_error(envelope.id, moved))
-            await asyncio.sleep(LOOK_GAP_S)
+            await asyncio.sleep(POLL_GAP_S)
 
-    def give_up(self) -> None:
-        """The incarnation ended: send everything that waits back to its router."""
+    def cancel(self) -> None:
+        """The incarnation ended: send every waiting command back to its router."""
         waiting, self._strays = self._strays, []
         if self._freeze is not None:
             waiting += self._freeze.waiting
@@ -109,29 +135,28 @@ class HandOver:
         _send_back(waiting, None)
 
     async def give(self, shards: Collection[str], cluster: str, heir: str) -> float:
-        """Hand shards over to a live host; returns how long they stood still, in seconds.
+        """Hand shards over to a live host; returns how long they were frozen, in seconds.
 
         Raises Moved where this host does not hold them all, and Unavailable where nothing was changed. Any other error
-        leaves the outcome open and ends the incarnation: its successor reads whose they are.
+        leaves the outcome unknown and ends the incarnation; its successor reads from the table who holds them.
         """
-        host = self._host
         leaving = frozenset(shards)
         async with self._one_at_a_time:
             await self._must_hold(leaving)
-            await host.flusher.show_all_of(leaving)
+            await self._siblings.flusher.show_all_of(leaving)
             await self._prepare(leaving)
-            async with host.flusher.paused():
+            async with self._siblings.flusher.paused():
                 freeze = self._begin(leaving)
                 began_s = loop_s()
                 known = None
                 try:
                     await self._settle(freeze)
-                    async with host.shards.lock:
-                        await host.ports.hosts.hand_over(host.identity.epoch, sorted(leaving), cluster, heir)
+                    async with self._shards.lock:
+                        await self._hosts.hand_over(self._identity.epoch, sorted(leaving), cluster, heir)
                         self._freeze = None
-                        host.shards.let_go()
-                    known = heir if cluster == host.ports.hosts.cluster else None
-                    host.outbox.forget(leaving)
+                        self._shards.release()
+                    known = heir if cluster == self._hosts.cluster else None
+                    self._siblings.outbox.forget(leaving)
                     self._remember(leaving, known)
                 except Unavailable:
                     self._thaw(freeze)
@@ -144,29 +169,28 @@ class HandOver:
                 return loop_s() - began_s
 
     async def promote(self, actor: str) -> None:
-        """Make an actor of this host a shard of its own, which this host still holds. Raises as ``give`` does."""
+        """Make an actor of this host a shard of its own, which this host holds too. Raises the errors of ``give``."""
         await self._change(actor, own=True)
 
     async def demote(self, actor: str) -> None:
-        """Put an actor that is a shard of its own back into its hash shard; this host holds both. Raises as ``give``
-        does."""
+        """Put an actor that is a shard of its own back into its hash shard; this host must hold both. Raises the errors
+        of ``give``."""
         await self._change(actor, own=False)
 
     async def _change(self, actor: str, *, own: bool) -> None:
-        host = self._host
         async with self._one_at_a_time:
-            hashed = shared_shard(actor, host.shards.residences.shards)
+            hashed = shared_shard(actor, self._shards.residences.shards)
             old, new = (hashed, actor) if own else (actor, hashed)
             await self._must_hold({old, hashed})
-            if host.shards.shard_of(actor) != old:
+            if self._shards.shard_of(actor) != old:
                 raise Moved(actor)
-            await host.flusher.show_all_of({old})
+            await self._siblings.flusher.show_all_of({old})
             freeze = self._begin(actor=actor)
             try:
                 await self._commit(freeze)
-                async with host.shards.lock:
-                    await host.ports.hosts.change_residence(host.identity.epoch, actor, hashed, own=own)
-                    host.shards.change_residence(actor, own=own)
+                async with self._shards.lock:
+                    await self._hosts.change_residence(self._identity.epoch, actor, hashed, own=own)
+                    self._shards.change_residence(actor, own=own)
                 for activation in freeze.activations.values():
                     activation.shard = new
                 self._thaw(freeze)
@@ -178,47 +202,46 @@ class HandOver:
                 raise
 
     async def _must_hold(self, shards: Collection[str]) -> None:
-        """Look once more before refusing: this host may not have heard yet what it was given. Raises Moved."""
-        host = self._host
-        if any(shard not in host.shards for shard in shards):
-            await host.shards.refresh()
-        missing = sorted(shard for shard in shards if shard not in host.shards)
+        """Read the table before refusing: this host may not know yet that it was given a shard. Raises Moved."""
+        if any(shard not in self._shards for shard in shards):
+            await self._shards.refresh()
+        missing = sorted(shard for shard in shards if shard not in self._shards)
         if missing:
-            raise Moved(missing[0], host.shards.holder_of(missing[0]))
+            raise Moved(missing[0], self._shards.holder_of(missing[0]))
 
     async def _prepare(self, leaving: frozenset[str]) -> None:
-        """Whatever need not wait for the freeze: what the heir will read is short, and the tables are nearly right."""
-        host = self._host
-        hot = [a for a in host.activations.values() if a.shard in leaving]
-        await host.flusher.flush([a for a in hot if a.actor in host.activations.dirty])
-        await host.passivation.snapshot([a for a in hot if a.seq > a.snapshot_seq])
+        """Flush and snapshot before the freeze, so that it is short and the heir has little to read."""
+        hot = [a for a in self._activations.values() if a.shard in leaving]
+        await self._siblings.flusher.flush([a for a in hot if a.actor in self._activations.dirty])
+        await self._siblings.passivation.snapshot([a for a in hot if a.seq > a.snapshot_seq])
 
     def _begin(self, shards: Collection[str] = (), actor: str | None = None) -> Freeze:
-        host, stops = self._host, self._host.shards.stops
-        host.shards.freeze(shards, actor)
-        freeze = self._freeze = Freeze(host.activations.set_aside(stops), host.waker.hand_out(stops))
+        is_frozen = self._shards.is_frozen
+        self._shards.freeze(shards, actor)
+        freeze = self._freeze = Freeze(
+            self._activations.set_aside(is_frozen), self._siblings.activator.hand_out(is_frozen)
+        )
         return freeze
 
     async def _settle(self, freeze: Freeze) -> None:
-        """Everything frozen is committed, and shown in the tables."""
-        host = self._host
+        """Commit everything that is frozen, and flush it to the tables."""
         await self._commit(freeze)
-        await host.flusher.flush_now(list(freeze.activations.values()))
+        await self._siblings.flusher.flush_now(list(freeze.activations.values()))
 
     async def _commit(self, freeze: Freeze) -> None:
-        await self._host.committer.durable(max((a.written for a in freeze.activations.values()), default=0))
+        await self._siblings.committer.durable(max((a.written for a in freeze.activations.values()), default=0))
 
     def _remember(self, given: Collection[str], heir: str | None) -> None:
-        """Commands for these shards come for a while yet, from all who have not heard. A host of another cluster is
-        reached by its bridge alone, so there the table is asked."""
+        """Remember the heir for a while: routers that do not know it yet still send commands here. A host of another
+        cluster is reached only through its bridge, so its name is not remembered and routers read the table."""
         now_s = loop_s()
         self._given = {shard: known for shard, known in self._given.items() if known.until_s > now_s}
         if heir is not None:
             self._given.update({shard: Given(heir, now_s + GIVEN_S) for shard in given})
 
     def _heir_of(self, shard: str, command_id: bytes) -> str | None:
-        """Whom this host gave a shard to just now. A command that comes back was not taken there: then the shard is
-        elsewhere by now (or here again), and the table is asked."""
+        """The host that was given the shard a moment ago. A command that comes back a second time was refused there:
+        the shard has moved on (or back), and the table has to be read."""
         known = self._given.get(shard)
         if known is None or known.until_s <= loop_s():
             return None
@@ -229,20 +252,18 @@ class HandOver:
         return known.heir
 
     def _thaw(self, freeze: Freeze) -> None:
-        """Go on as before the freeze."""
-        host = self._host
+        """End the freeze without a hand-over: everything goes on as before."""
         self._freeze = None
-        host.activations.bring_back(freeze.activations)
-        host.shards.thaw()
+        self._activations.bring_back(freeze.activations)
+        self._shards.thaw()
         waiting, freeze.waiting = freeze.waiting, []
         for envelope, delivery, slot in waiting:
-            host.runner.accept(envelope, delivery, slot)
+            self._siblings.runner.accept(envelope, delivery, slot)
 
     def _end(self, unknown: BaseException) -> None:
-        """Nobody knows whose the frozen shards are: the successor of this incarnation will read it."""
-        host = self._host
-        lost = CommitUnknown(host.identity.name, host.identity.epoch, repr(unknown))
-        host.committer.fail(unknown if isinstance(unknown, GangGPTError) else lost)
+        """End the incarnation: the holder of the frozen shards is unknown until its successor has read the table."""
+        lost = CommitUnknown(self._identity.name, self._identity.epoch, repr(unknown))
+        self._siblings.committer.fail(unknown if isinstance(unknown, GangGPTError) else lost)
 
 
 def _send_back(waiting: Iterable[Waiting], heir: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The shards of an incarnation: which ones it holds, since when, who holds the others, and which stand still."""
+"""The shards of an incarnation: which it holds, who holds the others, and which are frozen for a hand-over."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ganggpt.persistence.ports.hosts import HostTable
 
 
 class Shards:
-    """Owns the shards this incarnation holds, each with the number of its *term*: what was read of an actor in another
-    term may be stale.
+    """Owns the shards this incarnation holds, each with the number of its *term*. A term begins when the shard is
+    gained or thawed; data read in an earlier term may be stale.
 
-    ``lock`` is held while the routing table is read or changed. ``on_gained`` is called with those of the gained shards
-    whose last owner did not flush everything; also with none of them.
+    ``lock`` is held while the routing table is read or changed. ``on_gained`` is called when shards were gained, with
+    those among them whose last owner did not flush everything.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Shards:
         self._frozen_actor: str | None = None
 
     def __contains__(self, shard: str) -> bool:
-        """Whether turns of the shard run here (but for an actor that stands still)."""
+        """Whether turns of the shard run here."""
         return shard in self._terms
 
     def __iter__(self) -> Iterator[str]:
@@ -50,7 +50,7 @@ class Shards:
 
     @property
     def with_frozen(self) -> tuple[str, ...]:
-        """The shards that are held, and those on their way out, which the table still says are held."""
+        """The held shards and the frozen ones, which the routing table still shows as held."""
         return (*self._terms, *self._frozen)
 
     def shard_of(self, actor: str) -> str:
@@ -58,20 +58,20 @@ class Shards:
         return self.residences.shard_of(actor)
 
     def term_of(self, actor: str) -> int | None:
-        """The term of the actor's shard; None where no turn of the actor may run here."""
+        """The term of the actor's shard, or None where no turn of the actor may run here."""
         shard = self.residences.shard_of(actor)
-        return None if self.stops(actor, shard) else self._terms.get(shard)
+        return None if self.is_frozen(actor, shard) else self._terms.get(shard)
 
     def holder_of(self, shard: str) -> str | None:
-        """The host of this cluster that held a shard when the table was read last."""
+        """The host of this cluster that held a shard when the routing table was last read."""
         return self._holders.get(shard)
 
-    def stops(self, actor: str, shard: str) -> bool:
-        """Whether the actor stands still, alone or with its whole shard."""
+    def is_frozen(self, actor: str, shard: str) -> bool:
+        """Whether the actor is frozen, alone or with its whole shard."""
         return actor == self._frozen_actor or shard in self._frozen
 
     async def refresh(self) -> None:
-        """Read anew which shards this incarnation holds. Raises Unavailable."""
+        """Read from the routing table which shards this incarnation holds. Raises Unavailable."""
         async with self.lock:
             rows = await self._hosts.routes()
             if self.draining:
@@ -88,23 +88,23 @@ class Shards:
             self._on_gained(owed)
 
     def freeze(self, shards: Collection[str] = (), actor: str | None = None) -> None:
-        """From now on no turn of these shards, or of this actor, runs."""
+        """Stop all turns of these shards, or of this actor."""
         for shard in shards:
             del self._terms[shard]
         self._frozen, self._frozen_actor = frozenset(shards), actor
 
     def thaw(self) -> None:
-        """What stood still goes on; its shards begin a new term."""
+        """End the freeze; its shards begin a new term here."""
         frozen = self._frozen
-        self.let_go()
+        self.release()
         self._hold(frozen)
 
-    def let_go(self) -> None:
-        """The frozen shards are somebody else's now."""
+    def release(self) -> None:
+        """End the freeze; another host holds its shards now."""
         self._frozen, self._frozen_actor = frozenset(), None
 
     def change_residence(self, actor: str, *, own: bool) -> None:
-        """An actor of this host became a shard of its own, or went back into its hash shard."""
+        """Record that an actor of this host became a shard of its own, or went back into its hash shard."""
         others = self.residences.own - {actor}
         self.residences = Residences(self.residences.shards, others | {actor} if own else others)
         if own:
@@ -113,7 +113,7 @@ class Shards:
             del self._terms[actor]
 
     def drain(self) -> None:
-        """Hold nothing any more, whatever the table says."""
+        """Hold no shard any more, whatever the routing table says."""
         self.draining = True
         self._terms = {}
 

@@ -1,4 +1,4 @@
-"""Who an incarnation is: the name of its host, its epoch and its clock."""
+"""The identity of an incarnation: the name of its host, its epoch and its clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ganggpt.actors.clock import loop_s
 
 
 class DatabaseClock:
-    """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
+    """Unix time of the database, carried on by the monotonic clock of this machine. It never runs backwards."""
 
     __slots__ = ("_ahead_s",)
 
@@ -20,13 +20,13 @@ class DatabaseClock:
         return self._ahead_s + loop_s()
 
     def correct(self, now_s: float) -> None:
-        """The database just said what time it is."""
+        """Follow the database, which has just reported this time."""
         self._ahead_s = max(self._ahead_s, now_s - loop_s())
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One incarnation of one host; its epoch is what the stores fence by."""
+    """One incarnation of a host. The stores fence by its epoch."""
 
     name: str
     epoch: int

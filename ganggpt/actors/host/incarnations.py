@@ -38,7 +38,7 @@ class Incarnations:
         self._live = asyncio.Event()
 
     async def run(self) -> None:
-        """Live. Raises Fenced when another owner took over, also between two incarnations."""
+        """Run incarnations until cancelled. Raises Fenced when another process took over the name."""
         last: int | None = None
         while True:
             registration, residences = await self._register(last)
@@ -58,21 +58,21 @@ class Incarnations:
                 self._live.clear()
 
     async def deliver(self, batch: bytes) -> bytes:
-        """Run an encoded batch; encoded replies. Raises Unavailable, Fenced or CommitUnknown."""
+        """Run an encoded batch and return encoded replies. Raises Unavailable, Fenced or CommitUnknown."""
         host = await self._current()
         return encode_replies(await host.deliver(decode_batch(batch)))
 
     async def refresh(self) -> None:
-        """The supervisor changed this host's shards."""
+        """Read the shards of this host again, because the supervisor changed them."""
         await (await self._current()).shards.refresh()
 
     async def drain(self) -> None:
-        """Make everything durable and give the shards back."""
+        """Stop, make everything durable and give the shards back."""
         if self._host is not None:
             await self._host.drain()
 
     async def hand_over(self, shards: Sequence[str], cluster: str, heir: str) -> float:
-        """Give shards to another host; seconds they stood still. Raises as ``HandOver.give`` does."""
+        """Give shards to another host; returns how long they were frozen. Raises the errors of ``HandOver.give``."""
         return await (await self._current()).handover.give(shards, cluster, heir)
 
     async def promote(self, actor: str) -> None:
@@ -84,7 +84,7 @@ class Incarnations:
         await (await self._current()).handover.demote(actor)
 
     async def passivate(self) -> int:
-        """Put every activation to sleep now; returns how many (for tests and benchmarks of waking)."""
+        """Put all actors to sleep now; returns how many. For tests and benchmarks of waking."""
         host = await self._current()
         await host.committer.drain()
         await host.flusher.flush()
@@ -106,8 +106,8 @@ class Incarnations:
         return self._host
 
     async def _register(self, last: int | None) -> tuple[Registration, Residences]:
-        """Take a fresh epoch. A process whose last one was fenced by somebody else must not: its name may be carried by
-        its successor already, which would be fenced in turn. Raises Fenced."""
+        """Take a fresh epoch. Raises Fenced where another process fenced the last one: that process may carry the name
+        already, and would be fenced in turn."""
         hosts, here = self._ports.hosts, f"{platform.node()}/{os.getpid()}"
         if last is not None:
             async for attempt in _while_away():

@@ -1,8 +1,8 @@
-"""What actors ask the model: waiting for it is not a turn, and its answer comes back as commands like a player's.
+"""Requests of actors to the model. No turn waits for them: the answer comes back as commands, like a player's.
 
-An ask leaves when the turn that made it is durable. Each part of the answer runs as a command with a derived id; the
-rules may refuse it as stale, and then nobody listens any more. Over the bound, without a model, and where the model
-fails or is late, the command the actor named for that case comes instead. After a crash its own reminder does that.
+A request is sent when the turn that made it is durable. Each part of the answer runs as a command with a derived id.
+The rules may refuse such a command as stale; that ends the request. Where the model fails, is late or busy, or where
+there is none, the fallback command that the actor named runs instead. After a crash the actor's own reminder does that.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from ganggpt.errors import GangGPTError, Unavailable
 log = logging.getLogger(__name__)
 
 OPEN_MAX: Final = 256
-"""Asks of one host that may wait for the model; what comes over it is answered without one."""
+"""Open requests of one host; over it the fallback runs at once."""
 IDLE_MAX: Final = 64
-"""The same for an ask that nobody waits for: it leaves the others room."""
+"""The same bound for requests that no player waits for; it leaves room for the others."""
 MODEL: Final = "model:gateway"
-"""Who sends the commands a model's answer is made of."""
+"""The sender of the commands that make up an answer."""
 
 
 class _Stale(Exception):
-    """The actor does not listen any more."""
+    """The rules refused a part of the answer: the actor has moved on."""
 
 
-class Asks:
-    """Owns every open ask of this host, by actor and name. ``durable`` waits for the commit of that number."""
+class ModelRequests:
+    """Owns every open request of this host, by actor and name. ``durable`` waits until a commit succeeded."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Asks:
         return len(self._tasks)
 
     def post(self, actor: ActorId, seq: int, wishes: Sequence[Ask | Cease], ticket: int) -> None:
-        """What turn ``seq`` of an actor wants to ask or not to hear any more, once commit ``ticket`` held."""
+        """Start or cancel the requests of turn ``seq`` of an actor, which is durable with commit ``ticket``."""
         for wish in wishes:
             before = self._open.pop((actor, wish.name), None)
             if before is not None:
@@ -74,8 +74,8 @@ class Asks:
                 self._tasks.add(task)
                 task.add_done_callback(partial(self._done, (actor, wish.name)))
 
-    def give_up(self) -> None:
-        """The incarnation ends."""
+    def cancel(self) -> None:
+        """The incarnation ended: cancel every request."""
         for task in self._tasks:
             task.cancel()
 
@@ -94,12 +94,12 @@ class Asks:
                     await self._listen(actor, seq, parts)
             except (GangGPTError, TimeoutError) as failed:
                 self.unanswered += 1
-                log.info("%s goes on without the model: %s", actor, failed or "no answer in time")
+                log.info("the fallback runs for %s, without the model: %s", actor, failed or "no answer in time")
                 await self._tell(actor, seq, "otherwise", ask.otherwise)
         except _Stale:
             self.stale += 1
         except GangGPTError as error:
-            log.info("an answer of the model to %s is left to its reminder: %s", actor, error)
+            log.info("no answer of the model reached %s; its reminder will run the fallback: %s", actor, error)
 
     async def _listen(self, actor: ActorId, seq: int, parts: AsyncGenerator[Command, Mapping[str, Any] | None]) -> None:
         reply: Mapping[str, Any] | None = None
@@ -110,8 +110,8 @@ class Asks:
             return
 
     async def _tell(self, actor: ActorId, seq: int, part: object, command: Command) -> Mapping[str, Any]:
-        """Run one command, wherever the actor lives by now; its reply. Raises _Stale where the rules refused it,
-        Unavailable where nobody knows."""
+        """Run one command, wherever the actor is by now, and return its reply. Raises _Stale where the rules refused
+        it, Unavailable where the outcome is unknown."""
         command_id = derived_command_id(self._clock.now_s(), actor, seq, "ask", part)
         envelope = Envelope(command_id, actor, MODEL, command.tag, Raw(encode_command(command)), inner=True)
         answer = await self._peers.ask(envelope, MODEL)

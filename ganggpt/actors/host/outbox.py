@@ -1,4 +1,4 @@
-"""Letters between actors: taken from the commit that wrote them, delivered at least once, applied once.
+"""The outbox: letters between actors, delivered at least once and applied once.
 
 Order is kept between one sender and one receiver: the next letter of such a lane goes when the one before was
 answered. What memory does not hold (after a crash, or over the bound) a rescan of the outbox table brings back.
@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
-from ganggpt.actors.host.archive_letters import TAIL_LETTERS, TailLetters
+from ganggpt.actors.host.archive_letters import ARCHIVE_LETTERS, ArchiveLetters
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import Identity
 from ganggpt.actors.ports import CommandPort
@@ -30,7 +30,7 @@ SETTLE_MAX: Final = 1000
 
 
 class Outbox:
-    """Owns the letters of this host's shards that are on their way. Without an ``archive``, letters to it are sent
+    """Owns the letters of this host's shards that are not answered yet. Without an ``archive``, letters to it are sent
     like all others."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Outbox:
         journal: Journal,
         shards: Shards,
         peers: CommandPort,
-        archive: TailLetters | None,
+        archive: ArchiveLetters | None,
     ) -> None:
         self._identity = identity
         self._journal = journal
@@ -59,7 +59,7 @@ class Outbox:
         return len(self._known)
 
     def post(self, letters: Iterable[OutboxMessage]) -> None:
-        """Letters whose commit held. Until the table was read once they stay there, because older ones go first."""
+        """Send committed letters. Before the first read of the table they stay there: older letters go first."""
         if not self._unread:
             self._take(letters)
 
@@ -78,13 +78,13 @@ class Outbox:
             if len(lane) == 1:
                 self._send(letter)
 
-    def give_up(self) -> None:
-        """The incarnation ended: nothing is on its way any more."""
+    def cancel(self) -> None:
+        """The incarnation ended: cancel what is on its way to the archive."""
         if self._archive is not None:
-            self._archive.give_up()
+            self._archive.cancel()
 
     def forget(self, shards: Collection[str]) -> None:
-        """These shards were handed over: their new holder delivers what is not settled."""
+        """Drop the letters of shards that were handed over; the new holder delivers them."""
         shard_of = self._shards.shard_of
         for key in [key for key in self._lanes if shard_of(key[0]) in shards]:
             for letter in self._lanes.pop(key):
@@ -92,12 +92,12 @@ class Outbox:
                 self._by_id.pop(letter.id, None)
 
     def rescan(self) -> None:
-        """Look into the table at once: this host has new shards."""
+        """Read the table at once, because this host has new shards."""
         self._scan_now = self._unread = True
         self._work.set()
 
     async def run(self, retry_s: float) -> None:
-        """Settle what was answered, and rescan now and then; after an outage of the database again in ``retry_s``."""
+        """Settle answered letters and rescan now and then; during an outage of the database every ``retry_s``."""
         while True:
             try:
                 async with asyncio.timeout(RESCAN_S):
@@ -111,7 +111,7 @@ class Outbox:
                     self._scan_now = False
                     await self._scan()
             except Unavailable:
-                log.warning("%s: the outbox waits, the database is away", self._identity.name)
+                log.warning("%s: the database is away; the outbox tries again", self._identity.name)
                 await asyncio.sleep(retry_s)
 
     async def _scan(self) -> None:
@@ -136,7 +136,7 @@ class Outbox:
 
     def _send(self, letter: OutboxMessage) -> None:
         self._by_id[letter.id] = letter
-        if self._archive is not None and letter.name in TAIL_LETTERS:
+        if self._archive is not None and letter.name in ARCHIVE_LETTERS:
             self._archive.send(letter, self._answered)
             return
         envelope = Envelope(letter.id, letter.target, letter.sender, letter.name, Raw(letter.body), inner=True)
@@ -149,12 +149,12 @@ class Outbox:
         lane = self._lanes[letter.sender, letter.target]
         error = error_of(reply)
         if error is not None and error["retryable"]:
-            # The lane is dropped whole; the rescan brings it back in order once the receiver can be reached.
+            # The whole lane is dropped. The rescan brings it back in order once the receiver can be reached.
             del self._lanes[letter.sender, letter.target]
             self._known.difference_update((x.sender, x.seq, x.n) for x in lane)
             return
         if error is not None:
-            log.warning("letter %s from %s to %s refused: %s", letter.name, letter.sender, letter.target, error)
+            log.warning("the letter %s from %s to %s was refused: %s", letter.name, letter.sender, letter.target, error)
         self.delivered += 1
         self._settled.append(letter)
         self._work.set()

@@ -1,4 +1,4 @@
-"""Snapshots and passivation: idle actors go to sleep in Postgres, busy ones are snapshot now and then."""
+"""Snapshots and passivation: idle actors are put to sleep, busy ones get a snapshot now and then."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CHUNK: Final = 200
 
 
 class Passivation:
-    """Owns the sweep over the activations. ``owes`` tells whether the user's tables lack something of an actor: it has
-    to stay awake then."""
+    """Owns the sweep over the activations. ``owes`` tells whether an actor's last turn still has to be flushed; such an
+    actor stays awake."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Passivation:
         self.passivated = 0
 
     async def run(self, every_s: float, idle_s: float, hot_max: int) -> None:
-        """Sweep for ever: whoever was not touched for ``idle_s`` goes to sleep, and so do the least recently touched
-        ones over ``hot_max``."""
+        """Sweep every ``every_s`` seconds: put actors to sleep that were idle for ``idle_s``, and the least recently
+        used ones over ``hot_max``."""
         while True:
             await asyncio.sleep(every_s)
             try:
@@ -51,10 +51,10 @@ class Passivation:
                 self._activations.clear_ripe()
                 await self.passivate(self._sleepy(idle_s, hot_max))
             except Unavailable:
-                log.warning("%s: snapshots wait, the database is away", self._identity.name)
+                log.warning("%s: the database is away; snapshots are tried again", self._identity.name)
 
     async def passivate(self, activations: Sequence[Activation]) -> int:
-        """Snapshot activations and drop those nobody touched meanwhile; returns how many went to sleep."""
+        """Snapshot activations and drop those without a turn meanwhile. Returns how many were put to sleep."""
         gone = 0
         for start in range(0, len(activations), CHUNK):
             chunk = activations[start : start + CHUNK]
@@ -69,7 +69,7 @@ class Passivation:
         return gone
 
     async def snapshot(self, activations: Sequence[Activation]) -> None:
-        """Store where these activations are, once that is durable; what ceased to exist only becomes durable."""
+        """Store snapshots once the turns in them are durable. Actors that ceased to exist get none."""
         for start in range(0, len(activations), CHUNK):
             chunk = activations[start : start + CHUNK]
             there = [a for a in chunk if a.state is not None]
@@ -81,7 +81,7 @@ class Passivation:
                 activation.snapshot_seq = seq
 
     def _sleepy(self, idle_s: float, hot_max: int) -> list[Activation]:
-        """Activations idle for too long, and the least recently touched ones over the bound."""
+        """The activations to put to sleep: idle for too long, or least recently used and over the bound."""
         now_s = self._identity.clock.now_s()
         horizon_s = now_s - idle_s
         idle = [a for a in self._activations.values() if a.touched_s < horizon_s]

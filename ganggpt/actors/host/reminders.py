@@ -1,4 +1,4 @@
-"""Reminders: rows by shard and due time, scanned by the shard's owner and sent as commands with derived ids."""
+"""Reminders: the holder of a shard reads its due rows and sends each as a command with a derived id."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ganggpt.persistence.ports.journal import DueReminder, Journal
 log = logging.getLogger(__name__)
 
 FIRE_MAX: Final = 500
-"""Reminders per scan."""
+"""Reminders per read."""
 
 
 class Reminders:
-    """Owns the scan of due reminders of this host's shards.
+    """Owns the reading of due reminders of this host's shards. ``fired`` counts those that were answered for good.
 
-    A reminder is dropped after its command was answered for good. A crash in between fires it again under the same id,
-    which the actor's window answers without a second turn.
+    A reminder is dropped after its command was answered for good. After a crash in between it fires again under the
+    same id, which the dedupe window answers without a second turn.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Reminders:
         self.fired = 0
 
     async def run(self, every_s: float) -> None:
-        """Fire for ever."""
+        """Fire due reminders every ``every_s`` seconds until cancelled."""
         while True:
             try:
                 full = await self._fire_due()
             except Unavailable:
                 full = False
-                log.warning("%s: reminders wait, the database is away", self._identity.name)
+                log.warning("%s: the database is away; reminders are tried again", self._identity.name)
             await asyncio.sleep(0 if full else every_s)
 
     async def _fire_due(self) -> bool:
@@ -65,7 +65,7 @@ class Reminders:
                 await self._journal.drop_reminder(reminder)
                 self.fired += 1
             if error is not None:
-                log.warning("reminder %s of %s: %s", reminder.name, reminder.actor, error)
+                log.warning("the reminder %s of %s failed: %s", reminder.name, reminder.actor, error)
         return len(due) == FIRE_MAX
 
 

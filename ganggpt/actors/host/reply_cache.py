@@ -1,4 +1,4 @@
-"""Commands that come a second time: they get their first answer again, from memory or from the journal.
+"""Repeated commands get their first reply again, from memory or from the journal.
 
 A quick retry is answered from the replies kept here. An older one costs a look into the journal, and so does a letter
 that is older than the window of its actor; both wait in tasks of their own, at most LATE_MAX at a time.
@@ -24,13 +24,13 @@ from ganggpt.errors import Expired, GangGPTError, Moved, Overloaded, Unavailable
 from ganggpt.persistence.ports.journal import Journal
 
 RECENT_MAX: Final = 8192
-"""Replies kept so that a quick retry is answered without reading the journal."""
+"""Newest replies that are kept, so that a quick retry does not read the journal."""
 LATE_MAX: Final = 1024
-"""Repeated commands whose first answer may be looked up in the journal at one time."""
+"""Lookups in the journal at a time."""
 
 
-class Repeats:
-    """Owns the latest replies of a host and every look for an older one."""
+class ReplyCache:
+    """Owns the newest replies of a host, and the lookups of older ones. ``repeated`` counts repeated commands."""
 
     def __init__(
         self, clock: DatabaseClock, journal: Journal, activations: Activations, committer: Committer, runner: TurnRunner
@@ -45,7 +45,7 @@ class Repeats:
         self.repeated = 0
 
     def __len__(self) -> int:
-        """Commands that wait for a look into the journal."""
+        """Lookups that are running."""
         return len(self._late)
 
     def remember(self, command_id: bytes, reply: bytes) -> None:
@@ -55,7 +55,7 @@ class Repeats:
             self._recent.popitem(last=False)
 
     def answer(self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """A command that was applied as turn ``seq`` of an awake actor: what it was answered then."""
+        """Answer a command again that was applied as turn ``seq`` of an awake actor."""
         self.repeated += 1
         reply = self._recent.get(envelope.id)
         if reply is not None:
@@ -64,11 +64,11 @@ class Repeats:
         self._later(self._answer_from_journal(activation, seq, envelope, delivery, slot), envelope, delivery, slot)
 
     def take_late_letter(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """A letter older than the window: the journal itself says whether it was applied."""
+        """Take a letter that is older than the dedupe window, if the journal does not contain it yet."""
         self._later(self._take_late_letter(activation, envelope, delivery, slot), envelope, delivery, slot)
 
-    def give_up(self) -> None:
-        """The incarnation ends."""
+    def cancel(self) -> None:
+        """The incarnation ended: cancel the lookups; their commands are sent back to their router."""
         for task in self._late:
             task.cancel()
 
@@ -94,7 +94,7 @@ class Repeats:
         if body is not None:
             delivery.settle(slot, decode_turn(activation.kind, body).reply)
         elif not owed:
-            # Nobody waits for its answer any more, so it was answered long ago and its turn may have been dropped.
+            # Its sender does not wait for it any more: it was answered long ago, and its turn may have been dropped.
             raise Expired(command_id_text(envelope.id), self._clock.now_s() - command_id_time_s(envelope.id))
         elif current is None or current.window.seq_of(envelope.id) is not None:
             self._runner.accept(envelope, delivery, slot)
@@ -117,7 +117,7 @@ class Repeats:
             except (Unavailable, Expired) as refused:
                 delivery.settle(slot, reply_error(envelope.id, refused))
             except (GangGPTError, asyncio.CancelledError):
-                # The incarnation ends: the delivery has to hear of it now, and the command goes again.
+                # The incarnation ended. The delivery must not wait for this reply; the router sends the command again.
                 delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
 
         task = asyncio.get_running_loop().create_task(answer())

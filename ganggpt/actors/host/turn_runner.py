@@ -1,6 +1,7 @@
-"""Turns: one command after the other, each a plain function call, so turns of one actor cannot interleave.
+"""Runs turns: a command becomes events, which are added to the open commit and folded into the actor's state.
 
-A command is run at once where its actor is awake. Any other goes to the part that keeps it meanwhile.
+A turn is a plain function call, so turns of one actor cannot interleave. It runs at once where the actor is awake;
+otherwise the command is passed to the part that keeps it until it can run.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
-from ganggpt.actors.host.embeddings import Meanings
+from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
-from ganggpt.actors.host.model_requests import Asks
+from ganggpt.actors.host.model_requests import ModelRequests
 from ganggpt.actors.ports import ModelPort
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
@@ -35,12 +36,12 @@ log = logging.getLogger(__name__)
 
 
 def dice_of(actor: str, seq: int, world_seed: int) -> Dice:
-    """The dice of one turn: the same whenever it is played."""
+    """The dice of one turn: the same whenever the turn is replayed."""
     return Dice(zlib.crc32(actor.encode()) << 32 ^ seq * 0x9E3779B97F4A7C15 ^ world_seed)
 
 
 class InternalError(GangGPTError):
-    """A turn failed by a mistake of ours. Nothing was changed."""
+    """A turn failed because of a bug. Nothing was changed."""
 
     code = "internal"
 
@@ -56,8 +57,8 @@ class InternalError(GangGPTError):
 
 @dataclass(frozen=True, slots=True)
 class TurnInputs:
-    """What a turn may know besides state and command. ``cast``: by actor, the name and body of the command that brings
-    it to life when it is first spoken to."""
+    """What a turn may use besides state and command. ``cast``: by actor, name and body of the command that creates it
+    when it is first addressed."""
 
     world: World
     cast: Mapping[str, tuple[str, bytes]]
@@ -66,7 +67,7 @@ class TurnInputs:
 
 
 class ColdActors(Protocol):
-    """Where commands of sleeping actors wait."""
+    """Keeps the commands of cold actors."""
 
     def park(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Keep a command until its actor is awake. Raises Overloaded."""
@@ -74,31 +75,31 @@ class ColdActors(Protocol):
 
 
 class MovingShards(Protocol):
-    """Where commands wait whose shard is on the move, or is not known to be held here."""
+    """Keeps commands of shards that are frozen, or not known to be held here."""
 
     def wait(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Keep a command until it is known who runs it."""
+        """Keep a command until it is known which host runs it."""
         ...
 
 
 class Replies(Protocol):
-    """What was answered before."""
+    """Answers repeated commands."""
 
     def remember(self, command_id: bytes, reply: bytes) -> None:
         """Keep a finished reply."""
         ...
 
     def answer(self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Answer a command that was applied as turn ``seq`` once more."""
+        """Answer a command again that was applied as turn ``seq``."""
         ...
 
     def take_late_letter(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Find out whether a letter older than the window was applied."""
+        """Take a letter that is older than the dedupe window, if it was not applied yet."""
         ...
 
 
 class TurnRunner:
-    """Owns the way of a command into a turn, and of its decision into the open commit. ``connect`` comes first."""
+    """Owns the step from a command to a turn in the open commit. Call ``connect`` before the first command."""
 
     def __init__(
         self,
@@ -118,17 +119,17 @@ class TurnRunner:
         self._cold: ColdActors
         self._moving: MovingShards
         self._replies: Replies
-        self._requests: Asks
-        self._embeddings: Meanings
+        self._requests: ModelRequests
+        self._embeddings: Embeddings
         self.turns = 0
         self.refused = 0
         self.mistakes = 0
 
     def connect(
-        self, cold: ColdActors, moving: MovingShards, replies: Replies, requests: Asks, embeddings: Meanings
+        self, cold: ColdActors, moving: MovingShards, replies: Replies, requests: ModelRequests, embeddings: Embeddings
     ) -> None:
-        """The parts that get what is no turn yet, what was one before, and what follows from one. (Some of them run
-        turns themselves, so they can only be made after the runner.)"""
+        """Set the parts that commands and decisions are passed on to. Some of them run turns themselves, so they are
+        created after the runner."""
         self._cold = cold
         self._moving = moving
         self._replies = replies
@@ -136,7 +137,7 @@ class TurnRunner:
         self._embeddings = embeddings
 
     def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Take one command: run its turn at once, or park it while its actor wakes."""
+        """Run a command at once, or pass it to the part that keeps it until it can run."""
         activation = None if self._shards.draining else self._activations.get(envelope.to)
         if activation is not None:
             self.take(activation, envelope, delivery, slot)
@@ -145,7 +146,7 @@ class TurnRunner:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
             return
         shard = self._shards.shard_of(envelope.to)
-        if shard not in self._shards or self._shards.stops(envelope.to, shard):
+        if shard not in self._shards or self._shards.is_frozen(envelope.to, shard):
             self._moving.wait(shard, envelope, delivery, slot)
             return
         try:
@@ -154,7 +155,7 @@ class TurnRunner:
             delivery.settle(slot, reply_error(envelope.id, full))
 
     def take(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """One command for an actor that is awake."""
+        """Run a command for an actor that is awake, or answer it again."""
         now_s = self._clock.now_s()
         activation.touched_s = now_s
         window = activation.window
@@ -179,7 +180,7 @@ class TurnRunner:
         delivery.settle(slot, reply, activation.ticket)
 
     def turn(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
-        """Decide, journal, evolve. Returns the finished reply; raises GangGPTError where nothing was changed."""
+        """Decide, add to the commit, evolve; returns the finished reply. Raises GangGPTError without any change."""
         kind = activation.kind
         seq = activation.seq + 1
         command, decision = self._decide(activation, envelope, seq, now_s)
@@ -216,7 +217,7 @@ class TurnRunner:
         return reply
 
     def bring_to_life(self, activation: Activation) -> None:
-        """The first turn of a member of the cast, if the actor is one: the creating command its world file made."""
+        """Run the creating command of an actor, if it is one of the world's cast."""
         first = self._inputs.cast.get(activation.actor)
         if first is None:
             return
@@ -245,7 +246,7 @@ class TurnRunner:
         except msgspec.ValidationError as misfit:
             raise InvalidInput(envelope.name, str(misfit)) from misfit
         except Exception as mistake:
-            # A mistake in one rule must not take thousands of other actors down.
+            # A bug in one rule must not end thousands of other actors.
             self.mistakes += 1
             log.exception("%s on %s failed", envelope.name, activation.actor)
             raise InternalError(activation.actor, envelope.name) from mistake

@@ -50,7 +50,7 @@ from tests.support.frozen.harvest import Harvest
 BEGAN_S: Final = 1_800_000_000.0
 SERVER: Final = "server:ls"
 _OPTIONS: Final = HostOptions(
-    idle_s=900.0, snapshot_every=12, relaxed_s=0.05, beat_s=30.0, sweep_s=60.0, reminder_s=2.0, look_s=30.0
+    idle_s=900.0, snapshot_every=12, relaxed_s=0.05, beat_s=30.0, sweep_s=60.0, reminder_s=2.0, poll_s=30.0
 )
 _SHARDS: Final = 4
 _LETTERS_S: Final = 0.5

@@ -8,17 +8,25 @@ from typing import Any
 
 import pytest
 
-from ganggpt.actors.envelope import wrap
-from ganggpt.actors.host import outbox
+from ganggpt.actors.envelope import error_of, wrap
+from ganggpt.actors.host import archive_letters, outbox
+from ganggpt.actors.host.archive_letters import ArchiveLetters
+from ganggpt.actors.ports import NoModel
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import GainExperience, Recruit
-from ganggpt.domain.ids import new_command_id
+from ganggpt.domain.ids import ActorId, new_command_id
+from ganggpt.domain.kinds import encode_command
+from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
-from ganggpt.errors import Unavailable
+from ganggpt.domain.turn import Command
+from ganggpt.errors import Fenced, GangGPTError, Unavailable
+from ganggpt.persistence.ports.journal import OutboxMessage
 from ganggpt.persistence.ports.projections import ArchiveQuestion, Found
+from tests.support.builders import NOW_S
 from tests.support.eventually import eventually
+from tests.support.host_parts import Rig, a_rig
 from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
@@ -131,3 +139,99 @@ async def test_a_companion_has_a_tail_of_its_own(runtime: Runtime) -> None:
     state = runtime.host("host:0").activations[rex].state
     assert any(memory.was == asked.no for memory in state.mind.memories)
     assert MARA not in runtime.tail.kept
+
+
+class Archive:
+    """The store; an ``error`` is raised, ``busy`` is how many are under way, ``most`` how many ever were."""
+
+    def __init__(self, error: GangGPTError | None = None) -> None:
+        self.kept: list[tuple[int, str, int]] = []
+        self.asked: list[ArchiveQuestion] = []
+        self.error = error
+        self.busy = self.most = 0
+        self.go = asyncio.Event()
+
+    async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.kept.append((epoch, npc, len(memories)))
+
+    async def search(self, question: ArchiveQuestion) -> Sequence[Found]:
+        self.asked.append(question)
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        await self.go.wait()
+        self.busy -= 1
+        return [(A_MEMORY, 0.5)]
+
+
+A_MEMORY = Memory(3, "gift", "Ava gave me a silver watch", 60, "player:ava", "witnessed", NOW_S)
+
+
+class Scene:
+    """Letters to an archive of their own, and what was answered to them."""
+
+    def __init__(self, rig: Rig, archive: Archive) -> None:
+        self.rig, self.archive = rig, archive
+        self.part = ArchiveLetters(rig.identity, archive, NoModel(), rig.peers)  # type: ignore[arg-type]
+        self.answers: dict[bytes, bytes] = {}
+
+    def send(self, command: Command) -> bytes:
+        letter_id = new_command_id(NOW_S)
+        letter = OutboxMessage(ActorId(MARA), 1, 0, ActorId(MARA), letter_id, command.tag, encode_command(command))
+        self.part.send(letter, self.answers.__setitem__)
+        return letter_id
+
+    async def answer_to(self, letter_id: bytes) -> bytes:
+        await eventually(lambda: letter_id in self.answers)
+        return self.answers[letter_id]
+
+
+async def test_alone_what_is_kept_is_stored_under_the_epoch_and_answered() -> None:
+    scene = Scene(await a_rig(), Archive())
+    answer = await scene.answer_to(scene.send(KeepInTail((A_MEMORY,), 1)))
+    assert error_of(answer) is None
+    assert scene.archive.kept == [(scene.rig.identity.epoch, MARA, 1)]
+    assert scene.part.kept == 1
+
+
+async def test_alone_a_fenced_host_leaves_the_letter_to_its_successor() -> None:
+    scene = Scene(await a_rig(), Archive(Fenced("host:0", 1)))
+    error = error_of(await scene.answer_to(scene.send(KeepInTail((A_MEMORY,), 1))))
+    assert error is not None
+    assert error["retryable"]
+
+
+async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_of_the_letter() -> None:
+    scene = Scene(await a_rig(), Archive())
+    scene.archive.go.set()
+    letter_id = scene.send(AskTail("silver watch", "player:ava", NOW_S, 1))
+    await eventually(lambda: scene.rig.peers.sent)
+    (envelope,) = scene.rig.peers.sent
+    assert (envelope.id, envelope.to, envelope.name, envelope.inner) == (letter_id, MARA, Recollect.tag, True)
+    assert letter_id not in scene.answers
+    scene.rig.peers.answer(letter_id)
+    await scene.answer_to(letter_id)
+    assert scene.part.searches == 1
+
+
+async def test_alone_only_a_few_questions_are_in_the_database_at_one_time() -> None:
+    scene = Scene(await a_rig(), Archive())
+    for _ in range(archive_letters.AT_ONCE + 3):
+        scene.send(AskTail("silver watch", "player:ava", NOW_S, 1))
+    await eventually(lambda: scene.archive.busy == archive_letters.AT_ONCE)
+    scene.archive.go.set()
+    await eventually(lambda: len(scene.rig.peers.sent) == archive_letters.AT_ONCE + 3)
+    assert scene.archive.most == archive_letters.AT_ONCE
+
+
+async def test_alone_nothing_is_answered_after_the_end_of_the_incarnation() -> None:
+    scene = Scene(await a_rig(), Archive())
+    scene.send(AskTail("silver watch", "player:ava", NOW_S, 1))
+    await eventually(lambda: scene.archive.busy)
+    scene.part.cancel()
+    scene.archive.go.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not scene.answers
+    assert not scene.rig.peers.sent

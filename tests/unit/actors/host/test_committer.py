@@ -10,7 +10,8 @@ import pytest
 from ganggpt.actors.host.committer import Committer
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import CommitUnknown, Fenced
-from ganggpt.persistence.ports.journal import Batch, PushRow
+from ganggpt.persistence.ports.journal import Batch, OutboxMessage, PushRow
+from tests.support.virtual_time import run_virtual
 
 
 class SlowJournal:
@@ -44,7 +45,7 @@ async def slow() -> AsyncIterator[tuple[SlowJournal, Committer, asyncio.Task[Non
         1,
         relaxed_s=3600,
         on_pushes=lambda _: None,
-        on_committed=lambda _batch, _open_s: None,
+        on_messages=lambda _: None,
     )
     task = asyncio.create_task(committer.run())
     yield journal, committer, task
@@ -116,3 +117,45 @@ async def test_a_failed_commit_ends_everything_that_waits_and_takes_nothing_more
         add(committer)
     with pytest.raises(type(error)):
         await asyncio.wait_for(task, 1)
+
+
+async def test_letters_are_posted_when_their_commit_held_and_not_before() -> None:
+    journal, posted = SlowJournal(), []
+    committer = Committer(
+        journal,  # type: ignore[arg-type]
+        1,
+        relaxed_s=3600,
+        on_pushes=lambda _: None,
+        on_messages=posted.extend,
+    )
+    letter = OutboxMessage("npc:a", 1, 0, "npc:b", new_command_id(), "Hear", b"")
+    committer.batch(True).add_message(letter, "s:0", 0.0)
+    committer.batch(True).add_turn("npc:a", 1, 0.0, new_command_id(), "player:p", "Talk", b"")
+    task = asyncio.create_task(committer.run())
+    await asyncio.wait_for(journal.entered.wait(), 1)
+    assert posted == []
+    journal.go.set()
+    await asyncio.wait_for(committer.durable(1), 1)
+    assert posted == [letter]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def test_what_a_crash_may_lose_is_the_time_from_a_relaxed_turn_to_its_commit() -> None:
+    async def scene() -> None:
+        journal = SlowJournal()
+        journal.go.set()
+        committer = Committer(
+            journal,  # type: ignore[arg-type]
+            1,
+            relaxed_s=0.5,
+            on_pushes=lambda _: None,
+            on_messages=lambda _: None,
+        )
+        task = asyncio.create_task(committer.run())
+        add(committer, durable=False)
+        await asyncio.sleep(1)
+        assert committer.loss_window_s == pytest.approx(0.5)
+        task.cancel()
+
+    run_virtual(scene())

@@ -8,16 +8,20 @@ from collections.abc import Sequence
 import pytest
 
 from ganggpt.actors.host import embeddings
-from ganggpt.actors.host.archive_letters import TailLetters
+from ganggpt.actors.host.archive_letters import ArchiveLetters
+from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command, encode_state
-from ganggpt.domain.mind.commands import AskTail, KeepInTail, Remember
+from ganggpt.domain.mind.commands import AskTail, Embed, KeepInTail, Remember
+from ganggpt.domain.mind.memory import Remembered
 from ganggpt.domain.mind.memory_record import Embedding, Memory
 from ganggpt.domain.npc.commands import Give, Observe, Talk
-from ganggpt.errors import Unavailable
+from ganggpt.errors import Refused, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
+from tests.support.builders import NOW_S
 from tests.support.eventually import eventually
-from tests.support.runtime import Runtime
+from tests.support.host_parts import Rig, a_rig, running
+from tests.support.runtime import Prompter, Runtime
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"
 WATCH = "Ava gave me a silver watch"
@@ -49,7 +53,7 @@ async def test_what_was_learned_gets_a_meaning(meaning: Runtime) -> None:
         return [m.embedding for m in held(meaning)] == [meaning.model.vector]
 
     await eventually(known)
-    assert meaning.host("host:0").meanings.embedded == 1
+    assert meaning.host("host:0").embeddings.embedded == 1
     view = await meaning.view(MARA)
     assert [m["model"] for m in view["reply"]["memories"]] == ["m"]
 
@@ -75,7 +79,7 @@ async def test_what_weighs_little_is_not_asked_for(meaning: Runtime) -> None:
 
 async def test_without_a_model_of_embeddings_nothing_is_asked(runtime: Runtime) -> None:
     await runtime.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    assert len(runtime.host("host:0").meanings) == 0
+    assert len(runtime.host("host:0").embeddings) == 0
     assert runtime.model.meanings.empty()
 
 
@@ -85,7 +89,7 @@ async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning:
     await asked(meaning)
 
     async def counted() -> bool:
-        return meaning.host("host:0").meanings.missed == 1
+        return meaning.host("host:0").embeddings.missed == 1
 
     await eventually(counted)
     assert [m.text for m in held(meaning)] == [WATCH]
@@ -97,8 +101,8 @@ async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning:
 async def test_over_the_bound_nothing_waits(meaning: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "WAITING_MAX", 0)
     await meaning.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    assert meaning.host("host:0").meanings.missed == 1
-    assert len(meaning.host("host:0").meanings) == 0
+    assert meaning.host("host:0").embeddings.missed == 1
+    assert len(meaning.host("host:0").embeddings) == 0
 
 
 async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
@@ -132,8 +136,84 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     done = asyncio.get_running_loop().create_future()
     letter = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
     host = meaning.host("host:0")
-    TailLetters(host.identity, tail, meaning.model, host.ports.peers).send(
+    ArchiveLetters(host.identity, tail, meaning.model, meaning.router).send(
         letter, lambda _, answer: done.set_result(answer)
     )
     await asyncio.wait_for(done, 5)
     assert [one.embedding for one in seen] == [meaning.model.vector]
+
+
+class Alone:
+    """The part with a model that says one vector for everything, and writes down whose texts it was asked for."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig, self.model = rig, Prompter()
+        self.owners: list[str | None] = []
+        embed = self.model.embed
+
+        async def noted(texts: Sequence[str], owners: Sequence[str | None]) -> list[Embedding]:
+            self.owners.extend(owners)
+            return await embed(texts, owners)
+
+        self.model.embed = noted  # type: ignore[method-assign]
+        self.part = Embeddings(self.model, rig.peers, rig.clock)  # type: ignore[arg-type]
+
+    def learned(self, actor: str, text: str, about: str | None = None, no: int = 1) -> None:
+        memory = Memory(no, "gift", text, 60, about, "witnessed", NOW_S)
+        self.part.note(self.rig.awake(actor), 4, [Remembered(memory)])
+
+
+async def test_alone_equal_texts_are_asked_once_and_told_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "GATHER_S", 0.01)
+    alone = Alone(await a_rig())
+    alone.learned(MARA, "A van burned")
+    alone.learned(OTIS, "A van burned")
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.rig.peers.sent) == 2)
+    assert {(e.to, e.name) for e in alone.rig.peers.sent} == {(MARA, Embed.tag), (OTIS, Embed.tag)}
+    assert alone.model.meanings.qsize() == 1
+
+
+async def test_alone_a_text_about_one_player_is_theirs_and_one_about_several_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embeddings, "GATHER_S", 0.01)
+    alone = Alone(await a_rig())
+    alone.learned(MARA, "Ava paid me", about=AVA)
+    alone.learned(MARA, "They paid me", about=AVA, no=2)
+    alone.learned(OTIS, "They paid me", about="player:bob")
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.owners) == 2)
+    assert alone.owners == [AVA, None]
+
+
+async def test_alone_a_full_request_leaves_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "TEXTS_AT_ONCE", 2)
+    alone = Alone(await a_rig())
+    for n in range(3):
+        alone.learned(MARA, f"A van burned at pier {n}", no=n)
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.rig.peers.sent) == 2)
+    assert len(alone.part) == 1
+
+
+async def test_alone_it_counts_what_got_an_embedding_and_what_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "GATHER_S", 0.01)
+    alone = Alone(await a_rig())
+    alone.learned(MARA, "A van burned", no=1)
+    alone.learned(MARA, "A pier burned", no=2)
+    async with running(alone.part.run()):
+        await eventually(lambda: len(alone.rig.peers.sent) == 2)
+        first, second = [envelope.id for envelope in alone.rig.peers.sent]
+        alone.rig.peers.answer(first)
+        alone.rig.peers.answer(second, Refused("gone", "it was forgotten"))
+        assert (alone.part.embedded, alone.part.missed) == (1, 1)
+        alone.model.vector = Unavailable("the model")
+        alone.learned(MARA, "A house burned", no=3)
+        await eventually(lambda: alone.part.missed == 2)
+
+
+async def test_alone_players_do_not_remember_so_nothing_of_them_is_asked() -> None:
+    alone = Alone(await a_rig())
+    alone.learned(AVA, "A van burned")
+    assert len(alone.part) == 0

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
-from ganggpt.actors.envelope import wrap
+from ganggpt.actors.envelope import (
+    Envelope,
+    error_of,
+    reply_ok,
+    wrap,
+)
+from ganggpt.actors.host import handover
+from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.handover import HandOver, Siblings
 from ganggpt.actors.routing.shards import shared_shard, shared_shards
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_state
@@ -17,6 +26,7 @@ from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.errors import CommitUnknown, Moved, Unavailable
 from ganggpt.persistence.ports.hosts import LOCAL
 from tests.support.eventually import eventually
+from tests.support.host_parts import HOST, Rig, a_rig, running
 from tests.support.runtime import FAST, SHARDS, Runtime
 
 MARA = "npc:mara"
@@ -171,3 +181,213 @@ async def test_a_host_that_could_not_read_what_it_was_given_reads_it_later(two: 
     two.hosts.looks.append("away")
     await two.hosts.assign({HERS: "host:1"})
     await eventually(lambda: HERS in two.host("host:1").shards)
+
+
+class Others:
+    """All siblings of a hand-over in one: ``done`` is what was asked of them, in its order."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.mailboxes: list[Waiting] = []
+        self.accepted: list[bytes] = []
+        self.failure: BaseException | None = None
+        self.committing, self.commit = asyncio.Event(), asyncio.Event()
+        self.commit.set()
+
+    async def durable(self, ticket: int) -> None:
+        self.done.append("commit")
+        self.committing.set()
+        await self.commit.wait()
+
+    def fail(self, error: BaseException) -> None:
+        self.failure = error
+
+    async def show_all_of(self, shards: object) -> None:
+        self.done.append("show what others left")
+
+    async def flush(self, only: object) -> None:
+        self.done.append("flush")
+
+    async def flush_now(self, only: object) -> None:
+        self.done.append("flush the rest")
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        self.done.append("pause")
+        yield
+
+    async def snapshot(self, activations: object) -> None:
+        self.done.append("snapshot")
+
+    def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Waiting]:
+        return [waiting for waiting in self.mailboxes if leaves(waiting[0].to, shared_shard(waiting[0].to, SHARDS))]
+
+    def forget(self, shards: object) -> None:
+        self.done.append("forget the letters")
+
+    def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        self.accepted.append(envelope.id)
+        delivery.settle(slot, reply_ok(envelope.id, 1, {}))
+
+
+class Alone:
+    """A hand-over of one incarnation; ``host:1`` lives and holds nothing."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig, self.others = rig, Others()
+        siblings = Siblings(*[self.others] * 6)  # type: ignore[list-item]
+        self.part = HandOver(rig.identity, rig.hosts, rig.shards, rig.activations, siblings)
+        self.mara = rig.awake(MARA)
+
+    def wait(self) -> tuple[Delivery, Envelope]:
+        """A command for Mara that cannot run now."""
+        delivery, envelope = Delivery(1), wrap(new_command_id(), MARA, "player:ava", Talk("Hello"))
+        self.part.wait(HERS, envelope, delivery, 0)
+        return delivery, envelope
+
+    async def frozen(self) -> asyncio.Task[float]:
+        """A hand-over that has got as far as the last commit."""
+        self.others.commit.clear()
+        giving = asyncio.create_task(self.part.give([HERS], LOCAL, "host:1"))
+        await asyncio.wait_for(self.others.committing.wait(), 5)
+        return giving
+
+
+async def alone() -> Alone:
+    rig = await a_rig()
+    await rig.hosts.register("host:1", "shared")
+    return Alone(rig)
+
+
+def moved_to(delivery: Delivery) -> str | None:
+    error = error_of(delivery.replies[0])
+    assert error is not None
+    assert error["code"] == "moved"
+    return error.get("to")
+
+
+async def test_alone_a_shard_is_given_when_all_of_it_is_committed_and_shown() -> None:
+    one = await alone()
+    assert await one.part.give([HERS], LOCAL, "host:1") >= 0
+    assert one.others.done == [
+        "show what others left",
+        "flush",
+        "snapshot",
+        "pause",
+        "commit",
+        "flush the rest",
+        "forget the letters",
+    ]
+    rows = {row.shard: row.host for row in await one.rig.hosts.routes()}
+    assert rows[HERS] == "host:1"
+    assert HERS not in one.rig.shards
+    assert MARA not in one.rig.activations
+
+
+async def test_alone_what_comes_during_the_freeze_goes_to_the_heir_and_so_does_what_comes_soon_after() -> None:
+    one = await alone()
+    giving = await one.frozen()
+    during, _ = one.wait()
+    assert during.replies == [b""]
+    one.others.commit.set()
+    await asyncio.wait_for(giving, 5)
+    assert moved_to(during) == "host:1"
+    after, _ = one.wait()
+    assert moved_to(after) == "host:1"
+
+
+async def test_alone_a_command_that_comes_back_from_the_heir_waits_for_the_table() -> None:
+    one = await alone()
+    await one.part.give([HERS], LOCAL, "host:1")
+    _, envelope = one.wait()
+    again = Delivery(1)
+    one.part.wait(HERS, envelope, again, 0)
+    assert again.replies == [b""]
+    async with running(one.part.run()):
+        await asyncio.wait_for(again.all_in(), 5)
+    assert moved_to(again) == "host:1"
+
+
+async def test_alone_without_an_heir_everything_goes_on_here() -> None:
+    one = await alone()
+    one.others.commit.clear()
+    giving = asyncio.create_task(one.part.give([HERS], LOCAL, "host:9"))
+    await asyncio.wait_for(one.others.committing.wait(), 5)
+    assert MARA not in one.rig.activations
+    _, envelope = one.wait()
+    one.others.commit.set()
+    with pytest.raises(Unavailable):
+        await giving
+    assert one.rig.activations.get(MARA) is one.mara
+    assert HERS in one.rig.shards
+    assert one.others.accepted == [envelope.id]
+    assert one.others.failure is None
+
+
+async def test_alone_an_unknown_outcome_ends_the_incarnation() -> None:
+    one = await alone()
+
+    async def lost(*_: object) -> None:
+        raise CommitUnknown(HOST, 1, "the connection broke")
+
+    one.rig.hosts.hand_over = lost  # type: ignore[method-assign]
+    with pytest.raises(CommitUnknown):
+        await one.part.give([HERS], LOCAL, "host:1")
+    assert isinstance(one.others.failure, CommitUnknown)
+    assert MARA not in one.rig.activations
+
+
+async def test_alone_what_it_does_not_hold_it_does_not_give() -> None:
+    one = await alone()
+    with pytest.raises(Moved):
+        await one.part.give([HERS, "s:99"], LOCAL, "host:1")
+    assert one.others.done == []
+    assert HERS in one.rig.shards
+
+
+async def test_alone_over_the_bound_commands_are_shed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "WAITING_MAX", 1)
+    one = await alone()
+    giving = await one.frozen()
+    first, _ = one.wait()
+    second, _ = one.wait()
+    error = error_of(second.replies[0])
+    assert error is not None
+    assert error["code"] == "overloaded"
+    one.others.commit.set()
+    await asyncio.wait_for(giving, 5)
+    assert moved_to(first) == "host:1"
+
+
+async def test_alone_a_command_of_a_shard_the_host_has_just_got_runs_after_a_look_at_the_table() -> None:
+    one = await alone()
+    stray, envelope = one.wait()
+    async with running(one.part.run()):
+        await asyncio.wait_for(stray.all_in(), 5)
+    assert one.others.accepted == [envelope.id]
+
+
+async def test_alone_at_the_end_of_an_incarnation_all_who_wait_are_sent_back() -> None:
+    one = await alone()
+    stray, _ = one.wait()
+    giving = await one.frozen()
+    frozen, _ = one.wait()
+    one.part.cancel()
+    assert moved_to(stray) is None
+    assert moved_to(frozen) is None
+    giving.cancel()
+    await asyncio.wait([giving])
+
+
+async def test_alone_an_actor_is_promoted_and_demoted_and_stays_awake() -> None:
+    one = await alone()
+    await one.part.promote(MARA)
+    assert one.mara.shard == MARA
+    assert one.rig.shards.shard_of(MARA) == MARA
+    assert one.rig.database.shards[MARA].residence == "own"
+    with pytest.raises(Moved):
+        await one.part.promote(MARA)
+    await one.part.demote(MARA)
+    assert one.mara.shard == HERS
+    assert MARA not in one.rig.database.shards
+    assert one.rig.activations.get(MARA) is one.mara

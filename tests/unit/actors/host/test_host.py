@@ -19,6 +19,7 @@ from ganggpt.domain.player.rules import Join, Report
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
 from ganggpt.persistence.ports.hosts import LOCAL
 from ganggpt.persistence.ports.journal import DueReminder, OutboxMessage
+from ganggpt.serve.metrics.host_watch import SHOWN
 from tests.support.eventually import eventually
 from tests.support.runtime import FAST, MARA, SHARDS, Runtime
 
@@ -353,3 +354,10 @@ async def test_a_late_retry_hears_at_once_when_the_incarnation_ends(runtime: Run
     with pytest.raises(GangGPTError) as ended:
         await asyncio.wait_for(runtime.ask_all([fresh, old]), FAST.delivery_s / 2)
     assert isinstance(ended.value, CommitUnknown)
+
+
+async def test_every_number_of_a_host_that_metrics_show_is_in_its_stats(runtime: Runtime) -> None:
+    process = {"cpu", "memory_bytes"}
+    stats = runtime.host("host:0").stats()
+    assert set(SHOWN) - process <= set(stats)
+    assert stats["host"] == "host:0"

@@ -179,7 +179,7 @@ async def test_after_an_outage_of_the_database_nobody_is_fenced_for_a_silence_th
     await asyncio.wait_for(shaky.missed.wait(), 10)
     for epoch in before:
         host = runtime.database.hosts[epoch]
-        runtime.host(host.name)._retired = True  # its heartbeats, too, find no database
+        runtime.host(host.name).heartbeat.stop()  # its heartbeats, too, find no database
         host.seen_s -= 2 * PLAN.lease_s
     shaky.away, shaky.looked = False, 0
     await eventually(lambda: shaky.looked >= 3)
