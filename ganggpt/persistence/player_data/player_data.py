@@ -115,9 +115,9 @@ class PostgresPlayerData:
         sought = [word.encode() for word in words.all]
         return [r["actor"] for r in await self._search(SQL["actors"], words.player, sought, list(words.origins))]
 
-    async def told(self, actor: str) -> Sequence[bytes]:
+    async def forget_turns(self, actor: str) -> Sequence[bytes]:
         """Bodies of the turns in which an actor was told to forget somebody."""
-        return [row["body"] for row in await self._ask(SQL["told"], actor)]
+        return [row["body"] for row in await self._ask(SQL["forget_turns"], actor)]
 
     async def turns(self, actor: str, words: Words | None = None) -> AsyncIterator[TurnRow]:
         """Turns of an actor in the journal, in order: all, or those that may contain one of the words."""
@@ -129,7 +129,7 @@ class PostgresPlayerData:
                 yield TurnRow(*row.values())
             after = rows[-1]["seq"]
 
-    async def elsewhere(self, table: str, words: Words) -> Sequence[FoundRow]:
+    async def rows_about(self, table: str, words: Words) -> Sequence[FoundRow]:
         """Rows of one of TABLES that may be about the player."""
         sought = (words.player, [word.encode() for word in words.all], player_id(words.player), words.patterns)
         rows = await self._search(_statement(SEARCH, table), *sought)

@@ -60,7 +60,7 @@ async def test_a_players_words_are_erased_and_old_exchanges_swept(
         exchanges.keep(Exchange(key=f"k{n}", at_s=1e9, model="m", request=f"asked by {player}", player=player))
     await exchanges.flush()
     data, ana = PostgresPlayerData(pool), Words("player:ana")
-    keys = [row.key for row in await data.elsewhere("ai_exchanges", ana)]
+    keys = [row.key for row in await data.rows_about("ai_exchanges", ana)]
     assert await data.clean("ai_exchanges", keys, ana, "somebody") == 2
     assert await pool.fetchval("SELECT count(*) FROM ai_exchanges WHERE request LIKE '%ana%'") == 0
     assert await exchanges.sweep(7) == 2
