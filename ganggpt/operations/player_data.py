@@ -69,7 +69,7 @@ async def export(pool: Any, player: ActorId, progress: Progress = lambda _: None
             minds[actor] = known
     tables: dict[str, Any] = {}
     for table in TABLES:
-        found = [(row.theirs, _row(row.text, row.body)) for row in await store.elsewhere(table, words)]
+        found = [(row.theirs, _row(row.text, row.body)) for row in await store.rows_about(table, words)]
         is_copy = table in _COPIES
         rows = [shown for theirs, shown in found if theirs or (not is_copy and erasure.mentions(shown, subject))]
         if rows:

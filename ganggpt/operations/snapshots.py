@@ -109,7 +109,7 @@ async def take_snapshot(
             progress("cut", 0, 1)
             if not pgbouncer:
                 for reader in opened:
-                    await reader.step_back()
+                    await reader.lower_priority()
             cut = await plan_cut(opened[0], group_of)
             directory = SnapshotPlace(place).directory(snapshot_name(name or _name_of(cut)))
             async with _new_directory(directory):

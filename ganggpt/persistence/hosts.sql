@@ -9,7 +9,7 @@ FROM hosts WHERE epoch = ANY($4::bigint[])
 RETURNING epoch, extract(epoch FROM clock_timestamp())::float8 AS now_s
 
 -- name: inherit_shards
--- The new host answers for what the tables lack of those it buries, and of whoever died with the shard of its own.
+-- The new host must flush what its fenced predecessors, and the dead holder of its own shard, did not flush.
 UPDATE shards SET epoch = $1, since = clock_timestamp(), flushed = false WHERE epoch = ANY($2::bigint[])
 
 -- name: claim_own_shard

@@ -208,7 +208,7 @@ class _Round:
     async def _rewrite(self, actor: str, until: int) -> None:
         """Rewrite the turns up to ``until``: the first time all, later those that contain a word of the player."""
         kind, subject = kind_for(actor), self._subject()
-        told = [decode_turn(kind, body).events for body in await self._store.told(actor)]
+        told = [decode_turn(kind, body).events for body in await self._store.forget_turns(actor)]
         numbers = [no for events in told for e in events if isinstance(e, PlayerForgotten) for no in e.memories]
         trail = Trail(subject, numbers)
         batch: list[tuple[TurnRow, str, bytes]] = []
@@ -234,7 +234,7 @@ class _Round:
 
     async def _clean(self, table: str) -> None:
         subject, words = self._subject(), self._words()
-        found = await self._store.elsewhere(table, words)
+        found = await self._store.rows_about(table, words)
         keys = []
         for row in found:
             shown = (msgspec.json.decode(row.text or "null"), row.body)

@@ -1,8 +1,8 @@
 """A server process that never outlives its owner.
 
-The server is started by a small shell that waits on a pipe whose other end only the owner holds. When the owner closes
-it, or dies in any way (also ``kill -9``), the shell asks the server to stop. The shell is the server's parent, so the
-process number it signals cannot have been given to somebody else.
+A small shell starts the server and waits on a pipe whose other end only the owner holds. When the owner closes it, or
+ends in any way (even by ``kill -9``), the shell stops the server. The shell is the server's parent, so the process
+number it signals cannot belong to another process.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ kill -s "$signal" $! 2>/dev/null
 wait $!
 """
 _SOCKET_PATH_MAX: Final = 100
-"""Bytes a Unix socket path may have everywhere (the limit is 107 on Linux and 103 on macOS)."""
+"""The most bytes of a Unix socket path on every system (the limit is 107 on Linux and 103 on macOS)."""
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Account(NamedTuple):
-    """The user and group a server runs as where it must not run as ours."""
+    """The user and group of a server that must not run as ours."""
 
     uid: int
     gid: int
 
 
-class GuardedServer:
-    """Owns one child server: starting it under its guard, asking it to stop, killing it when it does not.
+class ChildServer:
+    """Owns one child server: starts it under its guard, asks it to stop, and kills it if it does not.
 
-    ``log`` lies in the directory the server works in. ``stop_signal`` names the signal that makes it stop cleanly,
+    ``log`` is in the working directory of the server. ``stop_signal`` names the signal that makes it stop cleanly,
     without the SIG. All methods block.
     """
 
@@ -76,7 +76,7 @@ class GuardedServer:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=self._log.parent,
-            # A terminal's Ctrl-C must reach the owner alone: it drains first and stops its servers last.
+            # Ctrl-C of a terminal must reach only the owner, which drains first and stops its servers last.
             start_new_session=True,
             user=None if self._run_as is None else self._run_as.uid,
             group=None if self._run_as is None else self._run_as.gid,
@@ -91,7 +91,7 @@ class GuardedServer:
         return self.pid
 
     def is_running(self) -> bool:
-        """Whether the server process lives."""
+        """Whether the server process runs."""
         return self.pid is not None and self._guard is not None and process_lives(self.pid)
 
     def stop(self, timeout_s: float) -> None:
@@ -109,7 +109,7 @@ class GuardedServer:
                 psutil.Process(pid).kill()
             guard.wait(timeout_s)
         if guard.returncode < 0:
-            # Somebody killed the guard before it could do its work.
+            # The guard was killed before it could stop the server.
             stop_orphan(pid, self._log.parent, getattr(signal, f"SIG{self._stop_signal}"), timeout_s)
         self._guard = self.pid = None
 
@@ -123,7 +123,7 @@ class GuardedServer:
 
 
 class DirectoryLock:
-    """Says that one living process owns a data directory; the kernel lets go of it when that process ends."""
+    """A lock on a data directory for one process. The kernel releases it when the process ends."""
 
     def __init__(self, path: Path, part: str) -> None:
         self._path = path
@@ -131,7 +131,7 @@ class DirectoryLock:
         self._file: IO[str] | None = None
 
     def take(self) -> None:
-        """Raises StartFailed where another living process holds it."""
+        """Take the lock. Raises StartFailed where another running process holds it."""
         file = self._path.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,14 +149,14 @@ class DirectoryLock:
         self._file = file
 
     def release(self) -> None:
-        """Let go; harmless where it is not held."""
+        """Release the lock. Does nothing where it is not held."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 def process_lives(pid: int) -> bool:
-    """Whether a process runs and is not just waiting to be reaped."""
+    """Whether a process runs and does not only wait to be reaped."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -166,7 +166,7 @@ def process_lives(pid: int) -> bool:
 def stop_orphan(pid: int, home: Path, polite_signal: int, timeout_s: float) -> None:
     """Stop a server that outlived its owner and its guard: process ``pid``, if it works in ``home``.
 
-    The caller holds the directory's lock, so no living owner misses it.
+    The caller holds the lock of the directory, so the server belongs to no running owner.
     """
     try:
         process = psutil.Process(pid)
@@ -179,13 +179,13 @@ def stop_orphan(pid: int, home: Path, polite_signal: int, timeout_s: float) -> N
             process.kill()
             process.wait(timeout_s)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
-        # Gone, or the number belongs to a stranger by now.
+        # It has ended, or another process has the number now.
         return
 
 
 def socket_directory(wanted: Path, socket_name: str, account: Account | None) -> Path:
-    """A private directory for a socket: ``wanted``, or a stable one under the temporary directory where its path would
-    be too long or needs quoting somewhere. Raises StartFailed where somebody else made that one first."""
+    """A private directory for a socket: ``wanted``, or a stable one under the temporary directory where that path would
+    be too long or would need quoting. Raises StartFailed where another user made that one first."""
     if not _fits(wanted / socket_name):
         short = "ganggpt-" + blake2b(os.fsencode(wanted), digest_size=8).hexdigest()
         wanted = Path(tempfile.gettempdir()) / short
@@ -201,7 +201,7 @@ def _fits(path: Path) -> bool:
 
 
 def own_directory(path: Path, account: Account | None) -> None:
-    """Make a directory private to the user a server runs as. Raises StartFailed where it belongs to a stranger."""
+    """Make a directory private to the user a server runs as. Raises StartFailed where another user owns it."""
     wanted = os.geteuid() if account is None else account.uid
     stat = path.lstat()
     if stat.st_uid not in {wanted, os.geteuid()}:
@@ -211,9 +211,9 @@ def own_directory(path: Path, account: Account | None) -> None:
     path.chmod(0o700)
 
 
-def wait_until_ready(server: GuardedServer, is_ready: bool, started_s: float, timeout_s: float) -> bool:
-    """One step of a readiness loop: True when ready, False to look again. Raises StartFailed when the server ended or
-    the time is over."""
+def wait_until_ready(server: ChildServer, is_ready: bool, started_s: float, timeout_s: float) -> bool:
+    """One step of a readiness loop: True when ready, False to poll again. Raises StartFailed when the server has ended
+    or the time is over."""
     if is_ready:
         return True
     if not server.is_running():

@@ -1,7 +1,7 @@
-"""The Postgres and the Redis that ship as Python wheels, run as children of this process.
+"""The Postgres and the Redis of Python wheels, run as children of this process.
 
-Real servers with their durability on. Each lives in a directory of its own, speaks on a Unix socket only its user can
-reach, and stops when its owner does (see ``guarded``). Several worlds run side by side with different directories.
+They are real, durable servers. Each has a directory of its own, listens on a Unix socket that only its user can reach,
+and stops when its owner does (see ``child_server``). Several worlds run side by side with different directories.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from urllib.parse import quote
 from ganggpt.errors import StartFailed
 from ganggpt.persistence.embedded.child_server import (
     Account,
+    ChildServer,
     DirectoryLock,
-    GuardedServer,
     own_directory,
     process_lives,
     socket_directory,
@@ -41,7 +41,7 @@ SELECT 'CREATE DATABASE ganggpt' WHERE NOT EXISTS (SELECT FROM pg_database WHERE
 \gexec
 """
 _START_TIMEOUT_S: Final = 60.0
-"""Long, because a start after a crash replays the write-ahead log first."""
+"""It is long because a start after a crash first replays the write-ahead log."""
 _STOP_TIMEOUT_S: Final = 30.0
 _POSTGRES_SETTINGS: Final = {
     "listen_addresses": "",
@@ -72,8 +72,8 @@ _POSTGRES_SETTINGS: Final = {
 class EmbeddedPostgres:
     """Owns one Postgres 18 cluster under ``data_dir/postgres``. All methods block: use ``asyncio.to_thread``.
 
-    The object must be kept as long as the server is wanted. ``start`` after a crash of the server, its owner or the
-    machine recovers by itself.
+    Keep the object as long as the server is needed. ``start`` recovers by itself after a crash of the server, its owner
+    or the machine.
     """
 
     def __init__(self, data_dir: Path, connections_max: int = 100) -> None:
@@ -81,7 +81,7 @@ class EmbeddedPostgres:
         self._connections_max = connections_max
         self._cluster = self._dir / "postgres"
         self._lock = DirectoryLock(self._dir / "postgres.lock", "embedded Postgres")
-        self._server: GuardedServer | None = None
+        self._server: ChildServer | None = None
         self._socket_dir: Path | None = None
 
     @property
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
         return self._server.pid if self._server else None
 
     def is_running(self) -> bool:
-        """Whether the postmaster lives."""
+        """Whether the postmaster runs."""
         return self._server is not None and self._server.is_running()
 
     def start(self) -> str:
@@ -120,12 +120,12 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop our server, cleanly if it lets us; open connections are closed. Harmless when nothing runs."""
+        """Stop the server, cleanly if possible; open connections are closed. Does nothing where none runs."""
         if self._server is not None:
             self._server.stop(_STOP_TIMEOUT_S)
             self._server = None
         if self._socket_dir is not None:
-            # It may lie in the temporary directory; it is only ever empty after a clean stop.
+            # It may be in the temporary directory, and is empty only after a clean stop.
             with contextlib.suppress(OSError):
                 self._socket_dir.rmdir()
         self._lock.release()
@@ -137,7 +137,7 @@ class EmbeddedPostgres:
         self._clear_leftovers()
         self._socket_dir = socket_directory(self._dir / "postgres.run", ".s.PGSQL.5432", account)
         for leftover in (self._cluster / "postmaster.pid", self._socket_dir / ".s.PGSQL.5432.lock"):
-            # We hold the directory's lock and the orphan is gone: a number in these files is somebody else's by now.
+            # We hold the lock of the directory and the orphan has ended: a number in these files is of another process.
             leftover.unlink(missing_ok=True)
         settings = {
             **_POSTGRES_SETTINGS,
@@ -147,7 +147,7 @@ class EmbeddedPostgres:
         argv = [str(binaries / "postgres"), "-D", str(self._cluster)]
         argv += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         log = self._cluster / "server.log"
-        self._server = GuardedServer("postgres", argv, log, "INT", account)
+        self._server = ChildServer("postgres", argv, log, "INT", account)
         self._launch()
         self._create_database(binaries)
         return self.dsn
@@ -177,7 +177,7 @@ class EmbeddedPostgres:
         return len(lines) >= 8 and lines[0].strip() == str(self.pid) and lines[7].strip() == "ready"
 
     def _create_cluster(self, binaries: Path, account: Account | None) -> None:
-        """initdb beside the final place and one rename, so that a kill in between leaves nothing half made."""
+        """Run initdb in another directory and rename it, so that a kill in between leaves nothing incomplete."""
         if (self._cluster / "PG_VERSION").exists():
             own_directory(self._cluster, account)
             return
@@ -214,7 +214,7 @@ class EmbeddedRedis:
         self._home = self._dir / "redis"
         self._memory_mb = memory_mb
         self._lock = DirectoryLock(self._dir / "redis.lock", "embedded Redis")
-        self._server: GuardedServer | None = None
+        self._server: ChildServer | None = None
         self._socket: Path | None = None
         self.absent_because: str | None = None
 
@@ -229,7 +229,7 @@ class EmbeddedRedis:
         return self._server.pid if self._server else None
 
     def is_running(self) -> bool:
-        """Whether the server lives."""
+        """Whether the server runs."""
         return self._server is not None and self._server.is_running()
 
     def start(self) -> str | None:
@@ -249,8 +249,8 @@ class EmbeddedRedis:
         try:
             self._start(binary)
         except StartFailed as failed:
-            # Everything in it can be read again from Postgres, so a broken file is put aside instead of in the way.
-            _log.warning("embedded Redis starts empty: %s", failed)
+            # Everything in it can be read again from Postgres, so a broken file is moved aside.
+            _log.warning("embedded Redis starts empty, because it could not read its file: %s", failed)
             self._put_aside()
             try:
                 self._start(binary)
@@ -263,7 +263,7 @@ class EmbeddedRedis:
         return self.url
 
     def stop(self) -> None:
-        """Stop our server. Harmless when nothing runs."""
+        """Stop the server. Does nothing where none runs."""
         if self._server is not None:
             self._server.stop(_STOP_TIMEOUT_S)
             self._server = None
@@ -294,7 +294,7 @@ class EmbeddedRedis:
             "save": "",
         }
         argv = [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
-        self._server = GuardedServer("redis", argv, self._home / "server.log", "TERM")
+        self._server = ChildServer("redis", argv, self._home / "server.log", "TERM")
         pid = self._server.start()
         # Redis writes its pid file only as a daemon or when told so; the orphan check of the next start needs it.
         pid_file.write_text(str(pid))
@@ -344,8 +344,8 @@ def _postgres_binaries() -> Path:
 
 
 def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
-    """Postgres refuses to run as root; where we are root, pick the user it runs as and let it pass the way to its
-    files (search permission only). None where we are not root."""
+    """The user that Postgres runs as, where we are root (it refuses to run as root), with permission to search the
+    directories of its files; None where we are not root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -366,7 +366,7 @@ def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
 
 
 def _run(part: str, argv: list[str], account: Account | None, stdin: str = "") -> None:
-    """Run a short program of the wheel to its end. Raises StartFailed with what it said."""
+    """Run a short program of the wheel to its end. Raises StartFailed with its output."""
     try:
         done = subprocess.run(  # noqa: S603 - binaries of the wheel
             argv,

@@ -1,7 +1,7 @@
-"""The journal: every turn of every actor, appended by fenced group commit; and what leaves with a turn.
+"""The journal in Postgres: every turn of every actor, appended by fenced group commit, with its effects.
 
 One statement commits a batch: it locks the host's own row ``FOR SHARE`` and inserts only if that row is still live at
-the host's epoch. A take-over marks the row dead first, so it waits for a commit in flight and nothing commits after it.
+the host's epoch. A takeover marks the row dead first, so it waits for a commit in flight, and nothing commits after it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SQL: Final = load_sql(Path(__file__).with_name("journal.sql"))
 
 
 class PostgresJournal:
-    """The journal in Postgres. Owns nothing but a pool it was given; every call has a timeout in seconds."""
+    """The journal in Postgres. Uses the pool it is given and never closes it. Every call has a timeout."""
 
     def __init__(self, pool: asyncpg.Pool[Any], host: str, timeout_s: float = 10.0) -> None:
         self._pool = pool
@@ -32,8 +32,8 @@ class PostgresJournal:
         self._timeout_s = timeout_s
 
     async def warm(self) -> None:
-        """Prepare the hot statements on every connection that is open, so that no command of a fresh host waits for
-        that. Writes nothing: no host has the epoch 0. Raises Unavailable."""
+        """Prepare the hot statements on every open connection, so that no command of a fresh host waits for that.
+        Writes nothing, because no host has the epoch 0. Raises Unavailable."""
         nothing = Batch()
         with database_outages():
             async with AsyncExitStack() as held:

@@ -1,5 +1,5 @@
 -- name: append
--- The hot statement: turns only. Index: the primary key (actor, seq, day).
+-- The hot statement for turns alone. Index: the primary key (actor, seq, day).
 WITH live AS MATERIALIZED (
   SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
 ), turns AS (
@@ -13,7 +13,7 @@ WITH live AS MATERIALIZED (
 SELECT count(*) FROM turns
 
 -- name: append_with_effects
--- Turns with everything that leaves with them: messages, reminders, pushes; one commit for all.
+-- Turns with their effects (messages, reminders, pushes), in one commit.
 WITH live AS MATERIALIZED (
   SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
 ), turns AS (
@@ -50,8 +50,8 @@ WITH live AS MATERIALIZED (
 SELECT (SELECT count(*) FROM turns) AS turns, news.* FROM (VALUES (1)) one LEFT JOIN news ON true
 
 -- name: load
--- One statement, so that one moment is read: between two, a snapshot could come and the turns it covers go. Sealed days
--- are left out by their bounds (see retention), so a wake costs the same however many days are kept.
+-- One statement, so that one moment is read: between two, a snapshot could be stored and the turns it covers deleted.
+-- Sealed days are left out by their bounds (see retention.py), so a wake costs the same however many days are kept.
 WITH kept AS MATERIALIZED (SELECT actor, seq, body FROM snapshots WHERE actor = ANY($1::text[]))
 SELECT actor, seq, NULL::uuid AS command_id, body FROM kept
 UNION ALL

@@ -1,7 +1,7 @@
-"""The time parts of the journal (a day each) and of memories (a month each), made ahead of their time.
+"""The parts of the journal (a day each) and of the memories (a month each).
 
-Every part is made before its time comes. What arrived before its part was made lies in the table's default part and is
-moved when the part is made. All days are UTC.
+Every part is made before its time comes. Rows that arrive earlier lie in the table's default part and are moved when
+their part is made. All days are UTC.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 Connection: TypeAlias = "PoolConnectionProxy[Any]"
 
 ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(7022006)"
-"""Whoever makes, seals or drops parts does it alone; ends with the transaction."""
+"""A lock for whoever makes, seals or drops parts. It ends with the transaction."""
 TODAY: Final = "SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date"
 _PART: Final = "CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED)"
 _MOVE: Final = """
@@ -35,7 +35,7 @@ _ATTACH: Final = "ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM ('
 JOURNAL_DAYS_AHEAD: Final = 3
 MEMORY_MONTHS_AHEAD: Final = 2
 LOCK_MS: Final = 50
-"""How long a change of parts waits for the table at one time, and so how long it may make others wait."""
+"""How long a change of parts waits for the table at one time, and so how long others may have to wait for it."""
 LOCK_TRIES: Final = 20
 
 
@@ -50,7 +50,7 @@ class Part(Struct, frozen=True):
 
 
 async def ensure_partitions(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> Sequence[str]:
-    """Make the parts for today and the time ahead; returns the names of those it made.
+    """Make the parts for today and the days ahead; returns the names of the parts it made.
 
     Safe to call again, at the same time from several processes, and while the tables are in use. Raises Unavailable.
     """
@@ -65,8 +65,8 @@ async def ensure_partitions(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) ->
 
 
 async def ensure_days(connection: Connection, times_s: Iterable[float], timeout_s: float = 30.0) -> None:
-    """Make the parts of the journal and of the memories for the days of these Unix times, for what is loaded from
-    elsewhere. The caller's transaction, if any, decides whether they stay."""
+    """Make the parts of the journal and of the memories for the days of these Unix times, before rows are loaded from
+    elsewhere. The parts belong to the caller's transaction, if there is one."""
     days = sorted({datetime.fromtimestamp(at_s, UTC).date() for at_s in times_s})
     await connection.execute(ONE_AT_A_TIME, timeout=timeout_s)
     for part in (*map(journal_part, days), *map(memory_part, sorted({day.replace(day=1) for day in days}))):
@@ -74,7 +74,7 @@ async def ensure_days(connection: Connection, times_s: Iterable[float], timeout_
 
 
 async def make_missing(connection: Connection, part: Part, timeout_s: float = 30.0) -> bool:
-    """Make a part where it is missing; whether it was. The caller's transaction holds ONE_AT_A_TIME."""
+    """Make a part if it is missing; returns whether it was. The caller's transaction holds ONE_AT_A_TIME."""
     if await connection.fetchval("SELECT to_regclass($1)", part.name, timeout=timeout_s) is not None:
         return False
     await make_part(connection, part, timeout_s)
@@ -90,11 +90,11 @@ async def make_part(connection: Connection, part: Part, timeout_s: float = 30.0)
 
 
 async def briefly(pool: asyncpg.Pool[Any], work: Callable[[Connection], Awaitable[T]], timeout_s: float = 30.0) -> T:
-    """Do work on parts in one transaction, alone, and without ever making others wait for long.
+    """Change parts in one transaction, alone, and without making others wait for long.
 
-    A change of parts needs the whole table for itself for some milliseconds. Whoever comes while it waits for that
-    queues behind it, so it gives up after LOCK_MS and comes again later. Raises Unavailable where a long query never
-    let it in, and during an outage of the database.
+    A change of parts needs the whole table for itself for some milliseconds. Others queue behind it while it waits for
+    that, so it gives up after LOCK_MS and tries again later. Raises Unavailable where long queries block it every time,
+    and during an outage of the database.
     """
     with database_outages():
         try:

@@ -1,4 +1,4 @@
-"""Turns of single actors as the journal has them, for whoever explains one or listens to what comes next."""
+"""Reads turns of single actors from the journal, to explain them or to follow an actor."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ganggpt.persistence.ports.journal import Place
 from ganggpt.persistence.sql import load_sql
 
 AFTER_MAX: Final = 64
-"""Turns of one place that come at once."""
+"""The most turns of one place that are returned at once."""
 SQL: Final = load_sql(Path(__file__).with_name("reader.sql"))
 
 
 class PostgresTurns:
-    """Reads turns. Owns nothing: the pool belongs to whoever gave it. Every method raises Unavailable."""
+    """Reads turns. Uses the pool it is given and never closes it. Every method raises Unavailable."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 10.0) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
 
     async def after(self, places: Sequence[Place]) -> list[list[tuple[int, bytes]]]:
-        """For each place number and body of the next turns, at most AFTER_MAX, all in one statement."""
+        """For each place, the number and body of the next turns, at most AFTER_MAX, all in one statement."""
         actors, seqs = [place.actor for place in places], [place.seq for place in places]
         with database_outages():
             rows = await self._pool.fetch(SQL["after"], actors, seqs, AFTER_MAX, timeout=self._timeout_s)
@@ -36,28 +36,28 @@ class PostgresTurns:
         return found
 
     async def since(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
-        """Number and body of turn ``seq`` and those after it, of all days that are kept."""
+        """The number and body of turn ``seq`` and of those after it, on all days that are kept."""
         with database_outages():
             rows = await self._pool.fetch(SQL["since"], actor, seq, limit, timeout=self._timeout_s)
         return [(row["seq"], row["body"]) for row in rows]
 
     async def upto(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
-        """Number and body of the last ``limit`` turns up to ``seq``, of all days that are kept."""
+        """The number and body of the last ``limit`` turns up to ``seq``, on all days that are kept."""
         return await turns_upto(self._pool, actor, seq, limit)
 
     async def causes(self, actor: str, seqs: Sequence[int]) -> dict[int, tuple[str, str]]:
-        """Who sent the commands of some turns, and their names."""
+        """The senders of the commands of some turns, and the names of these commands."""
         with database_outages():
             rows = await self._pool.fetch(SQL["causes"], actor, seqs, timeout=self._timeout_s)
         return {row["seq"]: (row["by"], row["name"]) for row in rows}
 
     async def is_rewritten(self, actor: str, since: int) -> bool:
-        """Whether turns before some turn after ``since`` were rewritten without a player."""
+        """Whether an erasure after turn ``since`` rewrote earlier turns of the actor."""
         with database_outages():
             return bool(await self._pool.fetchval(SQL["is_rewritten"], actor, since, timeout=self._timeout_s))
 
     async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
-        """The number of the turn after which an actor was last packed up, and what was packed."""
+        """The last snapshot of an actor: the number of the turn after which it was made, and its body."""
         with database_outages():
             row = await self._pool.fetchrow(SQL["snapshot"], actor, timeout=self._timeout_s)
         return None if row is None else (row["seq"], row["body"])

@@ -1,5 +1,5 @@
 -- name: after
--- Sealed days get no turns any more (see retention), so whoever waits for new ones never looks there.
+-- Sealed days get no more turns (see retention.py), so they are not searched for new ones.
 SELECT w.place, j.seq, j.body
 FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS w (actor, seq, place)
   CROSS JOIN LATERAL (

@@ -1,17 +1,18 @@
-"""When turns leave the journal: a day is sealed once it is covered, and a sealed day is dropped when it is old.
+"""When turns are deleted from the journal: a day is sealed once it is covered, and a sealed day is dropped when it is
+old.
 
 *Covered*: every actor with turns in the day has a snapshot at or after its last turn there, so no wake needs the day.
-*Sealed*: covered, and a check on the part refuses any further turn, whatever a host with a wrong clock believes the
-date to be. Snapshots never move back, so what is sealed stays covered for ever. Wakes skip every day before
-``journal_seal.before``; all of them are sealed.
+*Sealed*: covered, and a check on the part refuses any further turn, whatever date a host with a wrong clock assumes.
+Snapshots never move back, so a sealed day stays covered for ever. Wakes skip every day before ``journal_seal.before``;
+all of these are sealed.
 
-*Held back*: a sealed day that is old still stays while somebody may ask for it. A message or reminder that is not
-answered yet may have been applied in any day since it was written, and the journal alone can tell; turns the user's
-tables do not show yet are found in the journal too.
+*Held back*: an old sealed day is kept while it may still be needed. An unanswered message or reminder may have been
+applied on any day since it was written, and only the journal can tell. The journal is also the only source of turns
+that the user's tables do not show yet.
 
-Why not ``DETACH … CONCURRENTLY``: Postgres refuses it for a table with a default part, and the default part is what
-keeps a late housekeeping from ever refusing a command. A plain detach that gives up after LOCK_MS (see ``briefly``)
-costs writers some milliseconds once a day.
+Why not ``DETACH … CONCURRENTLY``: Postgres refuses it for a table with a default part, and because of the default part
+no command is ever refused when housekeeping is late. A plain detach that gives up after LOCK_MS (see ``briefly``) costs
+writers some milliseconds once a day.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class PostgresJournalRetention:
         self._timeout_s = timeout_s
 
     async def today(self) -> date:
-        """The day it is, UTC, by the database's clock."""
+        """The current day, UTC, by the database's clock."""
         today: date = (await self._ask(TODAY))[0][0]
         return today
 
@@ -60,7 +61,7 @@ class PostgresJournalRetention:
         return [Day(p.name, p.start, p.end, r["bytes"], r["turns"], r["sealed"]) for p, r in parts]
 
     async def waiting(self) -> Waiting:
-        """What may still ask for turns."""
+        """What may still need turns."""
         with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
                 return await self._waiting(connection)
@@ -74,11 +75,12 @@ class PostgresJournalRetention:
         return [r["actor"] for r in await self._ask(SQL["uncovered_other"], after, limit, before)]
 
     async def save_replayed(self, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
-        """Store ``(actor, seq, body)`` made by replaying committed turns through seq; only a newer one replaces one.
+        """Store ``(actor, seq, body)`` made by replaying committed turns through seq. Only a newer row replaces an
+        older one.
 
-        Not fenced, and it need not be: committed turns never change, so whoever replays an actor's turns through a seq
-        gets that state, host or not, fenced or not. A host that owns the actor can be ahead of it, never beside it;
-        and an actor wakes the same from any of its snapshots.
+        This needs no fence: committed turns never change, so every replay of an actor's turns through a seq makes the
+        same state, whether a host does it or not. A host that owns the actor can only be ahead of it, and an actor
+        wakes to the same state from any of its snapshots.
         """
         if not rows:
             return
@@ -86,7 +88,7 @@ class PostgresJournalRetention:
         await tell(self._pool, self._timeout_s, SQL["save_replayed"], actors, seqs, bodies, schema)
 
     async def seal(self, day: Day) -> bool:
-        """Seal a day, unless an actor's turns in it are not covered; whether it is sealed now."""
+        """Seal a day unless it is not covered; returns whether it is sealed now."""
 
         async def close(connection: Connection) -> bool:
             known = {r["name"]: r["sealed"] for r in await connection.fetch(SQL["days"], timeout=self._timeout_s)}
@@ -102,8 +104,8 @@ class PostgresJournalRetention:
         return await briefly(self._pool, close, self._timeout_s)
 
     async def raise_seal(self, before: date) -> date:
-        """Tell wakes to skip every day before ``before``, or before the first one that is not sealed; what they skip
-        now is returned. Nothing changes while turns of such days in the default part are not covered."""
+        """Let wakes skip every day before ``before``, or before the first one that is not sealed; returns the day
+        before which they skip now. Nothing changes while turns of such days in the default part are not covered."""
 
         async def close(connection: Connection) -> date:
             days = await connection.fetch(SQL["days"], timeout=self._timeout_s)
@@ -121,7 +123,7 @@ class PostgresJournalRetention:
         return await briefly(self._pool, close, self._timeout_s)
 
     async def drop(self, day: Day) -> str | None:
-        """Drop a day; returns what holds it back, or None where it is gone."""
+        """Drop a day; returns why it cannot be dropped, or None where it is gone."""
 
         async def detach(connection: Connection) -> str | None:
             known = {r["name"]: r["sealed"] for r in await connection.fetch(SQL["days"], timeout=self._timeout_s)}
@@ -142,7 +144,7 @@ class PostgresJournalRetention:
         return await briefly(self._pool, detach, self._timeout_s)
 
     async def drop_leftovers(self) -> None:
-        """Remove the files of what was detached, now that nobody is in the way; also what a crash left behind."""
+        """Delete the files of detached parts, also of those that a crash left behind."""
         for name in [r["relname"] for r in await self._ask(SQL["leftovers"])]:
 
             async def remove(connection: Connection, name: str = name) -> None:
@@ -151,7 +153,7 @@ class PostgresJournalRetention:
             await briefly(self._pool, remove, self._timeout_s)
 
     async def other_before(self, before: date) -> int:
-        """Turns of days before ``before`` in the default part."""
+        """The number of turns of days before ``before`` in the default part."""
         count: int = (await self._ask(SQL["other_before"], before))[0][0]
         return count
 

@@ -5,7 +5,7 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'journal'::regclass AND c.relname ~ '^journal_[0-9]{8}$' ORDER BY c.relname
 
 -- name: uncovered
--- Jumps from actor to actor by the primary key: it costs by the actors of the day, not by its turns.
+-- Jumps from actor to actor by the primary key: the cost is that of the day's actors, not of its turns.
 WITH RECURSIVE seen AS (
   (SELECT actor FROM {part} WHERE actor > $1 ORDER BY actor LIMIT 1)
   UNION ALL

@@ -1,10 +1,10 @@
-"""When rows of the other tables go: memories no mind holds, months of memories, ended missions, and what waits for
-game servers that never come back.
+"""When rows of other tables are deleted: memories that no mind holds, months of memories, ended missions, and what
+waits for game servers that never return.
 
-``npc_memories`` shows what minds hold, so the mind decides: a row goes only when its NPC's state does not hold the
-memory. The numbers of an NPC's memories are never used twice, so what a state has forgotten stays forgotten, and a row
-found stale once is stale for ever, whatever is flushed meanwhile. What a mind let go for want of room is in the archive
-(it has ``terms``): no mind holds it, and it goes at its date.
+``npc_memories`` shows what minds hold, so the mind decides: a row is deleted only if the state of its NPC does not hold
+the memory. The numbers of an NPC's memories are never used twice, so a forgotten memory stays forgotten, and a row
+found stale once is stale for ever, whatever is flushed meanwhile. A row of the archive (with ``terms``) is held by no
+mind and is deleted at its date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONG_AGO: Final = datetime(1, 1, 2, tzinfo=UTC)
 
 
 class PostgresRowRetention:
-    """Owns nothing but the pool it was given. Every method raises Unavailable."""
+    """Uses the pool it is given and never closes it. Every method raises Unavailable."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
         self._pool = pool
@@ -60,8 +60,8 @@ class PostgresRowRetention:
             await self._tell(SQL["delete_memories"], [key.id for key in keys], [key.created_at for key in keys])
 
     async def fold(self, month: Month) -> bool:
-        """Move what is left of a month into the default part and let its own part go, so that the number of parts does
-        not grow with the years. The rows stay, and are found as before. False where it holds too many."""
+        """Move the rest of a month into the default part and drop its own part, so that the number of parts does not
+        grow with the years. The rows stay and are found as before. False where it holds too many."""
 
         async def move(connection: Connection) -> bool:
             parts = [r["name"] for r in await connection.fetch(SQL["months"], timeout=self._timeout_s)]
@@ -83,7 +83,7 @@ class PostgresRowRetention:
         return await briefly(self._pool, move, self._timeout_s)
 
     async def forget_missions(self, days: int, *, dry_run: bool = False) -> int:
-        """Forget missions that ended so long ago: their rows and their snapshots. Returns how many."""
+        """Delete missions that ended so many days ago: their rows and their snapshots. Returns how many."""
         if dry_run:
             return len(await self._ask(SQL["ended_missions"], days, None))
         gone = 0
@@ -100,7 +100,7 @@ class PostgresRowRetention:
                 return len(rows)
 
     async def forget_servers(self, days: int, *, dry_run: bool = False) -> tuple[int, int]:
-        """Forget game servers nobody saw for so long, and pushes nobody acked for so long; how many of each."""
+        """Delete game servers not seen, and pushes not acked, for so many days; returns how many of each."""
         if dry_run:
             servers, pushes = (
                 await self._ask(SQL["count_servers"], days),
@@ -118,11 +118,11 @@ class PostgresRowRetention:
         return len(names), gone + old
 
     async def forget_hosts(self) -> int:
-        """Forget incarnations that are dead for a day and left no shard behind; returns how many."""
+        """Delete incarnations that have been dead for a day and left no shard behind; returns how many."""
         return await self._tell(SQL["delete_hosts"])
 
     async def forget_clusters(self, days: int) -> int:
-        """Forget clusters nobody saw for so long, but never the one that should hold the world; returns how many."""
+        """Delete clusters not seen for so many days, but never the owner of the world; returns how many."""
         return await self._tell(SQL["delete_clusters"], days)
 
     async def _keys(self, query: str, *arguments: Any) -> Sequence[MemoryKey]:

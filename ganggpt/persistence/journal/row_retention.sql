@@ -20,8 +20,8 @@ DELETE FROM npc_memories m USING unnest($1::uuid[], $2::timestamptz[]) AS d (id,
 WHERE m.id = d.id AND m.created_at = d.created_at
 
 -- name: ended_missions
--- An ended mission takes no further turn (its rules refuse everything), so nobody can be about to write it. It goes once
--- the journal has nothing of it any more and nothing of it is under way; one look by index for each table and mission.
+-- An ended mission takes no further turn (its rules refuse everything), so no host can be about to write it. It is
+-- deleted once the journal, the outbox and the reminders have nothing of it; one index search for each table and mission.
 SELECT m.id, m.actor FROM missions m
 WHERE m.status IN ('completed', 'failed', 'expired') AND m.actor IS NOT NULL
   AND m.created_at < clock_timestamp() - make_interval(days => $1)
@@ -38,7 +38,7 @@ DELETE FROM snapshots WHERE actor = ANY($1::text[])
 DELETE FROM missions WHERE id = ANY($1::uuid[])
 
 -- name: delete_old_pushes
--- Numbers follow time closely enough: the oldest by number are looked at, and go where they are old by the clock.
+-- Numbers follow time closely enough: the oldest by number are read, and deleted where they are old by the clock.
 DELETE FROM pushes WHERE no = ANY(ARRAY(
   SELECT no FROM (SELECT no, at FROM pushes ORDER BY no LIMIT $2) oldest
   WHERE at < clock_timestamp() - make_interval(days => $1)))

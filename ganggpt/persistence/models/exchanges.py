@@ -15,7 +15,7 @@ from ganggpt.persistence.models.write_behind import WriteBehind
 from ganggpt.persistence.sql import load_sql
 
 WAITING_MAX: Final = 2000
-"""Exchanges that wait for the database; each may have some dozens of kilobytes."""
+"""The most exchanges that wait for the database. Each may have some dozens of kilobytes."""
 _SWEEP_BATCH: Final = 5000
 _COLUMNS: Final = (
     "key, request_key, at, model, player, request, answer, finish, categories, failure, "
@@ -47,18 +47,18 @@ class PostgresExchanges:
         return [_exchange(row) for row in rows]
 
     async def sweep(self, days: int) -> int:
-        """Delete what is older, some at a time; how many went. Raises Unavailable."""
+        """Delete older exchanges, some at a time; returns how many. Raises Unavailable."""
         gone = 0
         while some := await tell(self._pool, self._timeout_s, SQL["sweep"], days, _SWEEP_BATCH):
             gone += some
         return gone
 
     async def flush(self) -> None:
-        """Write all now. Raises Unavailable."""
+        """Write every exchange now. Raises Unavailable."""
         await self._write_behind.flush()
 
     async def close(self) -> None:
-        """Write the rest."""
+        """Write the rest and stop."""
         await self._write_behind.close()
 
     async def _save(self, some: Sequence[ModelExchange]) -> None:
@@ -80,5 +80,5 @@ def _exchange(row: Any) -> ModelExchange:
 
 
 def _storable(text: str) -> str:
-    """Postgres text knows neither the zero byte nor half of a surrogate pair."""
+    """Text without zero bytes and lone surrogates, which Postgres does not store."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -1,8 +1,8 @@
-"""Budgets in Redis: counters all gateway replicas share, and the switch as it was last read from Postgres.
+"""Budgets in Redis: counters that all gateway replicas share, and the switch as it was last read from Postgres.
 
-One script reserves: it looks at the switch, at every counter, and adds to all of them or to none. A counter that Redis
-does not know (a new hour, or a Redis that lost its memory) is seeded from the record in Postgres first, so that a lost
-Redis gives nobody a second budget.
+One script reserves: it reads the switch and every counter, and adds to all of them or to none. A counter that Redis
+does not know (in a new hour, or after Redis lost its memory) is first loaded from the record in Postgres, so that a
+lost Redis gives nobody a second budget.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect
 SWITCH: Final = "ganggpt:{ai}:switch"
 UNDER_WAY: Final = "ganggpt:{ai}:under_way"
 SWITCH_TTL_S: Final = 2
-"""A switch that was set in Postgres alone is seen after this at the latest."""
+"""After this time at the latest, replicas see a switch that was set in Postgres alone."""
 _SEEDINGS_MAX: Final = 4
 _GATHER_S: Final = 0.02
 _ANSWER_S: Final = 2.0
 _AT_ONCE: Final = 64
-"""Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
+"""The most requests to Redis at one time. Others wait, because a client without a free connection fails at once."""
 
 _RESERVE: Final = """
 local switch = redis.call('GET', KEYS[1])
@@ -61,9 +61,9 @@ return 1
 
 
 class RedisLedger:
-    """Implements ``ai.budget.Ledger``. Owns its client. ``switch`` and ``sum_of`` read the truth in Postgres.
+    """Implements ``ai.gateway.budget.Ledger``. Owns its client. ``switch`` and ``sum_of`` read the truth in Postgres.
 
-    Settlements are gathered for some milliseconds and sent together; ``unsettled`` counts those that are given up.
+    Settlements are gathered for some milliseconds and sent together. ``unsettled`` is told how many are given up.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class RedisLedger:
         reservation = Reservation(uuid.uuid4().hex, tuple(claims))
         now_s = self._clock()
         keys = [SWITCH, UNDER_WAY, *(claim.counter.key for claim in claims)]
-        # The numbers of a counter stand at 2i - 2 and 2i - 1 for the key at i, counted from 1.
+        # The numbers of a counter are at 2i - 2 and 2i - 1 for the key at i, counted from 1.
         args = [reservation.id, now_s, now_s + within_s, *(n for claim in claims for n in (claim.amount, claim.most))]
         for _ in range(_SEEDINGS_MAX):
             word, *which = await self._asked(self._reserve, keys, args)
@@ -147,7 +147,7 @@ class RedisLedger:
         return bool(await self._seed_one(SWITCH, self._switch, SWITCH_TTL_S))
 
     async def _seed_one(self, key: str, read: Callable[[], Awaitable[int]], ttl_s: int) -> int:
-        """Put what Postgres says under a key that has nothing. Who needs the same key now waits for that answer."""
+        """Load a missing key from Postgres. Others who need the same key meanwhile wait for that answer."""
 
         async def seed() -> int:
             value = int(await read())
@@ -169,7 +169,7 @@ class RedisLedger:
 
 
 class SharedSwitch:
-    """The operator's side of the switch: makes replicas see a change at once, and sees their last calls end."""
+    """The operator's side of the switch: lets replicas see a change at once, and counts their calls under way."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=2)
@@ -180,7 +180,7 @@ class SharedSwitch:
         await self._try(self._client.delete(SWITCH))
 
     async def under_way(self) -> int:
-        """How many calls have left and not ended yet. Raises Unavailable."""
+        """How many calls are under way. Raises Unavailable."""
         return int(await self._try(self._client.zcount(UNDER_WAY, self._clock(), "+inf")))
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Where answers of models are cached: the cache of ``cache``, with a list for each player of what is theirs."""
+"""The cache of model responses: RedisCache, with a list for each player of the responses that are about them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ANSWER_S: Final = 0.25
 _GATHER_S: Final = 0.02
 _WAITING_MAX: Final = 2000
 _AT_ONCE: Final = 64
-"""Questions to Redis under way; more wait, because a client without a free connection fails instead of waiting."""
+"""The most requests to Redis at one time. Others wait, because a client without a free connection fails at once."""
 
 
 class RedisResponses:
-    """Implements ``ai.gateway.response_cache.ResponseStore``. Owns its client. What is kept is gone after ``ttl_s``.
+    """Implements ``ai.gateway.response_cache.ResponseStore``. Owns its client. A response is kept for ``ttl_s`` seconds.
 
-    Answers are gathered for some milliseconds and written together; ``lost`` counts those that Redis did not take,
-    ``outage`` is called for each question it did not answer.
+    Responses are gathered for some milliseconds and written together. ``lost`` is told how many Redis did not take;
+    ``outage`` is called for each request it did not answer.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RedisResponses:
             async with self._places, self._client.pipeline(transaction=False) as pipe:
                 for key, value, player in some:
                     if player is not None:
-                        # The list stands first, so that nothing of a player is ever kept without being in it.
+                        # The list is written first, so that nothing of a player is ever kept without being in it.
                         pipe.sadd(_list_of(player), key)
                         pipe.expire(_list_of(player), self._ttl_s + 60)
                     pipe.set(key, value, ex=self._ttl_s)
@@ -85,8 +85,8 @@ class RedisResponses:
 
 
 class MemoryResponses:
-    """Implements ``ai.gateway.response_cache.ResponseStore`` where there is no Redis: in this process alone,
-    bounded."""
+    """Implements ``ai.gateway.response_cache.ResponseStore`` where there is no Redis: in this process alone, at most
+    ``most``."""
 
     def __init__(self, ttl_s: int = TTL_S, most: int = 4096) -> None:
         self._kept: TTLCache[str, tuple[bytes, str | None]] = TTLCache(most, ttl_s)

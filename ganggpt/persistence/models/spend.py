@@ -1,4 +1,4 @@
-"""The record of what models cost, and the switch: Postgres behind the counters of ``ledger``."""
+"""The record of the cost of models, and the switch, in Postgres. The counters of ``ledger`` are loaded from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLUMNS: Final[dict[str, tuple[str, str]]] = {
 
 
 class SpendRow(Struct, frozen=True):
-    """What was spent by one name. ``estimated``: of the calls, those whose tokens nobody counted."""
+    """The cost of one name. ``estimated``: how many of the calls have estimated token counts."""
 
     name: str
     calls: int
@@ -44,7 +44,7 @@ class SpendRow(Struct, frozen=True):
 
 
 class Switch(Struct, frozen=True):
-    """Whether calls may leave, why, and since when (UTC)."""
+    """Whether models may be called, why, and since when (UTC)."""
 
     is_on: bool = True
     why: str = ""
@@ -69,11 +69,11 @@ class PostgresSpend:
         await self._write_behind.flush()
 
     async def close(self) -> None:
-        """Write the rest."""
+        """Write the rest and stop."""
         await self._write_behind.close()
 
     async def sum_of(self, counter: BudgetCounter) -> int:
-        """What a counter should say: everything recorded, with what waits here. Raises Unavailable."""
+        """The value of a counter: everything recorded, with the entries that wait here. Raises Unavailable."""
         await self._write_behind.flush()
         start = datetime.fromtimestamp(counter.start_s, UTC)
         end = datetime.fromtimestamp(counter.start_s + WINDOW_S[counter.window], UTC)
@@ -82,13 +82,13 @@ class PostgresSpend:
         return spent
 
     async def report(self, by: By, hours: int, most: int = 50) -> list[SpendRow]:
-        """What the last hours cost, the most first. Raises Unavailable."""
+        """The cost of the last hours, the highest first. Raises Unavailable."""
         kind, column = _COLUMNS[by]
         rows = await ask(self._pool, self._timeout_s, SQL["report"].format(by=column), kind, hours, most)
         return [SpendRow(*row.values()) for row in rows]
 
     async def sweep(self, days: int) -> int:
-        """Forget what is older; how many rows went. Raises Unavailable."""
+        """Delete older rows; returns how many. Raises Unavailable."""
         return await tell(self._pool, self._timeout_s, SQL["sweep"], days)
 
     async def switch(self) -> Switch:
@@ -97,7 +97,7 @@ class PostgresSpend:
         return Switch(*rows[0].values()) if rows else Switch()
 
     async def is_on(self) -> bool:
-        """Whether calls may leave. Raises Unavailable."""
+        """Whether models may be called. Raises Unavailable."""
         return (await self.switch()).is_on
 
     async def set_switch(self, why: str, *, on: bool) -> None:
@@ -117,5 +117,5 @@ class PostgresSpend:
                     so_far[n] += number
         # In one order, so that two replicas never wait for each other.
         rows = sorted((*key, *numbers) for key, numbers in sums.items())
-        # Not safe to repeat, and not repeated: a lost connection may count a batch twice, never too little.
+        # Not idempotent: after a lost connection a batch may be counted twice, but never too little.
         await tell(self._pool, self._timeout_s, SQL["add"], *map(list, zip(*rows, strict=True)))

@@ -1,4 +1,4 @@
-"""Where a player is found in Redis, and how that goes: every key of ours is looked at, by name and by value."""
+"""Finds and deletes a player in Redis: examines the name and the value of every key of this program."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect
 _OURS: Final = "ganggpt:*"
 _ANSWER_S: Final = 5.0
 _ENTRIES: Final = 1000
-"""Entries of a stream read at a time."""
+"""How many entries of a stream are read at a time."""
 
 IsAbout = Callable[[bytes], bool]
 
 
 class RedisPlayerData:
-    """Looks through a Redis, or through none. Owns its client."""
+    """Searches a Redis, or nothing where there is none. Owns its client."""
 
     def __init__(self, url: str | None) -> None:
         self._client: RedisClient | None = None if url is None else connect_redis(url, _ANSWER_S, connections_max=2)
 
     async def forget(self, is_about: IsAbout) -> int:
-        """Drop every key and every entry of a stream in whose name or value ``is_about`` finds the player; how many.
+        """Delete every key and every entry of a stream in whose name or value ``is_about`` finds the player; how many.
 
-        What is cached is found again at its source, so nothing is lost. Raises Unavailable.
+        Cached values are loaded again from their source, so nothing is lost. Raises Unavailable.
         """
         if self._client is None:
             return 0
@@ -46,7 +46,7 @@ class RedisPlayerData:
     async def _forget_key(self, client: Any, key: bytes, is_about: IsAbout) -> int:
         kind = await client.type(key)
         if is_about(key):
-            # A set lists what else is kept of the player.
+            # A set lists further keys of the player.
             listed = await client.smembers(key) if kind == b"set" else ()
             return sum([int(await client.unlink(each)) for each in (*listed, key)])
         if kind == b"string":

@@ -1,6 +1,6 @@
 -- name: arguments
--- Stands before each of the statements below, which are named after their tables. Missions of others only lose the name;
--- companions of others are shown anew by their flush.
+-- Precedes each of the statements below, which are named after their tables. Missions of others only lose the name;
+-- the next flush of companions of others rewrites their rows.
 WITH w AS (SELECT $1::text[] AS keys, $2::text AS player, $3::uuid AS id, $4::text AS names, $5::text AS somebody)
 
 -- name: outbox

@@ -1,7 +1,7 @@
-"""Where a player is found in the database, and how that goes: the SQL behind export and erasure.
+"""Finds and deletes a player in the database: the SQL behind export and erasure.
 
-A search is made twice: Postgres looks for the bytes, which is quick and finds too much (``player:ava`` in
-``player:avalon``), and whoever asked looks at what was found.
+A search has two steps: Postgres searches for bytes, which is quick and finds too much (``player:ava`` in
+``player:avalon``), and the caller examines what was found.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganggpt.persistence.projections.rows import player_id
 from ganggpt.persistence.sql import load_sql
 
 SENDER: Final = "world"
-"""Who tells an actor to forget."""
+"""The sender of the commands to forget a player."""
 SEARCH_TIMEOUT_S: Final = 600.0
 BATCH: Final = 500
 
@@ -45,16 +45,16 @@ _DELETE_ACTOR: Final = (
     "DELETE FROM missions WHERE actor = $1 AND $2::bigint IS NOT NULL",
     "DELETE FROM companions WHERE actor = $1 AND $2::bigint IS NOT NULL",
 )
-"""What is left of an actor that ceased to exist with turn $2."""
+"""The rows of an actor that ceased to exist with turn $2."""
 
 
 def mark_of(salt: bytes, player: str) -> bytes:
-    """What is kept of who was forgotten: SHA-256 of a salt and the actor's id."""
+    """What is kept of an erased player: SHA-256 of a salt and the actor's id."""
     return hashlib.sha256(salt + player.encode()).digest()
 
 
 class PostgresPlayerData:
-    """Owns nothing but the pool it was given. Every method raises Unavailable."""
+    """Uses the pool it is given and never closes it. Every method raises Unavailable."""
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
         self._pool = pool
@@ -63,7 +63,7 @@ class PostgresPlayerData:
     # ------------------------------------------------------------------------------------------------------- orders
 
     async def open_order(self, player: str) -> int:
-        """Ask for a player to be forgotten; the number of the order, or of the one that is open already."""
+        """Order the erasure of a player; returns the number of the order, or of the one that is already open."""
         salt = os.urandom(16)
         alias = f"player:forgotten-{os.urandom(4).hex()}"
         made = await self._ask(SQL["open_order"], player, alias, salt, mark_of(salt, player))
@@ -72,7 +72,7 @@ class PostgresPlayerData:
         return no
 
     async def known_players(self) -> Mapping[str, float | None]:
-        """Every player this database knows of, with the Unix time they joined at (None: only others speak of them)."""
+        """Every player known to this database, with the Unix time they joined (None: only others mention them)."""
         return {row["actor"]: row["joined_s"] for row in await self._search(SQL["players"])}
 
     async def is_online(self, player: str) -> bool:
@@ -88,16 +88,16 @@ class PostgresPlayerData:
         return _order((await self._ask(SQL["order"], no))[0])
 
     async def note(self, no: int, step: str, rounds: int, names: Sequence[str], erased: Mapping[str, int]) -> None:
-        """How far an order is."""
+        """Store how far an order is."""
         told = msgspec.json.encode(dict(erased)).decode()
         await tell(self._pool, self._timeout_s, SQL["note"], no, step, rounds, list(names), told)
 
     async def fulfil(self, no: int) -> None:
-        """An order is fulfilled; who it was about is forgotten here too."""
+        """Mark an order as fulfilled, and delete from it whom it was about."""
         await tell(self._pool, self._timeout_s, SQL["fulfil"], no)
 
     async def has_hosts(self) -> bool:
-        """Whether anybody carries actors at the moment."""
+        """Whether any host is live at the moment."""
         return bool((await self._ask(SQL["count_live_hosts"]))[0][0])
 
     # ------------------------------------------------------------------------------------------------------- search
@@ -111,16 +111,16 @@ class PostgresPlayerData:
         return [row["origin"] for row in await self._search(SQL["origins"], player_id(player))]
 
     async def actors(self, words: Words) -> Sequence[str]:
-        """Actors whose snapshot or turns may have one of the words in them."""
+        """Actors whose snapshot or turns may contain one of the words."""
         sought = [word.encode() for word in words.all]
         return [r["actor"] for r in await self._search(SQL["actors"], words.player, sought, list(words.origins))]
 
-    async def told(self, actor: str) -> Sequence[bytes]:
+    async def forget_turns(self, actor: str) -> Sequence[bytes]:
         """Bodies of the turns in which an actor was told to forget somebody."""
-        return [row["body"] for row in await self._ask(SQL["told"], actor)]
+        return [row["body"] for row in await self._ask(SQL["forget_turns"], actor)]
 
     async def turns(self, actor: str, words: Words | None = None) -> AsyncIterator[TurnRow]:
-        """Turns of an actor that the journal holds, in order: all, or those that may have one of the words in them."""
+        """Turns of an actor in the journal, in order: all, or those that may contain one of the words."""
         after = 0
         player = None if words is None else words.player
         sought = [] if words is None else [word.encode() for word in words.all]
@@ -129,7 +129,7 @@ class PostgresPlayerData:
                 yield TurnRow(*row.values())
             after = rows[-1]["seq"]
 
-    async def elsewhere(self, table: str, words: Words) -> Sequence[FoundRow]:
+    async def rows_about(self, table: str, words: Words) -> Sequence[FoundRow]:
         """Rows of one of TABLES that may be about the player."""
         sought = (words.player, [word.encode() for word in words.all], player_id(words.player), words.patterns)
         rows = await self._search(_statement(SEARCH, table), *sought)
@@ -138,7 +138,7 @@ class PostgresPlayerData:
     # ------------------------------------------------------------------------------------------------------ change
 
     async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
-        """Messages to actors (by the shard that delivers them), once a round; the ids of the commands."""
+        """Send messages to actors (by the shard that delivers them), once a round; returns the ids of the commands."""
         seq = order.no * 1000 + round_
         at_s = order.asked_at.timestamp()
         ids = [derived_command_id(at_s, SENDER, seq, target) for target in targets]
@@ -157,9 +157,10 @@ class PostgresPlayerData:
         return count
 
     async def rewrite(self, actor: str, part: str, rows: Sequence[tuple[int, Any, str, bytes]]) -> None:
-        """Put other bodies in the place of turns: (seq, day, by, body), all of one part of the journal.
+        """Replace the bodies of turns: (seq, day, by, body), all of one part of the journal.
 
-        A sealed part refuses new turns by a check that an update would fail too; it is off for these rows only.
+        The check of a sealed part, which refuses new turns, would refuse this update too, so it is dropped and made
+        again in the same transaction.
         """
 
         async def change(connection: Connection) -> None:
@@ -187,7 +188,7 @@ class PostgresPlayerData:
         return True
 
     async def clean(self, table: str, keys: Sequence[str], words: Words, somebody: str) -> int:
-        """Let rows of one of TABLES go, or be about ``somebody``; how many."""
+        """Delete rows of one of TABLES, or replace the player in them by ``somebody``; returns how many."""
         whom = (words.player, player_id(words.player), words.regex, somebody)
         return await tell(self._pool, SEARCH_TIMEOUT_S, _statement(DELETE, table), list(keys), *whom)
 

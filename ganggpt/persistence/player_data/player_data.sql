@@ -20,7 +20,7 @@ UPDATE erasures SET step = $2, rounds = $3, names = $4::text[], erased = $5::jso
 UPDATE erasures SET done_at = clock_timestamp(), player = NULL, names = '{}', step = '' WHERE no = $1
 
 -- name: actors
--- Every word of $2 as bytes. A name is searched for as it is written in several ways; both lists are short.
+-- $2: every word as bytes. A name is searched for in several spellings; both lists are short.
 SELECT actor FROM snapshots s WHERE EXISTS (SELECT FROM unnest($2::bytea[]) w WHERE position(w IN s.body) > 0)
 UNION
 SELECT actor FROM journal j
@@ -33,7 +33,7 @@ SELECT $1 WHERE EXISTS (SELECT FROM journal WHERE actor = $1) OR EXISTS (SELECT 
 ORDER BY 1
 
 -- name: origins
--- Memories of the player that were told on: their numbers are where rumours came from.
+-- Memories of the player that others were told: their numbers are the origins of rumours.
 WITH theirs AS (
   SELECT 'npc:' || npc_id || '#' || (content ->> 'no') AS origin FROM npc_memories
   WHERE player_id = $1 AND npc_id NOT LIKE '%:%' AND content ->> 'no' IS NOT NULL
@@ -66,7 +66,7 @@ WHERE actor = $1 AND seq > $2
   AND ($4::text IS NULL OR by = $4 OR EXISTS (SELECT FROM unnest($5::bytea[]) w WHERE position(w IN body) > 0))
 ORDER BY seq LIMIT $3
 
--- name: told
+-- name: forget_turns
 SELECT body FROM journal WHERE actor = $1 AND name = 'ForgetPlayer' ORDER BY seq
 
 -- name: rewrite
@@ -88,7 +88,7 @@ ON CONFLICT DO NOTHING
 SELECT target FROM outbox WHERE sender = $1 AND seq = $2
 
 -- name: unshown
--- What a host committed by these messages, and the tables do not show yet.
+-- Turns of these messages that the tables do not show yet.
 SELECT count(*) FROM journal j JOIN hosts h ON h.epoch = j.epoch
 WHERE j.command_id = ANY($1::uuid[]) AND h.state <> 'dead' AND h.flushed_at < j.at
 

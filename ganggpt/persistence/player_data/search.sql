@@ -1,6 +1,6 @@
 -- name: arguments
--- Stands before each of the statements below, which are named after the tables they search. They return ``key``, whether
--- the row is surely ``theirs``, and what there is to look at: the row as JSON (``text``) or its ``body``.
+-- Precedes each of the statements below, which are named after the tables they search. They return ``key``, whether the
+-- row is surely the player's (``theirs``), and the content to examine: the row as JSON (``text``) or its ``body``.
 WITH w AS (SELECT $1::text AS player, $2::bytea[] AS bytes, $3::uuid AS id, $4::text[] AS patterns)
 
 -- name: outbox

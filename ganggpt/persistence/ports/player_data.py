@@ -123,7 +123,7 @@ class PlayerDataStore(Protocol):
         """Actors whose snapshot or turns may contain one of the words."""
         ...
 
-    async def told(self, actor: str) -> Sequence[bytes]:
+    async def forget_turns(self, actor: str) -> Sequence[bytes]:
         """Bodies of the turns in which an actor was told to forget somebody."""
         ...
 
@@ -131,7 +131,7 @@ class PlayerDataStore(Protocol):
         """Turns of an actor in order: all, or those that may contain one of the words."""
         ...
 
-    async def elsewhere(self, table: str, words: Words) -> Sequence[FoundRow]:
+    async def rows_about(self, table: str, words: Words) -> Sequence[FoundRow]:
         """Rows of one of TABLES that may be about the player."""
         ...
 

@@ -1,7 +1,7 @@
-"""Holds the user's tables against the rows they should show. The counterpart of ``flush_store``, and made of it.
+"""Compares the user's tables with the rows they should show, using the statements of ``writer``.
 
-Each comparison is the select of the flush's own INSERT, joined with what the table has: so it says of every value what
-the flush would write.
+Each comparison is the select of a flush's own INSERT, joined with the table, so it tells for every value what the flush
+would write.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SQL: Final = load_sql(Path(__file__).with_name("check.sql"))
 
 
 async def differing_actors(connection: Any, rows: Rows) -> Mapping[str, str]:
-    """Actors whose rows are missing or differ, with the table they differ in. ``rows`` are whole: each actor was added
+    """Actors whose rows are missing or differ, with the table in which they differ. Every actor was added to ``rows``
     with its old state None."""
     found: dict[str, str] = {}
 

@@ -1,10 +1,10 @@
 -- name: surplus_memories
--- Anti-joined and not compared with an array, which a plan for any parameters compares one by one.
+-- An anti-join, because a generic plan compares an array element by element.
 SELECT DISTINCT npc_id FROM npc_memories m WHERE npc_id IN (SELECT unnest($1::text[])) AND terms IS NULL
   AND NOT EXISTS (SELECT FROM unnest($2::uuid[]) k (id) WHERE k.id = m.id)
 
 -- name: players
--- A name or an address that somebody else held got a form of its own; an address nobody gave was left as it was.
+-- A name or an address that another player held got a form of its own; an address that was not given was kept.
 SELECT g.id FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::text[], $7::float8[],
   $8::text[], $9::bool[], $10::text[], $11::bigint[], $12::text[], $13::text[])
   AS g (id, username, email, created_s, login_s, tier, played_s, actor, online, server, cash, standing, missions)

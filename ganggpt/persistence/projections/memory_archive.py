@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 ARCHIVE_MAX: Final = 10_000
 """Memories in the archive of one NPC. Over this number, those that would expire first are deleted."""
 ALIKE: Final = 0.8
-"""What a misspelt name counts, where the name itself counts 1."""
+"""The weight of a misspelt name, where the name itself has 1."""
 _CANDIDATES: Final = 32
 _OWNER, _NAME = "@", "~"
 
@@ -66,8 +66,8 @@ class PostgresMemoryArchive:
             with database_outages():
                 await self._write(epoch, players, statements)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as refused:
-            # It would be refused for ever, and hold up whatever this NPC writes after it.
-            _log.error("memories of %s are not kept in its archive: %s", npc, refused)
+            # It would be refused every time, and would hold up everything this NPC writes later.
+            _log.error("memories of %s cannot be stored in its archive: %s", npc, refused)
 
     async def _write(
         self, epoch: int, players: Sequence[tuple[Any, str]], statements: Sequence[tuple[str, tuple[Any, ...]]]
@@ -159,7 +159,7 @@ def archive_row(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
 
 
 def _forms(term: str) -> list[tuple[str, float]]:
-    """What may stand for a word of the question, as tsqueries, and what each counts."""
+    """The forms that may stand for a word of the question, as tsqueries, with their weights."""
     forms = [(_quoted(term), 1.0)]
     if others := same_meaning(term):
         forms.append((" | ".join(map(_quoted, others)), SAME_MEANING))
@@ -169,7 +169,7 @@ def _forms(term: str) -> list[tuple[str, float]]:
 
 
 def _quoted(lexeme: str) -> str:
-    """A lexeme as it stands in a tsquery."""
+    """A lexeme quoted for a tsquery."""
     inner = lexeme.replace("\x00", "").replace("\\", "\\\\").replace("'", "''")
     return f"'{inner}'"
 

@@ -24,8 +24,8 @@ DELETE FROM npc_memories m USING (
 WHERE m.id = d.id AND m.created_at = d.created_at
 
 -- name: search_by_words
--- Every word of the question is a concept with forms that may stand for it. What a memory counts is the rarity of the
--- concepts it has, by how many memories of this NPC have them: the same relevance as in the mind, but for the length.
+-- Every word of the question is a concept with forms that may stand for it. The score of a memory is the rarity of its
+-- concepts among the memories of this NPC: the same relevance as in the mind, except for the length.
 WITH hits AS MATERIALIZED (
   SELECT id, created_at, terms, emotional_weight AS weight, player_id FROM npc_memories
   WHERE terms @@ $1::tsquery AND (expires_at IS NULL OR expires_at > to_timestamp($2::float8))
@@ -53,7 +53,7 @@ SELECT m.memory_type, m.content, m.emotional_weight, extract(epoch FROM m.create
 FROM best JOIN npc_memories m ON m.id = best.id AND m.created_at = best.created_at
 
 -- name: search_by_embedding
--- The meaning is compared with that of every memory of this one NPC: at most ARCHIVE_MAX, found by its own index.
+-- The embedding is compared with that of every memory of this NPC: at most ARCHIVE_MAX, found by their own index.
 SELECT memory_type, content, emotional_weight, extract(epoch FROM created_at)::float8 AS created_s,
   embedding, embedding_model
 FROM npc_memories

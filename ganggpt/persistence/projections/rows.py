@@ -1,7 +1,7 @@
-"""What the user's tables show of an actor: pure functions from the state shown last and the state now to rows.
+"""Computes the rows of the user's tables from the state they show and the state now.
 
-A row is computed whole and written only where it differs, so writing it twice changes nothing and the tables can be
-made again from the journal. Ids are derived, so every process names a row the same.
+A row is computed whole and written only where it differs, so writing it twice changes nothing, and the tables can be
+rebuilt from the journal. Ids are derived, so every process gives a row the same id.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _encode_json: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 class PlayerRow(NamedTuple):
-    """A row of ``players``. ``email`` None leaves what is there."""
+    """A row of ``players``. ``email`` None keeps the address in the table."""
 
     id: uuid.UUID
     username: str
@@ -99,7 +99,7 @@ class MissionRow(NamedTuple):
 
 
 class CompanionRow(NamedTuple):
-    """A row of ``companions``. ``memory_data``: also how it went away from its player, where it did (``gone``)."""
+    """A row of ``companions``. ``memory_data`` also says how it left its player, if it did (``gone``)."""
 
     id: uuid.UUID
     player_id: uuid.UUID
@@ -114,11 +114,11 @@ class CompanionRow(NamedTuple):
 
 
 class Rows:
-    """Rows of many actors, one of each key: a later state replaces an earlier one.
+    """Rows of many actors, one for each key: a later state replaces an earlier one.
 
-    ``placeholders``: players that rows point at, who may not have a row of their own yet. ``forgotten``: memories that
-    are gone, with their time of creation. ``renewed``: NPCs all of whose memories are in ``memories``, so that whatever
-    else the table has of them is gone too.
+    ``placeholders``: players that rows refer to and that may not have a row yet. ``forgotten``: memories that are gone,
+    with their time of creation. ``renewed``: NPCs all of whose memories are in ``memories``, so that all their other
+    rows are deleted.
     """
 
     def __init__(self) -> None:
@@ -138,15 +138,16 @@ class Rows:
         return people + len(self.memories) + len(self.forgotten) + len(self.relations) + len(self.factions)
 
     def add(self, actor: str, old: Any, new: Any) -> None:
-        """What changes in the tables when an actor they show as ``old`` (None: whatever they show) is ``new`` now.
+        """Add what changes in the tables when an actor they show as ``old`` (None: unknown) is ``new`` now.
 
-        Who ceased to exist (new None) has rows others may point at; whoever made it cease sees to them.
+        Where an actor ceased to exist (new None), whoever made it cease deletes its rows, because others may refer to
+        them.
         """
         if new is not None:
             _PROJECTIONS[kind_of(actor)](self, actor, old, new)
 
     def owner(self, player: str) -> uuid.UUID:
-        """The id of a player that a row points at."""
+        """The id of a player that a row refers to."""
         known = player_id(player)
         self.placeholders[known] = player
         return known
@@ -164,7 +165,7 @@ def player_id(actor: str) -> uuid.UUID:
 
 
 def row_id(*parts: object) -> uuid.UUID:
-    """The id of the row that shows something with that identity."""
+    """The id of the row that shows something with this identity."""
     return uuid.uuid5(_NAMESPACE, "\x1f".join(map(str, parts)))
 
 
@@ -215,7 +216,7 @@ def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
 
 
 def mind_id(actor: str) -> str:
-    """Whose memory a row is: an NPC by its name, anybody else by the whole id, which no NPC is called."""
+    """The ``npc_id`` of a mind: an NPC's bare name, or the whole id of another actor, which no NPC can have."""
     return name_of(actor) if kind_of(actor) == "npc" else actor
 
 
@@ -225,8 +226,8 @@ def mind_of(npc_id: str) -> str:
 
 
 def memory_row(rows: Rows, actor: str, memory: Memory, *, archived: bool = False) -> MemoryRow:
-    """The row that shows a memory an NPC holds, or has in its archive: then the row's date is when it is lost for good,
-    and the memory's own stands in its content."""
+    """The row of a memory that an NPC holds, or that is in its archive. In the archive the row's date is when it is
+    lost for good, and the memory's own date is in its content."""
     about_player = memory.about is not None and memory.about.startswith("player:")
     content: dict[str, Any] = {
         "no": memory.no,
@@ -341,7 +342,7 @@ def _json(value: Any) -> str:
 
 
 def _text(text: str, length_max: int | None = None) -> str:
-    """Text as a column takes it: Postgres has no NUL, and a column its length."""
+    """Text that fits a column: without NUL, which Postgres does not store, and at most its length."""
     return text.replace("\x00", "")[:length_max]
 
 

@@ -1,4 +1,4 @@
-"""What a verification reads of a world, on one connection that looks at one state of the database."""
+"""Reads for a verification of a world, on one connection that sees one state of the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ SQL: Final = load_sql(Path(__file__).with_name("verify.sql"))
 
 
 class WorldFacts(Struct, frozen=True):
-    """The world in the database. ``flushed_s``: the tables show every turn up to here; None: nobody ever flushed."""
+    """The world in the database. ``flushed_s``: Unix time up to which the tables show every turn; None: never
+    flushed."""
 
     name: str
     shards: int
@@ -29,7 +30,7 @@ class WorldFacts(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """All that is kept of an actor: its snapshot row, every turn in the journal, and when the last one was."""
+    """Everything stored of an actor: its snapshot, its turns in the journal, and when the last one was."""
 
     snapshot_seq: int
     snapshot: bytes | None
@@ -38,7 +39,7 @@ class Kept(Struct, frozen=True):
 
 
 class VerifyReads:
-    """Reads for a verification. All raise Unavailable."""
+    """Reads for a verification. Every method raises Unavailable."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -60,7 +61,7 @@ class VerifyReads:
         return WorldFacts(row["name"], row["shards"], row["now_s"], row["flushed_s"], own, every)
 
     async def actors(self) -> Sequence[str]:
-        """Everybody who ever had a turn that is still kept."""
+        """Every actor with a snapshot or a turn."""
         with database_outages():
             found = {
                 row["actor"] for row in await self.connection.fetch(SQL["actors_with_snapshots"], timeout=_TIMEOUT_S)
@@ -71,7 +72,7 @@ class VerifyReads:
         return sorted(found)
 
     async def kept(self, actors: Sequence[str]) -> Mapping[str, Kept]:
-        """Everything about these actors."""
+        """Everything stored of these actors."""
         with database_outages():
             asleep = await self.connection.fetch(SQL["snapshots"], actors, timeout=_TIMEOUT_S)
             rows = await self.connection.fetch(SQL["turns"], actors, timeout=_TIMEOUT_S)
@@ -87,13 +88,13 @@ class VerifyReads:
         }
 
     async def doubled(self) -> Sequence[tuple[str, str, str]]:
-        """Command ids that stand in the journal more than once (the first hundred), with two of their actors."""
+        """Command ids that are in the journal more than once (the first hundred), with two of their actors."""
         with database_outages():
             rows = await self.connection.fetch(SQL["doubled"], timeout=_TIMEOUT_S)
         return [(str(row["command_id"]), row["one"], row["other"]) for row in rows]
 
     async def filed(self) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """By table, whose messages and reminders are kept under which shard."""
+        """By table, the actors of messages and reminders with the shards they are kept under."""
         with database_outages():
             return {
                 table: [(row["actor"], row["shard"]) for row in await self.connection.fetch(query, timeout=_TIMEOUT_S)]

@@ -1,5 +1,5 @@
 -- name: actors_of_part
--- From actor to actor through the index of a part, so that it costs what a day's actors cost and not its turns.
+-- Jumps from actor to actor by the index of a part: the cost is that of the day's actors, not of its turns.
 WITH RECURSIVE next AS (
   (SELECT actor FROM {part} ORDER BY actor LIMIT 1)
   UNION ALL

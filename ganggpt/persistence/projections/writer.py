@@ -1,7 +1,7 @@
-"""Writes what actors became into the user's tables: coalesced, fenced, and the same when done twice.
+"""Writes the states of actors into the user's tables: coalesced, fenced and idempotent.
 
-Every transaction begins by holding the host's own row ``FOR SHARE``, as a commit of the journal does: a host that was
-taken over writes nothing any more, and the one that took over only starts when a write in flight is done.
+Every transaction first locks the host's own row ``FOR SHARE``, as a commit of the journal does: a fenced host writes
+nothing any more, and its successor only starts when a write in flight is done.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 ROWS_MAX: Final = 2000
-"""Rows of one transaction; more go in several, so that none holds locks for long."""
+"""The most rows of one transaction. More are divided, so that none holds locks for long."""
 _TRIES_MAX: Final = 5
 _KNOWN_MAX: Final = 50_000
 
@@ -33,9 +33,9 @@ SQL: Final = load_sql(Path(__file__).with_name("writer.sql"))
 
 
 class PostgresFlush:
-    """Write-behind into Postgres. Owns nothing but the pool it was given.
+    """Write-behind into Postgres. Uses the pool it is given and never closes it.
 
-    ``skipped`` counts actors whose rows the tables refused by themselves; each is logged, and holds up no other.
+    ``skipped`` counts actors whose rows the tables refuse; each is logged, and the others are still written.
     """
 
     def __init__(self, pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
@@ -69,16 +69,16 @@ class PostgresFlush:
             self._known.clear()
             if len(part) == 1:
                 self.skipped += 1
-                _log.error("%s is not shown in the tables: %s", part[0][0], refused)
+                _log.error("the tables refuse the rows of %s: %s", part[0][0], refused)
                 return 0
-        # One of them does not fit: find it, so that the others are not held up.
+        # The tables refuse one of them: find it, so that the others are written.
         half = len(part) // 2
         halves = (part[:half], part[half:])
         return sum([await self._write_part(epoch, each, _rows_of(each)) for each in halves])
 
     async def _write(self, epoch: int, rows: Rows) -> int:
-        """Players, then everything else in one transaction. Tried again where it met another host: in a deadlock, or
-        over a name that both wanted."""
+        """Write players, then everything else in one transaction. Tried again after a conflict with another host: a
+        deadlock, or a name that both wanted."""
         tries = 0
         while True:
             tries += 1
@@ -103,15 +103,15 @@ class PostgresFlush:
         if new:
             await self._pool.execute(SQL["placeholders"], epoch, *zip(*new, strict=True), timeout=self._timeout_s)
         if rows.players:
-            # A transaction although it is one statement: should it arrive after its caller gave up and flushed again,
-            # nobody commits it, and the newer rows stand.
+            # A transaction although it is one statement: if it arrives after its caller gave up and flushed again,
+            # nobody commits it, and the newer rows remain.
             async with self._pool.acquire(timeout=self._timeout_s) as connection, connection.transaction():
                 await connection.execute(SQL["players"], epoch, *columns_of(rows.players), timeout=self._timeout_s)
         self._known.update(dict.fromkeys([*rows.placeholders, *rows.players]))
 
 
 def _parts(changes: Sequence[Change]) -> Iterator[tuple[Sequence[Change], Rows]]:
-    """Changes in parts of about ROWS_MAX rows, with their rows."""
+    """Changes in parts of about ROWS_MAX rows, with these rows."""
     start, rows = 0, Rows()
     for end, (actor, old, new) in enumerate(changes, 1):
         rows.add(actor, old, new)
@@ -130,7 +130,7 @@ def _rows_of(changes: Iterable[Change]) -> Rows:
 
 
 def _statements(rows: Rows) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
-    """The statements for all rows but players, each in the order of its keys, so that two hosts lock in one order."""
+    """The statements for all rows but players, each in the order of its keys, so that all hosts lock in one order."""
     if rows.renewed:
         yield SQL["delete_surplus_memories"], (sorted(rows.renewed), list(rows.memories))
     if rows.forgotten:
@@ -148,5 +148,5 @@ def _statements(rows: Rows) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
 
 
 def columns_of(table: dict[Any, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a table as the columns its statement takes, in the order of their keys."""
+    """The rows of a table as the columns of its statement, in the order of their keys."""
     return list(zip(*(table[key] for key in sorted(table)), strict=True))

@@ -2,10 +2,10 @@
 SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
 
 -- name: lock_own_row
--- A transaction of its own after the rows: one that holds its host's row shared must not also want to change it, since
--- a heartbeat or a take-over may wait in between. The row is locked first, so that the next statement sees every shard
--- that was given to the host until then: what the last owner of a shard left out of the tables counts from that owner's
--- mark, and a host that has not heard of the shard yet must not raise it.
+-- In a transaction of its own after the rows: one that holds its host's row shared must not also change it, because a
+-- heartbeat or a takeover may wait in between. The row is locked first, so that the next statement sees every shard given
+-- to the host until then. What the last owner of a shard did not flush counts from that owner's mark, so a host that has
+-- not heard of the shard yet must not raise its own mark.
 SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR NO KEY UPDATE
 
 -- name: mark_flushed
@@ -13,8 +13,8 @@ UPDATE hosts SET flushed_at = greatest(flushed_at, to_timestamp($2))
 WHERE epoch = $1 AND NOT EXISTS (SELECT 1 FROM shards WHERE shards.epoch = $1 AND NOT shards.shard = ANY($3::text[]))
 
 -- name: placeholders
--- Players go in statements of their own before all else, in the order of ids: rows of other tables point at them
--- from many hosts, and a transaction that held some of them while it waited for others would meet its like halfway.
+-- Players are written by statements of their own before all else, in the order of ids: rows of many hosts refer to them,
+-- and two transactions that held some of them while they waited for others would end in a deadlock.
 WITH live AS MATERIALIZED (SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE)
 INSERT INTO players (id, username, email, actor)
 SELECT p.id, 'player-' || p.id, p.id || '@players.invalid', p.actor
@@ -22,7 +22,7 @@ FROM unnest($2::uuid[], $3::text[]) AS p (id, actor), live ORDER BY p.id
 ON CONFLICT DO NOTHING
 
 -- name: players
--- A name or an address somebody else holds gets a form of its own, always the same; in a batch the smallest id is first.
+-- A name or an address that another player holds gets a form of its own, always the same; in a batch the smallest id wins.
 WITH live AS MATERIALIZED (
   SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
 ), given AS (

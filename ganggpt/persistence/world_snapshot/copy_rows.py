@@ -1,4 +1,4 @@
-"""Reads what Postgres writes with ``COPY … (FORMAT binary)``: fields as bytes, or None."""
+"""Reads the output of ``COPY … (FORMAT binary)`` of Postgres: fields as bytes, or None."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _big: Final = struct.Struct(">q").unpack
 
 
 def rows_of(data: bytes, where: str) -> Iterator[tuple[bytes | None, ...]]:
-    """The rows of one whole COPY stream. Raises SnapshotInvalid where it is none or ends early."""
+    """The rows of one whole COPY stream. Raises SnapshotInvalid where it is not one or ends early."""
     if not data.startswith(_SIGNATURE):
         raise SnapshotInvalid(where, "it holds no rows of a Postgres COPY", "Use another snapshot.")
     place = _HEAD_BYTES + _long(data, len(_SIGNATURE) + 4)[0]

@@ -25,16 +25,16 @@ from ganggpt.persistence.sql import load_sql
 
 READ_TIMEOUT_S: Final = 600.0
 NICE: Final = 10
-"""How far a reader steps back for everybody else, as a Unix niceness."""
+"""The Unix niceness of a reader, so that other sessions of the database go first."""
 _CONNECT_TIMEOUT_S: Final = 30.0
 WINDOW_S: Final = 720.0
-"""Turns this young are always in a snapshot: repeated commands are answered from them (the window is 600 s)."""
+"""Turns this young are always in a snapshot, because repeated commands are answered from them for 600 s."""
 ACTORS_PER_GROUP: Final = 4000
 PIECE_BLOCKS: Final = 8192
-"""Pages (of 8 KiB) of one file of a table that is not divided by shard."""
+"""Pages (of 8 KiB) in one file of a table that is not divided by shard."""
 
 NOT_COPIED: Final = {"world": {"owner", "owner_since"}, "shards": {"epoch", "since", "flushed"}}
-"""Columns that say who holds a world at the moment, which is over in a snapshot."""
+"""Columns that say who holds a world at the moment, which a snapshot does not keep."""
 PLAIN: Final = ("world", "cast_members", "shards")
 DIVIDED: Final = ("snapshots", "journal", "outbox", "reminders")
 WHOLE: Final = ("game_servers", "pushes", "players", "factions", "faction_relationships", "missions", "companions")
@@ -47,7 +47,7 @@ Columns = Mapping[str, tuple[str, ...]]
 
 
 class Piece(Struct, frozen=True):
-    """One file to be: its name, the rows' table and columns, and the query that reads them."""
+    """One file to write: its name, the table and columns of its rows, and the query that reads them."""
 
     name: str
     table: str
@@ -57,7 +57,7 @@ class Piece(Struct, frozen=True):
 
 
 class Cut(Struct, frozen=True, kw_only=True):
-    """What is at the cut, and the pieces it is read in. See Manifest for the fields."""
+    """What the cut contains, and the pieces in which it is read. See Manifest for the fields."""
 
     world: str
     title: str
@@ -74,14 +74,14 @@ class Cut(Struct, frozen=True, kw_only=True):
 
 
 class Reader:
-    """One connection that looks at the cut. Owns its transaction while ``readers`` holds it open."""
+    """One connection that sees the cut. Its transaction is open as long as ``readers``."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
 
-    async def step_back(self) -> None:
-        """Let the database's other sessions go first, where this reader's server process is one of this machine. Only
-        for a connection of its own, which ends afterwards: a pooler would give the slow session to others."""
+    async def lower_priority(self) -> None:
+        """Lower the priority of this reader's server process, where that runs on this machine. Only for a connection of
+        its own that ends afterwards: a pooler would give the slow session to others."""
         row = await self.connection.fetchrow(SQL["session"], timeout=30)
         with suppress(psutil.Error, OSError, AttributeError):
             process = psutil.Process(row["pid"])
@@ -99,10 +99,10 @@ class Reader:
 
 @asynccontextmanager
 async def readers(pool: asyncpg.Pool[Any], count: int) -> AsyncIterator[list[Reader]]:
-    """Connections that all see one and the same state of the database, from now on until the end.
+    """Connections that all see the same state of the database until they are closed.
 
-    Each is one transaction from its first statement to its last, so a pooler in transaction mode gives each of them
-    one session; it needs ``count`` of them. Raises Unavailable where fewer can be had.
+    Each is one transaction from its first statement to its last, so a pooler in transaction mode gives each of them one
+    session; it needs ``count`` sessions. Raises Unavailable where fewer can be had.
     """
     async with AsyncExitStack() as stack:
         with database_outages():
@@ -110,7 +110,7 @@ async def readers(pool: asyncpg.Pool[Any], count: int) -> AsyncIterator[list[Rea
             holds_world = await opened[0].fetchval("SELECT to_regclass('journal') IS NOT NULL", timeout=30)
             await stack.enter_async_context(opened[0].transaction(isolation="repeatable_read", readonly=True))
             if holds_world:
-                # Before the state is fixed: a part that is dropped goes for every transaction, also for older ones.
+                # Before the state is fixed: a dropped part disappears for every transaction, even for older ones.
                 await opened[0].execute(SQL["keep_parts"], timeout=_CONNECT_TIMEOUT_S)
             shared = await opened[0].fetchval("SELECT pg_export_snapshot()", timeout=30)
             for connection in opened[1:]:
@@ -123,15 +123,15 @@ async def _join(connection: Any, shared: str) -> None:
     try:
         await connection.execute(f"SET TRANSACTION SNAPSHOT '{shared}'", timeout=30)
     except asyncpg.PostgresError as refused:
-        # A pooler in front of several servers: the snapshot is known to one of them only.
+        # A pooler in front of several servers: only one of them knows the snapshot.
         raise Unavailable(
             "one Postgres server for all readers of the cut", f"{refused}. --parallel 1 needs only one reader"
         ) from refused
 
 
 async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> Cut:
-    """Look at the cut and divide it into pieces. ``group_of(actor, shards, groups)`` says which group of shards an
-    actor belongs to. Raises StartFailed where the database holds no world, and Unavailable."""
+    """Read what the cut contains and divide it into pieces. ``group_of(actor, shards, groups)`` returns the group of
+    shards an actor belongs to. Raises StartFailed where the database holds no world, and Unavailable."""
     connection = reader.connection
     with database_outages():
         try:
@@ -159,7 +159,7 @@ async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> 
             *[piece async for piece in _tables(connection, columns)],
             *divided.states(asleep),
             *[piece for part in parts for piece in divided.turns(part, to_read[part])],
-            *divided.wishes(own, await _fired(connection)),
+            *divided.effects(own, await _fired(connection)),
         ]
     return Cut(
         world=found["name"],
@@ -210,7 +210,7 @@ class _Division:
                     name=f"{part}-{n:03}",
                 )
 
-    def wishes(self, own: Sequence[str], fired: Sequence[Any]) -> Iterator[Piece]:
+    def effects(self, own: Sequence[str], fired: Sequence[Any]) -> Iterator[Piece]:
         """Messages and reminders, by the shards of a group; without reminders that have fired already."""
         by_group = [[f"s:{n}" for n in range(g, self._shards, self._groups)] for g in range(self._groups)]
         for actor in own:
@@ -239,7 +239,7 @@ async def _columns(connection: Any) -> Columns:
 
 
 async def _tables(connection: Any, columns: Columns) -> AsyncIterator[Piece]:
-    """The user's tables and the sessions, whole, by ranges of pages: they also hold what no actor stands for."""
+    """The user's tables and the sessions, by ranges of pages: they also hold rows that belong to no actor."""
     parts = [(row["name"], row["blocks"]) for row in await connection.fetch(SQL["parts"], MEMORIES, timeout=60)]
     named = [(MEMORIES, name, blocks) for name, blocks in parts]
     named += [(table, table, await connection.fetchval(SQL["blocks"], table, timeout=60)) for table in WHOLE]
@@ -251,7 +251,7 @@ async def _tables(connection: Any, columns: Columns) -> AsyncIterator[Piece]:
 
 
 async def _fired(connection: Any) -> Sequence[Any]:
-    """Reminders whose command stands in the journal already and that only wait to be dropped."""
+    """Reminders whose command is already in the journal and that only wait to be deleted."""
     due = await connection.fetch(SQL["due_reminders"], timeout=READ_TIMEOUT_S)
     ids = [UUID(derived_command_id(r["due_s"], r["actor"], r["name"], r["due_s"])) for r in due]
     columns = [r["actor"] for r in due], [r["name"] for r in due], ids, [r["due_s"] for r in due]
@@ -260,7 +260,7 @@ async def _fired(connection: Any) -> Sequence[Any]:
 
 
 async def copy_all(readers_: Sequence[Reader], pieces: Sequence[Piece], take: Callable[[Reader, Piece], Any]) -> None:
-    """Let every reader take piece after piece until none is left; the first error ends all."""
+    """Let every reader copy piece after piece until none is left. The first error cancels all."""
     waiting = iter(pieces)
 
     async def work(reader: Reader) -> None:

@@ -15,7 +15,7 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1:
 LOCK TABLE journal, npc_memories IN ACCESS SHARE MODE
 
 -- name: days
--- Without the sealed days: every turn in those is covered, and too old to be asked for (see ``retention``).
+-- Without the sealed days: every turn there is covered, and too old to be needed (see journal/retention.py).
 SELECT p.* FROM (
 SELECT c.relname AS name, pg_relation_size(c.oid) / current_setting('block_size')::int AS blocks
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::text::regclass ORDER BY c.relname
@@ -39,8 +39,8 @@ SELECT actor FROM snapshots
 SELECT shard FROM shards WHERE residence = 'own'
 
 -- name: to_read
--- The last turn of each actor by skipping through the index from actor to actor: the cost is that of the actors of a
--- day, not of its turns. What a snapshot row covers is left out, but for turns a repeated command may still ask for.
+-- The last turn of each actor, found by jumping through the index from actor to actor: the cost is that of a day's
+-- actors, not of its turns. Turns that a snapshot row covers are left out, except those a repeated command may need.
 WITH RECURSIVE last AS (
   (SELECT actor, seq FROM {part} ORDER BY actor DESC, seq DESC LIMIT 1)
   UNION ALL
@@ -61,7 +61,7 @@ SELECT {columns} FROM unnest($1::text[], $2::bigint[]) w (id, after)
   CROSS JOIN LATERAL (SELECT * FROM {part} j WHERE j.actor = w.id AND j.seq > w.after) t
 
 -- name: messages
--- A message its receiver has applied only waits to be settled: the cut takes it as settled.
+-- A message that its receiver has applied only waits to be settled: the cut treats it as settled.
 SELECT {columns} FROM outbox t WHERE t.shard = ANY($1::text[]) AND NOT EXISTS (
   SELECT FROM journal j WHERE j.actor = t.target AND j.command_id = t.command_id
     AND j.day >= (t.at AT TIME ZONE 'UTC')::date - 1)

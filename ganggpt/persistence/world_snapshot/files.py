@@ -1,6 +1,6 @@
-"""Where snapshots lie: a directory or a bucket (``file://``, ``gs://``), through fsspec.
+"""Snapshots in a directory or a bucket (``file://``, ``gs://``), through fsspec.
 
-All of fsspec's calls block, so they run in threads; what it raises becomes StorageFailed with the place and a fix.
+All calls of fsspec block, so they run in threads. Their errors become StorageFailed with the place and a fix.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from ganggpt.persistence.world_snapshot.manifest import (
 T = TypeVar("T")
 
 LEVEL: Final = 1
-"""Of zstd: three times as fast as zlib's fastest on these rows, and smaller."""
+"""The level of zstd: three times as fast as the fastest of zlib on these rows, and smaller."""
 BLOCK_BYTES: Final = 1 << 20
 PART_BYTES: Final = 8 << 20
-"""Files are read and a bucket gets them in parts of this size."""
+"""The size of the parts in which files are read, and written to a bucket."""
 CALL_TIMEOUT_S: Final = 120.0
-"""Longest wait for one call; a bucket's client tries for about half a minute by itself."""
+"""The timeout of one call. A bucket's client retries for about half a minute by itself."""
 _UNREACHABLE: Final = "Check the network, the bucket's name and the credentials of this process, then try again."
 
 
 class SnapshotDirectory:
-    """One snapshot's directory, there or still to be written. ``url`` names it for people and for errors."""
+    """The directory of one snapshot, existing or still to be written. ``url`` names it for people and in errors."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -47,16 +47,16 @@ class SnapshotDirectory:
 
     @property
     def name(self) -> str:
-        """Its last part."""
+        """The last part of its path."""
         return self._path.rsplit("/", 1)[-1]
 
     @property
     def is_local(self) -> bool:
-        """Whether it lies on this machine."""
+        """Whether it is on this machine."""
         return "file" in self._fs.protocol
 
     async def is_taken(self) -> bool:
-        """Whether anything lies there. Also the first touch of the place: raises StorageFailed during an outage."""
+        """Whether anything is there. It is the first access to the place: raises StorageFailed where that fails."""
         return bool(await _call(self.url, self._fs.exists, self._path) and await _call(self.url, self._list))
 
     def _list(self) -> list[str]:
@@ -70,18 +70,18 @@ class SnapshotDirectory:
         await _put(self.url, self._fs.makedirs, self._path, exist_ok=True)
 
     def writer(self, name: str) -> MemberWriter:
-        """A new file, which is opened when there is something to write."""
+        """A new file, which is opened with the first write."""
         path = f"{self._path}/{name}"
         return MemberWriter(f"{self.url}/{name}", lambda: self._fs.open(path, "wb", block_size=PART_BYTES))
 
     async def read(self, member: Member) -> AsyncIterator[bytes]:
-        """The rows of a file in blocks, decompressed. Raises SnapshotInvalid where it is not what was written, at the
-        latest with its last block; and StorageFailed."""
+        """The rows of a file in blocks, decompressed. Raises SnapshotInvalid where the content is not what was written,
+        at the latest with its last block; and StorageFailed."""
         async for block in self._blocks(member, zstd.ZstdDecompressor()):
             yield block
 
     async def check(self, member: Member) -> None:
-        """Read a file and hold it against its checksum. Raises SnapshotInvalid, StorageFailed."""
+        """Read a file and compare it with its checksum. Raises SnapshotInvalid, StorageFailed."""
         async for _ in self._blocks(member, None):
             pass
 
@@ -106,7 +106,7 @@ class SnapshotDirectory:
             raise SnapshotInvalid(where, "its checksum is wrong: it is corrupted", "Use another snapshot.")
 
     async def put_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest: from here on the snapshot exists. Raises StorageFailed."""
+        """Write the manifest, which makes the snapshot exist. Raises StorageFailed."""
         writer = self.writer(MANIFEST)
         await writer.finish(encode_manifest(manifest))
 
@@ -120,14 +120,15 @@ class SnapshotDirectory:
         return decode_manifest(stored, self.url, layout_known)
 
     async def fetch(self, member: Member, into: SnapshotDirectory) -> None:
-        """Copy a file to another place as it is, checked on the way. Raises SnapshotInvalid, StorageFailed."""
+        """Copy a file unchanged to another place and check it on the way. Raises SnapshotInvalid, StorageFailed."""
         writer = into.writer(member.name)
         async for block in self._blocks(member, None):
             await writer.add_raw(block)
         await writer.close()
 
     async def remove(self) -> None:
-        """Remove the snapshot, its manifest first so that nobody starts to read half of it. Raises StorageFailed."""
+        """Delete the snapshot, the manifest first, so that nobody starts to read an incomplete one. Raises
+        StorageFailed."""
         with suppress(FileNotFoundError):
             await _call(self.url, self._fs.rm_file, f"{self._path}/{MANIFEST}")
         with suppress(FileNotFoundError):
@@ -147,7 +148,7 @@ class MemberWriter:
         self.bytes = 0
 
     async def add(self, data: bytes) -> None:
-        """Rows as they come. Raises StorageFailed."""
+        """Write rows. Raises StorageFailed."""
         self._waiting.append(data)
         self._waiting_bytes += len(data)
         if self._waiting_bytes >= BLOCK_BYTES:
@@ -155,18 +156,18 @@ class MemberWriter:
             await _put(self._where, self._compress, block)
 
     async def add_raw(self, data: bytes) -> None:
-        """Bytes that are compressed already. Raises StorageFailed."""
+        """Write bytes that are already compressed. Raises StorageFailed."""
         await _put(self._where, self._write, data)
 
     async def seal(self) -> str:
-        """Write the rest; the file is durable then. Returns its digest. Raises StorageFailed."""
+        """Write the rest and make the file durable. Returns its digest. Raises StorageFailed."""
         await _put(self._where, self._compress, b"".join(self._waiting))
         await _put(self._where, lambda: self._write(self._compressor.flush()))
         await self.close()
         return self._hasher.hexdigest()
 
     async def finish(self, data: bytes) -> None:
-        """Write this, uncompressed, and nothing else. Raises StorageFailed."""
+        """Write only this, uncompressed. Raises StorageFailed."""
         await self.add_raw(data)
         await self.close()
 
@@ -175,7 +176,7 @@ class MemberWriter:
         await _put(self._where, self._close)
 
     async def abandon(self) -> None:
-        """Close it without caring; what was written, if anything, is removed with the directory."""
+        """Close it and ignore errors. What was written is deleted with the directory."""
         if self._file is not None:
             with suppress(StorageFailed):
                 await _put(self._where, self._file.close)
@@ -192,7 +193,7 @@ class MemberWriter:
         self._start_writeback(self.bytes - len(data), len(data))
 
     def _start_writeback(self, offset: int, size: int) -> None:
-        """Let a local disk begin with what was written: an fsync of megabytes at once holds up commits beside it."""
+        """Let a local disk start writing: an fsync of many megabytes at once would delay commits on the same disk."""
         with suppress(OSError, AttributeError, NotImplementedError):  # only a local file on Linux has this
             number = self._file.fileno()
             self._file.flush()
@@ -214,21 +215,21 @@ class SnapshotPlace:
         self._fs, self._path = _filesystem(self.url)
 
     def directory(self, name: str) -> SnapshotDirectory:
-        """A snapshot in it, there or not."""
+        """A snapshot in it, existing or not."""
         return SnapshotDirectory(f"{self.url}/{name}")
 
     async def names(self) -> Sequence[str]:
-        """Names of everything that looks like a directory, finished or not. Raises StorageFailed."""
+        """The names of all directories in it, of finished snapshots or not. Raises StorageFailed."""
         return await _call(self.url, self._names)
 
     async def read(self, name: str) -> bytes | None:
-        """A small file that lies beside the snapshots, or None where it is not there. Raises StorageFailed."""
+        """A small file beside the snapshots, or None where there is none. Raises StorageFailed."""
         with suppress(FileNotFoundError):
             return await _call(self.url, self._fs.cat_file, f"{self._path}/{name}")
         return None
 
     async def write(self, name: str, data: bytes) -> None:
-        """Put a small file beside the snapshots, in place of the one that was there. Raises StorageFailed."""
+        """Write a small file beside the snapshots, replacing an existing one. Raises StorageFailed."""
         await _put(self.url, self._fs.makedirs, self._path, exist_ok=True)
         await _put(self.url, self._fs.pipe_file, f"{self._path}/{name}", data)
 
@@ -266,7 +267,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 
 async def _call(where: str, work: Callable[..., T], *args: Any, **options: Any) -> T:
-    """One blocking call in a thread. FileNotFoundError passes; everything else becomes StorageFailed."""
+    """Run one blocking call in a thread. FileNotFoundError passes; every other error becomes StorageFailed."""
 
     def checked() -> T:
         with _storage_errors(where):
@@ -280,7 +281,7 @@ async def _call(where: str, work: Callable[..., T], *args: Any, **options: Any) 
 
 
 async def _put(where: str, work: Callable[..., T], *args: Any, **options: Any) -> T:
-    """A call that writes: there, something missing is a failure of the place too."""
+    """Run a call that writes. A missing file becomes StorageFailed too."""
     try:
         return await _call(where, work, *args, **options)
     except FileNotFoundError as missing:

@@ -1,7 +1,7 @@
-"""Puts a snapshot into an empty database: everything in one transaction, so that there is all of it or nothing.
+"""Loads a snapshot into an empty database, in one transaction, so that either all of it is there or nothing.
 
-What may not be done is refused before anything is changed: a database that holds a world or anything else, hosts that
-still answer it, a schema this program does not know.
+A forbidden restore is refused before anything is changed: into a database that holds a world or other tables, while
+hosts still run on it, or with a schema this program does not know.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ganggpt.persistence.world_snapshot.manifest import Manifest, Member
 
 LOAD_TIMEOUT_S: Final = 1800.0
 SESSIONS: Final = ("game_servers", "pushes")
-"""What belongs to the game servers of one world and not to its fork."""
+"""Tables that belong to the game servers of one world and not to its fork."""
 _FIRST: Final = ("world", "cast_members", "shards", "game_servers", "players")
 
 SQL: Final = load_sql(Path(__file__).with_name("load.sql"))
@@ -33,7 +33,7 @@ After = Callable[[Any], Awaitable[None]]
 
 
 async def check_target(dsn: str, lease_s: float) -> None:
-    """Whether a database may be restored into: it exists, is empty, and no host answers it.
+    """Check whether a database may be restored into: it exists, is empty, and no host runs on it.
 
     Raises RestoreRefused with the reason ``running`` or ``not_empty``, and Unavailable. Changes nothing.
     """
@@ -44,7 +44,7 @@ async def check_target(dsn: str, lease_s: float) -> None:
             if migrated:
                 await _check_empty(connection, lease_s)
             elif strangers := await connection.fetchval(SQL["foreign_tables"], timeout=30):
-                raise RestoreRefused("not_empty", f"the database holds tables of somebody else ({strangers})", _EMPTY)
+                raise RestoreRefused("not_empty", f"the database holds foreign tables ({strangers})", _EMPTY)
         finally:
             await connection.close(timeout=10)
 
@@ -79,15 +79,15 @@ async def prepare_schema(dsn: str, manifest: Manifest, source: str) -> None:
 async def load(
     pool: asyncpg.Pool[Any], manifest: Manifest, rows: Rows, *, lease_s: float, rename: str | None, after: After
 ) -> None:
-    """Load everything in one transaction. ``rename``: the fork's name; its game servers' sessions are left out.
-    ``after`` runs last, in the transaction. Raises RestoreRefused, SnapshotInvalid, Unavailable, and changes nothing
-    then."""
+    """Load everything in one transaction. ``rename``: the fork's name; the sessions of game servers are then left out.
+    ``after`` runs last, in the transaction. Raises RestoreRefused, SnapshotInvalid and Unavailable, and then changes
+    nothing."""
     members = [m for m in manifest.members if rename is None or m.table not in SESSIONS]
     members.sort(key=lambda m: (_FIRST.index(m.table) if m.table in _FIRST else len(_FIRST), m.name))
     with database_outages():
         async with pool.acquire(timeout=30) as connection, connection.transaction():
             await connection.execute(SQL["lock"], timeout=60)
-            # Nobody registers while the world is half there.
+            # No host registers while the world is incomplete.
             await connection.execute("LOCK TABLE hosts IN SHARE ROW EXCLUSIVE MODE", timeout=60)
             await _check_empty(connection, lease_s)
             await ensure_days(connection, [_day_s(day) for day in manifest.days])
@@ -115,7 +115,8 @@ async def load(
 
 
 async def _set_aside(connection: Any, tables: Sequence[str]) -> Sequence[str]:
-    """Drop foreign keys and plain indexes of empty tables, which cost most of a load; returns what makes them again."""
+    """Drop foreign keys and plain indexes of empty tables, which cost most of a load; returns the statements that make
+    them again."""
     later = []
     await connection.execute("SET LOCAL maintenance_work_mem = '256MB'", timeout=30)
     for key in await connection.fetch(SQL["foreign_keys"], tables, timeout=60):

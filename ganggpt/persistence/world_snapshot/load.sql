@@ -25,7 +25,7 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid::regclass::text = ANY($1::text[]) AND NOT c.relispartition AND NOT i.indisunique
 
 -- name: insert_predecessor
--- A dead host that had flushed up to the cut: who takes the shards over catches up from there, as after any crash.
+-- A dead host that had flushed up to the cut: its successor catches up from there, as after any crash.
 WITH before AS (
   INSERT INTO hosts (name, kind, state, address, flushed_at)
   VALUES ('snapshot', 'own', 'dead', $1, coalesce(to_timestamp($2), clock_timestamp())) RETURNING epoch

@@ -1,7 +1,7 @@
-"""What a snapshot of a world is: a directory of compressed tables and a manifest, which is written last.
+"""The format of a world's snapshot: a directory of compressed tables and a manifest, which is written last.
 
-Every file is what Postgres writes with ``COPY … (FORMAT binary)``, compressed by zstd: stock tools read it. A directory
-without a manifest is no snapshot. The manifest carries a checksum of every file and of itself.
+Every file is the output of ``COPY … (FORMAT binary)`` of Postgres, compressed by zstd, so that standard tools can read
+it. A directory without a manifest is no snapshot. The manifest holds a checksum of every file and of itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import Struct
 from ganggpt.errors import InvalidInput, SnapshotInvalid, SnapshotNewer
 
 FORMAT: Final = 1
-"""Version of the layout of a snapshot directory."""
+"""The version of the layout of a snapshot directory."""
 MANIFEST: Final = "manifest.json"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MEMBER: Final = re.compile(r"[a-z0-9_-]+\.copy\.zst")
@@ -35,11 +35,12 @@ class Member(Struct, frozen=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What a snapshot holds and where it comes from.
+    """What a snapshot contains and where it comes from.
 
     ``cut_s``: Unix time of the cut by the database's clock. ``schema``: revision of the tables; ``layout``: version of
-    the records in them. ``groups``: into how many groups the shards were divided. ``epoch``, ``push_no``: the last
-    numbers given out. ``flushed_s``: the user's tables show every turn up to here, or None where nobody ever flushed.
+    the records in them. ``groups``: into how many groups the shards are divided. ``epoch``, ``push_no``: the last
+    numbers given out. ``flushed_s``: Unix time up to which the user's tables show every turn, or None where nothing was
+    ever flushed.
     """
 
     format: int
@@ -84,7 +85,7 @@ def snapshot_name(text: str) -> str:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """The manifest as a file, its own digest filled in."""
+    """The manifest as a file, with its own digest filled in."""
     sealed = msgspec.structs.replace(manifest, digest=_digest_of(manifest))
     return msgspec.json.format(msgspec.json.encode(sealed), indent=1)
 
@@ -97,7 +98,7 @@ def decode_manifest(stored: bytes, source: str, layout_known: int) -> Manifest:
     try:
         head = msgspec.json.decode(stored, type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError) as foreign:
-        problem = f"its {MANIFEST} is not one of ours or is damaged ({foreign})"
+        problem = f"its {MANIFEST} was not written by GangGPT or is damaged ({foreign})"
         raise SnapshotInvalid(source, problem, "Choose a directory that `ganggpt snapshots` lists.") from None
     if head.format > FORMAT:
         raise _newer(source, f"it has format {head.format}, this program reads up to {FORMAT}", head.program)

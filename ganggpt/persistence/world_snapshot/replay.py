@@ -1,9 +1,9 @@
-"""Point in time: the journal of the source carries a loaded snapshot on to a time after its cut.
+"""Point-in-time restore: the journal of the source brings a loaded snapshot forward to a time after its cut.
 
-Every turn keeps its wishes, so outbox and reminders at a time follow from those of the cut: plus what the turns since
-then wished for, minus what their receivers have in their journals by then. A turn counts when it was made at or before
-that time. Clocks of two hosts may differ a little, so a receiver's turn can count while its sender's does not: such a
-turn, and what its actor did after it, is left out too, until nobody holds what nobody sent.
+Every turn keeps its effects, so outbox and reminders at a time follow from those of the cut: plus the effects of the
+turns since then, minus those that their receivers' journals have by then. A turn counts when it was made at or before
+that time. The clocks of two hosts may differ a little, so a receiver's turn can count while its sender's does not. Such
+a turn, and the later ones of its actor, are left out too, until no turn depends on one that was left out.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ganggpt.persistence.sql import load_sql
 from ganggpt.persistence.world_snapshot.manifest import Manifest
 
 LATE_S: Final = 120.0
-"""A turn may be committed this long after it was made."""
+"""How long after it was made a turn may be committed."""
 SKEW_S: Final = 5.0
-"""Clocks of hosts are closer than this to the database's."""
+"""The most that clocks of hosts differ from the database's."""
 _BATCH: Final = 5000
 _TIMEOUT_S: Final = 1800.0
 
@@ -35,7 +35,7 @@ _TURN: Final = ("actor", "seq", "day", "at", "epoch", "command_id", "by", "name"
 
 
 class Replay:
-    """Carries a loaded snapshot on to ``until_s``. ``journal``: dsn of the database whose journal goes on."""
+    """Brings a loaded snapshot forward to ``until_s``. ``journal``: dsn of the database that has the later journal."""
 
     def __init__(self, journal: str, manifest: Manifest, until_s: float) -> None:
         self._journal = journal
@@ -48,7 +48,8 @@ class Replay:
         self.turns = 0
 
     async def check(self) -> None:
-        """Whether the source can do it. Raises RestoreRefused (``time``, ``wrong_world``) and Unavailable."""
+        """Check whether the source has what is needed. Raises RestoreRefused (``time``, ``wrong_world``) and
+        Unavailable."""
         if self._until_s < self._manifest.cut_s:
             problem = f"the time lies before the cut of {self._manifest.name}"
             raise RestoreRefused("time", problem, "Choose an earlier snapshot: `ganggpt snapshots` shows their times.")
@@ -69,7 +70,7 @@ class Replay:
 
     async def apply(self, target: Any, shard_of: Callable[[str, frozenset[str]], str]) -> None:
         """Add everything up to the time, in the transaction of ``target``. ``shard_of(actor, own)``: the shard of an
-        actor where those of ``own`` are shards of their own. Raises RestoreRefused, Unavailable."""
+        actor, where those of ``own`` are shards of their own. Raises RestoreRefused, Unavailable."""
         last = {row["actor"]: row["seq"] for row in await target.fetch(SQL["last_turns"], timeout=_TIMEOUT_S)}
         source = await asyncpg.connect(self._journal, timeout=10, statement_cache_size=0)
         try:
@@ -78,7 +79,7 @@ class Replay:
                 await self._check_whole(source, last)
         finally:
             await source.close(timeout=10)
-        await self._take_back_what_nobody_sent(target)
+        await self._delete_unsent(target)
         own = await target.fetch("SELECT shard FROM shards WHERE residence = 'own'", timeout=60)
         await self._apply_wishes(target, frozenset(row["shard"] for row in own), shard_of)
         await self._settle(target)
@@ -105,12 +106,12 @@ class Replay:
             self.turns += len(kept)
 
     def _take(self, row: Any, last: dict[str, int]) -> bool:
-        """Whether a turn counts. Rows of an actor come in order; after one that does not count, none does."""
+        """Whether a turn counts. Rows of an actor come in order, and after one that does not count, no other does."""
         actor, seq = row["actor"], row["seq"]
         if seq <= last.get(actor, 0):
             return False
         if not keeps_wishes(row["body"]):
-            problem = f"turn {seq} of {actor} was written by an older GangGPT, which kept no wishes in the journal"
+            problem = f"turn {seq} of {actor} was written by an older GangGPT, which kept no effects in the journal"
             raise RestoreRefused("journal", problem, "Use a snapshot that was taken after the update.")
         at_s, wishes, first = decode_wishes(row["body"])
         reached = self._kept.get(actor, last.get(actor, 0))
@@ -127,7 +128,7 @@ class Replay:
             self._unsent.add(derived_command_id(at_s, actor, seq, n))
 
     async def _check_whole(self, source: Any, last: dict[str, int]) -> None:
-        """Turns that happened but are not in the journal any more: where an actor moved on, its next turn must be
+        """Check that no needed turn has been dropped from the journal: where an actor went on, its next turn must be
         there, whether or not it still counts."""
         moved = {row["actor"]: row["seq"] for row in await source.fetch(SQL["snapshot_numbers"], timeout=_TIMEOUT_S)}
         wanted = []
@@ -144,7 +145,7 @@ class Replay:
             )
             raise RestoreRefused("journal", problem, "Use a later snapshot, or restore without --at.")
 
-    async def _take_back_what_nobody_sent(self, target: Any) -> None:
+    async def _delete_unsent(self, target: Any) -> None:
         unsent = self._unsent
         while unsent:
             hits = await target.fetch(
@@ -183,7 +184,7 @@ class Replay:
                 await target.execute(SQL["insert_reminders"], *zip(*armed, strict=True), timeout=_TIMEOUT_S)
 
     async def _settle(self, target: Any) -> None:
-        """Drop messages that were applied and reminders that have fired by the time."""
+        """Delete messages that were applied and reminders that have fired by the time."""
         await target.execute(SQL["delete_answered_messages"], timeout=_TIMEOUT_S)
         due = await target.fetch(SQL["due_reminders"], self._until_s + SKEW_S, timeout=_TIMEOUT_S)
         ids = [UUID(derived_command_id(r["due_s"], r["actor"], r["name"], r["due_s"])) for r in due]
