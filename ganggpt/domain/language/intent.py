@@ -141,7 +141,7 @@ DUE_S: Final = 7 * _DAY_S
 
 
 def pledge(text: str) -> tuple[Literal["promise", "debt"], float] | None:
-    """The seconds until a promise in a sentence is due; None where it makes no promise."""
+    """Whether a sentence makes a promise or names a debt, and in how many seconds it is due; None where it does not."""
     low = " ".join(words_of(text))
     if text.rstrip().endswith("?") or _MENACE.search(low):
         return None

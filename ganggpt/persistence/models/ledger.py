@@ -61,7 +61,7 @@ return 1
 
 
 class RedisLedger:
-    """Implements ``ai.budget.Ledger``. Owns its client. ``switch`` and ``sum_of`` read the truth in Postgres.
+    """Implements ``ai.gateway.budget.Ledger``. Owns its client. ``switch`` and ``sum_of`` read the truth in Postgres.
 
     Settlements are gathered for some milliseconds and sent together; ``unsettled`` counts those that are given up.
     """
