@@ -91,7 +91,7 @@ _GIFTS: Final = (("a silver pocket watch", 400), ("coffee", 4), ("an old radio",
 
 
 class Stand:
-    """Implements ``ai.provider.Provider`` with the stand-in for a model, on whatever clock the loop has."""
+    """Implements ``ai.gateway.provider.Provider`` with the stand-in for a model, on whatever clock the loop has."""
 
     async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""

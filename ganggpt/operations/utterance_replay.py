@@ -24,8 +24,8 @@ from ganggpt.ai.guards.output import Blocked
 from ganggpt.ai.minds.model import (
     MindSpec,
     ModelMind,
-    asked_of,
     guard_of,
+    provenance_of,
     talk_prompt,
 )
 from ganggpt.ai.minds.prompt import MARK_CHARS
@@ -271,7 +271,7 @@ async def _sentence_by_sentence(
         notes.append("the rules of now do not ask a model for this any more, so its prompt is not made again")
         asked: Made = Made()
     else:
-        asked = asked_of(brief, talk_prompt(spec, stage.world, story.actor, brief))
+        asked = provenance_of(brief, talk_prompt(spec, stage.world, story.actor, brief))
         if not made.prompt_hash:
             notes.append("its explanation has no prompt to compare with")
     if not made.model:

@@ -145,7 +145,7 @@ class ModelMind:
         self._counts.asked(prompt)
         trust = self._trust(talk.player, prompt)
         if trust == "scripted":
-            yield SayPlainly(talk.utterance, "suspicious", made=asked_of(talk, prompt))
+            yield SayPlainly(talk.utterance, "suspicious", made=provenance_of(talk, prompt))
             return
         if talk.by_meaning and self.embeds:
             within_s -= QUESTION_S
@@ -162,7 +162,7 @@ class ModelMind:
                     self._counts.said(verdict)
                     if isinstance(verdict, Blocked):
                         why = f"guard: {verdict.reasons[0].category}"
-                        yield SayPlainly(talk.utterance, why, deflect=True, made=asked_of(talk, prompt))
+                        yield SayPlainly(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt))
                         return
                     if said < SENTENCES_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
@@ -171,11 +171,11 @@ class ModelMind:
                     reply = yield self._concluded(talk, prompt, item, trust)
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
-                    made = asked_of(talk, prompt, item)
+                    made = provenance_of(talk, prompt, item)
                     yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
                 else:
                     self._rest(item)
-                    yield SayPlainly(talk.utterance, item.reason, made=asked_of(talk, prompt, item))
+                    yield SayPlainly(talk.utterance, item.reason, made=provenance_of(talk, prompt, item))
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> GatewayRequest:
         brief = talk.brief
@@ -214,7 +214,7 @@ class ModelMind:
         if guarded is not None:
             self._counts.dropped(guarded)
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
-        asked = asked_of(talk, prompt, answered)
+        asked = provenance_of(talk, prompt, answered)
         made = replace(asked, model=answered.model, rung=answered.rung, guards=(*asked.guards, *dropped))
         actions = () if guarded is None else tuple((action.do, _text_of(action)) for action in guarded.actions)
         return Conclude(talk.utterance, actions, made)
@@ -236,7 +236,7 @@ def guard_of(spec: MindSpec, world: World) -> OutputGuard:
     return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
 
 
-def asked_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Made:
+def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Made:
     """The provenance of an utterance: its prompt, its memories and what the request cost, whatever the outcome."""
     usage = FREE if outcome is None else outcome.usage
     return Made(

@@ -1,6 +1,6 @@
-"""What somebody wants who says a sentence: by patterns over its words, first match wins.
+"""The intent of a sentence, by patterns over its words; the first match wins.
 
-It decides how an NPC answers and whether a sentence deserves to be remembered, and nothing else.
+It decides how an NPC answers and whether a sentence is worth remembering, and nothing else.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ DUE_S: Final = 7 * _DAY_S
 
 
 def pledge(text: str) -> tuple[Literal["promise", "debt"], float] | None:
-    """Whether somebody binds themselves to something, and in how many seconds it is due; None for plain talk."""
+    """Whether a sentence makes a promise or names a debt, and in how many seconds it is due; None where it does not."""
     low = " ".join(words_of(text))
     if text.rstrip().endswith("?") or _MENACE.search(low):
         return None
@@ -159,7 +159,7 @@ def _due_in_s(low: str) -> float:
 
 
 def intent(text: str) -> Intent:
-    """What is wanted; a sentence that fits no pattern is an insult, a praise, a question or plain telling."""
+    """The intent of a sentence. Where no pattern matches, it is an insult, praise, a question or a statement."""
     low = " ".join(words_of(text))
     for name, pattern in _PATTERNS:
         if pattern.search(low):
@@ -172,19 +172,19 @@ def intent(text: str) -> Intent:
 
 
 def is_courtesy(text: str) -> bool:
-    """Whether a line is a greeting, a goodbye or thanks and nothing else: no model has anything to add to that."""
+    """Whether a line is only a greeting, a goodbye or thanks, which no model is asked about."""
     return len(words_of(text)) <= COURTESY_WORDS_MAX and intent(text) in ("greet", "bye", "thanks")
 
 
 def topic(text: str) -> str:
-    """What a question is about: the words after about, of, remember…; the whole text where none stands there."""
+    """The topic of a question: the words after about, of, remember…; the whole text where there are none."""
     found = _TOPIC.search(" ".join(text.replace("\u2019", "'").lower().split()))
     return found.group(1) if found else text
 
 
 def salience(text: str) -> int:
-    """How much a sentence said to one's face deserves to be remembered, 0..80. Small talk and plain questions: under
-    10. It counts what is in the sentence, not how many there were: a two-line threat is kept."""
+    """How much a sentence said to an NPC is worth remembering, 0..80; small talk and plain questions under 10. It
+    depends on the content of the sentence alone, so a short threat is remembered."""
     low = " ".join(words_of(text))
     length = low.count(" ") + 1
     promised = _PROMISED.search(low) is not None

@@ -1,4 +1,4 @@
-"""Words that may stand for a word of a question: others of the same meaning, and names spelt a little differently.
+"""Words that count like a word of a question: synonyms, and names spelt a little differently.
 
 Only the question is widened, never what is remembered, so a better list of words helps old memories too.
 """
@@ -15,11 +15,11 @@ from rapidfuzz.process import extract
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, stem
 
 SAME_MEANING: Final = 0.7
-"""What a word of the same meaning counts, where the word itself counts 1."""
+"""The weight of a synonym; the word itself has weight 1."""
 ALIKE_FROM: Final = 0.78
-"""Similarity from which two spellings may be one name: one letter in five, two in ten."""
+"""Least similarity of two spellings of one name: one letter in five differs, or two in ten."""
 ALIKE_MAX: Final = 8
-"""Names one misspelt one may stand for."""
+"""The most names that one misspelt name may mean."""
 _NAME_LENGTH_MAX: Final = 24
 
 _RINGS: Final = """

@@ -1,7 +1,7 @@
-"""What a text is made of: whole words, stems and tone, by plain rules.
+"""Analyses a text by simple rules: its words, their stems and its tone.
 
-Cheap, deterministic and deliberately shallow: its answers pick words and move feelings by a few bounded points, never
-anything of value. Only whole words count, and negation does: an ambassador is not sad, and "not bad" is good.
+Cheap, deterministic and deliberately shallow: its results choose words and move feelings by a few bounded points, never
+anything of value. Only whole words count ("ambassador" is not "sad"), and negation does ("not bad" is good).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NUMBER: Final = re.compile(r"\d+")
 _NEGATION_REACH: Final = 3
 VALENCE_MAX: Final = 3
 NAME_LENGTH_MIN: Final = 4
-"""Letters from which on a name can be told from another one although it is misspelt."""
+"""The least letters of a name that is recognised although it is misspelt."""
 
 
 def _set(text: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What anybody in a world knows of its factions, people and districts, put into a few words."""
+"""What everybody in a world knows of its factions, people and districts, in a few words."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _BLAND: Final = frozenset(
         *("terminal", "lake", "bay", "canyon", "plaza", "court", "quarter", "green", "coast", "marina", "airfield"),
     )
 )
-"""Words of a name that do not tell by themselves whose name it is."""
+"""Words of a name that do not identify it by themselves."""
 
 
 def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: bool = False) -> str | None:
-    """What is known of the faction, person or district whose name fits a topic best; None where none is named.
+    """What everybody knows of the faction, person or district whose name fits a topic best; None where none is named.
 
     A person of a faction says where theirs stands with the one asked about. ``by_full_name``: a part is not enough.
     """
@@ -66,14 +66,14 @@ def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: 
 
 
 def telling_words(world: World) -> frozenset[str]:
-    """Words by which anything of the world is called: its people, factions and districts, by name and id."""
+    """The words in names and ids of the people, factions and districts of a world."""
     sheets: list[FactionSheet | NpcSheet | District] = [*world.factions.values(), *world.npcs.values()]
     sheets += world.districts.values()
     return frozenset(word for sheet in sheets for word in (sheet.id, sheet.name.lower(), *words_of(sheet.name)))
 
 
 def _fit(name: str, id: str, asked: frozenset[str], by_full_name: bool) -> float:  # noqa: A002
-    """How well a name was named: 2 and more for the whole of it, under 1 for a telling part, 0 not at all."""
+    """How well a text matches a name: 2 or more for the whole name, under 1 for an identifying part, 0 for none."""
     words = _words(name)
     common = words & asked
     if words and common == words:

@@ -1,8 +1,8 @@
 """The mission: offered, taken, done by deeds, and paid for once.
 
-What a completed mission does to others leaves with the event that completes it, as letters: reward and standing to the
-player, impact to the factions, a memory to the NPC that gave it. A reward that a faction pays is kept by it from the
-moment the mission is taken; it pays the player itself, once, or takes the money back.
+The effects of a completed mission leave as messages with the event that completes it: reward and standing to the
+player, impact to the factions, a memory to the NPC that gave it. A faction reserves a reward that it pays from the
+moment the mission is taken; then it pays the player itself, once, or releases the money.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Expire(Command, tag="Expire"):
 
 
 def decide(state: Mission | None, command: Command, turn: Turn) -> Decision:
-    """What becomes of a command to a mission. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    """The decision on a command to a mission. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
     if isinstance(command, Offer):
         if state is not None:
             raise AlreadyExists(turn.actor)
@@ -137,7 +137,8 @@ def _accept(state: Mission, _: Accept, turn: Turn) -> Decision:
 
 
 def _asking_for_money(state: Mission, due_s: float, turn: Turn) -> Iterable[Message]:
-    """The payer is asked to keep the reward; half of it, or the least of its difficulty, is the least it may offer."""
+    """Ask the payer to reserve the reward. The least it may offer is half of it, or the least reward of the
+    difficulty."""
     if state.payer is not None:
         reward = state.template.reward
         least = min(reward, max(reward // 2, REWARD_BOUNDS[state.template.difficulty][0]))
@@ -146,7 +147,8 @@ def _asking_for_money(state: Mission, due_s: float, turn: Turn) -> Iterable[Mess
 
 
 def _take_funding(state: Mission, command: TakeFunding, turn: Turn) -> Decision:
-    """The payer's answer. One that came after the end changes nothing: the payer has been told of the end."""
+    """The payer's answer. After the end of the mission it changes nothing, because the payer has been told of the
+    end."""
     if state.status not in TAKEN:
         return Decision(reply={"status": state.status})
     if command.dollars == 0:
@@ -195,14 +197,14 @@ def _expire(state: Mission, _: Expire, turn: Turn) -> Decision:
     if state.status not in OPEN:
         return Decision(reply={"status": state.status})
     if turn.now_s < deadline_s(state):
-        # An old reminder that was under way when the mission was accepted, or a clock a little behind.
+        # A reminder from before the mission was accepted, or a clock that is a little behind.
         return Decision(reply={"status": state.status}, reminders=(_reminder(state),))
     reason = "not_taken" if state.status == "offered" else "out_of_time" if turn.now_s >= state.due_s else "too_slow"
     return _ended(state, MissionExpired(reason, turn.now_s), turn)
 
 
 def _rewards(state: Mission, turn: Turn) -> Iterable[Message]:
-    """Reward and standings to the player, impact to every faction it concerns."""
+    """Reward and standings for the player, impact for every faction that the mission concerns."""
     template, player = state.template, ActorId(state.player)
     if state.payer is None:
         yield Message(player, EndMission(turn.actor, "completed", template.reward, template.difficulty))
@@ -225,7 +227,7 @@ def _ended(state: Mission, event: MissionFailed | MissionExpired, turn: Turn) ->
     outcome: MissionOutcome = "failed" if isinstance(event, MissionFailed) else "expired"
     told: list[Message] = []
     if state.status in TAKEN:
-        # A mission that its payer could not pay for says nothing about the player.
+        # A mission that its payer could not fund says nothing about the player's skill.
         difficulty = 0 if event.reason == "unfunded" else state.template.difficulty
         told.append(Message(ActorId(state.player), EndMission(turn.actor, outcome, difficulty=difficulty)))
         if state.payer is not None:
@@ -242,11 +244,11 @@ _REMEMBERED: Final[Mapping[str, tuple[str, int]]] = {
     "too_slow": ('{who} was too slow for the job "{title}"', 35),
     "unfunded": ('there was no money to pay {who} for the job "{title}"', 30),
 }
-"""By reason: what the giver keeps of it, and how much it weighs. An offer nobody took is not worth a memory."""
+"""By reason of the end: what the giver remembers, and its weight. An offer that nobody took is not remembered."""
 
 
 def _last_words(state: Mission, outcome: MissionOutcome, reason: str, turn: Turn) -> Iterable[Message]:
-    """The news for the player's screen and the memory for the giver."""
+    """The notice for the player's screen and the memory for the giver."""
     template = state.template
     body: dict[str, Any] = {"mission": turn.actor, "title": template.title, "outcome": outcome, "giver": state.giver}
     body |= {"reward": reward_of(state)} if outcome == "completed" else {"reason": reason}
@@ -258,7 +260,7 @@ def _last_words(state: Mission, outcome: MissionOutcome, reason: str, turn: Turn
 
 
 def _forget_player(state: Mission, command: ForgetPlayer, turn: Turn) -> Decision:
-    """A mission is its player's own; what a faction keeps for one that goes on is the faction's again."""
+    """A mission ceases with its player; what a faction reserved for an open one is released."""
     if command.player != state.player:
         return forget(state, command, turn)
     gone = cease(turn)

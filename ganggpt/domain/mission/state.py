@@ -1,7 +1,7 @@
-"""What a mission is, what can happen to it, and what a read shows.
+"""The state of a mission, its events, and what a read shows.
 
 offered → accepted → in_progress → completed, failed or expired. The template is copied when the mission is offered, so
-that a changed world file changes no mission that somebody already has.
+that a change of the world file does not change missions that exist.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Mission(Struct, frozen=True, gc=False, array_like=True):
     """A mission offered by ``giver`` (an NPC) to ``player``. ``due_s``: when it expires as things stand.
 
     ``done``: how often each objective of the template was met so far, never more than it asks for. ``payer``: the
-    faction that pays (None: the giver); ``funded``: the dollars it keeps for the reward, None until it has answered.
-    ``why``: what explains the mission, line by line.
+    faction that pays (None: the giver); ``funded``: the dollars it reserved for the reward, None until it has answered.
+    ``why``: lines that explain the mission.
     """
 
     template: MissionTemplate
@@ -63,41 +63,41 @@ class MissionOffered(Event, frozen=True, tag="MissionOffered"):
 
 
 class MissionAccepted(Event, frozen=True, tag="MissionAccepted"):
-    """The player took it on; it has to be done by ``due_s``."""
+    """The player accepted the mission; it has to be done by ``due_s``."""
 
     at_s: float
     due_s: float
 
 
 class MissionFunded(Event, frozen=True, tag="MissionFunded"):
-    """The payer keeps so many dollars for the reward: what the mission pays from now on."""
+    """The payer reserved so many dollars for the reward: what the mission pays from now on."""
 
     dollars: int
     at_s: float
 
 
 class MissionProgressed(Event, frozen=True, tag="MissionProgressed"):
-    """Deeds of the player counted; the first of them starts the mission. ``done``: by objective, as it is now."""
+    """Deeds of the player counted; the first one starts the mission. ``done``: by objective, after them."""
 
     done: tuple[int, ...]
     at_s: float
 
 
 class MissionCompleted(Event, frozen=True, tag="MissionCompleted"):
-    """Everything was done."""
+    """Every objective was done."""
 
     at_s: float
 
 
 class MissionFailed(Event, frozen=True, tag="MissionFailed"):
-    """The player gave it up or said no to the offer; ``reason`` is a stable word."""
+    """The player gave up the mission or declined the offer, or nobody could pay for it; ``reason`` is a stable word."""
 
     reason: str
     at_s: float
 
 
 class MissionExpired(Event, frozen=True, tag="MissionExpired"):
-    """Its time was over."""
+    """The time of the mission or of its offer was over."""
 
     reason: str
     at_s: float
@@ -186,7 +186,7 @@ def evolve(state: Mission | None, event: MissionEvent) -> Mission:
 
 
 def objectives(state: Mission) -> list[dict[str, Any]]:
-    """What there is to do and how much of it is done."""
+    """The objectives, and how much of each is done."""
     return [
         {"verb": o.verb, "target": o.target, "district": o.district, "count": o.count, "done": done}
         for o, done in zip(state.template.objectives, state.done, strict=True)

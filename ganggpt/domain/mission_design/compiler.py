@@ -19,7 +19,7 @@ from ganggpt.domain.world import MissionTemplate
 
 
 def compile_mission(draft: MissionTemplate, setting: Setting) -> CompiledMission:
-    """A mission made of a draft, with everything that was wrong with it; without a mission where it cannot be used."""
+    """The mission made of a draft and the problems of the draft; no mission where the draft cannot be used."""
     after, problems = mended(draft, setting)
     if after is None:
         return CompiledMission(None, problems)
@@ -34,8 +34,8 @@ def compile_mission(draft: MissionTemplate, setting: Setting) -> CompiledMission
 
 
 def rehearsed(template: MissionTemplate, setting: Setting) -> Problem | None:
-    """Play a mission on paper: a player goes where the objectives are and does them, one deed at a time, against the
-    clock. What keeps the mission from being completed, or None."""
+    """Play a mission on paper: a player goes to the objectives and does them, one deed at a time, against the clock.
+    Returns what keeps the mission from being completed, or None."""
     here, now_s, due_s = setting.giver.home, 0.0, template.minutes * 60.0
     done = (0,) * len(template.objectives)
     held: Counter[str] = Counter()

@@ -1,6 +1,6 @@
-"""What players do, as game servers report it, and when a deed is one that somebody wants done.
+"""What players do, as game servers report it, and which deeds are wanted.
 
-Both records are plain dataclasses, because they are part of commands: the border validates exactly these fields.
+Both records are plain dataclasses, because they are parts of commands and validated with them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganggpt.domain.world import DEED_VERBS, DeedVerb
 __all__ = ["DEED_VERBS", "HELPING", "Deed", "DeedVerb", "Deeds16", "Want", "Wants8", "matches", "wanted"]
 
 COUNT_MAX: Final = 100
-"""How often one deed, or one objective, can say that the same thing was done."""
+"""The largest count of one deed or one objective."""
 HELPING: Final[frozenset[DeedVerb]] = frozenset(("defend", "deliver", "pay", "escort"))
 """Deeds that do a faction good; all others that are told of do it harm."""
 
@@ -48,7 +48,7 @@ Wants8 = Annotated[tuple[Want, ...], Len(1, 8)]
 
 
 def matches(want: Want, deed: Deed) -> bool:
-    """Whether the deed is what was wanted: same verb, same target (letter case aside), in the right district."""
+    """Whether a deed is the wanted one: same verb, same target (whatever the case), right district."""
     return (
         want.verb == deed.verb
         and (want.district is None or want.district == deed.district)

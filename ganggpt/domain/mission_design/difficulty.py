@@ -1,4 +1,5 @@
-"""How hard a job is, how hard a job a player should get, and what it pays. All of it by formulas in docs/MINDS.md."""
+"""How hard a mission is, how hard a mission a player should get, and what it pays; the formulas are in
+docs/MINDS.md."""
 
 from __future__ import annotations
 
@@ -12,16 +13,16 @@ from ganggpt.domain.mission_design.roads import leg_m, travel_s
 from ganggpt.domain.world import REWARD_BOUNDS, ObjectiveSheet, World
 
 SKILL_START: Final = 15.0
-"""Skill (0..100) of a player nobody knows anything of."""
+"""The skill (0..100) of a player who is not known."""
 SKILL_STEP: Final = 6.0
 SKILL_SPREAD: Final = 25.0
 PARTY_MAX: Final = 8
 RISK_SCALE: Final = 6.0
 GROUND_RISK: Final = {"military": 2.0, "prison": 1.8, "estate": 1.2}
-"""How much riskier everything is in a district of this kind."""
+"""By kind of district: factor of the risk of objectives in it."""
 HOSTILE_GROUND: Final = 1.4
 SLACK: Final = 1.4
-"""A mission gives at least so much more time than its estimate."""
+"""A mission gives at least this multiple of its estimated time."""
 LOOSE: Final = 6.0
 MISSION_FUNDS_SHARE: Final = 10
 """One mission costs a faction at most this part of its treasury."""
@@ -30,7 +31,7 @@ MINUTES_MAX: Final = 240
 
 
 def rated(skill: float, difficulty: int, *, done: bool) -> float:
-    """The skill after a job of that difficulty was done or not, 0..100.
+    """The skill after a mission of that difficulty was completed or failed, 0..100.
 
     As in Elo's rating: ``p = 1/(1 + 10^((10·difficulty − skill)/25))`` is the chance one of this skill had; a success
     adds ``6·(1 − p)``, a failure takes ``6·p``.
@@ -40,8 +41,8 @@ def rated(skill: float, difficulty: int, *, done: bool) -> float:
 
 
 def wanted_difficulty(skill: float, party: int, standing: float) -> int:
-    """How hard a job somebody should get, 1..10: ``1 + skill/12.5 + 1.2·log2(party) + standing/50``, rounded; the
-    last part (trust) at most one step either way."""
+    """The difficulty of a mission that a player should get, 1..10: ``1 + skill/12.5 + 1.2·log2(party) + standing/50``,
+    rounded; the last part (trust) at most one step either way."""
     wish = 1 + skill / 12.5 + 1.2 * math.log2(max(1, min(PARTY_MAX, party))) + clamped(standing / 50, -1.0, 1.0)
     return int(clamped(round(wish), 1, 10))
 
@@ -102,7 +103,7 @@ def reward_bounds(difficulty: int, mission_funds: int | None) -> tuple[int, int]
 
 
 def fair_reward(bounds: tuple[int, int], share: float) -> int:
-    """A round sum so far (0..1) between the bounds, as ``low · (high/low)^share``."""
+    """A round sum at the given share (0..1) between the bounds, by ``low · (high/low)^share``."""
     low, high = bounds
     dollars = low * (high / low) ** clamped(share, 0.0, 1.0)
     step = 50 if dollars >= 500 else 10

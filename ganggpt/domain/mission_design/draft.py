@@ -1,4 +1,4 @@
-"""What the compiler of missions works with: where and for whom a mission is made, and what can be wrong with one."""
+"""What the compiler works with: for whom a mission is made and by whom, and what can be wrong with a draft."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 from ganggpt.domain.world import MissionTemplate, NpcSheet, World
 
 OBJECTIVES_MAX: Final = 6
-"""Objectives of a generated mission; one of the world file may have 8."""
+"""The most objectives of a generated mission; a mission of the world file may have 8."""
 
 ProblemCode = Literal[
     "no_text",
@@ -45,8 +45,8 @@ ProblemCode = Literal[
 
 
 class Problem(Struct, frozen=True, gc=False):
-    """One thing that is wrong: ``where`` in the proposal, what is wrong in words, and what was done about it (None:
-    nothing could be)."""
+    """One problem: ``where`` in the proposal it is, what is wrong in words, and how it was fixed (None: it could not
+    be)."""
 
     code: ProblemCode
     where: str
@@ -73,7 +73,7 @@ class Setting(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class CompiledMission(Struct, frozen=True, gc=False):
-    """What the compiler made of a draft: a mission that can be played, or None; and everything that was wrong."""
+    """The result of the compiler: a mission that can be played, or None; and the problems of the draft."""
 
     mission: MissionTemplate | None
     problems: tuple[Problem, ...] = ()
@@ -89,5 +89,5 @@ class WorkBrief(Struct, frozen=True, gc=False):
 
 
 def as_plain(problem: Problem) -> dict[str, Any]:
-    """A problem as it stands in a reply."""
+    """A problem for a reply."""
     return {"code": problem.code, "where": problem.where, "said": problem.said, "fixed": problem.fixed}

@@ -1,7 +1,7 @@
-"""Missions by grammar: what happens, to what, where and against whom, by dice and from the world alone.
+"""Missions by grammar: what happens, to what, where and against whom, chosen by dice from the world.
 
 A frame is a short story in objectives with places to fill: ``thing``, ``here`` (round the giver), ``there`` (ground of
-a rival), ``rival``, ``friend``. What the dice make of it goes through the same compiler as a model's proposal.
+a rival), ``rival``, ``friend``. The filled frame goes through the same compiler as a model's proposal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
 TRIES: Final = 6
 FITS: Final = 1.0
-"""How much further from the wanted difficulty than the best one a mission may be, so that not all are alike."""
+"""How much further from the wanted difficulty than the best draft a mission may be, for variety."""
 NEAR_M: Final = 6_000.0
 """How far from home a giver sends people where there is a choice."""
 
@@ -153,11 +153,11 @@ FRAMES: Final = (
         "| {thing} has to be in {to} soon. Not carefully: soon.",
     ),
 )
-"""All frames. ``=``: what the player got before; ``!``: within a time."""
+"""All frames. ``=``: what the player got before; ``!``: within a limited time."""
 
 
 def grown(setting: Setting, dice: Dice) -> tuple[str, CompiledMission] | None:
-    """A mission for this setting and the name of its frame: of some frames by dice, one of those whose difficulty fits.
+    """A mission for this setting and the name of its frame: of TRIES random frames, one of those whose difficulty fits.
 
     None where the world has nothing to do, or the payer cannot pay for it.
     """
@@ -178,7 +178,7 @@ def grown(setting: Setting, dice: Dice) -> tuple[str, CompiledMission] | None:
 
 
 class _Growth:
-    """One draft from one frame; ``words`` are what its lines can name."""
+    """Fills one frame; ``words``: the values of the slots of its lines."""
 
     def __init__(self, setting: Setting, dice: Dice) -> None:
         self._setting, self._world, self._dice = setting, setting.world, dice
@@ -192,7 +192,7 @@ class _Growth:
         self._words: dict[str, str] = {}
 
     def draft(self, frame: Frame) -> MissionTemplate | None:
-        """The frame filled in, as hard as the setting wants; None where the world lacks something it needs."""
+        """The filled frame, as hard as the setting wants; None where the world lacks something it needs."""
         if self._home not in self._ways:
             return None
         self._words = {
@@ -223,7 +223,7 @@ class _Growth:
     # --------------------------------------------------------------------------------------------------- places
 
     def _place(self, place: str) -> str | None:
-        """One district for a place of the frame; the same word is the same district."""
+        """The district for a place of the frame; the same word gives the same district."""
         if place not in self._places:
             found = self._candidates(place)
             self._places[place] = self._dice.pick(found) if found else None
@@ -265,7 +265,7 @@ class _Growth:
         return target
 
     def _found(self, slot: str, district: str) -> Iterator[str]:
-        """What can stand in a slot, always in the same order."""
+        """The targets that fit a slot, always in the same order."""
         if slot == "crowd":
             if self._rival is not None:
                 yield f"faction:{self._rival}"
@@ -290,7 +290,7 @@ class _Growth:
     # -------------------------------------------------------------------------------------------------- numbers
 
     def _scaled(self, objectives: list[ObjectiveSheet]) -> tuple[ObjectiveSheet, ...]:
-        """As often as it takes to be as hard as wanted."""
+        """The objectives repeated until they are about as hard as wanted."""
         best = tuple(objectives)
         for times in range(1, 13):
             tried = tuple(self._times(objectives, times))
@@ -299,7 +299,8 @@ class _Growth:
         return best
 
     def _times(self, objectives: list[ObjectiveSheet], times: int) -> Iterator[ObjectiveSheet]:
-        """The objectives so often, each as often as its verb allows; no more is delivered than was taken before."""
+        """The objectives ``times`` times, each at most as often as its verb allows; no more is delivered than was taken
+        before."""
         taken = times
         for objective in objectives:
             count = min(times, OBJECTIVES[objective.verb].count_max)  # type: ignore[index]

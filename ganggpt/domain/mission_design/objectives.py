@@ -1,6 +1,6 @@
-"""The types of objectives: what each verb is done to, which game event completes it, how long and how risky it is.
+"""The types of objectives: the targets of each verb, the game event that completes it, its duration and its risk.
 
-An objective is completed by a deed of the same verb, target and district that a game server reports, never by words.
+An objective is completed only by a deed of the same verb, target and district that a game server reports.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ TargetKind = ThingKind | Literal["npc", "faction", "district"]
 
 
 class ObjectiveType(Struct, frozen=True, kw_only=True):
-    """One type of objective. ``targets``: what it can be done to, the usual one first. ``event``: what has to happen in
-    the game. ``minutes``: how long one takes. ``risk``: what one adds to the difficulty. ``count_max``: how often a
-    generated mission asks for it. ``hostile``: it hurts whoever the target or the ground belongs to."""
+    """One type of objective. ``targets``: kinds of targets, the usual one first. ``event``: what has to happen in the
+    game. ``minutes``: the duration of one. ``risk``: what one adds to the difficulty. ``count_max``: the largest count
+    in a generated mission. ``hostile``: it hurts the faction of the target or of the ground."""
 
     targets: tuple[TargetKind, ...]
     event: str
@@ -143,6 +143,6 @@ OBJECTIVES: Final[Mapping[DeedVerb, ObjectiveType]] = {
 """All types by verb."""
 
 TAKES: Final[frozenset[str]] = frozenset(("collect", "steal_vehicle"))
-"""Verbs after which the player holds what they were done to."""
+"""Verbs after which the player holds the target."""
 EVIDENCE: Final[Mapping[str, str]] = {verb: kind.event for verb, kind in OBJECTIVES.items()}
 """By verb: the game event that completes it."""

@@ -1,8 +1,7 @@
-"""Repairs a proposed mission field by field. What it returns without problems is legal; what it repaired once and still
-finds fault with is not.
+"""Repairs a proposed mission field by field. A mission that needs no repair is legal.
 
-Every repair only ever replaces something by what the world knows: ids of the sheet, things of the catalogue, numbers
-within the tables.
+A repair only ever replaces something by what the world knows: ids of the sheet, things of the catalogue, numbers within
+the tables.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, clea
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
 ALIKE: Final = 84.0
-"""How alike (0..100, edit distance) a misspelt id or name is to the one it is taken for."""
+"""How similar (0..100, edit distance) a misspelt id or name must be to the one it is taken for."""
 
 
 def mended(draft: MissionTemplate, setting: Setting) -> tuple[MissionTemplate | None, tuple[Problem, ...]]:
-    """The draft with everything repaired that can be, and what was wrong; None where something cannot be repaired."""
+    """The repaired draft, or None where something cannot be repaired; and the problems."""
     repair = _Repair(setting)
     objectives = tuple(repair.objectives(draft.objectives))
     if objectives:
@@ -41,7 +40,7 @@ def mended(draft: MissionTemplate, setting: Setting) -> tuple[MissionTemplate | 
 
 
 class _Repair:
-    """One pass over a draft. ``here``: where the player is after the objectives so far; ``held``: what they hold."""
+    """Repairs one draft. ``here``: where the player is after the objectives so far; ``held``: what they hold then."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.world = setting, setting.world
@@ -53,11 +52,11 @@ class _Repair:
             self.here = next(iter(sorted(self.world.districts)), "")
 
     def note(self, code: ProblemCode, where: str, said: str, fixed: str | None = None) -> None:
-        """Remember a problem."""
+        """Add a problem."""
         self.problems.append(Problem(code, where, said, fixed))
 
     def objectives(self, drafts: tuple[ObjectiveSheet, ...]) -> Iterator[ObjectiveSheet]:
-        """The objectives one after the other, each in its turn repaired, left out, or preceded by what it needs."""
+        """The objectives in their order, each repaired, left out, or preceded by one that it needs."""
         room = OBJECTIVES_MAX
         for place, draft in enumerate(drafts):
             where = f"objectives.{place}"
@@ -95,7 +94,7 @@ class _Repair:
         yield from self._held(replace(draft, target=target, district=district, count=count), where)
 
     def _held(self, objective: ObjectiveSheet, where: str) -> Iterator[ObjectiveSheet]:
-        """What is delivered has to be fetched first."""
+        """Yield the objective; before a delivery, yield one that fetches the thing if nothing does."""
         if objective.verb != "deliver":
             yield objective
             return
@@ -176,7 +175,7 @@ class _Repair:
         return f"{target} belongs to {payer}, who pays for it" if own else None
 
     def _instead(self, type_: ObjectiveType, draft: ObjectiveSheet) -> str | None:
-        """The target that fits: one where the draft wants to go, else the nearest; always the same one."""
+        """A target that fits: one in the draft's district if there is any, else the nearest; always the same one."""
         for kind in type_.targets:
             fitting = [t for t in self._all(kind) if not (type_.hostile and self._not_against(t))]
             ranked = []
@@ -253,7 +252,7 @@ class _Repair:
     # ------------------------------------------------------------------------------------------------ times and texts
 
     def deadlines(self, objectives: tuple[ObjectiveSheet, ...]) -> tuple[ObjectiveSheet, ...]:
-        """Where an objective has to be done soon, it can be done that soon."""
+        """The objectives with time limits that can be kept."""
         after = []
         for place, objective in enumerate(objectives):
             if objective.within_minutes is not None and objective.within_minutes > MINUTES_MAX:
@@ -271,7 +270,8 @@ class _Repair:
         return tuple(after)
 
     def texts(self, draft: MissionTemplate) -> MissionTemplate:
-        """Title and description of printable words that promise nothing; else made of the objectives."""
+        """The draft with a title and a description that are printable and promise nothing; else they are made of the
+        objectives."""
         plain = told(self.world, draft.objectives)
         title = self._text("title", draft.title, cleaned(plain, 60), TITLE_MAX)
         return replace(
@@ -292,7 +292,7 @@ class _Repair:
 
 
 def _match(text: str, known: dict[str, str]) -> str | None:
-    """The id that a text means: as it is, by its name, or nearly so."""
+    """The id that a text means: the id itself, a name, or something nearly like one of them."""
     if text in known:
         return text
     slug = _slug(text)

@@ -1,4 +1,4 @@
-"""Repairs the numbers of a proposed mission: difficulty, time, reward, and what it does to factions."""
+"""Repairs the numbers of a proposed mission: difficulty, minutes, reward, and its effects on factions."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FRICTIONS_MAX: Final = 4
 
 
 class Note(Protocol):
-    """Where problems go."""
+    """Collects problems."""
 
     def __call__(self, code: ProblemCode, where: str, said: str, fixed: str | None = None) -> None:
-        """Remember a problem; ``fixed`` None: it could not be repaired."""
+        """Add a problem; ``fixed`` None: it could not be repaired."""
         ...
 
 
@@ -49,7 +49,7 @@ def mended_numbers(draft: MissionTemplate, setting: Setting, note: Note) -> Miss
 
 
 def victims_of(world: World, mission: MissionTemplate, payer: str | None) -> list[str]:
-    """The factions that a mission hurts: whose people or ground its hostile objectives are about."""
+    """The factions that a mission hurts: those of the people or the ground of its hostile objectives."""
     victims: set[str] = set()
     for objective in mission.objectives:
         if not OBJECTIVES[objective.verb].hostile:  # type: ignore[index]
@@ -112,7 +112,7 @@ def _clamped(value: int, low: int, high: int, code: ProblemCode, where: str, not
 def _impact(
     draft: MissionTemplate, difficulty: int, setting: Setting, victims: list[str], note: Note
 ) -> dict[str, int]:
-    """Who is hurt thinks worse of the player, who pays thinks better; nobody by more than the difficulty allows."""
+    """The impact: victims think worse of the player, the payer better, nobody by more than the difficulty allows."""
     most = impact_max(difficulty)
     impact: dict[str, int] = {}
     needed = {*victims, setting.payer}
@@ -138,7 +138,7 @@ def _impact(
 def _frictions(
     draft: MissionTemplate, difficulty: int, concerned: set[str], setting: Setting, victims: list[str], note: Note
 ) -> Mapping[str, int]:
-    """Only between factions the mission concerns; between payer and victims never to the better."""
+    """The frictions: only between factions that the mission concerns; between payer and victims never positive."""
     most = friction_max(difficulty)
     frictions: dict[str, int] = {}
     for pair, step in sorted(draft.frictions.items()):

@@ -1,4 +1,4 @@
-"""How far it is from district to district, by the ways the world file names, and how long that takes."""
+"""Distances and travel times between districts, along the neighbours that the world file names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Final
 from ganggpt.domain.world import District, World
 
 DETOUR: Final = 1.3
-"""A street is so much longer than the line between the middles of two districts."""
+"""The length of a street divided by the distance between the middles of two districts."""
 METRES_PER_S: Final = 14.0
-"""How fast players get through town, about 50 km/h."""
+"""The speed of players in town, about 50 km/h."""
 
 
 def distances_m(world: World, start: str) -> Mapping[str, float]:
@@ -46,7 +46,7 @@ def _apart_m(one: District, other: District) -> float:
 
 
 def leg_m(world: World, start: str, end: str) -> float | None:
-    """Metres of one leg: within a district its radius; None where no way leads there."""
+    """Metres from one district to another: within a district its radius; None where no way leads there."""
     if start == end:
         district = world.districts.get(start)
         return None if district is None else district.radius_m
@@ -54,5 +54,5 @@ def leg_m(world: World, start: str, end: str) -> float | None:
 
 
 def travel_s(metres: float) -> float:
-    """Seconds for a way of so many metres."""
+    """Seconds for this distance."""
     return metres / METRES_PER_S

@@ -49,7 +49,7 @@ coast-run       | a run along the water  | course  |      0 | coast beach docks
 hill-climb      | a climb on the hills   | course  |      0 | hills wilderness estate
 """
 COMMON: Final[Mapping[str, ThingSheet]] = {sheet.id: sheet for sheet in map(_sheet, _ROWS.strip().splitlines())}
-"""What every town has."""
+"""The things that every world has."""
 
 
 def things_of(world: World) -> Mapping[str, ThingSheet]:
@@ -75,5 +75,5 @@ def _things(own: tuple[ThingSheet, ...], named: tuple[ObjectiveSheet, ...]) -> d
 
 
 def is_found(thing: ThingSheet, district: District) -> bool:
-    """Whether a thing is there in a district."""
+    """Whether a thing can be found in a district."""
     return not thing.found or district.id in thing.found or district.kind in thing.found

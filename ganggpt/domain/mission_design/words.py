@@ -1,4 +1,4 @@
-"""Missions in plain words: names of targets, and a description made of the objectives alone."""
+"""Missions in words: names of targets, and a description made of the objectives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PHRASES: Final = {
 
 
 def named(world: World, target: str) -> str:
-    """A target by its name in the world; ``something`` for what the world does not know."""
+    """The name of a target in the world; ``something`` where the world does not know it."""
     kind, _, name = target.rpartition(":")
     if kind == "npc":
         return world.npcs[name].name if name in world.npcs else "somebody"
@@ -64,10 +64,10 @@ def told(world: World, objectives: Iterable[ObjectiveSheet]) -> str:
 
 
 def cleaned(text: str, length_max: int) -> str:
-    """A text as it may stand on a screen: one line, nothing unprintable, cut at a word's end."""
+    """A text for a screen: one line, only printable characters, cut at the end of a word."""
     return clipped(" ".join(_UNSHOWN.sub(" ", text).split()), length_max)
 
 
 def promises(text: str) -> bool:
-    """Whether a text speaks of sums of money or leads somewhere outside: both are for the rules to say."""
+    """Whether a text names sums of money or has a link: only the rules may promise either."""
     return _MONEY.search(text) is not None or _LINK.search(text) is not None

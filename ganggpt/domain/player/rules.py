@@ -1,6 +1,6 @@
-"""The player: profile and session, what game servers report of them, the missions they took, who thinks what of them.
+"""The player: profile and session, what game servers report, the missions they took, their standing with factions.
 
-Cash comes from rewards of missions the player holds, and from nowhere else.
+Cash comes only from rewards of missions that the player took.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Report(Command, tag="Report"):
 
 
 def decide(state: Player | None, command: Command, turn: Turn) -> Decision:
-    """What becomes of a command to a player. Raises UnknownActor, UnknownCommand, Refused."""
+    """The decision on a command to a player. Raises UnknownActor, UnknownCommand, Refused."""
     if isinstance(command, Join):
         return _join(state, command, turn)
     rule = _RULES.get(type(command))
@@ -194,7 +194,7 @@ def _shift_standing(state: Player, command: ShiftStanding, turn: Turn) -> Decisi
 
 
 def _show_record(state: Player, _: ShowRecord, turn: Turn) -> Decision:
-    """Somebody who has work asks around; they hear how good the player is at it."""
+    """Tell an NPC who has work how good the player is at jobs."""
     if not turn.by.startswith("npc:"):
         raise Refused("not_a_person", f"only people ask for a record, not {turn.by!r}")
     skill = round(state.skill)
@@ -215,7 +215,7 @@ def _to_screen(state: Player, type: str, body: Mapping[str, Any]) -> tuple[Push,
 
 
 def _in_session(state: Player, turn: Turn) -> None:
-    """The player is online, and it is not another game server that says something about them."""
+    """Raises Refused where the player is offline, or the command comes from another game server."""
     _own_or_server(turn)
     if state.server is None:
         raise Refused("offline", f"{state.username} is not online; send Join first")

@@ -1,4 +1,4 @@
-"""What a player is, what can happen to them, and what a read shows."""
+"""The state of a player, their events, and what a read shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STANDINGS_MAX: Final = 64
 
 
 class ActiveMission(Struct, frozen=True, gc=False, array_like=True):
-    """A mission the player has taken, and the deeds it waits for."""
+    """A mission the player took, and the deeds that count for it."""
 
     title: str
     wants: tuple[Want, ...]
@@ -29,7 +29,7 @@ class ActiveMission(Struct, frozen=True, gc=False, array_like=True):
 
 
 class FactionStanding(Struct, frozen=True, gc=False, array_like=True):
-    """Standing with a faction as it was at ``at_s``, −100..100, fading towards 0."""
+    """The standing with a faction at ``at_s``, −100..100, fading towards 0."""
 
     value: float
     at_s: float
@@ -64,7 +64,7 @@ class Player(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Joined(Event, frozen=True, tag="Joined"):
-    """A session began. ``played_s``: what the one before added to the playtime, where it was never ended."""
+    """A session began. ``played_s``: the playtime of the session before, where that was never ended."""
 
     username: str
     email: str | None
@@ -81,7 +81,7 @@ class Left(Event, frozen=True, tag="Left"):
 
 
 class Reported(Event, frozen=True, tag="Reported"):
-    """Where the player is and what they did; None: unchanged."""
+    """Position, district and deeds of the player; None: unchanged."""
 
     position: tuple[float, float, float] | None
     district: str | None
@@ -90,7 +90,7 @@ class Reported(Event, frozen=True, tag="Reported"):
 
 
 class MissionTaken(Event, frozen=True, tag="MissionTaken"):
-    """A mission is the player's now."""
+    """The player took a mission."""
 
     mission: str
     title: str
@@ -99,7 +99,8 @@ class MissionTaken(Event, frozen=True, tag="MissionTaken"):
 
 
 class MissionEnded(Event, frozen=True, tag="MissionEnded"):
-    """A mission is over, and so many dollars were paid. ``difficulty``: 0 where the end says nothing about skill."""
+    """A mission ended and paid ``reward`` dollars. ``difficulty``: 0 where the end says nothing about the player's
+    skill."""
 
     mission: str
     outcome: MissionOutcome
@@ -109,7 +110,7 @@ class MissionEnded(Event, frozen=True, tag="MissionEnded"):
 
 
 class StandingShifted(Event, frozen=True, tag="StandingShifted"):
-    """A faction thinks better or worse of the player by ``applied``."""
+    """The standing with a faction moved by ``applied``."""
 
     faction: str
     applied: float
@@ -121,7 +122,7 @@ PlayerEvent = Joined | Left | Reported | MissionTaken | MissionEnded | StandingS
 
 
 def standing_now(state: Player, faction: str, now_s: float) -> float:
-    """Standing with a faction now; 0 with one that knows nothing of the player."""
+    """The standing with a faction now; 0 with one that does not know the player."""
     known = state.standings.get(faction)
     return 0.0 if known is None else faded(known.value, 0.0, now_s - known.at_s, STANDING_HALF_LIFE_S)
 

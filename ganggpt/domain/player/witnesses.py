@@ -27,8 +27,8 @@ LOUDNESS: Final[Mapping[DeedVerb, tuple[float, int]]] = {
     "pay": (0.15, 2),
     "deliver": (0.1, 2),
 }
-"""By verb: how likely each person who lives there sees it, and how much it weighs (1..10). What is not here is nothing
-to talk about."""
+"""By verb: the chance that a person who lives there sees the deed, and its weight (1..10). Nobody tells of other
+verbs."""
 
 
 def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn) -> list[Message]:
@@ -49,7 +49,7 @@ def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn) -> list[Mes
 
 
 def _there(world: World, district: str, deed: Deed) -> list[NpcSheet]:
-    """Who lives where it was done and can still tell, by name."""
+    """The people who live where the deed was done and are not its target, by name."""
     return sorted(
         (sheet for sheet in world.npcs.values() if sheet.home == district and deed.target != f"npc:{sheet.id}"),
         key=lambda sheet: sheet.id,

@@ -13,6 +13,8 @@ from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider, Repla
 from ganggpt.ai.port import Answered
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.responses import RedisResponses
+from ganggpt.persistence.player_data.player_data import PostgresPlayerData
+from ganggpt.persistence.ports.player_data import Words
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.testing.fake_model import Says, fake_model
 from tests.support.gateway_rig import Rig, Turn, talk
