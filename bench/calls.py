@@ -69,7 +69,7 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.responses import MemoryAnswers
 from ganggpt.simulation.loop import ProcessLoop, Scheduler
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.memory_stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
 from ganggpt.worldfiles.files import cast_of, load_world
 
 NPCS: Final = 100
@@ -127,7 +127,7 @@ def _counted(call: Call, text: str) -> Counted:
 
 
 @dataclass(slots=True)
-class Heard:
+class PlayersHeard:
     """What the players saw. ``lines``: said to NPCs, with gifts, threats and wishes for work; ``late``: seconds until
     the last word of an answer by a model."""
 
@@ -147,7 +147,7 @@ class Hour:
 
     players: int
     budgets: str
-    heard: Heard
+    heard: PlayersHeard
     spends: list[Spend]
     over_budget: int
     seconds: float
@@ -205,7 +205,7 @@ class Hours:
         self._loop = ProcessLoop(self._scheduler, "hour", 0.0, self._mistake)
         self._spends: list[Spend] = []
         self._metrics = Metrics()
-        self._heard = Heard()
+        self._heard = PlayersHeard()
         self._database = MemoryDatabase(self.now_s, dict.fromkeys(shared_shards(4), "shared"))
         self._finals: set[str] = set()
         self._pushes_read = 0

@@ -37,7 +37,7 @@ LATE_S = 1.0
 
 
 @dataclass(slots=True)
-class Sent:
+class SentCommand:
     """One command as its client remembers it. ``after``: what the same client had heard of before it sent this one."""
 
     id: bytes
@@ -67,12 +67,12 @@ class Client:
         self, process: Process, clusters: Mapping[str, Cluster], name: str, clock_s: Any, dice: Random
     ) -> None:
         self.name = name
-        self.record: list[Sent] = []
+        self.record: list[SentCommand] = []
         self.late: list[tuple[float, str]] = []
         self.reads = 0
         self.stale_reads = 0
         self.open = 0
-        self.on_answer: Callable[[Sent, bytes], None] = _ignore
+        self.on_answer: Callable[[SentCommand, bytes], None] = _ignore
         self._process = process
         self._clusters = clusters
         self._network: Network = next(iter(clusters.values())).network
@@ -84,7 +84,7 @@ class Client:
 
     async def do(self, to: str, by: str, command: Command) -> dict[str, Any]:
         """Send a command until it is answered for good."""
-        sent = Sent(
+        sent = SentCommand(
             self._new_id(), to, type(command).__name__, command.is_durable(), self._clock_s(), self._last.get(to)
         )
         self.record.append(sent)
@@ -105,7 +105,7 @@ class Client:
             self.stale_reads += 1
         return reply
 
-    async def _until_final(self, envelope: Envelope, sent: Sent | None) -> dict[str, Any]:
+    async def _until_final(self, envelope: Envelope, sent: SentCommand | None) -> dict[str, Any]:
         self.open += 1
         while True:
             wait_s = 0.05
@@ -155,7 +155,7 @@ class Client:
         return CommandId(bytes(raw))
 
 
-def _ignore(_: Sent, __: bytes) -> None:
+def _ignore(_: SentCommand, __: bytes) -> None:
     return None
 
 

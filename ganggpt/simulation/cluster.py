@@ -25,7 +25,7 @@ from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.journal.journal import PushRow
-from ganggpt.simulation.database import SimDatabase, Stores, stores_of
+from ganggpt.simulation.database import ProcessStores, SimDatabase, stores_of
 from ganggpt.simulation.network import Network, Process
 
 START_S = 4.0
@@ -210,7 +210,7 @@ class Cluster:
             return False
         return True
 
-    def _router(self, process: Process, stores: Stores) -> Router:
+    def _router(self, process: Process, stores: ProcessStores) -> Router:
         return Router(
             partial(self.call_host, process),
             partial(load_routes, stores.hosts),

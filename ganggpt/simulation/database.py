@@ -19,8 +19,15 @@ from typing import Any, Final
 from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
 from ganggpt.persistence.journal.journal import Batch, Letter, PushRow
 from ganggpt.persistence.projections.rows import Rows
-from ganggpt.simulation.network import Call, Network, Process
-from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.simulation.network import Network, PendingCall, Process
+from ganggpt.testing.memory_stores import (
+    MemoryClusters,
+    MemoryDatabase,
+    MemoryFlush,
+    MemoryHosts,
+    MemoryJournal,
+    MemoryTail,
+)
 
 SHARE: Final = False
 EXCLUSIVE: Final = True
@@ -31,7 +38,7 @@ Lock = tuple[int, bool]
 
 
 @dataclass(slots=True)
-class Work:
+class StatementLuck:
     """How the database works: ``slow`` is the probability of a statement that takes up to ``slow_s`` seconds,
     ``refuse`` of one that is refused."""
 
@@ -185,7 +192,7 @@ class SimDatabase:
         self.journal = SimJournal(tables)
         self.flush = SimFlush(tables)
         self.tail = MemoryTail(tables)
-        self.work = Work()
+        self.work = StatementLuck()
         self.asked: Counter[str] = Counter()
         self.process: Process | None = None
         self._draw = dice.random
@@ -204,7 +211,7 @@ class SimDatabase:
             self.network.kill(self.process)
             self.process = None
 
-    def serve(self, asked: Statement, call: Call) -> None:
+    def serve(self, asked: Statement, call: PendingCall) -> None:
         """A statement or transaction arrived: execute it, at once where nothing makes it wait.
 
         A statement is executed whatever became of its caller. A transaction of several goes on only while its client
@@ -228,7 +235,7 @@ class SimDatabase:
         except GangGPTError as failed:
             self.network.reply(call, None, failed)
 
-    async def _serve_slowly(self, asked: Statement, call: Call, locks: Sequence[Lock], slow_s: float) -> None:
+    async def _serve_slowly(self, asked: Statement, call: PendingCall, locks: Sequence[Lock], slow_s: float) -> None:
         taken: list[Lock] = []
         value, error = None, None
         try:
@@ -336,7 +343,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class ProcessStores:
     """The ports of one process."""
 
     journal: Any
@@ -346,7 +353,7 @@ class Stores:
     tail: Any
 
 
-def stores_of(database: SimDatabase, process: Process, cluster: str) -> Stores:
+def stores_of(database: SimDatabase, process: Process, cluster: str) -> ProcessStores:
     """Connect a process of a cluster to the database."""
     ports = {
         "journal": database.journal,
@@ -355,4 +362,4 @@ def stores_of(database: SimDatabase, process: Process, cluster: str) -> Stores:
         "tail": database.tail,
         "clusters": MemoryClusters(database.tables, cluster),
     }
-    return Stores(**{name: Store(database, process, name, port, cluster) for name, port in ports.items()})
+    return ProcessStores(**{name: Store(database, process, name, port, cluster) for name, port in ports.items()})

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from ganggpt.simulation.cluster import Cluster, Running
-from ganggpt.simulation.database import SimDatabase, Work
+from ganggpt.simulation.database import SimDatabase, StatementLuck
 from ganggpt.simulation.network import Network, Process, Weather
 
 FUSE_MAX: Final = 60
@@ -55,7 +55,7 @@ class Faults:
         self._over = True
         self._network.weather = Weather()
         self._network.heal()
-        self._database.work = Work()
+        self._database.work = StatementLuck()
         if self._database.process is None:
             self._database.start()
         for process in self._network.processes:
@@ -210,7 +210,7 @@ class Faults:
         self._network.weather = Weather()
 
     def _slow_database(self) -> str:
-        self._database.work = Work(self._dice.choice((0.1, 0.5)), self._dice.choice((0.1, 1.0, 4.0)))
+        self._database.work = StatementLuck(self._dice.choice((0.1, 0.5)), self._dice.choice((0.1, 1.0, 4.0)))
         self._after(self._dice.choice((0.5, 2.0, 4.0)), self._quick_database)
         return f"database {self._database.work}"
 
@@ -225,9 +225,9 @@ class Faults:
         return f"cluster {name} should hold the world"
 
     def _full_database(self) -> str:
-        self._database.work = Work(refuse=self._dice.choice((0.1, 0.5, 1.0)))
+        self._database.work = StatementLuck(refuse=self._dice.choice((0.1, 0.5, 1.0)))
         self._after(self._dice.choice((0.3, 1.5)), self._quick_database)
         return f"database {self._database.work}"
 
     def _quick_database(self) -> None:
-        self._database.work = Work()
+        self._database.work = StatementLuck()

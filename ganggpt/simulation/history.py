@@ -9,11 +9,11 @@ from typing import Any
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.persistence.journal.journal import DueReminder
 from ganggpt.simulation.database import SimDatabase
-from ganggpt.testing.stores import MemoryDatabase
+from ganggpt.testing.memory_stores import MemoryDatabase
 
 
 @dataclass(frozen=True)
-class History:
+class EarlierLife:
     """The tables at the end of an earlier life, and when that was."""
 
     turns: dict[str, list[Any]]
@@ -40,10 +40,10 @@ class History:
         database.flush.load(self.flushed)
 
 
-def take(database: SimDatabase) -> History:
+def take(database: SimDatabase) -> EarlierLife:
     """What a world at rest leaves behind."""
     tables: MemoryDatabase = database.tables
-    return History(
+    return EarlierLife(
         tables.turns,
         tables.snapshots,
         tables.reminders,

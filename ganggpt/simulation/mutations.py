@@ -18,7 +18,7 @@ from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.reply_cache import Repeats
 from ganggpt.domain.kinds import VERSION
 from ganggpt.persistence.journal.journal import Batch, PushRow
-from ganggpt.testing.stores import MemoryJournal
+from ganggpt.testing.memory_stores import MemoryJournal
 
 
 async def _ack_before_commit(self: Host, envelopes: Sequence[Envelope]) -> list[bytes]:

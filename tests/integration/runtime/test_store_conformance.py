@@ -15,7 +15,7 @@ from ganggpt.errors import CommitUnknown, Fenced, Unavailable
 from ganggpt.persistence.hosts import LOCAL, PostgresHosts
 from ganggpt.persistence.journal.journal import Batch, Journal, Letter, PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
-from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
+from ganggpt.testing.memory_stores import MemoryDatabase, MemoryHosts, MemoryJournal
 
 pytestmark = pytest.mark.integration
 

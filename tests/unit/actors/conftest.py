@@ -13,9 +13,9 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.domain.kinds import encode_command
 from ganggpt.persistence.journal.journal import PushRow
-from ganggpt.testing.faults import FaultyHosts, FaultyJournal
+from ganggpt.testing.faulty_stores import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.memory_stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
 from tests.support.builders import PlainMind, a_world
 from tests.support.runtime import FAST, MARA, SHARDS, Prompter, Runtime
 

@@ -17,7 +17,7 @@ from ganggpt.domain.npc.rules import Give
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.scale import Wishes
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryClusters, MemoryShard
+from ganggpt.testing.memory_stores import MemoryClusters, MemoryShard
 from tests.support.eventually import eventually
 from tests.support.runtime import SHARDS, Runtime, nothing, nowhere
 

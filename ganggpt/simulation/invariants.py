@@ -20,7 +20,7 @@ from ganggpt.domain.npc.commands import KeepInTail
 from ganggpt.domain.player.state import MissionEnded
 from ganggpt.persistence.journal.journal import Batch, Letter
 from ganggpt.persistence.projections.rows import Rows
-from ganggpt.simulation.clients import Client, Sent
+from ganggpt.simulation.clients import Client, SentCommand
 from ganggpt.simulation.cluster import Cluster, Running
 from ganggpt.simulation.database import SimDatabase
 
@@ -55,7 +55,7 @@ class Violation(msgspec.Struct, frozen=True):
     facts: str
 
 
-class Checks:
+class Invariants:
     """Owns what was seen to be wrong, and the record that it is seen by.
 
     ``refused_then_applied`` is counted and no violation: a refusal is not journaled, so a copy of the command that was
@@ -131,7 +131,7 @@ class Checks:
             if (letter.sender, memory.no) not in self._database.tail.ever:
                 self.wrong("the tail keeps", f"memory {memory.no} of {letter.sender} is lost")
 
-    def _answered(self, sent: Sent, answer: bytes) -> None:
+    def _answered(self, sent: SentCommand, answer: bytes) -> None:
         """A client heard: what a durable command was told is in the journal, and is what the journal tells again."""
         if not sent.durable:
             return
