@@ -12,6 +12,8 @@ from bench.corpus import STYLES, Asked, CorpusHistory, history
 from ganggpt.domain.mind.memory import MemoryStore, recall
 from tests.support.recall import OverlapBefore, measure, table
 
+pytestmark = pytest.mark.slow
+
 _WORD = re.compile(r"\w+")
 FLOOR = {
     "plain": {1: 0.97, 3: 0.99, 5: 0.99, 10: 1.0},
