@@ -44,7 +44,7 @@ async def test_every_event_of_a_counted_run_is_sent_once_and_acked() -> None:
     assert measured.refused == {}
     assert measured.p50_ms is not None
     assert measured.p99_ms is not None
-    assert 0 < measured.p50_ms <= measured.p99_ms < 10_000
+    assert 0 < measured.p50_ms <= measured.p99_ms <= measured.seconds * 1000
     assert measured.per_s == pytest.approx(100 / measured.seconds)
 
 
