@@ -140,7 +140,7 @@ class Client:
         return answer
 
     async def _at_bridge(self, bridge: Bridge, envelope: Envelope) -> bytes:
-        """In the bridge's process: ask its router, and see that it answers by its deadline."""
+        """In the process of the bridge: ask its router and check that the answer comes by the deadline."""
         began_s = loop_s()
         answer = await bridge.router.ask(envelope)
         elapsed_s = loop_s() - began_s
@@ -164,7 +164,7 @@ def _no_answer(why: str) -> Unavailable:
 
 
 async def play(client: Client, server: str, players: Sequence[str], steps: int, dice: Random) -> None:
-    """What the players of a game server do, one thing after the other, each waiting for the answer of the last."""
+    """Play the players of a game server: one command after the other, each after the answer to the last."""
     for name in players:
         await client.do(f"player:{name}", f"server:{server}", player.Join(name, server))
     deeds = _Deeds(client, server, players, dice)
@@ -186,7 +186,7 @@ _SEEN: Final = ("fires a gun", "burns a van", "sinks a boat", "robs the bakery",
 
 
 class _Deeds:
-    """Draws what happens next."""
+    """Draw the next step."""
 
     def __init__(self, client: Client, server: str, players: Sequence[str], dice: Random) -> None:
         self._client = client
@@ -199,7 +199,7 @@ class _Deeds:
         self._named = _names(server)
 
     async def one(self) -> None:
-        """One thing."""
+        """Take one step."""
         name = self._dice.choice(self._players)
         me, npc_ = f"player:{name}", self._dice.choice(("npc:mara", "npc:otis", "npc:ines"))
         chance = self._dice.random()

@@ -32,12 +32,12 @@ START_S = 4.0
 CALL_S = 3.0
 RESTART_S = (0.2, 1.2)
 FOREVER_S = 3600.0
-"""For calls whose caller has a time limit of its own."""
+"""The limit of calls whose caller sets its own, shorter limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What every process of the cluster is told."""
+    """The configuration that every process of the cluster receives."""
 
     plan: Plan
     options: HostOptions
@@ -60,7 +60,7 @@ class Running:
 
     @property
     def host(self) -> Host | None:
-        """The live incarnation."""
+        """The incarnation of the host that lives in the process."""
         return self.incarnations._host  # noqa: SLF001 - checkers look inside
 
 
@@ -74,7 +74,7 @@ class Bridge:
 
 @dataclass(slots=True)
 class Watch:
-    """What a checker may listen to."""
+    """Callbacks through which the invariants observe the cluster."""
 
     delivered: Callable[[Running, bytes, bytes], None] = field(default=lambda _host, _batch, _replies: None)
 
@@ -170,7 +170,7 @@ class Cluster:
         self.bridges[place] = self._bridge(f"bridge:{place}")
 
     async def call_host(self, caller: Process, name: str, batch: bytes) -> bytes:
-        """The HostCall of routers."""
+        """Call a host for a router; implements HostCall."""
         running = self.hosts.get(name)
         if running is None:
             raise Unavailable(f"host {name}")
@@ -189,7 +189,7 @@ class Cluster:
         return replies
 
     async def forward(self, caller: Process, away: Away, batch: bytes) -> bytes:
-        """The Forward of routers: to some bridge of another cluster."""
+        """Forward a batch to a bridge of another cluster; implements Forward."""
         other = self.others[away.cluster]
         bridge = self._dice.choice(other.bridges)
 

@@ -48,7 +48,7 @@ class StatementLuck:
 
 
 class RowLocks:
-    """Owns who holds which host rows. Sharers join sharers; everybody else waits."""
+    """Owns the locks on host rows: shared locks are held together, an exclusive lock waits for all others."""
 
     def __init__(self) -> None:
         self._sharers: Counter[int] = Counter()
@@ -56,11 +56,11 @@ class RowLocks:
         self._waiters: list[asyncio.Future[None]] = []
 
     def are_free(self, locks: Sequence[Lock]) -> bool:
-        """Whether nobody would have to wait for any of them."""
+        """Whether all of these rows can be locked at once."""
         return not any(epoch in self._exclusive or (exclusive and self._sharers[epoch]) for epoch, exclusive in locks)
 
     async def take(self, lock: Lock) -> None:
-        """Wait for a row."""
+        """Wait for the lock of a row."""
         epoch, exclusive = lock
         while epoch in self._exclusive or (exclusive and self._sharers[epoch]):
             future = asyncio.get_running_loop().create_future()
@@ -72,7 +72,7 @@ class RowLocks:
             self._sharers[epoch] += 1
 
     def free(self, lock: Lock) -> None:
-        """Let a row go."""
+        """Release the lock of a row."""
         epoch, exclusive = lock
         if exclusive:
             self._exclusive.discard(epoch)
@@ -85,7 +85,7 @@ class RowLocks:
 
 
 class SimJournal(MemoryJournal):
-    """The journal's statements as Postgres executes them, told to ``on_commit`` and ``on_settle`` when they held."""
+    """Executes the statements of the journal as Postgres does and tells ``on_commit`` and ``on_settle`` of them."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database, "simulated")
@@ -177,7 +177,7 @@ class Statement:
     wanted: bool = True
 
     def lost(self, why: str) -> GangGPTError:
-        """What its caller is told when no answer comes."""
+        """The error for a caller that receives no answer."""
         if self.op in _UNKNOWN:
             return CommitUnknown(self.process.name, self.args[0], why)
         return Unavailable("the database")
@@ -199,14 +199,14 @@ class SimDatabase:
         self._locks = RowLocks()
 
     def start(self) -> None:
-        """Serve, after a crash with no locks and no transactions."""
+        """Start to serve. After a crash there are no locks and no open transactions."""
         self._locks = RowLocks()
         self.process = self.network.spawn("db")
         self.process.place = "db"
         self.process.direct = True
 
     def crash(self) -> None:
-        """As an immediate shutdown: what was not committed never was."""
+        """Stop as an immediate shutdown does: all open transactions are lost."""
         if self.process is not None:
             self.network.kill(self.process)
             self.process = None
@@ -308,13 +308,13 @@ _LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, Statement], Sequence[Lock]]
 _TRANSACTIONS: Final = frozenset(
     ("flush.flush", "hosts.register", "hosts.assign", "hosts.change_residence", "hosts.plan_own")
 )
-"""What takes several statements, each sent by the client."""
+"""Operations of several statements, each of which the client sends by itself."""
 _LOOK_S: Final = 0.1
 _IDLE_LOOKS: Final = 50
 """How often a transaction is looked at whose client is silent, before it is rolled back."""
 
 _UNKNOWN: Final = frozenset(("journal.append", "hosts.hand_over", "hosts.change_residence"))
-"""What nobody can do twice: when its answer is lost, its outcome is unknown."""
+"""Operations that must not be repeated: when the answer is lost, the outcome is unknown."""
 
 
 class Store:

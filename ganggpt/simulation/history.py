@@ -14,7 +14,7 @@ from ganggpt.testing.memory_stores import MemoryDatabase
 
 @dataclass(frozen=True)
 class EarlierLife:
-    """The tables at the end of an earlier life, and when that was."""
+    """The tables at the end of an earlier life, and the time of that end."""
 
     turns: dict[str, list[Any]]
     snapshots: dict[str, tuple[int, bytes]]
@@ -29,7 +29,7 @@ class EarlierLife:
         return max(self.ended_s + 1.0, due_s - dice.uniform(-1.0, 8.0))
 
     def restore(self, database: SimDatabase) -> None:
-        """Put it into an empty database."""
+        """Copy the tables into an empty database."""
         tables = database.tables
         tables.turns = {actor: list(turns) for actor, turns in self.turns.items()}
         tables.snapshots = dict(self.snapshots)
@@ -41,7 +41,7 @@ class EarlierLife:
 
 
 def take(database: SimDatabase) -> EarlierLife:
-    """What a world at rest leaves behind."""
+    """Take the tables of a world at rest."""
     tables: MemoryDatabase = database.tables
     return EarlierLife(
         tables.turns,

@@ -96,7 +96,7 @@ class Trial:
         self.invariants = Invariants(self.database, self.clusters, self.clients)
 
     def play(self) -> SeedOutcome:
-        """Play, heal, rest, check."""
+        """Play, end all faults, wait until the world rests, and check the invariants."""
         scenario, scheduler, invariants = self.scenario, self.scheduler, self.invariants
         self.faults.plan(scenario.faults, *scenario.fault_s)
         scheduler.at(scenario.heal_s, self.faults.heal)
@@ -122,17 +122,17 @@ class Trial:
         self.scheduler.trace = self._traced
 
     def start(self, session: Coroutine[Any, Any, None]) -> None:
-        """Let somebody outside play; the scheduler stops when all have ended."""
+        """Start a session outside of the cluster; the scheduler stops when all sessions have ended."""
         self._playing += 1
         self.outside.loop.start(session).add_done_callback(self._ended)
 
     def rest(self) -> bool:
-        """Run until nothing is under way any more; whether it came to that."""
+        """Run until no work is in progress; whether that was reached in time."""
         self.scheduler.at(self.scheduler.now_s, self._look)
         return self.scheduler.run(self.scheduler.now_s + REST_S_MAX)
 
     def end(self) -> SeedOutcome:
-        """End every process and tell what became of the world."""
+        """End every process and return the result of the seed."""
         for process in list(self.network.processes):
             self.network.kill(process)
         counts: dict[str, Any] = {
@@ -174,7 +174,7 @@ class Trial:
         self._digest.update(f"{self.scheduler.now_s!r} {name} {callbacks}\n".encode())
 
     def _whole_digest(self) -> str | None:
-        """Of what ran and of what the journal says in the end."""
+        """The digest of all callbacks and of the final journal."""
         if self._digest is None:
             return None
         for actor, turns in self.database.tables.turns.items():
