@@ -318,7 +318,7 @@ class Invariants:
                 self.wrong("tables are state", f"{name}: should have {missing[:2]}, has {extra[:2]} too")
 
     def _client(self, client: Client) -> None:
-        """Check what a client was told: no acked command is lost, and commands were applied in the order it sent them."""
+        """Check what a client was told: no acked command is lost, and commands were applied in their order."""
         for sent in client.record:
             where = self._where.get(sent.id)
             if sent.durable and sent.answers:
