@@ -1,11 +1,11 @@
 # One command each; the plain commands behind them stand in the README.
-#   make run | test | demo | bench | lint | docs | lock | clean
+#   make run | test-fast | test | test-full | demo | bench | lint | docs | lock | clean
 # PYTHON chooses the interpreter (3.11 to 3.13); ARGS go to the command (make run ARGS="--port 22100").
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test demo bench lint format docs lock clean
+.PHONY: help install run test-fast test test-full demo bench lint format docs lock clean
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
     command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -16,6 +16,8 @@ BIN := $(VENV)/bin
 LOCK_SUM := $(shell cksum < requirements-dev.lock | tr ' ' '-')
 STAMP := $(VENV)/.installed-$(LOCK_SUM)
 ARGS ?=
+# A module's tests stay together: they share what it has set up.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 help:
 	@sed -n '1,4s/^# \{0,1\}//p' Makefile
@@ -38,8 +40,18 @@ install: $(STAMP)
 run: $(STAMP)
 	@exec $(BIN)/ganggpt up $(ARGS)
 
+# Unit tests but for simulations, corpora and fuzzing.
+test-fast: $(STAMP)
+	@exec $(BIN)/python -m pytest tests/unit -m "not slow and not full" $(SIDE_BY_SIDE) $(ARGS)
+
+# What CI runs: what may run side by side, then what starts Ray. pytest ends with 5 when ARGS choose nothing of a part.
 test: $(STAMP)
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not ray and not full" $(SIDE_BY_SIDE) $(ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/python -m pytest -m "ray and not full" $(ARGS) || [ $$? -eq 5 ]
+
+# What is too long for every change: long simulations, chaos, scaling.
+test-full: $(STAMP)
+	@exec $(BIN)/python -m pytest -m full $(ARGS)
 
 demo: $(STAMP)
 	@exec $(BIN)/ganggpt demo $(ARGS)

@@ -63,7 +63,7 @@ class Size:
 
 
 @dataclass(slots=True)
-class Life:
+class LastDay:
     """The last day of one NPC: its rows with numbers from 1, and its states before the suffix and after it."""
 
     actor: ActorId
@@ -218,7 +218,7 @@ SELECT 'past-' || n, 'shared', 'dead', clock_timestamp() - n * interval '5 hours
 """
 
 
-def lives(world: World, size: Size, now_s: float) -> Iterator[Life]:
+def lives(world: World, size: Size, now_s: float) -> Iterator[LastDay]:
     """The last day of each NPC: what it saw and what it was told, spread over the day."""
     kind, mind = KINDS["npc"], ScriptedMind()
     for n in range(size.npcs):
@@ -239,7 +239,7 @@ def lives(world: World, size: Size, now_s: float) -> Iterator[Life]:
             rows.append((no, at_s, command_id, command.tag, body))
             if no == size.turns_a_day - SUFFIX:
                 covered = state
-        yield Life(actor, rows, covered, state)
+        yield LastDay(actor, rows, covered, state)
 
 
 def _command(no: int, world: World) -> Command:

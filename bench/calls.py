@@ -43,12 +43,24 @@ from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.gateway.budget import PAYER_KINDS, BudgetCounter, Limit
-from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
+from ganggpt.ai.gateway.config import (
+    DeploymentSpec,
+    GatewayConfig,
+    ModelEntry,
+    SlotEntry,
+    read_prices,
+)
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
-from ganggpt.ai.gateway.provider import Completion, Counted, Delta, ProviderCall, Vectors
+from ganggpt.ai.gateway.provider import (
+    Completion,
+    Counted,
+    Delta,
+    ProviderCall,
+    Vectors,
+)
 from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.model import MindSpec, ModelMind
@@ -60,7 +72,12 @@ from ganggpt.demo.fake_parts import every_part, meaning_of
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.mission.rules import Accept
-from ganggpt.domain.npc.commands import AskForWork, Give, Talk, Threaten
+from ganggpt.domain.npc.commands import (
+    AskForWork,
+    Give,
+    Talk,
+    Threaten,
+)
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World
@@ -68,7 +85,13 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.responses import MemoryResponses
 from ganggpt.simulation.loop import ProcessLoop, Scheduler
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import InMemoryArchive, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
+from ganggpt.testing.memory_stores import (
+    InMemoryArchive,
+    MemoryDatabase,
+    MemoryFlush,
+    MemoryHosts,
+    MemoryJournal,
+)
 from ganggpt.worldfiles.files import cast_of, load_world
 
 NPCS: Final = 100
@@ -126,7 +149,7 @@ def _counted(call: ProviderCall, text: str) -> Counted:
 
 
 @dataclass(slots=True)
-class Heard:
+class PlayersHeard:
     """What the players saw. ``lines``: said to NPCs, with gifts, threats and wishes for work; ``late``: seconds until
     the last word of an answer by a model."""
 
@@ -146,7 +169,7 @@ class Hour:
 
     players: int
     budgets: str
-    heard: Heard
+    heard: PlayersHeard
     spends: list[Spend]
     over_budget: int
     seconds: float
@@ -204,7 +227,7 @@ class Hours:
         self._loop = ProcessLoop(self._scheduler, "hour", 0.0, self._mistake)
         self._spends: list[Spend] = []
         self._metrics = Metrics()
-        self._heard = Heard()
+        self._heard = PlayersHeard()
         self._database = MemoryDatabase(self.now_s, dict.fromkeys(shared_shards(4), "shared"))
         self._finals: set[str] = set()
         self._pushes_read = 0

@@ -18,7 +18,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from bench.load_run import Course, Plan, Sent
+from bench.load_run import LoadPlan, LoadRun, SentFrame
 from ganggpt.client.wire import MSGPACK, Wire
 from ganggpt.errors import Unavailable
 
@@ -54,8 +54,8 @@ class Connection(Protocol):
 
     ready: asyncio.Future[None]
 
-    def run(self, course: Course) -> None:
-        """Keep the window full until the course is over."""
+    def run(self, load: LoadRun) -> None:
+        """Keep the window full until the load is over."""
         ...
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class Connection(Protocol):
 class BridgeConnection(asyncio.Protocol):
     """A game server's WebSocket, msgpack sub-protocol. Prepared frames go to the socket as they are."""
 
-    def __init__(self, plan: Plan, number: int) -> None:
+    def __init__(self, plan: LoadPlan, number: int) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._plan = plan
         self._server = f"{plan.server}-{number}"
@@ -75,8 +75,8 @@ class BridgeConnection(asyncio.Protocol):
         )
         self._decode = msgspec.msgpack.Decoder(_FrameIn).decode
         self._wire = Wire(MSGPACK)
-        self._course: Course | None = None
-        self._sent: dict[bytes, Sent] = {}
+        self._load: LoadRun | None = None
+        self._sent: dict[bytes, SentFrame] = {}
         self._in_flight = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -110,14 +110,14 @@ class BridgeConnection(asyncio.Protocol):
             )
         )
 
-    def run(self, course: Course) -> None:
+    def run(self, load: LoadRun) -> None:
         """See Connection."""
-        self._course = course
+        self._load = load
         self._fill()
 
     def close(self) -> None:
         """See Connection."""
-        self._course = None
+        self._load = None
         self._say(self._wire.bye())
         self._transport.close()
 
@@ -134,8 +134,8 @@ class BridgeConnection(asyncio.Protocol):
             self._fail(Unavailable(f"the bridge at {self._plan.url}", f"it sent {frame}"))
 
     def _take_replies(self, replies: list[_Reply]) -> None:
-        course = self._course
-        if course is None:
+        load = self._load
+        if load is None:
             return
         now_s = time.perf_counter()
         ok = 0
@@ -143,30 +143,30 @@ class BridgeConnection(asyncio.Protocol):
             if reply.ok:
                 ok += 1
             elif reply.error is not None:
-                course.refused[reply.error.code] += 1
+                load.refused[reply.error.code] += 1
             sent = self._sent.pop(reply.id or b"", None)
             if sent is None:
-                course.fail(
+                load.fail(
                     Unavailable(f"the bridge at {self._plan.url}", f"it answered a command nobody waits for: {reply}")
                 )
                 return
             sent.open -= 1
             if sent.open == 0:
                 self._in_flight -= 1
-                course.finished(sent, now_s)
-        course.answered(now_s, ok)
+                load.finished(sent, now_s)
+        load.answered(now_s, ok)
         self._fill()
 
     def _fill(self) -> None:
-        course = self._course
-        if course is None:
+        load = self._load
+        if load is None:
             return
         while self._in_flight < self._plan.window:
-            prepared = course.take()
+            prepared = load.take()
             if prepared is None:
                 return
             self._in_flight += 1
-            sent = Sent(len(prepared.ids), time.perf_counter())
+            sent = SentFrame(len(prepared.ids), time.perf_counter())
             self._sent.update(dict.fromkeys(prepared.ids, sent))
             self._transport.write(prepared.data)
 
@@ -182,19 +182,19 @@ class BridgeConnection(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self.ready.done():
             self.ready.set_exception(error)
-        if self._course is not None:
-            self._course.fail(error)
+        if self._load is not None:
+            self._load.fail(error)
 
 
 class HttpConnection(asyncio.Protocol):
     """A keep-alive HTTP/1.1 connection with one POST at a time."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._plan = plan
-        self._course: Course | None = None
+        self._load: LoadRun | None = None
         self._received = bytearray()
-        self._sent: Sent | None = None
+        self._sent: SentFrame | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready at once."""
@@ -205,8 +205,8 @@ class HttpConnection(asyncio.Protocol):
         """Wait for one whole response, count it, send the next request."""
         self._received += data
         head_end = self._received.find(b"\r\n\r\n")
-        course, sent = self._course, self._sent
-        if head_end < 0 or course is None or sent is None:
+        load, sent = self._load, self._sent
+        if head_end < 0 or load is None or sent is None:
             return
         head = _headers(bytes(self._received[:head_end]))
         if len(self._received) < head_end + 4 + int(head["content-length"]):
@@ -215,30 +215,30 @@ class HttpConnection(asyncio.Protocol):
         self._received.clear()
         now_s = time.perf_counter()
         if status != "200":
-            course.refused[status] += 1
-        course.answered(now_s, int(status == "200"))
-        course.finished(sent, now_s)
+            load.refused[status] += 1
+        load.answered(now_s, int(status == "200"))
+        load.finished(sent, now_s)
         self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A cut is the end of the measurement."""
-        if self._course is not None:
-            self._course.fail(Unavailable(f"the bridge at {self._plan.url}", f"the connection was cut: {exc}"))
+        if self._load is not None:
+            self._load.fail(Unavailable(f"the bridge at {self._plan.url}", f"the connection was cut: {exc}"))
 
-    def run(self, course: Course) -> None:
+    def run(self, load: LoadRun) -> None:
         """See Connection."""
-        self._course = course
+        self._load = load
         self._next()
 
     def close(self) -> None:
         """See Connection."""
-        self._course = None
+        self._load = None
         self._transport.close()
 
     def _next(self) -> None:
-        prepared = self._course.take() if self._course is not None else None
+        prepared = self._load.take() if self._load is not None else None
         if prepared is not None:
-            self._sent = Sent(1, time.perf_counter())
+            self._sent = SentFrame(1, time.perf_counter())
             self._transport.write(prepared.data)
 
 

@@ -7,11 +7,7 @@ is the share of questions whose answer is among the first k.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
 from random import Random
 from typing import Final, Literal
 
@@ -20,7 +16,6 @@ from ganggpt.domain.mind.memory_record import Memory
 Style = Literal["plain", "inflected", "misspelt", "reworded", "loose"]
 STYLES: Final[tuple[Style, ...]] = ("plain", "inflected", "misspelt", "reworded", "loose")
 """In the very words; in other forms of them; with the name misspelt; in other words of the same meaning; vaguely."""
-KS: Final = (1, 3, 5, 10)
 
 _DAY_S: Final = 86_400.0
 _NAMES: Final = (
@@ -87,7 +82,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class CorpusHistory:
     """What happened, with numbers from 1 in the order of time, and what is asked about it at ``now_s``."""
 
     memories: tuple[Memory, ...]
@@ -95,7 +90,7 @@ class History:
     now_s: float
 
 
-def history(count: int, questions: int, seed: int, now_s: float = 1_800_000_000.0) -> History:
+def history(count: int, questions: int, seed: int, now_s: float = 1_800_000_000.0) -> CorpusHistory:
     """A history of ``count`` things over a year, with ``questions`` questions of each style; a seed makes one history.
 
     Who did something with which thing is there once only; so a question that names both has one answer.
@@ -122,7 +117,7 @@ def history(count: int, questions: int, seed: int, now_s: float = 1_800_000_000.
         for style in STYLES
         for no in dice.sample(range(1, count + 1), questions)
     ]
-    return History(memories, tuple(asked), now_s)
+    return CorpusHistory(memories, tuple(asked), now_s)
 
 
 def _question(fact: tuple[str, str, str, str, str], style: Style, dice: Random) -> str:
@@ -151,125 +146,3 @@ def _misspelt(name: str, dice: Random) -> str:
     if way == 2:
         return name[:at] + name[at + 1] + name[at] + name[at + 2 :]
     return name[:at] + dice.choice("aeiou") + name[at + 1 :]
-
-
-Finder = Callable[[Asked, int], Sequence[int]]
-"""Answers a question with the numbers of at most so many memories, best first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Recall at each k of KS: over all questions, and by style."""
-
-    all: Mapping[int, float]
-    by_style: Mapping[Style, Mapping[int, float]]
-
-
-def measure(asked: Sequence[Asked], find: Finder) -> Measured:
-    """Ask everything and count."""
-    hits: Counter[tuple[str, int]] = Counter()
-    for one in asked:
-        found = list(find(one, max(KS)))
-        for k in KS:
-            hits[one.style, k] += one.answer in found[:k]
-    counts = Counter(one.style for one in asked)
-    by_style = {style: {k: hits[style, k] / counts[style] for k in KS} for style in STYLES if counts[style]}
-    return Measured({k: sum(hits[style, k] for style in STYLES) / len(asked) for k in KS}, by_style)
-
-
-def table(results: Mapping[str, Measured]) -> str:
-    """Several results side by side, in Markdown."""
-    lines = ["| questions | recall | " + " | ".join(f"@{k}" for k in KS) + " |", "|---|---|" + "---|" * len(KS)]
-    for name, measured in results.items():
-        lines.append(_line("all", name, measured.all))
-    for style in STYLES:
-        lines += [_line(style, name, measured.by_style[style]) for name, measured in results.items()]
-    return "\n".join(lines)
-
-
-def _line(style: str, name: str, row: Mapping[int, float]) -> str:
-    return f"| {style} | {name} | " + " | ".join(f"{row[k]:.3f}" for k in KS) + " |"
-
-
-class OverlapBefore:
-    """The baseline: recall as it was before there was an index. A light stem, the share of the question's inverse
-    document frequency that a memory covers, recency and weight; no other words, no misspelt names."""
-
-    def __init__(self, memories: Sequence[Memory], now_s: float) -> None:
-        self._memories = memories
-        self._now_s = now_s
-        self._tokens = {memory.no: _light_tokens(memory.text) for memory in memories}
-        self._counts = Counter(token for tokens in self._tokens.values() for token in tokens)
-
-    def find(self, asked: Asked, k: int) -> Sequence[int]:
-        """See Finder."""
-        wanted = sorted(_light_tokens(asked.text))
-        count = len(self._memories)
-        worth = {token: log(1 + (1 + count) / (1 + self._counts[token])) for token in wanted}
-        total = sum(worth.values())
-
-        def score(memory: Memory) -> tuple[float, int]:
-            fits = sum(value for token, value in worth.items() if token in self._tokens[memory.no]) / total
-            recent = 3 * _DAY_S / (3 * _DAY_S + self._now_s - memory.created_s)
-            return 0.55 * fits + 0.15 * recent + 0.15 * memory.weight / 100, memory.no
-
-        return [memory.no for memory in sorted(self._memories, key=score, reverse=True)[:k]]
-
-
-_WORD: Final = re.compile(r"[^\W_]+")
-_LIGHT_STOP: Final = frozenset(
-    (
-        *(
-            "a",
-            "about",
-            "all",
-            "and",
-            "are",
-            "at",
-            "be",
-            "been",
-            "by",
-            "did",
-            "do",
-            "for",
-            "from",
-            "had",
-            "has",
-            "have",
-        ),
-        *("he", "her", "him", "his", "how", "i", "if", "in", "is", "it", "me", "of", "on", "or", "she", "so", "some"),
-        *(
-            "that",
-            "the",
-            "their",
-            "them",
-            "then",
-            "they",
-            "think",
-            "this",
-            "to",
-            "was",
-            "were",
-            "what",
-            "when",
-            "where",
-        ),
-        *("who", "with", "would", "you", "your"),
-    )
-)
-
-
-def _light_tokens(text: str) -> frozenset[str]:
-    return frozenset(_light_stem(word) for word in _WORD.findall(text.lower()) if word not in _LIGHT_STOP)
-
-
-def _light_stem(word: str) -> str:
-    if len(word) <= 3:
-        return word
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) > len(ending) + 2:
-            word = word.removesuffix(ending)
-            break
-    return word.removesuffix("e") if len(word) > 3 else word

@@ -137,7 +137,7 @@ class Template:
         )
 
 
-class Tally:
+class FloodTally:
     """What all connections of this process see together."""
 
     def __init__(self, plan: Flood) -> None:
@@ -238,7 +238,7 @@ class Tally:
 class FloodConnection(asyncio.Protocol):
     """One game server."""
 
-    def __init__(self, tally: Tally, number: int) -> None:
+    def __init__(self, tally: FloodTally, number: int) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.failed: Exception | None = None
         self._tally, self._plan, self._number = tally, tally.plan, number
@@ -321,7 +321,7 @@ class FloodConnection(asyncio.Protocol):
 
 async def flood(plan: Flood) -> Flooded:
     """Run the load. Raises Unavailable where a connection is cut."""
-    tally = Tally(plan)
+    tally = FloodTally(plan)
     address = urlsplit(plan.url)
     loop = asyncio.get_running_loop()
     connections: list[FloodConnection] = []

@@ -92,7 +92,7 @@ class Numbers:
         return found
 
 
-class Timed:
+class TimedProvider:
     """A provider that notes how long each call took for the request that made it."""
 
     def __init__(self, inner: OpenAIProvider) -> None:
@@ -255,7 +255,7 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
         http_client=DefaultAioHttpClient(limits=limits_of_sdk),
     )  # fmt: skip
     real = composition.OpenAIProvider
-    composition.OpenAIProvider = lambda where: Timed(real(where))  # type: ignore[assignment,misc,return-value]
+    composition.OpenAIProvider = lambda where: TimedProvider(real(where))  # type: ignore[assignment,misc,return-value]
     try:
         async with composition.open_gateway(told, Metrics()) as gateway:
             yield gateway, bare

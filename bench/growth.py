@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.aged import SHARDS, AgedWorld, Size
-from bench.growth_result import NUMBERS, OLD, YOUNG, Measured, conclusion, write
+from bench.growth_result import NUMBERS, OLD, YOUNG, GrowthSamples, conclusion, write
 from bench.processes import ROOT
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, wrap, wrap_view
 from ganggpt.actors.host.activation import wake
@@ -252,9 +252,9 @@ async def _probe(server: EmbeddedPostgres, world: AgedWorld, folder: Path, quick
             await peers.close()
 
 
-async def run(*, quick: bool, rounds: int | None, results_dir: Path, show_progress: bool = True) -> Measured:
+async def run(*, quick: bool, rounds: int | None, results_dir: Path, show_progress: bool = True) -> GrowthSamples:
     """Make both worlds, retain, measure in turns, write the result files. Raises StartFailed, Unavailable."""
-    measured = Measured(quick)
+    measured = GrowthSamples(quick)
     size, kept = (Size(90, 20) if quick else Size()), RetentionPolicy()
     asked = rounds or (2 if quick else 15)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -283,7 +283,7 @@ async def run(*, quick: bool, rounds: int | None, results_dir: Path, show_progre
     return measured
 
 
-async def _round(number: int, probes: dict[int, Probe], measured: Measured) -> None:
+async def _round(number: int, probes: dict[int, Probe], measured: GrowthSamples) -> None:
     """Every number once, on both worlds right after one another, so that both meet the machine in one mood."""
     steps = {days: probe.steps() for days, probe in probes.items()}
     for name in NUMBERS:
@@ -291,7 +291,7 @@ async def _round(number: int, probes: dict[int, Probe], measured: Measured) -> N
             measured.samples[days, name].append(await steps[days][name]())
 
 
-async def _retain_first(probe: Probe, measured: Measured) -> None:
+async def _retain_first(probe: Probe, measured: GrowthSamples) -> None:
     """What the days before would have done one by one; after it, the world as it is found in the morning."""
     began = time.perf_counter()
     done = await housekeeping_of(probe.pool, probe.world.kept).round()

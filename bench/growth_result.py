@@ -46,7 +46,7 @@ FACTS: Final = {
 
 
 @dataclass(slots=True)
-class Measured:
+class GrowthSamples:
     """Samples by age and number, in rounds; and what is so once."""
 
     quick: bool
@@ -105,7 +105,7 @@ class Measured:
         return table
 
 
-def write(measured: Measured, results_dir: Path) -> None:
+def write(measured: GrowthSamples, results_dir: Path) -> None:
     """Write ``growth-<date>.json`` and ``.md``; a quick run writes ``quick.growth.*`` instead."""
     results_dir.mkdir(parents=True, exist_ok=True)
     name = "quick.growth" if measured.quick else f"growth-{measured.started_at:%Y-%m-%dT%H%MZ}"
@@ -118,7 +118,7 @@ def write(measured: Measured, results_dir: Path) -> None:
     (results_dir / f"{name}.md").write_text(text)
 
 
-def conclusion(measured: Measured) -> str:
+def conclusion(measured: GrowthSamples) -> str:
     """The answer in a sentence."""
     growing, drop = measured.growing(), measured.drop
     under = (

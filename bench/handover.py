@@ -54,7 +54,7 @@ FROM shards s JOIN hosts h ON h.epoch = s.epoch AND h.state <> 'dead'
 
 
 @dataclass(slots=True)
-class Waits:
+class CommandWaits:
     """Commands as game servers saw them: when each was sent (Unix time) and how long its answer took, by actor."""
 
     by_actor: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -101,8 +101,8 @@ class Players:
     """Owns the load: probes that never pause for long, and a crowd."""
 
     def __init__(self, address: Address, probes: Sequence[str], crowd: Sequence[str]) -> None:
-        self.waits = Waits()
-        self._address, self._probes, self._crowd = address, probes, crowd
+        self.waits = CommandWaits()
+        self._probes, self._crowd = probes, crowd
         self._servers = [GameServer(address.url, address.token, f"bench-{n}") for n in range(2)]
 
     @contextlib.asynccontextmanager
@@ -158,7 +158,7 @@ def _leaf(group: BaseExceptionGroup[GangGPTError]) -> GangGPTError:
     return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-class World:
+class WatchedWorld:
     """The world under test as its database shows it."""
 
     def __init__(self, pool: asyncpg.Pool[Any], shards: int) -> None:
@@ -209,14 +209,14 @@ async def measure(logs: Path, rounds: int, tell: Callable[[str], None]) -> Hando
             if run is None:
                 raise StartFailed("The world left no run file.", f"Its log is under {logs}.")
             async with asyncpg.create_pool(run.database, min_size=1, max_size=2) as pool:
-                await _in_world(World(pool, await shard_count(pool)), address, rounds, result, tell)
+                await _in_world(WatchedWorld(pool, await shard_count(pool)), address, rounds, result, tell)
         finally:
             await ours.stop()
     return result
 
 
 async def _in_world(
-    world: World, address: Address, rounds: int, result: Handovers, tell: Callable[[str], None]
+    world: WatchedWorld, address: Address, rounds: int, result: Handovers, tell: Callable[[str], None]
 ) -> None:
     probes = [f"npc:probe-{n:03d}" for n in range(PROBES)]
     crowd = [f"npc:crowd-{n:04d}" for n in range(CROWD)]
@@ -257,7 +257,7 @@ async def _in_world(
     result.acked, result.lost, result.doubled = promises.acked, promises.lost, promises.doubled
 
 
-async def _changed(world: World, change: Callable[[], Awaitable[None]], hosts: int) -> dict[str, float]:
+async def _changed(world: WatchedWorld, change: Callable[[], Awaitable[None]], hosts: int) -> dict[str, float]:
     """Change the number of hosts and wait until that is so; the shards that moved, and when (Unix time)."""
     before = await world.holders()
     await change()
@@ -266,7 +266,7 @@ async def _changed(world: World, change: Callable[[], Awaitable[None]], hosts: i
 
 
 def _longest(
-    world: World, waits: Waits, probes: Sequence[str], moved: Mapping[str, float], around_s: float
+    world: WatchedWorld, waits: CommandWaits, probes: Sequence[str], moved: Mapping[str, float], around_s: float
 ) -> list[float]:
     found = []
     for actor in probes:

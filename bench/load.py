@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench.load_run import Measured, Plan
+from bench.load_run import LoadPlan, LoadResult
 from bench.processes import ROOT, python
 from bench.result import ALONE, FRAMES100, SINGLE
 from bench.systems import Address
@@ -28,9 +28,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     warm_s: float
     seconds: float
 
-    def plan(self, address: Address, to: Sequence[str]) -> Plan:
+    def plan(self, address: Address, to: Sequence[str]) -> LoadPlan:
         """The case against one system."""
-        return Plan(
+        return LoadPlan(
             url=address.url,
             transport=address.transport,
             token=address.token,
@@ -61,7 +61,7 @@ def cases_of(system: str, quick: bool) -> list[Case]:
     ]
 
 
-async def load(plan: Plan) -> Measured:
+async def load(plan: LoadPlan) -> LoadResult:
     """Run the load generator. Raises Unavailable with what it said where it failed."""
     generator = await asyncio.create_subprocess_exec(
         *python("bench.load_generator"),
@@ -78,4 +78,4 @@ async def load(plan: Plan) -> Measured:
         raise Unavailable(f"the load generator at {plan.url}", "it did not end") from None
     if generator.returncode != 0:
         raise Unavailable(f"a measurement at {plan.url}", complained.decode(errors="replace").strip()[-500:])
-    return msgspec.json.decode(said, type=Measured)
+    return msgspec.json.decode(said, type=LoadResult)

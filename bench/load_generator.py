@@ -1,8 +1,8 @@
 """The load generator: one process that drives one system with prepared frames and says what came back.
 
-It reads a Plan as JSON from standard input and writes a Measured as JSON to standard output. Everything that costs time
-on its side (ids, encoding, masking) is done before the clock starts, and replies are only skimmed, so that the cores of
-the machine stay with the system under test. The same program drives the bridge and every peer.
+It reads a LoadPlan as JSON from standard input and writes a LoadResult as JSON to standard output. Everything that
+costs time on its side (ids, encoding, masking) is done before the clock starts, and replies are only skimmed, so that
+the cores of the machine stay with the system under test. The same program drives the bridge and every peer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 import uvloop
 
 from bench.connections import BridgeConnection, Connection, HttpConnection, masked
-from bench.load_run import Course, Measured, Plan, Prepared
+from bench.load_run import LoadPlan, LoadResult, LoadRun, PreparedFrame
 from ganggpt.client.wire import MSGPACK, Wire, WireCommand
 from ganggpt.domain.ids import CommandId, new_command_id
 from ganggpt.errors import GangGPTError, Unavailable
@@ -30,10 +30,10 @@ _DRAIN_S: Final = 30.0
 _WIRE: Final = Wire(MSGPACK)
 
 
-def prepare(plan: Plan, events: int) -> list[Prepared]:
+def prepare(plan: LoadPlan, events: int) -> list[PreparedFrame]:
     """Frames with so many events (at least), their ids made now."""
     commands = _commands(plan)
-    frames: list[Prepared] = []
+    frames: list[PreparedFrame] = []
     size = 0
     for _ in range(-(-events // plan.per_frame)):
         part = [next(commands) for _ in range(plan.per_frame)]
@@ -44,7 +44,7 @@ def prepare(plan: Plan, events: int) -> list[Prepared]:
     return frames
 
 
-async def measure(plan: Plan) -> Measured:
+async def measure(plan: LoadPlan) -> LoadResult:
     """Connect, warm up, prepare as many frames as the warm-up says, and run against the clock.
 
     Raises Unavailable when the system cuts a connection, sends something unasked or stops answering.
@@ -64,7 +64,7 @@ async def measure(plan: Plan) -> Measured:
             connection.close()
 
 
-async def _connect(plan: Plan) -> list[Connection]:
+async def _connect(plan: LoadPlan) -> list[Connection]:
     address = urlsplit(plan.url)
     host, port = address.hostname or "", address.port or 80
     loop = asyncio.get_running_loop()
@@ -86,22 +86,22 @@ async def _connect(plan: Plan) -> list[Connection]:
     return connections
 
 
-async def _stretch(connections: Sequence[Connection], frames: Sequence[Prepared], seconds: float) -> Measured:
+async def _stretch(connections: Sequence[Connection], frames: Sequence[PreparedFrame], seconds: float) -> LoadResult:
     gc.collect()
     gc.disable()
     try:
-        course = Course(frames, seconds)
-        course.start()
+        load = LoadRun(frames, seconds)
+        load.start()
         for connection in connections:
-            connection.run(course)
+            connection.run(load)
         try:
             async with asyncio.timeout(seconds + _DRAIN_S):
-                await course.over
+                await load.over
         except TimeoutError:
             raise Unavailable(
-                "the last answer", f"none came {_DRAIN_S:g} s after the end; {course.acked} were acked"
+                "the last answer", f"none came {_DRAIN_S:g} s after the end; {load.acked} were acked"
             ) from None
-        return course.measured()
+        return load.measured()
     finally:
         gc.enable()
 
@@ -110,29 +110,29 @@ def _enough(rate_per_s: float, seconds: float) -> int:
     return max(_PREPARED_EVENTS_MIN, int(rate_per_s * seconds * 2))
 
 
-def _commands(plan: Plan) -> Iterator[tuple[CommandId, WireCommand]]:
+def _commands(plan: LoadPlan) -> Iterator[tuple[CommandId, WireCommand]]:
     turns = ((to, {**plan.arguments, **variant}) for variant in itertools.cycle(plan.variants) for to in plan.to)
     for n, (to, arguments) in enumerate(turns):
         numbered = {k: v.replace("{n}", str(n)) if isinstance(v, str) else v for k, v in arguments.items()}
         yield new_command_id(), WireCommand(to, plan.do, numbered, plan.by)
 
 
-def _bridge_frame(part: Sequence[tuple[CommandId, WireCommand]]) -> Prepared:
+def _bridge_frame(part: Sequence[tuple[CommandId, WireCommand]]) -> PreparedFrame:
     payload = _WIRE.commands([_WIRE.command(*pair) for pair in part])
     assert isinstance(payload, bytes)
-    return Prepared(masked(payload), tuple(command_id for command_id, _ in part))
+    return PreparedFrame(masked(payload), tuple(command_id for command_id, _ in part))
 
 
-def _http_request(plan: Plan, command_id: CommandId, command: WireCommand) -> Prepared:
+def _http_request(plan: LoadPlan, command_id: CommandId, command: WireCommand) -> PreparedFrame:
     address = urlsplit(plan.url)
     body = msgspec.json.encode({"id": command_id.hex(), "to": command.to, "do": command.do, "with": command.arguments})
     head = f"POST {address.path or '/'} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
-    return Prepared(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body, ())
+    return PreparedFrame(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body, ())
 
 
 def main() -> int:
     """Standard input to standard output; an error as one line on standard error."""
-    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=LoadPlan)
     try:
         measured = uvloop.run(measure(plan))
     except (GangGPTError, OSError) as error:

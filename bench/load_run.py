@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What to send where. Events go to the actors ``to`` in turn, with ``arguments`` and on each round through the
     actors the next of ``variants`` over them; ``{n}`` in a text argument is the event's number.
 
@@ -38,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     events: int | None = None
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
+class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came back in the timed part. Latency: from the writing of a frame to its last answer, in milliseconds."""
 
     acked: int
@@ -51,14 +51,14 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that were not ok, by error code."""
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class PreparedFrame(msgspec.Struct, frozen=True):
     """One frame ready for the socket, with the ids it carries (empty for HTTP, where order tells)."""
 
     data: bytes
     ids: tuple[bytes, ...]
 
 
-class Sent:
+class SentFrame:
     """A frame on its way."""
 
     __slots__ = ("at_s", "open")
@@ -67,10 +67,10 @@ class Sent:
         self.open, self.at_s = open_events, at_s
 
 
-class Course:
+class LoadRun:
     """Owns one stretch of load: the frames not yet sent and the tally of what was answered."""
 
-    def __init__(self, frames: Sequence[Prepared], seconds: float) -> None:
+    def __init__(self, frames: Sequence[PreparedFrame], seconds: float) -> None:
         self._frames = iter(frames)
         self._seconds = seconds
         self._until_s = 0.0
@@ -88,7 +88,7 @@ class Course:
         self.started_s = time.perf_counter()
         self._until_s = self.started_s + self._seconds
 
-    def take(self) -> Prepared | None:
+    def take(self) -> PreparedFrame | None:
         """The next frame to send, or None when time or frames are over."""
         prepared = next(self._frames, None) if time.perf_counter() < self._until_s else None
         if prepared is not None:
@@ -104,7 +104,7 @@ class Course:
             self._last_s = now_s
             self._each_second[int(now_s - self.started_s)] += ok
 
-    def finished(self, sent: Sent, now_s: float) -> None:
+    def finished(self, sent: SentFrame, now_s: float) -> None:
         """The last answer of a frame came."""
         self._in_flight -= 1
         if now_s <= self._until_s:
@@ -115,13 +115,13 @@ class Course:
         if not self.over.done():
             self.over.set_exception(error)
 
-    def measured(self) -> Measured:
+    def measured(self) -> LoadResult:
         """The tally. A stretch that ran out of frames is measured up to its last answer."""
         ran_out = next(self._frames, None) is None
         seconds = max(self._last_s - self.started_s, 1e-9) if ran_out else self._seconds
         whole = [self._each_second[second] for second in range(max(1, int(seconds)))]
         ordered = sorted(self._latencies_s)
-        return Measured(
+        return LoadResult(
             acked=self.acked,
             seconds=seconds,
             per_s=self.acked / seconds,

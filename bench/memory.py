@@ -12,7 +12,7 @@ import psutil
 from msgspec.structs import replace
 
 from bench.load import load
-from bench.load_run import Plan
+from bench.load_run import LoadPlan
 from bench.processes import Child, proportional_bytes, resident_bytes, title_of, unique_bytes
 from bench.result import BenchResult
 from bench.systems import BENCH_NPCS, Address, GangGPT, spawn
@@ -73,7 +73,7 @@ async def measure_wake(ours: GangGPT, result: BenchResult, quick: bool) -> None:
     await remember(address, sleepers)
     await ours.stop()
     address = await ours.start()
-    talk = Plan(
+    talk = LoadPlan(
         url=address.url,
         token=address.token,
         server="bench",
@@ -116,7 +116,7 @@ async def measure_hot(ours: GangGPT, result: BenchResult, quick: bool) -> None:
 async def remember(address: Address, actors: list[str]) -> None:
     """Give every actor its memories. Raises Unavailable where one was refused or not kept."""
     events = MEMORIES * len(actors)
-    plan = Plan(
+    plan = LoadPlan(
         url=address.url,
         token=address.token,
         server="bench",

@@ -38,7 +38,7 @@ from rich.table import Table
 
 from bench.flood import BUCKET_S, Flood, Flooded
 from bench.load import OBSERVE, load
-from bench.load_run import Plan
+from bench.load_run import LoadPlan
 from bench.processes import ROOT, python, title_of
 from bench.result import machine
 from bench.systems import Address, GangGPT, spawn
@@ -58,7 +58,7 @@ _PARTS: Final = {"bridge": "ray::ServeReplica", "hosts": "ray::SharedHost", "hap
 
 
 @dataclass(slots=True)
-class Found:
+class OverloadFound:
     """Everything one run found. Rates a second, times in the unit of their name, shares from 0 to 1."""
 
     quick: bool
@@ -167,7 +167,7 @@ class Overload:
 
     address: Address
     world: GangGPT
-    found: Found
+    found: OverloadFound
 
     async def measure(self) -> None:
         """All phases, one after the other."""
@@ -205,7 +205,7 @@ class Overload:
         )
 
     async def _capacity(self, seconds: float) -> float:
-        plan = Plan(
+        plan = LoadPlan(
             url=self.address.url,
             token=self.address.token,
             server="capacity",
@@ -324,9 +324,9 @@ def _share(name: str, share: float) -> tuple[str, str, str, bool | None]:
     return name, f"{share:.2%}", "1 %", share <= 0.01
 
 
-async def measure(quick: bool) -> Found:
+async def measure(quick: bool) -> OverloadFound:
     """Start a world, measure, stop it. Raises GangGPTError where it does not start or a load cannot run."""
-    found = Found(quick)
+    found = OverloadFound(quick)
     work = ROOT / ".ganggpt" / "bench"
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="overload-", dir=work, ignore_cleanup_errors=True) as home:
@@ -339,7 +339,7 @@ async def measure(quick: bool) -> Found:
     return found
 
 
-def write(found: Found, results_dir: Path) -> Path:
+def write(found: OverloadFound, results_dir: Path) -> Path:
     """Write ``overload-<date>.json`` and ``.md``."""
     name = f"overload-{found.started_at:%Y-%m-%dT%H%MZ}"
     as_json = found.as_json()

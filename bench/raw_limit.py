@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench.load_run import Measured
+from bench.load_run import LoadResult
 from bench.processes import Child, python
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.partitions import ensure_partitions
@@ -25,7 +25,7 @@ class RawLimit:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    async def measure(self, seconds: float) -> Measured:
+    async def measure(self, seconds: float) -> LoadResult:
         """Events committed per second by both writers together. Raises StartFailed."""
         pool = await open_pool(self._dsn)
         try:
@@ -53,7 +53,7 @@ class RawLimit:
         done = [json.loads(line) for line in lines]
         per_s = sum(one["events"] / one["seconds"] for one in done)
         events = sum(one["events"] for one in done)
-        return Measured(
+        return LoadResult(
             acked=events, seconds=seconds, per_s=per_s, each_second=[], p50_ms=None, p99_ms=None, refused={}
         )
 

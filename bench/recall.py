@@ -31,7 +31,7 @@ from rank_bm25 import BM25Okapi
 from rich.console import Console
 from rich.table import Table
 
-from bench.corpus import History, history
+from bench.corpus import CorpusHistory, history
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.embedding import embedding_of
@@ -57,10 +57,6 @@ GOALS: Final = {
     "archive in Postgres": (50.0, 50.0),
 }
 """p50 and p99 in milliseconds, as the issue asks."""
-_COLUMNS: Final = (
-    *("id", "npc_id", "player_id", "memory_type", "content", "emotional_weight", "created_at", "expires_at"),
-    *("terms", "audience", "embedding", "embedding_model"),
-)
 _STAGE: Final = """
 CREATE UNLOGGED TABLE stage (id uuid, player_id uuid, memory_type text, content text, weight int, created_s float8,
   expires_s float8, words text)
@@ -81,7 +77,7 @@ _WORD: Final = re.compile(r"\w+")
 
 
 @dataclass
-class Timed:
+class Timings:
     """Milliseconds of one thing, many times."""
 
     name: str
@@ -112,17 +108,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def _in_the_actor(past: History) -> Iterator[Timed]:
+def _in_the_actor(past: CorpusHistory) -> Iterator[Timings]:
     world = load_world(Path("worlds/los-santos"))
     state = _mind_of(past, world)
-    recalled, turn, peer = Timed("recall in the actor"), Timed("a whole Talk turn"), Timed("  rank-bm25, linear")
+    recalled, turn, peer = Timings("recall in the actor"), Timings("a whole Talk turn"), Timings("  rank-bm25, linear")
     recall(state.mind.memories, past.asked[0].text, past.now_s)
     gc.collect()
     for asked in past.asked * ROUNDS:
         began = time.perf_counter()
         recall(state.mind.memories, asked.text, past.now_s, 6, "player:ava", listener="player:ava")
         recalled.times_ms.append((time.perf_counter() - began) * 1e3)
-    meant = Timed("recall by words and meaning")
+    meant = Timings("recall by words and meaning")
     vectors = [Random(n).choices(range(-99, 100), k=256) for n in range(ROOM)]
     embedded = tuple(
         replace(m, embedding=embedding_of("m", vector)) for m, vector in zip(past.memories, vectors, strict=True)
@@ -148,7 +144,7 @@ def _in_the_actor(past: History) -> Iterator[Timed]:
     yield from (recalled, meant, turn, peer)
 
 
-def _mind_of(past: History, world: World) -> Any:
+def _mind_of(past: CorpusHistory, world: World) -> Any:
     """An NPC with room for the whole history, and all of it in mind."""
     spawn = Spawn("An old hand", "docker", next(iter(world.districts)), None, {"friendliness": 55}, "street", room=ROOM)
     decision = KIND.decide(None, spawn, _turn(world, 0, past.now_s, "server:bench"))
@@ -160,7 +156,7 @@ def _turn(world: World, seq: int, now_s: float, by: str = "player:ava") -> Turn:
     return Turn(ActorId("npc:old-hand"), seq + 1, now_s, by, Dice(seq), world, ScriptedMind())
 
 
-def _in_the_tail(past: History, npcs: int, console: Console) -> list[Timed]:
+def _in_the_tail(past: CorpusHistory, npcs: int, console: Console) -> list[Timings]:
     with tempfile.TemporaryDirectory(prefix="ganggpt-bench-") as home:
         Path(home).chmod(0o755)
         server = EmbeddedPostgres(Path(home) / "data")
@@ -171,7 +167,7 @@ def _in_the_tail(past: History, npcs: int, console: Console) -> list[Timed]:
             server.stop()
 
 
-async def _in_postgres(dsn: str, past: History, npcs: int, console: Console) -> list[Timed]:
+async def _in_postgres(dsn: str, past: CorpusHistory, npcs: int, console: Console) -> list[Timings]:
     await migrate(dsn)
     async with asyncpg.create_pool(dsn, min_size=1, max_size=2, command_timeout=3600) as pool:
         await ensure_partitions(pool)
@@ -181,7 +177,7 @@ async def _in_postgres(dsn: str, past: History, npcs: int, console: Console) -> 
         return await _search(pool, past, npcs, rows)
 
 
-async def _fill(pool: asyncpg.Pool[Any], past: History, npcs: int, console: Console) -> int:
+async def _fill(pool: asyncpg.Pool[Any], past: CorpusHistory, npcs: int, console: Console) -> int:
     """The same history for every NPC: COPY once, then copied inside the database under other names."""
     began = time.perf_counter()
     await pool.execute(_STAGE)
@@ -207,9 +203,9 @@ def _kept(memory: Memory, now_s: float) -> Memory:
     return replace(memory, about=None, weight=max(60, memory.weight), created_s=now_s - memory.no * 1500.0)
 
 
-async def _search(pool: asyncpg.Pool[Any], past: History, npcs: int, rows: int) -> list[Timed]:
+async def _search(pool: asyncpg.Pool[Any], past: CorpusHistory, npcs: int, rows: int) -> list[Timings]:
     archive = PostgresMemoryArchive(pool, 600)
-    ours, peer = Timed("archive in Postgres"), Timed("  npc_id and ts_rank")
+    ours, peer = Timings("archive in Postgres"), Timings("  npc_id and ts_rank")
     for place, asked in enumerate([*past.asked[:20], *past.asked]):
         npc = f"n{place * 37 % npcs}"
         question = ArchiveQuestion(
@@ -230,7 +226,7 @@ async def _search(pool: asyncpg.Pool[Any], past: History, npcs: int, rows: int) 
     return [ours, peer]
 
 
-def _show(timed: Sequence[Timed], console: Console) -> None:
+def _show(timed: Sequence[Timings], console: Console) -> None:
     table = Table(title=f"Remembering, {datetime.now(UTC):%Y-%m-%dT%H%MZ}", title_justify="left")
     for column in ("", "times", "p50 ms", "p99 ms", "goal"):
         table.add_column(column, justify="left" if not column else "right")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import psutil
 from rich.table import Table
 
-from bench.load_run import Measured
+from bench.load_run import LoadResult
 
 FRAMES100: Final = "frames100"
 SINGLE: Final = "single"
@@ -42,12 +42,12 @@ class BenchResult:
     """Samples by (system, case), single numbers by name, and reasons for what was not measured."""
 
     quick: bool
-    samples: dict[tuple[str, str], list[Measured]] = field(default_factory=lambda: defaultdict(list))
+    samples: dict[tuple[str, str], list[LoadResult]] = field(default_factory=lambda: defaultdict(list))
     facts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     reasons: dict[str, str] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def add(self, system: str, case: str, measured: Measured) -> None:
+    def add(self, system: str, case: str, measured: LoadResult) -> None:
         """One more round of a case."""
         self.samples[system, case].append(measured)
 

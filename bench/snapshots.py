@@ -28,7 +28,7 @@ from rich.table import Table
 
 from bench.big_world import make_big_world
 from bench.load import OBSERVE, load
-from bench.load_run import Measured, Plan
+from bench.load_run import LoadPlan, LoadResult
 from bench.processes import ROOT, python
 from bench.systems import Address, GangGPT
 from ganggpt.errors import StartFailed
@@ -94,9 +94,9 @@ async def make(data_dir: Path, actors: int) -> list[str]:
 
 async def under_load(
     address: Address, talkers: Sequence[str], connections: int, window: int, seconds: float
-) -> Measured:
+) -> LoadResult:
     """Latencies of single events for a while."""
-    plan = Plan(
+    plan = LoadPlan(
         url=address.url, token=address.token, server="bench", to=tuple(talkers), do="Observe", arguments=OBSERVE,
         connections=connections, window=window, per_frame=1, warm_s=1.0, seconds=seconds,
     )  # fmt: skip
@@ -109,8 +109,8 @@ async def measure_live(options: Options, data_dir: Path, talkers: Sequence[str])
     await asyncio.to_thread(shutil.rmtree, options.home / "shelf", ignore_errors=True)
     address = await ours.start()
     took: list[float] = []
-    calm: dict[str, list[Measured]] = {name: [] for name in LOADS}
-    busy: dict[str, list[Measured]] = {name: [] for name in LOADS}
+    calm: dict[str, list[LoadResult]] = {name: [] for name in LOADS}
+    busy: dict[str, list[LoadResult]] = {name: [] for name in LOADS}
     try:
         await under_load(address, talkers, 4, 4, 3.0)  # awake, as those are whom players stand before
         alone = await command("snapshot", str(options.home / "shelf"), "--data-dir", str(data_dir), "--name", "alone")

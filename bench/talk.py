@@ -29,7 +29,7 @@ from rich.table import Table
 
 from bench.gateway import fake_server
 from bench.load import OBSERVE, load
-from bench.load_run import Measured, Plan
+from bench.load_run import LoadPlan, LoadResult
 from bench.processes import ROOT
 from bench.systems import BENCH_NPCS, Address, GangGPT, spawn
 from ganggpt.client.game_server import GameServer
@@ -59,7 +59,7 @@ _ANSWER_S: Final = 60.0
 
 
 @dataclass(slots=True)
-class Found:
+class TalkRates:
     """Rates by case (one of each round), times in milliseconds."""
 
     per_s: dict[str, list[float]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Found:
     barks_ms: list[float] = field(default_factory=list)
     sentences_ms: list[float] = field(default_factory=list)
 
-    def add(self, case: str, measured: Measured) -> None:
+    def add(self, case: str, measured: LoadResult) -> None:
         """One more round of a case."""
         self.per_s.setdefault(case, []).append(measured.per_s)
         self.p99_ms.setdefault(case, []).append(measured.p99_ms or 0.0)
@@ -92,9 +92,9 @@ def reached(told: dict[str, float]) -> bool:
     return min(told["talk_32_per_s"], told["talk_1500_per_s"]) >= TALKS_PER_S and told["bark_p99_ms"] < BARK_P99_MS
 
 
-async def measure(home: Path, *, rounds: int, seconds: float) -> Found:
+async def measure(home: Path, *, rounds: int, seconds: float) -> TalkRates:
     """All of it. Raises GangGPTError."""
-    found = Found()
+    found = TalkRates()
     world = GangGPT(_WORLD, home / "scripted", home)
     try:
         address = await world.start()
@@ -127,10 +127,10 @@ async def measure(home: Path, *, rounds: int, seconds: float) -> Found:
     return found
 
 
-def plan(address: Address, to: Sequence[str], do: str, seconds: float) -> Plan:
+def plan(address: Address, to: Sequence[str], do: str, seconds: float) -> LoadPlan:
     """A closed loop of one command in frames of PER_FRAME."""
     talks = do == "Talk"
-    return Plan(
+    return LoadPlan(
         url=address.url,
         token=address.token,
         server=f"bench-{do.lower()}",

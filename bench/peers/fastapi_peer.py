@@ -22,7 +22,7 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from bench.peers.npc import CREATE_TABLE, INSERT, INSERT_MANY, Npc
+from bench.peers.npc import CREATE_TABLE, INSERT, INSERT_MANY, PeerNpc
 
 TABLE = "peer_fastapi"
 LIMITS = {"frame_bytes_max": 1 << 20, "commands_max": 1000, "in_flight_max": 10_000, "text_max": 500}
@@ -37,7 +37,7 @@ class Peer:
 
     def __init__(self, dsn: str, insert: str) -> None:
         self._dsn, self._insert = dsn, insert
-        self._npcs: defaultdict[str, Npc] = defaultdict(Npc)
+        self._npcs: defaultdict[str, PeerNpc] = defaultdict(PeerNpc)
 
     @asynccontextmanager
     async def open(self, _: FastAPI) -> AsyncIterator[None]:

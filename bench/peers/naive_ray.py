@@ -18,13 +18,13 @@ from pydantic import BaseModel, Field
 from ray import serve
 from ray.actor import ActorHandle
 
-from bench.peers.npc import CREATE_TABLE, INSERT, Npc
+from bench.peers.npc import CREATE_TABLE, INSERT, PeerNpc
 
 TABLE = "peer_naive_ray"
 app = FastAPI()
 
 
-class Seen(BaseModel):
+class NaiveArguments(BaseModel):
     """What happened."""
 
     what: str
@@ -32,22 +32,22 @@ class Seen(BaseModel):
     about: str | None = None
 
 
-class Event(BaseModel):
+class NaiveEvent(BaseModel):
     """One event for one NPC, in the shape of the bridge's command."""
 
     id: UUID
     to: str
     do: Literal["Observe"]
-    seen: Seen = Field(alias="with")
+    seen: NaiveArguments = Field(alias="with")
 
 
 @ray.remote(num_cpus=0)
-class NpcActor:
+class NaiveNpc:
     """One NPC with its own connection to Postgres."""
 
     def __init__(self, name: str, dsn: str) -> None:
         self._name, self._dsn = name, dsn
-        self._npc = Npc()
+        self._npc = PeerNpc()
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
@@ -77,7 +77,7 @@ class Api:
         return {"ready": True}
 
     @app.post("/event")
-    async def event(self, event: Event) -> dict[str, Any]:
+    async def event(self, event: NaiveEvent) -> dict[str, Any]:
         """One event for one NPC."""
         seen = event.seen
         seq = await self._npcs[event.to].observe.remote(event.id, seen.what, seen.weight)
@@ -112,7 +112,7 @@ def main() -> None:
     try:
         names = [f"npc:bench-{n:04d}" for n in range(asked.npcs)]
         npcs = {
-            name: NpcActor.options(name=name).remote(name, asked.dsn)  # type: ignore[attr-defined]
+            name: NaiveNpc.options(name=name).remote(name, asked.dsn)  # type: ignore[attr-defined]
             for name in names
         }
         ray.get([npc.open.remote() for npc in npcs.values()], timeout=180)

@@ -9,7 +9,7 @@ MEMORIES_MAX = 64
 
 
 @dataclass(slots=True)
-class Npc:
+class PeerNpc:
     """Mood 0..100, the last memories, and the number of the last event."""
 
     mood: float = 50.0

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganggpt.cli.screen import screen
 from ganggpt.simulation.mutations import MUTATIONS
-from ganggpt.simulation.run import Outcome, run_seed
+from ganggpt.simulation.run import SeedOutcome, run_seed
 from ganggpt.simulation.scenario import SCENARIOS
 from ganggpt.simulation.seeds import play_seeds, seeds_from
 
@@ -68,7 +68,7 @@ def replay(seed: int, scenario: str, mutation: str | None) -> bool:
     return not outcome.violations
 
 
-def _tell(outcome: Outcome, scenario: str, mutation: str | None) -> None:
+def _tell(outcome: SeedOutcome, scenario: str, mutation: str | None) -> None:
     words = ["ganggpt", "sim", "--seed", str(outcome.seed), "--scenario", scenario]
     words += ["--mutation", mutation] if mutation is not None else []
     again = shlex.join(words)

@@ -37,7 +37,7 @@ LATE_S = 1.0
 
 
 @dataclass(slots=True)
-class Sent:
+class SentCommand:
     """One command as its client remembers it. ``after``: what the same client had heard of before it sent this one."""
 
     id: bytes
@@ -67,12 +67,12 @@ class Client:
         self, process: Process, clusters: Mapping[str, Cluster], name: str, clock_s: Any, dice: Random
     ) -> None:
         self.name = name
-        self.record: list[Sent] = []
+        self.record: list[SentCommand] = []
         self.late: list[tuple[float, str]] = []
         self.reads = 0
         self.stale_reads = 0
         self.open = 0
-        self.on_answer: Callable[[Sent, bytes], None] = _ignore
+        self.on_answer: Callable[[SentCommand, bytes], None] = _ignore
         self._process = process
         self._clusters = clusters
         self._network: Network = next(iter(clusters.values())).network
@@ -84,7 +84,7 @@ class Client:
 
     async def do(self, to: str, by: str, command: Command) -> dict[str, Any]:
         """Send a command until it is answered for good."""
-        sent = Sent(self._new_id(), to, command.tag, command.is_durable(), self._clock_s(), self._last.get(to))
+        sent = SentCommand(self._new_id(), to, command.tag, command.is_durable(), self._clock_s(), self._last.get(to))
         self.record.append(sent)
         reply = await self._until_final(wrap(sent.id, to, by, command), sent)
         if reply["ok"] and sent.durable:
@@ -103,7 +103,7 @@ class Client:
             self.stale_reads += 1
         return reply
 
-    async def _until_final(self, envelope: Envelope, sent: Sent | None) -> dict[str, Any]:
+    async def _until_final(self, envelope: Envelope, sent: SentCommand | None) -> dict[str, Any]:
         self.open += 1
         while True:
             wait_s = 0.05
@@ -138,7 +138,7 @@ class Client:
         return answer
 
     async def _at_bridge(self, bridge: Bridge, envelope: Envelope) -> bytes:
-        """In the bridge's process: ask its router, and see that it answers by its deadline."""
+        """In the process of the bridge: ask its router and check that the answer comes by the deadline."""
         began_s = loop_s()
         answer = await bridge.router.ask(envelope)
         elapsed_s = loop_s() - began_s
@@ -153,7 +153,7 @@ class Client:
         return CommandId(bytes(raw))
 
 
-def _ignore(_: Sent, __: bytes) -> None:
+def _ignore(_: SentCommand, __: bytes) -> None:
     return None
 
 
@@ -162,7 +162,7 @@ def _no_answer(why: str) -> Unavailable:
 
 
 async def play(client: Client, server: str, players: Sequence[str], steps: int, dice: Random) -> None:
-    """What the players of a game server do, one thing after the other, each waiting for the answer of the last."""
+    """Play the players of a game server: one command after the other, each after the answer to the last."""
     for name in players:
         await client.do(f"player:{name}", f"server:{server}", player.Join(name, server))
     deeds = _Deeds(client, server, players, dice)
@@ -184,7 +184,7 @@ _SEEN: Final = ("fires a gun", "burns a van", "sinks a boat", "robs the bakery",
 
 
 class _Deeds:
-    """Draws what happens next."""
+    """Draw the next step."""
 
     def __init__(self, client: Client, server: str, players: Sequence[str], dice: Random) -> None:
         self._client = client
@@ -197,7 +197,7 @@ class _Deeds:
         self._named = _names(server)
 
     async def one(self) -> None:
-        """One thing."""
+        """Take one step."""
         name = self._dice.choice(self._players)
         me, npc_ = f"player:{name}", self._dice.choice(("npc:mara", "npc:otis", "npc:ines"))
         chance = self._dice.random()

@@ -7,7 +7,12 @@ second one of the same name, and tells of a death late.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -25,19 +30,19 @@ from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import PushRow
-from ganggpt.simulation.database import SimDatabase, Stores, stores_of
+from ganggpt.simulation.database import ProcessStores, SimDatabase, stores_of
 from ganggpt.simulation.network import Network, Process
 
 START_S = 4.0
 CALL_S = 3.0
 RESTART_S = (0.2, 1.2)
 FOREVER_S = 3600.0
-"""For calls whose caller has a time limit of its own."""
+"""The limit of calls whose caller sets its own, shorter limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What every process of the cluster is told."""
+    """The configuration that every process of the cluster receives."""
 
     plan: Plan
     options: HostOptions
@@ -60,7 +65,7 @@ class Running:
 
     @property
     def host(self) -> Host | None:
-        """The live incarnation."""
+        """The incarnation of the host that lives in the process."""
         return self.incarnations._host  # noqa: SLF001 - checkers look inside
 
 
@@ -74,7 +79,7 @@ class Bridge:
 
 @dataclass(slots=True)
 class Watch:
-    """What a checker may listen to."""
+    """Callbacks through which the invariants observe the cluster."""
 
     delivered: Callable[[Running, bytes, bytes], None] = field(default=lambda _host, _batch, _replies: None)
 
@@ -170,7 +175,7 @@ class Cluster:
         self.bridges[place] = self._bridge(f"bridge:{place}")
 
     async def call_host(self, caller: Process, name: str, batch: bytes) -> bytes:
-        """The HostCall of routers."""
+        """Call a host for a router; implements HostCall."""
         running = self.hosts.get(name)
         if running is None:
             raise Unavailable(f"host {name}")
@@ -210,7 +215,7 @@ class Cluster:
             return False
         return True
 
-    def _router(self, process: Process, stores: Stores) -> Router:
+    def _router(self, process: Process, stores: ProcessStores) -> Router:
         return Router(
             partial(self.call_host, process),
             partial(load_routes, stores.hosts),

@@ -10,7 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -19,8 +25,8 @@ from typing import Any, Final
 from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage, PushRow
 from ganggpt.persistence.projections.rows import Rows
-from ganggpt.simulation.network import Call, Network, Process
-from ganggpt.testing.stores import (
+from ganggpt.simulation.network import Network, PendingCall, Process
+from ganggpt.testing.memory_stores import (
     InMemoryArchive,
     MemoryClusters,
     MemoryDatabase,
@@ -38,7 +44,7 @@ Lock = tuple[int, bool]
 
 
 @dataclass(slots=True)
-class Work:
+class StatementLuck:
     """How the database works: ``slow`` is the probability of a statement that takes up to ``slow_s`` seconds,
     ``refuse`` of one that is refused."""
 
@@ -48,7 +54,7 @@ class Work:
 
 
 class RowLocks:
-    """Owns who holds which host rows. Sharers join sharers; everybody else waits."""
+    """Owns the locks on host rows: shared locks are held together, an exclusive lock waits for all others."""
 
     def __init__(self) -> None:
         self._sharers: Counter[int] = Counter()
@@ -56,11 +62,11 @@ class RowLocks:
         self._waiters: list[asyncio.Future[None]] = []
 
     def are_free(self, locks: Sequence[Lock]) -> bool:
-        """Whether nobody would have to wait for any of them."""
+        """Whether all of these rows can be locked at once."""
         return not any(epoch in self._exclusive or (exclusive and self._sharers[epoch]) for epoch, exclusive in locks)
 
     async def take(self, lock: Lock) -> None:
-        """Wait for a row."""
+        """Wait for the lock of a row."""
         epoch, exclusive = lock
         while epoch in self._exclusive or (exclusive and self._sharers[epoch]):
             future = asyncio.get_running_loop().create_future()
@@ -72,7 +78,7 @@ class RowLocks:
             self._sharers[epoch] += 1
 
     def free(self, lock: Lock) -> None:
-        """Let a row go."""
+        """Release the lock of a row."""
         epoch, exclusive = lock
         if exclusive:
             self._exclusive.discard(epoch)
@@ -85,7 +91,7 @@ class RowLocks:
 
 
 class SimJournal(MemoryJournal):
-    """The journal's statements as Postgres executes them, told to ``on_commit`` and ``on_settle`` when they held."""
+    """Executes the statements of the journal as Postgres does and tells ``on_commit`` and ``on_settle`` of them."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database, "simulated")
@@ -177,7 +183,7 @@ class Statement:
     wanted: bool = True
 
     def lost(self, why: str) -> GangGPTError:
-        """What its caller is told when no answer comes."""
+        """The error for a caller that receives no answer."""
         if self.op in _UNKNOWN:
             return CommitUnknown(self.process.name, self.args[0], why)
         return Unavailable("the database")
@@ -192,26 +198,26 @@ class SimDatabase:
         self.journal = SimJournal(tables)
         self.flush = SimFlush(tables)
         self.tail = InMemoryArchive(tables)
-        self.work = Work()
+        self.work = StatementLuck()
         self.asked: Counter[str] = Counter()
         self.process: Process | None = None
         self._draw = dice.random
         self._locks = RowLocks()
 
     def start(self) -> None:
-        """Serve, after a crash with no locks and no transactions."""
+        """Start to serve. After a crash there are no locks and no open transactions."""
         self._locks = RowLocks()
         self.process = self.network.spawn("db")
         self.process.place = "db"
         self.process.direct = True
 
     def crash(self) -> None:
-        """As an immediate shutdown: what was not committed never was."""
+        """Stop as an immediate shutdown does: all open transactions are lost."""
         if self.process is not None:
             self.network.kill(self.process)
             self.process = None
 
-    def serve(self, asked: Statement, call: Call) -> None:
+    def serve(self, asked: Statement, call: PendingCall) -> None:
         """A statement or transaction arrived: execute it, at once where nothing makes it wait.
 
         A statement is executed whatever became of its caller. A transaction of several goes on only while its client
@@ -235,7 +241,7 @@ class SimDatabase:
         except GangGPTError as failed:
             self.network.reply(call, None, failed)
 
-    async def _serve_slowly(self, asked: Statement, call: Call, locks: Sequence[Lock], slow_s: float) -> None:
+    async def _serve_slowly(self, asked: Statement, call: PendingCall, locks: Sequence[Lock], slow_s: float) -> None:
         taken: list[Lock] = []
         value, error = None, None
         try:
@@ -308,13 +314,13 @@ _LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, Statement], Sequence[Lock]]
 _TRANSACTIONS: Final = frozenset(
     ("flush.flush", "hosts.register", "hosts.assign", "hosts.change_residence", "hosts.plan_own")
 )
-"""What takes several statements, each sent by the client."""
+"""Operations of several statements, each of which the client sends by itself."""
 _LOOK_S: Final = 0.1
 _IDLE_LOOKS: Final = 50
 """How often a transaction is looked at whose client is silent, before it is rolled back."""
 
 _UNKNOWN: Final = frozenset(("journal.append", "hosts.hand_over", "hosts.change_residence"))
-"""What nobody can do twice: when its answer is lost, its outcome is unknown."""
+"""Operations that must not be repeated: when the answer is lost, the outcome is unknown."""
 
 
 class Store:
@@ -343,7 +349,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class ProcessStores:
     """The ports of one process."""
 
     journal: Any
@@ -353,7 +359,7 @@ class Stores:
     tail: Any
 
 
-def stores_of(database: SimDatabase, process: Process, cluster: str) -> Stores:
+def stores_of(database: SimDatabase, process: Process, cluster: str) -> ProcessStores:
     """Connect a process of a cluster to the database."""
     ports = {
         "journal": database.journal,
@@ -362,4 +368,4 @@ def stores_of(database: SimDatabase, process: Process, cluster: str) -> Stores:
         "tail": database.tail,
         "clusters": MemoryClusters(database.tables, cluster),
     }
-    return Stores(**{name: Store(database, process, name, port, cluster) for name, port in ports.items()})
+    return ProcessStores(**{name: Store(database, process, name, port, cluster) for name, port in ports.items()})

@@ -8,15 +8,15 @@ from random import Random
 from typing import Final
 
 from ganggpt.simulation.cluster import Cluster, Running
-from ganggpt.simulation.database import SimDatabase, Work
+from ganggpt.simulation.database import SimDatabase, StatementLuck
 from ganggpt.simulation.network import Network, Process, Weather
 
 FUSE_MAX: Final = 60
-"""A death by fuse comes within so many callbacks: at any await, in the middle of anything."""
+"""A process with a fuse dies within so many callbacks, hence at any await of its code."""
 
 
 class Faults:
-    """Owns what is broken at the moment. ``story`` tells what was done when."""
+    """Owns the faults that are in force. ``story`` lists what was done and when."""
 
     def __init__(self, network: Network, database: SimDatabase, clusters: Mapping[str, Cluster], dice: Random) -> None:
         self.story: list[str] = []
@@ -44,18 +44,18 @@ class Faults:
         )
 
     def plan(self, count: tuple[int, int], begin_s: float, end_s: float) -> None:
-        """Draw so many faults (at least, at most) and when each of them happens."""
+        """Draw a number of faults (at least, at most) and the time of each."""
         weights = [weight for weight, _ in self._kinds]
         for _ in range(self._dice.randint(*count)):
             (_, kind), at_s = self._dice.choices(self._kinds, weights)[0], self._dice.uniform(begin_s, end_s)
             self._network.scheduler.at(at_s, self._do, kind)
 
     def heal(self) -> None:
-        """Nothing goes wrong from now on, and what was cut, paused or down works again."""
+        """End all faults: what was cut off, paused or down works again."""
         self._over = True
         self._network.weather = Weather()
         self._network.heal()
-        self._database.work = Work()
+        self._database.work = StatementLuck()
         if self._database.process is None:
             self._database.start()
         for process in self._network.processes:
@@ -84,7 +84,7 @@ class Faults:
         return self._dice.choice(living) if living else None
 
     def _kill(self, process: Process) -> str:
-        """At once, or by fuse."""
+        """Kill a process at once or by a fuse."""
         if self._dice.random() < 0.5:
             self._network.kill(process)
             return f"kill {process}"
@@ -210,7 +210,7 @@ class Faults:
         self._network.weather = Weather()
 
     def _slow_database(self) -> str:
-        self._database.work = Work(self._dice.choice((0.1, 0.5)), self._dice.choice((0.1, 1.0, 4.0)))
+        self._database.work = StatementLuck(self._dice.choice((0.1, 0.5)), self._dice.choice((0.1, 1.0, 4.0)))
         self._after(self._dice.choice((0.5, 2.0, 4.0)), self._quick_database)
         return f"database {self._database.work}"
 
@@ -225,9 +225,9 @@ class Faults:
         return f"cluster {name} should hold the world"
 
     def _full_database(self) -> str:
-        self._database.work = Work(refuse=self._dice.choice((0.1, 0.5, 1.0)))
+        self._database.work = StatementLuck(refuse=self._dice.choice((0.1, 0.5, 1.0)))
         self._after(self._dice.choice((0.3, 1.5)), self._quick_database)
         return f"database {self._database.work}"
 
     def _quick_database(self) -> None:
-        self._database.work = Work()
+        self._database.work = StatementLuck()

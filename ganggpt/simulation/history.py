@@ -9,12 +9,12 @@ from typing import Any
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.persistence.ports.journal import DueReminder
 from ganggpt.simulation.database import SimDatabase
-from ganggpt.testing.stores import MemoryDatabase
+from ganggpt.testing.memory_stores import MemoryDatabase
 
 
 @dataclass(frozen=True)
-class History:
-    """The tables at the end of an earlier life, and when that was."""
+class EarlierLife:
+    """The tables at the end of an earlier life, and the time of that end."""
 
     turns: dict[str, list[Any]]
     snapshots: dict[str, tuple[int, bytes]]
@@ -29,7 +29,7 @@ class History:
         return max(self.ended_s + 1.0, due_s - dice.uniform(-1.0, 8.0))
 
     def restore(self, database: SimDatabase) -> None:
-        """Put it into an empty database."""
+        """Copy the tables into an empty database."""
         tables = database.tables
         tables.turns = {actor: list(turns) for actor, turns in self.turns.items()}
         tables.snapshots = dict(self.snapshots)
@@ -40,10 +40,10 @@ class History:
         database.flush.load(self.flushed)
 
 
-def take(database: SimDatabase) -> History:
-    """What a world at rest leaves behind."""
+def take(database: SimDatabase) -> EarlierLife:
+    """Take the tables of a world at rest."""
     tables: MemoryDatabase = database.tables
-    return History(
+    return EarlierLife(
         tables.turns,
         tables.snapshots,
         tables.reminders,

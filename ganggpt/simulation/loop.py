@@ -27,7 +27,7 @@ def _nothing() -> None:
 
 
 class Handle(asyncio.TimerHandle):
-    """A callback on its way, with what asyncio asks of its handles and no more."""
+    """A scheduled callback with the part of the interface of asyncio's handles that asyncio uses."""
 
     __slots__ = ("args", "callback", "context", "gone", "when_s")
 
@@ -41,7 +41,7 @@ class Handle(asyncio.TimerHandle):
         self.gone = False
 
     def cancel(self) -> None:
-        """The callback is not called any more; what it knows is let go now, for timers stay in the heap."""
+        """Cancel the callback and drop its references at once, since a timer stays in the heap until it is due."""
         self.gone = True
         self.callback = _nothing
         self.args = ()
@@ -81,7 +81,7 @@ class Scheduler:
         self._draw = dice.random
 
     def at(self, when_s: float, callback: Callable[..., object], *args: Any) -> None:
-        """Call something outside of all processes at a time."""
+        """Schedule a call outside of all processes."""
         heapq.heappush(self.timers, (when_s, next(self.order), None, callback, args))
 
     def run(self, end_s: float) -> bool:
@@ -116,7 +116,7 @@ class Scheduler:
             events._set_running_loop(outer)  # noqa: SLF001
 
     def enter(self, loop: ProcessLoop) -> None:
-        """From here on code of that process runs."""
+        """Make a process the running one."""
         self.running = loop
         events._set_running_loop(loop)  # noqa: SLF001
 
@@ -198,11 +198,11 @@ class ProcessLoop(asyncio.AbstractEventLoop):
             self._wake()
 
     def pause(self) -> None:
-        """As SIGSTOP: nothing runs, what comes waits."""
+        """Stop as by SIGSTOP: no callback runs, and what arrives waits."""
         self.paused = True
 
     def resume(self) -> None:
-        """As SIGCONT: what waited runs, by a clock that went on."""
+        """Continue as by SIGCONT: what waited runs; the clock was not stopped."""
         self.paused = False
         if self._ready:
             self._wake()
@@ -261,7 +261,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         return self.closed
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Whatever asyncio would have logged is a mistake here."""
+        """Report as a mistake what asyncio would log."""
         if not self.closed:
             task = context.get("task") or context.get("future")
             where = f" in {task.get_coro()!r}" if isinstance(task, asyncio.Task) else ""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Final
 
 from ganggpt.actors.envelope import Envelope, error_of
@@ -18,7 +23,7 @@ from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.reply_cache import ReplyCache
 from ganggpt.domain.kinds import VERSION
 from ganggpt.persistence.ports.journal import Batch, PushRow
-from ganggpt.testing.stores import MemoryJournal
+from ganggpt.testing.memory_stores import MemoryJournal
 
 
 async def _ack_before_commit(self: Host, envelopes: Sequence[Envelope]) -> list[bytes]:

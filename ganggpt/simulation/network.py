@@ -40,14 +40,14 @@ class Process:
         self.place = f"{name}#{number}"
         self.loop = loop
         self.dead = False
-        self.calls: dict[Call, None] = {}
+        self.calls: dict[PendingCall, None] = {}
         self.on_death: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
         return self.place
 
 
-class Call:
+class PendingCall:
     """A question of one process to another and the way of its answer."""
 
     __slots__ = ("dst", "future", "lost", "src", "timer")
@@ -135,7 +135,7 @@ class Network:
         self,
         src: Process,
         dst: Process | None,
-        serve: Callable[[Call], None],
+        serve: Callable[[PendingCall], None],
         lost: Callable[[str], GangGPTError],
         timeout_s: float,
     ) -> Any:
@@ -143,7 +143,7 @@ class Network:
         if dst is None or dst.dead:
             await asyncio.sleep(self._between(0.001, 0.02))
             raise lost("no such process")
-        call = Call(src, dst, lost)
+        call = PendingCall(src, dst, lost)
         call.timer = src.loop.call_later(timeout_s, call.fail, "no answer in time")
         dst.calls[call] = None
         self._send(src, dst, call, serve, call)
@@ -153,14 +153,14 @@ class Network:
             call.timer.cancel()
             dst.calls.pop(call, None)
 
-    def reply(self, call: Call, value: Any, error: GangGPTError | None) -> None:
+    def reply(self, call: PendingCall, value: Any, error: GangGPTError | None) -> None:
         """Send the answer."""
         self._send(call.dst, call.src, call, call.answer, value, error)
 
-    def _begin(self, call: Call, work: Callable[[], Awaitable[Any]]) -> None:
+    def _begin(self, call: PendingCall, work: Callable[[], Awaitable[Any]]) -> None:
         call.dst.loop.create_task(self._serve(call, work))
 
-    async def _serve(self, call: Call, work: Callable[[], Awaitable[Any]]) -> None:
+    async def _serve(self, call: PendingCall, work: Callable[[], Awaitable[Any]]) -> None:
         value, error = None, None
         try:
             value = await work()
@@ -168,7 +168,7 @@ class Network:
             error = failed
         self.reply(call, value, error)
 
-    def _send(self, src: Process, dst: Process, call: Call, deliver: Callable[..., object], *args: Any) -> None:
+    def _send(self, src: Process, dst: Process, call: PendingCall, deliver: Callable[..., object], *args: Any) -> None:
         """Put a message on its way, or lose it."""
         if src.dead or dst.dead:
             return

@@ -19,17 +19,17 @@ from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.player import rules as player
-from ganggpt.simulation.checks import Checks, Violation
 from ganggpt.simulation.clients import Client, play
 from ganggpt.simulation.cluster import Cluster, Setup
 from ganggpt.simulation.database import SimDatabase
 from ganggpt.simulation.faults import Faults
-from ganggpt.simulation.history import History, take
+from ganggpt.simulation.history import EarlierLife, take
+from ganggpt.simulation.invariants import Invariants, Violation
 from ganggpt.simulation.loop import Scheduler
 from ganggpt.simulation.network import Network
 from ganggpt.simulation.scenario import CALM, Scenario
 from ganggpt.simulation.sheet import WORLD, TerseMind, cast_of
-from ganggpt.testing.stores import MemoryDatabase
+from ganggpt.testing.memory_stores import MemoryDatabase
 
 BEGAN_S: Final = 1_800_000_000.0
 PAST_S_MAX: Final = 600.0
@@ -41,7 +41,7 @@ _LOG: Final = logging.getLogger("ganggpt.actors")
 _CAST: Final = cast_of(WORLD)
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class SeedOutcome(msgspec.Struct, frozen=True):
     """What became of one seed. ``story``: what went wrong on purpose and when; ``digest``: of all that ran."""
 
     seed: int
@@ -56,7 +56,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class Trial:
     """Owns one simulated world."""
 
-    def __init__(self, seed: int, scenario: Scenario, past: History | None) -> None:
+    def __init__(self, seed: int, scenario: Scenario, past: EarlierLife | None) -> None:
         # The runtime's retries draw their waits from Python's own dice.
         random.seed(seed)
         dice = Random(f"{seed} trial")
@@ -93,11 +93,11 @@ class Trial:
         self.clients = [Client(self.outside, self.clusters, n, tables.clock, Random(f"{seed} {n}")) for n in names]
         self._playing = 0
         self._digest: hashlib.blake2b | None = None
-        self.checks = Checks(self.database, self.clusters, self.clients)
+        self.invariants = Invariants(self.database, self.clusters, self.clients)
 
-    def play(self) -> Outcome:
-        """Play, heal, rest, check."""
-        scenario, scheduler, checks = self.scenario, self.scheduler, self.checks
+    def play(self) -> SeedOutcome:
+        """Play, end all faults, wait until the world rests, and check the invariants."""
+        scenario, scheduler, invariants = self.scenario, self.scheduler, self.invariants
         self.faults.plan(scenario.faults, *scenario.fault_s)
         scheduler.at(scenario.heal_s, self.faults.heal)
         scheduler.at(SAMPLE_S, self._sample)
@@ -106,14 +106,14 @@ class Trial:
                 session = Random(f"{self.seed} {client.name} {m}")
                 self.start(play(client, client.name, (f"p{n}a", f"p{n}b"), scenario.steps, session))
         if not scheduler.run(PLAY_S_MAX):
-            checks.wrong("answered in time", f"a client still waits after {PLAY_S_MAX} s: {checks.unrest()}")
+            invariants.wrong("answered in time", f"a client still waits after {PLAY_S_MAX} s: {invariants.unrest()}")
         scheduler.run(max(scenario.heal_s, scheduler.now_s) + 0.1)
         if self.rest():
-            checks.at_rest()
+            invariants.at_rest()
         else:
-            checks.wrong("comes to rest", checks.unrest())
+            invariants.wrong("comes to rest", invariants.unrest())
         for mistake in self.mistakes:
-            checks.wrong("mistake", mistake)
+            invariants.wrong("mistake", mistake)
         return self.end()
 
     def trace(self) -> None:
@@ -122,17 +122,17 @@ class Trial:
         self.scheduler.trace = self._traced
 
     def start(self, session: Coroutine[Any, Any, None]) -> None:
-        """Let somebody outside play; the scheduler stops when all have ended."""
+        """Start a session outside of the cluster; the scheduler stops when all sessions have ended."""
         self._playing += 1
         self.outside.loop.start(session).add_done_callback(self._ended)
 
     def rest(self) -> bool:
-        """Run until nothing is under way any more; whether it came to that."""
+        """Run until no work is in progress; whether that was reached in time."""
         self.scheduler.at(self.scheduler.now_s, self._look)
         return self.scheduler.run(self.scheduler.now_s + REST_S_MAX)
 
-    def end(self) -> Outcome:
-        """End every process and tell what became of the world."""
+    def end(self) -> SeedOutcome:
+        """End every process and return the result of the seed."""
         for process in list(self.network.processes):
             self.network.kill(process)
         counts: dict[str, Any] = {
@@ -143,13 +143,13 @@ class Trial:
             "incarnations": self.database.asked["hosts.register"],
             "reads": sum(client.reads for client in self.clients),
             "stale_reads": sum(client.stale_reads for client in self.clients),
-            "refused_then_applied": self.checks.refused_then_applied,
+            "refused_then_applied": self.invariants.refused_then_applied,
             "turns": sum(map(len, self.database.tables.turns.values())),
         }
         commands = sum(len(client.record) for client in self.clients)
-        return Outcome(
+        return SeedOutcome(
             self.seed,
-            self.checks.violations,
+            self.invariants.violations,
             commands,
             self.scheduler.now_s,
             self.faults.story,
@@ -164,7 +164,7 @@ class Trial:
             session.result()
 
     def _look(self) -> None:
-        if self.checks.is_at_rest():
+        if self.invariants.is_at_rest():
             self.scheduler.stop = True
         else:
             self.scheduler.at(self.scheduler.now_s + LOOK_S, self._look)
@@ -174,7 +174,7 @@ class Trial:
         self._digest.update(f"{self.scheduler.now_s!r} {name} {callbacks}\n".encode())
 
     def _whole_digest(self) -> str | None:
-        """Of what ran and of what the journal says in the end."""
+        """The digest of all callbacks and of the final journal."""
         if self._digest is None:
             return None
         for actor, turns in self.database.tables.turns.items():
@@ -183,7 +183,7 @@ class Trial:
         return self._digest.hexdigest()
 
     def _sample(self) -> None:
-        self.checks.sample()
+        self.invariants.sample()
         self.scheduler.at(self.scheduler.now_s + SAMPLE_S, self._sample)
 
 
@@ -201,18 +201,18 @@ async def earlier(client: Client) -> None:
 
 
 @cache
-def history() -> History:
+def history() -> EarlierLife:
     """The one earlier life, the same for every seed and in every process: a trial without faults."""
     trial = Trial(0, CALM, None)
     trial.start(earlier(trial.clients[0]))
-    if not trial.scheduler.run(PAST_S_MAX) or not trial.rest() or trial.mistakes or trial.checks.violations:
-        raise AssertionError(f"no history: {trial.checks.unrest()} {trial.mistakes} {trial.checks.violations}")
+    if not trial.scheduler.run(PAST_S_MAX) or not trial.rest() or trial.mistakes or trial.invariants.violations:
+        raise AssertionError(f"no history: {trial.invariants.unrest()} {trial.mistakes} {trial.invariants.violations}")
     found = take(trial.database)
     trial.end()
     return found
 
 
-def run_seed(seed: int, scenario: Scenario, *, traced: bool = False) -> Outcome:
+def run_seed(seed: int, scenario: Scenario, *, traced: bool = False) -> SeedOutcome:
     """Play one seed."""
     past, dice, logged = history(), random.getstate(), _LOG.level
     _LOG.setLevel(_LOG.level if traced else logging.CRITICAL)

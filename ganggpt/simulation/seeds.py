@@ -10,7 +10,7 @@ from typing import Final
 
 from ganggpt.errors import InvalidInput
 from ganggpt.simulation.mutations import MUTATIONS
-from ganggpt.simulation.run import Outcome, history, run_seed
+from ganggpt.simulation.run import SeedOutcome, history, run_seed
 from ganggpt.simulation.scenario import SCENARIOS
 
 SEEDS_MAX: Final = 10_000_000
@@ -28,7 +28,7 @@ def seeds_from(first: int, count: int) -> range:
     return range(first, first + count)
 
 
-def play_seeds(seeds: range, scenario: str, mutation: str | None = None, jobs: int = 1) -> Iterator[Outcome]:
+def play_seeds(seeds: range, scenario: str, mutation: str | None = None, jobs: int = 1) -> Iterator[SeedOutcome]:
     """The outcome of every seed, in no order where several ``jobs`` play. Raises InvalidInput."""
     if scenario not in SCENARIOS:
         raise InvalidInput("--scenario", f"there is no {scenario!r}; there are {', '.join(SCENARIOS)}")
@@ -50,7 +50,7 @@ def play_seeds(seeds: range, scenario: str, mutation: str | None = None, jobs: i
             pool.shutdown(cancel_futures=True)
 
 
-def play_chunk(seeds: Sequence[int], scenario: str, mutation: str | None = None) -> Iterator[Outcome]:
+def play_chunk(seeds: Sequence[int], scenario: str, mutation: str | None = None) -> Iterator[SeedOutcome]:
     """Play some seeds here. Garbage is collected after them, and only what they left behind."""
     history()
     collects = gc.isenabled()
@@ -65,5 +65,5 @@ def play_chunk(seeds: Sequence[int], scenario: str, mutation: str | None = None)
             gc.enable()
 
 
-def _played(seeds: Sequence[int], scenario: str, mutation: str | None) -> list[Outcome]:
+def _played(seeds: Sequence[int], scenario: str, mutation: str | None) -> list[SeedOutcome]:
     return list(play_chunk(seeds, scenario, mutation))

@@ -51,7 +51,7 @@ class Hang(Fault):
 
 
 @dataclass(frozen=True, slots=True)
-class Cut(Fault):
+class CutOff(Fault):
     """Closes the connection after so many pieces of the stream, or of half a body."""
 
     after: int = 2
@@ -112,7 +112,7 @@ def no_json_schema() -> Status:
 
 
 @dataclass(slots=True)
-class Seen:
+class SeenRequest:
     """One request as it arrived."""
 
     path: str
@@ -132,7 +132,7 @@ class FakeModel:
         self.deployments: frozenset[str] | None = None
         """Names that exist; None: all do."""
         self.delay_s, self.piece_s = delay_s, piece_s
-        self.seen: deque[Seen] = deque(maxlen=_SEEN_MAX)
+        self.seen: deque[SeenRequest] = deque(maxlen=_SEEN_MAX)
         self.count = 0
         self.open_streams = 0
         self.most_streams = 0
@@ -201,7 +201,7 @@ class FakeModel:
             choice["content_filter_results"] = {fault.category: {"filtered": True, "severity": "medium"}}
         choice["finish_reason"] = finish
         answer = {**_head(model, "chat.completion"), "choices": [choice], "usage": _usage(body, text)}
-        if not isinstance(fault, Cut | Hang):
+        if not isinstance(fault, CutOff | Hang):
             return web.json_response(answer)
         raw = json.dumps(answer).encode()
         response = web.StreamResponse(headers={"content-type": "application/json", "content-length": str(len(raw))})
@@ -265,7 +265,7 @@ class FakeModel:
         body = await request.json()
         model = request.match_info.get("deployment") or str(body.get("model"))
         self.count += 1
-        self.seen.append(Seen(request.path, model, body))
+        self.seen.append(SeenRequest(request.path, model, body))
         await self._notify()
         refused = self._refused(request, model)
         if refused is not None:

@@ -26,6 +26,8 @@ from ganggpt.persistence.models.responses import MemoryResponses
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
 
 PRICE = PriceEntry(input=2.0, output=8.0, cached=1.0)
+TIMEOUT_S = 2.0
+"""The provider gives up after this."""
 
 
 class Turn(BaseModel):
@@ -94,7 +96,7 @@ class Rig:
         names = [*ladder.large, *ladder.small, "embedding"]
         specs = {}
         for name in names:
-            options = {"timeout_s": 2.0, "tries": 2, **(entry or {}), **(entries or {}).get(name, {})}
+            options = {"timeout_s": TIMEOUT_S, "tries": 2, **(entry or {}), **(entries or {}).get(name, {})}
             specs[name] = DeploymentSpec(name, endpoint, ModelEntry(provider="fake", model=name, **options), PRICE)
         config = GatewayConfig(specs, dict.fromkeys(SLOTS, ladder), ("embedding",), tuple(limits))
         shared = provider or self.provider(endpoint)

@@ -19,7 +19,7 @@ from ganggpt.actors.routing.shards import shared_shard, shared_shards
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.domain.ids import ActorId
 from ganggpt.errors import GangGPTError
-from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
+from ganggpt.testing.memory_stores import MemoryDatabase, MemoryHosts, MemoryJournal
 from tests.support.builders import NOW_S
 
 SHARDS = 4

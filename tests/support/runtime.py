@@ -18,9 +18,9 @@ from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import PushRow
-from ganggpt.testing.faults import FaultyHosts, FaultyJournal
+from ganggpt.testing.faulty_stores import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import InMemoryArchive, MemoryDatabase, MemoryFlush
+from ganggpt.testing.memory_stores import InMemoryArchive, MemoryDatabase, MemoryFlush
 
 SHARDS = 4
 

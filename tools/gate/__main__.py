@@ -11,7 +11,13 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tools.gate.names import Shared, classes_of_two_things, modules_of_two_things, unneeded
+from tools.gate.names import (
+    Shared,
+    classes_of_two_things,
+    modules_of_two_things,
+    unneeded_for_classes,
+    unneeded_for_modules,
+)
 from tools.gate.settings import unread_settings
 from tools.gate.sources import Problem, Source, read_sources
 from tools.gate.test_modules import imports_between_tests
@@ -32,11 +38,11 @@ def problems_in(root: Path, allowed: Path) -> Iterator[Problem]:
     yield from imports_between_tests(read_sources(root, ["tests"]))
     unread = {name: [problem] for name, problem in unread_settings(program).items()}
     yield from _not_allowed(unread, exceptions["settings"], where)
-    yield from _not_allowed(classes_of_two_things(program), _names(exceptions["classes"]), where)
-    modules = [Shared(tuple(each["paths"])) for each in exceptions["modules"]]
-    yield from _flat(modules_of_two_things(program, modules).values())
-    for each in unneeded(program, modules):
-        yield Problem(where, 1, f"no two modules of one name are in {', '.join(each.paths)}")
+    classes, modules = ([Shared(tuple(each["paths"])) for each in exceptions[of]] for of in ("classes", "modules"))
+    yield from classes_of_two_things(program, classes)
+    yield from modules_of_two_things(program, modules)
+    for each in [*unneeded_for_classes(program, classes), *unneeded_for_modules(program, modules)]:
+        yield Problem(where, 1, f"no name is used twice in {', '.join(each.paths)}")
     yield from _not_allowed(_unused(root, program), _names(exceptions["unused"]), where)
 
 

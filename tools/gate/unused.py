@@ -96,18 +96,27 @@ def _name_of(decorator: ast.expr) -> str:
 
 def _references(sources: Sequence[Source], configuration: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Module and name of each reference from another file."""
+    known = {source.module for source in sources}
+    handed_on: set[str] = set()  # modules that are given to somebody as an object, who then asks it for its names
+    attributes: set[str] = set()
     for source in sources:
         modules: dict[str, str] = {}  # the name by which an imported module goes in this file
         for each in imports_of(source):
             modules[each.alias] = each.imported
             if each.name is not None:
                 yield each.module, each.name
+        owners: set[int] = set()
         for node in ast.walk(source.tree):
             if isinstance(node, ast.Attribute):
+                owners.add(id(node.value))
+                attributes.add(node.attr)
                 named = ast.unparse(node.value)
                 yield modules.get(named, named), node.attr
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield from _dotted_in(node.value)
+            elif isinstance(node, ast.Name) and id(node) not in owners and modules.get(node.id) in known:
+                handed_on.add(modules[node.id])
+    yield from ((module, name) for module in handed_on for name in attributes)
     for text in configuration:
         yield from _dotted_in(text)
 

@@ -22,7 +22,7 @@ _AT_ONCE: Final = 64
 
 
 class RedisResponses:
-    """Implements ``ai.gateway.response_cache.ResponseStore``. Owns its client. A response is kept for ``ttl_s`` seconds.
+    """Implements ``ai.gateway.response_cache.ResponseStore``. Owns its client. Keeps a response for ``ttl_s`` seconds.
 
     Responses are gathered for some milliseconds and written together. ``lost`` is told how many Redis did not take;
     ``outage`` is called for each request it did not answer.

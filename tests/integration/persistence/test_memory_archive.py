@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from bench.corpus import history, measure
+from bench.corpus import history
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.memory_record import Memory, Trace, forgotten_s
 from ganggpt.errors import Fenced
@@ -20,6 +20,7 @@ from ganggpt.persistence.projections import memory_archive as archive_module
 from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.rows import row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
+from tests.support.recall import measure
 from tests.support.states import NOW_S, memory, npc
 
 pytestmark = pytest.mark.integration

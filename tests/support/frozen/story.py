@@ -38,7 +38,7 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.simulation.sheet import WORLD, cast_of
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import (
+from ganggpt.testing.memory_stores import (
     InMemoryArchive,
     MemoryDatabase,
     MemoryFlush,

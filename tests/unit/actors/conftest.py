@@ -13,9 +13,9 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.domain.kinds import encode_command
 from ganggpt.persistence.ports.journal import PushRow
-from ganggpt.testing.faults import FaultyHosts, FaultyJournal
+from ganggpt.testing.faulty_stores import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import (
+from ganggpt.testing.memory_stores import (
     InMemoryArchive,
     MemoryDatabase,
     MemoryFlush,

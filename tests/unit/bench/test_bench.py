@@ -14,8 +14,8 @@ from websockets.server import ServerProtocol
 
 from bench.flood import Bucket, Flooded, Template
 from bench.load import cases_of
-from bench.load_run import Measured
-from bench.overload import Found, recovered_s
+from bench.load_run import LoadResult
+from bench.overload import OverloadFound, recovered_s
 from bench.processes import ROOT, Child, python
 from bench.result import ALONE, FRAMES100, GOALS, NUMBERS, SINGLE, BenchResult, meets
 from bench.run import PARTS, BenchOptions, write_result
@@ -28,9 +28,9 @@ from tests.support.eventually import eventually
 NODE = ROOT / "bench" / "peers" / "node"
 
 
-def measured(per_s: float, p50_ms: float | None = 2.0, **fields: Any) -> Measured:
+def measured(per_s: float, p50_ms: float | None = 2.0, **fields: Any) -> LoadResult:
     known: dict[str, Any] = {"acked": 1, "seconds": 1, "each_second": [], "p99_ms": p50_ms, "refused": {}}
-    return Measured(per_s=per_s, p50_ms=p50_ms, **{**known, **fields})
+    return LoadResult(per_s=per_s, p50_ms=p50_ms, **{**known, **fields})
 
 
 def a_result() -> BenchResult:
@@ -146,7 +146,7 @@ def test_the_overload_benchmark_tells_wrong_from_slow() -> None:
         return Flooded(**{**known, **fields})
 
     names = ("normal", "normal after", "flood", "recovery", "hot npc", "beside the hot npc", "greedy", "polite")
-    found = Found(quick=True, capacity_per_s=1.0, recovered_s=0.5, acked=5, journaled=5)
+    found = OverloadFound(quick=True, capacity_per_s=1.0, recovered_s=0.5, acked=5, journaled=5)
     found.runs = {name: flooded() for name in (*names, "polite alone")}
     assert found.wrong() == []
     found.runs["flood"] = flooded(p99_ms=900.0)

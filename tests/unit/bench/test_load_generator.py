@@ -13,13 +13,13 @@ import pytest
 
 from bench.connections import masked
 from bench.load_generator import measure, prepare
-from bench.load_run import Course, Plan, Prepared, Sent
+from bench.load_run import LoadPlan, LoadRun, PreparedFrame, SentFrame
 from ganggpt.domain.ids import checked_command_id
 from ganggpt.errors import Unavailable
 from tests.support.far_end import TOKEN, FarEnd, say_yes
 
 
-def a_plan(far: FarEnd, **fields: Any) -> Plan:
+def a_plan(far: FarEnd, **fields: Any) -> LoadPlan:
     known: dict[str, Any] = {
         "url": far.url,
         "token": TOKEN,
@@ -32,7 +32,7 @@ def a_plan(far: FarEnd, **fields: Any) -> Plan:
         "seconds": 10,
         "events": 100,
     }
-    return Plan(**{**known, **fields})
+    return LoadPlan(**{**known, **fields})
 
 
 async def test_every_event_of_a_counted_run_is_sent_once_and_acked() -> None:
@@ -44,7 +44,7 @@ async def test_every_event_of_a_counted_run_is_sent_once_and_acked() -> None:
     assert measured.refused == {}
     assert measured.p50_ms is not None
     assert measured.p99_ms is not None
-    assert 0 < measured.p50_ms <= measured.p99_ms < 10_000
+    assert 0 < measured.p50_ms <= measured.p99_ms <= measured.seconds * 1000
     assert measured.per_s == pytest.approx(100 / measured.seconds)
 
 
@@ -148,20 +148,20 @@ async def test_a_wrong_token_is_an_error_with_the_status() -> None:
 
 
 async def test_prepared_ids_are_fresh_and_of_version_7() -> None:
-    plan = Plan(url="ws://127.0.0.1:1/v1/bridge", to=("npc:a",), do="Observe", per_frame=10)
+    plan = LoadPlan(url="ws://127.0.0.1:1/v1/bridge", to=("npc:a",), do="Observe", per_frame=10)
     ids = [command_id for frame in prepare(plan, 100) for command_id in frame.ids]
     assert len(set(ids)) == 100
     assert all(checked_command_id(command_id) for command_id in ids)
 
 
 async def test_what_comes_after_the_time_is_over_does_not_count() -> None:
-    course = Course([Prepared(masked(b""), (b"1" * 16,))], seconds=1)
-    course.start()
-    assert course.take() is not None
-    late_s = course.started_s + 2
-    course.answered(late_s, 1)
-    course.finished(Sent(0, course.started_s), late_s)
-    measured = course.measured()
+    load = LoadRun([PreparedFrame(masked(b""), (b"1" * 16,))], seconds=1)
+    load.start()
+    assert load.take() is not None
+    late_s = load.started_s + 2
+    load.answered(late_s, 1)
+    load.finished(SentFrame(0, load.started_s), late_s)
+    measured = load.measured()
     assert (measured.acked, measured.p50_ms) == (0, None)
 
 
@@ -187,7 +187,7 @@ async def a_http_server(status: str) -> AsyncIterator[tuple[str, list[dict[str, 
 @pytest.mark.parametrize(("status", "acked"), [("200 OK", 20), ("503 Service Unavailable", 0)])
 async def test_http_sends_one_event_a_request(status: str, acked: int) -> None:
     async with a_http_server(status) as (url, posted):
-        plan = Plan(
+        plan = LoadPlan(
             url=url, transport="http", to=("npc:a",), do="Observe", arguments={"what": "x"}, connections=3, per_frame=1,
             events=20,
         )  # fmt: skip

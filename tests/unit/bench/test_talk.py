@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bench.load_run import Measured
-from bench.talk import BARK_P99_MS, TALKS_PER_S, Found, quantile, reached
+from bench.load_run import LoadResult
+from bench.talk import BARK_P99_MS, TALKS_PER_S, TalkRates, quantile, reached
 
 
-def measured(per_s: float) -> Measured:
-    return Measured(acked=1, seconds=1.0, per_s=per_s, each_second=[1], p50_ms=1.0, p99_ms=2.0, refused={})
+def measured(per_s: float) -> LoadResult:
+    return LoadResult(acked=1, seconds=1.0, per_s=per_s, each_second=[1], p50_ms=1.0, p99_ms=2.0, refused={})
 
 
-def found(talks: tuple[float, ...], bark_ms: float) -> Found:
-    one = Found(barks_ms=[1.0, 2.0, bark_ms], sentences_ms=[900.0])
+def found(talks: tuple[float, ...], bark_ms: float) -> TalkRates:
+    one = TalkRates(barks_ms=[1.0, 2.0, bark_ms], sentences_ms=[900.0])
     for rate in talks:
         for case in ("observe_32", "talk_32", "observe_1500", "talk_1500"):
             one.add(case, measured(rate))

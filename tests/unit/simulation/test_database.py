@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 
 from ganggpt.domain.ids import derived_command_id
-from ganggpt.errors import CommitUnknown, Fenced, GangGPTError, Unavailable
+from ganggpt.errors import (
+    CommitUnknown,
+    Fenced,
+    GangGPTError,
+    Unavailable,
+)
 from ganggpt.persistence.ports.journal import Batch
-from ganggpt.simulation.database import STATEMENT_S, SimDatabase, Stores, Work, stores_of
-from ganggpt.testing.stores import MemoryDatabase
+from ganggpt.simulation.database import (
+    STATEMENT_S,
+    ProcessStores,
+    SimDatabase,
+    StatementLuck,
+    stores_of,
+)
+from ganggpt.testing.memory_stores import MemoryDatabase
 from tests.support.simulated_place import Place
 
 NPC = "npc:a"
@@ -28,7 +39,7 @@ class World(Place):
         self.database.start()
         self.one, self.other = self.network.spawn("host:0"), self.network.spawn("host:1")
 
-    def of(self, process: Any) -> Stores:
+    def of(self, process: Any) -> ProcessStores:
         return stores_of(self.database, process, "local")
 
 
@@ -56,10 +67,10 @@ def test_a_take_over_waits_for_the_commit_in_flight(world: World) -> None:
 
     async def commits() -> None:
         epoch = (await stores.hosts.register("host:0", "shared")).epoch
-        world.database.work = Work(slow=1.0, slow_s=1.5)
+        world.database.work = StatementLuck(slow=1.0, slow_s=1.5)
         commit = asyncio.ensure_future(stores.journal.append(epoch, batch()))
         await asyncio.sleep(0.1)
-        world.database.work = Work()
+        world.database.work = StatementLuck()
         taking = asyncio.ensure_future(stores.hosts.fence(epoch))
         commit.add_done_callback(lambda _: told.append("committed"))
         taking.add_done_callback(lambda _: told.append("fenced"))
@@ -97,7 +108,7 @@ def test_a_transaction_whose_client_gave_up_is_rolled_back(world: World) -> None
     stores = world.of(world.one)
 
     async def registers() -> None:
-        world.database.work = Work(slow=1.0, slow_s=60.0)
+        world.database.work = StatementLuck(slow=1.0, slow_s=60.0)
         assert isinstance(await outcome(stores.hosts.register("host:0", "shared")), Unavailable)
 
     world.run(world.one, registers())
@@ -110,11 +121,11 @@ def test_a_crash_of_the_database_takes_back_what_was_not_committed(world: World)
 
     async def commits() -> Any:
         epoch = (await stores.hosts.register("host:0", "shared")).epoch
-        world.database.work = Work(slow=1.0, slow_s=1.5)
+        world.database.work = StatementLuck(slow=1.0, slow_s=1.5)
         world.scheduler.at(world.scheduler.now_s + 0.05, world.database.crash)
         world.scheduler.at(world.scheduler.now_s + 0.06, world.database.start)
         lost = await outcome(stores.journal.append(epoch, batch()))
-        world.database.work = Work()
+        world.database.work = StatementLuck()
         await stores.hosts.beat(epoch)
         return lost
 

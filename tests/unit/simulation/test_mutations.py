@@ -7,6 +7,8 @@ import pytest
 from ganggpt.simulation.mutations import MUTATIONS
 from ganggpt.simulation.seeds import CHUNK, play_seeds
 
+pytestmark = pytest.mark.slow
+
 WITHIN = 200
 SEEN_BY = {
     "ack-before-commit": {"acked is durable"},

@@ -11,6 +11,8 @@ import pytest
 from ganggpt.errors import InvalidInput
 from ganggpt.simulation.seeds import play_seeds, seeds_from
 
+pytestmark = pytest.mark.slow
+
 FOUND = {
     "small": (29, 91, 99, 111, 116, 120, 186, 190, 380, 536, 579, 744, 833),
     "mixed": (351, 386),

@@ -15,6 +15,8 @@ from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.domain.ids import new_command_id
 from tests.support.virtual_time import run_virtual
 
+pytestmark = pytest.mark.slow
+
 PER_S = 10_000
 TICK_S = 0.02
 ADMITTED_S = 0.055

@@ -22,7 +22,7 @@ from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.clusters import WantedHosts
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryClusters, MemoryShard
+from ganggpt.testing.memory_stores import MemoryClusters, MemoryShard
 from tests.support.eventually import eventually
 from tests.support.runtime import (
     SHARDS,

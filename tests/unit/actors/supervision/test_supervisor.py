@@ -16,7 +16,7 @@ from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.hosts import Ownership
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryClusters, MemoryHosts
+from ganggpt.testing.memory_stores import MemoryClusters, MemoryHosts
 from tests.support.eventually import eventually
 from tests.support.runtime import (
     SHARDS,

@@ -23,7 +23,7 @@ from ganggpt.domain.npc.commands import Give
 from ganggpt.domain.turn import Command
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
+from ganggpt.testing.memory_stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 from tests.support.builders import PlainMind, a_world
 from tests.support.eventually import eventually
 from tests.support.runtime import FAST, MARA

@@ -47,6 +47,8 @@ from tests.support.attacks import (
 from tests.support.builders import WORLD, a_turn
 from tests.support.town import Town
 
+pytestmark = pytest.mark.slow
+
 ATTEMPTS = corpus()
 PROMPTS = read_prompts()
 GUARD = OutputGuard("mature", WORLD, [PROMPTS.text(name) for name in ("dialogue", "stage", "mature")])

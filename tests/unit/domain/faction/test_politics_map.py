@@ -41,6 +41,8 @@ from ganggpt.worldfiles.files import load_world
 from tests.support.builders import NOW_S
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 TURNS = 10_000
 PARTS = 40
 SEEDS = (1, 7, 20_261_125)

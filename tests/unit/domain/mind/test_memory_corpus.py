@@ -8,8 +8,11 @@ import re
 import pytest
 from rank_bm25 import BM25Okapi
 
-from bench.corpus import STYLES, Asked, History, OverlapBefore, history, measure, table
+from bench.corpus import STYLES, Asked, CorpusHistory, history
 from ganggpt.domain.mind.memory import MemoryStore, recall
+from tests.support.recall import OverlapBefore, measure, table
+
+pytestmark = pytest.mark.slow
 
 _WORD = re.compile(r"\w+")
 FLOOR = {
@@ -24,7 +27,7 @@ FLOOR = {
 class PlainBm25:
     """The peer: BM25 over whole words, scanned."""
 
-    def __init__(self, past: History) -> None:
+    def __init__(self, past: CorpusHistory) -> None:
         self._numbers = [memory.no for memory in past.memories]
         self._index = BM25Okapi([_WORD.findall(memory.text.lower()) for memory in past.memories])
 

@@ -10,6 +10,8 @@ from schemathesis.checks import not_a_server_error
 from ganggpt.domain.kinds import KINDS
 from tests.support.bridge_rig import HEADERS, Rig
 
+pytestmark = pytest.mark.slow
+
 RIG = Rig(kinds=KINDS)
 schema = schemathesis.openapi.from_asgi("/openapi.json", RIG.app)
 

@@ -31,8 +31,9 @@ async def address(rig: Rig) -> AsyncIterator[str]:
 
 
 async def test_welcome_tells_time_and_limits(address: str) -> None:
+    before_ms = int(time.time() * 1000)
     async with greeted(address) as (_, welcome):
-        assert abs(welcome["now_ms"] / 1000 - time.time()) < 60
+        assert before_ms <= welcome["now_ms"] <= time.time() * 1000
         assert welcome["resumed"] is False
         assert welcome["limits"]["commands_max"] == 256
 

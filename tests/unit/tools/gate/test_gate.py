@@ -70,6 +70,7 @@ def test_a_definition_that_nothing_uses_is_found_although_another_has_its_name(t
         "import ganggpt.alive\n\nganggpt.alive.limit()\n",
         "PATH = 'ganggpt.alive:limit'\n\nprint(PATH)\n",
         "def within() -> None:\n    from ganggpt.alive import limit\n\n    limit()\n\nwithin()\n",
+        "from ganggpt import alive\n\ndef ask(front) -> None:\n    front.limit()\n\nask(alive)\n",
     ],
 )
 def test_every_way_to_use_a_definition_counts(tmp_path: Path, use: str) -> None:
@@ -117,10 +118,18 @@ def test_modules_that_are_written_down_as_one_thing_pass_but_no_other_of_their_n
     assert len(found(tmp_path, kinds | {"ganggpt/state.py": ""}, allowed)) == 3
 
 
+def test_classes_of_modules_that_are_written_down_as_one_thing_pass_but_no_other_of_their_name(tmp_path: Path) -> None:
+    wire = dict.fromkeys(("ganggpt/server.py", "ganggpt/client.py"), "class Frame: ...\n\nFrame()\n")
+    allowed = ALLOWING_NOTHING.replace("classes = []\n", "")
+    allowed += "[[classes]]\npaths = ['ganggpt/server.py', 'ganggpt/client.py']\nwhy = ''\n"
+    assert found(tmp_path, SOUND | wire, allowed) == []
+    assert len(found(tmp_path, {"ganggpt/painting.py": wire["ganggpt/client.py"]}, allowed)) == 3
+
+
 @pytest.mark.parametrize(
     "entry",
     [
-        "[[classes]]\nnames = ['Gone']\nwhy = ''\n",
+        "[[classes]]\npaths = ['ganggpt/Gone.py']\nwhy = ''\n",
         "[[unused]]\nnames = ['Gone']\nwhy = ''\n",
         "[[modules]]\npaths = ['ganggpt/Gone.py']\nwhy = ''\n",
         "[settings]\nGone = ''\n",

@@ -21,7 +21,7 @@ from ganggpt.runtime.world_process import WorldProcess, token_of
 from tests.support.autoscaled_ray import AutoscaledRay
 from tests.support.eventually import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(280), pytest.mark.full]
 
 PLAYERS = 24
 NODES_MAX = 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.growth import run
-from bench.growth_result import FACTS, NUMBERS, OLD, YOUNG, Measured, conclusion
+from bench.growth_result import FACTS, NUMBERS, OLD, YOUNG, GrowthSamples, conclusion
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +25,7 @@ async def test_a_quick_run_measures_everything_on_both_worlds(tmp_path: Path) ->
 
 
 def test_what_costs_more_in_the_old_world_is_named() -> None:
-    measured = Measured(quick=True)
+    measured = GrowthSamples(quick=True)
     for name in NUMBERS:
         measured.samples[YOUNG, name] = [1.0, 2.0, 3.0]
         measured.samples[OLD, name] = [9.0, 2.4, 3.0]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ganggpt.errors import CommitUnknown, Unavailable
 from ganggpt.persistence.ports.hosts import RouteRow
 from ganggpt.persistence.ports.journal import Batch, Journal, PushRow
-from ganggpt.testing.stores import MemoryHosts
+from ganggpt.testing.memory_stores import MemoryHosts
 
 Fault = Literal["lost", "held", "away"]
 

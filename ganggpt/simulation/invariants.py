@@ -20,7 +20,7 @@ from ganggpt.domain.mind.commands import KeepInTail
 from ganggpt.domain.player.state import MissionEnded
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 from ganggpt.persistence.projections.rows import Rows
-from ganggpt.simulation.clients import Client, Sent
+from ganggpt.simulation.clients import Client, SentCommand
 from ganggpt.simulation.cluster import Cluster, Running
 from ganggpt.simulation.database import SimDatabase
 
@@ -45,17 +45,17 @@ EVENTFUL: Final = frozenset(
         "ApplyMissionImpact",
     }
 )
-"""Commands that make an event whenever they are not refused, so that an answer without a row is a lost one."""
+"""Commands that always make an event unless they are refused: no row in the journal means a lost command."""
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """A promise that was broken: which one, and the facts."""
+    """A broken invariant: the name of the check, and the facts."""
 
     checker: str
     facts: str
 
 
-class Checks:
+class Invariants:
     """Owns what was seen to be wrong, and the record that it is seen by.
 
     ``refused_then_applied`` is counted and no violation: a refusal is not journaled, so a copy of the command that was
@@ -82,12 +82,12 @@ class Checks:
             client.on_answer = self._answered
 
     def wrong(self, checker: str, facts: str) -> None:
-        """Note a violation; the first few tell enough."""
+        """Record a violation, up to VIOLATIONS_MAX."""
         if len(self.violations) < VIOLATIONS_MAX:
             self.violations.append(Violation(checker, facts))
 
     def _committed(self, epoch: int, batch: Batch) -> None:
-        """A batch held: its host is alive and holds the shard of every actor in it, and every id is there once."""
+        """A batch was committed: its host must be live and hold the shards of all its actors, and no id may repeat."""
         tables = self._tables
         if not tables.is_live(epoch):
             self.wrong("one writer", f"epoch {epoch} committed after it was fenced")
@@ -104,7 +104,7 @@ class Checks:
             self._posted[letter.id] = letter
 
     def _delivered(self, _: Running, batch: bytes, replies: bytes) -> None:
-        """A host answered: which letters have their final answer."""
+        """A host answered: remember which letters have a final answer."""
         for envelope, reply in zip(decode_batch(batch), decode_replies(replies), strict=True):
             if envelope.inner:
                 error = error_of(reply)
@@ -130,7 +130,7 @@ class Checks:
             if (letter.sender, memory.no) not in self._database.tail.ever:
                 self.wrong("the tail keeps", f"memory {memory.no} of {letter.sender} is lost")
 
-    def _answered(self, sent: Sent, answer: bytes) -> None:
+    def _answered(self, sent: SentCommand, answer: bytes) -> None:
         """A client heard: what a durable command was told is in the journal, and is what the journal tells again."""
         if not sent.durable:
             return
@@ -154,7 +154,7 @@ class Checks:
         return None
 
     def sample(self) -> None:
-        """Now and then: every queue is within its bound."""
+        """Check that every queue is within its bound; called at intervals."""
         for name, value, limit in self._depths():
             if value > limit:
                 self.wrong("bounded queues", f"{name} has {value}, the bound is {limit}")
@@ -171,7 +171,7 @@ class Checks:
                 yield f"the mailbox of {actor}", len(mailbox), host.options.mailbox_max
 
     def is_at_rest(self) -> bool:
-        """Whether nothing is under way any more."""
+        """Whether no work is in progress."""
         tables = self._tables
         if tables.outbox or any(client.open for client in self._clients):
             return False
@@ -203,7 +203,7 @@ class Checks:
         return flushed and committed and asked and held == set(host.shards)
 
     def unrest(self) -> str:
-        """What keeps the world from coming to rest."""
+        """Describe the work that is still in progress."""
         tables = self._tables
         facts: dict[str, Any] = {
             "letters": [f"{x.name} {x.sender}>{x.target}" for _, x in tables.outbox.values()],
@@ -227,7 +227,7 @@ class Checks:
         )
 
     def at_rest(self) -> None:
-        """The world is at rest: everything it kept says the same."""
+        """Check that journal, snapshots, tables and live hosts of a world at rest agree."""
         self.sample()
         self._ids()
         rows = Rows()
@@ -243,7 +243,7 @@ class Checks:
                 self.wrong("mistake", f"{running.process} counts {host.runner.mistakes} failed turns")
 
     def _paid(self) -> None:
-        """A reward leaves a treasury once, and arrives at the player as it left."""
+        """Check that every reward leaves a treasury once and reaches the player in full."""
         paid: dict[str, list[int]] = {}
         got: dict[str, list[int]] = {}
         for actor, turns in self._tables.turns.items():
@@ -257,7 +257,7 @@ class Checks:
                 self.wrong("paid once", f"{mission}: paid {paid.get(mission)}, the player got {got.get(mission)}")
 
     def _ids(self) -> None:
-        """The tables themselves: no gap, no id twice, every letter that has to be there."""
+        """Check the tables: turns without gaps, no id twice, no letter lost."""
         counted: Counter[bytes] = Counter()
         for actor, turns in self._tables.turns.items():
             counted.update(row[1] for row in turns)
@@ -278,7 +278,7 @@ class Checks:
                 self.wrong("letters arrive", f"{letter.name} from {letter.sender} to {letter.target} never came")
 
     def _replayed(self, actor: str, turns: Sequence[Any]) -> Any:
-        """The state the journal tells; compared with every live activation and with the snapshot on the way."""
+        """Replay the journal of an actor and compare the state with its snapshot and with every live activation."""
         kind = kind_for(actor)
         state: Any = None
         snapshot_seq, body = self._tables.snapshots.get(actor, (0, b""))
@@ -306,7 +306,7 @@ class Checks:
         return state
 
     def _flushed(self, rows: Rows) -> None:
-        """The user's tables say what the journal says."""
+        """Check that the projected tables agree with the journal."""
         flush = self._database.flush
         for name, wanted, shown in (
             ("players", rows.players, flush.players),
@@ -319,7 +319,7 @@ class Checks:
                 self.wrong("tables are state", f"{name}: should have {missing[:2]}, has {extra[:2]} too")
 
     def _client(self, client: Client) -> None:
-        """What the client was told is true: nothing acked is gone, and things happened in the order it did them."""
+        """Check what a client was told: no acked command is lost, and commands were applied in their order."""
         for sent in client.record:
             where = self._where.get(sent.id)
             if sent.durable and sent.answers:

@@ -17,7 +17,7 @@ from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.ports.hosts import LOCAL
 from ganggpt.persistence.ports.journal import Batch, Journal, OutboxMessage
-from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
+from ganggpt.testing.memory_stores import MemoryDatabase, MemoryHosts, MemoryJournal
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ import pytest
 from ganggpt.chaos.chaos_run import RECORD_FILE, ChaosPlan, ChaosRun, kinds_of_rounds
 from ganggpt.chaos.result import Round
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(280), pytest.mark.full]
 
 KINDS = ("kill-gcs", "kill-host", "kill-supervisor", "pause-host", "restart-postgres")
 SEED = 4
