@@ -28,22 +28,15 @@ from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_turn
 from ganggpt.domain.mission.state import Mission
-from ganggpt.domain.npc.rules import Observe, Spawn, Talk
+from ganggpt.domain.npc.commands import Observe, Spawn, Talk
 from ganggpt.domain.player.state import Player
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.domain.world import World
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.journal.partitions import (
-    briefly,
-    ensure_partitions,
-    journal_part,
-    make_part,
-    memory_part,
-    month_after,
-)
-from ganggpt.persistence.journal.retention import Kept
+from ganggpt.persistence.journal.partitions import briefly, ensure_partitions, journal_part, make_part, memory_part
 from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.ports.retention import Kept, month_after
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_store import create_world
 from ganggpt.worldfiles.files import load_world

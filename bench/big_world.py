@@ -21,7 +21,7 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, derived_command_id, kind_of
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
-from ganggpt.domain.npc.rules import Observe, Spawn, Talk
+from ganggpt.domain.npc.commands import Observe, Spawn, Talk
 from ganggpt.domain.player.rules import Join, Quit, Report
 from ganggpt.domain.turn import Command, Dice, Mind, Turn
 from ganggpt.domain.world import World

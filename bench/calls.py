@@ -61,7 +61,7 @@ from ganggpt.demo.fake_parts import every_part, meaning_of
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.mission.rules import Accept
-from ganggpt.domain.npc.rules import AskForWork, Give, Talk, Threaten
+from ganggpt.domain.npc.commands import AskForWork, Give, Talk, Threaten
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World

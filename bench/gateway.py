@@ -38,7 +38,7 @@ from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.gateway.provider import Call, Completion, Delta, Vectors
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import SLOTS, Answered, ModelRequest, Payers, Said, Sentence
+from ganggpt.ai.port import SLOTS, Answered, GatewayRequest, Payers, Said, Sentence
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.migrate import migrate
@@ -300,11 +300,11 @@ def messages_of(n: int) -> Any:
     return [{"role": said.role, "content": said.text} for said in request_of(n).messages]
 
 
-def request_of(n: int) -> ModelRequest:
+def request_of(n: int) -> GatewayRequest:
     """A talk of one of many players with one of many NPCs."""
     payers = Payers(f"player:p{n % 300}", f"npc:n{n % 100}", f"faction:f{n % 8}")
     said = (Said("system", _TEXT), Said("user", f"Where is crate {n}?"))
-    return ModelRequest(slot="dialogue", purpose="talk", messages=said, payers=payers, within_s=60)
+    return GatewayRequest(slot="dialogue", purpose="talk", messages=said, payers=payers, within_s=60)
 
 
 def show(found: dict[str, float]) -> bool:

@@ -32,21 +32,22 @@ from bench.processes import ROOT
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, wrap, wrap_view
 from ganggpt.actors.host.activation import wake
 from ganggpt.actors.host.host import HostOptions, HostPorts
-from ganggpt.actors.maintenance.housekeeping import housekeeping_of
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, new_command_id
-from ganggpt.domain.npc.rules import Talk
+from ganggpt.domain.npc.commands import Talk
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.journal.journal import Batch, PostgresJournal
-from ganggpt.persistence.journal.retention import Kept
+from ganggpt.persistence.journal.journal import PostgresJournal
+from ganggpt.persistence.ports.journal import Batch
+from ganggpt.persistence.ports.retention import Kept
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
+from ganggpt.runtime.maintenance import housekeeping_of
 from ganggpt.testing.fleet import LocalFleet
 
 BULK: Final = 256

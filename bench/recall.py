@@ -35,14 +35,17 @@ from bench.corpus import History, history
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.memory import Memory, recall
-from ganggpt.domain.npc.rules import KIND, Spawn, Talk
+from ganggpt.domain.mind.memory import recall
+from ganggpt.domain.mind.memory_record import Memory
+from ganggpt.domain.npc.commands import Spawn, Talk
+from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Dice, Turn
 from ganggpt.domain.world import World
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.journal.partitions import ensure_days, ensure_partitions
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.projections.memory_archive import PostgresTail, TailQuestion, row_in_tail
+from ganggpt.persistence.ports.projections import TailQuestion
+from ganggpt.persistence.projections.memory_archive import PostgresTail, row_in_tail
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.worldfiles.files import load_world
 

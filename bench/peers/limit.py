@@ -18,7 +18,7 @@ import asyncpg
 import uvloop
 
 from ganggpt.domain.ids import new_command_id
-from ganggpt.persistence.journal.journal import APPEND
+from ganggpt.persistence.journal.journal import SQL
 
 BATCHES = 64
 
@@ -26,7 +26,7 @@ BATCHES = 64
 async def main(dsn: str, name: str, epoch: int, per_commit: int, seconds: float) -> None:
     """Wait for a line on standard input, so that all writers start together, then write for so many seconds."""
     connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
-    statement = await connection.prepare(APPEND)
+    statement = await connection.prepare(SQL["append"])
     actors = [f"npc:{name}-{n:04d}" for n in range(per_commit)]
     body = b"\x92\xa7Noticed\xcb\x40\x49\x00\x00\x00\x00\x00\x00" + bytes(40)
     by, names, bodies = ["server:bench"] * per_commit, ["Observe"] * per_commit, [body] * per_commit

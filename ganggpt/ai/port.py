@@ -28,7 +28,7 @@ WITHIN_S_MAX: Final = 120.0
 TEXTS_MAX: Final = 256
 TEXT_CHARS_MAX: Final = 8_000
 _PURPOSE_MAX: Final = 32
-_MEANING_CHARS_MAX: Final = 400
+_KEY_CHARS_MAX: Final = 400
 NANO_USD: Final = 1_000_000_000
 
 
@@ -55,14 +55,15 @@ class Payers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRequest:
-    """What to ask.
+class GatewayRequest:
+    """What to ask a model.
 
-    ``slot``: the task, which decides the models. ``purpose``: a short word for the books (talk, condense, …).
+    ``slot``: the task, which decides the models. ``purpose``: a short word for the records (talk, condense, …).
     ``shape``: the answer is JSON of this pydantic model; None for plain text. ``tokens_max``: of the answer.
-    ``within_s``: longest wait for the whole answer. ``meaning``: what the request means, for the cached rung (see
-    ``ai.keys``); empty: only an equal prompt may be answered from the cache. ``use_cache`` False: always ask.
-    ``softened``: the messages to ask instead after a content filter said no; empty: the gateway softens by itself.
+    ``within_s``: longest wait for the whole answer. ``fallback_key``: the words that say what is wanted, by which the
+    cached rung finds an answer to a like request (see ``cache_keys``); empty: only an equal prompt may be answered from
+    the cache. ``use_cache`` False: never answer from the cache. ``softened``: the messages to send instead after a
+    content filter refused; empty: the gateway softens the messages itself.
     """
 
     slot: Slot
@@ -72,12 +73,13 @@ class ModelRequest:
     shape: type[BaseModel] | None = None
     tokens_max: int = 200
     within_s: float = 10.0
-    meaning: tuple[str, ...] = ()
+    fallback_key: tuple[str, ...] = ()
     use_cache: bool = True
     softened: tuple[Said, ...] = ()
 
     def check(self) -> None:
         """Raises InvalidInput where the request is out of bounds."""
+        key_chars = sum(map(len, self.fallback_key))
         chars = sum(len(said.text) for said in (*self.messages, *self.softened))
         for name, fine, problem in (
             ("slot", self.slot in SLOTS, f"{self.slot!r} is none of {', '.join(SLOTS)}"),
@@ -86,7 +88,7 @@ class ModelRequest:
             ("messages", chars <= CHARS_MAX, f"they have {chars} characters, {CHARS_MAX} are allowed"),
             ("tokens_max", 0 < self.tokens_max <= TOKENS_MAX, f"it is 1 to {TOKENS_MAX}"),
             ("within_s", 0 < self.within_s <= WITHIN_S_MAX, f"it is more than 0 and at most {WITHIN_S_MAX:g}"),
-            ("meaning", sum(map(len, self.meaning)) <= _MEANING_CHARS_MAX, f"at most {_MEANING_CHARS_MAX} characters"),
+            ("fallback_key", key_chars <= _KEY_CHARS_MAX, f"it has at most {_KEY_CHARS_MAX} characters"),
         ):
             if not fine:
                 raise InvalidInput(f"request.{name}", problem)
@@ -191,11 +193,11 @@ class Gateway(Protocol):
     """The only way to a language model. Methods raise InvalidInput for a request out of bounds and nothing else; a
     caller that is cancelled takes its request back."""
 
-    async def answer(self, request: ModelRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> Outcome:
         """The whole answer."""
         ...
 
-    def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         """Sentences as they come, then the outcome as the last item. Of a request with a shape the field ``say`` is
         what is spoken."""
         ...

@@ -1,5 +1,5 @@
 """``python -m ganggpt.cli`` is ``ganggpt``."""
 
-from ganggpt.cli import main
+from ganggpt.cli.commands import main
 
 main()

@@ -11,8 +11,9 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.clusters import ClusterRow, PostgresClusters
+from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.ports.clusters import ClusterRow
 from ganggpt.runtime.stores import pool_options
 
 _LOOK_S: Final = 0.2

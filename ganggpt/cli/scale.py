@@ -11,7 +11,8 @@ from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput, NotRunning
 from ganggpt.persistence.pool import open_pool
-from ganggpt.persistence.scale import HostShown, PostgresScale
+from ganggpt.persistence.ports.clusters import HostShown
+from ganggpt.persistence.scale import PostgresScale
 from ganggpt.runtime.run_file import read_run
 from ganggpt.runtime.stores import pool_options
 

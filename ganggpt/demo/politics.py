@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.events import PoliticalTurnTaken, TerritoryClaimed
-from ganggpt.domain.faction.rules import Found, TakePoliticalTurn
+from ganggpt.domain.faction.moves import TakePoliticalTurn
+from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.faction.state import Faction, bond_now, influence_now, relation_now, strength_now
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.turn import Decision, Dice, Message, Turn

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+)
 
 from annotated_types import Ge, Le, Len
 
@@ -23,10 +28,10 @@ from ganggpt.domain.fields import (
     UnixSeconds,
     Word50,
 )
-from ganggpt.domain.mission.deeds import Deeds16, DeedVerb, Wants8
-from ganggpt.domain.npc.commands import Remember
+from ganggpt.domain.mind.commands import Remember
+from ganggpt.domain.mission_design.deeds import Deed, Deeds16, Wants8
 from ganggpt.domain.turn import Command
-from ganggpt.domain.world import MissionTemplate
+from ganggpt.domain.world import DeedVerb, MissionTemplate
 
 __all__ = [
     "Abandon",
@@ -36,6 +41,8 @@ __all__ = [
     "EndMission",
     "FundMission",
     "HearOfDeed",
+    "HearOfPurse",
+    "HearOfRecord",
     "LoseTerritory",
     "Notify",
     "Offer",
@@ -55,6 +62,7 @@ __all__ = [
     "TakeFunding",
     "TakeMission",
     "TakePayment",
+    "Witness",
 ]
 
 Outcome = Literal["completed", "failed", "expired"]
@@ -63,6 +71,7 @@ Origin = Literal["template", "grammar", "model", "server"]
 BondWish = Literal["pact", "truce"]
 RaidKind = Literal["raid", "betrayal"]
 DeedWeight = Annotated[int, Ge(1), Le(10)]
+Hops = Annotated[int, Ge(0), Le(3)]
 Difficulty0 = Annotated[int, Ge(0), Le(10)]
 Lines16 = Annotated[tuple[Text200, ...], Len(0, 16)]
 Frictions = Annotated[dict[Slug, Step20], Len(0, 16)]
@@ -304,4 +313,37 @@ class HearOfDeed(Command, tag="HearOfDeed"):
     verb: DeedVerb
     against: Slug
     weight: DeedWeight
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class HearOfPurse(Command, tag="HearOfPurse"):
+    """To an NPC: your faction can spend so many dollars on one mission just now."""
+
+    dollars: Money
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class HearOfRecord(Command, tag="HearOfRecord"):
+    """To an NPC: this is how good that player is at jobs, 0..100."""
+
+    player: PlayerRef
+    skill: Percent
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Witness(Command, tag="Witness"):
+    """To an NPC: a player does this before your eyes, or (``hops`` over 0) somebody tells you that they did.
+
+    ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps.
+    """
+
+    deed: Name100
+    player: PlayerRef
+    what: Deed
+    against: Slug
+    weight: DeedWeight
+    hops: Hops = 0
     internal: ClassVar[bool] = True

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ganggpt.actors.host.activation import SnapshotBody
-from ganggpt.actors.host.host import dice_of
+from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.state import Companion, CompanionSpoke

@@ -12,7 +12,7 @@ from ganggpt.actors.host.activation import SnapshotBody
 from ganggpt.domain.erasure import PlayerForgotten
 from ganggpt.domain.kinds import decode_state, decode_turn, kind_for
 from ganggpt.errors import GangGPTError
-from ganggpt.persistence.journal.journal import StoredTurn
+from ganggpt.persistence.ports.journal import StoredTurn
 from ganggpt.persistence.projections.verify import Kept
 
 _decode_body: Final = msgspec.msgpack.Decoder(SnapshotBody).decode

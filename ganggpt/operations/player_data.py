@@ -18,8 +18,8 @@ from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.kinds import decode_turn, kind_for
 from ganggpt.errors import InvalidInput, Refused, UnknownActor
 from ganggpt.persistence.journal.journal import PostgresJournal
-from ganggpt.persistence.player_data.player_data import Order, PlayerRights, Words, mark_of
-from ganggpt.persistence.player_data.tables import PLACES
+from ganggpt.persistence.player_data.player_data import PostgresPlayerData, mark_of
+from ganggpt.persistence.ports.player_data import TABLES, Order, Words
 from ganggpt.persistence.world_snapshot.files import SnapshotPlace
 
 RECORD: Final = "erased-players.json"
@@ -56,7 +56,7 @@ async def export(pool: Any, player: ActorId, progress: Progress = lambda _: None
 
     Raises UnknownActor where nobody knows of them, and Unavailable.
     """
-    store, journal = PlayerRights(pool), PostgresJournal(pool, "export")
+    store, journal = PostgresPlayerData(pool), PostgresJournal(pool, "export")
     origins = tuple(await store.origins(player))
     words = Words(player, (), origins)
     subject = Subject(player, (), player, frozenset(origins))
@@ -68,7 +68,7 @@ async def export(pool: Any, player: ActorId, progress: Progress = lambda _: None
         if known:
             minds[actor] = known
     tables: dict[str, Any] = {}
-    for table in PLACES:
+    for table in TABLES:
         found = [(row.theirs, _row(row.text, row.body)) for row in await store.elsewhere(table, words)]
         is_copy = table in _COPIES
         told = [shown for theirs, shown in found if theirs or (not is_copy and erasure.mentions(shown, subject))]
@@ -79,7 +79,9 @@ async def export(pool: Any, player: ActorId, progress: Progress = lambda _: None
     return {"player": player, "exported_s": round(time.time(), 3), "actors": minds, "tables": tables}
 
 
-async def _of_actor(store: PlayerRights, journal: PostgresJournal, actor: str, subject: Subject) -> dict[str, Any]:
+async def _of_actor(
+    store: PostgresPlayerData, journal: PostgresJournal, actor: str, subject: Subject
+) -> dict[str, Any]:
     stored = (await journal.load([actor])).get(actor)
     state = wake(ActorId(actor), "", stored, time.time()).state
     own = actor == subject.player or subject.player in (getattr(state, "owner", None), getattr(state, "player", None))
@@ -95,7 +97,7 @@ def _by_place(state: Any, subject: Subject) -> dict[str, list[Any]]:
     return found
 
 
-async def _turns(store: PlayerRights, actor: str, subject: Subject) -> Any:
+async def _turns(store: PostgresPlayerData, actor: str, subject: Subject) -> Any:
     trail, kind = Trail(subject), kind_for(actor)
     async for row in store.turns(actor):
         record = decode_turn(kind, row.body)
@@ -116,7 +118,7 @@ async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_o
 
     Raises UnknownActor, Refused (``online``), StorageFailed, Unavailable.
     """
-    store = PlayerRights(pool)
+    store = PostgresPlayerData(pool)
     known = await store.known_players()
     if player not in known:
         raise UnknownActor(player)
@@ -130,7 +132,7 @@ async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_o
 
 async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Order:
     """Wait until an order is fulfilled, as long as a world runs that does it. Raises Unavailable."""
-    store = PlayerRights(pool)
+    store = PostgresPlayerData(pool)
     while (order := await store.look(no)).done_at is None and await store.has_hosts():
         progress(f"round {order.rounds}: {order.step or 'beginning'}")
         await asyncio.sleep(_LOOK_S)
@@ -143,7 +145,7 @@ async def orders_again(pool: Any, place: str) -> int:
     marks = await _marks(place)
     if not marks:
         return 0
-    store = PlayerRights(pool)
+    store = PostgresPlayerData(pool)
     ordered = 0
     for player, joined_s in (await store.known_players()).items():
         if any(_is_meant(mark, player, joined_s) for mark in marks):

@@ -7,7 +7,7 @@ from typing import Final
 
 from ganggpt.operations.journal_replay import Base, Finding, live_again
 from ganggpt.operations.snapshots import Progress
-from ganggpt.persistence.journal.journal import StoredTurn
+from ganggpt.persistence.ports.journal import StoredTurn
 from ganggpt.persistence.projections.verify import Kept
 from ganggpt.persistence.world_snapshot.copy_rows import integer, rows_of, text
 from ganggpt.persistence.world_snapshot.files import SnapshotDirectory

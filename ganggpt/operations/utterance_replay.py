@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.actors.host.host import dice_of
+from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.gateway.recording import Exchange
 from ganggpt.ai.gateway.replay import replaying_gateway
 from ganggpt.ai.guards.output import Deflected
@@ -28,17 +28,9 @@ from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.state import Companion, CompanionSpoke, OrderObeyed, OrderRefused
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import kind_for
+from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
-from ganggpt.domain.npc.commands import (
-    AskForWork,
-    Conclude,
-    Give,
-    Hush,
-    SayPlainly,
-    Talk,
-    Threaten,
-    Utter,
-)
+from ganggpt.domain.npc.commands import AskForWork, Give, Talk, Threaten
 from ganggpt.domain.npc.state import ItemReceived, Npc, Spoke, Swayed
 from ganggpt.domain.turn import Ask, Command, Decision, Turn
 from ganggpt.domain.world import World

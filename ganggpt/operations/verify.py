@@ -24,10 +24,11 @@ from ganggpt.operations.snapshot_reader import bases_of, check_directory
 from ganggpt.operations.snapshots import Progress, group_of, no_progress
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.ports.projections import Change
 from ganggpt.persistence.projections.check import differing_actors
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.persistence.projections.verify import VerifyReads, WorldFacts
-from ganggpt.persistence.projections.writer import Change, PostgresFlush
+from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_snapshot.cut import readers
 from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
 from ganggpt.persistence.world_snapshot.manifest import Manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -11,52 +12,9 @@ from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.sql import load_sql
 
-_KEPT: Final = """
-SELECT count(*) FILTER (WHERE j.n IS NULL) AS lost, count(*) FILTER (WHERE j.n > 1) AS doubled
-FROM unnest($1::uuid[]) AS a (id)
-  LEFT JOIN (SELECT command_id, count(*) AS n FROM journal GROUP BY command_id) j ON j.command_id = a.id
-"""
-_COUNTS: Final = """
-SELECT (SELECT count(*) FROM journal) AS turns,
-  (SELECT count(*) FROM players) AS players,
-  (SELECT count(*) FROM npc_memories) AS memories,
-  (SELECT count(*) FROM faction_relationships) AS relationships,
-  (SELECT count(*) FROM missions) AS missions,
-  (SELECT count(*) FROM companions) AS companions,
-  (SELECT count(*) FROM missions WHERE status = 'completed') AS missions_completed,
-  (SELECT count(*) FROM outbox) AS letters_waiting
-"""
-_HOLDER: Final = """
-SELECT h.name, h.address FROM shards s JOIN hosts h ON h.epoch = s.epoch
-WHERE s.shard = ANY($1::text[]) AND h.state <> 'dead' ORDER BY s.residence LIMIT 1
-"""
-_TURNS_BY: Final = "SELECT count(*) FROM journal WHERE by = ANY($1::text[])"
-_SHARDS: Final = "SELECT shards FROM world"
-_UNPROVEN: Final = """
-SELECT count(*) FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS a (id, actor, seq)
-WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.actor = a.actor AND j.seq = a.seq AND j.command_id = a.id)
-"""
-_DOUBLED: Final = """
-SELECT count(*) FROM (
-  SELECT 1 FROM journal WHERE at >= to_timestamp($1) GROUP BY command_id HAVING count(*) > 1
-) d
-"""
-_WRITERS: Final = """
-SELECT count(*) AS turns, count(DISTINCT actor) FILTER (WHERE seq = before OR xid < xid_before) AS double_writers,
-  count(DISTINCT actor) FILTER (WHERE seq > before + 1) AS holes
-FROM (
-  SELECT actor, seq, xmin::text::bigint AS xid, lag(xmin::text::bigint) OVER w AS xid_before,
-    lag(seq, 1, CASE WHEN $1 > 0 THEN seq - 1 ELSE 0 END) OVER w AS before
-  FROM journal WHERE at >= to_timestamp($1) WINDOW w AS (PARTITION BY actor ORDER BY seq)
-) j
-"""
-_TURNS_OF_DEAD: Final = """
-SELECT h.epoch, count(j.epoch) AS turns FROM hosts h LEFT JOIN journal j ON j.epoch = h.epoch
-WHERE h.state = 'dead' GROUP BY h.epoch ORDER BY h.epoch
-"""
-_PROCESSES: Final = "SELECT name, kind, epoch, address FROM hosts WHERE state <> 'dead' ORDER BY name"
-_TURNS_UPTO: Final = "SELECT seq, body FROM journal WHERE actor = $1 AND seq <= $2 ORDER BY seq DESC LIMIT $3"
+SQL: Final = load_sql(Path(__file__).with_name("audit.sql"))
 _PROVE_AT_ONCE: Final = 50_000
 
 
@@ -71,7 +29,7 @@ class Promises(Struct, frozen=True):
 async def promises_kept(pool: asyncpg.Pool[Any], acked: Iterable[bytes]) -> Promises:
     """Count acked command ids that the journal does not have, or has more than once."""
     ids = [UUID(command_id) for command_id in acked]
-    row = await pool.fetchrow(_KEPT, ids, timeout=60)
+    row = await pool.fetchrow(SQL["kept"], ids, timeout=60)
     assert row is not None
     return Promises(len(ids), row["lost"], row["doubled"])
 
@@ -107,10 +65,10 @@ async def verdict(pool: asyncpg.Pool[Any], acked: Iterable[tuple[bytes, str, int
     rows = iter(acked)
     while part := list(islice(rows, _PROVE_AT_ONCE)):
         ids, actors, seqs = zip(*part, strict=True)
-        lost += await pool.fetchval(_UNPROVEN, [UUID(i) for i in ids], actors, seqs, timeout=120)
+        lost += await pool.fetchval(SQL["unproven"], [UUID(i) for i in ids], actors, seqs, timeout=120)
         told += len(part)
-    doubled = await pool.fetchval(_DOUBLED, since_s, timeout=300)
-    row = await pool.fetchrow(_WRITERS, since_s, timeout=300)
+    doubled = await pool.fetchval(SQL["doubled"], since_s, timeout=300)
+    row = await pool.fetchrow(SQL["writers"], since_s, timeout=300)
     assert row is not None
     return Verdict(row["turns"], told, lost, doubled, row["double_writers"], row["holes"])
 
@@ -118,44 +76,44 @@ async def verdict(pool: asyncpg.Pool[Any], acked: Iterable[tuple[bytes, str, int
 async def host_processes(pool: asyncpg.Pool[Any]) -> list[HostProcess]:
     """Every host that is not dead, by name. Raises Unavailable."""
     with database_may_be_away():
-        rows = await pool.fetch(_PROCESSES, timeout=10)
+        rows = await pool.fetch(SQL["processes"], timeout=10)
         return [HostProcess(r["name"], r["kind"], r["epoch"], int(r["address"].rpartition("/")[2])) for r in rows]
 
 
 async def turns_of_dead(pool: asyncpg.Pool[Any]) -> dict[int, int]:
     """How many turns each dead epoch has written; that number must never grow again. Raises Unavailable."""
     with database_may_be_away():
-        return {r["epoch"]: r["turns"] for r in await pool.fetch(_TURNS_OF_DEAD, timeout=60)}
+        return {r["epoch"]: r["turns"] for r in await pool.fetch(SQL["turns_of_dead"], timeout=60)}
 
 
 async def world_counts(pool: asyncpg.Pool[Any]) -> dict[str, int]:
     """Rows of the tables people ask about."""
-    row = await pool.fetchrow(_COUNTS, timeout=60)
+    row = await pool.fetchrow(SQL["counts"], timeout=60)
     assert row is not None
     return dict(row)
 
 
 async def turns_by(pool: asyncpg.Pool[Any], senders: Sequence[str]) -> int:
     """How many turns the journal has of commands these sent."""
-    count: int = await pool.fetchval(_TURNS_BY, senders, timeout=60)
+    count: int = await pool.fetchval(SQL["turns_by"], senders, timeout=60)
     return count
 
 
 async def shard_count(pool: asyncpg.Pool[Any]) -> int:
     """How many hash shards the world has."""
-    count: int = await pool.fetchval(_SHARDS, timeout=10)
+    count: int = await pool.fetchval(SQL["shards"], timeout=10)
     return count
 
 
 async def holder_of(pool: asyncpg.Pool[Any], shards: list[str]) -> tuple[str, str] | None:
     """Name and address (machine/pid) of the live host that holds the first of these shards that is held; a shard of
     an actor's own goes before the hash shard it would otherwise be in."""
-    row = await pool.fetchrow(_HOLDER, shards, timeout=10)
+    row = await pool.fetchrow(SQL["holder"], shards, timeout=10)
     return None if row is None else (row["name"], row["address"])
 
 
 async def turns_upto(pool: asyncpg.Pool[Any], actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
     """Number and body of the last ``limit`` turns of an actor up to ``seq``, in order. Raises Unavailable."""
     with database_may_be_away():
-        rows = await pool.fetch(_TURNS_UPTO, actor, seq, limit, timeout=60)
+        rows = await pool.fetch(SQL["turns_upto"], actor, seq, limit, timeout=60)
     return [(row["seq"], row["body"]) for row in reversed(rows)]

@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from cachetools import TTLCache
 
-from ganggpt.domain.ids import kind_of, name_of
+from ganggpt.persistence.ports.cache import TTL_S, Cache, actor_key
 from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
 
-_KEYS: Final = {
-    "player": "ganggpt:player:{}:profile",
-    "npc": "ganggpt:npc:{}:memory",
-    "faction": "ganggpt:faction:{}:state",
-    "mission": "ganggpt:mission:{}:details",
-    "companion": "ganggpt:companion:{}:state",
-}
-TTL_S: Final = 3600
-"""REDIS_TTL of the seed."""
 _L1_ENTRIES_MAX: Final = 4096
 _L1_TTL_S: Final = 1.0
 _ANSWER_TIMEOUT_S: Final = 0.25
@@ -31,40 +22,6 @@ _AWAY_S: Final = 1.0
 
 Count = Callable[[str], None]
 """A counter of what became of a call: ``l1``, ``l2``, ``miss``, ``failed``."""
-
-
-def actor_key(actor: str) -> str:
-    """The cache key of an actor's view."""
-    return _KEYS[kind_of(actor)].format(name_of(actor))
-
-
-def session_key(session: str) -> str:
-    """The cache key of a session's record."""
-    return f"ganggpt:session:{session}:data"
-
-
-class Cache(Protocol):
-    """Bytes by key. Never raises because of the cache itself."""
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put there, if it is still there; at most a second stale."""
-        ...
-
-    async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:
-        """Keep for ``ttl_s`` seconds."""
-        ...
-
-    async def forget(self, keys: Sequence[str]) -> None:
-        """Drop these everywhere but in other processes' L1."""
-        ...
-
-    async def forget_actors(self, actors: Sequence[str]) -> None:
-        """Drop the views of these actors."""
-        ...
-
-    async def close(self) -> None:
-        """Close connections."""
-        ...
 
 
 class NoCache:

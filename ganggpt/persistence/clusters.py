@@ -6,61 +6,17 @@ One row of ``clusters`` a cluster, one word in ``world.owner``. The database clo
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-from msgspec import Struct
 
 from ganggpt.errors import UnknownCluster
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.clusters import ClusterRow, Standing
+from ganggpt.persistence.sql import load_sql
 
-_ENTER: Final = """
-INSERT INTO clusters AS c (name, bridge, key) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET bridge = excluded.bridge, started_at = clock_timestamp(), seen_at = clock_timestamp()
-RETURNING (xmax = 0) AS fresh
-"""
-_BEAT: Final = "UPDATE clusters SET seen_at = clock_timestamp() WHERE name = $1"
-_STANDING: Final = """
-SELECT w.owner, coalesce(extract(epoch FROM clock_timestamp() - w.owner_since), 0)::float8 AS since_s,
-  extract(epoch FROM clock_timestamp() - o.seen_at)::float8 AS silent_s,
-  EXISTS (SELECT 1 FROM hosts h WHERE h.cluster = w.owner AND h.state = 'live') AS has_hosts
-FROM world w LEFT JOIN clusters o ON o.name = w.owner
-"""
-_CLAIM: Final = """
-UPDATE world SET owner = $1, owner_since = clock_timestamp()
-WHERE owner IS DISTINCT FROM $1 AND EXISTS (SELECT 1 FROM clusters WHERE name = $1) RETURNING owner
-"""
-_LEAVE: Final = "UPDATE world SET owner = NULL, owner_since = clock_timestamp() WHERE owner = $1"
-_KNOWN: Final = """
-SELECT c.name, c.bridge, extract(epoch FROM clock_timestamp() - c.seen_at)::float8 AS silent_s,
-  c.name IS NOT DISTINCT FROM (SELECT owner FROM world) AS owner,
-  (SELECT count(*) FROM hosts h WHERE h.cluster = c.name AND h.state <> 'dead')::int AS hosts,
-  (SELECT count(*) FROM shards s JOIN hosts h ON h.epoch = s.epoch
-   WHERE h.cluster = c.name AND h.state <> 'dead')::int AS shards
-FROM clusters c ORDER BY c.name
-"""
-_KEY: Final = "SELECT key FROM clusters WHERE name = $1"
-
-
-class Standing(Struct, frozen=True):
-    """Which cluster should hold the world (None: whoever is there), for how many seconds it has been so, how long its
-    supervisor was silent (None: it has no row) and whether it has live hosts."""
-
-    owner: str | None
-    since_s: float
-    silent_s: float | None
-    has_hosts: bool
-
-
-class ClusterRow(Struct, frozen=True):
-    """A cluster that shares the world, as an operator sees it."""
-
-    name: str
-    bridge: str | None
-    silent_s: float
-    owner: bool
-    hosts: int
-    shards: int
+SQL: Final = load_sql(Path(__file__).with_name("clusters.sql"))
 
 
 class PostgresClusters:
@@ -75,25 +31,25 @@ class PostgresClusters:
         """Say that this cluster is there and where its bridge is; whether it was never seen before."""
         with database_may_be_away():
             key = secrets.token_hex(32)
-            fresh: bool = await self._pool.fetchval(_ENTER, self.cluster, bridge, key, timeout=self._timeout_s)
+            fresh: bool = await self._pool.fetchval(SQL["enter"], self.cluster, bridge, key, timeout=self._timeout_s)
             return fresh
 
     async def beat(self) -> None:
         """Say that this cluster's supervisor lives."""
         with database_may_be_away():
-            await self._pool.execute(_BEAT, self.cluster, timeout=self._timeout_s)
+            await self._pool.execute(SQL["beat"], self.cluster, timeout=self._timeout_s)
 
     async def standing(self) -> Standing:
         """Which cluster should hold the world."""
         with database_may_be_away():
-            row = await self._pool.fetchrow(_STANDING, timeout=self._timeout_s)
+            row = await self._pool.fetchrow(SQL["standing"], timeout=self._timeout_s)
             return Standing(None, 0.0, None, False) if row is None else Standing(*row.values())
 
     async def claim(self, cluster: str | None = None) -> bool:
         """Let a cluster (this one, unless named) be the owner; whether that changed anything. Raises UnknownCluster."""
         name = cluster or self.cluster
         with database_may_be_away():
-            if await self._pool.fetchval(_CLAIM, name, timeout=self._timeout_s) is not None:
+            if await self._pool.fetchval(SQL["claim"], name, timeout=self._timeout_s) is not None:
                 return True
             known = [row.name for row in await self.known()]
         if name not in known:
@@ -103,15 +59,15 @@ class PostgresClusters:
     async def leave(self) -> None:
         """This cluster is stopped in order: whoever is there may take its shards."""
         with database_may_be_away():
-            await self._pool.execute(_LEAVE, self.cluster, timeout=self._timeout_s)
+            await self._pool.execute(SQL["leave"], self.cluster, timeout=self._timeout_s)
 
     async def known(self) -> list[ClusterRow]:
         """All clusters that ever shared this world."""
         with database_may_be_away():
-            return [ClusterRow(*r.values()) for r in await self._pool.fetch(_KNOWN, timeout=self._timeout_s)]
+            return [ClusterRow(*r.values()) for r in await self._pool.fetch(SQL["known"], timeout=self._timeout_s)]
 
     async def key_of(self, cluster: str) -> str | None:
         """The key with which other clusters' bridges prove that they read this world's database."""
         with database_may_be_away():
-            key: str | None = await self._pool.fetchval(_KEY, cluster, timeout=self._timeout_s)
+            key: str | None = await self._pool.fetchval(SQL["key"], cluster, timeout=self._timeout_s)
             return key

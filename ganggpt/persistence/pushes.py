@@ -16,8 +16,8 @@ import asyncpg
 import msgspec
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import PushRow
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
 
 _log = logging.getLogger(__name__)

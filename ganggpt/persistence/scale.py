@@ -3,71 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 
-from ganggpt.persistence.hosts import LOCAL
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.clusters import HostShown, LoadShown, Wishes
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.sql import load_sql
 
-_WISHES: Final = "SELECT hosts_now, hosts_min, hosts_max, hosts_fixed FROM clusters WHERE name = $1"
-_WISH: Final = "UPDATE clusters SET hosts_min = $2, hosts_max = $3, hosts_fixed = $4 WHERE name = $1"
-_TELL: Final = """
-UPDATE clusters SET hosts_now = $2, load = $3::jsonb, load_at = clock_timestamp() WHERE name = $1
-"""
-_HOSTS_SHOWN: Final = """
-SELECT h.name, h.kind, h.state, h.node, h.address,
-  extract(epoch FROM clock_timestamp() - h.seen_at)::float8 AS silent_s,
-  (SELECT count(*) FROM shards s WHERE s.epoch = h.epoch) AS shards
-FROM hosts h WHERE h.cluster = $1 AND h.state <> 'dead'
-ORDER BY h.kind DESC, length(h.name), h.name
-"""
-_LOAD: Final = """
-SELECT load::text, extract(epoch FROM clock_timestamp() - load_at)::float8 AS age_s FROM clusters WHERE name = $1
-"""
-
-
-class Wishes(Struct, frozen=True):
-    """What is wanted of a cluster: ``now`` is what its supervisor wants at the moment (0: it has not said yet); the
-    others were set by an operator, or are None."""
-
-    now: int = 0
-    least: int | None = None
-    most: int | None = None
-    fixed: int | None = None
-
-
-class HostShown(Struct, frozen=True):
-    """A live host as an operator sees it. ``silent_s``: since its last heartbeat."""
-
-    name: str
-    kind: str
-    state: str
-    node: str | None
-    address: str
-    silent_s: float
-    shards: int
-
-
-class LoadShown(Struct, frozen=True):
-    """What a supervisor last told of its cluster, and how many seconds ago."""
-
-    told: Mapping[str, Any]
-    age_s: float
-
-
-class ScaleTable(Protocol):
-    """The supervisor's side of its cluster's size; ``PostgresScale`` is the real adapter."""
-
-    async def wishes(self) -> Wishes:
-        """What is wanted of this cluster. Raises Unavailable."""
-        ...
-
-    async def tell(self, now: int, load: Mapping[str, Any]) -> None:
-        """Keep how many shared hosts are wanted now, and the load that was seen (JSON-able). Raises Unavailable."""
-        ...
+SQL: Final = load_sql(Path(__file__).with_name("scale.sql"))
 
 
 class PostgresScale:
@@ -81,30 +28,30 @@ class PostgresScale:
     async def wishes(self) -> Wishes:
         """See ScaleTable."""
         with database_may_be_away():
-            row = await self._pool.fetchrow(_WISHES, self.cluster, timeout=self._timeout_s)
+            row = await self._pool.fetchrow(SQL["wanted"], self.cluster, timeout=self._timeout_s)
             return Wishes() if row is None else Wishes(*row.values())
 
     async def tell(self, now: int, load: Mapping[str, Any]) -> None:
         """See ScaleTable."""
         with database_may_be_away():
             text = msgspec.json.encode(load).decode()
-            await self._pool.execute(_TELL, self.cluster, now, text, timeout=self._timeout_s)
+            await self._pool.execute(SQL["report"], self.cluster, now, text, timeout=self._timeout_s)
 
     async def wish(self, least: int | None, most: int | None, fixed: int | None) -> None:
         """Set an operator's bounds and fixed number; None leaves it to the settings. Raises Unavailable."""
         with database_may_be_away():
-            await self._pool.execute(_WISH, self.cluster, least, most, fixed, timeout=self._timeout_s)
+            await self._pool.execute(SQL["set_limits"], self.cluster, least, most, fixed, timeout=self._timeout_s)
 
     async def hosts(self) -> Sequence[HostShown]:
         """The live hosts of this cluster, shared ones first. Raises Unavailable."""
         with database_may_be_away():
-            rows = await self._pool.fetch(_HOSTS_SHOWN, self.cluster, timeout=self._timeout_s)
+            rows = await self._pool.fetch(SQL["hosts"], self.cluster, timeout=self._timeout_s)
             return [HostShown(*row.values()) for row in rows]
 
     async def load(self) -> LoadShown | None:
         """What the supervisor last told, or None where it has not yet. Raises Unavailable."""
         with database_may_be_away():
-            row = await self._pool.fetchrow(_LOAD, self.cluster, timeout=self._timeout_s)
+            row = await self._pool.fetchrow(SQL["load"], self.cluster, timeout=self._timeout_s)
             if row is None or row["load"] is None:
                 return None
             return LoadShown(msgspec.json.decode(row["load"]), row["age_s"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -11,28 +12,12 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.domain.world import World, decode_world, encode_world
 from ganggpt.errors import StartFailed
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.sql import load_sql
 
 Cast = Mapping[str, tuple[str, bytes]]
 """By actor id: name and encoded body of the command that creates the actor when it is first needed."""
 
-_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(7022007)"
-_NAME: Final = "SELECT name FROM world"
-_SAVE: Final = """
-INSERT INTO world (name, title, seed, shards, sheet) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (one) DO UPDATE SET title = excluded.title, seed = excluded.seed, sheet = excluded.sheet,
-  loaded_at = clock_timestamp()
-RETURNING shards
-"""
-_SAVE_CAST: Final = """
-INSERT INTO cast_members (actor, kind, command, body)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
-ON CONFLICT (actor) DO UPDATE SET command = excluded.command, body = excluded.body
-"""
-_SAVE_SHARDS: Final = """
-INSERT INTO shards (shard, residence) SELECT s, 'shared' FROM unnest($1::text[]) s ON CONFLICT (shard) DO NOTHING
-"""
-_LOAD: Final = "SELECT sheet FROM world"
-_CAST: Final = "SELECT actor, command, body FROM cast_members ORDER BY actor"
+SQL: Final = load_sql(Path(__file__).with_name("world_store.sql"))
 
 
 async def create_world(
@@ -45,8 +30,8 @@ async def create_world(
     """
     with database_may_be_away():
         async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
-            await connection.execute(_ONE_AT_A_TIME, timeout=timeout_s)
-            there: str | None = await connection.fetchval(_NAME, timeout=timeout_s)
+            await connection.execute(SQL["one_at_a_time"], timeout=timeout_s)
+            there: str | None = await connection.fetchval(SQL["name"], timeout=timeout_s)
             if there is not None and there != world.name:
                 raise StartFailed(
                     "the world",
@@ -54,12 +39,18 @@ async def create_world(
                     "Use another database or data directory for the other world.",
                 )
             count: int = await connection.fetchval(
-                _SAVE, world.name, world.title, world.seed, len(shards), encode_world(world), timeout=timeout_s
+                SQL["save_world"],
+                world.name,
+                world.title,
+                world.seed,
+                len(shards),
+                encode_world(world),
+                timeout=timeout_s,
             )
             if there is None:
-                await connection.execute(_SAVE_SHARDS, shards, timeout=timeout_s)
+                await connection.execute(SQL["save_shards"], shards, timeout=timeout_s)
             columns = [(actor, kind_of(actor), command, body) for actor, (command, body) in cast.items()]
-            await connection.execute(_SAVE_CAST, *(zip(*columns, strict=True) if columns else ((),) * 4))
+            await connection.execute(SQL["save_cast"], *(zip(*columns, strict=True) if columns else ((),) * 4))
             return count
 
 
@@ -67,8 +58,8 @@ async def load_world(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> tuple[
     """The world of the database and its cast. Raises StartFailed where none was loaded yet, and Unavailable."""
     with database_may_be_away():
         async with pool.acquire(timeout=timeout_s) as connection:
-            sheet: bytes | None = await connection.fetchval(_LOAD, timeout=timeout_s)
-            rows = await connection.fetch(_CAST, timeout=timeout_s)
+            sheet: bytes | None = await connection.fetchval(SQL["load_world"], timeout=timeout_s)
+            rows = await connection.fetch(SQL["load_cast"], timeout=timeout_s)
     if sheet is None:
         raise StartFailed("the world", "this database holds none", "Run `ganggpt world load`.")
     return decode_world(sheet), {r["actor"]: (r["command"], r["body"]) for r in rows}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ganggpt.actors.maintenance.housekeeping import EVERYTHING, Retained, housekeeping_of
+from ganggpt.actors.maintenance.housekeeping import EVERYTHING, Retained
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
 from ganggpt.persistence.journal.partitions import ensure_partitions
-from ganggpt.persistence.journal.retention import Kept
 from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.ports.retention import Kept
+from ganggpt.runtime.maintenance import housekeeping_of
 from ganggpt.runtime.stores import pool_options
 
 

@@ -24,9 +24,10 @@ from ganggpt.domain.kinds import KINDS
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
-from ganggpt.persistence.hosts import LOCAL, PostgresHosts
+from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.ports.hosts import LOCAL
 from ganggpt.persistence.probes import database_look, redis_look
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world

@@ -25,16 +25,16 @@ from ganggpt.ai.gateway.recording import Recording
 from ganggpt.ai.gateway.response_cache import Answers, AnswerStore
 from ganggpt.ai.gateway.spending import Till
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
-from ganggpt.ai.port import Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, Unavailable
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.cache import TTL_S
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
 from ganggpt.persistence.models.responses import MemoryAnswers, RedisAnswers
 from ganggpt.persistence.models.spend import PostgresSpend
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.ports.cache import TTL_S
 from ganggpt.runtime.model_plan import model_plan
 from ganggpt.runtime.stores import pool_options
 
@@ -122,7 +122,7 @@ class GatewayReplica:
         with contextlib.suppress(Unavailable):
             await self._ready()
 
-    async def answer(self, request: ModelRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> Outcome:
         """See Gateway."""
         try:
             gateway = await self._ready()
@@ -130,7 +130,7 @@ class GatewayReplica:
             return NotAnswered(reason="away", detail=str(away))
         return await gateway.answer(request)
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         """See Gateway."""
         try:
             gateway = await self._ready()

@@ -16,9 +16,9 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.faction.events import RewardPaid
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
-from ganggpt.domain.npc.commands import KeepInTail
+from ganggpt.domain.mind.commands import KeepInTail
 from ganggpt.domain.player.state import MissionEnded
-from ganggpt.persistence.journal.journal import Batch, Letter
+from ganggpt.persistence.ports.journal import Batch, Letter
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.simulation.clients import Client, Sent
 from ganggpt.simulation.cluster import Cluster, Running
@@ -97,11 +97,10 @@ class Checks:
             holder = tables.shards[residences.shard_of(actor)].epoch
             if holder != epoch:
                 self.wrong("one writer", f"{actor} {seq} committed by epoch {epoch}, its shard is held by {holder}")
-            raw = command_id.bytes
-            if raw in self._where:
-                self.wrong("applied once", f"{raw.hex()} is in the journal as {self._where[raw]} and {(actor, seq)}")
-            self._where[raw] = (actor, seq)
-        for letter in batch.posted:
+            if before := self._where.get(command_id):
+                self.wrong("applied once", f"{command_id.hex()} is in the journal as {before} and {(actor, seq)}")
+            self._where[command_id] = (actor, seq)
+        for letter in batch.letters:
             self._posted[letter.id] = letter
 
     def _delivered(self, _: Running, batch: bytes, replies: bytes) -> None:
@@ -197,10 +196,10 @@ class Checks:
         if host is None:
             return False
         flusher, committer = host.flusher, host.committer
-        flushed = not (host.dirty or flusher._in_flight or flusher._owed or flusher._unshown)  # noqa: SLF001
+        flushed = not (host.activations.dirty or flusher._in_flight or flusher._owed or flusher._unshown)  # noqa: SLF001
         committed = not (committer._waiting or committer._in_flight)  # noqa: SLF001
         asked = not (host.waker.waking or running.peers.waiting or len(host.outbox))
-        held = {shard for shard, row in self._tables.shards.items() if row.epoch == host.epoch}
+        held = {shard for shard, row in self._tables.shards.items() if row.epoch == host.identity.epoch}
         return flushed and committed and asked and held == set(host.shards)
 
     def unrest(self) -> str:
@@ -220,10 +219,11 @@ class Checks:
         return str({name: value for name, value in facts.items() if value})
 
     def _restless(self, running: Running, host: Host) -> str:
-        held = sorted(shard for shard, row in self._tables.shards.items() if row.epoch == host.epoch)
+        epoch = host.identity.epoch
+        held = sorted(shard for shard, row in self._tables.shards.items() if row.epoch == epoch)
         return (
-            f"epoch {host.epoch}: dirty {sorted(host.dirty)}, waking {host.waker.waking}, outbox {len(host.outbox)}, "
-            f"asks {running.peers.waiting}, believes {sorted(host.shards)}, holds {held}"
+            f"epoch {epoch}: dirty {sorted(host.activations.dirty)}, waking {host.waker.waking}, "
+            f"outbox {len(host.outbox)}, asks {running.peers.waiting}, believes {sorted(host.shards)}, holds {held}"
         )
 
     def at_rest(self) -> None:
@@ -239,8 +239,8 @@ class Checks:
         for client in self._clients:
             self._client(client)
         for running, host in self._live():
-            if host.counts.mistakes:
-                self.wrong("mistake", f"{running.process} counts {host.counts.mistakes} failed turns")
+            if host.runner.mistakes:
+                self.wrong("mistake", f"{running.process} counts {host.runner.mistakes} failed turns")
 
     def _paid(self) -> None:
         """A reward leaves a treasury once, and arrives at the player as it left."""
@@ -292,16 +292,17 @@ class Checks:
         if snapshot_seq > len(turns):
             self.wrong("replay is state", f"{actor} has a snapshot at {snapshot_seq} and {len(turns)} turns")
         for _, host in self._live():
-            if actor not in host.hot:
+            if actor not in host.activations:
                 continue
-            activation = host.hot[actor]
+            activation, name = host.activations[actor], host.identity.name
             if activation.seq != len(turns) or encode_state(activation.state) != encode_state(state):
                 self.wrong(
-                    "replay is state", f"{actor}: {host.name} is at {activation.seq}, the journal at {len(turns)}"
+                    "replay is state",
+                    f"{actor}: {host.identity.name} is at {activation.seq}, the journal at {len(turns)}",
                 )
             for seq, command_id, *_ in turns:
                 if activation.window.seq_of(command_id) not in (seq, None):
-                    self.wrong("replay is state", f"{actor}: the window of {host.name} has another turn for an id")
+                    self.wrong("replay is state", f"{actor}: the window of {name} has another turn for an id")
         return state
 
     def _flushed(self, rows: Rows) -> None:

@@ -22,7 +22,7 @@ from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.ids import CommandId
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.turn import Command

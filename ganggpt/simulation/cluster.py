@@ -24,7 +24,7 @@ from ganggpt.actors.supervision.takeover import Succession
 from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
-from ganggpt.persistence.journal.journal import PushRow
+from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.simulation.database import SimDatabase, Stores, stores_of
 from ganggpt.simulation.network import Network, Process
 

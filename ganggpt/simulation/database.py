@@ -17,7 +17,7 @@ from random import Random
 from typing import Any, Final
 
 from ganggpt.errors import CommitUnknown, GangGPTError, Unavailable
-from ganggpt.persistence.journal.journal import Batch, Letter, PushRow
+from ganggpt.persistence.ports.journal import Batch, Letter, PushRow
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.simulation.network import Call, Network, Process
 from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail

@@ -16,7 +16,7 @@ from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.player import rules as player
-from ganggpt.persistence.journal.journal import DueReminder
+from ganggpt.persistence.ports.journal import DueReminder
 from ganggpt.simulation.clients import Client
 from ganggpt.simulation.database import SimDatabase
 from ganggpt.testing.stores import MemoryDatabase

@@ -17,7 +17,7 @@ from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.reply_cache import Repeats
 from ganggpt.domain.kinds import VERSION
-from ganggpt.persistence.journal.journal import Batch, PushRow
+from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.testing.stores import MemoryJournal
 
 
@@ -25,7 +25,7 @@ async def _ack_before_commit(self: Host, envelopes: Sequence[Envelope]) -> list[
     """Replies leave as soon as the turns have run."""
     delivery = Delivery(len(envelopes))
     for slot, envelope in enumerate(envelopes):
-        self.accept(envelope, delivery, slot)
+        self.runner.accept(envelope, delivery, slot)
     await delivery.all_in()
     return delivery.replies
 
@@ -53,7 +53,7 @@ def _answered_for_good(self: Outbox, command_id: bytes, reply: bytes) -> None:
     letter = self._by_id.pop(command_id)
     lane = self._lanes[letter.sender, letter.target]
     if error_of(reply) is None:
-        self._host.counts.letters += 1
+        self.delivered += 1
     self._settled.append(letter)
     self._work.set()
     lane.popleft()
@@ -70,16 +70,15 @@ async def _scan_nothing(self: Outbox) -> None:
 
 async def _give_and_go_on(self: HandOver, shards: Sequence[str], cluster: str, heir: str) -> float:
     """The shards are given away while their turns go on here."""
-    await self._host.ports.hosts.hand_over(self._host.epoch, sorted(shards), cluster, heir)
+    await self._host.ports.hosts.hand_over(self._host.identity.epoch, sorted(shards), cluster, heir)
     return 0.0
 
 
 async def _snapshot_of_anything(self: Passivation, activations: Sequence[Activation]) -> None:
     """Snapshots are taken of turns that may never be committed."""
-    host = self._host
     if activations:
         rows = [(a.actor, a.seq, a.snapshot()) for a in activations]
-        await host.ports.journal.save_snapshots(host.epoch, VERSION, rows)
+        await self._journal.save_snapshots(self._identity.epoch, VERSION, rows)
         for activation, (_, seq, _) in zip(activations, rows, strict=True):
             activation.snapshot_seq = seq
 
@@ -93,8 +92,7 @@ async def _answer_anew(
     self: Repeats, activation: Activation, _: int, envelope: Envelope, delivery: Delivery, slot: int
 ) -> None:
     """A repeated command is told something else than the first time."""
-    host = self._host
-    reply = host._view(activation, envelope, host.now_s())  # noqa: SLF001
+    reply = self._runner._view(activation, envelope, self._clock.now_s())  # noqa: SLF001
     delivery.settle(slot, reply, activation.ticket)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ganggpt.errors import CommitUnknown, Unavailable
-from ganggpt.persistence.hosts import RouteRow
-from ganggpt.persistence.journal.journal import Batch, Journal, PushRow
+from ganggpt.persistence.ports.hosts import RouteRow
+from ganggpt.persistence.ports.journal import Batch, Journal, PushRow
 from ganggpt.testing.stores import MemoryHosts
 
 Fault = Literal["lost", "held", "away"]

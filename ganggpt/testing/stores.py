@@ -12,17 +12,10 @@ from ganggpt.domain.kinds import encode_state
 from ganggpt.domain.mind.memory_index import MemoryIndex, Question
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.errors import Fenced, Unavailable
-from ganggpt.persistence.clusters import Standing
-from ganggpt.persistence.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
-from ganggpt.persistence.journal.journal import (
-    Batch,
-    DueReminder,
-    Letter,
-    PushRow,
-    StoredActor,
-    StoredTurn,
-)
-from ganggpt.persistence.projections.memory_archive import FOUND_MAX, Found, TailQuestion
+from ganggpt.persistence.ports.clusters import Standing
+from ganggpt.persistence.ports.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
+from ganggpt.persistence.ports.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
+from ganggpt.persistence.ports.projections import FOUND_MAX, Found, TailQuestion
 
 
 @dataclass
@@ -94,9 +87,9 @@ class MemoryJournal:
             # The primary key.
             raise Fenced(self._host, epoch)
         for actor, seq, command_id, body in zip(actors, seqs, ids, bodies, strict=True):
-            db.turns.setdefault(actor, []).append((seq, command_id.bytes, body, epoch))
+            db.turns.setdefault(actor, []).append((seq, command_id, body, epoch))
         db.last_s.update(zip(actors, ats, strict=True))
-        for letter, shard in zip(batch.posted, batch.letters[3], strict=True):
+        for letter, (shard, _) in zip(batch.letters, batch.filed, strict=True):
             db.outbox[letter.sender, letter.seq, letter.n] = (shard, letter)
         for (actor, name), wish in batch.reminders.items():
             if wish is None:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from ganggpt.domain.mission.objectives import OBJECTIVES
-from ganggpt.domain.mission.things import COMMON
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.things import COMMON
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate, World
 from ganggpt.worldfiles.yaml import FieldPath
 

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.ids import ActorId, actor_id
-from ganggpt.domain.npc.rules import Spawn
+from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, ThingSheet, World
 from ganggpt.errors import WorldInvalid, WorldRejected

@@ -17,7 +17,6 @@ from ganggpt.config import Settings
 from tests.deploy.files import (
     BRIDGE_PORT,
     KUBERAY,
-    ROOT,
     Document,
     containers,
     document,
@@ -29,6 +28,7 @@ from tests.deploy.files import (
     rendered,
     strings,
 )
+from tests.support.paths import ROOT
 
 YAML_FILES = sorted([*KUBERAY.glob("*.yaml"), ROOT / "compose.yaml", ROOT / "cluster" / "ray-cluster.yaml"])
 SHIPPED = [*YAML_FILES, ROOT / "Dockerfile", *sorted((ROOT / "deploy").iterdir())]

@@ -15,7 +15,14 @@ import redis
 import yaml
 
 from ganggpt.config import Settings
-from tests.deploy.files import BRIDGE_PORT, KUBERAY, ROOT, Document, document, documents
+from tests.deploy.files import (
+    BRIDGE_PORT,
+    KUBERAY,
+    Document,
+    document,
+    documents,
+)
+from tests.support.paths import ROOT
 
 COMPOSE = ROOT / "compose.yaml"
 SERVICES: Document = document(COMPOSE)["services"]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.files import BRIDGE_PORT, KUBERAY, ROOT
+from tests.deploy.files import BRIDGE_PORT, KUBERAY
+from tests.support.paths import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 LOCKS = ("requirements.lock", "requirements-dev.lock", "cluster/requirements.lock")

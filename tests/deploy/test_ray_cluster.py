@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from tests.deploy.files import BRIDGE_PORT, ROOT, Document, document
+from tests.deploy.files import BRIDGE_PORT, Document, document
+from tests.support.paths import ROOT
 
 
 @pytest.fixture

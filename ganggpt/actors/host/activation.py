@@ -11,7 +11,7 @@ from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import KINDS, decode_state, decode_turn, encode_state
 from ganggpt.domain.turn import Kind
 from ganggpt.errors import GangGPTError
-from ganggpt.persistence.journal.journal import StoredActor
+from ganggpt.persistence.ports.journal import StoredActor
 
 
 class Unreadable(GangGPTError):

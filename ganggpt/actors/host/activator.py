@@ -6,27 +6,33 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
-
-from msgspec import Raw
+from dataclasses import dataclass
+from typing import Final
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation, wake
-from ganggpt.actors.host.delivery import Delivery
-from ganggpt.domain.ids import ActorId, derived_command_id
+from ganggpt.actors.host.activations import Activations
+from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.held_shards import Shards
+from ganggpt.actors.host.identity import DatabaseClock
+from ganggpt.actors.host.turn_runner import TurnRunner
+from ganggpt.domain.ids import ActorId
 from ganggpt.errors import GangGPTError, Moved, Overloaded, Unavailable
-from ganggpt.persistence.journal.journal import StoredActor
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.ports.journal import Journal, StoredActor
 
 log = logging.getLogger(__name__)
 
 LOAD_MAX: Final = 256
 """Actors per bulk read."""
 
-Parked = tuple[Envelope, Delivery, int]
+
+@dataclass(frozen=True, slots=True)
+class MailboxLimits:
+    """``actors``: how many may have a mailbox at one time. ``commands``: how many may wait in one."""
+
+    actors: int
+    commands: int
 
 
 class Waker:
@@ -35,65 +41,75 @@ class Waker:
     A read takes what has gathered while the last one ran, so a thousand cold actors cost a few queries, never one each.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._mailboxes: dict[str, deque[Parked]] = {}
-        self._shards: dict[str, str] = {}
+    def __init__(
+        self,
+        clock: DatabaseClock,
+        journal: Journal,
+        shards: Shards,
+        activations: Activations,
+        runner: TurnRunner,
+        limits: MailboxLimits,
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._shards = shards
+        self._activations = activations
+        self._runner = runner
+        self._limits = limits
+        self._mailboxes: dict[str, deque[Waiting]] = {}
+        self._shard_of: dict[str, str] = {}
         self._queue: deque[str] = deque()
         self._wanted = asyncio.Event()
+        self.wakes = 0
+        self.wake_s = 0.0
 
     @property
     def waking(self) -> int:
         """Actors with a mailbox."""
         return len(self._mailboxes)
 
-    def is_waking(self, actor: str) -> bool:
-        """Whether an actor has a mailbox: it is being woken by commands."""
-        return actor in self._mailboxes
-
     def park(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Put a command into the mailbox of a cold actor. Raises Overloaded."""
         mailbox = self._mailboxes.get(envelope.to)
         if mailbox is None:
-            if len(self._mailboxes) >= self._host.options.waking_max:
-                raise Overloaded("the queue of waking actors", self._host.options.waking_max)
+            if len(self._mailboxes) >= self._limits.actors:
+                raise Overloaded("the queue of waking actors", self._limits.actors)
             mailbox = self._mailboxes[envelope.to] = deque()
-            self._shards[envelope.to] = shard
+            self._shard_of[envelope.to] = shard
             self._queue.append(envelope.to)
             self._wanted.set()
-        if len(mailbox) >= self._host.options.mailbox_max:
-            raise Overloaded(f"the mailbox of {envelope.to}", self._host.options.mailbox_max)
+        if len(mailbox) >= self._limits.commands:
+            raise Overloaded(f"the mailbox of {envelope.to}", self._limits.commands)
         mailbox.append((envelope, delivery, slot))
 
     async def activate(self, actors: Sequence[str]) -> None:
         """Wake actors without a command for them (after a crash, to flush what their last host could not)."""
-        host = self._host
         for start in range(0, len(actors), LOAD_MAX):
-            terms = {a: self._term(a) for a in actors[start : start + LOAD_MAX] if a not in host.hot}
+            some = actors[start : start + LOAD_MAX]
+            terms = {actor: self._shards.term_of(actor) for actor in some if actor not in self._activations}
             cold = [actor for actor, term in terms.items() if term is not None]
-            stored = await host.ports.journal.load(cold)
+            stored = await self._journal.load(cold)
             for actor in cold:
-                elsewhere = actor in host.hot or actor in self._mailboxes or self._term(actor) != terms[actor]
-                if elsewhere or actor not in stored:
+                awake = actor in self._activations or actor in self._mailboxes
+                if awake or actor not in stored or self._shards.term_of(actor) != terms[actor]:
                     continue
                 try:
-                    shard = host.residences.shard_of(actor)
-                    host.hot[actor] = wake(ActorId(actor), shard, stored[actor], host.now_s())
+                    shard = self._shards.shard_of(actor)
+                    self._activations.add(wake(ActorId(actor), shard, stored[actor], self._clock.now_s()))
                 except GangGPTError as error:
                     log.warning("%s stays asleep: %s", actor, error)
 
     def may_wake(self, actor: str) -> bool:
         """Whether this host carries a cold actor that a command wakes just now, or that stands still for a moment."""
-        host = self._host
-        shard = host.residences.shard_of(actor)
-        return actor in self._mailboxes or host.handover.stops(actor, shard)
+        shard = self._shards.shard_of(actor)
+        return actor in self._mailboxes or self._shards.stops(actor, shard)
 
-    def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Parked]:
+    def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Waiting]:
         """Give out the mailboxes of the actors for whom ``leaves(actor, shard)`` holds; they are not woken here."""
-        parked: list[Parked] = []
-        for actor in [a for a in self._mailboxes if leaves(a, self._shards[a])]:
+        parked: list[Waiting] = []
+        for actor in [a for a in self._mailboxes if leaves(a, self._shard_of[a])]:
             parked += self._mailboxes.pop(actor)
-            del self._shards[actor]
+            del self._shard_of[actor]
         return parked
 
     async def run(self) -> None:
@@ -109,8 +125,8 @@ class Waker:
                 except Unavailable as away:
                     for actor in actors:
                         self._refuse(actor, away)
-                self._host.counts.wakes += len(actors)
-                self._host.counts.wake_s += loop_s() - began
+                self.wakes += len(actors)
+                self.wake_s += loop_s() - began
 
     def give_up(self) -> None:
         """The incarnation ended: send every parked command back to its router."""
@@ -118,54 +134,39 @@ class Waker:
         for actor in list(self._mailboxes):
             self._refuse(actor, Moved(actor))
 
-    def _term(self, actor: str) -> int | None:
-        """Which term of its shard this host is in; None where it may run no turn of the actor."""
-        host = self._host
-        shard = host.residences.shard_of(actor)
-        return None if host.handover.stops(actor, shard) else host.shards.get(shard)
-
     async def _load(self, actors: list[str]) -> None:
-        host = self._host
-        terms = {actor: self._term(actor) for actor in actors if actor in self._mailboxes}
-        stored = await host.ports.journal.load(list(terms))
+        terms = {actor: self._shards.term_of(actor) for actor in actors if actor in self._mailboxes}
+        stored = await self._journal.load(list(terms))
         for actor, term in terms.items():
             if actor not in self._mailboxes:
                 continue
-            if term is None or self._term(actor) != term:
+            if term is None or self._shards.term_of(actor) != term:
                 # The actor or its shard was elsewhere during the read: what was read may be stale.
                 self._refuse(actor, Moved(actor))
                 continue
             try:
-                activation = host.hot.get(actor) or self._wake(actor, stored.get(actor))
+                activation = self._activations.get(actor) or self._wake(actor, stored.get(actor))
             except GangGPTError as error:
                 log.warning("%s stays asleep: %s", actor, error)
                 self._refuse(actor, error)
                 continue
-            host.hot[actor] = activation
+            self._activations.add(activation)
             woken_at = activation.seq
-            self._shards.pop(actor)
+            self._shard_of.pop(actor)
             for envelope, delivery, slot in self._mailboxes.pop(actor):
-                host.take(activation, envelope, delivery, slot)
+                self._runner.take(activation, envelope, delivery, slot)
             if activation.state is None and activation.seq == woken_at:
                 # (One that ceased to exist just now stays until that is committed: the store would not know it yet.)
-                del host.hot[actor]
+                self._activations.drop(actor)
 
     def _wake(self, actor: str, stored: StoredActor | None) -> Activation:
-        host = self._host
-        activation = wake(ActorId(actor), self._shards[actor], stored, host.now_s())
+        activation = wake(ActorId(actor), self._shard_of[actor], stored, self._clock.now_s())
         activation.flushed = activation.state
-        if activation.state is None and actor in host.ports.cast:
-            self._bring_to_life(activation)
+        if activation.state is None:
+            self._runner.bring_to_life(activation)
         return activation
 
-    def _bring_to_life(self, activation: Activation) -> None:
-        """The first turn of a member of the cast: the creating command its world file made."""
-        name, body = self._host.ports.cast[activation.actor]
-        now_s = self._host.now_s()
-        first = derived_command_id(now_s, activation.actor, 0, name)
-        self._host.turn(activation, Envelope(first, activation.actor, "world", name, Raw(body)), now_s)
-
     def _refuse(self, actor: str, error: GangGPTError) -> None:
-        self._shards.pop(actor, None)
+        self._shard_of.pop(actor, None)
         for envelope, delivery, slot in self._mailboxes.pop(actor, ()):
             delivery.settle(slot, reply_error(envelope.id, error))

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from ganggpt.actors.envelope import Envelope, reply_error, reply_ok
+from ganggpt.actors.host.identity import Identity
+from ganggpt.actors.ports import CommandPort, ModelPort
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
-from ganggpt.domain.npc.commands import AskTail, KeepInTail, Recollect
+from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
-from ganggpt.persistence.journal.journal import Letter
-from ganggpt.persistence.projections.memory_archive import TailQuestion, TailStore
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.ports.journal import Letter
+from ganggpt.persistence.ports.projections import TailQuestion, TailStore
 
 TAIL_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
 """Names of the commands that are for the tail and not for an actor."""
@@ -34,11 +33,15 @@ Answered = Callable[[bytes, bytes], None]
 class TailLetters:
     """Owns the tasks that take letters to the tail; at most as many as the outbox has letters under way."""
 
-    def __init__(self, host: Host, store: TailStore) -> None:
-        self._host = host
+    def __init__(self, identity: Identity, store: TailStore, model: ModelPort, peers: CommandPort) -> None:
+        self._identity = identity
         self._store = store
+        self._model = model
+        self._peers = peers
         self._places = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.kept = 0
+        self.searches = 0
 
     def send(self, letter: Letter, answered: Answered) -> None:
         """Take a letter to the tail; ``answered`` hears once, as for a letter to an actor."""
@@ -67,27 +70,27 @@ class TailLetters:
     async def _keep(self, letter: Letter, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, KeepInTail)
-        await self._store.keep(self._host.epoch, letter.sender, wish.memories, wish.held)
-        self._host.counts.tail_kept += len(wish.memories)
+        await self._store.keep(self._identity.epoch, letter.sender, wish.memories, wish.held)
+        self.kept += len(wish.memories)
         answered(letter.id, reply_ok(letter.id, 0, {}))
 
     async def _ask(self, letter: Letter, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, AskTail)
-        embedding, model = wish.embedding, self._host.ports.model
-        if embedding is None and model.embeds:
-            embedding = await model.meaning(wish.query, wish.listener, letter.sender)
+        embedding = wish.embedding
+        if embedding is None and self._model.embeds:
+            embedding = await self._model.meaning(wish.query, wish.listener, letter.sender)
         question = TailQuestion(
             npc=letter.sender,
             query=wish.query,
             listener=wish.listener,
-            now_s=self._host.now_s(),
+            now_s=self._identity.clock.now_s(),
             held=wish.held,
             embedding=embedding,
         )
         found = await self._store.search(question)
-        self._host.counts.tail_asked += 1
+        self.searches += 1
         answer = Recollect(wish.query, wish.listener, wish.asked_s, tuple(found))
         body = msgspec.Raw(encode_command(answer))
         envelope = Envelope(letter.id, letter.target, letter.sender, Recollect.tag, body, inner=True)
-        self._host.ports.peers.submit([envelope], answered)
+        self._peers.submit([envelope], answered)

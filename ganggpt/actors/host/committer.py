@@ -13,7 +13,7 @@ from typing import Final
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.errors import GangGPTError, Overloaded
-from ganggpt.persistence.journal.journal import Batch, Journal, PushRow
+from ganggpt.persistence.ports.journal import Batch, Journal, PushRow
 
 ROWS_MAX: Final = 2000
 """Turns per commit."""

@@ -16,10 +16,11 @@ from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.port import Gateway
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
-from ganggpt.persistence.hosts import LOCAL, PostgresHosts
+from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
-from ganggpt.persistence.journal.retention import Kept
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.retention import Kept
 from ganggpt.persistence.projections.memory_archive import PostgresTail
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from ganggpt.actors.envelope import Envelope
+
 
 class Delivery:
     """Collects the replies of one batch.
@@ -32,3 +34,7 @@ class Delivery:
         if self._missing:
             self._all_in = asyncio.get_running_loop().create_future()
             await self._all_in
+
+
+Waiting = tuple[Envelope, Delivery, int]
+"""A command that waits, and the slot its reply goes into."""

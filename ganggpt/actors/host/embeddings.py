@@ -10,22 +10,21 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
+from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.host.identity import DatabaseClock
+from ganggpt.actors.ports import CommandPort, ModelPort
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import encode_command
+from ganggpt.domain.mind.commands import Embed
 from ganggpt.domain.mind.embedding import is_worth
 from ganggpt.domain.mind.memory import Remembered, Reworded
-from ganggpt.domain.npc.commands import Embed
 from ganggpt.domain.turn import Event
 from ganggpt.errors import GangGPTError
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.activation import Activation
-    from ganggpt.actors.host.host import Host
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +52,14 @@ class _Learned(NamedTuple):
 class Meanings:
     """Owns the texts that wait, in the order they came. ``note`` is called with every turn, ``run`` asks for ever."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, model: ModelPort, peers: CommandPort, clock: DatabaseClock) -> None:
+        self._model = model
+        self._peers = peers
+        self._clock = clock
         self._waiting: dict[str, list[_Learned]] = {}
         self._news, self._full = asyncio.Event(), asyncio.Event()
+        self.embedded = 0
+        self.missed = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -97,31 +100,30 @@ class Meanings:
             if len(self._waiting) >= TEXTS_AT_ONCE:
                 self._full.set()
         if known is None or len(known) >= PER_TEXT_MAX:
-            self._host.counts.unmeant += 1
+            self.missed += 1
         else:
             known.append(learned)
 
     async def _ask(self, texts: list[str], learned: list[list[_Learned]]) -> None:
-        host = self._host
         # A text that several players have in common is nobody's alone.
         owners = [who[0].about if len({one.about for one in who}) == 1 else None for who in learned]
         try:
             async with asyncio.timeout(WITHIN_S):
-                found = await host.ports.model.embed(texts, owners)
+                found = await self._model.embed(texts, owners)
         except (GangGPTError, TimeoutError) as failed:
-            host.counts.unmeant += sum(map(len, learned))
+            self.missed += sum(map(len, learned))
             log.info("%d memories stay without a meaning: %s", len(texts), failed or "no answer in time")
             return
         envelopes = []
         for text, who, embedding in zip(texts, learned, found, strict=True):
             for actor, seq, no, _ in who:
-                command_id = derived_command_id(host.now_s(), actor, seq, "embed", no)
+                command_id = derived_command_id(self._clock.now_s(), actor, seq, "embed", no)
                 body = Raw(encode_command(Embed(no, embedding, text)))
                 envelopes.append(Envelope(command_id, actor, MODEL, Embed.tag, body, inner=True))
-        host.ports.peers.submit(envelopes, self._told, MODEL)
+        self._peers.submit(envelopes, self._told, MODEL)
 
     def _told(self, _: bytes, answer: bytes) -> None:
         if error_of(answer) is None:
-            self._host.counts.meant += 1
+            self.embedded += 1
         else:
-            self._host.counts.unmeant += 1
+            self.missed += 1

@@ -34,7 +34,7 @@ class Flusher:
 
     def owes(self, actor: str) -> bool:
         """Whether the tables do not show the actor's last turn yet; such an actor must stay awake."""
-        return actor in self._host.dirty or actor in self._in_flight or actor in self._unshown
+        return actor in self._host.activations.dirty or actor in self._in_flight or actor in self._unshown
 
     def catch_up(self, shards: Iterable[str]) -> None:
         """New shards whose last owner ended: flush whatever it committed but did not flush."""
@@ -47,7 +47,7 @@ class Flusher:
                 await self._adopt()
                 await self.flush()
             except Unavailable:
-                log.warning("%s: the flush waits, the database is away", self._host.name)
+                log.warning("%s: the flush waits, the database is away", self._host.identity.name)
             await asyncio.sleep(self._host.options.flush_s)
 
     async def show_all_of(self, shards: Collection[str]) -> None:
@@ -71,22 +71,19 @@ class Flusher:
         """``flush`` for one who holds the pause."""
         host = self._host
         # While something of a last owner is missing in the tables, nobody may say that they show everything.
-        through_s = host.now_s() if only is None and not (self._owed or self._unshown) else None
-        held = (*host.shards, *host.handover.frozen_shards)
-        dirty: dict[str, Activation] = host.dirty
-        if only is not None:
-            dirty = {a.actor: a for a in only if a.actor in host.dirty}
+        through_s = host.identity.clock.now_s() if only is None and not (self._owed or self._unshown) else None
+        held = host.shards.with_frozen
+        dirty = host.activations.take_dirty(only)
         if not dirty:
             await self._show_idle(through_s, held)
             return
-        host.dirty = {} if only is None else {name: a for name, a in host.dirty.items() if name not in dirty}
         self._in_flight = dirty
         changes = [(a, a.flushed, a.state) for a in dirty.values()]
         try:
             await host.committer.durable(max(a.written for a in dirty.values()))
             await self._write(changes, through_s, held)
         except BaseException:
-            host.dirty = dirty | host.dirty
+            host.activations.put_back_dirty(dirty)
             raise
         finally:
             self._in_flight = {}
@@ -95,7 +92,7 @@ class Flusher:
         """Say now and then that the tables lack nothing. Otherwise the day of the last turn of a host nobody talks to
         would look unflushed for weeks: it could not be dropped, and a successor would read everything since."""
         if through_s is not None and through_s - self._shown_s >= IDLE_S:
-            await self._host.ports.flush.flush(self._host.epoch, (), through_s, held)
+            await self._host.ports.flush.flush(self._host.identity.epoch, (), through_s, held)
             self._shown_s = through_s
 
     async def _write(
@@ -103,7 +100,7 @@ class Flusher:
     ) -> None:
         host = self._host
         rows = [(a.actor, old, new) for a, old, new in changes]
-        written = await host.ports.flush.flush(host.epoch, rows, through_s, held)
+        written = await host.ports.flush.flush(host.identity.epoch, rows, through_s, held)
         host.counts.flushed_rows += written
         self._shown_s = through_s or self._shown_s
         await host.ports.forget_cached([a.actor for a, _, _ in changes])
@@ -117,7 +114,7 @@ class Flusher:
         """
         host, owed = self._host, dict(self._owed)
         if owed:
-            recent = await host.ports.hosts.unflushed(host.epoch)
+            recent = await host.ports.hosts.unflushed(host.identity.epoch)
             self._unshown.update(dict.fromkeys(actor for actor in recent if self._shard_of(actor) in owed))
             self._owed = {shard: None for shard in self._owed if shard not in owed}
         if not self._unshown:
@@ -125,13 +122,13 @@ class Flusher:
         await host.waker.activate(list(self._unshown))
         async with self._one_at_a_time:
             for actor in list(self._unshown):
-                activation = host.hot.get(actor)
+                activation = host.activations.get(actor)
                 if activation is not None:
                     activation.flushed = None
-                    host.dirty[actor] = activation
+                    host.activations.mark_dirty(activation)
                 elif host.waker.may_wake(actor):
                     continue
                 del self._unshown[actor]
 
     def _shard_of(self, actor: str) -> str:
-        return self._host.residences.shard_of(actor)
+        return self._host.shards.shard_of(actor)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation
-from ganggpt.actors.host.delivery import Delivery
+from ganggpt.actors.host.delivery import Delivery, Waiting
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.errors import CommitUnknown, GangGPTError, Moved, Overloaded, Unavailable
 
@@ -32,21 +32,15 @@ LOOK_GAP_S: Final = 0.01
 GIVEN_S: Final = 2.0
 """A host that gave a shard away sends its commands on for so long without a look at the table."""
 
-Waiting = tuple[Envelope, Delivery, int]
-
 
 class Freeze:
-    """Shards (or one actor) that stand still: their activations, and the commands that came meanwhile."""
+    """What stands still: the activations, and the commands that came meanwhile."""
 
-    def __init__(self, shards: Collection[str] = (), actor: str | None = None) -> None:
-        self.shards = frozenset(shards)
-        self.actor = actor
-        self.activations: dict[str, Activation] = {}
-        self.waiting: list[Waiting] = []
+    __slots__ = ("activations", "waiting")
 
-    def covers(self, actor: str, shard: str) -> bool:
-        """Whether commands for this actor have to wait."""
-        return actor == self.actor or shard in self.shards
+    def __init__(self, activations: dict[str, Activation], waiting: list[Waiting]) -> None:
+        self.activations = activations
+        self.waiting = waiting
 
 
 class Given:
@@ -70,30 +64,20 @@ class HandOver:
         self._given: dict[str, Given] = {}
         self._look = asyncio.Event()
 
-    @property
-    def frozen_shards(self) -> frozenset[str]:
-        """Shards that are on their way out."""
-        return frozenset() if self._freeze is None else self._freeze.shards
-
-    def stops(self, actor: str, shard: str) -> bool:
-        """Whether the actor stands still."""
-        return self._freeze is not None and self._freeze.covers(actor, shard)
-
     def wait(self, shard: str, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Keep a command that cannot run now: until a freeze ends, or until a look at the table says whose it is."""
-        freeze = self._freeze
-        frozen = freeze is not None and freeze.covers(envelope.to, shard)
-        heir = None if frozen else self._heir_of(shard, envelope.id)
+        freeze = self._freeze if self._host.shards.stops(envelope.to, shard) else None
+        heir = None if freeze is not None else self._heir_of(shard, envelope.id)
         if heir is not None:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to, heir)))
             return
-        queue = freeze.waiting if freeze is not None and frozen else self._strays
+        queue = freeze.waiting if freeze is not None else self._strays
         if len(queue) >= WAITING_MAX:
             full = Overloaded("the queue of commands for shards that move", WAITING_MAX)
             delivery.settle(slot, reply_error(envelope.id, full))
             return
         queue.append((envelope, delivery, slot))
-        if not frozen:
+        if freeze is None:
             self._look.set()
 
     async def run(self) -> None:
@@ -103,16 +87,16 @@ class HandOver:
             await self._look.wait()
             self._look.clear()
             try:
-                await host.refresh_shards()
+                await host.shards.refresh()
             except Unavailable:
-                log.warning("%s: commands go back, the database is away", host.name)
+                log.warning("%s: commands go back, the database is away", host.identity.name)
             strays, self._strays = self._strays, []
             for envelope, delivery, slot in strays:
-                shard = host.residences.shard_of(envelope.to)
-                if shard in host.shards or self.stops(envelope.to, shard):
-                    host.accept(envelope, delivery, slot)
+                shard = host.shards.shard_of(envelope.to)
+                if shard in host.shards or host.shards.stops(envelope.to, shard):
+                    host.runner.accept(envelope, delivery, slot)
                 else:
-                    moved = Moved(envelope.to, host.holder_of(shard))
+                    moved = Moved(envelope.to, host.shards.holder_of(shard))
                     delivery.settle(slot, reply_error(envelope.id, moved))
             await asyncio.sleep(LOOK_GAP_S)
 
@@ -137,14 +121,15 @@ class HandOver:
             await host.flusher.show_all_of(leaving)
             await self._prepare(leaving)
             async with host.flusher.paused():
-                freeze = self._begin(Freeze(leaving))
+                freeze = self._begin(leaving)
                 began_s = loop_s()
                 known = None
                 try:
                     await self._settle(freeze)
-                    async with host.ownership:
-                        await host.ports.hosts.hand_over(host.epoch, sorted(leaving), cluster, heir)
+                    async with host.shards.lock:
+                        await host.ports.hosts.hand_over(host.identity.epoch, sorted(leaving), cluster, heir)
                         self._freeze = None
+                        host.shards.let_go()
                     known = heir if cluster == host.ports.hosts.cluster else None
                     host.outbox.forget(leaving)
                     self._remember(leaving, known)
@@ -170,18 +155,18 @@ class HandOver:
     async def _change(self, actor: str, *, own: bool) -> None:
         host = self._host
         async with self._one_at_a_time:
-            hashed = shared_shard(actor, host.residences.shards)
+            hashed = shared_shard(actor, host.shards.residences.shards)
             old, new = (hashed, actor) if own else (actor, hashed)
             await self._must_hold({old, hashed})
-            if host.residences.shard_of(actor) != old:
+            if host.shards.shard_of(actor) != old:
                 raise Moved(actor)
             await host.flusher.show_all_of({old})
-            freeze = self._begin(Freeze(actor=actor))
+            freeze = self._begin(actor=actor)
             try:
                 await self._commit(freeze)
-                async with host.ownership:
-                    await host.ports.hosts.change_residence(host.epoch, actor, hashed, own=own)
-                    host.change_residence(actor, own=own)
+                async with host.shards.lock:
+                    await host.ports.hosts.change_residence(host.identity.epoch, actor, hashed, own=own)
+                    host.shards.change_residence(actor, own=own)
                 for activation in freeze.activations.values():
                     activation.shard = new
                 self._thaw(freeze)
@@ -195,36 +180,30 @@ class HandOver:
     async def _must_hold(self, shards: Collection[str]) -> None:
         """Look once more before refusing: this host may not have heard yet what it was given. Raises Moved."""
         host = self._host
-        if not host.shards.keys() >= set(shards):
-            await host.refresh_shards()
-        missing = sorted(set(shards) - host.shards.keys())
+        if any(shard not in host.shards for shard in shards):
+            await host.shards.refresh()
+        missing = sorted(shard for shard in shards if shard not in host.shards)
         if missing:
-            raise Moved(missing[0], host.holder_of(missing[0]))
+            raise Moved(missing[0], host.shards.holder_of(missing[0]))
 
     async def _prepare(self, leaving: frozenset[str]) -> None:
         """Whatever need not wait for the freeze: what the heir will read is short, and the tables are nearly right."""
         host = self._host
-        hot = [a for a in host.hot.values() if a.shard in leaving]
-        await host.flusher.flush([a for a in hot if a.actor in host.dirty])
+        hot = [a for a in host.activations.values() if a.shard in leaving]
+        await host.flusher.flush([a for a in hot if a.actor in host.activations.dirty])
         await host.passivation.snapshot([a for a in hot if a.seq > a.snapshot_seq])
 
-    def _begin(self, freeze: Freeze) -> Freeze:
-        host = self._host
-        actors = [a for a, activation in host.hot.items() if freeze.covers(a, activation.shard)]
-        freeze.activations = {actor: host.hot.pop(actor) for actor in actors}
-        freeze.waiting = host.waker.hand_out(freeze.covers)
-        self._freeze = freeze
-        for shard in freeze.shards:
-            del host.shards[shard]
+    def _begin(self, shards: Collection[str] = (), actor: str | None = None) -> Freeze:
+        host, stops = self._host, self._host.shards.stops
+        host.shards.freeze(shards, actor)
+        freeze = self._freeze = Freeze(host.activations.set_aside(stops), host.waker.hand_out(stops))
         return freeze
 
     async def _settle(self, freeze: Freeze) -> None:
         """Everything frozen is committed, and shown in the tables."""
         host = self._host
         await self._commit(freeze)
-        await host.flusher.flush_now([a for name, a in freeze.activations.items() if name in host.dirty])
-        for actor in freeze.activations:
-            host.dirty.pop(actor, None)
+        await host.flusher.flush_now(list(freeze.activations.values()))
 
     async def _commit(self, freeze: Freeze) -> None:
         await self._host.committer.durable(max((a.written for a in freeze.activations.values()), default=0))
@@ -253,16 +232,16 @@ class HandOver:
         """Go on as before the freeze."""
         host = self._host
         self._freeze = None
-        host.hot.update(freeze.activations)
-        host.hold(freeze.shards)
+        host.activations.bring_back(freeze.activations)
+        host.shards.thaw()
         waiting, freeze.waiting = freeze.waiting, []
         for envelope, delivery, slot in waiting:
-            host.accept(envelope, delivery, slot)
+            host.runner.accept(envelope, delivery, slot)
 
     def _end(self, unknown: BaseException) -> None:
         """Nobody knows whose the frozen shards are: the successor of this incarnation will read it."""
         host = self._host
-        lost = CommitUnknown(host.name, host.epoch, repr(unknown))
+        lost = CommitUnknown(host.identity.name, host.identity.epoch, repr(unknown))
         host.committer.fail(unknown if isinstance(unknown, GangGPTError) else lost)
 
 

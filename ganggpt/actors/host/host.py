@@ -9,63 +9,52 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
-
-import msgspec
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 from ganggpt.actors.clock import loop_s
-from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
-from ganggpt.actors.host.activation import Activation
-from ganggpt.actors.host.activator import Waker
+from ganggpt.actors.envelope import Envelope
+from ganggpt.actors.host.activations import Activations
+from ganggpt.actors.host.activator import MailboxLimits, Waker
+from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Meanings
 from ganggpt.actors.host.flusher import Flusher
 from ganggpt.actors.host.handover import HandOver
+from ganggpt.actors.host.held_shards import Shards
+from ganggpt.actors.host.identity import DatabaseClock, Identity
 from ganggpt.actors.host.load import Load
 from ganggpt.actors.host.model_requests import Asks
 from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.reminders import Reminders
 from ganggpt.actors.host.reply_cache import Repeats
+from ganggpt.actors.host.turn_runner import TurnInputs, TurnRunner
 from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.routing.shards import Residences
-from ganggpt.actors.routing.table import residences_of
-from ganggpt.domain.ids import derived_command_id
-from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
-from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
+from ganggpt.domain.turn import Mind
 from ganggpt.domain.world import World
-from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
-from ganggpt.persistence.hosts import HostTable, Registration
-from ganggpt.persistence.journal.journal import Batch, Journal, Letter, PushRow
-from ganggpt.persistence.projections.memory_archive import TailStore
-from ganggpt.persistence.projections.writer import FlushStore
+from ganggpt.errors import GangGPTError, Unavailable
+from ganggpt.persistence.ports.hosts import HostTable, Registration
+from ganggpt.persistence.ports.journal import (
+    Batch,
+    Journal,
+    PushRow,
+)
+from ganggpt.persistence.ports.projections import FlushStore, TailStore
 
 log = logging.getLogger(__name__)
 
 NEWS_MAX: Final = 1024
 """Commits whose pushes wait to be announced; over it the sessions find them by their own look at the table."""
-
-
-def dice_of(actor: str, seq: int, world_seed: int) -> Dice:
-    """The dice of one turn: the same whenever it is played."""
-    return Dice(zlib.crc32(actor.encode()) << 32 ^ seq * 0x9E3779B97F4A7C15 ^ world_seed)
-
-
-class InternalError(GangGPTError):
-    """A turn failed by a mistake of ours. Nothing was changed."""
-
-    code = "internal"
-
-    def __init__(self, actor: str, command: str) -> None:
-        super().__init__(actor, command)
-        self.actor, self.command = actor, command
-
-    def __str__(self) -> str:
-        return f"{self.command} on {self.actor} failed by a mistake of the server; it was logged and changed nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +96,9 @@ class HostPorts:
 class HostCounts:
     """What a host counts; read by ``stats`` and shown on /metrics."""
 
-    turns: int = 0
-    refused: int = 0
-    repeated: int = 0
     commits: int = 0
-    wakes: int = 0
-    passivated: int = 0
     flushed_rows: int = 0
-    letters: int = 0
-    reminders: int = 0
-    tail_kept: int = 0
-    tail_asked: int = 0
-    mistakes: int = 0
-    unanswered: int = 0
-    stale_answers: int = 0
-    meant: int = 0
-    unmeant: int = 0
     loss_window_s: float = 0.0
-    wake_s: float = field(default=0.0)
 
 
 class Host:
@@ -138,59 +112,57 @@ class Host:
         ports: HostPorts,
         options: HostOptions,
     ) -> None:
-        self.name = name
-        self.epoch = registration.epoch
-        self.residences = residences
+        self.identity = Identity(name, registration.epoch, DatabaseClock(registration.now_s))
         self.ports = ports
         self.options = options
         self.counts = HostCounts()
-        self.shards: dict[str, int] = {}
-        self.ownership = asyncio.Lock()
-        self.hot: dict[str, Activation] = {}
-        self.dirty: dict[str, Activation] = {}
-        self.ripe: set[str] = set()
-        self._ahead_s = registration.now_s - loop_s()
-        self._draining = False
+        self.shards = Shards(self.identity, ports.hosts, residences, self._gained)
+        self.activations = Activations()
         self._retired = False
-        self._terms = 0
-        self._holders: Mapping[str, str] = {}
         self._shards_at_s = 0.0
         self.ready = asyncio.Event()
         self._news: asyncio.Queue[Sequence[PushRow]] = asyncio.Queue(NEWS_MAX)
         self.committer = Committer(
             ports.journal,
-            self.epoch,
+            self.identity.epoch,
             relaxed_s=options.relaxed_s,
             on_pushes=self._news_out,
             on_committed=self._count_commit,
         )
-        self.waker = Waker(self)
-        self.outbox = Outbox(self)
-        self.reminders = Reminders(self)
+        self.archive = None
+        if ports.tail is not None:
+            self.archive = TailLetters(self.identity, ports.tail, ports.model, ports.peers)
+        self.outbox = Outbox(self.identity, ports.journal, self.shards, ports.peers, self.archive)
+        self.reminders = Reminders(self.identity, ports.journal, self.shards, self.deliver)
         self.flusher = Flusher(self)
-        self.passivation = Passivation(self)
+        self.passivation = Passivation(
+            self.identity, ports.journal, self.activations, self.committer, self.flusher.owes
+        )
         self.handover = HandOver(self)
-        self.load = Load(self)
-        self.repeats = Repeats(self)
-        self.asks = Asks(self)
-        self.meanings = Meanings(self)
-
-    def now_s(self) -> float:
-        """Unix time by the database's clock, carried on by this machine's monotonic one; never runs backwards."""
-        return self._ahead_s + loop_s()
+        self.load = Load(lambda: self.runner.turns, options.look_s)
+        self.asks = Asks(ports.model, ports.peers, self.identity.clock, self.committer.durable)
+        inputs = TurnInputs(ports.world, ports.cast, ports.mind, ports.model)
+        clock = self.identity.clock
+        self.runner = TurnRunner(clock, self.shards, self.activations, self.committer, inputs, options.snapshot_every)
+        limits = MailboxLimits(options.waking_max, options.mailbox_max)
+        self.waker = Waker(clock, ports.journal, self.shards, self.activations, self.runner, limits)
+        self.repeats = Repeats(clock, ports.journal, self.activations, self.committer, self.runner)
+        self.meanings = Meanings(ports.model, ports.peers, self.identity.clock)
+        self.runner.connect(self.waker, self.handover, self.repeats, self.asks, self.meanings)
 
     async def run(self) -> None:
         """Carry the shards until cancelled, or until the incarnation ends with Fenced or CommitUnknown."""
+        options = self.options
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self.refresh_shards()
+                await self.shards.refresh()
                 self.ready.set()
                 tasks.create_task(self.committer.run())
                 tasks.create_task(self.waker.run())
-                tasks.create_task(self.outbox.run())
-                tasks.create_task(self.reminders.run())
+                tasks.create_task(self.outbox.run(options.beat_s))
+                tasks.create_task(self.reminders.run(options.reminder_s))
                 tasks.create_task(self.flusher.run())
-                tasks.create_task(self.passivation.run())
+                tasks.create_task(self.passivation.run(options.sweep_s, options.idle_s, options.hot_max))
                 tasks.create_task(self.handover.run())
                 tasks.create_task(self.load.run())
                 tasks.create_task(self.meanings.run())
@@ -208,43 +180,6 @@ class Host:
             self.outbox.give_up()
             self.handover.give_up()
 
-    async def refresh_shards(self) -> None:
-        """Read anew which shards this incarnation holds, and pick up what their last owner left undone."""
-        async with self.ownership:
-            rows = await self.ports.hosts.routes()
-            if self._draining:
-                return
-            self.residences = residences_of(rows)
-            cluster = self.ports.hosts.cluster
-            self._holders = {r.shard: r.host for r in rows if r.host is not None and r.cluster == cluster}
-            held = [r.shard for r in rows if r.epoch == self.epoch and r.shard not in self.handover.frozen_shards]
-            fresh = [shard for shard in held if shard not in self.shards]
-            owed = [row.shard for row in rows if row.shard in fresh and not row.flushed]
-            self.shards = {shard: self.shards.get(shard, 0) for shard in held}
-            self.hold(fresh)
-        if fresh:
-            self.outbox.rescan()
-            self.flusher.catch_up(owed)
-
-    def hold(self, shards: Collection[str]) -> None:
-        """Begin a term of these shards. What was read of an actor in another term may be stale."""
-        for shard in shards:
-            self._terms += 1
-            self.shards[shard] = self._terms
-
-    def holder_of(self, shard: str) -> str | None:
-        """The host of this cluster that held a shard at the last look."""
-        return self._holders.get(shard)
-
-    def change_residence(self, actor: str, *, own: bool) -> None:
-        """An actor of this host became a shard of its own, or went back into its hash shard."""
-        others = self.residences.own - {actor}
-        self.residences = Residences(self.residences.shards, others | {actor} if own else others)
-        if own:
-            self.hold((actor,))
-        else:
-            del self.shards[actor]
-
     async def deliver(self, envelopes: Sequence[Envelope]) -> list[bytes]:
         """Run a batch of commands; the finished reply maps come back in its order once they are durable.
 
@@ -253,144 +188,27 @@ class Host:
         arrived_s = loop_s()
         delivery = Delivery(len(envelopes))
         for slot, envelope in enumerate(envelopes):
-            self.accept(envelope, delivery, slot)
+            self.runner.accept(envelope, delivery, slot)
         try:
             async with asyncio.timeout(self.options.delivery_s):
                 await delivery.all_in()
                 await self.committer.durable(delivery.ticket)
         except TimeoutError:
-            raise Unavailable(f"an answer of host {self.name}") from None
+            raise Unavailable(f"an answer of host {self.identity.name}") from None
         if self.committer.failed is not None:
             raise self.committer.failed
         self.load.answered(arrived_s)
         return delivery.replies
 
-    def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Take one command: run its turn at once, or park it while its actor wakes."""
-        activation = None if self._draining else self.hot.get(envelope.to)
-        if activation is not None:
-            self.take(activation, envelope, delivery, slot)
-            return
-        if self._draining:
-            delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
-            return
-        shard = self.residences.shard_of(envelope.to)
-        if shard not in self.shards or self.handover.stops(envelope.to, shard):
-            self.handover.wait(shard, envelope, delivery, slot)
-            return
-        try:
-            self.waker.park(shard, envelope, delivery, slot)
-        except Overloaded as full:
-            delivery.settle(slot, reply_error(envelope.id, full))
-
-    def take(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """One command for an actor that is awake."""
-        now_s = self.now_s()
-        activation.touched_s = now_s
-        window = activation.window
-        seq = window.seq_of(envelope.id)
-        if seq is not None:
-            self.repeats.answer(activation, seq, envelope, delivery, slot)
-            return
-        try:
-            if envelope.name == VIEW:
-                reply = self._view(activation, envelope, now_s)
-            else:
-                window.check_age(envelope.id, now_s)
-                reply = self.turn(activation, envelope, now_s)
-        except Expired as expired:
-            if envelope.inner:
-                self.repeats.take_late_letter(activation, envelope, delivery, slot)
-                return
-            reply = reply_error(envelope.id, expired)
-        except GangGPTError as error:
-            self.counts.refused += 1
-            reply = reply_error(envelope.id, error)
-        delivery.settle(slot, reply, activation.ticket)
-
-    def turn(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
-        """Decide, journal, evolve. Returns the finished reply; raises GangGPTError where nothing was changed."""
-        kind = activation.kind
-        seq = activation.seq + 1
-        command, decision = self._decide(activation, envelope, seq, now_s)
-        if not (decision.events or decision.messages or decision.pushes or decision.reminders):
-            return reply_ok(envelope.id, activation.seq, decision.reply)
-        reply = reply_ok(envelope.id, seq, decision.reply)
-        wishes = wishes_of(decision)
-        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes, first=activation.state is None))
-        durable = command.is_durable()
-        batch = self.committer.batch(durable)
-        batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)
-        if wishes is not None:
-            self._add_wishes(batch, activation, seq, now_s, wishes)
-        for n, push in enumerate(decision.pushes):
-            batch.add_push((push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
-        state = activation.state
-        for event in decision.events:
-            state = kind.evolve(state, event)
-        activation.state = state
-        activation.seq = seq
-        activation.written = self.committer.ticket
-        if durable:
-            activation.ticket = activation.written
-        activation.window.add(envelope.id, seq, now_s)
-        self.dirty[activation.actor] = activation
-        if seq - activation.snapshot_seq >= self.options.snapshot_every:
-            self.ripe.add(activation.actor)
-        if self.ports.model.embeds:
-            self.meanings.note(activation, seq, decision.events)
-        if decision.asks:
-            self.asks.post(activation.actor, seq, decision.asks, activation.written)
-        self.repeats.remember(envelope.id, reply)
-        self.counts.turns += 1
-        return reply
-
-    def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
-        kind, ports = activation.kind, self.ports
-        try:
-            command = decode_command(kind.name, envelope.name, envelope.body)
-            turn = Turn(
-                activation.actor,
-                seq,
-                now_s,
-                envelope.by,
-                dice_of(activation.actor, seq, ports.world.seed),
-                ports.world,
-                ports.mind,
-                ports.model.is_on,
-            )
-            return command, kind.decide(activation.state, command, turn)
-        except GangGPTError:
-            raise
-        except msgspec.ValidationError as misfit:
-            raise InvalidInput(envelope.name, str(misfit)) from misfit
-        except Exception as mistake:
-            # A mistake in one rule must not take thousands of other actors down.
-            self.counts.mistakes += 1
-            log.exception("%s on %s failed", envelope.name, activation.actor)
-            raise InternalError(activation.actor, envelope.name) from mistake
-
-    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, wishes: Wishes) -> None:
-        actor, shard = activation.actor, activation.shard
-        for n, (to, command, body) in enumerate(wishes.letters):
-            letter_id = derived_command_id(now_s, actor, seq, n)
-            batch.add_letter(Letter(actor, seq, n, to, letter_id, command, body), shard, now_s)
-        for name, due_s, command, body in wishes.reminders:
-            if due_s is None:
-                batch.forget(actor, name)
-            else:
-                batch.arm(actor, name, shard, due_s, command, body)
-
-    def _view(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
-        if activation.state is None:
-            raise UnknownActor(activation.actor)
-        return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
+    def _gained(self, owed: Collection[str]) -> None:
+        self.outbox.rescan()
+        self.flusher.catch_up(owed)
 
     def _count_commit(self, batch: Batch, open_s: float) -> None:
         self.counts.commits += 1
         self.counts.loss_window_s = max(self.counts.loss_window_s * 0.99, open_s)
-        if batch.posted:
-            self.outbox.post(batch.posted)
+        if batch.letters:
+            self.outbox.post(batch.letters)
 
     def _news_out(self, pushes: Sequence[PushRow]) -> None:
         if not self._news.full():
@@ -404,21 +222,49 @@ class Host:
         while not self._retired:
             began = loop_s()
             try:
-                pulse = await self.ports.hosts.beat(self.epoch)
-                self._ahead_s = max(self._ahead_s, pulse.now_s - loop_s())
+                pulse = await self.ports.hosts.beat(self.identity.epoch)
+                self.identity.clock.correct(pulse.now_s)
                 if pulse.shards_at_s > self._shards_at_s:
-                    await self.refresh_shards()
+                    await self.shards.refresh()
                     self._shards_at_s = pulse.shards_at_s
             except Unavailable:
-                log.warning("%s: no heartbeat, the database is away", self.name)
+                log.warning("%s: no heartbeat, the database is away", self.identity.name)
             await asyncio.sleep(max(0.0, self.options.beat_s - (loop_s() - began)))
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and depths, JSON-able."""
+        return {
+            "host": self.identity.name,
+            "epoch": self.identity.epoch,
+            "shards": len(self.shards),
+            "hot": len(self.activations),
+            "waking": self.waker.waking,
+            "letters_waiting": len(self.outbox),
+            **self.load.told(),
+            **asdict(self.counts),
+            "turns": self.runner.turns,
+            "refused": self.runner.refused,
+            "repeated": self.repeats.repeated,
+            "mistakes": self.runner.mistakes,
+            "wakes": self.waker.wakes,
+            "wake_s": self.waker.wake_s,
+            "passivated": self.passivation.passivated,
+            "letters": self.outbox.delivered,
+            "tail_kept": 0 if self.archive is None else self.archive.kept,
+            "tail_asked": 0 if self.archive is None else self.archive.searches,
+            "reminders": self.reminders.fired,
+            "unanswered": self.asks.unanswered,
+            "stale_answers": self.asks.stale,
+            "meant": self.meanings.embedded,
+            "unmeant": self.meanings.missed,
+            "guards": self.ports.model.exposition().decode(),
+        }
 
     async def drain(self) -> None:
         """Stop taking, make everything durable, flush it, snapshot every activation and give the shards back."""
-        self._draining = True
-        self.shards = {}
+        self.shards.drain()
         await self.committer.drain()
         await self.flusher.flush()
-        await self.passivation.passivate(list(self.hot.values()))
+        await self.passivation.passivate(list(self.activations.values()))
         self._retired = True
-        await self.ports.hosts.retire(self.epoch)
+        await self.ports.hosts.retire(self.identity.epoch)

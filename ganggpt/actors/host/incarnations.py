@@ -11,7 +11,6 @@ import logging
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_random_exponential
@@ -21,7 +20,7 @@ from ganggpt.actors.host.host import Host, HostOptions, HostPorts
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.errors import CommitUnknown, Unavailable
-from ganggpt.persistence.hosts import Registration
+from ganggpt.persistence.ports.hosts import Registration
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ class Incarnations:
 
     async def refresh(self) -> None:
         """The supervisor changed this host's shards."""
-        await (await self._current()).refresh_shards()
+        await (await self._current()).shards.refresh()
 
     async def drain(self) -> None:
         """Make everything durable and give the shards back."""
@@ -89,22 +88,11 @@ class Incarnations:
         host = await self._current()
         await host.committer.drain()
         await host.flusher.flush()
-        return await host.passivation.passivate(list(host.hot.values()))
+        return await host.passivation.passivate(list(host.activations.values()))
 
     async def stats(self) -> dict[str, Any]:
         """Counts and depths of the live incarnation, JSON-able."""
-        host = await self._current()
-        return {
-            "host": self.name,
-            "epoch": host.epoch,
-            "shards": len(host.shards),
-            "hot": len(host.hot),
-            "waking": host.waker.waking,
-            "letters_waiting": len(host.outbox),
-            **host.load.told(),
-            **asdict(host.counts),
-            "guards": host.ports.model.exposition().decode(),
-        }
+        return (await self._current()).stats()
 
     async def _current(self) -> Host:
         if self._host is not None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from ganggpt.actors.clock import loop_s
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
 
 WINDOW_S: Final = 10.0
 DELAYS_MAX: Final = 1024
@@ -17,12 +15,16 @@ DELAYS_MAX: Final = 1024
 
 
 class Load:
-    """Owns the counts of one host incarnation over the last ``WINDOW_S``. On the way of a batch it costs one append."""
+    """Owns the counts of one host incarnation over the last ``WINDOW_S``. On the way of a batch it costs one append.
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    ``turns`` tells how many turns have run; it is asked every ``look_s``.
+    """
+
+    def __init__(self, turns: Callable[[], int], look_s: float) -> None:
+        self._turns = turns
+        self._look_s = look_s
         self._marks: deque[tuple[float, int]] = deque()
-        self._lags: deque[float] = deque(maxlen=max(1, int(WINDOW_S / host.options.look_s)))
+        self._lags: deque[float] = deque(maxlen=max(1, int(WINDOW_S / look_s)))
         self._delays: deque[tuple[float, float]] = deque(maxlen=DELAYS_MAX)
 
     def answered(self, arrived_s: float) -> None:
@@ -33,14 +35,14 @@ class Load:
     async def run(self) -> None:
         """Look at the clock and at the number of turns now and then, for ever: a look that comes late says how long a
         command waits before anybody sees it."""
-        look_s = self._host.options.look_s
-        self._marks.append((loop_s(), self._host.counts.turns))
+        look_s = self._look_s
+        self._marks.append((loop_s(), self._turns()))
         while True:
             due_s = loop_s() + look_s
             await asyncio.sleep(look_s)
             now_s = loop_s()
             self._lags.append(max(0.0, now_s - due_s))
-            self._marks.append((now_s, self._host.counts.turns))
+            self._marks.append((now_s, self._turns()))
             while now_s - self._marks[0][0] > WINDOW_S:
                 self._marks.popleft()
 
@@ -51,7 +53,7 @@ class Load:
             return 0.0
         since_s, turns = self._marks[0]
         passed_s = loop_s() - since_s
-        return (self._host.counts.turns - turns) / passed_s if passed_s > 0 else 0.0
+        return (self._turns() - turns) / passed_s if passed_s > 0 else 0.0
 
     @property
     def lag_s(self) -> float:

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
+from ganggpt.actors.host.identity import DatabaseClock
+from ganggpt.actors.ports import CommandPort, ModelPort
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.turn import Ask, Cease, Command
 from ganggpt.errors import GangGPTError, Unavailable
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +41,23 @@ class _Stale(Exception):
 
 
 class Asks:
-    """Owns every open ask of this host, by actor and name."""
+    """Owns every open ask of this host, by actor and name. ``durable`` waits for the commit of that number."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(
+        self,
+        model: ModelPort,
+        peers: CommandPort,
+        clock: DatabaseClock,
+        durable: Callable[[int], Awaitable[None]],
+    ) -> None:
+        self._model = model
+        self._peers = peers
+        self._clock = clock
+        self._durable = durable
         self._open: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.unanswered = 0
+        self.stale = 0
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -75,20 +85,19 @@ class Asks:
             del self._open[key]
 
     async def _carry_out(self, actor: ActorId, seq: int, ask: Ask, ticket: int) -> None:
-        host = self._host
         try:
-            await host.committer.durable(ticket)
+            await self._durable(ticket)
             try:
                 if len(self._tasks) > (OPEN_MAX if ask.waited_for else IDLE_MAX):
                     raise Unavailable("the model (too many ask it)")
-                async with asyncio.timeout(ask.within_s), aclosing(host.ports.model.answer(actor, ask)) as parts:
+                async with asyncio.timeout(ask.within_s), aclosing(self._model.answer(actor, ask)) as parts:
                     await self._listen(actor, seq, parts)
             except (GangGPTError, TimeoutError) as failed:
-                host.counts.unanswered += 1
+                self.unanswered += 1
                 log.info("%s goes on without the model: %s", actor, failed or "no answer in time")
                 await self._tell(actor, seq, "otherwise", ask.otherwise)
         except _Stale:
-            host.counts.stale_answers += 1
+            self.stale += 1
         except GangGPTError as error:
             log.info("an answer of the model to %s is left to its reminder: %s", actor, error)
 
@@ -103,10 +112,9 @@ class Asks:
     async def _tell(self, actor: ActorId, seq: int, part: object, command: Command) -> Mapping[str, Any]:
         """Run one command, wherever the actor lives by now; its reply. Raises _Stale where the rules refused it,
         Unavailable where nobody knows."""
-        host = self._host
-        command_id = derived_command_id(host.now_s(), actor, seq, "ask", part)
+        command_id = derived_command_id(self._clock.now_s(), actor, seq, "ask", part)
         envelope = Envelope(command_id, actor, MODEL, command.tag, Raw(encode_command(command)), inner=True)
-        answer = await host.ports.peers.ask(envelope, MODEL)
+        answer = await self._peers.ask(envelope, MODEL)
         error = error_of(answer)
         if error is not None:
             if error["code"] == "refused":

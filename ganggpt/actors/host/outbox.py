@@ -10,17 +10,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.actors.host.archive_letters import TAIL_LETTERS, TailLetters
+from ganggpt.actors.host.held_shards import Shards
+from ganggpt.actors.host.identity import Identity
+from ganggpt.actors.ports import CommandPort
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import Letter
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.ports.journal import Journal, Letter
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,22 @@ SETTLE_MAX: Final = 1000
 
 
 class Outbox:
-    """Owns the letters of this host's shards that are on their way."""
+    """Owns the letters of this host's shards that are on their way. Without an ``archive``, letters to it are sent
+    like all others."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(
+        self,
+        identity: Identity,
+        journal: Journal,
+        shards: Shards,
+        peers: CommandPort,
+        archive: TailLetters | None,
+    ) -> None:
+        self._identity = identity
+        self._journal = journal
+        self._shards = shards
+        self._peers = peers
+        self._archive = archive
         self._lanes: dict[tuple[str, str], deque[Letter]] = {}
         self._known: set[tuple[str, int, int]] = set()
         self._by_id: dict[bytes, Letter] = {}
@@ -41,8 +53,7 @@ class Outbox:
         self._work = asyncio.Event()
         self._scan_now = False
         self._unread = True
-        store = host.ports.tail
-        self._tail = None if store is None else TailLetters(host, store)
+        self.delivered = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -69,12 +80,12 @@ class Outbox:
 
     def give_up(self) -> None:
         """The incarnation ended: nothing is on its way any more."""
-        if self._tail is not None:
-            self._tail.give_up()
+        if self._archive is not None:
+            self._archive.give_up()
 
     def forget(self, shards: Collection[str]) -> None:
         """These shards were handed over: their new holder delivers what is not settled."""
-        shard_of = self._host.residences.shard_of
+        shard_of = self._shards.shard_of
         for key in [key for key in self._lanes if shard_of(key[0]) in shards]:
             for letter in self._lanes.pop(key):
                 self._known.discard((letter.sender, letter.seq, letter.n))
@@ -85,8 +96,8 @@ class Outbox:
         self._scan_now = self._unread = True
         self._work.set()
 
-    async def run(self) -> None:
-        """Settle what was answered, and rescan now and then."""
+    async def run(self, retry_s: float) -> None:
+        """Settle what was answered, and rescan now and then; after an outage of the database again in ``retry_s``."""
         while True:
             try:
                 async with asyncio.timeout(RESCAN_S):
@@ -100,14 +111,13 @@ class Outbox:
                     self._scan_now = False
                     await self._scan()
             except Unavailable:
-                log.warning("%s: the outbox waits, the database is away", self._host.name)
-                await asyncio.sleep(self._host.options.beat_s)
+                log.warning("%s: the outbox waits, the database is away", self._identity.name)
+                await asyncio.sleep(retry_s)
 
     async def _scan(self) -> None:
-        host = self._host
         unread, self._unread = self._unread, False
         try:
-            letters = await host.ports.journal.letters(sorted(host.shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
+            letters = await self._journal.letters(sorted(self._shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
         except Unavailable:
             self._unread = unread
             self._scan_now = True
@@ -118,7 +128,7 @@ class Outbox:
         while self._settled:
             done, self._settled = self._settled[:SETTLE_MAX], self._settled[SETTLE_MAX:]
             try:
-                await self._host.ports.journal.settle(done)
+                await self._journal.settle(done)
             except Unavailable:
                 self._settled += done
                 raise
@@ -126,11 +136,11 @@ class Outbox:
 
     def _send(self, letter: Letter) -> None:
         self._by_id[letter.id] = letter
-        if self._tail is not None and letter.name in TAIL_LETTERS:
-            self._tail.send(letter, self._answered)
+        if self._archive is not None and letter.name in TAIL_LETTERS:
+            self._archive.send(letter, self._answered)
             return
         envelope = Envelope(letter.id, letter.target, letter.sender, letter.name, Raw(letter.body), inner=True)
-        self._host.ports.peers.submit([envelope], self._answered)
+        self._peers.submit([envelope], self._answered)
 
     def _answered(self, command_id: bytes, reply: bytes) -> None:
         letter = self._by_id.pop(command_id, None)
@@ -145,7 +155,7 @@ class Outbox:
             return
         if error is not None:
             log.warning("letter %s from %s to %s refused: %s", letter.name, letter.sender, letter.target, error)
-        self._host.counts.letters += 1
+        self.delivered += 1
         self._settled.append(letter)
         self._work.set()
         lane.popleft()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.host.activations import Activations
+from ganggpt.actors.host.committer import Committer
+from ganggpt.actors.host.identity import Identity
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import Unavailable
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.ports.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -22,61 +23,71 @@ CHUNK: Final = 200
 
 
 class Passivation:
-    """Owns the sweep over hot activations."""
+    """Owns the sweep over the activations. ``owes`` tells whether the user's tables lack something of an actor: it has
+    to stay awake then."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(
+        self,
+        identity: Identity,
+        journal: Journal,
+        activations: Activations,
+        committer: Committer,
+        owes: Callable[[str], bool],
+    ) -> None:
+        self._identity = identity
+        self._journal = journal
+        self._activations = activations
+        self._committer = committer
+        self._owes = owes
+        self.passivated = 0
 
-    async def run(self) -> None:
-        """Sweep for ever."""
-        host = self._host
+    async def run(self, every_s: float, idle_s: float, hot_max: int) -> None:
+        """Sweep for ever: whoever was not touched for ``idle_s`` goes to sleep, and so do the least recently touched
+        ones over ``hot_max``."""
         while True:
-            await asyncio.sleep(host.options.sweep_s)
+            await asyncio.sleep(every_s)
             try:
-                await self.snapshot([host.hot[a] for a in host.ripe if a in host.hot])
-                host.ripe.clear()
-                await self.passivate(self._sleepy())
+                await self.snapshot(self._activations.ripe())
+                self._activations.clear_ripe()
+                await self.passivate(self._sleepy(idle_s, hot_max))
             except Unavailable:
-                log.warning("%s: snapshots wait, the database is away", host.name)
+                log.warning("%s: snapshots wait, the database is away", self._identity.name)
 
     async def passivate(self, activations: Sequence[Activation]) -> int:
         """Snapshot activations and drop those nobody touched meanwhile; returns how many went to sleep."""
-        host = self._host
         gone = 0
         for start in range(0, len(activations), CHUNK):
             chunk = activations[start : start + CHUNK]
             seqs = [a.seq for a in chunk]
             await self.snapshot([a for a in chunk if a.seq > a.snapshot_seq])
             for activation, seq in zip(chunk, seqs, strict=True):
-                here = host.hot.get(activation.actor) is activation
-                if here and activation.seq == seq and not host.flusher.owes(activation.actor):
-                    del host.hot[activation.actor]
+                here = self._activations.get(activation.actor) is activation
+                if here and activation.seq == seq and not self._owes(activation.actor):
+                    self._activations.drop(activation.actor)
                     gone += 1
-        host.counts.passivated += gone
+        self.passivated += gone
         return gone
 
     async def snapshot(self, activations: Sequence[Activation]) -> None:
         """Store where these activations are, once that is durable; what ceased to exist only becomes durable."""
-        host = self._host
         for start in range(0, len(activations), CHUNK):
             chunk = activations[start : start + CHUNK]
             there = [a for a in chunk if a.state is not None]
             rows = [(a.actor, a.seq, a.snapshot()) for a in there]
-            await host.committer.durable(max(a.written for a in chunk))
+            await self._committer.durable(max(a.written for a in chunk))
             if rows:
-                await host.ports.journal.save_snapshots(host.epoch, VERSION, rows)
+                await self._journal.save_snapshots(self._identity.epoch, VERSION, rows)
             for activation, (_, seq, _) in zip(there, rows, strict=True):
                 activation.snapshot_seq = seq
 
-    def _sleepy(self) -> list[Activation]:
+    def _sleepy(self, idle_s: float, hot_max: int) -> list[Activation]:
         """Activations idle for too long, and the least recently touched ones over the bound."""
-        host = self._host
-        now_s = host.now_s()
-        horizon_s = now_s - host.options.idle_s
-        idle = [a for a in host.hot.values() if a.touched_s < horizon_s]
-        over = len(host.hot) - len(idle) - host.options.hot_max
+        now_s = self._identity.clock.now_s()
+        horizon_s = now_s - idle_s
+        idle = [a for a in self._activations.values() if a.touched_s < horizon_s]
+        over = len(self._activations) - len(idle) - hot_max
         if over > 0:
-            awake = (a for a in host.hot.values() if a.touched_s >= horizon_s)
+            awake = (a for a in self._activations.values() if a.touched_s >= horizon_s)
             idle += heapq.nsmallest(over, awake, key=lambda a: a.touched_s)
         for activation in idle:
             activation.window.prune(now_s)

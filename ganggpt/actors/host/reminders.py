@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
+from ganggpt.actors.host.held_shards import Shards
+from ganggpt.actors.host.identity import Identity
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import DueReminder
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.ports.journal import DueReminder, Journal
 
 log = logging.getLogger(__name__)
 
@@ -29,32 +29,41 @@ class Reminders:
     which the actor's window answers without a second turn.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(
+        self,
+        identity: Identity,
+        journal: Journal,
+        shards: Shards,
+        deliver: Callable[[Sequence[Envelope]], Awaitable[list[bytes]]],
+    ) -> None:
+        self._identity = identity
+        self._journal = journal
+        self._shards = shards
+        self._deliver = deliver
+        self.fired = 0
 
-    async def run(self) -> None:
+    async def run(self, every_s: float) -> None:
         """Fire for ever."""
         while True:
             try:
                 full = await self._fire_due()
             except Unavailable:
                 full = False
-                log.warning("%s: reminders wait, the database is away", self._host.name)
-            await asyncio.sleep(0 if full else self._host.options.reminder_s)
+                log.warning("%s: reminders wait, the database is away", self._identity.name)
+            await asyncio.sleep(0 if full else every_s)
 
     async def _fire_due(self) -> bool:
-        host = self._host
-        if not host.shards:
+        if not self._shards:
             return False
-        due = await host.ports.journal.due(sorted(host.shards), host.now_s(), FIRE_MAX)
+        due = await self._journal.due(sorted(self._shards), self._identity.clock.now_s(), FIRE_MAX)
         if not due:
             return False
-        replies = await host.deliver([_envelope(reminder) for reminder in due])
+        replies = await self._deliver([_envelope(reminder) for reminder in due])
         for reminder, reply in zip(due, replies, strict=True):
             error = error_of(reply)
             if error is None or not error["retryable"]:
-                await host.ports.journal.drop_reminder(reminder)
-                host.counts.reminders += 1
+                await self._journal.drop_reminder(reminder)
+                self.fired += 1
             if error is not None:
                 log.warning("reminder %s of %s: %s", reminder.name, reminder.actor, error)
         return len(due) == FIRE_MAX

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation
+from ganggpt.actors.host.activations import Activations
+from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
+from ganggpt.actors.host.identity import DatabaseClock
+from ganggpt.actors.host.turn_runner import TurnRunner
 from ganggpt.domain.ids import command_id_text, command_id_time_s
 from ganggpt.domain.kinds import decode_turn
 from ganggpt.errors import Expired, GangGPTError, Moved, Overloaded, Unavailable
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.host import Host
+from ganggpt.persistence.ports.journal import Journal
 
 RECENT_MAX: Final = 8192
 """Replies kept so that a quick retry is answered without reading the journal."""
@@ -30,10 +32,17 @@ LATE_MAX: Final = 1024
 class Repeats:
     """Owns the latest replies of a host and every look for an older one."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(
+        self, clock: DatabaseClock, journal: Journal, activations: Activations, committer: Committer, runner: TurnRunner
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._activations = activations
+        self._committer = committer
+        self._runner = runner
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._late: set[asyncio.Task[None]] = set()
+        self.repeated = 0
 
     def __len__(self) -> int:
         """Commands that wait for a look into the journal."""
@@ -47,7 +56,7 @@ class Repeats:
 
     def answer(self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """A command that was applied as turn ``seq`` of an awake actor: what it was answered then."""
-        self._host.counts.repeated += 1
+        self.repeated += 1
         reply = self._recent.get(envelope.id)
         if reply is not None:
             delivery.settle(slot, reply, activation.written)
@@ -66,11 +75,10 @@ class Repeats:
     async def _answer_from_journal(
         self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int
     ) -> None:
-        host = self._host
-        await host.committer.drain()
-        body = await host.ports.journal.turn(activation.actor, seq)
+        await self._committer.drain()
+        body = await self._journal.turn(activation.actor, seq)
         if body is None:
-            age_s = host.now_s() - command_id_time_s(envelope.id)
+            age_s = self._clock.now_s() - command_id_time_s(envelope.id)
             reply = reply_error(envelope.id, Expired(command_id_text(envelope.id), age_s))
         else:
             reply = decode_turn(activation.kind, body).reply
@@ -79,21 +87,20 @@ class Repeats:
     async def _take_late_letter(
         self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int
     ) -> None:
-        host = self._host
-        await host.committer.drain()
-        body = await host.ports.journal.turn_by_command(activation.actor, envelope.id)
-        owed = body is not None or await host.ports.journal.is_owed(envelope.by, activation.actor, envelope.id)
-        current = host.hot.get(activation.actor)
+        await self._committer.drain()
+        body = await self._journal.turn_by_command(activation.actor, envelope.id)
+        owed = body is not None or await self._journal.is_owed(envelope.by, activation.actor, envelope.id)
+        current = self._activations.get(activation.actor)
         if body is not None:
             delivery.settle(slot, decode_turn(activation.kind, body).reply)
         elif not owed:
             # Nobody waits for its answer any more, so it was answered long ago and its turn may have been dropped.
-            raise Expired(command_id_text(envelope.id), host.now_s() - command_id_time_s(envelope.id))
+            raise Expired(command_id_text(envelope.id), self._clock.now_s() - command_id_time_s(envelope.id))
         elif current is None or current.window.seq_of(envelope.id) is not None:
-            host.accept(envelope, delivery, slot)
+            self._runner.accept(envelope, delivery, slot)
         else:
             try:
-                reply = host.turn(current, envelope, host.now_s())
+                reply = self._runner.turn(current, envelope, self._clock.now_s())
             except GangGPTError as error:
                 reply = reply_error(envelope.id, error)
             delivery.settle(slot, reply, current.ticket)

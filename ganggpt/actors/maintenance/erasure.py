@@ -29,11 +29,9 @@ from ganggpt.domain.kinds import VERSION, TurnRecord, decode_turn, encode_comman
 from ganggpt.domain.language.world_knowledge import telling_words
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
-from ganggpt.persistence.journal.journal import Journal, PostgresJournal
-from ganggpt.persistence.journal.retention import JournalRetention
-from ganggpt.persistence.player_data.cache import CachedTraces
-from ganggpt.persistence.player_data.player_data import Order, PlayerRights, TurnRow, Words
-from ganggpt.persistence.player_data.tables import LOOSE, PLACES
+from ganggpt.persistence.ports.journal import Journal
+from ganggpt.persistence.ports.player_data import LOOSE, TABLES, Order, PlayerDataCache, PlayerDataStore, TurnRow, Words
+from ganggpt.persistence.ports.retention import JournalRetention
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +54,8 @@ _COMMON_NAMES: Final = frozenset(
 class ErasurePorts:
     """What an erasure needs from outside."""
 
-    store: PlayerRights
-    cache: CachedTraces
+    store: PlayerDataStore
+    cache: PlayerDataCache
     journal: Journal
     retention: JournalRetention
     residences: Callable[[], Awaitable[Residences]]
@@ -132,7 +130,7 @@ class _Round:
                 await self._step(f"rewriting what {len(actors)} actors went through ({done} done)")
             await self._clean_up(actor)
         await self._step("cleaning the tables")
-        for table in PLACES:
+        for table in TABLES:
             await self._clean(table)
         self._erased["cached"] += await self._cache.forget(_in_bytes((*self._words().all, *sorted(self._ceased))))
         return +self._erased
@@ -263,14 +261,6 @@ def _without(row: TurnRow, record: TurnRecord[Any], subject: Subject, trail: Tra
         reply = reply_ok(row.command_id.bytes, row.seq, {"erased": True})
     after = msgspec.structs.replace(record, events=events, wishes=wishes, reply=reply)
     return None if after == record else encode_turn(after)
-
-
-def erasing_of(
-    pool: Any, redis_url: str | None, residences: Callable[[], Awaitable[Residences]], world: World
-) -> Erasing:
-    """Erasure in the world of a database; ``pool`` stays the caller's."""
-    journal, retention = PostgresJournal(pool, "erasure"), JournalRetention(pool)
-    return Erasing(ErasurePorts(PlayerRights(pool), CachedTraces(redis_url), journal, retention, residences, world))
 
 
 def _in_bytes(words: Sequence[str]) -> Callable[[bytes], bool]:

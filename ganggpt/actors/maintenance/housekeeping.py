@@ -21,10 +21,17 @@ from ganggpt.actors.supervision.background_task import Beside
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import GangGPTError, Unavailable
-from ganggpt.persistence.journal.journal import Journal, PostgresJournal
-from ganggpt.persistence.journal.partitions import ensure_partitions, month_after
-from ganggpt.persistence.journal.retention import SEAL_AFTER, JournalRetention, Kept
-from ganggpt.persistence.journal.row_retention import BATCH, FOLD_MAX, MemoryKey, RowRetention
+from ganggpt.persistence.ports.journal import Journal
+from ganggpt.persistence.ports.retention import (
+    BATCH,
+    FOLD_MAX,
+    SEAL_AFTER,
+    JournalRetention,
+    Kept,
+    MemoryKey,
+    RowRetention,
+    month_after,
+)
 from ganggpt.persistence.projections.rows import mind_id, mind_of, row_id
 
 log = logging.getLogger(__name__)
@@ -251,13 +258,3 @@ class House:
             log.info("dropped %s, folded %s, freed %d bytes", done.dropped, done.folded, done.freed_bytes)
         for part, why in done.held.items():
             log.warning("%s is old and stays: %s", part, why)
-
-
-def house_of(pool: Any, kept: Kept) -> House:
-    """The house of the world in a database; ``pool`` stays the caller's."""
-    return House(partial(ensure_partitions, pool), housekeeping_of(pool, kept))
-
-
-def housekeeping_of(pool: Any, kept: Kept, report: Report = log.debug) -> Housekeeping:
-    """The housekeeping of the world in a database; ``report`` is told what is under way."""
-    return Housekeeping(PostgresJournal(pool, "housekeeping"), JournalRetention(pool), RowRetention(pool), kept, report)

@@ -25,8 +25,6 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 from ganggpt.actors.host.composition import SILENT_S_MAX, HostSpec, open_host_ports
 from ganggpt.actors.host.incarnations import Incarnations
 from ganggpt.actors.host.load import WINDOW_S
-from ganggpt.actors.maintenance.erasure import erasing_of
-from ganggpt.actors.maintenance.housekeeping import house_of
 from ganggpt.actors.routing.forward import bridge_answers
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
@@ -42,6 +40,7 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.scale import PostgresScale
 from ganggpt.persistence.world_store import load_world
+from ganggpt.runtime.maintenance import erasing_of, house_of
 
 log = logging.getLogger(__name__)
 

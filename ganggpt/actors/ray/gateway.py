@@ -14,7 +14,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from ganggpt.ai.port import Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ class RayGateway:
         self._present = present
         self._found = handle
 
-    async def answer(self, request: ModelRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> Outcome:
         """See Gateway."""
         request.check()
         outcome: Outcome = await self._asked("answer", request.within_s + _SLACK_S, request)
         return outcome
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         """See Gateway."""
         request.check()
         if not self._present:

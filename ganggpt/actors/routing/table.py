@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganggpt.actors.routing.shards import Away, Residences, Routes
-from ganggpt.persistence.hosts import HostTable, RouteRow
+from ganggpt.persistence.ports.hosts import HostTable, RouteRow
 
 
 def residences_of(rows: Sequence[RouteRow]) -> Residences:

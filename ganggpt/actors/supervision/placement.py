@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ganggpt.persistence.hosts import LiveHost, RouteRow
+from ganggpt.persistence.ports.hosts import LiveHost, RouteRow
 
 BATCH: Final = 4
 """Shards of one move: few, so that the freeze is short."""

@@ -12,7 +12,7 @@ import msgspec
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.supervision.scaling import Pace, Sample, Scale, decide, limits_of, sample_of
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.scale import ScaleTable
+from ganggpt.persistence.ports.clusters import ScaleTable
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Scale, names_wanted
 from ganggpt.actors.supervision.takeover import Role, Succession
 from ganggpt.errors import CommitUnknown, Moved, StartFailed, Unavailable
-from ganggpt.persistence.hosts import LiveHost, Ownership, RouteRow
+from ganggpt.persistence.ports.hosts import LiveHost, Ownership, RouteRow
 
 log = logging.getLogger(__name__)
 

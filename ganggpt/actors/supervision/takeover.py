@@ -8,40 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec import Struct
 
 from ganggpt.actors.clock import loop_s
-from ganggpt.persistence.clusters import Standing
-from ganggpt.persistence.hosts import LiveHost
+from ganggpt.persistence.ports.clusters import Clusters, Standing
+from ganggpt.persistence.ports.hosts import LiveHost
 
 log = logging.getLogger(__name__)
 
 DEADLINE_S: Final = 60.0
 """How long the owner waits for another cluster to hand over before it fences its hosts."""
-
-
-class Clusters(Protocol):
-    """The port of succession; ``PostgresClusters`` is the real adapter."""
-
-    cluster: str
-
-    async def enter(self, bridge: str | None) -> bool:
-        """Say that this cluster is there; whether it was never seen before. Raises Unavailable."""
-        ...
-
-    async def beat(self) -> None:
-        """Say that this cluster's supervisor lives. Raises Unavailable."""
-        ...
-
-    async def standing(self) -> Standing:
-        """Which cluster should hold the world. Raises Unavailable."""
-        ...
-
-    async def claim(self) -> bool:
-        """Make this cluster the owner. Raises Unavailable."""
-        ...
 
 
 class Role(Struct, frozen=True):

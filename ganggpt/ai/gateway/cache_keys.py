@@ -1,12 +1,12 @@
-"""What goes into the hash of a request: when two requests are the same, and when they mean the same.
+"""What goes into the hash of a request: when two requests are equal, and when the answer to one may stand for another.
 
 ``exact_key`` (``ai:response:{hash}``): VERSION, the slot with the models behind it, the purpose, every message (role
 and text, white space folded, Unicode NFC), the JSON schema of the shape, ``tokens_max`` and, if there is one, the
 player who pays: what was said to one player is never served to another.
 
-``meaning_key``: VERSION, the slot, the purpose, the JSON schema, the player and ``request.meaning``, the words by which
-the asker says what it wants (such as NPC, act, mood, standing, topic, language). Neither wording nor models: it serves
-the cached rung, where an answer to an equal wish is better than none. Without ``meaning`` there is no such key.
+``fallback_key``: VERSION, the slot, the purpose, the JSON schema, the player and ``request.fallback_key``, the words
+by which the caller says what it wants (such as NPC, act, mood, standing, topic, language); no models and no wording of
+the prompt. It serves the cached rung: where no model answers, an answer to the same wish is better than none.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from pydantic import BaseModel
 
 from ganggpt.ai.gateway.provider import Call
 from ganggpt.ai.gateway.structured import shape_of
-from ganggpt.ai.port import ModelRequest
+from ganggpt.ai.port import GatewayRequest
 
 VERSION: Final = 1
 """Raise it where old cached answers must not be served any more."""
 _BYTES: Final = 20
 
 
-def exact_key(request: ModelRequest, models: str) -> str:
+def exact_key(request: GatewayRequest, models: str) -> str:
     """The hash of an equal request. ``models``: what stands behind its slot."""
     said = [part for message in request.messages for part in (message.role, _folded(message.text))]
     limits = (str(request.tokens_max), request.payers.player or "")
     return _hash(("exact", str(VERSION), request.slot, models, request.purpose, _schema(request.shape), *limits, *said))
 
 
-def meaning_key(request: ModelRequest) -> str | None:
-    """The hash of a request that means the same, or None where the asker did not say."""
-    if not request.meaning:
+def fallback_key(request: GatewayRequest) -> str | None:
+    """The hash of what a request wants, or None where its caller did not say."""
+    if not request.fallback_key:
         return None
-    words = map(_folded, request.meaning)
+    words = map(_folded, request.fallback_key)
     scope = (request.slot, request.purpose, _schema(request.shape), request.payers.player or "")
     return _hash(("meaning", str(VERSION), *scope, *words))
 

@@ -28,7 +28,7 @@ from ganggpt.ai.port import (
     TEXTS_MAX,
     Answered,
     Embedded,
-    ModelRequest,
+    GatewayRequest,
     NotAnswered,
     Outcome,
     Payers,
@@ -72,7 +72,7 @@ class ModelGateway:
         self._shared = metrics.counter("ganggpt_ai_cache_total").labels("shared")
         self._on = metrics.gauge("ganggpt_ai_on")
 
-    async def answer(self, request: ModelRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> Outcome:
         """See Gateway."""
         request.check()
         began_s = _now_s()
@@ -80,7 +80,7 @@ class ModelGateway:
         outcome = self._refused(request, key) or await self._within(request, key, began_s, self._asked(request, key))
         return self._told(request, began_s, outcome)
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         """See Gateway. A stream is not shared with others who ask the same; its answer is cached for them."""
         request.check()
         began_s = _now_s()
@@ -150,14 +150,14 @@ class ModelGateway:
         for deployment in self._deployments.values():
             await deployment.close()
 
-    def _refused(self, request: ModelRequest, key: str) -> NotAnswered | None:
+    def _refused(self, request: GatewayRequest, key: str) -> NotAnswered | None:
         if request.slot not in self._plan.slots:
             return NotAnswered(reason="no_model", detail=f"no model is configured for {request.slot}", key=key)
         if self._under_way >= AT_ONCE_MAX:
             return NotAnswered(reason="failing", detail=f"{AT_ONCE_MAX} requests are under way", key=key)
         return None
 
-    async def _within(self, request: ModelRequest, key: str, began_s: float, work: Awaitable[Outcome]) -> Outcome:
+    async def _within(self, request: GatewayRequest, key: str, began_s: float, work: Awaitable[Outcome]) -> Outcome:
         self._under_way += 1
         try:
             async with asyncio.timeout_at(began_s + request.within_s):
@@ -167,7 +167,7 @@ class ModelGateway:
         finally:
             self._under_way -= 1
 
-    async def _asked(self, request: ModelRequest, key: str) -> Outcome:
+    async def _asked(self, request: GatewayRequest, key: str) -> Outcome:
         cached = await self._answers.exact(request, key)
         if cached is not None:
             return cached
@@ -179,7 +179,7 @@ class ModelGateway:
             return replace(outcome, usage=FREE)
         return outcome
 
-    async def _climbed(self, request: ModelRequest, key: str) -> Outcome:
+    async def _climbed(self, request: GatewayRequest, key: str) -> Outcome:
         asking = self._asking(request, key, _now_s())
         return await self._finished(asking, await self._ladder.climb(asking))
 
@@ -208,10 +208,10 @@ class ModelGateway:
                 self._answers.keep_vector(keys[n], vector, owners[n])
         return Embedded(model, tuple(vector for vector in found if vector is not None), usage)
 
-    def _asking(self, request: ModelRequest, key: str, began_s: float) -> Asking:
+    def _asking(self, request: GatewayRequest, key: str, began_s: float) -> Asking:
         return Asking(request, key, self._till.purse(request), began_s + request.within_s)
 
-    def _told(self, request: ModelRequest, began_s: float, outcome: Outcome) -> Outcome:
+    def _told(self, request: GatewayRequest, began_s: float, outcome: Outcome) -> Outcome:
         self._requests.labels(request.slot, outcome_name(outcome)).inc()
         self._seconds.labels(request.slot).observe(_now_s() - began_s)
         return outcome

@@ -20,7 +20,7 @@ from ganggpt.ai.gateway.provider import Call, Completion, ContentFiltered, LeftA
 from ganggpt.ai.gateway.spending import Purse
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of
 from ganggpt.ai.minds.prompt_files import Prompts
-from ganggpt.ai.port import Answered, Deflected, ModelRequest, NotAnswered, Outcome, Rung, Said, Unanswered
+from ganggpt.ai.port import Answered, Deflected, GatewayRequest, NotAnswered, Outcome, Rung, Said, Unanswered
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.observability.metrics import Metrics
 
@@ -39,7 +39,7 @@ _WEIGHT: Final[Mapping[Unanswered, int]] = {"off": 5, "away": 4, "budget": 3, "l
 class Asking:
     """One request on its way: what was tried and whether its one softening and its one repair are used up."""
 
-    request: ModelRequest
+    request: GatewayRequest
     key: str
     purse: Purse
     until_s: float
@@ -82,7 +82,7 @@ class Ladder:
         self._repairs = metrics.counter("ganggpt_ai_repairs_total")
         self._over = metrics.counter("ganggpt_ai_over_budget_total")
 
-    def steps(self, request: ModelRequest) -> Iterator[tuple[Rung, Deployment, Deployment | None]]:
+    def steps(self, request: GatewayRequest) -> Iterator[tuple[Rung, Deployment, Deployment | None]]:
         """Rung, model and the one that may be asked beside it, from the top."""
         entry = self._plan.slots[request.slot]
         rungs: tuple[tuple[Rung, tuple[str, ...]], ...] = (("large", entry.large), ("small", entry.small))
@@ -219,7 +219,7 @@ class Ladder:
 
         return await _hedged(ask(deployment), partial(ask, beside), hedge_s)
 
-    def _milder(self, request: ModelRequest, refused: ContentFiltered) -> tuple[Said, ...]:
+    def _milder(self, request: GatewayRequest, refused: ContentFiltered) -> tuple[Said, ...]:
         """The rules and a wish for moderation; where the prompt was refused, without what others said in it."""
         rules = tuple(said for said in request.messages if said.role == "system")
         wish = Said("system", self._prompts.text("soften"))

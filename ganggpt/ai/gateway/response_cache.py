@@ -11,9 +11,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ganggpt.ai.gateway.cache_keys import meaning_key
+from ganggpt.ai.gateway.cache_keys import fallback_key
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape
-from ganggpt.ai.port import Answered, ModelRequest
+from ganggpt.ai.port import Answered, GatewayRequest
 from ganggpt.observability.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -55,27 +55,27 @@ class Answers:
         self._store = store
         self._count = metrics.counter("ganggpt_ai_cache_total")
 
-    async def exact(self, request: ModelRequest, key: str) -> Answered | None:
+    async def exact(self, request: GatewayRequest, key: str) -> Answered | None:
         """The answer to an equal request."""
         found = await self._found(request, _name(key), key) if request.use_cache else None
         self._count.labels("miss" if found is None else "exact").inc()
         return found
 
-    async def meant(self, request: ModelRequest, key: str) -> Answered | None:
+    async def meant(self, request: GatewayRequest, key: str) -> Answered | None:
         """The answer to a request that means the same."""
-        other = meaning_key(request)
+        other = fallback_key(request)
         found = await self._found(request, _name(other), key) if other is not None and request.use_cache else None
         if found is not None:
             self._count.labels("meaning").inc()
         return found
 
-    def keep(self, request: ModelRequest, key: str, answer: Answered) -> None:
+    def keep(self, request: GatewayRequest, key: str, answer: Answered) -> None:
         """Keep a whole, unsoftened answer under both keys."""
         if not request.use_cache or answer.cut or answer.softened or len(answer.text) > _TEXT_MAX:
             return
         raw = msgspec.msgpack.encode(_Kept(answer.text, answer.model, answer.repaired))
         self._store.put(_name(key), raw, request.payers.player)
-        other = meaning_key(request)
+        other = fallback_key(request)
         if other is not None:
             self._store.put(_name(other), raw, request.payers.player)
 
@@ -94,7 +94,7 @@ class Answers:
         """Drop everything that is a player's. Raises Unavailable."""
         await self._store.forget(player)
 
-    async def _found(self, request: ModelRequest, name: str, key: str) -> Answered | None:
+    async def _found(self, request: GatewayRequest, name: str, key: str) -> Answered | None:
         raw = await self._store.get(name)
         if raw is None:
             return None

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from ganggpt.ai.gateway.budget import Ledger, Limit, claims_of
 from ganggpt.ai.gateway.provider import ModelFailure
-from ganggpt.ai.port import FREE, NANO_USD, ModelRequest, Payers, Usage
+from ganggpt.ai.port import FREE, NANO_USD, GatewayRequest, Payers, Usage
 from ganggpt.observability.metrics import Metrics
 
 _SLACK_S: Final = 5.0
@@ -62,7 +62,7 @@ class Till:
         self._usd = metrics.counter("ganggpt_ai_usd_total")
         self._counters: dict[tuple[str, str], tuple[Counter, ...]] = {}
 
-    def purse(self, request: ModelRequest) -> Purse:
+    def purse(self, request: GatewayRequest) -> Purse:
         """The purse of a request."""
         return Purse(self, request.payers, request.slot, request.purpose)
 

@@ -14,14 +14,14 @@ from ganggpt.ai.gateway.ladder import CHARS_PER_TOKEN_MAX, Asking, Ladder
 from ganggpt.ai.gateway.provider import Completion, ContentFiltered
 from ganggpt.ai.gateway.sentences import Sentences, sentences_of
 from ganggpt.ai.gateway.structured import SPOKEN, spoken_so_far
-from ganggpt.ai.port import Answered, ModelRequest, Outcome, Rung, Sentence
+from ganggpt.ai.port import Answered, GatewayRequest, Outcome, Rung, Sentence
 from ganggpt.errors import GangGPTError
 
 
 class Telling:
     """What one stream said so far: the raw text, and the sentences of it that were given out."""
 
-    def __init__(self, request: ModelRequest) -> None:
+    def __init__(self, request: GatewayRequest) -> None:
         self._shaped = request.shape is not None
         self._chars_max = request.tokens_max * CHARS_PER_TOKEN_MAX
         self._cutter = Sentences()

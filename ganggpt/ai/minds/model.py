@@ -6,7 +6,12 @@ rules of the actor. Whatever goes wrong, what comes out ends with a command that
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -32,7 +37,7 @@ from ganggpt.ai.port import (
     Answered,
     Deflected,
     Gateway,
-    ModelRequest,
+    GatewayRequest,
     NotAnswered,
     Outcome,
     Payers,
@@ -44,11 +49,16 @@ from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.language.words import folded, terms
 from ganggpt.domain.mind.actions import Action
 from ganggpt.domain.mind.brief import Cited
+from ganggpt.domain.mind.commands import (
+    Conclude,
+    SayPlainly,
+    ThinkAgain,
+    Utter,
+)
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, Made, TalkBrief
-from ganggpt.domain.mission.draft import WorkBrief
-from ganggpt.domain.npc.commands import Conclude, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
@@ -168,11 +178,11 @@ class ModelMind:
                     self._rest(item)
                     yield SayPlainly(talk.utterance, item.reason, made=asked_of(talk, prompt, item))
 
-    def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
+    def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> GatewayRequest:
         brief = talk.brief
         # A cached answer is for the same player only: what it brings up may be between the two.
         heard = " ".join(sorted(terms(folded(brief.heard))))[:160]
-        return ModelRequest(
+        return GatewayRequest(
             slot="dialogue",
             purpose="talk",
             messages=tuple(Said(role, text) for role, text in prompt.messages()),
@@ -180,7 +190,7 @@ class ModelMind:
             shape=ModelAnswer,
             tokens_max=TOKENS_MAX,
             within_s=within_s,
-            meaning=(actor, talk.player, brief.act, brief.standing, heard),
+            fallback_key=(actor, talk.player, brief.act, brief.standing, heard),
         )
 
     def _payers(self, player: str, actor: ActorId) -> Payers:

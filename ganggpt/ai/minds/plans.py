@@ -22,10 +22,10 @@ from ganggpt.ai.minds.proposals import (
     context_text,
     proposed_mission,
 )
-from ganggpt.ai.port import Answered, Gateway, ModelRequest, NotAnswered, Payers, Said, Slot
+from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, Said, Slot
 from ganggpt.domain.faction.moves import MoveBrief, TakePoliticalTurn
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mission.draft import WorkBrief
+from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.turn import Command
 
 MISSION_TOKENS_MAX: Final = 800
@@ -75,7 +75,7 @@ class ModelPlans:
         tokens_max: int,
         within_s: float,
     ) -> BaseModel | None:
-        request = ModelRequest(
+        request = GatewayRequest(
             slot=slot,
             purpose=slot,
             messages=(Said("system", self._prompts.text(slot)), Said("user", context_text(context))),

@@ -11,20 +11,18 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ganggpt.domain.faction.moves import MakeMove
 from ganggpt.domain.faction.politics import MOVE_NAMES
 from ganggpt.domain.fields import is_slug
 from ganggpt.domain.language.words import clipped
-from ganggpt.domain.mission.deeds import COUNT_MAX
-from ganggpt.domain.mission.draft import Problem
-from ganggpt.domain.mission.words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises
+from ganggpt.domain.mission_design.deeds import COUNT_MAX
+from ganggpt.domain.mission_design.draft import Problem
+from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises
 from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
 from ganggpt.domain.world import DEED_VERBS
 
-TEXT_BYTES_MAX: Final = 32_768
-"""A longer answer is no proposal."""
 _MINUTES_MAX: Final = 1_440
 _REWARD_MAX: Final = 1_000_000
 _STEPS_MAX: Final = 8
@@ -83,20 +81,6 @@ class MoveChoice(_Shape):
     other: str | None = None
     district: str | None = None
     words: Annotated[str, Field(description="one sentence as the faction would say it, at most 200 characters")] = ""
-
-
-def read_proposal(text: str) -> tuple[MissionProposal | None, tuple[Problem, ...]]:
-    """A model's text as a proposal, and what was wrong with its shape."""
-    if len(text.encode(errors="replace")) > TEXT_BYTES_MAX:
-        return None, (Problem("unreadable", "proposal", f"longer than {TEXT_BYTES_MAX} bytes"),)
-    try:
-        proposal = MissionProposal.model_validate_json(text)
-    except ValidationError as invalid:
-        errors = invalid.errors(include_url=False, include_context=False, include_input=False)
-        return None, tuple(
-            Problem("unreadable", ".".join(map(str, error["loc"])) or "proposal", error["msg"]) for error in errors[:8]
-        )
-    return proposal, ()
 
 
 def proposed_mission(

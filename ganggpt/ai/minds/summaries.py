@@ -16,10 +16,17 @@ from ganggpt.ai.guards.output import Deflected as GuardDeflected
 from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.minds.prompt import DataPart, Fence, data
 from ganggpt.ai.minds.prompt_files import Prompts
-from ganggpt.ai.port import Answered, Gateway, ModelRequest, NotAnswered, Payers, Said
+from ganggpt.ai.port import (
+    Answered,
+    Gateway,
+    GatewayRequest,
+    NotAnswered,
+    Payers,
+    Said,
+)
+from ganggpt.domain.mind.commands import Condense
 from ganggpt.domain.mind.memory_record import TEXT_MAX
 from ganggpt.domain.mind.transcript import SummaryBrief, invented
-from ganggpt.domain.npc.commands import Condense
 from ganggpt.domain.turn import Command
 from ganggpt.observability.metrics import Metrics
 
@@ -66,7 +73,7 @@ class ModelSummaries:
         head = self._prompts.text("talk", mark=fence.mark, speaker=brief.speaker)
         told = "\n".join((head, *(part.lines(fence) for part in parts)))
         outcome = await self._gateway.answer(
-            ModelRequest(
+            GatewayRequest(
                 slot="summary",
                 purpose=PURPOSE,
                 messages=(Said("system", self._prompts.text("summary")), Said("user", told)),

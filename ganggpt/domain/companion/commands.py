@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
-from ganggpt.domain.fields import Count1000, Name50, Name100, Percent, PlayerRef, Text200, Text500, Traits, UnixSeconds
-from ganggpt.domain.mind.memory import MemoryKind, Source
+from ganggpt.domain.fields import Count1000, Name50, Name100, PlayerRef, Text200, Text500, Traits
 from ganggpt.domain.turn import Command
 
 OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]
@@ -63,18 +62,3 @@ class Suffer(Command, tag="Suffer"):
 @dataclass(frozen=True, slots=True)
 class Dismiss(Command, tag="Dismiss"):
     """The owner lets the companion go. By the owner or a server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remember(Command, tag="Remember"):
-    """Another actor tells the companion something to keep; ``audience`` and ``due_s`` as for an NPC."""
-
-    text: Text500
-    kind: MemoryKind = "note"
-    weight: Percent = 50
-    about: PlayerRef | None = None
-    source: Source = "told"
-    expires_s: UnixSeconds | None = None
-    audience: Name100 | None = None
-    due_s: UnixSeconds | None = None
-    internal: ClassVar[bool] = True

@@ -18,10 +18,10 @@ from ganggpt.domain.companion.talk import TALKER, said, to_owner
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.actions import LASTS_S, Refusal, Wish, actions_of, judged
 from ganggpt.domain.mind.brief import STRANGER
-from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mind.commands import Conclude
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.turn_taking import Outcome
-from ganggpt.domain.npc.commands import Conclude
 from ganggpt.domain.npc.memory import to_tail
 from ganggpt.domain.turn import Decision, Event, Message, Turn
 from ganggpt.errors import Refused

@@ -15,8 +15,7 @@ from ganggpt.domain.companion.state import Cause, Companion, loyalty_at_rest, lo
 from ganggpt.domain.mind.affect import LOYALTY_HALF_LIFE_S, clamped, faded
 
 Fate = Literal["stays", "warns", "leaves", "betrays"]
-FATES: Final[tuple[Fate, ...]] = ("stays", "warns", "leaves", "betrays")
-"""From best to worst."""
+"""What becomes of a companion, from best to worst."""
 
 WARN_AT: Final = 15.0
 LEAVE_AT: Final = 8.0

@@ -26,7 +26,7 @@ from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.affect import clamped, swayed
 from ganggpt.domain.mind.brief import STRANGER, Act
-from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import Notebook
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.utterance import Line

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain.companion.commands import Remember
 from ganggpt.domain.companion.state import Companion
 from ganggpt.domain.companion.talk import said
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember
+from ganggpt.domain.mind.events import MullPlanned
 from ganggpt.domain.mind.memory_writer import Notebook
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX, is_over
 from ganggpt.domain.mind.utterance import Line
-from ganggpt.domain.npc.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect
 from ganggpt.domain.npc.memory import (
     MULL,
     MULL_S,
@@ -29,7 +29,6 @@ from ganggpt.domain.npc.memory import (
     plan_mull,
     to_tail,
 )
-from ganggpt.domain.npc.state import MullPlanned
 from ganggpt.domain.turn import Command, Decision, Event, Message, Remind, Turn
 
 

@@ -14,15 +14,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from ganggpt.domain.companion import doing, memory, talk
-from ganggpt.domain.companion.commands import (
-    Dismiss,
-    GainExperience,
-    Order,
-    Recruit,
-    Remember,
-    Suffer,
-    Talk,
-)
+from ganggpt.domain.companion.commands import Dismiss, GainExperience, Order, Recruit, Suffer, Talk
 from ganggpt.domain.companion.fate import fate_now, grudge_left_s
 from ganggpt.domain.companion.loyalty import WENT, after, fated, moved, there
 from ganggpt.domain.companion.memory import make_room_for_talk, notebook_of, plan_thought
@@ -52,11 +44,12 @@ from ganggpt.domain.language.words import valence
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import mood_at_rest
 from ganggpt.domain.mind.brief import STRANGER, quoted
-from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
+from ganggpt.domain.mind.commands import Conclude, Hush
+from ganggpt.domain.mind.memory import SALIENCE_MIN
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import as_heard
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.utterance import Line
-from ganggpt.domain.npc.commands import Conclude, Hush
 from ganggpt.domain.npc.memory import ask_tail, to_tail
 from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
@@ -69,7 +62,6 @@ __all__ = [
     "GainExperience",
     "Order",
     "Recruit",
-    "Remember",
     "Suffer",
     "Talk",
     "decide",

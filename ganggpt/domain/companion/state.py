@@ -20,7 +20,15 @@ from ganggpt.domain.mind.affect import (
     mood_at_rest,
 )
 from ganggpt.domain.mind.brief import with_opener, with_phrases
-from ganggpt.domain.mind.memory import Embedded, Memories, Reinforced, Remembered, Reworded, Unlearned
+from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.memory import (
+    Embedded,
+    Reinforced,
+    Remembered,
+    Reworded,
+    Unlearned,
+)
+from ganggpt.domain.mind.memory_record import Memories
 from ganggpt.domain.mind.transcript import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.mind.utterance import (
     SILENT,
@@ -33,7 +41,6 @@ from ganggpt.domain.mind.utterance import (
     Uttered,
     Waits,
 )
-from ganggpt.domain.npc.state import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.turn import Event
 
 LEDGER_MAX: Final = 32

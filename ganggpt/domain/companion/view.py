@@ -8,7 +8,7 @@ from ganggpt.domain.companion.fate import LEAVE_AT, WARN_AT, account, betray_at,
 from ganggpt.domain.companion.orders import RISKS, refusal_chance, skills_now, skills_of, still_refuses
 from ganggpt.domain.companion.state import Companion, level_of, mood_now
 from ganggpt.domain.mind.affect import loyalty_label, mood_label
-from ganggpt.domain.mind.memory import shown
+from ganggpt.domain.mind.memory_record import shown
 from ganggpt.domain.mind.turn_taking import saying
 
 

@@ -42,14 +42,12 @@ from ganggpt.domain.messages import (
     TakePayment,
 )
 from ganggpt.domain.mind.affect import swayed
+from ganggpt.domain.mission_design.deeds import HELPING
 from ganggpt.domain.turn import Decision, Turn
-from ganggpt.domain.world import DeedVerb
 
 INFLUENCE_PER_STANDING: Final = 0.2
 INFLUENCE_PER_RAID: Final = 0.25
 STRENGTH_PER_RAID: Final = 2.0
-HELPING: Final[frozenset[DeedVerb]] = frozenset(("defend", "deliver", "pay", "escort"))
-"""Deeds that do a faction good; all others that are told of do it harm."""
 SIDE_SHARE: Final = 0.4
 """A faction feels so much of what is done to its best friend, and the opposite of what is done to its worst enemy."""
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ganggpt.domain.faction.events import FactionEvent, RelationShifted, StrengthChanged
-from ganggpt.domain.faction.relation import ripples, stepped
+from ganggpt.domain.faction.relation import ripples
 from ganggpt.domain.faction.state import RELATIONS_MAX, Faction, evolve, relation_now, strength_after
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.language.words import clipped
+from ganggpt.domain.mind.affect import stepped
 from ganggpt.domain.turn import Command, Decision, Forget, Message, Push, Remind, Turn
 from ganggpt.errors import Refused
 

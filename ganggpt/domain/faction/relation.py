@@ -1,4 +1,4 @@
-"""How one party stands with another: bounded steps that never saturate, fading, and a ledger that explains the value.
+"""How one faction stands with another: a value that fades to its rest, and a ledger that explains it.
 
 Fading is linear in what was added, so a relation is exactly its rest plus what every cause still contributes; the
 contributions of causes that left the ledger are kept as one sum. Pure and usable on its own.
@@ -6,7 +6,6 @@ contributions of causes that left the ledger are kept as one sum. Pure and usabl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -15,8 +14,6 @@ from msgspec.structs import replace
 
 from ganggpt.domain.mind.affect import clamped, faded
 
-REACH: Final = 98.0
-"""No series of steps brings a relation beyond this, so that every relation can still get better and worse."""
 REST_MAX: Final = 90.0
 RELATION_HALF_LIFE_S: Final = 4 * 86_400.0
 LEDGER_MAX: Final = 64
@@ -27,8 +24,9 @@ RIPPLE_MIN: Final = 0.25
 
 
 class Relation(Struct, frozen=True, gc=False, array_like=True):
-    """One relation: ``value`` as it was at ``at_s``, on its way back to ``rest``; within REACH and REST_MAX of 0.
+    """One relation: ``value`` as it was at ``at_s``, on its way back to ``rest``.
 
+    The value stays within ``affect.REACH`` of 0, the rest within REST_MAX.
     ``unlisted``: what causes that left the ledger contributed, as it was at ``unlisted_s``.
     """
 
@@ -58,19 +56,6 @@ def at_rest(rest: float, now_s: float) -> Relation:
 def value_now(relation: Relation, now_s: float) -> float:
     """The relation on its way back to rest."""
     return faded(relation.value, relation.rest, now_s - relation.at_s, RELATION_HALF_LIFE_S)
-
-
-def stepped(value: float, delta: float) -> float:
-    """The value after a wish to move it by ``delta``; towards 0 in full, away from 0 with ever less effect.
-
-    Away from 0 it solves dv/dδ = 1 − |v|/REACH, so many small steps and one large step come to the same, and the
-    value never passes REACH.
-    """
-    if value < 0.0 or (value == 0.0 and delta < 0.0):
-        return -stepped(-value, -delta)
-    if delta < 0.0:
-        return value + delta if value + delta >= 0.0 else -stepped(0.0, -(value + delta))
-    return REACH - (REACH - value) * math.exp(-delta / REACH)
 
 
 def with_entry(

@@ -12,33 +12,34 @@ from ganggpt.domain.erasure import ForgetPlayer, forgetting
 from ganggpt.domain.faction.draft import Draft
 from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardReserved
 from ganggpt.domain.faction.state import RESERVES_MAX, Faction
-from ganggpt.domain.messages import EndMission, FundMission, PayReward, ReleaseReward, TakeFunding
-from ganggpt.domain.npc.commands import HearOfPurse
+from ganggpt.domain.messages import (
+    EndMission,
+    FundMission,
+    HearOfPurse,
+    PayReward,
+    ReleaseReward,
+    TakeFunding,
+)
+from ganggpt.domain.mission_design.difficulty import mission_funds_of
 from ganggpt.domain.turn import Decision, Turn
 
-PURSE_SHARE: Final = 10
-"""One mission costs a faction at most this part of its treasury."""
 GRACE_S: Final = 86_400.0
 """What is kept for a mission comes back by itself so long after the mission had to be over."""
 
 
-def purse_of(treasury: int) -> int:
-    """The most a faction with this treasury spends on one mission."""
-    return treasury // PURSE_SHARE
-
-
 def fund_mission(state: Faction, command: FundMission, turn: Turn) -> Decision:
-    """Keep the reward, as much of it as the purse allows; or say no, and let the giver know what is in the purse."""
+    """Keep the reward, as much of it as the mission funds allow, or say no. Where that is less than the reward, the
+    giver is told what the mission funds are."""
     draft = Draft(state, turn)
-    purse = purse_of(state.treasury)
-    dollars = min(command.dollars, purse)
+    funds = mission_funds_of(state.treasury)
+    dollars = min(command.dollars, funds)
     if command.mission in state.reserves or len(state.reserves) >= RESERVES_MAX or dollars < command.dollars_min:
         dollars = 0
     if dollars:
         until_s = command.until_s + GRACE_S
         draft.add(RewardReserved(command.mission, command.player, dollars, until_s, turn.now_s))
     if dollars < command.dollars:
-        draft.send(command.giver, HearOfPurse(min(purse, 1_000_000)))
+        draft.send(command.giver, HearOfPurse(min(funds, 1_000_000)))
     draft.send(command.mission, TakeFunding(dollars))
     return draft.done({"kept": dollars})
 

@@ -18,7 +18,7 @@ from ganggpt.domain.companion.commands import Order
 from ganggpt.domain.companion.state import Companion
 from ganggpt.domain.fields import Name100, OptionalText500
 from ganggpt.domain.mind.affect import HOSTILE_AT
-from ganggpt.domain.mind.memory import last_s
+from ganggpt.domain.mind.memory_record import last_s
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.npc import state as npc_state
 from ganggpt.domain.npc.commands import AskForWork

@@ -17,6 +17,8 @@ SWAY_MAX: Final = 10.0
 SWAY_DRAIN_PER_S: Final = SWAY_MAX / 86_400.0
 """Words alone move a standing by at most SWAY_MAX, and what was used comes back linearly within a day: so at most
 2 × SWAY_MAX in any 24 hours."""
+REACH: Final = 98.0
+"""No series of steps brings a relation or standing beyond this, so that it can always still get better and worse."""
 
 _MOOD_LABELS: Final = ((-60, "dark"), (-20, "sour"), (20, "calm"), (60, "good"))
 _STANDING_LABELS: Final = (
@@ -42,6 +44,19 @@ def drained(sway: float, elapsed_s: float) -> float:
 def swayed(sway: float, wanted: float) -> float:
     """How much of a wanted change the sway left over still allows (``sway`` already drained)."""
     return clamped(sway + wanted, -SWAY_MAX, SWAY_MAX) - sway
+
+
+def stepped(value: float, delta: float) -> float:
+    """The value after a wish to move it by ``delta``; towards 0 in full, away from 0 with ever less effect.
+
+    Away from 0 it solves dv/dδ = 1 − |v|/REACH, so many small steps and one large step come to the same, and the
+    value never passes REACH.
+    """
+    if value < 0.0 or (value == 0.0 and delta < 0.0):
+        return -stepped(-value, -delta)
+    if delta < 0.0:
+        return value + delta if value + delta >= 0.0 else -stepped(0.0, -(value + delta))
+    return REACH - (REACH - value) * math.exp(-delta / REACH)
 
 
 def clamped(value: float, low: float = -100.0, high: float = 100.0) -> float:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from ganggpt.domain.language.words import clipped, words_of
-from ganggpt.domain.mind.memory import Memory, last_s
+from ganggpt.domain.mind.memory_record import Memory, last_s
 from ganggpt.domain.world import World
 
 SAID_MAX: Final = 500

@@ -138,9 +138,6 @@ def share_max(room: int) -> int:
     return room // 2
 
 
-SHARE_MAX: Final = share_max(MEMORIES_MAX)
-
-
 def learn(
     memories: Memories, fresh: Memory, now_s: float, room: int = MEMORIES_MAX, index: MemoryIndex | None = None
 ) -> Remembered | Reinforced | None:

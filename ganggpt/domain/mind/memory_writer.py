@@ -9,14 +9,13 @@ from msgspec.structs import replace
 from ganggpt.domain.language.intent import pledge
 from ganggpt.domain.mind.memory import (
     MEMORIES_MAX,
-    Memories,
-    Memory,
     Reinforced,
     Remembered,
     fold,
     learn,
     left_by,
 )
+from ganggpt.domain.mind.memory_record import Memories, Memory
 from ganggpt.domain.turn import Event
 
 _DAY_S: Final = 86_400.0

@@ -11,7 +11,9 @@ from ganggpt.domain.language.words import tokens
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import Act, Politics, politics_of
-from ganggpt.domain.mind.memory import MEMORIES_MAX, Memories, Memory, Recalled, last_s, recall
+from ganggpt.domain.mind.memory import MEMORIES_MAX, recall
+from ganggpt.domain.mind.memory_index import Recalled
+from ganggpt.domain.mind.memory_record import Memories, Memory, last_s
 from ganggpt.domain.turn import Turn
 
 _BRING_UP_AFTER_S: Final = 600.0

@@ -23,7 +23,9 @@ from ganggpt.domain.language.intent import is_courtesy
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.brief import SAID_MAX, Brief, Cited, cited
-from ganggpt.domain.mind.memory import Embedding, Unlearned, recall
+from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.memory import Unlearned, recall
+from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
@@ -38,7 +40,6 @@ from ganggpt.domain.mind.utterance import (
     Uttered,
     Waits,
 )
-from ganggpt.domain.npc.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
 from ganggpt.errors import Refused
 

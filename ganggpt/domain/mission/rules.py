@@ -27,13 +27,12 @@ from ganggpt.domain.messages import (
     PayReward,
     Progress,
     ReleaseReward,
-    Remember,
     ShiftStanding,
     TakeFunding,
     TakeMission,
 )
 from ganggpt.domain.mind.affect import clamped
-from ganggpt.domain.mission.deeds import Deed, matches
+from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mission.state import (
     OPEN,
     TAKEN,
@@ -48,14 +47,13 @@ from ganggpt.domain.mission.state import (
     MissionProgressed,
     deadline_s,
     evolve,
-    is_done,
     objectives,
     reward_of,
     view,
-    wants_of,
 )
+from ganggpt.domain.mission_design.progress import counted, is_done, wants_of
 from ganggpt.domain.turn import Command, Decision, Forget, Kind, Message, Remind, Turn
-from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate
+from ganggpt.domain.world import REWARD_BOUNDS
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
 
 __all__ = ["KIND", "Abandon", "Accept", "Expire", "Mission", "Offer", "Progress", "decide", "evolve", "view"]
@@ -183,7 +181,7 @@ def _progress(state: Mission, command: Progress, turn: Turn) -> Decision:
     progressed = MissionProgressed(done, turn.now_s)
     after = evolve(state, progressed)
     reply = {"status": after.status, "counted": sum(done) - sum(state.done), "objectives": objectives(after)}
-    if is_done(after):
+    if is_done(after.template, after.done):
         completed = MissionCompleted(turn.now_s)
         messages = (*_rewards(after, turn), *_last_words(after, "completed", "", turn))
         return Decision((progressed, completed), {**reply, "status": "completed"}, messages, reminders=(Forget(_DUE),))
@@ -201,23 +199,6 @@ def _expire(state: Mission, _: Expire, turn: Turn) -> Decision:
         return Decision(reply={"status": state.status}, reminders=(_reminder(state),))
     reason = "not_taken" if state.status == "offered" else "out_of_time" if turn.now_s >= state.due_s else "too_slow"
     return _ended(state, MissionExpired(reason, turn.now_s), turn)
-
-
-def counted(template: MissionTemplate, done: tuple[int, ...], deeds: Iterable[Deed]) -> tuple[int, ...]:
-    """What is done after these deeds: each deed counts once, for the first objectives that still want it, and where
-    the template has an order, only once everything before is done."""
-    after = list(done)
-    wants = wants_of(template)
-    for deed in deeds:
-        left = deed.count
-        for place, (want, objective) in enumerate(zip(wants, template.objectives, strict=True)):
-            if matches(want, deed):
-                counts = min(left, objective.count - after[place])
-                after[place] += counts
-                left -= counts
-            if template.in_order and after[place] < objective.count:
-                break
-    return tuple(after)
 
 
 def _rewards(state: Mission, turn: Turn) -> Iterable[Message]:

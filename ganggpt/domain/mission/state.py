@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from ganggpt.domain import erasure
 from ganggpt.domain.erasure import Ceased, PlayerForgotten
-from ganggpt.domain.mission.deeds import Want
-from ganggpt.domain.mission.objectives import EVIDENCE
+from ganggpt.domain.mission_design import progress
+from ganggpt.domain.mission_design.objectives import EVIDENCE
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate
 
@@ -116,33 +116,16 @@ MissionEvent = (
 )
 
 
-def wants_of(template: MissionTemplate) -> tuple[Want, ...]:
-    """The deeds a template asks for. Its verbs were checked when the world was loaded."""
-    return tuple(Want(o.verb, o.target, o.district) for o in template.objectives)  # type: ignore[arg-type]
-
-
-def is_done(mission: Mission) -> bool:
-    """Whether every objective was met as often as it asks for."""
-    return all(
-        done >= objective.count for done, objective in zip(mission.done, mission.template.objectives, strict=True)
-    )
-
-
 def reward_of(mission: Mission) -> int:
     """What the mission pays, in dollars."""
     return mission.template.reward if mission.funded is None else mission.funded
 
 
 def deadline_s(mission: Mission) -> float:
-    """When the mission is over as things stand: its end, or sooner where an objective was due before that."""
+    """When the mission expires as things stand: when its offer or its time ends, or when an objective is due sooner."""
     if mission.accepted_s is None:
         return mission.due_s
-    soon = [
-        mission.accepted_s + objective.within_minutes * 60.0
-        for done, objective in zip(mission.done, mission.template.objectives, strict=True)
-        if objective.within_minutes is not None and done < objective.count
-    ]
-    return min([mission.due_s, *soon])
+    return progress.deadline_s(mission.template, mission.done, mission.accepted_s, mission.due_s)
 
 
 def _offered(_: Mission | None, event: MissionOffered) -> Mission:

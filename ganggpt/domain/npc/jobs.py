@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain.faction.diplomacy import HELPING
 from ganggpt.domain.language.words import clipped
+from ganggpt.domain.messages import HearOfPurse, HearOfRecord, Witness
 from ganggpt.domain.mind.affect import clamped, swayed
 from ganggpt.domain.mind.brief import STRANGER
-from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import Notebook
-from ganggpt.domain.mission.draft import Problem, as_plain
-from ganggpt.domain.npc.commands import HearOfPurse, HearOfRecord, OutlineWork, ProposeMission, Witness
+from ganggpt.domain.mission_design.deeds import HELPING
+from ganggpt.domain.mission_design.draft import Problem, as_plain
+from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.npc.memory import notebook_of, rumour_by, to_tail
 from ganggpt.domain.npc.state import (
     WORK_COOLDOWN_S,
@@ -30,9 +31,23 @@ from ganggpt.domain.npc.state import (
     one_too_many,
     standing_now,
 )
-from ganggpt.domain.npc.work import LINES_MAX, Work, instead_of, judged, offer_of, outline, payer_of
-from ganggpt.domain.player.witnesses import in_words, telling_on
-from ganggpt.domain.turn import Command, Decision, Event, Message, Turn
+from ganggpt.domain.npc.witness import in_words, telling_on
+from ganggpt.domain.npc.work import (
+    LINES_MAX,
+    Work,
+    instead_of,
+    judged,
+    offer_of,
+    outline,
+    payer_of,
+)
+from ganggpt.domain.turn import (
+    Command,
+    Decision,
+    Event,
+    Message,
+    Turn,
+)
 from ganggpt.errors import Refused
 
 

@@ -14,24 +14,17 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain.companion import commands
 from ganggpt.domain.companion.state import Companion
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import STRANGER, Act
-from ganggpt.domain.mind.memory import (
-    Embedded,
-    Memories,
-    Memory,
-    Reworded,
-    Trace,
-    is_expired,
-    last_s,
-    may_tell,
-)
+from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember
+from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.memory import Embedded, Reworded
 from ganggpt.domain.mind.memory_index import blended
+from ganggpt.domain.mind.memory_record import Memories, Memory, Trace, is_expired, last_s, may_tell
 from ganggpt.domain.mind.memory_writer import Notebook
 from ganggpt.domain.mind.response import FITS, Answer
 from ganggpt.domain.mind.transcript import (
@@ -42,16 +35,7 @@ from ganggpt.domain.mind.transcript import (
     condensed,
     is_over,
 )
-from ganggpt.domain.npc.commands import (
-    AskTail,
-    Condense,
-    Embed,
-    Hear,
-    KeepInTail,
-    Mull,
-    Recollect,
-    Remember,
-)
+from ganggpt.domain.npc.commands import Hear
 from ganggpt.domain.npc.rumour import (
     HOPS_MAX,
     Tale,
@@ -63,16 +47,7 @@ from ganggpt.domain.npc.rumour import (
     neighbours,
 )
 from ganggpt.domain.npc.speech import uttered
-from ganggpt.domain.npc.state import (
-    MullPlanned,
-    Npc,
-    Pondered,
-    RumourTold,
-    TailAsked,
-    TalkEnded,
-    mood_now,
-    standing_now,
-)
+from ganggpt.domain.npc.state import Npc, Pondered, RumourTold, mood_now, standing_now
 from ganggpt.domain.turn import Ask, Command, Decision, Dice, Event, Message, Remind, Turn
 from ganggpt.errors import Refused
 
@@ -115,7 +90,7 @@ def remember(state: Npc, command: Remember, turn: Turn) -> Decision:
     return left_with(state, notebook_of(state, turn), command, turn)
 
 
-def left_with(state: Npc | Companion, notes: Notebook, command: Remember | commands.Remember, turn: Turn) -> Decision:
+def left_with(state: Npc | Companion, notes: Notebook, command: Remember, turn: Turn) -> Decision:
     """A memory that another actor leaves, in a notebook."""
     fresh = Memory(
         0,

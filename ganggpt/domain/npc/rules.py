@@ -20,21 +20,14 @@ from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import HOSTILE_AT, clamped, mood_at_rest, mood_label, swayed
 from ganggpt.domain.mind.brief import STRANGER, quoted
-from ganggpt.domain.mind.memory import SALIENCE_MIN, Memory
+from ganggpt.domain.mind.commands import Conclude
+from ganggpt.domain.mind.memory import SALIENCE_MIN
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import Notebook, as_heard
 from ganggpt.domain.mind.response import Answer, Speaker, answer
 from ganggpt.domain.mind.utterance import Line
 from ganggpt.domain.npc import jobs, memory, talk
-from ganggpt.domain.npc.commands import (
-    AskForWork,
-    Conclude,
-    Give,
-    Observe,
-    Remember,
-    Spawn,
-    Talk,
-    Threaten,
-)
+from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Spawn, Talk, Threaten
 from ganggpt.domain.npc.jobs import offered_work, open_offer
 from ganggpt.domain.npc.memory import (
     ask_tail,
@@ -74,7 +67,6 @@ __all__ = [
     "Give",
     "Npc",
     "Observe",
-    "Remember",
     "Spawn",
     "Talk",
     "Threaten",

@@ -22,15 +22,16 @@ from ganggpt.domain.mind.affect import (
     mood_at_rest,
 )
 from ganggpt.domain.mind.brief import with_opener, with_phrases
+from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.mind.memory import (
     Embedded,
-    Memories,
     MemoryEvent,
     Reinforced,
     Remembered,
     Reworded,
     Unlearned,
 )
+from ganggpt.domain.mind.memory_record import Memories
 from ganggpt.domain.mind.transcript import TALKS_MAX, Conversation, carried_on
 from ganggpt.domain.mind.utterance import (
     SILENT,
@@ -204,20 +205,6 @@ class WorkOffered(Event, frozen=True, tag="WorkOffered"):
     task: str = ""
 
 
-class MullPlanned(Event, frozen=True, tag="MullPlanned"):
-    """There will be a quiet moment then; 0: none is needed."""
-
-    due_s: float
-
-
-class TalkEnded(Event, frozen=True, tag="TalkEnded"):
-    """A talk is over. ``no``: the memory it left, if any."""
-
-    player: str
-    no: int | None
-    at_s: float
-
-
 class RumourTold(Event, frozen=True, tag="RumourTold"):
     """The memory ``no`` was told on to another NPC, in these words."""
 
@@ -232,14 +219,6 @@ class Pondered(Event, frozen=True, tag="Pondered"):
 
     no: int | None
     evidence: tuple[int, ...]
-    at_s: float
-
-
-class TailAsked(Event, frozen=True, tag="TailAsked"):
-    """The NPC tries to remember something it no longer has in mind."""
-
-    player: str
-    query: str
     at_s: float
 
 

@@ -10,10 +10,10 @@ from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.actions import Judged, Refusal, actions_of, judged
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import Brief
+from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.response import Answer, Speaker, answer
 from ganggpt.domain.mind.turn_taking import Outcome, as_by, current
 from ganggpt.domain.mind.utterance import Line, Utterance
-from ganggpt.domain.npc.commands import Conclude
 from ganggpt.domain.npc.speech import brief_of, told
 from ganggpt.domain.npc.state import Npc, Spoke, evolve, mood_now, standing_now
 from ganggpt.domain.turn import Command, Decision, Event, Turn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ganggpt.domain.mind.affect import mood_label, standing_label
-from ganggpt.domain.mind.memory import shown
+from ganggpt.domain.mind.memory_record import shown
 from ganggpt.domain.mind.turn_taking import saying
 from ganggpt.domain.npc.state import Npc, mood_now, standing_now
 

@@ -1,7 +1,8 @@
 """How an NPC finds work for a player: one of its own jobs, one by grammar, or one that a mind proposed.
 
-An NPC knows what it was told: how good a player is (the player's own record, asked for by letter), and what is in its
-faction's purse (told by the faction when that is less than was promised). Until then it goes by the world's sheet.
+An NPC knows what it was told: how good a player is (the player's own record, asked for by message), and what its
+faction can spend on a mission (told by the faction when that is less than was promised). Until then it goes by the
+world's sheet.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ganggpt.domain.faction.treasury import purse_of
 from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Offer, Origin, ShowRecord
-from ganggpt.domain.mission.compiler import compile_mission
-from ganggpt.domain.mission.difficulty import SKILL_START, impact_max, reward_bounds, wanted_difficulty
-from ganggpt.domain.mission.draft import OBJECTIVES_MAX, Problem, Setting, WorkBrief
-from ganggpt.domain.mission.grammar import grown
-from ganggpt.domain.mission.objectives import OBJECTIVES
-from ganggpt.domain.mission.repair import is_legal
-from ganggpt.domain.mission.roads import distances_m
-from ganggpt.domain.mission.things import is_found, things_of
+from ganggpt.domain.mission_design.compiler import compile_mission
+from ganggpt.domain.mission_design.difficulty import (
+    SKILL_START,
+    impact_max,
+    mission_funds_of,
+    reward_bounds,
+    wanted_difficulty,
+)
+from ganggpt.domain.mission_design.draft import OBJECTIVES_MAX, Problem, Setting, WorkBrief
+from ganggpt.domain.mission_design.grammar import grown
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.repair import is_legal
+from ganggpt.domain.mission_design.roads import distances_m
+from ganggpt.domain.mission_design.things import is_found, things_of
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.npc.state import Npc, Standing, WorkOffer, standing_now
 from ganggpt.domain.turn import Ask, Message, Turn
@@ -59,12 +65,12 @@ def setting_for(state: Npc, player: str, party: int, turn: Turn) -> Setting:
     sheet, standing = state.sheet, standing_now(state, player, turn.now_s)
     skill = SKILL_START if standing.skill < 0 else float(standing.skill)
     payer = sheet.faction if sheet.faction in turn.world.factions else None
-    purse = None
+    funds = None
     if payer is not None:
         told = state.purse >= 0 and turn.now_s - state.purse_s < PURSE_FRESH_S
-        purse = state.purse if told else purse_of(turn.world.factions[payer].treasury)
+        funds = state.purse if told else mission_funds_of(turn.world.factions[payer].treasury)
     wanted = wanted_difficulty(skill, party, standing.value)
-    return Setting(world=turn.world, giver=sheet, wanted=wanted, payer=payer, purse=purse)
+    return Setting(world=turn.world, giver=sheet, wanted=wanted, payer=payer, mission_funds=funds)
 
 
 def find_work(state: Npc, player: str, party: int, turn: Turn) -> Work | None:
@@ -74,7 +80,7 @@ def find_work(state: Npc, player: str, party: int, turn: Turn) -> Work | None:
     if ready is not None:
         return ready
     own = [turn.world.missions[name] for name in state.sheet.missions if name in turn.world.missions]
-    payable = [job for job in own if setting.purse is None or job.reward <= setting.purse]
+    payable = [job for job in own if setting.mission_funds is None or job.reward <= setting.mission_funds]
     fitting = [job for job in payable if abs(job.difficulty - setting.wanted) <= FITS]
     reasons = _reasons(state, player, party, setting, turn)
     if not fitting or not turn.dice.chance(TEMPLATE_CHANCE):
@@ -99,7 +105,7 @@ def _prepared(state: Npc, player: str, setting: Setting, turn: Turn) -> Work | N
     if job is None or turn.now_s - job.at_s > PREPARED_FRESH_S:
         return None
     if job.origin == "template":
-        fits = setting.purse is None or job.mission.reward <= setting.purse
+        fits = setting.mission_funds is None or job.mission.reward <= setting.mission_funds
     else:
         fits = is_legal(job.mission, setting)
     return Work(job.mission, job.origin, job.why) if fits else None
@@ -116,7 +122,7 @@ def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Ask
 def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) -> tuple[str, ...]:
     standing = standing_now(state, player, turn.now_s)
     skill = "unknown" if standing.skill < 0 else str(standing.skill)
-    pays = "the giver" if setting.payer is None else f"{setting.payer}, up to {setting.purse}"
+    pays = "the giver" if setting.payer is None else f"{setting.payer}, up to {setting.mission_funds}"
     wanted = f"difficulty {setting.wanted} fits: skill {skill}, party of {party}, standing {standing.value:.0f}"
     return wanted, f"paid by {pays}"
 
@@ -193,7 +199,7 @@ def outline(state: Npc, player: str, party: int, turn: Turn) -> dict[str, Any]:
     setting, world = setting_for(state, player, party, turn), turn.world
     ways = distances_m(world, state.sheet.home)
     near = sorted(ways, key=lambda id_: (ways[id_], id_))[:PLACES_TOLD]
-    bounds = reward_bounds(setting.wanted, setting.purse)
+    bounds = reward_bounds(setting.wanted, setting.mission_funds)
     ours = world.factions.get(setting.payer or "")
     return {
         "giver": {"id": f"npc:{state.sheet.id}", "name": state.sheet.name, "role": state.sheet.role},

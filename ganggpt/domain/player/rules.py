@@ -10,21 +10,26 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
-from ganggpt.domain.faction.relation import stepped
-from ganggpt.domain.fields import Email, Place, ServerName, Slug, Username
+from ganggpt.domain.fields import (
+    Email,
+    Place,
+    ServerName,
+    Slug,
+    Username,
+)
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import (
     Abandon,
     EndMission,
+    HearOfRecord,
     Notify,
     Progress,
     ShiftStanding,
     ShowRecord,
     TakeMission,
 )
-from ganggpt.domain.mind.affect import standing_label
-from ganggpt.domain.mission.deeds import Deed, Deeds16, wanted
-from ganggpt.domain.npc.commands import HearOfRecord
+from ganggpt.domain.mind.affect import standing_label, stepped
+from ganggpt.domain.mission_design.deeds import Deed, Deeds16, wanted
 from ganggpt.domain.player.state import (
     ACTIVE_MAX,
     STANDINGS_MAX,
@@ -41,7 +46,14 @@ from ganggpt.domain.player.state import (
     view,
 )
 from ganggpt.domain.player.witnesses import seen_by
-from ganggpt.domain.turn import Command, Decision, Kind, Message, Push, Turn
+from ganggpt.domain.turn import (
+    Command,
+    Decision,
+    Kind,
+    Message,
+    Push,
+    Turn,
+)
 from ganggpt.errors import Refused, UnknownActor, UnknownCommand
 
 __all__ = [

@@ -12,8 +12,8 @@ from ganggpt.domain import erasure
 from ganggpt.domain.erasure import Ceased, PlayerForgotten
 from ganggpt.domain.messages import Outcome
 from ganggpt.domain.mind.affect import STANDING_HALF_LIFE_S, faded, standing_label
-from ganggpt.domain.mission.deeds import Deed, Want
-from ganggpt.domain.mission.difficulty import SKILL_START, rated
+from ganggpt.domain.mission_design.deeds import Deed, Want
+from ganggpt.domain.mission_design.difficulty import SKILL_START, rated
 from ganggpt.domain.turn import Event
 
 ACTIVE_MAX: Final = 8

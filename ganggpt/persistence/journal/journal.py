@@ -8,272 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final
 
 import asyncpg
 from asyncpg.pgproto.pgproto import UUID
-from msgspec import Struct
 
 from ganggpt.domain.ids import command_id_time_s
 from ganggpt.errors import CommitUnknown, Fenced
 from ganggpt.persistence.outages import LOST, database_may_be_away
+from ganggpt.persistence.ports.journal import Batch, DueReminder, Letter, PushRow, StoredActor, StoredTurn
+from ganggpt.persistence.sql import load_sql
 
-APPEND: Final = """
-WITH live AS MATERIALIZED (
-  SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE
-), turns AS (
-  INSERT INTO journal (actor, seq, day, at, epoch, command_id, by, name, body)
-  SELECT t.actor, t.seq, (to_timestamp(t.at) AT TIME ZONE 'UTC')::date, to_timestamp(t.at), $1,
-    t.id, t.by, t.name, t.body
-  FROM unnest($2::text[], $3::bigint[], $4::float8[], $5::uuid[], $6::text[], $7::text[], $8::bytea[])
-    AS t (actor, seq, at, id, by, name, body), live
-  RETURNING 1
-)
-SELECT count(*) FROM turns
-"""
-"""The hot statement: turns only. Index: the primary key (actor, seq, day)."""
-
-APPEND_WITH_WISHES: Final = (
-    APPEND.rsplit("SELECT count(*)", 1)[0].rstrip()  # noqa: S608 - two constants of this file
-    + """, letters AS (
-  INSERT INTO outbox (sender, seq, n, shard, target, command_id, name, body, at)
-  SELECT o.sender, o.seq, o.n, o.shard, o.target, o.id, o.name, o.body, to_timestamp(o.at)
-  FROM unnest($9::text[], $10::bigint[], $11::int[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::bytea[],
-    $17::float8[]) AS o (sender, seq, n, shard, target, id, name, body, at), live
-), armed AS (
-  INSERT INTO reminders (actor, name, shard, due, command, body)
-  SELECT r.actor, r.name, r.shard, to_timestamp(r.due), r.command, r.body
-  FROM unnest($18::text[], $19::text[], $20::text[], $21::float8[], $22::text[], $23::bytea[])
-    AS r (actor, name, shard, due, command, body), live
-  ON CONFLICT (actor, name) DO UPDATE
-    SET shard = excluded.shard, due = excluded.due, command = excluded.command, body = excluded.body
-), forgotten AS (
-  DELETE FROM reminders USING unnest($24::text[], $25::text[]) AS f (actor, name), live
-  WHERE reminders.actor = f.actor AND reminders.name = f.name
-), news AS (
-  INSERT INTO pushes (server, epoch, actor, seq, n, type, body, at)
-  SELECT s.name, $1, p.actor, p.seq, p.n, p.type, p.body, to_timestamp(p.at)
-  FROM unnest($26::text[], $27::text[], $28::bigint[], $29::int[], $30::text[], $31::bytea[], $32::float8[])
-    WITH ORDINALITY AS p (server, actor, seq, n, type, body, at, o)
-    JOIN game_servers s ON p.server IN (s.name, '*'), live
-  ORDER BY p.o
-  RETURNING no, server, actor, seq, type, body
-)
-SELECT (SELECT count(*) FROM turns) AS turns, news.* FROM (VALUES (1)) one LEFT JOIN news ON true
-"""
-)
-"""Turns with everything that leaves with them: letters, reminders, pushes; one commit for all."""
-
-# One statement, so that one moment is read: between two, a snapshot could come and the turns it covers go. Sealed days
-# are left out by their bounds (see retention), so a wake costs the same however many days are kept.
-_STORED_OF: Final = """
-WITH kept AS MATERIALIZED (SELECT actor, seq, body FROM snapshots WHERE actor = ANY($1::text[]))
-SELECT actor, seq, NULL::uuid AS command_id, body FROM kept
-UNION ALL
-SELECT j.actor, j.seq, j.command_id, j.body
-FROM unnest($1::text[]) AS w (actor) LEFT JOIN kept ON kept.actor = w.actor
-  CROSS JOIN LATERAL (
-    SELECT actor, seq, command_id, body FROM journal
-    WHERE actor = w.actor AND seq > coalesce(kept.seq, 0) AND day >= (SELECT before FROM journal_seal)
-    ORDER BY seq
-  ) j
-"""
-_TURN: Final = "SELECT body FROM journal WHERE actor = $1 AND seq = $2"
-_TURN_BY_COMMAND: Final = "SELECT body FROM journal WHERE actor = $1 AND command_id = $2 LIMIT 1"
-_OWED: Final = """
-SELECT EXISTS (SELECT 1 FROM outbox WHERE sender = $1 AND target = $2 AND command_id = $3)
-  OR EXISTS (
-    SELECT 1 FROM reminders WHERE actor = $2 AND $1 = $2
-      AND due BETWEEN to_timestamp($4) - interval '1 ms' AND to_timestamp($4) + interval '2 ms')
-"""
-_SNAPSHOT: Final = """
-WITH live AS MATERIALIZED (SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE)
-INSERT INTO snapshots (actor, seq, at, schema, body)
-SELECT s.actor, s.seq, clock_timestamp(), $5, s.body
-FROM unnest($2::text[], $3::bigint[], $4::bytea[]) AS s (actor, seq, body), live
-ON CONFLICT (actor) DO UPDATE SET seq = excluded.seq, at = excluded.at, schema = excluded.schema, body = excluded.body
-  WHERE excluded.seq >= snapshots.seq
-"""
-_LETTERS_OF: Final = """
-SELECT sender, seq, n, target, command_id, name, body FROM outbox
-WHERE shard = ANY($1::text[]) AND at < clock_timestamp() - make_interval(secs => $2)
-ORDER BY sender, seq, n LIMIT $3
-"""
-_SETTLE: Final = """
-DELETE FROM outbox USING unnest($1::text[], $2::bigint[], $3::int[]) AS d (sender, seq, n)
-WHERE outbox.sender = d.sender AND outbox.seq = d.seq AND outbox.n = d.n
-"""
-_DUE: Final = """
-SELECT actor, name, extract(epoch FROM due)::float8 AS due, command, body FROM reminders
-WHERE shard = ANY($1::text[]) AND due <= to_timestamp($2) ORDER BY due LIMIT $3
-"""
-_FORGET: Final = "DELETE FROM reminders WHERE actor = $1 AND name = $2 AND due <= to_timestamp($3) + interval '1 ms'"
-
-
-class Letter(Struct, frozen=True, gc=False):
-    """One message on its way to another actor; ``(sender, seq, n)`` is its identity, ``id`` is derived from it."""
-
-    sender: str
-    seq: int
-    n: int
-    target: str
-    id: bytes
-    name: str
-    body: bytes
-
-
-class PushRow(Struct, frozen=True, gc=False):
-    """One push as it was committed; ``body`` is a msgpack map."""
-
-    no: int
-    server: str
-    epoch: int
-    actor: str
-    seq: int
-    type: str
-    body: bytes
-
-
-class DueReminder(Struct, frozen=True, gc=False):
-    """One reminder whose time has come."""
-
-    actor: str
-    name: str
-    due_s: float
-    command: str
-    body: bytes
-
-
-class StoredTurn(Struct, frozen=True, gc=False):
-    """One row of the journal as a wake reads it."""
-
-    seq: int
-    command_id: bytes
-    body: bytes
-
-
-class StoredActor(Struct, frozen=True, gc=False):
-    """What the store knows of an actor: its last snapshot (seq 0 and None without one) and the turns after it."""
-
-    snapshot_seq: int
-    snapshot: bytes | None
-    turns: tuple[StoredTurn, ...]
-
-
-class Batch:
-    """Columns of one group commit, filled turn by turn."""
-
-    __slots__ = ("letters", "posted", "pushes", "reminders", "turns")
-
-    def __init__(self) -> None:
-        self.posted: list[Letter] = []
-        self.turns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-        self.letters: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [], [])
-        self.reminders: dict[tuple[str, str], tuple[str, float, str, bytes] | None] = {}
-        self.pushes: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-
-    def __len__(self) -> int:
-        return len(self.turns[0])
-
-    def add_turn(self, actor: str, seq: int, at_s: float, command_id: bytes, by: str, name: str, body: bytes) -> None:
-        """One turn."""
-        actors, seqs, ats, ids, bys, names, bodies = self.turns
-        actors.append(actor)
-        seqs.append(seq)
-        ats.append(at_s)
-        ids.append(UUID(command_id))
-        bys.append(by)
-        names.append(name)
-        bodies.append(body)
-
-    def add_letter(self, letter: Letter, sender_shard: str, at_s: float) -> None:
-        """One message of the turn; kept under the sender's shard, whose owner delivers it."""
-        self.posted.append(letter)
-        row = (
-            letter.sender,
-            letter.seq,
-            letter.n,
-            sender_shard,
-            letter.target,
-            UUID(letter.id),
-            letter.name,
-            letter.body,
-            at_s,
-        )
-        for column, value in zip(self.letters, row, strict=True):
-            column.append(value)
-
-    def add_push(self, row: tuple[str, str, int, int, str, bytes, float]) -> None:
-        """One push: server or ``*``, actor, seq, n, type, body, at_s."""
-        for column, value in zip(self.pushes, row, strict=True):
-            column.append(value)
-
-    def arm(self, actor: str, name: str, shard: str, due_s: float, command: str, body: bytes) -> None:
-        """Set a reminder; the last wish for a name in a batch wins."""
-        self.reminders[actor, name] = (shard, due_s, command, body)
-
-    def forget(self, actor: str, name: str) -> None:
-        """Clear a reminder."""
-        self.reminders[actor, name] = None
-
-    @property
-    def has_wishes(self) -> bool:
-        """True where the wide statement is needed."""
-        return bool(self.letters[0] or self.reminders or self.pushes[0])
-
-    def wish_columns(self) -> list[list[Any]]:
-        """Parameters 9 to 32 of the wide statement."""
-        armed: list[tuple[Any, ...]] = [(a, n, *r) for (a, n), r in self.reminders.items() if r is not None]
-        gone = [key for key, r in self.reminders.items() if r is None]
-        columns = [list(column) for column in zip(*armed, strict=True)] if armed else [[], [], [], [], [], []]
-        cleared = [list(column) for column in zip(*gone, strict=True)] if gone else [[], []]
-        return [*self.letters, *columns, *cleared, *self.pushes]
-
-
-class Journal(Protocol):
-    """The port; ``PostgresJournal`` is the real adapter, ``testing.stores.MemoryJournal`` the one for simulations."""
-
-    async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
-        """Commit a batch; returns the pushes it made. Raises Fenced, CommitUnknown."""
-        ...
-
-    async def load(self, actors: Sequence[str]) -> Mapping[str, StoredActor]:
-        """Snapshots and suffixes of many actors in one query; an unknown one is left out."""
-        ...
-
-    async def turn(self, actor: str, seq: int) -> bytes | None:
-        """The body of one turn."""
-        ...
-
-    async def turn_by_command(self, actor: str, command_id: bytes) -> bytes | None:
-        """The body of the turn a command made, found by scanning the actor's own rows; for the rare late retry."""
-        ...
-
-    async def is_owed(self, by: str, actor: str, command_id: bytes) -> bool:
-        """Whether a letter of ``by`` or a reminder with this derived id still waits to be answered by ``actor``.
-
-        While it does, no day that could hold its turn is dropped: not in the journal then means not applied."""
-        ...
-
-    async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
-        """Store ``(actor, seq, body)``; an older seq never replaces a newer one. A fenced host stores nothing."""
-        ...
-
-    async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
-        """Unsettled letters of senders in these shards."""
-        ...
-
-    async def settle(self, letters: Sequence[Letter]) -> None:
-        """Forget letters their receivers have answered durably."""
-        ...
-
-    async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:
-        """Reminders of these shards whose time has come, oldest first."""
-        ...
-
-    async def drop_reminder(self, reminder: DueReminder) -> None:
-        """Forget a reminder whose actor refused it for good."""
-        ...
+SQL: Final = load_sql(Path(__file__).with_name("journal.sql"))
 
 
 class PostgresJournal:
@@ -292,24 +39,30 @@ class PostgresJournal:
             async with AsyncExitStack() as held:
                 for _ in range(self._pool.get_size()):
                     connection = await held.enter_async_context(self._pool.acquire(timeout=self._timeout_s))
-                    await connection.fetch(_STORED_OF, [], timeout=self._timeout_s)
-                    await connection.fetch(APPEND, 0, *nothing.turns, timeout=self._timeout_s)
-                    wishes = (*nothing.turns, *nothing.wish_columns())
-                    await connection.fetch(APPEND_WITH_WISHES, 0, *wishes, timeout=self._timeout_s)
+                    await connection.fetch(SQL["load"], [], timeout=self._timeout_s)
+                    turns, effects = _turn_columns(nothing), _effect_columns(nothing)
+                    await connection.fetch(SQL["append"], 0, *turns, timeout=self._timeout_s)
+                    await connection.fetch(SQL["append_with_effects"], 0, *turns, *effects, timeout=self._timeout_s)
 
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
         """See Journal."""
-        wide = batch.has_wishes
+        wide = batch.has_effects
         try:
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
                 if wide:
                     rows = await connection.fetch(
-                        APPEND_WITH_WISHES, epoch, *batch.turns, *batch.wish_columns(), timeout=self._timeout_s
+                        SQL["append_with_effects"],
+                        epoch,
+                        *_turn_columns(batch),
+                        *_effect_columns(batch),
+                        timeout=self._timeout_s,
                     )
                     committed = rows[0]["turns"]
                 else:
                     rows = []
-                    committed = await connection.fetchval(APPEND, epoch, *batch.turns, timeout=self._timeout_s)
+                    committed = await connection.fetchval(
+                        SQL["append"], epoch, *_turn_columns(batch), timeout=self._timeout_s
+                    )
         except asyncpg.UniqueViolationError as doubled:
             raise Fenced(self._host, epoch) from doubled
         except (*LOST, asyncpg.PostgresError) as lost:
@@ -326,7 +79,7 @@ class PostgresJournal:
         """See Journal."""
         with database_may_be_away():
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
-                rows = await connection.fetch(_STORED_OF, actors, timeout=self._timeout_s)
+                rows = await connection.fetch(SQL["load"], actors, timeout=self._timeout_s)
         snapshots: dict[str, tuple[int, bytes | None]] = {}
         suffixes: dict[str, list[StoredTurn]] = {}
         for r in rows:
@@ -343,14 +96,14 @@ class PostgresJournal:
     async def turn(self, actor: str, seq: int) -> bytes | None:
         """See Journal."""
         with database_may_be_away():
-            body: bytes | None = await self._pool.fetchval(_TURN, actor, seq, timeout=self._timeout_s)
+            body: bytes | None = await self._pool.fetchval(SQL["turn"], actor, seq, timeout=self._timeout_s)
             return body
 
     async def turn_by_command(self, actor: str, command_id: bytes) -> bytes | None:
         """See Journal."""
         with database_may_be_away():
             body: bytes | None = await self._pool.fetchval(
-                _TURN_BY_COMMAND, actor, UUID(command_id), timeout=self._timeout_s
+                SQL["turn_by_command"], actor, UUID(command_id), timeout=self._timeout_s
             )
             return body
 
@@ -358,19 +111,23 @@ class PostgresJournal:
         """See Journal."""
         with database_may_be_away():
             at_s = command_id_time_s(command_id)
-            owed: bool = await self._pool.fetchval(_OWED, by, actor, UUID(command_id), at_s, timeout=self._timeout_s)
+            owed: bool = await self._pool.fetchval(
+                SQL["is_owed"], by, actor, UUID(command_id), at_s, timeout=self._timeout_s
+            )
             return owed
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
         """See Journal."""
         with database_may_be_away():
             actors, seqs, bodies = zip(*rows, strict=True) if rows else ((), (), ())
-            await self._pool.execute(_SNAPSHOT, epoch, actors, seqs, bodies, schema, timeout=self._timeout_s)
+            await self._pool.execute(
+                SQL["save_snapshots"], epoch, actors, seqs, bodies, schema, timeout=self._timeout_s
+            )
 
     async def letters(self, shards: Sequence[str], older_than_s: float, limit: int) -> Sequence[Letter]:
         """See Journal."""
         with database_may_be_away():
-            rows = await self._pool.fetch(_LETTERS_OF, shards, older_than_s, limit, timeout=self._timeout_s)
+            rows = await self._pool.fetch(SQL["messages"], shards, older_than_s, limit, timeout=self._timeout_s)
             return [
                 Letter(r["sender"], r["seq"], r["n"], r["target"], r["command_id"].bytes, r["name"], r["body"])
                 for r in rows
@@ -380,7 +137,7 @@ class PostgresJournal:
         """See Journal."""
         with database_may_be_away():
             await self._pool.execute(
-                _SETTLE,
+                SQL["settle"],
                 [x.sender for x in letters],
                 [x.seq for x in letters],
                 [x.n for x in letters],
@@ -390,10 +147,33 @@ class PostgresJournal:
     async def due(self, shards: Sequence[str], now_s: float, limit: int) -> Sequence[DueReminder]:
         """See Journal."""
         with database_may_be_away():
-            rows = await self._pool.fetch(_DUE, shards, now_s, limit, timeout=self._timeout_s)
+            rows = await self._pool.fetch(SQL["due"], shards, now_s, limit, timeout=self._timeout_s)
             return [DueReminder(*r.values()) for r in rows]
 
     async def drop_reminder(self, reminder: DueReminder) -> None:
         """See Journal."""
         with database_may_be_away():
-            await self._pool.execute(_FORGET, reminder.actor, reminder.name, reminder.due_s, timeout=self._timeout_s)
+            await self._pool.execute(
+                SQL["drop_reminder"], reminder.actor, reminder.name, reminder.due_s, timeout=self._timeout_s
+            )
+
+
+def _turn_columns(batch: Batch) -> list[list[Any]]:
+    """Parameters 2 to 8 of both statements."""
+    actors, seqs, ats, ids, bys, names, bodies = batch.turns
+    return [actors, seqs, ats, list(map(UUID, ids)), bys, names, bodies]
+
+
+def _effect_columns(batch: Batch) -> list[list[Any]]:
+    """Parameters 9 to 32 of the wide statement."""
+    letters = [
+        (x.sender, x.seq, x.n, shard, x.target, UUID(x.id), x.name, x.body, at_s)
+        for x, (shard, at_s) in zip(batch.letters, batch.filed, strict=True)
+    ]
+    armed = [(actor, name, *row) for (actor, name), row in batch.reminders.items() if row is not None]
+    gone = [key for key, row in batch.reminders.items() if row is None]
+    return [*_columns(letters, 9), *_columns(armed, 6), *_columns(gone, 2), *batch.pushes]
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

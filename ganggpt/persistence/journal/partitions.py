@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.retention import month_after
 
 T = TypeVar("T")
 Connection: TypeAlias = "PoolConnectionProxy[Any]"
@@ -134,12 +135,6 @@ def memory_part_named(name: str) -> Part:
     """The part of the memories with that name."""
     digits = name.removeprefix("npc_memories_")
     return memory_part(date(int(digits[:4]), int(digits[4:6]), 1))
-
-
-def month_after(day: date, months: int) -> date:
-    """The first day of the month that many months after (negative: before) the month of a day."""
-    month = day.year * 12 + day.month - 1 + months
-    return date(month // 12, month % 12 + 1, 1)
 
 
 def _bound(part: Part, day: date) -> str:

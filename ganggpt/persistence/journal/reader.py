@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final
 
 import asyncpg
 
 from ganggpt.persistence.audit import turns_upto
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.journal import Place
+from ganggpt.persistence.sql import load_sql
 
 AFTER_MAX: Final = 64
 """Turns of one place that come at once."""
-# Sealed days get no turns any more (see retention), so whoever waits for new ones never looks there.
-_AFTER: Final = """
-SELECT w.place, j.seq, j.body
-FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS w (actor, seq, place)
-  CROSS JOIN LATERAL (
-    SELECT seq, body FROM journal
-    WHERE actor = w.actor AND seq > w.seq AND day >= (SELECT before FROM journal_seal)
-    ORDER BY seq LIMIT $3
-  ) j
-ORDER BY w.place, j.seq
-"""
-_FROM: Final = "SELECT seq, body FROM journal WHERE actor = $1 AND seq >= $2 ORDER BY seq LIMIT $3"
-_CAUSES: Final = "SELECT seq, by, name FROM journal WHERE actor = $1 AND seq = ANY($2::bigint[])"
-_REWRITTEN: Final = "SELECT EXISTS (SELECT FROM journal WHERE actor = $1 AND seq > $2 AND name = 'ForgetPlayer')"
-_SNAPSHOT: Final = "SELECT seq, body FROM snapshots WHERE actor = $1"
-
-
-class Place(NamedTuple):
-    """The last turn of an actor that somebody has seen."""
-
-    actor: str
-    seq: int
+SQL: Final = load_sql(Path(__file__).with_name("reader.sql"))
 
 
 class PostgresTurns:
@@ -47,7 +29,7 @@ class PostgresTurns:
         """For each place number and body of the next turns, at most AFTER_MAX, all in one statement."""
         actors, seqs = [place.actor for place in places], [place.seq for place in places]
         with database_may_be_away():
-            rows = await self._pool.fetch(_AFTER, actors, seqs, AFTER_MAX, timeout=self._timeout_s)
+            rows = await self._pool.fetch(SQL["after"], actors, seqs, AFTER_MAX, timeout=self._timeout_s)
         found: list[list[tuple[int, bytes]]] = [[] for _ in places]
         for row in rows:
             found[row["place"] - 1].append((row["seq"], row["body"]))
@@ -56,7 +38,7 @@ class PostgresTurns:
     async def since(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Number and body of turn ``seq`` and those after it, of all days that are kept."""
         with database_may_be_away():
-            rows = await self._pool.fetch(_FROM, actor, seq, limit, timeout=self._timeout_s)
+            rows = await self._pool.fetch(SQL["since"], actor, seq, limit, timeout=self._timeout_s)
         return [(row["seq"], row["body"]) for row in rows]
 
     async def upto(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
@@ -66,16 +48,16 @@ class PostgresTurns:
     async def causes(self, actor: str, seqs: Sequence[int]) -> dict[int, tuple[str, str]]:
         """Who sent the commands of some turns, and their names."""
         with database_may_be_away():
-            rows = await self._pool.fetch(_CAUSES, actor, seqs, timeout=self._timeout_s)
+            rows = await self._pool.fetch(SQL["causes"], actor, seqs, timeout=self._timeout_s)
         return {row["seq"]: (row["by"], row["name"]) for row in rows}
 
     async def is_rewritten(self, actor: str, since: int) -> bool:
         """Whether turns before some turn after ``since`` were rewritten without a player."""
         with database_may_be_away():
-            return bool(await self._pool.fetchval(_REWRITTEN, actor, since, timeout=self._timeout_s))
+            return bool(await self._pool.fetchval(SQL["is_rewritten"], actor, since, timeout=self._timeout_s))
 
     async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
         """The number of the turn after which an actor was last packed up, and what was packed."""
         with database_may_be_away():
-            row = await self._pool.fetchrow(_SNAPSHOT, actor, timeout=self._timeout_s)
+            row = await self._pool.fetchrow(SQL["snapshot"], actor, timeout=self._timeout_s)
         return None if row is None else (row["seq"], row["body"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -11,6 +12,7 @@ import asyncpg
 from ganggpt.ai.gateway.recording import Exchange
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.models.write_behind import WriteBehind
+from ganggpt.persistence.sql import load_sql
 
 WAITING_MAX: Final = 2000
 """Exchanges that wait for the database; each may have some dozens of kilobytes."""
@@ -19,22 +21,7 @@ _COLUMNS: Final = (
     "key, request_key, at, model, player, request, answer, finish, categories, failure, "
     "tokens_in, tokens_out, tokens_cached, known, took_ms"
 )
-_SAVE: Final = f"""
-INSERT INTO ai_exchanges ({_COLUMNS})
-SELECT key, request_key, at, model, player, request, answer, finish, string_to_array(categories, ' '), failure,
-  tokens_in, tokens_out, tokens_cached, known, took_ms
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-  $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::integer[])
-  AS e (key, request_key, at, model, player, request, answer, finish, categories, failure,
-    tokens_in, tokens_out, tokens_cached, known, took_ms)
-"""  # noqa: S608 - names of columns
-_FIND: Final = f"SELECT {_COLUMNS} FROM ai_exchanges WHERE key = $1 ORDER BY no DESC LIMIT 1"  # noqa: S608
-_OF_REQUEST: Final = f"SELECT {_COLUMNS} FROM ai_exchanges WHERE request_key = $1 ORDER BY no DESC LIMIT $2"  # noqa: S608
-_ERASE: Final = "DELETE FROM ai_exchanges WHERE player = $1"
-_SWEEP: Final = """
-DELETE FROM ai_exchanges WHERE no = ANY(ARRAY(
-  SELECT no FROM ai_exchanges WHERE at < clock_timestamp() - make_interval(days => $1) ORDER BY at LIMIT $2))
-"""
+SQL: Final = load_sql(Path(__file__).with_name("exchanges.sql"))
 
 
 class PostgresExchanges:
@@ -51,23 +38,23 @@ class PostgresExchanges:
 
     async def find(self, key: str) -> Exchange | None:
         """The last exchange with a call's key. Raises Unavailable."""
-        rows = await ask(self._pool, self._timeout_s, _FIND, key)
+        rows = await ask(self._pool, self._timeout_s, SQL["find"], key)
         return _exchange(rows[0]) if rows else None
 
     async def of_request(self, request_key: str, most: int = 20) -> list[Exchange]:
         """The exchanges a request made, the newest first. Raises Unavailable."""
-        rows = await ask(self._pool, self._timeout_s, _OF_REQUEST, request_key, most)
+        rows = await ask(self._pool, self._timeout_s, SQL["of_request"], request_key, most)
         return [_exchange(row) for row in rows]
 
     async def erase(self, player: str) -> int:
         """Delete everything with a player's words; how many went. Raises Unavailable."""
         await self._notes.flush()
-        return await tell(self._pool, self._timeout_s, _ERASE, player)
+        return await tell(self._pool, self._timeout_s, SQL["erase"], player)
 
     async def sweep(self, days: int) -> int:
         """Delete what is older, some at a time; how many went. Raises Unavailable."""
         gone = 0
-        while some := await tell(self._pool, self._timeout_s, _SWEEP, days, _SWEEP_BATCH):
+        while some := await tell(self._pool, self._timeout_s, SQL["sweep"], days, _SWEEP_BATCH):
             gone += some
         return gone
 
@@ -88,7 +75,7 @@ class PostgresExchanges:
             )
             for e in some
         ]  # fmt: skip
-        await tell(self._pool, self._timeout_s, _SAVE, *map(list, zip(*rows, strict=True)))
+        await tell(self._pool, self._timeout_s, SQL["save"], *map(list, zip(*rows, strict=True)))
 
 
 def _exchange(row: Any) -> Exchange:

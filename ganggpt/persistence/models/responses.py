@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 from cachetools import TTLCache
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.cache import TTL_S, RedisCache
+from ganggpt.persistence.cache import RedisCache
 from ganggpt.persistence.models.write_behind import WriteBehind
+from ganggpt.persistence.ports.cache import TTL_S
 from ganggpt.persistence.redis_client import REDIS_AWAY, RedisClient, connect_redis
 
 _ANSWER_S: Final = 0.25

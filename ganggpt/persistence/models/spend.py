@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -13,35 +14,10 @@ from ganggpt.ai.gateway.budget import EVERYBODY, WINDOW_S, Counter
 from ganggpt.ai.gateway.spending import Spend
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.models.write_behind import WriteBehind
+from ganggpt.persistence.sql import load_sql
 
 HOUR_S: Final = 3600
-_ADD: Final = """
-INSERT INTO ai_spend AS s
-SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-  $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
-ON CONFLICT (kind, name, hour, slot, purpose, model) DO UPDATE SET
-  calls = s.calls + excluded.calls, tokens_in = s.tokens_in + excluded.tokens_in,
-  tokens_cached = s.tokens_cached + excluded.tokens_cached, tokens_out = s.tokens_out + excluded.tokens_out,
-  nano_usd = s.nano_usd + excluded.nano_usd, estimated = s.estimated + excluded.estimated
-"""
-_SUM: Final = """
-SELECT coalesce(sum(nano_usd), 0)::bigint AS nano_usd, coalesce(sum(tokens_in + tokens_out), 0)::bigint AS tokens,
-  coalesce(sum(calls), 0)::bigint AS calls
-FROM ai_spend WHERE kind = $1 AND name = $2 AND hour >= $3 AND hour < $4
-"""
-_REPORT: Final = """
-SELECT {by} AS name, sum(calls)::bigint AS calls, sum(tokens_in)::bigint AS tokens_in,
-  sum(tokens_cached)::bigint AS tokens_cached, sum(tokens_out)::bigint AS tokens_out, sum(nano_usd)::bigint AS nano_usd,
-  sum(estimated)::bigint AS estimated
-FROM ai_spend WHERE kind = $1 AND hour >= clock_timestamp() - make_interval(hours => $2)
-GROUP BY 1 ORDER BY nano_usd DESC, tokens_out DESC, name LIMIT $3
-"""
-_SWEEP: Final = "DELETE FROM ai_spend WHERE hour < clock_timestamp() - make_interval(days => $1)"
-_READ_SWITCH: Final = "SELECT is_on, why, changed_at FROM ai_switch"
-_SET_SWITCH: Final = """
-INSERT INTO ai_switch (is_on, why) VALUES ($1, $2)
-ON CONFLICT (one) DO UPDATE SET is_on = excluded.is_on, why = excluded.why, changed_at = clock_timestamp()
-"""
+SQL: Final = load_sql(Path(__file__).with_name("spend.sql"))
 
 By = Literal["player", "npc", "faction", "purpose", "slot", "model", "hour"]
 _COLUMNS: Final[dict[str, tuple[str, str]]] = {
@@ -100,23 +76,23 @@ class PostgresSpend:
         await self._notes.flush()
         start = datetime.fromtimestamp(counter.start_s, UTC)
         end = datetime.fromtimestamp(counter.start_s + WINDOW_S[counter.window], UTC)
-        rows = await ask(self._pool, self._timeout_s, _SUM, counter.kind, counter.name, start, end)
+        rows = await ask(self._pool, self._timeout_s, SQL["sum"], counter.kind, counter.name, start, end)
         spent: int = rows[0][counter.unit]
         return spent
 
     async def report(self, by: By, hours: int, most: int = 50) -> list[SpendRow]:
         """What the last hours cost, the most first. Raises Unavailable."""
         kind, column = _COLUMNS[by]
-        rows = await ask(self._pool, self._timeout_s, _REPORT.format(by=column), kind, hours, most)
+        rows = await ask(self._pool, self._timeout_s, SQL["report"].format(by=column), kind, hours, most)
         return [SpendRow(*row.values()) for row in rows]
 
     async def sweep(self, days: int) -> int:
         """Forget what is older; how many rows went. Raises Unavailable."""
-        return await tell(self._pool, self._timeout_s, _SWEEP, days)
+        return await tell(self._pool, self._timeout_s, SQL["sweep"], days)
 
     async def switch(self) -> Switch:
         """The switch. Raises Unavailable."""
-        rows = await ask(self._pool, self._timeout_s, _READ_SWITCH)
+        rows = await ask(self._pool, self._timeout_s, SQL["read_switch"])
         return Switch(*rows[0].values()) if rows else Switch()
 
     async def is_on(self) -> bool:
@@ -125,7 +101,7 @@ class PostgresSpend:
 
     async def set_switch(self, why: str, *, on: bool) -> None:
         """Set the switch. Raises Unavailable."""
-        await tell(self._pool, self._timeout_s, _SET_SWITCH, on, why)
+        await tell(self._pool, self._timeout_s, SQL["set_switch"], on, why)
 
     async def _save(self, some: Sequence[Spend]) -> None:
         sums: dict[tuple[Any, ...], list[int]] = {}
@@ -141,4 +117,4 @@ class PostgresSpend:
         # In one order, so that two replicas never wait for each other.
         rows = sorted((*key, *numbers) for key, numbers in sums.items())
         # Not safe to repeat, and not repeated: a lost connection may count a batch twice, never too little.
-        await tell(self._pool, self._timeout_s, _ADD, *map(list, zip(*rows, strict=True)))
+        await tell(self._pool, self._timeout_s, SQL["add"], *map(list, zip(*rows, strict=True)))

@@ -16,7 +16,7 @@ _ENTRIES: Final = 1000
 IsAbout = Callable[[bytes], bool]
 
 
-class CachedTraces:
+class RedisPlayerData:
     """Looks through a Redis, or through none. Owns its client."""
 
     def __init__(self, url: str | None) -> None:

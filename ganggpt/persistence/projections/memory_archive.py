@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 
 from ganggpt.domain.language.thesaurus import SAME_MEANING, near, same_meaning
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
@@ -26,110 +26,21 @@ from ganggpt.domain.mind.memory_record import EVERYBODY, Embedding, Memory, Trac
 from ganggpt.errors import Fenced
 from ganggpt.persistence.ask import ask
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.projections import FOUND_MAX, Found, TailQuestion
 from ganggpt.persistence.projections.rows import Rows, memory_row, mind_id, player_id, row_id
-from ganggpt.persistence.projections.writer import PLACEHOLDERS
+from ganggpt.persistence.projections.writer import SQL as FLUSH
+from ganggpt.persistence.sql import load_sql
 
 _log = logging.getLogger(__name__)
 
 TAIL_MAX: Final = 10_000
 """Memories in the tail of one NPC; over it those go that would be lost next."""
-FOUND_MAX: Final = 8
-"""Memories one question brings back."""
 ALIKE: Final = 0.8
 """What a misspelt name counts, where the name itself counts 1."""
 _CANDIDATES: Final = 32
 _OWNER, _NAME = "@", "~"
 
-_LIVE: Final = "SELECT 1 FROM hosts WHERE epoch = $1 AND state <> 'dead' FOR SHARE"
-KEEP: Final = """
-INSERT INTO npc_memories (id, npc_id, player_id, memory_type, content, emotional_weight, created_at, expires_at, terms,
-  audience, embedding, embedding_model)
-SELECT id, npc_id, player_id, memory_type, content::jsonb, weight, to_timestamp(created_s), to_timestamp(expires_s),
-  array_to_tsvector(string_to_array(words, ' ')), audience, string_to_array(sides, ' ')::real[], model
-FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::float8[],
-  $9::text[], $10::text[], $11::text[], $12::text[])
-  AS g (id, npc_id, player_id, memory_type, content, weight, created_s, expires_s, words, audience, sides, model)
-ON CONFLICT (id, created_at) DO UPDATE SET player_id = excluded.player_id, memory_type = excluded.memory_type,
-  content = excluded.content, emotional_weight = excluded.emotional_weight, expires_at = excluded.expires_at,
-  terms = excluded.terms, audience = excluded.audience, embedding = excluded.embedding,
-  embedding_model = excluded.embedding_model
-"""
-CAME_BACK: Final = "DELETE FROM npc_memories WHERE id = ANY($1::uuid[]) AND terms IS NOT NULL"
-TRIM: Final = """
-DELETE FROM npc_memories m USING (
-  SELECT id, created_at FROM npc_memories WHERE npc_id = $1 AND terms IS NOT NULL
-  ORDER BY expires_at DESC NULLS FIRST OFFSET $2) d
-WHERE m.id = d.id AND m.created_at = d.created_at
-"""
-# Every word of the question is a concept with forms that may stand for it. What a memory counts is the rarity of the
-# concepts it has, by how many memories of this NPC have them: the same relevance as in the mind, but for the length.
-SEARCH: Final = """
-WITH hits AS MATERIALIZED (
-  SELECT id, created_at, terms, emotional_weight AS weight, player_id FROM npc_memories
-  WHERE terms @@ $1::tsquery AND (expires_at IS NULL OR expires_at > to_timestamp($2::float8))
-    AND (audience IS NULL OR audience = $3)
-), forms AS MATERIALIZED (
-  SELECT concept, form::tsquery AS form, share FROM unnest($4::int[], $5::text[], $6::float8[]) f (concept, form, share)
-), fits AS MATERIALIZED (
-  SELECT h.id, f.concept, max(f.share) AS share FROM hits h JOIN forms f ON h.terms @@ f.form GROUP BY h.id, f.concept
-), rare AS (
-  SELECT concept, ln(1 + (greatest($7::float8, count(*)) - count(*) + 0.5) / (count(*) + 0.5)) AS worth FROM fits
-  GROUP BY concept
-), known AS (
-  SELECT sum(worth) + $8::float8 * ($9::int - count(*)) AS top FROM rare
-), fitting AS (
-  SELECT id, sum(share * worth) / (SELECT top FROM known) AS relevance FROM fits JOIN rare USING (concept) GROUP BY id
-), best AS (
-  SELECT h.id, h.created_at, f.relevance FROM hits h JOIN fitting f USING (id)
-  ORDER BY 0.7 * f.relevance + 0.1 * h.weight / 100.0
-    + 0.1 * 259200 / (259200 + greatest(0, $2::float8 - extract(epoch FROM h.created_at)::float8))
-    + CASE WHEN h.player_id = $10::uuid THEN 0.07 ELSE 0 END DESC, h.id
-  LIMIT $11
-)
-SELECT m.memory_type, m.content, m.emotional_weight, extract(epoch FROM m.created_at)::float8 AS created_s,
-  best.relevance::float8 AS relevance, m.embedding, m.embedding_model
-FROM best JOIN npc_memories m ON m.id = best.id AND m.created_at = best.created_at
-"""
-# The meaning is compared with that of every memory of this one NPC: at most TAIL_MAX, found by its own index.
-MEANING: Final = """
-SELECT memory_type, content, emotional_weight, extract(epoch FROM created_at)::float8 AS created_s,
-  embedding, embedding_model
-FROM npc_memories
-WHERE npc_id = $1 AND embedding IS NOT NULL AND embedding_model = $5 AND terms IS NOT NULL
-  AND (expires_at IS NULL OR expires_at > to_timestamp($2::float8)) AND (audience IS NULL OR audience = $3)
-  AND array_length(embedding, 1) = $7
-ORDER BY embedding::vector <=> $4::real[]::vector, id LIMIT $6
-"""
-_HAS_VECTORS: Final = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')"
-
-
-class TailQuestion(Struct, frozen=True, kw_only=True):
-    """What an NPC looks for in its tail. ``held``: how many memories it let go of in its life; ``listener``: for whom;
-    only what they may hear is found."""
-
-    npc: str
-    query: str
-    listener: str
-    now_s: float
-    held: int
-    embedding: Embedding | None = None
-
-
-Found = tuple[Memory, float]
-"""A memory of the tail and how well it fits the words, 0..1."""
-
-
-class TailStore(Protocol):
-    """The port of the tail; ``PostgresTail`` is the real adapter."""
-
-    async def keep(self, epoch: int, npc: str, memories: Sequence[Memory], held: int) -> None:
-        """Put memories of an NPC or a companion (an actor id) into its tail; doing it twice changes nothing. ``held``:
-        how many it let go of in its life. Raises Fenced and Unavailable."""
-        ...
-
-    async def search(self, question: TailQuestion) -> Sequence[Found]:
-        """At most FOUND_MAX memories, the best first. Raises Unavailable."""
-        ...
+SQL: Final = load_sql(Path(__file__).with_name("memory_archive.sql"))
 
 
 class PostgresTail:
@@ -146,11 +57,11 @@ class PostgresTail:
         columns = sorted(row_in_tail(rows, npc, memory) for memory in memories)
         came_back = [row_id(npc, memory.was) for memory in memories if memory.was]
         players = sorted(rows.placeholders.items())
-        statements: list[tuple[str, tuple[Any, ...]]] = [(KEEP, tuple(zip(*columns, strict=True)))]
+        statements: list[tuple[str, tuple[Any, ...]]] = [(SQL["keep"], tuple(zip(*columns, strict=True)))]
         if came_back:
-            statements.insert(0, (CAME_BACK, (came_back,)))
+            statements.insert(0, (SQL["delete_returned"], (came_back,)))
         if held > TAIL_MAX:
-            statements.append((TRIM, (mind_id(npc), TAIL_MAX)))
+            statements.append((SQL["trim"], (mind_id(npc), TAIL_MAX)))
         try:
             with database_may_be_away():
                 await self._write(epoch, players, statements)
@@ -163,9 +74,11 @@ class PostgresTail:
     ) -> None:
         async with self._pool.acquire(timeout=self._timeout_s) as connection:
             if players:
-                await connection.execute(PLACEHOLDERS, epoch, *zip(*players, strict=True), timeout=self._timeout_s)
+                await connection.execute(
+                    FLUSH["placeholders"], epoch, *zip(*players, strict=True), timeout=self._timeout_s
+                )
             async with connection.transaction():
-                if await connection.fetchval(_LIVE, epoch, timeout=self._timeout_s) is None:
+                if await connection.fetchval(SQL["lock_live_host"], epoch, timeout=self._timeout_s) is None:
                     raise Fenced(str(epoch), epoch)
                 for statement, arguments in statements:
                     await connection.execute(statement, *arguments, timeout=self._timeout_s)
@@ -194,7 +107,7 @@ class PostgresTail:
         records = await ask(
             self._pool,
             self._timeout_s,
-            SEARCH,
+            SQL["search_by_words"],
             f"{whose} & ({anything})",
             question.now_s,
             question.listener,
@@ -212,14 +125,14 @@ class PostgresTail:
         if asked is None:
             return []
         if self._has_vectors is None:
-            self._has_vectors = (await ask(self._pool, self._timeout_s, _HAS_VECTORS))[0][0]
+            self._has_vectors = (await ask(self._pool, self._timeout_s, SQL["has_vectors"]))[0][0]
         if not self._has_vectors:
             return []
         vector = sides(asked)
         records = await ask(
             self._pool,
             self._timeout_s,
-            MEANING,
+            SQL["search_by_embedding"],
             mind_id(question.npc),
             question.now_s,
             question.listener,
@@ -232,7 +145,7 @@ class PostgresTail:
 
 
 def row_in_tail(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
-    """The columns of KEEP for one memory."""
+    """The columns of SQL["keep"] for one memory."""
     found, names = terms_and_names(memory.text)
     words = [_OWNER + mind_id(npc), *found, *(_NAME + form for name in names for form in near(name))]
     audience, embedding = heard_by(memory), memory.embedding

@@ -17,7 +17,7 @@ from ganggpt.domain.companion.state import Companion
 from ganggpt.domain.faction.state import Faction
 from ganggpt.domain.ids import kind_of, name_of
 from ganggpt.domain.mind.affect import standing_label
-from ganggpt.domain.mind.memory import Memory, forgotten_s
+from ganggpt.domain.mind.memory_record import Memory, forgotten_s
 from ganggpt.domain.mission.state import Mission, objectives, reward_of
 from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.player.state import Player

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
-from ganggpt.persistence.journal.journal import StoredTurn
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.ports.journal import StoredTurn
+from ganggpt.persistence.sql import load_sql
 
 _TIMEOUT_S: Final = 600.0
 
-# From actor to actor through the index of a part, so that it costs what a day's actors cost and not its turns.
-_LIVED: Final = """
-WITH RECURSIVE next AS (
-  (SELECT actor FROM {part} ORDER BY actor LIMIT 1)
-  UNION ALL
-  SELECT n.actor FROM next
-    CROSS JOIN LATERAL (SELECT actor FROM {part} WHERE actor > next.actor ORDER BY actor LIMIT 1) n
-)
-SELECT actor FROM next
-"""
-_PARTS: Final = """
-SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = 'journal'::regclass ORDER BY c.relname
-"""
-_ASLEEP: Final = "SELECT actor FROM snapshots"
-_SNAPSHOTS: Final = "SELECT actor, seq, body FROM snapshots WHERE actor = ANY($1::text[])"
-_TURNS: Final = """
-SELECT actor, seq, command_id, extract(epoch FROM at)::float8 AS at_s, body FROM journal WHERE actor = ANY($1::text[])
-ORDER BY actor, seq
-"""
-_DOUBLED: Final = """
-SELECT command_id, min(actor) AS one, max(actor) AS other FROM journal GROUP BY command_id HAVING count(*) > 1 LIMIT 100
-"""
-_OUTBOX: Final = "SELECT sender AS actor, shard FROM outbox"
-_REMINDERS: Final = "SELECT actor, shard FROM reminders"
-_WORLD: Final = """
-SELECT w.name, w.shards, extract(epoch FROM clock_timestamp())::float8 AS now_s,
-  (SELECT extract(epoch FROM min(flushed_at))::float8 FROM hosts h
-     WHERE state <> 'dead' OR EXISTS (SELECT FROM shards s WHERE s.epoch = h.epoch)) AS flushed_s,
-  ARRAY(SELECT shard FROM shards WHERE residence = 'own') AS own, ARRAY(SELECT shard FROM shards) AS all_shards
-FROM world w
-"""
+SQL: Final = load_sql(Path(__file__).with_name("verify.sql"))
 
 
 class WorldFacts(Struct, frozen=True):
@@ -82,7 +53,7 @@ class VerifyReads:
         with database_may_be_away():
             if await self.connection.fetchval("SELECT to_regclass('world')", timeout=60) is None:
                 return None
-            row = await self.connection.fetchrow(_WORLD, timeout=60)
+            row = await self.connection.fetchrow(SQL["world"], timeout=60)
         if row is None:
             return None
         own, every = tuple(row["own"]), tuple(row["all_shards"])
@@ -91,17 +62,19 @@ class VerifyReads:
     async def actors(self) -> Sequence[str]:
         """Everybody who ever had a turn that is still kept."""
         with database_may_be_away():
-            found = {row["actor"] for row in await self.connection.fetch(_ASLEEP, timeout=_TIMEOUT_S)}
-            for part in await self.connection.fetch(_PARTS, timeout=60):
-                lived = await self.connection.fetch(_LIVED.format(part=part["name"]), timeout=_TIMEOUT_S)
+            found = {
+                row["actor"] for row in await self.connection.fetch(SQL["actors_with_snapshots"], timeout=_TIMEOUT_S)
+            }
+            for part in await self.connection.fetch(SQL["journal_parts"], timeout=60):
+                lived = await self.connection.fetch(SQL["actors_of_part"].format(part=part["name"]), timeout=_TIMEOUT_S)
                 found.update(row["actor"] for row in lived)
         return sorted(found)
 
     async def kept(self, actors: Sequence[str]) -> Mapping[str, Kept]:
         """Everything about these actors."""
         with database_may_be_away():
-            asleep = await self.connection.fetch(_SNAPSHOTS, actors, timeout=_TIMEOUT_S)
-            rows = await self.connection.fetch(_TURNS, actors, timeout=_TIMEOUT_S)
+            asleep = await self.connection.fetch(SQL["snapshots"], actors, timeout=_TIMEOUT_S)
+            rows = await self.connection.fetch(SQL["turns"], actors, timeout=_TIMEOUT_S)
         snapshots = {row["actor"]: (row["seq"], row["body"]) for row in asleep}
         turns: dict[str, list[StoredTurn]] = {}
         last_s: dict[str, float] = {}
@@ -116,7 +89,7 @@ class VerifyReads:
     async def doubled(self) -> Sequence[tuple[str, str, str]]:
         """Command ids that stand in the journal more than once (the first hundred), with two of their actors."""
         with database_may_be_away():
-            rows = await self.connection.fetch(_DOUBLED, timeout=_TIMEOUT_S)
+            rows = await self.connection.fetch(SQL["doubled"], timeout=_TIMEOUT_S)
         return [(str(row["command_id"]), row["one"], row["other"]) for row in rows]
 
     async def filed(self) -> Mapping[str, Sequence[tuple[str, str]]]:
@@ -124,5 +97,5 @@ class VerifyReads:
         with database_may_be_away():
             return {
                 table: [(row["actor"], row["shard"]) for row in await self.connection.fetch(query, timeout=_TIMEOUT_S)]
-                for table, query in (("outbox", _OUTBOX), ("reminders", _REMINDERS))
+                for table, query in (("outbox", SQL["outbox"]), ("reminders", SQL["reminders"]))
             }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -18,6 +19,7 @@ from ganggpt.errors import RestoreRefused, SnapshotNewer
 from ganggpt.persistence.journal.partitions import ensure_days
 from ganggpt.persistence.migrate import knows, migrate, newest_version, schema_version
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.sql import load_sql
 from ganggpt.persistence.world_snapshot.manifest import Manifest, Member
 
 LOAD_TIMEOUT_S: Final = 1800.0
@@ -25,42 +27,7 @@ SESSIONS: Final = ("game_servers", "pushes")
 """What belongs to the game servers of one world and not to its fork."""
 _FIRST: Final = ("world", "cast_members", "shards", "game_servers", "players")
 
-_LOCK: Final = "SELECT pg_advisory_xact_lock(7022007)"
-_HOLDS: Final = """
-SELECT (SELECT name FROM world) AS world,
-  (SELECT string_agg(name, ', ' ORDER BY name) FROM hosts
-     WHERE state <> 'dead' AND seen_at > clock_timestamp() - make_interval(secs => $1)) AS alive,
-  EXISTS (SELECT FROM journal) OR EXISTS (SELECT FROM snapshots) OR EXISTS (SELECT FROM outbox)
-    OR EXISTS (SELECT FROM reminders) OR EXISTS (SELECT FROM players) OR EXISTS (SELECT FROM npc_memories)
-    OR EXISTS (SELECT FROM missions) OR EXISTS (SELECT FROM companions) AS has_rows
-"""
-_STRANGERS: Final = """
-SELECT string_agg(relname, ', ' ORDER BY relname) FROM (
-  SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
-  ORDER BY relname LIMIT 5) t
-"""
-_FOREIGN_KEYS: Final = """
-SELECT conrelid::regclass::text AS table, conname AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint
-WHERE contype = 'f' AND connamespace = current_schema()::regnamespace AND conparentid = 0
-  AND conrelid::regclass::text = ANY($1::text[])
-"""
-_INDEXES: Final = """
-SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid::regclass::text = ANY($1::text[]) AND NOT c.relispartition AND NOT i.indisunique
-"""
-# A dead host that had flushed up to the cut: who takes the shards over catches up from there, as after any crash.
-_PREDECESSOR: Final = """
-WITH before AS (
-  INSERT INTO hosts (name, kind, state, address, flushed_at)
-  VALUES ('snapshot', 'own', 'dead', $1, coalesce(to_timestamp($2), clock_timestamp())) RETURNING epoch
-)
-UPDATE shards SET epoch = before.epoch FROM before
-"""
-_NUMBERS: Final = """
-SELECT setval('host_epoch', greatest($1, (SELECT max(epoch) FROM journal), 1)), setval('pushes_no_seq', greatest($2, 1))
-"""
-_RENAME: Final = "UPDATE world SET name = $1, sheet = $2"
+SQL: Final = load_sql(Path(__file__).with_name("load.sql"))
 Rows = Callable[[Member], AsyncIterator[bytes]]
 After = Callable[[Any], Awaitable[None]]
 
@@ -76,7 +43,7 @@ async def check_target(dsn: str, lease_s: float) -> None:
         try:
             if migrated:
                 await _check_empty(connection, lease_s)
-            elif strangers := await connection.fetchval(_STRANGERS, timeout=30):
+            elif strangers := await connection.fetchval(SQL["foreign_tables"], timeout=30):
                 raise RestoreRefused("not_empty", f"the database holds tables of somebody else ({strangers})", _EMPTY)
         finally:
             await connection.close(timeout=10)
@@ -86,7 +53,7 @@ _EMPTY: Final = "Restore into an empty database: createdb a new one and name it 
 
 
 async def _check_empty(connection: Any, lease_s: float) -> None:
-    found = await connection.fetchrow(_HOLDS, lease_s, timeout=60)
+    found = await connection.fetchrow(SQL["contents"], lease_s, timeout=60)
     if found["alive"]:
         problem = f"the world {found['world']!r} is running on this database ({found['alive']} answer)"
         raise RestoreRefused("running", problem, "Stop it (ganggpt down), or restore into another database.")
@@ -119,7 +86,7 @@ async def load(
     members.sort(key=lambda m: (_FIRST.index(m.table) if m.table in _FIRST else len(_FIRST), m.name))
     with database_may_be_away():
         async with pool.acquire(timeout=30) as connection, connection.transaction():
-            await connection.execute(_LOCK, timeout=60)
+            await connection.execute(SQL["lock"], timeout=60)
             # Nobody registers while the world is half there.
             await connection.execute("LOCK TABLE hosts IN SHARE ROW EXCLUSIVE MODE", timeout=60)
             await _check_empty(connection, lease_s)
@@ -137,13 +104,13 @@ async def load(
             if rename is not None:
                 sheet = decode_world(await connection.fetchval("SELECT sheet FROM world", timeout=60))
                 renamed = msgspec.structs.replace(sheet, name=rename)
-                await connection.execute(_RENAME, rename, encode_world(renamed), timeout=60)
+                await connection.execute(SQL["rename"], rename, encode_world(renamed), timeout=60)
             for statement in later:
                 await connection.execute(statement, timeout=LOAD_TIMEOUT_S)
             await after(connection)
             came_from = f"snapshot {manifest.name}"
-            await connection.execute(_PREDECESSOR, came_from, manifest.flushed_s, timeout=60)
-            await connection.execute(_NUMBERS, manifest.epoch, manifest.push_no, timeout=60)
+            await connection.execute(SQL["insert_predecessor"], came_from, manifest.flushed_s, timeout=60)
+            await connection.execute(SQL["set_sequences"], manifest.epoch, manifest.push_no, timeout=60)
         await pool.execute("ANALYZE", timeout=LOAD_TIMEOUT_S)
 
 
@@ -151,10 +118,10 @@ async def _set_aside(connection: Any, tables: Sequence[str]) -> Sequence[str]:
     """Drop foreign keys and plain indexes of empty tables, which cost most of a load; returns what makes them again."""
     later = []
     await connection.execute("SET LOCAL maintenance_work_mem = '256MB'", timeout=30)
-    for key in await connection.fetch(_FOREIGN_KEYS, tables, timeout=60):
+    for key in await connection.fetch(SQL["foreign_keys"], tables, timeout=60):
         await connection.execute(f"ALTER TABLE {key['table']} DROP CONSTRAINT {key['name']}", timeout=60)
         later.append(f"ALTER TABLE {key['table']} ADD CONSTRAINT {key['name']} {key['definition']}")
-    for index in await connection.fetch(_INDEXES, tables, timeout=60):
+    for index in await connection.fetch(SQL["indexes"], tables, timeout=60):
         await connection.execute(f"DROP INDEX {index['name']}", timeout=60)
         later.insert(0, index["definition"].replace(" ON ONLY ", " ON "))
     return later

@@ -9,6 +9,7 @@ turn, and what its actor did after it, is left out too, until nobody holds what 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -19,6 +20,7 @@ from ganggpt.domain.kinds import Wishes, decode_wishes, keeps_wishes
 from ganggpt.errors import RestoreRefused
 from ganggpt.persistence.journal.partitions import ensure_days
 from ganggpt.persistence.outages import database_may_be_away
+from ganggpt.persistence.sql import load_sql
 from ganggpt.persistence.world_snapshot.manifest import Manifest
 
 LATE_S: Final = 120.0
@@ -28,50 +30,8 @@ SKEW_S: Final = 5.0
 _BATCH: Final = 5000
 _TIMEOUT_S: Final = 1800.0
 
-_SOURCE: Final = "SELECT name, extract(epoch FROM clock_timestamp())::float8 AS now_s FROM world"
+SQL: Final = load_sql(Path(__file__).with_name("replay.sql"))
 _TURN: Final = ("actor", "seq", "day", "at", "epoch", "command_id", "by", "name", "body")
-_SINCE: Final = """
-SELECT actor, seq, day, at, epoch, command_id, by, name, body FROM journal
-WHERE at > to_timestamp($1) AND at <= to_timestamp($2) AND day >= (to_timestamp($1) AT TIME ZONE 'UTC')::date
-ORDER BY actor, seq
-"""
-_REACHED: Final = "SELECT actor, seq FROM snapshots"
-_IS_THERE: Final = """
-SELECT w.actor FROM unnest($1::text[], $2::bigint[]) w (actor, seq)
-WHERE NOT EXISTS (SELECT FROM journal j WHERE j.actor = w.actor AND j.seq = w.seq)
-"""
-_LAST: Final = """
-SELECT actor, max(seq) AS seq FROM (SELECT actor, seq FROM snapshots UNION ALL SELECT actor, seq FROM journal) t
-GROUP BY actor
-"""
-_HOLD: Final = """
-SELECT actor, min(seq) AS seq FROM journal WHERE command_id = ANY($1::uuid[]) AND at >= to_timestamp($2) GROUP BY actor
-"""
-_TAKE_BACK: Final = "DELETE FROM journal WHERE actor = $1 AND seq >= $2"
-_FORGET: Final = "DELETE FROM reminders WHERE (actor, name) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
-_SETTLED: Final = """
-DELETE FROM outbox o WHERE EXISTS (SELECT FROM journal j WHERE j.actor = o.target AND j.command_id = o.command_id)
-"""
-_DUE: Final = (
-    "SELECT actor, name, extract(epoch FROM due)::float8 AS due_s FROM reminders WHERE due <= to_timestamp($1)"
-)
-_FIRED: Final = """
-DELETE FROM reminders r USING unnest($1::text[], $2::text[], $3::uuid[]) f (actor, name, id)
-WHERE r.actor = f.actor AND r.name = f.name
-  AND EXISTS (SELECT FROM journal j WHERE j.actor = f.actor AND j.command_id = f.id)
-"""
-_LETTERS: Final = """
-INSERT INTO outbox (sender, seq, n, shard, target, command_id, name, body, at)
-SELECT sender, seq, n, shard, target, id, name, body, to_timestamp(at) FROM unnest($1::text[], $2::bigint[], $3::int[],
-  $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bytea[], $9::float8[])
-  AS o (sender, seq, n, shard, target, id, name, body, at)
-"""
-_REMINDERS: Final = """
-INSERT INTO reminders (actor, name, shard, due, command, body)
-SELECT actor, name, shard, to_timestamp(due), command, body
-FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[], $6::bytea[])
-  AS r (actor, name, shard, due, command, body)
-"""
 
 
 class Replay:
@@ -95,7 +55,7 @@ class Replay:
         with database_may_be_away():
             source = await asyncpg.connect(self._journal, timeout=10, statement_cache_size=0)
             try:
-                found = await source.fetchrow(_SOURCE, timeout=60)
+                found = await source.fetchrow(SQL["source"], timeout=60)
             except asyncpg.UndefinedTableError:
                 found = None
             finally:
@@ -110,7 +70,7 @@ class Replay:
     async def apply(self, target: Any, shard_of: Callable[[str, frozenset[str]], str]) -> None:
         """Add everything up to the time, in the transaction of ``target``. ``shard_of(actor, own)``: the shard of an
         actor where those of ``own`` are shards of their own. Raises RestoreRefused, Unavailable."""
-        last = {row["actor"]: row["seq"] for row in await target.fetch(_LAST, timeout=_TIMEOUT_S)}
+        last = {row["actor"]: row["seq"] for row in await target.fetch(SQL["last_turns"], timeout=_TIMEOUT_S)}
         source = await asyncpg.connect(self._journal, timeout=10, statement_cache_size=0)
         try:
             async with source.transaction(isolation="repeatable_read", readonly=True):
@@ -127,7 +87,11 @@ class Replay:
         ensured: set[Any] = set()
         async for rows in _batches(
             source.cursor(
-                _SINCE, self._manifest.cut_s - LATE_S, self._until_s + SKEW_S, prefetch=_BATCH, timeout=_TIMEOUT_S
+                SQL["turns_since"],
+                self._manifest.cut_s - LATE_S,
+                self._until_s + SKEW_S,
+                prefetch=_BATCH,
+                timeout=_TIMEOUT_S,
             )
         ):
             kept = [row for row in rows if self._take(row, last)]
@@ -165,7 +129,7 @@ class Replay:
     async def _check_whole(self, source: Any, last: dict[str, int]) -> None:
         """Turns that happened but are not in the journal any more: where an actor moved on, its next turn must be
         there, whether or not it still counts."""
-        moved = {row["actor"]: row["seq"] for row in await source.fetch(_REACHED, timeout=_TIMEOUT_S)}
+        moved = {row["actor"]: row["seq"] for row in await source.fetch(SQL["snapshot_numbers"], timeout=_TIMEOUT_S)}
         wanted = []
         for actor, seq in moved.items():
             reached = self._kept.get(actor, last.get(actor, 0))
@@ -173,7 +137,7 @@ class Replay:
                 wanted.append((actor, reached + 1))
         if not wanted:
             return
-        gone = await source.fetch(_IS_THERE, *zip(*wanted, strict=True), timeout=_TIMEOUT_S)
+        gone = await source.fetch(SQL["missing_turns"], *zip(*wanted, strict=True), timeout=_TIMEOUT_S)
         if gone:
             problem = (
                 f"the journal of {self._manifest.world!r} no longer has all turns since the cut ({gone[0]['actor']})"
@@ -183,11 +147,13 @@ class Replay:
     async def _take_back_what_nobody_sent(self, target: Any) -> None:
         unsent = self._unsent
         while unsent:
-            hits = await target.fetch(_HOLD, [UUID(i) for i in sorted(unsent)], self._until_s - LATE_S, timeout=600)
+            hits = await target.fetch(
+                SQL["turns_of_commands"], [UUID(i) for i in sorted(unsent)], self._until_s - LATE_S, timeout=600
+            )
             unsent = set()
             for hit in hits:
                 actor, seq = hit["actor"], hit["seq"]
-                done = await target.execute(_TAKE_BACK, actor, seq, timeout=600)
+                done = await target.execute(SQL["delete_turns"], actor, seq, timeout=600)
                 self.turns -= int(done.rsplit(" ", 1)[1])
                 self._kept[actor] = seq - 1
                 for sender, sent, at_s, wishes in self._wishes:
@@ -209,19 +175,21 @@ class Replay:
             for name, due_s, command, body in wishes.reminders:
                 reminders[actor, name] = None if due_s is None else (actor, name, shard, due_s, command, body)
         if letters:
-            await target.execute(_LETTERS, *zip(*letters, strict=True), timeout=_TIMEOUT_S)
+            await target.execute(SQL["insert_messages"], *zip(*letters, strict=True), timeout=_TIMEOUT_S)
         if reminders:
-            await target.execute(_FORGET, *zip(*reminders, strict=True), timeout=_TIMEOUT_S)
+            await target.execute(SQL["delete_reminders"], *zip(*reminders, strict=True), timeout=_TIMEOUT_S)
             armed = [row for row in reminders.values() if row is not None]
             if armed:
-                await target.execute(_REMINDERS, *zip(*armed, strict=True), timeout=_TIMEOUT_S)
+                await target.execute(SQL["insert_reminders"], *zip(*armed, strict=True), timeout=_TIMEOUT_S)
 
     async def _settle(self, target: Any) -> None:
         """Drop letters that were applied and reminders that have fired by the time."""
-        await target.execute(_SETTLED, timeout=_TIMEOUT_S)
-        due = await target.fetch(_DUE, self._until_s + SKEW_S, timeout=_TIMEOUT_S)
+        await target.execute(SQL["delete_answered_messages"], timeout=_TIMEOUT_S)
+        due = await target.fetch(SQL["due_reminders"], self._until_s + SKEW_S, timeout=_TIMEOUT_S)
         ids = [UUID(derived_command_id(r["due_s"], r["actor"], r["name"], r["due_s"])) for r in due]
-        await target.execute(_FIRED, [r["actor"] for r in due], [r["name"] for r in due], ids, timeout=_TIMEOUT_S)
+        await target.execute(
+            SQL["delete_fired_reminders"], [r["actor"] for r in due], [r["name"] for r in due], ids, timeout=_TIMEOUT_S
+        )
 
 
 async def _batches(rows: Any) -> AsyncIterator[Sequence[Any]]:

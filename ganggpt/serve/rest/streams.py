@@ -22,10 +22,10 @@ from ganggpt.actors.envelope import wrap
 from ganggpt.actors.ports import CommandPort
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import decode_turn, kind_for
-from ganggpt.domain.npc.commands import Hush
+from ganggpt.domain.mind.commands import Hush
 from ganggpt.errors import GangGPTError, Overloaded, Unavailable
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.journal.reader import Place
+from ganggpt.persistence.ports.journal import Place
 from ganggpt.protocol.codec import write_json
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.rest.utterance_events import Ear, Heard

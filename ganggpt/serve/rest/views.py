@@ -14,7 +14,7 @@ from ganggpt.actors.ports import REST_SOURCE, CommandPort
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.cache import TTL_S, actor_key
+from ganggpt.persistence.ports.cache import TTL_S, actor_key
 
 PATIENCE_S: Final = 0.25
 """How long a read waits for an actor before it takes what was last seen of it."""

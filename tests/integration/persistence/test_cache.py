@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ganggpt.errors import ConfigInvalid
-from ganggpt.persistence.cache import NoCache, RedisCache, actor_key, open_cache, session_key
+from ganggpt.persistence.cache import NoCache, RedisCache, open_cache
 from ganggpt.persistence.embedded.stores import EmbeddedRedis
+from ganggpt.persistence.ports.cache import actor_key, session_key
 from ganggpt.persistence.redis_client import connect_redis
 
 pytestmark = pytest.mark.integration

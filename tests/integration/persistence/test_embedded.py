@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 _OWNER = """
 import sys, signal
 from pathlib import Path
-from ganggpt.persistence.embedded import EmbeddedPostgres, EmbeddedRedis
+from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 home = Path(sys.argv[1])
 postgres, redis = EmbeddedPostgres(home), EmbeddedRedis(home)
 postgres.start(), redis.start()

@@ -16,9 +16,9 @@ from ganggpt.persistence.journal.partitions import (
     ensure_partitions,
     journal_part,
     memory_part,
-    month_after,
 )
 from ganggpt.persistence.migrate import migrate
+from ganggpt.persistence.ports.retention import month_after
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ import pytest
 
 from ganggpt.persistence import pushes as pushes_module
 from ganggpt.persistence.embedded.stores import EmbeddedRedis
-from ganggpt.persistence.journal.journal import PushRow
+from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.persistence.pushes import FROM_NOW, PostgresPushes
 
 pytestmark = pytest.mark.integration

@@ -11,7 +11,8 @@ from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput, NotRunning
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.scale import PostgresScale, Wishes
+from ganggpt.persistence.ports.clusters import Wishes
+from ganggpt.persistence.scale import PostgresScale
 
 pytestmark = pytest.mark.integration
 

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from bench.corpus import history, measure
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.memory import Memory, Trace, forgotten_s
+from ganggpt.domain.mind.memory_record import Memory, Trace, forgotten_s
 from ganggpt.errors import Fenced
 from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.ports.projections import FOUND_MAX, TailQuestion
 from ganggpt.persistence.projections import memory_archive as tail_module
-from ganggpt.persistence.projections.memory_archive import FOUND_MAX, PostgresTail, TailQuestion
+from ganggpt.persistence.projections.memory_archive import PostgresTail
 from ganggpt.persistence.projections.rows import row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.unit.persistence.states import NOW_S, memory, npc
@@ -231,10 +232,10 @@ async def test_a_search_reads_by_its_indexes(pool: asyncpg.Pool, tail: PostgresT
         *(40.0, 1.0, 2, None, 32),
     )
     plans = {
-        "npc_memories_terms": await _plan(pool, tail_module.SEARCH, *search),
-        "npc_memories_tail": await _plan(pool, tail_module.TRIM, "n7", 20),
+        "npc_memories_terms": await _plan(pool, tail_module.SQL["search_by_words"], *search),
+        "npc_memories_tail": await _plan(pool, tail_module.SQL["trim"], "n7", 20),
         "npc_memories_meaning": await _plan(
-            pool, tail_module.MEANING, "n7", NOW_S, "player:x", [1.0, 2.0, 3.0], "m1", 8, 3
+            pool, tail_module.SQL["search_by_embedding"], "n7", NOW_S, "player:x", [1.0, 2.0, 3.0], "m1", 8, 3
         ),
     }
     for index, plan in plans.items():

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from ganggpt.domain.ids import new_command_id
-from ganggpt.persistence.journal.reader import AFTER_MAX, Place, PostgresTurns
+from ganggpt.persistence.journal.reader import AFTER_MAX, PostgresTurns
+from ganggpt.persistence.ports.journal import Place
 
 pytestmark = pytest.mark.integration
 

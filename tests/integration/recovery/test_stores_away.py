@@ -10,7 +10,8 @@ import pytest
 
 from ganggpt.domain.ids import CommandId
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.cache import Cache, actor_key, open_cache
+from ganggpt.persistence.cache import open_cache
+from ganggpt.persistence.ports.cache import Cache, actor_key
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.serve.rest.views import Views
 from tests.integration.recovery.conftest import DEADLINE_S, LEASE_S, PEOPLE, World, fresh_ids

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from ganggpt.actors.maintenance.housekeeping import Housekeeping, housekeeping_of
-from ganggpt.persistence.journal.retention import Kept
+from ganggpt.actors.maintenance.housekeeping import Housekeeping
+from ganggpt.persistence.ports.retention import Kept
+from ganggpt.runtime.maintenance import housekeeping_of
 from tests.integration.retention.history import Past
 
 

@@ -13,11 +13,12 @@ from ganggpt.actors.envelope import reply_ok
 from ganggpt.actors.host.activation import wake
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
-from ganggpt.domain.npc.rules import Observe, Spawn
+from ganggpt.domain.npc.commands import Observe, Spawn
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.journal.journal import Batch, PostgresJournal
+from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.journal.partitions import briefly, journal_part, make_part
+from ganggpt.persistence.ports.journal import Batch
 from tests.unit.domain.builders import PlainMind, a_world
 
 _SPAWN = Spawn("Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60}, "street")

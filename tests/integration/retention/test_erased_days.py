@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 import redis.asyncio as redis_client
 
-from ganggpt.actors.maintenance.erasure import erasing_of
 from ganggpt.actors.maintenance.housekeeping import Housekeeping
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
@@ -27,8 +26,9 @@ from ganggpt.operations.player_data import (
     player_actor,
 )
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.journal.journal import Batch
-from ganggpt.persistence.player_data.player_data import PlayerRights
+from ganggpt.persistence.player_data.player_data import PostgresPlayerData
+from ganggpt.persistence.ports.journal import Batch
+from ganggpt.runtime.maintenance import erasing_of
 from tests.integration.retention.history import Npc, Past, npc
 from tests.unit.domain.builders import WORLD
 
@@ -108,7 +108,7 @@ async def test_a_sealed_day_is_rewritten_and_stays_sealed(
     assert (await past.woken(mara))[1] == state
     checks = await pool.fetch("SELECT conname FROM pg_constraint WHERE conname = $1", f"{past.name(5)}_sealed")
     assert len(checks) == 1
-    order = await PlayerRights(pool).look(no)
+    order = await PostgresPlayerData(pool).look(no)
     assert order.done_at is not None
     assert (order.player, order.names) == (None, ())
     assert order.erased["turns"] >= 3
@@ -151,7 +151,7 @@ async def test_a_restored_world_has_to_forget_again_whom_it_was_told_to_forget(
     assert len(json.loads((tmp_path / "snapshots" / RECORD).read_text())) == 1
     await pool.execute("DELETE FROM erasures")  # as in the database of an older snapshot
     assert await orders_again(pool, place) == 1
-    assert [order.player for order in await PlayerRights(pool).open_orders()] == [ZEPHYR]
+    assert [order.player for order in await PostgresPlayerData(pool).open_orders()] == [ZEPHYR]
     await pool.execute("DELETE FROM erasures")
     await pool.execute("UPDATE players SET created_at = now() + interval '1 day'")  # joined anew since
     assert await orders_again(pool, place) == 0
@@ -165,8 +165,8 @@ async def test_an_erasure_that_was_interrupted_goes_on_where_it_was(past: Past, 
     no = await order_erasure(pool, ZEPHYR, None)
     with pytest.raises(Unavailable):
         await carry_out(pool, "redis://127.0.0.1:1/0")
-    assert [order.no for order in await PlayerRights(pool).open_orders()] == [no]
+    assert [order.no for order in await PostgresPlayerData(pool).open_orders()] == [no]
     await carry_out(pool)
-    order = await PlayerRights(pool).look(no)
+    order = await PostgresPlayerData(pool).look(no)
     assert order.done_at is not None
     assert "quetzal" not in await journal_text(pool)

@@ -16,9 +16,9 @@ from ganggpt.domain.ids import derived_command_id, new_command_id
 from ganggpt.errors import CommitUnknown, Unavailable
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal import partitions
-from ganggpt.persistence.journal.journal import Batch, Letter
 from ganggpt.persistence.journal.partitions import ensure_partitions
-from ganggpt.persistence.journal.retention import JournalRetention
+from ganggpt.persistence.journal.retention import PostgresJournalRetention
+from ganggpt.persistence.ports.journal import Batch, Letter
 from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.integration.retention.history import Npc, Past, npc
 
@@ -231,7 +231,7 @@ async def test_two_rounds_at_once_do_it_once(past: Past, keeping: Housekeeping) 
 
 
 async def test_an_older_replay_never_replaces_a_newer_snapshot(past: Past) -> None:
-    retention = JournalRetention(past.pool)
+    retention = PostgresJournalRetention(past.pool)
     await retention.save_replayed(1, [("npc:a", 5, b"five")])
     await retention.save_replayed(1, [("npc:a", 4, b"four"), ("npc:a5", 1, b"one")])
     await retention.save_replayed(1, [("npc:a", 5, b"again")])
@@ -287,7 +287,7 @@ async def test_a_long_query_on_the_journal_makes_the_drop_wait_and_nobody_else(
     mara = npc("mara")
     await past.live(mara, 20)
     await past.cover(mara)
-    retention = JournalRetention(past.pool)
+    retention = PostgresJournalRetention(past.pool)
     (day, *_) = await retention.days()
     assert not day.sealed
     async with past.pool.acquire() as reader, reader.transaction():

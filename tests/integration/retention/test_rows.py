@@ -15,11 +15,13 @@ from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.maintenance import housekeeping
 from ganggpt.actors.maintenance.housekeeping import Housekeeping
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.persistence.journal import row_retention
-from ganggpt.persistence.journal.partitions import briefly, make_part, memory_part, month_after
-from ganggpt.persistence.journal.row_retention import RowRetention
-from ganggpt.persistence.projections.memory_archive import PostgresTail, TailQuestion
+from ganggpt.persistence.journal.partitions import briefly, make_part, memory_part
+from ganggpt.persistence.journal.row_retention import PostgresRowRetention
+from ganggpt.persistence.ports.projections import TailQuestion
+from ganggpt.persistence.ports.retention import month_after
+from ganggpt.persistence.projections.memory_archive import PostgresTail
 from ganggpt.persistence.projections.rows import row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
 from tests.integration.retention.history import Past
@@ -162,8 +164,8 @@ async def test_a_month_minds_still_hold_much_of_keeps_its_part(
     await _lives(past, "mara", *(replace(_memory(n, 0), created_s=at_s + n) for n in range(1, 4)))
     done = await keeping.round()
     assert part.name in done.held
-    (month, *_) = await RowRetention(past.pool).months()
-    assert not await RowRetention(past.pool).fold(month)
+    (month, *_) = await PostgresRowRetention(past.pool).months()
+    assert not await PostgresRowRetention(past.pool).fold(month)
     assert len(await _shown(past.pool)) == 3
 
 

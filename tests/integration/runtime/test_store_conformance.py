@@ -12,9 +12,11 @@ import pytest
 
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import CommitUnknown, Fenced, Unavailable
-from ganggpt.persistence.hosts import LOCAL, PostgresHosts
-from ganggpt.persistence.journal.journal import Batch, Journal, Letter, PostgresJournal
+from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.journal import Batch, Journal, Letter
 from ganggpt.testing.stores import MemoryDatabase, MemoryHosts, MemoryJournal
 
 pytestmark = pytest.mark.integration

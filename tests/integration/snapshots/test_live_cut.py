@@ -16,7 +16,7 @@ import pytest
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.messages import SufferRaid
 from ganggpt.domain.mission.rules import Accept
-from ganggpt.domain.npc.rules import AskForWork, Talk
+from ganggpt.domain.npc.commands import AskForWork, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import RestoreRefused
 from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot

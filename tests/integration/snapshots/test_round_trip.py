@@ -14,7 +14,7 @@ import pytest
 
 from bench.big_world import make_big_world
 from ganggpt.domain.ids import new_command_id
-from ganggpt.domain.npc.rules import Observe, Talk
+from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
 from ganggpt.operations.snapshots import Wanted, restore_snapshot, take_snapshot

@@ -10,7 +10,7 @@ import pytest
 
 from ganggpt.domain.messages import ShiftRelation
 from ganggpt.domain.mission.rules import Accept
-from ganggpt.domain.npc.rules import AskForWork, Talk
+from ganggpt.domain.npc.commands import AskForWork, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Fenced
 from ganggpt.operations.journal_replay import Finding

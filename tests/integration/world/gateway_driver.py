@@ -8,14 +8,14 @@ import sys
 from typing import Any
 
 from ganggpt.actors.ray.gateway import RayGateway
-from ganggpt.ai.port import Answered, Embedded, ModelRequest, Payers, Said, Sentence
+from ganggpt.ai.port import Answered, Embedded, GatewayRequest, Payers, Said, Sentence
 from ganggpt.runtime.ray_cluster import join_cluster
 
 
-def request(text: str, **options: Any) -> ModelRequest:
+def request(text: str, **options: Any) -> GatewayRequest:
     messages = (Said("system", "You are Mara."), Said("user", text))
     payers = Payers("player:ana", "npc:mara")
-    return ModelRequest(slot="dialogue", purpose="talk", messages=messages, payers=payers, **options)
+    return GatewayRequest(slot="dialogue", purpose="talk", messages=messages, payers=payers, **options)
 
 
 async def ask() -> dict[str, Any]:

@@ -18,11 +18,11 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import encode_command
-from ganggpt.domain.mind.memory import Embedding
-from ganggpt.domain.npc.rules import Spawn
+from ganggpt.domain.mind.memory_record import Embedding
+from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.turn import Ask, Command
 from ganggpt.errors import GangGPTError
-from ganggpt.persistence.journal.journal import PushRow
+from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail

@@ -20,7 +20,7 @@ from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.response_cache import Answers
 from ganggpt.ai.gateway.spending import Spend, Till
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import SLOTS, ModelRequest, Outcome, Payers, Said, Sentence
+from ganggpt.ai.port import SLOTS, GatewayRequest, Outcome, Payers, Said, Sentence
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.responses import MemoryAnswers
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
@@ -121,14 +121,14 @@ async def rigged(**options: Any) -> AsyncIterator[Rig]:
                 await gateway.close()
 
 
-def talk(text: str = "Where is my money?", **options: Any) -> ModelRequest:
+def talk(text: str = "Where is my money?", **options: Any) -> GatewayRequest:
     """A request as a talk makes it."""
     messages = (Said("system", "You are Mara."), Said("user", text))
     chosen: dict[str, Any] = {"payers": Payers("player:ana", "npc:mara", "faction:vagos"), "within_s": 10.0}
-    return ModelRequest(slot="dialogue", purpose="talk", messages=messages, **{**chosen, **options})
+    return GatewayRequest(slot="dialogue", purpose="talk", messages=messages, **{**chosen, **options})
 
 
-async def heard(gateway: ModelGateway, request: ModelRequest) -> tuple[list[str], Outcome]:
+async def heard(gateway: ModelGateway, request: GatewayRequest) -> tuple[list[str], Outcome]:
     """A stream to its end."""
     said: list[str] = []
     outcome: Outcome | None = None

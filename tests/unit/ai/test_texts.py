@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from ganggpt.ai.gateway.cache_keys import call_key, exact_key, meaning_key
+from ganggpt.ai.gateway.cache_keys import call_key, exact_key, fallback_key
 from ganggpt.ai.gateway.provider import Call
 from ganggpt.ai.gateway.sentences import SENTENCE_MAX, Sentences, sentences_of
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of, spoken_so_far
@@ -120,7 +120,9 @@ def test_everything_that_is_documented_is_in_the_hash(other: dict[str, object]) 
     assert exact_key(replace(talk(), **other), "m") != exact_key(talk(), "m")
 
 
-@pytest.mark.parametrize("same", [{"within_s": 1.0}, {"payers": Payers("player:ana", "npc:rico")}, {"meaning": ("x",)}])
+@pytest.mark.parametrize(
+    "same", [{"within_s": 1.0}, {"payers": Payers("player:ana", "npc:rico")}, {"fallback_key": ("x",)}]
+)
 def test_nothing_else_is(same: dict[str, object]) -> None:
     assert exact_key(replace(talk(), **same), "m") == exact_key(talk(), "m")
 
@@ -130,13 +132,13 @@ def test_white_space_and_unicode_forms_are_no_difference_and_models_are() -> Non
     assert exact_key(talk(), "m") != exact_key(talk(), "n")
 
 
-def test_a_meaning_is_the_same_in_other_words_but_not_for_another_player() -> None:
-    meaning = ("npc:mara", "greet")
-    one = talk("hi", meaning=meaning)
-    assert meaning_key(one) == meaning_key(talk("hello there", meaning=meaning))
-    assert meaning_key(one) != meaning_key(talk("hi", meaning=meaning, payers=Payers("player:bob")))
-    assert meaning_key(one) != meaning_key(talk("hi", meaning=("npc:mara gr", "eet")))
-    assert meaning_key(talk("hi")) is None
+def test_a_fallback_key_is_the_same_in_other_words_but_not_for_another_player() -> None:
+    wish = ("npc:mara", "greet")
+    one = talk("hi", fallback_key=wish)
+    assert fallback_key(one) == fallback_key(talk("hello there", fallback_key=wish))
+    assert fallback_key(one) != fallback_key(talk("hi", fallback_key=wish, payers=Payers("player:bob")))
+    assert fallback_key(one) != fallback_key(talk("hi", fallback_key=("npc:mara gr", "eet")))
+    assert fallback_key(talk("hi")) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "system"]), st.text(max_size=9)), max_size=3))

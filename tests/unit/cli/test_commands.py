@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganggpt.cli import main
+from ganggpt.cli.commands import main
 from ganggpt.cli.screen import screen
 from ganggpt.config import Settings, variable_of
 from tests.support.paths import ROOT

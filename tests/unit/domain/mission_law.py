@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from ganggpt.domain.fields import is_worded
-from ganggpt.domain.mission.draft import Setting
-from ganggpt.domain.mission.objectives import OBJECTIVES
-from ganggpt.domain.mission.things import things_of
+from ganggpt.domain.mission import rules
+from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.mission_design.draft import Setting
+from ganggpt.domain.mission_design.objectives import OBJECTIVES
+from ganggpt.domain.mission_design.roads import leg_m, travel_s
+from ganggpt.domain.mission_design.things import things_of
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate
+from tests.unit.domain.builders import Played
 
 
 def broken_laws(mission: MissionTemplate, setting: Setting) -> list[str]:  # noqa: C901 - a list of laws
@@ -15,8 +19,8 @@ def broken_laws(mission: MissionTemplate, setting: Setting) -> list[str]:  # noq
     low, high = REWARD_BOUNDS[mission.difficulty] if 1 <= mission.difficulty <= 10 else (1, 0)
     if not low <= mission.reward <= high:
         found.append(f"difficulty {mission.difficulty} pays {mission.reward}")
-    if setting.purse is not None and mission.reward > setting.purse:
-        found.append(f"{mission.reward} of a purse of {setting.purse}")
+    if setting.mission_funds is not None and mission.reward > setting.mission_funds:
+        found.append(f"{mission.reward} of mission funds of {setting.mission_funds}")
     if abs(mission.difficulty - setting.wanted) > 2:
         found.append(f"difficulty {mission.difficulty} for {setting.wanted}")
     if not 5 <= mission.minutes <= 240:
@@ -76,3 +80,22 @@ def _objective(objective: object, setting: Setting) -> list[str]:  # noqa: C901 
     elif target not in things_of(world) or things_of(world)[target].kind not in OBJECTIVES[verb].targets:
         found.append(f"thing {target}")
     return found
+
+
+def played_status(mission: MissionTemplate, setting: Setting) -> str:
+    """The status of a mission whose player went straight to every objective and did it, by the rules of the kind."""
+    played = Played(rules.KIND, "mission:m1", world=setting.world)
+    played.do(rules.Offer(mission.id, f"npc:{setting.giver.id}", "player:ava", mission))
+    played.do(rules.Accept())
+    here = setting.giver.home
+    for objective in mission.objectives:
+        there = objective.district or here
+        metres = leg_m(setting.world, here, there)
+        assert metres is not None
+        played.wait(travel_s(metres))
+        here = there
+        for _ in range(objective.count):
+            played.wait(OBJECTIVES[objective.verb].minutes * 60)  # type: ignore[index]
+            played.do(rules.Progress((Deed(objective.verb, objective.target, there),)))  # type: ignore[arg-type]
+    status: str = played.view()["status"]
+    return status

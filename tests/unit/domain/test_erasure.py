@@ -23,10 +23,11 @@ from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.state import why
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_turn, encode_turn
 from ganggpt.domain.messages import Offer
+from ganggpt.domain.mind.commands import Mull
 from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import AskForWork, Give, Hear, Mull, Observe, Talk, Threaten
+from ganggpt.domain.npc.commands import AskForWork, Give, Hear, Observe, Talk, Threaten
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join

@@ -12,22 +12,24 @@ from pydantic import TypeAdapter, ValidationError
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
-from ganggpt.domain.npc import commands
-from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import (
+from ganggpt.domain.messages import HearOfPurse, HearOfRecord, Witness
+from ganggpt.domain.mind.commands import (
     AskTail,
     Conclude,
     Condense,
     Embed,
-    Hear,
     Hush,
     KeepInTail,
     Mull,
     Recollect,
+    Remember,
     SayPlainly,
     ThinkAgain,
     Utter,
 )
+from ganggpt.domain.npc import commands
+from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.npc.commands import Hear
 from ganggpt.domain.turn import Command
 
 FITTING: dict[type[Command], dict[str, Any]] = {
@@ -44,7 +46,7 @@ FITTING: dict[type[Command], dict[str, Any]] = {
     npc.Give: {"item": "watch", "value": 500, "name": None},
     npc.Threaten: {"text": "", "armed": True},
     npc.AskForWork: {"name": "Ava"},
-    npc.Remember: {"text": "x", "kind": "note", "weight": 5, "about": None, "source": "told", "expires_s": 5.0},
+    Remember: {"text": "x", "kind": "note", "weight": 5, "about": None, "source": "told", "expires_s": 5.0},
     Hear: {
         "text": "Ava robbed the bank",
         "weight": 40,
@@ -67,9 +69,9 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "impact": {"harbour": 3},
         "frictions": {"harbour>vipers": -2},
     },
-    commands.HearOfPurse: {"dollars": 500},
-    commands.HearOfRecord: {"player": "player:ava", "skill": 30},
-    commands.Witness: {
+    HearOfPurse: {"dollars": 500},
+    HearOfRecord: {"player": "player:ava", "skill": 30},
+    Witness: {
         "deed": "ava.1.0",
         "player": "player:ava",
         "what": {"verb": "sabotage", "target": "crane", "district": "docks"},
@@ -87,7 +89,6 @@ FITTING: dict[type[Command], dict[str, Any]] = {
     companion.GainExperience: {"amount": 5, "cause": "a race"},
     companion.Suffer: {"harm": 40, "cause": "left behind"},
     companion.Dismiss: {},
-    companion.Remember: {"text": "x"},
 }
 BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (npc.Talk, {"text": ""}),
@@ -117,14 +118,14 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (commands.ProposeMission, {"difficulty": 11}),
     (commands.ProposeMission, {"impact": {"harbour": 21}}),
     (commands.ProposeMission, {"items": ("a rocket",)}),
-    (commands.Witness, {"hops": 4}),
+    (Witness, {"hops": 4}),
     (npc.Spawn, {"traits": {"temper": 101}}),
     (npc.Spawn, {"traits": {"Bad Key": 1}}),
     (npc.Spawn, {"traits": {f"t{n}": 1 for n in range(17)}}),
     (npc.Spawn, {"home": "../etc"}),
     (npc.Spawn, {"likes": ("x",) * 17}),
-    (npc.Remember, {"kind": "anything"}),
-    (npc.Remember, {"expires_s": float("inf")}),
+    (Remember, {"kind": "anything"}),
+    (Remember, {"expires_s": float("inf")}),
     (npc.Spawn, {"room": 5001}),
     (Hear, {"chain": ("npc:a",) * 9}),
     (Hear, {"text": "line\nbreak"}),

@@ -15,8 +15,8 @@ from msgspec import Struct
 from ganggpt.domain import kinds
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.faction.rules import ShiftRelation, TakePoliticalTurn
-from ganggpt.domain.faction.state import RelationShifted
+from ganggpt.domain.faction.events import RelationShifted
+from ganggpt.domain.faction.moves import TakePoliticalTurn
 from ganggpt.domain.ids import KIND_NAMES
 from ganggpt.domain.kinds import (
     KINDS,
@@ -34,10 +34,10 @@ from ganggpt.domain.kinds import (
     encode_turn,
     kind_for,
 )
-from ganggpt.domain.messages import Notify, Offer, Progress
+from ganggpt.domain.messages import Notify, Offer, Progress, ShiftRelation
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
-from ganggpt.domain.npc.rules import AskForWork, Spawn, Talk
+from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.npc.commands import AskForWork, Spawn, Talk
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command, Event, Kind

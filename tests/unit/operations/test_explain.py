@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ganggpt.actors.host.host import dice_of
+from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import VERSION, TurnRecord, encode_turn, kind_for
+from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made
-from ganggpt.domain.npc.commands import Conclude, Utter
-from ganggpt.domain.npc.rules import Give, Talk
+from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.turn import Command, Turn
 from ganggpt.errors import InvalidInput, UnknownUtterance
 from ganggpt.operations.explain import place_of, why

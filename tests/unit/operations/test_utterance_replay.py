@@ -21,16 +21,8 @@ from ganggpt.cli.say_again import page
 from ganggpt.cli.why import page as why_page
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.npc.commands import (
-    AskForWork,
-    Give,
-    Hush,
-    Observe,
-    SayPlainly,
-    Talk,
-    Threaten,
-    Utter,
-)
+from ganggpt.domain.mind.commands import Hush, SayPlainly, Utter
+from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Talk, Threaten
 from ganggpt.domain.turn import Ask
 from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
 from ganggpt.operations.explain import why

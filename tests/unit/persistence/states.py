@@ -7,7 +7,7 @@ from typing import Any
 from ganggpt.domain.companion.state import Companion
 from ganggpt.domain.faction.relation import Entry, Relation
 from ganggpt.domain.faction.state import Faction
-from ganggpt.domain.mind.memory import Memory
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mission.state import Mission
 from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.player.state import Player

@@ -10,7 +10,7 @@ import pytest
 
 from ganggpt.domain.ids import command_id_text, new_command_id
 from ganggpt.domain.kinds import KINDS
-from ganggpt.domain.mission.deeds import DEED_VERBS
+from ganggpt.domain.world import DEED_VERBS
 from ganggpt.errors import InvalidInput
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.frames import Commands

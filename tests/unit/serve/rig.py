@@ -15,11 +15,12 @@ from pydantic import SecretStr
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.ports import ReplySink
 from ganggpt.actors.routing.admission import Gate
-from ganggpt.domain.npc.commands import Give, Observe, Remember, Talk, Threaten
+from ganggpt.domain.mind.commands import Remember
+from ganggpt.domain.npc.commands import Give, Observe, Talk, Threaten
 from ganggpt.domain.turn import Command, Decision, Kind, Turn
 from ganggpt.errors import GangGPTError, Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.journal.reader import Place
+from ganggpt.persistence.ports.journal import Place
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp

@@ -10,7 +10,7 @@ import pytest
 
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError, Unavailable
-from ganggpt.persistence.journal.journal import Batch
+from ganggpt.persistence.ports.journal import Batch
 from ganggpt.simulation.database import STATEMENT_S, SimDatabase, Stores, Work, stores_of
 from ganggpt.testing.stores import MemoryDatabase
 from tests.unit.simulation.test_loop import Place

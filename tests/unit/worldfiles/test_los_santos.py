@@ -15,7 +15,7 @@ from ganggpt.ai.minds.voices import ALIASES, VOICES
 from ganggpt.domain.kinds import KINDS
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.messages import Offer, Progress
-from ganggpt.domain.mission.deeds import Deed
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DEED_VERBS, World, decode_world, encode_world
 from ganggpt.errors import WorldInvalid

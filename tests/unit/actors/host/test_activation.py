@@ -10,9 +10,9 @@ from ganggpt.actors.envelope import reply_ok
 from ganggpt.actors.host.activation import Activation, Unreadable, wake
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
-from ganggpt.domain.npc.rules import Observe
+from ganggpt.domain.npc.commands import Observe
 from ganggpt.domain.turn import Command, Dice, Turn
-from ganggpt.persistence.journal.journal import StoredActor, StoredTurn
+from ganggpt.persistence.ports.journal import StoredActor, StoredTurn
 from tests.unit.actors.conftest import MARA
 from tests.unit.domain.builders import NOW_S, PlainMind, a_world
 

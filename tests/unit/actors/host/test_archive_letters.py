@@ -11,13 +11,13 @@ import pytest
 from ganggpt.actors.envelope import wrap
 from ganggpt.actors.host import outbox
 from ganggpt.domain.companion import rules as companion
-from ganggpt.domain.companion.rules import GainExperience, Recruit
+from ganggpt.domain.companion.commands import GainExperience, Recruit
 from ganggpt.domain.ids import new_command_id
-from ganggpt.domain.mind.memory import Memory
-from ganggpt.domain.npc.rules import Observe, Talk
+from ganggpt.domain.mind.memory_record import Memory
+from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.projections.memory_archive import Found, TailQuestion
+from ganggpt.persistence.ports.projections import Found, TailQuestion
 from tests.unit.actors.conftest import Runtime
 
 MARA = "npc:mara"
@@ -37,7 +37,7 @@ async def live_through(runtime: Runtime, first: int, last: int) -> None:
 
 
 def held(runtime: Runtime) -> tuple[Memory, ...]:
-    memories: tuple[Memory, ...] = runtime.host("host:0").hot[MARA].state.memories
+    memories: tuple[Memory, ...] = runtime.host("host:0").activations[MARA].state.memories
     return memories
 
 
@@ -50,7 +50,7 @@ async def test_mind_and_tail_together_hold_everything(runtime: Runtime) -> None:
     await live_through(runtime, 0, 300)
     await eventually(lambda: together(runtime) == list(range(1, 302)))
     await eventually(lambda: not runtime.database.outbox)
-    assert runtime.host("host:0").counts.tail_kept == len(runtime.tail.kept[MARA])
+    assert runtime.host("host:0").stats()["tail_kept"] == len(runtime.tail.kept[MARA])
 
 
 async def test_what_was_let_go_is_found_again_and_said_to_who_asked(runtime: Runtime) -> None:
@@ -65,7 +65,7 @@ async def test_what_was_let_go_is_found_again_and_said_to_who_asked(runtime: Run
     await eventually(lambda: any(row.type == "npc.said" for row in runtime.heard))
     again = await runtime.ask(MARA, Talk(f"do you remember {asked.text}?"))
     assert again["reply"]["cites"] == next(memory.no for memory in held(runtime) if memory.was == asked.no)
-    assert runtime.host("host:0").counts.tail_asked == 1
+    assert runtime.host("host:0").stats()["tail_asked"] == 1
 
 
 async def test_a_tail_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +134,6 @@ async def test_a_companion_has_a_tail_of_its_own(runtime: Runtime) -> None:
     asked = next(iter(runtime.tail.kept[rex].values()))
     assert (await runtime.ask(rex, companion.Talk(f"do you remember {asked.text}?"), by="player:ava"))["ok"]
     await eventually(lambda: any(row.type == "companion.said" for row in runtime.heard))
-    state = runtime.host("host:0").hot[rex].state
+    state = runtime.host("host:0").activations[rex].state
     assert any(memory.was == asked.no for memory in state.memories)
     assert MARA not in runtime.tail.kept

@@ -10,7 +10,7 @@ import pytest
 from ganggpt.actors.host.committer import Committer
 from ganggpt.domain.ids import new_command_id
 from ganggpt.errors import CommitUnknown, Fenced
-from ganggpt.persistence.journal.journal import Batch, PushRow
+from ganggpt.persistence.ports.journal import Batch, PushRow
 
 
 class SlowJournal:

@@ -11,11 +11,11 @@ from ganggpt.actors.host import embeddings
 from ganggpt.actors.host.archive_letters import TailLetters
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command, encode_state
-from ganggpt.domain.mind.memory import Embedding, Memory
-from ganggpt.domain.npc.commands import AskTail, KeepInTail, Remember
-from ganggpt.domain.npc.rules import Give, Observe, Talk
+from ganggpt.domain.mind.commands import AskTail, KeepInTail, Remember
+from ganggpt.domain.mind.memory_record import Embedding, Memory
+from ganggpt.domain.npc.commands import Give, Observe, Talk
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.journal.journal import Letter
+from ganggpt.persistence.ports.journal import Letter
 from tests.unit.actors.conftest import Runtime
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"
@@ -42,7 +42,7 @@ async def asked(runtime: Runtime) -> Sequence[str]:
 
 
 def held(runtime: Runtime, actor: str = MARA) -> tuple[Memory, ...]:
-    memories: tuple[Memory, ...] = runtime.host("host:0").hot[actor].state.memories
+    memories: tuple[Memory, ...] = runtime.host("host:0").activations[actor].state.memories
     return memories
 
 
@@ -54,7 +54,7 @@ async def test_what_was_learned_gets_a_meaning(meaning: Runtime) -> None:
         return [m.embedding for m in held(meaning)] == [meaning.model.vector]
 
     await until(known)
-    assert meaning.host("host:0").counts.meant == 1
+    assert meaning.host("host:0").meanings.embedded == 1
     view = await meaning.view(MARA)
     assert [m["model"] for m in view["reply"]["memories"]] == ["m"]
 
@@ -90,7 +90,7 @@ async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning:
     await asked(meaning)
 
     async def counted() -> bool:
-        return meaning.host("host:0").counts.unmeant == 1
+        return meaning.host("host:0").meanings.missed == 1
 
     await until(counted)
     assert [m.text for m in held(meaning)] == [WATCH]
@@ -102,7 +102,7 @@ async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning:
 async def test_over_the_bound_nothing_waits(meaning: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "WAITING_MAX", 0)
     await meaning.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    assert meaning.host("host:0").counts.unmeant == 1
+    assert meaning.host("host:0").meanings.missed == 1
     assert len(meaning.host("host:0").meanings) == 0
 
 
@@ -114,7 +114,7 @@ async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
 
     await until(known)
     await meaning.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
-    before = encode_state(meaning.host("host:0").hot[MARA].state.memories[0])
+    before = encode_state(meaning.host("host:0").activations[MARA].state.memories[0])
     await meaning.restart()
     await meaning.ask(MARA, Talk("Hello"), by=AVA)
     assert encode_state(held(meaning)[0]) == before
@@ -123,7 +123,7 @@ async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
 async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime) -> None:
     past = Memory(3, "gift", "Ava gave me a silver watch", 60, AVA, "witnessed", meaning.database.clock())
     await meaning.ask(MARA, Talk("Hello"), by=AVA)
-    tail, epoch = meaning.tail, meaning.host("host:0").epoch
+    tail, epoch = meaning.tail, meaning.host("host:0").identity.epoch
     await tail.keep(epoch, MARA, KeepInTail((past,), 1).memories, 1)
     seen = []
     search = tail.search
@@ -136,6 +136,9 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     question = AskTail("silver watch", AVA, meaning.database.clock(), 1)
     done = asyncio.get_running_loop().create_future()
     letter = Letter(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
-    TailLetters(meaning.host("host:0"), tail).send(letter, lambda _, answer: done.set_result(answer))
+    host = meaning.host("host:0")
+    TailLetters(host.identity, tail, meaning.model, host.ports.peers).send(
+        letter, lambda _, answer: done.set_result(answer)
+    )
     await asyncio.wait_for(done, 5)
     assert [one.embedding for one in seen] == [meaning.model.vector]

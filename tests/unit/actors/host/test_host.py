@@ -15,11 +15,11 @@ from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import KINDS, encode_command, encode_state
 from ganggpt.domain.messages import Offer
-from ganggpt.domain.npc.rules import AskForWork, Give, Observe, Spawn, Talk
+from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
-from ganggpt.persistence.hosts import LOCAL
-from ganggpt.persistence.journal.journal import DueReminder, Letter
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.journal import DueReminder, Letter
 from tests.unit.actors.conftest import FAST, MARA, SHARDS, Runtime
 
 
@@ -41,7 +41,7 @@ async def test_an_unknown_actor_is_an_error_and_leaves_no_trace(runtime: Runtime
     reply = await runtime.ask("npc:nobody", Talk("Hello?"))
     assert reply["error"]["code"] == "unknown_actor"
     assert (await runtime.view("npc:nobody"))["error"]["code"] == "unknown_actor"
-    assert "npc:nobody" not in runtime.host("host:0").hot
+    assert "npc:nobody" not in runtime.host("host:0").activations
 
 
 async def test_the_same_id_twice_is_applied_once_and_answered_the_same(runtime: Runtime) -> None:
@@ -84,13 +84,13 @@ async def test_commands_to_a_host_that_dies_meanwhile_are_answered_once(runtime:
 @pytest.mark.parametrize("fault", ["lost", "held"])
 async def test_a_commit_of_unknown_outcome_is_settled_by_a_new_incarnation(runtime: Runtime, fault: str) -> None:
     await runtime.ask("npc:mara", Talk("Hello"))
-    epoch = runtime.host("host:0").epoch
+    epoch = runtime.host("host:0").identity.epoch
     runtime.journal.appends.append(fault)  # type: ignore[arg-type]
     command = new_command_id()
     reply = await runtime.ask("npc:mara", Give("watch", 50), id=command)
     assert reply["ok"]
     assert runtime.database.journaled("npc:mara").count(command) == 1
-    assert runtime.host("host:0").epoch > epoch
+    assert runtime.host("host:0").identity.epoch > epoch
 
 
 async def test_a_process_that_was_fenced_while_it_was_cut_off_does_not_come_back(runtime: Runtime) -> None:
@@ -121,8 +121,8 @@ async def test_a_fenced_host_answers_nothing_more(runtime: Runtime) -> None:
 
 async def test_a_host_refuses_actors_of_shards_it_does_not_hold(runtime: Runtime) -> None:
     await runtime.hosts.register("host:1", "shared")
-    await runtime.hosts.hand_over(runtime.host("host:0").epoch, sorted(shared_shards(SHARDS)), LOCAL, "host:1")
-    await runtime.host("host:0").refresh_shards()
+    await runtime.hosts.hand_over(runtime.host("host:0").identity.epoch, sorted(shared_shards(SHARDS)), LOCAL, "host:1")
+    await runtime.host("host:0").shards.refresh()
     (reply,) = await runtime.ask_all([wrap(new_command_id(), "npc:otis", "player:ava", Talk("Hi"))])
     assert reply["error"]["code"] == "moved"
     assert reply["error"]["retryable"]
@@ -167,7 +167,7 @@ async def test_a_letter_creates_the_mission_once_even_when_its_answer_was_lost(r
     assert len(runtime.database.journaled(offered["mission"])) == 1
     # The settle got lost in a crash: the same letter goes out again.
     letter_id = runtime.database.journaled(offered["mission"])[0]
-    shard = runtime.host("host:0").hot["npc:mara"].shard
+    shard = runtime.host("host:0").activations["npc:mara"].shard
     body = encode_command(Offer(offered["template"], "npc:mara", "player:ava"))
     letter = Letter("npc:mara", 2, 0, offered["mission"], letter_id, "Offer", body)
     runtime.database.outbox["npc:mara", 2, 0] = (shard, letter)
@@ -233,12 +233,12 @@ async def test_what_sleeps_wakes_as_it_was(runtime: Runtime) -> None:
     for n in range(5):
         await runtime.ask("npc:mara", Give(f"coin {n}", 10 * n))
     host = runtime.host("host:0")
-    before = encode_state(host.hot["npc:mara"].state)
+    before = encode_state(host.activations["npc:mara"].state)
     assert await runtime.fleet.host("host:0").passivate() >= 1
-    assert "npc:mara" not in host.hot
+    assert "npc:mara" not in host.activations
     await runtime.view("npc:mara")
-    assert encode_state(host.hot["npc:mara"].state) == before
-    assert host.hot["npc:mara"].snapshot_seq == 6
+    assert encode_state(host.activations["npc:mara"].state) == before
+    assert host.activations["npc:mara"].snapshot_seq == 6
 
 
 async def test_a_forgotten_player_is_nobody_until_they_come_back_as_somebody_new(runtime: Runtime) -> None:
@@ -283,17 +283,17 @@ async def test_the_flushed_tables_catch_up_with_what_a_dead_host_left_undone(run
 async def test_a_drained_host_has_flushed_snapshot_and_given_back_everything(runtime: Runtime) -> None:
     await runtime.ask("npc:mara", Give("watch", 10))
     host = runtime.host("host:0")
-    state = host.hot["npc:mara"].state
+    state = host.activations["npc:mara"].state
     await runtime.fleet.host("host:0").drain()
     assert runtime.flush.states["npc:mara"] == encode_state(state)
     assert runtime.database.snapshots["npc:mara"][0] == 2
-    assert host.epoch in runtime.database.dead
-    assert not host.hot
+    assert host.identity.epoch in runtime.database.dead
+    assert not host.activations
 
 
 async def test_a_mistake_in_one_rule_is_an_error_for_that_command_alone(runtime: Runtime) -> None:
     await runtime.ask("npc:mara", Talk("Hello"))
-    activation = runtime.host("host:0").hot["npc:mara"]
+    activation = runtime.host("host:0").activations["npc:mara"]
 
     def broken(state: object, command: object, turn: object) -> object:
         raise ZeroDivisionError
@@ -312,7 +312,7 @@ async def test_an_actor_whose_store_is_broken_stays_asleep_and_harms_nobody(runt
     await runtime.fleet.host("host:0").passivate()
     seq, _ = runtime.database.snapshots["npc:mara"]
     runtime.database.snapshots["npc:mara"] = (seq, b"\x93\x01broken")
-    epoch = runtime.host("host:0").epoch
+    epoch = runtime.host("host:0").identity.epoch
     broken, well = await runtime.ask_all(
         [
             wrap(new_command_id(), "npc:mara", "player:ava", Talk("Hi")),
@@ -322,14 +322,14 @@ async def test_an_actor_whose_store_is_broken_stays_asleep_and_harms_nobody(runt
     assert broken["error"]["code"] == "unreadable"
     assert not broken["error"]["retryable"]
     assert well["ok"]
-    assert runtime.host("host:0").epoch == epoch
+    assert runtime.host("host:0").identity.epoch == epoch
 
 
 async def test_an_idle_host_says_that_the_tables_lack_nothing(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await runtime.ask("npc:mara", Talk("Hello"))
-    await eventually(lambda: not runtime.host("host:0").dirty)
+    await eventually(lambda: not runtime.host("host:0").activations.dirty)
     said: list[tuple[int, float]] = []
     told = asyncio.Event()
 
@@ -343,7 +343,7 @@ async def test_an_idle_host_says_that_the_tables_lack_nothing(
     monkeypatch.setattr(runtime.flush, "flush", flush)
     monkeypatch.setattr(flusher, "IDLE_S", 0.03)
     await asyncio.wait_for(told.wait(), 5)
-    assert said[0][0] == runtime.host("host:0").epoch
+    assert said[0][0] == runtime.host("host:0").identity.epoch
     assert said[1][1] >= said[0][1] + 0.03
 
 

@@ -7,7 +7,7 @@ import time
 
 from ganggpt.actors.envelope import wrap
 from ganggpt.domain.ids import new_command_id
-from ganggpt.domain.npc.rules import Give
+from ganggpt.domain.npc.commands import Give
 from tests.unit.actors.conftest import Runtime
 
 MARA = "npc:mara"

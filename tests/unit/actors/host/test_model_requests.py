@@ -10,9 +10,10 @@ import pytest
 
 from ganggpt.actors.host import model_requests
 from ganggpt.domain.kinds import decode_turn
+from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made, Uttered
-from ganggpt.domain.npc.commands import Conclude, Utter
-from ganggpt.domain.npc.rules import KIND, Talk
+from ganggpt.domain.npc.commands import Talk
+from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.turn import Ask
 from ganggpt.errors import Unavailable
@@ -51,7 +52,7 @@ async def test_a_talk_is_answered_at_once_and_other_turns_go_on_while_the_model_
     ask = await asked(talking)
     assert ask.brief.player == AVA
     assert (await talking.view(MARA))["ok"]
-    assert talking.host("host:0").counts.unanswered == 0
+    assert talking.host("host:0").asks.unanswered == 0
 
 
 async def test_what_the_model_says_becomes_turns_of_the_actor(talking: Runtime) -> None:
@@ -85,7 +86,7 @@ async def test_a_model_that_fails_leaves_it_to_the_scripted_mind(talking: Runtim
         return await saying(talking) is None
 
     await until(over)
-    assert talking.host("host:0").counts.unanswered == 1
+    assert talking.host("host:0").asks.unanswered == 1
 
 
 async def test_an_interrupted_answer_is_taken_back(talking: Runtime) -> None:
@@ -106,7 +107,7 @@ async def test_a_stale_sentence_ends_the_answer(talking: Runtime) -> None:
     talking.model.lines.put_nowait(Utter("npc:mara#999", 0, "Who said that?"))
 
     async def closed() -> bool:
-        return talking.model.closed == 1 and talking.host("host:0").counts.stale_answers == 1
+        return talking.model.closed == 1 and talking.host("host:0").asks.stale == 1
 
     await until(closed)
 

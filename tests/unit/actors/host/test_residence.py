@@ -8,9 +8,9 @@ from ganggpt.actors.supervision.supervisor import own_residents, plan_for
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.messages import Offer
-from ganggpt.domain.npc.rules import Give, Talk
-from ganggpt.persistence.hosts import LOCAL
-from ganggpt.persistence.journal.journal import DueReminder, Letter
+from ganggpt.domain.npc.commands import Give, Talk
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.journal import DueReminder, Letter
 from tests.unit.actors.conftest import Runtime
 
 MARA = "npc:mara"
@@ -38,11 +38,11 @@ async def test_an_actor_keeps_its_memory_when_it_moves_out_and_back(runtime: Run
     await house(runtime)
     assert (await runtime.view(MARA))["reply"]["memories"] == before
     assert MARA in runtime.host(MARA).shards
-    assert MARA in runtime.host(MARA).hot
-    assert MARA not in runtime.host("host:0").hot
+    assert MARA in runtime.host(MARA).activations
+    assert MARA not in runtime.host("host:0").activations
     await bring_home(runtime)
     assert (await runtime.view(MARA))["reply"]["memories"] == before
-    assert MARA in runtime.host("host:0").hot
+    assert MARA in runtime.host("host:0").activations
 
 
 async def test_commands_sent_during_a_move_are_answered_once(runtime: Runtime) -> None:
@@ -75,7 +75,7 @@ async def test_a_repeated_id_is_known_after_the_move(runtime: Runtime) -> None:
 
 async def test_letters_and_reminders_move_along(runtime: Runtime) -> None:
     await runtime.ask(MARA, Talk("Hello"))
-    shard = runtime.host("host:0").hot[MARA].shard
+    shard = runtime.host("host:0").activations[MARA].shard
     letter = Letter(
         MARA, 99, 0, "mission:m", new_command_id(), "Offer", encode_command(Offer("parcel", MARA, "player:a"))
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganggpt.actors.supervision.placement import BATCH, bequests, moves, spread
-from ganggpt.persistence.hosts import LiveHost, RouteRow
+from ganggpt.persistence.ports.hosts import LiveHost, RouteRow
 
 LIMIT = 10_000
 

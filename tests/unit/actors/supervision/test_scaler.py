@@ -13,9 +13,9 @@ from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Goals, Scale
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
-from ganggpt.domain.npc.rules import Give
+from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.scale import Wishes
+from ganggpt.persistence.ports.clusters import Wishes
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryShard
 from tests.unit.actors.conftest import SHARDS, Runtime
@@ -164,7 +164,7 @@ async def test_what_was_wanted_survives_the_supervisor(world: World) -> None:
 async def test_a_node_that_will_be_gone_is_left_and_another_host_takes_the_place(world: World) -> None:
     await world.until(lambda held: held == {"host:0", "host:1"})
     world.table.fixed = 2
-    epoch = world.runtime.host("host:0").epoch
+    epoch = world.runtime.host("host:0").identity.epoch
     world.runtime.database.hosts[epoch].node = "doomed"
     world.fleet.draining = {"doomed"}
     await world.until(lambda held: held == {"host:1", "host:2"})
@@ -177,7 +177,7 @@ async def test_when_all_nodes_will_be_gone_hosts_stay_until_others_are_there(wor
     await world.until(lambda held: held == {"host:0", "host:1"})
     world.fleet.room = set()
     for name in ("host:0", "host:1"):
-        world.runtime.database.hosts[world.runtime.host(name).epoch].node = "doomed"
+        world.runtime.database.hosts[world.runtime.host(name).identity.epoch].node = "doomed"
     world.fleet.draining = {"doomed"}
     async with asyncio.timeout(10):
         while not {"start host:2", "start host:3"} <= world.supervisor._tasks.keys():

@@ -12,9 +12,9 @@ import pytest
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
-from ganggpt.domain.npc.rules import Give
+from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.hosts import Ownership, RouteRow
+from ganggpt.persistence.ports.hosts import Ownership, RouteRow
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryHosts
 from tests.unit.actors.conftest import SHARDS, Runtime
@@ -80,12 +80,12 @@ async def test_shards_of_a_dead_process_go_to_the_living_long_before_its_lease_e
     runtime = watch.runtime
     await watch.until(lambda held: set(held.values()) == {"host:0", "host:1"})
     assert (await runtime.ask(MARA, Give("watch", 100)))["ok"]
-    holder = next(name for name in ("host:0", "host:1") if MARA in runtime.host(name).hot)
+    holder = next(name for name in ("host:0", "host:1") if MARA in runtime.host(name).activations)
     other = "host:1" if holder == "host:0" else "host:0"
     async with asyncio.timeout(10):  # the lease is a minute
         await runtime.fleet.kill(holder)
         assert (await runtime.ask(MARA, Give("ring", 100)))["ok"]
-    assert MARA in runtime.host(other).hot or MARA in runtime.host(holder).hot
+    assert MARA in runtime.host(other).activations or MARA in runtime.host(holder).activations
     assert len(runtime.database.journaled(MARA)) == 3
     await watch.until(lambda held: set(held.values()) == {"host:0", "host:1"})
 

@@ -19,9 +19,9 @@ from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
 from ganggpt.domain.ids import new_command_id
-from ganggpt.domain.npc.rules import Give
+from ganggpt.domain.npc.commands import Give
 from ganggpt.domain.turn import Command
-from ganggpt.persistence.journal.journal import PushRow
+from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
 from tests.unit.actors.conftest import FAST, MARA

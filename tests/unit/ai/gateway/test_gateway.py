@@ -373,20 +373,20 @@ async def test_what_was_said_to_one_player_is_not_served_to_another() -> None:
 
 async def test_a_forgotten_player_is_not_in_the_cache() -> None:
     async with rigged() as rig:
-        await rig.gateway.answer(talk(meaning=("npc:mara", "greet")))
+        await rig.gateway.answer(talk(fallback_key=("npc:mara", "greet")))
         await rig.gateway.forget("player:ana")
         outcome = await rig.gateway.answer(talk())
     assert isinstance(outcome, Answered)
     assert outcome.rung == "large"
 
 
-async def test_the_cached_rung_answers_by_meaning_when_no_model_does() -> None:
+async def test_the_cached_rung_answers_by_the_fallback_key_when_no_model_does() -> None:
     async with rigged() as rig:
-        meaning = ("npc:mara", "greet", "friendly")
-        known = await rig.gateway.answer(talk("hello Mara", meaning=meaning))
+        wish = ("npc:mara", "greet", "friendly")
+        known = await rig.gateway.answer(talk("hello Mara", fallback_key=wish))
         rig.server.always |= {"large": Status(500), "small": Status(500)}
-        outcome = await rig.gateway.answer(talk("hi there Mara", meaning=meaning))
-        other = await rig.gateway.answer(talk("hi", meaning=("npc:mara", "greet", "hostile")))
+        outcome = await rig.gateway.answer(talk("hi there Mara", fallback_key=wish))
+        other = await rig.gateway.answer(talk("hi", fallback_key=("npc:mara", "greet", "hostile")))
     assert isinstance(known, Answered)
     assert isinstance(outcome, Answered)
     assert (outcome.rung, outcome.text) == ("cached", known.text)

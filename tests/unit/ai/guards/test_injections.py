@@ -22,9 +22,9 @@ from ganggpt.domain.fields import is_clean
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.mind.actions import Wish, judged
 from ganggpt.domain.mind.brief import Brief
+from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made
 from ganggpt.domain.npc import state as npc_state
-from ganggpt.domain.npc.commands import Conclude, Utter
 from ganggpt.domain.npc.rules import KIND as NPC
 from ganggpt.domain.turn import Mind
 from tests.unit.ai.attacks import (

@@ -9,11 +9,11 @@ import pytest
 
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import Answered, Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import Answered, Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.npc.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
-from ganggpt.domain.npc.rules import Give, Talk
+from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.turn import Ask
 from tests.unit.ai.minds.test_proposals import los_santos, mara
 from tests.unit.domain.builders import Played
@@ -29,11 +29,11 @@ class Gateway:
         self.vector = vector
         self.asked: list[Any] = []
 
-    async def answer(self, request: ModelRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> Outcome:
         self.asked.append(request)
         return NotAnswered(reason="failing")
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         self.asked.append(request)
         yield Sentence(0, "So it is.")
         yield Answered(text="So it is.", model="m", rung="large")
@@ -111,7 +111,7 @@ async def test_without_an_embedding_model_there_is_one_request() -> None:
     mind = a_mind(gateway, embeds=False)
     assert not mind.embeds
     assert [type(command) for command in await carried_out(mind, played, ask)] == [Utter, Conclude]
-    assert [type(one) for one in gateway.asked] == [ModelRequest]
+    assert [type(one) for one in gateway.asked] == [GatewayRequest]
 
 
 async def test_a_question_to_the_tail_is_paid_by_who_asks_and_whom() -> None:

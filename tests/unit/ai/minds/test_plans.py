@@ -12,11 +12,11 @@ from ganggpt.ai.gateway.structured import read_shape, shape_of
 from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.minds.plans import ModelPlans
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import Answered, Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import Answered, Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import MODEL_CHANCE, MakeMove, MoveBrief, TakePoliticalTurn
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mission.draft import WorkBrief
+from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.turn import Dice, Remind
 from tests.unit.ai.minds.test_proposals import A_GOOD_ONE, AVA, an_outlook, los_santos, mara
@@ -30,9 +30,9 @@ class Gateway:
 
     def __init__(self, text: str | None) -> None:
         self.text = text
-        self.requests: list[ModelRequest] = []
+        self.requests: list[GatewayRequest] = []
 
-    async def answer(self, request: ModelRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> Outcome:
         request.check()
         self.requests.append(request)
         if self.text is None:
@@ -40,7 +40,7 @@ class Gateway:
         assert request.shape is not None
         return Answered(text=self.text, value=read_shape(request.shape, self.text), model="m", rung="large")
 
-    def stream(self, request: ModelRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
         raise AssertionError("plans are not streamed")
 
     async def embed(self, texts: Sequence[str], payers: Payers, purpose: str = "embed") -> Embedded | NotAnswered:

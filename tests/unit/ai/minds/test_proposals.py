@@ -11,23 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape
 from ganggpt.ai.minds.proposals import (
-    TEXT_BYTES_MAX,
     MissionProposal,
     MoveChoice,
     chosen_move,
     context_text,
     proposed_mission,
-    read_proposal,
 )
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import ListMoves
 from ganggpt.domain.faction.politics import MOVE_NAMES
 from ganggpt.domain.kinds import KINDS
-from ganggpt.domain.mission.compiler import rehearsed
+from ganggpt.domain.mission_design.compiler import rehearsed
+from ganggpt.domain.mission_design.words import TITLE_MAX
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import OutlineWork
-from ganggpt.domain.npc.rules import Spawn
+from ganggpt.domain.npc.commands import OutlineWork, Spawn
 from ganggpt.domain.npc.work import setting_for
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate, World
 from ganggpt.protocol.commands import CommandBook
@@ -70,16 +69,18 @@ A_GOOD_ONE = {
 
 def kept(text: str) -> tuple[MissionTemplate | None, list[Any]]:
     """The mission a model's text leads to, played through shapes, border and rules; and everything found wrong."""
-    proposal, problems = read_proposal(text)
-    if proposal is None:
-        return None, list(problems)
+    try:
+        proposal = read_shape(MissionProposal, text)
+    except AnswerMisshapen as misshapen:
+        return None, [misshapen.problem]
+    assert isinstance(proposal, MissionProposal)
     command, notes = proposed_mission(proposal, AVA, 1, NOW_S)
     if command is None:
-        return None, [*problems, *notes]
+        return None, [*notes]
     assert BOOK.find("npc:mara", "ProposeMission").read(asdict(command)) == command
     played = mara()
     decision = played.do(command, "model:gateway")
-    found = [*problems, *notes, *decision.reply["problems"]]
+    found = [*notes, *decision.reply["problems"]]
     assert not decision.messages
     if AVA not in played.state.prepared:
         return None, found
@@ -113,15 +114,15 @@ def test_a_good_proposal_is_kept_as_it_is() -> None:
     ],
 )
 def test_what_is_no_proposal_says_what_is_wrong(text: str) -> None:
-    proposal, problems = read_proposal(text)
-    assert proposal is None
-    assert problems
-    assert all(problem.code == "unreadable" and problem.said for problem in problems)
+    with pytest.raises(AnswerMisshapen) as misshapen:
+        read_shape(MissionProposal, text)
+    assert misshapen.value.problem
 
 
-def test_a_book_is_no_proposal() -> None:
-    _, (problem,) = read_proposal(json.dumps({**A_GOOD_ONE, "title": "x" * TEXT_BYTES_MAX}))
-    assert problem.said.startswith("longer than")
+def test_a_title_as_long_as_a_book_is_cut() -> None:
+    mission, _ = kept(json.dumps({**A_GOOD_ONE, "title": "word " * 10_000}))
+    assert mission is not None
+    assert len(mission.title) <= TITLE_MAX
 
 
 def test_what_the_rules_do_not_know_is_not_for_sale() -> None:
@@ -193,8 +194,8 @@ def test_hostile_json_is_a_proposal_or_has_a_reason(value: Any, data: st.DataObj
 
 @given(st.text(max_size=400))
 def test_any_text_is_read_without_a_crash(text: str) -> None:
-    proposal, problems = read_proposal(text)
-    assert proposal is not None or problems
+    mission, problems = kept(text)
+    assert mission is not None or problems
 
 
 # ------------------------------------------------------------------------------------------------------------ politics

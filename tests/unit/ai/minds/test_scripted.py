@@ -41,7 +41,7 @@ from ganggpt.domain.mind.brief import (
     with_opener,
     with_phrases,
 )
-from ganggpt.domain.mind.memory import MemoryKind, Source
+from ganggpt.domain.mind.memory_record import MemoryKind, Source
 from ganggpt.domain.turn import Dice, Mind
 from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT

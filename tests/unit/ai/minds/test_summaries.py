@@ -11,9 +11,15 @@ from ganggpt.ai.gateway.structured import read_shape
 from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.summaries import ModelSummaries
-from ganggpt.ai.port import Answered, Deflected, ModelRequest, NotAnswered, Payers
+from ganggpt.ai.port import (
+    Answered,
+    Deflected,
+    GatewayRequest,
+    NotAnswered,
+    Payers,
+)
+from ganggpt.domain.mind.commands import Condense
 from ganggpt.domain.mind.transcript import Exchange, SummaryBrief, invented
-from ganggpt.domain.npc.commands import Condense
 from ganggpt.observability.metrics import Metrics
 from tests.unit.ai.minds.test_proposals import los_santos
 
@@ -36,9 +42,9 @@ class Gateway:
 
     def __init__(self, said: Any) -> None:
         self.said = said
-        self.requests: list[ModelRequest] = []
+        self.requests: list[GatewayRequest] = []
 
-    async def answer(self, request: ModelRequest) -> Any:
+    async def answer(self, request: GatewayRequest) -> Any:
         request.check()
         self.requests.append(request)
         if not isinstance(self.said, str):

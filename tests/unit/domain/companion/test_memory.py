@@ -7,24 +7,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ganggpt.domain.companion.rules import KIND, GainExperience, Recruit, Remember, Suffer, Talk
+from ganggpt.domain.companion.commands import GainExperience, Recruit, Suffer, Talk
+from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import evolve
 from ganggpt.domain.erasure import ForgetPlayer, Subject, mentions
 from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember, ThinkAgain
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.memory import MEMORIES_MAX, Memory, may_tell
+from ganggpt.domain.mind.events import TalkEnded
+from ganggpt.domain.mind.memory import MEMORIES_MAX
+from ganggpt.domain.mind.memory_record import Memory, may_tell
 from ganggpt.domain.mind.transcript import LONG_FROM, TALK_ENDS_S, TALKS_MAX
-from ganggpt.domain.npc.commands import (
-    AskTail,
-    Condense,
-    Embed,
-    KeepInTail,
-    Mull,
-    Recollect,
-    ThinkAgain,
-)
 from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
-from ganggpt.domain.npc.state import TalkEnded
 from ganggpt.domain.turn import Decision, Message, Remind
 from tests.unit.domain.builders import DAY_S, Played
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,30 +12,20 @@ from hypothesis import strategies as st
 
 from ganggpt.ai.minds.lines import REASONS
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.domain.companion.commands import Dismiss, GainExperience, Order, Recruit, Suffer, Talk
 from ganggpt.domain.companion.fate import (
     BETRAY_MAX,
-    FATES,
     GRUDGE_S,
     LEAVE_AT,
     WARN_AT,
     WARNING_S,
+    Fate,
     account,
     betray_at,
     fate_of,
 )
-from ganggpt.domain.companion.orders import STANDS_S, can_do, skills_now
-from ganggpt.domain.companion.rules import (
-    KIND,
-    RISKS,
-    Dismiss,
-    GainExperience,
-    Order,
-    Recruit,
-    Suffer,
-    Talk,
-    evolve,
-    refusal_chance,
-)
+from ganggpt.domain.companion.orders import RISKS, STANDS_S, can_do, refusal_chance, skills_now
+from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import (
     EXPERIENCE_DAY,
     LEDGER_MAX,
@@ -47,6 +37,7 @@ from ganggpt.domain.companion.state import (
     OrderObeyed,
     OrderRefused,
     Warned,
+    evolve,
     level_of,
     loyalty_at_rest,
     loyalty_now,
@@ -402,7 +393,8 @@ def test_the_order_of_what_happens_at_one_moment_does_not_matter(order: list[tup
 @settings(max_examples=200, deadline=None)
 def test_less_loyalty_never_means_a_better_fate(one: float, other: float, personality: dict[str, int]) -> None:
     low, high = sorted((one, other))
-    assert FATES.index(fate_of(low, personality)) >= FATES.index(fate_of(high, personality))
+    worse = get_args(Fate).index
+    assert worse(fate_of(low, personality)) >= worse(fate_of(high, personality))
     assert betray_at(personality) <= BETRAY_MAX < WARN_AT < RECOVERED_AT
     assert LEAVE_AT < WARN_AT < loyalty_at_rest(personality)
 

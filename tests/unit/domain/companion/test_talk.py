@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.domain.companion.rules import KIND, Dismiss, Order, Recruit, Suffer, Talk
+from ganggpt.domain.companion.commands import Dismiss, Order, Recruit, Suffer, Talk
+from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import CompanionSpoke, Departed, OrderObeyed, OrderRefused, evolve
 from ganggpt.domain.kinds import decode_turn
+from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
 from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
-from ganggpt.domain.npc.commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import DAY_S, NOW_S, Played

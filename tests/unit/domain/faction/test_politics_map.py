@@ -26,7 +26,6 @@ from ganggpt.domain.faction.events import (
 )
 from ganggpt.domain.faction.politics import MOVE_NAMES
 from ganggpt.domain.faction.relation import (
-    REACH,
     RELATION_HALF_LIFE_S,
     RIPPLE_MAX,
     RIPPLE_SHARE,
@@ -36,7 +35,7 @@ from ganggpt.domain.faction.relation import (
     value_now,
 )
 from ganggpt.domain.faction.state import TREASURY_MAX, Faction, strength_now, why
-from ganggpt.domain.mind.affect import faded
+from ganggpt.domain.mind.affect import REACH, faded
 from ganggpt.domain.world import World
 from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT

@@ -9,16 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.faction.relation import LEDGER_MAX, REACH
-from ganggpt.domain.faction.rules import (
-    ApplyMissionImpact,
-    ClaimTerritory,
-    LoseTerritory,
-    ShiftRelation,
-    TakePoliticalTurn,
-)
+from ganggpt.domain.faction.moves import TakePoliticalTurn
+from ganggpt.domain.faction.relation import LEDGER_MAX
+from ganggpt.domain.faction.rules import ClaimTerritory
 from ganggpt.domain.faction.state import TREASURY_MAX, relation_now, why
-from ganggpt.domain.messages import SufferRaid, TakePayment
+from ganggpt.domain.messages import ApplyMissionImpact, LoseTerritory, ShiftRelation, SufferRaid, TakePayment
+from ganggpt.domain.mind.affect import REACH
 from ganggpt.domain.turn import Dice
 from ganggpt.errors import GangGPTError
 from tests.unit.domain.builders import DAY_S, NOW_S, WORLD, Played

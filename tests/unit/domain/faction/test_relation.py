@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from ganggpt.domain.faction.relation import (
     LEDGER_MAX,
-    REACH,
     RELATION_HALF_LIFE_S,
     RIPPLE_MAX,
     RIPPLES_MAX,
@@ -17,10 +16,10 @@ from ganggpt.domain.faction.relation import (
     at_rest,
     explained,
     ripples,
-    stepped,
     value_now,
     with_entry,
 )
+from ganggpt.domain.mind.affect import REACH, stepped
 from tests.unit.domain.builders import DAY_S, NOW_S
 
 VALUES = st.floats(-REACH, REACH)

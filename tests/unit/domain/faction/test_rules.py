@@ -11,15 +11,10 @@ from msgspec.structs import replace as replace_struct
 
 from ganggpt.domain.faction import politics
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.faction.rules import (
-    ApplyMissionImpact,
-    ClaimTerritory,
-    LoseTerritory,
-    ShiftRelation,
-    TakePoliticalTurn,
-)
+from ganggpt.domain.faction.moves import TakePoliticalTurn
+from ganggpt.domain.faction.rules import ClaimTerritory
 from ganggpt.domain.faction.state import relation_now, why
-from ganggpt.domain.messages import SufferRaid, TakePayment
+from ganggpt.domain.messages import ApplyMissionImpact, LoseTerritory, ShiftRelation, SufferRaid, TakePayment
 from ganggpt.domain.turn import Dice, Remind
 from ganggpt.domain.world import District, World
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor

@@ -13,25 +13,27 @@ from hypothesis import strategies as st
 from ganggpt.domain.mind.memory import (
     LET_GO,
     MEMORIES_MAX,
-    REHEARSED_MAX,
-    SHARE_MAX,
-    TEXT_MAX,
-    Memories,
-    Memory,
     Reinforced,
     Remembered,
     fold,
-    is_expired,
-    is_pinned,
     learn,
-    may_tell,
     recall,
-    recency,
-    retention,
-    shown,
+    share_max,
     told,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL
+from ganggpt.domain.mind.memory_record import (
+    REHEARSED_MAX,
+    TEXT_MAX,
+    Memories,
+    Memory,
+    is_expired,
+    is_pinned,
+    may_tell,
+    recency,
+    retention,
+    shown,
+)
 from tests.unit.domain.builders import DAY_S, NOW_S
 
 
@@ -137,7 +139,8 @@ def test_one_player_cannot_talk_everybody_else_out_of_a_mind() -> None:
     for no in range(2, 500):
         memories = after(memories, a_memory(no, f"noise{no} word{no}", about="player:ava", weight=100), NOW_S)
     assert any(memory.about == "player:bob" for memory in memories)
-    assert SHARE_MAX - MEMORIES_MAX // LET_GO < sum(m.about == "player:ava" for m in memories) <= SHARE_MAX
+    most = share_max(MEMORIES_MAX)
+    assert most - MEMORIES_MAX // LET_GO < sum(m.about == "player:ava" for m in memories) <= most
 
 
 def test_the_expired_make_room_before_anything_else() -> None:
@@ -161,7 +164,7 @@ def test_the_expired_go_with_the_next_memory_also_where_there_is_room() -> None:
 def test_the_expired_do_not_count_as_somebodys_share() -> None:
     theirs = tuple(
         a_memory(n, f"tale {n} of somebody {n * 7}", about="player:a", expires_s=NOW_S - 1 if n == 1 else None)
-        for n in range(1, SHARE_MAX + 1)
+        for n in range(1, share_max(MEMORIES_MAX) + 1)
     )
     fresh = a_memory(99, "something else entirely", about="player:a")
     assert learn(theirs, fresh, NOW_S) == Remembered(fresh, (1,))

@@ -12,22 +12,19 @@ from msgspec.structs import replace
 
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.language.words import valence
+from ganggpt.domain.mind.commands import Condense, Mull
 from ganggpt.domain.mind.memory import (
     MEMORIES_MAX,
-    REHEARSED_MAX,
-    Memories,
-    Memory,
     MemoryStore,
     fold,
     learn,
     recall,
-    recency,
-    retention,
     told,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL, MemoryIndex, Question
+from ganggpt.domain.mind.memory_record import REHEARSED_MAX, Memories, Memory, recency, retention
 from ganggpt.domain.mind.transcript import carried_on, condensed
-from ganggpt.domain.npc.commands import Condense, Give, Hear, Mull, Observe, Talk, Threaten
+from ganggpt.domain.npc.commands import Give, Hear, Observe, Talk, Threaten
 from ganggpt.domain.npc.memory import PONDER_AT
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.rumour import TELL_FROM, heat, lifetime_s, tale_of

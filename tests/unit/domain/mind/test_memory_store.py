@@ -18,14 +18,10 @@ from ganggpt.domain.mind.embedding import embedding_of, meaning
 from ganggpt.domain.mind.memory import (
     INDEXES,
     Embedded,
-    Memories,
-    Memory,
     MemoryStore,
     Reworded,
     fold,
-    is_expired,
     learn,
-    may_tell,
     recall,
     told,
 )
@@ -40,7 +36,7 @@ from ganggpt.domain.mind.memory_index import (
     Question,
     rarity,
 )
-from ganggpt.domain.mind.memory_record import forgotten_s, recency, retention
+from ganggpt.domain.mind.memory_record import Memories, Memory, forgotten_s, is_expired, may_tell, recency, retention
 from ganggpt.errors import InvalidInput
 from tests.unit.domain.builders import DAY_S, NOW_S
 

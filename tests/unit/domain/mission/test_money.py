@@ -11,19 +11,33 @@ from hypothesis import strategies as st
 
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.events import RewardPaid, RewardReleased, RewardReserved
-from ganggpt.domain.faction.treasury import GRACE_S, PURSE_SHARE, purse_of
-from ganggpt.domain.messages import FundMission, Offer, PayReward, TakeFunding
+from ganggpt.domain.faction.treasury import GRACE_S
+from ganggpt.domain.messages import (
+    Abandon,
+    FundMission,
+    HearOfPurse,
+    Offer,
+    PayReward,
+    TakeFunding,
+)
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
-from ganggpt.domain.mission.rules import Abandon, Accept
+from ganggpt.domain.mission.rules import Accept
+from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.mission_design.difficulty import MISSION_FUNDS_SHARE, mission_funds_of
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import HearOfPurse
-from ganggpt.domain.npc.rules import AskForWork, Spawn
+from ganggpt.domain.npc.commands import AskForWork, Spawn
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.world import ObjectiveSheet, World
 from ganggpt.errors import GangGPTError
-from tests.unit.domain.builders import WORLD, Played, a_faction_sheet, a_mission_template, a_world, an_npc_sheet
+from tests.unit.domain.builders import (
+    WORLD,
+    Played,
+    a_faction_sheet,
+    a_mission_template,
+    a_world,
+    an_npc_sheet,
+)
 from tests.unit.domain.town import Town
 
 AVA, MARA, MAIN, HARBOUR = "player:ava", "npc:mara", "server:main", "faction:harbour"
@@ -120,7 +134,7 @@ def test_a_faction_that_cannot_pay_calls_the_mission_off_and_nobody_is_blamed() 
     assert not town[AVA].active
     assert town[AVA].skill == skill
     assert town[HARBOUR].treasury == 4_000
-    assert town[MARA].purse == purse_of(4_000)
+    assert town[MARA].purse == mission_funds_of(4_000)
 
 
 def test_a_faction_that_can_pay_most_of_it_pays_that_and_says_so_before_the_work_is_done() -> None:
@@ -146,7 +160,7 @@ def test_no_mission_costs_more_than_the_share_of_a_treasury() -> None:
     town = a_town()
     played.state = town[HARBOUR]
     decision = played.do(FundMission("mission:m1", AVA, MARA, 40_000, 100, 0.0), "mission:m1")
-    assert decision.reply["kept"] == 50_000 // PURSE_SHARE
+    assert decision.reply["kept"] == 50_000 // MISSION_FUNDS_SHARE
     assert [message.command for message in decision.messages] == [HearOfPurse(5_000), TakeFunding(5_000)]
 
 

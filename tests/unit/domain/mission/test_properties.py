@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.messages import (
+    Abandon,
     ApplyMissionImpact,
     EndMission,
     Notify,
-    Remember,
+    Offer,
+    Progress,
     ShiftStanding,
     TakeMission,
 )
+from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed, Want
-from ganggpt.domain.mission.rules import Abandon, Accept, Expire, Offer, Progress
+from ganggpt.domain.mission.rules import Accept, Expire
 from ganggpt.domain.mission.state import OPEN
+from ganggpt.domain.mission_design.deeds import Deed, Want
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Quit, Report
 from ganggpt.domain.player.state import ACTIVE_MAX

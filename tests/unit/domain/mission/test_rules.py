@@ -7,16 +7,19 @@ from typing import Any
 import pytest
 
 from ganggpt.domain.messages import (
+    Abandon,
     ApplyMissionImpact,
     EndMission,
     Notify,
-    Remember,
+    Offer,
+    Progress,
     ShiftStanding,
     TakeMission,
 )
+from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
-from ganggpt.domain.mission.rules import OFFER_S, Abandon, Accept, Expire, Offer, Progress
+from ganggpt.domain.mission.rules import OFFER_S, Accept, Expire
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.turn import Decision, Forget, Remind
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor

@@ -9,23 +9,14 @@ from msgspec.structs import replace
 
 from ganggpt.domain.language.intent import pledge
 from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.memory import LET_GO, MEMORIES_MAX, Memory, recall
+from ganggpt.domain.mind.events import MullPlanned, TalkEnded
+from ganggpt.domain.mind.memory import LET_GO, MEMORIES_MAX, recall
+from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX
-from ganggpt.domain.npc.commands import (
-    AskTail,
-    Condense,
-    Embed,
-    Give,
-    KeepInTail,
-    Mull,
-    Observe,
-    Recollect,
-    Remember,
-    Talk,
-)
+from ganggpt.domain.npc.commands import Give, Observe, Talk
 from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
-from ganggpt.domain.npc.state import MullPlanned, TalkEnded
 from ganggpt.domain.turn import Decision, Message, Remind
 from tests.unit.domain.builders import DAY_S, Played
 from tests.unit.domain.npc.test_rules import an_npc

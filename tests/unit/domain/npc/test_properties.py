@@ -12,6 +12,7 @@ from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.state import EXPERIENCE_MAX, LEDGER_MAX
 from ganggpt.domain.mind.brief import OPENERS_MAX, SAID_MAX
+from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mind.memory import MEMORIES_MAX
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.state import STANDINGS_MAX, WORK_MAX
@@ -47,7 +48,7 @@ _npc_commands = st.one_of(
     st.builds(npc.Give, _texts.map(lambda text: text[:100]), st.integers(0, 1_000_000), _names),
     st.builds(npc.Threaten, st.one_of(st.just(""), _texts), st.booleans(), _names),
     st.builds(npc.AskForWork, _names),
-    st.builds(npc.Remember, _texts, _kinds, _percent, st.one_of(st.none(), _players), _sources),
+    st.builds(Remember, _texts, _kinds, _percent, st.one_of(st.none(), _players), _sources),
     st.builds(
         npc.Spawn,
         name=st.just("Mara"),
@@ -65,7 +66,7 @@ _companion_commands = st.one_of(
     st.builds(companion.Talk, _texts, _names),
     st.builds(companion.Order, _orders, st.one_of(st.none(), st.just("the bridge {x}"))),
     st.builds(companion.GainExperience, st.integers(1, 1000), _texts.map(lambda text: text[:200])),
-    st.builds(companion.Remember, _texts, _kinds, _percent, st.one_of(st.none(), _players), _sources),
+    st.builds(Remember, _texts, _kinds, _percent, st.one_of(st.none(), _players), _sources),
     st.builds(
         companion.Recruit, _players, st.just("Rex"), st.sampled_from(["driver", "odd"]), _traits, st.just("gruff")
     ),

@@ -11,18 +11,10 @@ import pytest
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.messages import Offer, ShowRecord
 from ganggpt.domain.mind.affect import SWAY_MAX
+from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mind.memory import MEMORIES_MAX
-from ganggpt.domain.npc.rules import (
-    KIND,
-    TALK_REACH,
-    AskForWork,
-    Give,
-    Observe,
-    Remember,
-    Spawn,
-    Talk,
-    Threaten,
-)
+from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Spawn, Talk, Threaten
+from ganggpt.domain.npc.rules import KIND, TALK_REACH
 from ganggpt.domain.npc.state import GIFT_MAX, STANDINGS_MAX, WORK_COOLDOWN_S, Noticed, gift_gain
 from ganggpt.domain.turn import Command
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand

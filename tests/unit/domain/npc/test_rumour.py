@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.domain.mind.memory import Memory, heard_by, recall
+from ganggpt.domain.mind.memory import recall
+from ganggpt.domain.mind.memory_record import Memory, heard_by
 from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.npc.commands import Observe, Talk, Threaten
 from ganggpt.domain.npc.memory import trace_of
-from ganggpt.domain.npc.rules import Observe, Talk, Threaten
 from ganggpt.domain.npc.rumour import (
     HOPS_MAX,
     TELLINGS_MAX,

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.domain.mind.commands import Conclude, Embed, Hush, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
-from ganggpt.domain.npc.commands import Conclude, Embed, Hush, Remember, SayPlainly, ThinkAgain, Utter
-from ganggpt.domain.npc.rules import KIND, Give, Talk, Threaten
+from ganggpt.domain.npc.commands import Give, Talk, Threaten
+from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import DAY_S, Played

@@ -6,26 +6,20 @@ from typing import Any
 
 import pytest
 
-from ganggpt.domain.messages import EndMission, Offer, ShowRecord, TakeMission
+from ganggpt.domain.messages import EndMission, HearOfPurse, HearOfRecord, Offer, Progress, ShowRecord, TakeMission
 from ganggpt.domain.mission import rules as mission
-from ganggpt.domain.mission.deeds import Deed
-from ganggpt.domain.mission.rules import Accept, Progress
+from ganggpt.domain.mission.rules import Accept
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import (
-    HearOfPurse,
-    HearOfRecord,
-    OutlineWork,
-    ProposedObjective,
-    ProposeMission,
-)
-from ganggpt.domain.npc.rules import KIND, AskForWork, Spawn
+from ganggpt.domain.npc.commands import AskForWork, OutlineWork, ProposedObjective, ProposeMission, Spawn
+from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import PREPARED_MAX, WORK_COOLDOWN_S
 from ganggpt.domain.npc.work import PREPARED_FRESH_S, PROPOSAL_FRESH_S, PURSE_FRESH_S, setting_for
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import WORLD, Played, a_mission_template, a_turn, a_world, an_npc_sheet
-from tests.unit.domain.mission.test_compiler import DISTRICTS, NPCS, THINGS
+from tests.unit.domain.mission_design.test_compiler import DISTRICTS, NPCS, THINGS
 from tests.unit.domain.mission_law import broken_laws
 
 AVA, MAIN, MODEL = "player:ava", "server:main", "model:gateway"
@@ -115,10 +109,10 @@ def test_what_a_model_proposes_is_kept_and_offered_when_the_player_asks_next() -
 
 
 def test_what_a_model_proposed_is_not_offered_once_it_is_old_or_no_longer_fits() -> None:
-    for late_s, purse in ((PREPARED_FRESH_S + 1, 5_000), (0, 800)):
+    for late_s, funds in ((PREPARED_FRESH_S + 1, 5_000), (0, 800)):
         played = mara()
         played.do(a_proposal(origin="model", asked_s=played.now_s), MODEL)
-        played.do(HearOfPurse(purse), "faction:harbour")
+        played.do(HearOfPurse(funds), "faction:harbour")
         played.wait(late_s)
         assert offer_in(played.do(AskForWork("Ava"), AVA)).origin != "model"
 
@@ -246,19 +240,19 @@ def test_skill_follows_the_missions_that_were_held() -> None:
     assert played.state.skill == before
 
 
-def test_what_a_giver_hears_of_the_purse_bounds_its_offers_for_a_day() -> None:
+def test_what_a_giver_hears_of_the_mission_funds_bounds_its_offers_for_a_day() -> None:
     played = mara()
     played.do(HearOfPurse(400), "faction:harbour")
     turn = a_turn(world=A_WORLD, now_s=played.now_s)
-    assert setting_for(played.state, AVA, 1, turn).purse == 400
+    assert setting_for(played.state, AVA, 1, turn).mission_funds == 400
     later = a_turn(world=A_WORLD, now_s=played.now_s + PURSE_FRESH_S + 1)
-    assert setting_for(played.state, AVA, 1, later).purse == 5_000
+    assert setting_for(played.state, AVA, 1, later).mission_funds == 5_000
     for _ in range(10):
         assert played.do(AskForWork(), AVA).reply.get("reward", 0) <= 400
         played.wait(WORK_COOLDOWN_S + 1)
 
 
-def test_an_empty_purse_means_no_work() -> None:
+def test_no_mission_funds_means_no_work() -> None:
     played = mara()
     played.do(HearOfPurse(20), "faction:harbour")
     reply = played.do(AskForWork(), AVA).reply

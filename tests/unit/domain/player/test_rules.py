@@ -8,7 +8,7 @@ import pytest
 
 from ganggpt.domain.messages import Abandon, EndMission, Notify, Progress, ShiftStanding, TakeMission
 from ganggpt.domain.mind.affect import STANDING_HALF_LIFE_S
-from ganggpt.domain.mission.deeds import Deed, Want
+from ganggpt.domain.mission_design.deeds import Deed, Want
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Quit, Report
 from ganggpt.domain.player.state import ACTIVE_MAX

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.messages import HearOfDeed
+from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mind.affect import SWAY_MAX
-from ganggpt.domain.mission.deeds import Deed
+from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import Witness
-from ganggpt.domain.npc.rules import Spawn
+from ganggpt.domain.npc.commands import Spawn
+from ganggpt.domain.npc.witness import in_words
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.player.state import standing_now
-from ganggpt.domain.player.witnesses import LOUDNESS, WITNESSES_MAX, concerned, in_words, seen_by
+from ganggpt.domain.player.witnesses import LOUDNESS, WITNESSES_MAX, concerned, seen_by
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import World
 from tests.unit.domain.builders import WORLD, a_turn, a_world, an_npc_sheet

@@ -10,7 +10,7 @@ from annotated_types import Ge
 
 from ganggpt.actors.host.dedupe import AHEAD_S_MAX, WINDOW_S
 from ganggpt.config import Settings
-from ganggpt.persistence.journal.retention import SEAL_AFTER, SLACK, Kept, Waiting
+from ganggpt.persistence.ports.retention import SEAL_AFTER, SLACK, Kept, Waiting
 from ganggpt.runtime.retention_policy import kept_of
 
 DAY = date(2026, 11, 10)

@@ -14,12 +14,13 @@ import httpx
 import pytest
 
 from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
-from ganggpt.actors.host.host import dice_of
+from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, command_id_text, new_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, encode_turn, wishes_of
+from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.mind.utterance import Made
-from ganggpt.domain.npc.commands import Conclude, Give, Hush, SayPlainly, Talk, Utter
+from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Command, Turn
 from ganggpt.errors import GangGPTError, UnknownActor

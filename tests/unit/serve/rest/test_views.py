@@ -11,7 +11,7 @@ import pytest
 from ganggpt.actors.envelope import Envelope, reply_error, reply_ok
 from ganggpt.errors import Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.cache import actor_key
+from ganggpt.persistence.ports.cache import actor_key
 from ganggpt.serve.rest.views import Seen, Views
 from tests.unit.serve.rest.test_rest import client_of
 from tests.unit.serve.rig import MemoryCache, Rig

@@ -13,7 +13,8 @@ import pytest
 from ganggpt.domain.ids import command_id_text, new_command_id
 from ganggpt.domain.kinds import decode_command, decode_turn
 from ganggpt.domain.messages import Notify
-from ganggpt.domain.npc.commands import Give, Hush, Talk
+from ganggpt.domain.mind.commands import Hush
+from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.rest.errors import STATUS

@@ -1,0 +1,27 @@
+"""The events that both NPCs and companions have besides those of memory and utterances."""
+
+from __future__ import annotations
+
+from ganggpt.domain.turn import Event
+
+
+class MullPlanned(Event, frozen=True, tag="MullPlanned"):
+    """There will be a quiet moment then; 0: none is needed."""
+
+    due_s: float
+
+
+class TalkEnded(Event, frozen=True, tag="TalkEnded"):
+    """A talk is over. ``no``: the memory it left, if any."""
+
+    player: str
+    no: int | None
+    at_s: float
+
+
+class TailAsked(Event, frozen=True, tag="TailAsked"):
+    """The NPC tries to remember something it no longer has in mind."""
+
+    player: str
+    query: str
+    at_s: float

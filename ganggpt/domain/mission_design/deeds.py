@@ -1,0 +1,62 @@
+"""What players do, as game servers report it, and when a deed is one that somebody wants done.
+
+Both records are plain dataclasses, because they are part of commands: the border validates exactly these fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from annotated_types import Ge, Le, Len
+
+from ganggpt.domain.fields import Name100, Slug
+from ganggpt.domain.world import DEED_VERBS, DeedVerb
+
+__all__ = ["DEED_VERBS", "HELPING", "Deed", "DeedVerb", "Deeds16", "Want", "Wants8", "matches", "wanted"]
+
+COUNT_MAX: Final = 100
+"""How often one deed, or one objective, can say that the same thing was done."""
+HELPING: Final[frozenset[DeedVerb]] = frozenset(("defend", "deliver", "pay", "escort"))
+"""Deeds that do a faction good; all others that are told of do it harm."""
+
+DeedCount = Annotated[int, Ge(1), Le(COUNT_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing a player did. ``target``: an actor id or the slug of a thing; ``district``: where it was done."""
+
+    verb: DeedVerb
+    target: Name100
+    district: Slug | None = None
+    count: DeedCount = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One thing somebody wants done. ``district`` None: it does not matter where."""
+
+    verb: DeedVerb
+    target: Name100
+    district: Slug | None = None
+
+
+Deeds16 = Annotated[tuple[Deed, ...], Len(0, 16)]
+Wants8 = Annotated[tuple[Want, ...], Len(1, 8)]
+
+
+def matches(want: Want, deed: Deed) -> bool:
+    """Whether the deed is what was wanted: same verb, same target (letter case aside), in the right district."""
+    return (
+        want.verb == deed.verb
+        and (want.district is None or want.district == deed.district)
+        and want.target.casefold() == deed.target.casefold()
+    )
+
+
+def wanted(deeds: Iterable[Deed], wants: Iterable[Want]) -> tuple[Deed, ...]:
+    """The deeds that match any of the wants."""
+    wants = tuple(wants)
+    return tuple(deed for deed in deeds if any(matches(want, deed) for want in wants))

@@ -1,0 +1,168 @@
+"""Where a player is found in a world, and how that goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from ganggpt.domain.ids import name_of
+
+IsAbout = Callable[[bytes], bool]
+
+TABLES: Final = (
+    "outbox",
+    "reminders",
+    "pushes",
+    "npc_memories",
+    "faction_relationships",
+    "missions",
+    "companions",
+    "ai_exchanges",
+    "ai_spend",
+    "players",
+)
+"""Tables besides snapshots and journal in which a player may be found, in the order in which their rows can be deleted:
+players last, because others point at them."""
+LOOSE: Final = frozenset(("ai_exchanges",))
+"""Tables of records, texts within texts: whatever the search finds there is deleted, even where it finds too much."""
+
+
+class Order(Struct, frozen=True):
+    """A wish to be forgotten. ``player`` is None once it is fulfilled; ``erased``: how much of what went."""
+
+    no: int
+    player: str | None
+    names: tuple[str, ...]
+    alias: str
+    salt: bytes
+    mark: bytes
+    asked_at: datetime
+    step: str
+    rounds: int
+    erased: dict[str, int]
+    done_at: datetime | None
+
+
+class Words(Struct, frozen=True):
+    """What to look for: the actor, and ways its names may be written."""
+
+    player: str
+    spellings: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every word; a deed's id begins with the bare name and a dot."""
+        return (self.player, f"{name_of(self.player)}.", *self.spellings)
+
+    @property
+    def patterns(self) -> list[str]:
+        """Every word as a pattern of LIKE."""
+        return [f"%{_escaped(word)}%" for word in self.all]
+
+    @property
+    def regex(self) -> str:
+        """Any of the words, whole, as a regular expression of Postgres."""
+        return rf"\y(?:{'|'.join(map(re.escape, (self.player, *self.spellings)))})\y"
+
+
+class TurnRow(Struct, frozen=True):
+    """A turn as it stands in the journal, and the part of it that holds it."""
+
+    part: str
+    seq: int
+    day: Any
+    command_id: Any
+    by: str
+    name: str
+    body: bytes
+    at_s: float
+
+
+class FoundRow(Struct, frozen=True):
+    """A row of another table that may be about the player."""
+
+    key: str
+    theirs: bool
+    text: str
+    body: bytes
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+
+
+class PlayerDataStore(Protocol):
+    """Players in the tables of a world; ``PostgresPlayerData`` is the real adapter. Every method raises Unavailable."""
+
+    async def open_orders(self) -> Sequence[Order]:
+        """Orders that are not fulfilled, oldest first."""
+        ...
+
+    async def note(self, no: int, step: str, rounds: int, names: Sequence[str], erased: Mapping[str, int]) -> None:
+        """Keep how far an order is."""
+        ...
+
+    async def fulfil(self, no: int) -> None:
+        """Mark an order as fulfilled; whom it was about is deleted from it."""
+        ...
+
+    async def names(self, player: str) -> Sequence[str]:
+        """The name in the player's own row."""
+        ...
+
+    async def origins(self, player: str) -> Sequence[str]:
+        """Memories about the player that rumours came from, ``npc:mara#7``."""
+        ...
+
+    async def actors(self, words: Words) -> Sequence[str]:
+        """Actors whose snapshot or turns may contain one of the words."""
+        ...
+
+    async def told(self, actor: str) -> Sequence[bytes]:
+        """Bodies of the turns in which an actor was told to forget somebody."""
+        ...
+
+    def turns(self, actor: str, words: Words | None = None) -> AsyncIterator[TurnRow]:
+        """Turns of an actor in order: all, or those that may contain one of the words."""
+        ...
+
+    async def elsewhere(self, table: str, words: Words) -> Sequence[FoundRow]:
+        """Rows of one of TABLES that may be about the player."""
+        ...
+
+    async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
+        """Send letters to actors (by the shard that delivers them), once a round; the ids of the commands."""
+        ...
+
+    async def undelivered(self, order: Order, round_: int) -> Sequence[str]:
+        """Actors that have not answered the letters of a round."""
+        ...
+
+    async def unshown(self, ids: Sequence[bytes]) -> int:
+        """How many turns of these commands the user's tables do not show yet."""
+        ...
+
+    async def rewrite(self, actor: str, part: str, rows: Sequence[tuple[int, Any, str, bytes]]) -> None:
+        """Replace the bodies of turns: (seq, day, by, body), all of one part of the journal."""
+        ...
+
+    async def delete_actor(self, actor: str) -> bool:
+        """Delete what is left of an actor that ceased to exist; False where it did not."""
+        ...
+
+    async def clean(self, table: str, keys: Sequence[str], words: Words, somebody: str) -> int:
+        """Delete rows of one of TABLES, or let them be about ``somebody``; how many."""
+        ...
+
+
+class PlayerDataCache(Protocol):
+    """Players in a cache; ``RedisPlayerData`` is the real adapter."""
+
+    async def forget(self, is_about: IsAbout) -> int:
+        """Delete every entry in whose name or value ``is_about`` finds the player; how many. Raises Unavailable."""
+        ...

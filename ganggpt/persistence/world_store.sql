@@ -1,0 +1,25 @@
+-- name: one_at_a_time
+SELECT pg_advisory_xact_lock(7022007)
+
+-- name: name
+SELECT name FROM world
+
+-- name: save_world
+INSERT INTO world (name, title, seed, shards, sheet) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (one) DO UPDATE SET title = excluded.title, seed = excluded.seed, sheet = excluded.sheet,
+  loaded_at = clock_timestamp()
+RETURNING shards
+
+-- name: save_cast
+INSERT INTO cast_members (actor, kind, command, body)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
+ON CONFLICT (actor) DO UPDATE SET command = excluded.command, body = excluded.body
+
+-- name: save_shards
+INSERT INTO shards (shard, residence) SELECT s, 'shared' FROM unnest($1::text[]) s ON CONFLICT (shard) DO NOTHING
+
+-- name: load_world
+SELECT sheet FROM world
+
+-- name: load_cast
+SELECT actor, command, body FROM cast_members ORDER BY actor

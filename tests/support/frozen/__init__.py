@@ -1,0 +1,4 @@
+"""What must not change while the code is rearranged, recorded under tests/data and compared by tests/unit/frozen.
+
+``python -m tests.support.frozen digests`` (or another of its words) writes a record anew.
+"""
