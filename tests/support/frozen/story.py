@@ -57,7 +57,7 @@ class KeepingJournal(MemoryJournal):
         actors, seqs, _, ids, bys, names, bodies = batch.turns
         for actor, seq, command_id, by, name, body in zip(actors, seqs, ids, bys, names, bodies, strict=True):
             self._kept.turns.setdefault(actor, []).append((seq, command_id, by, name, body))
-        self._kept.letters += [(letter.target, letter.name, letter.body) for letter in batch.posted]
+        self._kept.letters += [(letter.target, letter.name, letter.body) for letter in batch.letters]
         for (actor, _), wish in batch.reminders.items():
             if wish is not None:
                 self._kept.reminders.append((actor, wish[2], wish[3]))
