@@ -93,7 +93,9 @@ class BridgeConnection(asyncio.Protocol):
         for event in self._websocket.events_received():
             if isinstance(event, Response):
                 if self._websocket.handshake_exc is not None:
-                    self._fail(Unavailable(f"{self._plan.url} (status {event.status_code})"))
+                    self._fail(
+                        Unavailable(f"the bridge at {self._plan.url}", f"it answered with status {event.status_code}")
+                    )
                     return
                 self._say(self._wire.hello(self._server, None))
             elif isinstance(event, Frame) and event.opcode is Opcode.BINARY:
@@ -102,7 +104,11 @@ class BridgeConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A cut is the end of the measurement: a benchmark that loses answers measures nothing."""
-        self._fail(Unavailable(f"{self._plan.url} (the connection was cut: {exc or self._websocket.close_reason})"))
+        self._fail(
+            Unavailable(
+                f"the bridge at {self._plan.url}", f"the connection was cut: {exc or self._websocket.close_reason}"
+            )
+        )
 
     def run(self, course: Course) -> None:
         """See Connection."""
@@ -125,7 +131,7 @@ class BridgeConnection(asyncio.Protocol):
         elif frame.t == "welcome":
             self.ready.set_result(None)
         else:
-            self._fail(Unavailable(f"{self._plan.url} (it sent {frame})"))
+            self._fail(Unavailable(f"the bridge at {self._plan.url}", f"it sent {frame}"))
 
     def _take_replies(self, replies: list[_Reply]) -> None:
         course = self._course
@@ -140,7 +146,9 @@ class BridgeConnection(asyncio.Protocol):
                 course.refused[reply.error.code] += 1
             sent = self._sent.pop(reply.id or b"", None)
             if sent is None:
-                course.fail(Unavailable(f"{self._plan.url} (an answer to a command nobody waits for: {reply})"))
+                course.fail(
+                    Unavailable(f"the bridge at {self._plan.url}", f"it answered a command nobody waits for: {reply}")
+                )
                 return
             sent.open -= 1
             if sent.open == 0:
@@ -215,7 +223,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """A cut is the end of the measurement."""
         if self._course is not None:
-            self._course.fail(Unavailable(f"{self._plan.url} (the connection was cut: {exc})"))
+            self._course.fail(Unavailable(f"the bridge at {self._plan.url}", f"the connection was cut: {exc}"))
 
     def run(self, course: Course) -> None:
         """See Connection."""

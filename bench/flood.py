@@ -262,7 +262,9 @@ class FloodConnection(asyncio.Protocol):
         for event in self._websocket.events_received():
             if isinstance(event, Response):
                 if self._websocket.handshake_exc is not None:
-                    self._fail(Unavailable(f"{self._plan.url} (status {event.status_code})"))
+                    self._fail(
+                        Unavailable(f"the bridge at {self._plan.url}", f"it answered with status {event.status_code}")
+                    )
                     return
                 self._say(self._wire.hello(f"{self._plan.name}-{self._number}", None))
             elif isinstance(event, Frame) and event.opcode is Opcode.BINARY:
@@ -276,12 +278,16 @@ class FloodConnection(asyncio.Protocol):
                 elif frame.t == "pushes":
                     self._say(self._wire.ack([push["no"] for push in frame.p]))
                 else:
-                    self._fail(Unavailable(f"{self._plan.url} (it sent {event.data[:200]!r})"))
+                    self._fail(Unavailable(f"the bridge at {self._plan.url}", f"it sent {event.data[:200]!r}"))
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A cut ends the run: nobody is cut for sending too much."""
-        self._fail(Unavailable(f"{self._plan.url} (the connection was cut: {exc or self._websocket.close_reason})"))
+        self._fail(
+            Unavailable(
+                f"the bridge at {self._plan.url}", f"the connection was cut: {exc or self._websocket.close_reason}"
+            )
+        )
 
     def tick(self, due: float) -> None:
         """Send what gathered since the last tick, as far as the socket takes it."""

@@ -42,6 +42,7 @@ from ganggpt.ai.port import SLOTS, Answered, GatewayRequest, Payers, Said, Sente
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.migrate import migrate
+from ganggpt.runtime.composition import GatewaySpec
 from ganggpt.serve import gateway as composition
 from ganggpt.testing.fake_model import API_VERSION, KEY
 
@@ -247,7 +248,7 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
         )
     )
     plan = Plan({"large": spec}, dict.fromkeys(SLOTS, SlotEntry(large=("large",))), (), limits)
-    told = composition.GatewaySpec(dsn, redis_url, plan, read_prompts(), record_days=7)
+    told = GatewaySpec(dsn, redis_url, plan, read_prompts(), record_days=7)
     limits_of_sdk = httpx2.Limits(max_connections=1024, max_keepalive_connections=1024)
     bare = AsyncAzureOpenAI(
         azure_endpoint=url, api_key=KEY, api_version=API_VERSION, max_retries=0,

@@ -210,7 +210,7 @@ class Probe:
         replies = decode_replies(await self.incarnations.deliver(encode_batch(envelopes)))
         for reply in replies:
             if (error := error_of(reply)) is not None:
-                raise Unavailable(f"an answer ({error['message']})")
+                raise Unavailable("an answer", error["message"])
 
 
 _SIZES: Final = """
@@ -299,7 +299,7 @@ async def _retain_first(probe: Probe, measured: Measured) -> None:
     measured.facts[days, "days_sealed"] = len(done.sealed)
     measured.facts[days, "days_dropped"] = len(done.dropped)
     if done.held:
-        raise Unavailable(f"a retention that holds nothing back ({done.held})")
+        raise Unavailable("a complete retention", f"it held back {done.held}")
     await probe.pool.execute("VACUUM (ANALYZE)")
     await probe.pool.execute("CHECKPOINT")
     for name, value in (await probe.facts()).items():

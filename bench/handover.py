@@ -149,7 +149,7 @@ class Players:
         sent_s, began_s = time.time(), time.perf_counter()
         answer = await server.send(actor, "Observe", {"what": f"crate {n} was carried past", "weight": 5}, within_s=60)
         if not answer.ok:
-            raise Unavailable(f"an answer of {actor} ({answer.error})")
+            raise Unavailable(f"an answer of {actor}", str(answer.error))
         self.waits.add(actor, sent_s, time.perf_counter() - began_s)
 
 
@@ -187,7 +187,9 @@ class World:
             if even and sum(counts.values()) == self._shards and len(live) == hosts:
                 return dict(found)
             await asyncio.sleep(_POLL_S)
-        raise Unavailable(f"{hosts} hosts that share all shards (after {_WAIT_S:g} s: {dict(counts)})")
+        raise Unavailable(
+            f"an even division of all shards over {hosts} hosts", f"after {_WAIT_S:g} s it is {dict(counts)}"
+        )
 
     async def pid_of(self, host: str) -> int:
         """The process of a host."""
@@ -205,7 +207,7 @@ async def measure(logs: Path, rounds: int, tell: Callable[[str], None]) -> Hando
             address = await ours.start()
             run = read_run(Path(home) / "world")
             if run is None:
-                raise StartFailed("the world", "it left no run file", f"Its log is under {logs}.")
+                raise StartFailed("The world left no run file.", f"Its log is under {logs}.")
             async with asyncpg.create_pool(run.database, min_size=1, max_size=2) as pool:
                 await _in_world(World(pool, await shard_count(pool)), address, rounds, result, tell)
         finally:

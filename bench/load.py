@@ -75,7 +75,7 @@ async def load(plan: Plan) -> Measured:
             said, complained = await generator.communicate(msgspec.json.encode(plan))
     except TimeoutError:
         generator.kill()
-        raise Unavailable(f"the load generator at {plan.url} (it did not end)") from None
+        raise Unavailable(f"the load generator at {plan.url}", "it did not end") from None
     if generator.returncode != 0:
-        raise Unavailable(f"a measurement at {plan.url} ({complained.decode(errors='replace').strip()[-500:]})")
+        raise Unavailable(f"a measurement at {plan.url}", complained.decode(errors="replace").strip()[-500:])
     return msgspec.json.decode(said, type=Measured)

@@ -80,7 +80,9 @@ async def _connect(plan: Plan) -> list[Connection]:
                 connections.append(connection)
                 await connection.ready
         except TimeoutError:
-            raise Unavailable(f"{plan.url} (no welcome on connection {number} within {_DRAIN_S:g} s)") from None
+            raise Unavailable(
+                f"the bridge at {plan.url}", f"there was no welcome on connection {number} within {_DRAIN_S:g} s"
+            ) from None
     return connections
 
 
@@ -96,7 +98,9 @@ async def _stretch(connections: Sequence[Connection], frames: Sequence[Prepared]
             async with asyncio.timeout(seconds + _DRAIN_S):
                 await course.over
         except TimeoutError:
-            raise Unavailable(f"an answer (none for {_DRAIN_S:g} s after the end, {course.acked} were acked)") from None
+            raise Unavailable(
+                "the last answer", f"none came {_DRAIN_S:g} s after the end; {course.acked} were acked"
+            ) from None
         return course.measured()
     finally:
         gc.enable()

@@ -90,7 +90,9 @@ async def measure_wake(ours: GangGPT, result: BenchResult, quick: bool) -> None:
     await load(talk)
     measured = await load(replace(talk, to=tuple(sleepers), events=len(sleepers)))
     if measured.acked != len(sleepers) or measured.p50_ms is None or measured.p99_ms is None:
-        raise Unavailable(f"an answer of every sleeper ({measured.acked} of {len(sleepers)}: {measured.refused})")
+        raise Unavailable(
+            "an answer of every sleeper", f"{measured.acked} of {len(sleepers)} answered: {measured.refused}"
+        )
     result.facts["wake_p50_ms"].append(measured.p50_ms)
     result.facts["wake_p99_ms"].append(measured.p99_ms)
 
@@ -130,10 +132,10 @@ async def remember(address: Address, actors: list[str]) -> None:
     )
     measured = await load(plan)
     if measured.acked < events:
-        raise Unavailable(f"all memories ({measured.acked} of {events} were taken: {measured.refused})")
+        raise Unavailable("the memory of every event", f"{measured.acked} of {events} were taken: {measured.refused}")
     held = await _memories_of(address, actors[-1])
     if held != MEMORIES:
-        raise Unavailable(f"all memories ({actors[-1]} keeps {held} of {MEMORIES})")
+        raise Unavailable("the memory of every event", f"{actors[-1]} keeps {held} of {MEMORIES}")
 
 
 async def _memories_of(address: Address, actor: str) -> int:
@@ -141,7 +143,7 @@ async def _memories_of(address: Address, actor: str) -> int:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.get(url, headers={"Authorization": f"Bearer {address.token}"})
     if not answer.is_success:
-        raise Unavailable(f"a look at the memories of {actor} (status {answer.status_code})")
+        raise Unavailable(f"a look at the memories of {actor}", f"the bridge answered with status {answer.status_code}")
     return len(answer.json()["memories"])
 
 
@@ -149,7 +151,7 @@ async def _hosts_bytes(up: Child) -> int:
     await asyncio.sleep(_SETTLE_S)  # commits, flushes and their buffers come and go
     hosts: list[psutil.Process] = [p for p in await asyncio.to_thread(up.tree) if title_of(p).startswith(_SHARED)]
     if not hosts:
-        raise StartFailed("shared hosts", "no process calls itself ray::SharedHost", "Look at `ganggpt status`.")
+        raise StartFailed("No process is called ray::SharedHost.", "Look at `ganggpt status`.")
     return resident_bytes(hosts)
 
 

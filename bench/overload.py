@@ -277,9 +277,9 @@ async def run(plan: Flood) -> Flooded:
             said, complained = await generator.communicate(msgspec.json.encode(plan))
     except TimeoutError:
         generator.kill()
-        raise Unavailable(f"the load {plan.name} (it did not end)") from None
+        raise Unavailable(f"the load {plan.name}", "it did not end") from None
     if generator.returncode != 0:
-        raise Unavailable(f"the load {plan.name} ({complained.decode(errors='replace').strip()[-500:]})")
+        raise Unavailable(f"the load {plan.name}", complained.decode(errors="replace").strip()[-500:])
     return msgspec.json.decode(said, type=Flooded)
 
 

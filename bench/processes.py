@@ -43,8 +43,8 @@ class Child:
     def running(self) -> asyncio.subprocess.Process:
         """The process. Raises StartFailed where it ended (with the end of its log) or never started."""
         if self._process is None or self._process.returncode is not None:
-            ended = "not started" if self._process is None else f"ended with {self._process.returncode}"
-            raise StartFailed(self.name, ended, f"Its log {self._log.name} ends: {self._log_end()}")
+            ended = "was not started" if self._process is None else f"ended with {self._process.returncode}"
+            raise StartFailed(f"{self.name} {ended}.", f"Its log {self._log.name} ends: {self._log_end()}")
         return self._process
 
     async def start(self) -> None:
@@ -71,9 +71,11 @@ class Child:
                 if not line:
                     await process.wait()
         except TimeoutError:
-            raise StartFailed(self.name, f"it said nothing for {within_s:g} s", self._log_end()) from None
+            raise StartFailed(
+                f"{self.name} said nothing for {within_s:g} s.", f"Its log ends: {self._log_end()}"
+            ) from None
         if not line:
-            raise StartFailed(self.name, f"it ended with {process.returncode}", self._log_end())
+            raise StartFailed(f"{self.name} ended with {process.returncode}.", f"Its log ends: {self._log_end()}")
         return line
 
     async def tell(self, line: str) -> None:

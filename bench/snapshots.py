@@ -66,7 +66,7 @@ async def command(*arguments: str) -> dict[str, Any]:
     lines = [line for line in told.splitlines() if line.startswith(b"{")]
     found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
     if process.returncode != 0:
-        raise StartFailed(arguments[0], str(found or complained[-500:]), "See above.")
+        raise StartFailed(f"`ganggpt {arguments[0]}` failed: {found or complained[-500:]}", "See above.")
     return found
 
 
@@ -211,7 +211,9 @@ async def _run(binary: Path, *arguments: str) -> None:
     async with asyncio.timeout(_COMMAND_S):
         _, complained = await process.communicate()
     if process.returncode != 0:
-        raise StartFailed(binary.name, complained.decode(errors="replace")[-500:], "It is a peer of the benchmark.")
+        raise StartFailed(
+            f"{binary.name} failed: {complained.decode(errors='replace')[-500:]}", "The benchmark compares with it."
+        )
 
 
 async def run(options: Options) -> dict[str, Any]:

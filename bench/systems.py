@@ -75,7 +75,7 @@ class GangGPT:
     def child(self) -> Child:
         """The process of ``up``. Raises StartFailed where it is not started."""
         if self._child is None:
-            raise StartFailed(self.name, "not started", "Call start() first.")
+            raise StartFailed(f"{self.name} was not started.", "Call start() first.")
         return self._child
 
     async def start(self) -> Address:
@@ -94,7 +94,7 @@ class GangGPT:
             line = await self._child.line(_READY_S)
         run = json.loads(line)
         if "bridge" not in run:
-            raise StartFailed(self.name, str(run.get("error", run)), "See its log.")
+            raise StartFailed(f"{self.name} did not start: {run.get('error', run)}", "See its log.")
         token = await asyncio.to_thread(Path(run["token_file"]).read_text)
         address = Address(run["bridge"], token=token.strip())
         await spawn(address, [f"npc:first-{int(time.time())}"])
@@ -217,7 +217,9 @@ async def until_ready(child: Child, port: int) -> None:
         try:
             await retrying(look)
         except httpx.HTTPError as silent:
-            raise StartFailed(child.name, f"no answer within {_READY_S:g} s: {silent}", "See its log.") from silent
+            raise StartFailed(
+                f"{child.name} did not answer within {_READY_S:g} s: {silent}", "See its log."
+            ) from silent
 
 
 async def spawn(address: Address, actors: Sequence[str]) -> None:
@@ -237,4 +239,4 @@ async def spawn(address: Address, actors: Sequence[str]) -> None:
             part = actors[start : start + 1000]
             for answer in await game.send_all([WireCommand(actor, "Spawn", sheet) for actor in part]):
                 if not answer.ok and (answer.error is None or answer.error.code != "already_exists"):
-                    raise StartFailed("a bench NPC", f"{answer.to}: {answer.error}", "Look at the log of the runtime.")
+                    raise StartFailed(f"{answer.to} was not spawned: {answer.error}", "Look at the log of the runtime.")

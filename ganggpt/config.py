@@ -110,9 +110,13 @@ class Settings(BaseSettings):
             "postgresql://ganggpt:secret@db:5432/ganggpt",
         ),
     )  # fmt: skip
-    database_pool_size: int = Field(
-        20, ge=2, le=500,
-        **_setting("DATABASE_POOL_SIZE", _DATABASE, "Connections over all processes of one runtime.", "2 to 500"),
+    database_pool_size: int | None = Field(
+        None, ge=2, le=20_000,
+        **_setting(
+            "DATABASE_POOL_SIZE", _DATABASE,
+            "Most connections over all processes of one runtime, jobs and commands included; unset is 20, or what its "
+            "processes need at least.", "2 to 20000",
+        ),
     )  # fmt: skip
     database_timeout_ms: int = Field(
         30_000, ge=100, le=600_000,

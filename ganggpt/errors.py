@@ -9,6 +9,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+def sentence(text: str) -> str:
+    """The text with a capital letter at its beginning and a stop at its end, where it lacks them."""
+    first = text.partition(" ")[0]
+    return stopped(text[0].upper() + text[1:] if first.isalpha() and first.islower() else text)
+
+
+def stopped(text: str) -> str:
+    """The text with a stop at its end, where it lacks one."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 class GangGPTError(Exception):
     """Root of all errors GangGPT raises on purpose.
 
@@ -56,7 +67,7 @@ class TooLarge(GangGPTError):
         self.what, self.size, self.limit = what, size, limit
 
     def __str__(self) -> str:
-        return f"{self.what} has {self.size}, the limit is {self.limit}"
+        return f"The size of {self.what!r} is {self.size}; the limit is {self.limit}."
 
 
 class UnknownActor(GangGPTError):
@@ -69,7 +80,7 @@ class UnknownActor(GangGPTError):
         self.actor = actor
 
     def __str__(self) -> str:
-        return f"no actor {self.actor!r} in this world"
+        return f"There is no actor {self.actor!r} in this world."
 
 
 class UnknownCommand(GangGPTError):
@@ -82,7 +93,7 @@ class UnknownCommand(GangGPTError):
         self.kind, self.command = kind, command
 
     def __str__(self) -> str:
-        return f"a {self.kind} has no command {self.command!r}"
+        return f"Actors of the kind {self.kind!r} have no command {self.command!r}."
 
 
 class AlreadyExists(GangGPTError):
@@ -95,7 +106,7 @@ class AlreadyExists(GangGPTError):
         self.actor = actor
 
     def __str__(self) -> str:
-        return f"{self.actor!r} already exists"
+        return f"The actor {self.actor!r} already exists."
 
 
 class Refused(GangGPTError):
@@ -124,11 +135,12 @@ class Expired(GangGPTError):
         self.command_id, self.age_s = command_id, age_s
 
     def __str__(self) -> str:
-        return f"command {self.command_id} is {self.age_s:.0f} s old, older than what this actor still remembers"
+        return f"Command {self.command_id} is {self.age_s:.0f} s old; its actor no longer knows whether it was applied."
 
 
 class Overloaded(GangGPTError):
-    """A bounded queue is full; nothing was done and the caller should slow down."""
+    """A bound was reached; nothing was done and the caller should slow down. ``what`` is a noun phrase: that which is
+    at its limit."""
 
     code = "overloaded"
     retryable = True
@@ -142,25 +154,29 @@ class Overloaded(GangGPTError):
         return self.wait_ms
 
     def __str__(self) -> str:
-        return f"{self.what} is full ({self.limit}); try again in {self.wait_ms} ms"
+        return sentence(f"{self.what} is at its limit of {self.limit}; try again in {self.wait_ms} ms")
 
 
 class Unavailable(GangGPTError):
-    """Something the command needs is away for now. The outcome is unknown; the same id may be sent again."""
+    """Something the command needs is not available for now. The outcome is unknown; the same id may be sent again.
+
+    ``what`` is a noun phrase in the singular ("the database"), ``why`` a clause or empty ("it does not answer").
+    """
 
     code = "unavailable"
     retryable = True
 
-    def __init__(self, what: str, wait_ms: int = 500) -> None:
-        super().__init__(what, wait_ms)
-        self.what, self.wait_ms = what, wait_ms
+    def __init__(self, what: str, why: str = "", wait_ms: int = 500) -> None:
+        super().__init__(what, why, wait_ms)
+        self.what, self.why, self.wait_ms = what, why, wait_ms
 
     @property
     def retry_after_ms(self) -> int:
         return self.wait_ms
 
     def __str__(self) -> str:
-        return f"{self.what} is not available; try again in {self.wait_ms} ms"
+        why = f": {self.why}" if self.why else ""
+        return f"{sentence(f'{self.what} is not available{why}')} Try again in {self.wait_ms} ms."
 
 
 class Moved(GangGPTError):
@@ -178,16 +194,16 @@ class Moved(GangGPTError):
         return 50
 
     def __str__(self) -> str:
-        return f"{self.actor!r} is held by another host"
+        return f"Another host holds the actor {self.actor!r}."
 
     def as_wire(self) -> dict[str, Any]:
         return super().as_wire() if self.to is None else {**super().as_wire(), "to": self.to}
 
 
-class Elsewhere(GangGPTError):
+class WrongCluster(GangGPTError):
     """The actor's shard is held in another cluster of this world; ``bridge`` is where that one is reached, if known."""
 
-    code = "elsewhere"
+    code = "wrong_cluster"
     retryable = True
 
     def __init__(self, actor: str, cluster: str, bridge: str | None) -> None:
@@ -199,8 +215,8 @@ class Elsewhere(GangGPTError):
         return 100
 
     def __str__(self) -> str:
-        where = f" at {self.bridge}" if self.bridge else ""
-        return f"{self.actor!r} is held in cluster {self.cluster!r}; send the same command to its bridge{where}"
+        where = f" ({self.bridge})" if self.bridge else ""
+        return f"Cluster {self.cluster!r} holds the actor {self.actor!r}; send the same command to its bridge{where}."
 
     def as_wire(self) -> dict[str, Any]:
         return super().as_wire() if self.bridge is None else {**super().as_wire(), "bridge": self.bridge}
@@ -216,7 +232,7 @@ class Fenced(GangGPTError):
         self.host, self.epoch = host, epoch
 
     def __str__(self) -> str:
-        return f"host {self.host!r} was fenced at epoch {self.epoch}"
+        return f"Host {self.host!r} was fenced at epoch {self.epoch}."
 
 
 class UnknownCluster(GangGPTError):
@@ -229,8 +245,12 @@ class UnknownCluster(GangGPTError):
         self.cluster, self.known = cluster, known
 
     def __str__(self) -> str:
-        there = ", ".join(self.known) or "none yet; start one with ganggpt up"
-        return f"no cluster {self.cluster!r} shares this world (known: {there})"
+        known = (
+            f"Known are: {', '.join(self.known)}."
+            if self.known
+            else "No cluster is known yet; start one with `ganggpt up`."
+        )
+        return f"No cluster {self.cluster!r} shares this world. {known}"
 
 
 class UnknownUtterance(GangGPTError):
@@ -243,7 +263,7 @@ class UnknownUtterance(GangGPTError):
         self.utterance = utterance
 
     def __str__(self) -> str:
-        return f"the journal has no utterance {self.utterance!r}; its day may have been dropped (GANGGPT_JOURNAL_DAYS)"
+        return f"The journal has no utterance {self.utterance!r}; its day may have been dropped (GANGGPT_JOURNAL_DAYS)."
 
 
 class CommitUnknown(GangGPTError):
@@ -257,7 +277,9 @@ class CommitUnknown(GangGPTError):
         self.host, self.epoch, self.cause = host, epoch, cause
 
     def __str__(self) -> str:
-        return f"host {self.host!r} does not know whether its last commit at epoch {self.epoch} held: {self.cause}"
+        return sentence(
+            f"Host {self.host!r} does not know whether its last commit at epoch {self.epoch} was stored: {self.cause}"
+        )
 
 
 class Unauthorized(GangGPTError):
@@ -266,7 +288,7 @@ class Unauthorized(GangGPTError):
     code = "unauthorized"
 
     def __str__(self) -> str:
-        return "a valid bearer token is needed (Authorization: Bearer …; setting GANGGPT_TOKEN)"
+        return "A valid bearer token is needed (header Authorization: Bearer …; setting GANGGPT_TOKEN)."
 
 
 class ConfigInvalid(GangGPTError):
@@ -279,7 +301,7 @@ class ConfigInvalid(GangGPTError):
         self.variable, self.problem, self.fix = variable, problem, fix
 
     def __str__(self) -> str:
-        return f"{self.variable}: {self.problem}. {self.fix}"
+        return f"{self.variable}: {stopped(self.problem)} {sentence(self.fix)}"
 
 
 class ConfigRejected(GangGPTError):
@@ -331,20 +353,20 @@ class NotRunning(GangGPTError):
         self.where = where
 
     def __str__(self) -> str:
-        return f"no world runs in {self.where}; start it with `ganggpt up`, or name its database in DATABASE_URL"
+        return f"No world runs in {self.where}. Start it with `ganggpt up`, or name its database in DATABASE_URL."
 
 
 class StartFailed(GangGPTError):
-    """A part of the runtime did not come up; ``fix`` says what the owner can do."""
+    """Something could not be started or done. ``problem`` says in a sentence what happened, ``fix`` what to do."""
 
     code = "start_failed"
 
-    def __init__(self, part: str, problem: str, fix: str) -> None:
-        super().__init__(part, problem, fix)
-        self.part, self.problem, self.fix = part, problem, fix
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(problem, fix)
+        self.problem, self.fix = problem, fix
 
     def __str__(self) -> str:
-        return f"{self.part} did not start: {self.problem}. {self.fix}"
+        return f"{sentence(self.problem)} {sentence(self.fix)}"
 
 
 class SnapshotInvalid(GangGPTError):
@@ -357,7 +379,7 @@ class SnapshotInvalid(GangGPTError):
         self.source, self.problem, self.fix = source, problem, fix
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.problem}. {self.fix}"
+        return f"{self.source}: {stopped(self.problem)} {sentence(self.fix)}"
 
 
 class SnapshotUnfinished(SnapshotInvalid):
@@ -380,7 +402,7 @@ class StorageFailed(GangGPTError):
         self.place, self.problem, self.fix = place, problem, fix
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.problem}. {self.fix}"
+        return f"{self.place}: {stopped(self.problem)} {sentence(self.fix)}"
 
 
 class RestoreRefused(GangGPTError):
@@ -393,7 +415,7 @@ class RestoreRefused(GangGPTError):
         self.reason, self.problem, self.fix = reason, problem, fix
 
     def __str__(self) -> str:
-        return f"{self.problem}. {self.fix}"
+        return f"{sentence(self.problem)} {sentence(self.fix)}"
 
     def as_wire(self) -> dict[str, Any]:
         return {**super().as_wire(), "reason": self.reason}

@@ -98,3 +98,9 @@ def error_of(reply: bytes) -> dict[str, Any] | None:
         return None
     error: dict[str, Any] = msgspec.msgpack.decode(reply)["error"]
     return error
+
+
+def outcome_of(reply: bytes) -> str:
+    """``ok``, or the error code of a finished reply."""
+    error = error_of(reply)
+    return "ok" if error is None else error["code"]

@@ -63,12 +63,12 @@ class NoModel:
 
     async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """Raises Unavailable."""
-        raise Unavailable(f"a language model ({ask.name} of {actor})")
+        raise Unavailable("a language model", f"{actor} asked for {ask.name}")
         yield
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:  # noqa: ARG002
         """Raises Unavailable."""
-        raise Unavailable("a model of embeddings")
+        raise Unavailable("an embedding model")
 
     async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:  # noqa: ARG002
         """None."""
@@ -83,14 +83,17 @@ class CommandPort(Protocol):
     """The way to all actors. The router is the one real implementation."""
 
     def gate(self, source: str) -> Gate | None:
-        """Whom to ask, before a command is even read, whether it could be taken; None while everybody is let in. Good
-        until the next command of this source is submitted by somebody else."""
+        """What decides over the commands of one frame before they are read; None while everybody is let in. Must be
+        closed in the same turn of the loop."""
         ...
 
-    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "") -> None:
+    def submit(
+        self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "", gate: Gate | None = None
+    ) -> None:
         """Send commands on. Every envelope gets exactly one call of ``sink``, in any order, at the latest after the
         command deadline (then with ``unavailable``). What cannot be served soon is answered ``overloaded``. Sources
-        (game servers) share what there is fairly. Must be called on the event loop."""
+        (game servers) share what there is fairly. What ``gate`` admitted is not decided over again. Must be called on
+        the event loop."""
         ...
 
     async def ask(self, envelope: Envelope, source: str = "") -> bytes:

@@ -78,7 +78,7 @@ class Crowd:
             part = npcs[start : start + _SPAWNED_AT_ONCE]
             for answer in await self._load.send_all([WireCommand(actor, "Spawn", _SHEET) for actor in part]):
                 if not answer.ok:
-                    raise StartFailed("the crowd", f"{answer.to}: {answer.error}", "See up.log of the world.")
+                    raise StartFailed(f"{answer.to} was not spawned: {answer.error}", "See up.log of the world.")
                 self._record.take(answer)
 
     @asynccontextmanager
@@ -101,7 +101,7 @@ class Crowd:
         if self._in_flight:
             _, late = await asyncio.wait(set(self._in_flight), timeout=within_s)
             if late:
-                raise Unavailable(f"an answer to {len(late)} commands of the load (none in {within_s:g} s)")
+                raise Unavailable(f"the answer to {len(late)} commands of the load", f"none came in {within_s:g} s")
 
     async def probe(self, actors: Sequence[str], over: asyncio.Event) -> list[float]:
         """Ask each of these actors now, and again and again until ``over``; the longest that each one's ack took, in

@@ -84,7 +84,7 @@ def send_signal(pid: int, number: signal.Signals) -> float:
     try:
         os.kill(pid, number)
     except ProcessLookupError as gone:
-        raise Unavailable(f"process {pid}") from gone
+        raise Unavailable(f"process {pid}", "it has ended") from gone
     return asyncio.get_running_loop().time()
 
 
@@ -123,7 +123,7 @@ def _pause_host(kind: str) -> Strike:
 async def _moved(world: ChaosWorld, host: HostProcess) -> float:
     """Wait until an incarnation is dead, and a while longer: others shall write before the old one can try to. The
     loop's time of its death."""
-    await until(lambda: _still_owner(world, host), MOVED_S, f"the shards of {host.name} elsewhere")
+    await until(lambda: _still_owner(world, host), MOVED_S, f"another host for the shards of {host.name}")
     moved_s = asyncio.get_running_loop().time()
     await asyncio.sleep(_ELSEWHERE_S)
     return moved_s
@@ -259,7 +259,7 @@ async def _fill_second_node(scene: Scene) -> None:
         if any(scene.node.carries(host.pid) for host in await scene.world.hosts("shared")):
             return
         await _replace_a_host(scene)
-    raise Unavailable(f"a shared host on the second node (none went there in {_MOVES_MAX} moves)")
+    raise Unavailable("a shared host on the second node", f"none went there in {_MOVES_MAX} moves")
 
 
 def _signal_node(number: signal.Signals) -> Strike:

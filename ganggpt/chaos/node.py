@@ -37,7 +37,7 @@ class SecondNode:
             await self.stop()
             await self._join()
         if self._process is None or self._process.returncode is not None:
-            raise Unavailable(f"the second node (see {self._log})")
+            raise Unavailable("the second node", f"it did not join; its log is {self._log}")
 
     async def _join(self) -> None:
         """Start it and wait until it has joined or given up."""
@@ -62,7 +62,7 @@ class SecondNode:
             joined = _JOINED in self._log.read_bytes()[told_before:]
             return None if joined or process.returncode is not None else "it has not joined"
 
-        await until(undecided, _START_S, f"the second node (see {self._log})")
+        await until(undecided, _START_S, f"the second node (log {self._log})")
 
     @property
     def pid(self) -> int:
@@ -78,7 +78,7 @@ class SecondNode:
             async with asyncio.timeout(_LEAVE_S):
                 await self._process.wait()
         except TimeoutError:
-            raise Unavailable(f"the end of the second node (see {self._log})") from None
+            raise Unavailable("the end of the second node", f"it still runs; its log is {self._log}") from None
         return f"the node ended after {asyncio.get_running_loop().time() - since_s:.1f} s"
 
     @property

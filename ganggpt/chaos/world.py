@@ -45,7 +45,7 @@ class ChaosWorld:
     def run(self) -> Run:
         """Where it is. Raises StartFailed before ``start``."""
         if self._run is None:
-            raise StartFailed("the world", "it was not started", "Call start() first.")
+            raise StartFailed("The world was not started.", "Call start() first.")
         return self._run
 
     @property
@@ -99,7 +99,7 @@ class ChaosWorld:
                 if process.name() == word or "".join(process.cmdline()[:1]).startswith(word):
                     found.append(process)
         if not found:
-            raise Unavailable(f"a process {word} of the world")
+            raise Unavailable(f"the process {word} of the world")
         return found
 
     def server_process(self, pid_file: str) -> psutil.Process:
@@ -107,13 +107,13 @@ class ChaosWorld:
         try:
             return psutil.Process(int((self.data_dir / pid_file).read_text().split()[0]))
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess) as gone:
-            raise Unavailable(f"the server of {pid_file}") from gone
+            raise Unavailable(f"the server with the pid file {pid_file}") from gone
 
     def _family(self) -> list[psutil.Process]:
         try:
             return psutil.Process(self.run.pid).children(recursive=True)
         except psutil.NoSuchProcess as gone:
-            raise StartFailed("the world", "its process ended", f"See {self.data_dir / 'up.log'}.") from gone
+            raise StartFailed("The process of the world ended.", f"See {self.data_dir / 'up.log'}.") from gone
 
     # How it is.
 
@@ -160,4 +160,4 @@ async def until(flaw: Callable[[], Awaitable[str | None]], within_s: float, what
                     return
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
-        raise Unavailable(f"{what} ({seen} after {within_s:g} s)") from None
+        raise Unavailable(what, f"after {within_s:g} s: {seen}") from None

@@ -32,7 +32,7 @@ def run_chaos(plan: ChaosPlan, keep_in: Path | None, record: Path | None) -> boo
     True when nothing was lost, doubled or written by two. Raises GangGPTError.
     """
     if keep_in is not None and keep_in.is_dir() and any(keep_in.iterdir()):
-        raise StartFailed("the fault run", f"{keep_in} is not empty", "Give it a directory of its own.")
+        raise StartFailed(f"The directory {keep_in} is not empty.", "Give the fault run a directory of its own.")
     if record is not None and not record.absolute().parent.is_dir():
         raise ConfigInvalid("--record", f"there is no directory {record.parent}", "Make it first.")
     with contextlib.ExitStack() as stack:

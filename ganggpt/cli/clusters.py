@@ -14,15 +14,15 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.ports.clusters import ClusterRow
-from ganggpt.runtime.stores import pool_options
+from ganggpt.runtime.connections import command_pool
 
-_LOOK_S: Final = 0.2
+_POLL_S: Final = 0.2
 
 
 async def known_clusters(settings: Settings) -> list[ClusterRow]:
     """All clusters of the world. Raises Unavailable."""
     async with database_of(settings) as dsn:
-        pool = await open_pool(dsn, pool_options(settings, 1))
+        pool = await open_pool(dsn, command_pool(settings))
         try:
             return await PostgresClusters(pool, settings.cluster).known()
         finally:
@@ -33,7 +33,7 @@ async def take_over(settings: Settings, name: str, within_s: float) -> dict[str,
     """Make a cluster the owner and wait until it holds every shard. Raises UnknownCluster, and Unavailable where it
     does not in time: it is the owner then all the same."""
     async with database_of(settings) as dsn:
-        pool = await open_pool(dsn, pool_options(settings, 1))
+        pool = await open_pool(dsn, command_pool(settings))
         clusters = PostgresClusters(pool, name)
         loop = asyncio.get_running_loop()
         began_s = loop.time()
@@ -51,8 +51,10 @@ async def take_over(settings: Settings, name: str, within_s: float) -> dict[str,
                     if total and held == total:
                         break
                     if loop.time() - began_s > within_s:
-                        raise Unavailable(f"the rest of the shards ({held} of {total} are at {name})")
-                    await asyncio.sleep(_LOOK_S)
+                        raise Unavailable(
+                            "the end of the takeover", f"{name} holds {held} of {total} shards after {within_s:g} s"
+                        )
+                    await asyncio.sleep(_POLL_S)
         finally:
             await pool.close()
     return {"owner": name, "changed": changed, "shards": held, "seconds": round(loop.time() - began_s, 2)}

@@ -10,24 +10,25 @@ from typing import Annotated, Final
 
 import typer
 
-from ganggpt.cli import chaos as faults
 from ganggpt.cli import (
     clusters,
+    lifecycle,
     model_commands,
-    rights,
-    running,
-    say_again,
+    player_data,
     scale,
-    shows,
     snapshot_commands,
+    utterance_replay,
     why,
     worlds,
 )
-from ganggpt.cli import politics as map_of
-from ganggpt.cli import retention as retaining
-from ganggpt.cli import sim as simulation
+from ganggpt.cli.bench import run_bench
+from ganggpt.cli.chaos import plan_of, run_chaos
+from ganggpt.cli.demo import run_demo
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
+from ganggpt.cli.politics import run_politics
+from ganggpt.cli.retention import run_retention
 from ganggpt.cli.screen import screen
+from ganggpt.cli.sim import replay, run_sim
 from ganggpt.errors import GangGPTError
 
 FAILED: Final = 2
@@ -45,8 +46,8 @@ app.add_typer(world_app, name="world")
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(why.app)
-app.add_typer(rights.app)
-app.add_typer(say_again.app)
+app.add_typer(player_data.app)
+app.add_typer(utterance_replay.app)
 
 
 @app.command()
@@ -62,13 +63,13 @@ def up(
 ) -> None:
     """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
     settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
-    asyncio.run(running.run_up(settings))
+    asyncio.run(lifecycle.run_up(settings))
 
 
 @app.command()
 def down(*, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Stop the world that runs in a data directory, and wait until it has drained."""
-    stopped = running.run_down(settings_from(env_file, data_dir=data_dir))
+    stopped = lifecycle.run_down(settings_from(env_file, data_dir=data_dir))
     if screen.as_json:
         screen.result(stopped)
     else:
@@ -80,10 +81,10 @@ def status(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Show what runs in a data directory: addresses, token, health. Exit status 3 where nothing runs."""
-    found = running.look_at(settings_from(env_file, data_dir=data_dir))
+    found = lifecycle.state_of(settings_from(env_file, data_dir=data_dir))
     screen.result(found)
     if not found["running"]:
-        raise typer.Exit(running.NOT_RUNNING)
+        raise typer.Exit(lifecycle.NOT_RUNNING)
 
 
 @app.command()
@@ -110,8 +111,8 @@ def scale_hosts(  # noqa: PLR0913 - each argument is an option
     debug: Debug = False,
 ) -> None:
     """Show the hosts of a running world with their load, or say how many shared hosts there should be."""
-    wish = scale.wish_of(count, least, most, auto=auto)
-    scale.show(asyncio.run(scale.look(settings_from(env_file, data_dir=data_dir), wish)))
+    bounds = scale.bounds_of(count, least, most, auto=auto)
+    scale.show(asyncio.run(scale.apply(settings_from(env_file, data_dir=data_dir), bounds)))
 
 
 @app.command()
@@ -125,14 +126,14 @@ def retention(
 ) -> None:
     """Let go of what is older than the settings say. A running world does this by itself every hour."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result(asyncio.run(retaining.run_retention(settings, dry_run=dry_run)))
+    screen.result(asyncio.run(run_retention(settings, dry_run=dry_run)))
 
 
 @app.command()
 def demo(
     *,
-    stand_in: Annotated[
-        bool, typer.Option("--stand-in", help="A stand-in for a language model speaks, by the real gateway.")
+    fake_model: Annotated[
+        bool, typer.Option("--fake-model", help="Let a fake language model speak, through the real gateway.")
     ] = False,
     data_dir: DataDir = None,
     world: World = None,
@@ -144,7 +145,7 @@ def demo(
 
     Exit status 0 only where nothing acknowledged was lost or doubled and Mara remembered both times.
     """
-    if not shows.run_demo(settings_from(env_file, world=world), data_dir, stand_in=stand_in):
+    if not run_demo(settings_from(env_file, world=world), data_dir, fake_model=fake_model):
         raise typer.Exit(1)
 
 
@@ -160,7 +161,7 @@ def bench(
     """Measure ours and the peers side by side on this machine; results go to bench/results/."""
     options = ["--quick"] * quick + ["--json"] * as_json
     options += [word for part in only or () for word in ("--only", part)]
-    shows.run_bench([*options, *(("--rounds", str(rounds)) if rounds else ())])
+    run_bench([*options, *(("--rounds", str(rounds)) if rounds else ())])
 
 
 @app.command()
@@ -183,8 +184,8 @@ def chaos(  # noqa: PLR0913 - options of a command line
 
     Exit status 0 only where nothing acknowledged was lost, doubled or written by two, and everything was answered.
     """
-    plan = faults.plan_of(settings_from(env_file), only, rounds=rounds, seed=seed, actors=actors, per_s=rate)
-    if not faults.run_chaos(plan, data_dir, record):
+    plan = plan_of(settings_from(env_file), only, rounds=rounds, seed=seed, actors=actors, per_s=rate)
+    if not run_chaos(plan, data_dir, record):
         raise typer.Exit(1)
 
 
@@ -231,9 +232,9 @@ def sim(
     Exit status 0 only where none was broken.
     """
     if seed is not None and seeds is None:
-        held = simulation.replay(seed, scenario, mutation)
+        held = replay(seed, scenario, mutation)
     else:
-        held = simulation.run_sim(seed or 0, 1000 if seeds is None else seeds, scenario, mutation, jobs)
+        held = run_sim(seed or 0, 1000 if seeds is None else seeds, scenario, mutation, jobs)
     if not held:
         raise typer.Exit(1)
 
@@ -252,7 +253,7 @@ def play_politics(  # noqa: PLR0913 - each argument is an option
 ) -> None:
     """Let the factions of a folder play politics by themselves, and show what becomes of the map."""
     settings = settings_from(env_file, world=world)
-    map_of.run_politics(worlds.read_world(settings), turns, seed, samples, svg)
+    run_politics(worlds.read_world(settings), turns, seed, samples, svg)
 
 
 @world_app.command("load")

@@ -1,21 +1,36 @@
-"""The commands of ``ganggpt ai``."""
+"""The commands of ``ganggpt ai``: whether models may be asked, how each is, and what they cost.
+
+They work through the stores of a world, whether it runs or not.
+"""
 # ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, cast, get_args
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final, cast, get_args
 
+import httpx
 import typer
 
-from ganggpt.cli import models
+from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
-from ganggpt.errors import InvalidInput
-from ganggpt.persistence.models.spend import By
+from ganggpt.cli.worlds import pool_of
+from ganggpt.config import Settings
+from ganggpt.errors import ConfigInvalid, InvalidInput
+from ganggpt.persistence.models.ledger import SWITCH_TTL_S, SharedSwitch
+from ganggpt.persistence.models.spend import By, PostgresSpend
+from ganggpt.runtime.model_plan import model_plan
+from ganggpt.runtime.run_file import read_run
+from ganggpt.runtime.stores import redis_url
 
-NOT_CERTAIN = 4
+NOT_CERTAIN: Final = 4
 """Exit status of ``ai off`` where calls that had left may still be under way."""
+_COLUMNS: Final = ("name", "calls", "tokens in", "of it cached", "tokens out", "US$", "estimated calls")
+_POLL_S: Final = 0.1
+_HEALTH_S: Final = 5.0
 
 app = typer.Typer(name="ai", help="Models: may they be asked, how are they, what do they cost.", no_args_is_help=True)
 
@@ -28,7 +43,7 @@ def status(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Show the switch, the models of each task, the budgets and what was spent."""
-    models.show(asyncio.run(models.look(settings_from(env_file, data_dir=data_dir))))
+    screen.result(asyncio.run(_state_of(settings_from(env_file, data_dir=data_dir))), "model gateway")
 
 
 @app.command("on")
@@ -42,7 +57,7 @@ def switch_on(
 ) -> None:
     """Let calls to models leave again."""
     settings = settings_from(env_file, data_dir=data_dir)
-    screen.result(asyncio.run(models.switch(settings, why, 0, on=True)))
+    screen.result(asyncio.run(_switch(settings, why, 0, on=True)))
 
 
 @app.command("off")
@@ -60,7 +75,7 @@ def switch_off(
     Exit status 4 where some that had left before may still be under way.
     """
     settings = settings_from(env_file, data_dir=data_dir)
-    done = asyncio.run(models.switch(settings, why, within_s, on=False))
+    done = asyncio.run(_switch(settings, why, within_s, on=False))
     screen.result(done)
     if not done["certain"]:
         raise typer.Exit(NOT_CERTAIN)
@@ -81,5 +96,101 @@ def spend(
     if by not in get_args(By):
         raise InvalidInput("--by", f"{by!r} is none of {', '.join(get_args(By))}")
     settings = settings_from(env_file, data_dir=data_dir)
-    rows = asyncio.run(models.spending(settings, cast("By", by), hours, most))
-    screen.rows(models.COLUMNS, rows, f"spent in {hours} h by {by}")
+    rows = asyncio.run(_spending(settings, cast("By", by), hours, most))
+    screen.rows(_COLUMNS, rows, f"spent in {hours} h by {by}")
+
+
+async def _switch(settings: Settings, why: str, within_s: float, *, on: bool) -> dict[str, Any]:
+    """Set the switch; off waits until the calls that had left have ended. Raises Unavailable and ConfigInvalid.
+
+    ``certain``: nothing leaves any more (off), or may leave again (on). Without a Redis that can be asked, calls that
+    had left cannot be counted, so ``under_way`` is None.
+    """
+    if on and settings.ai == "off":
+        raise ConfigInvalid("GANGGPT_AI", "it is off", "Set it to on and start again; the switch cannot overrule it.")
+    async with _books(settings) as books:
+        await books.set_switch(why, on=on)
+    shared = _shared(settings)
+    if shared is None:
+        await asyncio.sleep(SWITCH_TTL_S)
+        return {"ai": "on" if on else "off", "under_way": None, "certain": on}
+    try:
+        await shared.forget()
+        under_way = await shared.under_way() if on else await _until_ended(shared, within_s)
+    finally:
+        await shared.close()
+    return {"ai": "on" if on else "off", "under_way": under_way, "certain": on or under_way == 0}
+
+
+async def _state_of(settings: Settings) -> dict[str, Any]:
+    """Switch, models and the spending of the current hours. Raises ConfigRejected and Unavailable."""
+    plan = model_plan(settings)
+    async with _books(settings) as books:
+        state = await books.switch()
+        hour, day = [await books.report("slot", hours) for hours in (1, 24)]
+    run = read_run(settings.data_dir.expanduser().resolve())
+    return {
+        "ai": "off" if settings.ai == "off" or not state.is_on else "on",
+        "because": "GANGGPT_AI is off" if settings.ai == "off" else state.why,
+        "since": "" if state.changed_at is None else state.changed_at.isoformat(timespec="seconds"),
+        "mind": "scripted" if plan is None or not state.is_on else "model",
+        "slots": {} if plan is None else {slot: [*entry.large, *entry.small] for slot, entry in plan.slots.items()},
+        "models": {} if plan is None else {name: spec.entry.model for name, spec in plan.deployments.items()},
+        "limits": []
+        if plan is None
+        else [f"{each.kind} {each.window}: {_shown(each.unit, each.most)}" for each in plan.limits],
+        "health": None if run is None else await _health_of(run.health),
+        "last_hour_usd": _usd(sum(row.nano_usd for row in hour)),
+        "last_day_usd": _usd(sum(row.nano_usd for row in day)),
+    }
+
+
+async def _spending(settings: Settings, by: By, hours: int, most: int) -> list[tuple[Any, ...]]:
+    """What the last hours cost, as rows of _COLUMNS. Raises Unavailable."""
+    async with _books(settings) as books:
+        rows = await books.report(by, hours, most)
+    return [(r.name, r.calls, r.tokens_in, r.tokens_cached, r.tokens_out, _usd(r.nano_usd), r.estimated) for r in rows]
+
+
+async def _until_ended(shared: SharedSwitch, within_s: float) -> int:
+    """Wait for the calls that had left; how many are still under way at the end of the wait."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + within_s
+    for _ in range(int(within_s / _POLL_S)):
+        if not await shared.under_way() or loop.time() >= until_s:
+            break
+        await asyncio.sleep(_POLL_S)
+    return await shared.under_way()
+
+
+async def _health_of(url: str) -> Any:
+    """The ``ai`` check of a running world."""
+    try:
+        async with httpx.AsyncClient(timeout=_HEALTH_S) as client:
+            checks = (await client.get(url)).json()["checks"]
+    except (httpx.HTTPError, ValueError, KeyError) as away:
+        return f"the world does not answer ({away})"
+    return next((check for check in checks if check["name"] == "ai"), None)
+
+
+@asynccontextmanager
+async def _books(settings: Settings) -> AsyncIterator[PostgresSpend]:
+    async with pool_of(settings) as pool:
+        yield PostgresSpend(pool, lambda _: None)
+
+
+def _shared(settings: Settings) -> SharedSwitch | None:
+    """The Redis of the world: of the settings, or the embedded one of the world that runs here."""
+    url = redis_url(settings)
+    if url is None:
+        run = read_run(settings.data_dir.expanduser().resolve())
+        url = run.redis if run is not None else None
+    return SharedSwitch(url) if url else None
+
+
+def _shown(unit: str, most: int) -> str:
+    return f"${_usd(most)}" if unit == "nano_usd" else f"{most} {unit}"
+
+
+def _usd(nano_usd: int) -> float:
+    return round(nano_usd / NANO_USD, 6)

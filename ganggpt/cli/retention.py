@@ -10,7 +10,7 @@ from rich.console import Console
 from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import database_of
 from ganggpt.config import Settings
-from ganggpt.runtime.retention_policy import apply_retention
+from ganggpt.operations.retention import apply_retention
 
 
 async def run_retention(settings: Settings, *, dry_run: bool) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from ganggpt.errors import InvalidInput, NotRunning
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.ports.clusters import HostShown
 from ganggpt.persistence.scale import PostgresScale
+from ganggpt.runtime.connections import command_pool
 from ganggpt.runtime.run_file import read_run
-from ganggpt.runtime.stores import pool_options
 
 HOSTS_MAX: Final = 1024
 COLUMNS: Final = ("host", "state", "node", "process", "shards", "turns/s", "p99 ms", "lag ms", "CPU %", "hot", "MiB")
@@ -22,8 +22,8 @@ _OLD_S: Final = 10.0
 """What a supervisor told longer ago is not shown as the load of now."""
 
 
-class Wish(Struct, frozen=True):
-    """What an operator wants of the number of shared hosts; ``auto`` takes back what was wanted before."""
+class Bounds(Struct, frozen=True):
+    """How many shared hosts an operator wants; ``auto`` drops what was wanted before."""
 
     count: int | None = None
     least: int | None = None
@@ -31,8 +31,8 @@ class Wish(Struct, frozen=True):
     auto: bool = False
 
 
-def wish_of(count: int | None, least: int | None, most: int | None, *, auto: bool) -> Wish | None:
-    """The wish of a command line, or None where it only looks. Raises InvalidInput."""
+def bounds_of(count: int | None, least: int | None, most: int | None, *, auto: bool) -> Bounds | None:
+    """The bounds of a command line, or None where it has none. Raises InvalidInput."""
     for name, number in (("N", count), ("--min", least), ("--max", most)):
         if number is not None and not 1 <= number <= HOSTS_MAX:
             raise InvalidInput(name, f"{number} is not a number of hosts; give 1 to {HOSTS_MAX}")
@@ -42,19 +42,19 @@ def wish_of(count: int | None, least: int | None, most: int | None, *, auto: boo
         raise InvalidInput("N", "a fixed number needs no bounds; give either the number or --min, --max, --auto")
     if count is None and least is None and most is None and not auto:
         return None
-    return Wish(count, least, most, auto)
+    return Bounds(count, least, most, auto)
 
 
-async def look(settings: Settings, wish: Wish | None) -> dict[str, Any]:
-    """The hosts of a world, after setting the wish. Raises NotRunning, InvalidInput, Unavailable."""
-    pool = await open_pool(_database_of(settings), pool_options(settings, 1))
+async def apply(settings: Settings, bounds: Bounds | None) -> dict[str, Any]:
+    """The hosts of a world, after setting the bounds. Raises NotRunning, InvalidInput, Unavailable."""
+    pool = await open_pool(_database_of(settings), command_pool(settings))
     try:
         scale = PostgresScale(pool, settings.cluster)
         hosts = await scale.hosts()
         if not hosts:
             raise NotRunning(f"cluster {settings.cluster!r} of that database")
-        if wish is not None:
-            await _set(scale, wish)
+        if bounds is not None:
+            await _set(scale, bounds)
         wishes, load = await scale.wishes(), await scale.load()
     finally:
         await pool.close()
@@ -76,7 +76,7 @@ async def look(settings: Settings, wish: Wish | None) -> dict[str, Any]:
 
 
 def show(found: Mapping[str, Any]) -> None:
-    """What ``look`` found: one JSON line, or a table of hosts and the numbers below it."""
+    """The result of ``apply``: one JSON line, or a table of hosts and the numbers below it."""
     if screen.as_json:
         screen.json_line(found)
         return
@@ -89,16 +89,16 @@ def show(found: Mapping[str, Any]) -> None:
         screen.say("[yellow]the supervisor is silent: hosts go on, but nothing is added or ended[/]")
 
 
-async def _set(scale: PostgresScale, wish: Wish) -> None:
+async def _set(scale: PostgresScale, bounds: Bounds) -> None:
     before = await scale.wishes()
-    if wish.count is not None:
-        await scale.wish(before.least, before.most, wish.count)
+    if bounds.count is not None:
+        await scale.wish(before.least, before.most, bounds.count)
         return
-    kept = (None, None) if wish.auto else (before.least, before.most)
-    least = kept[0] if wish.least is None else wish.least
-    most = kept[1] if wish.most is None else wish.most
+    kept = (None, None) if bounds.auto else (before.least, before.most)
+    least = kept[0] if bounds.least is None else bounds.least
+    most = kept[1] if bounds.most is None else bounds.most
     if least is not None and most is not None and least > most:
-        given = "--min" if wish.least is not None else "--max"
+        given = "--min" if bounds.least is not None else "--max"
         raise InvalidInput(given, f"the bounds would be {least} to {most}; give both, or --auto to start anew")
     await scale.wish(least, most, None)
 

@@ -1,23 +1,48 @@
-"""The commands round snapshots: options in, one call, result out."""
+"""``snapshot``, ``snapshots``, ``restore``, ``fork`` and ``verify``: the backups of a world from the command line."""
 # ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
 
+import msgspec
 import typer
+from msgspec import Struct
 
-from ganggpt.cli import snapshots
-from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
+from ganggpt.cli.options import (
+    AsJson,
+    DataDir,
+    Debug,
+    EnvFile,
+    settings_from,
+)
 from ganggpt.cli.screen import screen
-from ganggpt.cli.snapshots import RestoreWish
+from ganggpt.cli.worlds import database_of
+from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
-from ganggpt.jobs.snapshot_job import SnapshotJob
-from ganggpt.operations.snapshot_catalog import Keep as Retention
+from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
+from ganggpt.operations.snapshot_job import SnapshotJob, run_as_job, snapshot_and_prune
+from ganggpt.operations.snapshots import (
+    PointInTime,
+    RestoreTarget,
+    restore_snapshot,
+)
+from ganggpt.operations.verify import verify_world
+from ganggpt.persistence.world_snapshot.cut import NICE
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
-Keep = Annotated[int | None, typer.Option("--keep", min=1, help="Keep the newest N of the world, remove others.")]
+_COLUMNS: Final = ("name", "world", "cut_at", "actors", "bytes", "problem")
+"""Of a list of snapshots."""
+FOLDER: Final = "snapshots"
+"""Where snapshots are in a data directory, where no other place is given."""
+KeepCount = Annotated[int | None, typer.Option("--keep", min=1, help="Keep the newest N of the world, remove others.")]
 KeepDays = Annotated[float | None, typer.Option("--keep-days", min=0, help="Keep what is younger than D days.")]
 Journal = Annotated[str | None, typer.Option("--journal", help="For --at: url or data directory of the source.")]
 TargetUrl = Annotated[str | None, typer.Option("--database-url", help="Empty database; else that of the settings.")]
@@ -31,7 +56,7 @@ def snapshot(
     target: Annotated[str | None, typer.Argument(help=_PLACE)] = None,
     *,
     name: Annotated[str | None, typer.Option("--name", help="Its name; by default the world's and the time.")] = None,
-    keep: Keep = None,
+    keep: KeepCount = None,
     keep_days: KeepDays = None,
     parallel: Annotated[
         int | None, typer.Option("--parallel", min=1, max=16, help="Readers of the database; one for two cores.")
@@ -44,8 +69,8 @@ def snapshot(
 ) -> None:
     """Write a snapshot of the whole world at one moment, while it runs or not."""
     settings = settings_from(env_file, data_dir=data_dir)
-    job = SnapshotJob(snapshots.place_of(settings, target), name, keep_of(keep, keep_days), parallel)
-    screen.result(snapshots.snapshot(settings, job, as_job=as_job), "snapshot")
+    job = SnapshotJob(place_of(settings, target), name, _keep_of(keep, keep_days), parallel)
+    screen.result(_run_snapshot(settings, job, as_job=as_job), "snapshot")
 
 
 @app.command("snapshots")
@@ -53,7 +78,7 @@ def snapshots_(
     target: Annotated[str | None, typer.Argument(help=_PLACE)] = None,
     *,
     of_world: Annotated[str | None, typer.Option("--of", help="Only those of this world.")] = None,
-    keep: Keep = None,
+    keep: KeepCount = None,
     keep_days: KeepDays = None,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
@@ -62,8 +87,8 @@ def snapshots_(
 ) -> None:
     """List snapshots; with --keep or --keep-days first remove the others."""
     settings = settings_from(env_file, data_dir=data_dir)
-    found = snapshots.listed(snapshots.place_of(settings, target), of_world, keep_of(keep, keep_days))
-    screen.rows(snapshots.COLUMNS, found)
+    found = _listed(place_of(settings, target), of_world, _keep_of(keep, keep_days))
+    screen.rows(_COLUMNS, found)
     if not found:
         screen.say("no snapshots there")
 
@@ -84,8 +109,8 @@ def restore(
     debug: Debug = False,
 ) -> None:
     """Put a snapshot into an empty database. Nothing is changed unless all of it can be."""
-    wish = RestoreWish(source, into_world, None, at, journal, database_url)
-    screen.result(snapshots.restore(settings_from(env_file, data_dir=data_dir), wish), "restored")
+    options = RestoreOptions(source, into_world, None, at, journal, database_url)
+    screen.result(asyncio.run(_restore(settings_from(env_file, data_dir=data_dir), options)), "restored")
 
 
 @app.command()
@@ -102,8 +127,8 @@ def fork(
     debug: Debug = False,
 ) -> None:
     """Restore under another name: a world of its own, without the game servers and pushes of the old one."""
-    wish = RestoreWish(source, None, new_name, at, journal, database_url)
-    screen.result(snapshots.restore(settings_from(env_file, data_dir=data_dir), wish), "forked")
+    options = RestoreOptions(source, None, new_name, at, journal, database_url)
+    screen.result(asyncio.run(_restore(settings_from(env_file, data_dir=data_dir), options)), "forked")
 
 
 @app.command()
@@ -123,10 +148,132 @@ def verify(
     if files_only and (source is None or repair):
         raise InvalidInput("--files-only", "it needs a snapshot to look at, and repairs nothing")
     settings = settings_from(env_file, data_dir=data_dir)
-    if not snapshots.verify(settings, source, repair=repair, files_only=files_only):
+    if not _verify(settings, source, repair=repair, files_only=files_only):
         raise typer.Exit(1)
 
 
-def keep_of(count: int | None, days: float | None) -> Retention | None:
+def _keep_of(count: int | None, days: float | None) -> Keep | None:
     """What retention keeps, or None where it was not asked for."""
-    return None if count is None and days is None else Retention(count or 1, days or 0.0)
+    return None if count is None and days is None else Keep(count or 1, days or 0.0)
+
+
+class RestoreOptions(Struct, frozen=True):
+    """What ``restore`` and ``fork`` were told; texts as they came."""
+
+    source: str
+    into_world: str | None = None
+    fork: str | None = None
+    at: str | None = None
+    journal: str | None = None
+    database_url: str | None = None
+
+
+def place_of(settings: Settings, target: str | None) -> str:
+    """Where snapshots go: as told, else a folder of the data directory."""
+    return str(settings.data_dir.expanduser().resolve() / FOLDER) if target is None else target
+
+
+def source_of(settings: Settings, source: str) -> str:
+    """A snapshot: as a url or path, or by its bare name in the data directory."""
+    return source if "/" in source or Path(source).exists() else f"{place_of(settings, None)}/{source}"
+
+
+def _run_snapshot(settings: Settings, job: SnapshotJob, *, as_job: bool) -> dict[str, Any]:
+    """Take a snapshot, here or as a Ray job of the running world, then let retention do its work.
+
+    Raises GangGPTError."""
+    if as_job:
+        return run_as_job(settings, job, screen.say)
+    os.nice(NICE)  # before there are threads: they inherit it
+    return asyncio.run(_take(settings, job))
+
+
+async def _take(settings: Settings, job: SnapshotJob) -> dict[str, Any]:
+    async with database_of(settings) as dsn:
+        with screen.bars() as bars:
+            return await snapshot_and_prune(settings, dsn, job, bars)
+
+
+def _listed(place: str, world: str | None, keep: Keep | None) -> list[tuple[Any, ...]]:
+    """The snapshots of a place by _COLUMNS, after retention where it was asked for. Raises StorageFailed."""
+
+    async def run() -> list[tuple[Any, ...]]:
+        if keep is not None:
+            worlds = [world] if world else sorted({each.world for each in await list_snapshots(place)} - {""})
+            for each in worlds:
+                await prune_snapshots(place, each, keep)
+        found = [each for each in await list_snapshots(place) if world in {None, each.world}]
+        return [(x.name, x.world, x.cut_at, x.actors, x.bytes, x.problem) for x in found]
+
+    return asyncio.run(run())
+
+
+async def _restore(settings: Settings, options: RestoreOptions) -> dict[str, Any]:
+    async with AsyncExitStack() as stack:
+        at = None
+        if options.at is not None:
+            journal = await stack.enter_async_context(_journal(settings, options))
+            at = PointInTime(time_of(options.at), journal)
+        dsn = options.database_url
+        if dsn is None:
+            dsn = await stack.enter_async_context(database_of(settings))
+        with screen.bars() as bars:
+            restored = await restore_snapshot(
+                dsn,
+                source_of(settings, options.source),
+                RestoreTarget(options.into_world, options.fork, at),
+                lease_s=settings.lease_s,
+                pgbouncer=settings.pgbouncer,
+                progress=bars,
+            )
+    fields: dict[str, Any] = msgspec.to_builtins(restored)
+    return fields
+
+
+@asynccontextmanager
+async def _journal(settings: Settings, options: RestoreOptions) -> AsyncIterator[str]:
+    """The database whose journal goes on: a url, a data directory, or the settings' own. Raises InvalidInput."""
+    if options.journal is not None and "://" in options.journal:
+        yield options.journal
+        return
+    if options.journal is None and options.database_url is None:
+        raise InvalidInput("journal", "say which database the snapshot came from: --journal URL or data directory")
+    changed = {} if options.journal is None else {"data_dir": Path(options.journal), "database_url": None}
+    async with database_of(settings.model_copy(update=changed)) as dsn:
+        yield dsn
+
+
+def _verify(settings: Settings, source: str | None, *, repair: bool, files_only: bool) -> bool:
+    """Verify, show what was found, and say whether all is well. Raises GangGPTError."""
+
+    async def run() -> bool:
+        async with AsyncExitStack() as stack:
+            dsn = None if files_only else await stack.enter_async_context(database_of(settings))
+            with screen.bars() as bars:
+                verified = await verify_world(
+                    dsn,
+                    source=None if source is None else source_of(settings, source),
+                    repair=repair,
+                    lease_s=settings.lease_s,
+                    pgbouncer=settings.pgbouncer,
+                    progress=bars,
+                )
+        if verified.findings:
+            found = [(finding.check, finding.actor, finding.problem) for finding in verified.findings]
+            screen.rows(("check", "actor", "problem"), found, "what disagrees")
+        fields = {name: getattr(verified, name) for name in verified.__struct_fields__ if name != "findings"}
+        screen.result({**fields, "holds": verified.holds}, "verified")
+        return verified.holds
+
+    return asyncio.run(run())
+
+
+def time_of(text: str) -> float:
+    """A time as ISO 8601 with its zone, in Unix seconds. Raises InvalidInput."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput("at", f"{text[:40]!r} is not a time such as 2026-11-25T08:30:00Z") from None
+    if at.tzinfo is None:
+        raise InvalidInput("at", f"{text[:40]!r} has no zone; write 2026-11-25T08:30:00Z for UTC")
+    return at.timestamp()

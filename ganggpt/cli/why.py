@@ -18,7 +18,7 @@ from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
-from ganggpt.operations.explain import Why, as_plain, lived, place_of, why
+from ganggpt.operations.explain import Explanation, explain, place_of, read_turns
 from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.world_store import load_world
 
@@ -36,22 +36,22 @@ def why_(
     debug: Debug = False,
 ) -> None:
     """Why did she say that: memories with scores, prompt, model, cost, guards, actions; and say it again."""
-    found = asyncio.run(_look(settings_from(env_file, data_dir=data_dir), utterance))
+    found = asyncio.run(_explained(settings_from(env_file, data_dir=data_dir), utterance))
     if screen.as_json:
-        screen.result(as_plain(found))
+        screen.result(found.to_reply())
     else:
         screen.show(page(found))
 
 
-async def _look(settings: Settings, utterance: str) -> Why:
+async def _explained(settings: Settings, utterance: str) -> Explanation:
     actor, seq = place_of(utterance)
     async with pool_of(settings) as pool:
         world, _ = await load_world(pool)
-        turns, snapshot = await lived(PostgresTurns(pool), actor, seq)
-        return why(utterance, turns, world, snapshot)
+        turns, snapshot = await read_turns(PostgresTurns(pool), actor, seq)
+        return explain(utterance, turns, world, snapshot)
 
 
-def page(found: Why) -> Group:
+def page(found: Explanation) -> Group:
     """For people."""
     made = found.made
     facts = Table.grid(padding=(0, 2))

@@ -14,9 +14,10 @@ from ganggpt.errors import StartFailed
 from ganggpt.persistence import world_store
 from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
+from ganggpt.runtime.connections import command_pool
 from ganggpt.runtime.run_file import read_run
-from ganggpt.runtime.stores import Stores, ensure_world, pool_options, prepare_database, world_folder
-from ganggpt.worldfiles.files import dump_world, load_world
+from ganggpt.runtime.stores import Stores, ensure_world, prepare_database
+from ganggpt.worldfiles.files import dump_world, load_world, world_folder
 
 
 async def migrate_database(settings: Settings) -> str:
@@ -64,13 +65,13 @@ def _counts(world: World) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def pool_of(settings: Settings, size: int = 1) -> AsyncIterator[Any]:
+async def pool_of(settings: Settings) -> AsyncIterator[Any]:
     """A pool on the database of a world that is there. Raises StartFailed where none is, and Unavailable."""
     async with database_of(settings) as dsn:
         if await needs_migration(dsn):
-            problem = "the database holds no world, or one of another schema than this program's"
-            raise StartFailed("the command", problem, "Name the world's (--data-dir or DATABASE_URL): ganggpt status.")
-        pool = await open_pool(dsn, pool_options(settings, size))
+            problem = "The database holds no world, or its schema is not the one of this program."
+            raise StartFailed(problem, "Name the world's data directory (--data-dir) or database (DATABASE_URL).")
+        pool = await open_pool(dsn, command_pool(settings))
         try:
             yield pool
         finally:

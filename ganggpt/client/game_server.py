@@ -190,7 +190,7 @@ class GameServer:
                 waiting = self._enqueue(fresh_id, WireCommand(to, do, arguments or {}, by), until_s)
                 return await asyncio.shield(waiting.answer)
         except TimeoutError:
-            raise Unavailable(self._silence(to, do, wait_s, waiting)) from None
+            raise self._silence(to, do, wait_s, waiting) from None
         finally:
             if waiting is not None:
                 self._let_go(waiting)
@@ -213,7 +213,7 @@ class GameServer:
             async with asyncio.timeout(within_s):
                 push = await self._pushes.get()
         except TimeoutError:
-            raise Unavailable(f"a push for {self.name} (none came within {within_s:g} s)") from None
+            raise Unavailable(f"a push for {self.name}", f"none came within {within_s:g} s") from None
         self._acknowledge(push.no)
         return push
 
@@ -225,7 +225,7 @@ class GameServer:
     # One life: connect, talk until the cut, connect again.
 
     async def _live(self) -> None:
-        end: GangGPTError = Unavailable(f"the session of {self.name} (it was left)")
+        end: GangGPTError = Unavailable(f"the session of {self.name}", "it was closed")
         try:
             while True:
                 connection = await self._open()
@@ -235,7 +235,9 @@ class GameServer:
         except GangGPTError as failed:
             end = failed
         except _CUT as cut:
-            end = Unavailable(f"the bridge at {self._url} ({cut!r} for {self._patience.reconnect_s:g} s)")
+            end = Unavailable(
+                f"the bridge at {self._url}", f"for {self._patience.reconnect_s:g} s every attempt ended with {cut!r}"
+            )
         except msgspec.DecodeError as unreadable:
             end = InvalidInput("welcome", str(unreadable))
         finally:
@@ -315,7 +317,7 @@ class GameServer:
                 else:
                     self._take(frame)
         if connection.close_code == _SUPERSEDED:
-            raise Unavailable(f"the name {self.name} (a newer connection took it)")
+            raise Unavailable(f"the name {self.name}", "a newer connection took it")
         if connection.close_code == _UNAUTHORIZED:
             raise Unauthorized
         return pause_s
@@ -438,12 +440,14 @@ class GameServer:
             if waiting.again is not None:
                 waiting.again.cancel()
 
-    def _silence(self, to: str, do: str, wait_s: float, waiting: _Waiting | None) -> str:
+    def _silence(self, to: str, do: str, wait_s: float, waiting: _Waiting | None) -> Unavailable:
         if waiting is None:
-            return f"a free slot for {do} to {to} ({len(self._waiting)} commands wait, none ended in {wait_s:g} s)"
+            waits = f"{len(self._waiting)} commands wait, and none ended in {wait_s:g} s"
+            return Unavailable(f"a free slot for {do} to {to}", waits)
         state = "connected" if self._connection is not None else "not connected"
         last = waiting.error or (self.complaints[-1] if self.complaints else "nothing")
-        return f"the answer to {do} for {to} (sent {waiting.sent} times in {wait_s:g} s, {state}, last heard: {last})"
+        sent = f"the command was sent {waiting.sent} times in {wait_s:g} s, the session is {state}, last heard: {last}"
+        return Unavailable(f"the answer to {do} for {to}", sent)
 
     def _end(self, error: GangGPTError) -> None:
         self._ended = error

@@ -291,7 +291,9 @@ def _name(actor: str) -> str:
 def _must(answer: Answer) -> Mapping[str, Any]:
     if not answer.ok:
         problem = "" if answer.error is None else f"{answer.error.code}: {answer.error.message}"
-        raise StartFailed(f"the scene with {answer.to}", problem, "This is a mistake of ours: please report it.")
+        raise StartFailed(
+            f"The scene with {answer.to} failed ({problem}).", "This is a mistake of ours; please report it."
+        )
     return answer.reply
 
 

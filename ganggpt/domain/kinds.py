@@ -77,7 +77,7 @@ class NewerLayout(GangGPTError):
         self.kind, self.stored, self.known = kind, stored, known
 
     def __str__(self) -> str:
-        return f"a {self.kind} was stored in layout {self.stored}; this version reads up to {self.known}"
+        return f"The {self.kind} was stored in layout {self.stored}; this version reads up to {self.known}."
 
 
 class Upcaster(NamedTuple):

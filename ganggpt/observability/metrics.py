@@ -60,6 +60,52 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_router_limit", "gauge", "So many on their way, and some are turned away.", ("host",)),
         Row("ganggpt_router_rate_per_s", "gauge", "Commands a second a busy host was last seen to answer.", ("host",)),
         Row("ganggpt_router_shedding", "gauge", "1 while commands are turned away for this host.", ("host",)),
+        Row("ganggpt_hosts", "gauge", "Hosts that answer, by residence.", ("residence",)),
+        Row("ganggpt_host_hot", "gauge", "Activations in memory.", ("host",)),
+        Row("ganggpt_host_waking", "gauge", "Actors that wake right now.", ("host",)),
+        Row("ganggpt_host_messages_waiting", "gauge", "Messages between actors that are on their way.", ("host",)),
+        Row("ganggpt_host_shards", "gauge", "Shards held.", ("host",)),
+        Row("ganggpt_host_turns_per_s", "gauge", "Turns a second, over the last seconds.", ("host",)),
+        Row("ganggpt_host_cpu", "gauge", "Share of one CPU the process used over the last seconds.", ("host",)),
+        Row("ganggpt_host_memory_bytes", "gauge", "Resident memory of the process.", ("host",)),
+        Row(
+            "ganggpt_host_lag_s", "gauge", "Mean wait of a command before its host looks at it, in seconds.", ("host",)
+        ),
+        Row(
+            "ganggpt_host_delay_p99_s",
+            "gauge",
+            "From the arrival of a batch to its durable answer, in seconds: 99 of 100 were faster.",
+            ("host",),
+        ),
+        Row(
+            "ganggpt_host_loss_window_s",
+            "gauge",
+            "Longest recent time from a turn to its commit: what a relaxed command may lose, in seconds.",
+            ("host",),
+        ),
+        Row("ganggpt_host_turns_total", "counter", "Turns run.", ("host",)),
+        Row("ganggpt_host_commits_total", "counter", "Group commits.", ("host",)),
+        Row("ganggpt_host_refused_total", "counter", "Commands the rules refused.", ("host",)),
+        Row("ganggpt_host_repeated_total", "counter", "Commands answered again from the dedupe window.", ("host",)),
+        Row("ganggpt_host_wakes_total", "counter", "Actors woken.", ("host",)),
+        Row("ganggpt_host_passivated_total", "counter", "Actors put to sleep.", ("host",)),
+        Row("ganggpt_host_unanswered_total", "counter", "Requests that no model answered.", ("host",)),
+        Row(
+            "ganggpt_host_stale_answers_total",
+            "counter",
+            "Answers of a model that came too late to be used.",
+            ("host",),
+        ),
+        Row("ganggpt_host_embedded_total", "counter", "Memories that got an embedding.", ("host",)),
+        Row(
+            "ganggpt_host_not_embedded_total",
+            "counter",
+            "Memories that should have an embedding and got none; only their words find them.",
+            ("host",),
+        ),
+        Row(
+            "ganggpt_host_internal_errors_total", "counter", "Turns that failed by an error of the program.", ("host",)
+        ),
         Row("ganggpt_rest_requests_total", "counter", "REST answers by status class.", ("status",)),
         Row("ganggpt_streams_open", "gauge", "Server-sent event streams, with those whose client may come back."),
         Row(
@@ -110,7 +156,7 @@ TABLE: Final[dict[str, Row]] = {
         Row("ganggpt_ai_breaker", "gauge", "Breaker of a model: 0 closed, 0.5 trying, 1 open.", ("model",)),
         Row("ganggpt_ai_tokens_total", "counter", "Tokens: in, in from the provider's cache, out.", ("model", "part")),
         Row("ganggpt_ai_usd_total", "counter", "US dollars spent, by the price table.", ("model", "slot")),
-        Row("ganggpt_ai_falls_total", "counter", "Steps down the ladder and why.", ("slot", "reason")),
+        Row("ganggpt_ai_fallbacks_total", "counter", "Steps down the ladder and why.", ("slot", "reason")),
         Row("ganggpt_ai_over_budget_total", "counter", "Calls a budget refused, by its payer.", ("payer",)),
         Row(
             "ganggpt_ai_cache_total",
@@ -126,7 +172,10 @@ TABLE: Final[dict[str, Row]] = {
             ("outcome",),
         ),
         Row(
-            "ganggpt_ai_meanings_total", "counter", "Vectors of memories and questions, or why not.", ("of", "outcome")
+            "ganggpt_ai_embeddings_total",
+            "counter",
+            "Embeddings of memories and questions, or why not.",
+            ("of", "outcome"),
         ),
         Row(
             "ganggpt_ai_summaries_total",

@@ -1,8 +1,8 @@
-"""Why did she say that: an utterance found in the journal, explained, and said again by the same rules.
+"""Explains why something was said: an utterance is found in the journal, explained, and said again by the same rules.
 
 An utterance's id is the actor and the turn it began in, ``npc:mara#17``. What a model was asked, said and cost stands
 in the journal. What the scripted mind said follows from the state before that turn, the line and the dice, so it is
-made again here, and whether it comes out the same is part of the answer.
+computed again here, and whether it comes out the same is part of the answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ganggpt.domain.turn import Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
 
-LOOK_MAX: Final = 64
+TURNS_AFTER_MAX: Final = 64
 """Turns after the first in which an utterance is looked for: its sentences are turns of their own."""
 TURNS_MAX: Final = 50_000
 """Turns of one actor that are read to find out what it had in mind."""
@@ -41,7 +41,7 @@ Turns = Sequence[tuple[int, bytes]]
 """Number and body of turns of one actor, in order."""
 
 
-class Recalled(Struct, frozen=True):
+class RecalledMemory(Struct, frozen=True):
     """A memory the speaker had in mind, with the parts of its score."""
 
     no: int
@@ -53,7 +53,7 @@ class Recalled(Struct, frozen=True):
     person: float
 
 
-class Why(Struct, frozen=True, kw_only=True):
+class Explanation(Struct, frozen=True, kw_only=True):
     """Everything known about one utterance. ``recalled``: by the state before it, where the journal still reaches back
     so far; ``again``: what the scripted mind says when asked again with the same dice, None where a model spoke."""
 
@@ -65,13 +65,18 @@ class Why(Struct, frozen=True, kw_only=True):
     cites: int | None
     at_s: float
     made: Made
-    recalled: tuple[Recalled, ...] = ()
+    recalled: tuple[RecalledMemory, ...] = ()
     again: str | None = None
 
     @property
     def same(self) -> bool | None:
         """Whether it came out the same again; None where that cannot be said."""
         return None if self.again is None else self.again == self.said
+
+    def to_reply(self) -> dict[str, Any]:
+        """For programs, by the names of the fields."""
+        made = {name: msgspec.to_builtins(getattr(self.made, name)) for name in self.made.__struct_fields__}
+        return {**msgspec.to_builtins(self), "made": made, "same": self.same}
 
 
 def place_of(utterance: str) -> tuple[ActorId, int]:
@@ -82,9 +87,9 @@ def place_of(utterance: str) -> tuple[ActorId, int]:
     return actor_id(actor), int(seq)
 
 
-def why(utterance: str, turns: Turns, world: World, snapshot: tuple[int, bytes] | None = None) -> Why:
-    """Explain an utterance by the turns of its actor up to LOOK_MAX after it, as far back as the journal reaches;
-    ``snapshot``: what was packed up of the actor, and after which turn.
+def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, bytes] | None = None) -> Explanation:
+    """Explain an utterance by the turns of its actor: as far back as the journal reaches, and up to TURNS_AFTER_MAX
+    after it. ``snapshot``: of the actor, after the turn of that number.
 
     Raises InvalidInput, and UnknownUtterance where there is none of that id.
     """
@@ -93,50 +98,45 @@ def why(utterance: str, turns: Turns, world: World, snapshot: tuple[int, bytes] 
     if spoke is None:
         raise UnknownUtterance(utterance)
     before = _state_before(actor, seq, turns, snapshot)
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
         "cites": spoke.cites, "at_s": spoke.at_s, "made": Made() if made is None else made,
     }  # fmt: skip
     if not isinstance(before, Npc | Companion):
-        return Why(**told)
+        return Explanation(**facts)
     ranked = memory.recall(before.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player)
     recalled = tuple(map(_shown, ranked))
-    return Why(**told, recalled=recalled, again=None if made is not None else _again(before, spoke, actor, seq, world))
+    again = None if made is not None else _again(before, spoke, actor, seq, world)
+    return Explanation(**facts, recalled=recalled, again=again)
 
 
-class Lived(Protocol):
-    """Where the life of an actor is read. Raises Unavailable."""
+class TurnReader(Protocol):
+    """Reads the journal of an actor. Raises Unavailable."""
 
     async def upto(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """The last turns up to ``seq``, in order."""
         ...
 
     async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
-        """What was packed up of it, and after which turn."""
+        """The snapshot of an actor, and after which turn it was taken."""
         ...
 
 
-async def lived(
-    journal: Lived, actor: ActorId, seq: int, most: int = TURNS_MAX
+async def read_turns(
+    journal: TurnReader, actor: ActorId, seq: int, most: int = TURNS_MAX
 ) -> tuple[list[tuple[int, bytes]], tuple[int, bytes] | None]:
-    """What is needed of an actor's life to explain turn ``seq``: its turns since the snapshot before it, or as many as
-    allowed; and that snapshot."""
+    """What is needed to explain turn ``seq`` of an actor: its turns since the snapshot before it, at most ``most``, and
+    that snapshot."""
     snapshot = await journal.snapshot(actor)
     if snapshot is not None and snapshot[0] >= seq:
         snapshot = None
     since = 0 if snapshot is None else snapshot[0]
-    return await journal.upto(actor, seq + LOOK_MAX, min(most, seq + LOOK_MAX - since)), snapshot
+    return await journal.upto(actor, seq + TURNS_AFTER_MAX, min(most, seq + TURNS_AFTER_MAX - since)), snapshot
 
 
-def as_plain(found: Why) -> dict[str, Any]:
-    """An explanation for programs, by the names of its fields."""
-    made = {name: msgspec.to_builtins(getattr(found.made, name)) for name in found.made.__struct_fields__}
-    return {**msgspec.to_builtins(found), "made": made, "same": found.same}
-
-
-def _shown(one: memory.Recalled) -> Recalled:
+def _shown(one: memory.Recalled) -> RecalledMemory:
     parts = (one.score, one.relevance, one.recency, one.weight, one.person)
-    return Recalled(one.memory.no, one.memory.text, *(round(part, 4) for part in parts))
+    return RecalledMemory(one.memory.no, one.memory.text, *(round(part, 4) for part in parts))
 
 
 def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Made | None]:

@@ -26,7 +26,7 @@ class Finding(Struct, frozen=True):
     problem: str
 
 
-class Life(Struct, frozen=True):
+class Replayed(Struct, frozen=True):
     """What became of an actor: its state after its last turn (None: unknown), whether that was proved from its birth
     or an older base, and what disagrees."""
 
@@ -44,16 +44,16 @@ class Base(Struct, frozen=True):
     turns: tuple[StoredTurn, ...]
 
 
-def live_again(actor: str, kept: Kept, base: Base | None = None) -> Life:
+def replay_actor(actor: str, kept: Kept, base: Base | None = None) -> Replayed:
     """Fold what is kept of an actor, from the oldest complete base on, and compare where a snapshot says something."""
     try:
-        return _live_again(actor, kept, base)
+        return _replay(actor, kept, base)
     except (GangGPTError, msgspec.MsgspecError, KeyError, ValueError, TypeError, AttributeError) as broken:
         problem = f"cannot be read: {type(broken).__name__}: {str(broken)[:200]}"
-        return Life(0, None, False, (Finding("readable", actor, problem),))
+        return Replayed(0, None, False, (Finding("readable", actor, problem),))
 
 
-def _live_again(actor: str, kept: Kept, base: Base | None) -> Life:
+def _replay(actor: str, kept: Kept, base: Base | None) -> Replayed:
     kind = kind_for(actor)
     findings = list(_order(actor, kept.turns))
     stored: Any = None
@@ -72,7 +72,7 @@ def _live_again(actor: str, kept: Kept, base: Base | None) -> Life:
             state = None
         elif turn.seq != seq + 1:
             findings.append(Finding("journal", actor, f"turn {seq + 1} is missing before turn {turn.seq}"))
-            return Life(seq, None, False, tuple(findings))
+            return Replayed(seq, None, False, tuple(findings))
         for event in record.events:
             state = kind.evolve(state, event)
             if isinstance(event, PlayerForgotten):
@@ -86,7 +86,7 @@ def _live_again(actor: str, kept: Kept, base: Base | None) -> Life:
         findings.append(Finding("journal", actor, f"it ends at turn {seq}, before the snapshot at {kept.snapshot_seq}"))
         seq, state = kept.snapshot_seq, stored
     findings += _window(actor, window, kept.turns)
-    return Life(seq, state, proved, tuple(findings))
+    return Replayed(seq, state, proved, tuple(findings))
 
 
 def _start(kept: Kept, base: Base | None, kind: Any) -> tuple[int, Any, bool]:

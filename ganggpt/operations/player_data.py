@@ -1,4 +1,4 @@
-"""Player rights: everything about one player as a document, and the order to forget them."""
+"""The data of one player: an export of everything about them, and the order to erase it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganggpt.persistence.world_snapshot.files import SnapshotPlace
 
 RECORD: Final = "erased-players.json"
 """Beside the snapshots: whom a restored world has to forget again, by salted hash."""
-_LOOK_S: Final = 0.25
+_POLL_S: Final = 0.25
 _AT_ONCE: Final = 64
 _COPIES: Final = frozenset(("missions", "companions", "npc_memories"))
 """Tables that show what the states say already."""
@@ -71,9 +71,9 @@ async def export(pool: Any, player: ActorId, progress: Progress = lambda _: None
     for table in TABLES:
         found = [(row.theirs, _row(row.text, row.body)) for row in await store.elsewhere(table, words)]
         is_copy = table in _COPIES
-        told = [shown for theirs, shown in found if theirs or (not is_copy and erasure.mentions(shown, subject))]
-        if told:
-            tables[table] = told
+        rows = [shown for theirs, shown in found if theirs or (not is_copy and erasure.mentions(shown, subject))]
+        if rows:
+            tables[table] = rows
     if not minds and not tables:
         raise UnknownActor(player)
     return {"player": player, "exported_s": round(time.time(), 3), "actors": minds, "tables": tables}
@@ -135,7 +135,7 @@ async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Ord
     store = PostgresPlayerData(pool)
     while (order := await store.look(no)).done_at is None and await store.has_hosts():
         progress(f"round {order.rounds}: {order.step or 'beginning'}")
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)
     return order
 
 

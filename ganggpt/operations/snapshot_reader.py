@@ -1,19 +1,16 @@
-"""Reads a snapshot directory group by group, to verify it and to start older lives from it."""
+"""Reads a snapshot directory group by group, to verify it and to replay actors from its states."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-from ganggpt.operations.journal_replay import Base, Finding, live_again
+from ganggpt.operations.journal_replay import Base, Finding, replay_actor
 from ganggpt.operations.snapshots import Progress
 from ganggpt.persistence.ports.journal import StoredTurn
 from ganggpt.persistence.projections.verify import Kept
 from ganggpt.persistence.world_snapshot.copy_rows import integer, rows_of, text
 from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
 from ganggpt.persistence.world_snapshot.manifest import Manifest, Member
-
-_NOTHING: Final = Base(0, None, ())
 
 
 async def check_directory(directory: SnapshotDirectory, manifest: Manifest, progress: Progress) -> Sequence[Finding]:
@@ -28,7 +25,7 @@ async def check_directory(directory: SnapshotDirectory, manifest: Manifest, prog
     for group in range(manifest.groups):
         progress("check files", group, manifest.groups)
         for actor, base in (await bases_of(directory, manifest, group, findings)).items():
-            findings += live_again(actor, Kept(base.seq, base.snapshot, _after(base), 0.0)).findings
+            findings += replay_actor(actor, Kept(base.seq, base.snapshot, _after(base), 0.0)).findings
     progress("check files", manifest.groups, manifest.groups)
     return findings
 

@@ -73,26 +73,35 @@ def group_of(actor: str, shards: int, groups: int) -> int:
     return zlib.crc32(actor.encode()) % shards % groups
 
 
+def readers_of(asked: int | None, connections: int) -> int:
+    """How many readers a snapshot has: as asked for, else one for two cores, so that those who play have the rest.
+    ``connections``: how many it may open. Raises InvalidInput where more are asked for."""
+    if asked is None:
+        return max(1, min(PARALLEL_MAX, (os.cpu_count() or 1) // 2, connections))
+    if asked > connections:
+        problem = f"{asked} readers are more than the {connections} connections that DATABASE_POOL_SIZE leaves for them"
+        raise InvalidInput("parallel", problem)
+    return asked
+
+
 async def take_snapshot(
     dsn: str,
     place: str,
     *,
     name: str | None = None,
-    parallel: int | None = None,
+    parallel: int = 1,
     pgbouncer: bool = False,
     progress: Progress = no_progress,
 ) -> Taken:
     """Write a snapshot of the world of a database, live or not, into a place.
 
-    ``parallel``: readers of the database, each a connection with one COPY at a time; by default one for two cores, so
-    that those who play have the rest.
+    ``parallel``: readers of the database, each a connection with one COPY at a time.
 
     Raises StorageFailed, StartFailed where the database holds no world, RestoreRefused where the name is taken, and
     Unavailable. What a failed one wrote is removed.
     """
     began_s = time.monotonic()
     await SnapshotPlace(place).names()  # a place that is away is found out before the database is asked for anything
-    parallel = parallel or max(1, min(PARALLEL_MAX, (os.cpu_count() or 1) // 2))
     options = PoolOptions(min_size=0, max_size=parallel, pgbouncer=pgbouncer, application_name="ganggpt snapshot")
     pool = await open_pool(dsn, options)
     try:
@@ -189,7 +198,7 @@ class PointInTime(Struct, frozen=True):
     journal: str
 
 
-class Wanted(Struct, frozen=True):
+class RestoreTarget(Struct, frozen=True):
     """What a restore should make. ``world``: the name the snapshot's world must have; ``fork``: the new name it gets;
     ``at``: carry it on to a time after its cut."""
 
@@ -201,7 +210,7 @@ class Wanted(Struct, frozen=True):
 async def restore_snapshot(
     dsn: str,
     source: str,
-    wanted: Wanted | None = None,
+    wanted: RestoreTarget | None = None,
     *,
     lease_s: float = 10.0,
     pgbouncer: bool = False,
@@ -211,7 +220,7 @@ async def restore_snapshot(
 
     Raises SnapshotInvalid, SnapshotNewer, StorageFailed, RestoreRefused, Unavailable.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or RestoreTarget()
     world, fork, at = wanted.world, wanted.fork, wanted.at
     began_s = time.monotonic()
     directory = SnapshotDirectory(source)
@@ -234,7 +243,9 @@ async def restore_snapshot(
     with tempfile.TemporaryDirectory(prefix="ganggpt-restore-", ignore_cleanup_errors=True) as here:
         checked = await _bring_here(directory, manifest, Path(here), progress)
         await prepare_schema(dsn, manifest, source)
-        pool = await open_pool(dsn, PoolOptions(min_size=0, max_size=2, pgbouncer=pgbouncer))
+        pool = await open_pool(
+            dsn, PoolOptions(min_size=0, max_size=2, pgbouncer=pgbouncer, application_name="ganggpt restore")
+        )
         try:
             await ensure_partitions(pool)
             rows = _counted(checked, manifest, progress)

@@ -1,8 +1,8 @@
-"""Saying an utterance again: the same state, the same line, the same dice, and the recorded answer of the model.
+"""Replays an utterance: the same state, the same line, the same dice, and the recorded answer of the model.
 
-What is made anew is everything of ours: the rules of that turn, the prompt of today's files, the ladder over the
-recorded exchanges, the guards on every sentence, the rules on every action. Whatever comes out otherwise than it did is
-a difference, and the list of differences says what has changed since.
+Everything of ours runs again: the rules of that turn, the prompt from today's files, the ladder over the recorded
+exchanges, the guards on every sentence, the rules on every action. Whatever comes out differently is listed, so the
+list says what has changed since.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Difference(Struct, frozen=True):
     now: str
 
 
-class SaidAgain(Struct, frozen=True, kw_only=True):
+class UtteranceReplay(Struct, frozen=True, kw_only=True):
     """An utterance then and now. ``by``: who found the words. ``prompt_changes``: lines of the prompt that went
     (``-``) and came (``+``). ``notes``: what could not be run again, and why."""
 
@@ -102,33 +102,41 @@ class SaidAgain(Struct, frozen=True, kw_only=True):
         """``unproven``: nothing differs, but not everything could be run again."""
         return "different" if self.differences else "unproven" if self.notes or self.now is None else "same"
 
+    def to_reply(self) -> dict[str, Any]:
+        """For programs, by the names of the fields."""
+        return {**msgspec.to_builtins(self), "verdict": self.verdict}
 
-def as_plain(again: SaidAgain) -> dict[str, Any]:
-    """For programs, by the names of the fields."""
-    return {**msgspec.to_builtins(again), "verdict": again.verdict}
 
-
-async def say_again(
+async def replay_utterance(
     story: Story, causes: dict[int, tuple[str, str]], world: World, spec: MindSpec, recorded: Sequence[Exchange]
-) -> SaidAgain:
-    """Say an utterance again. ``causes``: sender and name of the commands of its first and last turn; ``recorded``: the
+) -> UtteranceReplay:
+    """Replay an utterance. ``causes``: sender and name of the commands of its first and last turn; ``recorded``: the
     exchanges of its request, the oldest first."""
     stage = _Stage(story, causes, world)
     then, now, notes = _then(story), None, []
-    model = "scripted" if story.made is None else story.made.model
+    model = "scripted" if story.provenance is None else story.provenance.model
     by: By = "nobody" if not model else "scripted mind" if model == "scripted" else "model"
     if not isinstance(story.before.get(story.first), Npc | Companion):
         notes.append(NO_STATE)
-    elif story.made is None:
+    elif story.provenance is None:
         now, notes = _one_turn(stage)
     else:
         now, notes = await _sentence_by_sentence(stage, spec, recorded)
-    told: dict[str, Any] = {"utterance": story.utterance, "player": story.player, "heard": story.heard, "by": by}
     differences = () if now is None else tuple(_differences(then, now))
     changes: tuple[str, ...] = ()
     if now is not None and then.prompt_hash != now.prompt_hash:
         changes = tuple(_changes(then.prompt, now.prompt))
-    return SaidAgain(**told, then=then, now=now, differences=differences, prompt_changes=changes, notes=tuple(notes))
+    return UtteranceReplay(
+        utterance=story.utterance,
+        player=story.player,
+        heard=story.heard,
+        by=by,
+        then=then,
+        now=now,
+        differences=differences,
+        prompt_changes=changes,
+        notes=tuple(notes),
+    )
 
 
 class _Stage:
@@ -163,7 +171,7 @@ class _Stage:
 
 
 def _then(story: Story) -> Side:
-    made, spoke = story.made or Made(), story.spoke
+    made, spoke = story.provenance or Made(), story.spoke
     return Side(
         said="" if spoke is None else spoke.said,
         act=spoke.act if spoke is not None else story.began.act if story.began is not None else "",
@@ -225,7 +233,7 @@ async def _sentence_by_sentence(
 ) -> tuple[Side | None, list[str]]:
     """What a model was asked for, up to where the scripted mind or the player ended it."""
     story, notes = stage.story, list[str]()
-    made = story.made
+    made = story.provenance
     assert made is not None
     brief = _brief(stage)
     if brief is None:
@@ -240,14 +248,14 @@ async def _sentence_by_sentence(
         said = "" if story.spoke is None else story.spoke.said
         now = Side(said=said, act=_then(story).act, sentences=story.sentences, guards=made.guards)
         return _asked(now, asked if made.prompt_hash else made), notes
-    plainly = _plainly(story, made)
-    filtered = made.model == "scripted" and plainly.why.startswith("filter:")
+    fallback = _scripted_fallback(story, made)
+    filtered = made.model == "scripted" and fallback.why.startswith("filter:")
     if brief is not None and recorded and made.rung != "cached" and (filtered or made.model != "scripted"):
         commands = await _answer(stage, spec, brief, recorded)
     elif made.model == "scripted":
-        if plainly.why.startswith("guard:"):
+        if fallback.why.startswith("guard:"):
             notes.append(REFUSED_WORDS)
-        commands = [*_uttered(story), plainly]
+        commands = [*_uttered(story), fallback]
     else:
         notes.append(FROM_CACHE if made.rung == "cached" else NOT_RECORDED)
         commands = _guarded_again(stage, spec, made)
@@ -298,7 +306,7 @@ def _uttered(story: Story) -> Iterator[Command]:
     return (Utter(story.utterance, no, text) for no, text in enumerate(story.sentences))
 
 
-def _plainly(story: Story, made: Made) -> SayPlainly:
+def _scripted_fallback(story: Story, made: Made) -> SayPlainly:
     """The command with which the scripted mind took over."""
     why = made.guards[-1] if made.guards else "late"
     deflect = story.spoke is not None and story.spoke.act == "deflect"
@@ -338,8 +346,8 @@ def _ended(stage: _Stage, commands: Sequence[Command]) -> Side:
 
 
 def _side(decision: Decision, utterance: str, sentences: tuple[str, ...]) -> Side:
-    told = [e for e in map(as_spoke, decision.events) if isinstance(e, Spoke) and e.utterance in ("", utterance)]
-    spoke = next(iter(sorted(told, key=lambda one: not one.utterance)), None)
+    spoken = [e for e in map(as_spoke, decision.events) if isinstance(e, Spoke) and e.utterance in ("", utterance)]
+    spoke = next(iter(sorted(spoken, key=lambda one: not one.utterance)), None)
     made = next((e.made for e in decision.events if isinstance(e, Explained) and e.id == utterance), Made())
     return Side(
         said="" if spoke is None else spoke.said,

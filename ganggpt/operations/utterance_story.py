@@ -19,7 +19,8 @@ class Story(Struct, frozen=True, kw_only=True):
     """``turns``: those in which something of it happened, by number, ``first`` and ``last`` among them; ``before``: the
     states before them, empty where neither journal nor snapshot reaches back so far.
 
-    ``spoke``: what was said in the end; ``began``: where it came sentence by sentence; ``made``: its explanation.
+    ``spoke``: what was said in the end; ``began``: where it came sentence by sentence; ``provenance``:
+    its explanation.
     """
 
     utterance: str
@@ -30,7 +31,7 @@ class Story(Struct, frozen=True, kw_only=True):
     before: dict[int, Any]
     spoke: Spoke | None
     began: Utterance | None
-    made: Made | None
+    provenance: Made | None
     sentences: tuple[str, ...]
 
     @property
@@ -54,7 +55,7 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
         raise InvalidInput("utterance", f"{actor} says nothing; what npc:… and companion:… said can be said again")
     kind = kind_for(actor)
     found: dict[int, TurnRecord[Any]] = {}
-    spoke, began, made = None, None, None
+    spoke, began, provenance = None, None, None
     sentences: list[str] = []
     last = 0
     for seq, body in turns:
@@ -71,11 +72,11 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
                 found[seq] = record
                 sentences.append(event.text)
             elif isinstance(event, Explained) and event.id == utterance:
-                made, found[seq], last = event.made, record, seq
+                provenance, found[seq], last = event.made, record, seq
     if not last:
         raise UnknownUtterance(utterance)
     before = {seq: state for seq, state in states(actor, turns, snapshot, last) if seq in found}
     return Story(
         utterance=utterance, actor=actor, first=first, last=last, turns=found, before=before, spoke=spoke, began=began,
-        made=made, sentences=tuple(sentences),
+        provenance=provenance, sentences=tuple(sentences),
     )  # fmt: skip

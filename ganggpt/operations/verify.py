@@ -19,7 +19,7 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import KINDS, VERSION
 from ganggpt.errors import Fenced, RestoreRefused, Unavailable
-from ganggpt.operations.journal_replay import Base, Finding, live_again, same_turns
+from ganggpt.operations.journal_replay import Base, Finding, replay_actor, same_turns
 from ganggpt.operations.snapshot_reader import bases_of, check_directory
 from ganggpt.operations.snapshots import Progress, group_of, no_progress
 from ganggpt.persistence.hosts import PostgresHosts
@@ -98,7 +98,9 @@ async def verify_world(
         tally.note(await check_directory(directory, manifest, progress))
         tally.files = len(manifest.members)
     if dsn is not None:
-        pool = await open_pool(dsn, PoolOptions(min_size=0, max_size=3, pgbouncer=pgbouncer))
+        pool = await open_pool(
+            dsn, PoolOptions(min_size=0, max_size=3, pgbouncer=pgbouncer, application_name="ganggpt verify")
+        )
         try:
             work = _Verification(pool, source, manifest, tally, progress)
             async with _ownership(pool, lease_s) if repair else _only_looking() as epoch:
@@ -176,14 +178,14 @@ class _Verification:
         behind: set[str] = set()
         for actor in group:
             base = bases.get(actor)
-            life = live_again(actor, kept[actor], base)
-            self._tally.note(life.findings)
+            replayed = replay_actor(actor, kept[actor], base)
+            self._tally.note(replayed.findings)
             if base is not None:
                 self._tally.note(list(same_turns(actor, base, kept[actor])))
             self._tally.turns += len(kept[actor].turns)
-            self._tally.proved += life.proved
-            if life.state is not None:
-                states[actor] = life.state
+            self._tally.proved += replayed.proved
+            if replayed.state is not None:
+                states[actor] = replayed.state
                 if facts.flushed_s is None or kept[actor].last_s >= facts.flushed_s - _FLUSH_SLACK_S:
                     behind.add(actor)
             await asyncio.sleep(0)

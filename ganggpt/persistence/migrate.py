@@ -53,7 +53,7 @@ async def migrate(dsn: str, *, to: str = "head", migrations: Path = _MIGRATIONS)
         async with asyncio.timeout(_MIGRATE_TIMEOUT_S), engine.begin() as connection:
             await connection.run_sync(upgrade)
     except CommandError as refused:
-        raise StartFailed("the database", f"its schema is not known here ({refused})", "Update this program.") from None
+        raise StartFailed(f"The schema of the database is unknown ({refused}).", "Update this program.") from None
     finally:
         await engine.dispose()
     version = await schema_version(dsn)

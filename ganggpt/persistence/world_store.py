@@ -34,8 +34,7 @@ async def create_world(
             there: str | None = await connection.fetchval(SQL["name"], timeout=timeout_s)
             if there is not None and there != world.name:
                 raise StartFailed(
-                    "the world",
-                    f"this database holds the world {there!r}, not {world.name!r}",
+                    f"This database holds the world {there!r}, not {world.name!r}.",
                     "Use another database or data directory for the other world.",
                 )
             count: int = await connection.fetchval(
@@ -61,5 +60,5 @@ async def load_world(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> tuple[
             sheet: bytes | None = await connection.fetchval(SQL["load_world"], timeout=timeout_s)
             rows = await connection.fetch(SQL["load_cast"], timeout=timeout_s)
     if sheet is None:
-        raise StartFailed("the world", "this database holds none", "Run `ganggpt world load`.")
+        raise StartFailed("This database holds no world.", "Run `ganggpt world load`.")
     return decode_world(sheet), {r["actor"]: (r["command"], r["body"]) for r in rows}

@@ -40,5 +40,5 @@ class Limits:
     streams_max: int = 256
     stream_age_max_s: float = 120.0
     stream_beat_s: float = 1.0
-    stream_look_s: float = 0.1
+    stream_poll_s: float = 0.1
     stream_resume_s: float = 3.0

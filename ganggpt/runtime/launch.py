@@ -1,4 +1,4 @@
-"""Bringing a whole world up and down: stores, schema, world, Ray, hosts, bridge. The composition root.
+"""Bringing a whole world up and down: stores, schema, world, Ray, hosts, bridge.
 
 What does not need each other starts at the same time. Whatever fails, everything that was started is stopped again and
 nothing else is touched.
@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import httpx
 import psutil
@@ -22,8 +22,8 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
 from ganggpt.persistence.embedded.child_server import DirectoryLock
-from ganggpt.runtime.model_plan import mind_spec, model_plan
-from ganggpt.runtime.ports import WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldSpecs, compose_world, world_connections
+from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
 from ganggpt.runtime.ray_cluster import (
     GCS,
     GCS_RETURNS,
@@ -32,15 +32,9 @@ from ganggpt.runtime.ray_cluster import (
     end_strays,
     join_cluster,
 )
-from ganggpt.runtime.retention_policy import kept_of
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
-from ganggpt.runtime.sizing import plan_of, ray_slots, scale_of, this_machine
-from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, pool_options, prepare_database
-
-if TYPE_CHECKING:
-    from ganggpt.actors.host.composition import HostSpec
-    from ganggpt.serve.composition import BridgeSpec
-    from ganggpt.serve.gateway import GatewaySpec
+from ganggpt.runtime.sizing import ray_slots, this_machine, world_size
+from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, prepare_database
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,15 +54,38 @@ class Step:
     detail: str = ""
 
 
-class Runtime:
-    """Owns everything one ``ganggpt up`` starts. ``start`` once, ``watch`` while it lives, ``stop`` at the end."""
+class Front(Protocol):
+    """What answers game servers: ``ganggpt.serve.app``, which stands above this package."""
 
-    def __init__(self, settings: Settings, report: Callable[[Step], None]) -> None:
+    def start_serve(self, port: int) -> None:
+        """Start Serve in the cluster this process is connected to; it listens on ``port``."""
+        ...
+
+    def deploy_bridge(self, spec: BridgeSpec, gateway: GatewaySpec | None) -> None:
+        """Deploy the bridge, and the model gateway where there is one; returns once they run. Raises RuntimeError."""
+        ...
+
+    async def remove_bridge(self) -> None:
+        """Say bye to every session, then take the bridge away."""
+        ...
+
+
+class Runtime:
+    """Owns everything one ``ganggpt up`` starts. ``start`` once, ``watch`` while it lives, ``stop`` at the end.
+
+    ``load_front`` is called once Ray runs: Ray reads its environment when it is imported, and a start sets it first.
+    Mistakes in models, prices and sizes show before anything is started: raises ConfigRejected, ConfigInvalid and
+    WorldRejected.
+    """
+
+    def __init__(self, settings: Settings, report: Callable[[Step], None], load_front: Callable[[], Front]) -> None:
         self._settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
         self._report = report
+        self._load_front = load_front
         self._machine = this_machine()
+        self._size = world_size(self._settings, self._machine)
         self._lock = DirectoryLock(self._settings.data_dir / "up.lock", "the world")
-        self._stores = Stores(self._settings)
+        self._stores = Stores(self._settings, world_connections(self._settings, self._size))
         self._addresses: StoreAddresses | None = None
         self._ray_thread = RayThread()
         self._head: LocalHead | None = None
@@ -83,9 +100,7 @@ class Runtime:
     async def start(self) -> Run:
         """Bring everything up and return where it is once the bridge is ready. Raises GangGPTError."""
         settings = self._settings
-        # Mistakes in models, prices and prompts show before anything is started.
-        model_plan(settings)
-        read_prompts(settings.prompts_dir)
+        read_prompts(settings.prompts_dir)  # mistakes in prompts show before anything is started
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         self._owned = True
@@ -98,11 +113,11 @@ class Runtime:
             self._head.prepare()
 
         async with _first_error() as tasks:
-            stores = tasks.create_task(self._start_stores())
+            specs = tasks.create_task(self._start_stores(token, ports))
             ray = tasks.create_task(self._step("Ray", self._start_ray()))
             serve = tasks.create_task(self._start_serve(ray, ports))
-            hosts = tasks.create_task(self._start_hosts(stores, ray, ports))
-            tasks.create_task(self._start_bridge(stores, serve, token, ports))
+            hosts = tasks.create_task(self._start_hosts(specs, ray))
+            tasks.create_task(self._start_bridge(specs, serve, ports))
             tasks.create_task(self._until_ready(hosts, ports))
         run = self._run(ray.result(), ports)
         write_run(settings.data_dir, run)
@@ -120,8 +135,8 @@ class Runtime:
             await self._stores.revive()
             if self._head is not None and (ended := self._head.ended()):
                 if ended != (GCS,) or not GCS_RETURNS:
-                    what = f"{', '.join(ended)} ended while the world ran"
-                    raise StartFailed("Ray", what, "Start again: nothing acked is lost.")
+                    what = f"Ray's {', '.join(ended)} ended while the world ran."
+                    raise StartFailed(what, "Start again; nothing acknowledged is lost.")
                 log.warning("Ray's GCS ended; it is started again")
                 await self._in_ray_thread(self._head.restart_gcs)
 
@@ -159,7 +174,7 @@ class Runtime:
             await self._step("bridge closed", self._stop_bridge())
         return await self._step("hosts drained", self._drain()) if self._hosts_started else []
 
-    async def _start_stores(self) -> StoreAddresses:
+    async def _start_stores(self, token: str, ports: WorldPorts) -> WorldSpecs:
         redis = asyncio.create_task(self._step("Redis", self._stores.start_redis()))
         try:
             dsn, _ = await self._step("Postgres", self._stores.start_database())
@@ -168,7 +183,9 @@ class Runtime:
         finally:
             redis.cancel()
         self._addresses = StoreAddresses(dsn, url)
-        return self._addresses
+        bridge = self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge"
+        settings = self._settings.model_copy(update={"bridge_url": bridge})
+        return compose_world(settings, self._size, self._addresses, token)
 
     async def _start_ray(self) -> str:
         address = self._settings.ray_address
@@ -184,33 +201,28 @@ class Runtime:
 
     async def _start_serve(self, ray: Awaitable[str], ports: WorldPorts) -> None:
         await ray
-        from ganggpt.serve.app import start_serve
-
+        front = self._load_front()
         # Serve sets its own level at import.
         logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
-        await self._step("Serve", _on_serve(lambda: start_serve(ports.server)))
+        await self._step("Serve", _on_serve(lambda: front.start_serve(ports.server)))
 
-    async def _start_hosts(self, stores: Awaitable[StoreAddresses], ray: Awaitable[str], ports: WorldPorts) -> None:
-        addresses = await stores
-        title, cast = await self._step("world", ensure_world(self._settings, addresses.dsn))
+    async def _start_hosts(self, specs: Awaitable[WorldSpecs], ray: Awaitable[str]) -> None:
+        host = (await specs).host
+        title, cast = await self._step("world", ensure_world(self._settings, host.dsn))
         await ray
-        from ganggpt.actors.ray.actors import start_world
+        from ganggpt.runtime.world_hosts import start_hosts
 
-        plan = plan_of(self._settings, self._machine, cast)
+        plan = self._size.plan(cast)
         self._hosts_started = True
-        await self._step("hosts", start_world(self._host_spec(addresses, ports), plan))
+        await self._step("hosts", start_hosts(self._settings, host, plan))
         log.info("%s lives on %d shared hosts and %d own actors", title, plan.hosts, len(plan.own))
 
-    async def _start_bridge(
-        self, stores: Awaitable[StoreAddresses], serve: Awaitable[None], token: str, ports: WorldPorts
-    ) -> None:
-        addresses = await stores
+    async def _start_bridge(self, specs: Awaitable[WorldSpecs], serve: Awaitable[None], ports: WorldPorts) -> None:
+        world = await specs
         await serve
-        from ganggpt.serve.app import deploy_bridge
-
+        front = self._load_front()
         self._bridge_started = True
-        spec, gateway = self._bridge_spec(addresses, token), self._gateway_spec(addresses)
-        await self._step("bridge", _on_serve(lambda: deploy_bridge(spec, gateway)))
+        await self._step("bridge", _on_serve(lambda: front.deploy_bridge(world.bridge, world.gateway)))
         log.debug("the bridge listens on %d", ports.server)
 
     async def _until_ready(self, hosts: Awaitable[None], ports: WorldPorts) -> None:
@@ -230,61 +242,25 @@ class Runtime:
                         return
                     said = f"{answer.status_code} {answer.text[:200]}"
                 await asyncio.sleep(_POLL_S)
-        raise StartFailed("the bridge", f"{url} said {said}", "The Ray dashboard and its logs name the cause.")
+        raise StartFailed(
+            f"The bridge did not start: {url} said {said}", "The Ray dashboard and its logs name the cause."
+        )
 
     async def _stop_bridge(self) -> None:
         from ray.exceptions import RayError
         from ray.serve.exceptions import RayServeException
 
-        from ganggpt.serve.app import remove_bridge
-
         try:
             async with asyncio.timeout(_SERVE_STOP_S):
-                await remove_bridge()
+                await self._load_front().remove_bridge()
         except (RayError, RayServeException, RuntimeError, TimeoutError) as failed:
             log.warning("the bridge did not close in order (%r); clients find out by the cut", failed)
 
     async def _drain(self) -> list[str]:
-        from ganggpt.actors.ray.actors import drain_world
+        from ganggpt.runtime.world_hosts import stop_hosts
 
         assert self._addresses is not None
-        options = pool_options(self._settings, 1)
-        within_s = self._settings.drain_timeout_s
-        return await drain_world(self._addresses.dsn, self._settings.cluster, options, within_s)
-
-    def _host_spec(self, addresses: StoreAddresses, ports: WorldPorts) -> HostSpec:
-        from ganggpt.actors.host.composition import HostSpec
-
-        processes = scale_of(self._settings, self._machine).most + 2
-        return HostSpec(
-            dsn=addresses.dsn,
-            redis_url=addresses.redis_url,
-            cluster=self._settings.cluster,
-            bridge=self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge",
-            pool=pool_options(self._settings, processes),
-            shared_cpus=self._settings.host_cpus,
-            kept=kept_of(self._settings),
-            log_level=self._settings.log_level.upper(),
-            mind=mind_spec(self._settings, bridge_token(self._settings)),
-        )
-
-    def _bridge_spec(self, addresses: StoreAddresses, token: str) -> BridgeSpec:
-        from ganggpt.serve.composition import bridge_spec
-
-        return bridge_spec(
-            self._settings,
-            addresses.dsn,
-            addresses.redis_url,
-            token,
-            replicas=max(1, self._machine.cpus // 2),
-            processes=scale_of(self._settings, self._machine).most + 2,
-        )
-
-    def _gateway_spec(self, addresses: StoreAddresses) -> GatewaySpec | None:
-        from ganggpt.serve.gateway import gateway_spec
-
-        processes = scale_of(self._settings, self._machine).most + 2
-        return gateway_spec(self._settings, addresses.dsn, addresses.redis_url, processes=processes)
+        return await stop_hosts(self._settings, self._addresses.dsn)
 
     def _run(self, ray_address: str, ports: WorldPorts) -> Run:
         host, data_dir = f"127.0.0.1:{ports.server}", self._settings.data_dir
@@ -316,8 +292,8 @@ class Runtime:
                 done = await work
         except TimeoutError:
             self._report(Step(name, "failed", time.monotonic() - began_s))
-            limit = f"not ready after {self._settings.start_timeout_s:.0f} s"
-            raise StartFailed(name, limit, "See the log, or raise GANGGPT_START_TIMEOUT.") from None
+            late = f"The part {name!r} was not ready after {self._settings.start_timeout_s:.0f} s."
+            raise StartFailed(late, "See the log, or raise GANGGPT_START_TIMEOUT.") from None
         except GangGPTError:
             self._report(Step(name, "failed", time.monotonic() - began_s))
             raise
@@ -348,7 +324,9 @@ async def _on_serve(work: Callable[[], None]) -> None:
     try:
         await asyncio.to_thread(work)
     except (RayError, RuntimeError, TimeoutError) as failed:
-        raise StartFailed("Serve", str(failed)[:500], "Its logs in the Ray dashboard name the cause.") from failed
+        raise StartFailed(
+            f"Serve failed: {str(failed)[:500]}", "Its logs in the Ray dashboard name the cause."
+        ) from failed
 
 
 def _leave_cluster() -> None:

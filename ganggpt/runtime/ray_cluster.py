@@ -21,7 +21,7 @@ from typing import Any, Final
 import psutil
 
 from ganggpt.errors import StartFailed
-from ganggpt.runtime.ports import WorldPorts
+from ganggpt.runtime.network_ports import WorldPorts
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
@@ -161,7 +161,9 @@ class LocalHead:
             join_cluster(str(self._node.gcs_address), _LOOPBACK)
         except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
             self.stop()
-            raise StartFailed("Ray", str(failed)[:300], f"Its logs are under {self._directory}.") from failed
+            raise StartFailed(
+                f"Ray did not start: {str(failed)[:300]}", f"Its logs are under {self._directory}."
+            ) from failed
         return str(self._node.gcs_address)
 
     def start_dashboard(self) -> None:
@@ -170,7 +172,7 @@ class LocalHead:
             self._node.start_dashboard()
         except Exception as failed:  # Ray raises it bare here
             logs = f"See the logs under {self._directory}."
-            raise StartFailed("the Ray dashboard", str(failed)[:300], logs) from failed
+            raise StartFailed(f"The Ray dashboard did not start: {str(failed)[:300]}", logs) from failed
 
     def ended(self) -> tuple[str, ...]:
         """Names of processes of the head that ended by themselves; empty while all is well. Only looks."""
@@ -182,7 +184,8 @@ class LocalHead:
             self._node.kill_gcs_server(check_alive=False)
             self._node.start_gcs_server()
         except (RuntimeError, ConnectionError, OSError) as failed:
-            raise StartFailed("Ray's GCS", str(failed)[:300], f"Its logs are under {self._directory}.") from failed
+            logs = f"Its logs are under {self._directory}."
+            raise StartFailed(f"Ray's GCS did not start: {str(failed)[:300]}", logs) from failed
 
     def stop(self) -> None:
         """Leave and end every process of the head. Harmless when nothing runs."""
@@ -205,7 +208,7 @@ def join_cluster(address: str, node_ip: str | None = None) -> str:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", **where)
     except (ConnectionError, RuntimeError, ValueError) as failed:
-        raise StartFailed("Ray", f"no cluster at {address}: {failed}", "Check RAY_ADDRESS.") from failed
+        raise StartFailed(f"There is no Ray cluster at {address}: {failed}", "Check RAY_ADDRESS.") from failed
     return str(ray.get_runtime_context().gcs_address)
 
 

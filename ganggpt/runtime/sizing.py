@@ -14,6 +14,7 @@ import psutil
 from ganggpt.actors.supervision.scaling import Goals, Scale
 from ganggpt.actors.supervision.supervisor import Plan, plan_for
 from ganggpt.config import Settings
+from ganggpt.worldfiles.files import cast_of, load_world, world_folder
 
 OWN_ACTOR_BYTES: Final = 75 * 1024 * 1024
 _HOSTS_MIN: Final = 2
@@ -64,15 +65,48 @@ def own_actors_max(settings: Settings, machine: Machine) -> int:
     return min(_OWN_PER_CPU * machine.cpus, int(machine.memory_bytes * _OWN_SHARE) // OWN_ACTOR_BYTES)
 
 
-def plan_of(settings: Settings, machine: Machine, cast: Sequence[str]) -> Plan:
-    """What the supervisor should keep running for a world with this cast."""
-    return plan_for(
-        settings.residence,
-        cast,
-        hosts=host_count(settings, machine),
-        own_actors_max=own_actors_max(settings, machine),
+@dataclass(frozen=True, slots=True)
+class WorldSize:
+    """How much of a world runs where; picklable. ``own_max``: processes of single actors; ``bridges``: replicas of the
+    bridge, of which ``bridges_max`` run at the same time during a roll-out."""
+
+    residence: str
+    own_actors_max: int
+    own_max: int
+    lease_s: float
+    scale: Scale
+    bridges: int
+    bridges_max: int
+
+    def plan(self, cast: Sequence[str]) -> Plan:
+        """What the supervisor should keep running for a world with this cast."""
+        return plan_for(
+            self.residence,
+            cast,
+            hosts=self.scale.least,
+            own_actors_max=self.own_actors_max,
+            lease_s=self.lease_s,
+            scale=self.scale,
+        )
+
+
+def world_size(settings: Settings, machine: Machine, *, replicas: int | None = None) -> WorldSize:
+    """The size of a world. ``replicas`` of the bridge: unset, one for two CPUs, as ``ganggpt up`` has them, which never
+    rolls out new ones. Raises WorldRejected where everybody gets a process of their own and the world files are bad."""
+    own = own_actors_max(settings, machine)
+    if settings.residence == "own":
+        own_max = max(own, len(list(cast_of(load_world(world_folder(settings.world))))))
+    else:
+        own_max = 0 if settings.residence == "shared" else own
+    bridges = max(1, machine.cpus // 2) if replicas is None else replicas
+    return WorldSize(
+        residence=settings.residence,
+        own_actors_max=own,
+        own_max=own_max,
         lease_s=settings.lease_s,
         scale=scale_of(settings, machine),
+        bridges=bridges,
+        bridges_max=bridges if replicas is None else bridges * 2,
     )
 
 

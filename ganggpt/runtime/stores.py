@@ -6,8 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -20,14 +19,17 @@ from ganggpt.persistence import world_store
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
-from ganggpt.persistence.pool import PoolOptions, open_pool
-from ganggpt.worldfiles.files import cast_of, load_world
+from ganggpt.persistence.pool import open_pool
+from ganggpt.runtime.connections import CONNECTIONS, command_pool
+from ganggpt.worldfiles.files import cast_of, load_world, world_folder
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_SHIPPED_WORLDS: Final = Path(__file__).resolve().parents[2] / "worlds"
 _REDIS_MB: Final = 128
+_CONNECTIONS_MIN: Final = 100
+_CONNECTIONS_SPARE: Final = 10
+"""For the superuser and for other tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,15 @@ class StoreAddresses:
 
 
 class Stores:
-    """Owns the embedded servers of one data directory; starts none where the settings name a server."""
+    """Owns the embedded servers of one data directory; starts none where the settings name a server.
 
-    def __init__(self, settings: Settings) -> None:
+    ``connections``: how many an embedded Postgres has to admit.
+    """
+
+    def __init__(self, settings: Settings, connections: int = CONNECTIONS) -> None:
         self._settings = settings
-        self._postgres = None if settings.database_url else EmbeddedPostgres(settings.data_dir)
+        admitted = max(_CONNECTIONS_MIN, connections + _CONNECTIONS_SPARE)
+        self._postgres = None if settings.database_url else EmbeddedPostgres(settings.data_dir, admitted)
         self._redis = None if settings.redis_url else EmbeddedRedis(settings.data_dir, _REDIS_MB)
         # A thread for each: a stop never overtakes the start it belongs to, also when nobody waits for that any more.
         self._threads = {name: ThreadPoolExecutor(1, name) for name in ("postgres", "redis")}
@@ -89,7 +95,7 @@ async def prepare_database(settings: Settings, dsn: str) -> str:
     Raises Unavailable and StartFailed.
     """
     version = await migrate(dsn)
-    pool = await open_pool(dsn, pool_options(settings, 1))
+    pool = await open_pool(dsn, command_pool(settings))
     try:
         await ensure_partitions(pool)
     finally:
@@ -102,7 +108,7 @@ async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) ->
 
     Raises WorldRejected for bad files, StartFailed where the database holds another world, Unavailable.
     """
-    pool = await open_pool(dsn, pool_options(settings, 1))
+    pool = await open_pool(dsn, command_pool(settings))
     try:
         if not reload:
             try:
@@ -117,23 +123,6 @@ async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) ->
         return world.title, list(members)
     finally:
         await pool.close()
-
-
-def world_folder(wanted: Path) -> Path:
-    """The folder of world files: as given, else the world of that name that ships with the program."""
-    shipped = _SHIPPED_WORLDS / wanted.name
-    return shipped if not wanted.exists() and shipped.is_dir() else wanted
-
-
-def pool_options(settings: Settings, processes: int) -> PoolOptions:
-    """A fair part of DATABASE_POOL_SIZE for one of ``processes``."""
-    return replace(
-        PoolOptions(),
-        min_size=1,
-        max_size=max(2, settings.database_pool_size // processes),
-        pgbouncer=settings.pgbouncer,
-        command_timeout_s=settings.database_timeout_ms / 1000,
-    )
 
 
 def redis_url(settings: Settings) -> str | None:

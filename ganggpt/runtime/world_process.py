@@ -56,20 +56,20 @@ class WorldProcess:
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(within_s):
-                told = await self._told(self._process.stdout)
+                run = await self._first_json(self._process.stdout)
         except (TimeoutError, ValueError) as failed:
             await self.kill()
             tail = log_path.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:]
-            raise StartFailed("the world", f"{failed!r}\n{tail}", f"Its log is {log_path}.") from failed
+            raise StartFailed(f"The world did not start: {failed!r}\n{tail}", f"Its log is {log_path}.") from failed
         self.ready_s = time.monotonic() - began
-        return msgspec.convert(told, Run)
+        return msgspec.convert(run, Run)
 
-    async def _told(self, output: asyncio.StreamReader) -> dict[str, Any]:
+    async def _first_json(self, output: asyncio.StreamReader) -> dict[str, Any]:
         """The first JSON line; what libraries print of their own accord goes by. Raises ValueError at the end."""
         while line := await output.readline():
             if line.startswith(b"{"):
-                told: dict[str, Any] = json.loads(line)
-                return told
+                fields: dict[str, Any] = json.loads(line)
+                return fields
         raise ValueError("it ended without a word")
 
     async def stop(self, within_s: float = 60.0) -> None:
@@ -82,7 +82,7 @@ class WorldProcess:
             await asyncio.wait_for(self._process.wait(), within_s)
         except TimeoutError:
             await self.kill()
-            raise StartFailed("the stop", f"still there after {within_s:g} s", "See up.log.") from None
+            raise StartFailed(f"The world did not stop within {within_s:g} s.", "See up.log.") from None
         self._process = None
 
     async def kill(self) -> None:

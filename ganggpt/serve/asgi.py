@@ -29,7 +29,7 @@ BRIDGE_PATH: Final = "/v1/bridge"
 OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
 
 
-class Guarded:
+class Authenticated:
     """Everything but the open pages behind its key: REST behind the token, ``/v1/forward`` behind the cluster's own."""
 
     def __init__(self, rest: Any, token: BearerToken, forwarded: Forwarded | None) -> None:
@@ -55,7 +55,7 @@ class BridgeApp:
     def __init__(
         self,
         socket: BridgeSocket,
-        guarded: Guarded,
+        authenticated: Authenticated,
         health: Health,
         sessions: Sessions,
         streams: Streams,
@@ -63,7 +63,7 @@ class BridgeApp:
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._close = close
-        self._socket, self._guarded, self._health = socket, guarded, health
+        self._socket, self._authenticated, self._health = socket, authenticated, health
         self.sessions, self._streams = sessions, streams
         self._metrics = metrics
         requests = metrics.counter("ganggpt_rest_requests_total")
@@ -98,7 +98,7 @@ class BridgeApp:
             await send(message)
 
         own = await self._own(_path(scope), scope["method"])
-        await (self._guarded if own is None else own)(scope, receive, counted)
+        await (self._authenticated if own is None else own)(scope, receive, counted)
 
     async def _own(self, path: str, method: str) -> Response | None:
         """The answer where a path is answered here and not by the REST routes."""

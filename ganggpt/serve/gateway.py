@@ -7,7 +7,6 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ray import serve
@@ -24,19 +23,22 @@ from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import Recording
 from ganggpt.ai.gateway.response_cache import Answers, AnswerStore
 from ganggpt.ai.gateway.spending import Till
-from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
-from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
-from ganggpt.config import Settings
-from ganggpt.errors import ConfigInvalid, Unavailable
+from ganggpt.ai.port import (
+    Embedded,
+    GatewayRequest,
+    NotAnswered,
+    Outcome,
+    Payers,
+    Sentence,
+)
+from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
 from ganggpt.persistence.models.responses import MemoryAnswers, RedisAnswers
 from ganggpt.persistence.models.spend import PostgresSpend
-from ganggpt.persistence.pool import PoolOptions, open_pool
-from ganggpt.persistence.ports.cache import TTL_S
-from ganggpt.runtime.model_plan import model_plan
-from ganggpt.runtime.stores import pool_options
+from ganggpt.persistence.pool import open_pool
+from ganggpt.runtime.composition import GatewaySpec
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +46,6 @@ SPEND_DAYS: Final = 400
 """How long the record of spending is kept: a year to compare with, and some."""
 _SWEEP_S: Final = 3600.0
 _CLOSE_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class GatewaySpec:
-    """What a replica is told when it starts; picklable, holds keys, so it never goes into a log."""
-
-    dsn: str = field(repr=False)
-    redis_url: str | None = field(repr=False)
-    plan: Plan = field(repr=False)
-    prompts: Prompts = field(repr=False)
-    pool: PoolOptions = field(default_factory=PoolOptions)
-    replicas: int = 1
-    ttl_s: int = TTL_S
-    record_days: int = 0
-    log_level: str = "INFO"
 
 
 @asynccontextmanager
@@ -191,28 +178,6 @@ Gateway: Final[Any] = serve.deployment(
 def bound_gateway(spec: GatewaySpec) -> Any:
     """The gateway as a node of an application."""
     return Gateway.options(num_replicas=spec.replicas).bind(spec)
-
-
-def gateway_spec(settings: Settings, dsn: str, redis_url: str | None, *, processes: int) -> GatewaySpec | None:
-    """What the settings say about the gateway, or None where no model is to be asked. ``processes``: among how many the
-    database connections are shared. Raises ConfigRejected."""
-    plan = model_plan(settings)
-    if plan is None:
-        return None
-    if settings.ai_replicas > 1 and redis_url is None:
-        problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
-        raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
-    return GatewaySpec(
-        dsn=dsn,
-        redis_url=redis_url,
-        plan=plan,
-        prompts=read_prompts(settings.prompts_dir),
-        pool=pool_options(settings, processes),
-        replicas=settings.ai_replicas,
-        ttl_s=settings.redis_ttl_s,
-        record_days=settings.ai_record_days,
-        log_level=settings.log_level.upper(),
-    )
 
 
 async def _sweep(books: PostgresSpend, exchanges: PostgresExchanges, record_days: int) -> None:

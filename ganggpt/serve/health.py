@@ -76,23 +76,25 @@ class Health:
 def memory_probe(free_share_min: float = 0.05) -> Probe:
     """Memory of this machine; not well under ``free_share_min`` of it free."""
 
-    async def look() -> Mapping[str, Any]:
+    async def check() -> Mapping[str, Any]:
         memory = psutil.virtual_memory()
         if memory.available < free_share_min * memory.total:
-            raise Unavailable(f"memory: only {memory.available >> 20} MiB of {memory.total >> 20} MiB are free")
+            raise Unavailable(
+                "enough memory", f"only {memory.available >> 20} MiB of {memory.total >> 20} MiB are free"
+            )
         process_bytes = psutil.Process().memory_info().rss
         return {"available_bytes": memory.available, "total_bytes": memory.total, "process_bytes": process_bytes}
 
-    return look
+    return check
 
 
 def disk_probe(directory: Path, free_bytes_min: int = 256 * 1024 * 1024) -> Probe:
     """The disk a directory is on; not well with less than ``free_bytes_min`` free."""
 
-    async def look() -> Mapping[str, Any]:
+    async def check() -> Mapping[str, Any]:
         usage = await asyncio.to_thread(shutil.disk_usage, directory)
         if usage.free < free_bytes_min:
-            raise Unavailable(f"disk: only {usage.free >> 20} MiB are free on {directory}")
+            raise Unavailable("enough disk space", f"only {usage.free >> 20} MiB are free on {directory}")
         return {"free_bytes": usage.free, "total_bytes": usage.total}
 
-    return look
+    return check

@@ -125,7 +125,7 @@ class Client:
                         self.on_answer(sent, answer)
                     return reply
                 wait_s = reply["error"]["retry_after_ms"] / 1000
-                if reply["error"]["code"] == "elsewhere":
+                if reply["error"]["code"] == "wrong_cluster":
                     self._bridge = None
             await asyncio.sleep(wait_s * (1 + self._dice.random()))
 
@@ -160,7 +160,7 @@ def _ignore(_: Sent, __: bytes) -> None:
 
 
 def _no_answer(why: str) -> Unavailable:
-    return Unavailable(f"the bridge ({why})")
+    return Unavailable("the bridge", why)
 
 
 async def play(client: Client, server: str, players: Sequence[str], steps: int, dice: Random) -> None:

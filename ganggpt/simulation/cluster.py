@@ -17,7 +17,7 @@ from ganggpt.actors.envelope import decode_batch, encode_replies
 from ganggpt.actors.host.host import Host, HostOptions, HostPorts
 from ganggpt.actors.host.incarnations import Incarnations
 from ganggpt.actors.routing.router import Router, RouterOptions
-from ganggpt.actors.routing.shards import Away
+from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
@@ -188,15 +188,15 @@ class Cluster:
         self.watch.delivered(running, batch, replies)
         return replies
 
-    async def forward(self, caller: Process, away: Away, batch: bytes) -> bytes:
+    async def forward(self, caller: Process, remote: RemoteCluster, batch: bytes) -> bytes:
         """The Forward of routers: to some bridge of another cluster."""
-        other = self.others[away.cluster]
+        other = self.others[remote.cluster]
         bridge = self._dice.choice(other.bridges)
 
         async def take() -> bytes:
             return encode_replies(await bridge.router.take_forwarded(decode_batch(batch)))
 
-        lost = Unavailable(f"cluster {away.cluster}")
+        lost = Unavailable(f"cluster {remote.cluster}")
         replies: bytes = await self.network.ask(caller, bridge.process, take, lambda _: lost, FOREVER_S)
         return replies
 

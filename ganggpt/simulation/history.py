@@ -1,27 +1,15 @@
-"""What happened in a world before a run begins: the same for every seed, made once by the runtime without faults.
-
-It leaves factions with political turns to come and missions on offer, so that every run has reminders that come due.
-"""
+"""The tables that an earlier life of a world left behind, from which a run begins."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from functools import cache
 from random import Random
 from typing import Any
 
 from ganggpt.actors.routing.shards import shared_shard
-from ganggpt.domain.companion import rules as companion
-from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.player import rules as player
 from ganggpt.persistence.ports.journal import DueReminder
-from ganggpt.simulation.clients import Client
 from ganggpt.simulation.database import SimDatabase
 from ganggpt.testing.stores import MemoryDatabase
-
-PAST_S_MAX = 600.0
 
 
 @dataclass(frozen=True)
@@ -63,30 +51,3 @@ def take(database: SimDatabase) -> History:
         tables.last_s,
         tables.clock(),
     )
-
-
-async def earlier(client: Client) -> None:
-    """What happened."""
-    for name in ("ada", "ben"):
-        await client.do(f"player:{name}", "server:ls-0", player.Join(name, "ls-0"))
-        await client.do("npc:mara", f"player:{name}", npc.AskForWork())
-        await asyncio.sleep(20)
-    await client.do("companion:rex", "player:ada", companion.Recruit("player:ada", "Rex", "scout", {"courage": 50}))
-    for name in ("harbour", "vipers", "council"):
-        await client.do(f"faction:{name}", "server:ls-0", faction.ShiftRelation("harbour", 3, "old times"))
-        await asyncio.sleep(20)
-
-
-@cache
-def history() -> History:
-    """The one earlier life, the same in every process."""
-    from ganggpt.simulation.run import Trial  # a trial begins with a history, and the first history is a trial
-    from ganggpt.simulation.scenario import CALM
-
-    trial = Trial(0, CALM, None)
-    trial.start(earlier(trial.clients[0]))
-    if not trial.scheduler.run(PAST_S_MAX) or not trial.rest() or trial.mistakes or trial.checks.violations:
-        raise AssertionError(f"no history: {trial.checks.unrest()} {trial.mistakes} {trial.checks.violations}")
-    found = take(trial.database)
-    trial.end()
-    return found

@@ -8,25 +8,31 @@ import logging
 import random
 import warnings
 from collections.abc import Coroutine
+from functools import cache
 from random import Random
 from typing import Any, Final
 
 import msgspec
 
 from ganggpt.actors.routing.shards import shared_shards
+from ganggpt.domain.companion import rules as companion
+from ganggpt.domain.faction import rules as faction
+from ganggpt.domain.npc import rules as npc
+from ganggpt.domain.player import rules as player
 from ganggpt.simulation.checks import Checks, Violation
 from ganggpt.simulation.clients import Client, play
 from ganggpt.simulation.cluster import Cluster, Setup
 from ganggpt.simulation.database import SimDatabase
 from ganggpt.simulation.faults import Faults
-from ganggpt.simulation.history import History, history
+from ganggpt.simulation.history import History, take
 from ganggpt.simulation.loop import Scheduler
 from ganggpt.simulation.network import Network
-from ganggpt.simulation.scenario import Scenario
+from ganggpt.simulation.scenario import CALM, Scenario
 from ganggpt.simulation.sheet import WORLD, TerseMind, cast_of
 from ganggpt.testing.stores import MemoryDatabase
 
 BEGAN_S: Final = 1_800_000_000.0
+PAST_S_MAX: Final = 600.0
 SAMPLE_S: Final = 0.5
 LOOK_S: Final = 0.1
 PLAY_S_MAX: Final = 120.0
@@ -179,6 +185,31 @@ class Trial:
     def _sample(self) -> None:
         self.checks.sample()
         self.scheduler.at(self.scheduler.now_s + SAMPLE_S, self._sample)
+
+
+async def earlier(client: Client) -> None:
+    """What happened in a world before a run begins. It leaves factions with political turns to come and missions on
+    offer, so that every run has reminders that come due."""
+    for name in ("ada", "ben"):
+        await client.do(f"player:{name}", "server:ls-0", player.Join(name, "ls-0"))
+        await client.do("npc:mara", f"player:{name}", npc.AskForWork())
+        await asyncio.sleep(20)
+    await client.do("companion:rex", "player:ada", companion.Recruit("player:ada", "Rex", "scout", {"courage": 50}))
+    for name in ("harbour", "vipers", "council"):
+        await client.do(f"faction:{name}", "server:ls-0", faction.ShiftRelation("harbour", 3, "old times"))
+        await asyncio.sleep(20)
+
+
+@cache
+def history() -> History:
+    """The one earlier life, the same for every seed and in every process: a trial without faults."""
+    trial = Trial(0, CALM, None)
+    trial.start(earlier(trial.clients[0]))
+    if not trial.scheduler.run(PAST_S_MAX) or not trial.rest() or trial.mistakes or trial.checks.violations:
+        raise AssertionError(f"no history: {trial.checks.unrest()} {trial.mistakes} {trial.checks.violations}")
+    found = take(trial.database)
+    trial.end()
+    return found
 
 
 def run_seed(seed: int, scenario: Scenario, *, traced: bool = False) -> Outcome:

@@ -9,9 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Final
 
 from ganggpt.errors import InvalidInput
-from ganggpt.simulation.history import history
 from ganggpt.simulation.mutations import MUTATIONS
-from ganggpt.simulation.run import Outcome, run_seed
+from ganggpt.simulation.run import Outcome, history, run_seed
 from ganggpt.simulation.scenario import SCENARIOS
 
 SEEDS_MAX: Final = 10_000_000

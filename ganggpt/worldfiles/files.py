@@ -36,6 +36,7 @@ from ganggpt.worldfiles.schema import (
 from ganggpt.worldfiles.yaml import WHOLE_FILE, read_yaml, shown
 
 PROBLEMS_MAX: Final = 500
+_SHIPPED_WORLDS: Final = Path(__file__).resolve().parents[2] / "worlds"
 _LINE_WIDTH: Final = 100
 _HEAD: Final = "# yaml-language-server: $schema=../schema.json\n# The format is described in ../README.md.\n"
 _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
@@ -51,6 +52,12 @@ _PREDICATES: Final = {
     "is_slug": "an id is lower case letters, digits, - and _",
     "is_worded": "must have words, on one line (a block starts with >-), without control characters",
 }
+
+
+def world_folder(wanted: Path) -> Path:
+    """The folder of world files: as given, else the world of that name that ships with the program."""
+    shipped = _SHIPPED_WORLDS / wanted.name
+    return shipped if not wanted.exists() and shipped.is_dir() else wanted
 
 
 def load_world(path: Path) -> World:

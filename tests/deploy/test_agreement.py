@@ -12,9 +12,9 @@ import ray
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from ganggpt.actors.host.composition import HostSpec
 from ganggpt.config import Settings
-from tests.deploy.files import (
+from ganggpt.runtime.hosts import HostSpec
+from tests.support.manifests import (
     BRIDGE_PORT,
     KUBERAY,
     Document,

@@ -14,8 +14,8 @@ import pytest
 import redis
 import yaml
 
-from ganggpt.config import Settings
-from tests.deploy.files import (
+from ganggpt.runtime.connections import CONNECTIONS
+from tests.support.manifests import (
     BRIDGE_PORT,
     KUBERAY,
     Document,
@@ -119,8 +119,7 @@ def test_pgbouncer_lends_connections_by_transaction_and_never_more_than_postgres
     assert connections is not None
     assert pooler["pool_mode"] == "transaction"
     assert pooler.getint("max_db_connections") < int(connections.group(1))
-    wanted = Settings.model_fields["database_pool_size"].default
-    assert wanted <= pooler.getint("default_pool_size") <= pooler.getint("max_db_connections")
+    assert CONNECTIONS <= pooler.getint("default_pool_size") <= pooler.getint("max_db_connections")
 
 
 def test_the_runtime_goes_through_pgbouncer_and_knows_it() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.files import BRIDGE_PORT, KUBERAY
+from tests.support.manifests import BRIDGE_PORT, KUBERAY
 from tests.support.paths import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.deploy.files import (
+from tests.support.manifests import (
     CRDS,
     KUBERAY,
     Document,
@@ -24,8 +24,8 @@ from tests.deploy.files import (
     ray_service,
     rendered,
 )
-from tests.deploy.operator_rules import problems_of
-from tests.deploy.strict_schema import Schema, problems, strict
+from tests.support.operator_rules import problems_of
+from tests.support.strict_schema import Schema, problems, strict
 
 KUBERNETES = "1.34"
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from tests.deploy.files import BRIDGE_PORT, Document, document
+from tests.support.manifests import BRIDGE_PORT, Document, document
 from tests.support.paths import ROOT
 
 

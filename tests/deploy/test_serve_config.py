@@ -11,8 +11,8 @@ from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve._private.build_app import build_app
 from ray.serve.schema import ServeDeploySchema
 
-from tests.deploy.files import BRIDGE_PORT, KUBERAY, Document, document, of_kind, plain_environment, ray_service
-from tests.deploy.strict_schema import Schema, problems, strict
+from tests.support.manifests import BRIDGE_PORT, KUBERAY, Document, document, of_kind, plain_environment, ray_service
+from tests.support.strict_schema import Schema, problems, strict
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from ray.dashboard.modules.job.cli import submit
 
-from ganggpt.jobs.snapshot_job import SnapshotJob, entrypoint
-from tests.deploy.files import containers, pod_templates
+from ganggpt.operations.snapshot_job import SnapshotJob, entrypoint
+from tests.support.manifests import containers, pod_templates
 
 
 def test_ray_takes_the_command_and_the_job_its_argument() -> None:

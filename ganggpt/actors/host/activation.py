@@ -8,9 +8,14 @@ import msgspec
 
 from ganggpt.actors.host.dedupe import Window
 from ganggpt.domain.ids import ActorId, kind_of
-from ganggpt.domain.kinds import KINDS, decode_state, decode_turn, encode_state
+from ganggpt.domain.kinds import (
+    KINDS,
+    decode_state,
+    decode_turn,
+    encode_state,
+)
 from ganggpt.domain.turn import Kind
-from ganggpt.errors import GangGPTError
+from ganggpt.errors import GangGPTError, sentence
 from ganggpt.persistence.ports.journal import StoredActor
 
 
@@ -24,7 +29,7 @@ class Unreadable(GangGPTError):
         self.actor, self.problem = actor, problem
 
     def __str__(self) -> str:
-        return f"what is stored of {self.actor!r} cannot be read: {self.problem}"
+        return sentence(f"What is stored of {self.actor!r} cannot be read: {self.problem}")
 
 
 class SnapshotBody(msgspec.Struct, frozen=True, array_like=True):

@@ -61,7 +61,7 @@ class TailLetters:
                 await work
         except Fenced:
             # Somebody else owns the sender: the letter stays in the outbox, and the next heartbeat ends this host.
-            answered(letter.id, reply_error(letter.id, Unavailable("the tail")))
+            answered(letter.id, reply_error(letter.id, Unavailable("the memory archive")))
         except GangGPTError as error:
             answered(letter.id, reply_error(letter.id, error))
         finally:

@@ -54,7 +54,7 @@ class Flusher:
         """Nothing is left of what the last owners of these shards did not flush. Raises Unavailable where some is."""
         await self._adopt()
         if any(shard in self._owed for shard in shards) or any(self._shard_of(a) in shards for a in self._unshown):
-            raise Unavailable("the tables of what a dead host left")
+            raise Unavailable("the work of a dead host", "not all of it is flushed to the tables")
 
     async def flush(self, only: Sequence[Activation] | None = None) -> None:
         """Flush what is dirty now, or only these dirty activations. Raises Unavailable, and keeps it dirty then."""

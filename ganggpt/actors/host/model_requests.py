@@ -89,7 +89,7 @@ class Asks:
             await self._durable(ticket)
             try:
                 if len(self._tasks) > (OPEN_MAX if ask.waited_for else IDLE_MAX):
-                    raise Unavailable("the model (too many ask it)")
+                    raise Unavailable("the model", "too many requests are under way")
                 async with asyncio.timeout(ask.within_s), aclosing(self._model.answer(actor, ask)) as parts:
                     await self._listen(actor, seq, parts)
             except (GangGPTError, TimeoutError) as failed:
@@ -119,6 +119,6 @@ class Asks:
         if error is not None:
             if error["code"] == "refused":
                 raise _Stale
-            raise Unavailable(f"{actor} ({error['code']})")
+            raise Unavailable(f"an answer of {actor}", f"its error is {error['code']}")
         reply: Mapping[str, Any] = msgspec.msgpack.decode(answer)["reply"]
         return reply

@@ -49,7 +49,9 @@ class InternalError(GangGPTError):
         self.actor, self.command = actor, command
 
     def __str__(self) -> str:
-        return f"{self.command} on {self.actor} failed by a mistake of the server; it was logged and changed nothing"
+        return (
+            f"{self.command} on {self.actor} failed by an error of the server, which was logged. Nothing was changed."
+        )
 
 
 @dataclass(frozen=True, slots=True)

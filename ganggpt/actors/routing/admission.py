@@ -23,7 +23,7 @@ from typing import Final, Protocol
 from ganggpt.actors.envelope import REPLY_HEAD, error_tail
 from ganggpt.errors import Overloaded
 
-_LOOK_S: Final = 0.25
+_ADJUST_S: Final = 0.25
 """How often a shedding lane looks whether it may let in more."""
 _MOST: Final = 0.5
 """Share turned away above which a lane does not even try to open up."""
@@ -55,16 +55,16 @@ class Shed(StrEnum):
     SHARE = "share"
     ACTOR = "actor"
     LATE = "late"
-    WINDOW = "window"
+    IN_FLIGHT = "in_flight"
 
 
 _WHAT: Final = {
     Shed.TOTAL: "the bridge",
-    Shed.LANE: "the way to the host of this actor",
-    Shed.SHARE: "the fair share of this game server",
+    Shed.LANE: "the queue for the host of this actor",
+    Shed.SHARE: "this game server's fair share of the host of this actor",
     Shed.ACTOR: "the mailbox of this actor",
-    Shed.LATE: "the time a command may wait for its host (ms)",
-    Shed.WINDOW: "the share of this connection in commands in flight",
+    Shed.LATE: "the wait for the host of this actor, in milliseconds,",
+    Shed.IN_FLIGHT: "this connection's number of commands in flight",
 }
 
 
@@ -157,7 +157,7 @@ class Admission:
         self._was_busy = True
         self._shed_in_window = 0
         self._least_wait_s = inf
-        self._looked_s = 0.0
+        self._adjusted_s = 0.0
         self._let_in = 0
         self._shed_before = 0
         self._shed: Counter[Shed] = Counter()
@@ -172,8 +172,8 @@ class Admission:
 
     def refusal(self, source: str, actor: str, now_s: float) -> Refusal | None:
         """Why a command of ``source`` to ``actor`` cannot be let in now, or None. Lets nobody in yet."""
-        if self.shedding and now_s - self._looked_s >= _LOOK_S:
-            self._look(now_s)
+        if self.shedding and now_s - self._adjusted_s >= _ADJUST_S:
+            self._adjust(now_s)
         why = self._why(source, actor, now_s)
         if why is not None and not self.shedding:
             self._begin_shedding(now_s)
@@ -195,6 +195,13 @@ class Admission:
         self.outstanding += 1
         self._let_in += 1
         self._of_actor[actor] = self._of_actor.get(actor, 0) + 1
+
+    def give_back(self, source: str, actor: str) -> None:
+        """The last ``enter`` did not happen."""
+        if self.shedding and source in self._earned:
+            self._earned[source].commands += 1
+        self._let_in -= 1
+        self.leave(actor)
 
     def leave(self, actor: str) -> None:
         """One less."""
@@ -273,9 +280,9 @@ class Admission:
         self._mark(now_s)
         self._set_limits()
 
-    def _look(self, now_s: float) -> None:
+    def _adjust(self, now_s: float) -> None:
         """Open up, or close again, by what was turned away since the last look; and say when to come back."""
-        passed_s = now_s - self._looked_s
+        passed_s = now_s - self._adjusted_s
         turned_away = self.shed.total() - self._shed_before
         stands = self._least_wait_s > self._options.wait_s and self.outstanding > 0
         if stands or turned_away > (turned_away + self._let_in) * _MOST:
@@ -294,7 +301,7 @@ class Admission:
             self._set_limits()
 
     def _mark(self, now_s: float) -> None:
-        self._looked_s, self._let_in, self._shed_before = now_s, 0, self.shed.total()
+        self._adjusted_s, self._let_in, self._shed_before = now_s, 0, self.shed.total()
         self._least_wait_s = inf
 
     def _burst(self) -> int:
@@ -317,21 +324,40 @@ class Admission:
 
 
 class Gate:
-    """One source at the lanes, for one frame: nothing is answered meanwhile, so what is full stays so."""
+    """Decides over the commands of one frame, each once and before it is read. A command that is let in has its place
+    in the lane from then on: ``submit`` uses it, and ``close`` gives back the places of commands that were not
+    submitted. No reply arrives while a frame is taken, so a lane that is full stays full."""
 
-    __slots__ = ("_full", "_now_s", "_source", "_way_to")
+    __slots__ = ("_full", "_now_s", "_places", "_source", "_way_to")
 
     def __init__(self, source: str, now_s: float, way_to: Callable[[str], Way]) -> None:
         self._source, self._now_s, self._way_to = source, now_s, way_to
         self._full: dict[Way, Refusal] = {}
+        self._places: dict[str, int] = {}
 
-    def refusal(self, actor: str) -> Refusal | None:
-        """Why a command to this actor cannot be let in, or None."""
+    def admit(self, actor: str) -> Refusal | None:
+        """Take a place for one command to this actor, or say why there is none."""
         way = self._way_to(actor)
-        known = self._full.get(way)
-        if known is not None:
-            return known
-        refusal = way.admission.refusal(self._source, actor, self._now_s)
-        if refusal is not None and refusal.why is not Shed.ACTOR:
-            self._full[way] = refusal
+        refusal = self._full.get(way)
+        if refusal is None:
+            refusal = way.admission.refusal(self._source, actor, self._now_s)
+            if refusal is None:
+                way.admission.enter(self._source, actor)
+                self._places[actor] = self._places.get(actor, 0) + 1
+            elif refusal.why is not Shed.ACTOR:
+                self._full[way] = refusal
         return refusal
+
+    def use(self, actor: str) -> bool:
+        """Use a place for a command to this actor; False where none was taken."""
+        places = self._places.get(actor, 0)
+        if places:
+            self._places[actor] = places - 1
+        return places > 0
+
+    def close(self) -> None:
+        """Give back every place that was not used."""
+        for actor, places in self._places.items():
+            for _ in range(places):
+                self._way_to(actor).admission.give_back(self._source, actor)
+        self._places.clear()

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from ganggpt.actors.routing.shards import Away
+from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.errors import Unavailable
 
 FORWARD_PATH: Final = "/v1/forward"
-_LOOK_S: Final = 2.0
+_PROBE_S: Final = 2.0
 KeyOf = Callable[[str], Awaitable[str | None]]
 """The key of a cluster, from the database both share."""
 
@@ -25,20 +25,20 @@ class Forwarder:
         self._keys: dict[str, str] = {}
         self._client = httpx.AsyncClient(timeout=timeout_s, trust_env=False)
 
-    async def __call__(self, away: Away, batch: bytes) -> bytes:
+    async def __call__(self, remote: RemoteCluster, batch: bytes) -> bytes:
         """Deliver an encoded batch there; its encoded replies. Raises Unavailable."""
-        there = Unavailable(f"the bridge of cluster {away.cluster}")
-        key = self._keys.get(away.cluster) or await self._key_of(away.cluster)
-        if key is None or away.bridge is None:
+        there = Unavailable(f"the bridge of cluster {remote.cluster}")
+        key = self._keys.get(remote.cluster) or await self._key_of(remote.cluster)
+        if key is None or remote.bridge is None:
             raise there
-        self._keys[away.cluster] = key
+        self._keys[remote.cluster] = key
         try:
             headers = {"Authorization": f"Bearer {key}"}
-            answer = await self._client.post(_http_url(away.bridge, FORWARD_PATH), content=batch, headers=headers)
+            answer = await self._client.post(_http_url(remote.bridge, FORWARD_PATH), content=batch, headers=headers)
         except httpx.HTTPError as failed:
             raise there from failed
         if answer.status_code != httpx.codes.OK:
-            self._keys.pop(away.cluster, None)
+            self._keys.pop(remote.cluster, None)
             raise there
         return answer.content
 
@@ -50,7 +50,7 @@ class Forwarder:
 async def bridge_answers(bridge: str) -> bool:
     """Whether the bridge at this WebSocket address lives."""
     try:
-        async with httpx.AsyncClient(timeout=_LOOK_S, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_PROBE_S, trust_env=False) as client:
             return (await client.get(_http_url(bridge, "/health/live"))).is_success
     except httpx.HTTPError:
         return False

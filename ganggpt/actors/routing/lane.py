@@ -13,7 +13,7 @@ from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.ports import ReplySink
 from ganggpt.actors.routing.admission import Admission, Refusal, Shed
 from ganggpt.actors.routing.fair_queue import FairQueue
-from ganggpt.actors.routing.shards import Away
+from ganggpt.actors.routing.shards import RemoteCluster
 
 ENVELOPE_OVERHEAD: Final = 64
 SWEEP_S: Final = 0.1
@@ -44,7 +44,7 @@ class LaneUser(Protocol):
         """Answer a command that was never sent ``overloaded``."""
         ...
 
-    def give_up(self, pending: Pending) -> None:
+    def expire(self, pending: Pending) -> None:
         """Answer a command that was sent before and is past its deadline ``unavailable``."""
         ...
 
@@ -56,7 +56,12 @@ class Lane:
     """
 
     def __init__(
-        self, way: str | Away | None, router: LaneUser, admission: Admission, calls_max: int, batch_bytes_max: int
+        self,
+        way: str | RemoteCluster | None,
+        router: LaneUser,
+        admission: Admission,
+        calls_max: int,
+        batch_bytes_max: int,
     ) -> None:
         self.way = way
         self.admission = admission
@@ -72,9 +77,11 @@ class Lane:
         """Commands that were not sent yet."""
         return len(self._fresh) + len(self._queue)
 
-    def put(self, pending: Pending) -> None:
-        """Take a command; it leaves at the end of this loop turn, with everything else that came in it."""
-        self.admission.enter(pending.source, pending.envelope.to)
+    def put(self, pending: Pending, *, admitted: bool = False) -> None:
+        """Take a command; it leaves at the end of this loop turn, with everything else that came in it. ``admitted``:
+        it has its place in the lane already."""
+        if not admitted:
+            self.admission.enter(pending.source, pending.envelope.to)
         self._fresh.append(pending)
         if self.calls >= self._calls_max:
             self._watch()
@@ -124,7 +131,7 @@ class Lane:
 
     def _watch(self) -> None:
         if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._look_for_late)
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._turn_away_late)
 
     def _next(self, now_s: float) -> list[Pending]:
         """The next batch: what just came where it fits, else by turns."""
@@ -164,11 +171,11 @@ class Lane:
 
     def _let_down(self, pending: Pending) -> None:
         if pending.sent:
-            self._router.give_up(pending)
+            self._router.expire(pending)
         else:
             self._router.turn_away(pending, self.admission.turn_away(Shed.LATE))
 
-    def _look_for_late(self) -> None:
+    def _turn_away_late(self) -> None:
         """Nobody waits in silence for a host that does not answer."""
         self._sweep = None
         fresh, self._fresh = self._fresh, []

@@ -22,9 +22,9 @@ from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, erro
 from ganggpt.actors.ports import CLUSTER_SOURCE, ReplySink
 from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, Refusal, Shed
 from ganggpt.actors.routing.lane import Lane, Pending
-from ganggpt.actors.routing.shards import Away, Routes
+from ganggpt.actors.routing.shards import RemoteCluster, Routes
 from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX
-from ganggpt.errors import Elsewhere, GangGPTError, Moved, Unavailable
+from ganggpt.errors import GangGPTError, Moved, Unavailable, WrongCluster
 from ganggpt.observability.metrics import COMMAND_SECONDS
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 HostCall = Callable[[str, bytes], Awaitable[bytes]]
 """Sends an encoded batch to a host by name and returns its encoded replies; raises GangGPTError when that failed."""
 LoadRoutes = Callable[[], Awaitable[Routes]]
-Forward = Callable[[Away, bytes], Awaitable[bytes]]
+Forward = Callable[[RemoteCluster, bytes], Awaitable[bytes]]
 """Sends an encoded batch to the bridge of another cluster; otherwise as a HostCall."""
 
 LANES_CACHED: Final = 65_536
@@ -88,7 +88,7 @@ class Router:
         self._load_routes = load_routes
         self._routes: Routes | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._lanes: dict[str | Away | None, Lane] = {}
+        self._lanes: dict[str | RemoteCluster | None, Lane] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._out: dict[asyncio.Timeout, tuple[str, float]] = {}
         self._doubting: asyncio.Task[None] | None = None
@@ -121,22 +121,26 @@ class Router:
         """Read the routing table once, so that the first command does not wait for it."""
         await self._refresh()
 
-    def submit(self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "") -> None:
+    def submit(
+        self, envelopes: Sequence[Envelope], sink: ReplySink, source: str = "", gate: Gate | None = None
+    ) -> None:
         """See CommandPort. What the runtime itself sends (``inner``) is never shed because others are greedy."""
         now_s = loop_s()
         deadline = now_s + self.options.deadline_s
         for envelope in envelopes:
             lane = self._lane_to(envelope.to)
-            refusal = None
+            refusal, admitted = None, False
             if self._waiting >= self.options.queue_max:
                 refusal = self._total
+            elif gate is not None and gate.use(envelope.to):
+                admitted = True
             elif not envelope.inner:
                 refusal = lane.admission.refusal(source, envelope.to, now_s)
             if refusal is not None:
                 sink(envelope.id, refusal.reply(envelope.id))
                 continue
             self._waiting += 1
-            lane.put(Pending(envelope, sink, source, now_s, deadline, lane))
+            lane.put(Pending(envelope, sink, source, now_s, deadline, lane), admitted=admitted)
 
     def gate(self, source: str) -> Gate | None:
         """See CommandPort."""
@@ -162,7 +166,7 @@ class Router:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            self._give_up(lane.drain())
+            self._cancel(lane.drain())
 
     def spawn(self, work: Awaitable[None]) -> None:
         """Run a call as a task this router owns."""
@@ -179,7 +183,7 @@ class Router:
         """See LaneUser."""
         self._answer(pending, refusal.reply(pending.envelope.id))
 
-    def give_up(self, pending: Pending) -> None:
+    def expire(self, pending: Pending) -> None:
         """See LaneUser."""
         self._answer(pending, reply_error(pending.envelope.id, Unavailable("the host of this actor")))
 
@@ -202,15 +206,15 @@ class Router:
             return reply_error(envelope.id, Moved(envelope.to))
         return await self.ask(envelope, CLUSTER_SOURCE)
 
-    async def send(self, way: str | Away | None, batch: list[Pending]) -> None:
+    async def send(self, way: str | RemoteCluster | None, batch: list[Pending]) -> None:
         """One call with a batch: answer what was answered, send the rest again."""
         if way is None:
             await self._again(batch, Unavailable("the routing table"))
             return
-        if isinstance(way, Away) and (self._forward is None or way.bridge is None):
+        if isinstance(way, RemoteCluster) and (self._forward is None or way.bridge is None):
             for pending in batch:
-                elsewhere = Elsewhere(pending.envelope.to, way.cluster, way.bridge)
-                self._answer(pending, reply_error(pending.envelope.id, elsewhere))
+                wrong = WrongCluster(pending.envelope.to, way.cluster, way.bridge)
+                self._answer(pending, reply_error(pending.envelope.id, wrong))
             await self._refresh()
             return
         try:
@@ -220,7 +224,7 @@ class Router:
             replies = decode_replies(answer)
             self._lanes[way].served(len(replies), began_s)
         except asyncio.CancelledError:
-            self._give_up(batch)
+            self._cancel(batch)
             raise
         except (GangGPTError, TimeoutError, msgspec.MsgspecError) as failed:
             log.info("call to %s failed, %d commands go again: %s", way, len(batch), failed)
@@ -231,8 +235,8 @@ class Router:
             # Beside the lane, whose calls are for those whose shards are where they were.
             self.spawn(self._again(lost, Unavailable("the actor's shard")))
 
-    async def _deliver(self, limit: asyncio.Timeout, way: str | Away, batch: bytes) -> bytes:
-        if isinstance(way, Away):
+    async def _deliver(self, limit: asyncio.Timeout, way: str | RemoteCluster, batch: bytes) -> bytes:
+        if isinstance(way, RemoteCluster):
             assert self._forward is not None
             return await self._forward(way, batch)
         self._out[limit] = (way, loop_s())
@@ -290,7 +294,7 @@ class Router:
         except TimeoutError:
             log.info("the routing table did not come before the first deadline of %d commands", len(alive))
         except asyncio.CancelledError:
-            self._give_up(alive)
+            self._cancel(alive)
             raise
         for pending in self._not_late(alive, why):
             self._put_again(pending, 0)
@@ -337,7 +341,7 @@ class Router:
             self._lane_by_actor[actor] = lane
         return lane
 
-    def _give_up(self, batch: Iterable[Pending]) -> None:
+    def _cancel(self, batch: Iterable[Pending]) -> None:
         for pending in batch:
             self._answer(pending, reply_error(pending.envelope.id, Unavailable("the bridge")))
 

@@ -24,7 +24,7 @@ class Residences(Struct, frozen=True):
         return actor if actor in self.own else shared_shard(actor, self.shards)
 
 
-class Away(Struct, frozen=True):
+class RemoteCluster(Struct, frozen=True):
     """Another cluster of this world, and where game servers reach its bridge."""
 
     cluster: str
@@ -37,16 +37,16 @@ class Routes(Struct, frozen=True):
 
     residences: Residences
     holders: dict[str, str]
-    elsewhere: Mapping[str, Away] = {}
+    remote: Mapping[str, RemoteCluster] = {}
 
     def host_of(self, actor: str) -> str | None:
         """Name of the host that holds the actor, or None while nobody does."""
         return self.holders.get(self.residences.shard_of(actor))
 
-    def way_to(self, actor: str) -> str | Away | None:
+    def way_to(self, actor: str) -> str | RemoteCluster | None:
         """The host of this cluster or the other cluster that holds the actor, or None while nobody does."""
         shard = self.residences.shard_of(actor)
-        return self.holders.get(shard) or self.elsewhere.get(shard)
+        return self.holders.get(shard) or self.remote.get(shard)
 
     def redirect(self, actor: str, heir: str) -> None:
         """Its last host said who has the actor's shard now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganggpt.actors.routing.shards import Away, Residences, Routes
+from ganggpt.actors.routing.shards import RemoteCluster, Residences, Routes
 from ganggpt.persistence.ports.hosts import HostTable, RouteRow
 
 
@@ -17,12 +17,12 @@ def residences_of(rows: Sequence[RouteRow]) -> Residences:
 async def load_routes(hosts: HostTable) -> Routes:
     """One reading of the table, as a router of this cluster sees it. Raises Unavailable."""
     rows = await hosts.routes()
-    holders, elsewhere = {}, {}
+    holders, remote = {}, {}
     for row in rows:
         if row.host is None:
             continue
         if row.cluster == hosts.cluster:
             holders[row.shard] = row.host
         else:
-            elsewhere[row.shard] = Away(str(row.cluster), row.bridge)
-    return Routes(residences_of(rows), holders, elsewhere)
+            remote[row.shard] = RemoteCluster(str(row.cluster), row.bridge)
+    return Routes(residences_of(rows), holders, remote)

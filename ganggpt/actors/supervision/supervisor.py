@@ -421,7 +421,7 @@ class Supervisor:
                 return
             await self._hosts.fence_stale(self._plan.lease_s)
             await asyncio.sleep(self._plan.round_s)
-        raise StartFailed("the world", "hosts of an earlier run still live", "Stop them first: ganggpt down")
+        raise StartFailed("Hosts of an earlier run of this world still live.", "Stop them first with `ganggpt down`.")
 
 
 async def refuse_second_run(hosts: Ownership, quiet_s: float = 2.5) -> None:
@@ -436,4 +436,4 @@ async def refuse_second_run(hosts: Ownership, quiet_s: float = 2.5) -> None:
             return
         await asyncio.sleep(0.25)
     names = ", ".join(host.name for host in beating)
-    raise StartFailed("the world", f"it already runs ({names} answer the database)", "Stop it first: ganggpt down")
+    raise StartFailed(f"The world already runs: its hosts are {names}.", "Stop it first with `ganggpt down`.")

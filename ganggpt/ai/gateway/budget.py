@@ -87,7 +87,7 @@ class SwitchedOff(GangGPTError):
     code = "ai_off"
 
     def __str__(self) -> str:
-        return "model calls are switched off (`ganggpt ai on` switches them on)"
+        return "Model calls are disabled; `ganggpt ai on` enables them."
 
 
 class OverBudget(GangGPTError):
@@ -100,7 +100,7 @@ class OverBudget(GangGPTError):
         self.kind, self.name, self.window, self.unit, self.most = kind, name, window, unit, most
 
     def __str__(self) -> str:
-        return f"the {self.unit} of {self.kind} {self.name} for this {self.window} are used up (limit {self.most})"
+        return f"The {self.unit} of {self.kind} {self.name} for this {self.window} are used up (limit {self.most})."
 
 
 class Ledger(Protocol):

@@ -77,7 +77,7 @@ class Ladder:
         self._plan = plan
         self._deployments = deployments
         self._prompts = prompts
-        self._falls = metrics.counter("ganggpt_ai_falls_total")
+        self._falls = metrics.counter("ganggpt_ai_fallbacks_total")
         self._filtered = metrics.counter("ganggpt_ai_filtered_total")
         self._repairs = metrics.counter("ganggpt_ai_repairs_total")
         self._over = metrics.counter("ganggpt_ai_over_budget_total")

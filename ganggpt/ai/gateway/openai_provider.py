@@ -129,7 +129,9 @@ class OpenAIProvider:
             from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider
         except ImportError:
             fix = "Install ganggpt[entra], or set AZURE_OPENAI_KEY."
-            raise StartFailed("Entra ID sign-in", "the package azure-identity is missing", fix) from None
+            raise StartFailed(
+                "The sign-in by Entra ID needs the package azure-identity, which is missing.", fix
+            ) from None
         self._credential = DefaultAzureCredential()
         return cast("TokenSource", get_bearer_token_provider(self._credential, _ENTRA_SCOPE))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from ganggpt.ai.port import Said
-from ganggpt.errors import GangGPTError
+from ganggpt.errors import GangGPTError, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class ModelFailure(GangGPTError):
         self.deployment, self.problem, self.wait_s = deployment, problem, wait_s
 
     def __str__(self) -> str:
-        return f"model {self.deployment}: {self.problem}"
+        return sentence(f"The model {self.deployment} failed: {self.problem}")
 
 
 class ModelAway(ModelFailure):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from ganggpt.ai.gateway.provider import JsonShape
-from ganggpt.errors import GangGPTError
+from ganggpt.errors import GangGPTError, sentence
 
 SPOKEN: Final = "say"
 """The field of a shape that a stream speaks while the rest is still on its way."""
@@ -29,7 +29,7 @@ class AnswerMisshapen(GangGPTError):
         self.shape, self.problem = shape, problem
 
     def __str__(self) -> str:
-        return f"no {self.shape}: {self.problem}"
+        return sentence(f"The answer has not the shape {self.shape}: {self.problem}")
 
 
 @lru_cache(maxsize=128)

@@ -32,7 +32,7 @@ class Meanings:
 
     def __init__(self, gateway: Gateway, metrics: Metrics, now_s: Callable[[], float], *, present: bool) -> None:
         self._gateway, self._now_s, self._present = gateway, now_s, present
-        self._counts = metrics.counter("ganggpt_ai_meanings_total")
+        self._counts = metrics.counter("ganggpt_ai_embeddings_total")
         self._rests_until_s = 0.0
 
     @property
@@ -48,10 +48,10 @@ class Meanings:
             made = self._made("memory", outcome, len(texts))
         except InvalidInput as unfit:
             self._counts.labels("memory", "unfit").inc()
-            raise Unavailable(f"usable vectors ({unfit})") from None
+            raise Unavailable("a usable embedding", str(unfit)) from None
         if made is None:
             reason = outcome.reason if isinstance(outcome, NotAnswered) else "unfit"
-            raise Unavailable(f"a model of embeddings ({reason})")
+            raise Unavailable("an embedding model", reason)
         return made
 
     async def of_line(self, text: str, payers: Payers) -> Embedding | None:

@@ -86,7 +86,7 @@ class GuardedServer:
         line = self._guard.stdout.readline()
         self._guard.stdout.close()
         if not line.strip():
-            raise StartFailed(self.name, "its guard process ended at once", f"See {self._log}.")
+            raise StartFailed(f"The process that guards {self.name} ended at once.", f"See {self._log}.")
         self.pid = int(line)
         return self.pid
 
@@ -140,8 +140,7 @@ class DirectoryLock:
             holder = file.read().strip() or "another process"
             file.close()
             raise StartFailed(
-                self._part,
-                f"{self._path.parent} is in use by process {holder}",
+                f"{self._part} did not start: {self._path.parent} is in use by process {holder}.",
                 "Stop it or use another data directory.",
             ) from None
         file.truncate(0)
@@ -206,7 +205,7 @@ def own_directory(path: Path, account: Account | None) -> None:
     wanted = os.geteuid() if account is None else account.uid
     stat = path.lstat()
     if stat.st_uid not in {wanted, os.geteuid()}:
-        raise StartFailed("an embedded server", f"{path} belongs to user {stat.st_uid}", "Remove that directory.")
+        raise StartFailed(f"The directory {path} belongs to user {stat.st_uid}.", "Remove it.")
     if stat.st_uid != wanted:
         os.chown(path, wanted, -1)
     path.chmod(0o700)
@@ -218,8 +217,9 @@ def wait_until_ready(server: GuardedServer, is_ready: bool, started_s: float, ti
     if is_ready:
         return True
     if not server.is_running():
-        raise StartFailed(server.name, f"it ended at once: {server.log_tail()}", "The log names the cause.")
+        raise StartFailed(f"{server.name} ended at once: {server.log_tail()}", "The log names the cause.")
     if time.monotonic() - started_s > timeout_s:
-        raise StartFailed(server.name, f"not ready after {timeout_s:.0f} s: {server.log_tail()}", "The log names it.")
+        late = f"{server.name} was not ready after {timeout_s:.0f} s: {server.log_tail()}"
+        raise StartFailed(late, "The log names the cause.")
     time.sleep(0.01)
     return False

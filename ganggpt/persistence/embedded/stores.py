@@ -46,7 +46,6 @@ _STOP_TIMEOUT_S: Final = 30.0
 _POSTGRES_SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -77,8 +76,9 @@ class EmbeddedPostgres:
     machine recovers by itself.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, connections_max: int = 100) -> None:
         self._dir = data_dir.expanduser().resolve()
+        self._connections_max = connections_max
         self._cluster = self._dir / "postgres"
         self._lock = DirectoryLock(self._dir / "postgres.lock", "embedded Postgres")
         self._server: GuardedServer | None = None
@@ -92,7 +92,7 @@ class EmbeddedPostgres:
     def dsn_of(self, database: str) -> str:
         """Connection string of another database of this cluster."""
         if self._socket_dir is None:
-            raise StartFailed("embedded Postgres", "it has no address before it is started", "Call start() first.")
+            raise StartFailed("Embedded Postgres has no address before it is started.", "Call start() first.")
         return f"postgresql://{_DATABASE}@/{database}?host={quote(str(self._socket_dir), safe='/')}"
 
     @property
@@ -139,7 +139,11 @@ class EmbeddedPostgres:
         for leftover in (self._cluster / "postmaster.pid", self._socket_dir / ".s.PGSQL.5432.lock"):
             # We hold the directory's lock and the orphan is gone: a number in these files is somebody else's by now.
             leftover.unlink(missing_ok=True)
-        settings = {**_POSTGRES_SETTINGS, "unix_socket_directories": str(self._socket_dir)}
+        settings = {
+            **_POSTGRES_SETTINGS,
+            "max_connections": str(self._connections_max),
+            "unix_socket_directories": str(self._socket_dir),
+        }
         argv = [str(binaries / "postgres"), "-D", str(self._cluster)]
         argv += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         log = self._cluster / "server.log"
@@ -336,9 +340,7 @@ def _postgres_binaries() -> Path:
         binaries = Path(spec.origin).parent / "pginstall18" / "bin"
         if (binaries / "postgres").exists():
             return binaries
-    raise StartFailed(
-        "embedded Postgres", "there is no Postgres wheel for this platform", "Set DATABASE_URL to a running Postgres."
-    )
+    raise StartFailed("There is no embedded Postgres for this platform.", "Set DATABASE_URL to a running Postgres.")
 
 
 def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
@@ -360,7 +362,7 @@ def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
                     folder.chmod(mode | stat.S_IXOTH)
         _run("embedded Postgres", [str(binaries / "postgres"), "--version"], account)
         return account
-    raise StartFailed("embedded Postgres", "it does not run as root", "Run as another user or set DATABASE_URL.")
+    raise StartFailed("Embedded Postgres does not run as root.", "Run as another user or set DATABASE_URL.")
 
 
 def _run(part: str, argv: list[str], account: Account | None, stdin: str = "") -> None:
@@ -379,7 +381,11 @@ def _run(part: str, argv: list[str], account: Account | None, stdin: str = "") -
             extra_groups=None if account is None else [],
         )
     except (subprocess.TimeoutExpired, PermissionError) as failed:
-        raise StartFailed(part, str(failed), "Check that the virtual environment is readable.") from failed
+        raise StartFailed(
+            f"{part} did not start: {failed}", "Check that the virtual environment is readable."
+        ) from failed
     if done.returncode != 0:
         said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-4:])
-        raise StartFailed(part, f"{Path(argv[0]).name} failed: {said}", "Check free disk space and permissions.")
+        raise StartFailed(
+            f"{part} did not start: {Path(argv[0]).name} failed: {said}", "Check free disk space and permissions."
+        )

@@ -101,7 +101,7 @@ class RedisLedger:
                 counter = claim.counter
                 raise OverBudget(counter.kind, counter.name, counter.window, counter.unit, claim.most)
             await self._seed(None if word == b"unknown" else [claims[n] for n in which])
-        raise Unavailable("the counters of the budgets (Redis forgets them at once: is its memory full?)")
+        raise Unavailable("the store of the budgets", "Redis forgets its counters at once; its memory may be full")
 
     def settle(self, hold: Hold, spent: Usage) -> None:
         """See Ledger."""

@@ -124,7 +124,9 @@ async def _join(connection: Any, shared: str) -> None:
         await connection.execute(f"SET TRANSACTION SNAPSHOT '{shared}'", timeout=30)
     except asyncpg.PostgresError as refused:
         # A pooler in front of several servers: the snapshot is known to one of them only.
-        raise Unavailable(f"one Postgres server for all readers of the cut ({refused}); try --parallel 1") from refused
+        raise Unavailable(
+            "one Postgres server for all readers of the cut", f"{refused}. --parallel 1 needs only one reader"
+        ) from refused
 
 
 async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> Cut:
@@ -137,7 +139,7 @@ async def plan_cut(reader: Reader, group_of: Callable[[str, int, int], int]) -> 
         except asyncpg.UndefinedTableError:
             found = None
         if found is None:
-            raise StartFailed("the snapshot", "this database holds no world", "Name the one that does: DATABASE_URL.")
+            raise StartFailed("This database holds no world.", "Name the one that does in DATABASE_URL.")
         parts = [row["name"] for row in await connection.fetch(SQL["days"], "journal", timeout=60)]
         to_read = {
             part: await connection.fetch(

@@ -13,8 +13,9 @@ from ganggpt.ai.port import NotAnswered
 from ganggpt.errors import Unavailable
 from ganggpt.serve.metrics.expositions import Samples, families, together
 
-LOOK_S: Final = 2.0
+POLL_S: Final = 2.0
 _PREFIX: Final = "ganggpt_ai_"
+_MEANWHILE: Final = "The scripted mind speaks meanwhile"
 
 Expositions = Callable[[], Awaitable[Sequence[bytes]]]
 
@@ -28,20 +29,20 @@ class GatewayState(Protocol):
 
 
 class GatewayWatch(Collector):
-    """Owns the last metrics of all gateway replicas together. ``run`` looks for ever."""
+    """Owns the last metrics of all gateway replicas together. ``run`` polls for ever."""
 
     def __init__(self, expositions: Expositions) -> None:
         self._expositions = expositions
         self._seen: dict[str, Samples] = {}
 
     async def run(self) -> None:
-        """Look again and again."""
+        """Poll again and again."""
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_S)
+            await self.poll()
+            await asyncio.sleep(POLL_S)
 
-    async def look(self) -> None:
-        """Look once; what was seen last stays where nobody answers."""
+    async def poll(self) -> None:
+        """Ask all replicas once; what was seen last stays where nobody answers."""
         told = await self._expositions()
         if told:
             self._seen = together(told, _PREFIX)
@@ -55,19 +56,19 @@ def ai_probe(gateway: GatewayState | None, because: str = "no model is configure
     """The ``ai`` check of /health. Without a model the scripted mind is the mind, which is well; with one, models that
     all fail are not."""
 
-    async def look() -> Mapping[str, Any]:
+    async def check() -> Mapping[str, Any]:
         if gateway is None:
             return {"mind": "scripted", "because": because}
         found = await gateway.state()
         if isinstance(found, NotAnswered):
-            raise Unavailable(f"the model gateway ({found.detail}); the scripted mind speaks meanwhile")
+            raise Unavailable("the model gateway", f"{found.detail.rstrip('.')}. {_MEANWHILE}")
         if found["on"] is None:
-            raise Unavailable("the books of the model gateway; the scripted mind speaks meanwhile")
+            raise Unavailable("the spending record of the model gateway", f"it cannot be read. {_MEANWHILE}")
         if not found["on"]:
             return {"mind": "scripted", "because": "switched off", "models": found["models"]}
         if not any(state == "ready" for state in found["models"].values()):
-            told = ", ".join(f"{name}: {state}" for name, state in found["models"].items())
-            raise Unavailable(f"every model ({told}); the scripted mind speaks meanwhile")
+            states = ", ".join(f"{name} is {state}" for name, state in found["models"].items())
+            raise Unavailable("a language model", f"{states}. {_MEANWHILE}")
         return {"mind": "model", "models": found["models"]}
 
-    return look
+    return check

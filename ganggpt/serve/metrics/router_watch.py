@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from ganggpt.actors.routing.admission import Shed
 from ganggpt.actors.routing.router import Router
-from ganggpt.actors.routing.shards import Away
+from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.observability.metrics import COMMAND_SECONDS, TABLE
 from ganggpt.serve.metrics.host_watch import OWN
 
@@ -27,7 +27,7 @@ class RouterWatch(Collector):
         row = TABLE["ganggpt_router_shed_total"]
         turned_away = CounterMetricFamily(row.name, row.tells, labels=row.labels)
         for why in Shed:
-            if why is not Shed.WINDOW:  # the sessions' own
+            if why is not Shed.IN_FLIGHT:  # the sessions' own
                 turned_away.add_metric((why.value,), shed[why])
         yield turned_away
         row = TABLE["ganggpt_router_wait_seconds"]
@@ -55,10 +55,10 @@ class RouterWatch(Collector):
             yield family
 
 
-def _label(way: str | Away | None) -> str:
+def _label(way: str | RemoteCluster | None) -> str:
     """Few labels: hosts of one actor are one, ways to other clusters are one."""
     if way is None:
         return "nobody"
-    if isinstance(way, Away):
+    if isinstance(way, RemoteCluster):
         return "away"
     return way if way.startswith("host:") else OWN

@@ -23,6 +23,7 @@ STATUS: Final[Mapping[str, int]] = {
     "unauthorized": 401,
     "overloaded": 429,
     "unavailable": 503,
+    "wrong_cluster": 503,
     "moved": 503,
     "commit_unknown": 503,
     "fenced": 503,

@@ -27,7 +27,7 @@ from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.rest.errors import error_response
 from ganggpt.serve.rest.streams import EventStream, Listener
-from ganggpt.serve.rest.utterance_events import Ear, Heard, Point, point_of
+from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances
 from ganggpt.serve.rest.views import Seen, Views, answered
 from ganggpt.serve.websocket.session import acting_player
@@ -86,7 +86,7 @@ class Rest:
                 return error_response(answer["error"], headers)
             return Response(write_json(answer), 200, headers, "application/json")
         streams, given = self.utterances.streams, request.headers.get("Last-Event-ID")
-        at = Point(0) if given is None else point_of(given)
+        at = EventId(0) if given is None else event_id_of(given)
         streams.admit()
         try:
             answer = await self._answered(command_id, by, actor, name, request)
@@ -226,7 +226,7 @@ def _add_utterances(app: FastAPI, rest: Rest) -> None:
 
     async def events(utterance: str, by: ActingAs = None, last: LastEventId = None) -> Response:
         player = None if by is None else _acting(by)
-        return await utterances.listen(utterance, player, None if last is None else point_of(last))
+        return await utterances.listen(utterance, player, None if last is None else event_id_of(last))
 
     path = "/v1/utterances/{utterance}"
     app.add_api_route(path, why, operation_id="why", summary="Why did she say that", tags=["utterances"])
@@ -240,15 +240,15 @@ def _add_utterances(app: FastAPI, rest: Rest) -> None:
     )
 
 
-def _listener(actor: str, by: str, answer: Mapping[str, Any], at: Point) -> tuple[Listener, list[Heard]]:
-    """Who hears the answer to a command, and what they hear at once."""
+def _listener(actor: str, by: str, answer: Mapping[str, Any], at: EventId) -> tuple[Listener, list[StreamEvent]]:
+    """The listener to the answer to a command, and the events that are known at once."""
     seq, reply = answer["seq"], answer["reply"]
-    ear = Ear(actor, by, reply.get("utterance"), seq, at)
-    first = [Heard(Point(seq), "reply", answer)]
+    follower = Follower(actor, by, reply.get("utterance"), seq, at)
+    first = [StreamEvent(EventId(seq), "reply", answer)]
     if not reply.get("more"):
-        ear.ended = "said"
-        first.append(ear.end(Point(seq, 1)))
-    return Listener(ear, player=by.startswith("player:")), [one for one in first if one.at > at]
+        follower.ended = "said"
+        first.append(follower.end(EventId(seq, 1)))
+    return Listener(follower, player=by.startswith("player:")), [event for event in first if event.id > at]
 
 
 def _accepts_events(request: Request) -> bool:

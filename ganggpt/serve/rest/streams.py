@@ -1,7 +1,7 @@
-"""Answers as server-sent events: the reply, then sentence by sentence what an actor says to one player, to its end.
+"""Answers as server-sent events: the reply, then each sentence that an actor says to one player, to the end.
 
-Everything comes out of the journal: sentences are letters of the actor's turns, so they are there whether or not the
-player is on a game server, and a stream can be gone on from anywhere. All streams of a replica share one reader, which
+All events come from the journal: sentences are messages of the actor's turns, so they are there whether or not the
+player is on a game server, and a stream can be resumed from anywhere. The streams of a replica share one reader, which
 asks for the next turns of all of them in one statement, and only while somebody listens; it costs no actor a turn.
 """
 
@@ -28,27 +28,27 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.journal import Place
 from ganggpt.protocol.codec import write_json
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.rest.utterance_events import Ear, Heard
+from ganggpt.serve.rest.utterance_events import Follower, StreamEvent
 from ganggpt.serve.rest.views import ViewCache, Views, answered
 
 log = logging.getLogger(__name__)
 
 RETRY_MS: Final = 1000
-"""How long a client waits before it connects again, as the stream tells it."""
-_BEAT: Final = b":\n\n"
+"""How long a client should wait before it connects again; the stream says so to it."""
+_KEEP_ALIVE: Final = b":\n\n"
 _RECORD_TTL_S: Final = 600
 _MEDIA: Final = "text/event-stream; charset=utf-8"
 
 
 class TurnSource(Protocol):
-    """Where turns are read. Every method raises Unavailable where the store is away."""
+    """Where turns are read. Every method raises Unavailable while the store is."""
 
     async def after(self, places: Sequence[Place]) -> list[list[tuple[int, bytes]]]:
-        """For each place number and body of the next turns, a bounded number, in order."""
+        """Number and body of the next turns after each place, a bounded number of them, in order."""
         ...
 
     async def since(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
-        """Turn ``seq`` and those after it."""
+        """Turn ``seq`` and the turns after it."""
         ...
 
     async def upto(self, actor: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
@@ -56,58 +56,58 @@ class TurnSource(Protocol):
         ...
 
     async def snapshot(self, actor: str) -> tuple[int, bytes] | None:
-        """What was packed up of an actor, and after which turn."""
+        """The snapshot of an actor, and the turn it was taken after."""
         ...
 
 
 class Listener:
-    """One listener: where they are (``ear``), and the turns that were read for them and not yet heard.
+    """One listener: the place in the stream (``follower``), and the turns that were read but not yet handed out.
 
-    ``player``: whether they listen as the player spoken to, or only watch.
+    ``player``: whether the listener is the player spoken to, or only watches.
     """
 
-    def __init__(self, ear: Ear, *, player: bool) -> None:
-        self.ear, self.player = ear, player
+    def __init__(self, follower: Follower, *, player: bool) -> None:
+        self.follower, self.player = follower, player
         self.token = secrets.token_hex(8)
-        self.read_upto = ear.seen
+        self.read_upto = follower.seen
         self._turns: deque[tuple[int, bytes]] = deque()
         self._news = asyncio.Event()
 
     @property
     def is_behind(self) -> bool:
-        """Whether turns wait for them: then nothing more is read for them."""
+        """Whether turns wait to be handed out; nothing more is read until they are."""
         return bool(self._turns)
 
     def give(self, turns: Iterable[tuple[int, bytes]]) -> None:
-        """Turns that follow those before."""
+        """Add turns that follow those before."""
         for turn in turns:
             self._turns.append(turn)
             self.read_upto = turn[0]
         if self._turns:
             self._news.set()
 
-    def nudge(self) -> None:
-        """Look up, also where there is nothing to hear."""
+    def wake(self) -> None:
+        """Make ``next_events`` return, also where there is nothing new."""
         self._news.set()
 
-    async def heard(self, within_s: float) -> list[Heard] | None:
-        """What is new, as soon as turns come or at a nudge; None where neither did within ``within_s``."""
+    async def next_events(self, within_s: float) -> list[StreamEvent] | None:
+        """The new events, as soon as turns come or at ``wake``; None where neither happened within ``within_s``."""
         try:
             async with asyncio.timeout(within_s):
                 await self._news.wait()
         except TimeoutError:
             return None
         self._news.clear()
-        kind = kind_for(self.ear.actor)
-        heard: list[Heard] = []
+        kind = kind_for(self.follower.actor)
+        events: list[StreamEvent] = []
         while self._turns:
             seq, body = self._turns.popleft()
-            heard += self.ear.hears(seq, decode_turn(kind, body))
-        return heard
+            events += self.follower.events_of(seq, decode_turn(kind, body))
+        return events
 
 
 class Streams:
-    """Owns the streams of one replica, the reader they share, and the wait for listeners that went away."""
+    """Owns the streams of one replica, the reader they share, and the waits for listeners who left."""
 
     def __init__(
         self, turns: TurnSource, port: CommandPort, views: Views, cache: ViewCache, limits: Limits, metrics: Metrics
@@ -125,9 +125,9 @@ class Streams:
         self._errors = metrics.counter("ganggpt_stream_read_errors_total")
 
     def admit(self) -> None:
-        """Take a place, which ``leave`` gives back. Raises Overloaded or Unavailable."""
+        """Take a place; ``leave`` gives it back. Raises Overloaded or Unavailable."""
         if self.is_leaving:
-            raise Unavailable("this bridge replica (it is being replaced)", RETRY_MS)
+            raise Unavailable("this bridge replica", "it is being replaced", RETRY_MS)
         if self._places >= self.limits.streams_max:
             raise Overloaded("the number of streams", self.limits.streams_max, RETRY_MS)
         self._places += 1
@@ -135,26 +135,26 @@ class Streams:
         self._live.set(self._places)
 
     def leave(self) -> None:
-        """A place is free again."""
+        """Give a place back."""
         self._places -= 1
         self._live.set(self._places)
         if not self._places:
             self._empty.set()
 
     def join(self, listener: Listener) -> None:
-        """From now on turns are read for them."""
+        """Read turns for this listener from now on."""
         self._listeners[listener] = None
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read())
 
     async def claim(self, listener: Listener) -> None:
-        """Tell older streams of this player that they are not missed."""
+        """Record that this stream replaces older ones of the player, which then need not be waited for."""
         if listener.player:
-            await self._cache.put(_key(listener.ear), listener.token.encode(), _RECORD_TTL_S)
+            await self._cache.put(_key(listener.follower), listener.token.encode(), _RECORD_TTL_S)
 
-    def part(self, listener: Listener, *, went_away: bool) -> None:
-        """A stream ended. A player who went away before the end may come back for a moment; then they are gone."""
-        if not went_away or not listener.player or listener.ear.ended or self.is_leaving:
+    def end(self, listener: Listener, *, went_away: bool) -> None:
+        """End a stream. A player who left before its end has ``stream_resume_s`` to come back."""
+        if not went_away or not listener.player or listener.follower.ended or self.is_leaving:
             self._listeners.pop(listener, None)
             self.leave()
             return
@@ -163,12 +163,12 @@ class Streams:
         task.add_done_callback(self._waits.discard)
 
     async def drain(self) -> None:
-        """Take no new streams and end those there are: their clients go on at another replica. Nobody is hushed."""
+        """Take no new streams and end the open ones; their clients resume at another replica. Nobody is hushed."""
         self.is_leaving = True
         for task in self._waits:
             task.cancel()
         for listener in self._listeners:
-            listener.nudge()
+            listener.wake()
         try:
             async with asyncio.timeout(self.limits.leave_grace_s):
                 if self._places:
@@ -179,55 +179,60 @@ class Streams:
             self._reader.cancel()
 
     async def _read(self) -> None:
-        """Look for new turns of everybody who is listened to, as long as there is somebody."""
+        """Read new turns for all listeners, as long as there is one."""
         while self._listeners:
             hungry = [listener for listener in self._listeners if not listener.is_behind]
             try:
-                found = await self.turns.after([Place(one.ear.actor, one.read_upto) for one in hungry])
-            except GangGPTError as away:
+                found = await self.turns.after([Place(one.follower.actor, one.read_upto) for one in hungry])
+            except GangGPTError as failed:
                 self._errors.inc()
-                log.warning("streams wait: %s", away)
+                log.warning("new turns were not read for the streams, which wait: %s", failed)
                 await asyncio.sleep(self.limits.push_poll_s)
                 continue
             for listener, turns in zip(hungry, found, strict=True):
                 listener.give(turns)
-            await asyncio.sleep(self.limits.stream_look_s)
+            await asyncio.sleep(self.limits.stream_poll_s)
 
     async def _wait_for(self, listener: Listener) -> None:
-        """A player's stream was cut. Unless they come back, or hear the actor in the game, they are a player who went:
-        nothing more is said to them, and what did not come across is not remembered as said."""
-        ear, limits = listener.ear, self.limits
+        """Wait for a player whose stream was cut. Unless they come back, or hear the actor in the game, the actor is
+        hushed: it says nothing more to them, and does not remember what they did not hear as said."""
+        follower, limits = listener.follower, self.limits
         try:
             try:
                 async with asyncio.timeout(limits.stream_resume_s):
-                    while not ear.ended:
-                        await listener.heard(limits.stream_resume_s)
+                    while not follower.ended:
+                        await listener.next_events(limits.stream_resume_s)
             except TimeoutError:
                 if not await self._is_heard(listener):
-                    hush = wrap(new_command_id(), ear.actor, ear.player, Hush(ear.across, ear.utterance))
+                    hush = wrap(
+                        new_command_id(),
+                        follower.actor,
+                        follower.player,
+                        Hush(follower.sentences_out, follower.utterance),
+                    )
                     await answered(self._port, hush, limits.answer_timeout_s)
-        except GangGPTError as away:
-            log.info("%s may go on talking to nobody for a moment: %s", ear.actor, away)
+        except GangGPTError as failed:
+            log.info("%s was not hushed and may talk to nobody for a moment: %s", follower.actor, failed)
         finally:
             self._listeners.pop(listener, None)
             self.leave()
 
     async def _is_heard(self, listener: Listener) -> bool:
-        """Whether the player listens again, or their game server shows what is said. Raises Unavailable."""
-        record = await self._cache.get(_key(listener.ear))
+        """Whether the player listens again, or is on a game server that shows what is said. Raises Unavailable."""
+        record = await self._cache.get(_key(listener.follower))
         if record is not None and record != listener.token.encode():
             return True
-        seen = await self._views.read(listener.ear.player, listener.ear.player)
+        seen = await self._views.read(listener.follower.player, listener.follower.player)
         return bool(seen.answer["ok"] and seen.answer["reply"].get("online"))
 
 
 class EventStream(Response):
-    """One answer as a stream; gives its place back at the end. ``first``: what is known already."""
+    """One answer as a stream; gives its place back at the end. ``first``: the events that are known already."""
 
     def __init__(
-        self, streams: Streams, listener: Listener, first: Sequence[Heard], headers: dict[str, str] | None = None
+        self, streams: Streams, listener: Listener, first: Sequence[StreamEvent], headers: dict[str, str] | None = None
     ) -> None:
-        utterance = listener.ear.utterance
+        utterance = listener.follower.utterance
         more = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})}
         if utterance is not None:
             more["Content-Location"] = f"/v1/utterances/{quote(utterance, safe=':')}/events"
@@ -237,9 +242,9 @@ class EventStream(Response):
         self._streams, self._listener, self._first = streams, listener, first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Write until the end of the utterance, of the time, or until the client is gone."""
+        """Write until the utterance ends, the time is over, or the client is gone."""
         streams, listener = self._streams, self._listener
-        if not listener.ear.ended:
+        if not listener.follower.ended:
             streams.join(listener)
         writing = asyncio.create_task(self._write(send))
         leaving = asyncio.create_task(_gone_away(receive))
@@ -250,38 +255,38 @@ class EventStream(Response):
             if writing.done():
                 how = writing.result()
         except OSError:
-            log.debug("%s: the client went away while something was sent", listener.ear.actor)
+            log.debug("%s: the client left while something was sent to it", listener.follower.actor)
         finally:
             streams.ended.labels(how).inc()
-            streams.part(listener, went_away=how == "gone")
+            streams.end(listener, went_away=how == "gone")
             for task in (writing, leaving):
                 task.cancel()
             await asyncio.wait((writing, leaving))
 
     async def _write(self, send: Send) -> str:
         streams, listener, limits = self._streams, self._listener, self._streams.limits
-        ear = listener.ear
+        follower = listener.follower
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await _body(send, f"retry: {RETRY_MS}\n\n".encode())
         until_s = asyncio.get_running_loop().time() + limits.stream_age_max_s
-        heard, is_new = list(self._first), not ear.ended
+        events, is_new = list(self._first), not follower.ended
         while True:
-            for one in heard:
-                await _body(send, _told(one))
-                ear.took(one)
+            for event in events:
+                await _body(send, _encoded(event))
+                follower.delivered(event)
             if is_new:
                 await streams.claim(listener)
                 is_new = False
             left_s = until_s - asyncio.get_running_loop().time()
-            if ear.ended or streams.is_leaving or left_s <= 0:
+            if follower.ended or streams.is_leaving or left_s <= 0:
                 break
-            news = await listener.heard(min(limits.stream_beat_s, left_s))
+            news = await listener.next_events(min(limits.stream_beat_s, left_s))
             if news is None:
-                await _body(send, _BEAT)
-            heard = news or []
-        how = ear.ended or ("leaving" if streams.is_leaving else "late")
+                await _body(send, _KEEP_ALIVE)
+            events = news or []
+        how = follower.ended or ("leaving" if streams.is_leaving else "late")
         if how == "late":
-            await _body(send, _told(ear.end(ear.at, how)))
+            await _body(send, _encoded(follower.end(follower.at, how)))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return how
 
@@ -295,11 +300,11 @@ async def _body(send: Send, chunk: bytes) -> None:
     await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-def _told(one: Heard) -> bytes:
-    """An event as it stands in a stream; JSON text has no line breaks."""
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(one.at).encode(), one.name.encode(), write_json(one.data))
+def _encoded(event: StreamEvent) -> bytes:
+    """An event in the form of the stream; JSON text has no line breaks."""
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(event.id).encode(), event.name.encode(), write_json(event.data))
 
 
-def _key(ear: Ear) -> str:
-    """Who listened last to what this actor says to this player."""
-    return f"ganggpt:stream:{ear.actor}:{ear.player}:data"
+def _key(follower: Follower) -> str:
+    """The cache key of the newest stream of what this actor says to this player."""
+    return f"ganggpt:stream:{follower.actor}:{follower.player}:data"

@@ -1,8 +1,8 @@
-"""What one player hears of an actor's turns: who was answered how, sentence by sentence, to the end of an utterance.
+"""What one player hears of an actor's turns, as a stream of events: the reply, each sentence, the end of the utterance.
 
-Pure. What is heard are the letters of a turn to the player (``Notify``), as they stand in the journal with it, whether
-or not a game server shows them to anybody. A place in the stream is the turn and the letter in it, so it can be gone on
-from.
+Pure. The events are the messages of a turn to the player (``Notify``), as the journal has them; whether a game server
+shows them to anybody makes no difference. The id of an event is its turn and its place in the turn, so that a stream
+can be resumed after any event.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ganggpt.errors import InvalidInput
 from ganggpt.protocol.codec import reply_as_json
 
 
-class Point(NamedTuple):
-    """A place in a stream: a turn of the actor, and which letter of it; 0 is its reply, one after the last the end."""
+class EventId(NamedTuple):
+    """A turn of the actor and a message of it: 0 is the reply, one after the last message the end of the stream."""
 
     seq: int
     n: int = 0
@@ -28,70 +28,72 @@ class Point(NamedTuple):
         return f"{self.seq}.{self.n}"
 
 
-def point_of(text: str) -> Point:
-    """The reverse of ``str(point)``. Raises InvalidInput."""
+def event_id_of(text: str) -> EventId:
+    """The reverse of ``str(event_id)``. Raises InvalidInput."""
     seq, _, n = text.partition(".")
     if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (seq, n)):
         raise InvalidInput("Last-Event-ID", "it is the id of an event of this stream, such as 17.0")
-    return Point(int(seq), int(n))
+    return EventId(int(seq), int(n))
 
 
-class Heard(NamedTuple):
+class StreamEvent(NamedTuple):
     """One event of a stream."""
 
-    at: Point
+    id: EventId
     name: str
     data: Mapping[str, Any]
 
 
-class Ear:
+class Follower:
     """Follows the answer to one player through the turns of one actor.
 
     ``utterance`` None: the player waits for their turn. ``ended``: empty while more may come; ``said``, ``hushed``
-    (broken off) or ``unanswered`` (another line took the place of this one). ``at``: the last event that went out to
-    the listener, ``across``: how many sentences did; ``seen``: the last turn looked at.
+    (interrupted) or ``unanswered`` (another line took the place of this one). ``at``: the last event that was
+    delivered to the listener; ``sentences_out``: how many sentences were; ``seen``: the last turn that was read.
     """
 
-    def __init__(self, actor: str, player: str, utterance: str | None, seen: int, at: Point) -> None:
+    def __init__(self, actor: str, player: str, utterance: str | None, seen: int, at: EventId) -> None:
         self.actor, self.player, self.utterance = actor, player, utterance
-        self.seen, self.at, self.across = seen, at, 0
+        self.seen, self.at, self.sentences_out = seen, at, 0
         self.ended = ""
         self._sentences = 0
 
-    def hears(self, seq: int, record: TurnRecord[Any]) -> list[Heard]:
-        """What is new for the listener in a turn."""
+    def events_of(self, seq: int, record: TurnRecord[Any]) -> list[StreamEvent]:
+        """The events of a turn that are new for the listener."""
         if self.ended or seq <= self.seen:
             return []
         self.seen = seq
         if self.utterance is None:
             self._turned_to(record.events, record.reply)
-        heard = self._letters(seq, record)
+        events = self._messages(seq, record)
         if not self.ended and _ends(record.events, self.utterance):
-            self.ended = "hushed" if any(one.name == "hush" for one in heard) else "said"
+            self.ended = "hushed" if any(event.name == "hush" for event in events) else "said"
         if self.ended:
             letters = () if record.wishes is None else record.wishes.letters
-            heard.append(self.end(Point(seq, len(letters) + 1)))
-        for one in heard:
-            if one.at <= self.at:
-                self.took(one)
-        return [one for one in heard if one.at > self.at]
+            events.append(self.end(EventId(seq, len(letters) + 1)))
+        for event in events:
+            if event.id <= self.at:
+                self.delivered(event)
+        return [event for event in events if event.id > self.at]
 
-    def end(self, at: Point, ended: str = "") -> Heard:
-        """The last event. ``ended``: why the stream ends before what is said does."""
-        sentences = max(self.across, self._sentences)
-        return Heard(at, "done", {"utterance": self.utterance, "ended": ended or self.ended, "sentences": sentences})
+    def end(self, event_id: EventId, ended: str = "") -> StreamEvent:
+        """The last event of the stream. ``ended``: why it ends before the utterance does."""
+        sentences = max(self.sentences_out, self._sentences)
+        return StreamEvent(
+            event_id, "done", {"utterance": self.utterance, "ended": ended or self.ended, "sentences": sentences}
+        )
 
-    def took(self, one: Heard) -> None:
-        """An event went out to the listener."""
-        self.at = max(self.at, one.at)
-        self.across = max(self.across, _sentences_upto(one))
+    def delivered(self, event: StreamEvent) -> None:
+        """Note that the listener got an event."""
+        self.at = max(self.at, event.id)
+        self.sentences_out = max(self.sentences_out, _sentences_upto(event))
 
     def _turned_to(self, events: Sequence[Event], reply: bytes) -> None:
-        """Whether the actor turned to this player, or does not mean to any more."""
+        """Note whether the actor turned to this player, or will not do so any more."""
         for event in events:
             if isinstance(event, Began) and event.utterance.player == self.player:
                 if reply_in(reply).get("reply", {}).get("utterance") == event.utterance.id:
-                    self.ended = "unanswered"  # somebody said something new, and hears this as the answer to it
+                    self.ended = "unanswered"  # a newer line of the player has this as its answer
                 self.utterance = event.utterance.id
                 return
             if isinstance(event, Waits) and event.line.player == self.player:
@@ -100,23 +102,23 @@ class Ear:
         if turned and not self.ended:
             self.ended = "hushed"
 
-    def _letters(self, seq: int, record: TurnRecord[Any]) -> list[Heard]:
+    def _messages(self, seq: int, record: TurnRecord[Any]) -> list[StreamEvent]:
         if self.ended or self.utterance is None or record.wishes is None:
             return []
         ends = _ends(record.events, self.utterance)
-        heard: list[Heard] = []
+        events: list[StreamEvent] = []
         for n, (to, name, body) in enumerate(record.wishes.letters, 1):
             if to != self.player or name != Notify.__name__:
                 continue
             told = decode_command("player", name, body)
             assert isinstance(told, Notify)
             word = told.type.rpartition(".")[2]
-            # What an actor says by itself has no such id; in the turn that ends an utterance it belongs to it.
+            # A line that an actor says by itself has no such id; in the turn that ends an utterance it belongs to it.
             if told.body.get("utterance") != self.utterance and not (ends and word == "said"):
                 continue
-            heard.append(Heard(Point(seq, n), word, told.body))
-            self._sentences = max(self._sentences, _sentences_upto(heard[-1]))
-        return heard
+            events.append(StreamEvent(EventId(seq, n), word, told.body))
+            self._sentences = max(self._sentences, _sentences_upto(events[-1]))
+        return events
 
 
 def reply_in(reply: bytes) -> dict[str, Any]:
@@ -128,6 +130,6 @@ def _ends(events: Sequence[Event], utterance: str | None) -> bool:
     return any(isinstance(event, Explained) and event.id == utterance for event in events)
 
 
-def _sentences_upto(one: Heard) -> int:
-    """How many sentences there are with this one, where it is one."""
-    return int(one.data["no"]) + 1 if one.name == "says" and one.data["say"] else 0
+def _sentences_upto(event: StreamEvent) -> int:
+    """How many sentences the utterance has up to this event, or 0 where it is no sentence."""
+    return int(event.data["no"]) + 1 if event.name == "says" and event.data["say"] else 0

@@ -11,13 +11,13 @@ from ganggpt.domain.kinds import decode_turn, kind_for
 from ganggpt.domain.mind.utterance import Began
 from ganggpt.domain.world import World
 from ganggpt.errors import Refused, UnknownUtterance
-from ganggpt.operations.explain import as_plain, lived, place_of, why
+from ganggpt.operations.explain import explain, place_of, read_turns
 from ganggpt.serve.rest.streams import EventStream, Listener, Streams
-from ganggpt.serve.rest.utterance_events import Ear, Heard, Point, reply_in
+from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, reply_in
 
 _TURNS_MAX: Final = 10_000
 """Turns a replica reads to find out what somebody had in mind; the command line reads more."""
-_FIRST_LOOK: Final = 256
+_FIRST_READ: Final = 256
 """Turns that are read of an utterance at once; what is still being said needs some dozens."""
 
 
@@ -33,11 +33,12 @@ class Utterances:
         """What ``ganggpt why --json`` shows. Raises InvalidInput, UnknownUtterance, Unavailable."""
         actor, seq = place_of(utterance)
         async with self._explaining:
-            turns, snapshot = await lived(self.streams.turns, actor, seq, _TURNS_MAX)
+            turns, snapshot = await read_turns(self.streams.turns, actor, seq, _TURNS_MAX)
             # A long life is folded from its birth, which may take a while of a CPU: beside the loop, one at a time.
-            return as_plain(await asyncio.to_thread(why, utterance, turns, self._world, snapshot))
+            explanation = await asyncio.to_thread(explain, utterance, turns, self._world, snapshot)
+            return explanation.to_reply()
 
-    async def listen(self, utterance: str, player: str | None, at: Point | None) -> Response:
+    async def listen(self, utterance: str, player: str | None, at: EventId | None) -> Response:
         """The events of an utterance after ``at``, from its reply on; 204 where there are no more.
 
         ``player``: who listens as the one spoken to; None only watches, and whether they go away does not matter.
@@ -47,25 +48,25 @@ class Utterances:
         actor, seq = place_of(utterance)
         streams.admit()
         try:
-            turns = await streams.turns.since(actor, seq, _FIRST_LOOK)
-            listener, first = _listener(utterance, actor, seq, turns, Point(0) if at is None else at)
-            spoken_to = listener.ear.player
+            turns = await streams.turns.since(actor, seq, _FIRST_READ)
+            listener, first = _listener(utterance, actor, seq, turns, EventId(0) if at is None else at)
+            spoken_to = listener.follower.player
             if player is not None and spoken_to and player != spoken_to:
                 raise Refused("not_yours", f"this is said to {spoken_to}, not to {player}")
         except BaseException:
             streams.leave()
             raise
         listener.player = player is not None
-        if listener.ear.ended and not first:
+        if listener.follower.ended and not first:
             streams.leave()
             return Response(status_code=204)
         return EventStream(streams, listener, first)
 
 
 def _listener(
-    utterance: str, actor: str, seq: int, turns: list[tuple[int, bytes]], at: Point
-) -> tuple[Listener, list[Heard]]:
-    """Somebody at a point of an utterance, and what they hear at once. Raises UnknownUtterance."""
+    utterance: str, actor: str, seq: int, turns: list[tuple[int, bytes]], at: EventId
+) -> tuple[Listener, list[StreamEvent]]:
+    """A listener at a place of an utterance, and the events that are known at once. Raises UnknownUtterance."""
     if not turns or turns[0][0] != seq:
         raise UnknownUtterance(utterance)
     kind = kind_for(actor)
@@ -75,11 +76,11 @@ def _listener(
     began = next((e for e in record.events if isinstance(e, Began) and e.utterance.id == utterance), None)
     if began is None and not is_reply:
         raise UnknownUtterance(utterance)
-    ear = Ear(actor, "" if began is None else began.utterance.player, utterance, seq - 1, at)
-    first = [Heard(Point(seq), "reply", answer)] if is_reply and at < Point(seq) else []
+    follower = Follower(actor, "" if began is None else began.utterance.player, utterance, seq - 1, at)
+    first = [StreamEvent(EventId(seq), "reply", answer)] if is_reply and at < EventId(seq) else []
     if began is None:
-        ear.ended, last = "said", Point(seq, 1)
-        first += [ear.end(last)] if at < last else []
+        follower.ended, last = "said", EventId(seq, 1)
+        first += [follower.end(last)] if at < last else []
     for number, body in turns:
-        first += ear.hears(number, decode_turn(kind, body))
-    return Listener(ear, player=False), first
+        first += follower.events_of(number, decode_turn(kind, body))
+    return Listener(follower, player=False), first

@@ -16,25 +16,21 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ganggpt.actors.envelope import Envelope, reply_error
+from ganggpt.actors.envelope import Envelope, outcome_of, reply_error
 from ganggpt.actors.ports import CommandPort
 from ganggpt.actors.routing.admission import Gate, Refusal
 from ganggpt.domain import fields
 from ganggpt.domain.ids import ID_BYTES, CommandId
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge, Unavailable, UnknownCommand
-from ganggpt.protocol.codec import Codec
+from ganggpt.protocol.codec import Codec, Head
 from ganggpt.protocol.commands import CommandBook, PublicCommand
 from ganggpt.protocol.frames import Ack, Hello, printable, read_small_frame
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.websocket.pushes import PushPump
 from ganggpt.serve.websocket.traffic import Traffic
 
-_OK_AT: Final = 25
-"""Where a finished reply map says true or false: after map head, ``id``, 16 bytes and ``ok``; a test holds it there."""
-_OK: Final = 0xC3
 _is_player: Final = lru_cache(16_384)(fields.is_player)
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder().decode
 
 
 class CloseCode(int, Enum):
@@ -95,12 +91,17 @@ class Session:
             return
         traffic = self._traffic
         traffic.bytes_in.inc(len(data))
+        gate = self._port.gate(self.by)
         try:
-            refused, rest = self._turn_away(data)
-            if rest:
+            heads = self._heads_to_decide(data, gate)
+            refused = self._turn_away(heads, gate)
+            if heads and len(refused) == len(heads):
+                self.last_heard_s = asyncio.get_running_loop().time()
+                traffic.frames_commands.inc()
+            else:
                 frame = self.codec.decode(data, self._limits.frame_bytes_max)
                 if frame["t"] == "commands":
-                    self._take_commands(frame, refused)
+                    self._take_commands(frame, gate, refused, is_decided=bool(heads))
                     traffic.frames_commands.inc()
                 else:
                     self._take_small(frame)
@@ -109,49 +110,53 @@ class Session:
             self._refuse_frame(error)
         else:
             self._bad_frames = 0
+        finally:
+            if gate is not None:
+                gate.close()
 
-    def _turn_away(self, data: bytes | str) -> tuple[Collection[int], bool]:
-        """Answer the commands of a frame for which there is no room ``overloaded`` without reading more than ids and
-        addresses; in an overload they are nearly all, and have to cost next to nothing. Returns their places in the
-        frame, and whether there is anything else in it."""
-        limits, traffic = self._limits, self._traffic
-        share = traffic.share()
-        window = traffic.window(share) if len(self.in_flight) >= share else None
-        gate = self._port.gate(self.by) if window is None else None
-        if (window is None and gate is None) or self._leaving or len(data) > limits.frame_bytes_max:
-            return (), True
-        heads = self.codec.heads(data)
-        if not heads or len(heads) > limits.commands_max:
-            return (), True
-        in_flight = self.in_flight
+    def _heads_to_decide(self, data: bytes | str, gate: Gate | None) -> Sequence[Head]:
+        """Ids and addresses of a frame's commands, where some of them may have to be turned away before they are read;
+        else none. In an overload these are nearly all commands, and have to cost next to nothing."""
+        full = gate is not None or len(self.in_flight) >= self._traffic.in_flight_limit()
+        if not full or self._leaving or len(data) > self._limits.frame_bytes_max:
+            return ()
+        heads = self.codec.heads(data) or ()
+        return heads if len(heads) <= self._limits.commands_max else ()
+
+    def _turn_away(self, heads: Sequence[Head], gate: Gate | None) -> Collection[int]:
+        """Answer the commands for which there is no room ``overloaded``; their places in the frame."""
+        traffic, in_flight = self._traffic, self.in_flight
+        limit = traffic.in_flight_limit()
+        over_limit = traffic.over_limit(limit) if len(in_flight) >= limit else None
         refused: dict[Refusal, list[bytes]] = {}
         places: list[int] = []
         for place, head in enumerate(heads):
-            refusal = window if gate is None else gate.refusal(head.to)
-            if refusal is not None and len(head.id) == ID_BYTES and head.id not in in_flight:
+            if len(head.id) != ID_BYTES or head.id in in_flight:
+                continue
+            refusal = gate.admit(head.to) if over_limit is None and gate is not None else over_limit
+            if refusal is not None:
                 refused.setdefault(refusal, []).append(head.id)
                 places.append(place)
         for refusal, ids in refused.items():
             self.send({"t": "refused", "ids": ids, "error": refusal.of_many(len(ids)).as_wire()})
         traffic.overloaded.inc(len(places))
-        rest = len(places) < len(heads)
-        if not rest:
-            self.last_heard_s = asyncio.get_running_loop().time()
-            traffic.frames_commands.inc()
-        return frozenset(places), rest
+        return frozenset(places)
 
-    def _take_commands(self, frame: dict[str, Any], refused: Collection[int]) -> None:
+    def _take_commands(
+        self, frame: dict[str, Any], gate: Gate | None, refused: Collection[int], *, is_decided: bool
+    ) -> None:
+        """Read the commands that were not ``refused`` and send them on. ``is_decided``: the gate was asked already."""
         commands = frame.get("c")
         if type(commands) is not tuple or not commands or len(frame) != 2:
             raise InvalidInput("c", "a commands frame has the field c, a list of 1 or more commands, and no other")
         if len(commands) > self._limits.commands_max:
             raise TooLarge("c", len(commands), self._limits.commands_max)
         self.last_heard_s = asyncio.get_running_loop().time()
-        share = self._traffic.share()
+        limit = self._traffic.in_flight_limit()
         in_flight = self.in_flight
         started_s = perf_counter()
         accepted: list[Envelope] = []
-        gate = self._port.gate(self.by)
+        asked = None if is_decided else gate
         placed = enumerate(commands)
         for position, raw in ((place, raw) for place, raw in placed if place not in refused) if refused else placed:
             command_id: CommandId | None = None
@@ -163,8 +168,8 @@ class Session:
                     _check_resent(command_id, accepted)
                     continue
                 if self._leaving:
-                    raise Unavailable("this connection (the server said bye)")
-                refusal = self._full(raw, share, gate)
+                    raise Unavailable("this connection", "the server said bye on it")
+                refusal = self._full(raw, limit, asked)
                 if refusal is not None:
                     self._traffic.overloaded.inc()
                     self._reply(refusal.reply(command_id))
@@ -176,16 +181,14 @@ class Session:
                 in_flight[command_id] = (started_s, command)
                 self._traffic.in_flight += 1
                 accepted.append(envelope)
-                if gate is not None:  # at once, so that the next command of this frame sees what is left
-                    self._port.submit((envelope,), self.deliver, self.by)
-        if accepted and gate is None:
-            self._port.submit(accepted, self.deliver, self.by)
+        if accepted:
+            self._port.submit(accepted, self.deliver, self.by, gate)
 
-    def _full(self, raw: dict[str, Any], share: int, gate: Gate | None) -> Refusal | None:
+    def _full(self, raw: dict[str, Any], limit: int, gate: Gate | None) -> Refusal | None:
         """Why there is no room for a command, before anything more costs time on it."""
-        if len(self.in_flight) >= share:
-            return self._traffic.window(share)
-        return None if gate is None else gate.refusal(str(raw.get("to")))
+        if len(self.in_flight) >= limit:
+            return self._traffic.over_limit(limit)
+        return None if gate is None else gate.admit(str(raw.get("to")))
 
     def _read(self, command_id: CommandId, raw: dict[str, Any]) -> tuple[PublicCommand, Envelope]:
         """Check one command and address it. Raises InvalidInput or UnknownCommand."""
@@ -247,8 +250,7 @@ class Session:
             return
         self._traffic.in_flight -= 1
         started_s, command = waiting
-        outcome = "ok" if reply[_OK_AT] == _OK else _decode(reply)["error"]["code"]
-        self._traffic.tally.add(command.kind, command.name, outcome, perf_counter() - started_s)
+        self._traffic.tally.add(command.kind, command.name, outcome_of(reply), perf_counter() - started_s)
         self._reply(reply)
         if self._leaving and not self.in_flight:
             self._settled.set()

@@ -57,7 +57,7 @@ class Sessions:
     def admitted(self) -> Iterator[None]:
         """A place for one connection, with or without a session yet. Raises Unavailable or Overloaded."""
         if self._draining:
-            raise Unavailable("this bridge replica (it is being replaced)", RECONNECT_MS)
+            raise Unavailable("this bridge replica", "it is being replaced", RECONNECT_MS)
         if self.connections >= self._limits.sessions_max:
             raise Overloaded("the number of connections", self._limits.sessions_max, RECONNECT_MS)
         self.connections += 1

@@ -9,8 +9,8 @@ from ganggpt.errors import Overloaded
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
 
-WINDOW_MS: Final = 250
-"""Mean pause a session is told that has its whole share in flight."""
+IN_FLIGHT_RETRY_MS: Final = 250
+"""Mean pause that a session at its in-flight limit is told to make."""
 
 
 class Traffic:
@@ -28,18 +28,18 @@ class Traffic:
         self.bytes_in, self.bytes_out = carried.labels("in"), carried.labels("out")
         self.refused = metrics.counter("ganggpt_bridge_refused_total")
         self.overloaded = self.refused.labels(Overloaded.code)
-        self._window = Refusal(Shed.WINDOW, 0, WINDOW_MS)
-        self._window_share = 0
+        self._over_limit = Refusal(Shed.IN_FLIGHT, 0, IN_FLIGHT_RETRY_MS)
+        self._refused_at = 0
         metrics.gauge("ganggpt_bridge_sessions").set_function(lambda: self.sessions)
         metrics.gauge("ganggpt_bridge_in_flight").set_function(lambda: self.in_flight)
 
-    def share(self) -> int:
+    def in_flight_limit(self) -> int:
         """How many commands one session may have in flight now."""
         fair = self._limits.in_flight_total_max // max(1, self.sessions)
         return min(self._limits.in_flight_max, max(self._limits.in_flight_share_min, fair))
 
-    def window(self, share: int) -> Refusal:
-        """What a session hears that has its whole share in flight."""
-        if share != self._window_share:
-            self._window, self._window_share = Refusal(Shed.WINDOW, share, WINDOW_MS), share
-        return self._window
+    def over_limit(self, limit: int) -> Refusal:
+        """The refusal for a session that has as many commands in flight as it may."""
+        if limit != self._refused_at:
+            self._over_limit, self._refused_at = Refusal(Shed.IN_FLIGHT, limit, IN_FLIGHT_RETRY_MS), limit
+        return self._over_limit

@@ -18,7 +18,7 @@ from ganggpt.persistence.models.ledger import SWITCH, RedisLedger, SharedSwitch
 from ganggpt.persistence.models.spend import PostgresSpend
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.testing.fake_model import Hang, fake_model
-from tests.unit.ai.rig import Rig, talk
+from tests.support.gateway_rig import Rig, talk
 
 pytestmark = pytest.mark.integration
 NOW_S = 1_800_000_000.0

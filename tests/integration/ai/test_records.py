@@ -15,7 +15,7 @@ from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.responses import RedisAnswers
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.testing.fake_model import Says, fake_model
-from tests.unit.ai.rig import Rig, Turn, talk
+from tests.support.gateway_rig import Rig, Turn, talk
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,7 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.projections import writer
 from ganggpt.persistence.projections.rows import player_id, row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
-from tests.unit.persistence.states import NOW_S, companion, faction, memory, mission, npc, player
+from tests.support.states import NOW_S, companion, faction, memory, mission, npc, player
 
 pytestmark = pytest.mark.integration
 

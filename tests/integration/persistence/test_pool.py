@@ -12,7 +12,7 @@ from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.outages import database_may_be_away
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.world_store import create_world, load_world
-from tests.integration.persistence.test_world_store import CAST, SHARDS, WORLD
+from tests.support.stored_world import CAST, SHARDS, WORLD
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from ganggpt.cli.scale import Wish, look
+from ganggpt.cli.scale import Bounds, apply
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput, NotRunning
 from ganggpt.persistence.clusters import PostgresClusters
@@ -67,7 +67,7 @@ async def test_a_cluster_that_was_never_there_has_no_wishes(pool: asyncpg.Pool) 
 
 async def test_the_table_shows_hosts_with_their_load(scale: PostgresScale, settings: Settings) -> None:
     await scale.tell(2, LOAD)
-    found = await look(settings, None)
+    found = await apply(settings, None)
     (host,) = found.pop("hosts")
     assert found.pop("told_s_ago") < 5
     assert found == {
@@ -80,34 +80,34 @@ async def test_the_table_shows_hosts_with_their_load(scale: PostgresScale, setti
 
 async def test_a_leaving_host_is_shown_as_such(scale: PostgresScale, settings: Settings) -> None:
     await scale.tell(1, {**LOAD, "leaving": ["host:0"]})
-    found = await look(settings, None)
+    found = await apply(settings, None)
     assert [host["state"] for host in found["hosts"]] == ["leaving"]
 
 
 async def test_a_silent_supervisor_tells_no_load(scale: PostgresScale, settings: Settings, pool: asyncpg.Pool) -> None:
     await scale.tell(2, LOAD)
     await pool.execute("UPDATE clusters SET load_at = load_at - interval '1 minute'")
-    found = await look(settings, None)
+    found = await apply(settings, None)
     assert found["told_s_ago"] >= 60
     assert found["hosts"][0]["turns_per_s"] is None
     assert found["starting"] == []
 
 
 async def test_steering_goes_through_the_database(scale: PostgresScale, settings: Settings) -> None:
-    assert (await look(settings, Wish(count=3)))["wanted"] == 3
+    assert (await apply(settings, Bounds(count=3)))["wanted"] == 3
     assert await scale.wishes() == Wishes(0, None, None, 3)
-    await look(settings, Wish(least=2, most=6))
+    await apply(settings, Bounds(least=2, most=6))
     assert await scale.wishes() == Wishes(0, 2, 6, None)
-    await look(settings, Wish(least=4))
+    await apply(settings, Bounds(least=4))
     assert await scale.wishes() == Wishes(0, 4, 6, None)
     with pytest.raises(InvalidInput, match="4 to 3"):
-        await look(settings, Wish(most=3))
-    await look(settings, Wish(auto=True))
+        await apply(settings, Bounds(most=3))
+    await apply(settings, Bounds(auto=True))
     assert await scale.wishes() == Wishes()
 
 
 async def test_where_no_host_lives_nothing_is_set(scale: PostgresScale, settings: Settings, pool: asyncpg.Pool) -> None:
     await pool.execute("UPDATE hosts SET state = 'dead'")
     with pytest.raises(NotRunning, match="ganggpt up"):
-        await look(settings, Wish(count=3))
+        await apply(settings, Bounds(count=3))
     assert await scale.wishes() == Wishes()

@@ -20,7 +20,7 @@ from ganggpt.persistence.projections import memory_archive as tail_module
 from ganggpt.persistence.projections.memory_archive import PostgresTail
 from ganggpt.persistence.projections.rows import row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
-from tests.unit.persistence.states import NOW_S, memory, npc
+from tests.support.states import NOW_S, memory, npc
 
 pytestmark = pytest.mark.integration
 

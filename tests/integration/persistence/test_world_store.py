@@ -8,22 +8,11 @@ import asyncpg
 import msgspec
 import pytest
 
-from ganggpt.domain.world import District, World
 from ganggpt.errors import StartFailed
 from ganggpt.persistence.world_store import create_world, load_world
+from tests.support.stored_world import CAST, SHARDS, WORLD
 
 pytestmark = pytest.mark.integration
-
-WORLD = World(
-    name="los-santos",
-    title="Los Santos",
-    seed=2**62 + 7,
-    districts={
-        "docks": District(id="docks", name="Docks", kind="port", x=1, y=2, z=3, radius_m=400, neighbours=("hills",))
-    },
-)
-CAST = {"npc:mara": ("Spawn", b"\x80"), "faction:ballas": ("Found", b"\x81\xa1a\x01")}
-SHARDS = [f"s:{n}" for n in range(16)]
 
 
 async def test_a_world_is_read_as_it_was_written(pool: asyncpg.Pool) -> None:

@@ -14,7 +14,7 @@ from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.ports.cache import Cache, actor_key
 from ganggpt.persistence.redis_client import connect_redis
 from ganggpt.serve.rest.views import Views
-from tests.integration.recovery.conftest import DEADLINE_S, LEASE_S, PEOPLE, World, fresh_ids
+from tests.support.mortal_world import DEADLINE_S, LEASE_S, PEOPLE, World, fresh_ids
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

@@ -8,7 +8,7 @@ import pytest
 from ganggpt.actors.maintenance.housekeeping import Housekeeping
 from ganggpt.persistence.ports.retention import Kept
 from ganggpt.runtime.maintenance import housekeeping_of
-from tests.integration.retention.history import Past
+from tests.support.past import Past
 
 
 @pytest.fixture

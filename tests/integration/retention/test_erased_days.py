@@ -29,8 +29,8 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.player_data.player_data import PostgresPlayerData
 from ganggpt.persistence.ports.journal import Batch
 from ganggpt.runtime.maintenance import erasing_of
-from tests.integration.retention.history import Npc, Past, npc
-from tests.unit.domain.builders import WORLD
+from tests.support.builders import WORLD
+from tests.support.past import Npc, Past, npc
 
 pytestmark = pytest.mark.integration
 

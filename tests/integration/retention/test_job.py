@@ -15,8 +15,8 @@ from ganggpt.cli.screen import screen
 from ganggpt.cli.worlds import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed, Unavailable
-from ganggpt.runtime.retention_policy import apply_retention
-from tests.integration.retention.history import Past, npc
+from ganggpt.operations.retention import apply_retention
+from tests.support.past import Past, npc
 
 pytestmark = pytest.mark.integration
 
@@ -73,6 +73,6 @@ async def test_a_database_that_is_away_is_told() -> None:
 
 
 async def test_commands_that_read_a_world_say_so_where_there_is_none(empty_database: str) -> None:
-    with pytest.raises(StartFailed, match="no world"):
+    with pytest.raises(StartFailed, match="holds no world"):
         async with pool_of(Settings(_env_file=None, database_url=SecretStr(empty_database))):
             pytest.fail("there is nothing to read")

@@ -20,7 +20,7 @@ from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.journal.retention import PostgresJournalRetention
 from ganggpt.persistence.ports.journal import Batch, Letter
 from ganggpt.persistence.projections.writer import PostgresFlush
-from tests.integration.retention.history import Npc, Past, npc
+from tests.support.past import Npc, Past, npc
 
 pytestmark = pytest.mark.integration
 

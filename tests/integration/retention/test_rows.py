@@ -24,8 +24,8 @@ from ganggpt.persistence.ports.retention import month_after
 from ganggpt.persistence.projections.memory_archive import PostgresTail
 from ganggpt.persistence.projections.rows import row_id
 from ganggpt.persistence.projections.writer import PostgresFlush
-from tests.integration.retention.history import Past
-from tests.unit.persistence.states import npc
+from tests.support.past import Past
+from tests.support.states import npc
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ from ganggpt.actors.maintenance.housekeeping import Housekeeping
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.persistence.journal import partitions
 from ganggpt.persistence.world_snapshot.cut import plan_cut, readers
-from tests.integration.retention.history import Past, npc
+from tests.support.past import Past, npc
 
 pytestmark = pytest.mark.integration
 

@@ -18,7 +18,8 @@ from ganggpt.client.game_server import GameServer
 from ganggpt.persistence.audit import promises_kept
 from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess, token_of
-from tests.integration.scaling.cluster import AutoscaledRay
+from tests.support.autoscaled_ray import AutoscaledRay
+from tests.support.eventually import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 
@@ -101,13 +102,14 @@ async def holders(pool: asyncpg.Pool) -> dict[str, tuple[str, int]]:
 async def until(pool: asyncpg.Pool, fact: Callable[[dict[str, tuple[str, int]]], bool], within_s: float = 60) -> float:
     """Seconds until the holders are as wanted."""
     began_s = time.monotonic()
-    try:
-        async with asyncio.timeout(within_s):
-            while not fact(await holders(pool)):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        told = await pool.fetchval("SELECT load FROM clusters")
-        raise AssertionError(f"never so: {await holders(pool)}, the supervisor says {told}") from None
+    told: list[object] = []
+
+    async def so() -> bool:
+        held = await holders(pool)
+        told[:] = [held, await pool.fetchval("SELECT load FROM clusters")]
+        return fact(held)
+
+    await eventually(so, None, within_s, every_s=0.05, seen=lambda: told)
     return time.monotonic() - began_s
 
 
@@ -145,9 +147,7 @@ async def test_load_brings_a_node_a_drained_one_is_left_in_time_and_calm_gives_i
 
             await crowd.calm()
             down_s = await until(pool, lambda held: set(held) == {"host:0"})
-            async with asyncio.timeout(40):
-                while cluster.nodes() > 1:
-                    await asyncio.sleep(0.1)
+            await eventually(lambda: cluster.nodes() <= 1, "one node is left", 40, every_s=0.1)
 
             promises = await promises_kept(pool, server.acked)
             times = {"up_s": up_s, "left_s": left_s, "again_s": again_s, "down_s": down_s, "longest_s": crowd.longest_s}

@@ -26,10 +26,10 @@ from ganggpt.errors import (
     StartFailed,
     StorageFailed,
 )
-from ganggpt.operations.snapshots import Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.snapshots import RestoreTarget, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.manifest import MANIFEST, Manifest, encode_manifest
-from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living
+from tests.support.live_town import LOS_SANTOS, fetch, living
 
 pytestmark = pytest.mark.integration
 
@@ -169,7 +169,7 @@ async def test_a_restore_into_a_world_is_refused_and_leaves_it_alone(
             await verify_world(town, repair=True)
         await live.pool.fetchval("SELECT 1")
     with pytest.raises(RestoreRefused, match="already holds the world 'los-santos'") as full:
-        await restore_snapshot(town, str(snapshot), Wanted(fork="other"))
+        await restore_snapshot(town, str(snapshot), RestoreTarget(fork="other"))
     assert full.value.reason == "not_empty"
     assert await fetch(town, "SELECT name FROM world") == [("los-santos",)]
 
@@ -178,7 +178,7 @@ async def test_other_databases_and_other_worlds_are_refused(
     snapshot: Path, new_database: NewDatabase, database: str
 ) -> None:
     with pytest.raises(RestoreRefused, match="not of 'liberty-city'") as wrong:
-        await restore_snapshot(await new_database(), str(snapshot), Wanted(world="liberty-city"))
+        await restore_snapshot(await new_database(), str(snapshot), RestoreTarget(world="liberty-city"))
     assert wrong.value.reason == "wrong_world"
     strange = await new_database()
     await fetch(strange, "CREATE TABLE invoices (id int)")
@@ -186,7 +186,7 @@ async def test_other_databases_and_other_worlds_are_refused(
         await restore_snapshot(strange, str(snapshot))
     for name in ("", "Night City", "x" * 64, "../up", "näght"):
         with pytest.raises(InvalidInput):
-            await restore_snapshot(await new_database(), str(snapshot), Wanted(fork=name))
+            await restore_snapshot(await new_database(), str(snapshot), RestoreTarget(fork=name))
     with pytest.raises(RestoreRefused, match="no world"):
         await verify_world(await new_database())
     with pytest.raises(StartFailed, match="no world"):

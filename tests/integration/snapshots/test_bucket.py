@@ -16,7 +16,7 @@ from ganggpt.errors import SnapshotInvalid, StorageFailed
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
 from ganggpt.operations.snapshots import restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
-from tests.integration.snapshots.conftest import LOS_SANTOS, states_of
+from tests.support.live_town import LOS_SANTOS, states_of
 
 pytestmark = pytest.mark.integration
 

@@ -19,15 +19,15 @@ from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.npc.commands import AskForWork, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import RestoreRefused
-from ganggpt.operations.snapshots import PointInTime, Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.snapshots import PointInTime, RestoreTarget, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
-from tests.integration.snapshots.conftest import (
+from tests.support.eventually import eventually
+from tests.support.live_town import (
     LOS_SANTOS,
     LiveTown,
     fetch,
     living,
     states_of,
-    until,
     until_delivered,
     without_politics,
 )
@@ -67,9 +67,11 @@ async def raided(dsn: str) -> int:
 async def until_raided(dsn: str, more: int) -> None:
     """Wait until so many more raids are committed."""
     wanted = await raided(dsn) + more
-    async with asyncio.timeout(60):
-        while await raided(dsn) < wanted:
-            await asyncio.sleep(0)
+
+    async def so() -> bool:
+        return await raided(dsn) >= wanted
+
+    await eventually(so, f"{wanted} raids", 60)
 
 
 async def money(dsn: str) -> tuple[int, int]:
@@ -127,7 +129,7 @@ async def test_the_journal_carries_a_snapshot_on_to_a_quiet_time_exactly(
             await until_raided(town, 40)
     quiet, carried = await new_database(), await new_database()
     await restore_snapshot(quiet, f"{tmp_path}/quiet")
-    made = await restore_snapshot(carried, f"{tmp_path}/early", Wanted(at=PointInTime(at_s, town)))
+    made = await restore_snapshot(carried, f"{tmp_path}/early", RestoreTarget(at=PointInTime(at_s, town)))
     assert made.turns_replayed > 40
     assert await states_of(carried) == await states_of(quiet)
     for table in ("outbox", "reminders"):
@@ -161,8 +163,8 @@ async def test_a_reminder_that_has_fired_is_not_in_the_cut(
         await live.ask("faction:ballas", SufferRaid(FACTIONS[0], 1), "faction:corvino")
         armed = await fetch(town, politics)
         turn = "SELECT 1 FROM journal WHERE actor = 'faction:ballas' AND name = 'TakePoliticalTurn'"
-        await until(lambda: fetch(town, turn), "the political turn")
-        again = await until(lambda: fetch(town, f"{politics} AND due > now()"), "the next one")
+        await eventually(lambda: fetch(town, turn), "the political turn", 60)
+        again = await eventually(lambda: fetch(town, f"{politics} AND due > now()"), "the next one", 60)
     assert armed
     await fetch(town, "UPDATE reminders SET due = $1 WHERE actor = 'faction:ballas'", armed[0][0])
     await take_snapshot(town, str(tmp_path), name="fired")
@@ -189,7 +191,7 @@ async def test_any_time_of_a_busy_world_can_be_restored_and_goes_on(
     on_their_way = []
     for at_s in times:
         target = await new_database()
-        await restore_snapshot(target, f"{tmp_path}/early", Wanted(at=PointInTime(at_s, town), fork="rehearsal"))
+        await restore_snapshot(target, f"{tmp_path}/early", RestoreTarget(at=PointInTime(at_s, town), fork="rehearsal"))
         dollars, letters = await money(target)
         assert dollars == MONEY
         on_their_way.append(letters)
@@ -224,7 +226,7 @@ async def test_a_receivers_turn_without_its_senders_is_taken_back(
     await fetch(town, moved, sender, sent, msgspec.msgpack.encode(record), ahead_s)
     await fetch(town, "UPDATE journal SET command_id = $3 WHERE actor = $1 AND seq = $2", receiver, received, letter_id)
     target = await new_database()
-    await restore_snapshot(target, f"{tmp_path}/early", Wanted(at=PointInTime(received_s + 0.01, town)))
+    await restore_snapshot(target, f"{tmp_path}/early", RestoreTarget(at=PointInTime(received_s + 0.01, town)))
     assert (await money(target))[0] == MONEY
     for actor, seq in ((sender, sent), (receiver, received)):
         assert not await fetch(target, "SELECT 1 FROM journal WHERE actor = $1 AND seq = $2", actor, seq)
@@ -245,13 +247,13 @@ async def test_a_time_the_journal_cannot_reach_is_refused(town: str, new_databas
         (now_s, await new_database(), "wrong_world"),
     ):
         with pytest.raises(RestoreRefused) as refused:
-            await restore_snapshot(target, taken.url, Wanted(at=PointInTime(at_s, journal)))
+            await restore_snapshot(target, taken.url, RestoreTarget(at=PointInTime(at_s, journal)))
         assert refused.value.reason == reason
     # Half of the turns since the cut are gone, as after a retention that was too eager.
     last = "(SELECT max(seq) FROM journal WHERE actor = 'faction:ballas')"
     await fetch(town, f"DELETE FROM journal WHERE actor = 'faction:ballas' AND seq < {last}")
     with pytest.raises(RestoreRefused, match="no longer has all turns"):
-        await restore_snapshot(target, taken.url, Wanted(at=PointInTime(now_s, town)))
+        await restore_snapshot(target, taken.url, RestoreTarget(at=PointInTime(now_s, town)))
     assert await fetch(target, "SELECT count(*) FROM journal") == [(0,)]
     assert await fetch(target, "SELECT count(*) FROM world") == [(0,)]
     await restore_snapshot(target, taken.url)

@@ -17,11 +17,12 @@ from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
-from ganggpt.operations.snapshots import Wanted, restore_snapshot, take_snapshot
+from ganggpt.operations.snapshots import RestoreTarget, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import DIVIDED, MEMORIES, PLAIN, WHOLE
 from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
-from tests.integration.snapshots.conftest import LOS_SANTOS, SHARDS, fetch, living, states_of, until
+from tests.support.eventually import eventually
+from tests.support.live_town import LOS_SANTOS, SHARDS, fetch, living, states_of
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +58,7 @@ async def test_a_restored_world_is_the_one_that_was_snapshot(
     taken = await take_snapshot(database, str(tmp_path), name="one", parallel=3)
     assert taken.actors == 1200
     target = await new_database()
-    restored = await restore_snapshot(target, f"{tmp_path}/one", Wanted(world="los-santos"))
+    restored = await restore_snapshot(target, f"{tmp_path}/one", RestoreTarget(world="los-santos"))
     assert restored.world == "los-santos"
     assert await digests(target) == await digests(database)
     assert await states_of(target) == await states_of(database)
@@ -97,7 +98,7 @@ async def test_actors_of_a_restored_world_remember_and_repeat_their_answers(
         async def shown() -> bool:
             return set(told) <= set(await fetch(target, memories))
 
-        await until(shown, "what the tables did not show at the cut")
+        await eventually(shown, "what the tables did not show at the cut", 60)
     assert (await verify_world(target)).findings == ()
 
 
@@ -108,7 +109,7 @@ async def test_a_fork_is_a_world_of_its_own(town: str, new_database: NewDatabase
         await live.ask("npc:mara", Talk("hello Mara, nice evening"), "player:ava")
         await take_snapshot(town, str(tmp_path), name="live")
     target = await new_database()
-    forked = await restore_snapshot(target, f"{tmp_path}/live", Wanted(fork="night-city"))
+    forked = await restore_snapshot(target, f"{tmp_path}/live", RestoreTarget(fork="night-city"))
     assert forked.world == "night-city"
     assert await fetch(target, "SELECT name FROM world") == [("night-city",)]
     assert await fetch(target, "SELECT (SELECT count(*) FROM game_servers), (SELECT count(*) FROM pushes)") == [(0, 0)]

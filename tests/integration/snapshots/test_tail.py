@@ -13,7 +13,8 @@ from ganggpt.domain.npc.memory import ASK_EVERY_S
 from ganggpt.domain.player.rules import Join
 from ganggpt.operations.snapshots import restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
-from tests.integration.snapshots.conftest import LiveTown, fetch, living, until
+from tests.support.eventually import eventually
+from tests.support.live_town import LiveTown, fetch, living
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +46,7 @@ async def _comes_back(live: LiveTown, text: str) -> None:
         assert host is not None
         return host.identity.clock.now_s() - host.activations["npc:mara"].state.asked_s >= ASK_EVERY_S
 
-    await until(may_ask, "some time since she last asked her tail")
+    await eventually(may_ask, "some time since she last asked her tail", 60)
     await live.ask("npc:mara", Talk(f"do you remember who {told}?", "Ava"), "player:ava")
 
     async def in_mind() -> bool:
@@ -53,7 +54,7 @@ async def _comes_back(live: LiveTown, text: str) -> None:
         assert host is not None
         return any(m.text == text and m.was for m in host.activations["npc:mara"].state.memories)
 
-    await until(in_mind, "what came back from the tail")
+    await eventually(in_mind, "what came back from the tail", 60)
 
 
 async def test_mind_and_tail_lose_nothing_and_a_restored_world_has_both(
@@ -67,10 +68,10 @@ async def test_mind_and_tail_lose_nothing_and_a_restored_world_has_both(
             in_tail = {int(no) for no, tail in rows if tail}
             return in_tail | await _held(live) == set(range(1, 181)) and len(rows) == 180
 
-        await until(all_there, "every memory in the tables, held or in the tail")
+        await eventually(all_there, "every memory in the tables, held or in the tail", 60)
         ((first, *_),) = [await fetch(town, TAIL)]
         await _comes_back(live, first[0])
-        await until(_settled(town), "no letter on its way")
+        await eventually(_settled(town), "no letter on its way", 60)
         await take_snapshot(town, str(tmp_path), name="live")
     assert (await verify_world(town)).findings == ()
     target = await new_database()
@@ -91,7 +92,7 @@ def _settled(dsn: str) -> Callable[[], Awaitable[bool]]:
 async def test_a_flush_after_a_crash_leaves_the_tail_alone(town: str) -> None:
     async with living(town) as live:
         await _lives_through(live, 120)
-        await until(_settled(town), "no letter on its way")
+        await eventually(_settled(town), "no letter on its way", 60)
         before = await fetch(town, TAIL)
         assert len(before) > 40
         await live.fleet.kill("host:0")
@@ -102,6 +103,6 @@ async def test_a_flush_after_a_crash_leaves_the_tail_alone(town: str) -> None:
             rows = await fetch(town, "SELECT 1 FROM npc_memories WHERE content->>'text' LIKE '%trawler%'")
             return bool(rows)
 
-        await until(shown, "what happened after the crash")
+        await eventually(shown, "what happened after the crash", 60)
         assert set(before) <= set(await fetch(town, TAIL))
     assert (await verify_world(town)).findings == ()

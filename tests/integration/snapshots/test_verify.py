@@ -18,7 +18,7 @@ from ganggpt.operations.snapshots import take_snapshot
 from ganggpt.operations.verify import Verified, verify_world
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.projections.writer import PostgresFlush
-from tests.integration.snapshots.conftest import LOS_SANTOS, fetch, living, until_delivered
+from tests.support.live_town import LOS_SANTOS, fetch, living, until_delivered
 
 pytestmark = pytest.mark.integration
 

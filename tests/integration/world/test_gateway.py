@@ -17,6 +17,7 @@ import pytest
 from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, Hang
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +30,7 @@ class ModelWorld:
     run: Run
 
     async def driver(self, *words: str) -> dict[str, Any]:
-        module = "tests.integration.world.gateway_driver"
+        module = "tests.support.gateway_driver"
         token = str(Path(self.run.data_dir) / "ray-token")
         environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": token, "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
         return (await lines_of(environment, "-m", module, self.run.ray_address, *words))[-1]
@@ -93,9 +94,7 @@ async def test_health_metrics_and_the_books_know_of_it(models: ModelWorld) -> No
     assert check["details"]["models"]["azure-large"] == "ready"
     text = await models.metrics_with('ganggpt_ai_calls_total{model="azure-large",outcome="ok"}')
     assert "ganggpt_ai_usd_total" in text
-    async with asyncio.timeout(10):
-        while not (rows := await models.ganggpt("ai", "spend", "--by", "player")):
-            await asyncio.sleep(0.2)
+    rows = await eventually(lambda: models.ganggpt("ai", "spend", "--by", "player"), every_s=0.2)
     assert rows[0]["name"] == "player:ana"
     assert rows[0]["US$"] > 0
     (status,) = await models.ganggpt("ai", "status")

@@ -9,7 +9,7 @@ from bench.overload import run
 from bench.systems import Address, spawn
 from ganggpt.persistence.audit import turns_by
 from ganggpt.runtime.world_process import token_of
-from tests.integration.world.conftest import LiveWorld
+from tests.support.live_world import LiveWorld
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

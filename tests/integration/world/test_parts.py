@@ -18,6 +18,7 @@ from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, variables_for
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -100,17 +101,6 @@ async def game(run: Run) -> AsyncIterator[GameServer]:
         yield server
 
 
-async def until(fact: Callable[[], Any], what: str, within_s: float = 30.0) -> Any:
-    """Wait until something is so; what it gave."""
-    try:
-        async with asyncio.timeout(within_s):
-            while not (found := await fact()):
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        raise AssertionError(f"not within {within_s:g} s: {what}") from None
-    return found
-
-
 async def memories(rest: httpx.AsyncClient, npc: str) -> list[dict[str, Any]]:
     answer = await rest.get(f"/v1/npcs/{npc}")
     found: list[dict[str, Any]] = answer.json()["memories"]
@@ -129,7 +119,7 @@ async def test_memories_and_lines_get_a_meaning(game: GameServer, model: FakeMod
         held = [one for one in await memories(rest, "livia") if one["kind"] == "gift"]
         return [one["model"] for one in held] == [f"{VECTORS}/256"]
 
-    await until(meant, "the gift has a vector", 120)
+    await eventually(meant, "the gift has a vector", 120, every_s=0.2)
     line = "Where did you put that silver watch of mine?"
     said = await game.send("npc:livia", "Talk", {"text": line}, by=AVA)
     assert said.reply["more"] is True
@@ -137,7 +127,7 @@ async def test_memories_and_lines_get_a_meaning(game: GameServer, model: FakeMod
     async def answered() -> bool:
         return any(line in json.dumps(seen.body) for seen in model.seen if "messages" in seen.body)
 
-    await until(answered, "the model is asked for words")
+    await eventually(answered, "the model is asked for words", 30, every_s=0.2)
     order = ["input" in seen.body for seen in model.seen if line in json.dumps(seen.body)]
     assert order == [True, False], "first the meaning of the line, then the words"
     texts = [text for seen in model.seen for text in seen.body.get("input", ())]
@@ -166,7 +156,7 @@ async def test_a_talk_that_is_over_is_put_into_better_words(
         found = [one for one in await memories(rest, "gia") if one["kind"] == "summary"]
         return found[0] if found and found[0]["text"].endswith("I shall keep that in mind.") else None
 
-    summary = await until(reworded, "the summary has the model's words")
+    summary = await eventually(reworded, "the summary has the model's words", 30, every_s=0.2)
     assert summary["audience"] == "player:guest1"
     assert 10 <= summary["weight"] <= 50
     (body,) = asked_for(model, "Condensed")
@@ -212,14 +202,14 @@ async def _a_turn(
         await asyncio.sleep(1.0)
         return bool(asked)
 
-    await until(somebody, "a faction asks a model", 120)
+    await eventually(somebody, "a faction asks a model", 120, every_s=0.2)
     outlook = asked[0]
 
     async def moved() -> dict[str, Any] | None:
         faction = (await rest.get(f"/v1/factions/{outlook['faction']}")).json()
         return faction if faction["turns"] > outlook["for_turn"] else None
 
-    faction = await until(moved, f"{outlook['faction']} takes its turn")
+    faction = await eventually(moved, f"{outlook['faction']} takes its turn", 30, every_s=0.2)
     found: dict[str, Any] = faction
     return found
 
@@ -232,7 +222,7 @@ async def test_missions_of_a_model_are_offered_repaired_or_replaced_and_say_so(
     async def thought() -> bool:
         return len(asked_for(model, "MissionProposal")) >= 3
 
-    await until(thought, "the model is asked for three missions")
+    await eventually(thought, "the model is asked for three missions", 30, every_s=0.2)
     explained = {}
     for npc, before in first.items():
 
@@ -240,8 +230,8 @@ async def test_missions_of_a_model_are_offered_repaired_or_replaced_and_say_so(
             now = await _offered(game, npc)
             return now if now != before else None
 
-        mission = await until(another, f"{npc} offers something else", 180)
-        shown = await until(lambda m=mission: _mission(rest, m), f"{mission} is there")
+        mission = await eventually(another, f"{npc} offers something else", 180, every_s=0.2)
+        shown = await eventually(lambda m=mission: _mission(rest, m), f"{mission} is there", 30, every_s=0.2)
         explained[npc] = shown["explanation"]
         assert shown["status"] == "offered"
         assert shown["objectives"]

@@ -17,6 +17,7 @@ from ganggpt.client.game_server import GameServer
 from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, variables_for
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -87,13 +88,14 @@ async def traces(run: Run, pool: Any) -> dict[str, list[str]]:
 
 async def until_in(run: Run, pool: Any, places: set[str]) -> None:
     """Wait until the player is found in all of these."""
-    missing = places
-    try:
-        async with asyncio.timeout(20):
-            while missing := places - (await traces(run, pool)).keys():
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        pytest.fail(f"nothing of the player came into {sorted(missing)}")
+    missing: set[str] = set()
+
+    async def none_missing() -> bool:
+        missing.clear()
+        missing.update(places - (await traces(run, pool)).keys())
+        return not missing
+
+    await eventually(none_missing, "something of the player is in all places", 20, every_s=0.2, seen=lambda: missing)
 
 
 async def play(run: Run) -> None:

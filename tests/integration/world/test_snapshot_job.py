@@ -9,10 +9,10 @@ import pytest
 
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
-from ganggpt.jobs.snapshot_job import SnapshotJob, run_as_job
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots
+from ganggpt.operations.snapshot_job import SnapshotJob, run_as_job
 from ganggpt.operations.verify import verify_world
-from tests.integration.world.conftest import LiveWorld
+from tests.support.live_world import LiveWorld
 
 pytestmark = pytest.mark.integration
 

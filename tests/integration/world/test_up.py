@@ -15,7 +15,7 @@ import pytest
 
 from ganggpt.runtime.run_file import read_run
 from ganggpt.runtime.world_process import WorldProcess, token_of
-from tests.integration.world.conftest import LiveWorld
+from tests.support.live_world import LiveWorld
 
 pytestmark = pytest.mark.integration
 

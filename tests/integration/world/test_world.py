@@ -15,7 +15,8 @@ import redis.asyncio
 from ganggpt.client.game_server import GameServer
 from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import new_command_id
-from tests.integration.world.conftest import ORIGIN, OWN_ACTORS, LiveWorld
+from tests.support.eventually import eventually
+from tests.support.live_world import ORIGIN, OWN_ACTORS, LiveWorld
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -32,10 +33,12 @@ async def join(server: GameServer, player: str, name: str) -> None:
 
 async def until_row(world: LiveWorld, query: str, *arguments: object, within_s: float = 10.0) -> object:
     """The first value of a query once it has one: the tables are written behind, at most a second late."""
-    async with asyncio.timeout(within_s):
-        while (value := await world.pool.fetchval(query, *arguments)) is None:
-            await asyncio.sleep(0.05)
-    return value
+
+    async def rows() -> list[object]:
+        value = await world.pool.fetchval(query, *arguments)
+        return [] if value is None else [value]
+
+    return (await eventually(rows, query, within_s, every_s=0.05))[0]
 
 
 @pytest.mark.parametrize("subprotocol", ["ganggpt.v1.msgpack", "ganggpt.v1.json"])

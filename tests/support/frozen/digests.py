@@ -17,8 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ganggpt.simulation.history import history
-from ganggpt.simulation.run import Trial
+from ganggpt.simulation.run import Trial, history
 from ganggpt.simulation.scenario import SCENARIOS
 
 RECORD: Final = Path(__file__).parents[2] / "data" / "digests.txt"

@@ -25,8 +25,8 @@ from ganggpt.protocol.schema import bridge_schema_text
 from ganggpt.serve.metrics.gateway_watch import GatewayWatch
 from ganggpt.serve.metrics.host_watch import SHOWN, HostWatch
 from ganggpt.serve.metrics.router_watch import RouterWatch
-from tests.unit.serve.rest.test_rest import client_of
-from tests.unit.serve.rig import Rig
+from tests.support.bridge_client import client_of
+from tests.support.bridge_rig import Rig
 
 _ROOT: Final = Path(__file__).parents[3]
 _HELP: Final = """
@@ -115,8 +115,8 @@ async def _metrics() -> str:
         return [told]
 
     hosts, gateway = HostWatch(names, stats), GatewayWatch(expositions)
-    await hosts.look()
-    await gateway.look()
+    await hosts.poll()
+    await gateway.poll()
     parts: dict[str, Collector] = {
         "its own": everything.registry,
         "of hosts": hosts,

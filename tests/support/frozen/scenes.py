@@ -19,7 +19,7 @@ from ganggpt.domain.npc.commands import OutlineWork
 from ganggpt.domain.player import rules as player
 from tests.support.frozen.harvest import Harvest
 from tests.support.frozen.story import Story, a_proposal
-from tests.unit.actors.virtual import run_virtual
+from tests.support.virtual_time import run_virtual
 
 ADA, BEN, CID, EVE = "player:ada", "player:ben", "player:cid", "player:eve"
 MARA, OTIS, INES = "npc:mara", "npc:otis", "npc:ines"

@@ -17,7 +17,7 @@ from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of,
 from ganggpt.ai.minds.prompt_files import FIELDS, read_prompts
 from ganggpt.ai.port import Payers, Said
 from ganggpt.errors import ConfigRejected
-from tests.unit.ai.rig import Turn, talk
+from tests.support.gateway_rig import Turn, talk
 
 WORDS = st.text(alphabet="abc ABC.!?…'\"\n*。。é", max_size=200)
 

@@ -16,7 +16,7 @@ from bench.load_generator import measure, prepare
 from bench.load_run import Course, Plan, Prepared, Sent
 from ganggpt.domain.ids import checked_command_id
 from ganggpt.errors import Unavailable
-from tests.unit.client.far_end import TOKEN, FarEnd, say_yes
+from tests.support.far_end import TOKEN, FarEnd, say_yes
 
 
 def a_plan(far: FarEnd, **fields: Any) -> Plan:

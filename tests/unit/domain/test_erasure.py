@@ -32,9 +32,9 @@ from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import GangGPTError, UnknownActor
-from tests.unit.domain.builders import NOW_S, Played, an_npc_sheet
-from tests.unit.domain.faction.test_rules import a_faction
-from tests.unit.domain.mission.test_money import AVA, HARBOUR, MAIN, a_town, offered
+from tests.support.builders import NOW_S, Played, an_npc_sheet
+from tests.support.played import a_faction
+from tests.support.town import AVA, HARBOUR, MAIN, a_town, offered
 
 ALIAS = "player:forgotten-1"
 NAMES = erasure.spellings("Zephyr")

@@ -13,8 +13,6 @@ import pytest
 from msgspec import Struct
 
 from ganggpt.domain import kinds
-from ganggpt.domain.companion import rules as companion
-from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.events import RelationShifted
 from ganggpt.domain.faction.moves import TakePoliticalTurn
 from ganggpt.domain.ids import KIND_NAMES
@@ -34,43 +32,22 @@ from ganggpt.domain.kinds import (
     encode_turn,
     kind_for,
 )
-from ganggpt.domain.messages import Notify, Offer, Progress, ShiftRelation
-from ganggpt.domain.mission import rules as mission
+from ganggpt.domain.messages import Notify, Progress, ShiftRelation
 from ganggpt.domain.mission_design.deeds import Deed
-from ganggpt.domain.npc.commands import AskForWork, Spawn, Talk
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.turn import Command, Event, Kind
 from ganggpt.errors import InvalidInput, UnknownCommand
 from ganggpt.protocol.commands import CommandBook
-from tests.unit.domain.builders import NOW_S, WORLD, Played, an_npc_sheet
-from tests.unit.domain.town import Town, found
+from tests.support.builders import NOW_S, WORLD, Played
+from tests.support.town import (
+    AVA,
+    MAIN,
+    a_played_town,
+    found,
+)
 
 LAYOUTS = Path(__file__).with_name("layouts.json")
-AVA, MARA, MAIN = "player:ava", "npc:mara", "server:main"
-
-
-def a_played_town() -> Town:
-    """Every kind, with a bit of everything behind them."""
-    town = Town(*KINDS.values())
-    town.found_all()
-    sheet = an_npc_sheet()
-    spawn = {name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"}
-    town.do(MARA, Spawn(**spawn), MAIN)
-    town.do(AVA, Join(username="Ava", server="main", email="ava@stone.org"), MAIN)
-    town.do(MARA, Talk("I will pay you back, I swear on my brother's grave", "Ava"), AVA)
-    town.do(MARA, AskForWork("Ava"), AVA)
-    town.do("companion:rex", companion.Recruit(AVA, "Rex", "dog", {"courage": 80}), AVA)
-    town.do("companion:rex", companion.Talk("Good boy, you saved my life today"), AVA)
-    town.do("mission:m1", Offer("parcel", MARA, AVA), MARA)
-    town.do("mission:m1", mission.Accept(), AVA)
-    town.do(AVA, Report((1.0, 2.5, -3.0), "docks", (Deed("deliver", "parcel", "hills"),)), MAIN)
-    town.do("mission:m2", Offer("parcel", MARA, AVA), MARA)
-    town.do("mission:m2", mission.Abandon(), AVA)
-    town.do("faction:harbour", faction.ClaimTerritory("market"), MAIN)
-    town.wait(3 * 3600)
-    assert not town.refused
-    return town
 
 
 def test_every_kind_of_actor_id_has_its_kind() -> None:

@@ -12,8 +12,8 @@ import pytest
 from ganggpt.domain.kinds import KINDS, VERSION, decode_command, decode_turn
 from ganggpt.domain.messages import EndMission, Offer, SufferRaid
 from ganggpt.domain.mission.state import deadline_s, reward_of
-from tests.unit.domain.builders import NOW_S
-from tests.unit.domain.test_kinds import a_played_town
+from tests.support.builders import NOW_S
+from tests.support.town import a_played_town
 
 LAYOUTS = json.loads(Path(__file__).with_name("layouts.json").read_text())["records"]
 GREW = {

@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from msgspec.structs import replace
 
-from ganggpt.actors.host.turn_runner import dice_of
-from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.kinds import VERSION, TurnRecord, encode_turn, kind_for
 from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made
 from ganggpt.domain.npc.commands import Give, Talk
-from ganggpt.domain.turn import Command, Turn
 from ganggpt.errors import InvalidInput, UnknownUtterance
-from ganggpt.operations.explain import place_of, why
-from tests.unit.domain.builders import NOW_S, WORLD
-from tests.unit.domain.npc.test_rules import a_spawn
-
-MARA = ActorId("npc:mara")
-
-
-class Journaled:
-    """Somebody whose turns are kept as a host keeps them."""
-
-    def __init__(self, actor: ActorId = MARA) -> None:
-        self.actor, self.kind = actor, kind_for(actor)
-        self.state: Any = None
-        self.turns: list[tuple[int, bytes]] = []
-        self.asks: tuple[Any, ...] = ()
-        if actor == MARA:
-            self.do(a_spawn(), by="server:test")
-
-    def do(self, command: Command, by: str = "player:ava", *, has_model: bool = False) -> Any:
-        seq = len(self.turns) + 1
-        now_s = NOW_S + 60 * seq
-        turn = Turn(self.actor, seq, now_s, by, dice_of(self.actor, seq, WORLD.seed), WORLD, ScriptedMind(), has_model)
-        decision = self.kind.decide(self.state, command, turn)
-        for event in decision.events:
-            self.state = self.kind.evolve(self.state, event)
-        self.asks = decision.asks or self.asks
-        self.turns.append((seq, encode_turn(TurnRecord(VERSION, now_s, decision.events, b""))))
-        return decision.reply
+from ganggpt.operations.explain import explain, place_of
+from tests.support.builders import WORLD
+from tests.support.journaled import Journaled, with_dice
 
 
 @pytest.fixture
@@ -58,7 +26,7 @@ def mara() -> Journaled:
 def test_what_the_scripted_mind_said_is_explained_by_memories_and_is_the_same_again(mara: Journaled) -> None:
     reply = mara.do(Talk("What do you remember of the silver watch?"))
     mara.do(Talk("Goodbye"))
-    found = why(reply["utterance"], mara.turns, WORLD)
+    found = explain(reply["utterance"], mara.turns, WORLD)
     assert found.said == reply["say"]
     assert found.same is True
     assert found.made.model == "scripted"
@@ -69,7 +37,7 @@ def test_what_the_scripted_mind_said_is_explained_by_memories_and_is_the_same_ag
 
 def test_a_world_with_other_dice_says_other_words(mara: Journaled) -> None:
     reply = mara.do(Talk("What do you remember of the silver watch?"))
-    differ = [why(reply["utterance"], mara.turns, with_dice(seed)).same for seed in range(8)]
+    differ = [explain(reply["utterance"], mara.turns, with_dice(seed)).same for seed in range(8)]
     assert False in differ
 
 
@@ -84,11 +52,11 @@ def rex() -> Journaled:
 def test_what_a_companion_said_is_explained_like_what_anybody_said(rex: Journaled) -> None:
     reply = rex.do(companion.Talk("Do you remember the bikers at the pier?"))
     assert reply["utterance"] == "companion:rex#3"
-    found = why(reply["utterance"], rex.turns, WORLD)
+    found = explain(reply["utterance"], rex.turns, WORLD)
     assert (found.said, found.player, found.same) == (reply["say"], "player:ava", True)
     assert found.recalled[0].no == found.cites == 1
     order = rex.do(companion.Order("wait"))
-    assert why(order["utterance"], rex.turns, WORLD).said == order["say"]
+    assert explain(order["utterance"], rex.turns, WORLD).said == order["say"]
 
 
 def test_what_a_companion_said_by_a_model_shows_what_it_did_and_what_it_cost(rex: Journaled) -> None:
@@ -96,7 +64,7 @@ def test_what_a_companion_said_by_a_model_shows_what_it_did_and_what_it_cost(rex
     rex.do(Utter(utterance, 0, "Right behind you."), by="model:gateway")
     made = Made("gpt-x", "large", ((1, 0.8),), "the prompt", "abc", nano_usd=7_000)
     rex.do(Conclude(utterance, (("follow", ""),), made), by="model:gateway")
-    found = why(utterance, rex.turns, WORLD)
+    found = explain(utterance, rex.turns, WORLD)
     assert found.said == "Right behind you."
     assert found.made.actions == (("follow", "allowed"),)
     assert (found.made.nano_usd, found.again) == (7_000, None)
@@ -108,7 +76,7 @@ def test_what_a_model_said_shows_what_it_was_asked_and_what_it_cost(mara: Journa
     mara.do(Utter(utterance, 0, "It still ticks."), by="model:gateway")
     made = Made("gpt-x", "large", ((1, 0.8),), "the prompt", "abc", tokens_in=90, tokens_out=12, nano_usd=7_000)
     mara.do(Conclude(utterance, (("fly", ""), ("follow", "")), made), by="model:gateway")
-    found = why(utterance, mara.turns, WORLD)
+    found = explain(utterance, mara.turns, WORLD)
     assert found.said.startswith("It still ticks.")
     assert (found.made.model, found.made.tokens_in, found.made.prompt) == ("gpt-x", 90, "the prompt")
     assert [action for action, _ in found.made.actions] == ["follow"]
@@ -118,13 +86,13 @@ def test_what_a_model_said_shows_what_it_was_asked_and_what_it_cost(mara: Journa
 
 def test_an_utterance_that_is_still_being_said_is_found(mara: Journaled) -> None:
     reply = mara.do(Talk("Do you still live here?"), has_model=True)
-    found = why(reply["utterance"], mara.turns, WORLD)
+    found = explain(reply["utterance"], mara.turns, WORLD)
     assert (found.said, found.heard) == ("", "Do you still live here?")
 
 
 def test_where_the_journal_no_longer_reaches_back_the_words_are_still_there(mara: Journaled) -> None:
     reply = mara.do(Talk("What do you remember of the silver watch?"))
-    found = why(reply["utterance"], mara.turns[2:], WORLD)
+    found = explain(reply["utterance"], mara.turns[2:], WORLD)
     assert found.said == reply["say"]
     assert found.recalled == ()
     assert found.same is None
@@ -132,9 +100,9 @@ def test_where_the_journal_no_longer_reaches_back_the_words_are_still_there(mara
 
 def test_what_was_never_said_is_an_error(mara: Journaled) -> None:
     with pytest.raises(UnknownUtterance):
-        why("npc:mara#999", mara.turns, WORLD)
+        explain("npc:mara#999", mara.turns, WORLD)
     with pytest.raises(UnknownUtterance):
-        why("npc:mara#1", mara.turns, WORLD)
+        explain("npc:mara#1", mara.turns, WORLD)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +111,3 @@ def test_what_was_never_said_is_an_error(mara: Journaled) -> None:
 def test_what_is_no_id_is_said_so(bad: str) -> None:
     with pytest.raises(InvalidInput):
         place_of(bad)
-
-
-def with_dice(seed: int) -> Any:
-    """The same world with other dice."""
-    return replace(WORLD, seed=seed)

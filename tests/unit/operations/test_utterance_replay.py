@@ -17,7 +17,7 @@ from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import Exchange, Recording
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.cli.say_again import page
+from ganggpt.cli.utterance_replay import page
 from ganggpt.cli.why import page as why_page
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
@@ -25,13 +25,13 @@ from ganggpt.domain.mind.commands import Hush, SayPlainly, Utter
 from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Talk, Threaten
 from ganggpt.domain.turn import Ask
 from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
-from ganggpt.operations.explain import why
-from ganggpt.operations.utterance_replay import SaidAgain, as_plain, say_again
+from ganggpt.operations.explain import explain
+from ganggpt.operations.utterance_replay import UtteranceReplay, replay_utterance
 from ganggpt.operations.utterance_story import story_of
 from ganggpt.testing.fake_model import FakeModel, Says, Status, fake_model, filtered_prompt
-from tests.unit.ai.rig import Rig
-from tests.unit.domain.builders import WORLD
-from tests.unit.operations.test_explain import MARA, Journaled, with_dice
+from tests.support.builders import WORLD
+from tests.support.gateway_rig import Rig
+from tests.support.journaled import MARA, Journaled, with_dice
 
 SPEC = MindSpec(read_prompts(), "mature", b"secret")
 AVA = "player:ava"
@@ -93,12 +93,12 @@ class Talker(Journaled):
         world: Any = WORLD,
         recorded: Sequence[Exchange] | None = None,
         turns: Callable[[list[tuple[int, bytes]]], list[tuple[int, bytes]]] = list,
-    ) -> SaidAgain:
+    ) -> UtteranceReplay:
         shelf = self.shelf if recorded is None else recorded
         story = story_of(utterance, turns(self.turns))
-        key = story.made.key if story.made is not None else ""
+        key = story.provenance.key if story.provenance is not None else ""
         mine = [exchange for exchange in shelf if exchange.request_key == key]
-        return await say_again(story, self.causes, world, spec, mine)
+        return await replay_utterance(story, self.causes, world, spec, mine)
 
 
 def spoken(body: Any) -> str:
@@ -140,7 +140,7 @@ async def test_what_a_model_said_comes_out_the_same_again(mara: Talker, server: 
     assert again.now.said == "The docks were quiet. A van came twice."
     assert "silver watch" in again.now.prompt
     assert len(server.seen) == asked, "nothing leaves"
-    plain = json.loads(json.dumps(as_plain(again)))
+    plain = json.loads(json.dumps(again.to_reply()))
     assert (plain["verdict"], plain["now"]["sentences"]) == ("same", ["The docks were quiet.", "A van came twice."])
 
 
@@ -299,9 +299,9 @@ async def test_a_snapshot_before_it_is_as_good_as_its_birth(mara: Talker) -> Non
     activation.state, seq = mara.state, len(mara.turns)
     utterance = await mara.talks("What is going on?")
     story = story_of(utterance, mara.turns[seq:], (seq, activation.snapshot()))
-    again = await say_again(story, mara.causes, WORLD, SPEC, mara.shelf)
+    again = await replay_utterance(story, mara.causes, WORLD, SPEC, mara.shelf)
     assert again.verdict == "same"
-    found = why(utterance, mara.turns[seq:], WORLD, (seq, activation.snapshot()))
+    found = explain(utterance, mara.turns[seq:], WORLD, (seq, activation.snapshot()))
     assert found.recalled
 
 
@@ -321,13 +321,13 @@ async def test_the_page_shows_both_tellings_and_what_differs(mara: Talker, tmp_p
 async def test_what_players_write_is_never_markup(mara: Talker) -> None:
     text = "[/b] What do you remember of [red]the pier?"
     utterance = mara.do(Talk(text, "[/i]Ava"))["utterance"]
-    for shown in (page(await mara.again(utterance)), why_page(why(utterance, mara.turns, WORLD))):
+    for shown in (page(await mara.again(utterance)), why_page(explain(utterance, mara.turns, WORLD))):
         assert "[red]" in printed(shown)
 
 
-def printed(shown: SaidAgain | RenderableType) -> str:
+def printed(shown: UtteranceReplay | RenderableType) -> str:
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(page(shown) if isinstance(shown, SaidAgain) else shown)
+    console.print(page(shown) if isinstance(shown, UtteranceReplay) else shown)
     return console.export_text()
 
 

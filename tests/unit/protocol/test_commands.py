@@ -14,7 +14,7 @@ from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.errors import InvalidInput, UnknownCommand
 from ganggpt.protocol.codec import JSON_DEPTH_MAX
 from ganggpt.protocol.commands import CommandBook
-from tests.unit.serve.rig import KINDS
+from tests.support.bridge_rig import KINDS
 
 BOOK = CommandBook(KINDS)
 ANYTHING = st.recursive(

@@ -20,7 +20,7 @@ from ganggpt.runtime.run_file import (
     remove_run,
     write_run,
 )
-from ganggpt.runtime.stores import redis_url, world_folder
+from ganggpt.runtime.stores import redis_url
 
 
 @pytest.fixture
@@ -79,9 +79,3 @@ def test_the_redis_password_joins_a_url_without_one(tmp_path: Path, url: str, pa
         tmp_path, redis_url=SecretStr(url), redis_password=None if password is None else SecretStr(password)
     )
     assert redis_url(chosen) == whole
-
-
-def test_a_shipped_world_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert (world_folder(Path("worlds/los-santos")) / "npcs.yaml").is_file()
-    assert world_folder(tmp_path / "nowhere") == tmp_path / "nowhere"

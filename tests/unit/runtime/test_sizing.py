@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganggpt.config import Settings
-from ganggpt.runtime.sizing import Machine, host_count, own_actors_max, plan_of, ray_slots, scale_of
+from ganggpt.runtime.sizing import Machine, host_count, own_actors_max, ray_slots, scale_of, world_size
 
 GIB = 1024**3
 CAST = [f"npc:n{n}" for n in range(30)] + [f"faction:f{n}" for n in range(5)]
@@ -29,25 +29,25 @@ def test_what_is_set_is_used() -> None:
     machine = Machine(2, 4 * GIB)
     chosen = settings(hosts=7, own_actors_max=0)
     assert host_count(chosen, machine) == 7
-    assert plan_of(chosen, machine, CAST).own == ()
+    assert world_size(chosen, machine).plan(CAST).own == ()
 
 
 def test_factions_come_first_under_auto() -> None:
-    own = plan_of(settings(), Machine(2, 4 * GIB), CAST).own
+    own = world_size(settings(), Machine(2, 4 * GIB)).plan(CAST).own
     assert len(own) == 4
     assert all(actor.startswith("faction:") for actor in own)
 
 
 def test_own_takes_all_of_the_cast_and_shared_nobody() -> None:
     machine = Machine(2, 4 * GIB)
-    assert set(plan_of(settings(residence="own"), machine, CAST).own) == set(CAST)
-    assert plan_of(settings(residence="shared"), machine, CAST).own == ()
+    assert set(world_size(settings(residence="own"), machine).plan(CAST).own) == set(CAST)
+    assert world_size(settings(residence="shared"), machine).plan(CAST).own == ()
 
 
 @pytest.mark.parametrize("hosts", [1, 8, 100])
 def test_every_plan_fits_the_slots_of_the_local_node(hosts: int) -> None:
     machine, chosen = Machine(2, 64 * GIB), settings(hosts=hosts, residence="own")
-    plan = plan_of(chosen, machine, CAST)
+    plan = world_size(chosen, machine).plan(CAST)
     assert plan.scale is not None
     assert plan.scale.most * chosen.host_cpus + len(plan.own) * 0.01 < ray_slots(chosen, machine)
 

@@ -17,8 +17,9 @@ from ganggpt.domain.ids import new_command_id
 from ganggpt.protocol.codec import CODECS
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.websocket.session import Session
-from tests.unit.serve.client import GameServer, greeted, opened
-from tests.unit.serve.rig import Rig, served, until
+from tests.support.bridge_client import GameServer, greeted, opened
+from tests.support.bridge_rig import Rig, served
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ async def test_a_client_that_never_reads_is_cut_and_others_are_not_slowed() -> N
             for frame in frames:
                 await deaf.send(frame)
                 await _still_works(well)
-            await until(lambda: rig.app.sessions.traffic.sessions == 1, "the deaf session is cut")
+            await eventually(lambda: rig.app.sessions.traffic.sessions == 1, "the deaf session is cut")
             await _still_works(well)
         closed = rig.metrics.registry.get_sample_value("ganggpt_bridge_closed_total", {"reason": "too_slow"})
         assert closed == 1
@@ -180,7 +181,7 @@ async def test_a_slow_reader_that_wakes_up_in_time_reads_why_it_was_cut() -> Non
         assert session is not None
         for _ in range(20):
             await slow.send({"t": "commands", "c": [slow.talk() for _ in range(200)]})
-        await until(session.ended.done, "the session is ended")
+        await eventually(session.ended.done, "the session is ended")
         slow.socket.transport.resume_reading()
         code, reason = await slow.closed()
         assert (code, "waiting to be read" in reason) == (4408, True)
@@ -213,7 +214,7 @@ async def test_a_thousand_connections_are_served_side_by_side() -> None:
         async with asyncio.TaskGroup() as all_of_them:
             for number in range(1000):
                 all_of_them.create_task(one(number, address))
-        await until(lambda: rig.app.sessions.connections == 0, "all are gone")
+        await eventually(lambda: rig.app.sessions.connections == 0, "all are gone")
     assert len(rig.port.seen) == 1000
 
 
@@ -240,7 +241,7 @@ async def test_every_command_of_any_shape_gets_exactly_one_answer(commands: list
     codec = CODECS["ganggpt.v1.msgpack"]
     session = Session("fuzz", "0" * 32, codec, rig.port, rig.parts.book, rig.app.sessions.traffic, rig.limits)
     session.take(msgpack.packb({"t": "commands", "c": commands}))
-    await until(lambda: not session.in_flight, "all are answered")
+    await eventually(lambda: not session.in_flight, "all are answered")
     frames = [msgpack.unpackb(frame) for frame in session.outgoing()]
     replies = [reply for frame in frames for reply in frame["r"]]
     assert len(replies) == len(commands)

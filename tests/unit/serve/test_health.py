@@ -15,9 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import TABLE, Metrics
 from ganggpt.serve.health import CHECK_NAMES, Health, disk_probe, memory_probe
-from tests.unit.serve.client import greeted
-from tests.unit.serve.rest.test_rest import client_of
-from tests.unit.serve.rig import Rig, served
+from tests.support.bridge_client import client_of, greeted
+from tests.support.bridge_rig import Rig, served
 
 
 async def _away() -> Mapping[str, Any]:
@@ -49,7 +48,7 @@ async def test_a_store_that_is_away_makes_health_and_readiness_say_so_but_not_li
         assert answer.status_code == 503
         database = answer.json()["checks"][0]
         assert database["status"] == "rejected"
-        assert "the database" in database["details"]["reason"]
+        assert "The database" in database["details"]["reason"]
         assert (await http.get("/health/ready")).status_code == 503
         assert (await http.get("/health/live")).status_code == 200
 

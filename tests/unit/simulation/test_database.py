@@ -13,7 +13,7 @@ from ganggpt.errors import CommitUnknown, Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import Batch
 from ganggpt.simulation.database import STATEMENT_S, SimDatabase, Stores, Work, stores_of
 from ganggpt.testing.stores import MemoryDatabase
-from tests.unit.simulation.test_loop import Place
+from tests.support.simulated_place import Place
 
 NPC = "npc:a"
 

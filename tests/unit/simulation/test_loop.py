@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from random import Random
 from typing import Any
 
 import pytest
 
 from ganggpt.errors import Unavailable
-from ganggpt.simulation.loop import ProcessLoop, Scheduler
-from ganggpt.simulation.network import Network, Process, Weather
-
-
-class Place:
-    """A scheduler with a network, and what went wrong in it."""
-
-    def __init__(self, seed: int = 1) -> None:
-        self.mistakes: list[str] = []
-        self.scheduler = Scheduler(Random(f"{seed} order"))
-        self.network = Network(self.scheduler, Random(f"{seed} network"), self.mistakes.append)
-
-    def run(self, process: Process, work: Coroutine[Any, Any, Any], within_s: float = 100.0) -> Any:
-        """Run until the work is done."""
-        task = process.loop.start(work)
-        task.add_done_callback(lambda _: setattr(self.scheduler, "stop", True))
-        assert self.scheduler.run(self.scheduler.now_s + within_s), "it never ended"
-        return task.result()
-
-    def end(self) -> None:
-        for process in list(self.network.processes):
-            self.network.kill(process)
-        assert self.mistakes == []
+from ganggpt.simulation.loop import ProcessLoop
+from ganggpt.simulation.network import Weather
+from tests.support.simulated_place import Place
 
 
 def test_sleeping_takes_virtual_time_only() -> None:

@@ -22,8 +22,8 @@ from ganggpt.errors import WorldInvalid
 from ganggpt.protocol.commands import CommandBook
 from ganggpt.worldfiles.files import cast_of, dump_world, load_world
 from ganggpt.worldfiles.schema import Style, schema_text
+from tests.support.builders import Played, a_turn
 from tests.support.paths import ROOT
-from tests.unit.domain.builders import Played, a_turn
 
 WORLDS = ROOT / "worlds"
 VERBS_MIN = 9

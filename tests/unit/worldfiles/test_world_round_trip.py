@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from ganggpt.domain.world import (
     decode_world,
     encode_world,
 )
-from ganggpt.worldfiles.files import dump_world, load_world
+from ganggpt.worldfiles.files import dump_world, load_world, world_folder
 
 slugs = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,11}", fullmatch=True)
 tricky = st.sampled_from(
@@ -156,3 +157,9 @@ def test_any_clean_text_survives_the_files(text: str) -> None:
         )
         dump_world(world, Path(folder))
         assert load_world(Path(folder)) == world
+
+
+def test_a_shipped_world_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (world_folder(Path("worlds/los-santos")) / "npcs.yaml").is_file()
+    assert world_folder(tmp_path / "nowhere") == tmp_path / "nowhere"

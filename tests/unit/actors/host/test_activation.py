@@ -9,12 +9,18 @@ import pytest
 from ganggpt.actors.envelope import reply_ok
 from ganggpt.actors.host.activation import Activation, Unreadable, wake
 from ganggpt.domain.ids import ActorId, new_command_id
-from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
+from ganggpt.domain.kinds import (
+    KINDS,
+    VERSION,
+    TurnRecord,
+    encode_state,
+    encode_turn,
+)
 from ganggpt.domain.npc.commands import Observe
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.persistence.ports.journal import StoredActor, StoredTurn
-from tests.unit.actors.conftest import MARA
-from tests.unit.domain.builders import NOW_S, PlainMind, a_world
+from tests.support.builders import NOW_S, PlainMind, a_world
+from tests.support.runtime import MARA
 
 NPC = ActorId("npc:mara")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,16 +18,10 @@ from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.projections import Found, TailQuestion
-from tests.unit.actors.conftest import Runtime
+from tests.support.eventually import eventually
+from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
-
-
-async def eventually(fact: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Await a fact that another task brings about."""
-    async with asyncio.timeout(within_s):
-        while not fact():
-            await asyncio.sleep(0.002)
 
 
 async def live_through(runtime: Runtime, first: int, last: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -16,16 +16,11 @@ from ganggpt.domain.mind.memory_record import Embedding, Memory
 from ganggpt.domain.npc.commands import Give, Observe, Talk
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.journal import Letter
-from tests.unit.actors.conftest import Runtime
+from tests.support.eventually import eventually
+from tests.support.runtime import Runtime
 
 AVA, MARA, OTIS = "player:ava", "npc:mara", "npc:otis"
 WATCH = "Ava gave me a silver watch"
-
-
-async def until(fact: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(5):
-        while not await fact():
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -53,7 +48,7 @@ async def test_what_was_learned_gets_a_meaning(meaning: Runtime) -> None:
     async def known() -> bool:
         return [m.embedding for m in held(meaning)] == [meaning.model.vector]
 
-    await until(known)
+    await eventually(known)
     assert meaning.host("host:0").meanings.embedded == 1
     view = await meaning.view(MARA)
     assert [m["model"] for m in view["reply"]["memories"]] == ["m"]
@@ -68,7 +63,7 @@ async def test_news_of_all_actors_go_in_one_request_and_equal_texts_once(meaning
     async def known() -> bool:
         return [m.embedding is not None for m in held(meaning)] == [True, True, True]
 
-    await until(known)
+    await eventually(known)
     assert meaning.model.meanings.empty()
 
 
@@ -92,7 +87,7 @@ async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning:
     async def counted() -> bool:
         return meaning.host("host:0").meanings.missed == 1
 
-    await until(counted)
+    await eventually(counted)
     assert [m.text for m in held(meaning)] == [WATCH]
     meaning.model.vector = Embedding("m", b"\x01\x02")
     await meaning.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
@@ -112,7 +107,7 @@ async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
     async def known() -> bool:
         return held(meaning)[0].embedding is not None
 
-    await until(known)
+    await eventually(known)
     await meaning.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
     before = encode_state(meaning.host("host:0").activations[MARA].state.memories[0])
     await meaning.restart()

@@ -16,8 +16,8 @@ from ganggpt.domain.kinds import encode_state
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.errors import CommitUnknown, Moved, Unavailable
 from ganggpt.persistence.ports.hosts import LOCAL
-from tests.unit.actors.conftest import FAST, SHARDS, Runtime
-from tests.unit.actors.host.test_host import eventually
+from tests.support.eventually import eventually
+from tests.support.runtime import FAST, SHARDS, Runtime
 
 MARA = "npc:mara"
 HERS = shared_shard(MARA, SHARDS)
@@ -125,9 +125,7 @@ async def test_letters_of_a_given_shard_are_delivered_by_the_heir_once(two: Runt
     await give(two, "host:0", "host:1", ALL)
     await asyncio.gather(*asked)
     assert two.host("host:0").outbox._lanes == {}
-    async with asyncio.timeout(10):
-        while two.database.outbox:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: not two.database.outbox)
     for rows in two.database.turns.values():
         ids = [command_id for _, command_id, _, _ in rows]
         assert len(ids) == len(set(ids))

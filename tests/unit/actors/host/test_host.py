@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 
 import pytest
 
@@ -20,14 +19,8 @@ from ganggpt.domain.player.rules import Join, Report
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
 from ganggpt.persistence.ports.hosts import LOCAL
 from ganggpt.persistence.ports.journal import DueReminder, Letter
-from tests.unit.actors.conftest import FAST, MARA, SHARDS, Runtime
-
-
-async def eventually(fact: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Await a fact that another task brings about."""
-    async with asyncio.timeout(within_s):
-        while not fact():
-            await asyncio.sleep(0.002)
+from tests.support.eventually import eventually
+from tests.support.runtime import FAST, MARA, SHARDS, Runtime
 
 
 async def test_a_member_of_the_cast_comes_to_life_when_first_spoken_to(runtime: Runtime) -> None:

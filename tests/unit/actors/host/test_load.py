@@ -8,19 +8,20 @@ import time
 from ganggpt.actors.envelope import wrap
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.commands import Give
-from tests.unit.actors.conftest import Runtime
+from tests.support.eventually import eventually
+from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
 
 
 async def until_told(runtime: Runtime, name: str, at_least: float) -> dict[str, float]:
     told: dict[str, float] = {}
-    try:
-        async with asyncio.timeout(10):
-            while (told := await runtime.fleet.stats("host:0"))[name] < at_least:
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"{name} never reached {at_least}: {told}") from None
+
+    async def reached() -> bool:
+        told.update(await runtime.fleet.stats("host:0"))
+        return told[name] >= at_least
+
+    await eventually(reached, f"{name} reaches {at_least}", seen=lambda: told)
     return told
 
 

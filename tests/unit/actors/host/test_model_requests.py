@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -17,15 +16,10 @@ from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.turn import Ask
 from ganggpt.errors import Unavailable
-from tests.unit.actors.conftest import Runtime
+from tests.support.eventually import eventually
+from tests.support.runtime import Runtime
 
 AVA, MARA = "player:ava", "npc:mara"
-
-
-async def until(fact: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(5):
-        while not await fact():
-            await asyncio.sleep(0.005)
 
 
 async def saying(runtime: Runtime) -> dict[str, Any] | None:
@@ -63,14 +57,14 @@ async def test_what_the_model_says_becomes_turns_of_the_actor(talking: Runtime) 
         now = await saying(talking)
         return now is not None and now["said"] == ["Evening."]
 
-    await until(said)
+    await eventually(said)
     talking.model.lines.put_nowait(Conclude(utterance, (), Made("gpt-x")))
     talking.model.lines.put_nowait(None)
 
     async def over() -> bool:
         return await saying(talking) is None and talking.model.closed == 1
 
-    await until(over)
+    await eventually(over)
     count = len(talking.database.journaled(MARA))
     turns = [decode_turn(KIND, await talking.journal.turn(MARA, seq) or b"") for seq in range(1, count + 1)]
     assert [event.text for turn in turns for event in turn.events if isinstance(event, Uttered)] == ["Evening."]
@@ -85,7 +79,7 @@ async def test_a_model_that_fails_leaves_it_to_the_scripted_mind(talking: Runtim
     async def over() -> bool:
         return await saying(talking) is None
 
-    await until(over)
+    await eventually(over)
     assert talking.host("host:0").asks.unanswered == 1
 
 
@@ -98,7 +92,7 @@ async def test_an_interrupted_answer_is_taken_back(talking: Runtime) -> None:
     async def closed() -> bool:
         return talking.model.closed == 1
 
-    await until(closed)
+    await eventually(closed)
     assert len(talking.host("host:0").asks) == 1
 
 
@@ -109,7 +103,7 @@ async def test_a_stale_sentence_ends_the_answer(talking: Runtime) -> None:
     async def closed() -> bool:
         return talking.model.closed == 1 and talking.host("host:0").asks.stale == 1
 
-    await until(closed)
+    await eventually(closed)
 
 
 async def test_over_the_bound_nobody_is_asked(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +114,7 @@ async def test_over_the_bound_nobody_is_asked(runtime: Runtime, monkeypatch: pyt
     async def over() -> bool:
         return await saying(runtime) is None
 
-    await until(over)
+    await eventually(over)
     assert runtime.model.asked.empty()
 
 
@@ -135,4 +129,4 @@ async def test_after_a_crash_the_reminder_speaks(talking: Runtime, monkeypatch: 
     async def over() -> bool:
         return await saying(talking) is None
 
-    await until(over)
+    await eventually(over)

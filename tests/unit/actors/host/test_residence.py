@@ -11,7 +11,8 @@ from ganggpt.domain.messages import Offer
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.persistence.ports.hosts import LOCAL
 from ganggpt.persistence.ports.journal import DueReminder, Letter
-from tests.unit.actors.conftest import Runtime
+from tests.support.eventually import eventually
+from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
 
@@ -86,9 +87,7 @@ async def test_letters_and_reminders_move_along(runtime: Runtime) -> None:
     assert runtime.database.reminders[MARA, "later"][0] == MARA
     assert all(home == MARA for home, _ in runtime.database.outbox.values())
     await move_out(runtime)
-    async with asyncio.timeout(5):
-        while runtime.database.outbox:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: not runtime.database.outbox)
     assert len(runtime.database.journaled("mission:m")) == 1
     await bring_home(runtime)
     assert runtime.database.reminders[MARA, "later"][0] == shard

@@ -114,7 +114,7 @@ def test_the_hint_grows_with_what_is_turned_away_and_has_bounds() -> None:
 
 
 def test_a_refusal_is_the_error_of_its_command_and_counts() -> None:
-    refusal, command_id = Refusal(Shed.WINDOW, 64, 250), new_command_id()
+    refusal, command_id = Refusal(Shed.IN_FLIGHT, 64, 250), new_command_id()
     reply = msgspec.msgpack.decode(refusal.reply(command_id))
     assert reply["id"] == command_id
     assert reply["ok"] is False
@@ -123,18 +123,43 @@ def test_a_refusal_is_the_error_of_its_command_and_counts() -> None:
     assert refusal.count == 1
 
 
-def test_a_gate_asks_a_full_lane_once() -> None:
-    class Way:
-        def __init__(self) -> None:
-            self.admission = Admission(SMALL)
+class Way:
+    def __init__(self) -> None:
+        self.admission = Admission(SMALL)
 
+
+def test_a_gate_asks_a_full_lane_once() -> None:
     full, calm = Way(), Way()
     fill(full.admission, 101)
     gate = Gate("a", 0.0, lambda actor: full if actor.startswith("npc:full") else calm)
-    first = gate.refusal("npc:full-1")
+    first = gate.admit("npc:full-1")
     assert first is not None
-    assert gate.refusal("npc:full-2") is first
-    assert gate.refusal("npc:calm") is None
+    assert gate.admit("npc:full-2") is first
+    assert gate.admit("npc:calm") is None
+
+
+def test_what_a_gate_lets_in_has_its_place_and_what_is_not_used_is_given_back() -> None:
+    way = Way()
+    gate = Gate("a", 0.0, lambda _: way)
+    assert [gate.admit("npc:x") for _ in range(3)] == [None] * 3
+    assert way.admission.outstanding == 3
+    assert gate.use("npc:x")
+    assert not gate.use("npc:y")
+    gate.close()
+    assert way.admission.outstanding == 1
+    assert not gate.use("npc:x")
+
+
+def test_a_place_that_is_given_back_costs_its_source_nothing() -> None:
+    way = Way()
+    fill(way.admission, 101, "greedy")
+    assert why(way.admission, "modest", "npc:x", 0.0) is Shed.SHARE
+    for _ in range(5):
+        gate = Gate("modest", 0.1, lambda _: way)
+        assert gate.admit("npc:x") is None
+        gate.close()
+    assert way.admission.outstanding == 100
+    assert why(way.admission, "modest", "npc:x", 0.1) is None
 
 
 @given(

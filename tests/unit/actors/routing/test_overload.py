@@ -13,7 +13,7 @@ from ganggpt.actors.envelope import decode_batch, encode_replies, error_of, repl
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.domain.ids import new_command_id
-from tests.unit.actors.virtual import run_virtual
+from tests.support.virtual_time import run_virtual
 
 PER_S = 10_000
 TICK_S = 0.02

@@ -18,8 +18,8 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.clusters import Wishes
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryShard
-from tests.unit.actors.conftest import SHARDS, Runtime
-from tests.unit.actors.supervision.test_supervisor import nothing, nowhere
+from tests.support.eventually import eventually
+from tests.support.runtime import SHARDS, Runtime, nothing, nowhere
 
 MARA = "npc:mara"
 SCALE = Scale(least=2, most=4, goals=Goals(turns_per_s=100), idle_s=0.05, bad_looks=2, look_s=0.01)
@@ -86,17 +86,20 @@ class World:
 
     async def until(self, fact: Callable[[set[str | None]], bool]) -> None:
         """Wait until the set of shard holders is as wanted, and only live hosts are left of it."""
-        try:
-            async with asyncio.timeout(10):
-                while not fact(set((await self.holders()).values())):
-                    await asyncio.sleep(0.005)
-        except TimeoutError:
-            raise AssertionError(f"never so: {await self.holders()}, wanted {self.scaler.wanted}") from None
+        held: set[str | None] = set()
+
+        async def so() -> bool:
+            held.clear()
+            held.update((await self.holders()).values())
+            return fact(held)
+
+        await eventually(so, seen=lambda: (held, f"wanted {self.scaler.wanted}"))
 
     async def until_alive(self, names: Sequence[str]) -> None:
-        async with asyncio.timeout(10):
-            while sorted(host.name for host in await self.runtime.hosts.alive()) != sorted(names):
-                await asyncio.sleep(0.005)
+        async def so() -> bool:
+            return sorted(host.name for host in await self.runtime.hosts.alive()) == sorted(names)
+
+        await eventually(so, f"the hosts alive are {names}")
 
 
 @pytest.fixture
@@ -140,9 +143,7 @@ async def test_a_host_that_waits_for_a_node_keeps_nobody_waiting_and_is_forgotte
     await world.until(lambda held: held == {"host:0", "host:1", "host:3"})
     world.table.fixed = 2
     await world.until(lambda held: held == {"host:0", "host:1"})
-    async with asyncio.timeout(10):
-        while "start host:2" in world.supervisor._tasks:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: "start host:2" not in world.supervisor._tasks)
 
 
 async def test_what_was_wanted_survives_the_supervisor(world: World) -> None:
@@ -153,9 +154,7 @@ async def test_what_was_wanted_survives_the_supervisor(world: World) -> None:
     other = World(world.runtime, world.table)
     await other.start()
     looks = other.table.told
-    async with asyncio.timeout(10):
-        while other.table.told is looks:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: other.table.told is not looks)
     assert other.scaler.wanted == 4
     await other.until(lambda held: len(held) == 4)
     await other.stop()
@@ -179,9 +178,7 @@ async def test_when_all_nodes_will_be_gone_hosts_stay_until_others_are_there(wor
     for name in ("host:0", "host:1"):
         world.runtime.database.hosts[world.runtime.host(name).identity.epoch].node = "doomed"
     world.fleet.draining = {"doomed"}
-    async with asyncio.timeout(10):
-        while not {"start host:2", "start host:3"} <= world.supervisor._tasks.keys():
-            await asyncio.sleep(0.005)
+    await eventually(lambda: {"start host:2", "start host:3"} <= world.supervisor._tasks.keys())
     assert set((await world.holders()).values()) == {"host:0", "host:1"}
     world.fleet.room = {"host:2", "host:3"}
     await world.until(lambda held: held == {"host:2", "host:3"})
@@ -190,9 +187,7 @@ async def test_when_all_nodes_will_be_gone_hosts_stay_until_others_are_there(wor
 
 async def test_a_look_is_told_for_operators(world: World) -> None:
     world.table.most = 3
-    async with asyncio.timeout(10):
-        while world.table.told.get("most") != 3 or len(world.table.told["hosts"]) < 2:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: world.table.told.get("most") == 3 and len(world.table.told["hosts"]) == 2)
     told = world.table.told
     assert (told["least"], told["starting"], told["leaving"]) == (2, [], [])
     assert set(told["hosts"]) == {"host:0", "host:1"}

@@ -14,22 +14,19 @@ from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
 from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.hosts import Ownership, RouteRow
+from ganggpt.persistence.ports.hosts import Ownership
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryHosts
-from tests.unit.actors.conftest import SHARDS, Runtime
+from tests.support.eventually import eventually
+from tests.support.runtime import (
+    SHARDS,
+    Runtime,
+    nothing,
+    nowhere,
+)
 
 MARA = "npc:mara"
 PLAN = Plan(hosts=2, own=(), lease_s=60.0, round_s=0.01)
-
-
-async def nothing() -> None:
-    """No house to keep."""
-
-
-async def nowhere(_: str) -> bool:
-    """No bridge answers."""
-    return False
 
 
 class Watch:
@@ -51,16 +48,15 @@ class Watch:
             await asyncio.wait([self._running])
 
     async def until(self, fact: Callable[[dict[str, str | None]], bool]) -> dict[str, str | None]:
-        rows: list[RouteRow] = []
-        try:
-            async with asyncio.timeout(10):
-                while True:
-                    rows = list(await self.runtime.hosts.routes())
-                    if fact(holders := {row.shard: row.host for row in rows}):
-                        return holders
-                    await asyncio.sleep(0.005)
-        except TimeoutError:
-            raise AssertionError(f"never so: {rows}") from None
+        held: dict[str, str | None] = {}
+
+        async def so() -> bool:
+            held.clear()
+            held.update({row.shard: row.host for row in await self.runtime.hosts.routes()})
+            return fact(held)
+
+        await eventually(so, seen=lambda: held)
+        return held
 
 
 @pytest.fixture
@@ -113,9 +109,11 @@ async def test_hosts_over_the_plan_are_emptied_and_ended(watch: Watch) -> None:
     smaller = Watch(runtime, replace(PLAN, hosts=1))
     await smaller.start()
     await smaller.until(lambda held: set(held.values()) == {"host:0"})
-    async with asyncio.timeout(10):
-        while len(await runtime.hosts.alive()) > 1:
-            await asyncio.sleep(0.005)
+
+    async def one_left() -> bool:
+        return len(await runtime.hosts.alive()) == 1
+
+    await eventually(one_left)
     await smaller.stop()
 
 
@@ -184,9 +182,7 @@ async def test_after_an_outage_of_the_database_nobody_is_fenced_for_a_silence_th
         runtime.host(host.name)._retired = True  # its heartbeats, too, find no database
         host.seen_s -= 2 * PLAN.lease_s
     shaky.away, shaky.looked = False, 0
-    async with asyncio.timeout(10):
-        while shaky.looked < 3:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: shaky.looked >= 3)
     assert {host.epoch for host in await runtime.hosts.alive()} == before
     await watch.stop()
 

@@ -14,7 +14,7 @@ import pytest
 from ganggpt.actors.envelope import decode_batch, encode_replies, wrap
 from ganggpt.actors.host.host import HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
-from ganggpt.actors.routing.shards import Away, shared_shards
+from ganggpt.actors.routing.shards import RemoteCluster, shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Succession
@@ -24,8 +24,9 @@ from ganggpt.domain.turn import Command
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.fleet import LocalFleet
 from ganggpt.testing.stores import MemoryClusters, MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal
-from tests.unit.actors.conftest import FAST, MARA
-from tests.unit.domain.builders import PlainMind, a_world
+from tests.support.builders import PlainMind, a_world
+from tests.support.eventually import eventually
+from tests.support.runtime import FAST, MARA
 
 PLAN = Plan(hosts=2, own=(), lease_s=5.0, round_s=0.01)
 QUICK = RouterOptions(retry_s=0.002, retry_max_s=0.01, deadline_s=10.0)
@@ -64,8 +65,8 @@ class Cluster:
         journal = MemoryJournal(self.database)
         return HostPorts(journal, self.hosts, flush, self.new_router(), a_world(), {}, PlainMind(), ring, nothing)
 
-    async def forward(self, away: Away, batch: bytes) -> bytes:
-        return encode_replies(await self.bridges[away.cluster].take_forwarded(decode_batch(batch)))
+    async def forward(self, remote: RemoteCluster, batch: bytes) -> bytes:
+        return encode_replies(await self.bridges[remote.cluster].take_forwarded(decode_batch(batch)))
 
     async def answers(self, bridge: str) -> bool:
         return self.is_reachable
@@ -87,9 +88,11 @@ class Cluster:
 
     async def until_holder(self) -> None:
         """Until every shard is held by this cluster."""
-        async with asyncio.timeout(10):
-            while {row.cluster for row in await self.hosts.routes()} != {self.name}:
-                await asyncio.sleep(0.005)
+
+        async def so() -> bool:
+            return {row.cluster for row in await self.hosts.routes()} == {self.name}
+
+        await eventually(so, f"{self.name} holds every shard")
 
 
 async def ring(rows: Sequence[PushRow]) -> None:
@@ -196,7 +199,7 @@ async def test_without_a_way_there_the_answer_says_where_the_actor_is(blue: Clus
     await alone.start()
     reply = msgspec.msgpack.decode(await alone.ask(wrap(new_command_id(), "npc:n0", "player:a", Give("coin", 1))))
     await alone.close()
-    assert reply["error"]["code"] == "elsewhere"
+    assert reply["error"]["code"] == "wrong_cluster"
     assert reply["error"]["retryable"]
     assert reply["error"]["bridge"] == "ws://green"
 

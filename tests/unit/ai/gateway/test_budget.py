@@ -11,7 +11,7 @@ from ganggpt.ai.gateway.budget import Limit, OverBudget, claims_of, tokens_at_mo
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.port import Answered, NotAnswered, Payers, Usage
 from ganggpt.testing.fake_model import Hang, Status, rate_limited
-from tests.unit.ai.rig import heard, rigged, talk
+from tests.support.gateway_rig import heard, rigged, talk
 
 NPC_CALLS = Limit("npc", "hour", "calls", 3)
 CENT = 10_000_000

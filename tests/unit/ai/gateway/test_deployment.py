@@ -7,7 +7,7 @@ import asyncio
 from ganggpt.ai.gateway.config import SlotEntry
 from ganggpt.ai.port import Answered, NotAnswered
 from ganggpt.testing.fake_model import Hang, Status, out_of_quota
-from tests.unit.ai.rig import rigged, talk
+from tests.support.gateway_rig import rigged, talk
 
 ALONE = SlotEntry(large=("large",))
 BOTH = SlotEntry(large=("large",), small=("small",))

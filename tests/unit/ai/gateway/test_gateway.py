@@ -23,7 +23,7 @@ from ganggpt.testing.fake_model import (
     out_of_quota,
     rate_limited,
 )
-from tests.unit.ai.rig import Turn, heard, rigged, talk
+from tests.support.gateway_rig import Turn, heard, rigged, talk
 
 LARGE_ONLY = SlotEntry(large=("large",))
 

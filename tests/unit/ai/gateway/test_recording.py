@@ -7,7 +7,7 @@ from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import Exchange, Recording, Replay
 from ganggpt.ai.port import Answered, Deflected, NotAnswered
 from ganggpt.testing.fake_model import FilteredAnswer, Says, Status, fake_model, filtered_prompt
-from tests.unit.ai.rig import Rig, Turn, heard, talk
+from tests.support.gateway_rig import Rig, Turn, heard, talk
 
 
 class Shelf:

@@ -37,8 +37,8 @@ from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.observability.metrics import Metrics
 from ganggpt.worldfiles.files import load_world
+from tests.support.builders import WORLD, Played, a_turn, an_npc_sheet
 from tests.support.paths import ROOT
-from tests.unit.domain.builders import WORLD, Played, a_turn, an_npc_sheet
 
 INNOCENT = [
     line

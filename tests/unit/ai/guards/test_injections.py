@@ -27,7 +27,7 @@ from ganggpt.domain.mind.utterance import Made
 from ganggpt.domain.npc import state as npc_state
 from ganggpt.domain.npc.rules import KIND as NPC
 from ganggpt.domain.turn import Mind
-from tests.unit.ai.attacks import (
+from tests.support.attacks import (
     DOG,
     EVE,
     MARA,
@@ -42,8 +42,8 @@ from tests.unit.ai.attacks import (
     put_back,
     states_of,
 )
-from tests.unit.domain.builders import WORLD, a_turn
-from tests.unit.domain.town import Town
+from tests.support.builders import WORLD, a_turn
+from tests.support.town import Town
 
 ATTEMPTS = corpus()
 PROMPTS = read_prompts()

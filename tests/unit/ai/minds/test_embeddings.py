@@ -49,7 +49,7 @@ def made(gateway: Vectors, *, present: bool = True) -> tuple[Meanings, Metrics, 
 
 
 def counted(metrics: Metrics, of: str, outcome: str) -> float:
-    count: float = metrics.counter("ganggpt_ai_meanings_total").labels(of, outcome)._value.get()
+    count: float = metrics.counter("ganggpt_ai_embeddings_total").labels(of, outcome)._value.get()
     return count
 
 

@@ -15,8 +15,8 @@ from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, 
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.turn import Ask
-from tests.unit.ai.minds.test_proposals import los_santos, mara
-from tests.unit.domain.builders import Played
+from tests.support.builders import Played
+from tests.support.played import los_santos, mara
 
 AVA, MARA = "player:ava", ActorId("npc:mara")
 NEWS = "The bridge is closed until Friday"

@@ -19,8 +19,8 @@ from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.turn import Dice, Remind
-from tests.unit.ai.minds.test_proposals import A_GOOD_ONE, AVA, an_outlook, los_santos, mara
-from tests.unit.domain.builders import a_turn
+from tests.support.builders import a_turn
+from tests.support.played import A_GOOD_ONE, AVA, an_outlook, los_santos, mara
 
 MARA, BALLAS = ActorId("npc:mara"), ActorId("faction:ballas")
 

@@ -33,8 +33,8 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.brief import Brief, Cited, Politics
 from ganggpt.errors import ConfigRejected
+from tests.support.builders import WORLD
 from tests.support.paths import ROOT
-from tests.unit.domain.builders import WORLD
 
 PROMPTS = read_prompts()
 MARA, REX = ActorId("npc:mara"), ActorId("companion:rex")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -19,52 +18,25 @@ from ganggpt.ai.minds.proposals import (
     context_text,
     proposed_mission,
 )
-from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.faction.moves import ListMoves
 from ganggpt.domain.faction.politics import MOVE_NAMES
 from ganggpt.domain.kinds import KINDS
 from ganggpt.domain.mission_design.compiler import rehearsed
 from ganggpt.domain.mission_design.words import TITLE_MAX
-from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import OutlineWork, Spawn
+from ganggpt.domain.npc.commands import OutlineWork
 from ganggpt.domain.npc.work import setting_for
-from ganggpt.domain.world import DEED_VERBS, MissionTemplate, World
+from ganggpt.domain.world import DEED_VERBS, MissionTemplate
 from ganggpt.protocol.commands import CommandBook
-from ganggpt.worldfiles.files import load_world
-from tests.support.paths import ROOT
-from tests.unit.domain.builders import NOW_S, Played, a_turn
-from tests.unit.domain.mission_law import broken_laws
-from tests.unit.domain.town import found
+from tests.support.builders import NOW_S, a_turn
+from tests.support.mission_law import broken_laws
+from tests.support.played import (
+    A_GOOD_ONE,
+    AVA,
+    an_outlook,
+    los_santos,
+    mara,
+)
 
-AVA, MAIN = "player:ava", "server:main"
 BOOK = CommandBook(KINDS)
-
-
-@lru_cache(maxsize=1)
-def los_santos() -> World:
-    return load_world(ROOT / "worlds" / "los-santos")
-
-
-def mara() -> Played:
-    played = Played(npc.KIND, "npc:mara", world=los_santos())
-    sheet = los_santos().npcs["mara"]
-    played.do(Spawn(**{n: getattr(sheet, n) for n in sheet.__struct_fields__ if n != "id"}), MAIN)
-    return played
-
-
-A_GOOD_ONE = {
-    "title": "Sweet Talk",
-    "description": "Pick up something nice and bring it where it is needed.",
-    "objectives": [
-        {"verb": "collect", "target": "tool-crate", "district": "cinder-flats", "count": 1, "within_minutes": None},
-        {"verb": "deliver", "target": "tool-crate", "district": "Ballast Row", "count": 1, "within_minutes": None},
-    ],
-    "difficulty": 2,
-    "minutes": 60,
-    "reward": 900,
-    "impact": [{"faction": "ballas", "change": 3}],
-    "frictions": [],
-}
 
 
 def kept(text: str) -> tuple[MissionTemplate | None, list[Any]]:
@@ -199,12 +171,6 @@ def test_any_text_is_read_without_a_crash(text: str) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ politics
-
-
-def an_outlook() -> tuple[Played, dict[str, Any]]:
-    played = Played(faction.KIND, "faction:ballas", world=los_santos())
-    played.do(found(los_santos().factions["ballas"]), MAIN)
-    return played, dict(played.do(ListMoves(), MAIN).reply)
 
 
 def test_a_choice_among_the_legal_moves_is_made_with_its_words() -> None:

@@ -21,7 +21,7 @@ from ganggpt.ai.port import (
 from ganggpt.domain.mind.commands import Condense
 from ganggpt.domain.mind.transcript import Exchange, SummaryBrief, invented
 from ganggpt.observability.metrics import Metrics
-from tests.unit.ai.minds.test_proposals import los_santos
+from tests.support.played import los_santos
 
 AVA = Payers("player:ava", "npc:mara")
 BRIEF = SummaryBrief(

@@ -20,7 +20,7 @@ from ganggpt.domain.mind.memory_record import Memory, may_tell
 from ganggpt.domain.mind.transcript import LONG_FROM, TALK_ENDS_S, TALKS_MAX
 from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.turn import Decision, Message, Remind
-from tests.unit.domain.builders import DAY_S, Played
+from tests.support.builders import DAY_S, Played
 
 AVA, BEN = "player:ava", "player:ben"
 REX = "companion:rex"

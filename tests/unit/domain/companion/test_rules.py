@@ -47,7 +47,7 @@ from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.affect import LOYALTY_HALF_LIFE_S, SWAY_MAX, faded
 from ganggpt.domain.turn import Command
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor
-from tests.unit.domain.builders import DAY_S, NOW_S, Played, a_turn
+from tests.support.builders import DAY_S, NOW_S, Played, a_turn
 
 
 def a_companion(companion_type: str = "bodyguard", **personality: int) -> Played:

@@ -17,7 +17,7 @@ from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
 from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.errors import Refused
-from tests.unit.domain.builders import DAY_S, NOW_S, Played
+from tests.support.builders import DAY_S, NOW_S, Played
 
 AVA, BEN = "player:ava", "player:ben"
 MODEL = "model:gateway"

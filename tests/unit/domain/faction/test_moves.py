@@ -21,8 +21,8 @@ from ganggpt.domain.messages import (
 )
 from ganggpt.domain.world import World
 from ganggpt.errors import Refused
-from tests.unit.domain.builders import NOW_S, WORLD, a_faction_sheet, a_world
-from tests.unit.domain.town import Town
+from tests.support.builders import NOW_S, WORLD, a_faction_sheet, a_world
+from tests.support.town import Town
 
 MASTER = "server:master"
 

@@ -38,8 +38,8 @@ from ganggpt.domain.faction.state import TREASURY_MAX, Faction, strength_now, wh
 from ganggpt.domain.mind.affect import REACH, faded
 from ganggpt.domain.world import World
 from ganggpt.worldfiles.files import load_world
+from tests.support.builders import NOW_S
 from tests.support.paths import ROOT
-from tests.unit.domain.builders import NOW_S
 
 TURNS = 10_000
 PARTS = 40

@@ -17,8 +17,8 @@ from ganggpt.domain.messages import ApplyMissionImpact, LoseTerritory, ShiftRela
 from ganggpt.domain.mind.affect import REACH
 from ganggpt.domain.turn import Dice
 from ganggpt.errors import GangGPTError
-from tests.unit.domain.builders import DAY_S, NOW_S, WORLD, Played
-from tests.unit.domain.town import found
+from tests.support.builders import DAY_S, NOW_S, WORLD, Played
+from tests.support.town import found
 
 OTHERS = st.sampled_from(["vipers", "council", "harbour", "nobody"])
 DISTRICTS = st.sampled_from(["docks", "market", "hills", "atlantis"])

@@ -20,7 +20,7 @@ from ganggpt.domain.faction.relation import (
     with_entry,
 )
 from ganggpt.domain.mind.affect import REACH, stepped
-from tests.unit.domain.builders import DAY_S, NOW_S
+from tests.support.builders import DAY_S, NOW_S
 
 VALUES = st.floats(-REACH, REACH)
 DELTAS = st.floats(-100, 100)

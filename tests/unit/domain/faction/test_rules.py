@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,18 +15,11 @@ from ganggpt.domain.faction.rules import ClaimTerritory
 from ganggpt.domain.faction.state import relation_now, why
 from ganggpt.domain.messages import ApplyMissionImpact, LoseTerritory, ShiftRelation, SufferRaid, TakePayment
 from ganggpt.domain.turn import Dice, Remind
-from ganggpt.domain.world import District, World
+from ganggpt.domain.world import District
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor
-from tests.unit.domain.builders import NOW_S, WORLD, Played, a_district, a_faction_sheet, a_world
-from tests.unit.domain.town import Town, found
-
-SERVER = "server:main"
-
-
-def a_faction(name: str = "harbour", world: World = WORLD, **fields: Any) -> Played:
-    played = Played(faction.KIND, f"faction:{name}", world=world)
-    played.do(replace(found(world.factions[name]), **fields), SERVER)
-    return played
+from tests.support.builders import NOW_S, WORLD, Played, a_district, a_faction_sheet, a_world
+from tests.support.played import SERVER, a_faction
+from tests.support.town import Town, found
 
 
 def test_a_founded_faction_is_its_sheet_and_takes_its_first_turn_within_one_interval() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.brief import age_label, opener_of, politics_of, quoted
-from tests.unit.domain.builders import a_district, a_faction_sheet, a_world, an_npc_sheet
+from tests.support.builders import a_district, a_faction_sheet, a_world, an_npc_sheet
 
 DAY_S = 86_400.0
 

@@ -35,7 +35,7 @@ from ganggpt.domain.npc.commands import AskForWork, Give, Spawn, Talk, Threaten
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import ACTED_MAX, ITEMS_MAX, Standing, Swayed
 from ganggpt.domain.turn import Dice
-from tests.unit.domain.builders import WORLD, Played, a_faction_sheet, a_turn, a_world, an_npc_sheet
+from tests.support.builders import WORLD, Played, a_faction_sheet, a_turn, a_world, an_npc_sheet
 
 
 def mara(standing: float = 0.0, **sheet: Any) -> Played:

@@ -34,7 +34,7 @@ from ganggpt.domain.mind.memory_record import (
     retention,
     shown,
 )
-from tests.unit.domain.builders import DAY_S, NOW_S
+from tests.support.builders import DAY_S, NOW_S
 
 
 def a_memory(no: int = 1, text: str = "a red car burned on the pier", **fields: Any) -> Memory:

@@ -30,8 +30,8 @@ from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.rumour import TELL_FROM, heat, lifetime_s, tale_of
 from ganggpt.domain.npc.state import Pondered
 from ganggpt.errors import Refused
-from tests.unit.domain.builders import DAY_S, NOW_S, Played
-from tests.unit.domain.npc.test_rules import an_npc
+from tests.support.builders import DAY_S, NOW_S, Played
+from tests.support.played import an_npc
 
 HOUR_S = 3600.0
 

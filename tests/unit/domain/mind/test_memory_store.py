@@ -38,7 +38,7 @@ from ganggpt.domain.mind.memory_index import (
 )
 from ganggpt.domain.mind.memory_record import Memories, Memory, forgotten_s, is_expired, may_tell, recency, retention
 from ganggpt.errors import InvalidInput
-from tests.unit.domain.builders import DAY_S, NOW_S
+from tests.support.builders import DAY_S, NOW_S
 
 
 def a_store(*texts: str, **fields: Any) -> MemoryStore:

@@ -16,54 +16,40 @@ from ganggpt.domain.messages import (
     Abandon,
     FundMission,
     HearOfPurse,
-    Offer,
     PayReward,
     TakeFunding,
 )
-from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.mission_design.difficulty import MISSION_FUNDS_SHARE, mission_funds_of
-from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import AskForWork, Spawn
-from ganggpt.domain.player import rules as player
-from ganggpt.domain.player.rules import Join, Report
+from ganggpt.domain.npc.commands import AskForWork
+from ganggpt.domain.player.rules import Report
 from ganggpt.domain.world import ObjectiveSheet, World
 from ganggpt.errors import GangGPTError
-from tests.unit.domain.builders import (
+from tests.support.builders import (
     WORLD,
     Played,
     a_faction_sheet,
     a_mission_template,
     a_world,
-    an_npc_sheet,
 )
-from tests.unit.domain.town import Town
+from tests.support.town import (
+    AVA,
+    HARBOUR,
+    MAIN,
+    MARA,
+    Town,
+    a_town,
+    offered,
+)
 
-AVA, MARA, MAIN, HARBOUR = "player:ava", "npc:mara", "server:main", "faction:harbour"
 DELIVERED = Deed("deliver", "parcel", "hills")
-
-
-def a_town(world: World = WORLD) -> Town:
-    """All kinds but without politics, so that only missions move money."""
-    town = Town(faction.KIND, mission.KIND, player.KIND, npc.KIND, world=world)
-    town.found_all()
-    town.due.clear()
-    sheet = an_npc_sheet()
-    town.do(MARA, Spawn(**{n: getattr(sheet, n) for n in sheet.__struct_fields__ if n != "id"}), MAIN)
-    town.do(AVA, Join(username="Ava", server="main"), MAIN)
-    return town
 
 
 def with_treasury(treasury: int, **template: Any) -> World:
     sheet = a_faction_sheet("harbour", relations={"vipers": -60, "council": 40}, name="Harbour Crew", treasury=treasury)
     missions = {**WORLD.missions, "parcel": a_mission_template("parcel", **template)}
     return a_world(factions={**WORLD.factions, "harbour": sheet}, missions=missions)
-
-
-def offered(town: Town, ref: str = "mission:m1", payer: str | None = "harbour") -> str:
-    town.do(ref, Offer("parcel", MARA, AVA, payer=payer), MARA)
-    return ref
 
 
 def accepted(town: Town, ref: str = "mission:m1") -> str:

@@ -29,8 +29,8 @@ from ganggpt.domain.player.rules import Join, Quit, Report
 from ganggpt.domain.player.state import ACTIVE_MAX
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import GangGPTError
-from tests.unit.domain.builders import WORLD, Played, a_mission_template, a_world
-from tests.unit.domain.town import Town
+from tests.support.builders import WORLD, Played, a_mission_template, a_world
+from tests.support.town import Town
 
 AVA, MARA, MAIN = "player:ava", "npc:mara", "server:main"
 OBJECTIVES = (

@@ -23,7 +23,7 @@ from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.turn import Decision, Forget, Remind
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor
-from tests.unit.domain.builders import NOW_S, WORLD, Played, a_mission_template, a_world
+from tests.support.builders import NOW_S, WORLD, Played, a_mission_template, a_world
 
 AVA, MARA = "player:ava", "npc:mara"
 DELIVERED = Deed("deliver", "parcel", "hills")

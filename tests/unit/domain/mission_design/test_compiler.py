@@ -15,29 +15,22 @@ from ganggpt.domain.mission_design.compiler import compile_mission, rehearsed
 from ganggpt.domain.mission_design.difficulty import estimated_s, minutes_bounds
 from ganggpt.domain.mission_design.draft import Setting
 from ganggpt.domain.mission_design.repair import is_legal
-from ganggpt.domain.world import DEED_VERBS, MissionTemplate, ObjectiveSheet, ThingSheet, World
-from tests.unit.domain.builders import WORLD, a_district, a_world, an_npc_sheet
-from tests.unit.domain.mission_law import broken_laws, played_status
+from ganggpt.domain.world import (
+    DEED_VERBS,
+    MissionTemplate,
+    ObjectiveSheet,
+    World,
+)
+from tests.support.builders import (
+    DISTRICTS,
+    NPCS,
+    THINGS,
+    WORLD,
+    a_world,
+    an_npc_sheet,
+)
+from tests.support.mission_law import broken_laws, played_status
 
-DISTRICTS = {
-    "docks": a_district("docks", "market", kind="docks"),
-    "market": a_district("market", "docks", "hills", kind="commercial", x=900.0),
-    "hills": a_district("hills", "market", kind="hills", x=2_000.0, name="Sun Hills"),
-    "island": a_district("island", kind="beach", x=9_000.0),
-}
-NPCS = {
-    "mara": an_npc_sheet(),
-    "otis": an_npc_sheet("otis", name="Otis Bell", home="market", faction=None, missions=()),
-    "vic": an_npc_sheet("vic", name="Vic Sting", home="market", faction="vipers", missions=()),
-    "cast": an_npc_sheet("cast", name="Castaway", home="island", faction=None, missions=()),
-    "joe": an_npc_sheet("joe", name="Joe Dock", home="docks", missions=()),
-}
-THINGS = {
-    "parcel": ThingSheet(id="parcel", name="a parcel", kind="item", found=("docks",)),
-    "coupe": ThingSheet(id="coupe", name="a coupe", kind="vehicle", found=("market",)),
-    "crane": ThingSheet(id="crane", name="a crane", kind="device", found=("docks", "market")),
-    "shell": ThingSheet(id="shell", name="a shell", kind="item", found=("island",)),
-}
 A_WORLD = a_world(districts=DISTRICTS, npcs=NPCS, missions={}, things=THINGS)
 SETTING = Setting(world=A_WORLD, giver=NPCS["mara"], wanted=3, payer="harbour", mission_funds=5_000)
 

@@ -23,8 +23,8 @@ from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import DEED_VERBS, REWARD_BOUNDS, World
 from ganggpt.worldfiles.files import load_world
+from tests.support.mission_law import broken_laws, played_status
 from tests.support.paths import ROOT
-from tests.unit.domain.mission_law import broken_laws, played_status
 
 
 @lru_cache(maxsize=1)

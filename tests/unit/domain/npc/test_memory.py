@@ -18,8 +18,8 @@ from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX
 from ganggpt.domain.npc.commands import Give, Observe, Talk
 from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.turn import Decision, Message, Remind
-from tests.unit.domain.builders import DAY_S, Played
-from tests.unit.domain.npc.test_rules import an_npc
+from tests.support.builders import DAY_S, Played
+from tests.support.played import an_npc
 
 HOUR_S = 3600.0
 SELF = "npc:mara"

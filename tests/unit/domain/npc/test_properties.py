@@ -18,7 +18,7 @@ from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.state import STANDINGS_MAX, WORK_MAX
 from ganggpt.domain.turn import Kind
 from ganggpt.errors import GangGPTError
-from tests.unit.domain.builders import Played
+from tests.support.builders import Played
 
 _said = st.sampled_from(
     [

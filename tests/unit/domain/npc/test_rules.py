@@ -4,45 +4,39 @@ from __future__ import annotations
 
 import uuid
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.messages import Offer, ShowRecord
 from ganggpt.domain.mind.affect import SWAY_MAX
 from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mind.memory import MEMORIES_MAX
-from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Spawn, Talk, Threaten
+from ganggpt.domain.npc.commands import (
+    AskForWork,
+    Give,
+    Observe,
+    Talk,
+    Threaten,
+)
 from ganggpt.domain.npc.rules import KIND, TALK_REACH
-from ganggpt.domain.npc.state import GIFT_MAX, STANDINGS_MAX, WORK_COOLDOWN_S, Noticed, gift_gain
+from ganggpt.domain.npc.state import (
+    GIFT_MAX,
+    STANDINGS_MAX,
+    WORK_COOLDOWN_S,
+    Noticed,
+    gift_gain,
+)
 from ganggpt.domain.turn import Command
-from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
-from tests.unit.domain.builders import DAY_S, Played, a_turn, an_npc_sheet
+from ganggpt.errors import (
+    AlreadyExists,
+    Refused,
+    UnknownActor,
+    UnknownCommand,
+)
+from tests.support.builders import DAY_S, Played, a_turn
+from tests.support.played import a_spawn, an_npc
 
 HOUR_S = 3600.0
-
-
-def a_spawn(**fields: Any) -> Spawn:
-    sheet = an_npc_sheet(**fields)
-    return Spawn(
-        sheet.name,
-        sheet.role,
-        sheet.home,
-        sheet.faction,
-        dict(sheet.traits),
-        sheet.style,
-        sheet.backstory,
-        sheet.likes,
-        sheet.missions,
-        sheet.room,
-    )
-
-
-def an_npc(**fields: Any) -> Played:
-    npc = Played(KIND, "npc:mara", mind=ScriptedMind())
-    npc.do(a_spawn(**fields), by="server:test")
-    return npc
 
 
 def standing(npc: Played, player: str = "player:ava") -> float:

@@ -25,9 +25,9 @@ from ganggpt.domain.npc.rumour import (
 )
 from ganggpt.domain.npc.state import RumourTold
 from ganggpt.domain.turn import Dice
-from tests.unit.domain.builders import DAY_S, a_world, an_npc_sheet
-from tests.unit.domain.npc.test_rules import a_spawn
-from tests.unit.domain.town import Town
+from tests.support.builders import DAY_S, a_world, an_npc_sheet
+from tests.support.played import a_spawn
+from tests.support.town import Town
 
 SERVER = "server:test"
 DOCKERS = ("ada", "ben", "cal", "dee", "eli", "fay")

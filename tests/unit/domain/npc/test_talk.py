@@ -15,8 +15,8 @@ from ganggpt.domain.npc.commands import Give, Talk, Threaten
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
 from ganggpt.errors import Refused
-from tests.unit.domain.builders import DAY_S, Played
-from tests.unit.domain.npc.test_rules import a_spawn
+from tests.support.builders import DAY_S, Played
+from tests.support.played import a_spawn
 
 AVA, BEN = "player:ava", "player:ben"
 MODEL = "model:gateway"

@@ -6,21 +6,49 @@ from typing import Any
 
 import pytest
 
-from ganggpt.domain.messages import EndMission, HearOfPurse, HearOfRecord, Offer, Progress, ShowRecord, TakeMission
+from ganggpt.domain.messages import (
+    EndMission,
+    HearOfPurse,
+    HearOfRecord,
+    Offer,
+    Progress,
+    ShowRecord,
+    TakeMission,
+)
 from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import AskForWork, OutlineWork, ProposedObjective, ProposeMission, Spawn
+from ganggpt.domain.npc.commands import (
+    AskForWork,
+    OutlineWork,
+    ProposedObjective,
+    ProposeMission,
+    Spawn,
+)
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import PREPARED_MAX, WORK_COOLDOWN_S
-from ganggpt.domain.npc.work import PREPARED_FRESH_S, PROPOSAL_FRESH_S, PURSE_FRESH_S, setting_for
+from ganggpt.domain.npc.work import (
+    PREPARED_FRESH_S,
+    PROPOSAL_FRESH_S,
+    PURSE_FRESH_S,
+    setting_for,
+)
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import Refused
-from tests.unit.domain.builders import WORLD, Played, a_mission_template, a_turn, a_world, an_npc_sheet
-from tests.unit.domain.mission_design.test_compiler import DISTRICTS, NPCS, THINGS
-from tests.unit.domain.mission_law import broken_laws
+from tests.support.builders import (
+    DISTRICTS,
+    NPCS,
+    THINGS,
+    WORLD,
+    Played,
+    a_mission_template,
+    a_turn,
+    a_world,
+    an_npc_sheet,
+)
+from tests.support.mission_law import broken_laws
 
 AVA, MAIN, MODEL = "player:ava", "server:main", "model:gateway"
 A_WORLD = a_world(districts=DISTRICTS, npcs=NPCS, things=THINGS)

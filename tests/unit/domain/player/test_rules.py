@@ -14,7 +14,7 @@ from ganggpt.domain.player.rules import Join, Quit, Report
 from ganggpt.domain.player.state import ACTIVE_MAX
 from ganggpt.domain.turn import Message, Push
 from ganggpt.errors import Refused, UnknownActor
-from tests.unit.domain.builders import DAY_S, NOW_S, Played
+from tests.support.builders import DAY_S, NOW_S, Played
 
 MAIN = "server:main"
 PARCEL = Want("deliver", "parcel", "hills")

@@ -17,8 +17,8 @@ from ganggpt.domain.player.state import standing_now
 from ganggpt.domain.player.witnesses import LOUDNESS, WITNESSES_MAX, concerned, seen_by
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import World
-from tests.unit.domain.builders import WORLD, a_turn, a_world, an_npc_sheet
-from tests.unit.domain.town import Town
+from tests.support.builders import WORLD, a_turn, a_world, an_npc_sheet
+from tests.support.town import Town
 
 AVA, MAIN = "player:ava", "server:main"
 SHOT = Deed("eliminate", "faction:vipers", "market")

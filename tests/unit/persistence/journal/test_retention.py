@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, date, datetime, timedelta
+from datetime import (
+    UTC,
+    date,
+    datetime,
+    timedelta,
+)
 
 import pytest
 from annotated_types import Ge
 
 from ganggpt.actors.host.dedupe import AHEAD_S_MAX, WINDOW_S
 from ganggpt.config import Settings
-from ganggpt.persistence.ports.retention import SEAL_AFTER, SLACK, Kept, Waiting
-from ganggpt.runtime.retention_policy import kept_of
+from ganggpt.persistence.ports.retention import (
+    SEAL_AFTER,
+    SLACK,
+    Kept,
+    Waiting,
+)
+from ganggpt.runtime.composition import kept_of
 
 DAY = date(2026, 11, 10)
 MIDNIGHT = datetime(2026, 11, 11, tzinfo=UTC)

@@ -17,7 +17,7 @@ from ganggpt.persistence.projections.rows import (
     player_id,
     row_id,
 )
-from tests.unit.persistence.states import NOW_S, companion, faction, memory, mission, npc, player
+from tests.support.states import NOW_S, companion, faction, memory, mission, npc, player
 
 
 def _rows(actor: str, old: object, new: object) -> Rows:

@@ -175,4 +175,4 @@ def test_fields_of_a_copy_become_values() -> None:
 def test_errors_of_snapshots_say_what_to_do() -> None:
     for error in (SnapshotInvalid("a", "b", "c"), SnapshotNewer("a", "b", "c"), SnapshotUnfinished("a", "b", "c")):
         assert isinstance(error, GangGPTError)
-        assert str(error) == "a: b. c"
+        assert str(error) == "a: b. C."

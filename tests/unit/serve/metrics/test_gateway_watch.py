@@ -32,9 +32,9 @@ async def test_replicas_are_summed_and_the_worst_of_a_state_is_shown() -> None:
     metrics = Metrics()
     metrics.registry.register(watch)
     assert b"ganggpt_ai" not in metrics.exposition()
-    await watch.look()
+    await watch.poll()
     told.clear()
-    await watch.look()
+    await watch.poll()
     text = metrics.exposition().decode()
     assert 'ganggpt_ai_calls_total{model="large",outcome="ok"} 7.0' in text
     assert 'ganggpt_ai_call_seconds_count{model="large"} 2.0' in text
@@ -68,7 +68,7 @@ async def test_a_mind_that_can_speak_is_well(told: dict[str, Any], mind: str) ->
     ("told", "word"),
     [
         ({"on": True, "models": {"large": "rests: the key is refused"}}, "the key is refused"),
-        ({"on": None, "models": {"large": "ready"}}, "the books"),
+        ({"on": None, "models": {"large": "ready"}}, "spending record"),
         (NotAnswered(reason="away", detail="no replica"), "no replica"),
     ],
 )

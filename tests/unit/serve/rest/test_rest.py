@@ -26,8 +26,10 @@ from ganggpt.errors import (
     Overloaded,
     Refused,
     Unavailable,
+    WrongCluster,
 )
-from tests.unit.serve.rig import HEADERS, Rig
+from tests.support.bridge_client import client_of
+from tests.support.bridge_rig import HEADERS, Rig
 
 TALK = "/v1/actors/npc:mara/commands/Talk"
 
@@ -41,11 +43,6 @@ async def rig() -> Rig:
 async def http(rig: Rig) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(rig) as client:
         yield client
-
-
-def client_of(rig: Rig) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=rig.app)  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://bridge", headers=HEADERS)
 
 
 def _code(answer: httpx.Response) -> str:
@@ -134,6 +131,7 @@ async def test_a_body_without_an_end_is_cut_off_at_the_limit(http: httpx.AsyncCl
         (Overloaded("the mailbox", 10, 1500), 429),
         (Unavailable("a host"), 503),
         (Moved("npc:mara"), 503),
+        (WrongCluster("npc:mara", "green", "ws://green/v1/bridge"), 503),
         (Fenced("h", 1), 503),
         (CommitUnknown("h", 1, "cut"), 503),
     ],

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 
 from ganggpt.domain.kinds import KINDS
-from tests.unit.serve.rig import HEADERS, Rig
+from tests.support.bridge_rig import HEADERS, Rig
 
 RIG = Rig(kinds=KINDS)
 schema = schemathesis.openapi.from_asgi("/openapi.json", RIG.app)

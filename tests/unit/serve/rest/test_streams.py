@@ -3,163 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 
-from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
-from ganggpt.actors.host.turn_runner import dice_of
-from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.domain.ids import ActorId, command_id_text, new_command_id
-from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, encode_turn, wishes_of
-from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
-from ganggpt.domain.mind.utterance import Made
+from ganggpt.domain.ids import command_id_text, new_command_id
+from ganggpt.domain.mind.commands import SayPlainly
 from ganggpt.domain.npc.commands import Give, Talk
-from ganggpt.domain.npc.rules import KIND
-from ganggpt.domain.turn import Command, Turn
-from ganggpt.errors import GangGPTError, UnknownActor
-from ganggpt.protocol.limits import Limits
-from ganggpt.serve.rest.utterance_events import Point, point_of
-from tests.unit.domain.builders import NOW_S, WORLD
-from tests.unit.domain.npc.test_rules import a_spawn
-from tests.unit.serve.rig import HEADERS, MemoryPort, MemoryTurns, Rig, served, until
-
-MARA = ActorId("npc:mara")
-TALK = "/v1/actors/npc:mara/commands/Talk"
-AVA = {"Accept": "text/event-stream", "X-Acting-As": "player:ava"}
-LIMITS = Limits(stream_look_s=0.005, stream_beat_s=0.05, stream_resume_s=0.2)
-
-
-@dataclass
-class MaraPort(MemoryPort):
-    """Runs one NPC by its real rules and keeps its turns in the journal of the rig."""
-
-    turns: MemoryTurns
-    has_model: bool = True
-    online: bool = False
-    state: Any = None
-    done: dict[bytes, bytes] = field(default_factory=dict)
-    hushes: list[Hush] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.do(a_spawn(), "server:test")
-
-    async def ask(self, envelope: Envelope, source: str = "") -> bytes:
-        if envelope.name == VIEW:
-            if envelope.to.startswith("player:") and not self.online:
-                return reply_error(envelope.id, UnknownActor(envelope.to))
-            return reply_ok(envelope.id, 1, {"online": self.online})
-        if envelope.id in self.done:
-            return self.done[envelope.id]
-        command = decode_command("npc", envelope.name, envelope.body)
-        if isinstance(command, Hush):
-            self.hushes.append(command)
-        try:
-            self.do(command, envelope.by, envelope.id)
-        except GangGPTError as error:
-            return reply_error(envelope.id, error)
-        return self.done[envelope.id]
-
-    def do(self, command: Command, by: str, command_id: bytes | None = None) -> dict[str, Any]:
-        journal = self.turns.of.setdefault(MARA, [])
-        seq, key = len(journal) + 1, command_id or new_command_id()
-        now_s = NOW_S + seq
-        turn = Turn(MARA, seq, now_s, by, dice_of(MARA, seq, WORLD.seed), WORLD, ScriptedMind(), self.has_model)
-        decision = KIND.decide(self.state, command, turn)
-        for event in decision.events:
-            self.state = KIND.evolve(self.state, event)
-        self.done[key] = reply_ok(key, seq, decision.reply)
-        record = TurnRecord(VERSION, now_s, decision.events, self.done[key], wishes_of(decision))
-        journal.append((seq, encode_turn(record)))
-        return dict(decision.reply)
-
-    @property
-    def utterance(self) -> str:
-        now = self.state.speaking.utterance
-        assert now is not None
-        return str(now.id)
-
-    def says(self, *sentences: str) -> None:
-        """The model's next sentences."""
-        for text in sentences:
-            said = len(self.state.speaking.utterance.said)
-            self.do(Utter(self.utterance, said, text), "model:gateway")
-
-    def ends(self, *actions: tuple[str, str]) -> None:
-        self.do(Conclude(self.utterance, actions, Made("gpt-x")), "model:gateway")
-
-
-@dataclass
-class Scene:
-    """A bridge with Mara behind it, served by a real server."""
-
-    rig: Rig
-    mara: MaraPort
-    http: httpx.AsyncClient
-
-    @asynccontextmanager
-    async def listening(self, method: str, path: str, **request: Any) -> AsyncIterator[Client]:
-        async with self.http.stream(method, path, **request) as answer:
-            yield Client(answer)
-
-    def talks(self, text: str = "What is going on?", **headers: str) -> Any:
-        return self.listening("POST", TALK, json={"text": text}, headers={**AVA, **headers})
-
-    def ended(self, how: str) -> float:
-        return float(self.rig.metrics.counter("ganggpt_streams_total").labels(how)._value.get())
-
-    @property
-    def live(self) -> float:
-        return float(self.rig.metrics.gauge("ganggpt_streams_open")._value.get())
-
-
-class Client:
-    """Reads the events of one stream."""
-
-    def __init__(self, answer: httpx.Response) -> None:
-        self.answer = answer
-        self.beats = 0
-        self.last = ""
-        self._lines = answer.aiter_lines()
-
-    async def next(self) -> tuple[str, dict[str, Any]] | None:
-        """Name and data of the next event, None at the end."""
-        fields: dict[str, str] = {}
-        async with asyncio.timeout(10):
-            async for line in self._lines:
-                if line == ":":
-                    self.beats += 1
-                elif line:
-                    name, _, value = line.partition(": ")
-                    fields[name] = value
-                elif "event" in fields:
-                    self.last = fields["id"]
-                    return fields["event"], json.loads(fields["data"])
-                else:
-                    fields = {}
-        return None
-
-    async def rest(self) -> list[tuple[str, dict[str, Any]]]:
-        found = []
-        while (one := await self.next()) is not None:
-            found.append(one)
-        return found
-
-
-@asynccontextmanager
-async def a_scene(limits: Limits = LIMITS, **mara: Any) -> AsyncIterator[Scene]:
-    turns = MemoryTurns()
-    port = MaraPort(turns, **mara)
-    rig = Rig(limits=limits, kinds=KINDS, port=port, turns=turns)
-    async with served(rig.app) as where, httpx.AsyncClient(base_url=f"http://{where}", headers=HEADERS) as http:
-        yield Scene(rig, port, http)
+from ganggpt.errors import GangGPTError
+from ganggpt.serve.rest.utterance_events import EventId, event_id_of
+from tests.support.eventually import eventually
+from tests.support.utterance_scene import AVA, LIMITS, MARA, TALK, Scene, a_scene
 
 
 @pytest.fixture
@@ -311,10 +168,10 @@ async def test_a_player_whose_stream_is_cut_and_who_does_not_come_back_went_away
         await client.next()
         scene.mara.says("Two.", "Three.")
         await client.next()
-    await until(lambda: bool(scene.mara.hushes), "a hush")
+    await eventually(lambda: bool(scene.mara.hushes), "a hush")
     assert scene.mara.hushes[0].heard in (2, 3), "the third may have been on its way"
     assert scene.mara.state.speaking.utterance is None
-    await until(lambda: scene.live == 0, "the place is given back")
+    await eventually(lambda: scene.live == 0, "the place is given back")
     assert scene.ended("gone") == 1
 
 
@@ -322,7 +179,7 @@ async def test_nobody_is_hushed_for_a_player_who_hears_it_in_the_game() -> None:
     async with a_scene(online=True) as scene:
         async with scene.talks() as client:
             await client.next()
-        await until(lambda: scene.live == 0, "the wait is over")
+        await eventually(lambda: scene.live == 0, "the wait is over")
         assert scene.mara.hushes == []
         assert scene.mara.state.speaking.utterance is not None
 
@@ -334,7 +191,7 @@ async def test_nobody_is_hushed_where_the_player_came_back(scene: Scene) -> None
     path = f"/v1/utterances/{quote(first[1]['reply']['utterance'])}/events"
     async with scene.listening("GET", path, headers={"X-Acting-As": "player:ava"}) as again:
         await again.next()
-        await until(lambda: scene.live == 1, "the wait for the first stream is over")
+        await eventually(lambda: scene.live == 1, "the wait for the first stream is over")
         assert scene.mara.hushes == []
         scene.mara.says("Here you are.")
         scene.mara.ends()
@@ -346,7 +203,7 @@ async def test_who_only_watches_may_come_and_go(scene: Scene) -> None:
     path = f"/v1/utterances/{quote(talked.json()['reply']['utterance'])}/events"
     async with scene.listening("GET", path) as client:
         await client.next()
-    await until(lambda: scene.live == 0, "the watcher is gone")
+    await eventually(lambda: scene.live == 0, "the watcher is gone")
     assert scene.mara.hushes == []
 
 
@@ -397,7 +254,7 @@ async def test_streams_go_on_after_the_journal_could_not_be_read() -> None:
         async with scene.talks() as client:
             await client.next()
             errors = scene.rig.metrics.counter("ganggpt_stream_read_errors_total")
-            await until(lambda: errors._value.get() > 0, "a look that failed")
+            await eventually(lambda: errors._value.get() > 0, "a look that failed")
             scene.mara.says("One.")
             scene.mara.ends()
             scene.rig.turns.away = False
@@ -451,5 +308,5 @@ async def test_openapi_tells_of_the_streams(scene: Scene) -> None:
 @pytest.mark.parametrize("bad", ["", "1", "1.", ".1", "1.x", "-1.0", "1.1.1", "9" * 30 + ".0"])
 def test_what_is_no_event_id_is_refused(bad: str) -> None:
     with pytest.raises(GangGPTError, match="Last-Event-ID"):
-        point_of(bad)
-    assert point_of(str(Point(17, 2))) == Point(17, 2)
+        event_id_of(bad)
+    assert event_id_of(str(EventId(17, 2))) == EventId(17, 2)

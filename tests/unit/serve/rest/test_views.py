@@ -13,8 +13,8 @@ from ganggpt.errors import Unavailable, UnknownActor
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.cache import actor_key
 from ganggpt.serve.rest.views import Seen, Views
-from tests.unit.serve.rest.test_rest import client_of
-from tests.unit.serve.rig import MemoryCache, Rig
+from tests.support.bridge_client import client_of
+from tests.support.bridge_rig import MemoryCache, Rig
 
 MARA = "npc:mara"
 

@@ -12,14 +12,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from ganggpt.actors.envelope import reply_error, reply_ok
-from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.commands import Talk
-from ganggpt.errors import Overloaded, Refused
 from ganggpt.protocol.limits import Limits
-from ganggpt.serve.websocket import session as session_module
-from tests.unit.serve.client import greeted, opened
-from tests.unit.serve.rig import HEADERS, Rig, served, until
+from tests.support.bridge_client import greeted, opened
+from tests.support.bridge_rig import HEADERS, Rig, served
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -233,7 +230,7 @@ async def test_more_connections_than_allowed_are_refused_and_room_comes_back() -
                     pass
             assert refused.value.response.status_code == 429
             assert int(refused.value.response.headers["Retry-After"]) >= 1
-        await until(lambda: rig.app.sessions.connections == 0, "all connections are gone")
+        await eventually(lambda: rig.app.sessions.connections == 0, "all connections are gone")
         async with greeted(address, "three"):
             pass
 
@@ -297,7 +294,7 @@ async def test_a_cut_connection_leaves_nothing_behind(rig: Rig, address: str) ->
         await game.send({"t": "nonsense"})
         await game.hear()
         game.socket.transport.abort()
-    await until(lambda: rig.app.sessions.traffic.sessions == 0, "the session is gone")
+    await eventually(lambda: rig.app.sessions.traffic.sessions == 0, "the session is gone")
     assert rig.app.sessions.traffic.in_flight == 0
     rig.port.release()
     assert rig.app.sessions.traffic.in_flight == 0
@@ -309,10 +306,3 @@ async def test_the_end_of_the_server_lets_sessions_go_and_closes_once(rig: Rig) 
         await game.closed()
     assert rig.closed == 1
     assert rig.app.sessions.draining
-
-
-def test_the_place_of_ok_in_a_finished_reply_is_where_the_session_looks() -> None:
-    at = session_module._OK_AT
-    assert reply_ok(new_command_id(), 2**40, {})[at] == session_module._OK
-    assert reply_error(new_command_id(), Overloaded("x", 1))[at] != session_module._OK
-    assert reply_error(new_command_id(), Refused("x", "y"))[at] != session_module._OK

@@ -19,10 +19,10 @@ from ganggpt.domain.npc.rules import KIND
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.rest.errors import STATUS
 from ganggpt.serve.websocket.session import CloseCode
+from tests.support.bridge_client import opened
+from tests.support.bridge_rig import TOKEN, Rig, served
 from tests.support.paths import ROOT
-from tests.unit.serve.client import opened
-from tests.unit.serve.rest.test_streams import a_scene
-from tests.unit.serve.rig import TOKEN, Rig, served
+from tests.support.utterance_scene import a_scene
 
 EVENT = re.compile(r"id: (\S+)\nevent: (\w+)\ndata: (.+)")
 PAGE = (ROOT / "docs" / "BRIDGE.md").read_text(encoding="utf-8")

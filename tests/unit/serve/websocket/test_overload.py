@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,14 +15,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from ganggpt.actors.envelope import decode_batch, encode_replies, reply_ok
-from ganggpt.actors.routing.admission import AdmissionOptions
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Refusal
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.metrics.router_watch import RouterWatch
-from tests.unit.serve.client import GameServer, greeted
-from tests.unit.serve.rig import Rig, served
+from tests.support.bridge_client import GameServer, greeted
+from tests.support.bridge_rig import Rig, served
+from tests.support.eventually import eventually
 
 SMALL = AdmissionOptions(wait_s=1.0, burst_max=100, burst_s=1000.0, limit_min=20, rate_first_per_s=10.0)
 """A hundred are let in, and next to nothing is earned while a test runs."""
@@ -140,7 +142,7 @@ async def test_a_resend_of_what_is_in_flight_is_not_turned_away(binary: bool) ->
         assert all(reply["ok"] for reply in heard.values())
 
 
-async def test_a_session_over_its_window_is_answered_without_asking_anybody() -> None:
+async def test_a_session_at_its_in_flight_limit_is_answered_without_asking_anybody() -> None:
     async with (
         flooded(replace(Limits(), in_flight_max=50)) as (address, host, router, _),
         greeted(address) as (game, welcome),
@@ -153,6 +155,30 @@ async def test_a_session_over_its_window_is_answered_without_asking_anybody() ->
         assert not router.shed.total()
         host.go()
         assert all(reply["ok"] for reply in (await game.replies(50)).values())
+
+
+@pytest.mark.parametrize("binary", [True, False])
+async def test_admission_decides_once_over_each_command(binary: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    decisions: Counter[str] = Counter()
+    decide = Admission.refusal
+
+    def counted(self: Admission, source: str, actor: str, now_s: float) -> Refusal | None:
+        decisions[actor] += 1
+        return decide(self, source, actor, now_s)
+
+    monkeypatch.setattr(Admission, "refusal", counted)
+    async with flooded() as (address, host, router, _), greeted(address, binary=binary) as (game, _):
+        await game.send({"t": "commands", "c": [game.talk(to="npc:first")]})
+        await eventually(lambda: router.waiting == 1, "the lane is there")
+        (lane,) = (lane for lane in router.lanes if lane.way == "host:0")
+        lane.admission.shedding = True  # with room: everybody is let in, and asked for
+        mine, broken = talks(game, 5), game.talk(to="npc:broken", nonsense=1)
+        await game.send({"t": "commands", "c": [*mine, broken]})
+        assert set(await game.replies(1)) == {broken["id"]}
+        assert {decisions[talk["to"]] for talk in mine} == {1}
+        assert lane.admission.outstanding == router.waiting == 6
+        host.go()
+        assert {talk["id"] for talk in mine} < set(await game.replies(6))
 
 
 async def test_a_flood_that_is_not_read_ends_with_a_reason() -> None:

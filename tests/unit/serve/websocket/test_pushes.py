@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from ganggpt.protocol.limits import Limits
-from tests.unit.serve.client import GameServer, greeted
-from tests.unit.serve.rig import Rig, served, until
+from tests.support.bridge_client import GameServer, greeted
+from tests.support.bridge_rig import Rig, served
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def _pushed(game: GameServer, count: int) -> list[int]:
 async def _nothing_more(rig: Rig, game: GameServer) -> None:
     """After two further rounds of polling the next frame is still the answer to a question asked now."""
     seen = rig.pushes.polls
-    await until(lambda: rig.pushes.polls >= seen + 2, "two polls")
+    await eventually(lambda: rig.pushes.polls >= seen + 2, "two polls")
     await game.send({"t": "nonsense"})
     assert (await game.hear())["t"] == "error"
 
@@ -43,7 +44,7 @@ async def _nothing_more(rig: Rig, game: GameServer) -> None:
 @pytest.mark.parametrize("binary", [True, False])
 async def test_a_live_push_arrives_whole(rig: Rig, address: str, binary: bool) -> None:
     async with greeted(address, "one", binary=binary) as (game, _):
-        await until(lambda: rig.pushes.waits > 0, "the session listens")
+        await eventually(lambda: rig.pushes.waits > 0, "the session listens")
         rig.pushes.add("one", 5)
         frame = await game.hear()
         assert frame == {
@@ -60,7 +61,7 @@ async def test_a_push_comes_once_per_connection_and_again_after_a_cut_until_acke
         assert await _pushed(game, 3) == [1, 2, 3]
         await _nothing_more(rig, game)
         await game.send({"t": "ack", "p": [1, 3, 99]})
-        await until(lambda: set(rig.pushes.rows) == {2}, "acks are stored")
+        await eventually(lambda: set(rig.pushes.rows) == {2}, "acks are stored")
         game.socket.transport.abort()
     async with greeted(address, "one") as (game, _):
         assert await _pushed(game, 1) == [2]
@@ -77,7 +78,7 @@ async def test_a_push_the_feed_lost_comes_by_polling(rig: Rig, address: str) -> 
 async def test_pushes_of_other_servers_stay_away(rig: Rig, address: str) -> None:
     rig.pushes.add("two", 1)
     async with greeted(address, "one") as (game, _):
-        await until(lambda: rig.pushes.waits > 0, "the session listens")
+        await eventually(lambda: rig.pushes.waits > 0, "the session listens")
         rig.pushes.add("two", 2)
         await _nothing_more(rig, game)
 
@@ -116,6 +117,6 @@ async def test_a_store_that_is_away_delays_pushes_and_acks_and_nothing_else(rig:
         await game.send({"t": "ack", "p": [1]})
         errors = "ganggpt_bridge_push_errors_total"
         before = rig.metrics.registry.get_sample_value(errors) or 0
-        await until(lambda: (rig.metrics.registry.get_sample_value(errors) or 0) > before + 2, "acks fail")
+        await eventually(lambda: (rig.metrics.registry.get_sample_value(errors) or 0) > before + 2, "acks fail")
         rig.pushes.away = False
-        await until(lambda: not rig.pushes.rows, "the ack is stored at last")
+        await eventually(lambda: not rig.pushes.rows, "the ack is stored at last")

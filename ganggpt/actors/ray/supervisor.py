@@ -1,0 +1,100 @@
+"""The supervisor as a Ray actor, and the start and the end of everything it looks after."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayError
+
+from ganggpt.actors.ray.calls import NAMESPACE, RayCalls, as_future
+from ganggpt.actors.ray.fleet import START_S, RayFleet
+from ganggpt.actors.ray.ports import ProcessSpec
+from ganggpt.actors.supervision.supervisor import Plan
+from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+
+log = logging.getLogger(__name__)
+
+SUPERVISOR: Final = "supervisor"
+
+
+@ray.remote
+class SupervisorActor:
+    """The supervisor as a detached Ray actor; its plan comes with its constructor, all else from Postgres."""
+
+    def __init__(self, spec: ProcessSpec, plan: Plan) -> None:
+        logging.basicConfig(level=spec.log_level)
+        loop = asyncio.get_running_loop()
+        self._booted: asyncio.Future[None] = loop.create_future()
+        self._life = loop.create_task(self._live(spec, plan))
+
+    async def boot(self) -> None:
+        """Returns once the plan is true. Raises what kept it from becoming so."""
+        await asyncio.shield(self._booted)
+
+    async def _live(self, spec: ProcessSpec, plan: Plan) -> None:
+        try:
+            supervisor = await spec.open_supervisor(RayFleet(spec, RayCalls()), plan)
+            await supervisor.boot()
+            self._booted.set_result(None)
+            await supervisor.run()
+        except GangGPTError as failed:
+            if not self._booted.done():
+                self._booted.set_exception(failed)
+                await asyncio.sleep(plan.lease_s)  # so that whoever waits hears why
+        finally:
+            log.error("the supervisor ends; Ray starts another")
+            os._exit(1)
+
+
+def start_supervisor(spec: ProcessSpec, plan: Plan) -> ActorHandle:
+    """Start the supervisor, or find the one that runs."""
+    actor: Any = SupervisorActor
+    return actor.options(
+        name=SUPERVISOR,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,
+        max_task_retries=-1,
+        num_cpus=0,
+    ).remote(spec, plan)
+
+
+async def boot_supervisor(spec: ProcessSpec, plan: Plan) -> None:
+    """Start the supervisor; returns once every shard has a host. Raises StartFailed, Unavailable."""
+    try:
+        await asyncio.wait_for(as_future(start_supervisor(spec, plan).boot.remote()), START_S * 2)
+    except (RayError, TimeoutError) as failed:
+        if isinstance(failed, GangGPTError):
+            raise
+        raise StartFailed(
+            f"The hosts did not start: {str(failed)[:500]}", "The Ray dashboard shows which actor died and why."
+        ) from failed
+
+
+async def drain_hosts(names: Sequence[str], within_s: float) -> list[str]:
+    """End the supervisor, then drain these hosts and end their processes; returns the hosts that were not drained in
+    time (they lose nothing that was acked: the journal has it)."""
+    calls = RayCalls()
+    try:
+        ray.kill(await asyncio.to_thread(ray.get_actor, SUPERVISOR, NAMESPACE))
+    except ValueError:
+        log.info("no supervisor to stop")
+
+    async def drain(name: str) -> str | None:
+        try:
+            handle = await calls.handle(name)
+            await asyncio.wait_for(as_future(handle.drain.remote()), within_s)
+        except (RayError, Unavailable, TimeoutError) as failed:
+            log.warning("host %s was not drained: %s", name, failed)
+            return name
+        ray.kill(handle)
+        return None
+
+    return [name for name in await asyncio.gather(*map(drain, names)) if name is not None]

@@ -1,0 +1,92 @@
+"""``export`` and ``erase``: what a player may ask of whoever runs the world."""
+# ruff: noqa: ARG001 - --json and --debug act through their callbacks, before the command runs
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
+from ganggpt.cli.screen import screen
+from ganggpt.cli.snapshot_commands import place_of
+from ganggpt.cli.worlds import pool_of
+from ganggpt.config import Settings
+from ganggpt.errors import InvalidInput
+from ganggpt.operations.player_data import export, follow, order_erasure, player_actor
+
+Player = Annotated[str, typer.Argument(help="The player's name or actor: ava or player:ava.")]
+
+app = typer.Typer()
+"""Merged into the commands of ``ganggpt``."""
+
+
+@app.command("export")
+def export_(
+    player: Player,
+    *,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; by default PLAYER.json here.")] = None,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write down everything the world holds about one player, as JSON."""
+    settings, actor = settings_from(env_file, data_dir=data_dir), player_actor(player)
+    found = asyncio.run(_export(settings, actor))
+    if screen.as_json:
+        screen.result(found)
+        return
+    file = out or Path(f"{actor.partition(':')[2]}.json")
+    try:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    except OSError as failed:
+        raise InvalidInput("out", f"{file} cannot be written: {failed.strerror}") from None
+    actors = found["actors"].items()
+    minds = [(name, ", ".join(known.get("now", ())), len(known.get("turns", ()))) for name, known in actors]
+    screen.rows(("actor", "knows now", "turns"), minds, f"{actor} in this world")
+    screen.rows(("table", "rows"), [(table, len(rows)) for table, rows in found["tables"].items()])
+    screen.say(f"written to {file}")
+
+
+@app.command()
+def erase(  # noqa: PLR0913 - each argument is an option
+    player: Player,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    even_online: Annotated[bool, typer.Option("--even-online", help="Also while the player is on a server.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until nothing of the player is left.")] = True,
+    snapshots: Annotated[
+        str | None, typer.Option("--snapshots", help="Where this world's snapshots lie; by default its data directory.")
+    ] = None,
+    data_dir: DataDir = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Forget one player: in every mind, table, cache and in the journal. Cannot be taken back."""
+    settings, actor = settings_from(env_file, data_dir=data_dir), player_actor(player)
+    if not (yes or screen.as_json):
+        typer.confirm(f"Forget everything about {actor}? This cannot be taken back.", abort=True)
+    done = asyncio.run(_erase(settings, actor, place_of(settings, snapshots), even_online=even_online, wait=wait))
+    screen.result(done, f"{actor} is forgotten" if done["done"] else f"{actor} will be forgotten when the world runs")
+
+
+async def _export(settings: Settings, actor: Any) -> dict[str, Any]:
+    with Console(stderr=True, quiet=screen.as_json).status("looking") as status:
+        async with pool_of(settings) as pool:
+            return await export(pool, actor, status.update)
+
+
+async def _erase(settings: Settings, actor: Any, place: str, *, even_online: bool, wait: bool) -> dict[str, Any]:
+    with Console(stderr=True, quiet=screen.as_json).status("ordering") as status:
+        async with pool_of(settings) as pool:
+            no = await order_erasure(pool, actor, place, even_online=even_online)
+            if not wait:
+                return {"order": no, "done": False}
+            order = await follow(pool, no, status.update)
+    return {"order": no, "done": order.done_at is not None, "rounds": order.rounds, **order.erased}

@@ -1,0 +1,144 @@
+"""The composition root: everything the processes of a world are told, derived from the settings in one place.
+
+``ganggpt up`` and the application that KubeRay imports (``ganggpt.serve.app``) both start from ``compose_world``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ganggpt.actors.routing.router import RouterOptions
+from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
+from ganggpt.config import Settings
+from ganggpt.errors import ConfigInvalid
+from ganggpt.persistence.pool import PoolOptions
+from ganggpt.persistence.ports.cache import TTL_S
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.retention import Kept
+from ganggpt.protocol.limits import Limits
+from ganggpt.runtime.connections import Processes, connections_of, pool_options, pool_sizes
+from ganggpt.runtime.hosts import HostSpec
+from ganggpt.runtime.model_plan import mind_spec, model_plan
+from ganggpt.runtime.sizing import WorldSize
+from ganggpt.runtime.stores import StoreAddresses
+
+
+@dataclass(frozen=True, slots=True)
+class WorldStart:
+    """What a replica needs to start the world itself, where no ``ganggpt up`` does. The cast stands in the database."""
+
+    host: HostSpec
+    size: WorldSize
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeSpec:
+    """What a replica of the bridge is told when it starts; picklable, holds secrets, so it never goes into a log."""
+
+    dsn: str = field(repr=False)
+    token: str = field(repr=False)
+    redis_url: str | None = field(repr=False, default=None)
+    cluster: str = LOCAL
+    data_dir: str = "."
+    replicas: int = 1
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    router: RouterOptions = field(default_factory=RouterOptions)
+    limits: Limits = field(default_factory=Limits)
+    cors_origins: tuple[str, ...] = ()
+    starts: WorldStart | None = None
+    no_model: str = "no model is configured"
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySpec:
+    """What a replica of the gateway is told when it starts; picklable, holds keys, so it never goes into a log."""
+
+    dsn: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    plan: Plan = field(repr=False)
+    prompts: Prompts = field(repr=False)
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    replicas: int = 1
+    ttl_s: int = TTL_S
+    record_days: int = 0
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSpecs:
+    """What every process of a world is told. ``gateway``: None where no model is to be asked."""
+
+    host: HostSpec
+    bridge: BridgeSpec
+    gateway: GatewaySpec | None
+
+
+def kept_of(settings: Settings) -> Kept:
+    """How long each kind of data is kept."""
+    return Kept(settings.journal_days, settings.memory_months, settings.mission_days, settings.away_days)
+
+
+def world_connections(settings: Settings, size: WorldSize) -> int:
+    """The database connections all processes of a world may open together. Raises ConfigRejected, ConfigInvalid."""
+    return connections_of(settings, _processes(settings, size))
+
+
+def compose_world(settings: Settings, size: WorldSize, stores: StoreAddresses, token: str) -> WorldSpecs:
+    """What the processes of a world are told. ``token``: of the bridge. Raises ConfigRejected, ConfigInvalid."""
+    processes = _processes(settings, size)
+    pools = pool_sizes(connections_of(settings, processes), processes)
+    log_level = settings.log_level.upper()
+    host = HostSpec(
+        dsn=stores.dsn,
+        redis_url=stores.redis_url,
+        cluster=settings.cluster,
+        bridge=settings.bridge_url,
+        pool=pool_options(settings, "host", pools.host),
+        own_pool=pool_options(settings, "own", pools.own),
+        supervisor_pool=pool_options(settings, "supervisor", pools.supervisor),
+        shared_cpus=settings.host_cpus,
+        kept=kept_of(settings),
+        log_level=log_level,
+        mind=mind_spec(settings, token),
+    )
+    bridge = BridgeSpec(
+        dsn=stores.dsn,
+        token=token,
+        redis_url=stores.redis_url,
+        cluster=settings.cluster,
+        data_dir=str(settings.data_dir),
+        replicas=size.bridges,
+        pool=pool_options(settings, "bridge", pools.bridge),
+        router=RouterOptions(deadline_s=settings.command_timeout_s, call_s=settings.command_timeout_s * 0.9),
+        cors_origins=settings.cors_origins,
+        no_model="GANGGPT_AI is off" if settings.ai == "off" else "no model is configured",
+        log_level=log_level,
+    )
+    return WorldSpecs(host, bridge, _gateway_spec(settings, stores, pool_options(settings, "gateway", pools.gateway)))
+
+
+def _gateway_spec(settings: Settings, stores: StoreAddresses, pool: PoolOptions) -> GatewaySpec | None:
+    plan = model_plan(settings)
+    if plan is None:
+        return None
+    if settings.ai_replicas > 1 and stores.redis_url is None:
+        problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
+        raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
+    return GatewaySpec(
+        dsn=stores.dsn,
+        redis_url=stores.redis_url,
+        plan=plan,
+        prompts=read_prompts(settings.prompts_dir),
+        pool=pool,
+        replicas=settings.ai_replicas,
+        ttl_s=settings.redis_ttl_s,
+        record_days=settings.ai_record_days,
+        log_level=settings.log_level.upper(),
+    )
+
+
+def _processes(settings: Settings, size: WorldSize) -> Processes:
+    gateways = 0 if model_plan(settings) is None else settings.ai_replicas
+    return Processes(host=size.scale.most, own=size.own_max, bridge=size.bridges_max, gateway=gateways)

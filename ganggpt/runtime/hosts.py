@@ -1,0 +1,121 @@
+"""What hosts and the supervisor are told, and how they open what they need: here their ports meet the adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ganggpt.actors.clock import loop_s
+from ganggpt.actors.host.host import HostOptions, HostPorts
+from ganggpt.actors.ports import NoModel
+from ganggpt.actors.ray.ports import HostFleet
+from ganggpt.actors.routing.forward import Forwarder, bridge_answers
+from ganggpt.actors.routing.router import HostCall, Router, RouterOptions
+from ganggpt.actors.routing.shards import Residences
+from ganggpt.actors.routing.table import load_routes, residences_of
+from ganggpt.actors.supervision.background_task import Beside
+from ganggpt.actors.supervision.scaler import Scaler
+from ganggpt.actors.supervision.supervisor import Plan, Supervisor
+from ganggpt.actors.supervision.takeover import Succession
+from ganggpt.ai.minds.model import MindSpec, ModelMind
+from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.ai.port import Gateway
+from ganggpt.persistence.cache import open_cache
+from ganggpt.persistence.clusters import PostgresClusters
+from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.journal.journal import PostgresJournal
+from ganggpt.persistence.pool import PoolOptions, open_pool
+from ganggpt.persistence.ports.hosts import LOCAL
+from ganggpt.persistence.ports.retention import Kept
+from ganggpt.persistence.projections.memory_archive import PostgresTail
+from ganggpt.persistence.projections.writer import PostgresFlush
+from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.scale import PostgresScale
+from ganggpt.persistence.world_store import load_world
+from ganggpt.runtime.maintenance import erasing_of, house_of
+
+SILENT_S_MAX: Final = 5.0
+"""How long a transaction that holds rows of ownership may wait for its client."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """What hosts and the supervisor are told when they start; picklable, secrets included, so it never goes into a log.
+    ``pool``: of a shared host; ``own_pool``: of a host of one actor."""
+
+    dsn: str = field(repr=False)
+    redis_url: str | None = field(repr=False, default=None)
+    name: str = ""
+    cluster: str = LOCAL
+    bridge: str | None = None
+    kind: str = "shared"
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    own_pool: PoolOptions = field(default_factory=lambda: PoolOptions(max_size=2))
+    supervisor_pool: PoolOptions = field(default_factory=PoolOptions)
+    options: HostOptions = field(default_factory=HostOptions)
+    kept: Kept = field(default_factory=Kept)
+    shared_cpus: float = 0.5
+    own_cpus: float = 0.01
+    log_level: str = "INFO"
+    mind: MindSpec | None = field(repr=False, default=None)
+
+    @property
+    def asks_models(self) -> bool:
+        """See ProcessSpec."""
+        return self.mind is not None
+
+    def named(self, name: str, kind: str) -> HostSpec:
+        """The same for another host. A host of one actor is one of many: it looks around less."""
+        if kind == "shared":
+            return replace(self, name=name, kind=kind)
+        options = replace(self.options, reminder_s=2.0, beat_s=2.0, sweep_s=15.0, look_s=2.0)
+        return replace(self, name=name, kind=kind, options=options)
+
+    async def open_host(self, call: HostCall, gateway: Gateway | None = None) -> HostPorts:
+        """Connect to the stores and read the world. Without a ``gateway`` no model is asked. A shared host is given
+        thousands of actors as soon as it lives, so its connections are open and warm by then. Raises Unavailable."""
+        shared = self.kind == "shared"
+        chosen = replace(self.pool, min_size=self.pool.max_size) if shared else replace(self.own_pool, min_size=0)
+        # A host that froze inside a transaction holds its own row: without a bound nobody could take over from it.
+        pool = await open_pool(self.dsn, replace(chosen, idle_in_transaction_s=SILENT_S_MAX))
+        hosts = PostgresHosts(pool, cluster=self.cluster)
+        world, cast = await load_world(pool)
+        cache = open_cache(self.redis_url)
+        pushes = PostgresPushes(pool, self.redis_url)
+        forward = Forwarder(PostgresClusters(pool, self.cluster).key_of, RouterOptions().call_s)
+        peers = Router(call, lambda: load_routes(hosts), forward=forward)
+        journal = PostgresJournal(pool, self.name)
+        if shared:
+            await journal.warm()
+        return HostPorts(
+            journal=journal,
+            hosts=hosts,
+            flush=PostgresFlush(pool),
+            peers=peers,
+            world=world,
+            cast=cast,
+            mind=ScriptedMind(),
+            ring=pushes.ring,
+            forget_cached=cache.forget_actors,
+            tail=PostgresTail(pool),
+            model=NoModel() if self.mind is None or gateway is None else ModelMind(self.mind, gateway, world, loop_s),
+        )
+
+    async def open_supervisor(self, fleet: HostFleet, plan: Plan) -> Supervisor:
+        """Connect to the stores and read the world. Raises Unavailable, and StartFailed where there is no world."""
+        pool = await open_pool(self.dsn, replace(self.supervisor_pool, idle_in_transaction_s=SILENT_S_MAX))
+        hosts = PostgresHosts(pool, cluster=self.cluster)
+        world, _ = await load_world(pool)
+
+        async def residences() -> Residences:
+            return residences_of(await hosts.routes())
+
+        return Supervisor(
+            hosts,
+            fleet,
+            plan,
+            Succession(PostgresClusters(pool, self.cluster), self.bridge, bridge_answers, plan.lease_s),
+            house_of(pool, self.kept).keep,
+            None if plan.scale is None else Scaler(PostgresScale(pool, self.cluster), fleet, plan.scale),
+            Beside("erasure", erasing_of(pool, self.redis_url, residences, world).carry_out_all),
+        )

@@ -1,0 +1,106 @@
+"""The ports and the short directory of one runtime, so that several worlds run side by side on one machine.
+
+A world tries its own block of a hundred ports first (by its data directory), so its addresses stay the same from run
+to run; a block of which any port is taken is left to whoever has it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from ganggpt.errors import StartFailed
+
+_FIRST_PORT: Final = 20_000
+_BLOCK: Final = 100
+_BLOCKS: Final = 120
+"""20000 to 31999: below the ports that Linux hands out by itself."""
+_RAY_DIRECTORY_BYTES_MAX: Final = 36
+"""HAProxy refuses socket paths over 97 bytes, and Serve appends 61 (with the node id) to this directory; Ray's own
+sockets may have 107 and append 70."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorldPorts:
+    """Ports of a runtime. ``replicas`` is the first of 20 for HTTP, ``replicas_grpc`` the first of 20 for gRPC."""
+
+    server: int
+    dashboard: int
+    stats: int
+    proxy_metrics: int
+    fallback: int
+    fallback_grpc: int
+    dashboard_metrics: int
+    node_metrics: int
+    replicas: int
+    replicas_grpc: int
+
+    REPLICAS_MAX = 20
+
+
+def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
+    """Find free ports. ``server`` and ``dashboard`` are wanted ones, or 0. Raises StartFailed where ``server`` is
+    taken; a taken dashboard port falls back to a free one, because that is only for looking."""
+    if server and not is_free(server):
+        raise StartFailed(f"Port {server} is in use.", "Stop what uses it, or choose another one with --port.")
+    start = int.from_bytes(blake2b(os.fsencode(data_dir.resolve()), digest_size=4).digest()) % _BLOCKS
+    for n in range(_BLOCKS):
+        first = _FIRST_PORT + (start + n) % _BLOCKS * _BLOCK
+        block = range(first, first + _BLOCK)
+        # A replica's port rests for a minute after its end, so replicas start at the first free one.
+        replicas, grpc = _first_free(block[20:40]), _first_free(block[60:80])
+        taken = server in block or dashboard in block or not all(map(is_free, block[:8]))
+        if taken or replicas is None or grpc is None:
+            continue
+        return WorldPorts(
+            server=server or block[0],
+            dashboard=dashboard if dashboard and is_free(dashboard) else block[1],
+            stats=block[2],
+            proxy_metrics=block[3],
+            fallback=block[4],
+            fallback_grpc=block[5],
+            dashboard_metrics=block[6],
+            node_metrics=block[7],
+            replicas=replicas,
+            replicas_grpc=grpc,
+        )
+    raise StartFailed("There is no free block of ports from 20000 to 31999.", "Stop some other worlds.")
+
+
+def _first_free(ports: range) -> int | None:
+    return next(filter(is_free, ports), None)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server may listen on the port on all addresses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        if sys.platform != "win32":
+            # What waits in TIME_WAIT after a stop does not keep a new server from listening.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - a probe that never listens
+        except OSError:
+            return False
+    return True
+
+
+def ray_directory(data_dir: Path) -> Path:
+    """The short private directory under the system's temporary one that belongs to this data directory alone.
+
+    Raises StartFailed where somebody else made it first.
+    """
+    name = "ganggpt-" + blake2b(os.fsencode(data_dir.resolve()), digest_size=5).hexdigest()
+    path = Path(tempfile.gettempdir()) / name
+    if len(os.fsencode(path)) > _RAY_DIRECTORY_BYTES_MAX:
+        path = Path("/tmp") / name  # noqa: S108 - owner and mode are checked below
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.lstat().st_uid != os.geteuid() or path.is_symlink():
+        raise StartFailed(f"The directory {path} belongs to another user.", "Remove it.")
+    path.chmod(0o700)
+    return path

@@ -1,0 +1,150 @@
+"""A replica of the bridge on Ray Serve, and where its ports meet the real adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+from ray import serve
+from ray.serve.schema import LoggingConfig
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from ganggpt.actors.ray.calls import RayCalls
+from ganggpt.actors.ray.gateway import RayGateway
+from ganggpt.actors.ray.supervisor import start_supervisor
+from ganggpt.actors.routing.forward import Forwarder
+from ganggpt.actors.routing.router import Router
+from ganggpt.actors.routing.table import load_routes
+from ganggpt.domain.kinds import KINDS
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.cache import open_cache
+from ganggpt.persistence.clusters import PostgresClusters
+from ganggpt.persistence.hosts import PostgresHosts
+from ganggpt.persistence.journal.reader import PostgresTurns
+from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.probes import database_look, redis_look
+from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.world_store import load_world
+from ganggpt.protocol.commands import CommandBook
+from ganggpt.protocol.limits import Limits
+from ganggpt.runtime.composition import BridgeSpec
+from ganggpt.serve.asgi import BridgeApp
+from ganggpt.serve.composition import BridgeParts, bridge_app
+from ganggpt.serve.forward import Forwarded
+from ganggpt.serve.health import disk_probe, memory_probe
+from ganggpt.serve.metrics.gateway_watch import GatewayWatch, ai_probe
+from ganggpt.serve.metrics.host_watch import HostWatch
+from ganggpt.serve.metrics.router_watch import RouterWatch
+
+REST_AT_ONCE: Final = 512
+"""Requests a replica works on besides its WebSockets."""
+QUIET: Final = LoggingConfig(enable_access_log=False)
+
+
+class BridgeReplica:
+    """One replica. Opens its stores when Serve asks for the application, closes them when Serve ends the replica."""
+
+    def __init__(self, spec: BridgeSpec, gateway: Any = None) -> None:
+        logging.basicConfig(level=spec.log_level)
+        self._spec = spec
+        self._gateway = None if gateway is None else RayGateway(gateway)
+        self._opened = AsyncExitStack()
+        self._bridge: BridgeApp | None = None
+
+    async def __serve_build_asgi_app__(self) -> ASGIApp:
+        """The ASGI application of this replica."""
+        parts = await self._opened.enter_async_context(open_bridge(self._spec, self._gateway))
+        self._bridge = bridge_app(parts, self._opened.aclose)
+        if not self._spec.cors_origins:
+            return self._bridge
+        # Outermost, because a browser asks for permission before it shows its token.
+        return CORSMiddleware(
+            self._bridge,
+            allow_origins=self._spec.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Acting-As", "Last-Event-ID"),
+        )
+
+    async def drain(self) -> None:
+        """Say bye to everybody and take nobody new."""
+        assert self._bridge is not None, "Serve builds the application before it calls methods"
+        await self._bridge.drain()
+
+
+Bridge: Final[Any] = serve.deployment(
+    name="Bridge",
+    max_ongoing_requests=Limits().sessions_max + REST_AT_ONCE,
+    graceful_shutdown_wait_loop_s=0.2,
+    max_surge_percent=100,
+    # Also how long a dead replica goes unnoticed.
+    health_check_period_s=1.0,
+    logging_config=QUIET,
+)(serve.ingress()(BridgeReplica))
+"""The deployment. A roll-out starts new replicas before it stops old ones."""
+
+
+@asynccontextmanager
+async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> AsyncIterator[BridgeParts]:
+    """Everything a replica stands on, closed again at the end. ``gateway``: None where no model is configured."""
+    pool = await open_pool(spec.dsn, spec.pool)
+    hosts = PostgresHosts(pool, cluster=spec.cluster)
+    world, cast = await load_world(pool)
+    if spec.starts is not None:
+        # Or finds the supervisor that another replica started; hosts come up behind it. Nobody waits: a bridge is well
+        # without them, and commands wait in its router.
+        start_supervisor(spec.starts.host, spec.starts.size.plan(list(cast)))
+    calls = RayCalls()
+    clusters = PostgresClusters(pool, spec.cluster)
+    forward = Forwarder(clusters.key_of, spec.router.call_s)
+    router = Router(calls.call, lambda: load_routes(hosts), spec.router, forward)
+    await router.start()
+    metrics = Metrics()
+    watch = HostWatch(partial(_host_names, hosts), calls.stats)
+    metrics.registry.register(watch)
+    metrics.registry.register(RouterWatch(router))
+    watching = [asyncio.create_task(watch.run())]
+    if gateway is not None:
+        models = GatewayWatch(gateway.expositions)
+        metrics.registry.register(models)
+        watching.append(asyncio.create_task(models.run()))
+    cache = open_cache(spec.redis_url)
+    pushes = PostgresPushes(pool, spec.redis_url)
+    try:
+        yield BridgeParts(
+            port=router,
+            pushes=pushes,
+            turns=PostgresTurns(pool),
+            cache=cache,
+            book=CommandBook(KINDS),
+            token=SecretStr(spec.token),
+            probes={
+                "database": database_look(pool),
+                "redis": redis_look(spec.redis_url),
+                "ai": ai_probe(gateway, spec.no_model),
+                "memory": memory_probe(),
+                "disk": disk_probe(Path(spec.data_dir)),
+            },
+            world=world,
+            metrics=metrics,
+            limits=spec.limits,
+            forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
+        )
+    finally:
+        for task in watching:
+            task.cancel()
+        await router.close()
+        await forward.close()
+        await pushes.close()
+        await cache.close()
+        await pool.close()
+
+
+async def _host_names(hosts: PostgresHosts) -> list[str]:
+    return [host.name for host in await hosts.alive() if host.cluster == hosts.cluster]

@@ -1,0 +1,75 @@
+"""Ports and directories: worlds do not meet, and what is taken is left alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from ganggpt.errors import StartFailed
+from ganggpt.runtime.network_ports import WorldPorts, choose_ports, is_free, ray_directory
+
+
+def all_ports(ports: WorldPorts) -> set[int]:
+    single = set(dataclasses.astuple(ports)) - {ports.replicas, ports.replicas_grpc}
+    return single | {first + n for first in (ports.replicas, ports.replicas_grpc) for n in range(ports.REPLICAS_MAX)}
+
+
+def test_a_world_keeps_its_ports_and_shares_none_within_itself(tmp_path: Path) -> None:
+    ports = choose_ports(tmp_path, 0, 0)
+    assert ports == choose_ports(tmp_path, 0, 0)
+    assert len(all_ports(ports)) == 8 + 2 * WorldPorts.REPLICAS_MAX
+
+
+def test_a_block_with_a_taken_port_is_left_to_whoever_has_it(tmp_path: Path) -> None:
+    first = choose_ports(tmp_path, 0, 0)
+    with socket.create_server(("127.0.0.1", first.stats)):
+        second = choose_ports(tmp_path, 0, 0)
+    assert not all_ports(first) & all_ports(second)
+
+
+def test_a_taken_bridge_port_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert not is_free(port)
+        with pytest.raises(StartFailed, match=f"Port {port} is in use"):
+            choose_ports(tmp_path, port, 0)
+
+
+def test_a_taken_dashboard_port_falls_back_to_a_free_one(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert choose_ports(tmp_path, 0, port).dashboard != port
+
+
+def test_the_block_never_holds_the_bridge_port(tmp_path: Path) -> None:
+    ports = choose_ports(tmp_path, 0, 0)
+    wanted = ports.replicas + 1
+    again = choose_ports(tmp_path, wanted, 0)
+    assert again.server == wanted
+    assert wanted not in all_ports(dataclasses.replace(again, server=again.stats))
+
+
+def test_the_ray_directory_is_private_stable_and_short_enough_for_sockets(tmp_path: Path) -> None:
+    one, other = ray_directory(tmp_path / "one"), ray_directory(tmp_path / "other")
+    try:
+        assert one == ray_directory(tmp_path / "one") != other
+        assert one.stat().st_mode & 0o777 == 0o700
+        assert len(os.fsencode(one)) <= 36
+    finally:
+        one.rmdir()
+        other.rmdir()
+
+
+def test_a_ray_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    path = ray_directory(tmp_path / "one")
+    path.rmdir()
+    path.symlink_to(tmp_path)
+    try:
+        with pytest.raises(StartFailed, match="belongs to another user"):
+            ray_directory(tmp_path / "one")
+    finally:
+        path.unlink()
