@@ -145,7 +145,10 @@ def _names_of(node: ast.stmt) -> list[str]:
 
 def matches_a_file(path: str, page: str) -> bool:
     """Whether a path, or a pattern such as ``bench/results/<date>.md``, leads to something from the root, from the
-    folder of the page or from the package; a bare name may be anywhere."""
+    folder of the page or from the package; a bare name may be anywhere. What a user or the program makes is known to
+    ``.gitignore`` or to the program."""
+    if path in strings_of_the_program() or path in (ROOT / ".gitignore").read_text(encoding="utf-8"):
+        return True
     pattern = re.sub(r"<[^>]*>", "*", path).rstrip("/")
     if "/" not in pattern and "*" not in pattern and pattern in file_names():
         return True
