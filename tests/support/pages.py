@@ -1,4 +1,4 @@
-"""The Markdown pages of the repository, and what they mention: links, paths, commands, names."""
+"""The Markdown pages of the repository, and what they mention: links, files, code, names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.paths import ROOT
@@ -77,11 +76,11 @@ def anchors_of(page: str) -> set[str]:
 
 
 @cache
-def file_names() -> frozenset[str]:
-    """The name of every file of the repository that may be mentioned without its folder."""
-    folders = (*SOURCES, "docs", "worlds", "k8s", "cluster", "deploy")
-    files = [*ROOT.iterdir(), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
-    return frozenset(path.name for path in files)
+def _files() -> tuple[str, ...]:
+    """Every file and folder of the repository that a page may mention, as a path that begins with a slash."""
+    folders = (*SOURCES, "docs", "worlds", "k8s", "cluster", "deploy", ".ci")
+    paths = [*ROOT.iterdir(), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    return tuple(f"/{path.relative_to(ROOT)}" for path in paths)
 
 
 @cache
@@ -144,12 +143,11 @@ def _names_of(node: ast.stmt) -> list[str]:
 
 
 def matches_a_file(path: str, page: str) -> bool:
-    """Whether a path, or a pattern such as ``bench/results/<date>.md``, leads to something from the root, from the
-    folder of the page or from the package; a bare name may be anywhere. What a user or the program makes is known to
-    ``.gitignore`` or to the program."""
-    if path in strings_of_the_program() or path in (ROOT / ".gitignore").read_text(encoding="utf-8"):
-        return True
+    """Whether a path, or a pattern such as ``bench/results/<date>.md``, leads to a file: from the root or the folder of
+    the page, or as the end of its path (``host/outbox.py``). What the program itself makes is among its strings."""
     pattern = re.sub(r"<[^>]*>", "*", path).rstrip("/")
-    if "/" not in pattern and "*" not in pattern and pattern in file_names():
-        return True
-    return any(next(base.glob(pattern), None) for base in (ROOT, (ROOT / page).parent, Path(ROOT / "ganggpt")))
+    if "*" in pattern:
+        bases = (ROOT, (ROOT / page).parent, ROOT / "ganggpt")
+        return any(next(base.glob(pattern), None) for base in bases)
+    wanted = f"/{pattern}"
+    return any(file.endswith(wanted) for file in _files()) or path in strings_of_the_program()
