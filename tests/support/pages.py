@@ -144,10 +144,13 @@ def _names_of(node: ast.stmt) -> list[str]:
 
 def matches_a_file(path: str, page: str) -> bool:
     """Whether a path, or a pattern such as ``bench/results/<date>.md``, leads to a file: from the root or the folder of
-    the page, or as the end of its path (``host/outbox.py``). What the program itself makes is among its strings."""
+    the page, or as the end of its path (``host/outbox.py``). What the program itself makes is among its strings, what a
+    user makes is ignored by git."""
     pattern = re.sub(r"<[^>]*>", "*", path).rstrip("/")
     if "*" in pattern:
         bases = (ROOT, (ROOT / page).parent, ROOT / "ganggpt")
         return any(next(base.glob(pattern), None) for base in bases)
     wanted = f"/{pattern}"
-    return any(file.endswith(wanted) for file in _files()) or path in strings_of_the_program()
+    ignored = [line.strip("/") for file in (ROOT / ".gitignore", ROOT / "k8s" / "kuberay" / ".gitignore") for line in file.read_text().splitlines()]
+    is_made = path in strings_of_the_program() or pattern.rpartition("/")[2] in ignored
+    return is_made or any(file.endswith(wanted) for file in _files())

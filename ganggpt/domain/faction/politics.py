@@ -1,6 +1,6 @@
 """What a faction makes of its political turn: which moves are legal, what each is worth to it, and which one it takes.
 
-Worth comes from traits, relations, strength and money (the formulas stand in docs/MINDS.md). Factions drift back to
+Worth comes from traits, relations, strength and money (the formulas stand in docs/RULES.md). Factions drift back to
 what they always thought of each other: the further a relation fell under its rest, the more a truce is worth; the
 further it rose above, the more an insult is. So rivals stay rivals without a war that never ends.
 """

@@ -1,4 +1,4 @@
-"""How hard a job is, how hard a job a player should get, and what it pays. All of it by formulas in docs/MINDS.md."""
+"""How hard a job is, how hard a job a player should get, and what it pays. All of it by formulas in docs/RULES.md."""
 
 from __future__ import annotations
 

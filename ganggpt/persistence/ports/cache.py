@@ -16,7 +16,7 @@ _KEYS: Final = {
 }
 
 TTL_S: Final = 3600
-"""REDIS_TTL of the seed."""
+"""The default of REDIS_TTL."""
 
 
 def actor_key(actor: str) -> str:
