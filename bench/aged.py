@@ -162,14 +162,12 @@ class AgedWorld:
 
     def _aged(self, npc: Any, now_s: float) -> Any:
         """The NPC with its memories spread evenly over the age of the world."""
-        step_s = self.days * _DAY_S / (len(npc.memories) + 1)
-        return replace(
-            npc,
-            memories=tuple(
-                replace(memory, created_s=now_s - (len(npc.memories) - n) * step_s, expires_s=None)
-                for n, memory in enumerate(npc.memories)
-            ),
+        held = npc.mind.memories
+        step_s = self.days * _DAY_S / (len(held) + 1)
+        memories = tuple(
+            replace(memory, created_s=now_s - (len(held) - n) * step_s, expires_s=None) for n, memory in enumerate(held)
         )
+        return replace(npc, mind=replace(npc.mind, memories=memories))
 
     async def _leave_behind(self, pool: asyncpg.Pool[Any], world: World, epoch: int, now_s: float) -> None:
         players = [

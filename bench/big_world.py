@@ -110,7 +110,7 @@ def _live(kind: str, world: World, now_s: float, dice: random.Random) -> _Life:
         decision = KINDS[kind].decide(state, command, turn)
         for event in decision.events:
             state = KINDS[kind].evolve(state, event)
-        life.names.append(type(command).__name__)
+        life.names.append(command.tag)
         life.ats_s.append(at_s)
         life.bodies.append(encode_turn(TurnRecord(VERSION, at_s, decision.events, _reply(decision.reply))))
         life.states.append(encode_state(state))

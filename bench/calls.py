@@ -42,16 +42,15 @@ from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
-from ganggpt.ai.gateway.budget import KINDS, Limit
-from ganggpt.ai.gateway.budget import Counter as BudgetCounter
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
+from ganggpt.ai.gateway.budget import PAYER_KINDS, BudgetCounter, Limit
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
-from ganggpt.ai.gateway.provider import Call, Completion, Counted, Delta, Vectors
-from ganggpt.ai.gateway.response_cache import Answers
-from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.gateway.provider import Completion, Counted, Delta, ProviderCall, Vectors
+from ganggpt.ai.gateway.response_cache import ResponseCache
+from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
@@ -94,13 +93,13 @@ _GIFTS: Final = (("a silver pocket watch", 400), ("coffee", 4), ("an old radio",
 class Stand:
     """Implements ``ai.provider.Provider`` with the stand-in for a model, on whatever clock the loop has."""
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
         await asyncio.sleep(THINKS_S)
         text = every_part(_body(call))
         return Completion(text, "stop", _counted(call, text))
 
-    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         await asyncio.sleep(THINKS_S)
         text = every_part(_body(call))
@@ -116,12 +115,12 @@ class Stand:
         """Nothing is open."""
 
 
-def _body(call: Call) -> dict[str, Any]:
+def _body(call: ProviderCall) -> dict[str, Any]:
     named = {} if call.shape is None else {"response_format": {"json_schema": {"name": call.shape.name}}}
     return {"messages": [{"role": said.role, "content": said.text} for said in call.messages], **named}
 
 
-def _counted(call: Call, text: str) -> Counted:
+def _counted(call: ProviderCall, text: str) -> Counted:
     schema = 0 if call.shape is None else len(json.dumps(call.shape.schema)) // 4
     return Counted(schema + sum(len(said.text) // 4 + 4 for said in call.messages), len(text) // 4 + 1)
 
@@ -217,7 +216,7 @@ class Hours:
         return START_S + self._scheduler.now_s
 
     def write(self, spend: Spend) -> None:
-        """See Books."""
+        """See SpendLog."""
         self._spends.append(spend)
 
     def play(self) -> Hour:
@@ -228,7 +227,7 @@ class Hours:
         self._scheduler.run(self._span_s + HOUR_S)  # a visit that began goes on to its end
         task.result()
         counted = self._metrics.counter("ganggpt_ai_over_budget_total")
-        over = sum(counted.labels(kind)._value.get() for kind in KINDS)  # noqa: SLF001
+        over = sum(counted.labels(kind)._value.get() for kind in PAYER_KINDS)  # noqa: SLF001
         took_s = time.perf_counter() - began_s
         return Hour(self._players, self._budgets[0], self._heard, self._spends, int(over), took_s)
 
@@ -274,11 +273,11 @@ class Hours:
             entry = ModelEntry(provider="stand-in", model=model)
             specs[model] = DeploymentSpec(model, endpoint, entry, prices[model])
         limits = self._budgets[1]
-        plan = Plan(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
+        config = GatewayConfig(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))
         deployments = {name: Deployment(spec, Stand(), self._metrics) for name, spec in specs.items()}
-        till = Till(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
-        answers = Answers(MemoryAnswers(), self._metrics)
-        return ModelGateway(plan, deployments, till, answers, read_prompts(), self._metrics)
+        accounting = Accounting(LocalLedger(_yes, _none_spent), limits, self, self._metrics, self.now_s)
+        cache = ResponseCache(MemoryAnswers(), self._metrics)
+        return ModelGateway(config, deployments, accounting, cache, read_prompts(), self._metrics)
 
     # --------------------------------------------------------------------------------------------------- players
 

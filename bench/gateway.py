@@ -33,12 +33,12 @@ from rich.table import Table
 
 from bench.processes import ROOT
 from ganggpt.ai.gateway.budget import Limit
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, SlotEntry, read_prices
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
-from ganggpt.ai.gateway.provider import Call, Completion, Delta, Vectors
+from ganggpt.ai.gateway.provider import Completion, Delta, ProviderCall, Vectors
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import SLOTS, Answered, GatewayRequest, Payers, Said, Sentence
+from ganggpt.ai.port import SLOTS, Answered, GatewayRequest, Payers, PromptMessage, Sentence
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.migrate import migrate
@@ -98,14 +98,14 @@ class Timed:
     def __init__(self, inner: OpenAIProvider) -> None:
         self._inner = inner
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         began_s = time.perf_counter()
         try:
             return await self._inner.complete(call)
         finally:
             _call_s.get([]).append(time.perf_counter() - began_s)
 
-    def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         return self._inner.stream(call)
 
     async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
@@ -247,7 +247,7 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
             ("faction", "hour"),
         )
     )
-    plan = Plan({"large": spec}, dict.fromkeys(SLOTS, SlotEntry(large=("large",))), (), limits)
+    plan = GatewayConfig({"large": spec}, dict.fromkeys(SLOTS, SlotEntry(large=("large",))), (), limits)
     told = GatewaySpec(dsn, redis_url, plan, read_prompts(), record_days=7)
     limits_of_sdk = httpx2.Limits(max_connections=1024, max_keepalive_connections=1024)
     bare = AsyncAzureOpenAI(
@@ -304,7 +304,7 @@ def messages_of(n: int) -> Any:
 def request_of(n: int) -> GatewayRequest:
     """A talk of one of many players with one of many NPCs."""
     payers = Payers(f"player:p{n % 300}", f"npc:n{n % 100}", f"faction:f{n % 8}")
-    said = (Said("system", _TEXT), Said("user", f"Where is crate {n}?"))
+    said = (PromptMessage("system", _TEXT), PromptMessage("user", f"Where is crate {n}?"))
     return GatewayRequest(slot="dialogue", purpose="talk", messages=said, payers=payers, within_s=60)
 
 

@@ -170,8 +170,9 @@ class Probe:
         changes = []
         for actor in self.flushed[:100]:
             old = self.world.states[actor]
-            weight = 41 + (old.memories[-1].weight + 1) % 9
-            new = replace(old, memories=(*old.memories[:-1], replace(old.memories[-1], weight=weight)))
+            *held, last = old.mind.memories
+            memories = (*held, replace(last, weight=41 + (last.weight + 1) % 9))
+            new = replace(old, mind=replace(old.mind, memories=memories))
             self.world.states[actor] = new
             changes.append((actor, old, new))
         await self.flush.flush(self.epoch, changes, time.time())

@@ -116,11 +116,11 @@ def _in_the_actor(past: History) -> Iterator[Timed]:
     world = load_world(Path("worlds/los-santos"))
     state = _mind_of(past, world)
     recalled, turn, peer = Timed("recall in the actor"), Timed("a whole Talk turn"), Timed("  rank-bm25, linear")
-    recall(state.memories, past.asked[0].text, past.now_s)
+    recall(state.mind.memories, past.asked[0].text, past.now_s)
     gc.collect()
     for asked in past.asked * ROUNDS:
         began = time.perf_counter()
-        recall(state.memories, asked.text, past.now_s, 6, "player:ava", listener="player:ava")
+        recall(state.mind.memories, asked.text, past.now_s, 6, "player:ava", listener="player:ava")
         recalled.times_ms.append((time.perf_counter() - began) * 1e3)
     meant = Timed("recall by words and meaning")
     vectors = [Random(n).choices(range(-99, 100), k=256) for n in range(ROOM)]
@@ -152,7 +152,8 @@ def _mind_of(past: History, world: World) -> Any:
     """An NPC with room for the whole history, and all of it in mind."""
     spawn = Spawn("An old hand", "docker", next(iter(world.districts)), None, {"friendliness": 55}, "street", room=ROOM)
     decision = KIND.decide(None, spawn, _turn(world, 0, past.now_s, "server:bench"))
-    return replace(KIND.evolve(None, decision.events[0]), memories=past.memories, next_no=ROOM + 1)
+    spawned = KIND.evolve(None, decision.events[0])
+    return replace(spawned, mind=replace(spawned.mind, memories=past.memories, next_no=ROOM + 1))
 
 
 def _turn(world: World, seq: int, now_s: float, by: str = "player:ava") -> Turn:

@@ -33,7 +33,7 @@ NANO_USD: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PromptMessage:
     """One message of a prompt. What a player wrote belongs into ``user`` messages, never into ``system``."""
 
     role: Role
@@ -68,14 +68,14 @@ class GatewayRequest:
 
     slot: Slot
     purpose: str
-    messages: tuple[Said, ...]
+    messages: tuple[PromptMessage, ...]
     payers: Payers = field(default_factory=Payers)
     shape: type[BaseModel] | None = None
     tokens_max: int = 200
     within_s: float = 10.0
     fallback_key: tuple[str, ...] = ()
     use_cache: bool = True
-    softened: tuple[Said, ...] = ()
+    softened: tuple[PromptMessage, ...] = ()
 
     def check(self) -> None:
         """Raises InvalidInput where the request is out of bounds."""
@@ -156,7 +156,7 @@ class Deflected:
 
 Unanswered = Literal["off", "no_model", "budget", "failing", "late", "invalid", "away"]
 """Why no model answers: switched off; no model configured for the slot; a budget is used up; all deployments fail or
-rest; the time was over; no answer had the right shape; the books or the gateway itself cannot be reached."""
+rest; the time was over; no answer had the right shape; the ledger or the gateway itself cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class NotAnswered:
     key: str = ""
 
 
-Outcome = Answered | Deflected | NotAnswered
+GatewayOutcome = Answered | Deflected | NotAnswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddingResult:
     """Vectors for texts, in their order, and the model they belong to: vectors of different models do not compare."""
 
     model: str
@@ -193,18 +193,18 @@ class Gateway(Protocol):
     """The only way to a language model. Methods raise InvalidInput for a request out of bounds and nothing else; a
     caller that is cancelled takes its request back."""
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         """The whole answer."""
         ...
 
-    def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """Sentences as they come, then the outcome as the last item. Of a request with a shape the field ``say`` is
         what is spoken."""
         ...
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         """Vectors for up to TEXTS_MAX texts. ``owners``: by text the player it is of, where that is not who pays; what
         is kept of it goes with them."""
         ...

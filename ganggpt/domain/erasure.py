@@ -22,6 +22,8 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from ganggpt.domain.ids import name_of
+from ganggpt.domain.mind.memory_record import Memories
+from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.turn import Command, Decision, Event, Turn
 from ganggpt.domain.world import FactionSheet, NpcSheet
 
@@ -72,6 +74,13 @@ _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 """Fields with numbers of memories."""
 
 
+_SHOWN_AS: Final[Mapping[str, str]] = {
+    "Transcript": "Conversation",
+    "mission_funds": "purse",
+    "mission_funds_s": "purse_s",
+    "reflects_s": "mull_s",
+}
+"""The public names of records and fields that are called otherwise in the program."""
 _OF_THE_WORLD: Final = (NpcSheet, FactionSheet)
 """What the world's authors wrote is about nobody who plays, whatever words are in it."""
 
@@ -128,9 +137,13 @@ def forgetting(state: Any, command: ForgetPlayer, turn: Turn) -> PlayerForgotten
     after = forgotten(state, subject_of(command))
     if after == state:
         return None
-    kept = {memory.no for memory in getattr(after, "memories", ())}
-    gone = tuple(memory.no for memory in getattr(state, "memories", ()) if memory.no not in kept)
+    kept = {memory.no for memory in _memories(after)}
+    gone = tuple(memory.no for memory in _memories(state) if memory.no not in kept)
     return PlayerForgotten(command.player, command.names, command.alias, command.origins, gone, turn.now_s)
+
+
+def _memories(state: Any) -> Memories:
+    return state.mind.memories if hasattr(state, "mind") else ()
 
 
 def cease(turn: Turn) -> Decision:
@@ -265,8 +278,8 @@ def unpacked(value: bytes) -> Any:
 def forgotten(state: T, subject: Subject) -> T:
     """A state without the player. How its last sentences began may quote them, and nobody knows which: all go."""
     after = _without(state, subject)
-    if after != state and getattr(after, "openers", ()):
-        after = replace(after, openers=())
+    if after != state and hasattr(after, "mind"):
+        after = replace(after, mind=replace(after.mind, openers=()))
     return cast(T, after)
 
 
@@ -373,8 +386,8 @@ def _repacked(value: bytes, subject: Subject, blank: bool, field: str) -> bytes:
 
 def shown(value: Any) -> Any:
     """A record as JSON shows it, with the names of its fields; msgpack inside is opened, other bytes are left out."""
-    if names := _fields_of(value):
-        kept = {name: shown(getattr(value, name)) for name in names}
+    if _fields_of(value):
+        kept = {_SHOWN_AS.get(name, name): shown(part) for name, part in _shown_parts(value)}
         return {"is": _shown_name(value), **kept}
     if isinstance(value, Mapping):
         return {str(key): shown(part) for key, part in value.items()}
@@ -386,10 +399,21 @@ def shown(value: Any) -> Any:
     return value
 
 
+def _shown_parts(record: Any) -> Iterable[tuple[str, Any]]:
+    """The fields of a record; those of a mind stand among those of whose mind it is."""
+    for name in _fields_of(record):
+        part = getattr(record, name)
+        if isinstance(part, Mind):
+            yield from _shown_parts(part)
+        else:
+            yield name, part
+
+
 def _shown_name(record: Any) -> str:
     """What a record is called outside: an event or a command by its tag, any other by its class."""
     tag = record.__struct_config__.tag if isinstance(record, Struct) else getattr(record, "tag", None)
-    return str(tag or type(record).__name__)
+    name = str(tag or type(record).__name__)
+    return _SHOWN_AS.get(name, name)
 
 
 def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, Any]]:
@@ -399,7 +423,7 @@ def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, 
     elif isinstance(value, tuple):
         named = [(where, part, mentions(part, subject)) for part in value]
     elif isinstance(value, Struct):
-        parts = [(f"{where}.{name}".lstrip("."), getattr(value, name)) for name in value.__struct_fields__]
+        parts = [(f"{where}.{_SHOWN_AS.get(name, name)}".lstrip("."), part) for name, part in _shown_parts(value)]
         named = [(way, part, is_about(part, subject)) for way, part in parts]
     else:
         return

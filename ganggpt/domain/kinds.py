@@ -7,11 +7,12 @@ into what the next one would have written, on plain lists and maps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.faction import rules as faction
@@ -20,9 +21,10 @@ from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.turn import Command, Decision, Kind, Remind
+from ganggpt.domain.upcasters import UPCASTERS, Upcaster
 from ganggpt.errors import GangGPTError, UnknownCommand
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the layout that is written now; at most 127, so that it is one byte."""
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -80,16 +82,6 @@ class NewerLayout(GangGPTError):
         return f"The {self.kind} was stored in layout {self.stored}; this version reads up to {self.known}."
 
 
-class Upcaster(NamedTuple):
-    """One step from an older layout to the next, for one kind. Events are lists that begin with their tag."""
-
-    event: Callable[[list[Any]], list[Any]] = lambda event: event
-    state: Callable[[list[Any]], list[Any]] = lambda state: state
-
-
-UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
-"""By kind and the version it lifts from. Version 1 is the first layout: there is nothing older to lift."""
-
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -110,27 +102,31 @@ class Layouts:
 
     def decode_state(self, kind: Kind, stored: bytes) -> Any:
         """The reverse of ``encode_state``. Raises NewerLayout."""
-        if stored[1] == self.version:
+        lifts = [step.state for step in self._steps(kind.name, stored[1]) if step.state is not None]
+        if not lifts:
             return self._states[kind.name].decode(stored).state
-        version, state = msgspec.msgpack.decode(stored)
-        for step in self._steps(kind.name, version):
-            state = step.state(state)
+        _, state = msgspec.msgpack.decode(stored)
+        for lift in lifts:
+            state = lift(state)
         record: StateRecord[Any] = msgspec.convert((self.version, state), self._state_types[kind.name])
         return record.state
 
     def decode_turn(self, kind: Kind, stored: bytes) -> TurnRecord[Any]:
         """The reverse of ``encode_turn``, its events lifted to the layout of now. Raises NewerLayout."""
         record: TurnRecord[Any]
-        if stored[1] == self.version:
+        lifts = [step.event for step in self._steps(kind.name, stored[1]) if step.event is not None]
+        if not lifts:
             record = self._turns[kind.name].decode(stored)
-            return record
-        version, at_s, events, *rest = msgspec.msgpack.decode(stored)
-        for step in self._steps(kind.name, version):
-            events = [step.event(event) for event in events]
+            return record if record.version == self.version else replace(record, version=self.version)
+        _, at_s, events, *rest = msgspec.msgpack.decode(stored)
+        for lift in lifts:
+            events = [lift(event) for event in events]
         record = msgspec.convert((self.version, at_s, events, *rest), self._turn_types[kind.name])
         return record
 
-    def _steps(self, kind: str, version: int) -> list[Upcaster]:
+    def _steps(self, kind: str, version: int) -> Sequence[Upcaster]:
+        if version == self.version:
+            return ()
         if version > self.version:
             raise NewerLayout(kind, version, self.version)
         steps = (self._upcasters.get((kind, older)) for older in range(version, self.version))
@@ -199,14 +195,6 @@ _COMMANDS: Final[Mapping[str, Mapping[str, msgspec.msgpack.Decoder[Command]]]] =
 def kind_for(actor: str) -> Kind:
     """The kind of an actor, by its id."""
     return KINDS[kind_of(actor)]
-
-
-def command_class(kind: str, name: str) -> type[Command]:
-    """The class of a kind's command. Raises UnknownCommand."""
-    command = KINDS[kind].commands.get(name)
-    if command is None:
-        raise UnknownCommand(kind, name)
-    return command
 
 
 def decode_command(kind: str, name: str, body: bytes | msgspec.Raw) -> Command:

@@ -44,12 +44,12 @@ __all__ = [
     "HearOfPurse",
     "HearOfRecord",
     "LoseTerritory",
+    "MissionOutcome",
     "Notify",
     "Offer",
     "OfferBond",
     "OfferTrade",
     "Origin",
-    "Outcome",
     "PayReward",
     "Progress",
     "ReleaseReward",
@@ -65,7 +65,7 @@ __all__ = [
     "Witness",
 ]
 
-Outcome = Literal["completed", "failed", "expired"]
+MissionOutcome = Literal["completed", "failed", "expired"]
 Origin = Literal["template", "grammar", "model", "server"]
 """Where a mission came from: the world file, the grammar, a model's proposal, or a game server's."""
 BondWish = Literal["pact", "truce"]
@@ -133,7 +133,7 @@ class EndMission(Command, tag="EndMission"):
     says something about the player's skill, else 0."""
 
     mission: MissionRef
-    outcome: Outcome
+    outcome: MissionOutcome
     reward: Money = 0
     difficulty: Difficulty0 = 0
     internal: ClassVar[bool] = True

@@ -104,7 +104,9 @@ def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, byt
     }  # fmt: skip
     if not isinstance(before, Npc | Companion):
         return Explanation(**facts)
-    ranked = memory.recall(before.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player)
+    ranked = memory.recall(
+        before.mind.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player
+    )
     recalled = tuple(map(_shown, ranked))
     again = None if made is not None else _again(before, spoke, actor, seq, world)
     return Explanation(**facts, recalled=recalled, again=again)

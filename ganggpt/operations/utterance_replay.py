@@ -18,21 +18,52 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.actors.host.turn_runner import dice_of
-from ganggpt.ai.gateway.recording import Exchange
+from ganggpt.ai.gateway.recording import ModelExchange
 from ganggpt.ai.gateway.replay import replaying_gateway
-from ganggpt.ai.guards.output import Deflected
-from ganggpt.ai.minds.model import MindSpec, ModelMind, asked_of, guard_of, talk_prompt
+from ganggpt.ai.guards.output import Blocked
+from ganggpt.ai.minds.model import (
+    MindSpec,
+    ModelMind,
+    asked_of,
+    guard_of,
+    talk_prompt,
+)
 from ganggpt.ai.minds.prompt import MARK_CHARS
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import rules as companion
-from ganggpt.domain.companion.state import Companion, CompanionSpoke, OrderObeyed, OrderRefused
+from ganggpt.domain.companion.state import (
+    Companion,
+    CompanionSpoke,
+    OrderObeyed,
+    OrderRefused,
+)
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import kind_for
-from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
+from ganggpt.domain.mind.commands import (
+    Conclude,
+    Hush,
+    SayPlainly,
+    Utter,
+)
 from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
-from ganggpt.domain.npc.commands import AskForWork, Give, Talk, Threaten
-from ganggpt.domain.npc.state import ItemReceived, Npc, Spoke, Swayed
-from ganggpt.domain.turn import Ask, Command, Decision, Turn
+from ganggpt.domain.npc.commands import (
+    AskForWork,
+    Give,
+    Talk,
+    Threaten,
+)
+from ganggpt.domain.npc.state import (
+    ItemReceived,
+    Npc,
+    Spoke,
+    Swayed,
+)
+from ganggpt.domain.turn import (
+    Ask,
+    Command,
+    Decision,
+    Turn,
+)
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
 from ganggpt.operations.explain import as_spoke
@@ -108,7 +139,7 @@ class UtteranceReplay(Struct, frozen=True, kw_only=True):
 
 
 async def replay_utterance(
-    story: Story, causes: dict[int, tuple[str, str]], world: World, spec: MindSpec, recorded: Sequence[Exchange]
+    story: Story, causes: dict[int, tuple[str, str]], world: World, spec: MindSpec, recorded: Sequence[ModelExchange]
 ) -> UtteranceReplay:
     """Replay an utterance. ``causes``: sender and name of the commands of its first and last turn; ``recorded``: the
     exchanges of its request, the oldest first."""
@@ -229,7 +260,7 @@ def _causes_of_companion(story: Story, name: str) -> Iterator[Command]:
 
 
 async def _sentence_by_sentence(
-    stage: _Stage, spec: MindSpec, recorded: Sequence[Exchange]
+    stage: _Stage, spec: MindSpec, recorded: Sequence[ModelExchange]
 ) -> tuple[Side | None, list[str]]:
     """What a model was asked for, up to where the scripted mind or the player ended it."""
     story, notes = stage.story, list[str]()
@@ -290,7 +321,7 @@ def _beginnings(story: Story, name: str) -> Iterator[Command]:
             yield from (Hush(heard) for heard in range(9))
 
 
-async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Sequence[Exchange]) -> list[Command]:
+async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Sequence[ModelExchange]) -> list[Command]:
     """What the mind makes of the recorded exchanges."""
     gateway = replaying_gateway(recorded, spec.prompts)
     try:
@@ -320,7 +351,7 @@ def _guarded_again(stage: _Stage, spec: MindSpec, made: Made) -> list[Command]:
     before = ""
     for no, text in enumerate(story.sentences):
         verdict = guard.check(text, before=before)
-        if isinstance(verdict, Deflected):
+        if isinstance(verdict, Blocked):
             why = f"guard: {verdict.reasons[0].category}"
             return [*commands, SayPlainly(story.utterance, why, deflect=True, made=replace(made, model="scripted"))]
         commands.append(Utter(story.utterance, no, verdict.text))
@@ -334,9 +365,10 @@ def _ended(stage: _Stage, commands: Sequence[Command]) -> Side:
     story = stage.story
     said = tuple(command.text for command in commands if isinstance(command, Utter))
     state = story.before[story.last]
-    now = state.speaking.utterance
-    if now is not None:
-        state = replace(state, speaking=replace(state.speaking, utterance=replace(now, said=said)))
+    speaking = state.mind.speaking
+    if speaking.utterance is not None:
+        speaking = replace(speaking, utterance=replace(speaking.utterance, said=said))
+        state = replace(state, mind=replace(state.mind, speaking=speaking))
     by, _ = stage.causes.get(story.last, ("model:gateway", ""))
     try:
         decision = stage.play(story.last, commands[-1], by, state)

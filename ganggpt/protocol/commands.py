@@ -31,7 +31,7 @@ class PublicCommand:
 
     def __init__(self, kind: str, cls: type[Command]) -> None:
         self.kind = kind
-        self.name = cls.__name__
+        self.name = cls.tag
         self.cls = cls
         self.summary = (inspect.getdoc(cls) or self.name).partition("\n")[0]
         self.adapter: TypeAdapter[Command] = TypeAdapter(cls)

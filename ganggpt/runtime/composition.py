@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ganggpt.actors.routing.router import RouterOptions
-from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid
@@ -57,7 +57,7 @@ class GatewaySpec:
 
     dsn: str = field(repr=False)
     redis_url: str | None = field(repr=False)
-    plan: Plan = field(repr=False)
+    plan: GatewayConfig = field(repr=False)
     prompts: Prompts = field(repr=False)
     pool: PoolOptions = field(default_factory=PoolOptions)
     replicas: int = 1

@@ -1,4 +1,4 @@
-"""What the settings say about models: the plan of the gateway, or that there is none."""
+"""What the settings say about models: the config of the gateway, or that there is none."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from ganggpt.ai.gateway.config import (
     Budgets,
+    GatewayConfig,
     ModelsFile,
-    Plan,
     PriceEntry,
     Secrets,
-    plan_of,
+    gateway_config,
     read_models,
     read_prices,
 )
@@ -22,8 +22,8 @@ from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, ConfigRejected
 
 
-def model_plan(settings: Settings) -> Plan | None:
-    """The plan of the gateway, or None where no model is configured or the environment switches them off.
+def model_plan(settings: Settings) -> GatewayConfig | None:
+    """The config of the gateway, or None where no model is configured or the environment switches them off.
 
     Raises ConfigRejected with every mistake that can be known without asking a model.
     """
@@ -40,7 +40,9 @@ def model_plan(settings: Settings) -> Plan | None:
     if settings.openai_base_url is not None:
         # A server of one's own; who pays for one says so in the models file.
         prices |= {model: PriceEntry(input=0) for model in _own_models(settings) if model not in prices}
-    return plan_of(models, prices, _secrets(settings), _budgets(settings), source=source, replicas=settings.ai_replicas)
+    return gateway_config(
+        models, prices, _secrets(settings), _budgets(settings), source=source, replicas=settings.ai_replicas
+    )
 
 
 def mind_spec(settings: Settings, token: str) -> MindSpec | None:

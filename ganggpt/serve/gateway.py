@@ -14,20 +14,20 @@ from ray.serve.schema import LoggingConfig
 
 from ganggpt.actors.ray.gateway import DEPLOYMENT
 from ganggpt.ai.gateway.budget import Ledger
-from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import AT_ONCE_MAX, ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
-from ganggpt.ai.gateway.recording import Recording
-from ganggpt.ai.gateway.response_cache import Answers, AnswerStore
-from ganggpt.ai.gateway.spending import Till
+from ganggpt.ai.gateway.recording import RecordingProvider
+from ganggpt.ai.gateway.response_cache import ResponseCache, ResponseStore
+from ganggpt.ai.gateway.spending import Accounting
 from ganggpt.ai.port import (
-    Embedded,
+    EmbeddingResult,
+    GatewayOutcome,
     GatewayRequest,
     NotAnswered,
-    Outcome,
     Payers,
     Sentence,
 )
@@ -60,7 +60,7 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         for notes in (books, exchanges):
             opened.push_async_callback(notes.close)
         ledger: Ledger
-        store: AnswerStore
+        store: ResponseStore
         if spec.redis_url is None:
             ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryAnswers(spec.ttl_s)
         else:
@@ -72,23 +72,23 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         opened.push_async_callback(store.close)
         shelf = exchanges if spec.record_days else None
         deployments = deployments_of(spec.plan, metrics, shelf)
-        till = Till(ledger, spec.plan.limits, books, metrics)
-        gateway = ModelGateway(spec.plan, deployments, till, Answers(store, metrics), spec.prompts, metrics)
+        accounting = Accounting(ledger, spec.plan.limits, books, metrics)
+        gateway = ModelGateway(spec.plan, deployments, accounting, ResponseCache(store, metrics), spec.prompts, metrics)
         opened.push_async_callback(gateway.close)
         sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
         opened.callback(sweeping.cancel)
         yield gateway
 
 
-def deployments_of(plan: Plan, metrics: Metrics, shelf: PostgresExchanges | None) -> dict[str, Deployment]:
-    """The deployments of a plan; those of one provider share its connections."""
+def deployments_of(plan: GatewayConfig, metrics: Metrics, shelf: PostgresExchanges | None) -> dict[str, Deployment]:
+    """The deployments of a config; those of one provider share its connections."""
     providers: dict[str, Provider] = {}
     deployments = {}
     for name, spec in plan.deployments.items():
         provider = providers.get(spec.endpoint.name)
         if provider is None:
             provider = OpenAIProvider(spec.endpoint)
-            provider = providers[spec.endpoint.name] = provider if shelf is None else Recording(provider, shelf)
+            provider = providers[spec.endpoint.name] = provider if shelf is None else RecordingProvider(provider, shelf)
         deployments[name] = Deployment(spec, provider, metrics)
     return deployments
 
@@ -109,7 +109,7 @@ class GatewayReplica:
         with contextlib.suppress(Unavailable):
             await self._ready()
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         """See Gateway."""
         try:
             gateway = await self._ready()
@@ -117,7 +117,7 @@ class GatewayReplica:
             return NotAnswered(reason="away", detail=str(away))
         return await gateway.answer(request)
 
-    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """See Gateway."""
         try:
             gateway = await self._ready()
@@ -130,7 +130,7 @@ class GatewayReplica:
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str, owners: Sequence[str | None]
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         """See Gateway."""
         try:
             gateway = await self._ready()

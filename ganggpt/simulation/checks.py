@@ -113,7 +113,7 @@ class Checks:
 
     def _settled(self, letter: Letter) -> None:
         """A letter is forgotten: it was applied, or its receiver said that it never will be."""
-        if letter.name == KeepInTail.__name__:
+        if letter.name == KeepInTail.tag:
             self._kept(letter)
             return
         applied = letter.id in self._where
@@ -269,7 +269,7 @@ class Checks:
                 self.wrong("applied once", f"{raw.hex()} is in the journal {times} times")
         waiting = {letter.id for _, letter in self._tables.outbox.values()}
         for letter in self._posted.values():
-            if letter.name == KeepInTail.__name__:
+            if letter.name == KeepInTail.tag:
                 if letter.id not in waiting:
                     self._kept(letter)
                 continue

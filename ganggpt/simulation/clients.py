@@ -84,9 +84,7 @@ class Client:
 
     async def do(self, to: str, by: str, command: Command) -> dict[str, Any]:
         """Send a command until it is answered for good."""
-        sent = Sent(
-            self._new_id(), to, type(command).__name__, command.is_durable(), self._clock_s(), self._last.get(to)
-        )
+        sent = Sent(self._new_id(), to, command.tag, command.is_durable(), self._clock_s(), self._last.get(to))
         self.record.append(sent)
         reply = await self._until_final(wrap(sent.id, to, by, command), sent)
         if reply["ok"] and sent.durable:

@@ -114,4 +114,4 @@ def cast_of(world: World) -> dict[str, tuple[str, bytes]]:
         for n in world.npcs.values()
     }
     commands: dict[str, Command] = {**founded, **spawned}
-    return {actor: (type(command).__name__, encode_command(command)) for actor, command in commands.items()}
+    return {actor: (command.tag, encode_command(command)) for actor, command in commands.items()}

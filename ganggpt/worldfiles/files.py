@@ -104,7 +104,7 @@ def cast_of(world: World) -> list[tuple[ActorId, str, Command]]:
     so that nobody joins a faction that is not there."""
     founds = [(f"faction:{sheet.id}", Found(**_fields(sheet))) for sheet in world.factions.values()]
     spawns = [(f"npc:{sheet.id}", Spawn(**_fields(sheet))) for sheet in world.npcs.values()]
-    return [(actor_id(actor), type(command).__name__, command) for actor, command in (*founds, *spawns)]
+    return [(actor_id(actor), command.tag, command) for actor, command in (*founds, *spawns)]
 
 
 def _fields(sheet: FactionSheet | NpcSheet) -> dict[str, Any]:

@@ -8,12 +8,12 @@ import sys
 from typing import Any
 
 from ganggpt.actors.ray.gateway import RayGateway
-from ganggpt.ai.port import Answered, Embedded, GatewayRequest, Payers, Said, Sentence
+from ganggpt.ai.port import Answered, EmbeddingResult, GatewayRequest, Payers, PromptMessage, Sentence
 from ganggpt.runtime.ray_cluster import join_cluster
 
 
 def request(text: str, **options: Any) -> GatewayRequest:
-    messages = (Said("system", "You are Mara."), Said("user", text))
+    messages = (PromptMessage("system", "You are Mara."), PromptMessage("user", text))
     payers = Payers("player:ana", "npc:mara")
     return GatewayRequest(slot="dialogue", purpose="talk", messages=messages, payers=payers, **options)
 
@@ -29,7 +29,7 @@ async def ask() -> dict[str, Any]:
     first = await anext(left)
     await left.aclose()
     vectors = await gateway.embed(["one", "two"], Payers())
-    assert isinstance(vectors, Embedded), vectors
+    assert isinstance(vectors, EmbeddingResult), vectors
     return {
         "rung": answered.rung,
         "text": answered.text,

@@ -10,17 +10,17 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ganggpt.ai.gateway.budget import Counter, Ledger, Limit
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
+from ganggpt.ai.gateway.budget import BudgetCounter, Ledger, Limit
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
-from ganggpt.ai.gateway.response_cache import Answers
-from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.gateway.response_cache import ResponseCache
+from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import SLOTS, GatewayRequest, Outcome, Payers, Said, Sentence
+from ganggpt.ai.port import SLOTS, GatewayOutcome, GatewayRequest, Payers, PromptMessage, Sentence
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.responses import MemoryAnswers
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
@@ -36,8 +36,8 @@ class Turn(BaseModel):
 
 
 @dataclass
-class Notes:
-    """Books and shelf in a list."""
+class Records:
+    """A spend log in a list."""
 
     spends: list[Spend] = field(default_factory=list)
 
@@ -55,18 +55,18 @@ class Rig:
 
     server: FakeModel
     metrics: Metrics = field(default_factory=Metrics)
-    books: Notes = field(default_factory=Notes)
+    records: Records = field(default_factory=Records)
     on: bool = True
-    recorded: dict[Counter, int] = field(default_factory=dict)
+    recorded: dict[BudgetCounter, int] = field(default_factory=dict)
     now_s: float = 1_800_000_000.0
     gateway: ModelGateway = field(init=False)
-    till: Till = field(init=False)
+    accounting: Accounting = field(init=False)
     deployments: dict[str, Deployment] = field(init=False)
 
     async def is_on(self) -> bool:
         return self.on
 
-    async def sum_of(self, counter: Counter) -> int:
+    async def sum_of(self, counter: BudgetCounter) -> int:
         return self.recorded.get(counter, 0)
 
     def count(self, name: str, *labels: str) -> float:
@@ -96,12 +96,14 @@ class Rig:
         for name in names:
             options = {"timeout_s": 2.0, "tries": 2, **(entry or {}), **(entries or {}).get(name, {})}
             specs[name] = DeploymentSpec(name, endpoint, ModelEntry(provider="fake", model=name, **options), PRICE)
-        plan = Plan(specs, dict.fromkeys(SLOTS, ladder), ("embedding",), tuple(limits))
+        config = GatewayConfig(specs, dict.fromkeys(SLOTS, ladder), ("embedding",), tuple(limits))
         shared = provider or self.provider(endpoint)
         self.deployments = {name: Deployment(spec, shared, self.metrics) for name, spec in specs.items()}
-        self.till = Till(ledger or LocalLedger(self.is_on, self.sum_of), limits, self.books, self.metrics, self.clock)
-        answers = Answers(MemoryAnswers(), self.metrics)
-        self.gateway = ModelGateway(plan, self.deployments, self.till, answers, read_prompts(), self.metrics)
+        self.accounting = Accounting(
+            ledger or LocalLedger(self.is_on, self.sum_of), limits, self.records, self.metrics, self.clock
+        )
+        cache = ResponseCache(MemoryAnswers(), self.metrics)
+        self.gateway = ModelGateway(config, self.deployments, self.accounting, cache, read_prompts(), self.metrics)
         return self.gateway
 
     def clock(self) -> float:
@@ -123,15 +125,15 @@ async def rigged(**options: Any) -> AsyncIterator[Rig]:
 
 def talk(text: str = "Where is my money?", **options: Any) -> GatewayRequest:
     """A request as a talk makes it."""
-    messages = (Said("system", "You are Mara."), Said("user", text))
+    messages = (PromptMessage("system", "You are Mara."), PromptMessage("user", text))
     chosen: dict[str, Any] = {"payers": Payers("player:ana", "npc:mara", "faction:vagos"), "within_s": 10.0}
     return GatewayRequest(slot="dialogue", purpose="talk", messages=messages, **{**chosen, **options})
 
 
-async def heard(gateway: ModelGateway, request: GatewayRequest) -> tuple[list[str], Outcome]:
+async def heard(gateway: ModelGateway, request: GatewayRequest) -> tuple[list[str], GatewayOutcome]:
     """A stream to its end."""
     said: list[str] = []
-    outcome: Outcome | None = None
+    outcome: GatewayOutcome | None = None
     async with asyncio.timeout(20):
         async for item in gateway.stream(request):
             assert outcome is None, "the outcome is the last item"

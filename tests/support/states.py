@@ -8,10 +8,16 @@ from ganggpt.domain.companion.state import Companion
 from ganggpt.domain.faction.relation import Entry, Relation
 from ganggpt.domain.faction.state import Faction
 from ganggpt.domain.mind.memory_record import Memory
+from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.mission.state import Mission
 from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.player.state import Player
-from ganggpt.domain.world import FactionSheet, MissionTemplate, NpcSheet, ObjectiveSheet
+from ganggpt.domain.world import (
+    FactionSheet,
+    MissionTemplate,
+    NpcSheet,
+    ObjectiveSheet,
+)
 
 NOW_S = 1_790_000_000.25
 
@@ -24,7 +30,7 @@ def npc(*memories: Memory) -> Npc:
     sheet = NpcSheet(
         id="mara", name="Mara", role="bartender", home="docks", faction=None, traits={}, style="dry", backstory=""
     )
-    return Npc(sheet, NOW_S, 0.0, NOW_S, memories)
+    return Npc(sheet, NOW_S, 0.0, NOW_S, Mind(memories))
 
 
 def player(username: str = "Anna", **rest: Any) -> Player:
@@ -65,5 +71,5 @@ def mission(owner: str = "player:anna", **rest: Any) -> Mission:
 
 def companion(*memories: Memory, owner: str = "player:anna", loyalty: float = 55.5) -> Companion:
     return Companion(
-        owner, "Rex", "dog", {"courage": 70}, "loyal", NOW_S, loyalty, NOW_S, 0.0, NOW_S, memories=memories
+        owner, "Rex", "dog", {"courage": 70}, "loyal", NOW_S, loyalty, NOW_S, 0.0, NOW_S, mind=Mind(memories)
     )

@@ -84,14 +84,14 @@ class MaraPort(MemoryPort):
 
     @property
     def utterance(self) -> str:
-        now = self.state.speaking.utterance
+        now = self.state.mind.speaking.utterance
         assert now is not None
         return str(now.id)
 
     def says(self, *sentences: str) -> None:
         """The model's next sentences."""
         for text in sentences:
-            said = len(self.state.speaking.utterance.said)
+            said = len(self.state.mind.speaking.utterance.said)
             self.do(Utter(self.utterance, said, text), "model:gateway")
 
     def ends(self, *actions: tuple[str, str]) -> None:

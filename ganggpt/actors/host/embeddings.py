@@ -73,7 +73,7 @@ class Meanings:
                 memory = event.memory
                 self._wait(memory.text, _Learned(activation.actor, seq, memory.no, memory.about))
             elif isinstance(event, Reworded):
-                held = next((m for m in activation.state.memories if m.no == event.no), None)
+                held = next((m for m in activation.state.mind.memories if m.no == event.no), None)
                 if held is not None and is_worth(held):
                     self._wait(event.text, _Learned(activation.actor, seq, event.no, held.about))
 

@@ -231,12 +231,12 @@ async def _unless_busy(part: str, change: Awaitable[T], done: Retained) -> T | N
 
 def _is_stale(key: MemoryKey, minds: Mapping[str, Any], now_s: float) -> bool:
     """Whether no mind will ever hold this memory (again). A row that no flush wrote just has its date."""
-    mind = None if key.tail else minds.get(key.npc)
-    if mind is UNREAD:
+    state = None if key.tail else minds.get(key.npc)
+    if state is UNREAD:
         return False
-    if key.tail or mind is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
+    if key.tail or state is None or key.no is None or key.id != row_id(mind_of(key.npc), key.no):
         return key.expires_at is not None and key.expires_at.timestamp() < now_s
-    return key.no < mind.next_no and all(memory.no != key.no for memory in mind.memories)
+    return key.no < state.mind.next_no and all(memory.no != key.no for memory in state.mind.memories)
 
 
 class House:

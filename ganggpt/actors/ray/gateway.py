@@ -14,7 +14,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from ganggpt.ai.port import Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import EmbeddingResult, GatewayOutcome, GatewayRequest, NotAnswered, Payers, Sentence
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ class RayGateway:
         self._present = present
         self._found = handle
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         """See Gateway."""
         request.check()
-        outcome: Outcome = await self._asked("answer", request.within_s + _SLACK_S, request)
+        outcome: GatewayOutcome = await self._asked("answer", request.within_s + _SLACK_S, request)
         return outcome
 
-    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """See Gateway."""
         request.check()
         if not self._present:
@@ -77,10 +77,10 @@ class RayGateway:
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         """See Gateway."""
         asked = (list(texts), payers, purpose, list(owners))
-        found: Embedded | NotAnswered = await self._asked("embed", _EMBED_S, *asked)
+        found: EmbeddingResult | NotAnswered = await self._asked("embed", _EMBED_S, *asked)
         return found
 
     async def state(self) -> dict[str, Any] | NotAnswered:

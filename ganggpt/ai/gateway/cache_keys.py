@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 from pydantic import BaseModel
 
-from ganggpt.ai.gateway.provider import Call
+from ganggpt.ai.gateway.provider import ProviderCall
 from ganggpt.ai.gateway.structured import shape_of
 from ganggpt.ai.port import GatewayRequest
 
@@ -50,7 +50,7 @@ def embedding_key(model: str, text: str) -> str:
     return _hash(("embedding", str(VERSION), model, unicodedata.normalize("NFC", text)))
 
 
-def call_key(call: Call) -> str:
+def call_key(call: ProviderCall) -> str:
     """The hash of one call to a provider, under which it is recorded and replayed."""
     said = [part for message in call.messages for part in (message.role, message.text)]
     shape = "" if call.shape is None else msgspec.json.encode(call.shape.schema, order="deterministic").decode()

@@ -1,7 +1,7 @@
-"""Which models there are, which task asks which of them, what they cost and what may be spent: the plan of a gateway.
+"""The config of a gateway: which models there are, which task asks which of them, what they cost and what may be spent.
 
-Read from a models file (YAML, ``GANGGPT_MODELS``) or, without one, made from the seed's variables; and from the price
-table. Everything that can be wrong in it is said at once, at the start, with file and field.
+It is made of a models file (YAML, ``GANGGPT_MODELS``) or, without one, of the variables of the environment; and of the
+price table. Every mistake in it is reported at once, at the start, with file and field.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ganggpt.ai.gateway.budget import Kind, Limit, Unit, Window
+from ganggpt.ai.gateway.budget import PAYER_KINDS, WINDOW_S, BudgetUnit, Limit
 from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import Counted
 from ganggpt.ai.port import NANO_USD, SLOTS, Slot, Usage
@@ -23,9 +23,9 @@ from ganggpt.errors import ConfigInvalid, ConfigRejected
 
 SHIPPED_PRICES: Final = Path(__file__).with_name("prices.yaml")
 USD_MAX: Final = 100_000.0
-"""More than that in a day is a mistake of units."""
+"""A larger budget is a mistake of units."""
 _NANO_PER_TOKEN: Final = NANO_USD // 1_000_000
-"""Nano-dollars for a token of a price of one dollar for a million."""
+"""Nano-dollars a token costs at a price of one dollar for a million."""
 _FILE_BYTES_MAX: Final = 1 << 20
 
 T = TypeVar("T", bound=BaseModel)
@@ -39,7 +39,7 @@ class _Strict(BaseModel):
 
 
 class ProviderEntry(_Strict):
-    """Where models are. ``key``: the name of a secret setting; ``key_file``: a file with the key."""
+    """One provider of models. ``key``: the name of a secret setting; ``key_file``: a file with the key."""
 
     kind: Literal["azure", "openai", "compatible"]
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
@@ -51,10 +51,10 @@ class ProviderEntry(_Strict):
 
 
 class ModelEntry(_Strict):
-    """One model at one provider, and how hard it may be used. ``price``: a name of the price table; unset: ``model``.
+    """One model at one provider, and its limits. ``price``: a name of the price table; unset: ``model``.
 
-    ``timeout_s``: for the whole answer; of a stream for each piece. ``wait_s``: longest wait for a turn under its
-    limits. ``hedge_after_s``: ask the next one of the same rung too when there is no answer yet; unset: never.
+    ``timeout_s``: for the whole answer; of a stream for each piece. ``wait_s``: longest wait for its rate limits.
+    ``hedge_after_s``: ask the next model of the same rung too when there is no answer after this time; unset: never.
     """
 
     provider: str
@@ -73,14 +73,14 @@ class ModelEntry(_Strict):
 
 
 class SlotEntry(_Strict):
-    """The ladder of a task: names of models, in the order they are asked."""
+    """The ladder of a task: names of models, in the order in which they are asked."""
 
     large: tuple[str, ...] = ()
     small: tuple[str, ...] = ()
 
 
 class Amounts(_Strict):
-    """What may be spent in a window; unset: no limit of that unit."""
+    """What may be spent in an hour or a day; unset: no limit of that unit."""
 
     usd: Usd | None = None
     tokens: int | None = Field(None, ge=0, le=10**15)
@@ -132,7 +132,7 @@ class PriceEntry(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSpec:
-    """One model ready to be asked. ``name`` is ours, unique in the plan."""
+    """One model with its provider, limits and price. ``name`` is ours, unique in the config."""
 
     name: str
     endpoint: Endpoint
@@ -141,8 +141,8 @@ class DeploymentSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a gateway runs on. Picklable; holds keys, so it never goes into a log."""
+class GatewayConfig:
+    """Everything a gateway is configured with. Picklable; it holds keys, so it is never logged."""
 
     deployments: Mapping[str, DeploymentSpec] = field(default_factory=dict)
     slots: Mapping[Slot, SlotEntry] = field(default_factory=dict)
@@ -170,7 +170,7 @@ def read_prices(path: Path | None) -> Mapping[str, PriceEntry]:
     return prices
 
 
-def plan_of(
+def gateway_config(
     models: ModelsFile,
     prices: Mapping[str, PriceEntry],
     secrets: Secrets,
@@ -178,9 +178,9 @@ def plan_of(
     *,
     source: str,
     replicas: int = 1,
-) -> Plan:
-    """The plan of a gateway. ``budgets``: of the settings; the file's own win where it has some. Rate limits are shared
-    out among ``replicas``. Raises ConfigRejected with every mistake."""
+) -> GatewayConfig:
+    """The config of a gateway. ``budgets``: of the settings; those of the models file replace them where it has some.
+    Rate limits are divided among ``replicas``. Raises ConfigRejected with every mistake."""
     problems: list[ConfigInvalid] = []
     endpoints = {}
     for name, provider in models.providers.items():
@@ -213,31 +213,25 @@ def plan_of(
     problems += _absurd(chosen, source if models.budgets is not None else "")
     if problems:
         raise ConfigRejected(tuple(problems))
-    return Plan(deployments, dict(models.slots), models.embedding, limits_of(chosen))
+    return GatewayConfig(deployments, dict(models.slots), models.embedding, limits_of(chosen))
 
 
 def limits_of(budgets: Budgets) -> tuple[Limit, ...]:
     """Budgets as limits."""
     limits = []
-    for kind in ("server", "player", "npc", "faction"):
+    for kind in PAYER_KINDS:
         windows: Windows = getattr(budgets, kind)
-        for window in ("hour", "day"):
+        for window in WINDOW_S:
             amounts: Amounts = getattr(windows, window)
             usd = None if amounts.usd is None else int(amounts.usd * NANO_USD)
-            units: dict[Unit, int | None] = {"nano_usd": usd, "tokens": amounts.tokens, "calls": amounts.calls}
-            limits += [_limit(kind, window, unit, most) for unit, most in units.items() if most is not None]
+            units: dict[BudgetUnit, int | None] = {"nano_usd": usd, "tokens": amounts.tokens, "calls": amounts.calls}
+            limits += [Limit(kind, window, unit, most) for unit, most in units.items() if most is not None]
     return tuple(limits)
 
 
-def _limit(kind: Any, window: Any, unit: Unit, most: int) -> Limit:
-    checked_kind: Kind = kind
-    checked_window: Window = window
-    return Limit(checked_kind, checked_window, unit, most)
-
-
 def _absurd(budgets: Budgets, source: str) -> Iterator[ConfigInvalid]:
-    """Budgets that cannot be meant: an hour with more than its day, one payer with more than the server."""
-    for kind in ("server", "player", "npc", "faction"):
+    """Budgets that must be a mistake: an hour with more than its day, one payer with more than the server."""
+    for kind in PAYER_KINDS:
         windows: Windows = getattr(budgets, kind)
         variable = "GANGGPT_BUDGET_HOUR" if kind == "server" else f"GANGGPT_BUDGET_{kind.upper()}_HOUR"
         where = f"{source}: budgets.{kind}" if source else variable
@@ -277,7 +271,7 @@ def _endpoint(name: str, entry: ProviderEntry, secrets: Secrets, where: str) -> 
 
 
 def _price_of(entry: ModelEntry, prices: Mapping[str, PriceEntry]) -> PriceEntry | None:
-    """By the given name exactly; else by the model's name, or the longest beginning of it that ends at a dash: dated
+    """The price by the given name; else by the model's name, or by the longest prefix of it before a date: dated
     versions cost what their model costs."""
     if entry.price is not None:
         return prices.get(entry.price)

@@ -23,21 +23,21 @@ from tenacity.wait import wait_exponential_jitter
 from ganggpt.ai.gateway.budget import prompt_tokens_at_most, tokens_at_most
 from ganggpt.ai.gateway.config import DeploymentSpec
 from ganggpt.ai.gateway.provider import (
-    Call,
     Completion,
     ContentFiltered,
     Counted,
     Delta,
-    LeftAlone,
     ModelBusy,
     ModelFailure,
     ModelMisconfigured,
+    ModelSkipped,
     ModelSlow,
     Provider,
+    ProviderCall,
     QuotaExhausted,
     Vectors,
 )
-from ganggpt.ai.gateway.spending import Held, Purse
+from ganggpt.ai.gateway.spending import CallCost, Spending
 from ganggpt.ai.port import FREE, Usage
 from ganggpt.observability.metrics import Metrics
 
@@ -81,22 +81,24 @@ class Deployment:
             return "its breaker is open"
         return "ready"
 
-    async def complete(self, call: Call, purse: Purse, until_s: float) -> tuple[Completion, Usage]:
+    async def complete(self, call: ProviderCall, spending: Spending, until_s: float) -> tuple[Completion, Usage]:
         """The whole answer and what it cost. Raises ModelFailure, SwitchedOff, OverBudget, Unavailable."""
 
         call = self._named(call)
 
         async def attempt() -> tuple[Completion, Usage]:
-            async with self._turn(call, purse, until_s) as held:
+            async with self._turn(call, spending, until_s) as cost:
                 completion = await self._timed(self._provider.complete(call), until_s)
-                held.spent = self._cost(call, completion.counted, completion.text)
+                cost.spent = self._cost(call, completion.counted, completion.text)
                 if completion.finish == "filter":
                     raise ContentFiltered(self.name, "answer", completion.categories or ("unnamed",))
-                return completion, held.spent
+                return completion, cost.spent
 
         return await self._retried(attempt, until_s)
 
-    async def stream(self, call: Call, purse: Purse, until_s: float) -> AsyncGenerator[tuple[Delta, Usage], None]:
+    async def stream(
+        self, call: ProviderCall, spending: Spending, until_s: float
+    ) -> AsyncGenerator[tuple[Delta, Usage], None]:
         """Pieces with text, then a last one with the cost of all. Retried only as long as nothing was said.
 
         Raises as ``complete`` does, also in the middle.
@@ -105,7 +107,7 @@ class Deployment:
         for attempt in range(1, self.spec.entry.tries + 1):
             spoke = False
             try:
-                async for delta, usage in self._streamed(call, purse, until_s):
+                async for delta, usage in self._streamed(call, spending, until_s):
                     spoke = spoke or bool(delta.text)
                     yield delta, usage
             except ModelFailure as failed:
@@ -115,20 +117,22 @@ class Deployment:
             else:
                 return
 
-    async def embed(self, texts: Sequence[str], purse: Purse, until_s: float) -> tuple[Vectors, Usage]:
+    async def embed(self, texts: Sequence[str], spending: Spending, until_s: float) -> tuple[Vectors, Usage]:
         """Vectors and what they cost. Raises as ``complete`` does."""
         most = sum(map(tokens_at_most, texts))
 
         async def attempt() -> tuple[Vectors, Usage]:
-            async with self._turn(most, purse, until_s) as held:
+            async with self._turn(most, spending, until_s) as cost:
                 vectors = await self._timed(self._provider.embed(self.spec.entry.model, texts), until_s)
-                held.spent = self.spec.price.of(Counted(vectors.tokens, 0))
-                return vectors, held.spent
+                cost.spent = self.spec.price.of(Counted(vectors.tokens, 0))
+                return vectors, cost.spent
 
         return await self._retried(attempt, until_s)
 
-    async def _streamed(self, call: Call, purse: Purse, until_s: float) -> AsyncGenerator[tuple[Delta, Usage], None]:
-        async with self._turn(call, purse, until_s) as held:
+    async def _streamed(
+        self, call: ProviderCall, spending: Spending, until_s: float
+    ) -> AsyncGenerator[tuple[Delta, Usage], None]:
+        async with self._turn(call, spending, until_s) as cost:
             said, counted = "", None
             pieces = self._provider.stream(call)
             try:
@@ -140,19 +144,21 @@ class Deployment:
                     said += delta.text
                     counted = delta.counted or counted
                     # What a stream that ends early costs is known from what was heard of it.
-                    held.spent = self._cost(call, counted, said)
+                    cost.spent = self._cost(call, counted, said)
                     if delta.finish == "filter":
                         raise ContentFiltered(self.name, "answer", delta.categories or ("unnamed",))
                     if delta.text or delta.finish is not None:
                         yield delta, FREE
             finally:
                 await pieces.aclose()
-            held.spent = held.spent or self._cost(call, counted, said)
-            yield Delta(), held.spent
+            cost.spent = cost.spent or self._cost(call, counted, said)
+            yield Delta(), cost.spent
 
     @asynccontextmanager
-    async def _turn(self, what: Call | int, purse: Purse, until_s: float) -> AsyncGenerator[Held, None]:
-        """One attempt: a place under the limits, then budget and switch, then the breaker's verdict."""
+    async def _turn(
+        self, what: ProviderCall | int, spending: Spending, until_s: float
+    ) -> AsyncGenerator[CallCost, None]:
+        """One attempt: a place under the rate limits, then budget and switch, then the breaker's verdict."""
         entry = self.spec.entry
         tokens_in = what if isinstance(what, int) else prompt_tokens_at_most(what)
         tokens_out = 0 if isinstance(what, int) else what.tokens_max
@@ -160,15 +166,15 @@ class Deployment:
         with self._admitted():
             await self._place(min(most.tokens, entry.tokens_per_min), min(until_s, _now_s() + entry.wait_s))
             try:
-                async with purse.hold(self.name, most, max(0.0, until_s - _now_s())) as held:
+                async with spending.reserve(self.name, most, max(0.0, until_s - _now_s())) as cost:
                     with self._judged(), self._under_way.track_inprogress():
-                        yield held
+                        yield cost
             finally:
                 self._turns.release()
 
     async def _place(self, tokens: float, until_s: float) -> None:
-        """Take a place under the limits; whoever took it releases ``_turns``. Raises LeftAlone where there is none in
-        time."""
+        """Take a place under the limits; whoever took it releases ``_turns``. Raises ModelSkipped where there is none
+        in time."""
         if not self._turns.locked() and self._requests.has_capacity() and self._tokens.has_capacity(tokens):
             # Nobody has to be waited for, so nobody has to watch the clock; none of the three gives way here.
             await self._turns.acquire()
@@ -187,23 +193,23 @@ class Deployment:
                     raise
         except TimeoutError:
             problem = f"no turn within its limits after {_now_s() - began_s:.1f} s"
-            raise LeftAlone(self.name, problem) from None
+            raise ModelSkipped(self.name, problem) from None
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
-        """Raises LeftAlone while the deployment is. While its breaker tries again, one call is let through."""
+        """Raises ModelSkipped while the deployment is. While its breaker tries again, one call is let through."""
         left_s = self._rests_until_s - _now_s()
         if left_s > 0:
-            raise LeftAlone(self.name, self._rests_because, left_s)
+            raise ModelSkipped(self.name, self._rests_because, left_s)
         try:
             self._breaker.handle_new_request()
         except OpenedState as opened:
             # The library raises the same object each time, which would keep every frame it ever passed.
             opened.with_traceback(None)
-            raise LeftAlone(self.name, "its breaker is open", self.spec.entry.breaker_s) from None
+            raise ModelSkipped(self.name, "its breaker is open", self.spec.entry.breaker_s) from None
         probe = self._breaker.state == "half-opened"
         if probe and self._probing:
-            raise LeftAlone(self.name, "its breaker tries one call first", self.spec.entry.breaker_s)
+            raise ModelSkipped(self.name, "its breaker tries one call first", self.spec.entry.breaker_s)
         self._probing = self._probing or probe
         try:
             yield
@@ -291,10 +297,10 @@ class Deployment:
         wait_s = failed.wait_s or 0.0
         return wait_s <= self.spec.entry.wait_s and _now_s() + wait_s < until_s
 
-    def _named(self, call: Call) -> Call:
+    def _named(self, call: ProviderCall) -> ProviderCall:
         return replace(call, model=self.spec.entry.model, temperature=self.spec.entry.temperature)
 
-    def _cost(self, call: Call, counted: Counted | None, said: str) -> Usage:
+    def _cost(self, call: ProviderCall, counted: Counted | None, said: str) -> Usage:
         if counted is not None:
             return self.spec.price.of(counted)
         return self.spec.price.of(Counted(prompt_tokens_at_most(call), tokens_at_most(said)), known=False)

@@ -1,7 +1,7 @@
-"""The ladder of one request: large, then small, each with its chain of models; soften once, repair once, fall on.
+"""The ladder of one request: the large models in their order, then the small ones; soften once, repair once, fall back.
 
-A step down is counted with its reason. What ends the climb at once: the switch is off, the books cannot be reached,
-the time is over, or a content filter said no twice.
+A fallback to the next model is counted with its reason. The climb ends at once where the switch is off, the ledger
+cannot be reached, the time is over, or a content filter refused twice.
 """
 
 from __future__ import annotations
@@ -14,13 +14,22 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from ganggpt.ai.gateway.budget import OverBudget, SwitchedOff
-from ganggpt.ai.gateway.config import Plan
+from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
-from ganggpt.ai.gateway.provider import Call, Completion, ContentFiltered, LeftAlone, ModelFailure
-from ganggpt.ai.gateway.spending import Purse
+from ganggpt.ai.gateway.provider import Completion, ContentFiltered, ModelFailure, ModelSkipped, ProviderCall
+from ganggpt.ai.gateway.spending import Spending
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of
 from ganggpt.ai.minds.prompt_files import Prompts
-from ganggpt.ai.port import Answered, Deflected, GatewayRequest, NotAnswered, Outcome, Rung, Said, Unanswered
+from ganggpt.ai.port import (
+    Answered,
+    Deflected,
+    GatewayOutcome,
+    GatewayRequest,
+    NotAnswered,
+    PromptMessage,
+    Rung,
+    Unanswered,
+)
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.observability.metrics import Metrics
 
@@ -32,18 +41,18 @@ CHARS_PER_TOKEN_MAX: Final = 12
 _SHOWN_MAX: Final = 4000
 """Characters of a wrong answer that its model is shown again."""
 _WEIGHT: Final[Mapping[Unanswered, int]] = {"off": 5, "away": 4, "budget": 3, "late": 2, "invalid": 1, "failing": 0}
-"""Which reason is told where steps fell for different ones."""
+"""Which reason is reported where several models failed for different ones."""
 
 
 @dataclass(slots=True)
-class Asking:
-    """One request on its way: what was tried and whether its one softening and its one repair are used up."""
+class PendingRequest:
+    """One request on its way: why models failed, and whether its one softening and its one repair are used up."""
 
     request: GatewayRequest
     key: str
-    purse: Purse
+    spending: Spending
     until_s: float
-    messages: tuple[Said, ...] = ()
+    messages: tuple[PromptMessage, ...] = ()
     softened: bool = False
     repaired: bool = False
     reasons: list[tuple[Unanswered, str]] = field(default_factory=list)
@@ -51,68 +60,70 @@ class Asking:
     def __post_init__(self) -> None:
         self.messages = self.messages or self.request.messages
 
-    def call(self) -> Call:
-        """The call as it is asked now."""
+    def call(self) -> ProviderCall:
+        """The call to a provider as it would be made now."""
         shape = None if self.request.shape is None else shape_of(self.request.shape)
         player = self.request.payers.player
-        return Call("", self.messages, self.request.tokens_max, shape, player=player, request_key=self.key)
+        return ProviderCall("", self.messages, self.request.tokens_max, shape, player=player, request_key=self.key)
 
     def deflected(self, refused: ContentFiltered, spoken: int = 0) -> Deflected:
-        """The outcome where a filter said no for good."""
+        """The outcome where a filter refused the softened prompt too."""
         return Deflected(
-            categories=refused.categories, where=refused.where, usage=self.purse.usage, key=self.key, spoken=spoken
+            categories=refused.categories, where=refused.where, usage=self.spending.usage, key=self.key, spoken=spoken
         )
 
     def not_answered(self) -> NotAnswered:
-        """The outcome where no step answered."""
+        """The outcome where no model answered."""
         reasons = self.reasons or [("no_model", "no model is configured")]
-        reason, detail = max(reasons, key=lambda fell: _WEIGHT.get(fell[0], -1))
-        return NotAnswered(reason=reason, detail=detail, usage=self.purse.usage, key=self.key)
+        reason, detail = max(reasons, key=lambda failure: _WEIGHT.get(failure[0], -1))
+        return NotAnswered(reason=reason, detail=detail, usage=self.spending.usage, key=self.key)
 
 
 class Ladder:
-    """Climbs. Owns nothing but counters; stateless between requests."""
+    """Asks the models of a ladder in turn. Owns nothing but counters; stateless between requests."""
 
-    def __init__(self, plan: Plan, deployments: Mapping[str, Deployment], prompts: Prompts, metrics: Metrics) -> None:
-        self._plan = plan
+    def __init__(
+        self, config: GatewayConfig, deployments: Mapping[str, Deployment], prompts: Prompts, metrics: Metrics
+    ) -> None:
+        self._config = config
         self._deployments = deployments
         self._prompts = prompts
-        self._falls = metrics.counter("ganggpt_ai_fallbacks_total")
+        self._fallbacks = metrics.counter("ganggpt_ai_fallbacks_total")
         self._filtered = metrics.counter("ganggpt_ai_filtered_total")
         self._repairs = metrics.counter("ganggpt_ai_repairs_total")
         self._over = metrics.counter("ganggpt_ai_over_budget_total")
 
     def steps(self, request: GatewayRequest) -> Iterator[tuple[Rung, Deployment, Deployment | None]]:
-        """Rung, model and the one that may be asked beside it, from the top."""
-        entry = self._plan.slots[request.slot]
+        """Rung, model and the model that may be asked at the same time as a hedge, from the top."""
+        entry = self._config.slots[request.slot]
         rungs: tuple[tuple[Rung, tuple[str, ...]], ...] = (("large", entry.large), ("small", entry.small))
         for rung, names in rungs:
             for n, name in enumerate(names):
-                beside = self._deployments[names[n + 1]] if n + 1 < len(names) else None
-                yield rung, self._deployments[name], beside
+                hedge = self._deployments[names[n + 1]] if n + 1 < len(names) else None
+                yield rung, self._deployments[name], hedge
 
-    async def climb(self, asking: Asking) -> Outcome:
-        """The outcome of the models alone. Raises nothing but CancelledError."""
-        for rung, deployment, beside in self.steps(asking.request):
+    async def climb(self, pending: PendingRequest) -> GatewayOutcome:
+        """The outcome of the models alone, without the cache. Raises nothing but CancelledError."""
+        for rung, deployment, hedge in self.steps(pending.request):
             try:
-                return await self._step(asking, rung, deployment, beside)
+                return await self._step(pending, rung, deployment, hedge)
             except ContentFiltered as refused:
-                return asking.deflected(refused)
+                return pending.deflected(refused)
             except GangGPTError as failed:
-                if self.ends(asking, failed):
+                if self.note_failure(pending, failed):
                     break
-        return asking.not_answered()
+        return pending.not_answered()
 
-    def ends(self, asking: Asking, failed: GangGPTError) -> bool:
-        """Note a step down; whether no further one makes sense."""
-        reason = self.fell(asking.request.slot, failed)
-        if _now_s() >= asking.until_s:
+    def note_failure(self, pending: PendingRequest, failed: GangGPTError) -> bool:
+        """Note why a model failed; returns whether to stop because no further model can help."""
+        reason = self.count_fallback(pending.request.slot, failed)
+        if _now_s() >= pending.until_s:
             reason = "late"
-        asking.reasons.append((reason, str(failed)))
+        pending.reasons.append((reason, str(failed)))
         return reason in {"off", "away", "late"}
 
-    def fell(self, slot: str, failed: GangGPTError) -> Unanswered:
-        """Count a step down and say what it means. Raises what is our own mistake."""
+    def count_fallback(self, slot: str, failed: GangGPTError) -> Unanswered:
+        """Count a fallback and return its reason. Raises the error again where it is a bug of ours."""
         reason: Unanswered
         if isinstance(failed, SwitchedOff):
             reason = "off"
@@ -127,39 +138,42 @@ class Ladder:
             reason = "failing"
         else:
             raise failed
-        self._falls.labels(slot, failed.code).inc()
-        level = logging.DEBUG if isinstance(failed, LeftAlone | SwitchedOff) else logging.WARNING
-        log.log(level, "%s falls a step: %s", slot, failed)
+        self._fallbacks.labels(slot, failed.code).inc()
+        level = logging.DEBUG if isinstance(failed, ModelSkipped | SwitchedOff) else logging.WARNING
+        log.log(level, "%s falls back to the next model: %s", slot, failed)
         return reason
 
-    def soften(self, asking: Asking, refused: ContentFiltered) -> bool:
-        """Make the messages milder; False where that was done already."""
+    def soften(self, pending: PendingRequest, refused: ContentFiltered) -> bool:
+        """Replace the messages by milder ones; False where that was done already."""
         for category in refused.categories:
             self._filtered.labels(refused.where, category).inc()
-        if asking.softened:
+        if pending.softened:
             return False
-        asking.softened = True
-        asking.messages = asking.request.softened or self._milder(asking.request, refused)
+        pending.softened = True
+        pending.messages = pending.request.softened or self._milder(pending.request, refused)
         return True
 
-    async def repair(self, asking: Asking, deployment: Deployment, text: str, wrong: AnswerMisshapen) -> Completion:
-        """Ask once more for the same in the right shape. Raises AnswerMisshapen where that was done already."""
-        if asking.repaired:
+    async def repair(
+        self, pending: PendingRequest, deployment: Deployment, text: str, wrong: AnswerMisshapen
+    ) -> Completion:
+        """Ask the model once more, for an answer in the right shape. Raises AnswerMisshapen where that was done
+        already."""
+        if pending.repaired:
             raise wrong
-        asking.repaired = True
-        told = Said("user", self._prompts.text("repair", problem=wrong.problem))
-        shown = (Said("assistant", text[:_SHOWN_MAX] or "(nothing)"), told)
-        call = replace(asking.call(), messages=(*asking.messages, *shown))
+        pending.repaired = True
+        correction = PromptMessage("user", self._prompts.text("repair", problem=wrong.problem))
+        shown = (PromptMessage("assistant", text[:_SHOWN_MAX] or "(nothing)"), correction)
+        call = replace(pending.call(), messages=(*pending.messages, *shown))
         try:
-            completion, _ = await deployment.complete(call, asking.purse, asking.until_s)
+            completion, _ = await deployment.complete(call, pending.spending, pending.until_s)
         except GangGPTError:
             self._repairs.labels("failed").inc()
             raise
         return completion
 
-    def shaped(self, asking: Asking, completion: Completion, *, rung: Rung, model: str) -> Answered:
+    def as_answer(self, pending: PendingRequest, completion: Completion, *, rung: Rung, model: str) -> Answered:
         """A completion as an answer. Raises AnswerMisshapen."""
-        request, text = asking.request, completion.text.strip()
+        request, text = pending.request, completion.text.strip()
         if not text:
             raise AnswerMisshapen("text", "the answer is empty")
         value = None
@@ -169,63 +183,69 @@ class Ladder:
         elif len(text) > request.tokens_max * CHARS_PER_TOKEN_MAX:
             text, cut = text[: request.tokens_max * CHARS_PER_TOKEN_MAX], True
         return Answered(
-            text=text, value=value, model=model, rung=rung, usage=asking.purse.usage, key=asking.key,
-            softened=asking.softened, repaired=asking.repaired, cut=cut,
+            text=text, value=value, model=model, rung=rung, usage=pending.spending.usage, key=pending.key,
+            softened=pending.softened, repaired=pending.repaired, cut=cut,
         )  # fmt: skip
 
-    async def mend(self, asking: Asking, deployment: Deployment, completion: Completion, rung: Rung) -> Answered:
-        """A completion as an answer, repaired if need be. Raises AnswerMisshapen and what a call raises."""
+    async def answer_or_repair(
+        self, pending: PendingRequest, deployment: Deployment, completion: Completion, rung: Rung
+    ) -> Answered:
+        """A completion as an answer, repaired once if its shape is wrong. Raises AnswerMisshapen and what a call
+        raises."""
         try:
-            return self.shaped(asking, completion, rung=rung, model=deployment.name)
+            return self.as_answer(pending, completion, rung=rung, model=deployment.name)
         except AnswerMisshapen as wrong:
-            if asking.request.shape is None:
+            if pending.request.shape is None:
                 raise
-            again = await self.repair(asking, deployment, completion.text, wrong)
+            again = await self.repair(pending, deployment, completion.text, wrong)
         try:
-            answered = self.shaped(asking, again, rung=rung, model=deployment.name)
+            answered = self.as_answer(pending, again, rung=rung, model=deployment.name)
         except AnswerMisshapen:
             self._repairs.labels("in_vain").inc()
             raise
         self._repairs.labels("helped").inc()
         return answered
 
-    async def _step(self, asking: Asking, rung: Rung, deployment: Deployment, beside: Deployment | None) -> Answered:
+    async def _step(
+        self, pending: PendingRequest, rung: Rung, deployment: Deployment, hedge: Deployment | None
+    ) -> Answered:
         try:
-            completion, by = await self._asked(asking, deployment, beside)
-            return await self.mend(asking, by, completion, rung)
+            completion, by = await self._complete(pending, deployment, hedge)
+            return await self.answer_or_repair(pending, by, completion, rung)
         except ContentFiltered as refused:
-            if not self.soften(asking, refused):
+            if not self.soften(pending, refused):
                 raise
         try:
-            completion, by = await self._asked(asking, deployment, None)
-            return await self.mend(asking, by, completion, rung)
+            completion, by = await self._complete(pending, deployment, None)
+            return await self.answer_or_repair(pending, by, completion, rung)
         except ContentFiltered as refused:
-            self.soften(asking, refused)
+            self.soften(pending, refused)
             raise
 
-    async def _asked(
-        self, asking: Asking, deployment: Deployment, beside: Deployment | None
+    async def _complete(
+        self, pending: PendingRequest, deployment: Deployment, hedge: Deployment | None
     ) -> tuple[Completion, Deployment]:
-        """The answer of a model, or of the one beside it where hedging is on and it answers first."""
+        """The answer of a model, or of its hedge where hedging is on and that one answers first."""
         hedge_s = deployment.spec.entry.hedge_after_s
-        call = asking.call()
-        if hedge_s is None or beside is None:
-            completion, _ = await deployment.complete(call, asking.purse, asking.until_s)
+        call = pending.call()
+        if hedge_s is None or hedge is None:
+            completion, _ = await deployment.complete(call, pending.spending, pending.until_s)
             return completion, deployment
 
         async def ask(one: Deployment) -> tuple[Completion, Deployment]:
-            completion, _ = await one.complete(call, asking.purse, asking.until_s)
+            completion, _ = await one.complete(call, pending.spending, pending.until_s)
             return completion, one
 
-        return await _hedged(ask(deployment), partial(ask, beside), hedge_s)
+        return await _hedged(ask(deployment), partial(ask, hedge), hedge_s)
 
-    def _milder(self, request: GatewayRequest, refused: ContentFiltered) -> tuple[Said, ...]:
-        """The rules and a wish for moderation; where the prompt was refused, without what others said in it."""
+    def _milder(self, request: GatewayRequest, refused: ContentFiltered) -> tuple[PromptMessage, ...]:
+        """The system messages and a request for moderation. Where the filter refused the prompt, the other messages are
+        left out."""
         rules = tuple(said for said in request.messages if said.role == "system")
-        wish = Said("system", self._prompts.text("soften"))
+        wish = PromptMessage("system", self._prompts.text("soften"))
         if refused.where == "answer":
             return (*request.messages, wish)
-        return (*rules, wish, Said("user", self._prompts.text("unsaid")))
+        return (*rules, wish, PromptMessage("user", self._prompts.text("unsaid")))
 
 
 async def _hedged(first: Coroutine[Any, Any, T], second: Callable[[], Coroutine[Any, Any, T]], after_s: float) -> T:

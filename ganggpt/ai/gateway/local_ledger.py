@@ -1,6 +1,6 @@
-"""The counters of a gateway that has no Redis: in its own memory, so there may be one replica only.
+"""The budget counters of a gateway without Redis: in its own memory, so there can only be one replica.
 
-Seeded from the record in Postgres when a counter is first touched, so a restart forgets nothing that was recorded.
+A counter starts from the records in Postgres, so a restart loses nothing that was recorded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from cachetools import TTLCache
 
-from ganggpt.ai.gateway.budget import WINDOW_S, Claim, Counter, Hold, OverBudget, SumOf, SwitchedOff
+from ganggpt.ai.gateway.budget import WINDOW_S, BudgetCounter, Claim, OverBudget, Reservation, SumOf, SwitchedOff
 from ganggpt.ai.port import Usage
 
 _COUNTERS_MAX: Final = 200_000
@@ -20,15 +20,15 @@ _ids = itertools.count(1)
 
 
 class LocalLedger:
-    """Implements ``ai.budget.Ledger`` in one process. ``switch`` says whether calls may leave."""
+    """Implements ``budget.Ledger`` in one process. ``switch`` tells whether models may be called."""
 
     def __init__(self, switch: Callable[[], Awaitable[bool]], sum_of: SumOf) -> None:
         self._switch = switch
         self._sum_of = sum_of
-        self._spent: TTLCache[Counter, int] = TTLCache(_COUNTERS_MAX, WINDOW_S["day"] * 2)
+        self._spent: TTLCache[BudgetCounter, int] = TTLCache(_COUNTERS_MAX, WINDOW_S["day"] * 2)
         self._seeding = asyncio.Lock()
 
-    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Hold:  # noqa: ARG002 - see Ledger
+    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Reservation:  # noqa: ARG002 - see Ledger
         """See Ledger."""
         if any(claim.counter not in self._spent for claim in claims):
             async with self._seeding:
@@ -37,18 +37,18 @@ class LocalLedger:
                         self._spent[claim.counter] = await self._sum_of(claim.counter)
         if not await self._switch():
             raise SwitchedOff
-        # No await from here on: the check and the booking are one step.
+        # No await from here on: the check and the reservation are one step.
         for claim in claims:
             if self._spent[claim.counter] + claim.amount > claim.most:
                 counter = claim.counter
                 raise OverBudget(counter.kind, counter.name, counter.window, counter.unit, claim.most)
         for claim in claims:
             self._spent[claim.counter] += claim.amount
-        return Hold(str(next(_ids)), tuple(claims))
+        return Reservation(str(next(_ids)), tuple(claims))
 
-    def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, reservation: Reservation, spent: Usage) -> None:
         """See Ledger."""
-        for claim in hold.claims:
+        for claim in reservation.claims:
             if claim.counter in self._spent:
                 self._spent[claim.counter] += claim.counter.part(spent) - claim.amount
 

@@ -20,17 +20,17 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from ganggpt.ai.gateway.provider import (
     AnswerUnreadable,
-    Call,
     Completion,
     ContentFiltered,
     Counted,
     Delta,
-    ModelAway,
     ModelBusy,
     ModelFailure,
     ModelMisconfigured,
     ModelRejected,
     ModelSlow,
+    ModelUnreachable,
+    ProviderCall,
     QuotaExhausted,
     Vectors,
 )
@@ -74,12 +74,12 @@ class OpenAIProvider:
         self._plain_json: set[str] = set()
         """Models that know no JSON schema: they are told it in words and asked for any JSON object."""
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
         with _failing(self._endpoint, call.model):
             return self._read(call, await self._begun(call))
 
-    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         with _failing(self._endpoint, call.model):
             async with await self._begun(call, stream=True, stream_options={"include_usage": True}) as pieces:
@@ -135,7 +135,7 @@ class OpenAIProvider:
         self._credential = DefaultAzureCredential()
         return cast("TokenSource", get_bearer_token_provider(self._credential, _ENTRA_SCOPE))
 
-    async def _begun(self, call: Call, **options: Any) -> Any:
+    async def _begun(self, call: ProviderCall, **options: Any) -> Any:
         """What the SDK returns for a call; asked twice where the model turns out to know no JSON schemas."""
         create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
         try:
@@ -145,7 +145,7 @@ class OpenAIProvider:
                 raise
             return await create(**self._asked(call), **options)
 
-    def _asked(self, call: Call) -> dict[str, Any]:
+    def _asked(self, call: ProviderCall) -> dict[str, Any]:
         messages = [{"role": said.role, "content": said.text} for said in call.messages]
         asked: dict[str, Any] = {"messages": messages, self._endpoint.token_field: call.tokens_max}
         if call.temperature is not None:
@@ -160,7 +160,7 @@ class OpenAIProvider:
         # fifth of the CPU of a call.
         return {"model": call.model, "messages": (), "extra_body": asked}
 
-    def _learned(self, call: Call, refused: openai.BadRequestError) -> bool:
+    def _learned(self, call: ProviderCall, refused: openai.BadRequestError) -> bool:
         """Whether the model turned out not to know JSON schemas, so that it is worth asking in the older way."""
         told = f"{refused.param} {refused.message}"
         if call.shape is None or call.model in self._plain_json or not re.search("response_format|json_schema", told):
@@ -168,7 +168,7 @@ class OpenAIProvider:
         self._plain_json.add(call.model)
         return True
 
-    def _read(self, call: Call, answer: ChatCompletion) -> Completion:
+    def _read(self, call: ProviderCall, answer: ChatCompletion) -> Completion:
         if not getattr(answer, "choices", None) or answer.choices[0].message is None:
             raise AnswerUnreadable(call.model, "it answered without a choice")
         choice = answer.choices[0]
@@ -182,7 +182,7 @@ class OpenAIProvider:
             finish, categories = "filter", ("refusal",)
         return Completion(text[:_ANSWER_CHARS_MAX], finish, _counted(answer.usage), categories)
 
-    async def _pieces(self, call: Call, pieces: Any) -> AsyncGenerator[Delta, None]:
+    async def _pieces(self, call: ProviderCall, pieces: Any) -> AsyncGenerator[Delta, None]:
         """Azure sends a first piece without choices, and with the asynchronous filter pieces without a delta."""
         ended, chars = False, 0
         async for piece in pieces:
@@ -261,7 +261,7 @@ def _unconnected(endpoint: Endpoint, model: str, failed: openai.APIConnectionErr
         causes.append(cause)
     lost = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) for cause in causes)
     if not lost and any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
-        return ModelAway(model, f"{endpoint.name} is not reached: {_short(causes[-1])}")
+        return ModelUnreachable(model, f"{endpoint.name} is not reached: {_short(causes[-1])}")
     return ModelSlow(model, f"no answer, or only a part of it: {_short(causes[-1])}")
 
 
@@ -282,7 +282,7 @@ def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) 
     if wrong is not None:
         return ModelMisconfigured(model, _fix(endpoint, wrong, said))
     if status in {408, 409} or status >= 500:
-        return ModelAway(model, f"status {status}: {said}", wait_s)
+        return ModelUnreachable(model, f"status {status}: {said}", wait_s)
     return ModelRejected(model, f"status {status}: {said}")
 
 

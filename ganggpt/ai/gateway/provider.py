@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+)
 
-from ganggpt.ai.port import Said
+from ganggpt.ai.port import PromptMessage
 from ganggpt.errors import GangGPTError, sentence
 
 
@@ -23,14 +28,14 @@ class JsonShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProviderCall:
     """One call: the provider's name of the model (or deployment), the messages and the limits of the answer.
 
     ``player`` and ``request_key`` are for records only: whose words may be in it, and which request it belongs to.
     """
 
     model: str
-    messages: tuple[Said, ...]
+    messages: tuple[PromptMessage, ...]
     tokens_max: int
     shape: JsonShape | None = None
     temperature: float | None = None
@@ -78,11 +83,11 @@ class Vectors:
 class Provider(Protocol):
     """Makes calls. Raises ModelFailure and its subclasses; what it is told to wait for, it is cancelled for."""
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """Ask and wait for the whole answer."""
         ...
 
-    def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """Ask and yield pieces as they come."""
         ...
 
@@ -114,28 +119,28 @@ class ModelFailure(GangGPTError):
         return sentence(f"The model {self.deployment} failed: {self.problem}")
 
 
-class ModelAway(ModelFailure):
+class ModelUnreachable(ModelFailure):
     """Not reached, or a server error: another try may work. ``wait_s``: what Retry-After said."""
 
     code = "model_away"
     retryable = True
 
 
-class ModelSlow(ModelAway):
+class ModelSlow(ModelUnreachable):
     """It was reached and did not answer in time, or stopped in the middle of its answer."""
 
     code = "model_slow"
     billed = True
 
 
-class ModelBusy(ModelAway):
+class ModelBusy(ModelUnreachable):
     """429: its rate limit is reached until ``wait_s`` are over. It is well otherwise."""
 
     code = "model_busy"
     counts = False
 
 
-class LeftAlone(ModelFailure):
+class ModelSkipped(ModelFailure):
     """Not asked at all: it rests, its breaker is open, or there is no turn within its rate limits."""
 
     code = "model_left_alone"

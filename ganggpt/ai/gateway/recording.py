@@ -1,7 +1,7 @@
-"""Recorded exchanges: what was asked of a model and what it answered, kept while it happens and played again later.
+"""Recorded exchanges with models: every call and its answer, recorded while it happens and replayed later.
 
-A recording provider stands before a real one; a replaying one takes its place, so everything above (ladder, filter,
-repair, guards) runs again exactly as it did, without a network and for nothing.
+``RecordingProvider`` wraps a real provider. ``ReplayProvider`` takes its place, so that everything above it (ladder,
+filter, repair, guards) runs again exactly as it did, without a network and at no cost.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from msgspec import Struct
 
 from ganggpt.ai.gateway.cache_keys import call_key
 from ganggpt.ai.gateway.provider import (
-    Call,
     Completion,
     Counted,
     Delta,
     ModelFailure,
     ModelRejected,
     Provider,
+    ProviderCall,
     Vectors,
 )
 
 _PIECE: Final = 24
-"""Characters of a replayed piece of a stream."""
+"""Characters of each piece of a replayed stream."""
 
 
-class Exchange(Struct, frozen=True, kw_only=True):
-    """One call and what came of it. ``key``: the hash of the call; ``request_key``: of the request it was made for;
-    ``request``: the call as JSON.
+class ModelExchange(Struct, frozen=True, kw_only=True):
+    """One call to a model and its result. ``key``: the hash of the call; ``request_key``: of the request it was made
+    for; ``request``: the call as JSON.
 
-    ``failure``: the code of an error, empty where it was answered. ``at_s``: Unix time.
+    ``failure``: the code of the error, empty where the model answered. ``at_s``: Unix time.
     """
 
     key: str
@@ -54,25 +54,25 @@ class Exchange(Struct, frozen=True, kw_only=True):
     player: str | None = None
 
 
-class Shelf(Protocol):
-    """Where exchanges are kept."""
+class ExchangeLog(Protocol):
+    """Records exchanges. Never waits."""
 
-    def keep(self, exchange: Exchange) -> None:
-        """Keep one, without waiting."""
+    def keep(self, exchange: ModelExchange) -> None:
+        """Record one exchange."""
         ...
 
 
-Find = Callable[[str], Awaitable[Exchange | None]]
+Find = Callable[[str], Awaitable[ModelExchange | None]]
 """The exchange with a key, or None."""
 
 
-class Recording:
-    """A provider whose calls are kept."""
+class RecordingProvider:
+    """A provider that records the calls it passes on."""
 
-    def __init__(self, inner: Provider, shelf: Shelf, clock: Callable[[], float] = time.time) -> None:
-        self._inner, self._shelf, self._clock = inner, shelf, clock
+    def __init__(self, inner: Provider, log: ExchangeLog, clock: Callable[[], float] = time.time) -> None:
+        self._inner, self._log, self._clock = inner, log, clock
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
         began_s = self._clock()
         try:
@@ -83,8 +83,8 @@ class Recording:
         self._kept(call, began_s, completion=completion)
         return completion
 
-    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
-        """See Provider. A stream that is not heard to its end is not kept: nobody knows what it would have been."""
+    async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
+        """See Provider. A stream that is not read to its end is not recorded, because its answer is not known."""
         began_s = self._clock()
         text: list[str] = []
         end, counted = None, None
@@ -99,12 +99,12 @@ class Recording:
             self._kept(call, began_s, failure=failed)
             raise
         finally:
-            # Whoever meets a filter's refusal stops listening there, and that is its end too.
+            # The caller stops reading at a filter's refusal, so that is the end of the stream too.
             if end is not None and end.finish is not None:
                 self._kept(call, began_s, completion=Completion("".join(text), end.finish, counted, end.categories))
 
     async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
-        """See Provider. Vectors are not kept."""
+        """See Provider. Vectors are not recorded."""
         return await self._inner.embed(model, texts)
 
     async def close(self) -> None:
@@ -112,12 +112,17 @@ class Recording:
         await self._inner.close()
 
     def _kept(
-        self, call: Call, began_s: float, *, completion: Completion | None = None, failure: ModelFailure | None = None
+        self,
+        call: ProviderCall,
+        began_s: float,
+        *,
+        completion: Completion | None = None,
+        failure: ModelFailure | None = None,
     ) -> None:
         counted = completion.counted if completion is not None else None
         tokens = counted or Counted(0, 0)
-        self._shelf.keep(
-            Exchange(
+        self._log.keep(
+            ModelExchange(
                 key=call_key(call),
                 request_key=call.request_key,
                 at_s=began_s,
@@ -137,25 +142,26 @@ class Recording:
         )
 
 
-class Replay:
-    """A provider that answers from recorded exchanges, and fails as they did. A call without one is rejected."""
+class ReplayProvider:
+    """A provider that answers from recorded exchanges and fails as they did. A call that was not recorded is
+    rejected."""
 
     def __init__(self, name: str, find: Find, failures: Iterable[type[ModelFailure]] = ()) -> None:
         self._name, self._find = name, find
         self._failures = {cls.code: cls for cls in (*_subclasses(ModelFailure), *failures)}
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
         found = await self._find(call_key(call))
         if found is None:
-            raise ModelRejected(self._name, "no exchange with this very prompt was recorded")
+            raise ModelRejected(self._name, "no exchange with this exact prompt was recorded")
         if found.failure:
             raise self._failure(found)
         counted = Counted(found.tokens_in, found.tokens_out, found.tokens_cached) if found.known else None
         finish = found.finish if found.finish in {"length", "filter"} else "stop"
         return Completion(found.answer, finish, counted, found.categories)  # type: ignore[arg-type]
 
-    async def stream(self, call: Call) -> AsyncGenerator[Delta, None]:
+    async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         whole = await self.complete(call)
         for start in range(0, len(whole.text), _PIECE):
@@ -169,15 +175,15 @@ class Replay:
     async def close(self) -> None:
         """There is nothing to close."""
 
-    def _failure(self, found: Exchange) -> ModelFailure:
+    def _failure(self, found: ModelExchange) -> ModelFailure:
         cls = self._failures.get(found.failure, ModelRejected)
         if cls.code == "content_filtered":
             return cls(self._name, "prompt", found.categories)  # type: ignore[arg-type]
-        return cls(self._name, f"it failed so when it was recorded ({found.failure})")
+        return cls(self._name, f"it failed in the same way when it was recorded ({found.failure})")
 
 
-def call_text(call: Call) -> str:
-    """A call as JSON, as a person reads it."""
+def call_text(call: ProviderCall) -> str:
+    """A call as JSON for people to read."""
     shape = None if call.shape is None else {"name": call.shape.name, "schema": call.shape.schema}
     said = [{"role": message.role, "content": message.text} for message in call.messages]
     limits = {"tokens_max": call.tokens_max, "temperature": call.temperature}

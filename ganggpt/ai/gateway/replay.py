@@ -1,6 +1,6 @@
-"""A gateway for one request that was recorded: its exchanges in their order, through ladder, filter and repair again.
+"""A gateway that replays one recorded request: its exchanges in their order, through ladder, filter and repair again.
 
-No network, no money, no cache: what was asked in vain then is asked in vain now, and the answer is the recorded one,
+It uses no network, no money and no cache. Calls that failed then fail again, and the answer is the recorded one,
 whatever the prompt is by now.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ganggpt.ai.gateway.budget import Counter
-from ganggpt.ai.gateway.config import DeploymentSpec, ModelEntry, Plan, PriceEntry, SlotEntry
+from ganggpt.ai.gateway.budget import BudgetCounter
+from ganggpt.ai.gateway.config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import Endpoint
-from ganggpt.ai.gateway.recording import Exchange, Replay
-from ganggpt.ai.gateway.response_cache import Answers
-from ganggpt.ai.gateway.spending import Spend, Till
+from ganggpt.ai.gateway.recording import ModelExchange, ReplayProvider
+from ganggpt.ai.gateway.response_cache import ResponseCache
+from ganggpt.ai.gateway.spending import Accounting, Spend
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.observability.metrics import Metrics
 
@@ -26,49 +26,49 @@ _NOWHERE: Final = Endpoint("compatible", _NAME, "http://nowhere.invalid", None)
 
 
 class _Nothing:
-    """Books and cache of somebody who neither pays nor keeps."""
+    """A spend log and a cache that keep nothing."""
 
     def write(self, spend: Spend) -> None:
-        """See Books."""
+        """See SpendLog."""
 
-    async def get(self, key: str) -> bytes | None:  # noqa: ARG002 - see AnswerStore
-        """See AnswerStore."""
+    async def get(self, key: str) -> bytes | None:  # noqa: ARG002 - see ResponseStore
+        """See ResponseStore."""
         return None
 
     def put(self, key: str, value: bytes, player: str | None) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
 
     async def forget(self, player: str) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
 
     async def close(self) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
 
 
-def replaying_gateway(recorded: Sequence[Exchange], prompts: Prompts) -> ModelGateway:
-    """The gateway for a request with these exchanges, the oldest first. Close it afterwards."""
+def replaying_gateway(recorded: Sequence[ModelExchange], prompts: Prompts) -> ModelGateway:
+    """The gateway for a request with these recorded exchanges, the oldest first. Close it afterwards."""
     waiting = list(recorded)
 
-    async def next_one(_: str) -> Exchange | None:
+    async def next_one(_: str) -> ModelExchange | None:
         return waiting.pop(0) if waiting else None
 
     metrics, nothing = Metrics(), _Nothing()
-    provider = Replay(_NAME, next_one)
-    # A model for each exchange: how often one was tried and which came next then does not matter now.
+    provider = ReplayProvider(_NAME, next_one)
+    # One model for each exchange, so that it does not matter which model was asked how often.
     names = tuple(f"{_NAME}-{n}" for n in range(max(1, len(waiting))))
     entry = ModelEntry(provider=_NAME, model=_NAME, tries=1)
     deployments = {
         name: Deployment(DeploymentSpec(name, _NOWHERE, entry, PriceEntry(input=0)), provider, metrics)
         for name in names
     }
-    plan = Plan({name: one.spec for name, one in deployments.items()}, {"dialogue": SlotEntry(large=names)})
-    till = Till(LocalLedger(_on, _nothing_spent), (), nothing, metrics)
-    return ModelGateway(plan, deployments, till, Answers(nothing, metrics), prompts, metrics)
+    config = GatewayConfig({name: one.spec for name, one in deployments.items()}, {"dialogue": SlotEntry(large=names)})
+    accounting = Accounting(LocalLedger(_on, _nothing_spent), (), nothing, metrics)
+    return ModelGateway(config, deployments, accounting, ResponseCache(nothing, metrics), prompts, metrics)
 
 
 async def _on() -> bool:
     return True
 
 
-async def _nothing_spent(_: Counter) -> int:
+async def _nothing_spent(_: BudgetCounter) -> int:
     return 0

@@ -1,4 +1,4 @@
-"""Answers that were given before, and requests that are under way: neither is asked twice."""
+"""The cache of answers that were given before, and requests in flight: neither is sent to a model twice."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ _TEXT_MAX: Final = 16_000
 """Characters; longer answers are not kept."""
 
 
-class AnswerStore(Protocol):
-    """Bytes by key, shared by the replicas; losing it loses nothing but money. Never raises because of itself."""
+class ResponseStore(Protocol):
+    """Bytes by key, shared by the replicas. Losing them costs money and nothing else, so a failing store never
+    raises."""
 
     async def get(self, key: str) -> bytes | None:
-        """What was put there, if it is still there."""
+        """The value under a key, or None."""
         ...
 
     def put(self, key: str, value: bytes, player: str | None) -> None:
-        """Keep for a while, from soon on; never waits. ``player`` is whose it is, for ``forget``."""
+        """Store a value for a while, in the background; never waits. ``player``: whose it is, for ``forget``."""
         ...
 
     async def forget(self, player: str) -> None:
-        """Drop everything that is a player's; another process may know it for a second. Raises Unavailable."""
+        """Drop everything of a player's; another process may still serve it for a second. Raises Unavailable."""
         ...
 
     async def close(self) -> None:
@@ -48,10 +49,10 @@ class _Kept(Struct, frozen=True, array_like=True):
     repaired: bool
 
 
-class Answers:
-    """The cached rung: answers by the two keys of ``ai.keys``. An answer is checked against its shape again."""
+class ResponseCache:
+    """Answers by the two keys of ``cache_keys``, and embeddings. A stored answer is checked against its shape again."""
 
-    def __init__(self, store: AnswerStore, metrics: Metrics) -> None:
+    def __init__(self, store: ResponseStore, metrics: Metrics) -> None:
         self._store = store
         self._count = metrics.counter("ganggpt_ai_cache_total")
 
@@ -61,8 +62,8 @@ class Answers:
         self._count.labels("miss" if found is None else "exact").inc()
         return found
 
-    async def meant(self, request: GatewayRequest, key: str) -> Answered | None:
-        """The answer to a request that means the same."""
+    async def fallback(self, request: GatewayRequest, key: str) -> Answered | None:
+        """The answer to a request with the same fallback key, for the cached rung."""
         other = fallback_key(request)
         found = await self._found(request, _name(other), key) if other is not None and request.use_cache else None
         if found is not None:
@@ -70,7 +71,7 @@ class Answers:
         return found
 
     def keep(self, request: GatewayRequest, key: str, answer: Answered) -> None:
-        """Keep a whole, unsoftened answer under both keys."""
+        """Store an answer under both keys, unless it was cut or softened."""
         if not request.use_cache or answer.cut or answer.softened or len(answer.text) > _TEXT_MAX:
             return
         raw = msgspec.msgpack.encode(_Kept(answer.text, answer.model, answer.repaired))
@@ -80,18 +81,18 @@ class Answers:
             self._store.put(_name(other), raw, request.payers.player)
 
     async def vector(self, key: str) -> tuple[float, ...] | None:
-        """A kept embedding."""
+        """A stored embedding."""
         raw = await self._store.get(_vector_name(key))
         if raw is None:
             return None
         return tuple(array.array("f", raw))
 
     def keep_vector(self, key: str, vector: Sequence[float], player: str | None) -> None:
-        """Keep an embedding, in single precision."""
+        """Store an embedding, in single precision."""
         self._store.put(_vector_name(key), array.array("f", vector).tobytes(), player)
 
     async def forget(self, player: str) -> None:
-        """Drop everything that is a player's. Raises Unavailable."""
+        """Drop everything of a player's. Raises Unavailable."""
         await self._store.forget(player)
 
     async def _found(self, request: GatewayRequest, name: str, key: str) -> Answered | None:
@@ -102,7 +103,7 @@ class Answers:
             kept = msgspec.msgpack.decode(raw, type=_Kept)
             value = None if request.shape is None else read_shape(request.shape, kept.text)
         except (msgspec.DecodeError, AnswerMisshapen) as unfit:
-            log.warning("a cached answer does not fit any more: %s", unfit)
+            log.warning("a cached answer no longer has the right shape: %s", unfit)
             return None
         return Answered(text=kept.text, value=value, model=kept.model, rung="cached", key=key, repaired=kept.repaired)
 
@@ -115,9 +116,9 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Requests under way by key: whoever comes with the same key waits for the one that left.
+    """Requests in flight by key: a second request with the same key waits for the result of the first.
 
-    The work is cancelled when the last one who waits for it is.
+    The work is cancelled when the last caller that waits for it is cancelled.
     """
 
     def __init__(self) -> None:
@@ -127,7 +128,7 @@ class SingleFlight(Generic[T]):
         return len(self._flights)
 
     async def run(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
-        """The result of ``work``, and whether somebody else had begun it."""
+        """The result of ``work``, and whether another caller had started it."""
         flight = self._flights.get(key)
         shared = flight is not None
         if flight is None:

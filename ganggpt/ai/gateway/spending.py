@@ -1,4 +1,4 @@
-"""Paying for one request: every call reserves before it leaves and settles after, and is written into the books."""
+"""Paying for one request: every call reserves money before it is made, settles it afterwards, and is recorded."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SLACK_S: Final = 5.0
 
 
 @dataclass(slots=True)
-class Held:
-    """One reservation while its call is under way. ``spent`` is None as long as nobody knows what it cost."""
+class CallCost:
+    """What one call may cost at ``most``, and what it ``spent``: None as long as nobody knows."""
 
     most: Usage
     spent: Usage | None = None
@@ -28,7 +28,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """One call in the books: who paid what for which purpose. ``at_s``: Unix time."""
+    """The record of one call: who paid what for which purpose. ``at_s``: Unix time."""
 
     at_s: float
     payers: Payers
@@ -38,38 +38,39 @@ class Spend:
     usage: Usage
 
 
-class Books(Protocol):
-    """Takes notes of spending, without waiting for anybody."""
+class SpendLog(Protocol):
+    """Records spending. Never waits."""
 
     def write(self, spend: Spend) -> None:
-        """Note one call; it is durable within a second or so."""
+        """Record one call; it is durable within a second or so."""
         ...
 
 
-class Till:
-    """What every purse shares: ledger, limits, books, metrics and the clock (Unix seconds)."""
+class Accounting:
+    """What the spending of all requests shares: ledger, limits, log, metrics and the clock (Unix seconds)."""
 
     def __init__(
         self,
         ledger: Ledger,
         limits: Sequence[Limit],
-        books: Books,
+        log: SpendLog,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.ledger, self.limits, self.books, self.clock = ledger, tuple(limits), books, clock
+        self.ledger, self.limits, self.clock = ledger, tuple(limits), clock
+        self._log = log
         self._tokens = metrics.counter("ganggpt_ai_tokens_total")
         self._usd = metrics.counter("ganggpt_ai_usd_total")
         self._counters: dict[tuple[str, str], tuple[Counter, ...]] = {}
 
-    def purse(self, request: GatewayRequest) -> Purse:
-        """The purse of a request."""
-        return Purse(self, request.payers, request.slot, request.purpose)
+    def spending_of(self, request: GatewayRequest) -> Spending:
+        """The spending of a request, nothing so far."""
+        return Spending(self, request.payers, request.slot, request.purpose)
 
-    def book(self, spend: Spend) -> None:
-        """Note a call everywhere but in the ledger."""
+    def record(self, spend: Spend) -> None:
+        """Record a call everywhere but in the ledger."""
         usage = spend.usage
-        self.books.write(spend)
+        self._log.write(spend)
         key = (spend.model, spend.slot)
         if key not in self._counters:
             tokens = (self._tokens.labels(spend.model, part) for part in ("in", "cached", "out"))
@@ -81,30 +82,31 @@ class Till:
         usd.inc(usage.nano_usd / NANO_USD)
 
 
-class Purse:
+class Spending:
     """Pays for the calls of one request. ``usage`` is what they cost so far."""
 
-    def __init__(self, till: Till, payers: Payers, slot: str, purpose: str) -> None:
-        self._till = till
+    def __init__(self, accounting: Accounting, payers: Payers, slot: str, purpose: str) -> None:
+        self._accounting = accounting
         self._payers, self._slot, self._purpose = payers, slot, purpose
         self.usage = FREE
 
     @asynccontextmanager
-    async def hold(self, model: str, most: Usage, within_s: float) -> AsyncIterator[Held]:
-        """Reserve for a call that costs ``most`` at most. Raises SwitchedOff, OverBudget, Unavailable."""
-        till = self._till
-        claims = claims_of(till.limits, self._payers, most, till.clock())
-        hold = await till.ledger.reserve(claims, within_s + _SLACK_S)
-        held = Held(most)
+    async def reserve(self, model: str, most: Usage, within_s: float) -> AsyncIterator[CallCost]:
+        """Reserve for a call that costs ``most`` at most, and settle it afterwards. Raises SwitchedOff, OverBudget,
+        Unavailable."""
+        accounting = self._accounting
+        claims = claims_of(accounting.limits, self._payers, most, accounting.clock())
+        reservation = await accounting.ledger.reserve(claims, within_s + _SLACK_S)
+        cost = CallCost(most)
         try:
-            yield held
+            yield cost
         except ModelFailure as failed:
-            if held.spent is None:
-                # A refused call costs nothing; of one that was never answered nobody knows, so it costs the most.
-                held.spent = most if failed.billed else FREE
+            if cost.spent is None:
+                # A refused call costs nothing; what one cost that was never answered is unknown, so it counts as most.
+                cost.spent = most if failed.billed else FREE
             raise
         finally:
-            spent = most if held.spent is None else held.spent
+            spent = most if cost.spent is None else cost.spent
             self.usage += spent
-            till.ledger.settle(hold, spent)
-            till.book(Spend(till.clock(), self._payers, self._slot, self._purpose, model, spent))
+            accounting.ledger.settle(reservation, spent)
+            accounting.record(Spend(accounting.clock(), self._payers, self._slot, self._purpose, model, spent))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ganggpt.ai.guards.input import Trust, inspect
-from ganggpt.ai.guards.output import Deflected, OutputGuard, Verdict
+from ganggpt.ai.guards.output import Blocked, OutputGuard, Verdict
 from ganggpt.ai.minds.answer import ModelAnswer
 from ganggpt.domain.mind.actions import Action, Attack, GiveItem, OfferMission
 
@@ -27,7 +27,7 @@ def guard_answer(
     """Judge an answer. Actions are read only where the words asked for a model's trust, the words that go with them can
     be said, and their own texts are plain words."""
     verdict = guard.check(answer.say, speaker=speaker, mark=mark)
-    if isinstance(verdict, Deflected):
+    if isinstance(verdict, Blocked):
         return Guarded(verdict, (), tuple((action.do, "the words with it cannot be said") for action in answer.doings))
     kept: list[Action] = []
     dropped: list[tuple[str, str]] = []

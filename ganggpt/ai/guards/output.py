@@ -25,7 +25,7 @@ Category = Literal[
     "slur", "sexual", "minors", "self_harm", "instructions", "leak", "off_stage", "personal", "brand", "swearing", "gore",
     "suggestive", "format",
 ]  # fmt: skip
-Outcome = Literal["pass", "softened", "deflect"]
+VerdictName = Literal["pass", "softened", "deflect"]
 
 LEAK_WORDS: Final = 8
 """So many words in a row that also stand in our instructions are a leak."""
@@ -44,7 +44,7 @@ class Passed(Struct, frozen=True, gc=False):
 
     text: str
     reasons: tuple[Reason, ...] = ()
-    outcome: Outcome = "pass"
+    outcome: VerdictName = "pass"
 
 
 class Softened(Struct, frozen=True, gc=False):
@@ -52,18 +52,18 @@ class Softened(Struct, frozen=True, gc=False):
 
     text: str
     reasons: tuple[Reason, ...]
-    outcome: Outcome = "softened"
+    outcome: VerdictName = "softened"
 
 
-class Deflected(Struct, frozen=True, gc=False):
+class Blocked(Struct, frozen=True, gc=False):
     """Not said at all: the character changes the subject instead (act ``deflect``), and nothing of it is remembered."""
 
     reasons: tuple[Reason, ...]
-    outcome: Outcome = "deflect"
+    outcome: VerdictName = "deflect"
     text: str = ""
 
 
-Verdict = Passed | Softened | Deflected
+Verdict = Passed | Softened | Blocked
 
 
 def explained(verdict: Verdict) -> str:
@@ -138,20 +138,20 @@ class OutputGuard:
         is one."""
         made, shown = plain(text, chars_max).text, visible(text, chars_max)
         if mark and mark.casefold() in re.sub(r"\W", "", text).casefold():
-            return Deflected((Reason("leak", "mark", "it says the mark of the request"),))
+            return Blocked((Reason("leak", "mark", "it says the mark of the request"),))
         forbidden = tuple(self._forbidden(made, before))
         if forbidden:
-            return Deflected(forbidden)
+            return Blocked(forbidden)
         reasons: list[Reason] = []
         disguised = any(kind.looks.search(made) and not kind.looks.search(shown) for kind in PERSONAL)
         said = self._on_stage(made if disguised else shown, speaker, reasons)
         if not said:
-            return Deflected(tuple(reasons) or (Reason("format", "empty", "nothing is left to say"),))
+            return Blocked(tuple(reasons) or (Reason("format", "empty", "nothing is left to say"),))
         said = self._without_personal(said, reasons)
         said = self._without_brands(said, reasons)
         said = self._rated(said, reasons)
         if not said:
-            return Deflected(tuple(reasons))
+            return Blocked(tuple(reasons))
         return Softened(said, tuple(reasons)) if reasons else Passed(said)
 
     def _forbidden(self, text: str, before: str) -> Iterator[Reason]:

@@ -1,7 +1,7 @@
-"""Meanings of texts by a model: vectors as minds keep them, asked within bounds and never waited for long.
+"""Embeddings of texts: vectors from a model as minds keep them, requested within bounds.
 
-What minds learned is asked for in batches by their host (nobody waits); what is said to somebody is asked for with a
-short bound, because a prompt waits for it. Without an embedding model nothing is asked.
+What minds learned is embedded in batches for their host, and nobody waits for it. The embedding of a line that was just
+said has a short time limit, because a prompt waits for it. Without an embedding model no request is made.
 """
 
 from __future__ import annotations
@@ -10,25 +10,28 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ganggpt.ai.port import TEXTS_MAX, Embedded, Gateway, NotAnswered, Payers
+from ganggpt.ai.port import TEXTS_MAX, EmbeddingResult, Gateway, NotAnswered, Payers
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.errors import InvalidInput, Unavailable
 from ganggpt.observability.metrics import Metrics
 
 QUESTION_S: Final = 0.4
-"""Longest wait for the meaning of a line; after it the prompt goes with what words find."""
+"""Longest wait for the embedding of a line; after it the prompt gets the memories that its words find."""
 REST_S: Final = 60.0
-"""After a reason that will not pass with the next request, how long nobody is asked."""
+"""How long no request is made after a failure that the next request would meet again."""
 SHORT_SIDES: Final = 256
-"""Sides that are kept of vectors made to be shortened: a sixth of the memory, for hardly less recall."""
+"""Dimensions kept of vectors that may be shortened: a sixth of the memory, for hardly less recall."""
 _SHORTENED: Final = "text-embedding-3"
-"""Models whose vectors may be cut (Matryoshka representations); by the prefix of their names."""
+"""Prefix of the names of models whose vectors may be cut (Matryoshka representations)."""
 _RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
 
 
-class Meanings:
-    """Owns when nobody is asked. ``present`` False: no embedding model is configured. ``now_s``: a clock of seconds."""
+class Embedder:
+    """Asks the gateway for embeddings, and backs off while no embedding model is available.
+
+    ``present`` False: no embedding model is configured. ``now_s``: a clock of seconds.
+    """
 
     def __init__(self, gateway: Gateway, metrics: Metrics, now_s: Callable[[], float], *, present: bool) -> None:
         self._gateway, self._now_s, self._present = gateway, now_s, present
@@ -37,12 +40,12 @@ class Meanings:
 
     @property
     def is_on(self) -> bool:
-        """Whether anything asked now would go to a model."""
+        """Whether a request made now would go to a model."""
         return self._present and self._now_s() >= self._rests_until_s
 
     async def of_memories(self, texts: Sequence[str], owners: Sequence[str | None]) -> tuple[Embedding, ...]:
-        """Vectors for what minds learned, in the order of the texts; the server pays. ``owners``: whose texts they are,
-        for whoever wants them forgotten. Raises Unavailable."""
+        """Vectors for what minds learned, in the order of the texts; the server pays. ``owners``: the player whose text
+        each one is, so that it can be erased with them. Raises Unavailable."""
         outcome = await self._gateway.embed(texts[:TEXTS_MAX], Payers(), "memories", owners[:TEXTS_MAX])
         try:
             made = self._made("memory", outcome, len(texts))
@@ -55,7 +58,7 @@ class Meanings:
         return made
 
     async def of_line(self, text: str, payers: Payers) -> Embedding | None:
-        """The vector of something said, or None where there is none within QUESTION_S."""
+        """The vector of a line that was said, or None where there is none within QUESTION_S."""
         if not self.is_on or not text.strip():
             return None
         try:
@@ -70,8 +73,8 @@ class Meanings:
             return None
         return None if made is None else made[0]
 
-    def _made(self, kind: str, outcome: Embedded | NotAnswered, count: int) -> tuple[Embedding, ...] | None:
-        """The vectors as they are kept; None where there are none. Raises InvalidInput for ones that are no vectors."""
+    def _made(self, kind: str, outcome: EmbeddingResult | NotAnswered, count: int) -> tuple[Embedding, ...] | None:
+        """The vectors as minds keep them; None where there are none. Raises InvalidInput where they cannot be used."""
         if isinstance(outcome, NotAnswered):
             self._counts.labels(kind, outcome.reason).inc()
             if outcome.reason in _RESTING:

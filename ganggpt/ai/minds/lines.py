@@ -165,7 +165,7 @@ greet cold: Great. | Oh, you. | Not now. | Well, well. | Huh. | Look at that. | 
 bye warm: All right. | Good talk. | Well then. | Go on. | Right. | Off you go. | Until then. | Good.
 bye even: All right. | Okay. | Well then. | Fine. | That is all. | Good. | Sure. | Yeah.
 bye cold: About time. | Right. | Fine. | Well then. | Enough. | Good. | So be it. | Yeah.
-afraid any: Wait! | No, no! | Easy! | Please! | Stop! | Listen! | Hold on! | God! | Look! | Hey! | Careful!
+afraid any: Wait! | No, no! | Easy! | Please! | Stop! | Listen! | Reservation on! | God! | Look! | Hey! | Careful!
 """)
 """Openings of the acts that no voice opens."""
 

@@ -22,11 +22,10 @@ from msgspec.structs import replace
 from ganggpt.ai.guards.answer import Guarded, guard_answer
 from ganggpt.ai.guards.input import Trust, Wariness
 from ganggpt.ai.guards.metrics import GuardCounts
-from ganggpt.ai.guards.output import Deflected as GuardDeflected
-from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.answer import ModelAnswer
-from ganggpt.ai.minds.embeddings import QUESTION_S, Meanings
+from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
 from ganggpt.ai.minds.plans import ModelPlans
 from ganggpt.ai.minds.prompt import Fence, Prompt
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
@@ -37,11 +36,11 @@ from ganggpt.ai.port import (
     Answered,
     Deflected,
     Gateway,
+    GatewayOutcome,
     GatewayRequest,
     NotAnswered,
-    Outcome,
     Payers,
-    Said,
+    PromptMessage,
     Sentence,
 )
 from ganggpt.domain.faction.moves import MoveBrief
@@ -100,7 +99,7 @@ class ModelMind:
         self._rests_until_s = 0.0
         self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
         self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, self._guard, self._metrics, self._rest)
-        self._meanings = Meanings(gateway, self._metrics, now_s, present=spec.embeds)
+        self._embedder = Embedder(gateway, self._metrics, now_s, present=spec.embeds)
 
     @property
     def is_on(self) -> bool:
@@ -110,15 +109,15 @@ class ModelMind:
     @property
     def embeds(self) -> bool:
         """See ModelPort."""
-        return self._meanings.is_on
+        return self._embedder.is_on
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
         """See ModelPort."""
-        return await self._meanings.of_memories(texts, owners)
+        return await self._embedder.of_memories(texts, owners)
 
     async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
         """See ModelPort."""
-        return await self._meanings.of_line(text, self._payers(player, ActorId(actor)))
+        return await self._embedder.of_line(text, self._payers(player, ActorId(actor)))
 
     def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
@@ -150,7 +149,7 @@ class ModelMind:
             return
         if talk.by_meaning and self.embeds:
             within_s -= QUESTION_S
-            meaning = await self._meanings.of_line(brief.heard, self._payers(talk.player, actor))
+            meaning = await self._embedder.of_line(brief.heard, self._payers(talk.player, actor))
             if meaning is not None:
                 talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, meaning)))
                 prompt = talk_prompt(self._spec, self._world, actor, talk)
@@ -161,7 +160,7 @@ class ModelMind:
                 if isinstance(item, Sentence):
                     verdict = self._guard.check(item.text, speaker=brief.speaker, mark=prompt.fence.mark, before=before)
                     self._counts.said(verdict)
-                    if isinstance(verdict, GuardDeflected):
+                    if isinstance(verdict, Blocked):
                         why = f"guard: {verdict.reasons[0].category}"
                         yield SayPlainly(talk.utterance, why, deflect=True, made=asked_of(talk, prompt))
                         return
@@ -185,7 +184,7 @@ class ModelMind:
         return GatewayRequest(
             slot="dialogue",
             purpose="talk",
-            messages=tuple(Said(role, text) for role, text in prompt.messages()),
+            messages=tuple(PromptMessage(role, text) for role, text in prompt.messages()),
             payers=self._payers(talk.player, actor),
             shape=ModelAnswer,
             tokens_max=TOKENS_MAX,
@@ -237,7 +236,7 @@ def guard_of(spec: MindSpec, world: World) -> OutputGuard:
     return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
 
 
-def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) -> Made:
+def asked_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Made:
     """What explains an utterance, as far as it was asked for and whatever came of it."""
     usage = FREE if outcome is None else outcome.usage
     return Made(
@@ -253,7 +252,7 @@ def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) ->
 
 
 def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:
-    """The talk with the memories that came to mind by its meaning."""
+    """The talk with the memories that were found by the embedding of what was heard."""
     found = () if reply is None else reply.get("memories", ())
     return replace(talk, memories=convert(found, tuple[tuple[Cited, float], ...]))
 

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ganggpt.ai.guards.output import Deflected as GuardDeflected
-from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.minds.proposals import (
     MissionProposal,
@@ -22,7 +21,7 @@ from ganggpt.ai.minds.proposals import (
     context_text,
     proposed_mission,
 )
-from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, Said, Slot
+from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, PromptMessage, Slot
 from ganggpt.domain.faction.moves import MoveBrief, TakePoliticalTurn
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mission_design.draft import WorkBrief
@@ -78,7 +77,7 @@ class ModelPlans:
         request = GatewayRequest(
             slot=slot,
             purpose=slot,
-            messages=(Said("system", self._prompts.text(slot)), Said("user", context_text(context))),
+            messages=(PromptMessage("system", self._prompts.text(slot)), PromptMessage("user", context_text(context))),
             payers=payers,
             shape=shape,
             tokens_max=tokens_max,
@@ -95,4 +94,4 @@ class ModelPlans:
         if not text:
             return ""
         verdict = self._guard.check(text, speaker=speaker, mark="", before="")
-        return "" if isinstance(verdict, GuardDeflected) else verdict.text
+        return "" if isinstance(verdict, Blocked) else verdict.text

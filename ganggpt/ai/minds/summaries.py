@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from ganggpt.ai.guards.input import TALK_ONLY_FROM
-from ganggpt.ai.guards.output import Deflected as GuardDeflected
-from ganggpt.ai.guards.output import OutputGuard
+from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.minds.prompt import DataPart, Fence, data
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import (
@@ -22,7 +21,7 @@ from ganggpt.ai.port import (
     GatewayRequest,
     NotAnswered,
     Payers,
-    Said,
+    PromptMessage,
 )
 from ganggpt.domain.mind.commands import Condense
 from ganggpt.domain.mind.memory_record import TEXT_MAX
@@ -76,7 +75,7 @@ class ModelSummaries:
             GatewayRequest(
                 slot="summary",
                 purpose=PURPOSE,
-                messages=(Said("system", self._prompts.text("summary")), Said("user", told)),
+                messages=(PromptMessage("system", self._prompts.text("summary")), PromptMessage("user", told)),
                 payers=payers,
                 shape=Condensed,
                 tokens_max=SUMMARY_TOKENS_MAX,
@@ -98,7 +97,7 @@ class ModelSummaries:
         if invented(text, brief):
             return None, "invented"
         verdict = self._guard.check(text, speaker=brief.speaker, mark=fence.mark, before="")
-        if isinstance(verdict, GuardDeflected) or not 0 < len(verdict.text) <= TEXT_MAX:
+        if isinstance(verdict, Blocked) or not 0 < len(verdict.text) <= TEXT_MAX:
             return None, "guard"
         return verdict.text, "ok"
 

@@ -53,7 +53,7 @@ VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
         offer_work any: Easy money, {you}: "{title}". {Task} {reward}.
         obey any: Say less. {Order}. | I got you. {Order}.
         refuse_order any: Hell no. {Order}? You tripping. | Nah, {you}, I ain't doing that.
-        remember any: Hold up, I know this one. | Man, I don't forget nothing.
+        remember any: Reservation up, I know this one. | Man, I don't forget nothing.
         no_memory any: Ain't ringing no bells. | Who you again?
         bye any: Stay safe out there, {you}. | Peace. | Catch you on the block.
         insulted any: Say that to my face again, {you}. | You got jokes, huh?

@@ -8,7 +8,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from ganggpt.domain.companion.fate import Fate, weightiest
-from ganggpt.domain.companion.memory import notebook_of
 from ganggpt.domain.companion.state import (
     Cause,
     Companion,
@@ -16,22 +15,27 @@ from ganggpt.domain.companion.state import (
     Going,
     LoyaltyMoved,
     Warned,
-    evolve,
     loyalty_now,
     mood_now,
     sway_now,
 )
-from ganggpt.domain.companion.talk import said
+from ganggpt.domain.companion.talk import TALKER, said
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.affect import clamped, swayed
+from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER, Act
 from ganggpt.domain.mind.memory_record import Memory
-from ganggpt.domain.mind.memory_writer import Notebook
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer
+from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.utterance import Line
-from ganggpt.domain.npc.memory import to_tail
-from ganggpt.domain.turn import Decision, Event, Message, Turn
+from ganggpt.domain.turn import (
+    Decision,
+    Event,
+    Message,
+    Turn,
+)
 from ganggpt.errors import Refused
 
 WENT: Final[Mapping[str, str]] = {"left": "left", "betrayed": "betrayed", "dismissed": "was let go by"}
@@ -45,13 +49,6 @@ def there(state: Companion) -> None:
         raise Refused("gone", f"{state.name} {WENT[state.gone]} {state.owner} and takes no orders")
 
 
-def after(state: Companion, events: Sequence[Event]) -> Companion:
-    """The state as it is after events that were decided but not yet folded."""
-    for event in events:
-        state = evolve(state, event)  # type: ignore[arg-type]
-    return state
-
-
 def moved(state: Companion, wanted: float, what: str, mood_change: float, turn: Turn) -> LoyaltyMoved:
     """A change of loyalty within what the day still allows; the mood goes along in the same measure."""
     sway = sway_now(state, turn.now_s)
@@ -63,12 +60,17 @@ def moved(state: Companion, wanted: float, what: str, mood_change: float, turn: 
 
 
 def fated(
-    state: Companion, turn: Turn, fate: Fate, line: Line, events: Sequence[Event] = (), notes: Notebook | None = None
+    state: Companion,
+    turn: Turn,
+    fate: Fate,
+    line: Line,
+    events: Sequence[Event] = (),
+    writer: MemoryWriter | None = None,
 ) -> Decision:
     """What a loyalty under a threshold comes to: a warning, or the end. It is said, remembered, and told the owner.
-    ``events`` and what stands in ``notes`` happened in this turn before it."""
-    notes = notebook_of(state, turn) if notes is None else notes
-    now_s, felt = turn.now_s, after(state, events)
+    ``events`` and what stands in ``writer`` happened in this turn before it."""
+    writer = MemoryWriter(state.mind, turn.now_s) if writer is None else writer
+    now_s, felt = turn.now_s, folded(TALKER, state, events)
     loyalty = loyalty_now(felt, now_s)
     because = (weightiest(felt, now_s, against=True) or "").replace(": ", ", ")
     if fate == "warns":
@@ -76,11 +78,11 @@ def fated(
     else:
         how: Going = "betrayed" if fate == "betrays" else "left"
         fact = f"I {WENT[how]} {line.name or state.owner_name or STRANGER}" + (f" over {because}" if because else "")
-        notes.keep(Memory(0, "identity", fact, 90, state.owner, "witnessed", now_s))
+        writer.keep(Memory(0, "identity", fact, 90, state.owner, "witnessed", now_s))
         over = Departed(how, because, loyalty, now_s)
     answer = Answer(_FATED_ACTS[fate], facts={"cause": because})
-    decision = said(felt, turn, line, answer, (*events, *notes.events, over))
+    decision = said(felt, turn, line, answer, (*events, *writer.events, over))
     body = {"companion": turn.actor, "name": state.name, "fate": fate, "because": because, "say": decision.reply["say"]}
     letter = Message(ActorId(state.owner), Notify(f"companion.{fate}", body))
     reply = {**decision.reply, "fate": fate, "because": because}
-    return replace(decision, reply=reply, messages=(letter, *to_tail(state, notes, turn)))
+    return replace(decision, reply=reply, messages=(letter, *to_archive(state.mind, writer, turn)))

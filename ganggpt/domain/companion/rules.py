@@ -13,12 +13,28 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain.companion import doing, memory, talk
-from ganggpt.domain.companion.commands import Dismiss, GainExperience, Order, Recruit, Suffer, Talk
+from ganggpt.domain.companion.commands import (
+    Dismiss,
+    GainExperience,
+    Order,
+    Recruit,
+    Suffer,
+    Talk,
+)
 from ganggpt.domain.companion.fate import fate_now, grudge_left_s
-from ganggpt.domain.companion.loyalty import WENT, after, fated, moved, there
-from ganggpt.domain.companion.memory import make_room_for_talk, notebook_of, plan_thought
-from ganggpt.domain.companion.orders import RISKS, refusal_chance, unlocked_between
+from ganggpt.domain.companion.loyalty import (
+    WENT,
+    fated,
+    moved,
+    there,
+)
+from ganggpt.domain.companion.orders import (
+    RISKS,
+    conclude,
+    order,
+    refusal_chance,
+    unlocked_between,
+)
 from ganggpt.domain.companion.state import (
     EXPERIENCE_DAY,
     EXPERIENCE_MAX,
@@ -39,20 +55,34 @@ from ganggpt.domain.companion.state import (
 from ganggpt.domain.companion.talk import TALKER, said, to_owner
 from ganggpt.domain.companion.view import view
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
-from ganggpt.domain.language.intent import salience
 from ganggpt.domain.language.words import valence
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import mood_at_rest
-from ganggpt.domain.mind.brief import STRANGER, quoted
+from ganggpt.domain.mind.archive import search_archive, to_archive
+from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude, Hush
-from ganggpt.domain.mind.memory import SALIENCE_MIN
+from ganggpt.domain.mind.listening import answered, listen
 from ganggpt.domain.mind.memory_record import Memory
-from ganggpt.domain.mind.memory_writer import as_heard
+from ganggpt.domain.mind.memory_writer import MemoryWriter
+from ganggpt.domain.mind.reflection import plan_after_talk
 from ganggpt.domain.mind.response import Answer
+from ganggpt.domain.mind.rules import rules
+from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.utterance import Line
-from ganggpt.domain.npc.memory import ask_tail, to_tail
-from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Turn
-from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
+from ganggpt.domain.turn import (
+    Command,
+    Decision,
+    Event,
+    Kind,
+    Message,
+    Turn,
+)
+from ganggpt.errors import (
+    AlreadyExists,
+    Refused,
+    UnknownActor,
+    UnknownCommand,
+)
 
 __all__ = [
     "KIND",
@@ -128,34 +158,23 @@ def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
     tone = valence(command.text)
     if is_there and tone:
         events.append(moved(state, 0.7 * tone, "kind words" if tone > 0 else "harsh words", 3.0 * tone, turn))
-    felt = after(state, events)
-    notes = notebook_of(state, turn)
-    ended = make_room_for_talk(state, notes, turn.by, turn)
-    weight = salience(command.text)
-    if weight >= SALIENCE_MIN:
-        fact = f"{line.name or STRANGER} told me: {quoted(command.text)}"
-        line = replace(line, learned=notes.fresh(as_heard(fact, command.text, weight, turn.by, now_s)))
+    felt = folded(TALKER, state, events)
+    heard = listen(TALKER, state, line, line.name or STRANGER, turn)
+    line, learned = heard.line, heard.writer.events
     fate = fate_now(felt, loyalty_now(felt, now_s), now_s) if is_there else "stays"
     asked: tuple[tuple[Event, ...], tuple[Message, ...]] = ((), ())
     if fate != "stays":
-        done = turn_taking.broken_off(TALKER, state, turn, fated(state, turn, fate, line, events, notes))
+        done = turn_taking.broken_off(TALKER, state, turn, fated(state, turn, fate, line, events, heard.writer))
     else:
         found = TALKER.answer(felt, turn, line)
-        asked = ask_tail(state, found, turn)
-        if turn.has_model or state.speaking.utterance is not None:
+        asked = search_archive(state.mind, found, turn)
+        if turn.has_model or state.mind.speaking.utterance is not None:
             done = turn_taking.begin(TALKER, felt, turn, line, found)
-            done = replace(done, events=(*events, *done.events, *notes.events))
+            done = replace(done, events=(*events, *done.events, *learned))
         else:
-            done = said(felt, turn, line, found, (*events, *notes.events))
-        done = replace(done, messages=(*done.messages, *to_tail(state, notes, turn)))
-    planned, reminders = plan_thought(state, turn.by, turn)
-    return replace(
-        done,
-        events=(*done.events, *ended.events, *asked[0], *planned),
-        messages=(*done.messages, *asked[1]),
-        reminders=(*done.reminders, *reminders),
-        asks=(*done.asks, *ended.asks),
-    )
+            done = said(felt, turn, line, found, (*events, *learned))
+        done = replace(done, messages=(*done.messages, *to_archive(state.mind, heard.writer, turn)))
+    return answered(done, heard, asked, plan_after_talk(state.mind, turn.by, turn))
 
 
 def _hush(state: Companion, command: Hush, turn: Turn) -> Decision:
@@ -177,8 +196,8 @@ def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> D
     move = moved(state, 0.5 + log10(command.amount) / 2, f"shared deed: {command.cause}", 2.0, turn)
     events.append(move)
     weight = min(80, 20 + int(15 * log10(command.amount)) + (10 if level > before else 0) + 10 * bool(unlocked))
-    notes = notebook_of(state, turn)
-    notes.keep(Memory(0, "deed", command.cause, weight, state.owner, "witnessed", now_s))
+    writer = MemoryWriter(state.mind, turn.now_s)
+    writer.keep(Memory(0, "deed", command.cause, weight, state.owner, "witnessed", now_s))
     reply = {
         "experience": experience,
         "gained": gained,
@@ -188,7 +207,7 @@ def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> D
         "unlocked": list(unlocked),
         "loyalty": round(move.cause.loyalty),
     }
-    return Decision((*events, *notes.events), reply, to_tail(state, notes, turn))
+    return Decision((*events, *writer.events), reply, to_archive(state.mind, writer, turn))
 
 
 def _suffer(state: Companion, command: Suffer, turn: Turn) -> Decision:
@@ -197,15 +216,15 @@ def _suffer(state: Companion, command: Suffer, turn: Turn) -> Decision:
     there(state)
     move = moved(state, -command.harm / 10, f"harm: {command.cause}", -command.harm / 4, turn)
     weight = min(90, 30 + command.harm // 2)
-    notes = notebook_of(state, turn)
-    notes.keep(Memory(0, "threat", command.cause, weight, state.owner, "witnessed", turn.now_s))
+    writer = MemoryWriter(state.mind, turn.now_s)
+    writer.keep(Memory(0, "threat", command.cause, weight, state.owner, "witnessed", turn.now_s))
     loyalty = move.cause.loyalty
-    fate = fate_now(after(state, (move,)), loyalty, turn.now_s)
+    fate = fate_now(folded(TALKER, state, (move,)), loyalty, turn.now_s)
     if fate != "stays":
-        over = fated(state, turn, fate, to_owner(state), (move,), notes)
+        over = fated(state, turn, fate, to_owner(state), (move,), writer)
         return turn_taking.broken_off(TALKER, state, turn, over)
     reply = {"suffered": command.harm, "loyalty": round(loyalty), "fate": fate}
-    return Decision((move, *notes.events), reply, to_tail(state, notes, turn))
+    return Decision((move, *writer.events), reply, to_archive(state.mind, writer, turn))
 
 
 def _dismiss(state: Companion, _: Dismiss, turn: Turn) -> Decision:
@@ -225,13 +244,12 @@ def _forget_player(state: Companion, command: ForgetPlayer, turn: Turn) -> Decis
 _RULES: Final[Mapping[type[Command], Callable[[Companion, Any, Turn], Decision]]] = {
     ForgetPlayer: _forget_player,
     Talk: _talk,
-    Order: doing.order,
+    Order: order,
     GainExperience: _gain_experience,
     Suffer: _suffer,
     Dismiss: _dismiss,
-    **memory.RULES,
-    **talk.RULES,
-    Conclude: doing.conclude,
+    **rules(TALKER),
+    Conclude: conclude,
     Hush: _hush,
 }
 _COMMANDS: Final[tuple[type[Command], ...]] = (Recruit, *_RULES)

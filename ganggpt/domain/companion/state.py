@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from ganggpt.domain import erasure
 from ganggpt.domain.erasure import Ceased, PlayerForgotten
-from ganggpt.domain.mind import memory, utterance
 from ganggpt.domain.mind.affect import (
     LOYALTY_HALF_LIFE_S,
     MOOD_HALF_LIFE_S,
@@ -19,7 +18,6 @@ from ganggpt.domain.mind.affect import (
     faded,
     mood_at_rest,
 )
-from ganggpt.domain.mind.brief import with_opener, with_phrases
 from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.mind.memory import (
     Embedded,
@@ -28,19 +26,13 @@ from ganggpt.domain.mind.memory import (
     Reworded,
     Unlearned,
 )
-from ganggpt.domain.mind.memory_record import Memories
-from ganggpt.domain.mind.transcript import TALKS_MAX, Conversation, carried_on
-from ganggpt.domain.mind.utterance import (
-    SILENT,
-    Began,
-    BrokeOff,
-    Explained,
-    Speaking,
-    SpeakingEvent,
-    Turned,
-    Uttered,
-    Waits,
+from ganggpt.domain.mind.mind import (
+    FOLDS,
+    Mind,
+    fold,
+    spoke,
 )
+from ganggpt.domain.mind.utterance import Explained, SpeakingEvent
 from ganggpt.domain.turn import Event
 
 LEDGER_MAX: Final = 32
@@ -49,7 +41,6 @@ EXPERIENCE_MAX: Final = 10_000_000
 EXPERIENCE_DAY: Final = 5_000
 """Experience one gains at once at most; what was gained makes room for more linearly within a day."""
 LOYALTY_START: Final = 50.0
-CITED_MAX: Final = 4
 NOES_MAX: Final = 16
 _DAY_S: Final = 86_400.0
 RECOVERED_AT: Final = 20.0
@@ -82,9 +73,6 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     ``gone``: how it went away from ``owner``, at ``gone_s``; "" while it is there. ``warned_s``: when it last said that
     it is about to. ``noes``: the last refusal of each order. ``deeds``: how many were shared.
     ``practice``: experience of the last day that still stands against more of it, as of ``practice_s``.
-    ``speaking``: what it is saying sentence by sentence. ``talks``: those that go on, by player. ``mull_s``: when it
-    will next have a quiet moment (0: none is needed). ``let_go``: memories it had no room for in its life; ``asked_s``:
-    when it last asked the tail.
     """
 
     owner: str
@@ -100,10 +88,7 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     sway: float = 0.0
     experience: int = 0
     ledger: tuple[Cause, ...] = ()
-    memories: Memories = ()
-    next_no: int = 1
-    openers: tuple[str, ...] = ()
-    cited: tuple[int, ...] = ()
+    mind: Mind = Mind()
     owner_name: str = ""
     orders: int = 0
     refusals: int = 0
@@ -113,14 +98,8 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     warned_s: float | None = None
     noes: Mapping[str, No] = {}
     deeds: int = 0
-    phrases: tuple[int, ...] = ()
     practice: float = 0.0
     practice_s: float = 0.0
-    speaking: Speaking = SILENT
-    talks: Mapping[str, Conversation] = {}
-    mull_s: float = 0.0
-    let_go: int = 0
-    asked_s: float = 0.0
 
 
 class Recruited(Event, frozen=True, tag="Recruited"):
@@ -301,29 +280,14 @@ def _loyalty_moved(state: Companion, event: LoyaltyMoved) -> Companion:
     )
 
 
+def _in_mind(state: Companion, event: Any) -> Companion:
+    return replace(state, mind=fold(state.mind, event))
+
+
 def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
-    speaking = utterance.over(state.speaking, event.utterance) if event.utterance else state.speaking
-    state = replace(
-        state,
-        speaking=speaking,
-        openers=with_opener(state.openers, event.said),
-        phrases=with_phrases(state.phrases, event.said),
-        owner_name=event.owner_name or state.owner_name,
-        spoke_s=event.at_s,
-    )
-    if event.heard and event.to.startswith("player:"):
-        talks = {**state.talks, event.to: carried_on(state.talks.get(event.to), event.heard, event.said, event.at_s)}
-        if len(talks) > TALKS_MAX:
-            del talks[min(talks, key=lambda player: (talks[player].at_s, player))]
-        state = replace(state, talks=talks)
-    if event.cites is None:
-        return state
-    cited = (*state.cited, event.cites)[-CITED_MAX:]
-    return replace(state, cited=cited, memories=memory.told(state.memories, event.cites))
-
-
-def _spoken(state: Companion, event: SpeakingEvent) -> Companion:
-    return replace(state, speaking=utterance.fold(state.speaking, event))
+    player = event.to if event.to.startswith("player:") else None
+    mind = spoke(state.mind, event, player)
+    return replace(state, mind=mind, owner_name=event.owner_name or state.owner_name, spoke_s=event.at_s)
 
 
 def _order_obeyed(state: Companion, _: OrderObeyed) -> Companion:
@@ -375,35 +339,15 @@ def _rejoined(state: Companion, event: Rejoined) -> Companion:
     )
 
 
-def _learned(state: Companion, event: Remembered | Reinforced | Reworded | Embedded | Unlearned) -> Companion:
-    memories = memory.fold(state.memories, event)
-    if isinstance(event, Remembered):
-        let_go = state.let_go + len(event.forgot)
-        return replace(state, memories=memories, next_no=event.memory.no + 1, let_go=let_go)
-    return replace(state, memories=memories)
-
-
-def _talk_ended(state: Companion, event: TalkEnded) -> Companion:
-    return replace(state, talks={player: talk for player, talk in state.talks.items() if player != event.player})
-
-
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
+    **dict.fromkeys(FOLDS, _in_mind),
     Recruited: _recruited,
     LoyaltyMoved: _loyalty_moved,
     CompanionSpoke: _spoke,
     OrderObeyed: _order_obeyed,
     OrderRefused: _order_refused,
     ExperienceGained: _experience_gained,
-    Remembered: _learned,
-    Reworded: _learned,
-    Embedded: _learned,
-    Reinforced: _learned,
-    Unlearned: _learned,
-    **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
     Explained: lambda state, _: state,
-    MullPlanned: lambda state, event: replace(state, mull_s=event.due_s),
-    TailAsked: lambda state, event: replace(state, asked_s=event.at_s),
-    TalkEnded: _talk_ended,
     Warned: _warned,
     Departed: _departed,
     Rejoined: _rejoined,

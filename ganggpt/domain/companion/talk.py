@@ -12,6 +12,8 @@ from ganggpt.domain.language.words import words_of
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import loyalty_label, mood_label, standing_label
 from ganggpt.domain.mind.brief import Brief, cited
+from ganggpt.domain.mind.memory import MEMORIES_MAX
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer, Speaker, answer
 from ganggpt.domain.mind.turn_taking import as_by
 from ganggpt.domain.mind.utterance import Line, Utterance
@@ -25,7 +27,7 @@ _ASKS_WHY: Final = re.compile(
 
 
 class CompanionTalker:
-    """Implements ``talking.Talker``."""
+    """Implements ``mind.talker.Talker``."""
 
     kind = "companion"
 
@@ -37,6 +39,14 @@ class CompanionTalker:
         """See Talker."""
         return state.name
 
+    def room(self, _: Companion) -> int:
+        """See Talker."""
+        return MEMORIES_MAX
+
+    def calls(self, state: Companion, player: str) -> str:
+        """See Talker."""
+        return state.owner_name if player == state.owner else ""
+
     def at_once(self, state: Companion, _: Turn, line: Line) -> bool:
         """Its owner: nobody else's talk keeps them waiting."""
         return line.player == state.owner
@@ -47,7 +57,7 @@ class CompanionTalker:
         if owned and _ASKS_WHY.search(" ".join(words_of(line.heard))):
             return Answer("account", facts=_account_in_words(state, turn.now_s))
         standing = _standing(loyalty_now(state, turn.now_s)) if owned else 0.0
-        speaker = Speaker(state.memories, state.cited, standing, None, False)
+        speaker = Speaker(state.mind.memories, state.mind.cited, standing, None, False)
         return answer(speaker, line.heard, line.absent_s, as_by(turn, line.player))
 
     def brief(self, state: Companion, turn: Turn, line: Line, found: Answer) -> Brief:
@@ -66,8 +76,8 @@ class CompanionTalker:
             memory=None if memory is None else cited(memory, turn.now_s, line.player),
             politics=found.politics,
             facts=found.facts,
-            avoid=state.openers,
-            stale=state.phrases,
+            avoid=state.mind.openers,
+            stale=state.mind.phrases,
         )
 
     def reply(self, state: Companion, turn: Turn, _: Line, brief: Brief, said: str) -> dict[str, Any]:
@@ -87,19 +97,17 @@ class CompanionTalker:
         name = now.name if now.player == state.owner else ""
         return CompanionSpoke(now.player, now.act, now.heard, said, now.cites, at_s, name, now.id)
 
+    def reflects(self, _state: Companion, _writer: MemoryWriter, _turn: Turn) -> Decision:
+        """It draws no conclusions and tells no rumours."""
+        return Decision()
+
 
 TALKER: Final = CompanionTalker()
 
 
 def said(state: Companion, turn: Turn, line: Line, found: Answer, events: Sequence[Event] = ()) -> Decision:
     """Put an answer into words at once. ``state``: as it is after ``events``, which go along."""
-    brief = TALKER.brief(state, turn, line, found)
-    words = turn.mind.say(brief, turn.dice)
-    no = None if found.memory is None else found.memory.no
-    name = line.name if line.player == state.owner else ""
-    spoke = CompanionSpoke(line.player, found.act, line.heard, words, no, turn.now_s, name)
-    reply = {**TALKER.reply(state, turn, line, brief, words), "cites": no, "utterance": f"{turn.actor}#{turn.seq}"}
-    return Decision((*events, spoke), reply)
+    return turn_taking.said(TALKER, state, turn, line, found, events)
 
 
 def to_owner(state: Companion, heard: str = "") -> Line:
@@ -116,7 +124,3 @@ def _account_in_words(state: Companion, now_s: float) -> dict[str, str]:
 def _standing(loyalty: float) -> float:
     """Loyalty 0..100 as a standing: hostile under 25, friendly from 48, family from 81 on."""
     return (loyalty - 40) * 1.6
-
-
-RULES: Final = turn_taking.rules(TALKER)
-"""The rules of talking by their commands."""

@@ -65,6 +65,6 @@ def view(state: Companion, now_s: float) -> dict[str, Any]:
         },
         "deeds": state.deeds,
         "saying": saying(state),
-        "memories": [shown(memory, now_s) for memory in state.memories],
-        "let_go": state.let_go,
+        "memories": [shown(memory, now_s) for memory in state.mind.memories],
+        "let_go": state.mind.let_go,
     }

@@ -12,7 +12,7 @@ from msgspec import Struct
 from ganggpt.domain.faction import politics
 from ganggpt.domain.faction.draft import Draft, not_for_players, shift, strengthen
 from ganggpt.domain.faction.events import BondEnded, BondMade, PoliticalTurnTaken, TerritoryClaimed
-from ganggpt.domain.faction.politics import Move, MoveName
+from ganggpt.domain.faction.politics import MoveName, PoliticalMove
 from ganggpt.domain.faction.state import (
     RELATIONS_MAX,
     Faction,
@@ -148,7 +148,7 @@ def shown(name: str, other: str | None, district: str | None) -> str:
     return " ".join(part for part in (name, other, district and f"in {district}") if part)
 
 
-def _take(state: Faction, move: Move, words: str, turn: Turn, by: str = "") -> Decision:
+def _take(state: Faction, move: PoliticalMove, words: str, turn: Turn, by: str = "") -> Decision:
     draft = Draft(state, turn)
     income, upkeep = politics.income(state, turn.now_s), politics.upkeep(state, turn.now_s)
     cost = politics.cost_of(move.name, state.treasury + income - upkeep)
@@ -180,7 +180,7 @@ _STEPS: Final = {
 the letter of the move brings the other's step along; pacts, truces and deals move both when they are answered."""
 
 
-def _towards(draft: Draft, move: Move, other: str, cost: int) -> None:
+def _towards(draft: Draft, move: PoliticalMove, other: str, cost: int) -> None:
     """A move towards another faction: own feelings move at once, theirs when the letter arrives."""
     me, name, now_s = draft.me, draft.state.sheet.name, draft.turn.now_s
     strength = round(strength_now(draft.state, now_s))

@@ -50,7 +50,7 @@ _REST_WORTH: Final = 0.75
 _AGAIN: Final = 0.5
 
 
-class Move(Struct, frozen=True, gc=False):
+class PoliticalMove(Struct, frozen=True, gc=False):
     """One legal move and what it is worth to this faction (about 0..1)."""
 
     name: MoveName
@@ -134,43 +134,43 @@ def is_reachable(state: Faction, world: World, district: str) -> bool:
     return any(neighbour in state.territories for neighbour in world.districts[district].neighbours)
 
 
-def choose(state: Faction, world: World, now_s: float, dice: Dice) -> Move:
+def choose(state: Faction, world: World, now_s: float, dice: Dice) -> PoliticalMove:
     """One of the legal moves: the best after each one's worth was multiplied by a die of 0.5..1.5."""
     moves = legal_moves(state, world, now_s)
     scored = [(move.worth * (0.5 + dice.unit()), -place) for place, move in enumerate(moves)]
     return moves[-max(scored)[1]]
 
 
-def legal_moves(state: Faction, world: World, now_s: float) -> list[Move]:
+def legal_moves(state: Faction, world: World, now_s: float) -> list[PoliticalMove]:
     """Everything this faction may do now, resting first, always in the same order."""
     return [
-        Move("rest", _REST_WORTH),
+        PoliticalMove("rest", _REST_WORTH),
         *_recruiting(state, now_s),
         *_towards_others(state, world, now_s),
         *_expansions(state, world, now_s),
     ]
 
 
-def _recruiting(state: Faction, now_s: float) -> Iterator[Move]:
+def _recruiting(state: Faction, now_s: float) -> Iterator[PoliticalMove]:
     strength = strength_now(state, now_s)
     if strength >= 90.0 or _funds(state, now_s) < 4 * RECRUIT_COST:
         return
     worth = 0.25 + 0.2 * character_of(state).aggression - 0.6 * (strength - 50) / 50
-    yield Move("recruit", worth + (0.25 if wars_now(state, now_s) else 0.0))
+    yield PoliticalMove("recruit", worth + (0.25 if wars_now(state, now_s) else 0.0))
 
 
 def _funds(state: Faction, now_s: float) -> int:
     return state.treasury + income(state, now_s) - upkeep(state, now_s)
 
 
-def _towards_others(state: Faction, world: World, now_s: float) -> Iterator[Move]:
+def _towards_others(state: Faction, world: World, now_s: float) -> Iterator[PoliticalMove]:
     who = character_of(state)
     for other in sorted(state.relations):
         if other not in world.factions:
             continue
         side = _Side(state, other, state.relations[other], who, now_s)
         for move in (*_friendly(side), *_hostile(side)):
-            yield Move(move.name, move.worth * _AGAIN, other) if other == state.moved_on else move
+            yield PoliticalMove(move.name, move.worth * _AGAIN, other) if other == state.moved_on else move
 
 
 class _Side:
@@ -190,37 +190,37 @@ class _Side:
         self.may_declare = len(wars_now(state, now_s)) < WARS_MAX
 
 
-def _friendly(side: _Side) -> Iterator[Move]:
+def _friendly(side: _Side) -> Iterator[PoliticalMove]:
     who, value, bond = side.who, side.value, side.bond
     if value >= -15 and bond != "war" and side.may_ask:
-        yield Move("trade", 0.2 + 0.2 * who.greed + 0.1 * who.cunning - 0.15 * side.heat, side.other)
+        yield PoliticalMove("trade", 0.2 + 0.2 * who.greed + 0.1 * who.cunning - 0.15 * side.heat, side.other)
     if value >= 15 and bond is None and side.may_ask:
-        yield Move("pact", 0.35 + 0.25 * who.loyalty + 0.1 * who.cunning - 0.6 * side.above, side.other)
+        yield PoliticalMove("pact", 0.35 + 0.25 * who.loyalty + 0.1 * who.cunning - 0.6 * side.above, side.other)
     if (value <= -15 or bond == "war") and side.may_ask and tribute_of(side.funds) > 0:
         worth = 0.25 + 0.4 * (1 - who.aggression) * side.heat - 0.2 * who.greed - 0.5 * side.above
-        yield Move("tribute", worth - 0.3 * side.power, side.other)
+        yield PoliticalMove("tribute", worth - 0.3 * side.power, side.other)
     if side.may_ask and (bond == "war" or (value <= -25 and side.above <= -0.1 and bond is None)):
         worth = 0.05 + 0.2 * (1 - who.aggression) + 0.1 * who.cunning - 0.9 * side.above
-        yield Move("truce", worth + (0.1 - 0.5 * side.power if bond == "war" else 0.0), side.other)
+        yield PoliticalMove("truce", worth + (0.1 - 0.5 * side.power if bond == "war" else 0.0), side.other)
 
 
-def _hostile(side: _Side) -> Iterator[Move]:
+def _hostile(side: _Side) -> Iterator[PoliticalMove]:
     who, value, bond = side.who, side.value, side.bond
     if bond == "pact":
         worth = 0.35 + 0.45 * who.cunning + 0.35 * who.greed - 0.75 * who.loyalty + 0.5 * side.heat
-        yield Move("betray", worth + 0.2 * side.power, side.other)
+        yield PoliticalMove("betray", worth + 0.2 * side.power, side.other)
         return
     if value < 15:
-        yield Move("insult", 0.2 + 0.3 * who.aggression - 0.1 * who.cunning + 0.8 * side.above, side.other)
+        yield PoliticalMove("insult", 0.2 + 0.3 * who.aggression - 0.1 * who.cunning + 0.8 * side.above, side.other)
     if (value <= -35 or bond == "war") and side.funds >= RAID_COST and side.power >= -0.6:
         worth = 0.2 + 0.35 * who.aggression * side.heat + 0.2 * who.greed + 0.8 * side.above
-        yield Move("raid", worth + 0.3 * side.power + (0.3 if bond == "war" else 0.0), side.other)
+        yield PoliticalMove("raid", worth + 0.3 * side.power + (0.3 if bond == "war" else 0.0), side.other)
     if value <= -50 and bond is None and side.may_declare and side.power >= -0.1 and side.funds >= 4 * WAR_COST:
         worth = 0.2 + 0.6 * who.aggression * side.heat + 0.7 * side.above + 0.5 * side.power
-        yield Move("war", worth, side.other)
+        yield PoliticalMove("war", worth, side.other)
 
 
-def _expansions(state: Faction, world: World, now_s: float) -> Iterator[Move]:
+def _expansions(state: Faction, world: World, now_s: float) -> Iterator[PoliticalMove]:
     if now_s - state.expanded_s < EXPAND_EVERY_S or len(state.territories) >= TERRITORIES_MAX:
         return
     who = character_of(state)
@@ -233,7 +233,7 @@ def _expansions(state: Faction, world: World, now_s: float) -> Iterator[Move]:
             continue
         holder = native_holder(world, district)
         if holder is None or holder == state.sheet.id:
-            yield Move("expand", 0.4 + 0.4 * drive, None, district)
+            yield PoliticalMove("expand", 0.4 + 0.4 * drive, None, district)
             continue
         known = state.relations.get(holder)
         value = 0.0 if known is None else value_now(known, now_s)
@@ -242,7 +242,7 @@ def _expansions(state: Faction, world: World, now_s: float) -> Iterator[Move]:
         # A home is left to its faction: politics alone never wipes one off the map.
         if (value <= -40 or at_war) and bond != "pact" and district != world.factions[holder].home:
             worth = 0.2 + 0.3 * drive - 0.2 * value / 100 + (0.2 if at_war else 0.0)
-            yield Move("expand", worth, holder, district)
+            yield PoliticalMove("expand", worth, holder, district)
 
 
 def consent(state: Faction, other: str, wish: Literal["pact", "truce", "trade"], now_s: float) -> float:

@@ -86,7 +86,7 @@ class Reserve(Struct, frozen=True, gc=False, array_like=True):
 
 
 class TalkedOf(Struct, frozen=True, gc=False, array_like=True):
-    """How much of the day's allowance of hearsay about a player was used up as of ``at_s``."""
+    """How much of the day's allowance of rumours about a player was used up as of ``at_s``."""
 
     sway: float
     at_s: float
@@ -97,7 +97,7 @@ class Faction(Struct, frozen=True, gc=False, array_like=True):
     ``strength`` (0..100) as they were at their times, on their way back to rest. Treasury in dollars, without what is
     in ``reserves`` (by mission). ``ledger``: the latest causes, ``moves``: the latest moves, oldest first. ``bonds``,
     ``traded`` (when there was a deal last) and ``asked`` (when we last offered something) by faction. ``talk_of``:
-    hearsay by player; ``deeds``: ids of those heard of lately.
+    rumours by player; ``deeds``: ids of those heard of lately.
     """
 
     sheet: FactionSheet
@@ -169,7 +169,7 @@ def wars_now(state: Faction, now_s: float) -> list[str]:
 
 
 def sway_now(state: Faction, player: str, now_s: float) -> float:
-    """How much of the day's allowance of hearsay about a player is used up now."""
+    """How much of the day's allowance of rumours about a player is used up now."""
     known = state.talk_of.get(player)
     return 0.0 if known is None else drained(known.sway, now_s - known.at_s)
 

@@ -7,42 +7,20 @@ becomes a Refusal with a reason word, and the actor says so. No action moves mon
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from ganggpt.domain.companion.commands import Order
-from ganggpt.domain.companion.state import Companion
 from ganggpt.domain.fields import Name100, OptionalText500
-from ganggpt.domain.mind.affect import HOSTILE_AT
-from ganggpt.domain.mind.memory_record import last_s
 from ganggpt.domain.mind.response import Answer
-from ganggpt.domain.npc import state as npc_state
-from ganggpt.domain.npc.commands import AskForWork
-from ganggpt.domain.npc.state import Acted, Item, ItemGiven, Npc, standing_now
 from ganggpt.domain.turn import Command, Event, Turn
 
 ACTIONS_MAX: Final = 3
 """So many of an answer's actions are looked at; the rest is refused unread."""
-FOLLOW_FROM: Final = 12.0
-"""Standing from which an NPC goes along with somebody (friendly)."""
-GIVE_FROM: Final = 35.0
-"""Standing from which an NPC gives something away (trusted)."""
-FIGHT_FROM: Final = 30
-"""Courage from which an NPC attacks."""
-THREAT_FRESH_S: Final = 900.0
-"""A threat justifies defence, flight or a call to the police for so long."""
-GIVE_PAUSE_S: Final = 86_400.0
-"""A player gets at most one thing in this time from one NPC."""
-CALL_PAUSE_S: Final = 600.0
 LASTS_S: Final[Mapping[str, float]] = {"follow": 600.0, "attack": 60.0, "flee": 60.0, "call_police": 120.0}
 """How long an act goes on, unless the game server ends it."""
-CRIMINAL_KINDS: Final = frozenset({"gang", "mafia", "cartel", "bikers", "syndicate", "clan", "racers"})
-"""Kinds of factions whose people do not call the police."""
-_MONEY: Final = re.compile(r"[$€£]|\b(money|cash|dollars?|bucks|grand|bills?|coins?|savings|wallet|treasury)\b")
 
 RefusalReason = Literal[
     "hated", "stranger", "not_present", "no_cause", "no_danger", "afraid", "not_mine", "money", "keepsake", "enough",
@@ -164,20 +142,15 @@ class Judged(Struct, frozen=True, gc=False):
         return tuple(event for wish in self.wishes for event in wish.events)
 
 
-def allowed(action: Action, state: Npc | Companion, turn: Turn) -> Wish | Refusal:
-    """Whether an actor may do that now, to or for the player ``turn.by``. Pure; rolls no dice."""
-    if isinstance(action, Decline):
-        return Wish("refuse")
-    if isinstance(state, Companion):
-        return _companion_may(action, state, turn)
-    if not turn.by.startswith("player:"):
-        return Refusal(action.do, "not_present")
-    return _NPC_RULES[type(action)](action, state, turn)
+Allowed = Callable[[Action, Any, Turn], Wish | Refusal]
+"""Whether an actor of one kind may do something now, to or for the player ``turn.by``. Pure; rolls no dice."""
 
 
-def judged(actions: Sequence[Action], state: Npc | Companion, turn: Turn) -> Judged:
+def judged(
+    actions: Sequence[Action], state: Any, turn: Turn, allowed: Allowed, evolve: Callable[[Any, Any], Any]
+) -> Judged:
     """Judge the actions of one answer one after the other, each in the state the ones before it leave; the same thing
-    twice, and what is beyond ACTIONS_MAX, is refused."""
+    twice, and what is beyond ACTIONS_MAX, is refused. ``allowed`` and ``evolve`` are those of the actor's kind."""
     verdicts: list[Wish | Refusal] = []
     seen: list[Action] = []
     for at, action in enumerate(actions):
@@ -187,122 +160,7 @@ def judged(actions: Sequence[Action], state: Npc | Companion, turn: Turn) -> Jud
         seen.append(action)
         verdict = allowed(action, state, turn)
         verdicts.append(verdict)
-        if isinstance(verdict, Wish) and isinstance(state, Npc):
+        if isinstance(verdict, Wish):
             for event in verdict.events:
-                state = npc_state.evolve(state, event)  # type: ignore[arg-type]
+                state = evolve(state, event)
     return Judged(tuple(verdicts), state)
-
-
-def _follow(_: Follow, state: Npc, turn: Turn) -> Wish | Refusal:
-    value = standing_now(state, turn.by, turn.now_s).value
-    if value < FOLLOW_FROM:
-        return Refusal("follow", "hated" if value <= HOSTILE_AT else "stranger")
-    return _acted("follow", turn)
-
-
-def _attack(action: Attack, state: Npc, turn: Turn) -> Wish | Refusal:
-    standing = standing_now(state, turn.by, turn.now_s)
-    meant = action.target.strip().casefold()
-    if meant not in {"player", "you", turn.by.casefold(), standing.name.casefold() or "player"}:
-        return Refusal("attack", "not_present")
-    if standing.value > HOSTILE_AT and not _was_threatened(state, turn):
-        return Refusal("attack", "no_cause")
-    if state.sheet.traits.get("courage", 50) < FIGHT_FROM:
-        return Refusal("attack", "afraid")
-    return _acted("attack", turn)
-
-
-def _flee(_: Flee, state: Npc, turn: Turn) -> Wish | Refusal:
-    hostile = standing_now(state, turn.by, turn.now_s).value <= HOSTILE_AT
-    return _acted("flee", turn) if hostile or _was_threatened(state, turn) else Refusal("flee", "no_danger")
-
-
-def _give(action: GiveItem, state: Npc, turn: Turn) -> Wish | Refusal:
-    wanted = " ".join(action.item.casefold().split())
-    if _MONEY.search(wanted):
-        return Refusal("give", "money")
-    held = next((item for item in state.items if wanted == item.name.casefold()), None)
-    if held is None:
-        return Refusal("give", "not_mine")
-    value = standing_now(state, turn.by, turn.now_s).value
-    if value < GIVE_FROM:
-        return Refusal("give", "hated" if value <= HOSTILE_AT else "stranger")
-    if held.giver == turn.by:
-        return Refusal("give", "keepsake")
-    if _did_lately(state, "give", turn, GIVE_PAUSE_S):
-        return Refusal("give", "enough")
-    given = ItemGiven(Item(held.name, held.value, held.giver, held.at_s), turn.by, turn.now_s)
-    return Wish("give", (given,), act={"verb": "give_item", "target": turn.by, "item": held.name, "ttl_s": 60.0})
-
-
-def _call_police(_: CallPolice, state: Npc, turn: Turn) -> Wish | Refusal:
-    faction = turn.world.factions.get(state.sheet.faction) if state.sheet.faction is not None else None
-    if faction is not None and faction.kind in CRIMINAL_KINDS:
-        return Refusal("call_police", "code")
-    if not _was_threatened(state, turn):
-        return Refusal("call_police", "no_cause")
-    if _did_lately(state, "call_police", turn, CALL_PAUSE_S):
-        return Refusal("call_police", "enough")
-    return _acted("call_police", turn, verb="report_crime")
-
-
-def _offer_mission(action: OfferMission, state: Npc, turn: Turn) -> Wish | Refusal:
-    known = [template for template in state.sheet.missions if template in turn.world.missions]
-    if not known or (action.mission and action.mission not in known):
-        return Refusal("offer_mission", "no_work")
-    value = standing_now(state, turn.by, turn.now_s).value
-    if value <= HOSTILE_AT:
-        return Refusal("offer_mission", "hated")
-    if value < FOLLOW_FROM:
-        return Refusal("offer_mission", "not_asked")
-    return Wish("offer_mission", command=AskForWork())
-
-
-_NPC_RULES: Final[Mapping[type, Callable[[Any, Npc, Turn], Wish | Refusal]]] = {
-    Follow: _follow,
-    Attack: _attack,
-    Flee: _flee,
-    GiveItem: _give,
-    CallPolice: _call_police,
-    OfferMission: _offer_mission,
-}
-
-
-def _companion_may(action: Action, state: Companion, turn: Turn) -> Wish | Refusal:
-    """A companion acts for its owner, and what it does by talk is an order like any other: with its risk and dice."""
-    if turn.by != state.owner:
-        return Refusal(action.do, "not_owner")
-    if state.gone:
-        return Refusal(action.do, "gone")
-    if isinstance(action, Follow):
-        return Wish("follow", command=Order("follow"))
-    if isinstance(action, Flee):
-        return Wish("flee", command=Order("hide"))
-    if isinstance(action, Attack):
-        meant = action.target.strip().casefold()
-        mine = {"player", "you", state.owner.casefold(), state.owner_name.casefold() or "player"}
-        return (
-            Refusal("attack", "no_cause") if meant in mine else Wish("attack", command=Order("attack", action.target))
-        )
-    reasons: Mapping[str, RefusalReason] = {"give": "not_mine", "offer_mission": "no_work"}
-    return Refusal(action.do, reasons.get(action.do, "unknown"))
-
-
-def _acted(action: str, turn: Turn, verb: str | None = None) -> Wish:
-    ttl_s = LASTS_S[action]
-    acted = Acted(action, turn.by, turn.now_s, turn.now_s + ttl_s)
-    return Wish(action, (acted,), act={"verb": verb or action, "target": turn.by, "ttl_s": ttl_s})
-
-
-def _was_threatened(state: Npc, turn: Turn) -> bool:
-    """Whether this player threatened the NPC a moment ago."""
-    return any(
-        memory.kind == "threat" and memory.about == turn.by and turn.now_s - last_s(memory) <= THREAT_FRESH_S
-        for memory in state.memories
-    )
-
-
-def _did_lately(state: Npc, action: str, turn: Turn, within_s: float) -> bool:
-    return any(
-        done.action == action and done.player == turn.by and turn.now_s - done.at_s < within_s for done in state.acted
-    )

@@ -15,7 +15,8 @@ from ganggpt.domain.mind.memory import (
     learn,
     left_by,
 )
-from ganggpt.domain.mind.memory_record import Memories, Memory
+from ganggpt.domain.mind.memory_record import Memory
+from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.turn import Event
 
 _DAY_S: Final = 86_400.0
@@ -23,16 +24,16 @@ OVERDUE_S: Final = 60 * _DAY_S
 """How long a promise or debt is still remembered once it is due."""
 
 
-class Notebook:
+class MemoryWriter:
     """Collects the events by which a turn changes a mind, and the memories it lets go of (``left``).
 
     The mind itself is not touched: the events are folded when the turn is done.
     """
 
-    def __init__(self, memories: Memories, next_no: int, now_s: float, room: int = MEMORIES_MAX) -> None:
-        self._memories = memories
+    def __init__(self, mind: Mind, now_s: float, room: int = MEMORIES_MAX) -> None:
+        self._memories = mind.memories
         self._unfolded: Remembered | Reinforced | None = None
-        self._next_no = next_no
+        self._next_no = mind.next_no
         self._now_s = now_s
         self._room = room
         self.events: list[Event] = []

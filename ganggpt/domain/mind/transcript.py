@@ -40,7 +40,7 @@ class Exchange(Struct, frozen=True, gc=False, array_like=True):
     said: str
 
 
-class Conversation(Struct, frozen=True, gc=False, array_like=True):
+class Transcript(Struct, frozen=True, gc=False, array_like=True):
     """A talk with one player: its last exchanges, how many there were, when it began and when it last went on."""
 
     exchanges: tuple[Exchange, ...]
@@ -76,20 +76,20 @@ def invented(text: str, brief: SummaryBrief) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(number for number in numbers(text) if number not in figures), *strange)))
 
 
-def carried_on(talk: Conversation | None, heard: str, said: str, now_s: float) -> Conversation:
+def carried_on(talk: Transcript | None, heard: str, said: str, now_s: float) -> Transcript:
     """The talk after one more exchange."""
     line = Exchange(clipped(heard, _LINE_MAX), clipped(said, _LINE_MAX))
     if talk is None or is_over(talk, now_s):
-        return Conversation((line,), 1, now_s, now_s)
-    return Conversation((*talk.exchanges, line)[-EXCHANGES_MAX:], talk.count + 1, talk.began_s, now_s)
+        return Transcript((line,), 1, now_s, now_s)
+    return Transcript((*talk.exchanges, line)[-EXCHANGES_MAX:], talk.count + 1, talk.began_s, now_s)
 
 
-def is_over(talk: Conversation, now_s: float) -> bool:
+def is_over(talk: Transcript, now_s: float) -> bool:
     """Whether it ended by silence."""
     return now_s - talk.at_s >= TALK_ENDS_S
 
 
-def condensed(talk: Conversation, name: str) -> tuple[str, int] | None:
+def condensed(talk: Transcript, name: str) -> tuple[str, int] | None:
     """What is left of a talk, in one sentence without any model, and its weight; None where it was only words.
 
     The topics are the content words the player came back to, first those said most often, then those said first.

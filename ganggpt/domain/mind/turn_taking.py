@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
@@ -22,11 +22,12 @@ from ganggpt.domain.ids import ActorId
 from ganggpt.domain.language.intent import is_courtesy
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Notify
-from ganggpt.domain.mind.brief import SAID_MAX, Brief, Cited, cited
+from ganggpt.domain.mind.brief import SAID_MAX, Cited, cited
 from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.memory import Unlearned, recall
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.response import Answer
+from ganggpt.domain.mind.talker import Talker, folded
 from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
     Began,
@@ -53,41 +54,6 @@ RECALLED_MAX: Final = 8
 """Memories a model is told."""
 
 
-class Talker(Protocol):
-    """How one kind of actor talks. ``kind``: the first word of its pushes (``npc.says``), and the key of its id there.
-    A state has ``speaking`` and ``memories``."""
-
-    kind: str
-
-    def evolve(self, state: Any, event: Any) -> Any:
-        """The state after an event."""
-        ...
-
-    def name(self, state: Any) -> str:
-        """What it is called."""
-        ...
-
-    def at_once(self, state: Any, turn: Turn, line: Line) -> bool:
-        """Whether a line is answered though it is talking to another player."""
-        ...
-
-    def answer(self, state: Any, turn: Turn, line: Line) -> Answer:
-        """How the rules answer a line."""
-        ...
-
-    def brief(self, state: Any, turn: Turn, line: Line, found: Answer) -> Brief:
-        """Everything a mind may know for an answer to a line."""
-        ...
-
-    def reply(self, state: Any, turn: Turn, line: Line, brief: Brief, said: str) -> dict[str, Any]:
-        """The reply a game server gets; what is said in it cites nothing."""
-        ...
-
-    def spoke(self, state: Any, now: Utterance, said: str, at_s: float) -> Event:
-        """An utterance is over, and so much of it was heard."""
-        ...
-
-
 class Outcome(Struct, frozen=True, gc=False):
     """What became of the actions a model wanted. ``told``: each with "allowed" or why not; ``refused``: what is said of
     the first that may not be; ``acts``: for the game server; ``events`` and ``messages``: what the others did."""
@@ -99,13 +65,34 @@ class Outcome(Struct, frozen=True, gc=False):
     messages: tuple[Message, ...] = ()
 
 
+def said(
+    talker: Talker,
+    state: Any,
+    turn: Turn,
+    line: Line,
+    found: Answer,
+    before: Sequence[Event] = (),
+    after: Sequence[Event] = (),
+) -> Decision:
+    """Put an answer into words at once. ``state``: as it is after the events ``before``, which go along; so do those
+    that come ``after`` what is said."""
+    brief = talker.brief(state, turn, line, found)
+    words = turn.mind.say(brief, turn.dice)
+    no = None if found.memory is None else found.memory.no
+    spoke = talker.spoke(
+        state, Utterance("", line.player, found.act, line.heard, no, turn.now_s, name=line.name), words, turn.now_s
+    )
+    reply = {**talker.reply(state, turn, line, brief, words), "cites": no, "utterance": f"{turn.actor}#{turn.seq}"}
+    return Decision((*before, spoke, *after), reply)
+
+
 def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> Decision:
     """Begin to answer a line with the model's words, or let whose it is wait their turn."""
-    now, player = state.speaking.utterance, line.player
+    now, player = state.mind.speaking.utterance, line.player
     if now is not None and now.player != player and not talker.at_once(state, turn, line):
         return Decision((Waits(line),), _barked(talker, state, turn, line, replace(found, act="one_moment")))
     cut = Decision() if now is None else _cut(talker, state, turn, len(now.said), interrupted=True)
-    state = _after(talker, state, cut.events)
+    state = folded(talker, state, cut.events)
     no = None if found.memory is None else found.memory.no
     utterance = Utterance(
         f"{turn.actor}#{turn.seq}",
@@ -119,7 +106,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     )
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
-    by_meaning = any(memory.embedding is not None for memory in state.memories) and not is_courtesy(line.heard)
+    by_meaning = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
     plainly = SayPlainly(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
@@ -191,7 +178,7 @@ def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome:
     for act in outcome.acts:
         body = {talker.kind: turn.actor, "utterance": now.id, **act}
         messages.append(Message(ActorId(now.player), Notify(f"{talker.kind}.act", body)))
-    after = _after(talker, state, outcome.events)
+    after = folded(talker, state, outcome.events)
     done = _concluded(talker, after, turn, now, said, replace(command.made, actions=outcome.told))
     return replace(
         done,
@@ -204,9 +191,9 @@ def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome:
 def hush(talker: Talker, state: Any, command: Hush, turn: Turn, *, whoever: bool = False) -> Decision:
     """Stop talking to a player, or to anybody where the game server says so. ``whoever``: the player may silence it
     also while it talks to another one."""
-    now = state.speaking.utterance
+    now = state.mind.speaking.utterance
     if turn.by.startswith("player:") and not whoever and (now is None or now.player != turn.by):
-        waits = any(line.player == turn.by for line in state.speaking.waiting)
+        waits = any(line.player == turn.by for line in state.mind.speaking.waiting)
         return Decision((Turned(turn.by),) if waits else (), {"hushed": False})
     if now is None or command.utterance not in (None, now.id):
         return Decision((), {"hushed": False})
@@ -217,7 +204,7 @@ def hush(talker: Talker, state: Any, command: Hush, turn: Turn, *, whoever: bool
 
 def broken_off(talker: Talker, state: Any, turn: Turn, decision: Decision) -> Decision:
     """A decision that also cuts off whatever is being said: something else has to be said instead."""
-    now = state.speaking.utterance
+    now = state.mind.speaking.utterance
     if now is None:
         return decision
     cut = _cut(talker, state, turn, len(now.said), interrupted=True)
@@ -228,7 +215,7 @@ def broken_off(talker: Talker, state: Any, turn: Turn, decision: Decision) -> De
 
 def current(state: Any, utterance: str) -> Utterance:
     """What is being said. Raises Refused where it is another utterance, or none."""
-    now: Utterance | None = state.speaking.utterance
+    now: Utterance | None = state.mind.speaking.utterance
     if now is None or now.id != utterance:
         raise Refused("stale", f"{utterance} is not being said any more")
     return now
@@ -241,10 +228,10 @@ def line_of(now: Utterance) -> Line:
 
 def saying(state: Any) -> dict[str, Any] | None:
     """What a read shows of it."""
-    now = state.speaking.utterance
+    now = state.mind.speaking.utterance
     if now is None:
         return None
-    waiting = [line.player for line in state.speaking.waiting]
+    waiting = [line.player for line in state.mind.speaking.waiting]
     return {"utterance": now.id, "player": now.player, "said": list(now.said), "waiting": waiting}
 
 
@@ -263,7 +250,7 @@ def _fitting(
 ) -> tuple[tuple[Cited, float], ...]:
     """Memories that fit what an utterance answers, but for the one it brings up anyway, each with its score."""
     player, now_s = now.player, turn.now_s
-    found = recall(state.memories, now.heard, now_s, RECALLED_MAX, player, listener=player, embedding=embedding)
+    found = recall(state.mind.memories, now.heard, now_s, RECALLED_MAX, player, listener=player, embedding=embedding)
     return tuple((cited(one.memory, now_s, player), one.score) for one in found if one.memory.no != now.cites)
 
 
@@ -277,7 +264,7 @@ def _concluded(talker: Talker, state: Any, turn: Turn, now: Utterance, said: Seq
 
 def _cut(talker: Talker, state: Any, turn: Turn, heard: int, *, interrupted: bool) -> Decision:
     """Break off what is being said: only what was heard was said."""
-    now: Utterance = state.speaking.utterance
+    now: Utterance = state.mind.speaking.utterance
     words = clipped(" ".join(now.said[:heard]), SAID_MAX)
     over: Event = talker.spoke(state, now, words, turn.now_s) if words else BrokeOff(now.id, turn.now_s)
     why = "interrupted" if interrupted else "hushed"
@@ -289,10 +276,10 @@ def _cut(talker: Talker, state: Any, turn: Turn, heard: int, *, interrupted: boo
 
 def _then_next(talker: Talker, state: Any, turn: Turn, done: Decision) -> Decision:
     """Turn to the player who has waited longest, if any; where no model is there, the ask itself finds out."""
-    after = _after(talker, state, done.events)
-    if not after.speaking.waiting:
+    after = folded(talker, state, done.events)
+    if not after.mind.speaking.waiting:
         return done
-    line = after.speaking.waiting[0]
+    line = after.mind.speaking.waiting[0]
     fresh = begin(talker, after, turn, line, talker.answer(after, turn, line))
     return Decision(
         (*done.events, *fresh.events),
@@ -325,12 +312,6 @@ def _says(
     return Message(ActorId(now.player), Notify(f"{talker.kind}.says", body))
 
 
-def _after(talker: Talker, state: Any, events: Sequence[Event]) -> Any:
-    for event in events:
-        state = talker.evolve(state, event)
-    return state
-
-
 def as_by(turn: Turn, player: str) -> Turn:
     """The turn as one of that player: what is answered or allowed is answered to, or allowed to, them."""
-    return dataclasses.replace(turn, by=player)
+    return turn if turn.by == player else dataclasses.replace(turn, by=player)

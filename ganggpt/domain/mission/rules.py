@@ -21,9 +21,9 @@ from ganggpt.domain.messages import (
     ApplyMissionImpact,
     EndMission,
     FundMission,
+    MissionOutcome,
     Notify,
     Offer,
-    Outcome,
     PayReward,
     Progress,
     ReleaseReward,
@@ -222,7 +222,7 @@ def _rewards(state: Mission, turn: Turn) -> Iterable[Message]:
 
 
 def _ended(state: Mission, event: MissionFailed | MissionExpired, turn: Turn) -> Decision:
-    outcome: Outcome = "failed" if isinstance(event, MissionFailed) else "expired"
+    outcome: MissionOutcome = "failed" if isinstance(event, MissionFailed) else "expired"
     told: list[Message] = []
     if state.status in TAKEN:
         # A mission that its payer could not pay for says nothing about the player.
@@ -245,7 +245,7 @@ _REMEMBERED: Final[Mapping[str, tuple[str, int]]] = {
 """By reason: what the giver keeps of it, and how much it weighs. An offer nobody took is not worth a memory."""
 
 
-def _last_words(state: Mission, outcome: Outcome, reason: str, turn: Turn) -> Iterable[Message]:
+def _last_words(state: Mission, outcome: MissionOutcome, reason: str, turn: Turn) -> Iterable[Message]:
     """The news for the player's screen and the memory for the giver."""
     template = state.template
     body: dict[str, Any] = {"mission": turn.actor, "title": template.title, "outcome": outcome, "giver": state.giver}

@@ -10,7 +10,7 @@ from collections import Counter
 
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.mission_design.difficulty import estimated_s
-from ganggpt.domain.mission_design.draft import Problem, Setting, Verdict
+from ganggpt.domain.mission_design.draft import CompiledMission, Problem, Setting
 from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES
 from ganggpt.domain.mission_design.progress import counted, deadline_s, is_done
 from ganggpt.domain.mission_design.repair import mended
@@ -18,19 +18,19 @@ from ganggpt.domain.mission_design.roads import leg_m, travel_s
 from ganggpt.domain.world import MissionTemplate
 
 
-def compile_mission(draft: MissionTemplate, setting: Setting) -> Verdict:
+def compile_mission(draft: MissionTemplate, setting: Setting) -> CompiledMission:
     """A mission made of a draft, with everything that was wrong with it; without a mission where it cannot be used."""
     after, problems = mended(draft, setting)
     if after is None:
-        return Verdict(None, problems)
+        return CompiledMission(None, problems)
     _, again = mended(after, setting)
     if again:
-        return Verdict(None, problems + again)
+        return CompiledMission(None, problems + again)
     trouble = rehearsed(after, setting)
     if trouble is not None:
-        return Verdict(None, (*problems, trouble))
+        return CompiledMission(None, (*problems, trouble))
     estimate_s = estimated_s(setting.world, setting.giver.home, after.objectives) or 0.0
-    return Verdict(after, problems, estimate_s)
+    return CompiledMission(after, problems, estimate_s)
 
 
 def rehearsed(template: MissionTemplate, setting: Setting) -> Problem | None:

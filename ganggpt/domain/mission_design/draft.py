@@ -72,7 +72,7 @@ class Setting(Struct, frozen=True, gc=False, kw_only=True):
     mission_funds: int | None = None
 
 
-class Verdict(Struct, frozen=True, gc=False):
+class CompiledMission(Struct, frozen=True, gc=False):
     """What the compiler made of a draft: a mission that can be played, or None; and everything that was wrong."""
 
     mission: MissionTemplate | None

@@ -23,7 +23,7 @@ from ganggpt.domain.mission_design.difficulty import (
     minutes_bounds,
     reward_bounds,
 )
-from ganggpt.domain.mission_design.draft import Setting, Verdict
+from ganggpt.domain.mission_design.draft import CompiledMission, Setting
 from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES
 from ganggpt.domain.mission_design.repair_numbers import victims_of
 from ganggpt.domain.mission_design.roads import distances_m
@@ -156,12 +156,12 @@ FRAMES: Final = (
 """All frames. ``=``: what the player got before; ``!``: within a time."""
 
 
-def grown(setting: Setting, dice: Dice) -> tuple[str, Verdict] | None:
+def grown(setting: Setting, dice: Dice) -> tuple[str, CompiledMission] | None:
     """A mission for this setting and the name of its frame: of some frames by dice, one of those whose difficulty fits.
 
     None where the world has nothing to do, or the payer cannot pay for it.
     """
-    found: list[tuple[float, str, Verdict]] = []
+    found: list[tuple[float, str, CompiledMission]] = []
     for _ in range(TRIES):
         frame = dice.pick(FRAMES)
         draft = _Growth(setting, dice).draft(frame)

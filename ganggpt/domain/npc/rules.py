@@ -14,32 +14,44 @@ from msgspec.structs import replace
 
 from ganggpt.domain.erasure import ForgetPlayer, forget
 from ganggpt.domain.ids import ActorId, name_of
-from ganggpt.domain.language.intent import is_courtesy, salience
+from ganggpt.domain.language.intent import is_courtesy
 from ganggpt.domain.language.words import tokens, valence, with_article
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.affect import HOSTILE_AT, clamped, mood_at_rest, mood_label, swayed
+from ganggpt.domain.mind.affect import (
+    HOSTILE_AT,
+    clamped,
+    mood_at_rest,
+    mood_label,
+    swayed,
+)
+from ganggpt.domain.mind.archive import search_archive, to_archive
 from ganggpt.domain.mind.brief import STRANGER, quoted
 from ganggpt.domain.mind.commands import Conclude
+from ganggpt.domain.mind.listening import answered, listen
 from ganggpt.domain.mind.memory import SALIENCE_MIN
 from ganggpt.domain.mind.memory_record import Memory
-from ganggpt.domain.mind.memory_writer import Notebook, as_heard
-from ganggpt.domain.mind.response import Answer, Speaker, answer
+from ganggpt.domain.mind.memory_writer import MemoryWriter
+from ganggpt.domain.mind.reflection import Planned, plan_after_talk, plan_reflection
+from ganggpt.domain.mind.response import Answer
+from ganggpt.domain.mind.rules import rules
 from ganggpt.domain.mind.utterance import Line
-from ganggpt.domain.npc import jobs, memory, talk
-from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Spawn, Talk, Threaten
-from ganggpt.domain.npc.jobs import offered_work, open_offer
+from ganggpt.domain.npc.commands import (
+    AskForWork,
+    Give,
+    Hear,
+    Observe,
+    Spawn,
+    Talk,
+    Threaten,
+)
 from ganggpt.domain.npc.memory import (
-    ask_tail,
-    make_room_for_talk,
-    notebook_of,
-    plan_mull,
-    plan_thought,
+    PONDER_AT,
+    hear,
     rumour_by,
-    to_tail,
+    writer_of,
 )
 from ganggpt.domain.npc.rumour import TELL_FROM, has_neighbours
-from ganggpt.domain.npc.speech import place_of, uttered
 from ganggpt.domain.npc.state import (
     Item,
     ItemReceived,
@@ -55,11 +67,31 @@ from ganggpt.domain.npc.state import (
     one_too_many,
     standing_now,
 )
+from ganggpt.domain.npc.talk import TALKER, conclude, place_of
 from ganggpt.domain.npc.view import view
-from ganggpt.domain.npc.work import asking_around, find_work, thinking_ahead
-from ganggpt.domain.turn import Command, Decision, Event, Kind, Message, Remind, Turn
+from ganggpt.domain.npc.work import (
+    WORK_RULES,
+    asking_around,
+    find_work,
+    offered_work,
+    open_offer,
+    thinking_ahead,
+)
+from ganggpt.domain.turn import (
+    Command,
+    Decision,
+    Event,
+    Kind,
+    Message,
+    Turn,
+)
 from ganggpt.domain.world import NpcSheet
-from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
+from ganggpt.errors import (
+    AlreadyExists,
+    Refused,
+    UnknownActor,
+    UnknownCommand,
+)
 
 __all__ = [
     "KIND",
@@ -131,7 +163,7 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
     if about is not None and what[0].islower():
         what = f"{_who(standing_now(state, about, now_s).name)} {what}"
     if by is not None and about != by:
-        trace, dies_s = rumour_by(by, state.next_no, turn, weight)
+        trace, dies_s = rumour_by(by, state.mind.next_no, turn, weight)
         fresh = Memory(0, "rumour", what, weight, about, "rumour", now_s, dies_s, trace=trace)
     else:
         fresh = Memory(0, "seen", what, weight, about, "witnessed", now_s)
@@ -140,18 +172,18 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
             moved = swayed(before.sway, tone * weight / 25)
             after = replace(before, value=clamped(before.value + moved), sway=before.sway + moved)
             events.append(Swayed(about, after, mood, "seen", one_too_many(state, about, now_s)))
-    notes = notebook_of(state, turn)
-    no = notes.keep(fresh)
+    writer = writer_of(state, turn)
+    no = writer.keep(fresh)
     planned, reminders = _gossip(state, turn, weight)
     reply = {"noticed": True, "memory": no}
-    return Decision((*events, *notes.events, *planned), reply, to_tail(state, notes, turn), (), reminders)
+    return Decision((*events, *writer.events, *planned), reply, to_archive(state.mind, writer, turn), (), reminders)
 
 
-def _gossip(state: Npc, turn: Turn, weight: int) -> tuple[tuple[Event, ...], tuple[Remind, ...]]:
+def _gossip(state: Npc, turn: Turn, weight: int) -> Planned:
     """A quiet moment to tell somebody, where this is news and there is somebody."""
     if weight < TELL_FROM or not has_neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction):
         return (), ()
-    return plan_mull(state, turn)
+    return plan_reflection(state.mind, turn)
 
 
 def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
@@ -162,43 +194,31 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     value = before.value + _within_reach(before.value, moved)
     name = command.name or before.name
     after = replace(before, value=value, sway=before.sway + moved, name=name, talks=before.talks + 1)
-    mood = clamped(mood_now(state, now_s) + 2 * moved)
-    sheet = state.sheet
-    speaker = Speaker(state.memories, state.cited, value, sheet.faction, bool(sheet.missions))
-    found = answer(speaker, command.text, absent_s, turn)
-    notes = notebook_of(state, turn)
-    ended = make_room_for_talk(state, notes, player, turn)
-    weight, learned = salience(command.text), None
-    if weight >= SALIENCE_MIN:
-        fact = f"{_who(name)} told me: {quoted(command.text)}"
-        learned = notes.fresh(as_heard(fact, command.text, weight, player, now_s))
-    elif before.talks == 0:
+    met = _swayed(state, turn, after, clamped(mood_now(state, now_s) + 2 * moved), "talk")
+    felt = evolve(state, met)
+    line = Line(player, command.text, absent_s)
+    found = TALKER.answer(felt, turn, line)
+    first = None
+    if before.talks == 0:
         fact = f"{_who(name)} first spoke to me in {place_of(state, turn)}"
-        notes.keep(Memory(0, "met", fact, 20, player, "witnessed", now_s))
-    asked, questions = ask_tail(state, found, turn)
-    met = _swayed(state, turn, after, mood, "talk")
-    planned, reminders = plan_thought(state, player, turn)
-    by_model = turn.has_model and not is_courtesy(command.text)
-    if by_model or state.speaking.utterance is not None:
-        line = Line(player, command.text, absent_s, learned)
-        said = turn_taking.begin(talk.TALKER, evolve(state, met), turn, line, found)
-        said = replace(
-            said, events=(met, *said.events, *notes.events), messages=(*said.messages, *to_tail(state, notes, turn))
-        )
+        first = Memory(0, "met", fact, 20, player, "witnessed", now_s)
+    heard = listen(TALKER, state, line, _who(name), turn, slight=first)
+    asked = search_archive(state.mind, found, turn)
+    is_ripe = state.gathered >= PONDER_AT
+    planned = plan_reflection(state.mind, turn) if is_ripe else plan_after_talk(state.mind, player, turn)
+    learned = heard.writer.events
+    if (turn.has_model and not is_courtesy(command.text)) or state.mind.speaking.utterance is not None:
+        begun = turn_taking.begin(TALKER, felt, turn, heard.line, found)
+        said = replace(begun, events=(met, *begun.events, *learned))
     else:
-        said = _said(state, turn, found, met, heard=command.text, notes=notes)
-    return replace(
-        said,
-        events=(*said.events, *ended.events, *asked, *planned),
-        messages=(*said.messages, *questions),
-        reminders=(*said.reminders, *reminders),
-        asks=(*said.asks, *ended.asks),
-    )
+        said = turn_taking.said(TALKER, felt, turn, line, found, (met,), learned)
+    said = replace(said, messages=(*said.messages, *to_archive(state.mind, heard.writer, turn)))
+    return answered(said, heard, asked, planned)
 
 
 def _conclude(state: Npc, command: Conclude, turn: Turn) -> Decision:
     """The end of a model's answer, and what it was allowed to do."""
-    done, after, verdicts, as_player = talk.conclude(state, command, turn)
+    done, after, verdicts, as_player = conclude(state, command, turn)
     for wish in verdicts.wishes:
         if wish.command is None:
             continue
@@ -226,14 +246,14 @@ def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     value = clamped(before.value + gain)
     after = replace(before, value=value, given=before.given + worth, name=name)
     mood = clamped(mood_now(state, now_s) + 1.5 * gain)
-    notes = notebook_of(state, turn)
+    writer = writer_of(state, turn)
     weight = min(90, 25 + int(10 * log10(1 + command.value)) + (10 if liked else 0))
     item = with_article(command.item)
     fact = f"{_who(name)} gave me {item}"
-    notes.keep(Memory(0, "gift", fact, weight, player, "witnessed", now_s))
+    writer.keep(Memory(0, "gift", fact, weight, player, "witnessed", now_s))
     found = Answer("delight" if liked or gain >= 8 else "thank", facts={"item": item})
     met = _swayed(state, turn, after, mood, f"gift: {command.item} ({command.value})")
-    said = _said(state, turn, found, met, notes=notes)
+    said = _said(state, turn, found, met, writer=writer)
     received = ItemReceived(Item(command.item, command.value, player, now_s))
     return replace(said, events=(received, *said.events))
 
@@ -255,10 +275,10 @@ def _threaten(state: Npc, command: Threaten, turn: Turn) -> Decision:
     if command.text.strip():
         fact += f": {quoted(command.text)}"
     weight = 80 if command.armed else 60
-    notes = notebook_of(state, turn)
-    notes.keep(Memory(0, "threat", fact, weight, player, "witnessed", now_s))
+    writer = writer_of(state, turn)
+    writer.keep(Memory(0, "threat", fact, weight, player, "witnessed", now_s))
     found = Answer("afraid" if afraid else "defiant")
-    said = _said(state, turn, found, _swayed(state, turn, after, mood, "threat"), heard=command.text, notes=notes)
+    said = _said(state, turn, found, _swayed(state, turn, after, mood, "threat"), heard=command.text, writer=writer)
     planned, reminders = _gossip(state, turn, weight)
     return Decision((*said.events, *planned), said.reply, said.messages, (), reminders)
 
@@ -275,17 +295,17 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
     offer = open_offer(state, player, turn)
     events: tuple[Event, ...] = ()
     messages: list[Message] = []
-    notes = notebook_of(state, turn)
+    writer = writer_of(state, turn)
     is_new = offer is None
     if offer is None:
         work = find_work(state, player, command.party, turn)
         if work is None:
             return _said(state, turn, Answer("no_work"), _swayed(state, turn, after, mood, "work"))
-        offer, offered, letter = offered_work(notes, state, work, player, turn)
+        offer, offered, letter = offered_work(writer, state, work, player, turn)
         events, messages = (offered,), [letter, *asking_around(before, player, turn)]
     facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
     found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
-    decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), notes=notes)
+    decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), writer=writer)
     shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
     asks = thinking_ahead(state, player, command.party, turn) if is_new else ()
     told = (*messages, *decision.messages)
@@ -297,13 +317,12 @@ def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str)
 
 
 def _said(
-    state: Npc, turn: Turn, found: Answer, met: Swayed, *, heard: str = "", notes: Notebook | None = None
+    state: Npc, turn: Turn, found: Answer, met: Swayed, *, heard: str = "", writer: MemoryWriter | None = None
 ) -> Decision:
     """Put an answer into words, and everything that follows from the encounter into one decision."""
-    spoke, reply = uttered(state, turn, turn.by, found, met.standing, met.mood, heard)
-    if notes is None:
-        return Decision((met, spoke), reply)
-    return Decision((met, spoke, *notes.events), reply, to_tail(state, notes, turn))
+    learned = () if writer is None else writer.events
+    said = turn_taking.said(TALKER, evolve(state, met), turn, Line(turn.by, heard, 0.0), found, (met,), learned)
+    return said if writer is None else replace(said, messages=to_archive(state.mind, writer, turn))
 
 
 def _player(turn: Turn) -> str:
@@ -331,9 +350,9 @@ _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     Threaten: _threaten,
     AskForWork: _ask_for_work,
     Conclude: _conclude,
-    **jobs.RULES,
-    **memory.RULES,
-    **talk.RULES,
+    **WORK_RULES,
+    Hear: hear,
+    **rules(TALKER),
 }
 
 _COMMANDS: Final[tuple[type[Command], ...]] = (Spawn, *_RULES)

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from ganggpt.domain import erasure
 from ganggpt.domain.erasure import PlayerForgotten
 from ganggpt.domain.messages import Origin
-from ganggpt.domain.mind import memory, utterance
 from ganggpt.domain.mind.affect import (
     MOOD_HALF_LIFE_S,
     STANDING_HALF_LIFE_S,
@@ -21,36 +20,27 @@ from ganggpt.domain.mind.affect import (
     faded,
     mood_at_rest,
 )
-from ganggpt.domain.mind.brief import with_opener, with_phrases
 from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
 from ganggpt.domain.mind.memory import (
     Embedded,
-    MemoryEvent,
     Reinforced,
     Remembered,
     Reworded,
     Unlearned,
 )
-from ganggpt.domain.mind.memory_record import Memories
-from ganggpt.domain.mind.transcript import TALKS_MAX, Conversation, carried_on
-from ganggpt.domain.mind.utterance import (
-    SILENT,
-    Began,
-    BrokeOff,
-    Explained,
-    Speaking,
-    SpeakingEvent,
-    Turned,
-    Uttered,
-    Waits,
+from ganggpt.domain.mind.mind import (
+    FOLDS,
+    Mind,
+    fold,
+    spoke,
 )
+from ganggpt.domain.mind.utterance import Explained, SpeakingEvent
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
 STANDINGS_MAX: Final = 256
 WORK_MAX: Final = 32
 PREPARED_MAX: Final = 8
-CITED_MAX: Final = 4
 WORK_COOLDOWN_S: Final = 120.0
 ITEMS_MAX: Final = 24
 ACTED_MAX: Final = 32
@@ -120,38 +110,26 @@ class Did(Struct, frozen=True, gc=False, array_like=True):
 class Npc(Struct, frozen=True, gc=False, array_like=True):
     """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia.
 
-    ``talks``: those that go on, by player. ``mull_s``: when it will next have a quiet moment (0: nothing to mull over).
-    ``let_go``: memories it had no room for in its life. ``told``: how often it told which memory on. ``gathered``:
-    weight of what it learned since it last thought about it. ``asked_s``: when it last asked the tail.
-    ``phrases``: its last sentences (``speech.phrase_of``). ``items``: what it holds, at most ITEMS_MAX, the oldest is
-    let go; ``acted``: its last ACTED_MAX acts. ``speaking``: what it is saying sentence by sentence.
-    ``purse``: what its faction can spend on one mission, as it heard at ``purse_s``; −1: it has not heard.
-    ``prepared``: missions thought up for players, by player.
+    ``told``: how often it told which memory on. ``gathered``: weight of what it learned since it last thought about
+    it. ``items``: what it holds, at most ITEMS_MAX, the oldest is let go; ``acted``: its last ACTED_MAX acts.
+    ``mission_funds``: what its faction can spend on one mission, in dollars, as it heard at ``mission_funds_s``; −1: it
+    has not heard. ``prepared``: missions thought up for players, by player.
     """
 
     sheet: NpcSheet
     born_s: float
     mood: float
     mood_s: float
-    memories: Memories = ()
+    mind: Mind = Mind()
     standings: Mapping[str, Standing] = {}
-    next_no: int = 1
-    openers: tuple[str, ...] = ()
-    cited: tuple[int, ...] = ()
     work: Mapping[str, WorkOffer] = {}
     noticed: int = 0
-    talks: Mapping[str, Conversation] = {}
-    mull_s: float = 0.0
-    let_go: int = 0
     told: Mapping[int, int] = {}
     gathered: int = 0
-    asked_s: float = 0.0
-    phrases: tuple[int, ...] = ()
     items: tuple[Item, ...] = ()
     acted: tuple[Did, ...] = ()
-    speaking: Speaking = SILENT
-    purse: int = -1
-    purse_s: float = 0.0
+    mission_funds: int = -1
+    mission_funds_s: float = 0.0
     prepared: Mapping[str, Prepared] = {}
 
 
@@ -361,24 +339,12 @@ def _swayed(state: Npc, event: Swayed) -> Npc:
     return replace(state, standings=standings, mood=event.mood, mood_s=event.standing.at_s)
 
 
+def _in_mind(state: Npc, event: Any) -> Npc:
+    return replace(state, mind=fold(state.mind, event))
+
+
 def _spoke(state: Npc, event: Spoke) -> Npc:
-    if event.utterance:
-        state = replace(state, speaking=utterance.over(state.speaking, event.utterance))
-    openers, phrases = with_opener(state.openers, event.said), with_phrases(state.phrases, event.said)
-    talks = state.talks
-    if event.heard:
-        talks = {**talks, event.player: carried_on(talks.get(event.player), event.heard, event.said, event.at_s)}
-        if len(talks) > TALKS_MAX:
-            del talks[min(talks, key=lambda player: (talks[player].at_s, player))]
-    if event.cites is None:
-        return replace(state, openers=openers, phrases=phrases, talks=talks)
-    cited = (*state.cited, event.cites)[-CITED_MAX:]
-    memories = memory.told(state.memories, event.cites)
-    return replace(state, openers=openers, phrases=phrases, cited=cited, memories=memories, talks=talks)
-
-
-def _spoken(state: Npc, event: SpeakingEvent) -> Npc:
-    return replace(state, speaking=utterance.fold(state.speaking, event))
+    return replace(state, mind=spoke(state.mind, event, event.player))
 
 
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
@@ -405,50 +371,34 @@ def _work_prepared(state: Npc, event: WorkPrepared) -> Npc:
 
 
 def _purse_heard(state: Npc, event: PurseHeard) -> Npc:
-    return replace(state, purse=event.dollars, purse_s=event.at_s)
+    return replace(state, mission_funds=event.dollars, mission_funds_s=event.at_s)
 
 
-def _learned(state: Npc, event: MemoryEvent) -> Npc:
-    memories = memory.fold(state.memories, event)
-    if isinstance(event, Remembered):
-        fresh, gone = event.memory, event.forgot
-        told = {no: times for no, times in state.told.items() if no not in gone} if gone and state.told else state.told
-        return replace(
-            state,
-            memories=memories,
-            next_no=fresh.no + 1,
-            let_go=state.let_go + len(gone),
-            gathered=state.gathered + fresh.weight,
-            told=told,
-        )
-    if isinstance(event, Unlearned):
-        told = {no: times for no, times in state.told.items() if no not in event.nos}
-        return replace(state, memories=memories, told=told)
-    if isinstance(event, Reinforced):
-        return replace(state, memories=memories, gathered=state.gathered + event.weight // 4)
-    return replace(state, memories=memories)
+def _remembered(state: Npc, event: Remembered) -> Npc:
+    told = state.told
+    if told and event.forgot:
+        told = {no: times for no, times in told.items() if no not in event.forgot}
+    gathered = state.gathered + event.memory.weight
+    return replace(state, mind=fold(state.mind, event), gathered=gathered, told=told)
 
 
-def _mull_planned(state: Npc, event: MullPlanned) -> Npc:
-    return replace(state, mull_s=event.due_s)
+def _reinforced(state: Npc, event: Reinforced) -> Npc:
+    return replace(state, mind=fold(state.mind, event), gathered=state.gathered + event.weight // 4)
 
 
-def _talk_ended(state: Npc, event: TalkEnded) -> Npc:
-    return replace(state, talks={player: talk for player, talk in state.talks.items() if player != event.player})
+def _unlearned(state: Npc, event: Unlearned) -> Npc:
+    told = {no: times for no, times in state.told.items() if no not in event.nos}
+    return replace(state, mind=fold(state.mind, event), told=told)
 
 
 def _rumour_told(state: Npc, event: RumourTold) -> Npc:
-    held = {held.no for held in state.memories}
+    held = {held.no for held in state.mind.memories}
     told = {no: times for no, times in state.told.items() if no in held}
     return replace(state, told={**told, event.no: told.get(event.no, 0) + 1})
 
 
 def _pondered(state: Npc, _: Pondered) -> Npc:
     return replace(state, gathered=0)
-
-
-def _tail_asked(state: Npc, event: TailAsked) -> Npc:
-    return replace(state, asked_s=event.at_s)
 
 
 def _item_received(state: Npc, event: ItemReceived) -> Npc:
@@ -468,25 +418,20 @@ def _acted(state: Npc, event: Acted) -> Npc:
 
 
 _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
+    **dict.fromkeys(FOLDS, _in_mind),
     Spawned: _spawned,
     Noticed: _noticed,
     Swayed: _swayed,
     Spoke: _spoke,
     WorkOffered: _work_offered,
-    Remembered: _learned,
-    Reinforced: _learned,
-    Reworded: _learned,
-    Embedded: _learned,
-    Unlearned: _learned,
-    MullPlanned: _mull_planned,
-    TalkEnded: _talk_ended,
+    Remembered: _remembered,
+    Reinforced: _reinforced,
+    Unlearned: _unlearned,
     RumourTold: _rumour_told,
     Pondered: _pondered,
-    TailAsked: _tail_asked,
     ItemReceived: _item_received,
     ItemGiven: _item_given,
     Acted: _acted,
-    **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _spoken),
     Explained: lambda state, _: state,
     RecordHeard: _record_heard,
     PurseHeard: _purse_heard,

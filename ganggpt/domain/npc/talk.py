@@ -1,26 +1,28 @@
-"""How an NPC talks with a model's words (``talking``): whom it answers at once, and what it does about actions."""
+"""How an NPC talks: whom it answers at once, what goes into its answers, and what it does about a model's actions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.actions import Judged, Refusal, actions_of, judged
-from ganggpt.domain.mind.affect import HOSTILE_AT
-from ganggpt.domain.mind.brief import Brief
+from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
+from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
+from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.commands import Conclude
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer, Speaker, answer
+from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.turn_taking import Outcome, as_by, current
 from ganggpt.domain.mind.utterance import Line, Utterance
-from ganggpt.domain.npc.speech import brief_of, told
+from ganggpt.domain.npc import memory
+from ganggpt.domain.npc.actions import judged
 from ganggpt.domain.npc.state import Npc, Spoke, evolve, mood_now, standing_now
-from ganggpt.domain.turn import Command, Decision, Event, Turn
+from ganggpt.domain.turn import Decision, Event, Turn
 
 
 class NpcTalker:
-    """Implements ``talking.Talker``."""
+    """Implements ``mind.talker.Talker``."""
 
     kind = "npc"
 
@@ -32,6 +34,15 @@ class NpcTalker:
         """See Talker."""
         return state.sheet.name
 
+    def room(self, state: Npc) -> int:
+        """See Talker."""
+        return state.sheet.room
+
+    def calls(self, state: Npc, player: str) -> str:
+        """See Talker."""
+        known = state.standings.get(player)
+        return "" if known is None else known.name
+
     def at_once(self, state: Npc, turn: Turn, line: Line) -> bool:
         """Who calls it by its name, and an enemy."""
         called = tokens(state.sheet.name) & tokens(line.heard)
@@ -39,26 +50,59 @@ class NpcTalker:
 
     def answer(self, state: Npc, turn: Turn, line: Line) -> Answer:
         """See Talker."""
-        sheet = state.sheet
+        sheet, mind = state.sheet, state.mind
         value = standing_now(state, line.player, turn.now_s).value
-        speaker = Speaker(state.memories, state.cited, value, sheet.faction, bool(sheet.missions))
+        speaker = Speaker(mind.memories, mind.cited, value, sheet.faction, bool(sheet.missions))
         return answer(speaker, line.heard, line.absent_s, as_by(turn, line.player))
 
     def brief(self, state: Npc, turn: Turn, line: Line, found: Answer) -> Brief:
         """See Talker."""
-        standing, mood = standing_now(state, line.player, turn.now_s), mood_now(state, turn.now_s)
-        return brief_of(state, turn, line.player, found, standing, mood, line.heard)
+        sheet, standing = state.sheet, standing_now(state, line.player, turn.now_s)
+        return Brief(
+            speaker=sheet.name,
+            role=sheet.role,
+            style=sheet.style,
+            act=found.act,
+            mood=mood_label(mood_now(state, turn.now_s)),
+            standing=standing_label(standing.value),
+            listener=standing.name,
+            heard=line.heard,
+            memory=None if found.memory is None else cited(found.memory, turn.now_s, line.player),
+            politics=found.politics,
+            place=place_of(state, turn),
+            backstory=sheet.backstory,
+            facts=found.facts,
+            avoid=state.mind.openers,
+            stale=state.mind.phrases,
+        )
 
     def reply(self, state: Npc, turn: Turn, line: Line, brief: Brief, said: str) -> dict[str, Any]:
         """See Talker."""
-        return told(brief, standing_now(state, line.player, turn.now_s), said, None)
+        return {
+            "say": said,
+            "act": brief.act,
+            "mood": brief.mood,
+            "standing": round(standing_now(state, line.player, turn.now_s).value),
+            "standing_label": brief.standing,
+            "cites": None,
+        }
 
     def spoke(self, _: Npc, now: Utterance, said: str, at_s: float) -> Event:
         """See Talker."""
         return Spoke(now.player, now.act, now.heard, said, now.cites, at_s, now.id)
 
+    def reflects(self, state: Npc, writer: MemoryWriter, turn: Turn) -> Decision:
+        """See Talker."""
+        return memory.reflects(state, writer, turn)
+
 
 TALKER: Final = NpcTalker()
+
+
+def place_of(state: Npc, turn: Turn) -> str:
+    """The name of the district an NPC lives in."""
+    district = turn.world.districts.get(state.sheet.home)
+    return district.name if district is not None else state.sheet.home
 
 
 def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, Judged, Turn]:
@@ -76,11 +120,4 @@ def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, 
     done = turn_taking.conclude(TALKER, state, command, turn, outcome)
     if done is None:
         return turn_taking.say_silent(TALKER, state, command, turn), state, Judged((), state), as_player
-    after = state
-    for event in done.events:
-        after = evolve(after, event)  # type: ignore[arg-type]
-    return done, after, verdicts, as_player
-
-
-RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = turn_taking.rules(TALKER)
-"""The rules of talking by their commands."""
+    return done, folded(TALKER, state, done.events), verdicts, as_player

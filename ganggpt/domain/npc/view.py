@@ -40,8 +40,8 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
             }
             for player, now in standings
         ],
-        "memories": [shown(memory, now_s) for memory in state.memories[-SHOWN_MAX:]],
-        "let_go": state.let_go,
+        "memories": [shown(memory, now_s) for memory in state.mind.memories[-SHOWN_MAX:]],
+        "let_go": state.mind.let_go,
         "noticed": state.noticed,
         "saying": saying(state),
         "items": [{"name": item.name, "value": item.value, "from": item.giver} for item in state.items],

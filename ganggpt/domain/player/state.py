@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain import erasure
 from ganggpt.domain.erasure import Ceased, PlayerForgotten
-from ganggpt.domain.messages import Outcome
+from ganggpt.domain.messages import MissionOutcome
 from ganggpt.domain.mind.affect import STANDING_HALF_LIFE_S, faded, standing_label
 from ganggpt.domain.mission_design.deeds import Deed, Want
 from ganggpt.domain.mission_design.difficulty import SKILL_START, rated
@@ -102,7 +102,7 @@ class MissionEnded(Event, frozen=True, tag="MissionEnded"):
     """A mission is over, and so many dollars were paid. ``difficulty``: 0 where the end says nothing about skill."""
 
     mission: str
-    outcome: Outcome
+    outcome: MissionOutcome
     reward: int
     at_s: float
     difficulty: int = 0

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from ganggpt.ai.gateway.recording import Exchange
+from ganggpt.ai.gateway.recording import ModelExchange
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.models.write_behind import WriteBehind
 from ganggpt.persistence.sql import load_sql
@@ -25,23 +25,23 @@ SQL: Final = load_sql(Path(__file__).with_name("exchanges.sql"))
 
 
 class PostgresExchanges:
-    """Implements ``ai.replay.Shelf``. ``lost`` counts exchanges that could not be kept."""
+    """Implements ``ai.replay.ExchangeLog``. ``lost`` counts exchanges that could not be kept."""
 
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._notes: WriteBehind[Exchange] = WriteBehind(self._save, lost, most=WAITING_MAX, batch=100)
+        self._notes: WriteBehind[ModelExchange] = WriteBehind(self._save, lost, most=WAITING_MAX, batch=100)
 
-    def keep(self, exchange: Exchange) -> None:
-        """See Shelf."""
+    def keep(self, exchange: ModelExchange) -> None:
+        """See ExchangeLog."""
         self._notes.add(exchange)
 
-    async def find(self, key: str) -> Exchange | None:
+    async def find(self, key: str) -> ModelExchange | None:
         """The last exchange with a call's key. Raises Unavailable."""
         rows = await ask(self._pool, self._timeout_s, SQL["find"], key)
         return _exchange(rows[0]) if rows else None
 
-    async def of_request(self, request_key: str, most: int = 20) -> list[Exchange]:
+    async def of_request(self, request_key: str, most: int = 20) -> list[ModelExchange]:
         """The exchanges a request made, the newest first. Raises Unavailable."""
         rows = await ask(self._pool, self._timeout_s, SQL["of_request"], request_key, most)
         return [_exchange(row) for row in rows]
@@ -66,7 +66,7 @@ class PostgresExchanges:
         """Write the rest."""
         await self._notes.close()
 
-    async def _save(self, some: Sequence[Exchange]) -> None:
+    async def _save(self, some: Sequence[ModelExchange]) -> None:
         rows = [
             (
                 e.key, e.request_key, datetime.fromtimestamp(e.at_s, UTC), e.model, e.player, _storable(e.request),
@@ -78,10 +78,10 @@ class PostgresExchanges:
         await tell(self._pool, self._timeout_s, SQL["save"], *map(list, zip(*rows, strict=True)))
 
 
-def _exchange(row: Any) -> Exchange:
+def _exchange(row: Any) -> ModelExchange:
     fields = dict(row)
     fields["at_s"] = fields.pop("at").timestamp()
-    return Exchange(**{**fields, "categories": tuple(fields["categories"])})
+    return ModelExchange(**{**fields, "categories": tuple(fields["categories"])})
 
 
 def _storable(text: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
-from ganggpt.ai.gateway.budget import Claim, Hold, OverBudget, SumOf, SwitchedOff
+from ganggpt.ai.gateway.budget import Claim, OverBudget, Reservation, SumOf, SwitchedOff
 from ganggpt.ai.gateway.response_cache import SingleFlight
 from ganggpt.ai.port import Usage
 from ganggpt.errors import Unavailable
@@ -50,7 +50,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 return {'held'}
 """
-# A hold that is not known (any more) was settled before, or is long over: so a settlement may be sent twice.
+# A reservation that is not known (any more) was settled before, or is long over: so a settlement may be sent twice.
 _SETTLE: Final = """
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
 for i = 2, #KEYS do
@@ -76,24 +76,24 @@ class RedisLedger:
     ) -> None:
         self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
         self._reserve: Any = self._client.register_script(_RESERVE)
-        self._settlements: WriteBehind[tuple[Hold, Usage]] = WriteBehind(
+        self._settlements: WriteBehind[tuple[Reservation, Usage]] = WriteBehind(
             self._settle, unsettled, batch=128, every_s=_GATHER_S
         )
         self._seedings: SingleFlight[int] = SingleFlight()
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._switch, self._sum_of, self._clock = switch, sum_of, clock
 
-    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Hold:
+    async def reserve(self, claims: Sequence[Claim], within_s: float) -> Reservation:
         """See Ledger."""
-        hold = Hold(uuid.uuid4().hex, tuple(claims))
+        reservation = Reservation(uuid.uuid4().hex, tuple(claims))
         now_s = self._clock()
         keys = [SWITCH, UNDER_WAY, *(claim.counter.key for claim in claims)]
         # The numbers of a counter stand at 2i - 2 and 2i - 1 for the key at i, counted from 1.
-        args = [hold.id, now_s, now_s + within_s, *(n for claim in claims for n in (claim.amount, claim.most))]
+        args = [reservation.id, now_s, now_s + within_s, *(n for claim in claims for n in (claim.amount, claim.most))]
         for _ in range(_SEEDINGS_MAX):
             word, *which = await self._asked(self._reserve, keys, args)
             if word == b"held":
-                return hold
+                return reservation
             if word == b"off":
                 raise SwitchedOff
             if word == b"over":
@@ -103,9 +103,9 @@ class RedisLedger:
             await self._seed(None if word == b"unknown" else [claims[n] for n in which])
         raise Unavailable("the store of the budgets", "Redis forgets its counters at once; its memory may be full")
 
-    def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, reservation: Reservation, spent: Usage) -> None:
         """See Ledger."""
-        self._settlements.add((hold, spent))
+        self._settlements.add((reservation, spent))
 
     async def flush(self) -> None:
         """Send every settlement now. Raises Unavailable."""
@@ -124,13 +124,13 @@ class RedisLedger:
         await self._settlements.close()
         await self._client.aclose()
 
-    async def _settle(self, some: Sequence[tuple[Hold, Usage]]) -> None:
+    async def _settle(self, some: Sequence[tuple[Reservation, Usage]]) -> None:
         try:
             async with self._places, self._client.pipeline(transaction=False) as pipe:
-                for hold, spent in some:
-                    keys = [UNDER_WAY, *(claim.counter.key for claim in hold.claims)]
-                    changes = [claim.counter.part(spent) - claim.amount for claim in hold.claims]
-                    pipe.eval(_SETTLE, len(keys), *keys, hold.id, *changes)
+                for reservation, spent in some:
+                    keys = [UNDER_WAY, *(claim.counter.key for claim in reservation.claims)]
+                    changes = [claim.counter.part(spent) - claim.amount for claim in reservation.claims]
+                    pipe.eval(_SETTLE, len(keys), *keys, reservation.id, *changes)
                 await cast(Any, pipe.execute())
         except REDIS_AWAY as away:
             raise Unavailable("Redis") from away

@@ -22,7 +22,7 @@ _AT_ONCE: Final = 64
 
 
 class RedisAnswers:
-    """Implements ``ai.answers.AnswerStore``. Owns its client. What is kept is gone after ``ttl_s``.
+    """Implements ``ai.gateway.response_cache.ResponseStore``. Owns its client. What is kept is gone after ``ttl_s``.
 
     Answers are gathered for some milliseconds and written together; ``lost`` counts those that Redis did not take,
     ``away`` the questions it did not answer.
@@ -44,17 +44,17 @@ class RedisAnswers:
         )
 
     async def get(self, key: str) -> bytes | None:
-        """See AnswerStore."""
+        """See ResponseStore."""
         async with self._places:
             return await self._cache.get(key)
 
     def put(self, key: str, value: bytes, player: str | None) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
         self._cache.note(key, value)
         self._puts.add((key, value, player))
 
     async def forget(self, player: str) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
         await self._puts.flush()
         try:
             keys = [key.decode() for key in await cast(Any, self._client.smembers(_list_of(player)))]
@@ -65,7 +65,7 @@ class RedisAnswers:
         await self._cache.forget(keys)
 
     async def close(self) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
         await self._puts.close()
         await self._cache.close()
 
@@ -85,22 +85,23 @@ class RedisAnswers:
 
 
 class MemoryAnswers:
-    """Implements ``ai.answers.AnswerStore`` where there is no Redis: in this process alone, bounded."""
+    """Implements ``ai.gateway.response_cache.ResponseStore`` where there is no Redis: in this process alone,
+    bounded."""
 
     def __init__(self, ttl_s: int = TTL_S, most: int = 4096) -> None:
         self._kept: TTLCache[str, tuple[bytes, str | None]] = TTLCache(most, ttl_s)
 
     async def get(self, key: str) -> bytes | None:
-        """See AnswerStore."""
+        """See ResponseStore."""
         found = self._kept.get(key)
         return None if found is None else found[0]
 
     def put(self, key: str, value: bytes, player: str | None) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
         self._kept[key] = (value, player)
 
     async def forget(self, player: str) -> None:
-        """See AnswerStore."""
+        """See ResponseStore."""
         for key in [key for key, (_, whose) in self._kept.items() if whose == player]:
             self._kept.pop(key, None)
 

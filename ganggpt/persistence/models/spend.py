@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import asyncpg
 from msgspec import Struct
 
-from ganggpt.ai.gateway.budget import EVERYBODY, WINDOW_S, Counter
+from ganggpt.ai.gateway.budget import EVERYBODY, WINDOW_S, BudgetCounter
 from ganggpt.ai.gateway.spending import Spend
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.models.write_behind import WriteBehind
@@ -52,7 +52,8 @@ class Switch(Struct, frozen=True):
 
 
 class PostgresSpend:
-    """Implements ``ai.purse.Books``; also sums for counters, reports and the switch. ``lost`` counts lost notes."""
+    """Implements ``ai.gateway.spending.SpendLog``; also sums for counters, reports and the switch. ``lost`` counts lost
+    notes."""
 
     def __init__(self, pool: asyncpg.Pool[Any], lost: Callable[[int], None], timeout_s: float = 5.0) -> None:
         self._pool = pool
@@ -60,7 +61,7 @@ class PostgresSpend:
         self._notes: WriteBehind[Spend] = WriteBehind(self._save, lost)
 
     def write(self, spend: Spend) -> None:
-        """See Books."""
+        """See SpendLog."""
         self._notes.add(spend)
 
     async def flush(self) -> None:
@@ -71,7 +72,7 @@ class PostgresSpend:
         """Write the rest."""
         await self._notes.close()
 
-    async def sum_of(self, counter: Counter) -> int:
+    async def sum_of(self, counter: BudgetCounter) -> int:
         """What a counter should say: everything recorded, with what waits here. Raises Unavailable."""
         await self._notes.flush()
         start = datetime.fromtimestamp(counter.start_s, UTC)

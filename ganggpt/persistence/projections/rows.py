@@ -196,12 +196,12 @@ def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
     if old is None:
         rows.renewed.add(name_of(actor))
         before: Mapping[int, Memory] = {}
-    elif old.memories is new.memories:
+    elif old.mind.memories is new.mind.memories:
         return
     else:
-        before = {memory.no: memory for memory in old.memories}
+        before = {memory.no: memory for memory in old.mind.memories}
     kept = set()
-    for memory in new.memories:
+    for memory in new.mind.memories:
         kept.add(memory.no)
         if before.get(memory.no) is not memory:
             row = memory_row(rows, actor, memory)
@@ -311,7 +311,7 @@ def _companion(rows: Rows, actor: str, old: Companion | None, new: Companion) ->
 
 
 def _companion_row(rows: Rows, actor: str, state: Companion) -> CompanionRow:
-    memories = [{"no": m.no, "kind": m.kind, "text": _text(m.text), "weight": m.weight} for m in state.memories]
+    memories = [{"no": m.no, "kind": m.kind, "text": _text(m.text), "weight": m.weight} for m in state.mind.memories]
     gone = {"gone": state.gone} if state.gone else {}
     return CompanionRow(
         row_id(actor),

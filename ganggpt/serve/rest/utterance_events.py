@@ -108,7 +108,7 @@ class Follower:
         ends = _ends(record.events, self.utterance)
         events: list[StreamEvent] = []
         for n, (to, name, body) in enumerate(record.wishes.letters, 1):
-            if to != self.player or name != Notify.__name__:
+            if to != self.player or name != Notify.tag:
                 continue
             told = decode_command("player", name, body)
             assert isinstance(told, Notify)

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ganggpt.ai.gateway.budget import Counter, Hold, Ledger, Limit, OverBudget, SwitchedOff, claims_of
+from ganggpt.ai.gateway.budget import BudgetCounter, Ledger, Limit, OverBudget, Reservation, SwitchedOff, claims_of
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.spending import Spend
 from ganggpt.ai.port import Answered, NotAnswered, Payers, Usage
@@ -48,13 +48,13 @@ def usage(nano_usd: int) -> Usage:
     return Usage(1, 1, 0, nano_usd)
 
 
-async def settled(ledger: Ledger, hold: Hold, spent: Usage) -> None:
-    ledger.settle(hold, spent)
+async def settled(ledger: Ledger, reservation: Reservation, spent: Usage) -> None:
+    ledger.settle(reservation, spent)
     if isinstance(ledger, RedisLedger):
         await ledger.flush()
 
 
-async def reserved(ledger: Ledger, nano_usd: int, payers: Payers = ANA) -> Hold:
+async def reserved(ledger: Ledger, nano_usd: int, payers: Payers = ANA) -> Reservation:
     return await ledger.reserve(claims_of(LIMITS, payers, usage(nano_usd), NOW_S), 10)
 
 
@@ -72,10 +72,10 @@ async def test_a_reservation_is_all_or_nothing(ledger: Ledger) -> None:
 
 
 async def test_settling_gives_back_what_was_not_spent_and_takes_what_was_more(ledger: Ledger) -> None:
-    hold = await reserved(ledger, 1000)
-    await settled(ledger, hold, usage(200))
-    hold = await reserved(ledger, 700)
-    await settled(ledger, hold, usage(900))
+    reservation = await reserved(ledger, 1000)
+    await settled(ledger, reservation, usage(200))
+    reservation = await reserved(ledger, 700)
+    await settled(ledger, reservation, usage(900))
     with pytest.raises(OverBudget):
         await reserved(ledger, 0, Payers("player:ana"))
 
@@ -84,8 +84,8 @@ async def test_many_at_once_never_pass_a_limit(ledger: Ledger) -> None:
     results = await asyncio.gather(
         *(reserved(ledger, 30, Payers(f"player:p{n}")) for n in range(100)), return_exceptions=True
     )
-    assert sum(isinstance(result, Hold) for result in results) == 33
-    assert all(isinstance(result, Hold | OverBudget) for result in results)
+    assert sum(isinstance(result, Reservation) for result in results) == 33
+    assert all(isinstance(result, Reservation | OverBudget) for result in results)
 
 
 async def test_a_counter_that_is_not_known_begins_with_what_was_recorded(ledger: Ledger, books: PostgresSpend) -> None:
@@ -114,10 +114,10 @@ async def test_a_redis_that_forgot_everything_gives_nobody_a_second_budget(
     books: PostgresSpend, redis_url: str
 ) -> None:
     ledger = RedisLedger(redis_url, books.is_on, books.sum_of, clock=lambda: NOW_S)
-    hold = await reserved(ledger, 1000)
-    await settled(ledger, hold, usage(1000))
+    reservation = await reserved(ledger, 1000)
+    await settled(ledger, reservation, usage(1000))
     # A settlement that is sent twice counts once.
-    await settled(ledger, hold, usage(0))
+    await settled(ledger, reservation, usage(0))
     with pytest.raises(OverBudget):
         await reserved(ledger, 1)
     books.write(Spend(NOW_S, ANA, "dialogue", "talk", "m", usage(1000)))
@@ -151,7 +151,7 @@ async def test_nothing_leaves_where_the_counters_cannot_be_reached(books: Postgr
 async def test_a_settlement_redis_never_took_is_counted() -> None:
     unsettled: list[int] = []
     ledger = RedisLedger("unix:///nowhere/redis.sock", never_asked, never_asked, unsettled.append)
-    ledger.settle(Hold("h", ()), usage(1))
+    ledger.settle(Reservation("h", ()), usage(1))
     with pytest.raises(Unavailable):
         await ledger.flush()
     await ledger.close()
@@ -209,8 +209,8 @@ async def test_the_record_sums_by_hour_and_payer(books: PostgresSpend, pool: asy
         payers = ANA if n % 2 else Payers("player:bob")
         books.write(Spend(hour_s + n * 900, payers, "dialogue", "talk", "m", Usage(10, 5, 2, 100, known=n != 0)))
     await books.flush()
-    assert await books.sum_of(Counter("server", "all", "hour", "calls", hour_s)) == 4
-    assert await books.sum_of(Counter("player", "player:ana", "day", "tokens", hour_s // 86400 * 86400)) == 45
+    assert await books.sum_of(BudgetCounter("server", "all", "hour", "calls", hour_s)) == 4
+    assert await books.sum_of(BudgetCounter("player", "player:ana", "day", "tokens", hour_s // 86400 * 86400)) == 45
     assert await pool.fetchval("SELECT sum(estimated) FROM ai_spend WHERE kind = 'server'") == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
-from ganggpt.ai.gateway.recording import Exchange, Recording, Replay
+from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider, ReplayProvider
 from ganggpt.ai.port import Answered
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.responses import RedisAnswers
@@ -32,7 +32,7 @@ async def exchanges(pool: asyncpg.Pool) -> AsyncIterator[PostgresExchanges]:
 async def test_an_utterance_is_explained_and_replayed_from_the_database(exchanges: PostgresExchanges) -> None:
     class RecordingRig(Rig):
         def provider(self, endpoint: Endpoint) -> Provider:
-            return Recording(OpenAIProvider(endpoint), exchanges)
+            return RecordingProvider(OpenAIProvider(endpoint), exchanges)
 
     async with fake_model() as server:
         rig = RecordingRig(server)
@@ -47,7 +47,7 @@ async def test_an_utterance_is_explained_and_replayed_from_the_database(exchange
     repair, first = await exchanges.of_request(live.key)
     assert "not valid" in repair.request
     assert "99" in first.answer
-    again = await Rig(server).build(provider=Replay("replay", exchanges.find)).answer(talk(shape=Turn))
+    again = await Rig(server).build(provider=ReplayProvider("replay", exchanges.find)).answer(talk(shape=Turn))
     assert again == live
 
 
@@ -55,7 +55,7 @@ async def test_a_players_words_are_erased_and_old_exchanges_swept(
     exchanges: PostgresExchanges, pool: asyncpg.Pool
 ) -> None:
     for n, player in enumerate(("player:ana", "player:bob", None, "player:ana")):
-        exchanges.keep(Exchange(key=f"k{n}", at_s=1e9, model="m", request=f"asked by {player}", player=player))
+        exchanges.keep(ModelExchange(key=f"k{n}", at_s=1e9, model="m", request=f"asked by {player}", player=player))
     assert await exchanges.erase("player:ana") == 2
     assert await pool.fetchval("SELECT count(*) FROM ai_exchanges WHERE request LIKE '%ana%'") == 0
     assert await exchanges.sweep(7) == 2

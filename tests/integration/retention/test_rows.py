@@ -40,7 +40,8 @@ def _memory(no: int, days_ago: float, expires_s: float | None = None) -> Memory:
 
 async def _lives(past: Past, name: str, *memories: Memory, next_no: int = 100) -> Any:
     """An NPC with these memories: its snapshot, and its rows as a flush writes them."""
-    state = replace(npc(*memories), next_no=next_no)
+    held = npc(*memories)
+    state = replace(held, mind=replace(held.mind, next_no=next_no))
     activation = Activation(ActorId(f"npc:{name}"), "s:0")
     activation.state, activation.seq = state, 5
     await past.journal.save_snapshots(past.epoch, 1, [(activation.actor, 5, activation.snapshot())])
@@ -145,7 +146,7 @@ async def test_an_old_month_folds_and_what_is_still_held_stays_in_the_table(past
     assert await past.pool.fetchval("SELECT to_regclass($1)", f"{part.name}_dropped") is None
     assert await _shown(past.pool) == {row_id("npc:mara", n) for n in (1, 2, 3)}
     # The host goes on as if nothing had happened: one is reinforced, one forgotten.
-    firmer = replace(state, memories=(replace(old, weight=77), state.memories[2]))
+    firmer = replace(state, mind=replace(state.mind, memories=(replace(old, weight=77), state.mind.memories[2])))
     await PostgresFlush(past.pool).flush(past.epoch, [("npc:mara", state, firmer)], _ago(0))
     rows = {r["id"]: r["emotional_weight"] for r in await past.pool.fetch("SELECT * FROM npc_memories")}
     assert rows == {row_id("npc:mara", 1): 77, row_id("npc:mara", 3): 40}

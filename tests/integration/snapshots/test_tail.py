@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ganggpt.domain.mind.archive import SEARCH_EVERY_S
 from ganggpt.domain.npc.commands import Observe, Talk
-from ganggpt.domain.npc.memory import ASK_EVERY_S
 from ganggpt.domain.player.rules import Join
 from ganggpt.operations.snapshots import restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
@@ -33,7 +33,7 @@ async def _lives_through(live: LiveTown, count: int) -> None:
 async def _held(live: LiveTown) -> set[int]:
     host = live.fleet.host("host:0")._host
     assert host is not None
-    return {memory.no for memory in host.activations["npc:mara"].state.memories}
+    return {memory.no for memory in host.activations["npc:mara"].state.mind.memories}
 
 
 async def _comes_back(live: LiveTown, text: str) -> None:
@@ -44,7 +44,7 @@ async def _comes_back(live: LiveTown, text: str) -> None:
     async def may_ask() -> bool:
         host = live.fleet.host("host:0")._host
         assert host is not None
-        return host.identity.clock.now_s() - host.activations["npc:mara"].state.asked_s >= ASK_EVERY_S
+        return host.identity.clock.now_s() - host.activations["npc:mara"].state.mind.asked_s >= SEARCH_EVERY_S
 
     await eventually(may_ask, "some time since she last asked her tail", 60)
     await live.ask("npc:mara", Talk(f"do you remember who {told}?", "Ava"), "player:ava")
@@ -52,7 +52,7 @@ async def _comes_back(live: LiveTown, text: str) -> None:
     async def in_mind() -> bool:
         host = live.fleet.host("host:0")._host
         assert host is not None
-        return any(m.text == text and m.was for m in host.activations["npc:mara"].state.memories)
+        return any(m.text == text and m.was for m in host.activations["npc:mara"].state.mind.memories)
 
     await eventually(in_mind, "what came back from the tail", 60)
 

@@ -16,11 +16,25 @@ import msgspec
 from backports import zstd
 
 from ganggpt.domain.ids import kind_of
-from ganggpt.domain.kinds import KINDS, VERSION, decode_turn, decode_wishes, kind_for
+from ganggpt.domain.kinds import (
+    KINDS,
+    VERSION,
+    decode_turn,
+    decode_wishes,
+    kind_for,
+)
 from ganggpt.simulation.run import Trial, history
 from ganggpt.simulation.scenario import SCENARIOS
 from tests.support.frozen import scenes, worlds
-from tests.support.frozen.golden import Golden, Life, Sent, Snapshot, path_of, state_in, view_of
+from tests.support.frozen.golden import (
+    Golden,
+    Life,
+    Sent,
+    Snapshot,
+    path_of,
+    state_in,
+    view_of,
+)
 from tests.support.frozen.harvest import Harvest
 
 _SNAPSHOTS_MAX: Final = 3

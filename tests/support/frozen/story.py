@@ -21,7 +21,13 @@ from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.faction.moves import MakeMove, MoveBrief
 from ganggpt.domain.ids import ActorId, CommandId
-from ganggpt.domain.mind.commands import Conclude, Condense, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import (
+    Conclude,
+    Condense,
+    SayPlainly,
+    ThinkAgain,
+    Utter,
+)
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import Made, TalkBrief
@@ -32,7 +38,13 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.simulation.sheet import WORLD, cast_of
 from ganggpt.testing.fleet import LocalFleet
-from ganggpt.testing.stores import MemoryDatabase, MemoryFlush, MemoryHosts, MemoryJournal, MemoryTail
+from ganggpt.testing.stores import (
+    MemoryDatabase,
+    MemoryFlush,
+    MemoryHosts,
+    MemoryJournal,
+    MemoryTail,
+)
 from tests.support.frozen.harvest import Harvest
 
 BEGAN_S: Final = 1_800_000_000.0

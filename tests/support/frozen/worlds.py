@@ -17,7 +17,12 @@ import asyncpg
 from ganggpt.chaos.run import ChaosPlan, ChaosRun
 from ganggpt.client.game_server import GameServer
 from ganggpt.demo.fake_parts import every_part, meaning_of
-from ganggpt.demo.story import NAMES, SERVER, Demo, _player
+from ganggpt.demo.story import (
+    NAMES,
+    SERVER,
+    Demo,
+    _player,
+)
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
 from ganggpt.persistence.migrate import migrate
 from ganggpt.runtime.world_process import WorldProcess, token_of

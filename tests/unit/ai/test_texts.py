@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from ganggpt.ai.gateway.cache_keys import call_key, exact_key, fallback_key
-from ganggpt.ai.gateway.provider import Call
+from ganggpt.ai.gateway.provider import ProviderCall
 from ganggpt.ai.gateway.sentences import SENTENCE_MAX, Sentences, sentences_of
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of, spoken_so_far
 from ganggpt.ai.minds.prompt_files import FIELDS, read_prompts
-from ganggpt.ai.port import Payers, Said
+from ganggpt.ai.port import Payers, PromptMessage
 from ganggpt.errors import ConfigRejected
 from tests.support.gateway_rig import Turn, talk
 
@@ -108,8 +108,8 @@ def test_the_spoken_field_grows_and_never_changes(said: str, cut: int) -> None:
     [
         {"slot": "summary"},
         {"purpose": "bark"},
-        {"messages": (Said("system", "You are Mara."),)},
-        {"messages": (Said("user", "You are Mara."), Said("user", "Where is my money?"))},
+        {"messages": (PromptMessage("system", "You are Mara."),)},
+        {"messages": (PromptMessage("user", "You are Mara."), PromptMessage("user", "Where is my money?"))},
         {"shape": Turn},
         {"tokens_max": 7},
         {"payers": Payers("player:bob")},
@@ -143,10 +143,10 @@ def test_a_fallback_key_is_the_same_in_other_words_but_not_for_another_player() 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "system"]), st.text(max_size=9)), max_size=3))
 def test_different_calls_have_different_keys(said: list[tuple[str, str]]) -> None:
-    messages = tuple(Said(role, text) for role, text in said)  # type: ignore[arg-type]
-    call = Call("m", messages, 10)
+    messages = tuple(PromptMessage(role, text) for role, text in said)  # type: ignore[arg-type]
+    call = ProviderCall("m", messages, 10)
     assert call_key(call) == call_key(replace(call, player="player:ana", request_key="r"))
-    assert call_key(call) != call_key(replace(call, messages=(*messages, Said("user", ""))))
+    assert call_key(call) != call_key(replace(call, messages=(*messages, PromptMessage("user", ""))))
 
 
 def test_every_prompt_ships_and_fits() -> None:

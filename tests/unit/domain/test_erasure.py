@@ -70,10 +70,10 @@ def test_a_mind_forgets_a_player_and_keeps_everybody_else() -> None:
     assert "quetzal" not in msgspec.json.encode(erasure.shown(mara.state)).decode()
     assert BEN in mara.state.standings
     assert mara.state.standings[BEN] == before.standings[BEN]
-    kept = [memory.text for memory in mara.state.memories]
+    kept = [memory.text for memory in mara.state.mind.memories]
     assert any("seagulls" in text for text in kept)
     assert any("somebody" in text for text in kept), kept
-    assert mara.state.next_no == before.next_no
+    assert mara.state.mind.next_no == before.mind.next_no
 
 
 def test_who_never_knew_the_player_has_nothing_to_forget() -> None:
@@ -100,14 +100,14 @@ def test_a_rumour_that_lost_the_name_on_the_way_goes_by_where_it_began() -> None
     otis.do(Hear("Somebody keeps a quetzal", 60, None, *rumour), "npc:mara")
     otis.do(Hear("Somebody robbed the bank", 60, None, "npc:mara#8", *rumour[1:]), "npc:mara")
     otis.do(dataclasses.replace(FORGET, origins=("npc:mara#7",)), "world")
-    assert [memory.text for memory in otis.state.memories] == ["Somebody robbed the bank"]
+    assert [memory.text for memory in otis.state.mind.memories] == ["Somebody robbed the bank"]
 
 
 def test_a_word_of_the_rules_stays_whatever_a_player_is_called() -> None:
     mara = who_knows_zephyr()
-    before = [memory.kind for memory in mara.state.memories if memory.about != ZEPHYR]
+    before = [memory.kind for memory in mara.state.mind.memories if memory.about != ZEPHYR]
     mara.do(dataclasses.replace(FORGET, names=(*NAMES, "seen", "talk", "follow", "witnessed", "temper")), "world")
-    assert [memory.kind for memory in mara.state.memories] == before
+    assert [memory.kind for memory in mara.state.mind.memories] == before
     record = TurnRecord(VERSION, NOW_S, tuple(mara.journal), b"\x80")
     subject = dataclasses.replace(SUBJECT, names=("seen", "talk", "witnessed"))
     left = erasure.rewritten(record.events, subject, blank=True)
@@ -260,14 +260,18 @@ def test_a_rewritten_journal_has_nothing_of_the_player_and_still_makes_the_same_
         state = npc.KIND.evolve(state, event)
     if any(isinstance(event, PlayerForgotten) for event in turns[-1]):
         assert sorted(state.standings) == sorted(mara.state.standings)
-        assert {m.no for m in state.memories} == {m.no for m in mara.state.memories}
-        assert (state.next_no, state.mood, state.mull_s) == (mara.state.next_no, mara.state.mood, mara.state.mull_s)
+        assert {m.no for m in state.mind.memories} == {m.no for m in mara.state.mind.memories}
+        assert (state.mind.next_no, state.mood, state.mind.reflects_s) == (
+            mara.state.mind.next_no,
+            mara.state.mood,
+            mara.state.mind.reflects_s,
+        )
 
 
 def test_what_somebody_else_was_told_about_the_player_s_memory_is_blank_too() -> None:
     mara = an_npc()
     mara.do(Observe("Zephyr hid a quetzal on the roof", 70, ZEPHYR), "server:main")
-    (memory,) = mara.state.memories
+    (memory,) = mara.state.mind.memories
     said = Spoke(BEN, "say", "what is up there?", "Somebody hid a bird up there", memory.no, NOW_S)
     trail = Trail(SUBJECT)
     assert trail.holds(mara.journal, "server:main")
@@ -275,6 +279,19 @@ def test_what_somebody_else_was_told_about_the_player_s_memory_is_blank_too() ->
     assert erasure.rewritten(said, SUBJECT, blank=True).said == erasure.BLANK
     assert not Trail(SUBJECT).holds((said,), BEN)
     assert Trail(SUBJECT, [memory.no]).holds((said,), BEN)
+
+
+def test_a_mind_is_exported_as_part_of_whose_it_is_and_under_the_names_it_has_outside() -> None:
+    rex = Played(companion.KIND, "companion:rex", mind=ScriptedMind())
+    rex.do(Recruit(ZEPHYR, "Rex", "dog", {}), ZEPHYR)
+    rex.do(companion.Talk("I promise you a quetzal tomorrow.", "Zephyr"), ZEPHYR)
+    exported = erasure.shown(rex.state)
+    assert {"memories", "next_no", "openers", "talks", "mull_s", "let_go", "asked_s", "phrases"} <= exported.keys()
+    assert exported.keys().isdisjoint({"mind", "reflects_s"})
+    assert exported["talks"][ZEPHYR]["is"] == "Conversation"
+    mara = who_knows_zephyr()
+    ways = {way for way, _ in erasure.about(mara.state, SUBJECT)}
+    assert {"memories", "talks.player:zephyr", "standings.player:zephyr", "items"} <= ways
 
 
 # ------------------------------------------------------------------------------------- every text is known as one

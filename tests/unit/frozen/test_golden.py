@@ -24,7 +24,14 @@ from ganggpt.domain.kinds import (
     kind_for,
 )
 from ganggpt.persistence.ports.journal import StoredActor, StoredTurn
-from tests.support.frozen.golden import LAYOUTS, Golden, Life, read, state_in, view_of
+from tests.support.frozen.golden import (
+    LAYOUTS,
+    Golden,
+    Life,
+    read,
+    state_in,
+    view_of,
+)
 
 GOLDEN: dict[int, Golden] = {layout: read(layout) for layout in LAYOUTS}
 LIVES = [

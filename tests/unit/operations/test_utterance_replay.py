@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from ganggpt.actors.host.activation import Activation
 from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
-from ganggpt.ai.gateway.recording import Exchange, Recording
+from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.cli.utterance_replay import page
@@ -37,10 +37,10 @@ SPEC = MindSpec(read_prompts(), "mature", b"secret")
 AVA = "player:ava"
 
 
-class List(list[Exchange]):
-    """A shelf."""
+class List(list[ModelExchange]):
+    """An exchange log."""
 
-    def keep(self, exchange: Exchange) -> None:
+    def keep(self, exchange: ModelExchange) -> None:
         self.append(exchange)
 
 
@@ -49,12 +49,12 @@ class Talker(Journaled):
 
     def __init__(self, server: FakeModel, actor: ActorId = MARA) -> None:
         super().__init__(actor)
-        self.shelf = List()
-        shelf = self.shelf
+        self.recorded = List()
+        shelf = self.recorded
 
         class RecordingRig(Rig):
             def provider(self, endpoint: Endpoint) -> Provider:
-                return Recording(OpenAIProvider(endpoint), shelf)
+                return RecordingProvider(OpenAIProvider(endpoint), shelf)
 
         self.gateway = RecordingRig(server).build(entry={"tries": 1})
         self.causes: dict[int, tuple[str, str]] = {}
@@ -91,10 +91,10 @@ class Talker(Journaled):
         *,
         spec: MindSpec = SPEC,
         world: Any = WORLD,
-        recorded: Sequence[Exchange] | None = None,
+        recorded: Sequence[ModelExchange] | None = None,
         turns: Callable[[list[tuple[int, bytes]]], list[tuple[int, bytes]]] = list,
     ) -> UtteranceReplay:
-        shelf = self.shelf if recorded is None else recorded
+        shelf = self.recorded if recorded is None else recorded
         story = story_of(utterance, turns(self.turns))
         key = story.provenance.key if story.provenance is not None else ""
         mine = [exchange for exchange in shelf if exchange.request_key == key]
@@ -191,7 +191,7 @@ async def test_a_guard_that_objects_now_is_a_difference(mara: Talker, server: Fa
 
 async def test_a_record_with_another_answer_is_a_difference(mara: Talker) -> None:
     utterance = await mara.talks("What is going on?")
-    recorded = list(mara.shelf)
+    recorded = list(mara.recorded)
     recorded[-1] = type(recorded[-1])(**{**fields(recorded[-1]), "answer": '{"say": "Nothing.", "actions": []}'})
     again = await mara.again(utterance, recorded=recorded)
     assert [one.what for one in again.differences] == ["said"]
@@ -254,7 +254,7 @@ async def test_an_answer_that_waited_its_turn_is_replayed_too(mara: Talker) -> N
     mara.do(Talk("And me?"), AVA, has_model=True)
     mara.asks = before
     await mara.answers()
-    utterance = mara.state.speaking.utterance.id
+    utterance = mara.state.mind.speaking.utterance.id
     await mara.answers()
     again = await mara.again(utterance)
     assert (again.player, again.heard) == (AVA, "And me?")
@@ -299,7 +299,7 @@ async def test_a_snapshot_before_it_is_as_good_as_its_birth(mara: Talker) -> Non
     activation.state, seq = mara.state, len(mara.turns)
     utterance = await mara.talks("What is going on?")
     story = story_of(utterance, mara.turns[seq:], (seq, activation.snapshot()))
-    again = await replay_utterance(story, mara.causes, WORLD, SPEC, mara.shelf)
+    again = await replay_utterance(story, mara.causes, WORLD, SPEC, mara.recorded)
     assert again.verdict == "same"
     found = explain(utterance, mara.turns[seq:], WORLD, (seq, activation.snapshot()))
     assert found.recalled
@@ -352,7 +352,7 @@ def test_a_refused_command_is_no_turn(mara: Talker) -> None:
         mara.do(Utter("npc:mara#1", 0, "No."), "model:gateway")
 
 
-def fields(exchange: Exchange) -> dict[str, Any]:
+def fields(exchange: ModelExchange) -> dict[str, Any]:
     return {name: getattr(exchange, name) for name in exchange.__struct_fields__}
 
 

@@ -31,7 +31,7 @@ async def live_through(runtime: Runtime, first: int, last: int) -> None:
 
 
 def held(runtime: Runtime) -> tuple[Memory, ...]:
-    memories: tuple[Memory, ...] = runtime.host("host:0").activations[MARA].state.memories
+    memories: tuple[Memory, ...] = runtime.host("host:0").activations[MARA].state.mind.memories
     return memories
 
 
@@ -129,5 +129,5 @@ async def test_a_companion_has_a_tail_of_its_own(runtime: Runtime) -> None:
     assert (await runtime.ask(rex, companion.Talk(f"do you remember {asked.text}?"), by="player:ava"))["ok"]
     await eventually(lambda: any(row.type == "companion.said" for row in runtime.heard))
     state = runtime.host("host:0").activations[rex].state
-    assert any(memory.was == asked.no for memory in state.memories)
+    assert any(memory.was == asked.no for memory in state.mind.memories)
     assert MARA not in runtime.tail.kept

@@ -37,7 +37,7 @@ async def asked(runtime: Runtime) -> Sequence[str]:
 
 
 def held(runtime: Runtime, actor: str = MARA) -> tuple[Memory, ...]:
-    memories: tuple[Memory, ...] = runtime.host("host:0").activations[actor].state.memories
+    memories: tuple[Memory, ...] = runtime.host("host:0").activations[actor].state.mind.memories
     return memories
 
 
@@ -109,7 +109,7 @@ async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
 
     await eventually(known)
     await meaning.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
-    before = encode_state(meaning.host("host:0").activations[MARA].state.memories[0])
+    before = encode_state(meaning.host("host:0").activations[MARA].state.mind.memories[0])
     await meaning.restart()
     await meaning.ask(MARA, Talk("Hello"), by=AVA)
     assert encode_state(held(meaning)[0]) == before

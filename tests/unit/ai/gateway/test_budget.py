@@ -46,10 +46,10 @@ async def test_a_hundred_at_once_do_not_pass_a_limit_of_money() -> None:
         outcomes = await asyncio.gather(*(rig.gateway.answer(talk(f"q{n}", tokens_max=100)) for n in range(100)))
         answered = [outcome for outcome in outcomes if isinstance(outcome, Answered)]
         assert 0 < len(answered) < 100
-        assert rig.books.nano_usd <= CENT
+        assert rig.records.nano_usd <= CENT
         # What was reserved and not spent is free again.
         assert isinstance(await rig.gateway.answer(talk("one more")), Answered)
-    assert rig.books.nano_usd <= CENT
+    assert rig.records.nano_usd <= CENT
 
 
 async def test_a_budget_too_small_for_the_large_model_falls_to_what_it_can_pay() -> None:
@@ -64,7 +64,7 @@ async def test_a_call_that_was_never_answered_counts_as_the_most_it_can_have_cos
     async with rigged(entry={"timeout_s": 0.1, "tries": 1}) as rig:
         rig.server.always |= {"large": Hang(), "small": Status(500)}
         outcome = await rig.gateway.answer(talk(tokens_max=100))
-    assert outcome.usage.nano_usd == rig.books.nano_usd
+    assert outcome.usage.nano_usd == rig.records.nano_usd
     assert not outcome.usage.known
     assert outcome.usage.tokens_out == 100
 
@@ -92,7 +92,7 @@ async def test_with_the_switch_off_not_one_request_leaves() -> None:
     assert isinstance(vectors, NotAnswered)
     assert vectors.reason == "off"
     assert state["on"] is False
-    assert rig.books.spends == []
+    assert rig.records.spends == []
 
 
 async def test_a_retry_asks_the_switch_again() -> None:
@@ -162,9 +162,9 @@ def test_spent_plus_reserved_never_passes_a_limit(
                 assert spent + sum(amount for _, amount, _ in held) + most > limit
             assert spent + sum(amount for _, amount, _ in held) <= limit
             if len(held) >= open_at_once:
-                hold, amount, used = held.pop(0)
+                reservation, amount, used = held.pop(0)
                 spent += int(amount * used)
-                ledger.settle(hold, Usage(int(amount * used), 0))
+                ledger.settle(reservation, Usage(int(amount * used), 0))
 
     asyncio.run(play())
 

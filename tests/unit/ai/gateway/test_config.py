@@ -1,4 +1,4 @@
-"""The plan of a gateway: what can be known to be wrong is said at the start, with file, field and fix."""
+"""The config of a gateway: what can be known to be wrong is said at the start, with file, field and fix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import yaml
 from ganggpt.ai.gateway.budget import Limit
 from ganggpt.ai.gateway.config import (
     Budgets,
-    Plan,
+    GatewayConfig,
     PriceEntry,
     Secrets,
+    gateway_config,
     limits_of,
-    plan_of,
     read_models,
     read_prices,
 )
@@ -41,7 +41,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def planned(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Plan | None:
+def configured(monkeypatch: pytest.MonkeyPatch, **variables: str) -> GatewayConfig | None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return model_plan(read_settings())
@@ -49,7 +49,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Plan | None:
 
 def problem_of(monkeypatch: pytest.MonkeyPatch, **variables: str) -> ConfigInvalid:
     with pytest.raises(ConfigRejected) as caught:
-        planned(monkeypatch, **variables)
+        configured(monkeypatch, **variables)
     (problem,) = caught.value.problems
     return problem
 
@@ -61,32 +61,32 @@ def written(folder: Path, **changed: Any) -> str:
 
 
 def test_without_a_model_there_is_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert planned(monkeypatch) is None
-    assert planned(monkeypatch, **AZURE, GANGGPT_AI="off") is None
+    assert configured(monkeypatch) is None
+    assert configured(monkeypatch, **AZURE, GANGGPT_AI="off") is None
 
 
 def test_the_variables_of_the_seed_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned(monkeypatch, **AZURE)
-    assert plan is not None
-    assert {name: spec.entry.model for name, spec in plan.deployments.items()} == {"azure-large": "gpt-4-turbo"}
-    assert all(entry.large == ("azure-large",) for entry in plan.slots.values())
-    assert "key=" not in repr(plan.deployments["azure-large"].endpoint)
-    assert pickle.loads(pickle.dumps(plan)) == plan
+    config = configured(monkeypatch, **AZURE)
+    assert config is not None
+    assert {name: spec.entry.model for name, spec in config.deployments.items()} == {"azure-large": "gpt-4-turbo"}
+    assert all(entry.large == ("azure-large",) for entry in config.slots.values())
+    assert "key=" not in repr(config.deployments["azure-large"].endpoint)
+    assert pickle.loads(pickle.dumps(config)) == config
 
 
 def test_cheap_tasks_go_to_the_cheap_model_and_another_provider_stands_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     more = {"AZURE_OPENAI_SMALL_DEPLOYMENT": "gpt-4o-mini", "OPENAI_MODEL": "gpt-4.1", "OPENAI_API_KEY": "o"}
-    plan = planned(monkeypatch, **AZURE, **more)
-    assert plan is not None
-    assert plan.slots["dialogue"].large == ("azure-large", "openai-large")
-    assert plan.slots["summary"].large == ()
-    assert plan.slots["summary"].small == ("azure-small",)
+    config = configured(monkeypatch, **AZURE, **more)
+    assert config is not None
+    assert config.slots["dialogue"].large == ("azure-large", "openai-large")
+    assert config.slots["summary"].large == ()
+    assert config.slots["summary"].small == ("azure-small",)
 
 
 def test_a_server_of_ones_own_costs_nothing_and_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned(monkeypatch, OPENAI_BASE_URL="http://localhost:11434/v1", OPENAI_MODEL="qwen3:8b")
-    assert plan is not None
-    spec = plan.deployments["openai-large"]
+    config = configured(monkeypatch, OPENAI_BASE_URL="http://localhost:11434/v1", OPENAI_MODEL="qwen3:8b")
+    assert config is not None
+    spec = config.deployments["openai-large"]
     assert spec.endpoint.kind == "compatible"
     assert spec.price.of(Counted(1000, 1000)).nano_usd == 0
 
@@ -121,17 +121,17 @@ def test_a_mistake_names_its_variable(
 
 
 def test_a_lower_server_budget_lowers_the_defaults_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned(monkeypatch, **AZURE, GANGGPT_BUDGET_DAY="0.1")
-    assert plan is not None
-    assert {limit.most for limit in plan.limits} == {100_000_000}
+    config = configured(monkeypatch, **AZURE, GANGGPT_BUDGET_DAY="0.1")
+    assert config is not None
+    assert {limit.most for limit in config.limits} == {100_000_000}
 
 
 def test_a_models_file_says_it_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     budgets = {"server": {"day": {"usd": 5}}, "npc": {"hour": {"calls": 10, "tokens": 5000}}}
-    plan = planned(monkeypatch, AZURE_OPENAI_KEY="k", GANGGPT_MODELS=written(tmp_path, budgets=budgets))
-    assert plan is not None
-    assert set(plan.slots) == {"dialogue"}
-    assert set(plan.limits) == {
+    config = configured(monkeypatch, AZURE_OPENAI_KEY="k", GANGGPT_MODELS=written(tmp_path, budgets=budgets))
+    assert config is not None
+    assert set(config.slots) == {"dialogue"}
+    assert set(config.limits) == {
         Limit("server", "day", "nano_usd", 5_000_000_000),
         Limit("npc", "hour", "calls", 10),
         Limit("npc", "hour", "tokens", 5000),
@@ -166,7 +166,7 @@ def test_a_mistake_in_the_models_file_names_its_field(
 def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     slots = {"dialogue": {"large": ["x", "y"]}, "summary": {"small": ["z"]}}
     with pytest.raises(ConfigRejected) as caught:
-        planned(monkeypatch, GANGGPT_MODELS=written(tmp_path, slots=slots))
+        configured(monkeypatch, GANGGPT_MODELS=written(tmp_path, slots=slots))
     assert len(caught.value.problems) == 4, "three unknown models and the missing key"
 
 
@@ -182,9 +182,9 @@ def test_keys_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from-a-file\n")
     providers = {"west": {"kind": "azure", "url": "https://w.example", "key_file": str(tmp_path / "key")}}
     models = read_models(Path(written(tmp_path, providers=providers)))
-    plan = plan_of(models, read_prices(None), Secrets(), Budgets(), source="models.yaml", replicas=4)
-    assert plan.deployments["big"].endpoint.key == "from-a-file"
-    assert plan.deployments["big"].entry.at_once == 64, "limits are shared out among the replicas"
+    config = gateway_config(models, read_prices(None), Secrets(), Budgets(), source="models.yaml", replicas=4)
+    assert config.deployments["big"].endpoint.key == "from-a-file"
+    assert config.deployments["big"].entry.at_once == 64, "limits are shared out among the replicas"
 
 
 def test_prices_round_up_and_know_what_the_provider_had_cached() -> None:
@@ -196,8 +196,8 @@ def test_prices_round_up_and_know_what_the_provider_had_cached() -> None:
 def test_a_dated_version_costs_what_its_model_costs(tmp_path: Path) -> None:
     models = {"big": {"provider": "west", "model": "gpt-4o-mini-2024-07-18"}}
     parsed = read_models(Path(written(tmp_path, models=models, slots={"dialogue": {"large": ["big"]}})))
-    plan = plan_of(parsed, read_prices(None), Secrets({"AZURE_OPENAI_KEY": "k"}), Budgets(), source="f")
-    assert plan.deployments["big"].price == read_prices(None)["gpt-4o-mini"]
+    config = gateway_config(parsed, read_prices(None), Secrets({"AZURE_OPENAI_KEY": "k"}), Budgets(), source="f")
+    assert config.deployments["big"].price == read_prices(None)["gpt-4o-mini"]
 
 
 def test_no_budget_is_no_limit() -> None:

@@ -110,7 +110,7 @@ async def test_a_server_that_is_not_there_costs_nothing() -> None:
     assert isinstance(outcome, NotAnswered)
     assert outcome.reason == "failing"
     assert "not reached" in outcome.detail
-    assert rig.books.nano_usd == 0
+    assert rig.records.nano_usd == 0
 
 
 async def _last(stream: object) -> object:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ganggpt.ai.gateway.config import SlotEntry
-from ganggpt.ai.port import Answered, Deflected, Embedded, NotAnswered, Payers, Said, Sentence
+from ganggpt.ai.port import Answered, Deflected, EmbeddingResult, NotAnswered, Payers, PromptMessage, Sentence
 from ganggpt.errors import InvalidInput
 from ganggpt.testing.fake_model import (
     Cut,
@@ -37,7 +37,7 @@ async def test_an_answer_comes_with_its_price_and_is_booked_for_everybody_who_pa
     usage = outcome.usage
     assert usage.known
     assert usage.nano_usd == usage.tokens_in * 2000 + usage.tokens_out * 8000
-    (spend,) = rig.books.spends
+    (spend,) = rig.records.spends
     assert spend.usage == usage
     assert spend.payers == Payers("player:ana", "npc:mara", "faction:vagos")
     assert rig.count("ganggpt_ai_requests_total", "dialogue", "large") == 1
@@ -81,7 +81,7 @@ async def test_who_stops_listening_stops_the_model_and_pays_for_what_was_heard()
             await anext(stream)
         await stream.aclose()
         await rig.server.until(lambda: rig.server.open_streams == 0)
-    (spend,) = rig.books.spends
+    (spend,) = rig.records.spends
     assert not spend.usage.known
     assert 0 < spend.usage.tokens_out < 40
     assert rig.count("ganggpt_ai_calls_total", "large", "taken_back") == 1
@@ -206,7 +206,7 @@ async def test_a_refused_prompt_is_softened_once_without_the_words_that_were_ref
 async def test_the_asker_may_bring_a_softer_prompt() -> None:
     async with rigged() as rig:
         rig.server.faults.append(filtered_prompt())
-        soft = (Said("system", "You are Mara."), Said("user", "They threaten you."))
+        soft = (PromptMessage("system", "You are Mara."), PromptMessage("user", "They threaten you."))
         await rig.gateway.answer(talk("vile", softened=soft))
     assert rig.server.seen[1].body["messages"][-1]["content"] == "They threaten you."
 
@@ -281,7 +281,7 @@ async def test_a_wrong_shape_is_repaired_once(said: str) -> None:
     asked = rig.server.seen[1].body["messages"]
     assert asked[-2]["content"] == said
     assert "not valid" in asked[-1]["content"]
-    assert len(rig.books.spends) == 2
+    assert len(rig.records.spends) == 2
 
 
 async def test_a_shape_that_stays_wrong_costs_one_repair_and_then_falls() -> None:
@@ -398,9 +398,9 @@ async def test_the_same_question_at_the_same_time_is_asked_once() -> None:
         rig.server.delay_s = 0.05
         outcomes = await asyncio.gather(*(rig.gateway.answer(talk()) for _ in range(20)))
     assert rig.server.count == 1
-    assert len(rig.books.spends) == 1
+    assert len(rig.records.spends) == 1
     assert {outcome.text for outcome in outcomes if isinstance(outcome, Answered)} == {outcomes[0].text}  # type: ignore[union-attr]
-    assert sum(outcome.usage.nano_usd for outcome in outcomes) == rig.books.nano_usd
+    assert sum(outcome.usage.nano_usd for outcome in outcomes) == rig.records.nano_usd
 
 
 async def test_one_of_several_who_wait_may_leave_and_the_last_one_takes_the_request_back() -> None:
@@ -436,8 +436,8 @@ async def test_vectors_come_in_order_and_a_known_text_is_not_asked_again() -> No
     async with rigged() as rig:
         first = await rig.gateway.embed(["one", "two"], Payers())
         second = await rig.gateway.embed(["two", "three", "one"], Payers())
-    assert isinstance(first, Embedded)
-    assert isinstance(second, Embedded)
+    assert isinstance(first, EmbeddingResult)
+    assert isinstance(second, EmbeddingResult)
     assert first.model == "embedding"
     assert second.vectors[0] == pytest.approx(first.vectors[1], abs=1e-6)
     assert second.vectors[2] == pytest.approx(first.vectors[0], abs=1e-6)

@@ -22,7 +22,7 @@ from ganggpt.ai.guards.input import (
     trust_of,
 )
 from ganggpt.ai.guards.metrics import GuardCounts
-from ganggpt.ai.guards.output import Deflected, OutputGuard, Passed, Softened, explained
+from ganggpt.ai.guards.output import Blocked, OutputGuard, Passed, Softened, explained
 from ganggpt.ai.guards.text import plain, skeleton, visible
 from ganggpt.ai.minds.answer import ModelAnswer
 from ganggpt.ai.minds.lines import ENEMY, FRIEND, LINES, MOOD, STANDING
@@ -32,8 +32,8 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.minds.voices import VOICES
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.actions import judged
 from ganggpt.domain.mind.brief import Brief
+from ganggpt.domain.npc.actions import judged
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.observability.metrics import Metrics
 from ganggpt.worldfiles.files import load_world
@@ -83,7 +83,7 @@ def test_everything_the_scripted_mind_can_say_passes_in_every_rating() -> None:
     lines = {line for tones in tables for tone in tones.values() for line in tone}
     lines |= {*FRIEND, *ENEMY, *(line for table in (STANDING, MOOD) for lines in table.values() for line in lines)}
     for guard in (MATURE, OutputGuard("teen", LOS_SANTOS, RULES)):
-        objected = {line: explained(guard.check(line)) for line in lines if isinstance(guard.check(line), Deflected)}
+        objected = {line: explained(guard.check(line)) for line in lines if isinstance(guard.check(line), Blocked)}
         assert not objected
     softened = [line for line in sorted(lines) if MATURE.check(line).outcome != "pass"]
     assert not softened
@@ -134,7 +134,7 @@ EXPLICIT = (
 )
 def test_some_things_are_deflected_in_every_rating(text: str, category: str, guard: OutputGuard) -> None:
     verdict = guard.check(text)
-    assert isinstance(verdict, Deflected), verdict
+    assert isinstance(verdict, Blocked), verdict
     assert category in {reason.category for reason in verdict.reasons}
     assert verdict.text == ""
     assert text not in explained(verdict)

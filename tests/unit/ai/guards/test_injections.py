@@ -17,13 +17,15 @@ from ganggpt.ai.minds.prompt import CHARS_MAX, Fence, Prompt
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.domain.companion import actions as companion_actions
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.fields import is_clean
 from ganggpt.domain.ids import ActorId, kind_of
-from ganggpt.domain.mind.actions import Wish, judged
+from ganggpt.domain.mind.actions import Wish
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made
+from ganggpt.domain.npc import actions as npc_actions
 from ganggpt.domain.npc import state as npc_state
 from ganggpt.domain.npc.rules import KIND as NPC
 from ganggpt.domain.turn import Mind
@@ -135,7 +137,8 @@ def obeyed(town: Town, actor: str, text: str) -> None:
         return
     guarded = guard_answer(GUARD, answer, "model", speaker=NAMES.get(actor, "Dog"))
     turn = a_turn(actor, EVE, now_s=town.now_s, world=town.world)
-    for verdict in judged(guarded.actions, town[actor], turn).verdicts:
+    kind = npc_actions if actor.startswith("npc:") else companion_actions
+    for verdict in kind.judged(guarded.actions, town[actor], turn).verdicts:
         if not isinstance(verdict, Wish):
             continue
         for event in verdict.events:

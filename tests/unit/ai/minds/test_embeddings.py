@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ganggpt.ai.minds import embeddings
-from ganggpt.ai.minds.embeddings import SHORT_SIDES, Meanings
-from ganggpt.ai.port import Embedded, NotAnswered, Payers
+from ganggpt.ai.minds.embeddings import SHORT_SIDES, Embedder
+from ganggpt.ai.port import EmbeddingResult, NotAnswered, Payers
 from ganggpt.domain.mind.embedding import meaning
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
@@ -27,13 +27,13 @@ class Vectors:
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         self.asked.append((texts, payers, purpose, owners))
         if self.outcome == "never":
             await asyncio.Event().wait()
         if isinstance(self.outcome, NotAnswered):
             return self.outcome
-        return Embedded(self.model, (tuple(self.outcome),) * len(texts))
+        return EmbeddingResult(self.model, (tuple(self.outcome),) * len(texts))
 
 
 class Clock:
@@ -43,9 +43,9 @@ class Clock:
         return self.now_s
 
 
-def made(gateway: Vectors, *, present: bool = True) -> tuple[Meanings, Metrics, Clock]:
+def made(gateway: Vectors, *, present: bool = True) -> tuple[Embedder, Metrics, Clock]:
     metrics, clock = Metrics(), Clock()
-    return Meanings(gateway, metrics, clock, present=present), metrics, clock  # type: ignore[arg-type]
+    return Embedder(gateway, metrics, clock, present=present), metrics, clock  # type: ignore[arg-type]
 
 
 def counted(metrics: Metrics, of: str, outcome: str) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import Answered, Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import Answered, EmbeddingResult, GatewayOutcome, GatewayRequest, NotAnswered, Payers, Sentence
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
@@ -29,20 +29,22 @@ class Gateway:
         self.vector = vector
         self.asked: list[Any] = []
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         self.asked.append(request)
         return NotAnswered(reason="failing")
 
-    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         self.asked.append(request)
         yield Sentence(0, "So it is.")
         yield Answered(text="So it is.", model="m", rung="large")
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
-    ) -> Embedded | NotAnswered:
+    ) -> EmbeddingResult | NotAnswered:
         self.asked.append((texts, payers, purpose, owners))
-        return self.vector if isinstance(self.vector, NotAnswered) else Embedded("m", (self.vector,) * len(texts))
+        return (
+            self.vector if isinstance(self.vector, NotAnswered) else EmbeddingResult("m", (self.vector,) * len(texts))
+        )
 
 
 def a_mind(gateway: Gateway, *, embeds: bool = True) -> ModelMind:
@@ -54,7 +56,7 @@ def talked_to(line: str) -> tuple[Played, Ask]:
     played = mara()
     played.do(Give("silver watch", 300, "Ava"), AVA)
     played.do(Remember(NEWS, weight=50, audience="*"), "npc:otis")
-    for memory, vector in zip(played.state.memories, ([1, 0], [0, 1]), strict=True):
+    for memory, vector in zip(played.state.mind.memories, ([1, 0], [0, 1]), strict=True):
         played.do(Embed(memory.no, embedding_of("m", vector)), "model:embeddings")
     played.has_model = True
     (ask,) = played.do(Talk(line, "Ava"), AVA).asks
@@ -86,7 +88,7 @@ async def test_a_line_is_embedded_before_the_prompt_and_brings_up_what_words_do_
     told = request.messages[-1].text
     assert told.index(NEWS) < told.index("silver watch")
     made = found[-1].made
-    assert made.memories[0][0] == played.state.memories[1].no
+    assert made.memories[0][0] == played.state.mind.memories[1].no
 
 
 async def test_without_a_vector_the_talk_goes_on_by_words() -> None:

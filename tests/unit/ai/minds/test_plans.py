@@ -12,7 +12,7 @@ from ganggpt.ai.gateway.structured import read_shape, shape_of
 from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.minds.plans import ModelPlans
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import Answered, Embedded, GatewayRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.ai.port import Answered, EmbeddingResult, GatewayOutcome, GatewayRequest, NotAnswered, Payers, Sentence
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import MODEL_CHANCE, MakeMove, MoveBrief, TakePoliticalTurn
 from ganggpt.domain.ids import ActorId
@@ -32,7 +32,7 @@ class Gateway:
         self.text = text
         self.requests: list[GatewayRequest] = []
 
-    async def answer(self, request: GatewayRequest) -> Outcome:
+    async def answer(self, request: GatewayRequest) -> GatewayOutcome:
         request.check()
         self.requests.append(request)
         if self.text is None:
@@ -40,10 +40,12 @@ class Gateway:
         assert request.shape is not None
         return Answered(text=self.text, value=read_shape(request.shape, self.text), model="m", rung="large")
 
-    def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | Outcome, None]:
+    def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         raise AssertionError("plans are not streamed")
 
-    async def embed(self, texts: Sequence[str], payers: Payers, purpose: str = "embed") -> Embedded | NotAnswered:
+    async def embed(
+        self, texts: Sequence[str], payers: Payers, purpose: str = "embed"
+    ) -> EmbeddingResult | NotAnswered:
         raise AssertionError("plans have no embedding")
 
 

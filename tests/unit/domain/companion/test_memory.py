@@ -12,13 +12,13 @@ from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import evolve
 from ganggpt.domain.erasure import ForgetPlayer, Subject, mentions
 from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.archive import SEARCH_EVERY_S, STALE_S
 from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember, ThinkAgain
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.events import TalkEnded
 from ganggpt.domain.mind.memory import MEMORIES_MAX
 from ganggpt.domain.mind.memory_record import Memory, may_tell
 from ganggpt.domain.mind.transcript import LONG_FROM, TALK_ENDS_S, TALKS_MAX
-from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.turn import Decision, Message, Remind
 from tests.support.builders import DAY_S, Played
 
@@ -60,9 +60,9 @@ def test_what_it_has_no_room_for_goes_to_the_tail_and_nothing_is_lost() -> None:
     rex, letters = crowded(200)
     assert all(isinstance(letter.command, KeepInTail) and letter.to == REX for letter in letters)
     kept = [memory.no for letter in letters for memory in letter.command.memories]
-    assert len(rex.state.memories) <= MEMORIES_MAX
-    assert sorted(kept + [memory.no for memory in rex.state.memories]) == list(range(1, 201))
-    assert rex.state.let_go == rex.view()["let_go"] == letters[-1].command.held == len(kept)
+    assert len(rex.state.mind.memories) <= MEMORIES_MAX
+    assert sorted(kept + [memory.no for memory in rex.state.mind.memories]) == list(range(1, 201))
+    assert rex.state.mind.let_go == rex.view()["let_go"] == letters[-1].command.held == len(kept)
     replayed: Any = None
     for event in rex.journal:
         replayed = evolve(replayed, event)
@@ -77,15 +77,15 @@ def test_who_asks_for_what_is_not_in_mind_sets_off_a_search() -> None:
     assert (letter.to, letter.command.query, letter.command.listener) == (REX, "the emerald necklace", AVA)
     assert asked.reply["say"]
     assert questions(rex.do(Talk("do you remember the emerald necklace?"), by=AVA)) == []
-    rex.wait(ASK_EVERY_S)
+    rex.wait(SEARCH_EVERY_S)
     assert len(questions(rex.do(Talk("do you remember the emerald necklace?"), by=AVA))) == 1
 
 
 def test_what_comes_back_is_said_and_is_in_mind_again_under_a_new_number() -> None:
     rex, _ = crowded(100)
-    before = rex.state.next_no
+    before = rex.state.mind.next_no
     decision = rex.do(recollection(rex), by=REX)
-    (memory,) = [held for held in rex.state.memories if held.text == NECKLACE.text]
+    (memory,) = [held for held in rex.state.mind.memories if held.text == NECKLACE.text]
     assert (memory.no, memory.was) == (before, 7)
     (told,) = [message for message in decision.messages if isinstance(message.command, Notify)]
     assert (told.to, told.command.type) == (AVA, "companion.said")
@@ -117,18 +117,18 @@ def test_what_is_late_or_for_somebody_else_or_over_or_does_not_fit_is_not_said(
 def test_a_promise_stays_in_mind_until_it_is_due_whatever_else_happens() -> None:
     rex = a_companion()
     rex.do(Talk("I promise to bring you the diamonds in three days", "Ava"), by=AVA)
-    (promise,) = rex.state.memories
+    (promise,) = rex.state.mind.memories
     assert promise.kind == "promise"
     assert promise.due_s == pytest.approx(rex.now_s + 3 * DAY_S)
     for n in range(150):
         rex.do(GainExperience(1000, f"thing{n} place{n} deed{n}"), by=AVA)
-    assert any(memory.no == promise.no for memory in rex.state.memories)
+    assert any(memory.no == promise.no for memory in rex.state.mind.memories)
 
 
 def test_what_was_confided_is_for_those_ears_alone_and_stays_so_with_another_owner() -> None:
     rex = a_companion()
     rex.do(Talk("I promise I hid the stolen money at the pier", "Ava"), by=AVA)
-    (secret,) = rex.state.memories
+    (secret,) = rex.state.mind.memories
     assert may_tell(secret, AVA)
     assert not may_tell(secret, BEN)
     asked = rex.do(Talk("do you remember the stolen money at the pier?"), by=BEN)
@@ -139,7 +139,7 @@ def test_what_is_slight_has_a_date_and_what_another_actor_tells_keeps_its_own() 
     rex = a_companion()
     rex.do(GainExperience(1, "a walk along the canal"), by=AVA)
     no = rex.do(Remember("the pier closes", audience="*", due_s=rex.now_s + DAY_S), by="npc:mara").reply["memory"]
-    walk, closes = rex.state.memories
+    walk, closes = rex.state.mind.memories
     assert walk.expires_s == rex.now_s + 14 * DAY_S
     assert (closes.no, closes.audience, closes.due_s) == (no, "*", rex.now_s + DAY_S)
 
@@ -153,9 +153,9 @@ def test_a_long_talk_leaves_one_sentence_for_who_talked() -> None:
     (remind,) = [one for one in reminders if isinstance(one, Remind)]
     rex.now_s = max(remind.due_s, rex.now_s + TALK_ENDS_S)
     done = rex.do(remind.command, by=REX)
-    assert rex.state.talks == {}
+    assert rex.state.mind.talks == {}
     (ended,) = [event for event in done.events if isinstance(event, TalkEnded)]
-    summary = next(memory for memory in rex.state.memories if memory.no == ended.no)
+    summary = next(memory for memory in rex.state.mind.memories if memory.no == ended.no)
     assert summary.kind == "summary"
     assert summary.text.startswith("Ava and I talked about")
     assert (may_tell(summary, AVA), may_tell(summary, BEN)) == (True, False)
@@ -168,7 +168,7 @@ def test_a_quiet_moment_before_the_talk_is_over_comes_again() -> None:
         rex.do(Talk("Listen, the harbour crane is broken again"), by=AVA)
     done = rex.do(Mull(), by=REX)
     assert [one.due_s > rex.now_s for one in done.reminders if isinstance(one, Remind)] == [True]
-    assert list(rex.state.talks) == [AVA]
+    assert list(rex.state.mind.talks) == [AVA]
 
 
 def test_it_follows_a_bounded_number_of_talks() -> None:
@@ -176,7 +176,7 @@ def test_it_follows_a_bounded_number_of_talks() -> None:
     for n in range(TALKS_MAX + 2):
         rex.do(Talk("Hello there, dog"), by=f"player:p{n}")
         rex.wait(1)
-    assert list(rex.state.talks) == [f"player:p{n}" for n in range(2, TALKS_MAX + 2)]
+    assert list(rex.state.mind.talks) == [f"player:p{n}" for n in range(2, TALKS_MAX + 2)]
 
 
 def test_what_it_lets_go_of_as_it_leaves_goes_to_the_tail_too() -> None:
@@ -187,7 +187,7 @@ def test_what_it_lets_go_of_as_it_leaves_goes_to_the_tail_too() -> None:
         rex.wait(DAY_S / 24)
         n += 1
     kept = [m.no for one in letters if isinstance(one.command, KeepInTail) for m in one.command.memories]
-    assert sorted(kept + [memory.no for memory in rex.state.memories]) == list(range(1, rex.state.next_no))
+    assert sorted(kept + [memory.no for memory in rex.state.mind.memories]) == list(range(1, rex.state.mind.next_no))
 
 
 def test_a_player_who_is_forgotten_leaves_no_talk_behind() -> None:
@@ -195,7 +195,7 @@ def test_a_player_who_is_forgotten_leaves_no_talk_behind() -> None:
     for _ in range(2):
         rex.do(Talk("I promise you a quetzal", "Ben"), by=BEN)
     rex.do(ForgetPlayer(BEN, ("Ben",), "player:forgotten-1", ()), by="world")
-    assert rex.state.talks == {}
+    assert rex.state.mind.talks == {}
     assert not mentions(rex.state, Subject(BEN))
 
 
@@ -211,11 +211,11 @@ def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meani
     rex.wait(TALK_ENDS_S + 1)
     rex.has_model = True
     (ask,) = rex.do(Mull(), by=REX).asks
-    (summary,) = [memory for memory in rex.state.memories if memory.kind == "summary"]
+    (summary,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
     assert (ask.brief.no, ask.brief.text, ask.brief.speaker) == (summary.no, summary.text, "Rex")
     rex.do(Condense(summary.no, "Ava says the vipers burned the docks"), by="model:gateway")
     rex.do(Embed(summary.no, embedding_of("m", [1, 0])), by="model:embeddings")
-    (known,) = [memory for memory in rex.state.memories if memory.kind == "summary"]
+    (known,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
     meant = embedding_of("m", [1, 0])
     assert known == replace(summary, text="Ava says the vipers burned the docks", embedding=meant)
     (ask,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).asks

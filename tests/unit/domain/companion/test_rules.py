@@ -424,7 +424,7 @@ def test_a_companion_warns_first_then_leaves_and_says_why() -> None:
         with pytest.raises(Refused) as refused:
             rex.do(command)
         assert refused.value.reason == "gone"
-    assert "left" in rex.state.memories[-1].text
+    assert "left" in rex.state.mind.memories[-1].text
 
 
 def test_the_faithless_betray_where_the_faithful_would_leave() -> None:
@@ -466,14 +466,14 @@ def test_a_companion_that_left_comes_back_after_its_grudge_with_all_it_learned()
     with pytest.raises(Refused) as refused:
         rex.do(again)
     assert refused.value.reason == "grudge"
-    memories = rex.state.memories
+    memories = rex.state.mind.memories
     other = Played(KIND, "companion:rex", mind=ScriptedMind())
     other.state = rex.state
     assert other.do(Recruit("player:bob", "X", "medic", {}), by="player:bob").reply["again"]
     assert (other.state.owner, other.state.name, other.state.ledger) == ("player:bob", "Rex", ())
     rex.wait(GRUDGE_S["left"])
     rex.do(again)
-    assert (rex.state.gone, rex.state.name, rex.state.memories) == ("", "Rex", memories)
+    assert (rex.state.gone, rex.state.name, rex.state.mind.memories) == ("", "Rex", memories)
     assert rex.state.experience == 1000
     assert loyalty(rex) == 25
     with pytest.raises(AlreadyExists):

@@ -149,12 +149,12 @@ def test_without_a_model_after_all_the_scripted_mind_answers_and_a_cut_stream_st
 
 def test_nothing_of_a_deflected_line_is_remembered() -> None:
     rex = Rex()
-    before = rex.state.memories
+    before = rex.state.mind.memories
     rex.hears(PROMISE)
-    assert any("diamonds" in memory.text for memory in rex.state.memories)
+    assert any("diamonds" in memory.text for memory in rex.state.mind.memories)
     done = rex.model(SayPlainly(rex.utterance, "filter", deflect=True))
     assert shown(done)[0]["say"]
-    assert rex.state.memories == before
+    assert rex.state.mind.memories == before
     replayed: Any = None
     for event in rex.journal:
         replayed = evolve(replayed, event)
@@ -188,7 +188,7 @@ def test_an_order_by_talk_has_its_risk_and_dice_and_a_refusal_is_said() -> None:
         assert refused == (verdict != "allowed")
         assert bool(shown(done, "companion.act")) == (not refused)
         assert (done.reply["said"] != "Hm.") == refused
-        assert any("ordered me to attack the guard" in memory.text for memory in rex.state.memories)
+        assert any("ordered me to attack the guard" in memory.text for memory in rex.state.mind.memories)
     assert "allowed" in seen
     assert seen - {"allowed"}
 

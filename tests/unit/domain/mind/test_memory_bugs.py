@@ -130,11 +130,11 @@ def test_10_an_npc_comes_to_a_conclusion_within_a_normal_day_of_play() -> None:
         npc.wait(2 * HOUR_S)
     assert npc.state.gathered >= PONDER_AT
     npc.do(Talk("I will bring you the money tomorrow, I promise"))
-    assert npc.state.mull_s > npc.now_s
-    npc.now_s = npc.state.mull_s
+    assert npc.state.mind.reflects_s > npc.now_s
+    npc.now_s = npc.state.mind.reflects_s
     npc.do(Mull(), by="npc:mara")
     (pondered,) = [event for event in npc.journal if isinstance(event, Pondered)]
-    conclusion = next(memory for memory in npc.state.memories if memory.no == pondered.no)
+    conclusion = next(memory for memory in npc.state.mind.memories if memory.no == pondered.no)
     assert conclusion.source == "inferred"
     assert conclusion.about == "player:ava"
     assert len(pondered.evidence) >= 4
@@ -179,16 +179,16 @@ def test_13_a_summary_needs_no_model_and_a_model_only_rewords_it() -> None:
     ):
         npc.do(Talk(line, "Ava"))
         npc.wait(20)
-    npc.now_s = npc.state.mull_s
+    npc.now_s = npc.state.mind.reflects_s
     npc.do(Mull(), by="npc:mara")
-    (summary,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert summary.text.startswith("Ava and I talked about ")
     assert "docks" in summary.text
     npc.do(Condense(summary.no, "Ava warned me of the police at the docks"), by="npc:mara")
-    (reworded,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    (reworded,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert reworded.text == "Ava warned me of the police at the docks"
     assert replace(reworded, text=summary.text) == summary
-    talk = next(memory.no for memory in npc.state.memories if memory.kind != "summary")
+    talk = next(memory.no for memory in npc.state.mind.memories if memory.kind != "summary")
     for no in (talk, 9999):
         with pytest.raises(Refused):
             npc.do(Condense(no, "you love me now"), by="npc:mara")
@@ -205,7 +205,7 @@ def test_14_a_mind_that_waits_for_its_tail_answers_everybody_else_meanwhile() ->
 
 def a_forgetful_npc() -> Played:
     npc = an_npc()
-    npc.state = replace(npc.state, let_go=40)
+    npc.state = replace(npc.state, mind=replace(npc.state.mind, let_go=40))
     return npc
 
 
@@ -221,10 +221,10 @@ def test_15_a_rumour_is_told_and_recalled_until_its_stated_end_and_not_after(wei
     npc.do(
         Hear("Ava robbed the bank", weight, "player:ava", "npc:otis#3", ("npc:otis",), born_s, dies_s), by="npc:otis"
     )
-    (memory,) = npc.state.memories
+    (memory,) = npc.state.mind.memories
     assert memory.expires_s == dies_s
-    assert recall(npc.state.memories, "bank", dies_s - 1)
-    assert recall(npc.state.memories, "bank", dies_s) == []
+    assert recall(npc.state.mind.memories, "bank", dies_s - 1)
+    assert recall(npc.state.mind.memories, "bank", dies_s) == []
     fresh = tale_of(memory, "npc:mara", "Mara Voss", born_s, lambda _: False)
     assert fresh is not None
     assert fresh.expires_s == dies_s
@@ -234,9 +234,9 @@ def test_15_a_rumour_is_told_and_recalled_until_its_stated_end_and_not_after(wei
 def test_16_what_was_just_learned_is_found_at_once_although_the_mind_was_asked_before() -> None:
     npc = an_npc()
     npc.do(Observe("a fire on the pier", 60), by="server:test")
-    assert recall(npc.state.memories, "explosion tanker", npc.now_s)[0].relevance == 0
+    assert recall(npc.state.mind.memories, "explosion tanker", npc.now_s)[0].relevance == 0
     npc.do(Hear("a tanker exploded", 60, None, "npc:otis#9", ("npc:otis",), NOW_S, NOW_S + DAY_S), by="npc:otis")
-    assert recall(npc.state.memories, "explosion tanker", npc.now_s)[0].memory.text == "a tanker exploded"
+    assert recall(npc.state.mind.memories, "explosion tanker", npc.now_s)[0].memory.text == "a tanker exploded"
 
 
 def test_17_a_mood_survives_every_look_at_it_and_fades_by_time_alone() -> None:
@@ -274,5 +274,5 @@ def test_a_mind_asked_a_thousand_times_is_the_same_mind() -> None:
         npc.do(Observe(f"thing{n} place{n} deed{n}", 50), by="server:test")
     before = npc.state
     for n in range(1000):
-        recall(npc.state.memories, f"thing{n % 80}", npc.now_s + n)
+        recall(npc.state.mind.memories, f"thing{n % 80}", npc.now_s + n)
     assert npc.state == before

@@ -120,7 +120,7 @@ def test_a_faction_that_cannot_pay_calls_the_mission_off_and_nobody_is_blamed() 
     assert not town[AVA].active
     assert town[AVA].skill == skill
     assert town[HARBOUR].treasury == 4_000
-    assert town[MARA].purse == mission_funds_of(4_000)
+    assert town[MARA].mission_funds == mission_funds_of(4_000)
 
 
 def test_a_faction_that_can_pay_most_of_it_pays_that_and_says_so_before_the_work_is_done() -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.language.intent import pledge
 from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.archive import SEARCH_EVERY_S, STALE_S
 from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.events import MullPlanned, TalkEnded
@@ -16,7 +17,6 @@ from ganggpt.domain.mind.memory import LET_GO, MEMORIES_MAX, recall
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX
 from ganggpt.domain.npc.commands import Give, Observe, Talk
-from ganggpt.domain.npc.memory import ASK_EVERY_S, STALE_S
 from ganggpt.domain.turn import Decision, Message, Remind
 from tests.support.builders import DAY_S, Played
 from tests.support.played import an_npc
@@ -46,9 +46,9 @@ def test_what_a_mind_has_no_room_for_goes_to_the_tail_and_nothing_else_does() ->
     npc, letters = crowded(400)
     kept = [memory for letter in letters for memory in letter.command.memories]
     assert all(isinstance(letter.command, KeepInTail) and letter.to == SELF for letter in letters)
-    numbers = [memory.no for memory in kept] + [memory.no for memory in npc.state.memories]
+    numbers = [memory.no for memory in kept] + [memory.no for memory in npc.state.mind.memories]
     assert sorted(numbers) == list(range(1, 401))
-    assert npc.state.let_go == letters[-1].command.held == len(kept)
+    assert npc.state.mind.let_go == letters[-1].command.held == len(kept)
     assert len(letters) == pytest.approx((400 - MEMORIES_MAX) / (MEMORIES_MAX // LET_GO), abs=1)
 
 
@@ -57,20 +57,20 @@ def test_what_has_expired_does_not_go_to_the_tail() -> None:
     npc.do(Remember("the pier closes soon", expires_s=npc.now_s + 60), by="npc:otis")
     npc.wait(61)
     decision = npc.do(Observe("a fire at the market", 60), by="server:test")
-    assert [memory.text for memory in npc.state.memories] == ["a fire at the market"]
+    assert [memory.text for memory in npc.state.mind.memories] == ["a fire at the market"]
     assert decision.messages == ()
 
 
 def test_a_larger_mind_holds_what_its_sheet_says() -> None:
     npc, letters = crowded(600, room=512)
-    assert 512 - LET_GO < len(npc.state.memories) <= 512
-    assert sum(len(letter.command.memories) for letter in letters) == 600 - len(npc.state.memories)
+    assert 512 - LET_GO < len(npc.state.mind.memories) <= 512
+    assert sum(len(letter.command.memories) for letter in letters) == 600 - len(npc.state.mind.memories)
     assert npc.state.sheet.room == 512
 
 
 def test_who_asks_for_what_is_not_in_mind_sets_off_a_search_and_hears_an_answer_at_once() -> None:
     npc, _ = crowded(100)
-    held = npc.state.let_go
+    held = npc.state.mind.let_go
     decision = npc.do(Talk("do you remember the emerald necklace?", "Ava"))
     (letter,) = questions(decision)
     question = letter.command
@@ -78,7 +78,7 @@ def test_who_asks_for_what_is_not_in_mind_sets_off_a_search_and_hears_an_answer_
     assert (question.asked_s, question.held) == (npc.now_s, held)
     assert decision.reply["say"]
     assert questions(npc.do(Talk("do you remember the emerald necklace?"))) == []
-    npc.wait(ASK_EVERY_S)
+    npc.wait(SEARCH_EVERY_S)
     assert len(questions(npc.do(Talk("do you remember the emerald necklace?")))) == 1
 
 
@@ -103,9 +103,9 @@ def recollection(npc: Played, memory: Memory = NECKLACE, fit: float = 0.9, **fie
 
 def test_what_comes_back_is_said_to_who_asked_and_is_in_mind_again_under_a_new_number() -> None:
     npc, _ = crowded(100)
-    before = npc.state.next_no
+    before = npc.state.mind.next_no
     decision = npc.do(recollection(npc), by=SELF)
-    (memory,) = [m for m in npc.state.memories if m.text == NECKLACE.text]
+    (memory,) = [m for m in npc.state.mind.memories if m.text == NECKLACE.text]
     assert (memory.no, memory.was, memory.rehearsed, memory.created_s) == (before, 7, 2, NECKLACE.created_s)
     (told,) = [message for message in decision.messages if isinstance(message.command, Notify)]
     assert told.to == "player:ava"
@@ -171,12 +171,12 @@ def test_a_promise_and_a_debt_stay_in_mind_until_they_are_due_whatever_else_happ
     npc.do(Talk("I owe you 300 dollars, I pay next month", "Bob"), by="player:bob")
     for n in range(300):
         npc.do(Give(f"thing{n} number{n}", 900_000, f"P{n}"), by=f"player:p{n % 40}")
-    kinds = {memory.kind for memory in npc.state.memories}
+    kinds = {memory.kind for memory in npc.state.mind.memories}
     assert {"promise", "debt"} <= kinds
     npc.wait(15 * DAY_S)
     for n in range(300, 600):
         npc.do(Give(f"thing{n} number{n}", 900_000, f"P{n}"), by=f"player:p{n % 40}")
-    kinds = {memory.kind for memory in npc.state.memories}
+    kinds = {memory.kind for memory in npc.state.mind.memories}
     assert "debt" in kinds
     assert "promise" not in kinds
 
@@ -185,9 +185,11 @@ def test_another_actor_says_who_may_hear_and_until_when_it_is_due() -> None:
     npc = an_npc()
     npc.do(Remember("the code is 1234", "note", audience="player:ava"), by="faction:harbour")
     npc.do(Remember("Ava pays on friday", "debt", about="player:ava", due_s=npc.now_s + DAY_S), by="faction:harbour")
-    assert not [one for one in recall(npc.state.memories, "code", npc.now_s, listener="player:bob") if one.relevance]
-    assert recall(npc.state.memories, "code", npc.now_s, listener="player:ava")[0].relevance
-    assert npc.state.memories[1].due_s == npc.now_s + DAY_S
+    assert not [
+        one for one in recall(npc.state.mind.memories, "code", npc.now_s, listener="player:bob") if one.relevance
+    ]
+    assert recall(npc.state.mind.memories, "code", npc.now_s, listener="player:ava")[0].relevance
+    assert npc.state.mind.memories[1].due_s == npc.now_s + DAY_S
 
 
 # --- talks -------------------------------------------------------------------------------------------------------
@@ -202,11 +204,11 @@ def test_a_long_talk_leaves_a_summary_that_only_its_player_hears_of() -> None:
     assert isinstance(wish.command, Mull)
     npc.now_s = wish.due_s
     npc.do(Mull(), by=SELF)
-    (summary,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert summary.text.startswith("Ava and I talked about docks")
     assert summary.audience == "player:ava"
-    assert npc.state.talks == {}
-    assert npc.state.mull_s == 0
+    assert npc.state.mind.talks == {}
+    assert npc.state.mind.reflects_s == 0
     (ended,) = [event for event in npc.journal if isinstance(event, TalkEnded)]
     assert ended.no == summary.no
 
@@ -223,12 +225,12 @@ def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
     npc.wait(1000)
     npc.has_model = True
     (ask,) = npc.do(Mull(), by=SELF).asks
-    (summary,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert (ask.brief.no, ask.brief.text, len(ask.brief.exchanges)) == (summary.no, summary.text, 4)
     assert not ask.waited_for
     assert npc.do(ask.otherwise, by=SELF).events == ()
     npc.do(Condense(summary.no, "Ava says the vipers burned the docks"), by=SELF)
-    (reworded,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    (reworded,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert reworded == replace(summary, text="Ava says the vipers burned the docks")
 
 
@@ -263,13 +265,13 @@ def test_words_that_changed_have_no_old_meaning() -> None:
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.do(Mull(), by=SELF)
-    (summary,) = [memory for memory in npc.state.memories if memory.kind == "summary"]
+    (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     npc.do(Embed(summary.no, embedding_of("m", [1, 0])), by=SELF)
     npc.do(Condense(summary.no, "Ava says the docks burned"), by=SELF)
     assert npc.do(Embed(summary.no, embedding_of("m", [1, 0]), summary.text), by=SELF).events == ()
-    assert next(m for m in npc.state.memories if m.no == summary.no).embedding is None
+    assert next(m for m in npc.state.mind.memories if m.no == summary.no).embedding is None
     npc.do(Embed(summary.no, embedding_of("m", [0, 1]), "Ava says the docks burned"), by=SELF)
-    assert next(m for m in npc.state.memories if m.no == summary.no).embedding == embedding_of("m", [0, 1])
+    assert next(m for m in npc.state.mind.memories if m.no == summary.no).embedding == embedding_of("m", [0, 1])
 
 
 def test_small_talk_leaves_nothing_and_asks_for_no_reminder_while_it_is_short() -> None:
@@ -277,23 +279,23 @@ def test_small_talk_leaves_nothing_and_asks_for_no_reminder_while_it_is_short() 
     wishes = [npc.do(Talk(line, "Ava")).reminders for line in ("hello", "how are you?", "thanks", "bye", "bye", "bye")]
     assert wishes[: LONG_FROM - 1] == [()] * (LONG_FROM - 1)
     assert sum(len(wish) for wish in wishes) == 1
-    npc.now_s = npc.state.mull_s
+    npc.now_s = npc.state.mind.reflects_s
     npc.do(Mull(), by=SELF)
-    assert [memory.kind for memory in npc.state.memories] == ["met"]
-    assert npc.state.talks == {}
+    assert [memory.kind for memory in npc.state.mind.memories] == ["met"]
+    assert npc.state.mind.talks == {}
 
 
 def test_a_quiet_moment_while_they_still_talk_comes_again() -> None:
     npc = an_npc()
     for _ in range(LONG_FROM):
         npc.do(Talk("the docks burn again", "Ava"))
-    npc.now_s = npc.state.mull_s - 10
+    npc.now_s = npc.state.mind.reflects_s - 10
     npc.do(Talk("the docks burn again", "Ava"))
     npc.wait(10)
     decision = npc.do(Mull(), by=SELF)
     assert len(decision.reminders) == 1
-    assert list(npc.state.talks) == ["player:ava"]
-    assert npc.state.mull_s > npc.now_s
+    assert list(npc.state.mind.talks) == ["player:ava"]
+    assert npc.state.mind.reflects_s > npc.now_s
 
 
 def test_an_npc_follows_a_bounded_number_of_talks_and_what_was_said_in_them() -> None:
@@ -302,9 +304,9 @@ def test_an_npc_follows_a_bounded_number_of_talks_and_what_was_said_in_them() ->
         for line in range(30):
             npc.do(Talk(f"crates number {n} and barrels {line} left the docks today", f"P{n}"), by=f"player:p{n}")
         npc.wait(1)
-    assert len(npc.state.talks) == TALKS_MAX
-    assert all(len(talk.exchanges) <= 8 and talk.count == 30 for talk in npc.state.talks.values())
-    summaries = {memory.about for memory in npc.state.memories if memory.kind == "summary"}
+    assert len(npc.state.mind.talks) == TALKS_MAX
+    assert all(len(talk.exchanges) <= 8 and talk.count == 30 for talk in npc.state.mind.talks.values())
+    summaries = {memory.about for memory in npc.state.mind.memories if memory.kind == "summary"}
     assert summaries == {f"player:p{n}" for n in range(12 - TALKS_MAX)}
 
 
@@ -327,11 +329,11 @@ def test_a_vector_is_kept_with_its_memory_and_its_model() -> None:
     npc.do(Observe("the vessel left", 60), by="server:test")
     vector = embedding_of("m1", [0.5, 0.5, 0.0])
     npc.do(Embed(1, vector), by=SELF)
-    assert npc.state.memories[0].embedding == vector
+    assert npc.state.mind.memories[0].embedding == vector
     assert npc.view()["memories"][0]["model"] == "m1"
     assert npc.do(Embed(1, vector), by=SELF).events == ()
     assert npc.do(Embed(99, vector), by=SELF).reply == {"memory": None}
-    assert recall(npc.state.memories, "sailing", npc.now_s, embedding=vector)[0].meaning == pytest.approx(1)
+    assert recall(npc.state.mind.memories, "sailing", npc.now_s, embedding=vector)[0].meaning == pytest.approx(1)
 
 
 def test_an_hour_of_play_costs_a_bounded_state() -> None:
@@ -340,5 +342,5 @@ def test_an_hour_of_play_costs_a_bounded_state() -> None:
         for n in range(40):
             npc.do(Talk(f"I saw {n} trucks at the gate of the {hour} yard", f"P{n}"), by=f"player:p{n % 10}")
         npc.wait(HOUR_S)
-    assert len(npc.state.memories) <= MEMORIES_MAX
+    assert len(npc.state.mind.memories) <= MEMORIES_MAX
     assert len(npc.state.told) <= MEMORIES_MAX

@@ -114,13 +114,13 @@ REX = companion.Recruit("player:ava", "Rex", "driver", {"courage": 40}, "cheerfu
 def test_an_npc_stays_within_bounds_and_replays(run: list[tuple[Any, str, float]]) -> None:
     mara = played(npc.KIND, "npc:mara", MARA, run)
     state = mara.state
-    assert len(state.memories) <= MEMORIES_MAX
+    assert len(state.mind.memories) <= MEMORIES_MAX
     assert len(state.standings) <= STANDINGS_MAX
     assert len(state.work) <= WORK_MAX
-    assert len(state.openers) <= OPENERS_MAX
+    assert len(state.mind.openers) <= OPENERS_MAX
     assert -100 <= state.mood <= 100
     assert all(-100 <= standing.value <= 100 for standing in state.standings.values())
-    assert all(0 <= memory.weight <= 100 for memory in state.memories)
+    assert all(0 <= memory.weight <= 100 for memory in state.mind.memories)
     replays(mara)
 
 
@@ -133,7 +133,7 @@ def test_a_companion_stays_within_bounds_and_replays(run: list[tuple[Any, str, f
     assert -100 <= state.mood <= 100
     assert 0 <= state.experience <= EXPERIENCE_MAX
     assert len(state.ledger) <= LEDGER_MAX
-    assert len(state.memories) <= MEMORIES_MAX
+    assert len(state.mind.memories) <= MEMORIES_MAX
     assert state.refusals <= state.orders
     replays(rex)
 

@@ -13,7 +13,6 @@ from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_record import Memory, heard_by
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Observe, Talk, Threaten
-from ganggpt.domain.npc.memory import trace_of
 from ganggpt.domain.npc.rumour import (
     HOPS_MAX,
     TELLINGS_MAX,
@@ -50,7 +49,7 @@ def a_town() -> Town:
 
 
 def rumours(town: Town, name: str) -> list[Memory]:
-    return [memory for memory in town[f"npc:{name}"].memories if memory.source == "rumour"]
+    return [memory for memory in town[f"npc:{name}"].mind.memories if memory.source == "rumour"]
 
 
 def robbed(town: Town, weight: int = 80) -> None:
@@ -76,12 +75,12 @@ def test_every_rumour_can_be_traced_to_who_saw_it() -> None:
     town = a_town()
     robbed(town)
     town.wait(3 * DAY_S)
-    (seen,) = [memory for memory in town["npc:ada"].memories if memory.kind == "seen"]
+    (seen,) = [memory for memory in town["npc:ada"].mind.memories if memory.kind == "seen"]
     for name in DOCKERS[1:]:
         for memory in rumours(town, name):
             assert memory.trace is not None
             assert memory.trace.origin == f"npc:ada#{seen.no}"
-            ways = trace_of(memory, f"npc:{name}")
+            ways = (*memory.trace.chain, f"npc:{name}")
             assert ways[0] == "npc:ada"
             assert ways[-1] == f"npc:{name}"
             assert len(set(ways)) == len(ways) <= HOPS_MAX + 1
@@ -103,12 +102,12 @@ def test_a_rumour_fades_from_mouth_to_mouth_and_dies_when_it_was_said_to() -> No
         assert memory.trace is not None
         assert memory.weight <= 80 * 0.85 ** len(memory.trace.chain)
     town.wait(born_s + lifetime_s(80) - town.now_s - 1)
-    assert any(recall(town[f"npc:{name}"].memories, "chandlery", town.now_s) for name in DOCKERS[1:])
+    assert any(recall(town[f"npc:{name}"].mind.memories, "chandlery", town.now_s) for name in DOCKERS[1:])
     town.wait(1)
     for name in DOCKERS[1:]:
         assert not [
             one
-            for one in recall(town[f"npc:{name}"].memories, "chandlery", town.now_s, 9)
+            for one in recall(town[f"npc:{name}"].mind.memories, "chandlery", town.now_s, 9)
             if one.memory.source == "rumour"
         ]
 
@@ -120,7 +119,7 @@ def test_nobody_tells_the_same_for_ever_and_a_quiet_town_is_quiet() -> None:
     tellings = [e for actor in town.actors.values() for e in actor.journal if isinstance(e, RumourTold)]
     assert 5 <= len(tellings) <= TELLINGS_MAX * len(DOCKERS)
     assert town.due == {}
-    assert all(town[f"npc:{name}"].mull_s == 0 for name in NPCS)
+    assert all(town[f"npc:{name}"].mind.reflects_s == 0 for name in NPCS)
 
 
 def test_the_same_dice_tell_the_same_story() -> None:
@@ -214,11 +213,11 @@ def test_a_secret_stays_with_who_keeps_it_well_however_long_the_town_talks() -> 
     town.wait(5 * DAY_S)
     assert not [m for name in NPCS for m in rumours(town, name) if "zirconium" in m.text]
     for name, reply in everything_said_to(town, "player:bob", QUESTIONS):
-        cited = next((m for m in town[f"npc:{name}"].memories if m.no == reply["cites"]), None)
+        cited = next((m for m in town[f"npc:{name}"].mind.memories if m.no == reply["cites"]), None)
         assert cited is None or heard_by(cited) in ("*", "player:bob")
         assert cited is None or "buried" not in cited.text
     asked = town.do("npc:ada", Talk("do you remember the zirconium?"), "player:ava")
-    cited = next(m for m in town["npc:ada"].memories if m.no == asked.reply["cites"])
+    cited = next(m for m in town["npc:ada"].mind.memories if m.no == asked.reply["cites"])
     assert "zirconium" in cited.text
 
 
@@ -238,7 +237,7 @@ def test_a_secret_is_betrayed_by_who_was_wronged_and_the_chain_names_the_traitor
     # She who betrayed it still does not say it to anybody's face.
     for text in QUESTIONS:
         reply = town.do("npc:ada", Talk(text), "player:bob").reply
-        cited = next((m for m in town["npc:ada"].memories if m.no == reply["cites"]), None)
+        cited = next((m for m in town["npc:ada"].mind.memories if m.no == reply["cites"]), None)
         assert cited is None or "buried" not in cited.text
 
 
@@ -265,7 +264,7 @@ def test_whatever_players_do_nobody_hears_what_is_not_for_them_but_by_a_rumour_w
     town = a_town()
     for name, player, command, wait_s in deeds:
         reply = town.do(f"npc:{name}", command, player).reply
-        cited = next((m for m in town[f"npc:{name}"].memories if m.no == reply.get("cites")), None)
+        cited = next((m for m in town[f"npc:{name}"].mind.memories if m.no == reply.get("cites")), None)
         if cited is not None and cited.about not in (None, player):
             assert heard_by(cited) in ("*", player)
             assert cited.source in ("witnessed", "inferred") or (cited.trace is not None and cited.trace.chain)

@@ -74,7 +74,7 @@ def test_a_meaning_brings_up_what_words_do_not_find() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
     npc.do(Remember("The bridge is closed", weight=50, audience="*"), by="npc:otis")
-    first, second = npc.state.memories
+    first, second = npc.state.mind.memories
     for memory, vector in ((first, [1, 0]), (second, [0, 1])):
         npc.do(Embed(memory.no, embedding_of("m", vector)), by="model:embeddings")
     (ask,) = npc.hears("Where do I go from here, old man?").asks
@@ -166,7 +166,7 @@ def test_who_interrupts_hears_a_new_answer_and_only_what_was_said_is_remembered(
     again = npc.hears("No, wait, who are you?")
     assert isinstance(again.asks[0], Ask)
     assert shown(again, "npc.hush")
-    (talk,) = npc.state.talks.values()
+    (talk,) = npc.state.mind.talks.values()
     assert talk.exchanges[-1].said == "It was built by my grandfather."
 
 
@@ -177,7 +177,7 @@ def test_what_was_not_heard_is_not_remembered_as_said() -> None:
     gone = npc.do(Hush(heard=1), by="server:test")
     assert gone.reply["hushed"] is True
     assert Cease(TALK) in gone.asks
-    (talk,) = npc.state.talks.values()
+    (talk,) = npc.state.mind.talks.values()
     assert talk.exchanges[-1].said == "It was built by my grandfather."
     assert npc.view()["saying"] is None
 
@@ -196,7 +196,7 @@ def test_a_player_who_dies_before_the_first_sentence_was_told_nothing() -> None:
     npc = Talker()
     npc.hears("Tell me about the harbour")
     npc.do(Hush(), by=AVA)
-    assert npc.state.talks == {}
+    assert npc.state.mind.talks == {}
     assert npc.view()["saying"] is None
 
 
@@ -271,14 +271,14 @@ def test_a_filtered_line_is_deflected_in_character_and_not_kept_as_talk() -> Non
     npc.hears("something a filter refuses")
     done = npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
     assert shown(done)[0]["say"]
-    assert npc.state.talks == {}
+    assert npc.state.mind.talks == {}
 
 
 PROMISE = "I promise to bring you the diamonds tomorrow"
 
 
 def texts(npc: Talker) -> list[str]:
-    return [memory.text for memory in npc.state.memories]
+    return [memory.text for memory in npc.state.mind.memories]
 
 
 def replayed(npc: Talker) -> Any:
@@ -363,7 +363,7 @@ def test_everybody_who_waits_is_answered_also_when_the_model_goes_away_meanwhile
         answered.append(npc.view()["saying"]["player"])
         npc.model(SayPlainly(npc.utterance, "off"))
     assert answered == [AVA, BEN, "player:cid"]
-    assert set(npc.state.talks) == {AVA, BEN, "player:cid"}
+    assert set(npc.state.mind.talks) == {AVA, BEN, "player:cid"}
 
 
 def test_who_interrupts_while_the_model_is_away_cuts_off_what_was_being_said() -> None:

@@ -60,7 +60,7 @@ def test_a_deed_that_nobody_sees_reaches_no_faction() -> None:
     for _ in range(20):
         town.do(AVA, Report(deeds=(SHOT,)), MAIN)
     assert standing(town, "vipers") == 0
-    assert not town["npc:vic"].memories
+    assert not town["npc:vic"].mind.memories
     assert not town["faction:vipers"].deeds
 
 
@@ -99,7 +99,7 @@ def test_one_deed_counts_once_however_many_tell_it() -> None:
     assert standing(town, "vipers") == pytest.approx(-5, abs=0.2)
 
 
-def test_hearsay_moves_a_standing_by_a_bounded_amount_a_day() -> None:
+def test_rumours_move_a_standing_by_a_bounded_amount_a_day() -> None:
     town = a_town(WORLD)
     for no in range(200):
         town.do("faction:vipers", HearOfDeed(f"ava.{no}.0", AVA, "eliminate", "vipers", 10), "npc:vic")

@@ -170,7 +170,7 @@ async def test_a_player_whose_stream_is_cut_and_who_does_not_come_back_went_away
         await client.next()
     await eventually(lambda: bool(scene.mara.hushes), "a hush")
     assert scene.mara.hushes[0].heard in (2, 3), "the third may have been on its way"
-    assert scene.mara.state.speaking.utterance is None
+    assert scene.mara.state.mind.speaking.utterance is None
     await eventually(lambda: scene.live == 0, "the place is given back")
     assert scene.ended("gone") == 1
 
@@ -181,7 +181,7 @@ async def test_nobody_is_hushed_for_a_player_who_hears_it_in_the_game() -> None:
             await client.next()
         await eventually(lambda: scene.live == 0, "the wait is over")
         assert scene.mara.hushes == []
-        assert scene.mara.state.speaking.utterance is not None
+        assert scene.mara.state.mind.speaking.utterance is not None
 
 
 async def test_nobody_is_hushed_where_the_player_came_back(scene: Scene) -> None:

@@ -1,0 +1,56 @@
+"""What a companion may do because a model wants it: orders of its owner, each with its own risk and dice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from ganggpt.domain.companion.commands import Order
+from ganggpt.domain.companion.state import Companion, evolve
+from ganggpt.domain.mind import actions
+from ganggpt.domain.mind.actions import (
+    Action,
+    Attack,
+    CallPolice,
+    Decline,
+    Flee,
+    Follow,
+    GiveItem,
+    Judged,
+    OfferMission,
+    Refusal,
+    Wish,
+)
+from ganggpt.domain.turn import Turn
+
+
+def judged(wanted: Sequence[Action], state: Companion, turn: Turn) -> Judged:
+    """The verdicts on all actions of one answer (``actions.judged``)."""
+    return actions.judged(wanted, state, turn, allowed, evolve)
+
+
+def allowed(action: Action, state: Companion, turn: Turn) -> Wish | Refusal:
+    """Whether a companion may do that now for the player ``turn.by``, who has to be its owner. Pure; rolls no dice."""
+    if isinstance(action, Decline):
+        return Wish("refuse")
+    if turn.by != state.owner:
+        return Refusal(action.do, "not_owner")
+    if state.gone:
+        return Refusal(action.do, "gone")
+    return _RULES[type(action)](action, state)
+
+
+def _attack(action: Attack, state: Companion) -> Wish | Refusal:
+    meant = action.target.strip().casefold()
+    mine = {"player", "you", state.owner.casefold(), state.owner_name.casefold() or "player"}
+    return Refusal("attack", "no_cause") if meant in mine else Wish("attack", command=Order("attack", action.target))
+
+
+_RULES: Final[Mapping[type, Callable[[Any, Companion], Wish | Refusal]]] = {
+    Follow: lambda *_: Wish("follow", command=Order("follow")),
+    Attack: _attack,
+    Flee: lambda *_: Wish("flee", command=Order("hide")),
+    GiveItem: lambda *_: Refusal("give", "not_mine"),
+    CallPolice: lambda *_: Refusal("call_police", "unknown"),
+    OfferMission: lambda *_: Refusal("offer_mission", "no_work"),
+}

@@ -1,0 +1,79 @@
+"""The archive of a mind: the memories it had no room for, kept outside of it and searched by letters.
+
+The host answers these letters from the database. What is found comes back as a command like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from ganggpt.domain.ids import ActorId
+from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
+from ganggpt.domain.mind.events import TailAsked
+from ganggpt.domain.mind.memory_index import blended
+from ganggpt.domain.mind.memory_record import REHEARSED_MAX, Memory, is_expired, may_tell
+from ganggpt.domain.mind.memory_writer import MemoryWriter
+from ganggpt.domain.mind.mind import Mind
+from ganggpt.domain.mind.response import FITS, Answer
+from ganggpt.domain.mind.talker import Talker
+from ganggpt.domain.mind.turn_taking import said
+from ganggpt.domain.mind.utterance import Line
+from ganggpt.domain.turn import Decision, Event, Message, Turn
+
+SEARCH_EVERY_S: Final = 5.0
+"""One actor searches its archive no more often than this."""
+STALE_S: Final = 30.0
+"""What the archive finds later than this after the question is not said any more."""
+
+
+def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, ...]:
+    """The letter that takes what the mind had no room for to its archive."""
+    if not writer.left:
+        return ()
+    return (Message(turn.actor, KeepInTail(tuple(writer.left), mind.let_go + len(writer.left))),)
+
+
+def search_archive(mind: Mind, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
+    """Search for what was asked for and is not in mind; nothing where the archive is empty or was just searched."""
+    if not found.missing or not mind.let_go or turn.now_s - mind.asked_s < SEARCH_EVERY_S:
+        return (), ()
+    question = AskTail(found.missing, turn.by, turn.now_s, mind.let_go)
+    return (TailAsked(turn.by, found.missing, turn.now_s),), (Message(turn.actor, question),)
+
+
+def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Decision:
+    """The archive answered: say it, if it fits and is not too late, and have it in mind again."""
+    player = command.listener
+    if turn.now_s - command.asked_s > STALE_S:
+        return Decision((), {"recollected": None, "stale": True})
+    best = _best(command, turn.now_s)
+    if best is None:
+        return Decision((), {"recollected": None, "stale": False})
+    writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
+    no = writer.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, REHEARSED_MAX)))
+    memory = best if no is None else replace(best, no=no)
+    line = Line(player, "", 0.0, None, talker.calls(state, player))
+    found = Answer("remember" if memory.about == player else "gossip", memory, facts={"topic": command.query})
+    done = said(talker, state, turn, line, found, writer.events)
+    body = {talker.kind: turn.actor, "name": talker.name(state), **done.reply}
+    messages = (*to_archive(state.mind, writer, turn), Message(ActorId(player), Notify(f"{talker.kind}.said", body)))
+    return replace(done, reply={"recollected": no, **done.reply}, messages=messages)
+
+
+def _best(command: Recollect, now_s: float) -> Memory | None:
+    """What fits best of what was found and may be told to who asked."""
+    player = command.listener
+    told = [
+        blended(memory, min(1.0, max(0.0, relevance)), now_s, player, None)
+        for memory, relevance in command.found
+        if relevance >= FITS and may_tell(memory, player) and not is_expired(memory, now_s)
+    ]
+    return max(told, key=lambda one: (one.score, one.memory.no)).memory if told else None
+
+
+def not_here(_state: Any, _command: AskTail | KeepInTail, _turn: Turn) -> Decision:
+    """Letters to the archive that came to the actor itself: there is no archive in this world."""
+    return Decision((), {"tail": False})

@@ -1,0 +1,41 @@
+"""The rules that are the same for every kind of actor with a mind, by their commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ganggpt.domain.mind import archive, reflection, turn_taking
+from ganggpt.domain.mind.commands import (
+    AskTail,
+    Condense,
+    Embed,
+    Hush,
+    KeepInTail,
+    Mull,
+    Recollect,
+    Remember,
+    SayPlainly,
+    ThinkAgain,
+    Utter,
+)
+from ganggpt.domain.mind.talker import Talker
+from ganggpt.domain.turn import Command, Decision, Turn
+
+
+def rules(talker: Talker) -> dict[type[Command], Callable[[Any, Any, Turn], Decision]]:
+    """The rules of one kind; it adds those of ``Talk`` and ``Conclude``."""
+    return {
+        Remember: partial(reflection.remember, talker),
+        Mull: partial(reflection.reflect, talker),
+        Recollect: partial(archive.recollect, talker),
+        AskTail: archive.not_here,
+        KeepInTail: archive.not_here,
+        Condense: reflection.condense,
+        Embed: reflection.embed,
+        Utter: partial(turn_taking.utter, talker),
+        ThinkAgain: turn_taking.think_again,
+        SayPlainly: partial(turn_taking.say_plainly, talker),
+        Hush: partial(turn_taking.hush, talker),
+    }
