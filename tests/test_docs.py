@@ -90,14 +90,15 @@ def is_a_call(call: str) -> bool:
 
 
 def is_a_metric(mention: str) -> bool:
-    """Whether there is such a metric with these labels; a star at its end stands for the rest of a name."""
+    """Whether there is such a metric with these labels, and their values are words of the code. A star at the end of a
+    name stands for its rest."""
     name, _, labels = mention.rstrip("}").partition("{")
     if name.endswith("*"):
         return any(metric.startswith(name[:-1]) for metric in TABLE)
     row = TABLE.get(name) or TABLE.get(re.sub(r"_(bucket|sum|count)$", "", name))
-    return row is not None and {label.partition("=")[0].strip() for label in labels.split(",") if label} <= {
-        *row.labels
-    }
+    named = dict(label.strip().partition("=")[::2] for label in labels.split(",") if label)
+    values = {value.strip('"') for value in named.values() if value and not re.fullmatch(r'"\dxx"', value)}
+    return row is not None and named.keys() <= set(row.labels) and values <= words_of_the_code()
 
 
 def leads_somewhere(target: str, page: str) -> bool:

@@ -151,6 +151,7 @@ def matches_a_file(path: str, page: str) -> bool:
         bases = (ROOT, (ROOT / page).parent, ROOT / "ganggpt")
         return any(next(base.glob(pattern), None) for base in bases)
     wanted = f"/{pattern}"
-    ignored = [line.strip("/") for file in (ROOT / ".gitignore", ROOT / "k8s" / "kuberay" / ".gitignore") for line in file.read_text().splitlines()]
+    ignores = (ROOT / ".gitignore", ROOT / "k8s" / "kuberay" / ".gitignore")
+    ignored = [line.strip("/") for file in ignores for line in file.read_text(encoding="utf-8").splitlines()]
     is_made = path in strings_of_the_program() or pattern.rpartition("/")[2] in ignored
     return is_made or any(file.endswith(wanted) for file in _files())

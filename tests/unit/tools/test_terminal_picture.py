@@ -12,7 +12,7 @@ def test_texts_keep_their_column_and_their_colour() -> None:
     svg = picture("\x1b[?25l\x1b[1mMara\x1b[0m  says <hello>\r\n\x1b[32mdone\x1b[0m\n", "make demo")
     texts = [element for element in ElementTree.fromstring(svg) if element.tag.endswith("}text")]
     assert [text.text for text in texts] == ["make demo", "Mara", "says <hello>", "done"]
-    title, mara, says, done = texts
+    _, mara, says, done = texts
     assert mara.get("font-weight") == "bold"
     assert says.get("y") == mara.get("y") != done.get("y")
     assert float(says.get("x", 0)) - float(mara.get("x", 0)) == 6 * 8.4
