@@ -163,6 +163,21 @@ def test_log_lines_are_written_by_the_program(page: str) -> None:
     assert told(page, (line for line in lines if re.search(line.text, strings) is None)) == []
 
 
+def test_what_does_not_exist_is_noticed() -> None:
+    assert not leads_somewhere("docs/MINDS.md#no-such-heading", "README.md")
+    assert not matches_a_file("ganggpt/actors/nothing.py", "README.md")
+    assert not matches_a_file("bench/results/<date>.gone", "README.md")
+    assert names_something("ganggpt.domain.mind.memory.MemoryStore.recall")
+    assert not names_something("ganggpt.domain.mind.memory.MemoryStore.nothing")
+    assert is_a_call("ai on|off")
+    assert not is_a_call("demo --nothing")
+    assert not is_a_call("nothing")
+    assert is_a_metric('ganggpt_router_shed_total{reason="lane"}')
+    assert not is_a_metric('ganggpt_router_shed_total{reason="nosuchreason"}')
+    assert not is_a_metric("ganggpt_router_shed_total{nothing}")
+    assert not is_a_metric("ganggpt_nothing_total")
+
+
 def test_the_readme_names_every_command_and_leads_to_every_page() -> None:
     named = [call.split() for _, call in calls_in("README.md")]
     assert [name for name in COMMANDS if not any(call[: len(name.split())] == name.split() for call in named)] == []
