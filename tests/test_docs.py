@@ -173,7 +173,7 @@ def test_what_does_not_exist_is_noticed() -> None:
     assert not is_a_call("demo --nothing")
     assert not is_a_call("nothing")
     assert is_a_metric('ganggpt_router_shed_total{reason="lane"}')
-    assert not is_a_metric('ganggpt_router_shed_total{reason="nosuchreason"}')
+    assert not is_a_metric('ganggpt_router_shed_total{reason="no such reason"}')
     assert not is_a_metric("ganggpt_router_shed_total{nothing}")
     assert not is_a_metric("ganggpt_nothing_total")
 
