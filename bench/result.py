@@ -32,7 +32,7 @@ GOALS: Final[dict[str, tuple[str, float]]] = {
     "wake_p50_ms": ("at most", 15.0),
     "idle_bytes": ("at most", 3 * 1024.0**3),
 }
-"""What issue and design ask for, on 2 cores."""
+"""The goals of the benchmark, on 2 cores."""
 
 NUMBERS: Final = ("frames100_per_s", "single_per_s", *GOALS)
 

@@ -210,7 +210,7 @@ class Settings(BaseSettings):
         None,
         **_setting(
             "GANGGPT_MODELS", _MODELS, "File of providers, models, slots, budgets; unset: made from these variables.",
-            "path of a YAML file (docs/MINDS.md)", "models.yaml",
+            "path of a YAML file (docs/MODELS.md)", "models.yaml",
         ),
     )  # fmt: skip
     prices_file: Path | None = Field(

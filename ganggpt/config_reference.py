@@ -18,7 +18,7 @@ EXAMPLE: Final = Path(".env.example")
 
 _HEAD: Final = """# Configuration
 
-Every setting is an environment variable; an env file (`.env`, or `ganggpt --env-file FILE`) works too. Options of the
+Every setting is an environment variable; an env file (`.env`, or another one with the option `--env-file`) works too. Options of the
 command line win over the environment, the environment wins over the file. Settings are read once, at the start; a wrong
 one is reported with its name and the fix, all of them at once. A variable marked *secret* can also be read from a
 mounted file: `<NAME>_FILE` is its path. Made by `make docs` from `ganggpt/config.py`; do not edit.

@@ -61,7 +61,7 @@ def words_of(settings: Settings, token: str) -> MindSpec:
 
 
 def _from_variables(settings: Settings) -> ModelsFile | None:
-    """The models the seed's variables and OPENAI_* name: Azure first, the other one behind it."""
+    """The models that AZURE_OPENAI_* and OPENAI_* name: Azure first, the other one behind it."""
     _complain_about_halves(settings)
     providers: dict[str, Any] = {}
     models: dict[str, Any] = {}

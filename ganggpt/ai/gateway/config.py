@@ -334,7 +334,7 @@ def _read(path: Path, shape: type[T], variable: str) -> T:
                 ConfigInvalid(
                     f"{path.name}: {'.'.join(map(str, error['loc'])) or 'the file'}",
                     error["msg"],
-                    "See docs/MINDS.md for the file.",
+                    "See docs/MODELS.md for the file.",
                 )
                 for error in invalid.errors(include_url=False, include_input=False, include_context=False)
             )

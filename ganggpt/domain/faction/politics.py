@@ -1,6 +1,6 @@
 """The political turn of a faction: which moves are legal, what each is worth to it, and which one it takes.
 
-Worth depends on traits, relations, strength and money (the formulas are in docs/MINDS.md). Factions drift back to
+Worth depends on traits, relations, strength and money (the formulas are in docs/RULES.md). Factions drift back to
 what they always thought of each other: the further a relation fell under its rest, the more a truce is worth; the
 further it rose above, the more an insult is. So rivals stay rivals without a war that never ends.
 """

@@ -1,5 +1,5 @@
 """How hard a mission is, how hard a mission a player should get, and what it pays; the formulas are in
-docs/MINDS.md."""
+docs/RULES.md."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _KEYS: Final = {
 }
 
 TTL_S: Final = 3600
-"""The default time to live, REDIS_TTL of the specification."""
+"""The default of REDIS_TTL."""
 
 
 def actor_key(actor: str) -> str:

@@ -1,5 +1,5 @@
 -- The whole schema of a world: who writes, what happened, and the tables people query.
--- Plain SQL for Postgres 15 and newer. All times are timestamptz: the seed's TIMESTAMP loses the zone.
+-- Plain SQL for Postgres 15 and newer. All times are timestamptz, because a TIMESTAMP loses the zone.
 
 -- ---------------------------------------------------------------------------------------------------- the world itself
 
@@ -126,7 +126,7 @@ CREATE TABLE pushes (
 CREATE INDEX pushes_by_server ON pushes (server, no);
 
 -- ------------------------------------------------------------------- the user's tables, written behind from the journal
--- Columns after the line "ours" are additions to the seed's; each says what it is for.
+-- Columns before the line "ours" are those that existing tools query; each after it says what it is for.
 
 CREATE TABLE players (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -179,7 +179,7 @@ CREATE TABLE faction_relationships (
 );
 CREATE INDEX faction_relationships_by_b ON faction_relationships (faction_b);
 
--- Ours: the seed has relations between factions but no place for a faction's own numbers.
+-- Relations between factions are in the table above; these are a faction's own numbers.
 CREATE TABLE factions (
     id varchar(100) PRIMARY KEY,
     name text NOT NULL,

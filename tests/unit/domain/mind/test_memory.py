@@ -1,4 +1,4 @@
-"""The rules of memory, each with the mistake it must not repeat (numbers as in the notes on NPC minds)."""
+"""The rules of memory, each with the mistake it must not repeat."""
 
 from __future__ import annotations
 

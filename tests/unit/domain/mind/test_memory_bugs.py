@@ -1,5 +1,4 @@
-"""One test for each mistake that memories of other programs were found to make (the table of the notes on NPC minds,
-section 3, by its numbers)."""
+"""One test for each mistake that the memories of other programs were found to make."""
 
 from __future__ import annotations
 
