@@ -9,7 +9,7 @@ from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.routing.admission import Gate
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.memory_record import Embedding
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command, ModelRequest
 from ganggpt.errors import Unavailable
 
 ReplySink = Callable[[bytes, bytes], None]
@@ -36,7 +36,7 @@ class ModelPort(Protocol):
         """Whether texts given to ``embed`` now would get a meaning. Costs nothing, like ``is_on``."""
         ...
 
-    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """What the model says, as commands to the actor in their order; it is sent the actor's reply to each. Closing
         it ends the request. Raises GangGPTError where there is no answer, or no more of it."""
         ...
@@ -61,7 +61,7 @@ class NoModel:
     is_on = False
     embeds = False
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """Raises Unavailable."""
         raise Unavailable(f"a language model ({ask.name} of {actor})")
         yield

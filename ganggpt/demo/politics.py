@@ -153,5 +153,5 @@ class _Mute:
     """Factions do not speak."""
 
     def say(self, brief: Any, dice: Dice) -> str:  # noqa: ARG002 - the port's signature
-        """See Mind."""
+        """See Wording."""
         return "…"

@@ -32,7 +32,7 @@ from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
 from ganggpt.domain.npc.commands import AskForWork, Give, Talk, Threaten
 from ganggpt.domain.npc.state import ItemReceived, Npc, Spoke, Swayed
-from ganggpt.domain.turn import Ask, Command, Decision, Turn
+from ganggpt.domain.turn import Command, Decision, ModelRequest, Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
 from ganggpt.operations.explain import as_spoke
@@ -259,8 +259,8 @@ def _brief(stage: _Stage) -> TalkBrief | None:
     story = stage.story
     by, name = stage.causes.get(story.first, ("", ""))
     decision = stage.likeliest(story.first, _beginnings(story, name), by, model=True)
-    asks = () if decision is None else decision.asks
-    briefs = (ask.brief for ask in asks if isinstance(ask, Ask) and isinstance(ask.brief, TalkBrief))
+    asks = () if decision is None else decision.model_requests
+    briefs = (ask.brief for ask in asks if isinstance(ask, ModelRequest) and isinstance(ask.brief, TalkBrief))
     return next((brief for brief in briefs if brief.utterance == story.utterance), None)
 
 
@@ -287,7 +287,7 @@ async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Seq
     gateway = replaying_gateway(recorded, spec.prompts)
     try:
         mind = ModelMind(spec, gateway, stage.world, lambda: stage.story.turns[stage.story.first].at_s)
-        ask = Ask("talk", brief, SayPlainly(brief.utterance), 60.0)
+        ask = ModelRequest("talk", brief, SayPlainly(brief.utterance), 60.0)
         async with aclosing(mind.answer(stage.story.actor, ask)) as parts:
             return [command async for command in parts]
     finally:

@@ -36,7 +36,7 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
-from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
+from ganggpt.domain.turn import Command, Decision, Dice, Turn, Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
 from ganggpt.persistence.hosts import HostTable, Registration
@@ -96,7 +96,7 @@ class HostPorts:
     peers: CommandPort
     world: World
     cast: Mapping[str, tuple[str, bytes]]
-    mind: Mind
+    mind: Wording
     ring: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
     tail: TailStore | None = None
@@ -339,8 +339,8 @@ class Host:
             self.ripe.add(activation.actor)
         if self.ports.model.embeds:
             self.meanings.note(activation, seq, decision.events)
-        if decision.asks:
-            self.asks.post(activation.actor, seq, decision.asks, activation.written)
+        if decision.model_requests:
+            self.asks.post(activation.actor, seq, decision.model_requests, activation.written)
         self.repeats.remember(envelope.id, reply)
         self.counts.turns += 1
         return reply

@@ -21,7 +21,7 @@ from msgspec import Raw
 from ganggpt.actors.envelope import Envelope, error_of
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.domain.kinds import encode_command
-from ganggpt.domain.turn import Ask, Cease, Command
+from ganggpt.domain.turn import CancelRequest, Command, ModelRequest
 from ganggpt.errors import GangGPTError, Unavailable
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class Asks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def post(self, actor: ActorId, seq: int, wishes: Sequence[Ask | Cease], ticket: int) -> None:
+    def post(self, actor: ActorId, seq: int, wishes: Sequence[ModelRequest | CancelRequest], ticket: int) -> None:
         """What turn ``seq`` of an actor wants to ask or not to hear any more, once commit ``ticket`` held."""
         for wish in wishes:
             before = self._open.pop((actor, wish.name), None)
             if before is not None:
                 before.cancel()
-            if isinstance(wish, Ask):
+            if isinstance(wish, ModelRequest):
                 task = asyncio.get_running_loop().create_task(self._carry_out(actor, seq, wish, ticket))
                 self._open[actor, wish.name] = task
                 self._tasks.add(task)
@@ -74,7 +74,7 @@ class Asks:
         if self._open.get(key) is task:
             del self._open[key]
 
-    async def _carry_out(self, actor: ActorId, seq: int, ask: Ask, ticket: int) -> None:
+    async def _carry_out(self, actor: ActorId, seq: int, ask: ModelRequest, ticket: int) -> None:
         host = self._host
         try:
             await host.committer.durable(ticket)
@@ -86,7 +86,7 @@ class Asks:
             except (GangGPTError, TimeoutError) as failed:
                 host.counts.unanswered += 1
                 log.info("%s goes on without the model: %s", actor, failed or "no answer in time")
-                await self._tell(actor, seq, "otherwise", ask.otherwise)
+                await self._tell(actor, seq, "otherwise", ask.fallback)
         except _Stale:
             host.counts.stale_answers += 1
         except GangGPTError as error:

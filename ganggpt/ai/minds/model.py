@@ -39,6 +39,7 @@ from ganggpt.ai.port import (
     Said,
     Sentence,
 )
+from ganggpt.domain import turn
 from ganggpt.domain.faction.moves import MoveBrief
 from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.language.words import folded, terms
@@ -49,7 +50,7 @@ from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, Made, TalkBrief
 from ganggpt.domain.mission.draft import WorkBrief
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
 from ganggpt.observability.metrics import Metrics
@@ -110,7 +111,7 @@ class ModelMind:
         """See ModelPort."""
         return await self._meanings.of_line(text, self._payers(player, ActorId(actor)))
 
-    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    def answer(self, actor: ActorId, ask: turn.ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief that is none."""
         within_s = ask.within_s - MARGIN_S
         if isinstance(ask.brief, WorkBrief):

@@ -54,7 +54,7 @@ _DRAWS: Final = 8
 
 
 class ScriptedMind:
-    """Implements ``domain.turn.Mind`` for the briefs of ``domain.speech``."""
+    """Implements ``domain.turn.Wording`` for the briefs of ``domain.mind.brief``."""
 
     __slots__ = ()
 

@@ -18,7 +18,7 @@ from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import HasMind, Mind
 from ganggpt.domain.mind.talker import Talker
 from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
-from ganggpt.domain.turn import Ask, Decision, Event, Remind, Turn
+from ganggpt.domain.turn import Decision, Event, ModelRequest, Remind, Turn
 from ganggpt.errors import Refused
 
 REFLECT: Final = "mull"
@@ -74,7 +74,7 @@ def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
         (*to_archive(mind, writer, turn), *thought.messages),
         (),
         planned[1],
-        ended.asks,
+        ended.model_requests,
     )
 
 
@@ -91,7 +91,7 @@ def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequenc
     """What is left of the talks with these players, which are over. Where there is a model, it is asked for better
     words."""
     events: list[Event] = []
-    asks: list[Ask] = []
+    asks: list[ModelRequest] = []
     for player in players:
         talk, name = state.mind.talks[player], talker.calls(state, player) or STRANGER
         summary = condensed(talk, name)
@@ -104,15 +104,15 @@ def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequenc
                 brief = SummaryBrief(no, player, talker.name(state), name, text, talk.exchanges)
                 asks += better_words(brief, weight, turn)
         events.append(TalkEnded(player, no, turn.now_s))
-    return Decision(tuple(events), asks=tuple(asks))
+    return Decision(tuple(events), model_requests=tuple(asks))
 
 
-def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[Ask, ...]:
+def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[ModelRequest, ...]:
     """Where there is a model, it is asked for better words for a summary that is worth them."""
     if not turn.has_model or weight < CONDENSE_FROM:
         return ()
     fallback = Condense(brief.no, brief.text)
-    return (Ask(f"condense {brief.player}", brief, fallback, CONDENSE_WITHIN_S, waited_for=False),)
+    return (ModelRequest(f"condense {brief.player}", brief, fallback, CONDENSE_WITHIN_S, waited_for=False),)
 
 
 def remember(talker: Talker, state: Any, command: Remember, turn: Turn) -> Decision:

@@ -40,7 +40,7 @@ from ganggpt.domain.mind.utterance import (
     Uttered,
     Waits,
 )
-from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
+from ganggpt.domain.turn import CancelRequest, Command, Decision, Event, Forget, Message, ModelRequest, Remind, Turn
 from ganggpt.errors import Refused
 
 TALK: Final = "talk"
@@ -76,7 +76,7 @@ def said(
     """Put an answer into words at once. ``state``: as it is after the events ``before``, which go along; so do those
     that come ``after`` what is said."""
     brief = talker.brief(state, turn, line, found)
-    words = turn.mind.say(brief, turn.dice)
+    words = turn.wording.say(brief, turn.dice)
     no = None if found.memory is None else found.memory.no
     spoke = talker.spoke(
         state, Utterance("", line.player, found.act, line.heard, no, turn.now_s, name=line.name), words, turn.now_s
@@ -114,7 +114,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         cut.messages,
         (),
         (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, plainly),),
-        (Ask(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), plainly, WITHIN_S),),
+        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), plainly, WITHIN_S),),
     )
 
 
@@ -148,7 +148,7 @@ def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> 
         return replace(done, events=(*events, *done.events))
     line = line_of(now)
     found = Answer("deflect") if command.deflect else talker.answer(state, turn, line)
-    said = turn.mind.say(talker.brief(state, turn, line, found), turn.dice)
+    said = turn.wording.say(talker.brief(state, turn, line, found), turn.dice)
     now = replace(now, act=found.act, cites=None if found.memory is None else found.memory.no)
     done = _concluded(talker, state, turn, now, (said,), made)
     messages = (_says(talker, state, turn, now, 0, said, final=True), *done.messages)
@@ -168,7 +168,7 @@ def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome:
     said, messages = now.said, []
     if outcome.refused is not None:
         brief = talker.brief(state, turn, replace(line_of(now), heard=""), outcome.refused)
-        words = turn.mind.say(brief, turn.dice)
+        words = turn.wording.say(brief, turn.dice)
         messages.append(_says(talker, state, turn, now, len(said), words))
         said = (*said, words)
     if not said:
@@ -270,7 +270,7 @@ def _cut(talker: Talker, state: Any, turn: Turn, heard: int, *, interrupted: boo
     body = {talker.kind: turn.actor, "utterance": now.id}
     message = Message(ActorId(now.player), Notify(f"{talker.kind}.hush", body))
     events = (over, Explained(now.id, Made("", guards=(why,))))
-    return Decision(events, {}, (message,), (), (Forget(TALK),), (Cease(TALK),))
+    return Decision(events, {}, (message,), (), (Forget(TALK),), (CancelRequest(TALK),))
 
 
 def _then_next(talker: Talker, state: Any, turn: Turn, done: Decision) -> Decision:
@@ -286,14 +286,14 @@ def _then_next(talker: Talker, state: Any, turn: Turn, done: Decision) -> Decisi
         (*done.messages, *fresh.messages),
         (),
         fresh.reminders,
-        fresh.asks,
+        fresh.model_requests,
     )
 
 
 def _barked(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> dict[str, Any]:
     """A few words at once, while the others come."""
     brief = talker.brief(state, turn, replace(line, heard=""), found)
-    said = turn.mind.say(brief, turn.dice)
+    said = turn.wording.say(brief, turn.dice)
     return {**talker.reply(state, turn, line, brief, said), "utterance": None, "more": True}
 
 

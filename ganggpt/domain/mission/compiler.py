@@ -100,7 +100,7 @@ class _Silent:
     """Missions do not speak."""
 
     def say(self, brief: Any, dice: Dice) -> str:  # noqa: ARG002 - the port's signature
-        """See Mind."""
+        """See Wording."""
         return "…"
 
 

@@ -270,7 +270,7 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
     shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
     asks = thinking_ahead(state, player, command.party, turn) if is_new else ()
     told = (*messages, *decision.messages)
-    return Decision((*decision.events, *events), {**decision.reply, **shown}, told, asks=asks)
+    return Decision((*decision.events, *events), {**decision.reply, **shown}, told, model_requests=asks)
 
 
 def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str) -> Swayed:

@@ -47,7 +47,7 @@ from ganggpt.domain.npc.state import (
     standing_now,
 )
 from ganggpt.domain.player.witnesses import in_words, telling_on
-from ganggpt.domain.turn import Ask, Command, Decision, Event, Message, Turn
+from ganggpt.domain.turn import Command, Decision, Event, Message, ModelRequest, Turn
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 from ganggpt.errors import Refused
 
@@ -127,12 +127,12 @@ def _prepared(state: Npc, player: str, setting: Setting, turn: Turn) -> Work | N
     return Work(job.mission, job.origin, job.why) if fits else None
 
 
-def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Ask, ...]:
+def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[ModelRequest, ...]:
     """Where there is a model, it is asked for the player's next mission while they do this one; nobody waits for it."""
     if not turn.has_model:
         return ()
     brief = WorkBrief(player, party, outline(state, player, party, turn))
-    return (Ask(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S, waited_for=False),)
+    return (ModelRequest(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S, waited_for=False),)
 
 
 def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ from ganggpt.actors.envelope import VIEW, decode_batch, wrap
 from ganggpt.actors.host import HostOptions, HostPorts
 from ganggpt.actors.routing import load_routes
 from ganggpt.domain.ids import ActorId, CommandId
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command, ModelRequest
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.journal import Batch, PushRow
 from ganggpt.testing.fleet import LocalFleet
@@ -86,7 +86,7 @@ class Prompter:
         self.says: tuple[str, ...] = ("Let me think.", "That is how it is around here.")
         self.wants: tuple[tuple[str, str], ...] = ()
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort."""
         brief = ask.brief
         if self.silent:

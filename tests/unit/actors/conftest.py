@@ -20,7 +20,7 @@ from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.mind.memory import Embedding
 from ganggpt.domain.npc.rules import Spawn
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command, ModelRequest
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.journal.journal import PushRow
 from ganggpt.testing.faults import FaultyHosts, FaultyJournal
@@ -47,10 +47,10 @@ class Prompter:
         self.meanings: asyncio.Queue[Sequence[str]] = asyncio.Queue()
         self.vector: Embedding | GangGPTError = Embedding("m", b"\x7f\x01")
         self.lines: asyncio.Queue[Command | GangGPTError | None] = asyncio.Queue()
-        self.asked: asyncio.Queue[Ask] = asyncio.Queue()
+        self.asked: asyncio.Queue[ModelRequest] = asyncio.Queue()
         self.closed = 0
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, None]:
         self.asked.put_nowait(ask)
         try:
             while (line := await self.lines.get()) is not None:

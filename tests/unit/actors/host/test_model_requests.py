@@ -14,7 +14,7 @@ from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made, Uttered
 from ganggpt.domain.npc.rules import KIND, Talk
 from ganggpt.domain.npc.state import Spoke
-from ganggpt.domain.turn import Ask
+from ganggpt.domain.turn import ModelRequest
 from ganggpt.errors import Unavailable
 from tests.unit.actors.conftest import Runtime
 
@@ -33,7 +33,7 @@ async def saying(runtime: Runtime) -> dict[str, Any] | None:
     return found
 
 
-async def asked(runtime: Runtime) -> Ask:
+async def asked(runtime: Runtime) -> ModelRequest:
     async with asyncio.timeout(5):
         return await runtime.model.asked.get()
 

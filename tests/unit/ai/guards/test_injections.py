@@ -28,7 +28,7 @@ from ganggpt.domain.mind.utterance import Made
 from ganggpt.domain.npc import actions as npc_actions
 from ganggpt.domain.npc import state as npc_state
 from ganggpt.domain.npc.rules import KIND as NPC
-from ganggpt.domain.turn import Mind
+from ganggpt.domain.turn import Wording
 from tests.unit.ai.attacks import (
     DOG,
     EVE,
@@ -74,7 +74,7 @@ OBEYED: tuple[str, ...] = (
 """Answers of a model that obeys whoever attacks it: all it can put into the shape, and what does not fit there."""
 
 
-def town_with(mind: Mind, attempt: Attempt) -> tuple[Town, dict[str, Any]]:
+def town_with(mind: Wording, attempt: Attempt) -> tuple[Town, dict[str, Any]]:
     if attempt.where == "mission_title":
         town = a_town(attempt.turns[0])
         before = states_of(town)
@@ -84,7 +84,7 @@ def town_with(mind: Mind, attempt: Attempt) -> tuple[Town, dict[str, Any]]:
     return TOWN, BEFORE
 
 
-def played(town: Town, attempt: Attempt, mind: Mind) -> Iterator[str]:
+def played(town: Town, attempt: Attempt, mind: Wording) -> Iterator[str]:
     """Every command of the attempt that passes the border, one by one; yields whom it went to."""
     for actor, command in commands_of(attempt):
         texts = (value for name in command.__slots__ if isinstance(value := getattr(command, name), str))
@@ -108,7 +108,7 @@ def test_the_corpus_is_large_and_varied() -> None:
 
 @pytest.mark.parametrize("mind", [ScriptedMind(), ObedientMind()], ids=["scripted", "obedient"])
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=str)
-def test_no_attempt_changes_anything_outside_the_rules(attempt: Attempt, mind: Mind) -> None:
+def test_no_attempt_changes_anything_outside_the_rules(attempt: Attempt, mind: Wording) -> None:
     town, before = town_with(mind, attempt)
     for _ in played(town, attempt, mind):
         assert outside_the_rules(attempt, before, town) == []

@@ -10,11 +10,11 @@ import pytest
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import Answered, Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
+from ganggpt.domain import turn
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.npc.rules import Give, Talk
-from ganggpt.domain.turn import Ask
 from tests.unit.ai.minds.test_proposals import los_santos, mara
 from tests.unit.domain.builders import Played
 
@@ -49,7 +49,7 @@ def a_mind(gateway: Gateway, *, embeds: bool = True) -> ModelMind:
     return ModelMind(MindSpec(read_prompts(), "mature", b"secret", embeds), gateway, los_santos(), lambda: 100.0)
 
 
-def talked_to(line: str) -> tuple[Played, Ask]:
+def talked_to(line: str) -> tuple[Played, turn.ModelRequest]:
     """Mara, who has two memories with vectors, and what she asks a model about a line."""
     played = mara()
     played.do(Give("silver watch", 300, "Ava"), AVA)
@@ -57,11 +57,11 @@ def talked_to(line: str) -> tuple[Played, Ask]:
     for memory, vector in zip(played.state.mind.memories, ([1, 0], [0, 1]), strict=True):
         played.do(Embed(memory.no, embedding_of("m", vector)), "model:embeddings")
     played.has_model = True
-    (ask,) = played.do(Talk(line, "Ava"), AVA).asks
+    (ask,) = played.do(Talk(line, "Ava"), AVA).model_requests
     return played, ask
 
 
-async def carried_out(mind: ModelMind, played: Played, ask: Ask) -> list[Any]:
+async def carried_out(mind: ModelMind, played: Played, ask: turn.ModelRequest) -> list[Any]:
     """All commands of an answer, each with the reply of the rules."""
     parts, reply, found = mind.answer(MARA, ask), None, []
     try:

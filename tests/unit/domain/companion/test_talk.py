@@ -14,7 +14,7 @@ from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
 from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
-from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
+from ganggpt.domain.turn import CancelRequest, Command, Decision, Forget, ModelRequest, Remind
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import DAY_S, NOW_S, Played
 
@@ -62,11 +62,11 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert asked.reply["more"] is True
     assert asked.reply["act"] == "listen"
     assert asked.reply["utterance"] == rex.utterance
-    (ask,) = asked.asks
-    assert isinstance(ask, Ask)
+    (ask,) = asked.model_requests
+    assert isinstance(ask, ModelRequest)
     assert isinstance(ask.brief, TalkBrief)
     assert (ask.brief.brief.act, ask.brief.brief.listener) == ("account", "Ava")
-    assert ask.otherwise == SayPlainly(rex.utterance)
+    assert ask.fallback == SayPlainly(rex.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert remind.due_s > rex.now_s + WITHIN_S
 
@@ -116,7 +116,7 @@ def test_the_owners_line_cuts_off_what_was_being_said_to_anybody_and_a_stranger_
     rex.says("Here.")
     done = rex.model(Conclude(rex.utterance, (), Made("gpt-x")))
     assert rex.view()["saying"]["player"] == BEN
-    assert done.asks[0].brief.player == BEN
+    assert done.model_requests[0].brief.player == BEN
 
 
 def test_what_was_not_heard_is_not_said_and_the_owner_may_silence_it_towards_anybody() -> None:
@@ -125,7 +125,7 @@ def test_what_was_not_heard_is_not_said_and_the_owner_may_silence_it_towards_any
     rex.says("It was built by a thief.", "He is buried there.")
     done = rex.do(Hush(heard=1), by=AVA)
     assert done.reply["hushed"] is True
-    assert Cease(TALK) in done.asks
+    assert CancelRequest(TALK) in done.model_requests
     spoke = next(event for event in done.events if isinstance(event, CompanionSpoke))
     assert spoke.said == "It was built by a thief."
     rex.hears("Go on", by=AVA)
@@ -228,7 +228,7 @@ def test_fate_is_said_by_the_rules_whatever_a_model_was_about_to_say() -> None:
     assert rex.view()["saying"] is None
     rex.wait(3600.0)
     gone = rex.hears("Tell me about the harbour")
-    assert not gone.asks
+    assert not gone.model_requests
     assert gone.reply["fate"] == "betrays"
     assert any(isinstance(event, Departed) for event in gone.events)
 
@@ -246,7 +246,7 @@ def test_the_world_without_a_model_answers_in_the_reply() -> None:
     rex.has_model = False
     answer = rex.hears("Hello there")
     assert "more" not in answer.reply
-    assert not answer.asks
+    assert not answer.model_requests
     assert answer.reply["utterance"] == "companion:rex#2"
 
 

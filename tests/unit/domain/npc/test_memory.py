@@ -223,11 +223,11 @@ def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.has_model = True
-    (ask,) = npc.do(Mull(), by=SELF).asks
+    (ask,) = npc.do(Mull(), by=SELF).model_requests
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert (ask.brief.no, ask.brief.text, len(ask.brief.exchanges)) == (summary.no, summary.text, 4)
     assert not ask.waited_for
-    assert npc.do(ask.otherwise, by=SELF).events == ()
+    assert npc.do(ask.fallback, by=SELF).events == ()
     npc.do(Condense(summary.no, "Ava says the vipers burned the docks"), by=SELF)
     (reworded,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert reworded == replace(summary, text="Ava says the vipers burned the docks")
@@ -245,7 +245,7 @@ def test_the_talk_that_has_to_end_for_another_one_is_put_into_words_too() -> Non
             npc.do(Talk(line, f"P{n}"), by=f"player:p{n}")
             npc.wait(1)
     npc.has_model = True
-    asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").asks
+    asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").model_requests
     assert [ask.brief.player for ask in asks] == ["player:ava", "player:p0"]
 
 
@@ -255,7 +255,7 @@ def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.has_model = True
-    assert npc.do(Mull(), by=SELF).asks == ()
+    assert npc.do(Mull(), by=SELF).model_requests == ()
 
 
 def test_words_that_changed_have_no_old_meaning() -> None:

@@ -12,7 +12,7 @@ from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
 from ganggpt.domain.npc.rules import KIND, Give, Talk, Threaten
-from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
+from ganggpt.domain.turn import CancelRequest, Command, Decision, Forget, ModelRequest, Remind
 from ganggpt.errors import Refused
 from tests.unit.domain.builders import DAY_S, Played
 from tests.unit.domain.npc.test_rules import a_spawn
@@ -63,10 +63,10 @@ def shown(decision: Decision, kind: str = "npc.says") -> list[dict[str, Any]]:
 def test_a_courtesy_is_answered_without_a_model(line: str) -> None:
     npc = Talker()
     said = npc.hears(line)
-    assert not said.asks
+    assert not said.model_requests
     assert said.reply.get("more") is None
     assert said.reply["say"]
-    assert npc.hears(f"{line} What happened at the docks last night?").asks
+    assert npc.hears(f"{line} What happened at the docks last night?").model_requests
 
 
 def test_a_meaning_brings_up_what_words_do_not_find() -> None:
@@ -76,7 +76,7 @@ def test_a_meaning_brings_up_what_words_do_not_find() -> None:
     first, second = npc.state.mind.memories
     for memory, vector in ((first, [1, 0]), (second, [0, 1])):
         npc.do(Embed(memory.no, embedding_of("m", vector)), by="model:embeddings")
-    (ask,) = npc.hears("Where do I go from here, old man?").asks
+    (ask,) = npc.hears("Where do I go from here, old man?").model_requests
     assert ask.brief.by_meaning
     found = [
         npc.model(ThinkAgain(npc.utterance, embedding_of("m", vector))).reply["memories"][0][0]["text"]
@@ -99,7 +99,7 @@ def test_a_meaning_that_comes_too_late_is_stale() -> None:
 def test_without_vectors_or_for_a_courtesy_no_meaning_is_asked_for() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
-    (ask,) = npc.hears("What about the watch?").asks
+    (ask,) = npc.hears("What about the watch?").model_requests
     assert not ask.brief.by_meaning
 
 
@@ -110,14 +110,14 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert asked.reply["more"] is True
     assert 0 < len(asked.reply["say"]) < 60
     assert asked.reply["utterance"] == npc.utterance
-    (ask,) = asked.asks
-    assert isinstance(ask, Ask)
+    (ask,) = asked.model_requests
+    assert isinstance(ask, ModelRequest)
     assert isinstance(ask.brief, TalkBrief)
     assert ask.brief.brief.heard == "What do you remember of the silver watch?"
     assert "silver watch" in ask.brief.brief.memory.text
-    assert ask.otherwise == SayPlainly(npc.utterance)
+    assert ask.fallback == SayPlainly(npc.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
-    assert remind.command == ask.otherwise
+    assert remind.command == ask.fallback
     assert remind.due_s > npc.now_s + WITHIN_S
 
 
@@ -163,7 +163,7 @@ def test_who_interrupts_hears_a_new_answer_and_only_what_was_said_is_remembered(
     npc.hears("Tell me about the harbour")
     npc.says("It was built by my grandfather.")
     again = npc.hears("No, wait, who are you?")
-    assert isinstance(again.asks[0], Ask)
+    assert isinstance(again.model_requests[0], ModelRequest)
     assert shown(again, "npc.hush")
     (talk,) = npc.state.mind.talks.values()
     assert talk.exchanges[-1].said == "It was built by my grandfather."
@@ -175,7 +175,7 @@ def test_what_was_not_heard_is_not_remembered_as_said() -> None:
     npc.says("It was built by my grandfather.", "He is buried there.")
     gone = npc.do(Hush(heard=1), by="server:test")
     assert gone.reply["hushed"] is True
-    assert Cease(TALK) in gone.asks
+    assert CancelRequest(TALK) in gone.model_requests
     (talk,) = npc.state.mind.talks.values()
     assert talk.exchanges[-1].said == "It was built by my grandfather."
     assert npc.view()["saying"] is None
@@ -206,13 +206,13 @@ def test_a_second_player_waits_and_is_answered_next() -> None:
     waits = npc.hears("Hey, have you got work?", by=BEN)
     assert waits.reply["utterance"] is None
     assert waits.reply["more"] is True
-    assert not waits.asks
+    assert not waits.model_requests
     assert npc.view()["saying"]["waiting"] == [BEN]
     npc.says("It is old.")
     done = npc.model(Conclude(first, (), Made("gpt-x")))
     assert npc.utterance != first
     assert npc.view()["saying"]["player"] == BEN
-    (ask,) = done.asks
+    (ask,) = done.model_requests
     assert ask.brief.brief.heard == "Hey, have you got work?"
     assert [one for one in done.reminders if isinstance(one, Remind)]
 
@@ -300,8 +300,11 @@ def test_nothing_of_a_deflected_line_is_remembered(said: tuple[str, ...]) -> Non
     assert texts(npc) == before
     assert replayed(npc) == npc.state
     asked = npc.hears("What do you remember of the diamonds?")
-    assert asked.asks[0].brief.brief.memory is None or "diamonds" not in asked.asks[0].brief.brief.memory.text
-    assert not any("diamonds" in cited.text for cited, _ in asked.asks[0].brief.memories)
+    assert (
+        asked.model_requests[0].brief.brief.memory is None
+        or "diamonds" not in asked.model_requests[0].brief.brief.memory.text
+    )
+    assert not any("diamonds" in cited.text for cited, _ in asked.model_requests[0].brief.memories)
 
 
 def test_a_deflected_line_takes_nothing_away_that_was_known_before_it() -> None:
@@ -382,4 +385,4 @@ def test_the_world_without_a_model_answers_in_the_reply() -> None:
     npc.has_model = False
     answer = npc.hears("Hello there")
     assert "more" not in answer.reply
-    assert not answer.asks
+    assert not answer.model_requests

@@ -139,11 +139,11 @@ def test_a_model_is_asked_for_the_next_mission_while_the_player_has_this_one() -
     played = mara()
     turn = a_turn(world=A_WORLD)
     turn.has_model = True
-    (ask,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).asks
+    (ask,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).model_requests
     assert (ask.name, ask.brief.player, ask.brief.party) == ("work", AVA, 2)
     assert ask.brief.outline["places"]
     turn.has_model = False
-    assert not KIND.decide(played.state, AskForWork("Ava"), turn).asks
+    assert not KIND.decide(played.state, AskForWork("Ava"), turn).model_requests
 
 
 def test_a_mind_keeps_few_prepared_missions() -> None:
