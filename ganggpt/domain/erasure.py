@@ -353,7 +353,7 @@ class Trail:
 
 
 def rewritten(value: T, subject: Subject, *, blank: bool, field: str = "") -> T:
-    """An event, a wish or what msgpack holds, with the same shape and nothing of the player. ``blank``: nothing of
+    """An event, effects or what msgpack holds, with the same shape and nothing of the player. ``blank``: nothing of
     what anybody said in it either."""
     return cast(T, _rewritten(value, subject, blank, field))
 

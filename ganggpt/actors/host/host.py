@@ -35,7 +35,7 @@ from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.domain.ids import derived_command_id
-from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
+from ganggpt.domain.kinds import VERSION, Effects, TurnRecord, decode_command, effects_of, encode_turn
 from ganggpt.domain.turn import Command, Decision, Dice, Turn, Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, Unavailable, UnknownActor
@@ -316,13 +316,13 @@ class Host:
         if not (decision.events or decision.messages or decision.pushes or decision.reminders):
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
-        wishes = wishes_of(decision)
-        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes, first=activation.state is None))
+        effects = effects_of(decision)
+        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, effects, first=activation.state is None))
         durable = command.is_durable()
         batch = self.committer.batch(durable)
         batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)
-        if wishes is not None:
-            self._add_wishes(batch, activation, seq, now_s, wishes)
+        if effects is not None:
+            self._add_effects(batch, activation, seq, now_s, effects)
         for n, push in enumerate(decision.pushes):
             batch.add_push((push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
         state = activation.state
@@ -370,12 +370,12 @@ class Host:
             log.exception("%s on %s failed", envelope.name, activation.actor)
             raise InternalError(activation.actor, envelope.name) from mistake
 
-    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, wishes: Wishes) -> None:
+    def _add_effects(self, batch: Batch, activation: Activation, seq: int, now_s: float, effects: Effects) -> None:
         actor, shard = activation.actor, activation.shard
-        for n, (to, command, body) in enumerate(wishes.letters):
+        for n, (to, command, body) in enumerate(effects.messages):
             letter_id = derived_command_id(now_s, actor, seq, n)
             batch.add_letter(Letter(actor, seq, n, to, letter_id, command, body), shard, now_s)
-        for name, due_s, command, body in wishes.reminders:
+        for name, due_s, command, body in effects.reminders:
             if due_s is None:
                 batch.forget(actor, name)
             else:

@@ -180,10 +180,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
 def _conclude(state: Npc, command: Conclude, turn: Turn) -> Decision:
     """The end of a model's answer, and what it was allowed to do."""
     done, after, verdicts, as_player = conclude(state, command, turn)
-    for wish in verdicts.wishes:
-        if wish.command is None:
+    for one in verdicts.allowed:
+        if one.command is None:
             continue
-        more = decide(after, wish.command, as_player)
+        more = decide(after, one.command, as_player)
         told = Notify("npc.said", {"npc": turn.actor, "name": state.sheet.name, **more.reply})
         done = replace(
             done,

@@ -69,7 +69,7 @@ class Ear:
         if not self.ended and _ends(record.events, self.utterance):
             self.ended = "hushed" if any(one.name == "hush" for one in heard) else "said"
         if self.ended:
-            letters = () if record.wishes is None else record.wishes.letters
+            letters = () if record.effects is None else record.effects.messages
             heard.append(self.end(Point(seq, len(letters) + 1)))
         for one in heard:
             if one.at <= self.at:
@@ -101,11 +101,11 @@ class Ear:
             self.ended = "hushed"
 
     def _letters(self, seq: int, record: TurnRecord[Any]) -> list[Heard]:
-        if self.ended or self.utterance is None or record.wishes is None:
+        if self.ended or self.utterance is None or record.effects is None:
             return []
         ends = _ends(record.events, self.utterance)
         heard: list[Heard] = []
-        for n, (to, name, body) in enumerate(record.wishes.letters, 1):
+        for n, (to, name, body) in enumerate(record.effects.messages, 1):
             if to != self.player or name != Notify.tag:
                 continue
             told = decode_command("player", name, body)

@@ -19,7 +19,7 @@ from ganggpt.testing.sim.run import Trial
 from ganggpt.testing.sim.scenario import SCENARIOS
 
 from ganggpt.domain.ids import kind_of
-from ganggpt.domain.kinds import KINDS, VERSION, decode_turn, decode_wishes, kind_for
+from ganggpt.domain.kinds import KINDS, VERSION, decode_effects, decode_turn, kind_for
 from tests.support.frozen import scenes, worlds
 from tests.support.frozen.golden import Golden, Life, Sent, Snapshot, path_of, state_in, view_of
 from tests.support.frozen.harvest import Harvest
@@ -90,16 +90,16 @@ def _by_worth(harvest: Harvest, known: set[Any]) -> list[str]:
     def worth(actor: str) -> tuple[int, int, str]:
         return -len(_features(actor, harvest) - known), len(harvest.turns[actor]), actor
 
-    return sorted((actor for actor, rows in harvest.turns.items() if decode_wishes(rows[0][-1])[2]), key=worth)
+    return sorted((actor for actor, rows in harvest.turns.items() if decode_effects(rows[0][-1])[2]), key=worth)
 
 
 def _features(actor: str, harvest: Harvest) -> set[Any]:
     kind = kind_of(actor)
     found: set[Any] = {(kind, "snapshot")} if actor in harvest.snapshots else set()
     for _, _, _, name, body in harvest.turns[actor]:
-        _, _, events, _, wishes, first, *_ = msgspec.msgpack.decode(body)
+        _, _, events, _, effects, first, *_ = msgspec.msgpack.decode(body)
         found |= {(kind, event[0], *map(type, event[1:])) for event in events} | {(kind, "command", name)}
-        found |= {(kind, "wishes", wishes is not None), (kind, "first", first)}
+        found |= {(kind, "effects", effects is not None), (kind, "first", first)}
     return found
 
 

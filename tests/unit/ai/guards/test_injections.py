@@ -21,7 +21,7 @@ from ganggpt.domain.companion import actions as companion_actions
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.fields import is_clean
 from ganggpt.domain.ids import ActorId, kind_of
-from ganggpt.domain.mind.actions import Wish
+from ganggpt.domain.mind.actions import AllowedAction
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Made
@@ -139,7 +139,7 @@ def obeyed(town: Town, actor: str, text: str) -> None:
     turn = a_turn(actor, EVE, now_s=town.now_s, world=town.world)
     kind = npc_actions if actor.startswith("npc:") else companion_actions
     for verdict in kind.judged(guarded.actions, town[actor], turn).verdicts:
-        if not isinstance(verdict, Wish):
+        if not isinstance(verdict, AllowedAction):
             continue
         for event in verdict.events:
             town.actors[actor].state = NPC.evolve(town[actor], event)

@@ -17,7 +17,7 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.host.host import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, command_id_text, new_command_id
-from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, encode_turn, wishes_of
+from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, effects_of, encode_turn
 from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
 from ganggpt.domain.mind.utterance import Made
 from ganggpt.domain.npc.commands import Give, Talk
@@ -76,7 +76,7 @@ class MaraPort(MemoryPort):
         for event in decision.events:
             self.state = KIND.evolve(self.state, event)
         self.done[key] = reply_ok(key, seq, decision.reply)
-        record = TurnRecord(VERSION, now_s, decision.events, self.done[key], wishes_of(decision))
+        record = TurnRecord(VERSION, now_s, decision.events, self.done[key], effects_of(decision))
         journal.append((seq, encode_turn(record)))
         return dict(decision.reply)
 
