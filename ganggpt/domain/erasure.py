@@ -75,6 +75,7 @@ _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 
 
 _SHOWN_AS: Final[Mapping[str, str]] = {
+    "Provenance": "Made",
     "Transcript": "Conversation",
     "mission_funds": "purse",
     "mission_funds_s": "purse_s",

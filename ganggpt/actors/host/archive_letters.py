@@ -15,7 +15,7 @@ import msgspec
 from ganggpt.actors.envelope import Envelope, reply_error, reply_ok
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
-from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
+from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.journal.journal import Letter
 from ganggpt.persistence.projections.memory_archive import TailQuestion, TailStore
@@ -23,7 +23,7 @@ from ganggpt.persistence.projections.memory_archive import TailQuestion, TailSto
 if TYPE_CHECKING:
     from ganggpt.actors.host.host import Host
 
-TAIL_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
+TAIL_LETTERS: Final = frozenset((SearchArchive.tag, ArchiveMemories.tag))
 """Names of the commands that are for the tail and not for an actor."""
 AT_ONCE: Final = 4
 """Questions and writings of one host that are under way in the database at the same time; the others wait."""
@@ -42,7 +42,7 @@ class TailLetters:
 
     def send(self, letter: Letter, answered: Answered) -> None:
         """Take a letter to the tail; ``answered`` hears once, as for a letter to an actor."""
-        work = self._keep if letter.name == KeepInTail.tag else self._ask
+        work = self._keep if letter.name == ArchiveMemories.tag else self._ask
         task = asyncio.get_running_loop().create_task(self._answer(letter, answered, work(letter, answered)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -66,14 +66,14 @@ class TailLetters:
 
     async def _keep(self, letter: Letter, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
-        assert isinstance(wish, KeepInTail)
+        assert isinstance(wish, ArchiveMemories)
         await self._store.keep(self._host.epoch, letter.sender, wish.memories, wish.held)
         self._host.counts.tail_kept += len(wish.memories)
         answered(letter.id, reply_ok(letter.id, 0, {}))
 
     async def _ask(self, letter: Letter, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
-        assert isinstance(wish, AskTail)
+        assert isinstance(wish, SearchArchive)
         embedding, model = wish.embedding, self._host.ports.model
         if embedding is None and model.embeds:
             embedding = await model.meaning(wish.query, wish.listener, letter.sender)

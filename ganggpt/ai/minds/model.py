@@ -45,10 +45,10 @@ from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.language.words import folded, terms
 from ganggpt.domain.mind.actions import Action
 from ganggpt.domain.mind.brief import Cited
-from ganggpt.domain.mind.commands import Conclude, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import Conclude, SayScripted, ThinkAgain, Utter
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
-from ganggpt.domain.mind.utterance import SENTENCES_MAX, Made, TalkBrief
+from ganggpt.domain.mind.utterance import SENTENCES_MAX, Provenance, TalkBrief
 from ganggpt.domain.mission.draft import WorkBrief
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import World
@@ -137,7 +137,7 @@ class ModelMind:
         self._counts.asked(prompt)
         trust = self._trust(talk.player, prompt)
         if trust == "scripted":
-            yield SayPlainly(talk.utterance, "suspicious", made=asked_of(talk, prompt))
+            yield SayScripted(talk.utterance, "suspicious", made=asked_of(talk, prompt))
             return
         if talk.by_meaning and self.embeds:
             within_s -= QUESTION_S
@@ -154,7 +154,7 @@ class ModelMind:
                     self._counts.said(verdict)
                     if isinstance(verdict, GuardDeflected):
                         why = f"guard: {verdict.reasons[0].category}"
-                        yield SayPlainly(talk.utterance, why, deflect=True, made=asked_of(talk, prompt))
+                        yield SayScripted(talk.utterance, why, deflect=True, made=asked_of(talk, prompt))
                         return
                     if said < SENTENCES_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
@@ -164,10 +164,10 @@ class ModelMind:
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
                     made = asked_of(talk, prompt, item)
-                    yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
+                    yield SayScripted(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
                 else:
                     self._rest(item)
-                    yield SayPlainly(talk.utterance, item.reason, made=asked_of(talk, prompt, item))
+                    yield SayScripted(talk.utterance, item.reason, made=asked_of(talk, prompt, item))
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> ModelRequest:
         brief = talk.brief
@@ -228,10 +228,10 @@ def guard_of(spec: MindSpec, world: World) -> OutputGuard:
     return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
 
 
-def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) -> Made:
+def asked_of(talk: TalkBrief, prompt: Prompt, outcome: Outcome | None = None) -> Provenance:
     """What explains an utterance, as far as it was asked for and whatever came of it."""
     usage = FREE if outcome is None else outcome.usage
-    return Made(
+    return Provenance(
         memories=tuple((cited.no, round(score, 4)) for cited, score in talk.memories),
         prompt="\n\n".join(text for _, text in prompt.messages())[:EXPLAINED_CHARS_MAX],
         prompt_hash=prompt.digest,

@@ -18,10 +18,10 @@ from ganggpt.domain.mind.affect import (
     faded,
     mood_at_rest,
 )
-from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.events import ArchiveSearched, ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import Embedded, Reinforced, Remembered, Reworded, Unlearned
 from ganggpt.domain.mind.mind import FOLDS, Mind, fold, spoke
-from ganggpt.domain.mind.utterance import Explained, SpeakingEvent
+from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
 from ganggpt.domain.turn import Event
 
 LEDGER_MAX: Final = 32
@@ -195,10 +195,10 @@ CompanionEvent = (
     | Reinforced
     | Unlearned
     | SpeakingEvent
-    | Explained
-    | MullPlanned
+    | ProvenanceRecorded
+    | ReflectionPlanned
     | TalkEnded
-    | TailAsked
+    | ArchiveSearched
     | Warned
     | Departed
     | Rejoined
@@ -336,7 +336,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     OrderObeyed: _order_obeyed,
     OrderRefused: _order_refused,
     ExperienceGained: _experience_gained,
-    Explained: lambda state, _: state,
+    ProvenanceRecorded: lambda state, _: state,
     Warned: _warned,
     Departed: _departed,
     Rejoined: _rejoined,

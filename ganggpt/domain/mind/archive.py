@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
-from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
-from ganggpt.domain.mind.events import TailAsked
+from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
+from ganggpt.domain.mind.events import ArchiveSearched
 from ganggpt.domain.mind.memory import REHEARSED_MAX, Memory, is_expired, may_tell
 from ganggpt.domain.mind.memory_index import blended
 from ganggpt.domain.mind.memory_writer import MemoryWriter
@@ -33,15 +33,15 @@ def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, .
     """The letter that takes what the mind had no room for to its archive."""
     if not writer.left:
         return ()
-    return (Message(turn.actor, KeepInTail(tuple(writer.left), mind.let_go + len(writer.left))),)
+    return (Message(turn.actor, ArchiveMemories(tuple(writer.left), mind.let_go + len(writer.left))),)
 
 
 def search_archive(mind: Mind, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
     """Search for what was asked for and is not in mind; nothing where the archive is empty or was just searched."""
     if not found.missing or not mind.let_go or turn.now_s - mind.asked_s < SEARCH_EVERY_S:
         return (), ()
-    question = AskTail(found.missing, turn.by, turn.now_s, mind.let_go)
-    return (TailAsked(turn.by, found.missing, turn.now_s),), (Message(turn.actor, question),)
+    question = SearchArchive(found.missing, turn.by, turn.now_s, mind.let_go)
+    return (ArchiveSearched(turn.by, found.missing, turn.now_s),), (Message(turn.actor, question),)
 
 
 def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Decision:
@@ -74,6 +74,6 @@ def _best(command: Recollect, now_s: float) -> Memory | None:
     return max(told, key=lambda one: (one.score, one.memory.no)).memory if told else None
 
 
-def not_here(_state: Any, _command: AskTail | KeepInTail, _turn: Turn) -> Decision:
+def not_here(_state: Any, _command: SearchArchive | ArchiveMemories, _turn: Turn) -> Decision:
     """Letters to the archive that came to the actor itself: there is no archive in this world."""
     return Decision((), {"tail": False})

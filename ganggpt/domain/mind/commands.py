@@ -21,7 +21,7 @@ from ganggpt.domain.fields import (
     UnixSeconds,
 )
 from ganggpt.domain.mind.memory import Embedding, Memory, MemoryKind, Source
-from ganggpt.domain.mind.utterance import SCRIPTED, Made
+from ganggpt.domain.mind.utterance import SCRIPTED, Provenance
 from ganggpt.domain.turn import Command
 
 
@@ -50,19 +50,19 @@ class Conclude(Command, tag="Conclude"):
 
     utterance: Text200
     actions: tuple[tuple[str, str], ...]
-    made: Made
+    made: Provenance
     internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
-class SayPlainly(Command, tag="SayPlainly"):
+class SayScripted(Command, tag="SayPlainly"):
     """No model answers (any more): say it without one. ``why``: a word for the explanation; ``deflect``: what was said
     is nothing to talk about; ``made``: what a model was asked in vain."""
 
     utterance: Text200
     why: Text200 = "late"
     deflect: bool = False
-    made: Made = SCRIPTED
+    made: Provenance = SCRIPTED
     internal: ClassVar[bool] = True
 
 
@@ -93,7 +93,7 @@ class Remember(Command, tag="Remember"):
 
 
 @dataclass(frozen=True, slots=True)
-class Mull(Command, tag="Mull"):
+class Reflect(Command, tag="Mull"):
     """To oneself, in a quiet moment: put talks that are over into a memory, think, and tell somebody the news."""
 
     internal: ClassVar[bool] = True
@@ -124,7 +124,7 @@ class Embed(Command, tag="Embed"):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepInTail(Command, tag="KeepInTail"):
+class ArchiveMemories(Command, tag="KeepInTail"):
     """To the tail: keep what the mind had no room for. ``held``: how many it let go of in its life."""
 
     memories: Annotated[tuple[Memory, ...], Len(1, 512)]
@@ -133,7 +133,7 @@ class KeepInTail(Command, tag="KeepInTail"):
 
 
 @dataclass(frozen=True, slots=True)
-class AskTail(Command, tag="AskTail"):
+class SearchArchive(Command, tag="AskTail"):
     """To the tail: what was it that I no longer have in mind? It answers with ``Recollect``."""
 
     query: Text500

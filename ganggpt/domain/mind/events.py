@@ -5,7 +5,7 @@ from __future__ import annotations
 from ganggpt.domain.turn import Event
 
 
-class MullPlanned(Event, frozen=True, tag="MullPlanned"):
+class ReflectionPlanned(Event, frozen=True, tag="MullPlanned"):
     """There will be a quiet moment then; 0: none is needed."""
 
     due_s: float
@@ -19,7 +19,7 @@ class TalkEnded(Event, frozen=True, tag="TalkEnded"):
     at_s: float
 
 
-class TailAsked(Event, frozen=True, tag="TailAsked"):
+class ArchiveSearched(Event, frozen=True, tag="TailAsked"):
     """The NPC tries to remember something it no longer has in mind."""
 
     player: str

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.mind import memory, utterance
 from ganggpt.domain.mind.brief import with_opener, with_phrases
-from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.events import ArchiveSearched, ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import Embedded, Memories, MemoryEvent, Reinforced, Remembered, Reworded, Unlearned
 from ganggpt.domain.mind.transcript import TALKS_MAX, Transcript, carried_on
 from ganggpt.domain.mind.utterance import SILENT, Began, BrokeOff, Speaking, SpeakingEvent, Turned, Uttered, Waits
@@ -131,7 +131,7 @@ FOLDS: Final[Mapping[type[Event], Callable[[Mind, Any], Mind]]] = {
     Remembered: _remembered,
     **dict.fromkeys((Reinforced, Reworded, Embedded, Unlearned), _changed),
     **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _speaking),
-    MullPlanned: lambda mind, event: replace(mind, reflects_s=event.due_s),
+    ReflectionPlanned: lambda mind, event: replace(mind, reflects_s=event.due_s),
     TalkEnded: _talk_ended,
-    TailAsked: lambda mind, event: replace(mind, asked_s=event.at_s),
+    ArchiveSearched: lambda mind, event: replace(mind, asked_s=event.at_s),
 }

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
-from ganggpt.domain.mind.commands import Condense, Embed, Mull, Remember
-from ganggpt.domain.mind.events import MullPlanned, TalkEnded
+from ganggpt.domain.mind.commands import Condense, Embed, Reflect, Remember
+from ganggpt.domain.mind.events import ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import Embedded, Memory, Reworded
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import HasMind, Mind
@@ -54,10 +54,10 @@ def plan_after_talk(mind: Mind, player: str, turn: Turn) -> Planned:
 
 def _planned(turn: Turn, span_s: tuple[int, int]) -> Planned:
     due_s = turn.now_s + turn.dice.between(*span_s)
-    return (MullPlanned(due_s),), (Remind(REFLECT, due_s, Mull()),)
+    return (ReflectionPlanned(due_s),), (Remind(REFLECT, due_s, Reflect()),)
 
 
-def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
+def reflect(talker: Talker, state: Any, _: Reflect, turn: Turn) -> Decision:
     """The reflection itself."""
     mind: Mind = state.mind
     writer = MemoryWriter(mind, turn.now_s, talker.room(state))
@@ -65,7 +65,7 @@ def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
     ended = end_talks(talker, state, writer, over, turn)
     thought = talker.reflects(state, writer, turn)
     goes_on = len(over) < len(mind.talks)
-    planned: Planned = ((MullPlanned(0.0),), ())
+    planned: Planned = ((ReflectionPlanned(0.0),), ())
     if goes_on or thought.messages:
         planned = _planned(turn, REFLECT_S if goes_on else NEWS_S)
     return Decision(

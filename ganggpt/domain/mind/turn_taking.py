@@ -23,7 +23,7 @@ from ganggpt.domain.language.intent import is_courtesy
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.brief import SAID_MAX, Cited, cited
-from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import Conclude, Hush, SayScripted, ThinkAgain, Utter
 from ganggpt.domain.mind.memory import Embedding, Unlearned, recall
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.talker import Talker, folded
@@ -31,9 +31,9 @@ from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
     Began,
     BrokeOff,
-    Explained,
     Line,
-    Made,
+    Provenance,
+    ProvenanceRecorded,
     TalkBrief,
     Turned,
     Utterance,
@@ -106,7 +106,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
     by_meaning = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
-    plainly = SayPlainly(utterance.id)
+    plainly = SayScripted(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
         (*cut.events, Turned(player), Began(utterance)),
@@ -134,7 +134,7 @@ def think_again(state: Any, command: ThinkAgain, turn: Turn) -> Decision:
     return Decision(reply={"memories": to_builtins(found)})
 
 
-def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> Decision:
+def say_scripted(talker: Talker, state: Any, command: SayScripted, turn: Turn) -> Decision:
     """The scripted mind takes over; where a model said something already, that was it."""
     now = current(state, command.utterance)
     made = replace(command.made, guards=(*command.made.guards, command.why))
@@ -158,7 +158,7 @@ def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> 
 def say_silent(talker: Talker, state: Any, command: Conclude, turn: Turn) -> Decision:
     """The scripted mind takes over from a model that ended without a word."""
     made = replace(command.made, model="scripted")
-    return say_plainly(talker, state, SayPlainly(command.utterance, "silent", made=made), turn)
+    return say_scripted(talker, state, SayScripted(command.utterance, "silent", made=made), turn)
 
 
 def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome: Outcome) -> Decision | None:
@@ -239,7 +239,7 @@ def rules(talker: Talker) -> dict[type[Command], Callable[[Any, Any, Turn], Deci
     return {
         Utter: partial(utter, talker),
         ThinkAgain: think_again,
-        SayPlainly: partial(say_plainly, talker),
+        SayScripted: partial(say_scripted, talker),
         Hush: partial(hush, talker),
     }
 
@@ -253,11 +253,13 @@ def _fitting(
     return tuple((cited(one.memory, now_s, player), one.score) for one in found if one.memory.no != now.cites)
 
 
-def _concluded(talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], made: Made) -> Decision:
+def _concluded(
+    talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], made: Provenance
+) -> Decision:
     """An utterance is over, and somebody else may have waited for it."""
     words = clipped(" ".join(said), SAID_MAX)
     spoke = talker.spoke(state, now, words, turn.now_s)
-    done = Decision((spoke, Explained(now.id, made)), {"said": words}, (), (), (Forget(TALK),))
+    done = Decision((spoke, ProvenanceRecorded(now.id, made)), {"said": words}, (), (), (Forget(TALK),))
     return _then_next(talker, state, turn, done)
 
 
@@ -269,7 +271,7 @@ def _cut(talker: Talker, state: Any, turn: Turn, heard: int, *, interrupted: boo
     why = "interrupted" if interrupted else "hushed"
     body = {talker.kind: turn.actor, "utterance": now.id}
     message = Message(ActorId(now.player), Notify(f"{talker.kind}.hush", body))
-    events = (over, Explained(now.id, Made("", guards=(why,))))
+    events = (over, ProvenanceRecorded(now.id, Provenance("", guards=(why,))))
     return Decision(events, {}, (message,), (), (Forget(TALK),), (CancelRequest(TALK),))
 
 

@@ -57,7 +57,7 @@ class Speaking(Struct, frozen=True, gc=False, array_like=True):
 SILENT: Final = Speaking()
 
 
-class Made(Struct, frozen=True, gc=False, array_like=True):
+class Provenance(Struct, frozen=True, gc=False, array_like=True):
     """How the words of an utterance came about. ``memories``: number and score of what was recalled for it; ``prompt``:
     its text, and ``prompt_hash`` its hash; ``key``: of the recorded exchange; ``guards``: what they found; ``actions``:
     each with the verdict of the rules. Money in nano-dollars. ``model`` "scripted": nobody was asked."""
@@ -75,7 +75,7 @@ class Made(Struct, frozen=True, gc=False, array_like=True):
     actions: tuple[tuple[str, str], ...] = ()
 
 
-SCRIPTED: Final = Made()
+SCRIPTED: Final = Provenance()
 """Nobody was asked."""
 
 
@@ -122,11 +122,11 @@ class Turned(Event, frozen=True, tag="Turned"):
     player: str
 
 
-class Explained(Event, frozen=True, tag="Explained"):
+class ProvenanceRecorded(Event, frozen=True, tag="Explained"):
     """Why an utterance was what it was."""
 
     id: str
-    made: Made
+    made: Provenance
 
 
 SpeakingEvent = Began | Uttered | BrokeOff | Waits | Turned

@@ -20,10 +20,10 @@ from ganggpt.domain.mind.affect import (
     faded,
     mood_at_rest,
 )
-from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.events import ArchiveSearched, ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import Embedded, Reinforced, Remembered, Reworded, Unlearned
 from ganggpt.domain.mind.mind import FOLDS, Mind, fold, spoke
-from ganggpt.domain.mind.utterance import Explained, SpeakingEvent
+from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
@@ -248,16 +248,16 @@ NpcEvent = (
     | Reworded
     | Embedded
     | Unlearned
-    | MullPlanned
+    | ReflectionPlanned
     | TalkEnded
     | RumourTold
     | Pondered
-    | TailAsked
+    | ArchiveSearched
     | ItemReceived
     | ItemGiven
     | Acted
     | SpeakingEvent
-    | Explained
+    | ProvenanceRecorded
     | RecordHeard
     | PurseHeard
     | WorkPrepared
@@ -421,7 +421,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     ItemReceived: _item_received,
     ItemGiven: _item_given,
     Acted: _acted,
-    Explained: lambda state, _: state,
+    ProvenanceRecorded: lambda state, _: state,
     RecordHeard: _record_heard,
     PurseHeard: _purse_heard,
     WorkPrepared: _work_prepared,

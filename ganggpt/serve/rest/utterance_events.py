@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ganggpt.domain.kinds import TurnRecord, decode_command
 from ganggpt.domain.messages import Notify
-from ganggpt.domain.mind.utterance import Began, Explained, Turned, Waits
+from ganggpt.domain.mind.utterance import Began, ProvenanceRecorded, Turned, Waits
 from ganggpt.domain.turn import Event
 from ganggpt.errors import InvalidInput
 from ganggpt.protocol.codec import reply_as_json
@@ -125,7 +125,7 @@ def reply_in(reply: bytes) -> dict[str, Any]:
 
 
 def _ends(events: Sequence[Event], utterance: str | None) -> bool:
-    return any(isinstance(event, Explained) and event.id == utterance for event in events)
+    return any(isinstance(event, ProvenanceRecorded) and event.id == utterance for event in events)
 
 
 def _sentences_upto(one: Heard) -> int:

@@ -24,7 +24,7 @@ from ganggpt.domain.npc_commands import (
     Condense,
     ProposedObjective,
     ProposeMission,
-    SayPlainly,
+    SayScripted,
     ThinkAgain,
     Utter,
 )
@@ -110,7 +110,7 @@ class Prompter:
         if brief.by_meaning:
             yield ThinkAgain(brief.utterance, _meaning("what was heard"))
         if self.deflects:
-            yield SayPlainly(brief.utterance, "deflected", deflect=True, made=made)
+            yield SayScripted(brief.utterance, "deflected", deflect=True, made=made)
             return
         for no, text in enumerate(self.says):
             yield Utter(brief.utterance, no, text)

@@ -21,7 +21,7 @@ from ganggpt.cli.say_again import page
 from ganggpt.cli.why import page as why_page
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.commands import Hush, SayPlainly, Utter
+from ganggpt.domain.mind.commands import Hush, SayScripted, Utter
 from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Talk, Threaten
 from ganggpt.domain.turn import ModelRequest
 from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
@@ -343,7 +343,7 @@ async def test_what_was_never_said_or_is_being_said_is_an_error(mara: Talker) ->
     ):
         with pytest.raises(error):
             story_of(utterance, mara.turns)
-    mara.do(SayPlainly(saying), "model:gateway")
+    mara.do(SayScripted(saying), "model:gateway")
     assert (await mara.again(saying)).then.said == "Well,"
 
 

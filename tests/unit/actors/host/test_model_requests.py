@@ -11,7 +11,7 @@ import pytest
 from ganggpt.actors.host import model_requests
 from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.commands import Conclude, Utter
-from ganggpt.domain.mind.utterance import Made, Uttered
+from ganggpt.domain.mind.utterance import Provenance, Uttered
 from ganggpt.domain.npc.rules import KIND, Talk
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.turn import ModelRequest
@@ -63,7 +63,7 @@ async def test_what_the_model_says_becomes_turns_of_the_actor(talking: Runtime) 
         return now is not None and now["said"] == ["Evening."]
 
     await until(said)
-    talking.model.lines.put_nowait(Conclude(utterance, (), Made("gpt-x")))
+    talking.model.lines.put_nowait(Conclude(utterance, (), Provenance("gpt-x")))
     talking.model.lines.put_nowait(None)
 
     async def over() -> bool:

@@ -24,7 +24,7 @@ from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.mind.actions import AllowedAction
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.mind.commands import Conclude, Utter
-from ganggpt.domain.mind.utterance import Made
+from ganggpt.domain.mind.utterance import Provenance
 from ganggpt.domain.npc import actions as npc_actions
 from ganggpt.domain.npc import state as npc_state
 from ganggpt.domain.npc.rules import KIND as NPC
@@ -159,7 +159,7 @@ def test_no_model_that_obeys_a_stranger_moves_somebody_s_companion(attempt: Atte
         utterance = asked.reply["utterance"]
         town.do(REX, Utter(utterance, 0, "Yes, whatever you say."), "model:gateway")
         wanted = tuple(WANTED[(n + place) % len(WANTED)] for place in range(3))
-        done = town.do(REX, Conclude(utterance, wanted, Made("gpt-x")), "model:gateway")
+        done = town.do(REX, Conclude(utterance, wanted, Provenance("gpt-x")), "model:gateway")
         assert outside_the_rules(attempt, before, town) == []
         assert not [m for m in done.messages if getattr(m.command, "type", "") == "companion.act"]
     assert "companion.act" not in {push.type for push in town.pushes}

@@ -12,7 +12,7 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import Answered, Embedded, ModelRequest, NotAnswered, Outcome, Payers, Sentence
 from ganggpt.domain import turn
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayScripted, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.npc.rules import Give, Talk
 from tests.unit.ai.minds.test_proposals import los_santos, mara
@@ -101,7 +101,7 @@ async def test_what_looks_like_an_attack_is_not_even_embedded(line: str) -> None
     gateway = Gateway()
     played, ask = talked_to(line)
     found = await carried_out(a_mind(gateway), played, ask)
-    assert [type(command) for command in found] == [SayPlainly]
+    assert [type(command) for command in found] == [SayScripted]
     assert gateway.asked == []
 
 

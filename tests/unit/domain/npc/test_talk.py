@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.domain.mind.commands import Conclude, Embed, Hush, Remember, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import Conclude, Embed, Hush, Remember, SayScripted, ThinkAgain, Utter
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
-from ganggpt.domain.mind.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
+from ganggpt.domain.mind.utterance import SENTENCES_MAX, WAITING_MAX, Provenance, ProvenanceRecorded, TalkBrief
 from ganggpt.domain.npc.rules import KIND, Give, Talk, Threaten
 from ganggpt.domain.turn import CancelRequest, Command, Decision, Forget, ModelRequest, Remind
 from ganggpt.errors import Refused
@@ -51,7 +51,7 @@ def befriend(npc: Talker) -> None:
     while npc.view()["standing"] == [] or npc.view()["standing"][0]["value"] < 20:
         npc.do(Give("silver watch", 900), by=AVA)
         npc.hears("You are a wonderful friend, thank you")
-        npc.model(SayPlainly(npc.utterance))
+        npc.model(SayScripted(npc.utterance))
         npc.wait(DAY_S)
 
 
@@ -90,7 +90,7 @@ def test_a_meaning_that_comes_too_late_is_stale() -> None:
     npc = Talker()
     npc.hears("Where do I go from here?")
     old = npc.utterance
-    npc.model(SayPlainly(old))
+    npc.model(SayScripted(old))
     with pytest.raises(Refused) as no:
         npc.model(ThinkAgain(old, embedding_of("m", [1, 0])))
     assert no.value.reason == "stale"
@@ -115,7 +115,7 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert isinstance(ask.brief, TalkBrief)
     assert ask.brief.brief.heard == "What do you remember of the silver watch?"
     assert "silver watch" in ask.brief.brief.memory.text
-    assert ask.fallback == SayPlainly(npc.utterance)
+    assert ask.fallback == SayScripted(npc.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert remind.command == ask.fallback
     assert remind.due_s > npc.now_s + WITHIN_S
@@ -128,12 +128,12 @@ def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
     first = npc.model(Utter(utterance, 0, "Evening."))
     assert [(one["no"], one["say"], one["final"]) for one in shown(first)] == [(0, "Evening.", False)]
     npc.model(Utter(utterance, 1, "The docks are quiet."))
-    done = npc.model(Conclude(utterance, (), Made("gpt-x", tokens_in=90)))
+    done = npc.model(Conclude(utterance, (), Provenance("gpt-x", tokens_in=90)))
     assert done.reply["said"] == "Evening. The docks are quiet."
     assert shown(done)[-1]["final"] is True
     assert Forget(TALK) in done.reminders
     assert npc.view()["saying"] is None
-    explained = next(event for event in done.events if isinstance(event, Explained))
+    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
     assert (explained.id, explained.made.model, explained.made.tokens_in) == (utterance, "gpt-x", 90)
 
 
@@ -145,7 +145,7 @@ def test_a_sentence_out_of_order_or_of_another_utterance_is_stale() -> None:
         with pytest.raises(Refused, match="stale"):
             npc.model(stale)
     npc.hears("And another thing")
-    for late in (Utter(old, 0, "Late."), Conclude(old, (), Made()), SayPlainly(old)):
+    for late in (Utter(old, 0, "Late."), Conclude(old, (), Provenance()), SayScripted(old)):
         with pytest.raises(Refused, match="stale"):
             npc.model(late)
 
@@ -209,7 +209,7 @@ def test_a_second_player_waits_and_is_answered_next() -> None:
     assert not waits.model_requests
     assert npc.view()["saying"]["waiting"] == [BEN]
     npc.says("It is old.")
-    done = npc.model(Conclude(first, (), Made("gpt-x")))
+    done = npc.model(Conclude(first, (), Provenance("gpt-x")))
     assert npc.utterance != first
     assert npc.view()["saying"]["player"] == BEN
     (ask,) = done.model_requests
@@ -248,12 +248,12 @@ def test_without_a_model_after_all_the_scripted_mind_answers() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
     npc.hears("What do you remember of the silver watch?")
-    done = npc.model(SayPlainly(npc.utterance))
+    done = npc.model(SayScripted(npc.utterance))
     (said,) = shown(done)
     assert "silver watch" in said["say"]
     assert said["final"] is True
     assert npc.view()["saying"] is None
-    explained = next(event for event in done.events if isinstance(event, Explained))
+    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
     assert explained.made.model == "scripted"
 
 
@@ -261,14 +261,14 @@ def test_a_stream_that_breaks_off_ends_with_what_was_said() -> None:
     npc = Talker()
     npc.hears("What is new around here?")
     npc.says("Evening.")
-    done = npc.model(SayPlainly(npc.utterance, "cut"))
+    done = npc.model(SayScripted(npc.utterance, "cut"))
     assert done.reply["said"] == "Evening."
 
 
 def test_a_filtered_line_is_deflected_in_character_and_not_kept_as_talk() -> None:
     npc = Talker()
     npc.hears("something a filter refuses")
-    done = npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    done = npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert shown(done)[0]["say"]
     assert npc.state.mind.talks == {}
 
@@ -291,12 +291,12 @@ def replayed(npc: Talker) -> Any:
 def test_nothing_of_a_deflected_line_is_remembered(said: tuple[str, ...]) -> None:
     npc = Talker()
     npc.hears("What is new around here?")
-    npc.model(SayPlainly(npc.utterance))
+    npc.model(SayScripted(npc.utterance))
     before = texts(npc)
     npc.hears(PROMISE)
     assert any("diamonds" in text for text in texts(npc))
     npc.says(*said)
-    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert texts(npc) == before
     assert replayed(npc) == npc.state
     asked = npc.hears("What do you remember of the diamonds?")
@@ -310,10 +310,10 @@ def test_nothing_of_a_deflected_line_is_remembered(said: tuple[str, ...]) -> Non
 def test_a_deflected_line_takes_nothing_away_that_was_known_before_it() -> None:
     npc = Talker()
     npc.hears(PROMISE)
-    npc.model(SayPlainly(npc.utterance))
+    npc.model(SayScripted(npc.utterance))
     known = texts(npc)
     npc.hears(PROMISE)
-    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert texts(npc) == known
 
 
@@ -322,9 +322,9 @@ def test_a_line_that_waited_is_forgotten_when_it_is_deflected_at_last() -> None:
     npc.hears("Tell me about the harbour", by=AVA)
     npc.hears(PROMISE, by=BEN)
     assert any("diamonds" in text for text in texts(npc))
-    npc.model(SayPlainly(npc.utterance))
+    npc.model(SayScripted(npc.utterance))
     assert npc.view()["saying"]["player"] == BEN
-    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert not any("diamonds" in text for text in texts(npc))
 
 
@@ -333,10 +333,12 @@ def test_an_action_the_rules_allow_is_told_to_the_game_server_and_one_they_do_no
     befriend(npc)
     npc.hears("Come with me")
     npc.says("Sure.")
-    done = npc.model(Conclude(npc.utterance, (("follow", ""), ("give", "the treasury"), ("fly", "")), Made("gpt-x")))
+    done = npc.model(
+        Conclude(npc.utterance, (("follow", ""), ("give", "the treasury"), ("fly", "")), Provenance("gpt-x"))
+    )
     assert [act["verb"] for act in shown(done, "npc.act")] == ["follow"]
     assert done.reply["said"] != "Sure."
-    explained = next(event for event in done.events if isinstance(event, Explained))
+    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
     assert dict(explained.made.actions)["follow"] == "allowed"
     assert dict(explained.made.actions)["give"] in {"not_mine", "money"}
 
@@ -346,7 +348,7 @@ def test_work_a_model_wants_to_offer_is_the_worlds_and_no_other() -> None:
     befriend(npc)
     npc.hears("Got work?")
     npc.says("I might.")
-    done = npc.model(Conclude(npc.utterance, (("offer_mission", ""),), Made("gpt-x")))
+    done = npc.model(Conclude(npc.utterance, (("offer_mission", ""),), Provenance("gpt-x")))
     offers = [message for message in done.messages if message.to.startswith("mission:")]
     assert len(offers) == 1
     (told,) = shown(done, "npc.said")
@@ -363,7 +365,7 @@ def test_everybody_who_waits_is_answered_also_when_the_model_goes_away_meanwhile
     answered = []
     while npc.view()["saying"] is not None:
         answered.append(npc.view()["saying"]["player"])
-        npc.model(SayPlainly(npc.utterance, "off"))
+        npc.model(SayScripted(npc.utterance, "off"))
     assert answered == [AVA, BEN, "player:cid"]
     assert set(npc.state.mind.talks) == {AVA, BEN, "player:cid"}
 

@@ -18,8 +18,8 @@ from ganggpt.actors.host.host import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, command_id_text, new_command_id
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, effects_of, encode_turn
-from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
-from ganggpt.domain.mind.utterance import Made
+from ganggpt.domain.mind.commands import Conclude, Hush, SayScripted, Utter
+from ganggpt.domain.mind.utterance import Provenance
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Command, Turn
@@ -93,7 +93,7 @@ class MaraPort(MemoryPort):
             self.do(Utter(self.utterance, said, text), "model:gateway")
 
     def ends(self, *actions: tuple[str, str]) -> None:
-        self.do(Conclude(self.utterance, actions, Made("gpt-x")), "model:gateway")
+        self.do(Conclude(self.utterance, actions, Provenance("gpt-x")), "model:gateway")
 
 
 @dataclass
@@ -257,7 +257,7 @@ async def test_a_later_line_takes_the_place_of_one_that_waits(scene: Scene) -> N
     scene.mara.do(Talk("What goes on here?"), "player:ben")
     async with scene.talks("And me?") as client, scene.talks("Hey, over here") as later:
         assert names(await client.rest()) == ["reply", "done"]
-        scene.mara.do(SayPlainly(scene.mara.utterance), "model:gateway")
+        scene.mara.do(SayScripted(scene.mara.utterance), "model:gateway")
         scene.mara.says("Yes?")
         scene.mara.ends()
         heard = await later.rest()
