@@ -1,4 +1,4 @@
-"""Player rights: what a mind, a turn or a letter says of one player, and how it is without them.
+"""Erasure and export of one player: what a state, a turn or a message says of them, and the same without them.
 
 Two rules hold everywhere. A record that has the player's id in it is about them: it leaves the collection that holds
 it. A text that only has their name in it loses the name. A journal keeps its shape instead, so that it still replays:

@@ -50,7 +50,7 @@ class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
     """The journal body of one turn: when it was, what happened, the finished reply map, and its effects (None: none).
     ``first``: the actor did not exist before it, so nothing before it matters, if there is anything.
 
-    Letters and reminders have tables of their own, which change as they are delivered. They are repeated here so that
+    Messages and reminders have tables of their own, which change as they are delivered. They are repeated here so that
     a world can be put back to any time from a snapshot and the journal. Pushes are only for screens and are not.
     """
 
@@ -141,7 +141,7 @@ decode_turn: Final = _LAYOUTS.decode_turn
 encode_state: Final = _LAYOUTS.encode_state
 decode_state: Final = _LAYOUTS.decode_state
 encode_command: Final[Callable[[Command], bytes]] = _ENCODER.encode
-"""The arguments of a command as the body of an envelope, a letter or a reminder; its name travels beside it."""
+"""The arguments of a command as the body of an envelope, outbox message or reminder; its name travels beside it."""
 
 _WITHOUT_EFFECTS: Final = 0x94
 
@@ -170,7 +170,7 @@ def decode_effects(stored: bytes) -> tuple[float, Effects | None, bool]:
 
 
 def effects_of(decision: Decision) -> Effects | None:
-    """The letters and reminders of a decision as they are stored, or None where it has neither."""
+    """The messages and reminders of a decision as they are stored, or None where it has neither."""
     if not (decision.messages or decision.reminders):
         return None
     return Effects(

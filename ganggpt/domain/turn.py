@@ -1,7 +1,7 @@
 """One turn of an actor: what goes in, what comes out, and what a kind of actor has to provide.
 
 The rules are pure. ``decide(state, command, turn)`` reads time, dice, world and wording from the turn and returns a
-Decision; ``evolve(state, event)`` folds one event into the state. Wishes to the outside (tell another actor, tell the
+Decision; ``evolve(state, event)`` folds one event into the state. Effects on the outside (tell another actor, tell the
 game server, wake me later) are data in the Decision and leave together with the events, in one commit.
 """
 
@@ -56,7 +56,7 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class Push(Struct, frozen=True, gc=False):
-    """News for game servers: ``server`` is a server name, or ``*`` for all; ``body`` is JSON-able and small."""
+    """A message to game servers: ``server`` is a server name, or ``*`` for all; ``body`` is JSON-able and small."""
 
     server: str
     type: str
@@ -64,7 +64,7 @@ class Push(Struct, frozen=True, gc=False):
 
 
 class Remind(Struct, frozen=True, gc=False):
-    """Wake me with ``command`` at Unix time ``due_s``; a reminder of the same name is replaced."""
+    """Send me ``command`` at Unix time ``due_s``; a reminder of the same name is replaced."""
 
     name: str
     due_s: float
@@ -72,7 +72,7 @@ class Remind(Struct, frozen=True, gc=False):
 
 
 class Forget(Struct, frozen=True, gc=False):
-    """Drop the reminder of that name."""
+    """Cancel the reminder of that name."""
 
     name: str
 

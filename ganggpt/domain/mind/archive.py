@@ -1,6 +1,6 @@
-"""The archive of a mind: the memories it had no room for, kept outside of it and searched by letters.
+"""The archive of a mind: the memories it had no room for, kept outside of it and searched by messages.
 
-The host answers these letters from the database. What is found comes back as a command like any other.
+The host answers these messages from the database. What is found comes back as a command like any other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STALE_S: Final = 30.0
 
 
 def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, ...]:
-    """The letter that takes what the mind had no room for to its archive."""
+    """The message that takes what the mind had no room for to its archive."""
     if not writer.left:
         return ()
     return (Message(turn.actor, ArchiveMemories(tuple(writer.left), mind.let_go + len(writer.left))),)
@@ -45,7 +45,7 @@ def search_archive(mind: Mind, found: Answer, turn: Turn) -> tuple[tuple[Event, 
 
 
 def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Decision:
-    """The archive answered: say it, if it fits and is not too late, and have it in mind again."""
+    """The archive answered: if something fits and it is not too late, it is said and kept in mind again."""
     player = command.listener
     if turn.now_s - command.asked_s > STALE_S:
         return Decision((), {"recollected": None, "stale": True})
@@ -75,5 +75,5 @@ def _best(command: Recollect, now_s: float) -> Memory | None:
 
 
 def not_here(_state: Any, _command: SearchArchive | ArchiveMemories, _turn: Turn) -> Decision:
-    """Letters to the archive that came to the actor itself: there is no archive in this world."""
+    """A message to the archive that came to the actor itself: this world has no archive."""
     return Decision((), {"tail": False})

@@ -6,7 +6,7 @@ from ganggpt.domain.turn import Event
 
 
 class ReflectionPlanned(Event, frozen=True, tag="MullPlanned"):
-    """There will be a quiet moment then; 0: none is needed."""
+    """The next reflection is due then; 0: none is needed."""
 
     due_s: float
 
@@ -20,7 +20,7 @@ class TalkEnded(Event, frozen=True, tag="TalkEnded"):
 
 
 class ArchiveSearched(Event, frozen=True, tag="TailAsked"):
-    """The NPC tries to remember something it no longer has in mind."""
+    """The archive was searched for what a player asked about and is no longer in mind."""
 
     player: str
     query: str

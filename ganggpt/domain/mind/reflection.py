@@ -91,7 +91,7 @@ def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequenc
     """What is left of the talks with these players, which are over. Where there is a model, it is asked for better
     words."""
     events: list[Event] = []
-    asks: list[ModelRequest] = []
+    requests: list[ModelRequest] = []
     for player in players:
         talk, name = state.mind.talks[player], talker.calls(state, player) or STRANGER
         summary = condensed(talk, name)
@@ -102,9 +102,9 @@ def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequenc
             no = writer.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
             if no is not None:
                 brief = SummaryBrief(no, player, talker.name(state), name, text, talk.exchanges)
-                asks += better_words(brief, weight, turn)
+                requests += better_words(brief, weight, turn)
         events.append(TalkEnded(player, no, turn.now_s))
-    return Decision(tuple(events), model_requests=tuple(asks))
+    return Decision(tuple(events), model_requests=tuple(requests))
 
 
 def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[ModelRequest, ...]:

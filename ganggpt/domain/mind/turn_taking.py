@@ -1,11 +1,11 @@
-"""How somebody talks with a model's words: a bark at once, then sentence by sentence, as long as somebody listens.
+"""How somebody talks with a model's words: a bark at once, then sentence by sentence while somebody listens.
 
-The rules decide the act, what is remembered and what a feeling does before any model is asked, and judge every action
-it wants afterwards. A model that is late, fails or is away is replaced by the scripted mind: the player always hears
-something. One utterance at a time: who speaks to somebody that is talking to another player waits, unless they have to
-be heard at once; who interrupts cuts off what was being said to them.
+Before a model is asked, the rules decide the act, what is remembered and how feelings change; afterwards they judge
+every action it wants. Where a model is late, fails or is missing, scripted lines replace it: the player always hears
+something. There is one utterance at a time: a player who speaks to somebody that is talking to another player waits,
+unless they have to be heard at once; a player who interrupts cuts off what was being said to them.
 
-Everything here is the same for whoever talks; what differs is its ``Talker``.
+This is the same for every kind; what differs between kinds is the ``Talker``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from ganggpt.domain.turn import CancelRequest, Command, Decision, Event, Forget,
 from ganggpt.errors import Refused
 
 TALK: Final = "talk"
-"""Name of the ask, and of the reminder that speaks where the model and the host that asked it are both gone."""
+"""Name of the model request, and of the reminder that answers where both the model and the host that asked are gone."""
 WITHIN_S: Final = 12.0
 """Longest wait for all of a model's answer."""
 GRACE_S: Final = 5.0
@@ -86,7 +86,7 @@ def said(
 
 
 def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> Decision:
-    """Begin to answer a line with the model's words, or let whose it is wait their turn."""
+    """Begin to answer a line with the model's words, or let the player wait for their turn."""
     now, player = state.mind.speaking.utterance, line.player
     if now is not None and now.player != player and not talker.at_once(state, turn, line):
         return Decision((Waits(line),), _barked(talker, state, turn, line, replace(found, act="one_moment")))
@@ -106,15 +106,15 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
     by_meaning = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
-    plainly = SayScripted(utterance.id)
+    fallback = SayScripted(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
         (*cut.events, Turned(player), Began(utterance)),
         {**_barked(talker, state, turn, line, listens), "utterance": utterance.id},
         cut.messages,
         (),
-        (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, plainly),),
-        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), plainly, WITHIN_S),),
+        (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, fallback),),
+        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), fallback, WITHIN_S),),
     )
 
 
@@ -135,7 +135,7 @@ def think_again(state: Any, command: ThinkAgain, turn: Turn) -> Decision:
 
 
 def say_scripted(talker: Talker, state: Any, command: SayScripted, turn: Turn) -> Decision:
-    """The scripted mind takes over; where a model said something already, that was it."""
+    """Scripted lines take over; where a model said something already, the utterance ends with that."""
     now = current(state, command.utterance)
     made = replace(command.made, guards=(*command.made.guards, command.why))
     events: tuple[Event, ...] = ()
@@ -156,7 +156,7 @@ def say_scripted(talker: Talker, state: Any, command: SayScripted, turn: Turn) -
 
 
 def say_silent(talker: Talker, state: Any, command: Conclude, turn: Turn) -> Decision:
-    """The scripted mind takes over from a model that ended without a word."""
+    """Scripted lines take over from a model that ended without a word."""
     made = replace(command.made, model="scripted")
     return say_scripted(talker, state, SayScripted(command.utterance, "silent", made=made), turn)
 
@@ -276,7 +276,7 @@ def _cut(talker: Talker, state: Any, turn: Turn, heard: int, *, interrupted: boo
 
 
 def _then_next(talker: Talker, state: Any, turn: Turn, done: Decision) -> Decision:
-    """Turn to the player who has waited longest, if any; where no model is there, the ask itself finds out."""
+    """Turn to the player who has waited longest, if any; where there is no model, the request itself finds out."""
     after = folded(talker, state, done.events)
     if not after.mind.speaking.waiting:
         return done

@@ -1,7 +1,7 @@
 """What somebody is saying: one utterance at a time, sentence by sentence, and who waits for an answer meanwhile.
 
-Words come from a model, one sentence a command. What counts as said is what went out; what counts as heard is what
-was not cut off.
+Words come from a model, one sentence a command. A sentence counts as said when it went out, and as heard
+unless it was cut off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganggpt.domain.turn import Event
 WAITING_MAX: Final = 4
 """Players that may wait for an answer at one time."""
 SENTENCES_MAX: Final = 8
-"""Sentences of one utterance; more is a speech."""
+"""Sentences an utterance has at most."""
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
@@ -76,7 +76,7 @@ class Provenance(Struct, frozen=True, gc=False, array_like=True):
 
 
 SCRIPTED: Final = Provenance()
-"""Nobody was asked."""
+"""The provenance of what was said without a model."""
 
 
 class TalkBrief(Struct, frozen=True, gc=False):
@@ -111,19 +111,19 @@ class BrokeOff(Event, frozen=True, tag="BrokeOff"):
 
 
 class Waits(Event, frozen=True, tag="Waits"):
-    """A player waits for an answer; what they said before while waiting is not answered any more."""
+    """A player waits for an answer; what they said earlier while waiting is dropped."""
 
     line: Line
 
 
 class Turned(Event, frozen=True, tag="Turned"):
-    """The speaker turns to a player who waited, or who does not want an answer any more."""
+    """The speaker turns to a player who waited, or the player no longer wants an answer."""
 
     player: str
 
 
 class ProvenanceRecorded(Event, frozen=True, tag="Explained"):
-    """Why an utterance was what it was."""
+    """How the words of an utterance came about."""
 
     id: str
     made: Provenance

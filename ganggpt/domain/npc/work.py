@@ -1,7 +1,7 @@
 """What an NPC does about work: it offers one of its own jobs, one by grammar or a proposed one, and hears of deeds.
 
-An NPC knows what it was told: how good a player is (the player's own record, asked for by letter), and what is in its
-faction's purse (told by the faction when that is less than was promised). Until then it goes by the world's sheet.
+An NPC knows what it was told: how good a player is (it asks the player by message), and what its faction can spend on a
+mission (the faction tells when that is less than was promised). Until then it goes by the world's sheet.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ TEMPLATE_CHANCE: Final = 0.5
 FITS: Final = 2
 """A job of one's own fits where its difficulty is so near to what is wanted."""
 RECORD_FRESH_S: Final = 1_800.0
-PURSE_FRESH_S: Final = 86_400.0
+FUNDS_FRESH_S: Final = 86_400.0
 PROPOSAL_FRESH_S: Final = 60.0
 PREPARED_FRESH_S: Final = 3_600.0
 MODEL_WITHIN_S: Final = 20.0
 WORK: Final = "work"
-"""Name of the ask for a mission."""
+"""Name of the model request for a mission."""
 PLACES_TOLD: Final = 12
 LINES_MAX: Final = 16
 """Lines that explain a mission."""
@@ -83,7 +83,7 @@ def setting_for(state: Npc, player: str, party: int, turn: Turn) -> Setting:
     payer = sheet.faction if sheet.faction in turn.world.factions else None
     purse = None
     if payer is not None:
-        told = state.mission_funds >= 0 and turn.now_s - state.mission_funds_s < PURSE_FRESH_S
+        told = state.mission_funds >= 0 and turn.now_s - state.mission_funds_s < FUNDS_FRESH_S
         purse = state.mission_funds if told else purse_of(turn.world.factions[payer].treasury)
     wanted = wanted_difficulty(skill, party, standing.value)
     return Setting(world=turn.world, giver=sheet, wanted=wanted, payer=payer, purse=purse)
@@ -190,7 +190,7 @@ def draft_of(command: ProposeMission) -> MissionTemplate:
 
 
 def offer_of(work: Work, player: str, payer: str | None, turn: Turn) -> tuple[WorkOffer, Message]:
-    """The offer as the NPC remembers it, and the letter that brings the mission to life."""
+    """The offer as the NPC remembers it, and the message that brings the mission to life."""
     ref = f"mission:{command_id_text(derived_command_id(turn.now_s, turn.actor, turn.seq, 'mission'))}"
     job = work.mission
     offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description)
@@ -205,7 +205,7 @@ def payer_of(state: Npc, turn: Turn) -> str | None:
 
 
 def asking_around(standing: Standing, player: str, turn: Turn) -> Iterable[Message]:
-    """A letter to the player where the NPC does not know how good they are, or heard of it long ago."""
+    """A message to the player where the NPC does not know how good they are, or heard of it long ago."""
     if standing.skill < 0 or turn.now_s - standing.skill_s > RECORD_FRESH_S:
         yield Message(ActorId(player), ShowRecord())
 
@@ -253,13 +253,13 @@ def outline(state: Npc, player: str, party: int, turn: Turn) -> dict[str, Any]:
 def offered_work(
     writer: MemoryWriter, state: Npc, work: Work, player: str, turn: Turn
 ) -> tuple[WorkOffer, WorkOffered, Message]:
-    """Offer a mission and note it; returns the offer, the event of it, and the letter that brings it to life."""
-    offer, letter = offer_of(work, player, payer_of(state, turn), turn)
-    made = WorkOffered(player, offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task)
+    """Offer a mission and note it; returns the offer, the event of it, and the message that brings it to life."""
+    offer, message = offer_of(work, player, payer_of(state, turn), turn)
+    offered = WorkOffered(player, offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task)
     who = standing_now(state, player, turn.now_s).name or STRANGER
     fact = f'{who} asked me for work, and I offered "{offer.title}"'
     writer.keep(Memory(0, "work", fact, 25, player, "witnessed", turn.now_s))
-    return offer, made, letter
+    return offer, offered, message
 
 
 def open_offer(state: Npc, player: str, turn: Turn) -> WorkOffer | None:
@@ -288,7 +288,7 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
         return _prepare(state, found, command, turn)
     work = found if isinstance(found, Work) else instead_of(found, state, command, turn)
     writer = writer_of(state, turn)
-    offer, made, letter = offered_work(writer, state, work, command.player, turn)
+    offer, offered, message = offered_work(writer, state, work, command.player, turn)
     reply = {
         "mission": offer.mission,
         "title": offer.title,
@@ -297,7 +297,7 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
         "origin": work.origin,
         "problems": [as_plain(problem) for problem in work.problems],
     }
-    return Decision((made, *writer.events), reply, (letter, *to_archive(state.mind, writer, turn)))
+    return Decision((offered, *writer.events), reply, (message, *to_archive(state.mind, writer, turn)))
 
 
 def _prepare(state: Npc, found: Work | tuple[Problem, ...], command: ProposeMission, turn: Turn) -> Decision:
@@ -320,7 +320,7 @@ def _hear_of_record(state: Npc, command: HearOfRecord, turn: Turn) -> Decision:
 
 
 def _witness(state: Npc, command: Witness, turn: Turn) -> Decision:
-    """A deed seen or heard of: kept, felt where it concerns one's own faction, and told on by letters."""
+    """A deed seen or heard of: kept, felt where it concerns one's own faction, and told on by messages."""
     now_s, player = turn.now_s, command.player
     events: list[Event] = []
     before = standing_now(state, player, now_s)

@@ -14,7 +14,7 @@ from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import OutlineWork, ProposedObjective, ProposeMission
 from ganggpt.domain.npc.rules import KIND, AskForWork, Spawn
 from ganggpt.domain.npc.state import PREPARED_MAX, WORK_COOLDOWN_S
-from ganggpt.domain.npc.work import PREPARED_FRESH_S, PROPOSAL_FRESH_S, PURSE_FRESH_S, setting_for
+from ganggpt.domain.npc.work import FUNDS_FRESH_S, PREPARED_FRESH_S, PROPOSAL_FRESH_S, setting_for
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.world import ObjectiveSheet
 from ganggpt.errors import Refused
@@ -245,7 +245,7 @@ def test_what_a_giver_hears_of_the_purse_bounds_its_offers_for_a_day() -> None:
     played.do(HearOfPurse(400), "faction:harbour")
     turn = a_turn(world=A_WORLD, now_s=played.now_s)
     assert setting_for(played.state, AVA, 1, turn).purse == 400
-    later = a_turn(world=A_WORLD, now_s=played.now_s + PURSE_FRESH_S + 1)
+    later = a_turn(world=A_WORLD, now_s=played.now_s + FUNDS_FRESH_S + 1)
     assert setting_for(played.state, AVA, 1, later).purse == 5_000
     for _ in range(10):
         assert played.do(AskForWork(), AVA).reply.get("reward", 0) <= 400
