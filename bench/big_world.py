@@ -23,7 +23,7 @@ from ganggpt.domain.ids import ActorId, derived_command_id, kind_of
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_state, encode_turn
 from ganggpt.domain.npc.commands import Observe, Spawn, Talk
 from ganggpt.domain.player.rules import Join, Quit, Report
-from ganggpt.domain.turn import Command, Dice, Mind, Turn
+from ganggpt.domain.turn import Command, Dice, Turn, Wording
 from ganggpt.domain.world import World
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.partitions import ensure_days
@@ -117,7 +117,7 @@ def _live(kind: str, world: World, now_s: float, dice: random.Random) -> _Life:
     return msgspec.structs.replace(life, end=state)
 
 
-_MIND: Final[Mind] = ScriptedMind()
+_MIND: Final[Wording] = ScriptedMind()
 
 
 def _reply(reply: Mapping[str, Any]) -> bytes:

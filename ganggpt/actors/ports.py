@@ -9,7 +9,7 @@ from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.routing.admission import Gate
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.memory_record import Embedding
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command, ModelRequest
 from ganggpt.errors import Unavailable
 
 ReplySink = Callable[[bytes, bytes], None]
@@ -36,7 +36,7 @@ class ModelPort(Protocol):
         """Whether texts given to ``embed`` now would get embeddings. Cheap, like ``is_on``."""
         ...
 
-    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """The answer of the model, as commands to the actor in their order; each is answered with the reply of the
         actor. Closing the generator ends the request. Raises GangGPTError where the answer does not come or stops."""
         ...
@@ -61,7 +61,7 @@ class NoModel:
     is_on = False
     embeds = False
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """Raises Unavailable."""
         raise Unavailable("a language model", f"{actor} asked for {ask.name}")
         yield

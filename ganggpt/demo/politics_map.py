@@ -154,5 +154,5 @@ class _Mute:
     """A mind for factions, which do not speak."""
 
     def say(self, brief: Any, dice: Dice) -> str:  # noqa: ARG002 - the port's signature
-        """See Mind."""
+        """See Wording."""
         return "…"

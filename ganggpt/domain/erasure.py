@@ -1,4 +1,4 @@
-"""Player rights: what a mind, a turn or a letter says of one player, and how it is without them.
+"""Erasure and export of one player: what a state, a turn or a message says of them, and the same without them.
 
 Two rules hold everywhere. A record that has the player's id in it is about them: it leaves the collection that holds
 it. A text that only has their name in it loses the name. A journal keeps its shape instead, so that it still replays:
@@ -75,6 +75,7 @@ _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 
 
 _SHOWN_AS: Final[Mapping[str, str]] = {
+    "Provenance": "Made",
     "Transcript": "Conversation",
     "mission_funds": "purse",
     "mission_funds_s": "purse_s",
@@ -353,7 +354,7 @@ class Trail:
 
 
 def rewritten(value: T, subject: Subject, *, blank: bool, field: str = "") -> T:
-    """An event, a wish or what msgpack holds, with the same shape and nothing of the player. ``blank``: nothing of
+    """An event, effects or what msgpack holds, with the same shape and nothing of the player. ``blank``: nothing of
     what anybody said in it either."""
     return cast(T, _rewritten(value, subject, blank, field))
 

@@ -35,22 +35,22 @@ E = TypeVar("E")
 S = TypeVar("S")
 
 
-class Wishes(Struct, frozen=True, gc=False, array_like=True):
-    """What a turn wishes for besides its events, with every command encoded once.
+class Effects(Struct, frozen=True, gc=False, array_like=True):
+    """What a turn has to cause besides its events, with every command encoded once.
 
-    ``letters``: receiver, command, body; their place is the ``n`` of the letter. ``reminders`` in the order of the
-    turn: name, due time, command, body; due None forgets the name.
+    ``messages``: receiver, command, body; a message's place is the ``n`` of its outbox message. ``reminders`` in the
+    order of the turn: name, due time, command, body; a due time of None cancels the reminder of that name.
     """
 
-    letters: tuple[tuple[str, str, bytes], ...] = ()
+    messages: tuple[tuple[str, str, bytes], ...] = ()
     reminders: tuple[tuple[str, float | None, str, bytes], ...] = ()
 
 
 class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
-    """The journal body of one turn: when it was, what happened, the finished reply map, and its wishes (None: none).
+    """The journal body of one turn: when it was, what happened, the finished reply map, and its effects (None: none).
     ``first``: the actor did not exist before it, so nothing before it matters, if there is anything.
 
-    Letters and reminders have tables of their own, which change as they are delivered. They are repeated here so that
+    Messages and reminders have tables of their own, which change as they are delivered. They are repeated here so that
     a world can be put back to any time from a snapshot and the journal. Pushes are only for screens and are not.
     """
 
@@ -58,7 +58,7 @@ class TurnRecord(Struct, Generic[E], frozen=True, gc=False, array_like=True):
     at_s: float
     events: tuple[E, ...]
     reply: bytes
-    wishes: Wishes | None = None
+    effects: Effects | None = None
     first: bool = False
 
 
@@ -141,14 +141,14 @@ decode_turn: Final = _LAYOUTS.decode_turn
 encode_state: Final = _LAYOUTS.encode_state
 decode_state: Final = _LAYOUTS.decode_state
 encode_command: Final[Callable[[Command], bytes]] = _ENCODER.encode
-"""The arguments of a command as the body of an envelope, a letter or a reminder; its name travels beside it."""
+"""The arguments of a command as the body of an envelope, outbox message or reminder; its name travels beside it."""
 
-_WITHOUT_WISHES: Final = 0x94
+_WITHOUT_EFFECTS: Final = 0x94
 
 
-def keeps_wishes(stored: bytes) -> bool:
-    """Whether a journal body was written by a version that records wishes (a list of four has no place for them)."""
-    return stored[0] != _WITHOUT_WISHES
+def keeps_effects(stored: bytes) -> bool:
+    """Whether a journal body was written by a version that records effects (a list of four has no place for them)."""
+    return stored[0] != _WITHOUT_EFFECTS
 
 
 class _Outline(Struct, frozen=True, gc=False, array_like=True):
@@ -156,24 +156,24 @@ class _Outline(Struct, frozen=True, gc=False, array_like=True):
     at_s: float
     events: msgspec.Raw
     reply: msgspec.Raw
-    wishes: Wishes | None = None
+    effects: Effects | None = None
     first: bool = False
 
 
 _decode_outline: Final = msgspec.msgpack.Decoder(_Outline).decode
 
 
-def decode_wishes(stored: bytes) -> tuple[float, Wishes | None, bool]:
-    """When a stored turn was, what it wished for and whether it was the first, without looking at its events."""
+def decode_effects(stored: bytes) -> tuple[float, Effects | None, bool]:
+    """When a stored turn was, its effects, and whether it was the first, without reading its events."""
     outline = _decode_outline(stored)
-    return outline.at_s, outline.wishes, outline.first
+    return outline.at_s, outline.effects, outline.first
 
 
-def wishes_of(decision: Decision) -> Wishes | None:
-    """The letters and reminders of a decision as they are stored, or None where it has neither."""
+def effects_of(decision: Decision) -> Effects | None:
+    """The messages and reminders of a decision as they are stored, or None where it has neither."""
     if not (decision.messages or decision.reminders):
         return None
-    return Wishes(
+    return Effects(
         tuple([(m.to, m.command.tag, encode_command(m.command)) for m in decision.messages]),
         tuple(
             [

@@ -1,7 +1,7 @@
 """One turn of an actor: what goes in, what comes out, and what a kind of actor has to provide.
 
-The rules are pure. ``decide(state, command, turn)`` reads time, dice, world and mind from the turn and returns a
-Decision; ``evolve(state, event)`` folds one event into the state. Wishes to the outside (tell another actor, tell the
+The rules are pure. ``decide(state, command, turn)`` reads time, dice, world and wording from the turn and returns a
+Decision; ``evolve(state, event)`` folds one event into the state. Effects on the outside (tell another actor, tell the
 game server, wake me later) are data in the Decision and leave together with the events, in one commit.
 """
 
@@ -56,7 +56,7 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class Push(Struct, frozen=True, gc=False):
-    """News for game servers: ``server`` is a server name, or ``*`` for all; ``body`` is JSON-able and small."""
+    """A message to game servers: ``server`` is a server name, or ``*`` for all; ``body`` is JSON-able and small."""
 
     server: str
     type: str
@@ -64,7 +64,7 @@ class Push(Struct, frozen=True, gc=False):
 
 
 class Remind(Struct, frozen=True, gc=False):
-    """Wake me with ``command`` at Unix time ``due_s``; a reminder of the same name is replaced."""
+    """Send me ``command`` at Unix time ``due_s``; a reminder of the same name is replaced."""
 
     name: str
     due_s: float
@@ -72,42 +72,43 @@ class Remind(Struct, frozen=True, gc=False):
 
 
 class Forget(Struct, frozen=True, gc=False):
-    """Drop the reminder of that name."""
+    """Cancel the reminder of that name."""
 
     name: str
 
 
-class Ask(Struct, frozen=True, gc=False):
+class ModelRequest(Struct, frozen=True, gc=False):
     """Ask the model about ``brief`` (a record of the domain). Every part of its answer comes back as a command to this
-    actor, judged by the rules like a player's; ``otherwise`` comes where it says nothing within ``within_s`` seconds.
+    actor, judged by the rules like a player's. ``fallback`` is the command that comes where it does not answer within
+    ``within_s`` seconds.
 
-    Nothing of this is journaled. An actor that must not wait in vain after a crash sets a reminder beside it. An ask of
-    the same ``name`` takes the place of the one before, whose answer is not listened to any more. ``waited_for`` False:
-    nobody is waiting, so it gives way to those that somebody waits for.
+    Nothing of this is journaled: an actor that must not wait in vain after a crash sets a reminder as well. A request
+    replaces an earlier one of the same ``name``, whose answer is then ignored. ``waited_for`` False: nobody waits for
+    the answer, so it gives way to requests that somebody waits for.
     """
 
     name: str
     brief: Any
-    otherwise: Any
+    fallback: Any
     within_s: float
     waited_for: bool = True
 
 
-class Cease(Struct, frozen=True, gc=False):
-    """Whatever the model says to the ask of that name is not wanted any more."""
+class CancelRequest(Struct, frozen=True, gc=False):
+    """Ignore whatever the model answers to the request of that name."""
 
     name: str
 
 
 class Decision(Struct, frozen=True, gc=False):
-    """What a turn decided. ``reply`` is JSON-able. No events and no wishes: nothing is journaled."""
+    """What a turn decided. ``reply`` is JSON-able. With no events and no effects, nothing is journaled."""
 
     events: tuple[Event, ...] = ()
     reply: Mapping[str, Any] = {}
     messages: tuple[Message, ...] = ()
     pushes: tuple[Push, ...] = ()
     reminders: tuple[Remind | Forget, ...] = ()
-    asks: tuple[Ask | Cease, ...] = ()
+    model_requests: tuple[ModelRequest | CancelRequest, ...] = ()
 
 
 class Dice:
@@ -143,11 +144,11 @@ class Dice:
         return options[self.bits() % len(options)]
 
 
-class Mind(Protocol):
-    """What decides what an actor says. Pure: same brief and dice, same words."""
+class Wording(Protocol):
+    """Puts into words what the rules decided to say. Pure: same brief and dice, same words."""
 
     def say(self, brief: Any, dice: Dice) -> str:
-        """Words for a brief (a record of ``domain.speech``): at most 500 characters, never empty."""
+        """Words for a brief (``domain.mind.brief``): at most 500 characters, never empty."""
         ...
 
 
@@ -165,7 +166,7 @@ class Turn:
     by: str
     dice: Dice
     world: World
-    mind: Mind
+    wording: Wording
     has_model: bool = False
 
 

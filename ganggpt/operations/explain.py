@@ -21,7 +21,7 @@ from ganggpt.domain.companion.state import Companion, CompanionSpoke
 from ganggpt.domain.ids import ActorId, actor_id
 from ganggpt.domain.kinds import decode_state, decode_turn, kind_for
 from ganggpt.domain.mind import memory
-from ganggpt.domain.mind.utterance import Began, Explained, Made
+from ganggpt.domain.mind.utterance import Began, Provenance, ProvenanceRecorded
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Talk
 from ganggpt.domain.npc.state import Npc, Spoke
@@ -64,7 +64,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     said: str
     cites: int | None
     at_s: float
-    made: Made
+    made: Provenance
     recalled: tuple[RecalledMemory, ...] = ()
     again: str | None = None
 
@@ -100,7 +100,7 @@ def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, byt
     before = _state_before(actor, seq, turns, snapshot)
     facts: dict[str, Any] = {
         "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
-        "cites": spoke.cites, "at_s": spoke.at_s, "made": Made() if made is None else made,
+        "cites": spoke.cites, "at_s": spoke.at_s, "made": Provenance() if made is None else made,
     }  # fmt: skip
     if not isinstance(before, Npc | Companion):
         return Explanation(**facts)
@@ -141,17 +141,17 @@ def _shown(one: memory.Recalled) -> RecalledMemory:
     return RecalledMemory(one.memory.no, one.memory.text, *(round(part, 4) for part in parts))
 
 
-def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Made | None]:
+def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Provenance | None]:
     """What was said, and the explanation that stands in the journal (none where it was said in one turn)."""
     spoke: Spoke | None = None
-    made: Made | None = None
+    made: Provenance | None = None
     for number, body in turns:
         if number < seq:
             continue
         for event in map(as_spoke, decode_turn(kind_for(actor), body).events):
             if isinstance(event, Spoke) and (event.utterance == utterance or (number == seq and not event.utterance)):
                 spoke = event
-            elif isinstance(event, Explained) and event.id == utterance:
+            elif isinstance(event, ProvenanceRecorded) and event.id == utterance:
                 made = event.made
             elif isinstance(event, Began) and event.utterance.id == utterance and spoke is None:
                 now = event.utterance

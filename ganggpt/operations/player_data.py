@@ -101,7 +101,7 @@ async def _turns(store: PostgresPlayerData, actor: str, subject: Subject) -> Any
     trail, kind = Trail(subject), kind_for(actor)
     async for row in store.turns(actor):
         record = decode_turn(kind, row.body)
-        if actor == subject.player or trail.holds((*record.events, record.wishes), row.by):
+        if actor == subject.player or trail.holds((*record.events, record.effects), row.by):
             events = erasure.shown(record.events)
             yield {"no": row.seq, "at_s": row.at_s, "by": row.by, "command": row.name, "events": events}
 

@@ -42,10 +42,10 @@ from ganggpt.domain.kinds import kind_for
 from ganggpt.domain.mind.commands import (
     Conclude,
     Hush,
-    SayPlainly,
+    SayScripted,
     Utter,
 )
-from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
+from ganggpt.domain.mind.utterance import Provenance, ProvenanceRecorded, TalkBrief
 from ganggpt.domain.npc.commands import (
     AskForWork,
     Give,
@@ -59,9 +59,9 @@ from ganggpt.domain.npc.state import (
     Swayed,
 )
 from ganggpt.domain.turn import (
-    Ask,
     Command,
     Decision,
+    ModelRequest,
     Turn,
 )
 from ganggpt.domain.world import World
@@ -202,7 +202,7 @@ class _Stage:
 
 
 def _then(story: Story) -> Side:
-    made, spoke = story.provenance or Made(), story.spoke
+    made, spoke = story.provenance or Provenance(), story.spoke
     return Side(
         said="" if spoke is None else spoke.said,
         act=spoke.act if spoke is not None else story.began.act if story.began is not None else "",
@@ -269,7 +269,7 @@ async def _sentence_by_sentence(
     brief = _brief(stage)
     if brief is None:
         notes.append("the rules of now do not ask a model for this any more, so its prompt is not made again")
-        asked: Made = Made()
+        asked: Provenance = Provenance()
     else:
         asked = provenance_of(brief, talk_prompt(spec, stage.world, story.actor, brief))
         if not made.prompt_hash:
@@ -298,8 +298,8 @@ def _brief(stage: _Stage) -> TalkBrief | None:
     story = stage.story
     by, name = stage.causes.get(story.first, ("", ""))
     decision = stage.likeliest(story.first, _beginnings(story, name), by, model=True)
-    asks = () if decision is None else decision.asks
-    briefs = (ask.brief for ask in asks if isinstance(ask, Ask) and isinstance(ask.brief, TalkBrief))
+    asks = () if decision is None else decision.model_requests
+    briefs = (ask.brief for ask in asks if isinstance(ask, ModelRequest) and isinstance(ask.brief, TalkBrief))
     return next((brief for brief in briefs if brief.utterance == story.utterance), None)
 
 
@@ -308,13 +308,13 @@ def _beginnings(story: Story, name: str) -> Iterator[Command]:
     if name == Talk.tag:  # of either kind
         yield from _causes_of(story, name)
         return
-    ended = [event for event in story.turns[story.first].events if isinstance(event, Explained)]
+    ended = [event for event in story.turns[story.first].events if isinstance(event, ProvenanceRecorded)]
     spoke = next((event for event in map(as_spoke, story.turns[story.first].events) if isinstance(event, Spoke)), None)
     for over in ended:
-        if name == SayPlainly.tag:
+        if name == SayScripted.tag:
             why = over.made.guards[-1] if over.made.guards else "late"
             made = replace(over.made, guards=over.made.guards[:-1])
-            yield SayPlainly(over.id, why, deflect=spoke is not None and spoke.act == "deflect", made=made)
+            yield SayScripted(over.id, why, deflect=spoke is not None and spoke.act == "deflect", made=made)
         elif name == Conclude.tag:
             yield Conclude(over.id, tuple((do, "") for do, _ in over.made.actions), replace(over.made, actions=()))
         elif name == Hush.tag:
@@ -326,7 +326,7 @@ async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Seq
     gateway = replaying_gateway(recorded, spec.prompts)
     try:
         mind = ModelMind(spec, gateway, stage.world, lambda: stage.story.turns[stage.story.first].at_s)
-        ask = Ask("talk", brief, SayPlainly(brief.utterance), 60.0)
+        ask = ModelRequest("talk", brief, SayScripted(brief.utterance), 60.0)
         async with aclosing(mind.answer(stage.story.actor, ask)) as parts:
             return [command async for command in parts]
     finally:
@@ -337,14 +337,14 @@ def _uttered(story: Story) -> Iterator[Command]:
     return (Utter(story.utterance, no, text) for no, text in enumerate(story.sentences))
 
 
-def _scripted_fallback(story: Story, made: Made) -> SayPlainly:
+def _scripted_fallback(story: Story, made: Provenance) -> SayScripted:
     """The command with which the scripted mind took over."""
     why = made.guards[-1] if made.guards else "late"
     deflect = story.spoke is not None and story.spoke.act == "deflect"
-    return SayPlainly(story.utterance, why, deflect=deflect, made=replace(made, guards=made.guards[:-1]))
+    return SayScripted(story.utterance, why, deflect=deflect, made=replace(made, guards=made.guards[:-1]))
 
 
-def _guarded_again(stage: _Stage, spec: MindSpec, made: Made) -> list[Command]:
+def _guarded_again(stage: _Stage, spec: MindSpec, made: Provenance) -> list[Command]:
     """What was said then, past the guards of now; the actions by their words alone."""
     story, guard = stage.story, guard_of(spec, stage.world)
     commands: list[Command] = []
@@ -353,7 +353,7 @@ def _guarded_again(stage: _Stage, spec: MindSpec, made: Made) -> list[Command]:
         verdict = guard.check(text, before=before)
         if isinstance(verdict, Blocked):
             why = f"guard: {verdict.reasons[0].category}"
-            return [*commands, SayPlainly(story.utterance, why, deflect=True, made=replace(made, model="scripted"))]
+            return [*commands, SayScripted(story.utterance, why, deflect=True, made=replace(made, model="scripted"))]
         commands.append(Utter(story.utterance, no, verdict.text))
         before = text
     actions = tuple((do, "") for do, _ in made.actions)
@@ -380,7 +380,9 @@ def _ended(stage: _Stage, commands: Sequence[Command]) -> Side:
 def _side(decision: Decision, utterance: str, sentences: tuple[str, ...]) -> Side:
     spoken = [e for e in map(as_spoke, decision.events) if isinstance(e, Spoke) and e.utterance in ("", utterance)]
     spoke = next(iter(sorted(spoken, key=lambda one: not one.utterance)), None)
-    made = next((e.made for e in decision.events if isinstance(e, Explained) and e.id == utterance), Made())
+    made = next(
+        (e.made for e in decision.events if isinstance(e, ProvenanceRecorded) and e.id == utterance), Provenance()
+    )
     return Side(
         said="" if spoke is None else spoke.said,
         act="" if spoke is None else spoke.act,
@@ -393,7 +395,7 @@ def _side(decision: Decision, utterance: str, sentences: tuple[str, ...]) -> Sid
     )
 
 
-def _asked(now: Side, made: Made) -> Side:
+def _asked(now: Side, made: Provenance) -> Side:
     return replace(now, memories=made.memories, prompt_hash=made.prompt_hash, prompt=made.prompt)
 
 

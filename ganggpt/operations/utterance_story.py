@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import TurnRecord, decode_turn, kind_for
-from ganggpt.domain.mind.utterance import Began, Explained, Made, Utterance, Uttered
+from ganggpt.domain.mind.utterance import Began, Provenance, ProvenanceRecorded, Utterance, Uttered
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.errors import InvalidInput, UnknownUtterance
 from ganggpt.operations.explain import as_spoke, place_of, states
@@ -31,7 +31,7 @@ class Story(Struct, frozen=True, kw_only=True):
     before: dict[int, Any]
     spoke: Spoke | None
     began: Utterance | None
-    provenance: Made | None
+    provenance: Provenance | None
     sentences: tuple[str, ...]
 
     @property
@@ -71,7 +71,7 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
             elif isinstance(event, Uttered) and event.id == utterance:
                 found[seq] = record
                 sentences.append(event.text)
-            elif isinstance(event, Explained) and event.id == utterance:
+            elif isinstance(event, ProvenanceRecorded) and event.id == utterance:
                 provenance, found[seq], last = event.made, record, seq
     if not last:
         raise UnknownUtterance(utterance)

@@ -26,7 +26,7 @@ from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.actors.supervision.supervisor import Plan, Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
-from ganggpt.domain.turn import Mind
+from ganggpt.domain.turn import Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import PushRow
@@ -49,7 +49,7 @@ class Setup:
     routing: RouterOptions
     world: World
     cast: dict[str, tuple[str, bytes]]
-    mind: Mind
+    mind: Wording
     bridges: int = 2
     deadline_s: float = 5.0
 

@@ -16,7 +16,7 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.faction.events import RewardPaid
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
-from ganggpt.domain.mind.commands import KeepInTail
+from ganggpt.domain.mind.commands import ArchiveMemories
 from ganggpt.domain.player.state import MissionEnded
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 from ganggpt.persistence.projections.rows import Rows
@@ -113,7 +113,7 @@ class Invariants:
 
     def _settled(self, letter: OutboxMessage) -> None:
         """A letter is forgotten: it was applied, or its receiver said that it never will be."""
-        if letter.name == KeepInTail.tag:
+        if letter.name == ArchiveMemories.tag:
             self._kept(letter)
             return
         applied = letter.id in self._where
@@ -125,7 +125,7 @@ class Invariants:
     def _kept(self, letter: OutboxMessage) -> None:
         """What a mind let go of for want of room came into its tail."""
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
-        assert isinstance(wish, KeepInTail)
+        assert isinstance(wish, ArchiveMemories)
         for memory in wish.memories:
             if (letter.sender, memory.no) not in self._database.tail.ever:
                 self.wrong("the tail keeps", f"memory {memory.no} of {letter.sender} is lost")
@@ -269,7 +269,7 @@ class Invariants:
                 self.wrong("applied once", f"{raw.hex()} is in the journal {times} times")
         waiting = {letter.id for _, letter in self._tables.outbox.values()}
         for letter in self._posted.values():
-            if letter.name == KeepInTail.tag:
+            if letter.name == ArchiveMemories.tag:
                 if letter.id not in waiting:
                     self._kept(letter)
                 continue

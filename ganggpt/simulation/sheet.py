@@ -17,7 +17,7 @@ class TerseMind:
     """Says in one word what it was asked to say: simulations are not about words."""
 
     def say(self, brief: Any, dice: Dice) -> str:
-        """See Mind."""
+        """See Wording."""
         return f"({getattr(brief, 'act', 'say')} {dice.between(1, 9)})"
 
 

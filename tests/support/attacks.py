@@ -28,7 +28,7 @@ from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.rules import TALK_REACH
 from ganggpt.domain.npc.state import GIFT_MAX, Npc, WorkOffer, standing_now
 from ganggpt.domain.player.rules import Join
-from ganggpt.domain.turn import Command, Dice, Mind
+from ganggpt.domain.turn import Command, Dice, Wording
 from ganggpt.domain.world import REWARD_BOUNDS, World
 from tests.support.builders import WORLD, a_mission_template, a_world, an_npc_sheet
 from tests.support.paths import ROOT
@@ -64,7 +64,7 @@ def corpus() -> list[Attempt]:
 class Recorder:
     """A mind that keeps every brief it was given and lets another one speak."""
 
-    mind: Mind = field(default_factory=ScriptedMind)
+    mind: Wording = field(default_factory=ScriptedMind)
     briefs: list[tuple[str, Brief]] = field(default_factory=list)
 
     def say(self, brief: Any, dice: Dice) -> str:
@@ -133,7 +133,7 @@ def states_of(town: Town) -> dict[str, Any]:
     return {actor: played.state for actor, played in town.actors.items()}
 
 
-def put_back(town: Town, states: dict[str, Any], mind: Mind, now_s: float) -> None:
+def put_back(town: Town, states: dict[str, Any], mind: Wording, now_s: float) -> None:
     """The town as it was, with this mind for everybody."""
     town.now_s = now_s
     town.due.clear()

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.turn import Dice, Kind, Mind, Turn
+from ganggpt.domain.turn import (
+    Dice,
+    Kind,
+    Turn,
+    Wording,
+)
 from ganggpt.domain.world import (
     District,
     FactionSheet,
@@ -127,7 +132,7 @@ def a_turn(
     seq: int = 1,
     seed: int = 1,
     world: World = WORLD,
-    mind: Mind | None = None,
+    mind: Wording | None = None,
     has_model: bool = False,
 ) -> Turn:
     return Turn(ActorId(actor), seq, now_s, by, Dice(seed), world, mind or PlainMind(), has_model)
@@ -137,7 +142,7 @@ class Played:
     """One actor played command by command: decides, folds the events, counts seq; refuses nothing itself."""
 
     def __init__(
-        self, kind: Kind, actor: str, *, world: World = WORLD, mind: Mind | None = None, has_model: bool = False
+        self, kind: Kind, actor: str, *, world: World = WORLD, mind: Wording | None = None, has_model: bool = False
     ) -> None:
         self.kind, self.actor, self.world, self.mind = kind, actor, world, mind
         self.has_model = has_model

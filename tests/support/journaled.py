@@ -35,7 +35,7 @@ class Journaled:
         decision = self.kind.decide(self.state, command, turn)
         for event in decision.events:
             self.state = self.kind.evolve(self.state, event)
-        self.asks = decision.asks or self.asks
+        self.asks = decision.model_requests or self.asks
         self.turns.append((seq, encode_turn(TurnRecord(VERSION, now_s, decision.events, b""))))
         return decision.reply
 

@@ -15,7 +15,7 @@ from ganggpt.actors.routing.router import Router
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.npc.commands import Spawn
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command, ModelRequest
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.faulty_stores import FaultyHosts, FaultyJournal
@@ -45,10 +45,10 @@ class Prompter:
         self.meanings: asyncio.Queue[Sequence[str]] = asyncio.Queue()
         self.vector: Embedding | GangGPTError = Embedding("m", b"\x7f\x01")
         self.lines: asyncio.Queue[Command | GangGPTError | None] = asyncio.Queue()
-        self.asked: asyncio.Queue[Ask] = asyncio.Queue()
+        self.asked: asyncio.Queue[ModelRequest] = asyncio.Queue()
         self.closed = 0
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, None]:
+    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, None]:
         self.asked.put_nowait(ask)
         try:
             while (line := await self.lines.get()) is not None:

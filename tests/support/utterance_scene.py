@@ -15,9 +15,9 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId, new_command_id
-from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, encode_turn, wishes_of
+from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_command, effects_of, encode_turn
 from ganggpt.domain.mind.commands import Conclude, Hush, Utter
-from ganggpt.domain.mind.utterance import Made
+from ganggpt.domain.mind.utterance import Provenance
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import Command, Turn
 from ganggpt.errors import GangGPTError, UnknownActor
@@ -78,7 +78,7 @@ class MaraPort(MemoryPort):
         for event in decision.events:
             self.state = KIND.evolve(self.state, event)
         self.done[key] = reply_ok(key, seq, decision.reply)
-        record = TurnRecord(VERSION, now_s, decision.events, self.done[key], wishes_of(decision))
+        record = TurnRecord(VERSION, now_s, decision.events, self.done[key], effects_of(decision))
         journal.append((seq, encode_turn(record)))
         return dict(decision.reply)
 
@@ -95,7 +95,7 @@ class MaraPort(MemoryPort):
             self.do(Utter(self.utterance, said, text), "model:gateway")
 
     def ends(self, *actions: tuple[str, str]) -> None:
-        self.do(Conclude(self.utterance, actions, Made("gpt-x")), "model:gateway")
+        self.do(Conclude(self.utterance, actions, Provenance("gpt-x")), "model:gateway")
 
 
 @dataclass

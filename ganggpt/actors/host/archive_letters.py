@@ -17,12 +17,12 @@ from ganggpt.actors.host.identity import Identity
 from ganggpt.actors.ports import CommandPort, ModelPort
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
-from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
+from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
 from ganggpt.persistence.ports.projections import ArchiveQuestion, MemoryArchive
 
-ARCHIVE_LETTERS: Final = frozenset((AskTail.tag, KeepInTail.tag))
+ARCHIVE_LETTERS: Final = frozenset((SearchArchive.tag, ArchiveMemories.tag))
 """Names of the commands that go to the archive instead of an actor."""
 AT_ONCE: Final = 4
 """Requests of one host that run in the database at the same time; further ones wait."""
@@ -45,7 +45,7 @@ class ArchiveLetters:
 
     def send(self, letter: OutboxMessage, answered: Answered) -> None:
         """Carry out a letter in the background. ``answered`` is called once, as for a letter to an actor."""
-        work = self._keep if letter.name == KeepInTail.tag else self._ask
+        work = self._keep if letter.name == ArchiveMemories.tag else self._ask
         task = asyncio.get_running_loop().create_task(self._answer(letter, answered, work(letter, answered)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -69,14 +69,14 @@ class ArchiveLetters:
 
     async def _keep(self, letter: OutboxMessage, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
-        assert isinstance(wish, KeepInTail)
+        assert isinstance(wish, ArchiveMemories)
         await self._store.keep(self._identity.epoch, letter.sender, wish.memories, wish.held)
         self.kept += len(wish.memories)
         answered(letter.id, reply_ok(letter.id, 0, {}))
 
     async def _ask(self, letter: OutboxMessage, answered: Answered) -> None:
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
-        assert isinstance(wish, AskTail)
+        assert isinstance(wish, SearchArchive)
         embedding = wish.embedding
         if embedding is None and self._model.embeds:
             embedding = await self._model.meaning(wish.query, wish.listener, letter.sender)

@@ -41,7 +41,7 @@ from ganggpt.actors.host.reply_cache import ReplyCache
 from ganggpt.actors.host.turn_runner import TurnInputs, TurnRunner
 from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.routing.shards import Residences
-from ganggpt.domain.turn import Mind
+from ganggpt.domain.turn import Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.persistence.ports.hosts import HostTable, Registration
@@ -77,7 +77,7 @@ class HostPorts:
     peers: CommandPort
     world: World
     cast: Mapping[str, tuple[str, bytes]]
-    mind: Mind
+    mind: Wording
     notify_pushes: Callable[[Sequence[PushRow]], Awaitable[None]]
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
     archive: MemoryArchive | None = None

@@ -23,7 +23,7 @@ from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.ports import CommandPort, ModelPort
 from ganggpt.domain.ids import ActorId, derived_command_id
 from ganggpt.domain.kinds import encode_command
-from ganggpt.domain.turn import Ask, Cease, Command
+from ganggpt.domain.turn import CancelRequest, Command, ModelRequest
 from ganggpt.errors import GangGPTError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -62,13 +62,13 @@ class ModelRequests:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def post(self, actor: ActorId, seq: int, wishes: Sequence[Ask | Cease], ticket: int) -> None:
+    def post(self, actor: ActorId, seq: int, wishes: Sequence[ModelRequest | CancelRequest], ticket: int) -> None:
         """Start or cancel the requests of turn ``seq`` of an actor, which is durable with commit ``ticket``."""
         for wish in wishes:
             before = self._open.pop((actor, wish.name), None)
             if before is not None:
                 before.cancel()
-            if isinstance(wish, Ask):
+            if isinstance(wish, ModelRequest):
                 task = asyncio.get_running_loop().create_task(self._carry_out(actor, seq, wish, ticket))
                 self._open[actor, wish.name] = task
                 self._tasks.add(task)
@@ -84,7 +84,7 @@ class ModelRequests:
         if self._open.get(key) is task:
             del self._open[key]
 
-    async def _carry_out(self, actor: ActorId, seq: int, ask: Ask, ticket: int) -> None:
+    async def _carry_out(self, actor: ActorId, seq: int, ask: ModelRequest, ticket: int) -> None:
         try:
             await self._durable(ticket)
             try:
@@ -95,7 +95,7 @@ class ModelRequests:
             except (GangGPTError, TimeoutError) as failed:
                 self.unanswered += 1
                 log.info("the fallback runs for %s, without the model: %s", actor, failed or "no answer in time")
-                await self._tell(actor, seq, "otherwise", ask.otherwise)
+                await self._tell(actor, seq, "otherwise", ask.fallback)
         except _Stale:
             self.stale += 1
         except GangGPTError as error:

@@ -26,8 +26,8 @@ from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.host.model_requests import ModelRequests
 from ganggpt.actors.ports import ModelPort
 from ganggpt.domain.ids import derived_command_id
-from ganggpt.domain.kinds import VERSION, TurnRecord, Wishes, decode_command, encode_turn, wishes_of
-from ganggpt.domain.turn import Command, Decision, Dice, Mind, Turn
+from ganggpt.domain.kinds import VERSION, Effects, TurnRecord, decode_command, effects_of, encode_turn
+from ganggpt.domain.turn import Command, Decision, Dice, Turn, Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, UnknownActor
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage
@@ -62,7 +62,7 @@ class TurnInputs:
 
     world: World
     cast: Mapping[str, tuple[str, bytes]]
-    mind: Mind
+    mind: Wording
     model: ModelPort
 
 
@@ -187,7 +187,7 @@ class TurnRunner:
         if not (decision.events or decision.messages or decision.pushes or decision.reminders):
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
-        wishes = wishes_of(decision)
+        wishes = effects_of(decision)
         body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes, first=activation.state is None))
         durable = command.is_durable()
         batch = self._committer.batch(durable)
@@ -210,8 +210,8 @@ class TurnRunner:
             self._activations.mark_ripe(activation.actor)
         if self._inputs.model.embeds:
             self._embeddings.note(activation, seq, decision.events)
-        if decision.asks:
-            self._requests.post(activation.actor, seq, decision.asks, activation.written)
+        if decision.model_requests:
+            self._requests.post(activation.actor, seq, decision.model_requests, activation.written)
         self._replies.remember(envelope.id, reply)
         self.turns += 1
         return reply
@@ -251,12 +251,12 @@ class TurnRunner:
             log.exception("%s on %s failed", envelope.name, activation.actor)
             raise InternalError(activation.actor, envelope.name) from mistake
 
-    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, wishes: Wishes) -> None:
+    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, effects: Effects) -> None:
         actor, shard = activation.actor, activation.shard
-        for n, (to, command, body) in enumerate(wishes.letters):
+        for n, (to, command, body) in enumerate(effects.messages):
             letter_id = derived_command_id(now_s, actor, seq, n)
             batch.add_message(OutboxMessage(actor, seq, n, to, letter_id, command, body), shard, now_s)
-        for name, due_s, command, body in wishes.reminders:
+        for name, due_s, command, body in effects.reminders:
             if due_s is None:
                 batch.forget(actor, name)
             else:

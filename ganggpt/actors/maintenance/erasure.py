@@ -252,14 +252,14 @@ async def _none_left(count: Callable[[], Awaitable[Any]]) -> None:
 
 def _without(row: TurnRow, record: TurnRecord[Any], subject: Subject, trail: Trail) -> bytes | None:
     """The body of a turn without the player; None where nothing changes."""
-    theirs = trail.holds((*record.events, record.wishes), row.by)
-    if not (theirs or erasure.mentions((record.events, record.wishes, record.reply), subject)):
+    theirs = trail.holds((*record.events, record.effects), row.by)
+    if not (theirs or erasure.mentions((record.events, record.effects, record.reply), subject)):
         return None
-    parts = (record.events, record.wishes, record.reply)
-    events, wishes, reply = (erasure.rewritten(part, subject, blank=theirs) for part in parts)
+    parts = (record.events, record.effects, record.reply)
+    events, effects, reply = (erasure.rewritten(part, subject, blank=theirs) for part in parts)
     if theirs:
         reply = reply_ok(row.command_id.bytes, row.seq, {"erased": True})
-    after = msgspec.structs.replace(record, events=events, wishes=wishes, reply=reply)
+    after = msgspec.structs.replace(record, events=events, effects=effects, reply=reply)
     return None if after == record else encode_turn(after)
 
 

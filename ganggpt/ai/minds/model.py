@@ -50,15 +50,15 @@ from ganggpt.domain.mind.actions import Action
 from ganggpt.domain.mind.brief import Cited
 from ganggpt.domain.mind.commands import (
     Conclude,
-    SayPlainly,
+    SayScripted,
     ThinkAgain,
     Utter,
 )
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
-from ganggpt.domain.mind.utterance import SENTENCES_MAX, Made, TalkBrief
+from ganggpt.domain.mind.utterance import SENTENCES_MAX, Provenance, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command, ModelRequest
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
 from ganggpt.observability.metrics import Metrics
@@ -119,7 +119,7 @@ class ModelMind:
         """See ModelPort."""
         return await self._embedder.of_line(text, self._payers(player, ActorId(actor)))
 
-    def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief of an unknown type."""
         within_s = ask.within_s - MARGIN_S
         if isinstance(ask.brief, WorkBrief):
@@ -145,7 +145,7 @@ class ModelMind:
         self._counts.asked(prompt)
         trust = self._trust(talk.player, prompt)
         if trust == "scripted":
-            yield SayPlainly(talk.utterance, "suspicious", made=provenance_of(talk, prompt))
+            yield SayScripted(talk.utterance, "suspicious", made=provenance_of(talk, prompt))
             return
         if talk.by_meaning and self.embeds:
             within_s -= QUESTION_S
@@ -162,7 +162,7 @@ class ModelMind:
                     self._counts.said(verdict)
                     if isinstance(verdict, Blocked):
                         why = f"guard: {verdict.reasons[0].category}"
-                        yield SayPlainly(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt))
+                        yield SayScripted(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt))
                         return
                     if said < SENTENCES_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
@@ -172,10 +172,10 @@ class ModelMind:
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
                     made = provenance_of(talk, prompt, item)
-                    yield SayPlainly(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
+                    yield SayScripted(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
                 else:
                     self._rest(item)
-                    yield SayPlainly(talk.utterance, item.reason, made=provenance_of(talk, prompt, item))
+                    yield SayScripted(talk.utterance, item.reason, made=provenance_of(talk, prompt, item))
 
     def _request(self, actor: ActorId, talk: TalkBrief, prompt: Prompt, within_s: float) -> GatewayRequest:
         brief = talk.brief
@@ -236,10 +236,10 @@ def guard_of(spec: MindSpec, world: World) -> OutputGuard:
     return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
 
 
-def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Made:
+def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Provenance:
     """The provenance of an utterance: its prompt, its memories and what the request cost, whatever the outcome."""
     usage = FREE if outcome is None else outcome.usage
-    return Made(
+    return Provenance(
         memories=tuple((cited.no, round(score, 4)) for cited, score in talk.memories),
         prompt="\n\n".join(text for _, text in prompt.messages())[:EXPLAINED_CHARS_MAX],
         prompt_hash=prompt.digest,

@@ -90,7 +90,7 @@ class Fence:
 @final
 @dataclass(frozen=True, slots=True)
 class DataPart:
-    """A piece of data in a prompt, which is never an instruction. Made by ``data``."""
+    """A piece of data in a prompt, which is never an instruction. Provenance by ``data``."""
 
     kind: DataKind
     inspected: Inspected

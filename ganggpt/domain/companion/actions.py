@@ -10,6 +10,7 @@ from ganggpt.domain.companion.state import Companion, evolve
 from ganggpt.domain.mind import actions
 from ganggpt.domain.mind.actions import (
     Action,
+    AllowedAction,
     Attack,
     CallPolice,
     Decline,
@@ -19,7 +20,6 @@ from ganggpt.domain.mind.actions import (
     Judged,
     OfferMission,
     Refusal,
-    Wish,
 )
 from ganggpt.domain.turn import Turn
 
@@ -29,10 +29,10 @@ def judged(wanted: Sequence[Action], state: Companion, turn: Turn) -> Judged:
     return actions.judged(wanted, state, turn, allowed, evolve)
 
 
-def allowed(action: Action, state: Companion, turn: Turn) -> Wish | Refusal:
+def allowed(action: Action, state: Companion, turn: Turn) -> AllowedAction | Refusal:
     """Whether a companion may do that now for the player ``turn.by``, who has to be its owner. Pure; rolls no dice."""
     if isinstance(action, Decline):
-        return Wish("refuse")
+        return AllowedAction("refuse")
     if turn.by != state.owner:
         return Refusal(action.do, "not_owner")
     if state.gone:
@@ -40,16 +40,20 @@ def allowed(action: Action, state: Companion, turn: Turn) -> Wish | Refusal:
     return _RULES[type(action)](action, state)
 
 
-def _attack(action: Attack, state: Companion) -> Wish | Refusal:
+def _attack(action: Attack, state: Companion) -> AllowedAction | Refusal:
     meant = action.target.strip().casefold()
     mine = {"player", "you", state.owner.casefold(), state.owner_name.casefold() or "player"}
-    return Refusal("attack", "no_cause") if meant in mine else Wish("attack", command=Order("attack", action.target))
+    return (
+        Refusal("attack", "no_cause")
+        if meant in mine
+        else AllowedAction("attack", command=Order("attack", action.target))
+    )
 
 
-_RULES: Final[Mapping[type, Callable[[Any, Companion], Wish | Refusal]]] = {
-    Follow: lambda *_: Wish("follow", command=Order("follow")),
+_RULES: Final[Mapping[type, Callable[[Any, Companion], AllowedAction | Refusal]]] = {
+    Follow: lambda *_: AllowedAction("follow", command=Order("follow")),
     Attack: _attack,
-    Flee: lambda *_: Wish("flee", command=Order("hide")),
+    Flee: lambda *_: AllowedAction("flee", command=Order("hide")),
     GiveItem: lambda *_: Refusal("give", "not_mine"),
     CallPolice: lambda *_: Refusal("call_police", "unknown"),
     OfferMission: lambda *_: Refusal("offer_mission", "no_work"),

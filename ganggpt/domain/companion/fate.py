@@ -23,7 +23,7 @@ BETRAY_MAX: Final = 14.0
 WARNING_S: Final = 600.0
 """Nobody goes sooner after the warning than this."""
 WARNING_HOLDS_S: Final = 14 * 86_400.0
-"""A warning counts for so long, or until loyalty has recovered (``companion_state.RECOVERED_AT``)."""
+"""A warning counts for so long, or until loyalty has recovered (``state.RECOVERED_AT``)."""
 GRUDGE_S: Final[Mapping[str, float]] = {"left": 7 * 86_400.0, "betrayed": 30 * 86_400.0, "dismissed": 0.0}
 """How long a companion that went this way cannot be taken on again by the one it left; others may at once."""
 

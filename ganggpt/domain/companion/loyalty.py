@@ -83,6 +83,6 @@ def fated(
     answer = Answer(_FATED_ACTS[fate], facts={"cause": because})
     decision = said(felt, turn, line, answer, (*events, *writer.events, over))
     body = {"companion": turn.actor, "name": state.name, "fate": fate, "because": because, "say": decision.reply["say"]}
-    letter = Message(ActorId(state.owner), Notify(f"companion.{fate}", body))
+    told = Message(ActorId(state.owner), Notify(f"companion.{fate}", body))
     reply = {**decision.reply, "fate": fate, "because": because}
-    return replace(decision, reply=reply, messages=(letter, *to_archive(state.mind, writer, turn)))
+    return replace(decision, reply=reply, messages=(told, *to_archive(state.mind, writer, turn)))

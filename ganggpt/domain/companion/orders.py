@@ -15,7 +15,7 @@ from ganggpt.domain.companion.loyalty import fated, moved, there
 from ganggpt.domain.companion.state import Companion, OrderObeyed, OrderRefused, level_of, loyalty_now
 from ganggpt.domain.companion.talk import TALKER, said, to_owner
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.actions import LASTS_S, Refusal, Wish, actions_of
+from ganggpt.domain.mind.actions import LASTS_S, AllowedAction, Refusal, actions_of
 from ganggpt.domain.mind.affect import clamped
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
@@ -233,7 +233,7 @@ def conclude(state: Companion, command: Conclude, turn: Turn) -> Decision:
     for judgement in judged(actions_of(command.actions), state, as_player).verdicts:
         # Over an order before this one it may have left.
         verdict = Refusal(judgement.action, "gone") if state_now.gone else judgement
-        wanted = verdict.command if isinstance(verdict, Wish) else None
+        wanted = verdict.command if isinstance(verdict, AllowedAction) else None
         if isinstance(verdict, Refusal):
             told.append((verdict.action, verdict.reason))
             refused.append(verdict.answer())

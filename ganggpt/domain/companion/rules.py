@@ -1,8 +1,9 @@
 """The companion: what it may be told, and how it decides, sometimes against its owner.
 
-Only the owner gives orders. Whether one is obeyed hangs on loyalty, courage, level, skills, the risk of the order and
-the dice; who refuses says why. Every change of loyalty has a line in the ledger; words and deeds together move it by a
-bounded amount a day. Under documented thresholds (``companion_fate``) a companion warns, leaves or betrays.
+Only the owner gives orders. Whether one is obeyed depends on loyalty, courage, level, skills, the risk of the order
+and the dice; a companion that refuses says why. Every change of loyalty has a line in the ledger; words and deeds
+together move it by a bounded amount a day. Under documented thresholds (``companion.fate``) a companion warns, leaves
+or betrays.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ganggpt.domain.mind.affect import (
     faded,
     mood_at_rest,
 )
-from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.events import ArchiveSearched, ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import (
     Embedded,
     Reinforced,
@@ -32,7 +32,7 @@ from ganggpt.domain.mind.mind import (
     fold,
     spoke,
 )
-from ganggpt.domain.mind.utterance import Explained, SpeakingEvent
+from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
 from ganggpt.domain.turn import Event
 
 LEDGER_MAX: Final = 32
@@ -206,10 +206,10 @@ CompanionEvent = (
     | Reinforced
     | Unlearned
     | SpeakingEvent
-    | Explained
-    | MullPlanned
+    | ProvenanceRecorded
+    | ReflectionPlanned
     | TalkEnded
-    | TailAsked
+    | ArchiveSearched
     | Warned
     | Departed
     | Rejoined
@@ -347,7 +347,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Companion]]] = {
     OrderObeyed: _order_obeyed,
     OrderRefused: _order_refused,
     ExperienceGained: _experience_gained,
-    Explained: lambda state, _: state,
+    ProvenanceRecorded: lambda state, _: state,
     Warned: _warned,
     Departed: _departed,
     Rejoined: _rejoined,

@@ -1,8 +1,9 @@
 """What somebody may do because a model wants it: the actions, and whether rights and means allow them.
 
-A model proposes, this disposes. An action that passes becomes a Wish: events of the actor's own, a command the actor
-then gives itself (so that it passes the same rules as anybody's), and what to tell the game server. One that does not
-becomes a Refusal with a reason word, and the actor says so. No action moves money, loyalty, standing or a relation.
+A model proposes, the rules decide. An action that passes becomes an AllowedAction: events of the actor's own, a command
+the actor then gives itself (so that it passes the same rules as anybody's), and what to tell the game server. One that
+does not becomes a Refusal with a reason word, and the actor says so. No action moves money, loyalty, standing or a
+relation. Which actions a kind allows is a table of the kind (``npc.actions``, ``companion.actions``).
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def actions_of(wanted: Sequence[tuple[str, str]]) -> tuple[Action, ...]:
     return tuple(_KNOWN[do](text) for do, text in wanted if do in _KNOWN)
 
 
-class Wish(Struct, frozen=True, gc=False):
+class AllowedAction(Struct, frozen=True, gc=False):
     """An action that is allowed. ``events`` fold into the actor's state; ``command`` is what the actor tells itself, by
     the same player, next; ``act`` is for the game server: verb, target (an actor id), ttl_s and more, JSON-able."""
 
@@ -123,13 +124,13 @@ class Refusal(Struct, frozen=True, gc=False):
 class Judged(Struct, frozen=True, gc=False):
     """The verdicts on all actions of one answer, in order, and the state with the events of the allowed ones folded."""
 
-    verdicts: tuple[Wish | Refusal, ...]
+    verdicts: tuple[AllowedAction | Refusal, ...]
     state: Any
 
     @property
-    def wishes(self) -> tuple[Wish, ...]:
+    def allowed(self) -> tuple[AllowedAction, ...]:
         """What is allowed."""
-        return tuple(verdict for verdict in self.verdicts if isinstance(verdict, Wish))
+        return tuple(verdict for verdict in self.verdicts if isinstance(verdict, AllowedAction))
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -139,10 +140,10 @@ class Judged(Struct, frozen=True, gc=False):
     @property
     def events(self) -> tuple[Event, ...]:
         """What the allowed actions change in the actor."""
-        return tuple(event for wish in self.wishes for event in wish.events)
+        return tuple(event for one in self.allowed for event in one.events)
 
 
-Allowed = Callable[[Action, Any, Turn], Wish | Refusal]
+Allowed = Callable[[Action, Any, Turn], AllowedAction | Refusal]
 """Whether an actor of one kind may do something now, to or for the player ``turn.by``. Pure; rolls no dice."""
 
 
@@ -151,7 +152,7 @@ def judged(
 ) -> Judged:
     """Judge the actions of one answer one after the other, each in the state the ones before it leave; the same thing
     twice, and what is beyond ACTIONS_MAX, is refused. ``allowed`` and ``evolve`` are those of the actor's kind."""
-    verdicts: list[Wish | Refusal] = []
+    verdicts: list[AllowedAction | Refusal] = []
     seen: list[Action] = []
     for at, action in enumerate(actions):
         if at >= ACTIONS_MAX or action in seen:
@@ -160,7 +161,7 @@ def judged(
         seen.append(action)
         verdict = allowed(action, state, turn)
         verdicts.append(verdict)
-        if isinstance(verdict, Wish):
+        if isinstance(verdict, AllowedAction):
             for event in verdict.events:
                 state = evolve(state, event)
     return Judged(tuple(verdicts), state)

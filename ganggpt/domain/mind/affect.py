@@ -1,7 +1,7 @@
 """How feelings fade and what they are called.
 
-A feeling is a value and the time it was last touched; what it is now follows in closed form, so that it does not matter
-how often anybody looked (n passes are one pass).
+A feeling is a value and the time it last changed; its value now follows in closed form, so that it does not matter how
+often it is read.
 """
 
 from __future__ import annotations

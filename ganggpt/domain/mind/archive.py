@@ -1,6 +1,6 @@
-"""The archive of a mind: the memories it had no room for, kept outside of it and searched by letters.
+"""The archive of a mind: the memories it had no room for, kept outside of it and searched by messages.
 
-The host answers these letters from the database. What is found comes back as a command like any other.
+The host answers these messages from the database. What is found comes back as a command like any other.
 """
 
 from __future__ import annotations
@@ -11,17 +11,27 @@ from msgspec.structs import replace
 
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
-from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
-from ganggpt.domain.mind.events import TailAsked
+from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
+from ganggpt.domain.mind.events import ArchiveSearched
 from ganggpt.domain.mind.memory_index import blended
-from ganggpt.domain.mind.memory_record import REHEARSED_MAX, Memory, is_expired, may_tell
+from ganggpt.domain.mind.memory_record import (
+    REHEARSED_MAX,
+    Memory,
+    is_expired,
+    may_tell,
+)
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.mind.response import FITS, Answer
 from ganggpt.domain.mind.talker import Talker
 from ganggpt.domain.mind.turn_taking import said
 from ganggpt.domain.mind.utterance import Line
-from ganggpt.domain.turn import Decision, Event, Message, Turn
+from ganggpt.domain.turn import (
+    Decision,
+    Event,
+    Message,
+    Turn,
+)
 
 SEARCH_EVERY_S: Final = 5.0
 """One actor searches its archive no more often than this."""
@@ -30,22 +40,22 @@ STALE_S: Final = 30.0
 
 
 def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, ...]:
-    """The letter that takes what the mind had no room for to its archive."""
+    """The message that takes what the mind had no room for to its archive."""
     if not writer.left:
         return ()
-    return (Message(turn.actor, KeepInTail(tuple(writer.left), mind.let_go + len(writer.left))),)
+    return (Message(turn.actor, ArchiveMemories(tuple(writer.left), mind.let_go + len(writer.left))),)
 
 
 def search_archive(mind: Mind, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
     """Search for what was asked for and is not in mind; nothing where the archive is empty or was just searched."""
     if not found.missing or not mind.let_go or turn.now_s - mind.asked_s < SEARCH_EVERY_S:
         return (), ()
-    question = AskTail(found.missing, turn.by, turn.now_s, mind.let_go)
-    return (TailAsked(turn.by, found.missing, turn.now_s),), (Message(turn.actor, question),)
+    question = SearchArchive(found.missing, turn.by, turn.now_s, mind.let_go)
+    return (ArchiveSearched(turn.by, found.missing, turn.now_s),), (Message(turn.actor, question),)
 
 
 def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Decision:
-    """The archive answered: say it, if it fits and is not too late, and have it in mind again."""
+    """The archive answered: if something fits and it is not too late, it is said and kept in mind again."""
     player = command.listener
     if turn.now_s - command.asked_s > STALE_S:
         return Decision((), {"recollected": None, "stale": True})
@@ -74,6 +84,6 @@ def _best(command: Recollect, now_s: float) -> Memory | None:
     return max(told, key=lambda one: (one.score, one.memory.no)).memory if told else None
 
 
-def not_here(_state: Any, _command: AskTail | KeepInTail, _turn: Turn) -> Decision:
-    """Letters to the archive that came to the actor itself: there is no archive in this world."""
+def not_here(_state: Any, _command: SearchArchive | ArchiveMemories, _turn: Turn) -> Decision:
+    """A message to the archive that came to the actor itself: this world has no archive."""
     return Decision((), {"tail": False})

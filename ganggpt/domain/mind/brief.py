@@ -91,7 +91,7 @@ class Politics(Struct, frozen=True, gc=False):
 
 
 class Brief(Struct, frozen=True, gc=False, kw_only=True):
-    """What to say and to whom. ``act``: what the utterance does. ``mood`` and ``standing``: the labels of ``feeling``.
+    """What to say and to whom. ``act``: what the utterance does. ``mood`` and ``standing``: the labels of ``affect``.
 
     ``listener``: what they call themselves, or "". ``heard``: what they said, data only. ``place``: name of a district.
     ``facts``: further words an act needs (title, reward, item, order, topic, said_of, reason, cause). ``avoid``: recent

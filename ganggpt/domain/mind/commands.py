@@ -20,8 +20,13 @@ from ganggpt.domain.fields import (
     Text500,
     UnixSeconds,
 )
-from ganggpt.domain.mind.memory_record import Embedding, Memory, MemoryKind, Source
-from ganggpt.domain.mind.utterance import SCRIPTED, Made
+from ganggpt.domain.mind.memory_record import (
+    Embedding,
+    Memory,
+    MemoryKind,
+    Source,
+)
+from ganggpt.domain.mind.utterance import SCRIPTED, Provenance
 from ganggpt.domain.turn import Command
 
 
@@ -46,30 +51,30 @@ class Utter(Command, tag="Utter"):
 
 @dataclass(frozen=True, slots=True)
 class Conclude(Command, tag="Conclude"):
-    """The model has said all of an utterance. ``actions``: what it wants to do, each by its word and a text."""
+    """The model has finished an utterance. ``actions``: what it wants to do, each by its word and a text."""
 
     utterance: Text200
     actions: tuple[tuple[str, str], ...]
-    made: Made
+    made: Provenance
     internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
-class SayPlainly(Command, tag="SayPlainly"):
-    """No model answers (any more): say it without one. ``why``: a word for the explanation; ``deflect``: what was said
-    is nothing to talk about; ``made``: what a model was asked in vain."""
+class SayScripted(Command, tag="SayPlainly"):
+    """No model answers (any more): the scripted lines say it. ``why``: a word for the provenance; ``deflect``: the line
+    is not to be talked about; ``made``: how far a model got with it."""
 
     utterance: Text200
     why: Text200 = "late"
     deflect: bool = False
-    made: Made = SCRIPTED
+    made: Provenance = SCRIPTED
     internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkAgain(Command, tag="ThinkAgain"):
-    """Which memories fit what an utterance answers, now that a model gave it a meaning? Changes nothing; the reply is
-    what a ``TalkBrief`` has as ``memories``."""
+    """Find the memories that fit what an utterance answers, now that a model gave it an embedding. Changes nothing; the
+    reply is what a ``TalkBrief`` has as ``memories``."""
 
     utterance: Text200
     embedding: Embedding
@@ -93,8 +98,8 @@ class Remember(Command, tag="Remember"):
 
 
 @dataclass(frozen=True, slots=True)
-class Mull(Command, tag="Mull"):
-    """To oneself, in a quiet moment: put talks that are over into a memory, think, and tell somebody the news."""
+class Reflect(Command, tag="Mull"):
+    """To oneself: reflect. Talks that are over become a memory, and an NPC may draw a conclusion and tell news."""
 
     internal: ClassVar[bool] = True
 
@@ -110,8 +115,8 @@ class Condense(Command, tag="Condense"):
 
 @dataclass(frozen=True, slots=True)
 class Embed(Command, tag="Embed"):
-    """What a memory means, from a model (see ``embedding.embedding_of``). ``text``: the words it was made of, where
-    they may have changed meanwhile."""
+    """The embedding of a memory, from a model (see ``embedding.embedding_of``). ``text``: the words it was made of, to
+    notice that they changed meanwhile."""
 
     no: MemoryNo
     embedding: Embedding
@@ -124,8 +129,8 @@ class Embed(Command, tag="Embed"):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepInTail(Command, tag="KeepInTail"):
-    """To the tail: keep what the mind had no room for. ``held``: how many it let go of in its life."""
+class ArchiveMemories(Command, tag="KeepInTail"):
+    """To the archive: keep what the mind had no room for. ``held``: how many it let go of in its life."""
 
     memories: Annotated[tuple[Memory, ...], Len(1, 512)]
     held: MemoryNo
@@ -133,8 +138,8 @@ class KeepInTail(Command, tag="KeepInTail"):
 
 
 @dataclass(frozen=True, slots=True)
-class AskTail(Command, tag="AskTail"):
-    """To the tail: what was it that I no longer have in mind? It answers with ``Recollect``."""
+class SearchArchive(Command, tag="AskTail"):
+    """To the archive: find what is no longer in mind. The answer is ``Recollect``."""
 
     query: Text500
     listener: ActorRef
@@ -146,7 +151,7 @@ class AskTail(Command, tag="AskTail"):
 
 @dataclass(frozen=True, slots=True)
 class Recollect(Command, tag="Recollect"):
-    """From the tail: what fits the question, best first, each with how well (0..1)."""
+    """From the archive: the memories that fit the question, best first, each with how well it fits (0..1)."""
 
     query: Text500
     listener: ActorRef

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ganggpt.domain.turn import Event
 
 
-class MullPlanned(Event, frozen=True, tag="MullPlanned"):
-    """There will be a quiet moment then; 0: none is needed."""
+class ReflectionPlanned(Event, frozen=True, tag="MullPlanned"):
+    """The next reflection is due then; 0: none is needed."""
 
     due_s: float
 
@@ -19,8 +19,8 @@ class TalkEnded(Event, frozen=True, tag="TalkEnded"):
     at_s: float
 
 
-class TailAsked(Event, frozen=True, tag="TailAsked"):
-    """The NPC tries to remember something it no longer has in mind."""
+class ArchiveSearched(Event, frozen=True, tag="TailAsked"):
+    """The archive was searched for what a player asked about and is no longer in mind."""
 
     player: str
     query: str

@@ -53,5 +53,5 @@ def answered(
         events=(*done.events, *heard.ended.events, *asked[0], *planned[0]),
         messages=(*done.messages, *asked[1]),
         reminders=(*done.reminders, *planned[1]),
-        asks=(*done.asks, *heard.ended.asks),
+        model_requests=(*done.model_requests, *heard.ended.model_requests),
     )

@@ -1,8 +1,8 @@
-"""What a mind keeps, what it lets go, and what comes back when somebody asks. Pure and usable on its own.
+"""What a mind keeps, what it lets go, and what it recalls. Pure, and usable on its own.
 
 A mind holds a bounded number of memories. What is not salient is never written; what happened before is reinforced
-instead of written twice; what is weakest goes first. Being recalled lifts a memory by a bounded part of its score and
-keeps it from being forgotten, and never more than that.
+instead of being written twice; the weakest memory goes first. Being recalled lifts a memory by a bounded part of its
+score and keeps it from being forgotten, and never more than that.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ MEMORIES_MAX: Final = 64
 ROOM_MAX: Final = 5000
 """Memories the largest mind holds."""
 LET_GO: Final = 16
-"""A full mind lets go of the sixteenth part of its room at once, and of no more than sixteen memories: so the tail is
-written now and then, and no turn has much of it to do."""
+"""A full mind lets go of the sixteenth part of its room at once, and of no more than sixteen memories: so the archive
+is written now and then, and never much in one turn."""
 SALIENCE_MIN: Final = 10
 """Weight below which nothing is written."""
 SAME_FROM: Final = 0.7
@@ -176,7 +176,7 @@ def fold(memories: Memories, event: MemoryEvent, indexes: Indexes | None = INDEX
 
 
 def left_by(memories: Memories, event: MemoryEvent, now_s: float) -> list[Memory]:
-    """What an event lets go of although it has not expired: the tail keeps it."""
+    """What an event lets go of although it has not expired: the archive keeps it."""
     if not isinstance(event, Remembered) or not event.forgot:
         return []
     gone = frozenset(event.forgot)

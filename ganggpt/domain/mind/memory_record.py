@@ -35,7 +35,7 @@ REHEARSED_MAX: Final = 15
 EVERYBODY: Final = "*"
 """The audience of what may be told to anyone."""
 FORGOTTEN_AT: Final = 0.02
-"""Retention under which the tail lets a memory go for good."""
+"""Retention under which the archive deletes a memory."""
 
 _DAY_S: Final = 86_400.0
 _RECENCY_S: Final = 3 * _DAY_S
@@ -69,7 +69,7 @@ class Memory(Struct, frozen=True, gc=False, array_like=True):
     """One memory. Weight 0..100; ``about`` is a player's actor id; times are Unix seconds.
 
     ``rehearsed`` counts how often it was reinforced or told; ``again_s`` is when it last happened again.
-    ``expires_s``: not recalled from then on. ``due_s``: a promise or debt is kept in mind until then, whatever happens.
+    ``expires_s``: not recalled from then on. ``due_s``: a promise or debt is not forgotten before then.
     ``audience``: EVERYBODY, one actor, or "": what was told in confidence is for who told it, all else for everybody.
     ``was``: the number it had before it was let go and came back.
     """
@@ -91,7 +91,7 @@ class Memory(Struct, frozen=True, gc=False, array_like=True):
     was: int = 0
 
     def __post_init__(self) -> None:
-        # Thousands of minds remember the same few players: one string each, whichever way the memory came here.
+        # Thousands of minds remember the same few players: they share one string each, wherever the memory came from.
         if self.about is not None:
             force_setattr(self, "about", sys.intern(self.about))
         if self.audience:
@@ -150,7 +150,7 @@ def forgotten_s(memory: Memory) -> float | None:
 
 
 def recency(memory: Memory, now_s: float) -> float:
-    """1 when it just happened, a half after three days, and strictly falling ever after."""
+    """1 for what just happened, a half after three days, and strictly falling from then on."""
     return recency_at(last_s(memory), now_s)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.mind import memory, utterance
 from ganggpt.domain.mind.brief import with_opener, with_phrases
-from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.events import ArchiveSearched, ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import (
     Embedded,
     MemoryEvent,
@@ -21,7 +21,16 @@ from ganggpt.domain.mind.memory import (
 )
 from ganggpt.domain.mind.memory_record import Memories
 from ganggpt.domain.mind.transcript import TALKS_MAX, Transcript, carried_on
-from ganggpt.domain.mind.utterance import SILENT, Began, BrokeOff, Speaking, SpeakingEvent, Turned, Uttered, Waits
+from ganggpt.domain.mind.utterance import (
+    SILENT,
+    Began,
+    BrokeOff,
+    Speaking,
+    SpeakingEvent,
+    Turned,
+    Uttered,
+    Waits,
+)
 from ganggpt.domain.turn import Event
 
 CITED_MAX: Final = 4
@@ -139,7 +148,7 @@ FOLDS: Final[Mapping[type[Event], Callable[[Mind, Any], Mind]]] = {
     Remembered: _remembered,
     **dict.fromkeys((Reinforced, Reworded, Embedded, Unlearned), _changed),
     **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _speaking),
-    MullPlanned: lambda mind, event: replace(mind, reflects_s=event.due_s),
+    ReflectionPlanned: lambda mind, event: replace(mind, reflects_s=event.due_s),
     TalkEnded: _talk_ended,
-    TailAsked: lambda mind, event: replace(mind, asked_s=event.at_s),
+    ArchiveSearched: lambda mind, event: replace(mind, asked_s=event.at_s),
 }

@@ -11,15 +11,32 @@ from typing import Any, Final
 
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
-from ganggpt.domain.mind.commands import Condense, Embed, Mull, Remember
-from ganggpt.domain.mind.events import MullPlanned, TalkEnded
+from ganggpt.domain.mind.commands import (
+    Condense,
+    Embed,
+    Reflect,
+    Remember,
+)
+from ganggpt.domain.mind.events import ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import Embedded, Reworded
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import HasMind, Mind
 from ganggpt.domain.mind.talker import Talker
-from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX, SummaryBrief, condensed, is_over
-from ganggpt.domain.turn import Ask, Decision, Event, Remind, Turn
+from ganggpt.domain.mind.transcript import (
+    LONG_FROM,
+    TALKS_MAX,
+    SummaryBrief,
+    condensed,
+    is_over,
+)
+from ganggpt.domain.turn import (
+    Decision,
+    Event,
+    ModelRequest,
+    Remind,
+    Turn,
+)
 from ganggpt.errors import Refused
 
 REFLECT: Final = "mull"
@@ -55,10 +72,10 @@ def plan_after_talk(mind: Mind, player: str, turn: Turn) -> Planned:
 
 def _planned(turn: Turn, span_s: tuple[int, int]) -> Planned:
     due_s = turn.now_s + turn.dice.between(*span_s)
-    return (MullPlanned(due_s),), (Remind(REFLECT, due_s, Mull()),)
+    return (ReflectionPlanned(due_s),), (Remind(REFLECT, due_s, Reflect()),)
 
 
-def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
+def reflect(talker: Talker, state: Any, _: Reflect, turn: Turn) -> Decision:
     """The reflection itself."""
     mind: Mind = state.mind
     writer = MemoryWriter(mind, turn.now_s, talker.room(state))
@@ -66,7 +83,7 @@ def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
     ended = end_talks(talker, state, writer, over, turn)
     thought = talker.reflects(state, writer, turn)
     goes_on = len(over) < len(mind.talks)
-    planned: Planned = ((MullPlanned(0.0),), ())
+    planned: Planned = ((ReflectionPlanned(0.0),), ())
     if goes_on or thought.messages:
         planned = _planned(turn, REFLECT_S if goes_on else NEWS_S)
     return Decision(
@@ -75,7 +92,7 @@ def reflect(talker: Talker, state: Any, _: Mull, turn: Turn) -> Decision:
         (*to_archive(mind, writer, turn), *thought.messages),
         (),
         planned[1],
-        ended.asks,
+        ended.model_requests,
     )
 
 
@@ -92,7 +109,7 @@ def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequenc
     """What is left of the talks with these players, which are over. Where there is a model, it is asked for better
     words."""
     events: list[Event] = []
-    asks: list[Ask] = []
+    requests: list[ModelRequest] = []
     for player in players:
         talk, name = state.mind.talks[player], talker.calls(state, player) or STRANGER
         summary = condensed(talk, name)
@@ -103,17 +120,17 @@ def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequenc
             no = writer.keep(Memory(0, "summary", text, weight, player, "witnessed", talk.at_s, audience=player))
             if no is not None:
                 brief = SummaryBrief(no, player, talker.name(state), name, text, talk.exchanges)
-                asks += better_words(brief, weight, turn)
+                requests += better_words(brief, weight, turn)
         events.append(TalkEnded(player, no, turn.now_s))
-    return Decision(tuple(events), asks=tuple(asks))
+    return Decision(tuple(events), model_requests=tuple(requests))
 
 
-def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[Ask, ...]:
+def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[ModelRequest, ...]:
     """Where there is a model, it is asked for better words for a summary that is worth them."""
     if not turn.has_model or weight < CONDENSE_FROM:
         return ()
     fallback = Condense(brief.no, brief.text)
-    return (Ask(f"condense {brief.player}", brief, fallback, CONDENSE_WITHIN_S, waited_for=False),)
+    return (ModelRequest(f"condense {brief.player}", brief, fallback, CONDENSE_WITHIN_S, waited_for=False),)
 
 
 def remember(talker: Talker, state: Any, command: Remember, turn: Turn) -> Decision:

@@ -8,15 +8,15 @@ from typing import Any
 
 from ganggpt.domain.mind import archive, reflection, turn_taking
 from ganggpt.domain.mind.commands import (
-    AskTail,
+    ArchiveMemories,
     Condense,
     Embed,
     Hush,
-    KeepInTail,
-    Mull,
     Recollect,
+    Reflect,
     Remember,
-    SayPlainly,
+    SayScripted,
+    SearchArchive,
     ThinkAgain,
     Utter,
 )
@@ -28,14 +28,14 @@ def rules(talker: Talker) -> dict[type[Command], Callable[[Any, Any, Turn], Deci
     """The rules of one kind; it adds those of ``Talk`` and ``Conclude``."""
     return {
         Remember: partial(reflection.remember, talker),
-        Mull: partial(reflection.reflect, talker),
+        Reflect: partial(reflection.reflect, talker),
         Recollect: partial(archive.recollect, talker),
-        AskTail: archive.not_here,
-        KeepInTail: archive.not_here,
+        SearchArchive: archive.not_here,
+        ArchiveMemories: archive.not_here,
         Condense: reflection.condense,
         Embed: reflection.embed,
         Utter: partial(turn_taking.utter, talker),
         ThinkAgain: turn_taking.think_again,
-        SayPlainly: partial(turn_taking.say_plainly, talker),
+        SayScripted: partial(turn_taking.say_scripted, talker),
         Hush: partial(turn_taking.hush, talker),
     }

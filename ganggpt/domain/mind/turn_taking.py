@@ -1,11 +1,11 @@
-"""How somebody talks with a model's words: a bark at once, then sentence by sentence, as long as somebody listens.
+"""How somebody talks with a model's words: a bark at once, then sentence by sentence while somebody listens.
 
-The rules decide the act, what is remembered and what a feeling does before any model is asked, and judge every action
-it wants afterwards. A model that is late, fails or is away is replaced by the scripted mind: the player always hears
-something. One utterance at a time: who speaks to somebody that is talking to another player waits, unless they have to
-be heard at once; who interrupts cuts off what was being said to them.
+Before a model is asked, the rules decide the act, what is remembered and how feelings change; afterwards they judge
+every action it wants. Where a model is late, fails or is missing, scripted lines replace it: the player always hears
+something. There is one utterance at a time: a player who speaks to somebody that is talking to another player waits,
+unless they have to be heard at once; a player who interrupts cuts off what was being said to them.
 
-Everything here is the same for whoever talks; what differs is its ``Talker``.
+This is the same for every kind; what differs between kinds is the ``Talker``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from ganggpt.domain.language.intent import is_courtesy
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.brief import SAID_MAX, Cited, cited
-from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import (
+    Conclude,
+    Hush,
+    SayScripted,
+    ThinkAgain,
+    Utter,
+)
 from ganggpt.domain.mind.memory import Unlearned, recall
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.response import Answer
@@ -32,20 +38,30 @@ from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
     Began,
     BrokeOff,
-    Explained,
     Line,
-    Made,
+    Provenance,
+    ProvenanceRecorded,
     TalkBrief,
     Turned,
     Utterance,
     Uttered,
     Waits,
 )
-from ganggpt.domain.turn import Ask, Cease, Command, Decision, Event, Forget, Message, Remind, Turn
+from ganggpt.domain.turn import (
+    CancelRequest,
+    Command,
+    Decision,
+    Event,
+    Forget,
+    Message,
+    ModelRequest,
+    Remind,
+    Turn,
+)
 from ganggpt.errors import Refused
 
 TALK: Final = "talk"
-"""Name of the ask, and of the reminder that speaks where the model and the host that asked it are both gone."""
+"""Name of the model request, and of the reminder that answers where both the model and the host that asked are gone."""
 WITHIN_S: Final = 12.0
 """Longest wait for all of a model's answer."""
 GRACE_S: Final = 5.0
@@ -77,7 +93,7 @@ def said(
     """Put an answer into words at once. ``state``: as it is after the events ``before``, which go along; so do those
     that come ``after`` what is said."""
     brief = talker.brief(state, turn, line, found)
-    words = turn.mind.say(brief, turn.dice)
+    words = turn.wording.say(brief, turn.dice)
     no = None if found.memory is None else found.memory.no
     spoke = talker.spoke(
         state, Utterance("", line.player, found.act, line.heard, no, turn.now_s, name=line.name), words, turn.now_s
@@ -87,7 +103,7 @@ def said(
 
 
 def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> Decision:
-    """Begin to answer a line with the model's words, or let whose it is wait their turn."""
+    """Begin to answer a line with the model's words, or let the player wait for their turn."""
     now, player = state.mind.speaking.utterance, line.player
     if now is not None and now.player != player and not talker.at_once(state, turn, line):
         return Decision((Waits(line),), _barked(talker, state, turn, line, replace(found, act="one_moment")))
@@ -107,15 +123,15 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
     by_meaning = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
-    plainly = SayPlainly(utterance.id)
+    fallback = SayScripted(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
         (*cut.events, Turned(player), Began(utterance)),
         {**_barked(talker, state, turn, line, listens), "utterance": utterance.id},
         cut.messages,
         (),
-        (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, plainly),),
-        (Ask(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), plainly, WITHIN_S),),
+        (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, fallback),),
+        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), fallback, WITHIN_S),),
     )
 
 
@@ -135,8 +151,8 @@ def think_again(state: Any, command: ThinkAgain, turn: Turn) -> Decision:
     return Decision(reply={"memories": to_builtins(found)})
 
 
-def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> Decision:
-    """The scripted mind takes over; where a model said something already, that was it."""
+def say_scripted(talker: Talker, state: Any, command: SayScripted, turn: Turn) -> Decision:
+    """Scripted lines take over; where a model said something already, the utterance ends with that."""
     now = current(state, command.utterance)
     made = replace(command.made, guards=(*command.made.guards, command.why))
     events: tuple[Event, ...] = ()
@@ -149,7 +165,7 @@ def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> 
         return replace(done, events=(*events, *done.events))
     line = line_of(now)
     found = Answer("deflect") if command.deflect else talker.answer(state, turn, line)
-    said = turn.mind.say(talker.brief(state, turn, line, found), turn.dice)
+    said = turn.wording.say(talker.brief(state, turn, line, found), turn.dice)
     now = replace(now, act=found.act, cites=None if found.memory is None else found.memory.no)
     done = _concluded(talker, state, turn, now, (said,), made)
     messages = (_says(talker, state, turn, now, 0, said, final=True), *done.messages)
@@ -157,9 +173,9 @@ def say_plainly(talker: Talker, state: Any, command: SayPlainly, turn: Turn) -> 
 
 
 def say_silent(talker: Talker, state: Any, command: Conclude, turn: Turn) -> Decision:
-    """The scripted mind takes over from a model that ended without a word."""
+    """Scripted lines take over from a model that ended without a word."""
     made = replace(command.made, model="scripted")
-    return say_plainly(talker, state, SayPlainly(command.utterance, "silent", made=made), turn)
+    return say_scripted(talker, state, SayScripted(command.utterance, "silent", made=made), turn)
 
 
 def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome: Outcome) -> Decision | None:
@@ -169,7 +185,7 @@ def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome:
     said, messages = now.said, []
     if outcome.refused is not None:
         brief = talker.brief(state, turn, replace(line_of(now), heard=""), outcome.refused)
-        words = turn.mind.say(brief, turn.dice)
+        words = turn.wording.say(brief, turn.dice)
         messages.append(_says(talker, state, turn, now, len(said), words))
         said = (*said, words)
     if not said:
@@ -240,7 +256,7 @@ def rules(talker: Talker) -> dict[type[Command], Callable[[Any, Any, Turn], Deci
     return {
         Utter: partial(utter, talker),
         ThinkAgain: think_again,
-        SayPlainly: partial(say_plainly, talker),
+        SayScripted: partial(say_scripted, talker),
         Hush: partial(hush, talker),
     }
 
@@ -254,11 +270,13 @@ def _fitting(
     return tuple((cited(one.memory, now_s, player), one.score) for one in found if one.memory.no != now.cites)
 
 
-def _concluded(talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], made: Made) -> Decision:
+def _concluded(
+    talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], made: Provenance
+) -> Decision:
     """An utterance is over, and somebody else may have waited for it."""
     words = clipped(" ".join(said), SAID_MAX)
     spoke = talker.spoke(state, now, words, turn.now_s)
-    done = Decision((spoke, Explained(now.id, made)), {"said": words}, (), (), (Forget(TALK),))
+    done = Decision((spoke, ProvenanceRecorded(now.id, made)), {"said": words}, (), (), (Forget(TALK),))
     return _then_next(talker, state, turn, done)
 
 
@@ -270,12 +288,12 @@ def _cut(talker: Talker, state: Any, turn: Turn, heard: int, *, interrupted: boo
     why = "interrupted" if interrupted else "hushed"
     body = {talker.kind: turn.actor, "utterance": now.id}
     message = Message(ActorId(now.player), Notify(f"{talker.kind}.hush", body))
-    events = (over, Explained(now.id, Made("", guards=(why,))))
-    return Decision(events, {}, (message,), (), (Forget(TALK),), (Cease(TALK),))
+    events = (over, ProvenanceRecorded(now.id, Provenance("", guards=(why,))))
+    return Decision(events, {}, (message,), (), (Forget(TALK),), (CancelRequest(TALK),))
 
 
 def _then_next(talker: Talker, state: Any, turn: Turn, done: Decision) -> Decision:
-    """Turn to the player who has waited longest, if any; where no model is there, the ask itself finds out."""
+    """Turn to the player who has waited longest, if any; where there is no model, the request itself finds out."""
     after = folded(talker, state, done.events)
     if not after.mind.speaking.waiting:
         return done
@@ -287,14 +305,14 @@ def _then_next(talker: Talker, state: Any, turn: Turn, done: Decision) -> Decisi
         (*done.messages, *fresh.messages),
         (),
         fresh.reminders,
-        fresh.asks,
+        fresh.model_requests,
     )
 
 
 def _barked(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> dict[str, Any]:
     """A few words at once, while the others come."""
     brief = talker.brief(state, turn, replace(line, heard=""), found)
-    said = turn.mind.say(brief, turn.dice)
+    said = turn.wording.say(brief, turn.dice)
     return {**talker.reply(state, turn, line, brief, said), "utterance": None, "more": True}
 
 

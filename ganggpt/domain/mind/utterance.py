@@ -1,7 +1,7 @@
 """What somebody is saying: one utterance at a time, sentence by sentence, and who waits for an answer meanwhile.
 
-Words come from a model, one sentence a command. What counts as said is what went out; what counts as heard is what
-was not cut off.
+Words come from a model, one sentence a command. A sentence counts as said when it went out, and as heard
+unless it was cut off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganggpt.domain.turn import Event
 WAITING_MAX: Final = 4
 """Players that may wait for an answer at one time."""
 SENTENCES_MAX: Final = 8
-"""Sentences of one utterance; more is a speech."""
+"""Sentences an utterance has at most."""
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
@@ -57,7 +57,7 @@ class Speaking(Struct, frozen=True, gc=False, array_like=True):
 SILENT: Final = Speaking()
 
 
-class Made(Struct, frozen=True, gc=False, array_like=True):
+class Provenance(Struct, frozen=True, gc=False, array_like=True):
     """How the words of an utterance came about. ``memories``: number and score of what was recalled for it; ``prompt``:
     its text, and ``prompt_hash`` its hash; ``key``: of the recorded exchange; ``guards``: what they found; ``actions``:
     each with the verdict of the rules. Money in nano-dollars. ``model`` "scripted": nobody was asked."""
@@ -75,8 +75,8 @@ class Made(Struct, frozen=True, gc=False, array_like=True):
     actions: tuple[tuple[str, str], ...] = ()
 
 
-SCRIPTED: Final = Made()
-"""Nobody was asked."""
+SCRIPTED: Final = Provenance()
+"""The provenance of what was said without a model."""
 
 
 class TalkBrief(Struct, frozen=True, gc=False):
@@ -111,22 +111,22 @@ class BrokeOff(Event, frozen=True, tag="BrokeOff"):
 
 
 class Waits(Event, frozen=True, tag="Waits"):
-    """A player waits for an answer; what they said before while waiting is not answered any more."""
+    """A player waits for an answer; what they said earlier while waiting is dropped."""
 
     line: Line
 
 
 class Turned(Event, frozen=True, tag="Turned"):
-    """The speaker turns to a player who waited, or who does not want an answer any more."""
+    """The speaker turns to a player who waited, or the player no longer wants an answer."""
 
     player: str
 
 
-class Explained(Event, frozen=True, tag="Explained"):
-    """Why an utterance was what it was."""
+class ProvenanceRecorded(Event, frozen=True, tag="Explained"):
+    """How the words of an utterance came about."""
 
     id: str
-    made: Made
+    made: Provenance
 
 
 SpeakingEvent = Began | Uttered | BrokeOff | Waits | Turned

@@ -10,6 +10,7 @@ from ganggpt.domain.mind import actions
 from ganggpt.domain.mind.actions import (
     LASTS_S,
     Action,
+    AllowedAction,
     Attack,
     CallPolice,
     Decline,
@@ -19,7 +20,6 @@ from ganggpt.domain.mind.actions import (
     Judged,
     OfferMission,
     Refusal,
-    Wish,
 )
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.memory_record import last_s
@@ -48,23 +48,23 @@ def judged(wanted: Sequence[Action], state: Npc, turn: Turn) -> Judged:
     return actions.judged(wanted, state, turn, allowed, evolve)
 
 
-def allowed(action: Action, state: Npc, turn: Turn) -> Wish | Refusal:
+def allowed(action: Action, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     """Whether an NPC may do that now, to or for the player ``turn.by``. Pure; rolls no dice."""
     if isinstance(action, Decline):
-        return Wish("refuse")
+        return AllowedAction("refuse")
     if not turn.by.startswith("player:"):
         return Refusal(action.do, "not_present")
     return _RULES[type(action)](action, state, turn)
 
 
-def _follow(_: Follow, state: Npc, turn: Turn) -> Wish | Refusal:
+def _follow(_: Follow, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     value = standing_now(state, turn.by, turn.now_s).value
     if value < FOLLOW_FROM:
         return Refusal("follow", "hated" if value <= HOSTILE_AT else "stranger")
     return _acted("follow", turn)
 
 
-def _attack(action: Attack, state: Npc, turn: Turn) -> Wish | Refusal:
+def _attack(action: Attack, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     standing = standing_now(state, turn.by, turn.now_s)
     meant = action.target.strip().casefold()
     if meant not in {"player", "you", turn.by.casefold(), standing.name.casefold() or "player"}:
@@ -76,12 +76,12 @@ def _attack(action: Attack, state: Npc, turn: Turn) -> Wish | Refusal:
     return _acted("attack", turn)
 
 
-def _flee(_: Flee, state: Npc, turn: Turn) -> Wish | Refusal:
+def _flee(_: Flee, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     hostile = standing_now(state, turn.by, turn.now_s).value <= HOSTILE_AT
     return _acted("flee", turn) if hostile or _was_threatened(state, turn) else Refusal("flee", "no_danger")
 
 
-def _give(action: GiveItem, state: Npc, turn: Turn) -> Wish | Refusal:
+def _give(action: GiveItem, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     wanted = " ".join(action.item.casefold().split())
     if _MONEY.search(wanted):
         return Refusal("give", "money")
@@ -96,10 +96,12 @@ def _give(action: GiveItem, state: Npc, turn: Turn) -> Wish | Refusal:
     if _did_lately(state, "give", turn, GIVE_PAUSE_S):
         return Refusal("give", "enough")
     given = ItemGiven(Item(held.name, held.value, held.giver, held.at_s), turn.by, turn.now_s)
-    return Wish("give", (given,), act={"verb": "give_item", "target": turn.by, "item": held.name, "ttl_s": 60.0})
+    return AllowedAction(
+        "give", (given,), act={"verb": "give_item", "target": turn.by, "item": held.name, "ttl_s": 60.0}
+    )
 
 
-def _call_police(_: CallPolice, state: Npc, turn: Turn) -> Wish | Refusal:
+def _call_police(_: CallPolice, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     faction = turn.world.factions.get(state.sheet.faction) if state.sheet.faction is not None else None
     if faction is not None and faction.kind in CRIMINAL_KINDS:
         return Refusal("call_police", "code")
@@ -110,7 +112,7 @@ def _call_police(_: CallPolice, state: Npc, turn: Turn) -> Wish | Refusal:
     return _acted("call_police", turn, verb="report_crime")
 
 
-def _offer_mission(action: OfferMission, state: Npc, turn: Turn) -> Wish | Refusal:
+def _offer_mission(action: OfferMission, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     known = [template for template in state.sheet.missions if template in turn.world.missions]
     if not known or (action.mission and action.mission not in known):
         return Refusal("offer_mission", "no_work")
@@ -119,10 +121,10 @@ def _offer_mission(action: OfferMission, state: Npc, turn: Turn) -> Wish | Refus
         return Refusal("offer_mission", "hated")
     if value < FOLLOW_FROM:
         return Refusal("offer_mission", "not_asked")
-    return Wish("offer_mission", command=AskForWork())
+    return AllowedAction("offer_mission", command=AskForWork())
 
 
-_RULES: Final[Mapping[type, Callable[[Any, Npc, Turn], Wish | Refusal]]] = {
+_RULES: Final[Mapping[type, Callable[[Any, Npc, Turn], AllowedAction | Refusal]]] = {
     Follow: _follow,
     Attack: _attack,
     Flee: _flee,
@@ -132,10 +134,10 @@ _RULES: Final[Mapping[type, Callable[[Any, Npc, Turn], Wish | Refusal]]] = {
 }
 
 
-def _acted(action: str, turn: Turn, verb: str | None = None) -> Wish:
+def _acted(action: str, turn: Turn, verb: str | None = None) -> AllowedAction:
     ttl_s = LASTS_S[action]
     acted = Acted(action, turn.by, turn.now_s, turn.now_s + ttl_s)
-    return Wish(action, (acted,), act={"verb": verb or action, "target": turn.by, "ttl_s": ttl_s})
+    return AllowedAction(action, (acted,), act={"verb": verb or action, "target": turn.by, "ttl_s": ttl_s})
 
 
 def _was_threatened(state: Npc, turn: Turn) -> bool:

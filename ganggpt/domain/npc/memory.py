@@ -110,9 +110,9 @@ def reflects(state: Npc, writer: MemoryWriter, turn: Turn) -> Decision:
     tale, listener = _news(state, turn)
     if tale is None or listener is None:
         return Decision(tuple(events))
-    letter = _told_on(tale, turn.dice)
-    events.append(RumourTold(tale.no, listener, letter.text, turn.now_s))
-    return Decision(tuple(events), messages=(Message(ActorId(listener), letter),))
+    told = _told_on(tale, turn.dice)
+    events.append(RumourTold(tale.no, listener, told.text, turn.now_s))
+    return Decision(tuple(events), messages=(Message(ActorId(listener), told),))
 
 
 def _ponder(state: Npc, writer: MemoryWriter, turn: Turn) -> Pondered:

@@ -1,7 +1,7 @@
 """The NPC: what it may be told, and how it decides.
 
-Text from a player moves a mood and a standing by a few points a day and nothing else; gifts have diminishing returns;
-missions come from the world's templates only. Whoever acts is ``turn.by``.
+Text from a player moves a mood and a standing by a few points a day and nothing else; gifts have diminishing returns.
+``turn.by`` is who acts.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
 
 
 def _gossip(state: Npc, turn: Turn, weight: int) -> Planned:
-    """A quiet moment to tell somebody, where this is news and there is somebody."""
+    """Plan a reflection to tell this on, where it is news and there is somebody to tell."""
     if weight < TELL_FROM or not has_neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction):
         return (), ()
     return plan_reflection(state.mind, turn)
@@ -219,10 +219,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
 def _conclude(state: Npc, command: Conclude, turn: Turn) -> Decision:
     """The end of a model's answer, and what it was allowed to do."""
     done, after, verdicts, as_player = conclude(state, command, turn)
-    for wish in verdicts.wishes:
-        if wish.command is None:
+    for one in verdicts.allowed:
+        if one.command is None:
             continue
-        more = decide(after, wish.command, as_player)
+        more = decide(after, one.command, as_player)
         told = Notify("npc.said", {"npc": turn.actor, "name": state.sheet.name, **more.reply})
         done = replace(
             done,
@@ -301,15 +301,15 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
         work = find_work(state, player, command.party, turn)
         if work is None:
             return _said(state, turn, Answer("no_work"), _swayed(state, turn, after, mood, "work"))
-        offer, offered, letter = offered_work(writer, state, work, player, turn)
-        events, messages = (offered,), [letter, *asking_around(before, player, turn)]
+        offer, offered, message = offered_work(writer, state, work, player, turn)
+        events, messages = (offered,), [message, *asking_around(before, player, turn)]
     facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
     found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
     decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), writer=writer)
     shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
-    asks = thinking_ahead(state, player, command.party, turn) if is_new else ()
+    requests = thinking_ahead(state, player, command.party, turn) if is_new else ()
     told = (*messages, *decision.messages)
-    return Decision((*decision.events, *events), {**decision.reply, **shown}, told, asks=asks)
+    return Decision((*decision.events, *events), {**decision.reply, **shown}, told, model_requests=requests)
 
 
 def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str) -> Swayed:

@@ -20,7 +20,7 @@ from ganggpt.domain.mind.affect import (
     faded,
     mood_at_rest,
 )
-from ganggpt.domain.mind.events import MullPlanned, TailAsked, TalkEnded
+from ganggpt.domain.mind.events import ArchiveSearched, ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import (
     Embedded,
     Reinforced,
@@ -34,7 +34,7 @@ from ganggpt.domain.mind.mind import (
     fold,
     spoke,
 )
-from ganggpt.domain.mind.utterance import Explained, SpeakingEvent
+from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
@@ -259,16 +259,16 @@ NpcEvent = (
     | Reworded
     | Embedded
     | Unlearned
-    | MullPlanned
+    | ReflectionPlanned
     | TalkEnded
     | RumourTold
     | Pondered
-    | TailAsked
+    | ArchiveSearched
     | ItemReceived
     | ItemGiven
     | Acted
     | SpeakingEvent
-    | Explained
+    | ProvenanceRecorded
     | RecordHeard
     | PurseHeard
     | WorkPrepared
@@ -432,7 +432,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     ItemReceived: _item_received,
     ItemGiven: _item_given,
     Acted: _acted,
-    Explained: lambda state, _: state,
+    ProvenanceRecorded: lambda state, _: state,
     RecordHeard: _record_heard,
     PurseHeard: _purse_heard,
     WorkPrepared: _work_prepared,

@@ -114,7 +114,7 @@ def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, 
     outcome = Outcome(
         told=tuple((v.action, v.reason if isinstance(v, Refusal) else "allowed") for v in verdicts.verdicts),
         refused=next((refusal.answer() for refusal in verdicts.refusals), None),
-        acts=tuple(wish.act for wish in verdicts.wishes if wish.act is not None),
+        acts=tuple(one.act for one in verdicts.allowed if one.act is not None),
         events=verdicts.events,
     )
     done = turn_taking.conclude(TALKER, state, command, turn, outcome)

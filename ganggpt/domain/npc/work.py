@@ -1,8 +1,7 @@
 """What an NPC does about work: it offers one of its own jobs, one by grammar or a proposed one, and hears of deeds.
 
-An NPC knows what it was told: how good a player is (the player's own record, asked for by message), and what its
-faction can spend on a mission (told by the faction when that is less than was promised). Until then it goes by the
-world's sheet.
+An NPC knows what it was told: how good a player is (it asks the player by message), and what its faction can spend on a
+mission (the faction tells when that is less than was promised). Until then it goes by the world's sheet.
 """
 
 from __future__ import annotations
@@ -67,11 +66,11 @@ from ganggpt.domain.npc.state import (
 )
 from ganggpt.domain.npc.witness import in_words, telling_on
 from ganggpt.domain.turn import (
-    Ask,
     Command,
     Decision,
     Event,
     Message,
+    ModelRequest,
     Turn,
 )
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
@@ -82,12 +81,12 @@ TEMPLATE_CHANCE: Final = 0.5
 FITS: Final = 2
 """A job of one's own fits where its difficulty is so near to what is wanted."""
 RECORD_FRESH_S: Final = 1_800.0
-PURSE_FRESH_S: Final = 86_400.0
+FUNDS_FRESH_S: Final = 86_400.0
 PROPOSAL_FRESH_S: Final = 60.0
 PREPARED_FRESH_S: Final = 3_600.0
 MODEL_WITHIN_S: Final = 20.0
 WORK: Final = "work"
-"""Name of the ask for a mission."""
+"""Name of the model request for a mission."""
 PLACES_TOLD: Final = 12
 LINES_MAX: Final = 16
 """Lines that explain a mission."""
@@ -109,7 +108,7 @@ def setting_for(state: Npc, player: str, party: int, turn: Turn) -> Setting:
     payer = sheet.faction if sheet.faction in turn.world.factions else None
     funds = None
     if payer is not None:
-        told = state.mission_funds >= 0 and turn.now_s - state.mission_funds_s < PURSE_FRESH_S
+        told = state.mission_funds >= 0 and turn.now_s - state.mission_funds_s < FUNDS_FRESH_S
         funds = state.mission_funds if told else mission_funds_of(turn.world.factions[payer].treasury)
     wanted = wanted_difficulty(skill, party, standing.value)
     return Setting(world=turn.world, giver=sheet, wanted=wanted, payer=payer, mission_funds=funds)
@@ -153,12 +152,12 @@ def _prepared(state: Npc, player: str, setting: Setting, turn: Turn) -> Work | N
     return Work(job.mission, job.origin, job.why) if fits else None
 
 
-def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Ask, ...]:
+def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[ModelRequest, ...]:
     """Where there is a model, it is asked for the player's next mission while they do this one; nobody waits for it."""
     if not turn.has_model:
         return ()
     brief = WorkBrief(player, party, outline(state, player, party, turn))
-    return (Ask(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S, waited_for=False),)
+    return (ModelRequest(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S, waited_for=False),)
 
 
 def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) -> tuple[str, ...]:
@@ -216,7 +215,7 @@ def draft_of(command: ProposeMission) -> MissionTemplate:
 
 
 def offer_of(work: Work, player: str, payer: str | None, turn: Turn) -> tuple[WorkOffer, Message]:
-    """The offer as the NPC remembers it, and the letter that brings the mission to life."""
+    """The offer as the NPC remembers it, and the message that brings the mission to life."""
     ref = f"mission:{command_id_text(derived_command_id(turn.now_s, turn.actor, turn.seq, 'mission'))}"
     job = work.mission
     offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description)
@@ -231,7 +230,7 @@ def payer_of(state: Npc, turn: Turn) -> str | None:
 
 
 def asking_around(standing: Standing, player: str, turn: Turn) -> Iterable[Message]:
-    """A letter to the player where the NPC does not know how good they are, or heard of it long ago."""
+    """A message to the player where the NPC does not know how good they are, or heard of it long ago."""
     if standing.skill < 0 or turn.now_s - standing.skill_s > RECORD_FRESH_S:
         yield Message(ActorId(player), ShowRecord())
 
@@ -279,13 +278,13 @@ def outline(state: Npc, player: str, party: int, turn: Turn) -> dict[str, Any]:
 def offered_work(
     writer: MemoryWriter, state: Npc, work: Work, player: str, turn: Turn
 ) -> tuple[WorkOffer, WorkOffered, Message]:
-    """Offer a mission and note it; returns the offer, the event of it, and the letter that brings it to life."""
-    offer, letter = offer_of(work, player, payer_of(state, turn), turn)
-    made = WorkOffered(player, offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task)
+    """Offer a mission and note it; returns the offer, the event of it, and the message that brings it to life."""
+    offer, message = offer_of(work, player, payer_of(state, turn), turn)
+    offered = WorkOffered(player, offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task)
     who = standing_now(state, player, turn.now_s).name or STRANGER
     fact = f'{who} asked me for work, and I offered "{offer.title}"'
     writer.keep(Memory(0, "work", fact, 25, player, "witnessed", turn.now_s))
-    return offer, made, letter
+    return offer, offered, message
 
 
 def open_offer(state: Npc, player: str, turn: Turn) -> WorkOffer | None:
@@ -314,7 +313,7 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
         return _prepare(state, found, command, turn)
     work = found if isinstance(found, Work) else instead_of(found, state, command, turn)
     writer = writer_of(state, turn)
-    offer, made, letter = offered_work(writer, state, work, command.player, turn)
+    offer, offered, message = offered_work(writer, state, work, command.player, turn)
     reply = {
         "mission": offer.mission,
         "title": offer.title,
@@ -323,7 +322,7 @@ def _propose_mission(state: Npc, command: ProposeMission, turn: Turn) -> Decisio
         "origin": work.origin,
         "problems": [as_plain(problem) for problem in work.problems],
     }
-    return Decision((made, *writer.events), reply, (letter, *to_archive(state.mind, writer, turn)))
+    return Decision((offered, *writer.events), reply, (message, *to_archive(state.mind, writer, turn)))
 
 
 def _prepare(state: Npc, found: Work | tuple[Problem, ...], command: ProposeMission, turn: Turn) -> Decision:
@@ -346,7 +345,7 @@ def _hear_of_record(state: Npc, command: HearOfRecord, turn: Turn) -> Decision:
 
 
 def _witness(state: Npc, command: Witness, turn: Turn) -> Decision:
-    """A deed seen or heard of: kept, felt where it concerns one's own faction, and told on by letters."""
+    """A deed seen or heard of: kept, felt where it concerns one's own faction, and told on by messages."""
     now_s, player = turn.now_s, command.player
     events: list[Event] = []
     before = standing_now(state, player, now_s)

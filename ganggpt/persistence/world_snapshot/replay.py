@@ -16,7 +16,7 @@ import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 
 from ganggpt.domain.ids import derived_command_id
-from ganggpt.domain.kinds import Wishes, decode_wishes, keeps_wishes
+from ganggpt.domain.kinds import Effects, decode_effects, keeps_effects
 from ganggpt.errors import RestoreRefused
 from ganggpt.persistence.journal.partitions import ensure_days
 from ganggpt.persistence.outages import database_outages
@@ -42,7 +42,7 @@ class Replay:
         self._manifest = manifest
         self._until_ms = int(until_s * 1000)
         self._until_s = until_s
-        self._wishes: list[tuple[str, int, float, Wishes]] = []
+        self._effects: list[tuple[str, int, float, Effects]] = []
         self._kept: dict[str, int] = {}
         self._unsent: set[bytes] = set()
         self.turns = 0
@@ -81,7 +81,7 @@ class Replay:
             await source.close(timeout=10)
         await self._delete_unsent(target)
         own = await target.fetch("SELECT shard FROM shards WHERE residence = 'own'", timeout=60)
-        await self._apply_wishes(target, frozenset(row["shard"] for row in own), shard_of)
+        await self._apply_effects(target, frozenset(row["shard"] for row in own), shard_of)
         await self._settle(target)
 
     async def _copy_turns(self, source: Any, target: Any, last: dict[str, int]) -> None:
@@ -110,21 +110,21 @@ class Replay:
         actor, seq = row["actor"], row["seq"]
         if seq <= last.get(actor, 0):
             return False
-        if not keeps_wishes(row["body"]):
+        if not keeps_effects(row["body"]):
             problem = f"turn {seq} of {actor} was written by an older GangGPT, which kept no effects in the journal"
             raise RestoreRefused("journal", problem, "Use a snapshot that was taken after the update.")
-        at_s, wishes, first = decode_wishes(row["body"])
+        at_s, effects, first = decode_effects(row["body"])
         reached = self._kept.get(actor, last.get(actor, 0))
         if int(at_s * 1000) > self._until_ms or not (first or seq == reached + 1):
-            self._leave_out(actor, seq, at_s, wishes)
+            self._leave_out(actor, seq, at_s, effects)
             return False
         self._kept[actor] = seq
-        if wishes is not None:
-            self._wishes.append((actor, seq, at_s, wishes))
+        if effects is not None:
+            self._effects.append((actor, seq, at_s, effects))
         return True
 
-    def _leave_out(self, actor: str, seq: int, at_s: float, wishes: Wishes | None) -> None:
-        for n in range(len(wishes.letters) if wishes is not None else 0):
+    def _leave_out(self, actor: str, seq: int, at_s: float, effects: Effects | None) -> None:
+        for n in range(len(effects.messages) if effects is not None else 0):
             self._unsent.add(derived_command_id(at_s, actor, seq, n))
 
     async def _check_whole(self, source: Any, last: dict[str, int]) -> None:
@@ -157,23 +157,23 @@ class Replay:
                 done = await target.execute(SQL["delete_turns"], actor, seq, timeout=600)
                 self.turns -= int(done.rsplit(" ", 1)[1])
                 self._kept[actor] = seq - 1
-                for sender, sent, at_s, wishes in self._wishes:
+                for sender, sent, at_s, effects in self._effects:
                     if sender == actor and sent >= seq:
-                        unsent.update(derived_command_id(at_s, actor, sent, n) for n in range(len(wishes.letters)))
+                        unsent.update(derived_command_id(at_s, actor, sent, n) for n in range(len(effects.messages)))
 
-    async def _apply_wishes(
+    async def _apply_effects(
         self, target: Any, own: frozenset[str], shard_of: Callable[[str, frozenset[str]], str]
     ) -> None:
         messages: list[tuple[Any, ...]] = []
         reminders: dict[tuple[str, str], tuple[Any, ...] | None] = {}
-        for actor, seq, at_s, wishes in self._wishes:
+        for actor, seq, at_s, effects in self._effects:
             if seq > self._kept[actor]:
                 continue
             shard = shard_of(actor, own)
-            for n, (to, command, body) in enumerate(wishes.letters):
+            for n, (to, command, body) in enumerate(effects.messages):
                 message_id = UUID(derived_command_id(at_s, actor, seq, n))
                 messages.append((actor, seq, n, shard, to, message_id, command, body, at_s))
-            for name, due_s, command, body in wishes.reminders:
+            for name, due_s, command, body in effects.reminders:
                 reminders[actor, name] = None if due_s is None else (actor, name, shard, due_s, command, body)
         if messages:
             await target.execute(SQL["insert_messages"], *zip(*messages, strict=True), timeout=_TIMEOUT_S)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ganggpt.domain.kinds import TurnRecord, decode_command
 from ganggpt.domain.messages import Notify
-from ganggpt.domain.mind.utterance import Began, Explained, Turned, Waits
+from ganggpt.domain.mind.utterance import Began, ProvenanceRecorded, Turned, Waits
 from ganggpt.domain.turn import Event
 from ganggpt.errors import InvalidInput
 from ganggpt.protocol.codec import reply_as_json
@@ -69,7 +69,7 @@ class Follower:
         if not self.ended and _ends(record.events, self.utterance):
             self.ended = "hushed" if any(event.name == "hush" for event in events) else "said"
         if self.ended:
-            letters = () if record.wishes is None else record.wishes.letters
+            letters = () if record.effects is None else record.effects.messages
             events.append(self.end(EventId(seq, len(letters) + 1)))
         for event in events:
             if event.id <= self.at:
@@ -103,11 +103,11 @@ class Follower:
             self.ended = "hushed"
 
     def _messages(self, seq: int, record: TurnRecord[Any]) -> list[StreamEvent]:
-        if self.ended or self.utterance is None or record.wishes is None:
+        if self.ended or self.utterance is None or record.effects is None:
             return []
         ends = _ends(record.events, self.utterance)
         events: list[StreamEvent] = []
-        for n, (to, name, body) in enumerate(record.wishes.letters, 1):
+        for n, (to, name, body) in enumerate(record.effects.messages, 1):
             if to != self.player or name != Notify.tag:
                 continue
             told = decode_command("player", name, body)
@@ -127,7 +127,7 @@ def reply_in(reply: bytes) -> dict[str, Any]:
 
 
 def _ends(events: Sequence[Event], utterance: str | None) -> bool:
-    return any(isinstance(event, Explained) and event.id == utterance for event in events)
+    return any(isinstance(event, ProvenanceRecorded) and event.id == utterance for event in events)
 
 
 def _sentences_upto(event: StreamEvent) -> int:

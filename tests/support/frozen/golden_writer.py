@@ -19,8 +19,8 @@ from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import (
     KINDS,
     VERSION,
+    decode_effects,
     decode_turn,
-    decode_wishes,
     kind_for,
 )
 from ganggpt.simulation.run import Trial, history
@@ -103,16 +103,16 @@ def _by_worth(harvest: Harvest, known: set[Any]) -> list[str]:
     def worth(actor: str) -> tuple[int, int, str]:
         return -len(_features(actor, harvest) - known), len(harvest.turns[actor]), actor
 
-    return sorted((actor for actor, rows in harvest.turns.items() if decode_wishes(rows[0][-1])[2]), key=worth)
+    return sorted((actor for actor, rows in harvest.turns.items() if decode_effects(rows[0][-1])[2]), key=worth)
 
 
 def _features(actor: str, harvest: Harvest) -> set[Any]:
     kind = kind_of(actor)
     found: set[Any] = {(kind, "snapshot")} if actor in harvest.snapshots else set()
     for _, _, _, name, body in harvest.turns[actor]:
-        _, _, events, _, wishes, first, *_ = msgspec.msgpack.decode(body)
+        _, _, events, _, effects, first, *_ = msgspec.msgpack.decode(body)
         found |= {(kind, event[0], *map(type, event[1:])) for event in events} | {(kind, "command", name)}
-        found |= {(kind, "wishes", wishes is not None), (kind, "first", first)}
+        found |= {(kind, "effects", effects is not None), (kind, "first", first)}
     return found
 
 

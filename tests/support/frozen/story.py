@@ -24,16 +24,16 @@ from ganggpt.domain.ids import ActorId, CommandId
 from ganggpt.domain.mind.commands import (
     Conclude,
     Condense,
-    SayPlainly,
+    SayScripted,
     ThinkAgain,
     Utter,
 )
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
-from ganggpt.domain.mind.utterance import Made, TalkBrief
+from ganggpt.domain.mind.utterance import Provenance, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
-from ganggpt.domain.turn import Ask, Command
+from ganggpt.domain.turn import Command, ModelRequest
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.simulation.sheet import WORLD, cast_of
@@ -91,7 +91,7 @@ class Prompter:
         self.says: tuple[str, ...] = ("Let me think.", "That is how it is around here.")
         self.wants: tuple[tuple[str, str], ...] = ()
 
-    async def answer(self, actor: ActorId, ask: Ask) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort."""
         brief = ask.brief
         if self.silent:
@@ -111,11 +111,13 @@ class Prompter:
             raise Unavailable(f"a model ({ask.name} of {actor})")
 
     async def _talk(self, brief: TalkBrief) -> AsyncGenerator[Command, None]:
-        made = Made("gpt-4o", "large", ((1, 0.5),), "You are somebody.", "0123", "4567", 120, 20, 5_000, ("pass",))
+        made = Provenance(
+            "gpt-4o", "large", ((1, 0.5),), "You are somebody.", "0123", "4567", 120, 20, 5_000, ("pass",)
+        )
         if brief.by_meaning:
             yield ThinkAgain(brief.utterance, _meaning("what was heard"))
         if self.deflects:
-            yield SayPlainly(brief.utterance, "deflected", deflect=True, made=made)
+            yield SayScripted(brief.utterance, "deflected", deflect=True, made=made)
             return
         for no, text in enumerate(self.says):
             yield Utter(brief.utterance, no, text)

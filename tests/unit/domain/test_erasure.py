@@ -23,7 +23,7 @@ from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.state import why
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_turn, encode_turn
 from ganggpt.domain.messages import Offer
-from ganggpt.domain.mind.commands import Mull
+from ganggpt.domain.mind.commands import Reflect
 from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.npc import rules as npc
@@ -228,7 +228,7 @@ _commands = st.one_of(
     _said_by("player:zephyr-lon", _theirs),
     st.tuples(st.builds(Observe, st.sampled_from(_hers), st.integers(0, 100), st.just(ZEPHYR)), st.just("server:main")),
     st.tuples(st.builds(Observe, st.sampled_from(_theirs), st.integers(0, 100), st.none()), st.just("server:main")),
-    st.tuples(st.builds(Mull), st.just("npc:mara")),
+    st.tuples(st.builds(Reflect), st.just("npc:mara")),
 )
 
 

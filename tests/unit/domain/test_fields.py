@@ -14,16 +14,16 @@ from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
 from ganggpt.domain.messages import HearOfPurse, HearOfRecord, Witness
 from ganggpt.domain.mind.commands import (
-    AskTail,
+    ArchiveMemories,
     Conclude,
     Condense,
     Embed,
     Hush,
-    KeepInTail,
-    Mull,
     Recollect,
+    Reflect,
     Remember,
-    SayPlainly,
+    SayScripted,
+    SearchArchive,
     ThinkAgain,
     Utter,
 )
@@ -56,7 +56,7 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "born_s": 5.0,
         "expires_s": 9.0,
     },
-    Mull: {},
+    Reflect: {},
     Hush: {"heard": 2, "utterance": "npc:mara#17"},
     Utter: {"utterance": "npc:mara#17", "no": 0, "text": "Evening."},
     Condense: {"no": 3, "text": "We talked about the bank"},
@@ -142,7 +142,16 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
 ]
 
 
-RECORDS: set[type[Command]] = {AskTail, Conclude, Embed, ForgetPlayer, KeepInTail, Recollect, SayPlainly, ThinkAgain}
+RECORDS: set[type[Command]] = {
+    SearchArchive,
+    Conclude,
+    Embed,
+    ForgetPlayer,
+    ArchiveMemories,
+    Recollect,
+    SayScripted,
+    ThinkAgain,
+}
 """They carry whole records between our own processes, and nobody outside can send them."""
 
 

@@ -16,11 +16,11 @@ from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import (
     KINDS,
     decode_command,
+    decode_effects,
     decode_turn,
-    decode_wishes,
     encode_command,
     encode_turn,
-    keeps_wishes,
+    keeps_effects,
     kind_for,
 )
 from ganggpt.persistence.ports.journal import StoredActor, StoredTurn
@@ -80,8 +80,8 @@ def test_an_actor_wakes_from_what_was_stored(life: Life) -> None:
 def test_a_turn_is_written_as_it_was(life: Life) -> None:
     for _, _, body in life.turns:
         record = decode_turn(kind_for(life.actor), body)
-        assert keeps_wishes(body)
-        assert decode_wishes(body) == (record.at_s, record.wishes, record.first)
+        assert keeps_effects(body)
+        assert decode_effects(body) == (record.at_s, record.effects, record.first)
         again = encode_turn(record)
         same = again[:1] + body[1:2] + again[2:] == body
         assert same or has_grown(msgspec.msgpack.decode(body)[1:], msgspec.msgpack.decode(again)[1:]), record
@@ -129,11 +129,11 @@ def wished_for() -> Iterator[tuple[str, str, bytes]]:
     for golden in GOLDEN.values():
         for life in golden.lives:
             for _, _, body in life.turns:
-                _, wishes, _ = decode_wishes(body)
-                if wishes is not None:
-                    yield from ((kind_of(to), name, letter) for to, name, letter in wishes.letters)
+                _, effects, _ = decode_effects(body)
+                if effects is not None:
+                    yield from ((kind_of(to), name, letter) for to, name, letter in effects.messages)
                     own = kind_of(life.actor)
-                    yield from ((own, name, told) for _, due_s, name, told in wishes.reminders if due_s is not None)
+                    yield from ((own, name, told) for _, due_s, name, told in effects.reminders if due_s is not None)
 
 
 def has_grown(was: Any, now: Any) -> bool:

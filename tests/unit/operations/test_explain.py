@@ -7,7 +7,7 @@ import pytest
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Conclude, Utter
-from ganggpt.domain.mind.utterance import Made
+from ganggpt.domain.mind.utterance import Provenance
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.errors import InvalidInput, UnknownUtterance
 from ganggpt.operations.explain import explain, place_of
@@ -62,7 +62,7 @@ def test_what_a_companion_said_is_explained_like_what_anybody_said(rex: Journale
 def test_what_a_companion_said_by_a_model_shows_what_it_did_and_what_it_cost(rex: Journaled) -> None:
     utterance = rex.do(companion.Talk("Come with me"), has_model=True)["utterance"]
     rex.do(Utter(utterance, 0, "Right behind you."), by="model:gateway")
-    made = Made("gpt-x", "large", ((1, 0.8),), "the prompt", "abc", nano_usd=7_000)
+    made = Provenance("gpt-x", "large", ((1, 0.8),), "the prompt", "abc", nano_usd=7_000)
     rex.do(Conclude(utterance, (("follow", ""),), made), by="model:gateway")
     found = explain(utterance, rex.turns, WORLD)
     assert found.said == "Right behind you."
@@ -74,7 +74,7 @@ def test_what_a_model_said_shows_what_it_was_asked_and_what_it_cost(mara: Journa
     reply = mara.do(Talk("What do you remember of the silver watch?"), has_model=True)
     utterance = reply["utterance"]
     mara.do(Utter(utterance, 0, "It still ticks."), by="model:gateway")
-    made = Made("gpt-x", "large", ((1, 0.8),), "the prompt", "abc", tokens_in=90, tokens_out=12, nano_usd=7_000)
+    made = Provenance("gpt-x", "large", ((1, 0.8),), "the prompt", "abc", tokens_in=90, tokens_out=12, nano_usd=7_000)
     mara.do(Conclude(utterance, (("fly", ""), ("follow", "")), made), by="model:gateway")
     found = explain(utterance, mara.turns, WORLD)
     assert found.said.startswith("It still ticks.")

@@ -21,9 +21,9 @@ from ganggpt.cli.replay_command import page
 from ganggpt.cli.why_command import page as why_page
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.commands import Hush, SayPlainly, Utter
+from ganggpt.domain.mind.commands import Hush, SayScripted, Utter
 from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Talk, Threaten
-from ganggpt.domain.turn import Ask
+from ganggpt.domain.turn import ModelRequest
 from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
 from ganggpt.operations.explain import explain
 from ganggpt.operations.utterance_replay import UtteranceReplay, replay_utterance
@@ -75,7 +75,7 @@ class Talker(Journaled):
     async def answers(self, stops_after: int = 99) -> None:
         """The model's answer to what was asked last."""
         mind = ModelMind(SPEC, self.gateway, WORLD, lambda: 0.0)
-        ask = next(one for one in self.asks if isinstance(one, Ask))
+        ask = next(one for one in self.asks if isinstance(one, ModelRequest))
         answer, said = mind.answer(self.actor, ask), None
         try:
             for _ in range(stops_after):
@@ -154,7 +154,7 @@ async def test_actions_are_judged_again_by_the_rules(mara: Talker) -> None:
 
 async def test_what_happened_between_its_sentences_does_not_matter(mara: Talker) -> None:
     reply = mara.do(Talk("Tell me about the harbour"), has_model=True)
-    ask = next(one for one in mara.asks if isinstance(one, Ask))
+    ask = next(one for one in mara.asks if isinstance(one, ModelRequest))
     answer, said = ModelMind(SPEC, mara.gateway, WORLD, lambda: 0.0).answer("npc:mara", ask), None  # type: ignore[arg-type]
     try:
         while True:
@@ -343,7 +343,7 @@ async def test_what_was_never_said_or_is_being_said_is_an_error(mara: Talker) ->
     ):
         with pytest.raises(error):
             story_of(utterance, mara.turns)
-    mara.do(SayPlainly(saying), "model:gateway")
+    mara.do(SayScripted(saying), "model:gateway")
     assert (await mara.again(saying)).then.said == "Well,"
 
 

@@ -16,7 +16,7 @@ from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import GainExperience, Recruit
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import encode_command
-from ganggpt.domain.mind.commands import AskTail, KeepInTail, Recollect
+from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
@@ -189,7 +189,7 @@ class Scene:
 
 async def test_alone_what_is_kept_is_stored_under_the_epoch_and_answered() -> None:
     scene = Scene(await a_rig(), Archive())
-    answer = await scene.answer_to(scene.send(KeepInTail((A_MEMORY,), 1)))
+    answer = await scene.answer_to(scene.send(ArchiveMemories((A_MEMORY,), 1)))
     assert error_of(answer) is None
     assert scene.archive.kept == [(scene.rig.identity.epoch, MARA, 1)]
     assert scene.part.kept == 1
@@ -197,7 +197,7 @@ async def test_alone_what_is_kept_is_stored_under_the_epoch_and_answered() -> No
 
 async def test_alone_a_fenced_host_leaves_the_letter_to_its_successor() -> None:
     scene = Scene(await a_rig(), Archive(Fenced("host:0", 1)))
-    error = error_of(await scene.answer_to(scene.send(KeepInTail((A_MEMORY,), 1))))
+    error = error_of(await scene.answer_to(scene.send(ArchiveMemories((A_MEMORY,), 1))))
     assert error is not None
     assert error["retryable"]
 
@@ -205,7 +205,7 @@ async def test_alone_a_fenced_host_leaves_the_letter_to_its_successor() -> None:
 async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_of_the_letter() -> None:
     scene = Scene(await a_rig(), Archive())
     scene.archive.go.set()
-    letter_id = scene.send(AskTail("silver watch", "player:ava", NOW_S, 1))
+    letter_id = scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
     await eventually(lambda: scene.rig.peers.sent)
     (envelope,) = scene.rig.peers.sent
     assert (envelope.id, envelope.to, envelope.name, envelope.inner) == (letter_id, MARA, Recollect.tag, True)
@@ -218,7 +218,7 @@ async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_o
 async def test_alone_only_a_few_questions_are_in_the_database_at_one_time() -> None:
     scene = Scene(await a_rig(), Archive())
     for _ in range(archive_letters.AT_ONCE + 3):
-        scene.send(AskTail("silver watch", "player:ava", NOW_S, 1))
+        scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
     await eventually(lambda: scene.archive.busy == archive_letters.AT_ONCE)
     scene.archive.go.set()
     await eventually(lambda: len(scene.rig.peers.sent) == archive_letters.AT_ONCE + 3)
@@ -227,7 +227,7 @@ async def test_alone_only_a_few_questions_are_in_the_database_at_one_time() -> N
 
 async def test_alone_nothing_is_answered_after_the_end_of_the_incarnation() -> None:
     scene = Scene(await a_rig(), Archive())
-    scene.send(AskTail("silver watch", "player:ava", NOW_S, 1))
+    scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
     await eventually(lambda: scene.archive.busy)
     scene.part.cancel()
     scene.archive.go.set()

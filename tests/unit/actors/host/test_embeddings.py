@@ -12,7 +12,12 @@ from ganggpt.actors.host.archive_letters import ArchiveLetters
 from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command, encode_state
-from ganggpt.domain.mind.commands import AskTail, Embed, KeepInTail, Remember
+from ganggpt.domain.mind.commands import (
+    ArchiveMemories,
+    Embed,
+    Remember,
+    SearchArchive,
+)
 from ganggpt.domain.mind.memory import Remembered
 from ganggpt.domain.mind.memory_record import Embedding, Memory
 from ganggpt.domain.npc.commands import Give, Observe, Talk
@@ -123,7 +128,7 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
     past = Memory(3, "gift", "Ava gave me a silver watch", 60, AVA, "witnessed", meaning.database.clock())
     await meaning.ask(MARA, Talk("Hello"), by=AVA)
     tail, epoch = meaning.tail, meaning.host("host:0").identity.epoch
-    await tail.keep(epoch, MARA, KeepInTail((past,), 1).memories, 1)
+    await tail.keep(epoch, MARA, ArchiveMemories((past,), 1).memories, 1)
     seen = []
     search = tail.search
 
@@ -132,9 +137,9 @@ async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime
         return await search(question)
 
     tail.search = noted  # type: ignore[method-assign]
-    question = AskTail("silver watch", AVA, meaning.database.clock(), 1)
+    question = SearchArchive("silver watch", AVA, meaning.database.clock(), 1)
     done = asyncio.get_running_loop().create_future()
-    letter = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), AskTail.tag, encode_command(question))
+    letter = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), SearchArchive.tag, encode_command(question))
     host = meaning.host("host:0")
     ArchiveLetters(host.identity, tail, meaning.model, meaning.router).send(
         letter, lambda _, answer: done.set_result(answer)

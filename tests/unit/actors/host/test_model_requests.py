@@ -11,12 +11,12 @@ from ganggpt.actors.host import model_requests
 from ganggpt.actors.host.model_requests import ModelRequests
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import decode_turn
-from ganggpt.domain.mind.commands import Conclude, SayPlainly, Utter
-from ganggpt.domain.mind.utterance import Made, Uttered
+from ganggpt.domain.mind.commands import Conclude, SayScripted, Utter
+from ganggpt.domain.mind.utterance import Provenance, Uttered
 from ganggpt.domain.npc.commands import Talk
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import Spoke
-from ganggpt.domain.turn import Ask, Cease
+from ganggpt.domain.turn import CancelRequest, ModelRequest
 from ganggpt.errors import Refused, Unavailable
 from tests.support.eventually import eventually
 from tests.support.host_parts import Rig, a_rig
@@ -31,7 +31,7 @@ async def saying(runtime: Runtime) -> dict[str, Any] | None:
     return found
 
 
-async def asked(runtime: Runtime) -> Ask:
+async def asked(runtime: Runtime) -> ModelRequest:
     async with asyncio.timeout(5):
         return await runtime.model.asked.get()
 
@@ -61,7 +61,7 @@ async def test_what_the_model_says_becomes_turns_of_the_actor(talking: Runtime) 
         return now is not None and now["said"] == ["Evening."]
 
     await eventually(said)
-    talking.model.lines.put_nowait(Conclude(utterance, (), Made("gpt-x")))
+    talking.model.lines.put_nowait(Conclude(utterance, (), Provenance("gpt-x")))
     talking.model.lines.put_nowait(None)
 
     async def over() -> bool:
@@ -142,15 +142,15 @@ class Alone:
         self.rig, self.model = rig, Prompter()
         self.part = ModelRequests(self.model, rig.peers, rig.clock, rig.commits.durable)  # type: ignore[arg-type]
 
-    def post(self, *wishes: Ask | Cease, seq: int = 7, ticket: int = 3) -> None:
+    def post(self, *wishes: ModelRequest | CancelRequest, seq: int = 7, ticket: int = 3) -> None:
         self.part.post(ActorId(MARA), seq, wishes, ticket)
 
     def sent(self) -> list[str]:
         return [envelope.name for envelope in self.rig.peers.sent]
 
 
-def request(within_s: float = 60.0, *, waited_for: bool = True) -> Ask:
-    return Ask("talk", None, SayPlainly("u1"), within_s, waited_for)
+def request(within_s: float = 60.0, *, waited_for: bool = True) -> ModelRequest:
+    return ModelRequest("talk", None, SayScripted("u1"), within_s, waited_for)
 
 
 async def test_alone_nothing_is_asked_before_the_turn_that_asks_is_durable() -> None:
@@ -178,7 +178,7 @@ async def test_alone_every_part_of_the_answer_has_an_id_of_its_own() -> None:
 async def test_alone_a_late_answer_is_replaced_by_the_fallback() -> None:
     alone = Alone(await a_rig())
     alone.post(request(within_s=0.01))
-    await eventually(lambda: alone.sent() == [SayPlainly.tag])
+    await eventually(lambda: alone.sent() == [SayScripted.tag])
     assert alone.part.unanswered == 1
     assert alone.model.closed == 1
 
@@ -201,7 +201,7 @@ async def test_alone_a_request_of_the_same_name_and_a_withdrawal_end_the_one_bef
     await alone.model.asked.get()
     await eventually(lambda: alone.model.closed == 1)
     assert len(alone.part) == 1
-    alone.post(Cease("talk"), seq=9)
+    alone.post(CancelRequest("talk"), seq=9)
     await eventually(lambda: alone.model.closed == 2)
     assert alone.sent() == []
 
@@ -210,7 +210,7 @@ async def test_alone_requests_nobody_waits_for_leave_room_for_the_others(monkeyp
     monkeypatch.setattr(model_requests, "IDLE_MAX", 0)
     alone = Alone(await a_rig())
     alone.post(request(waited_for=False))
-    await eventually(lambda: alone.sent() == [SayPlainly.tag])
+    await eventually(lambda: alone.sent() == [SayScripted.tag])
     alone.post(request())
     await asyncio.wait_for(alone.model.asked.get(), 5)
     alone.part.cancel()

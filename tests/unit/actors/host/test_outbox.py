@@ -10,7 +10,7 @@ from ganggpt.actors.host import outbox
 from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.domain.ids import new_command_id
-from ganggpt.domain.mind.commands import AskTail
+from ganggpt.domain.mind.commands import SearchArchive
 from ganggpt.errors import Refused, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
 from tests.support.builders import NOW_S
@@ -143,7 +143,7 @@ async def test_letters_to_the_archive_do_not_go_to_an_actor() -> None:
             self.got.append(letter)
 
     rig, archive = await a_rig(), Archive()
-    letter = written(rig, 1, to=MARA, name=AskTail.tag)
+    letter = written(rig, 1, to=MARA, name=SearchArchive.tag)
     async with running(made(rig, archive).run(1)):
         await eventually(lambda: archive.got)
     assert archive.got == [letter]

@@ -19,7 +19,7 @@ from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.kinds import KINDS, encode_command
 from ganggpt.domain.npc.commands import Give
 from ganggpt.domain.player.rules import Join, Report
-from ganggpt.domain.turn import Ask, Decision
+from ganggpt.domain.turn import Decision, ModelRequest
 from ganggpt.errors import Overloaded
 from tests.support.builders import NOW_S, PlainMind, a_world
 from tests.support.host_parts import SHARDS, Rig, a_rig, running, told
@@ -217,7 +217,7 @@ async def test_a_request_to_the_model_is_tied_to_the_commit_of_its_turn(scene: S
 
     def asking(state: Any, command: Any, turn: Any) -> Decision:
         decision = decide(state, command, turn)
-        return Decision(decision.events, asks=(Ask("talk", None, None, 1.0),))
+        return Decision(decision.events, asks=(ModelRequest("talk", None, None, 1.0),))
 
     activation.kind = dataclasses.replace(KINDS["npc"], decide=asking)
     scene.accept(command(Give("watch", 1)))

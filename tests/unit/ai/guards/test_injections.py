@@ -21,14 +21,14 @@ from ganggpt.domain.companion import actions as companion_actions
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.fields import is_clean
 from ganggpt.domain.ids import ActorId, kind_of
-from ganggpt.domain.mind.actions import Wish
+from ganggpt.domain.mind.actions import AllowedAction
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.mind.commands import Conclude, Utter
-from ganggpt.domain.mind.utterance import Made
+from ganggpt.domain.mind.utterance import Provenance
 from ganggpt.domain.npc import actions as npc_actions
 from ganggpt.domain.npc import state as npc_state
 from ganggpt.domain.npc.rules import KIND as NPC
-from ganggpt.domain.turn import Mind
+from ganggpt.domain.turn import Wording
 from tests.support.attacks import (
     DOG,
     EVE,
@@ -76,7 +76,7 @@ OBEYED: tuple[str, ...] = (
 """Answers of a model that obeys whoever attacks it: all it can put into the shape, and what does not fit there."""
 
 
-def town_with(mind: Mind, attempt: Attempt) -> tuple[Town, dict[str, Any]]:
+def town_with(mind: Wording, attempt: Attempt) -> tuple[Town, dict[str, Any]]:
     if attempt.where == "mission_title":
         town = a_town(attempt.turns[0])
         before = states_of(town)
@@ -86,7 +86,7 @@ def town_with(mind: Mind, attempt: Attempt) -> tuple[Town, dict[str, Any]]:
     return TOWN, BEFORE
 
 
-def played(town: Town, attempt: Attempt, mind: Mind) -> Iterator[str]:
+def played(town: Town, attempt: Attempt, mind: Wording) -> Iterator[str]:
     """Every command of the attempt that passes the border, one by one; yields whom it went to."""
     for actor, command in commands_of(attempt):
         texts = (value for name in command.__slots__ if isinstance(value := getattr(command, name), str))
@@ -110,7 +110,7 @@ def test_the_corpus_is_large_and_varied() -> None:
 
 @pytest.mark.parametrize("mind", [ScriptedMind(), ObedientMind()], ids=["scripted", "obedient"])
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=str)
-def test_no_attempt_changes_anything_outside_the_rules(attempt: Attempt, mind: Mind) -> None:
+def test_no_attempt_changes_anything_outside_the_rules(attempt: Attempt, mind: Wording) -> None:
     town, before = town_with(mind, attempt)
     for _ in played(town, attempt, mind):
         assert outside_the_rules(attempt, before, town) == []
@@ -141,7 +141,7 @@ def obeyed(town: Town, actor: str, text: str) -> None:
     turn = a_turn(actor, EVE, now_s=town.now_s, world=town.world)
     kind = npc_actions if actor.startswith("npc:") else companion_actions
     for verdict in kind.judged(guarded.actions, town[actor], turn).verdicts:
-        if not isinstance(verdict, Wish):
+        if not isinstance(verdict, AllowedAction):
             continue
         for event in verdict.events:
             town.actors[actor].state = NPC.evolve(town[actor], event)
@@ -161,7 +161,7 @@ def test_no_model_that_obeys_a_stranger_moves_somebody_s_companion(attempt: Atte
         utterance = asked.reply["utterance"]
         town.do(REX, Utter(utterance, 0, "Yes, whatever you say."), "model:gateway")
         wanted = tuple(WANTED[(n + place) % len(WANTED)] for place in range(3))
-        done = town.do(REX, Conclude(utterance, wanted, Made("gpt-x")), "model:gateway")
+        done = town.do(REX, Conclude(utterance, wanted, Provenance("gpt-x")), "model:gateway")
         assert outside_the_rules(attempt, before, town) == []
         assert not [m for m in done.messages if getattr(m.command, "type", "") == "companion.act"]
     assert "companion.act" not in {push.type for push in town.pushes}

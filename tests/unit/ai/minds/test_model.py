@@ -9,12 +9,27 @@ import pytest
 
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
-from ganggpt.ai.port import Answered, EmbeddingResult, GatewayOutcome, GatewayRequest, NotAnswered, Payers, Sentence
+from ganggpt.ai.port import (
+    Answered,
+    EmbeddingResult,
+    GatewayOutcome,
+    GatewayRequest,
+    NotAnswered,
+    Payers,
+    Sentence,
+)
+from ganggpt.domain import turn
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.mind.commands import Conclude, Embed, Remember, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import (
+    Conclude,
+    Embed,
+    Remember,
+    SayScripted,
+    ThinkAgain,
+    Utter,
+)
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.npc.commands import Give, Talk
-from ganggpt.domain.turn import Ask
 from tests.support.builders import Played
 from tests.support.played import los_santos, mara
 
@@ -51,7 +66,7 @@ def a_mind(gateway: Gateway, *, embeds: bool = True) -> ModelMind:
     return ModelMind(MindSpec(read_prompts(), "mature", b"secret", embeds), gateway, los_santos(), lambda: 100.0)
 
 
-def talked_to(line: str) -> tuple[Played, Ask]:
+def talked_to(line: str) -> tuple[Played, turn.ModelRequest]:
     """Mara, who has two memories with vectors, and what she asks a model about a line."""
     played = mara()
     played.do(Give("silver watch", 300, "Ava"), AVA)
@@ -59,11 +74,11 @@ def talked_to(line: str) -> tuple[Played, Ask]:
     for memory, vector in zip(played.state.mind.memories, ([1, 0], [0, 1]), strict=True):
         played.do(Embed(memory.no, embedding_of("m", vector)), "model:embeddings")
     played.has_model = True
-    (ask,) = played.do(Talk(line, "Ava"), AVA).asks
+    (ask,) = played.do(Talk(line, "Ava"), AVA).model_requests
     return played, ask
 
 
-async def carried_out(mind: ModelMind, played: Played, ask: Ask) -> list[Any]:
+async def carried_out(mind: ModelMind, played: Played, ask: turn.ModelRequest) -> list[Any]:
     """All commands of an answer, each with the reply of the rules."""
     parts, reply, found = mind.answer(MARA, ask), None, []
     try:
@@ -103,7 +118,7 @@ async def test_what_looks_like_an_attack_is_not_even_embedded(line: str) -> None
     gateway = Gateway()
     played, ask = talked_to(line)
     found = await carried_out(a_mind(gateway), played, ask)
-    assert [type(command) for command in found] == [SayPlainly]
+    assert [type(command) for command in found] == [SayScripted]
     assert gateway.asked == []
 
 

@@ -119,7 +119,7 @@ def test_a_model_is_asked_now_and_then_and_a_reminder_chooses_where_it_is_silent
         turn = a_turn("faction:ballas", "faction:ballas", world=los_santos(), seed=seed)
         turn.has_model = True
         decision = faction.decide(played.state, TakePoliticalTurn(), turn)
-        if not decision.asks:
+        if not decision.model_requests:
             assert decision.events
             continue
         asked += 1

@@ -42,11 +42,11 @@ from ganggpt.domain.mind.brief import (
     with_phrases,
 )
 from ganggpt.domain.mind.memory_record import MemoryKind, Source
-from ganggpt.domain.turn import Dice, Mind
+from ganggpt.domain.turn import Dice, Wording
 from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT
 
-MIND: Mind = ScriptedMind()
+MIND: Wording = ScriptedMind()
 ACTS = get_args(Act)
 MOODS = ("dark", "sour", "calm", "good", "elated")
 STANDINGS = ("enemy", "hostile", "wary", "neutral", "friendly", "trusted", "family")

@@ -13,7 +13,16 @@ from ganggpt.domain.companion.state import evolve
 from ganggpt.domain.erasure import ForgetPlayer, Subject, mentions
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.archive import SEARCH_EVERY_S, STALE_S
-from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember, ThinkAgain
+from ganggpt.domain.mind.commands import (
+    ArchiveMemories,
+    Condense,
+    Embed,
+    Recollect,
+    Reflect,
+    Remember,
+    SearchArchive,
+    ThinkAgain,
+)
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.events import TalkEnded
 from ganggpt.domain.mind.memory import MEMORIES_MAX
@@ -43,7 +52,7 @@ def crowded(count: int) -> tuple[Played, list[Message]]:
 
 
 def questions(decision: Decision) -> list[Message]:
-    return [message for message in decision.messages if isinstance(message.command, AskTail)]
+    return [message for message in decision.messages if isinstance(message.command, SearchArchive)]
 
 
 def recollection(rex: Played, memory: Memory = NECKLACE, fit: float = 0.9, **fields: Any) -> Recollect:
@@ -58,7 +67,7 @@ def recollection(rex: Played, memory: Memory = NECKLACE, fit: float = 0.9, **fie
 
 def test_what_it_has_no_room_for_goes_to_the_tail_and_nothing_is_lost() -> None:
     rex, letters = crowded(200)
-    assert all(isinstance(letter.command, KeepInTail) and letter.to == REX for letter in letters)
+    assert all(isinstance(letter.command, ArchiveMemories) and letter.to == REX for letter in letters)
     kept = [memory.no for letter in letters for memory in letter.command.memories]
     assert len(rex.state.mind.memories) <= MEMORIES_MAX
     assert sorted(kept + [memory.no for memory in rex.state.mind.memories]) == list(range(1, 201))
@@ -166,7 +175,7 @@ def test_a_quiet_moment_before_the_talk_is_over_comes_again() -> None:
     rex = a_companion()
     for _ in range(LONG_FROM):
         rex.do(Talk("Listen, the harbour crane is broken again"), by=AVA)
-    done = rex.do(Mull(), by=REX)
+    done = rex.do(Reflect(), by=REX)
     assert [one.due_s > rex.now_s for one in done.reminders if isinstance(one, Remind)] == [True]
     assert list(rex.state.mind.talks) == [AVA]
 
@@ -186,7 +195,7 @@ def test_what_it_lets_go_of_as_it_leaves_goes_to_the_tail_too() -> None:
         letters += rex.do(Suffer(90, f"thing{n} place{n} deed{n}"), by="server:main").messages
         rex.wait(DAY_S / 24)
         n += 1
-    kept = [m.no for one in letters if isinstance(one.command, KeepInTail) for m in one.command.memories]
+    kept = [m.no for one in letters if isinstance(one.command, ArchiveMemories) for m in one.command.memories]
     assert sorted(kept + [memory.no for memory in rex.state.mind.memories]) == list(range(1, rex.state.mind.next_no))
 
 
@@ -210,7 +219,7 @@ def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meani
         rex.do(Talk(line, "Ava"), by=AVA)
     rex.wait(TALK_ENDS_S + 1)
     rex.has_model = True
-    (ask,) = rex.do(Mull(), by=REX).asks
+    (ask,) = rex.do(Reflect(), by=REX).model_requests
     (summary,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
     assert (ask.brief.no, ask.brief.text, ask.brief.speaker) == (summary.no, summary.text, "Rex")
     rex.do(Condense(summary.no, "Ava says the vipers burned the docks"), by="model:gateway")
@@ -218,7 +227,7 @@ def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meani
     (known,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
     meant = embedding_of("m", [1, 0])
     assert known == replace(summary, text="Ava says the vipers burned the docks", embedding=meant)
-    (ask,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).asks
+    (ask,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).model_requests
     assert ask.brief.by_meaning
     found = rex.do(ThinkAgain(ask.brief.utterance, meant), by="model:gateway").reply["memories"]
     assert found[0][0]["text"] == known.text

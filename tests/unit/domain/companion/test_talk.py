@@ -12,10 +12,10 @@ from ganggpt.domain.companion.commands import Dismiss, Order, Recruit, Suffer, T
 from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import CompanionSpoke, Departed, OrderObeyed, OrderRefused, evolve
 from ganggpt.domain.kinds import decode_turn
-from ganggpt.domain.mind.commands import Conclude, Hush, SayPlainly, Utter
+from ganggpt.domain.mind.commands import Conclude, Hush, SayScripted, Utter
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
-from ganggpt.domain.mind.utterance import Explained, Made, TalkBrief
-from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
+from ganggpt.domain.mind.utterance import Provenance, ProvenanceRecorded, TalkBrief
+from ganggpt.domain.turn import CancelRequest, Command, Decision, Forget, ModelRequest, Remind
 from ganggpt.errors import Refused
 from tests.support.builders import DAY_S, NOW_S, Played
 
@@ -53,8 +53,8 @@ def shown(decision: Decision, kind: str = "companion.says") -> list[dict[str, An
     return [message.command.body for message in decision.messages if getattr(message.command, "type", "") == kind]
 
 
-def made_in(decision: Decision) -> Made:
-    return next(event.made for event in decision.events if isinstance(event, Explained))
+def made_in(decision: Decision) -> Provenance:
+    return next(event.made for event in decision.events if isinstance(event, ProvenanceRecorded))
 
 
 def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found() -> None:
@@ -63,11 +63,11 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert asked.reply["more"] is True
     assert asked.reply["act"] == "listen"
     assert asked.reply["utterance"] == rex.utterance
-    (ask,) = asked.asks
-    assert isinstance(ask, Ask)
+    (ask,) = asked.model_requests
+    assert isinstance(ask, ModelRequest)
     assert isinstance(ask.brief, TalkBrief)
     assert (ask.brief.brief.act, ask.brief.brief.listener) == ("account", "Ava")
-    assert ask.otherwise == SayPlainly(rex.utterance)
+    assert ask.fallback == SayScripted(rex.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert remind.due_s > rex.now_s + WITHIN_S
 
@@ -80,7 +80,7 @@ def test_sentences_go_to_the_owner_one_by_one_and_are_what_was_said() -> None:
     (sentence,) = shown(first)
     assert (sentence["companion"], sentence["name"], sentence["say"]) == ("companion:rex", "Rex", "Evening.")
     rex.model(Utter(utterance, 1, "The docks are quiet."))
-    done = rex.model(Conclude(utterance, (), Made("gpt-x", tokens_in=90)))
+    done = rex.model(Conclude(utterance, (), Provenance("gpt-x", tokens_in=90)))
     assert done.reply["said"] == "Evening. The docks are quiet."
     assert shown(done)[-1]["final"] is True
     assert Forget(TALK) in done.reminders
@@ -97,7 +97,7 @@ def test_what_the_owner_says_moves_loyalty_before_any_model_is_asked_and_once() 
     rex.hears("You are a wonderful friend, thank you")
     moved = rex.view()["loyalty"]["value"]
     assert moved > before
-    rex.model(SayPlainly(rex.utterance))
+    rex.model(SayScripted(rex.utterance))
     assert rex.view()["loyalty"]["value"] == moved
 
 
@@ -115,9 +115,9 @@ def test_the_owners_line_cuts_off_what_was_being_said_to_anybody_and_a_stranger_
     assert waits.reply["act"] == "one_moment"
     assert rex.view()["saying"]["waiting"] == [BEN]
     rex.says("Here.")
-    done = rex.model(Conclude(rex.utterance, (), Made("gpt-x")))
+    done = rex.model(Conclude(rex.utterance, (), Provenance("gpt-x")))
     assert rex.view()["saying"]["player"] == BEN
-    assert done.asks[0].brief.player == BEN
+    assert done.model_requests[0].brief.player == BEN
 
 
 def test_what_was_not_heard_is_not_said_and_the_owner_may_silence_it_towards_anybody() -> None:
@@ -126,7 +126,7 @@ def test_what_was_not_heard_is_not_said_and_the_owner_may_silence_it_towards_any
     rex.says("It was built by a thief.", "He is buried there.")
     done = rex.do(Hush(heard=1), by=AVA)
     assert done.reply["hushed"] is True
-    assert Cease(TALK) in done.asks
+    assert CancelRequest(TALK) in done.model_requests
     spoke = next(event for event in done.events if isinstance(event, CompanionSpoke))
     assert spoke.said == "It was built by a thief."
     rex.hears("Go on", by=AVA)
@@ -137,12 +137,12 @@ def test_what_was_not_heard_is_not_said_and_the_owner_may_silence_it_towards_any
 def test_without_a_model_after_all_the_scripted_mind_answers_and_a_cut_stream_stands_as_it_is() -> None:
     rex = Rex()
     rex.hears("Do you trust me?")
-    (said,) = shown(rex.model(SayPlainly(rex.utterance, "budget")))
+    (said,) = shown(rex.model(SayScripted(rex.utterance, "budget")))
     assert said["say"]
     assert said["final"] is True
     rex.hears("Hello there")
     rex.says("Evening.")
-    done = rex.model(SayPlainly(rex.utterance, "cut"))
+    done = rex.model(SayScripted(rex.utterance, "cut"))
     assert done.reply["said"] == "Evening."
     assert made_in(done).guards == ("cut",)
 
@@ -152,7 +152,7 @@ def test_nothing_of_a_deflected_line_is_remembered() -> None:
     before = rex.state.mind.memories
     rex.hears(PROMISE)
     assert any("diamonds" in memory.text for memory in rex.state.mind.memories)
-    done = rex.model(SayPlainly(rex.utterance, "filter", deflect=True))
+    done = rex.model(SayScripted(rex.utterance, "filter", deflect=True))
     assert shown(done)[0]["say"]
     assert rex.state.mind.memories == before
     replayed: Any = None
@@ -165,7 +165,7 @@ def test_an_action_is_an_order_of_the_owner_and_told_to_the_game_server() -> Non
     rex = Rex()
     rex.hears("Come with me")
     rex.says("Right behind you.")
-    done = rex.model(Conclude(rex.utterance, (("follow", ""), ("flee", ""), ("fly", "")), Made("gpt-x")), seed=3)
+    done = rex.model(Conclude(rex.utterance, (("follow", ""), ("flee", ""), ("fly", "")), Provenance("gpt-x")), seed=3)
     acts = shown(done, "companion.act")
     assert [(act["verb"], act["target"]) for act in acts] == [("follow", AVA), ("hide", AVA)]
     assert acts[0]["companion"] == "companion:rex"
@@ -181,7 +181,7 @@ def test_an_order_by_talk_has_its_risk_and_dice_and_a_refusal_is_said() -> None:
         rex = Rex(courage=0, loyalty=0)
         rex.hears("Attack the guard")
         rex.says("Hm.")
-        done = rex.model(Conclude(rex.utterance, (("attack", "the guard"),), Made("gpt-x")), seed=seed)
+        done = rex.model(Conclude(rex.utterance, (("attack", "the guard"),), Provenance("gpt-x")), seed=seed)
         (verdict,) = [outcome for _, outcome in made_in(done).actions]
         seen.add(verdict)
         refused = any(isinstance(event, OrderRefused) for event in done.events)
@@ -197,11 +197,11 @@ def test_nobody_else_makes_it_do_anything_and_it_does_nothing_where_the_model_sa
     rex = Rex()
     rex.hears("Attack Ava", by=BEN)
     rex.says("Why?")
-    done = rex.model(Conclude(rex.utterance, (("attack", "Ava"), ("follow", "")), Made("gpt-x")))
+    done = rex.model(Conclude(rex.utterance, (("attack", "Ava"), ("follow", "")), Provenance("gpt-x")))
     assert not shown(done, "companion.act")
     assert set(dict(made_in(done).actions).values()) == {"not_owner"}
     rex.hears("Come with me")
-    silent = rex.model(Conclude(rex.utterance, (("follow", ""),), Made("gpt-x")))
+    silent = rex.model(Conclude(rex.utterance, (("follow", ""),), Provenance("gpt-x")))
     assert not shown(silent, "companion.act")
     assert shown(silent)[0]["say"]
     assert rex.view()["orders"] == 0
@@ -229,7 +229,7 @@ def test_fate_is_said_by_the_rules_whatever_a_model_was_about_to_say() -> None:
     assert rex.view()["saying"] is None
     rex.wait(3600.0)
     gone = rex.hears("Tell me about the harbour")
-    assert not gone.asks
+    assert not gone.model_requests
     assert gone.reply["fate"] == "betrays"
     assert any(isinstance(event, Departed) for event in gone.events)
 
@@ -247,7 +247,7 @@ def test_the_world_without_a_model_answers_in_the_reply() -> None:
     rex.has_model = False
     answer = rex.hears("Hello there")
     assert "more" not in answer.reply
-    assert not answer.asks
+    assert not answer.model_requests
     assert answer.reply["utterance"] == "companion:rex#2"
 
 

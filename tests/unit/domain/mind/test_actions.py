@@ -16,6 +16,7 @@ from ganggpt.domain.companion.commands import Order
 from ganggpt.domain.mind.actions import (
     ACTIONS_MAX,
     Action,
+    AllowedAction,
     Attack,
     CallPolice,
     Decline,
@@ -24,7 +25,6 @@ from ganggpt.domain.mind.actions import (
     GiveItem,
     OfferMission,
     Refusal,
-    Wish,
 )
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.npc.actions import (
@@ -70,7 +70,7 @@ def mara(standing: float = 0.0, **sheet: Any) -> Played:
     return npc
 
 
-def wish(npc: Played, action: Action, by: str = "player:ava") -> Wish | Refusal:
+def wish(npc: Played, action: Action, by: str = "player:ava") -> AllowedAction | Refusal:
     turn = a_turn(npc.actor, by, now_s=npc.now_s, world=npc.world)
     may = allowed if npc.kind is KIND else companion_actions.allowed
     return may(action, npc.state, turn)
@@ -92,7 +92,7 @@ def do(npc: Played, *actions: Action, by: str = "player:ava") -> list[str]:
 def test_only_somebody_liked_is_followed() -> None:
     assert [why(mara(value), Follow()) for value in (-30, 0, 11, 12, 80)] == ["hated", "stranger", "stranger", "", ""]
     found = wish(mara(40), Follow())
-    assert isinstance(found, Wish)
+    assert isinstance(found, AllowedAction)
     assert found.act == {"verb": "follow", "target": "player:ava", "ttl_s": 600.0}
 
 
@@ -156,12 +156,12 @@ def test_work_is_offered_by_the_rules_of_work_and_no_other() -> None:
     assert why(mara(-40), OfferMission()) == "hated"
     assert why(mara(0), OfferMission("parcel")) == "not_asked"
     found = wish(mara(40), OfferMission("parcel"))
-    assert isinstance(found, Wish)
+    assert isinstance(found, AllowedAction)
     assert (found.events, found.command) == ((), AskForWork())
 
 
 def test_declining_is_always_allowed_and_only_players_are_done_anything_for() -> None:
-    assert wish(mara(-90), Decline()) == Wish("refuse")
+    assert wish(mara(-90), Decline()) == AllowedAction("refuse")
     for action in (Follow(), Attack(), Flee(), GiveItem("old watch"), CallPolice(), OfferMission()):
         assert why(mara(90), action, by="server:main") == "not_present"
 
@@ -177,7 +177,7 @@ def test_a_companion_acts_for_its_owner_by_orders_and_for_nobody_else(gone: bool
         return
     assert why(rex, Follow(), by="player:bob") == "not_owner"
     wishes = [wish(rex, action) for action in (Follow(), Flee(), Attack("the vipers"))]
-    orders = [found.command for found in wishes if isinstance(found, Wish)]
+    orders = [found.command for found in wishes if isinstance(found, AllowedAction)]
     assert orders == [Order("follow"), Order("hide"), Order("attack", "the vipers")]
     assert [why(rex, Attack(target)) for target in ("player", "Ava", "player:ava")] == ["no_cause"] * 3
     assert [why(rex, a) for a in (GiveItem("bone"), OfferMission(), CallPolice())] == ["not_mine", "no_work", "unknown"]

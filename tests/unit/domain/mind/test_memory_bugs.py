@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.language.words import valence
-from ganggpt.domain.mind.commands import Condense, Mull
+from ganggpt.domain.mind.commands import Condense, Reflect
 from ganggpt.domain.mind.memory import (
     MEMORIES_MAX,
     MemoryStore,
@@ -132,7 +132,7 @@ def test_10_an_npc_comes_to_a_conclusion_within_a_normal_day_of_play() -> None:
     npc.do(Talk("I will bring you the money tomorrow, I promise"))
     assert npc.state.mind.reflects_s > npc.now_s
     npc.now_s = npc.state.mind.reflects_s
-    npc.do(Mull(), by="npc:mara")
+    npc.do(Reflect(), by="npc:mara")
     (pondered,) = [event for event in npc.journal if isinstance(event, Pondered)]
     conclusion = next(memory for memory in npc.state.mind.memories if memory.no == pondered.no)
     assert conclusion.source == "inferred"
@@ -180,7 +180,7 @@ def test_13_a_summary_needs_no_model_and_a_model_only_rewords_it() -> None:
         npc.do(Talk(line, "Ava"))
         npc.wait(20)
     npc.now_s = npc.state.mind.reflects_s
-    npc.do(Mull(), by="npc:mara")
+    npc.do(Reflect(), by="npc:mara")
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert summary.text.startswith("Ava and I talked about ")
     assert "docks" in summary.text

@@ -10,9 +10,17 @@ from msgspec.structs import replace
 from ganggpt.domain.language.intent import pledge
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.archive import SEARCH_EVERY_S, STALE_S
-from ganggpt.domain.mind.commands import AskTail, Condense, Embed, KeepInTail, Mull, Recollect, Remember
+from ganggpt.domain.mind.commands import (
+    ArchiveMemories,
+    Condense,
+    Embed,
+    Recollect,
+    Reflect,
+    Remember,
+    SearchArchive,
+)
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.events import MullPlanned, TalkEnded
+from ganggpt.domain.mind.events import ReflectionPlanned, TalkEnded
 from ganggpt.domain.mind.memory import LET_GO, MEMORIES_MAX, recall
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX
@@ -36,7 +44,7 @@ def crowded(count: int, **fields: Any) -> tuple[Played, list[Any]]:
 
 def questions(decision: Decision) -> list[Message]:
     """The letters of a decision that ask the tail."""
-    return [message for message in decision.messages if isinstance(message.command, AskTail)]
+    return [message for message in decision.messages if isinstance(message.command, SearchArchive)]
 
 
 # --- the tail ----------------------------------------------------------------------------------------------------
@@ -45,7 +53,7 @@ def questions(decision: Decision) -> list[Message]:
 def test_what_a_mind_has_no_room_for_goes_to_the_tail_and_nothing_else_does() -> None:
     npc, letters = crowded(400)
     kept = [memory for letter in letters for memory in letter.command.memories]
-    assert all(isinstance(letter.command, KeepInTail) and letter.to == SELF for letter in letters)
+    assert all(isinstance(letter.command, ArchiveMemories) and letter.to == SELF for letter in letters)
     numbers = [memory.no for memory in kept] + [memory.no for memory in npc.state.mind.memories]
     assert sorted(numbers) == list(range(1, 401))
     assert npc.state.mind.let_go == letters[-1].command.held == len(kept)
@@ -140,7 +148,7 @@ def test_an_answer_of_the_tail_that_does_not_hold_changes_nothing(memory: Memory
 
 def test_a_world_without_a_tail_answers_its_letters_with_nothing() -> None:
     npc = an_npc()
-    for command in (KeepInTail((NECKLACE,), 1), AskTail("x", "player:ava", npc.now_s, 1)):
+    for command in (ArchiveMemories((NECKLACE,), 1), SearchArchive("x", "player:ava", npc.now_s, 1)):
         assert npc.do(command, by=SELF).events == ()
 
 
@@ -201,9 +209,9 @@ def test_a_long_talk_leaves_a_summary_that_only_its_player_hears_of() -> None:
         decision = npc.do(Talk(line, "Ava"))
     (wish,) = decision.reminders
     assert isinstance(wish, Remind)
-    assert isinstance(wish.command, Mull)
+    assert isinstance(wish.command, Reflect)
     npc.now_s = wish.due_s
-    npc.do(Mull(), by=SELF)
+    npc.do(Reflect(), by=SELF)
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert summary.text.startswith("Ava and I talked about docks")
     assert summary.audience == "player:ava"
@@ -224,11 +232,11 @@ def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.has_model = True
-    (ask,) = npc.do(Mull(), by=SELF).asks
+    (ask,) = npc.do(Reflect(), by=SELF).model_requests
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert (ask.brief.no, ask.brief.text, len(ask.brief.exchanges)) == (summary.no, summary.text, 4)
     assert not ask.waited_for
-    assert npc.do(ask.otherwise, by=SELF).events == ()
+    assert npc.do(ask.fallback, by=SELF).events == ()
     npc.do(Condense(summary.no, "Ava says the vipers burned the docks"), by=SELF)
     (reworded,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert reworded == replace(summary, text="Ava says the vipers burned the docks")
@@ -246,7 +254,7 @@ def test_the_talk_that_has_to_end_for_another_one_is_put_into_words_too() -> Non
             npc.do(Talk(line, f"P{n}"), by=f"player:p{n}")
             npc.wait(1)
     npc.has_model = True
-    asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").asks
+    asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").model_requests
     assert [ask.brief.player for ask in asks] == ["player:ava", "player:p0"]
 
 
@@ -256,7 +264,7 @@ def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.has_model = True
-    assert npc.do(Mull(), by=SELF).asks == ()
+    assert npc.do(Reflect(), by=SELF).model_requests == ()
 
 
 def test_words_that_changed_have_no_old_meaning() -> None:
@@ -264,7 +272,7 @@ def test_words_that_changed_have_no_old_meaning() -> None:
     for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
-    npc.do(Mull(), by=SELF)
+    npc.do(Reflect(), by=SELF)
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     npc.do(Embed(summary.no, embedding_of("m", [1, 0])), by=SELF)
     npc.do(Condense(summary.no, "Ava says the docks burned"), by=SELF)
@@ -280,7 +288,7 @@ def test_small_talk_leaves_nothing_and_asks_for_no_reminder_while_it_is_short() 
     assert wishes[: LONG_FROM - 1] == [()] * (LONG_FROM - 1)
     assert sum(len(wish) for wish in wishes) == 1
     npc.now_s = npc.state.mind.reflects_s
-    npc.do(Mull(), by=SELF)
+    npc.do(Reflect(), by=SELF)
     assert [memory.kind for memory in npc.state.mind.memories] == ["met"]
     assert npc.state.mind.talks == {}
 
@@ -292,7 +300,7 @@ def test_a_quiet_moment_while_they_still_talk_comes_again() -> None:
     npc.now_s = npc.state.mind.reflects_s - 10
     npc.do(Talk("the docks burn again", "Ava"))
     npc.wait(10)
-    decision = npc.do(Mull(), by=SELF)
+    decision = npc.do(Reflect(), by=SELF)
     assert len(decision.reminders) == 1
     assert list(npc.state.mind.talks) == ["player:ava"]
     assert npc.state.mind.reflects_s > npc.now_s
@@ -314,11 +322,11 @@ def test_a_reminder_that_never_came_is_asked_for_again() -> None:
     npc = an_npc()
     for _ in range(LONG_FROM):
         npc.do(Talk("the docks burn again", "Ava"))
-    planned = [event for event in npc.journal if isinstance(event, MullPlanned)]
+    planned = [event for event in npc.journal if isinstance(event, ReflectionPlanned)]
     npc.now_s = planned[-1].due_s + 61
     for _ in range(LONG_FROM):
         npc.do(Talk("the docks burn again", "Ava"))
-    assert len([event for event in npc.journal if isinstance(event, MullPlanned)]) == 2
+    assert len([event for event in npc.journal if isinstance(event, ReflectionPlanned)]) == 2
 
 
 # --- meaning -----------------------------------------------------------------------------------------------------

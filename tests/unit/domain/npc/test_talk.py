@@ -7,13 +7,34 @@ from typing import Any
 import pytest
 
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.domain.mind.commands import Conclude, Embed, Hush, Remember, SayPlainly, ThinkAgain, Utter
+from ganggpt.domain.mind.commands import (
+    Conclude,
+    Embed,
+    Hush,
+    Remember,
+    SayScripted,
+    ThinkAgain,
+    Utter,
+)
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
-from ganggpt.domain.mind.utterance import SENTENCES_MAX, WAITING_MAX, Explained, Made, TalkBrief
+from ganggpt.domain.mind.utterance import (
+    SENTENCES_MAX,
+    WAITING_MAX,
+    Provenance,
+    ProvenanceRecorded,
+    TalkBrief,
+)
 from ganggpt.domain.npc.commands import Give, Talk, Threaten
 from ganggpt.domain.npc.rules import KIND
-from ganggpt.domain.turn import Ask, Cease, Command, Decision, Forget, Remind
+from ganggpt.domain.turn import (
+    CancelRequest,
+    Command,
+    Decision,
+    Forget,
+    ModelRequest,
+    Remind,
+)
 from ganggpt.errors import Refused
 from tests.support.builders import DAY_S, Played
 from tests.support.played import a_spawn
@@ -52,7 +73,7 @@ def befriend(npc: Talker) -> None:
     while npc.view()["standing"] == [] or npc.view()["standing"][0]["value"] < 20:
         npc.do(Give("silver watch", 900), by=AVA)
         npc.hears("You are a wonderful friend, thank you")
-        npc.model(SayPlainly(npc.utterance))
+        npc.model(SayScripted(npc.utterance))
         npc.wait(DAY_S)
 
 
@@ -64,10 +85,10 @@ def shown(decision: Decision, kind: str = "npc.says") -> list[dict[str, Any]]:
 def test_a_courtesy_is_answered_without_a_model(line: str) -> None:
     npc = Talker()
     said = npc.hears(line)
-    assert not said.asks
+    assert not said.model_requests
     assert said.reply.get("more") is None
     assert said.reply["say"]
-    assert npc.hears(f"{line} What happened at the docks last night?").asks
+    assert npc.hears(f"{line} What happened at the docks last night?").model_requests
 
 
 def test_a_meaning_brings_up_what_words_do_not_find() -> None:
@@ -77,7 +98,7 @@ def test_a_meaning_brings_up_what_words_do_not_find() -> None:
     first, second = npc.state.mind.memories
     for memory, vector in ((first, [1, 0]), (second, [0, 1])):
         npc.do(Embed(memory.no, embedding_of("m", vector)), by="model:embeddings")
-    (ask,) = npc.hears("Where do I go from here, old man?").asks
+    (ask,) = npc.hears("Where do I go from here, old man?").model_requests
     assert ask.brief.by_meaning
     found = [
         npc.model(ThinkAgain(npc.utterance, embedding_of("m", vector))).reply["memories"][0][0]["text"]
@@ -91,7 +112,7 @@ def test_a_meaning_that_comes_too_late_is_stale() -> None:
     npc = Talker()
     npc.hears("Where do I go from here?")
     old = npc.utterance
-    npc.model(SayPlainly(old))
+    npc.model(SayScripted(old))
     with pytest.raises(Refused) as no:
         npc.model(ThinkAgain(old, embedding_of("m", [1, 0])))
     assert no.value.reason == "stale"
@@ -100,7 +121,7 @@ def test_a_meaning_that_comes_too_late_is_stale() -> None:
 def test_without_vectors_or_for_a_courtesy_no_meaning_is_asked_for() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
-    (ask,) = npc.hears("What about the watch?").asks
+    (ask,) = npc.hears("What about the watch?").model_requests
     assert not ask.brief.by_meaning
 
 
@@ -111,14 +132,14 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert asked.reply["more"] is True
     assert 0 < len(asked.reply["say"]) < 60
     assert asked.reply["utterance"] == npc.utterance
-    (ask,) = asked.asks
-    assert isinstance(ask, Ask)
+    (ask,) = asked.model_requests
+    assert isinstance(ask, ModelRequest)
     assert isinstance(ask.brief, TalkBrief)
     assert ask.brief.brief.heard == "What do you remember of the silver watch?"
     assert "silver watch" in ask.brief.brief.memory.text
-    assert ask.otherwise == SayPlainly(npc.utterance)
+    assert ask.fallback == SayScripted(npc.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
-    assert remind.command == ask.otherwise
+    assert remind.command == ask.fallback
     assert remind.due_s > npc.now_s + WITHIN_S
 
 
@@ -129,12 +150,12 @@ def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
     first = npc.model(Utter(utterance, 0, "Evening."))
     assert [(one["no"], one["say"], one["final"]) for one in shown(first)] == [(0, "Evening.", False)]
     npc.model(Utter(utterance, 1, "The docks are quiet."))
-    done = npc.model(Conclude(utterance, (), Made("gpt-x", tokens_in=90)))
+    done = npc.model(Conclude(utterance, (), Provenance("gpt-x", tokens_in=90)))
     assert done.reply["said"] == "Evening. The docks are quiet."
     assert shown(done)[-1]["final"] is True
     assert Forget(TALK) in done.reminders
     assert npc.view()["saying"] is None
-    explained = next(event for event in done.events if isinstance(event, Explained))
+    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
     assert (explained.id, explained.made.model, explained.made.tokens_in) == (utterance, "gpt-x", 90)
 
 
@@ -146,7 +167,7 @@ def test_a_sentence_out_of_order_or_of_another_utterance_is_stale() -> None:
         with pytest.raises(Refused, match="stale"):
             npc.model(stale)
     npc.hears("And another thing")
-    for late in (Utter(old, 0, "Late."), Conclude(old, (), Made()), SayPlainly(old)):
+    for late in (Utter(old, 0, "Late."), Conclude(old, (), Provenance()), SayScripted(old)):
         with pytest.raises(Refused, match="stale"):
             npc.model(late)
 
@@ -164,7 +185,7 @@ def test_who_interrupts_hears_a_new_answer_and_only_what_was_said_is_remembered(
     npc.hears("Tell me about the harbour")
     npc.says("It was built by my grandfather.")
     again = npc.hears("No, wait, who are you?")
-    assert isinstance(again.asks[0], Ask)
+    assert isinstance(again.model_requests[0], ModelRequest)
     assert shown(again, "npc.hush")
     (talk,) = npc.state.mind.talks.values()
     assert talk.exchanges[-1].said == "It was built by my grandfather."
@@ -176,7 +197,7 @@ def test_what_was_not_heard_is_not_remembered_as_said() -> None:
     npc.says("It was built by my grandfather.", "He is buried there.")
     gone = npc.do(Hush(heard=1), by="server:test")
     assert gone.reply["hushed"] is True
-    assert Cease(TALK) in gone.asks
+    assert CancelRequest(TALK) in gone.model_requests
     (talk,) = npc.state.mind.talks.values()
     assert talk.exchanges[-1].said == "It was built by my grandfather."
     assert npc.view()["saying"] is None
@@ -207,13 +228,13 @@ def test_a_second_player_waits_and_is_answered_next() -> None:
     waits = npc.hears("Hey, have you got work?", by=BEN)
     assert waits.reply["utterance"] is None
     assert waits.reply["more"] is True
-    assert not waits.asks
+    assert not waits.model_requests
     assert npc.view()["saying"]["waiting"] == [BEN]
     npc.says("It is old.")
-    done = npc.model(Conclude(first, (), Made("gpt-x")))
+    done = npc.model(Conclude(first, (), Provenance("gpt-x")))
     assert npc.utterance != first
     assert npc.view()["saying"]["player"] == BEN
-    (ask,) = done.asks
+    (ask,) = done.model_requests
     assert ask.brief.brief.heard == "Hey, have you got work?"
     assert [one for one in done.reminders if isinstance(one, Remind)]
 
@@ -249,12 +270,12 @@ def test_without_a_model_after_all_the_scripted_mind_answers() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
     npc.hears("What do you remember of the silver watch?")
-    done = npc.model(SayPlainly(npc.utterance))
+    done = npc.model(SayScripted(npc.utterance))
     (said,) = shown(done)
     assert "silver watch" in said["say"]
     assert said["final"] is True
     assert npc.view()["saying"] is None
-    explained = next(event for event in done.events if isinstance(event, Explained))
+    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
     assert explained.made.model == "scripted"
 
 
@@ -262,14 +283,14 @@ def test_a_stream_that_breaks_off_ends_with_what_was_said() -> None:
     npc = Talker()
     npc.hears("What is new around here?")
     npc.says("Evening.")
-    done = npc.model(SayPlainly(npc.utterance, "cut"))
+    done = npc.model(SayScripted(npc.utterance, "cut"))
     assert done.reply["said"] == "Evening."
 
 
 def test_a_filtered_line_is_deflected_in_character_and_not_kept_as_talk() -> None:
     npc = Talker()
     npc.hears("something a filter refuses")
-    done = npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    done = npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert shown(done)[0]["say"]
     assert npc.state.mind.talks == {}
 
@@ -292,26 +313,29 @@ def replayed(npc: Talker) -> Any:
 def test_nothing_of_a_deflected_line_is_remembered(said: tuple[str, ...]) -> None:
     npc = Talker()
     npc.hears("What is new around here?")
-    npc.model(SayPlainly(npc.utterance))
+    npc.model(SayScripted(npc.utterance))
     before = texts(npc)
     npc.hears(PROMISE)
     assert any("diamonds" in text for text in texts(npc))
     npc.says(*said)
-    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert texts(npc) == before
     assert replayed(npc) == npc.state
     asked = npc.hears("What do you remember of the diamonds?")
-    assert asked.asks[0].brief.brief.memory is None or "diamonds" not in asked.asks[0].brief.brief.memory.text
-    assert not any("diamonds" in cited.text for cited, _ in asked.asks[0].brief.memories)
+    assert (
+        asked.model_requests[0].brief.brief.memory is None
+        or "diamonds" not in asked.model_requests[0].brief.brief.memory.text
+    )
+    assert not any("diamonds" in cited.text for cited, _ in asked.model_requests[0].brief.memories)
 
 
 def test_a_deflected_line_takes_nothing_away_that_was_known_before_it() -> None:
     npc = Talker()
     npc.hears(PROMISE)
-    npc.model(SayPlainly(npc.utterance))
+    npc.model(SayScripted(npc.utterance))
     known = texts(npc)
     npc.hears(PROMISE)
-    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert texts(npc) == known
 
 
@@ -320,9 +344,9 @@ def test_a_line_that_waited_is_forgotten_when_it_is_deflected_at_last() -> None:
     npc.hears("Tell me about the harbour", by=AVA)
     npc.hears(PROMISE, by=BEN)
     assert any("diamonds" in text for text in texts(npc))
-    npc.model(SayPlainly(npc.utterance))
+    npc.model(SayScripted(npc.utterance))
     assert npc.view()["saying"]["player"] == BEN
-    npc.model(SayPlainly(npc.utterance, "filter", deflect=True))
+    npc.model(SayScripted(npc.utterance, "filter", deflect=True))
     assert not any("diamonds" in text for text in texts(npc))
 
 
@@ -331,10 +355,12 @@ def test_an_action_the_rules_allow_is_told_to_the_game_server_and_one_they_do_no
     befriend(npc)
     npc.hears("Come with me")
     npc.says("Sure.")
-    done = npc.model(Conclude(npc.utterance, (("follow", ""), ("give", "the treasury"), ("fly", "")), Made("gpt-x")))
+    done = npc.model(
+        Conclude(npc.utterance, (("follow", ""), ("give", "the treasury"), ("fly", "")), Provenance("gpt-x"))
+    )
     assert [act["verb"] for act in shown(done, "npc.act")] == ["follow"]
     assert done.reply["said"] != "Sure."
-    explained = next(event for event in done.events if isinstance(event, Explained))
+    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
     assert dict(explained.made.actions)["follow"] == "allowed"
     assert dict(explained.made.actions)["give"] in {"not_mine", "money"}
 
@@ -344,7 +370,7 @@ def test_work_a_model_wants_to_offer_is_the_worlds_and_no_other() -> None:
     befriend(npc)
     npc.hears("Got work?")
     npc.says("I might.")
-    done = npc.model(Conclude(npc.utterance, (("offer_mission", ""),), Made("gpt-x")))
+    done = npc.model(Conclude(npc.utterance, (("offer_mission", ""),), Provenance("gpt-x")))
     offers = [message for message in done.messages if message.to.startswith("mission:")]
     assert len(offers) == 1
     (told,) = shown(done, "npc.said")
@@ -361,7 +387,7 @@ def test_everybody_who_waits_is_answered_also_when_the_model_goes_away_meanwhile
     answered = []
     while npc.view()["saying"] is not None:
         answered.append(npc.view()["saying"]["player"])
-        npc.model(SayPlainly(npc.utterance, "off"))
+        npc.model(SayScripted(npc.utterance, "off"))
     assert answered == [AVA, BEN, "player:cid"]
     assert set(npc.state.mind.talks) == {AVA, BEN, "player:cid"}
 
@@ -383,4 +409,4 @@ def test_the_world_without_a_model_answers_in_the_reply() -> None:
     npc.has_model = False
     answer = npc.hears("Hello there")
     assert "more" not in answer.reply
-    assert not answer.asks
+    assert not answer.model_requests

@@ -29,9 +29,9 @@ from ganggpt.domain.npc.commands import (
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import PREPARED_MAX, WORK_COOLDOWN_S
 from ganggpt.domain.npc.work import (
+    FUNDS_FRESH_S,
     PREPARED_FRESH_S,
     PROPOSAL_FRESH_S,
-    PURSE_FRESH_S,
     setting_for,
 )
 from ganggpt.domain.player import rules as player
@@ -167,11 +167,11 @@ def test_a_model_is_asked_for_the_next_mission_while_the_player_has_this_one() -
     played = mara()
     turn = a_turn(world=A_WORLD)
     turn.has_model = True
-    (ask,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).asks
+    (ask,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).model_requests
     assert (ask.name, ask.brief.player, ask.brief.party) == ("work", AVA, 2)
     assert ask.brief.outline["places"]
     turn.has_model = False
-    assert not KIND.decide(played.state, AskForWork("Ava"), turn).asks
+    assert not KIND.decide(played.state, AskForWork("Ava"), turn).model_requests
 
 
 def test_a_mind_keeps_few_prepared_missions() -> None:
@@ -273,7 +273,7 @@ def test_what_a_giver_hears_of_the_mission_funds_bounds_its_offers_for_a_day() -
     played.do(HearOfPurse(400), "faction:harbour")
     turn = a_turn(world=A_WORLD, now_s=played.now_s)
     assert setting_for(played.state, AVA, 1, turn).mission_funds == 400
-    later = a_turn(world=A_WORLD, now_s=played.now_s + PURSE_FRESH_S + 1)
+    later = a_turn(world=A_WORLD, now_s=played.now_s + FUNDS_FRESH_S + 1)
     assert setting_for(played.state, AVA, 1, later).mission_funds == 5_000
     for _ in range(10):
         assert played.do(AskForWork(), AVA).reply.get("reward", 0) <= 400

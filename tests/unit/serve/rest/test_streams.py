@@ -11,12 +11,19 @@ from urllib.parse import quote
 import pytest
 
 from ganggpt.domain.ids import command_id_text, new_command_id
-from ganggpt.domain.mind.commands import SayPlainly
+from ganggpt.domain.mind.commands import SayScripted
 from ganggpt.domain.npc.commands import Give, Talk
 from ganggpt.errors import GangGPTError
 from ganggpt.serve.rest.utterance_events import EventId, event_id_of
 from tests.support.eventually import eventually
-from tests.support.utterance_scene import AVA, LIMITS, MARA, TALK, Scene, a_scene
+from tests.support.utterance_scene import (
+    AVA,
+    LIMITS,
+    MARA,
+    TALK,
+    Scene,
+    a_scene,
+)
 
 
 @pytest.fixture
@@ -114,7 +121,7 @@ async def test_a_later_line_takes_the_place_of_one_that_waits(scene: Scene) -> N
     scene.mara.do(Talk("What goes on here?"), "player:ben")
     async with scene.talks("And me?") as client, scene.talks("Hey, over here") as later:
         assert names(await client.rest()) == ["reply", "done"]
-        scene.mara.do(SayPlainly(scene.mara.utterance), "model:gateway")
+        scene.mara.do(SayScripted(scene.mara.utterance), "model:gateway")
         scene.mara.says("Yes?")
         scene.mara.ends()
         heard = await later.rest()
