@@ -217,7 +217,7 @@ async def test_a_request_to_the_model_is_tied_to_the_commit_of_its_turn(scene: S
 
     def asking(state: Any, command: Any, turn: Any) -> Decision:
         decision = decide(state, command, turn)
-        return Decision(decision.events, asks=(ModelRequest("talk", None, None, 1.0),))
+        return Decision(decision.events, model_requests=(ModelRequest("talk", None, None, 1.0),))
 
     activation.kind = dataclasses.replace(KINDS["npc"], decide=asking)
     scene.accept(command(Give("watch", 1)))
