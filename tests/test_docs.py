@@ -19,7 +19,7 @@ from tests.support.pages import (
     blocks_in,
     code_in,
     found_in,
-    matches_a_file,
+    is_a_file,
     names_something,
     prose_of,
     strings_of_the_program,
@@ -44,7 +44,7 @@ NOT_A_NAME = re.compile(r"ganggpt\.v\d|ganggpt\.io|ganggpt\.example|.*\.(?:py|md
 METRIC = re.compile(r"\b(ganggpt_[a-z0-9_]+\*?(?:\{[^}]*\})?)")
 VARIABLE = re.compile(r"(?<![\w$-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 IDENTIFIER = re.compile(r"_?[a-z]+(?:_[a-z0-9]+)+|[A-Z][a-z]+(?:[A-Z][a-z]*)+")
-LOG = re.compile(r"\b[Ll]og `([^`]+)`")
+LOG = re.compile(r"\b[Ll]og\s+`([^`]+)`")
 RENAMED = re.compile(r"^- Renamed: .*(?:\n  .*)*", re.MULTILINE)
 PRIVATE = re.compile(r"\bDESIGN\b|\bSTYLE\.md\b|notes on NPC minds|\bissue \d|layout page|/work/")
 
@@ -117,7 +117,7 @@ def test_links_and_anchors_lead_somewhere(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_files_exist(page: str) -> None:
     paths = [*found_in(page, PATH), *(code for code in code_in(page) if FILE.fullmatch(code.text))]
-    assert told(page, (path for path in paths if not matches_a_file(path.text, page))) == []
+    assert told(page, (path for path in paths if not is_a_file(path.text, page, path.line))) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -165,8 +165,8 @@ def test_log_lines_are_written_by_the_program(page: str) -> None:
 
 def test_what_does_not_exist_is_noticed() -> None:
     assert not leads_somewhere("docs/MINDS.md#no-such-heading", "README.md")
-    assert not matches_a_file("ganggpt/actors/nothing.py", "README.md")
-    assert not matches_a_file("bench/results/<date>.gone", "README.md")
+    assert not is_a_file("ganggpt/actors/nothing.py", "README.md", 1)
+    assert not is_a_file("bench/results/<date>.gone", "README.md", 1)
     assert names_something("ganggpt.domain.mind.memory.MemoryStore.recall")
     assert not names_something("ganggpt.domain.mind.memory.MemoryStore.nothing")
     assert is_a_call("ai on|off")

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from ganggpt.actors.envelope import Envelope
-from ganggpt.actors.routing.admission import Gate
+from ganggpt.actors.overload import OverloadReply
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.turn import Command, ModelRequest
@@ -77,6 +77,23 @@ class NoModel:
     def exposition(self) -> bytes:
         """Nothing."""
         return b""
+
+
+class Gate(Protocol):
+    """The admission of the commands of one frame, each decided once and before it is read. An admitted command has its
+    place from then on: ``CommandPort.submit`` uses it."""
+
+    def admit(self, actor: str) -> OverloadReply | None:
+        """Take a place for one command to this actor, or say why there is none."""
+        ...
+
+    def use(self, actor: str) -> bool:
+        """Use a place for a command to this actor; False where none was taken."""
+        ...
+
+    def close(self) -> None:
+        """Give back every place that was not used."""
+        ...
 
 
 class CommandPort(Protocol):

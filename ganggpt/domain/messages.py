@@ -28,7 +28,6 @@ from ganggpt.domain.fields import (
     UnixSeconds,
     Word50,
 )
-from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mission_design.deeds import Deed, Deeds16, Wants8
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb, MissionTemplate
@@ -53,7 +52,6 @@ __all__ = [
     "PayReward",
     "Progress",
     "ReleaseReward",
-    "Remember",
     "SettleTrade",
     "ShiftRelation",
     "ShiftStanding",

@@ -1,13 +1,18 @@
-"""The static bearer token that protects the bridge."""
+"""Who is on the other end of the bridge: the static bearer token, and the player a game server acts for."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
 
 from pydantic import SecretStr
 
-from ganggpt.errors import Unauthorized
+from ganggpt.domain import fields
+from ganggpt.errors import InvalidInput, Unauthorized
+
+_is_player: Final = lru_cache(16_384)(fields.is_player)
 
 
 class BearerToken:
@@ -24,3 +29,10 @@ class BearerToken:
         same = hmac.compare_digest(credentials.strip(), self._expected)
         if not same or scheme.lower() != b"bearer" or not self._expected:
             raise Unauthorized
+
+
+def acting_player(by: object) -> str:
+    """Check that the actor a game server names as sender is a player. Raises InvalidInput."""
+    if type(by) is str and _is_player(by):
+        return by
+    raise InvalidInput("by", "who acts is player:<name>, or left out where the game server itself acts")

@@ -23,8 +23,7 @@ from ganggpt.actors.envelope import (
     reply_error,
     reply_ok,
 )
-from ganggpt.actors.ports import ReplySink
-from ganggpt.actors.routing.admission import Gate
+from ganggpt.actors.ports import Gate, ReplySink
 from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.npc.commands import (
     Give,

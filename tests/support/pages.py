@@ -76,11 +76,32 @@ def anchors_of(page: str) -> set[str]:
 
 
 @cache
-def _files() -> tuple[str, ...]:
-    """Every file and folder of the repository that a page may mention, as a path that begins with a slash."""
+def _files() -> frozenset[str]:
+    """Every file that a page may mention, as a path that begins with a slash; the path of a folder ends with one."""
     folders = (*SOURCES, "docs", "worlds", "k8s", "cluster", "deploy", ".ci")
     paths = [*ROOT.iterdir(), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
-    return tuple(f"/{path.relative_to(ROOT)}" for path in paths)
+    return frozenset(f"/{path.relative_to(ROOT)}{'/' * path.is_dir()}" for path in paths)
+
+
+def _folders_near(page: str, line: int) -> set[str]:
+    """The folders that are mentioned in the row of a table, else in the paragraph or table and the heading above it."""
+    lines = text_of(page).splitlines()
+    first = last = line - 1
+    if lines[first].startswith("|") and (found := _folders_in(lines[first])):
+        return found
+    while first and lines[first - 1].strip():
+        first -= 1
+    while last < len(lines) and lines[last].strip():
+        last += 1
+    heading = next((text for text in reversed(lines[:first]) if text.startswith("#")), "")
+    return _folders_in("\n".join((heading, *lines[first:last])))
+
+
+def _folders_in(text: str) -> set[str]:
+    mentioned = re.findall(r"`([\w./-]+)`", text)
+    wanted = {f"/{name.rstrip('/')}/" for name in mentioned if "." not in name}
+    wanted |= {f"/{name.rpartition('/')[0]}/" for name in mentioned if "/" in name and "." in name}
+    return {file for file in _files() if any(file.endswith(folder) for folder in wanted)}
 
 
 @cache
@@ -142,16 +163,20 @@ def _names_of(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def matches_a_file(path: str, page: str) -> bool:
+def is_a_file(path: str, page: str, line: int) -> bool:
     """Whether a path, or a pattern such as ``bench/results/<date>.md``, leads to a file: from the root or the folder of
-    the page, or as the end of its path (``host/outbox.py``). What the program itself makes is among its strings, what a
-    user makes is ignored by git."""
+    the page, or as the end of its path (``host/outbox.py``). A bare name is looked for below the folders that are
+    mentioned near it. What the program makes is among its strings, what a user makes is ignored by git."""
     pattern = re.sub(r"<[^>]*>", "*", path).rstrip("/")
-    if "*" in pattern:
-        bases = (ROOT, (ROOT / page).parent, ROOT / "ganggpt")
-        return any(next(base.glob(pattern), None) for base in bases)
-    wanted = f"/{pattern}"
+    bases = (ROOT, (ROOT / page).parent, ROOT / "ganggpt")
+    if any(next(base.glob(pattern), None) for base in bases):
+        return True
     ignores = (ROOT / ".gitignore", ROOT / "k8s" / "kuberay" / ".gitignore")
-    ignored = [line.strip("/") for file in ignores for line in file.read_text(encoding="utf-8").splitlines()]
-    is_made = path in strings_of_the_program() or pattern.rpartition("/")[2] in ignored
-    return is_made or any(file.endswith(wanted) for file in _files())
+    ignored = [entry.strip("/") for file in ignores for entry in file.read_text(encoding="utf-8").splitlines()]
+    if path in strings_of_the_program() or pattern.rpartition("/")[2] in ignored:
+        return True
+    near = "/" not in pattern and _folders_near(page, line)
+    ends = (f"/{pattern}", f"/{pattern}/")
+    return any(
+        file.endswith(ends) and (not near or any(file.startswith(folder) for folder in near)) for file in _files()
+    )

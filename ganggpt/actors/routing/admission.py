@@ -15,14 +15,12 @@ seconds of the event loop.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from math import inf
 from typing import Final, Protocol
 
-from ganggpt.actors.envelope import REPLY_HEAD, error_tail
-from ganggpt.errors import Overloaded
+from ganggpt.actors.overload import OverloadReply, Shed
 
 _ADJUST_S: Final = 0.25
 """How often a shedding lane adjusts its limit."""
@@ -38,64 +36,16 @@ _CALL_WEIGHT: Final = 0.1
 """The weight of the duration of one more call."""
 _HINT_MS: Final = (100, 2000)
 """The shortest and longest wait in a hint."""
-_SPREAD: Final = 16
-"""The number of different hints, half to one and a half times their mean, so that callers do not return at once."""
-
-
 _GIVEN: Final = 0.95
 """The share of the rate that sources earn at most: less than all of it, so that a full lane becomes less full."""
 _AWAY_S: Final = 1.0
 """A source that did not meet a full lane for this long leaves its part to the others."""
 
 
-class Shed(StrEnum):
-    """Why a command was refused; the label of the metric."""
-
-    TOTAL = "total"
-    LANE = "lane"
-    SHARE = "share"
-    ACTOR = "actor"
-    LATE = "late"
-    IN_FLIGHT = "in_flight"
-
-
-_WHAT: Final = {
-    Shed.TOTAL: "the bridge",
-    Shed.LANE: "the queue for the host of this actor",
-    Shed.SHARE: "this game server's fair share of the host of this actor",
-    Shed.ACTOR: "the mailbox of this actor",
-    Shed.LATE: "the wait for the host of this actor, in milliseconds,",
-    Shed.IN_FLIGHT: "this connection's number of commands in flight",
-}
-
-
 class Way(Protocol):
     """A lane, as far as admission needs it."""
 
     admission: Admission
-
-
-class OverloadReply:
-    """The reply to commands that are refused for one reason, encoded once. ``count``: how many got it."""
-
-    __slots__ = ("_errors", "_tails", "count", "why")
-
-    def __init__(self, why: Shed, limit: int, mean_ms: int) -> None:
-        self.why = why
-        self.count = 0
-        hints = [mean_ms // 2 + n * 7 % _SPREAD * mean_ms // _SPREAD for n in range(_SPREAD)]
-        self._errors = [Overloaded(_WHAT[why], limit, hint) for hint in hints]
-        self._tails: Sequence[bytes] = [error_tail(error) for error in self._errors]
-
-    def reply(self, command_id: bytes) -> bytes:
-        """The finished reply map for one command: ``overloaded`` with a hint."""
-        self.count += 1
-        return REPLY_HEAD + command_id + self._tails[self.count % _SPREAD]
-
-    def of_many(self, commands: int) -> Overloaded:
-        """The error for several commands at once."""
-        self.count += commands
-        return self._errors[self.count % _SPREAD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +274,9 @@ class Admission:
         self._refusals = {}
 
 
-class Gate:
-    """Decides about the commands of one frame, each once and before it is read. An admitted command has its place in
-    the lane from then on: ``submit`` uses it, and ``close`` gives back the places of commands that were not submitted.
+class FrameGate:
+    """Implements ``Gate`` with the lanes of a router. An admitted command has its place in its lane from then on, and
+    ``close`` gives back the places of commands that were not submitted.
     No reply arrives while a frame is taken, so a lane that is full stays full."""
 
     __slots__ = ("_full", "_now_s", "_places", "_source", "_way_to")

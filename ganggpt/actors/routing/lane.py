@@ -10,8 +10,9 @@ import msgspec
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
+from ganggpt.actors.overload import OverloadReply, Shed
 from ganggpt.actors.ports import ReplySink
-from ganggpt.actors.routing.admission import Admission, OverloadReply, Shed
+from ganggpt.actors.routing.admission import Admission
 from ganggpt.actors.routing.fair_queue import FairQueue
 from ganggpt.actors.routing.shards import RemoteCluster
 

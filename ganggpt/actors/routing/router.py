@@ -19,8 +19,9 @@ import msgspec
 
 from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch, error_of, reply_error
-from ganggpt.actors.ports import CLUSTER_SOURCE, ReplySink
-from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, OverloadReply, Shed
+from ganggpt.actors.overload import OverloadReply, Shed
+from ganggpt.actors.ports import CLUSTER_SOURCE, Gate, ReplySink
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions, FrameGate
 from ganggpt.actors.routing.lane import Lane, Pending
 from ganggpt.actors.routing.shards import RemoteCluster, Routes
 from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX
@@ -146,7 +147,7 @@ class Router:
         """See CommandPort."""
         if not any(lane.admission.shedding for lane in self._lanes.values()):
             return None
-        return Gate(source, loop_s(), self._lane_to)
+        return FrameGate(source, loop_s(), self._lane_to)
 
     async def ask(self, envelope: Envelope, source: str = "") -> bytes:
         """See CommandPort."""

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from ganggpt.ai.guards.input import Trust, inspect
 from ganggpt.ai.guards.output import Blocked, OutputGuard, Verdict
-from ganggpt.ai.minds.answer import ModelAnswer
+from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.domain.mind.actions import Action, Attack, GiveItem, OfferMission
 
 _TEXT_CHARS_MAX = 100

@@ -21,16 +21,16 @@ from msgspec.structs import replace
 
 from ganggpt.ai.guards.answer import Guarded, guard_answer
 from ganggpt.ai.guards.input import Trust, Wariness
-from ganggpt.ai.guards.metrics import GuardCounts
 from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.profiles import Rating
-from ganggpt.ai.minds.answer import ModelAnswer
 from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
+from ganggpt.ai.minds.guard_counts import GuardCounts
 from ganggpt.ai.minds.plans import ModelPlans
 from ganggpt.ai.minds.prompt import Fence, Prompt
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.minds.summaries import ModelSummaries
+from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.ai.port import (
     FREE,
     Answered,

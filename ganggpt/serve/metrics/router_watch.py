@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ganggpt.actors.routing.admission import Shed
+from ganggpt.actors.overload import Shed
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.observability.metrics import COMMAND_SECONDS, TABLE

@@ -25,12 +25,12 @@ from ganggpt.protocol.codec import read_json, reply_as_json, write_json
 from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
+from ganggpt.serve.auth import acting_player
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances
 from ganggpt.serve.rest.views import ReadView, Views, answered
-from ganggpt.serve.websocket.session import acting_player
 
 REST_BY: Final = "server:rest"
 """The sender of a command whose caller names none."""

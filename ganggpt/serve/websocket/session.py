@@ -10,26 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
-from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from ganggpt.actors.envelope import Envelope, outcome_of, reply_error
-from ganggpt.actors.ports import CommandPort
-from ganggpt.actors.routing.admission import Gate, OverloadReply
-from ganggpt.domain import fields
+from ganggpt.actors.overload import OverloadReply
+from ganggpt.actors.ports import CommandPort, Gate
 from ganggpt.domain.ids import ID_BYTES, CommandId
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge, Unavailable, UnknownCommand
 from ganggpt.protocol.codec import Codec, Head
 from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import Ack, Hello, printable, read_small_frame
 from ganggpt.protocol.limits import Limits
+from ganggpt.serve.auth import acting_player
 from ganggpt.serve.websocket.push_pump import PushPump
 from ganggpt.serve.websocket.traffic_totals import TrafficTotals
 
-_is_player: Final = lru_cache(16_384)(fields.is_player)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -319,13 +317,6 @@ class Session:
         """Drop the commands in flight: their replies are no longer waited for."""
         self._traffic.in_flight -= len(self.in_flight)
         self.in_flight.clear()
-
-
-def acting_player(by: object) -> str:
-    """Check that the actor a game server names as sender is a player. Raises InvalidInput."""
-    if type(by) is str and _is_player(by):
-        return by
-    raise InvalidInput("by", "who acts is player:<name>, or left out where the game server itself acts")
 
 
 def _check_resent(command_id: CommandId, accepted: Sequence[Envelope]) -> None:

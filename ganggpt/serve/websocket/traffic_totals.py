@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ganggpt.actors.routing.admission import OverloadReply, Shed
+from ganggpt.actors.overload import OverloadReply, Shed
 from ganggpt.errors import Overloaded
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits

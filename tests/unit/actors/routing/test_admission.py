@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ganggpt.actors.envelope import error_of
 from ganggpt.actors.host.host import HostOptions
-from ganggpt.actors.routing.admission import Admission, AdmissionOptions, Gate, OverloadReply, Shed
+from ganggpt.actors.overload import OverloadReply, Shed
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions, FrameGate
 from ganggpt.actors.routing.router import RouterOptions
 from ganggpt.domain.ids import new_command_id
 from ganggpt.protocol.limits import Limits
@@ -131,7 +132,7 @@ class Way:
 def test_a_gate_asks_a_full_lane_once() -> None:
     full, calm = Way(), Way()
     fill(full.admission, 101)
-    gate = Gate("a", 0.0, lambda actor: full if actor.startswith("npc:full") else calm)
+    gate = FrameGate("a", 0.0, lambda actor: full if actor.startswith("npc:full") else calm)
     first = gate.admit("npc:full-1")
     assert first is not None
     assert gate.admit("npc:full-2") is first
@@ -140,7 +141,7 @@ def test_a_gate_asks_a_full_lane_once() -> None:
 
 def test_what_a_gate_lets_in_has_its_place_and_what_is_not_used_is_given_back() -> None:
     way = Way()
-    gate = Gate("a", 0.0, lambda _: way)
+    gate = FrameGate("a", 0.0, lambda _: way)
     assert [gate.admit("npc:x") for _ in range(3)] == [None] * 3
     assert way.admission.outstanding == 3
     assert gate.use("npc:x")
@@ -155,7 +156,7 @@ def test_a_place_that_is_given_back_costs_its_source_nothing() -> None:
     fill(way.admission, 101, "greedy")
     assert why(way.admission, "modest", "npc:x", 0.0) is Shed.SHARE
     for _ in range(5):
-        gate = Gate("modest", 0.1, lambda _: way)
+        gate = FrameGate("modest", 0.1, lambda _: way)
         assert gate.admit("npc:x") is None
         gate.close()
     assert way.admission.outstanding == 100

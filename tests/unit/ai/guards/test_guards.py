@@ -21,16 +21,16 @@ from ganggpt.ai.guards.input import (
     inspect_all,
     trust_of,
 )
-from ganggpt.ai.guards.metrics import GuardCounts
 from ganggpt.ai.guards.output import Blocked, OutputGuard, Passed, Softened, explained
 from ganggpt.ai.guards.text import plain, skeleton, visible
-from ganggpt.ai.minds.answer import ModelAnswer
+from ganggpt.ai.minds.guard_counts import GuardCounts
 from ganggpt.ai.minds.lines import ENEMY, FRIEND, LINES, MOOD, STANDING
 from ganggpt.ai.minds.prompt import Fence
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.minds.voices import VOICES
+from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.npc.actions import judged

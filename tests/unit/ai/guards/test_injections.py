@@ -12,11 +12,11 @@ import pytest
 from ganggpt.ai.guards.answer import guard_answer
 from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.guards.text import plain
-from ganggpt.ai.minds.answer import ModelAnswer
 from ganggpt.ai.minds.prompt import CHARS_MAX, Fence, Prompt
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.domain.companion import actions as companion_actions
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.fields import is_clean

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganggpt.ai.guards.input import SCRIPTED_FROM, inspect
-from ganggpt.ai.minds.answer import SAY_MAX, ModelAnswer
 from ganggpt.ai.minds.prompt import (
     MARK_CHARS,
     PARTS_MAX,
@@ -30,6 +29,7 @@ from ganggpt.ai.minds.prompt import (
 )
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import read_prompts
+from ganggpt.ai.model_answer import SAY_MAX, ModelAnswer
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.brief import Brief, Cited, Politics
 from ganggpt.errors import ConfigRejected

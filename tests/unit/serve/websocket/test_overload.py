@@ -15,7 +15,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from ganggpt.actors.envelope import decode_batch, encode_replies, reply_ok
-from ganggpt.actors.routing.admission import Admission, AdmissionOptions, OverloadReply
+from ganggpt.actors.overload import OverloadReply
+from ganggpt.actors.routing.admission import Admission, AdmissionOptions
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import Residences, Routes, shared_shards
 from ganggpt.observability.metrics import Metrics
