@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -23,7 +23,6 @@ from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess, token_of
 
 _POLL_S: Final = 0.05
-T = TypeVar("T")
 
 
 class ChaosWorld:

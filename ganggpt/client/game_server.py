@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
-from ganggpt.client.waiting import CommandReply, Patience, Waiting
+from ganggpt.client.waiting import CommandReply, Patience, WaitingCommand
 from ganggpt.client.wire import (
     MSGPACK,
     Bye,
@@ -83,7 +83,7 @@ class GameServer:
         self._wire = Wire(subprotocol)
         self._clock_offset_s = 0.0
         self._slots = asyncio.Semaphore(in_flight_max)
-        self._waiting: dict[CommandId, Waiting] = {}
+        self._waiting: dict[CommandId, WaitingCommand] = {}
         self._outgoing: deque[CommandId] = deque()
         self._on_wire: set[CommandId] = set()
         self._acks: deque[int] = deque()
@@ -138,7 +138,7 @@ class GameServer:
         """
         wait_s = self._patience.answer_s if within_s is None else within_s
         until_s = asyncio.get_running_loop().time() + wait_s
-        waiting: Waiting | None = None
+        waiting: WaitingCommand | None = None
         try:
             async with asyncio.timeout_at(until_s), self._slots:
                 if self._ended is not None:
@@ -289,11 +289,11 @@ class GameServer:
 
     # Sending.
 
-    def _enqueue(self, command_id: CommandId, command: WireCommand, until_s: float) -> Waiting:
+    def _enqueue(self, command_id: CommandId, command: WireCommand, until_s: float) -> WaitingCommand:
         waiting = self._waiting.get(command_id)
         if waiting is None:
             encoded = self._wire.command(command_id, command)
-            waiting = self._waiting[command_id] = Waiting(command_id, command.to, encoded, until_s)
+            waiting = self._waiting[command_id] = WaitingCommand(command_id, command.to, encoded, until_s)
         waiting.senders += 1
         self._send_again(command_id)
         return waiting
@@ -389,7 +389,7 @@ class GameServer:
 
     # The end of waiting.
 
-    def _let_go(self, waiting: Waiting) -> None:
+    def _let_go(self, waiting: WaitingCommand) -> None:
         """End the wait of one sender; the command is dropped with its last sender."""
         waiting.senders -= 1
         if waiting.senders == 0 and self._waiting.pop(waiting.id, None) is not None:
@@ -397,7 +397,7 @@ class GameServer:
             if waiting.again is not None:
                 waiting.again.cancel()
 
-    def _silence(self, to: str, do: str, wait_s: float, waiting: Waiting | None) -> Unavailable:
+    def _silence(self, to: str, do: str, wait_s: float, waiting: WaitingCommand | None) -> Unavailable:
         if waiting is None:
             waits = f"{len(self._waiting)} commands wait, and none ended in {wait_s:g} s"
             return Unavailable(f"a free slot for {do} to {to}", waits)

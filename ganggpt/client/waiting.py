@@ -37,7 +37,7 @@ class CommandReply(msgspec.Struct, frozen=True):
     sent: int
 
 
-class Waiting:
+class WaitingCommand:
     """A command without a final reply, and the number of senders that wait for it."""
 
     __slots__ = ("again", "answer", "encoded", "error", "id", "senders", "sent", "to", "until_s")

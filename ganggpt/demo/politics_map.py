@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.faction.events import PoliticalTurnTaken, TerritoryClaimed
+from ganggpt.domain.faction.events import PoliticalTurnTaken
 from ganggpt.domain.faction.moves import TakePoliticalTurn
 from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.faction.state import Faction, bond_now, influence_now, relation_now, strength_now
@@ -49,7 +49,6 @@ class Theatre:
         self.states: dict[str, Faction] = {}
         self.turns = 0
         self.moves: Counter[str] = Counter()
-        self.conquests = 0
         self.events: list[tuple[str, Any]] = []
         self._keep_events = keep_events
         self._seed = seed
@@ -95,7 +94,6 @@ class Theatre:
     def _note(self, actor: str, event: Any) -> None:
         if isinstance(event, PoliticalTurnTaken):
             self.moves[event.move] += 1
-        self.conquests += isinstance(event, TerritoryClaimed)
         if self._keep_events:
             self.events.append((actor, event))
 

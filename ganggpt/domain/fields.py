@@ -46,11 +46,6 @@ def is_npc(text: str) -> bool:
     return text.startswith("npc:") and is_actor(text)
 
 
-def is_faction(text: str) -> bool:
-    """The id of a faction actor."""
-    return text.startswith("faction:") and is_actor(text)
-
-
 def is_mission(text: str) -> bool:
     """The id of a mission actor."""
     return text.startswith("mission:") and is_actor(text)
@@ -82,7 +77,6 @@ Slug = Annotated[str, Len(1, 63), Predicate(is_slug)]
 ActorRef = Annotated[str, Len(3, 80), Predicate(is_actor)]
 PlayerRef = Annotated[str, Len(8, 80), Predicate(is_player)]
 NpcRef = Annotated[str, Len(5, 80), Predicate(is_npc)]
-FactionRef = Annotated[str, Len(9, 80), Predicate(is_faction)]
 MissionRef = Annotated[str, Len(9, 80), Predicate(is_mission)]
 
 ActorRefs8 = Annotated[tuple[ActorRef, ...], Len(0, 8)]

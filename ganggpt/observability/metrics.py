@@ -55,6 +55,8 @@ TABLE: Final[dict[str, Row]] = {
             "server over its fair share (share), the actor's mailbox full (actor), waited too long to be sent (late).",
             ("reason",),
         ),
+        Row("ganggpt_router_redirects_total", "counter", "Commands sent on to the host that got their actor just now."),
+        Row("ganggpt_router_retries_total", "counter", "Commands sent again after a look at the routing table."),
         Row("ganggpt_router_wait_seconds", "histogram", "How long the first command of a call waited to be sent."),
         Row("ganggpt_router_outstanding", "gauge", "Commands on their way without an answer.", ("host",)),
         Row("ganggpt_router_limit", "gauge", "Commands on their way above which some are refused.", ("host",)),

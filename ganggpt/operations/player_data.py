@@ -19,13 +19,12 @@ from ganggpt.domain.kinds import decode_turn, kind_for
 from ganggpt.errors import InvalidInput, Refused, UnknownActor
 from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.player_data.player_data import PostgresPlayerData, mark_of
-from ganggpt.persistence.ports.player_data import TABLES, Order, Words
-from ganggpt.persistence.world_snapshot.files import SnapshotPlace
+from ganggpt.persistence.ports.player_data import TABLES, ErasureOrder, Words
+from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotPlace
 
 RECORD: Final = "erased-players.json"
 """Beside the snapshots: whom a restored world has to forget again, by salted hash."""
 _POLL_S: Final = 0.25
-_AT_ONCE: Final = 64
 _COPIES: Final = frozenset(("missions", "companions", "npc_memories"))
 """Tables that show what the states say already."""
 
@@ -130,7 +129,7 @@ async def order_erasure(pool: Any, player: ActorId, place: str | None, *, even_o
     return no
 
 
-async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> Order:
+async def follow(pool: Any, no: int, progress: Progress = lambda _: None) -> ErasureOrder:
     """Wait until an order is carried out, or no world runs that could do it. Raises Unavailable."""
     store = PostgresPlayerData(pool)
     while (order := await store.order(no)).done_at is None and await store.has_hosts():
@@ -158,7 +157,7 @@ def _is_meant(mark: Erased, player: str, joined_s: float | None) -> bool:
     return (joined_s is None or joined_s <= mark.asked_s) and mark_of(mark.salt, player) == mark.mark
 
 
-async def _note(place: str, order: Order) -> None:
+async def _note(place: str, order: ErasureOrder) -> None:
     marks = [*await _marks(place), Erased(order.salt, order.mark, order.asked_at.timestamp())]
     await SnapshotPlace(place).write(RECORD, msgspec.json.format(msgspec.json.encode(marks)))
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ganggpt.domain.kinds import VERSION
 from ganggpt.errors import SnapshotInvalid, SnapshotUnfinished
 from ganggpt.operations.snapshots import time_text
-from ganggpt.persistence.world_snapshot.files import SnapshotPlace
+from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotPlace
 
 _OURS: Final = re.compile(r"(.+)-(\d{8}T\d{6}Z)")
 """A name as a snapshot gets it that was not given one."""

@@ -9,8 +9,8 @@ from ganggpt.operations.snapshots import Progress
 from ganggpt.persistence.ports.journal import StoredTurn
 from ganggpt.persistence.projections.verify import Kept
 from ganggpt.persistence.world_snapshot.copy_rows import integer, rows_of, text
-from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
 from ganggpt.persistence.world_snapshot.manifest import Manifest, Member
+from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory
 
 
 async def check_directory(directory: SnapshotDirectory, manifest: Manifest, progress: Progress) -> Sequence[Finding]:

@@ -24,10 +24,10 @@ from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.persistence.world_snapshot.cut import Cut, Piece, Reader, copy_all, plan_cut, readers
-from ganggpt.persistence.world_snapshot.files import SnapshotDirectory, SnapshotPlace
-from ganggpt.persistence.world_snapshot.load import check_target, load, prepare_schema
 from ganggpt.persistence.world_snapshot.manifest import FORMAT, Manifest, Member, snapshot_name
 from ganggpt.persistence.world_snapshot.replay import Replay
+from ganggpt.persistence.world_snapshot.restore import check_target, load, prepare_schema
+from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory, SnapshotPlace
 
 _WORLD_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 PARALLEL_MAX: Final = 4

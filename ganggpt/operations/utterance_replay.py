@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.gateway.recording import ModelExchange
-from ganggpt.ai.gateway.replay import replaying_gateway
+from ganggpt.ai.gateway.replay_gateway import replaying_gateway
 from ganggpt.ai.guards.output import Blocked
 from ganggpt.ai.minds.model import (
     MindSpec,

@@ -30,8 +30,8 @@ from ganggpt.persistence.projections.rows import Rows
 from ganggpt.persistence.projections.verify import VerifyReads, WorldFacts
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_snapshot.cut import readers
-from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
 from ganggpt.persistence.world_snapshot.manifest import Manifest
+from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory
 
 FINDINGS_MAX: Final = 1000
 """Findings that are kept; of more only their number."""

@@ -13,7 +13,7 @@ import asyncpg
 
 from ganggpt.errors import UnknownCluster
 from ganggpt.persistence.outages import database_outages
-from ganggpt.persistence.ports.clusters import ClusterRow, Standing
+from ganggpt.persistence.ports.clusters import ClusterRow, ClusterStanding
 from ganggpt.persistence.sql import load_sql
 
 SQL: Final = load_sql(Path(__file__).with_name("clusters.sql"))
@@ -39,11 +39,11 @@ class PostgresClusters:
         with database_outages():
             await self._pool.execute(SQL["beat"], self.cluster, timeout=self._timeout_s)
 
-    async def standing(self) -> Standing:
+    async def standing(self) -> ClusterStanding:
         """Which cluster should hold the world."""
         with database_outages():
             row = await self._pool.fetchrow(SQL["standing"], timeout=self._timeout_s)
-            return Standing(None, 0.0, None, False) if row is None else Standing(*row.values())
+            return ClusterStanding(None, 0.0, None, False) if row is None else ClusterStanding(*row.values())
 
     async def claim(self, cluster: str | None = None) -> bool:
         """Make a cluster (this one, unless named) the owner; returns whether that changed anything. Raises

@@ -55,7 +55,6 @@ class PostgresPushes:
         self._redis: RedisClient | None = None if redis_url is None else connect_redis(redis_url, None)
         self._since_trim: Counter[str] = Counter()
         self.dropped = 0
-        self.notifications_failed = 0
 
     async def register_server(self, name: str) -> None:
         """Keep pushes to ``*`` for this server too from now on. Raises Unavailable."""
@@ -84,8 +83,8 @@ class PostgresPushes:
                         told = _encode((r.no, r.server, r.epoch, r.actor, r.seq, r.type, r.body))
                         pipe.xadd(_stream(r.server), {"p": told}, maxlen=_STREAM_MAX, approximate=True)
                     await pipe.execute()
-            except REDIS_OUTAGES:
-                self.notifications_failed += 1
+            except REDIS_OUTAGES as outage:
+                _log.debug("%d pushes were not announced, polls will find them: %s", len(rows), outage)
         self._since_trim.update(row.server for row in rows)
         for server, count in list(self._since_trim.items()):
             if count >= _TRIM_EVERY:

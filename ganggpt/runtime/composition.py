@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ganggpt.actors.routing.router import RouterOptions
-from ganggpt.ai.gateway.config import GatewayConfig
+from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid

@@ -15,8 +15,8 @@ from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.journal.retention import PostgresJournalRetention
 from ganggpt.persistence.journal.row_retention import PostgresRowRetention
-from ganggpt.persistence.player_data.cache import RedisPlayerData
 from ganggpt.persistence.player_data.player_data import PostgresPlayerData
+from ganggpt.persistence.player_data.redis_player_data import RedisPlayerData
 from ganggpt.persistence.ports.retention import RetentionPolicy
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from ganggpt.ai.gateway.config import (
+from ganggpt.ai.gateway.gateway_config import (
     Budgets,
     GatewayConfig,
     ModelsFile,

@@ -132,7 +132,7 @@ class LocalHead:
         from ray._private.node import Node
         from ray._private.parameter import RayParams
 
-        class Head(Node):  # type: ignore[misc]
+        class HeadNode(Node):  # type: ignore[misc]
             """A head whose dashboard waits for ``start_dashboard``."""
 
             def start_api_server(self, **_: Any) -> None:
@@ -157,7 +157,7 @@ class LocalHead:
             include_log_monitor=False,
         )
         try:
-            self._node = Head(params, head=True, shutdown_at_exit=False, spawn_reaper=True)
+            self._node = HeadNode(params, head=True, shutdown_at_exit=False, spawn_reaper=True)
             join_cluster(str(self._node.gcs_address), _LOOPBACK)
         except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
             self.stop()

@@ -14,9 +14,9 @@ from ray.serve.schema import LoggingConfig
 
 from ganggpt.actors.ray.gateway import DEPLOYMENT
 from ganggpt.ai.gateway.budget import Ledger
-from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import AT_ONCE_MAX, ModelGateway
+from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider

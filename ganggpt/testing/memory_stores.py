@@ -12,7 +12,7 @@ from ganggpt.domain.kinds import encode_state
 from ganggpt.domain.mind.memory_index import MemoryIndex, Question
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.errors import Fenced, Unavailable
-from ganggpt.persistence.ports.clusters import Standing
+from ganggpt.persistence.ports.clusters import ClusterStanding
 from ganggpt.persistence.ports.hosts import LOCAL, FencedHost, LiveHost, Pulse, Registration, RouteRow
 from ganggpt.persistence.ports.journal import Batch, DueReminder, OutboxMessage, PushRow, StoredActor, StoredTurn
 from ganggpt.persistence.ports.projections import FOUND_MAX, ArchiveQuestion, Found
@@ -326,14 +326,14 @@ class MemoryClusters:
         """See Clusters."""
         self._db.clusters[self.cluster] = self._db.clock()
 
-    async def standing(self) -> Standing:
+    async def standing(self) -> ClusterStanding:
         """See Clusters."""
         db = self._db
         owner, since_s = db.owner
         seen_s = db.clusters.get(owner) if owner is not None else None
         silent_s = None if seen_s is None else db.clock() - seen_s
         lives = any(h.cluster == owner for epoch, h in db.hosts.items() if epoch not in db.dead)
-        return Standing(owner, db.clock() - since_s, silent_s, lives)
+        return ClusterStanding(owner, db.clock() - since_s, silent_s, lives)
 
     async def claim(self, cluster: str | None = None) -> bool:
         """See Clusters."""

@@ -27,11 +27,11 @@ from ganggpt.worldfiles.checks import Problem, problems_of
 from ganggpt.worldfiles.schema import (
     FILES,
     OPTIONAL,
-    DistrictRow,
-    FactionRow,
-    MissionRow,
-    NpcRow,
-    ThingRow,
+    DistrictEntry,
+    FactionEntry,
+    MissionEntry,
+    NpcEntry,
+    ThingEntry,
 )
 from ganggpt.worldfiles.yaml import WHOLE_FILE, read_yaml, shown
 
@@ -40,11 +40,11 @@ _SHIPPED_WORLDS: Final = Path(__file__).resolve().parents[2] / "worlds"
 _LINE_WIDTH: Final = 100
 _HEAD: Final = "# yaml-language-server: $schema=../schema.json\n# The format is described in ../README.md.\n"
 _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
-    "districts": (DistrictRow, District),
-    "factions": (FactionRow, FactionSheet),
-    "npcs": (NpcRow, NpcSheet),
-    "missions": (MissionRow, MissionTemplate),
-    "things": (ThingRow, ThingSheet),
+    "districts": (DistrictEntry, District),
+    "factions": (FactionEntry, FactionSheet),
+    "npcs": (NpcEntry, NpcSheet),
+    "missions": (MissionEntry, MissionTemplate),
+    "things": (ThingEntry, ThingSheet),
 }
 _USUAL: Final[Mapping[str, Any]] = {"count": 1, "district": None, "within_minutes": None}
 """What a reader adds to an objective that does not say it."""
@@ -220,7 +220,7 @@ def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
     for key in ("likes", "missions", "impact", "frictions", "found"):
         if plain.get(key) in ((), [], {}):
             del plain[key]
-    if plain.get("room") == NpcRow.model_fields["room"].default:
+    if plain.get("room") == NpcEntry.model_fields["room"].default:
         del plain["room"]
     for key, usual in (("in_order", False), ("worth", 0)):
         if plain.get(key) == usual:

@@ -66,13 +66,13 @@ FactionKind = Literal[
 Style = Literal["street", "polite", "gruff", "nervous", "flirty", "official", "oldtimer", "cheerful"]
 
 
-class _Row(BaseModel):
+class _Entry(BaseModel):
     """Strict: nothing is converted, nothing unknown is accepted."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class WorldRow(_Row):
+class WorldEntry(_Entry):
     """The world itself."""
 
     name: Id
@@ -80,7 +80,7 @@ class WorldRow(_Row):
     seed: Annotated[int, Ge(0), Le(2**63 - 1)]
 
 
-class DistrictRow(_Row):
+class DistrictEntry(_Entry):
     """A named area; coordinates in game metres."""
 
     name: Name50
@@ -92,7 +92,7 @@ class DistrictRow(_Row):
     neighbours: Annotated[tuple[Id, ...], Len(0, 16)]
 
 
-class FactionTraits(_Row):
+class FactionTraits(_Entry):
     """How a faction tends to decide, 0..100 each."""
 
     aggression: Percent
@@ -101,7 +101,7 @@ class FactionTraits(_Row):
     cunning: Percent
 
 
-class FactionRow(_Row):
+class FactionEntry(_Entry):
     """A faction as it starts; treasury in dollars, relations −100..100 by faction id (0 where none is given)."""
 
     name: Name50
@@ -115,7 +115,7 @@ class FactionRow(_Row):
     relations: Annotated[dict[Id, Signed100], Len(0, RELATIONS_MAX)]
 
 
-class NpcTraits(_Row):
+class NpcTraits(_Entry):
     """Temperament, 0..100 each."""
 
     friendliness: Percent
@@ -124,7 +124,7 @@ class NpcTraits(_Row):
     courage: Percent
 
 
-class NpcRow(_Row):
+class NpcEntry(_Entry):
     """A named person as they start; ``faction`` is null for people of no faction. ``room``: memories at hand."""
 
     name: Name50
@@ -139,7 +139,7 @@ class NpcRow(_Row):
     room: Annotated[int, Ge(16), Le(5000)] = 64
 
 
-class ObjectiveRow(_Row):
+class ObjectiveEntry(_Entry):
     """One thing to do; ``target`` is ``npc:<id>``, ``faction:<id>`` or the slug of a thing or place.
     ``within_minutes``: it counts only so soon after the mission was taken."""
 
@@ -150,7 +150,7 @@ class ObjectiveRow(_Row):
     within_minutes: Annotated[int, Ge(1), Le(1_440)] | None = None
 
 
-class MissionRow(_Row):
+class MissionEntry(_Entry):
     """A mission template; ``reward`` in dollars within the bounds of its difficulty."""
 
     title: Name100
@@ -158,13 +158,13 @@ class MissionRow(_Row):
     difficulty: Annotated[int, Ge(1), Le(10)]
     minutes: Annotated[int, Ge(1), Le(1_440)]
     reward: Money
-    objectives: Annotated[tuple[ObjectiveRow, ...], Len(1, 8)]
+    objectives: Annotated[tuple[ObjectiveEntry, ...], Len(1, 8)]
     impact: Annotated[dict[Id, Step20], Len(0, 16)] = {}
     frictions: Annotated[dict[Annotated[str, Field(pattern=_FRICTION)], Step20], Len(0, 16)] = {}
     in_order: bool = False
 
 
-class ThingRow(_Row):
+class ThingEntry(_Entry):
     """Something missions can be about; ``worth`` in dollars for one, ``found``: ids or kinds of districts where it is,
     anywhere where none is given."""
 
@@ -174,43 +174,43 @@ class ThingRow(_Row):
     found: Annotated[tuple[Id, ...], Len(0, 32)] = ()
 
 
-class WorldFile(_Row):
+class WorldFile(_Entry):
     """world.yaml"""
 
-    world: WorldRow
+    world: WorldEntry
 
 
-class DistrictsFile(_Row):
+class DistrictsFile(_Entry):
     """districts.yaml"""
 
-    districts: Annotated[dict[Id, DistrictRow], Len(1, DISTRICTS_MAX)]
+    districts: Annotated[dict[Id, DistrictEntry], Len(1, DISTRICTS_MAX)]
 
 
-class FactionsFile(_Row):
+class FactionsFile(_Entry):
     """factions.yaml"""
 
-    factions: Annotated[dict[Id, FactionRow], Len(0, FACTIONS_MAX)]
+    factions: Annotated[dict[Id, FactionEntry], Len(0, FACTIONS_MAX)]
 
 
-class NpcsFile(_Row):
+class NpcsFile(_Entry):
     """npcs.yaml"""
 
-    npcs: Annotated[dict[Id, NpcRow], Len(0, NPCS_MAX)]
+    npcs: Annotated[dict[Id, NpcEntry], Len(0, NPCS_MAX)]
 
 
-class MissionsFile(_Row):
+class MissionsFile(_Entry):
     """missions.yaml"""
 
-    missions: Annotated[dict[Id, MissionRow], Len(0, MISSIONS_MAX)]
+    missions: Annotated[dict[Id, MissionEntry], Len(0, MISSIONS_MAX)]
 
 
-class ThingsFile(_Row):
+class ThingsFile(_Entry):
     """things.yaml"""
 
-    things: Annotated[dict[Id, ThingRow], Len(0, THINGS_MAX)]
+    things: Annotated[dict[Id, ThingEntry], Len(0, THINGS_MAX)]
 
 
-FILES: Final[dict[str, type[_Row]]] = {
+FILES: Final[dict[str, type[_Entry]]] = {
     "world.yaml": WorldFile,
     "districts.yaml": DistrictsFile,
     "factions.yaml": FactionsFile,

@@ -13,7 +13,7 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation, wake
 from ganggpt.actors.host.activations import Activations
-from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.delivery import Delivery, ParkedCommand
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.host.turn_runner import TurnRunner
@@ -56,7 +56,7 @@ class Activator:
         self._activations = activations
         self._runner = runner
         self._limits = limits
-        self._mailboxes: dict[str, deque[Waiting]] = {}
+        self._mailboxes: dict[str, deque[ParkedCommand]] = {}
         self._shard_of: dict[str, str] = {}
         self._queue: deque[str] = deque()
         self._wanted = asyncio.Event()
@@ -104,9 +104,9 @@ class Activator:
         shard = self._shards.shard_of(actor)
         return actor in self._mailboxes or self._shards.is_frozen(actor, shard)
 
-    def hand_out(self, where: Callable[[str, str], bool]) -> list[Waiting]:
+    def hand_out(self, where: Callable[[str, str], bool]) -> list[ParkedCommand]:
         """Remove and return the waiting commands of all actors for which ``where(actor, shard)`` is true."""
-        parked: list[Waiting] = []
+        parked: list[ParkedCommand] = []
         for actor in [a for a in self._mailboxes if where(a, self._shard_of[a])]:
             parked += self._mailboxes.pop(actor)
             del self._shard_of[actor]

@@ -36,5 +36,5 @@ class Delivery:
             await self._all_in
 
 
-Waiting = tuple[Envelope, Delivery, int]
+ParkedCommand = tuple[Envelope, Delivery, int]
 """A waiting command, and the slot for its reply."""

@@ -20,7 +20,7 @@ from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.activator import Activator
 from ganggpt.actors.host.committer import Committer
-from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.delivery import Delivery, ParkedCommand
 from ganggpt.actors.host.flusher import Flusher
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import Identity
@@ -47,7 +47,7 @@ class Freeze:
 
     __slots__ = ("activations", "waiting")
 
-    def __init__(self, activations: dict[str, Activation], waiting: list[Waiting]) -> None:
+    def __init__(self, activations: dict[str, Activation], waiting: list[ParkedCommand]) -> None:
         self.activations = activations
         self.waiting = waiting
 
@@ -87,7 +87,7 @@ class HandOver:
         self._siblings = siblings
         self._one_at_a_time = asyncio.Lock()
         self._freeze: Freeze | None = None
-        self._strays: list[Waiting] = []
+        self._strays: list[ParkedCommand] = []
         self._given: dict[str, Given] = {}
         self._poll = asyncio.Event()
 
@@ -266,6 +266,6 @@ class HandOver:
         self._siblings.committer.fail(unknown if isinstance(unknown, GangGPTError) else lost)
 
 
-def _send_back(waiting: Iterable[Waiting], heir: str | None) -> None:
+def _send_back(waiting: Iterable[ParkedCommand], heir: str | None) -> None:
     for envelope, delivery, slot in waiting:
         delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to, heir)))

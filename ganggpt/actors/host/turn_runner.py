@@ -82,7 +82,7 @@ class MovingShards(Protocol):
         ...
 
 
-class Replies(Protocol):
+class KnownReplies(Protocol):
     """Answers repeated commands."""
 
     def remember(self, command_id: bytes, reply: bytes) -> None:
@@ -118,7 +118,7 @@ class TurnRunner:
         self._snapshot_every = snapshot_every
         self._cold: ColdActors
         self._moving: MovingShards
-        self._replies: Replies
+        self._replies: KnownReplies
         self._requests: ModelRequests
         self._embeddings: Embeddings
         self.turns = 0
@@ -126,7 +126,12 @@ class TurnRunner:
         self.mistakes = 0
 
     def connect(
-        self, cold: ColdActors, moving: MovingShards, replies: Replies, requests: ModelRequests, embeddings: Embeddings
+        self,
+        cold: ColdActors,
+        moving: MovingShards,
+        replies: KnownReplies,
+        requests: ModelRequests,
+        embeddings: Embeddings,
     ) -> None:
         """Set the parts that commands and decisions are passed on to. Some of them run turns themselves, so they are
         created after the runner."""

@@ -30,7 +30,15 @@ from ganggpt.domain.language.world_knowledge import telling_words
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import Journal
-from ganggpt.persistence.ports.player_data import LOOSE, TABLES, Order, PlayerDataCache, PlayerDataStore, TurnRow, Words
+from ganggpt.persistence.ports.player_data import (
+    LOOSE,
+    TABLES,
+    ErasureOrder,
+    PlayerDataCache,
+    PlayerDataStore,
+    TurnRow,
+    Words,
+)
 from ganggpt.persistence.ports.retention import JournalRetention
 
 log = logging.getLogger(__name__)
@@ -73,7 +81,7 @@ class Erasing:
         for order in await self._ports.store.open_orders():
             await self.carry_out(order)
 
-    async def carry_out(self, order: Order) -> None:
+    async def carry_out(self, order: ErasureOrder) -> None:
         """Carry out one order, until a whole round finds nothing of the player. Raises Unavailable."""
         store = self._ports.store
         hunt = _Hunt(order, set(order.names), Counter(order.erased))
@@ -94,7 +102,7 @@ class _Hunt:
     """What an order has found so far: names of the player, actors whose whole journal was read, actors of the player
     that ceased to exist, and how many of what were erased."""
 
-    order: Order
+    order: ErasureOrder
     names: set[str]
     erased: Counter[str]
     read: set[str] = field(default_factory=set)

@@ -28,11 +28,6 @@ class BackgroundTask:
             self._task = asyncio.create_task(self._run(), name=self._name)
             self._task.add_done_callback(self._log_error)
 
-    async def settled(self) -> None:
-        """Wait for the work that is running."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-
     async def close(self) -> None:
         """Cancel the work; the next start goes on where it ended."""
         if self._task is not None:

@@ -71,7 +71,7 @@ class Scale:
         return min(COOL_S, self.idle_s)
 
 
-class Limits(Struct, frozen=True):
+class HostLimits(Struct, frozen=True):
     """The bounds in force, and the number an operator has fixed, which overrides them."""
 
     least: int
@@ -114,16 +114,16 @@ def strain(sample: Sample, goals: Goals) -> float:
     )
 
 
-def limits_of(scale: Scale, least: int | None, most: int | None, fixed: int | None) -> Limits:
+def limits_of(scale: Scale, least: int | None, most: int | None, fixed: int | None) -> HostLimits:
     """The bounds in force: what an operator has set overrides the settings."""
     lower = scale.least if least is None else least
     upper = scale.most if most is None else most
     if least is None:
         lower = min(lower, upper)
-    return Limits(lower, max(lower, upper), fixed)
+    return HostLimits(lower, max(lower, upper), fixed)
 
 
-def decide(pace: Pace, scale: Scale, limits: Limits, samples: Sequence[Sample], silent: int, now_s: float) -> Pace:
+def decide(pace: Pace, scale: Scale, limits: HostLimits, samples: Sequence[Sample], silent: int, now_s: float) -> Pace:
     """What is wanted after one more poll. ``samples``: of the live shared hosts that answered; ``silent``: how many did
     not, which says nothing about their load. ``now_s``: any clock that only goes on."""
     if limits.fixed is not None:

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from ganggpt.actors.clock import loop_s
-from ganggpt.persistence.ports.clusters import Clusters, Standing
+from ganggpt.persistence.ports.clusters import Clusters, ClusterStanding
 from ganggpt.persistence.ports.hosts import LiveHost
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Takeover:
         heirs = tuple(h for h in alive if h.cluster == standing.owner and h.kind == "shared")
         return Role(adopts=not heirs and self._is_vacant(standing), heirs=heirs)
 
-    async def _claim(self, standing: Standing) -> None:
+    async def _claim(self, standing: ClusterStanding) -> None:
         self._wanted_since_s = None
         if await self._clusters.claim():
             log.info("cluster %s becomes the owner of the world (it was %s)", self._clusters.cluster, standing.owner)
@@ -96,7 +96,7 @@ class Takeover:
         )
         return True
 
-    def _is_vacant(self, standing: Standing) -> bool:
+    def _is_vacant(self, standing: ClusterStanding) -> bool:
         """Whether the owner is gone: no host of it lives and its supervisor is silent."""
         silent = standing.silent_s is None or standing.silent_s > self._lease_s
         return standing.owner is None or (silent and not standing.has_hosts)

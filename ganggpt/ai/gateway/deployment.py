@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity.wait import wait_exponential_jitter
 
 from ganggpt.ai.gateway.budget import prompt_tokens_at_most, tokens_at_most
-from ganggpt.ai.gateway.config import DeploymentSpec
+from ganggpt.ai.gateway.gateway_config import DeploymentSpec
 from ganggpt.ai.gateway.provider import (
     Completion,
     ContentFiltered,

@@ -7,15 +7,14 @@ switch, budget, breaker and retries of its deployment. The caller always gets an
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
 from ganggpt.ai.gateway.cache_keys import embedding_key, exact_key
-from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.ladder import Ladder, PendingRequest
 from ganggpt.ai.gateway.response_cache import ResponseCache, SingleFlight
 from ganggpt.ai.gateway.sentences import sentences_of
@@ -37,8 +36,6 @@ from ganggpt.ai.port import (
 )
 from ganggpt.errors import GangGPTError, InvalidInput, Unavailable
 from ganggpt.observability.metrics import Metrics
-
-log = logging.getLogger(__name__)
 
 AT_ONCE_MAX: Final = 2048
 """Requests in flight at once; further ones are refused, so that the scripted mind answers them."""

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from ganggpt.ai.gateway.budget import OverBudget, SwitchedOff
-from ganggpt.ai.gateway.config import GatewayConfig
 from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.provider import Completion, ContentFiltered, ModelFailure, ModelSkipped, ProviderCall
 from ganggpt.ai.gateway.spending import Spending
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of

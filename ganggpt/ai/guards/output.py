@@ -16,7 +16,7 @@ from msgspec import Struct
 from ganggpt.ai.guards.personal import PERSONAL
 from ganggpt.ai.guards.profiles import GORE, MILDER, PROFILES, SUGGESTIVE, Profile, Rating
 from ganggpt.ai.guards.text import plain, visible
-from ganggpt.ai.guards.words import brands, folded, sexual, slurs, starred_slur
+from ganggpt.ai.guards.word_filter import brands, folded, sexual, slurs, starred_slur
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.mind.brief import SAID_MAX, sentences_of
 from ganggpt.domain.world import World
@@ -65,13 +65,6 @@ class Blocked(Struct, frozen=True, gc=False):
 
 
 Verdict = Passed | Softened | Blocked
-
-
-def explained(verdict: Verdict) -> str:
-    """A verdict in a sentence for logs and ``ganggpt why``."""
-    if not verdict.reasons:
-        return "let through"
-    return f"{verdict.outcome}: " + "; ".join(f"{reason.why} ({reason.category})" for reason in verdict.reasons)
 
 
 def _any(*patterns: str) -> re.Pattern[str]:

@@ -19,7 +19,7 @@ from ganggpt.domain.fields import is_slug
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.mission_design.deeds import COUNT_MAX
 from ganggpt.domain.mission_design.draft import Problem
-from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises
+from ganggpt.domain.mission_design.wording import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises
 from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
 from ganggpt.domain.world import DEED_VERBS
 

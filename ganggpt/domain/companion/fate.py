@@ -12,7 +12,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from ganggpt.domain.companion.state import Cause, Companion, loyalty_at_rest, loyalty_now
-from ganggpt.domain.mind.affect import LOYALTY_HALF_LIFE_S, clamped, faded
+from ganggpt.domain.mind.affect import LOYALTY_HALF_LIFE_S, faded
+from ganggpt.domain.numbers import clamped
 
 Fate = Literal["stays", "warns", "leaves", "betrays"]
 """What becomes of a companion, from best to worst."""

@@ -22,7 +22,7 @@ from ganggpt.domain.companion.state import (
 from ganggpt.domain.companion.talk import TALKER, said
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
-from ganggpt.domain.mind.affect import clamped, swayed
+from ganggpt.domain.mind.affect import swayed
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER, Act
 from ganggpt.domain.mind.memory_record import Memory
@@ -30,6 +30,7 @@ from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.utterance import Line
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import (
     Decision,
     Event,

@@ -16,7 +16,6 @@ from ganggpt.domain.companion.state import Companion, OrderObeyed, OrderRefused,
 from ganggpt.domain.companion.talk import TALKER, said, to_owner
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.actions import LASTS_S, AllowedAction, Refusal, actions_of
-from ganggpt.domain.mind.affect import clamped
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude
@@ -25,6 +24,7 @@ from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.turn_taking import Outcome
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import Decision, Event, Message, Turn
 from ganggpt.errors import Refused
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ganggpt.domain.faction.relation import Relation, value_now
 from ganggpt.domain.faction.state import TERRITORIES_MAX, Faction, bond_now, strength_now, wars_now
-from ganggpt.domain.mind.affect import clamped
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import World
 

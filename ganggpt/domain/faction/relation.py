@@ -6,13 +6,14 @@ contributions of causes that left the ledger are kept as one sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain.mind.affect import clamped, faded
+from ganggpt.domain.mind.affect import faded
+from ganggpt.domain.numbers import clamped
 
 REST_MAX: Final = 90.0
 RELATION_HALF_LIFE_S: Final = 4 * 86_400.0
@@ -73,12 +74,6 @@ def with_entry(
     unlisted += _left_of(oldest, entry.at_s)
     after[oldest.other] = replace(owner, unlisted=unlisted, unlisted_s=entry.at_s)
     return after, (*ledger[1:], entry)
-
-
-def explained(relation: Relation, entries: Iterable[Entry], now_s: float) -> float:
-    """The value as its causes make it: rest, plus what the entries about it still contribute, plus the unlisted."""
-    unlisted = faded(relation.unlisted, 0.0, now_s - relation.unlisted_s, RELATION_HALF_LIFE_S)
-    return relation.rest + unlisted + sum(_left_of(entry, now_s) for entry in entries)
 
 
 def _left_of(entry: Entry, now_s: float) -> float:

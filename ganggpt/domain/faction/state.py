@@ -34,8 +34,9 @@ from ganggpt.domain.faction.events import (
     TerritoryLost,
     TradeMade,
 )
-from ganggpt.domain.faction.relation import Entry, Relation, at_rest, explained, value_now, with_entry
-from ganggpt.domain.mind.affect import clamped, drained, faded
+from ganggpt.domain.faction.relation import Entry, Relation, at_rest, value_now, with_entry
+from ganggpt.domain.mind.affect import drained, faded
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import FactionSheet
 
@@ -172,13 +173,6 @@ def sway_now(state: Faction, player: str, now_s: float) -> float:
     """How much of the day's allowance of rumours about a player is used up now."""
     known = state.talk_of.get(player)
     return 0.0 if known is None else drained(known.sway, now_s - known.at_s)
-
-
-def why(state: Faction, other: str, now_s: float) -> tuple[float, tuple[Entry, ...]]:
-    """The relation to ``other`` computed from its causes, and the causes still in the ledger, oldest first."""
-    entries = tuple(entry for entry in state.ledger if entry.other == other)
-    known = state.relations.get(other)
-    return (0.0 if known is None else explained(known, entries, now_s)), entries
 
 
 def _founded(_: Faction | None, event: Founded) -> Faction:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+from ganggpt.domain.numbers import clamped
+
 MOOD_HALF_LIFE_S: Final = 2 * 3600.0
 STANDING_HALF_LIFE_S: Final = 30 * 86_400.0
 LOYALTY_HALF_LIFE_S: Final = 45 * 86_400.0
@@ -57,11 +59,6 @@ def stepped(value: float, delta: float) -> float:
     if delta < 0.0:
         return value + delta if value + delta >= 0.0 else -stepped(0.0, -(value + delta))
     return REACH - (REACH - value) * math.exp(-delta / REACH)
-
-
-def clamped(value: float, low: float = -100.0, high: float = 100.0) -> float:
-    """The value within its bounds."""
-    return max(low, min(high, value))
 
 
 def mood_at_rest(traits: Mapping[str, int]) -> float:

@@ -11,8 +11,7 @@ This is the same for every kind; what differs between kinds is the ``Talker``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, to_builtins
@@ -49,7 +48,6 @@ from ganggpt.domain.mind.utterance import (
 )
 from ganggpt.domain.turn import (
     CancelRequest,
-    Command,
     Decision,
     Event,
     Forget,
@@ -249,16 +247,6 @@ def saying(state: Any) -> dict[str, Any] | None:
         return None
     waiting = [line.player for line in state.mind.speaking.waiting]
     return {"utterance": now.id, "player": now.player, "said": list(now.said), "waiting": waiting}
-
-
-def rules(talker: Talker) -> dict[type[Command], Callable[[Any, Any, Turn], Decision]]:
-    """The rules that are the same for every kind, by their commands."""
-    return {
-        Utter: partial(utter, talker),
-        ThinkAgain: think_again,
-        SayScripted: partial(say_scripted, talker),
-        Hush: partial(hush, talker),
-    }
 
 
 def _fitting(

@@ -31,7 +31,6 @@ from ganggpt.domain.messages import (
     TakeFunding,
     TakeMission,
 )
-from ganggpt.domain.mind.affect import clamped
 from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mission.state import (
     OPEN,
@@ -52,6 +51,7 @@ from ganggpt.domain.mission.state import (
     view,
 )
 from ganggpt.domain.mission_design.progress import counted, is_done, wants_of
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import Command, Decision, Forget, Kind, Message, Remind, Turn
 from ganggpt.domain.world import REWARD_BOUNDS
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand

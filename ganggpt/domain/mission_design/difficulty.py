@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from ganggpt.domain.mind.affect import clamped
 from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.mission_design.roads import leg_m, travel_s
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.world import REWARD_BOUNDS, ObjectiveSheet, World
 
 SKILL_START: Final = 15.0

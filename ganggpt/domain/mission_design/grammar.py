@@ -28,7 +28,7 @@ from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES
 from ganggpt.domain.mission_design.repair_numbers import victims_of
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
-from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, named, told
+from ganggpt.domain.mission_design.wording import DESCRIPTION_MAX, TITLE_MAX, named, told
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 

@@ -19,7 +19,7 @@ from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES, Objectiv
 from ganggpt.domain.mission_design.repair_numbers import mended_numbers
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
-from ganggpt.domain.mission_design.words import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises, told
+from ganggpt.domain.mission_design.wording import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises, told
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
 ALIKE: Final = 84.0

@@ -20,7 +20,6 @@ from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import (
     HOSTILE_AT,
-    clamped,
     mood_at_rest,
     mood_label,
     swayed,
@@ -77,6 +76,7 @@ from ganggpt.domain.npc.work import (
     open_offer,
     thinking_ahead,
 )
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import (
     Command,
     Decision,

@@ -15,7 +15,6 @@ from ganggpt.domain.messages import Origin
 from ganggpt.domain.mind.affect import (
     MOOD_HALF_LIFE_S,
     STANDING_HALF_LIFE_S,
-    clamped,
     drained,
     faded,
     mood_at_rest,
@@ -35,6 +34,7 @@ from ganggpt.domain.mind.mind import (
     spoke,
 )
 from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 

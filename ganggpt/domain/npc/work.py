@@ -22,7 +22,7 @@ from ganggpt.domain.messages import (
     ShowRecord,
     Witness,
 )
-from ganggpt.domain.mind.affect import clamped, swayed
+from ganggpt.domain.mind.affect import swayed
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.memory_record import Memory
@@ -65,6 +65,7 @@ from ganggpt.domain.npc.state import (
     standing_now,
 )
 from ganggpt.domain.npc.witness import in_words, telling_on
+from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import (
     Command,
     Decision,

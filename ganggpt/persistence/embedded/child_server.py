@@ -39,7 +39,7 @@ _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
-class Account(NamedTuple):
+class SystemAccount(NamedTuple):
     """The user and group of a server that must not run as ours."""
 
     uid: int
@@ -54,7 +54,7 @@ class ChildServer:
     """
 
     def __init__(
-        self, name: str, argv: Sequence[str], log: Path, stop_signal: str, run_as: Account | None = None
+        self, name: str, argv: Sequence[str], log: Path, stop_signal: str, run_as: SystemAccount | None = None
     ) -> None:
         self.name = name
         self._argv = list(argv)
@@ -183,7 +183,7 @@ def stop_orphan(pid: int, home: Path, polite_signal: int, timeout_s: float) -> N
         return
 
 
-def socket_directory(wanted: Path, socket_name: str, account: Account | None) -> Path:
+def socket_directory(wanted: Path, socket_name: str, account: SystemAccount | None) -> Path:
     """A private directory for a socket: ``wanted``, or a stable one under the temporary directory where that path would
     be too long or would need quoting. Raises StartFailed where another user made that one first."""
     if not _fits(wanted / socket_name):
@@ -200,7 +200,7 @@ def _fits(path: Path) -> bool:
     return len(os.fsencode(path)) <= _SOCKET_PATH_MAX and _PLAIN_PATH.fullmatch(str(path)) is not None
 
 
-def own_directory(path: Path, account: Account | None) -> None:
+def own_directory(path: Path, account: SystemAccount | None) -> None:
     """Make a directory private to the user a server runs as. Raises StartFailed where another user owns it."""
     wanted = os.geteuid() if account is None else account.uid
     stat = path.lstat()

@@ -23,9 +23,9 @@ from urllib.parse import quote
 
 from ganggpt.errors import StartFailed
 from ganggpt.persistence.embedded.child_server import (
-    Account,
     ChildServer,
     DirectoryLock,
+    SystemAccount,
     own_directory,
     process_lives,
     socket_directory,
@@ -176,7 +176,7 @@ class EmbeddedPostgres:
             return False
         return len(lines) >= 8 and lines[0].strip() == str(self.pid) and lines[7].strip() == "ready"
 
-    def _create_cluster(self, binaries: Path, account: Account | None) -> None:
+    def _create_cluster(self, binaries: Path, account: SystemAccount | None) -> None:
         """Run initdb in another directory and rename it, so that a kill in between leaves nothing incomplete."""
         if (self._cluster / "PG_VERSION").exists():
             own_directory(self._cluster, account)
@@ -343,7 +343,7 @@ def _postgres_binaries() -> Path:
     raise StartFailed("There is no embedded Postgres for this platform.", "Set DATABASE_URL to a running Postgres.")
 
 
-def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
+def _unprivileged(data_dir: Path, binaries: Path) -> SystemAccount | None:
     """The user that Postgres runs as, where we are root (it refuses to run as root), with permission to search the
     directories of its files; None where we are not root."""
     if os.geteuid() != 0:
@@ -353,7 +353,7 @@ def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        account = Account(entry.pw_uid, entry.pw_gid)
+        account = SystemAccount(entry.pw_uid, entry.pw_gid)
         for target in (data_dir / "x", binaries / "x"):
             for folder in target.parents:
                 mode = stat.S_IMODE(folder.stat().st_mode)
@@ -365,7 +365,7 @@ def _unprivileged(data_dir: Path, binaries: Path) -> Account | None:
     raise StartFailed("Embedded Postgres does not run as root.", "Run as another user or set DATABASE_URL.")
 
 
-def _run(part: str, argv: list[str], account: Account | None, stdin: str = "") -> None:
+def _run(part: str, argv: list[str], account: SystemAccount | None, stdin: str = "") -> None:
     """Run a short program of the wheel to its end. Raises StartFailed with its output."""
     try:
         done = subprocess.run(  # noqa: S603 - binaries of the wheel

@@ -27,7 +27,7 @@ import asyncpg
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import TODAY, Connection, briefly, journal_part_named
 from ganggpt.persistence.outages import database_outages
-from ganggpt.persistence.ports.retention import Day, Waiting
+from ganggpt.persistence.ports.retention import Day, OldestWaiting
 from ganggpt.persistence.sql import load_sql
 
 SWEEP_MAX: Final = 5000
@@ -60,7 +60,7 @@ class PostgresJournalRetention:
         parts = [(journal_part_named(r["name"]), r) for r in await self._ask(SQL["days"])]
         return [Day(p.name, p.start, p.end, r["bytes"], r["turns"], r["sealed"]) for p, r in parts]
 
-    async def waiting(self) -> Waiting:
+    async def waiting(self) -> OldestWaiting:
         """What may still need turns."""
         with database_outages():
             async with self._pool.acquire(timeout=self._timeout_s) as connection:
@@ -169,8 +169,8 @@ class PostgresJournalRetention:
     async def _ask(self, query: str, *arguments: Any) -> Sequence[Any]:
         return await ask(self._pool, self._timeout_s, query, *arguments)
 
-    async def _waiting(self, connection: Connection) -> Waiting:
-        return Waiting(
+    async def _waiting(self, connection: Connection) -> OldestWaiting:
+        return OldestWaiting(
             await connection.fetchval(OLDEST_MESSAGE, timeout=self._timeout_s),
             await connection.fetchval(OLDEST_REMINDER, timeout=self._timeout_s),
             await connection.fetchval(SQL["flushed"], timeout=self._timeout_s),

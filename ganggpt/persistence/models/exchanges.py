@@ -17,10 +17,6 @@ from ganggpt.persistence.sql import load_sql
 WAITING_MAX: Final = 2000
 """The most exchanges that wait for the database. Each may have some dozens of kilobytes."""
 _SWEEP_BATCH: Final = 5000
-_COLUMNS: Final = (
-    "key, request_key, at, model, player, request, answer, finish, categories, failure, "
-    "tokens_in, tokens_out, tokens_cached, known, took_ms"
-)
 SQL: Final = load_sql(Path(__file__).with_name("exchanges.sql"))
 
 

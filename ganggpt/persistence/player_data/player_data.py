@@ -20,7 +20,7 @@ from ganggpt.domain.ids import derived_command_id
 from ganggpt.persistence.ask import ask, tell
 from ganggpt.persistence.journal.partitions import Connection, briefly
 from ganggpt.persistence.outages import database_outages
-from ganggpt.persistence.ports.player_data import FoundRow, Order, TurnRow, Words
+from ganggpt.persistence.ports.player_data import ErasureOrder, FoundRow, TurnRow, Words
 from ganggpt.persistence.projections.rows import player_id
 from ganggpt.persistence.sql import load_sql
 
@@ -79,11 +79,11 @@ class PostgresPlayerData:
         """Whether the player is on a game server."""
         return bool(await self._ask(SQL["is_online"], player))
 
-    async def open_orders(self) -> Sequence[Order]:
+    async def open_orders(self) -> Sequence[ErasureOrder]:
         """Orders that are not fulfilled, oldest first."""
         return [_order(row) for row in await self._ask(SQL["open_orders"])]
 
-    async def order(self, no: int) -> Order:
+    async def order(self, no: int) -> ErasureOrder:
         """One order."""
         return _order((await self._ask(SQL["order"], no))[0])
 
@@ -137,7 +137,7 @@ class PostgresPlayerData:
 
     # ------------------------------------------------------------------------------------------------------ change
 
-    async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
+    async def send(self, order: ErasureOrder, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
         """Send messages to actors (by the shard that delivers them), once a round; returns the ids of the commands."""
         seq = order.no * 1000 + round_
         at_s = order.asked_at.timestamp()
@@ -147,7 +147,7 @@ class PostgresPlayerData:
         await tell(self._pool, self._timeout_s, SQL["send_messages"], SENDER, seq, "ForgetPlayer", body, *columns)
         return ids
 
-    async def undelivered(self, order: Order, round_: int) -> Sequence[str]:
+    async def undelivered(self, order: ErasureOrder, round_: int) -> Sequence[str]:
         """Actors that have not answered the messages of a round."""
         return [row["target"] for row in await self._ask(SQL["undelivered"], SENDER, order.no * 1000 + round_)]
 
@@ -205,6 +205,6 @@ def _statement(statements: Mapping[str, str], table: str) -> str:
     return f"{statements['arguments']}\n{statements[table]}"
 
 
-def _order(row: Any) -> Order:
+def _order(row: Any) -> ErasureOrder:
     known = dict(row.items())
-    return Order(**{**known, "names": tuple(row["names"]), "erased": msgspec.json.decode(row["erased"])})
+    return ErasureOrder(**{**known, "names": tuple(row["names"]), "erased": msgspec.json.decode(row["erased"])})

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 
-class Standing(Struct, frozen=True):
+class ClusterStanding(Struct, frozen=True):
     """Which cluster should hold the world (None: any), for how many seconds this has been so, how long its supervisor
     has been silent (None: it has no row) and whether it has live hosts."""
 
@@ -42,7 +42,7 @@ class Clusters(Protocol):
         """Record a heartbeat of this cluster's supervisor. Raises Unavailable."""
         ...
 
-    async def standing(self) -> Standing:
+    async def standing(self) -> ClusterStanding:
         """Which cluster should hold the world. Raises Unavailable."""
         ...
 

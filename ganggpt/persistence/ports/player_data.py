@@ -31,7 +31,7 @@ LOOSE: Final = frozenset(("ai_exchanges",))
 """Tables of records, texts within texts: whatever the search finds there is deleted, even where it finds too much."""
 
 
-class Order(Struct, frozen=True):
+class ErasureOrder(Struct, frozen=True):
     """An order to erase a player. ``player`` is None once it is fulfilled. ``erased``: how many of what were erased."""
 
     no: int
@@ -99,7 +99,7 @@ def _escaped(word: str) -> str:
 class PlayerDataStore(Protocol):
     """Players in the tables of a world; ``PostgresPlayerData`` is the real adapter. Every method raises Unavailable."""
 
-    async def open_orders(self) -> Sequence[Order]:
+    async def open_orders(self) -> Sequence[ErasureOrder]:
         """Orders that are not fulfilled, oldest first."""
         ...
 
@@ -135,11 +135,11 @@ class PlayerDataStore(Protocol):
         """Rows of one of TABLES that may be about the player."""
         ...
 
-    async def send(self, order: Order, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
+    async def send(self, order: ErasureOrder, round_: int, body: bytes, targets: Mapping[str, str]) -> Sequence[bytes]:
         """Send messages to actors (by the shard that delivers them), once a round; the ids of the commands."""
         ...
 
-    async def undelivered(self, order: Order, round_: int) -> Sequence[str]:
+    async def undelivered(self, order: ErasureOrder, round_: int) -> Sequence[str]:
         """Actors that have not answered the messages of a round."""
         ...
 

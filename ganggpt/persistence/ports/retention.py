@@ -47,7 +47,7 @@ class Day(Struct, frozen=True):
     sealed: bool
 
 
-class Waiting(Struct, frozen=True):
+class OldestWaiting(Struct, frozen=True):
     """The oldest of each thing that may still need turns; None where there is none."""
 
     message: datetime | None
@@ -109,7 +109,7 @@ class JournalRetention(Protocol):
         """The parts of the journal, oldest first."""
         ...
 
-    async def waiting(self) -> Waiting:
+    async def waiting(self) -> OldestWaiting:
         """What may still ask for turns."""
         ...
 

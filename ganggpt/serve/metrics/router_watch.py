@@ -30,6 +30,9 @@ class RouterWatch(Collector):
             if why is not Shed.IN_FLIGHT:  # counted by the sessions
                 turned_away.add_metric((why.value,), shed[why])
         yield turned_away
+        for name, count in (("redirects", router.redirects), ("retries", router.retries)):
+            row = TABLE[f"ganggpt_router_{name}_total"]
+            yield CounterMetricFamily(row.name, row.help_text, value=count)
         row = TABLE["ganggpt_router_wait_seconds"]
         waits = HistogramMetricFamily(row.name, row.help_text)
         upto, cumulative = 0, []

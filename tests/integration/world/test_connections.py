@@ -21,7 +21,7 @@ from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.sizing import this_machine
 from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, variables_for
-from tests.integration.world.test_talk import spoken
+from tests.support.spoken import spoken
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

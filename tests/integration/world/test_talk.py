@@ -19,17 +19,9 @@ from ganggpt.client.wire import Push
 from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess, token_of
 from ganggpt.testing.fake_model import FakeModel, Hang, Status, filtered_prompt, variables_for
+from tests.support.spoken import LINES, spoken
 
 pytestmark = pytest.mark.integration
-
-LINES = "The docks were quiet tonight. A grey van came twice. I would not go there alone."
-
-
-def spoken(body: Mapping[str, Any]) -> str:
-    """What the fake model says: JSON where it was asked for it."""
-    wants = "follow me" in json.dumps(body["messages"])
-    return json.dumps({"say": LINES, "actions": [{"do": "follow"}] if wants else []})
-
 
 @pytest.fixture(scope="module")
 async def model() -> AsyncIterator[FakeModel]:

@@ -20,7 +20,6 @@ from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import Recruit
 from ganggpt.domain.erasure import ForgetPlayer, PlayerForgotten, Subject, Trail
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.faction.state import why
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_turn, encode_turn
 from ganggpt.domain.messages import Offer
 from ganggpt.domain.mind.commands import Reflect
@@ -33,6 +32,7 @@ from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import GangGPTError, UnknownActor
 from tests.support.builders import NOW_S, Played, an_npc_sheet
+from tests.support.explained import why_related
 from tests.support.played import a_faction
 from tests.support.town import AVA, HARBOUR, MAIN, a_town, offered
 
@@ -178,9 +178,9 @@ def test_a_faction_s_relations_still_add_up_to_their_causes() -> None:
     harbour = a_faction()
     harbour.do(faction.ShiftRelation("vipers", 30, "Zephyr made peace"), MAIN)
     harbour.do(faction.ShiftRelation("vipers", -10, "an insult"), MAIN)
-    value, causes = why(harbour.state, "vipers", harbour.now_s)
+    value, causes = why_related(harbour.state, "vipers", harbour.now_s)
     harbour.do(FORGET, "world")
-    after, kept = why(harbour.state, "vipers", harbour.now_s)
+    after, kept = why_related(harbour.state, "vipers", harbour.now_s)
     assert after == pytest.approx(value)
     assert len(kept) == len(causes)
     assert not erasure.mentions(harbour.state, SUBJECT)

@@ -20,7 +20,7 @@ from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snap
 from ganggpt.operations.snapshots import RestoreTarget, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import DIVIDED, MEMORIES, PLAIN, WHOLE
-from ganggpt.persistence.world_snapshot.files import SnapshotDirectory
+from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory
 from tests.support.eventually import eventually
 from tests.support.live_town import LOS_SANTOS, SHARDS, fetch, living, states_of
 

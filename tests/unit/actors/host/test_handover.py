@@ -17,7 +17,7 @@ from ganggpt.actors.envelope import (
     wrap,
 )
 from ganggpt.actors.host import handover
-from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.delivery import Delivery, ParkedCommand
 from ganggpt.actors.host.handover import HandOver, Siblings
 from ganggpt.actors.routing.shards import shared_shard, shared_shards
 from ganggpt.domain.ids import new_command_id
@@ -188,7 +188,7 @@ class Others:
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.mailboxes: list[Waiting] = []
+        self.mailboxes: list[ParkedCommand] = []
         self.accepted: list[bytes] = []
         self.failure: BaseException | None = None
         self.committing, self.commit = asyncio.Event(), asyncio.Event()
@@ -219,7 +219,7 @@ class Others:
     async def snapshot(self, activations: object) -> None:
         self.done.append("snapshot")
 
-    def hand_out(self, leaves: Callable[[str, str], bool]) -> list[Waiting]:
+    def hand_out(self, leaves: Callable[[str, str], bool]) -> list[ParkedCommand]:
         return [waiting for waiting in self.mailboxes if leaves(waiting[0].to, shared_shard(waiting[0].to, SHARDS))]
 
     def forget(self, shards: object) -> None:

@@ -11,7 +11,7 @@ import pytest
 from ganggpt.actors.envelope import Envelope, wrap, wrap_view
 from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.committer import Committer
-from ganggpt.actors.host.delivery import Delivery, Waiting
+from ganggpt.actors.host.delivery import Delivery, ParkedCommand
 from ganggpt.actors.host.turn_runner import TurnInputs, TurnRunner
 from ganggpt.actors.ports import NoModel
 from ganggpt.actors.routing.shards import shared_shard
@@ -32,8 +32,8 @@ class Aside:
     """Everything a command is passed on to, writing down what came."""
 
     def __init__(self) -> None:
-        self.parked: list[Waiting] = []
-        self.waiting: list[Waiting] = []
+        self.parked: list[ParkedCommand] = []
+        self.waiting: list[ParkedCommand] = []
         self.repeated: list[int] = []
         self.late: list[Envelope] = []
         self.remembered: dict[bytes, bytes] = {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ganggpt.actors.supervision.scaling import (
     STEP_MAX,
     Goals,
-    Limits,
+    HostLimits,
     Pace,
     Sample,
     Scale,
@@ -25,7 +25,7 @@ from ganggpt.actors.supervision.scaling import (
 LOOK_S = 2.0
 GOALS = Goals(turns_per_s=1000, cpu=0.8, lag_s=0.05, hot=1000)
 SCALE = Scale(least=2, most=8, goals=GOALS, idle_s=60, bad_polls=3)
-LIMITS = Limits(2, 8)
+LIMITS = HostLimits(2, 8)
 
 counts = st.integers(1, 12)
 loads = st.floats(0, 20_000, allow_nan=False)
@@ -45,7 +45,7 @@ paces = st.builds(
     step=st.integers(-2, 2),
     stepped_s=st.floats(0, 1000),
 )
-limits = st.builds(lambda a, b, f: Limits(min(a, b), max(a, b), f), counts, counts, st.none())
+limits = st.builds(lambda a, b, f: HostLimits(min(a, b), max(a, b), f), counts, counts, st.none())
 
 
 def spread(turns_per_s: float, hosts: int) -> list[Sample]:
@@ -100,13 +100,13 @@ def test_silent_hosts_are_taken_to_carry_what_the_others_carry() -> None:
 
 
 def test_a_number_fixed_by_hand_wins_over_bounds_and_load() -> None:
-    assert decide(Pace(2), SCALE, Limits(2, 8, 12), spread(0, 2), 0, 0).wanted == 12
-    assert decide(Pace(8), SCALE, Limits(2, 8, 1), spread(9000, 8), 0, 0).wanted == 1
+    assert decide(Pace(2), SCALE, HostLimits(2, 8, 12), spread(0, 2), 0, 0).wanted == 12
+    assert decide(Pace(8), SCALE, HostLimits(2, 8, 1), spread(9000, 8), 0, 0).wanted == 1
 
 
 def test_bounds_hold_at_once() -> None:
-    assert decide(Pace(2), SCALE, Limits(4, 8), [], 0, 0).wanted == 4
-    assert decide(Pace(8), SCALE, Limits(2, 3), spread(9000, 8), 0, 0).wanted == 3
+    assert decide(Pace(2), SCALE, HostLimits(4, 8), [], 0, 0).wanted == 4
+    assert decide(Pace(8), SCALE, HostLimits(2, 3), spread(9000, 8), 0, 0).wanted == 3
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_bounds_hold_at_once() -> None:
 def test_what_an_operator_sets_wins_over_the_settings(
     asked: tuple[int | None, int | None], bounds: tuple[int, int]
 ) -> None:
-    assert limits_of(SCALE, *asked, None) == Limits(*bounds)
+    assert limits_of(SCALE, *asked, None) == HostLimits(*bounds)
 
 
 @given(
     pace=paces, bounds=limits, seen=st.lists(samples, max_size=8), silent=st.integers(0, 3), now_s=st.floats(0, 3000)
 )
 def test_whatever_is_seen_the_bounds_hold_and_steps_are_small(
-    pace: Pace, bounds: Limits, seen: list[Sample], silent: int, now_s: float
+    pace: Pace, bounds: HostLimits, seen: list[Sample], silent: int, now_s: float
 ) -> None:
     after = decide(pace, SCALE, bounds, seen, silent, now_s)
     assert bounds.least <= after.wanted <= bounds.most
@@ -136,7 +136,7 @@ def test_whatever_is_seen_the_bounds_hold_and_steps_are_small(
     silent=st.integers(0, 3), now_s=st.floats(0, 3000),
 )  # fmt: skip
 def test_more_load_never_wants_fewer_hosts(
-    pace: Pace, bounds: Limits, seen: list[Sample], more: int, silent: int, now_s: float
+    pace: Pace, bounds: HostLimits, seen: list[Sample], more: int, silent: int, now_s: float
 ) -> None:
     busier = [Sample(s.host, s.turns_per_s + more, s.cpu, s.lag_s, s.hot) for s in seen]
     less = decide(pace, SCALE, bounds, seen, silent, now_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ganggpt.ai.gateway.config import SlotEntry
+from ganggpt.ai.gateway.gateway_config import SlotEntry
 from ganggpt.ai.port import Answered, NotAnswered
 from ganggpt.testing.fake_model import Hang, Status, out_of_quota
 from tests.support.gateway_rig import rigged, talk

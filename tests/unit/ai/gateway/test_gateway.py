@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ganggpt.ai.gateway.config import SlotEntry
+from ganggpt.ai.gateway.gateway_config import SlotEntry
 from ganggpt.ai.port import Answered, Deflected, EmbeddingResult, NotAnswered, Payers, PromptMessage, Sentence
 from ganggpt.errors import InvalidInput
 from ganggpt.testing.fake_model import (

@@ -21,7 +21,7 @@ from ganggpt.ai.guards.input import (
     inspect_all,
     trust_of,
 )
-from ganggpt.ai.guards.output import Blocked, OutputGuard, Passed, Softened, explained
+from ganggpt.ai.guards.output import Blocked, OutputGuard, Passed, Softened
 from ganggpt.ai.guards.text import plain, skeleton, visible
 from ganggpt.ai.minds.guard_counts import GuardCounts
 from ganggpt.ai.minds.lines import ENEMY, FRIEND, LINES, MOOD, STANDING
@@ -38,6 +38,7 @@ from ganggpt.domain.npc.rules import KIND
 from ganggpt.observability.metrics import Metrics
 from ganggpt.worldfiles.files import load_world
 from tests.support.builders import WORLD, Played, a_turn, an_npc_sheet
+from tests.support.explained import verdict_in_words
 from tests.support.paths import ROOT
 
 INNOCENT = [
@@ -72,7 +73,7 @@ def test_the_innocent_corpus_is_large() -> None:
 @pytest.mark.parametrize("line", INNOCENT)
 def test_crime_talk_passes_as_it_is_and_is_nothing_suspicious(line: str) -> None:
     verdict = MATURE.check(line)
-    assert isinstance(verdict, Passed), explained(verdict)
+    assert isinstance(verdict, Passed), verdict_in_words(verdict)
     assert verdict.text == line
     assert OutputGuard("mature").check(line).outcome == "pass"
     assert inspect(line).trust == "model", inspect(line).explained()
@@ -83,7 +84,9 @@ def test_everything_the_scripted_mind_can_say_passes_in_every_rating() -> None:
     lines = {line for tones in tables for tone in tones.values() for line in tone}
     lines |= {*FRIEND, *ENEMY, *(line for table in (STANDING, MOOD) for lines in table.values() for line in lines)}
     for guard in (MATURE, OutputGuard("teen", LOS_SANTOS, RULES)):
-        objected = {line: explained(guard.check(line)) for line in lines if isinstance(guard.check(line), Blocked)}
+        objected = {
+            line: verdict_in_words(guard.check(line)) for line in lines if isinstance(guard.check(line), Blocked)
+        }
         assert not objected
     softened = [line for line in sorted(lines) if MATURE.check(line).outcome != "pass"]
     assert not softened
@@ -137,7 +140,7 @@ def test_some_things_are_deflected_in_every_rating(text: str, category: str, gua
     assert isinstance(verdict, Blocked), verdict
     assert category in {reason.category for reason in verdict.reasons}
     assert verdict.text == ""
-    assert text not in explained(verdict)
+    assert text not in verdict_in_words(verdict)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from ganggpt.ai.minds.proposals import (
 from ganggpt.domain.faction.politics import MOVE_NAMES
 from ganggpt.domain.kinds import KINDS
 from ganggpt.domain.mission_design.compiler import rehearsed
-from ganggpt.domain.mission_design.words import TITLE_MAX
+from ganggpt.domain.mission_design.wording import TITLE_MAX
 from ganggpt.domain.npc.commands import OutlineWork
 from ganggpt.domain.npc.work import setting_for
 from ganggpt.domain.world import DEED_VERBS, MissionTemplate

@@ -34,11 +34,12 @@ from ganggpt.domain.faction.relation import (
     ripples,
     value_now,
 )
-from ganggpt.domain.faction.state import TREASURY_MAX, Faction, strength_now, why
+from ganggpt.domain.faction.state import TREASURY_MAX, Faction, strength_now
 from ganggpt.domain.mind.affect import REACH, faded
 from ganggpt.domain.world import World
 from ganggpt.worldfiles.files import load_world
 from tests.support.builders import NOW_S
+from tests.support.explained import why_related
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -98,7 +99,9 @@ def test_every_relation_stays_round_its_rest_and_is_explained_by_its_causes(seed
     assert abs(statistics.mean(offs)) < 15
     for state in theatre.states.values():
         for other, known in state.relations.items():
-            assert why(state, other, theatre.now_s)[0] == pytest.approx(value_now(known, theatre.now_s), abs=1e-6)
+            assert why_related(state, other, theatre.now_s)[0] == pytest.approx(
+                value_now(known, theatre.now_s), abs=1e-6
+            )
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -12,12 +12,13 @@ from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import TakePoliticalTurn
 from ganggpt.domain.faction.relation import LEDGER_MAX
 from ganggpt.domain.faction.rules import ClaimTerritory
-from ganggpt.domain.faction.state import TREASURY_MAX, relation_now, why
+from ganggpt.domain.faction.state import TREASURY_MAX, relation_now
 from ganggpt.domain.messages import ApplyMissionImpact, LoseTerritory, ShiftRelation, SufferRaid, TakePayment
 from ganggpt.domain.mind.affect import REACH
 from ganggpt.domain.turn import Dice
 from ganggpt.errors import GangGPTError
 from tests.support.builders import DAY_S, NOW_S, WORLD, Played
+from tests.support.explained import why_related
 from tests.support.town import found
 
 OTHERS = st.sampled_from(["vipers", "council", "harbour", "nobody"])
@@ -58,7 +59,7 @@ def in_bounds(played: Played) -> None:
     for other in state.relations:
         value = relation_now(state, other, now_s)
         assert -REACH <= value <= REACH
-        assert why(state, other, now_s)[0] == pytest.approx(value, abs=1e-6)
+        assert why_related(state, other, now_s)[0] == pytest.approx(value, abs=1e-6)
 
 
 @settings(deadline=None)

@@ -14,13 +14,13 @@ from ganggpt.domain.faction.relation import (
     Entry,
     Relation,
     at_rest,
-    explained,
     ripples,
     value_now,
     with_entry,
 )
 from ganggpt.domain.mind.affect import REACH, stepped
 from tests.support.builders import DAY_S, NOW_S
+from tests.support.explained import sum_of_causes
 
 VALUES = st.floats(-REACH, REACH)
 DELTAS = st.floats(-100, 100)
@@ -82,7 +82,7 @@ def test_every_value_is_rest_plus_what_its_causes_still_contribute(
     now_s += later_s
     for other, relation in relations.items():
         entries = [entry for entry in ledger if entry.other == other]
-        assert explained(relation, entries, now_s) == pytest.approx(value_now(relation, now_s), abs=1e-6)
+        assert sum_of_causes(relation, entries, now_s) == pytest.approx(value_now(relation, now_s), abs=1e-6)
 
 
 def test_the_ledger_keeps_the_latest_causes_and_forgets_the_oldest_first() -> None:

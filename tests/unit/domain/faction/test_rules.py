@@ -12,12 +12,13 @@ from ganggpt.domain.faction import politics
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import TakePoliticalTurn
 from ganggpt.domain.faction.rules import ClaimTerritory
-from ganggpt.domain.faction.state import relation_now, why
+from ganggpt.domain.faction.state import relation_now
 from ganggpt.domain.messages import ApplyMissionImpact, LoseTerritory, ShiftRelation, SufferRaid, TakePayment
 from ganggpt.domain.turn import Dice, Remind
 from ganggpt.domain.world import District
 from ganggpt.errors import AlreadyExists, Refused, UnknownActor
 from tests.support.builders import NOW_S, WORLD, Played, a_district, a_faction_sheet, a_world
+from tests.support.explained import why_related
 from tests.support.played import SERVER, a_faction
 from tests.support.town import Town, found
 
@@ -58,7 +59,7 @@ def test_a_shift_moves_the_relation_with_a_cause_and_tells_every_game_server() -
     (news,) = [p for p in decision.pushes if p.body["b"] == "vipers"]
     assert (news.server, news.type) == ("*", "faction.relation")
     assert news.body == {"a": "harbour", "b": "vipers", "from": -60.0, "to": -40.0, "cause": "they returned the boat"}
-    value, causes = why(played.state, "vipers", played.now_s)
+    value, causes = why_related(played.state, "vipers", played.now_s)
     assert value == pytest.approx(-40.0)
     assert [(c.cause, c.by) for c in causes] == [("they returned the boat", SERVER)]
 
@@ -177,7 +178,7 @@ def test_the_impact_of_a_mission_raises_influence_and_moves_the_relations_it_nam
     assert played.view()["influence"] == 42
     assert set(decision.reply["applied"]) == {"vipers"}
     assert relation_now(played.state, "vipers", NOW_S) < -60
-    _, causes = why(played.state, "vipers", NOW_S)
+    _, causes = why_related(played.state, "vipers", NOW_S)
     assert (causes[-1].cause, causes[-1].by) == ("a job that ava did", "mission:m1")
 
 
@@ -224,7 +225,7 @@ def test_three_days_of_politics_keep_rivals_rivals_and_friends_friends() -> None
             value = relation_now(played.state, other, town.now_s)
             assert abs(value) < 98
             assert abs(value - rest) < 60
-            assert why(played.state, other, town.now_s)[0] == pytest.approx(value, abs=1e-6)
+            assert why_related(played.state, other, town.now_s)[0] == pytest.approx(value, abs=1e-6)
 
 
 def test_hot_blood_raids_more_than_cool_heads_do() -> None:

@@ -18,8 +18,8 @@ from ganggpt.config import Settings
 from ganggpt.persistence.ports.retention import (
     SEAL_AFTER,
     SLACK,
+    OldestWaiting,
     RetentionPolicy,
-    Waiting,
 )
 from ganggpt.runtime.composition import kept_of
 
@@ -33,7 +33,7 @@ def test_whatever_may_belong_to_a_day_holds_it_back(what: str) -> None:
     nothing = {"message": None, "reminder": None, "flushed": None}
 
     def held(at: datetime) -> str | None:
-        return Waiting(**{**nothing, what: at}).held_by(MIDNIGHT.date())
+        return OldestWaiting(**{**nothing, what: at}).held_by(MIDNIGHT.date())
 
     assert held(MIDNIGHT - timedelta(days=40)) is not None
     assert held(MIDNIGHT - timedelta(seconds=1)) is not None
@@ -43,7 +43,7 @@ def test_whatever_may_belong_to_a_day_holds_it_back(what: str) -> None:
 
 
 def test_where_nothing_waits_nothing_is_held_back() -> None:
-    assert Waiting(None, None, None).held_by(MIDNIGHT.date()) is None
+    assert OldestWaiting(None, None, None).held_by(MIDNIGHT.date()) is None
 
 
 def test_the_least_setting_keeps_what_dedupe_needs() -> None:

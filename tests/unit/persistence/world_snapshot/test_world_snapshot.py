@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from ganggpt.errors import GangGPTError, InvalidInput, SnapshotInvalid, SnapshotNewer, SnapshotUnfinished
 from ganggpt.persistence.world_snapshot.copy_rows import integer, rows_of, text
-from ganggpt.persistence.world_snapshot.files import SnapshotDirectory, SnapshotPlace
 from ganggpt.persistence.world_snapshot.manifest import (
     FORMAT,
     MANIFEST,
@@ -24,6 +23,7 @@ from ganggpt.persistence.world_snapshot.manifest import (
     encode_manifest,
     snapshot_name,
 )
+from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory, SnapshotPlace
 
 names = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12)
 members = st.builds(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ganggpt.ai.gateway.budget import Limit
-from ganggpt.ai.gateway.config import (
+from ganggpt.ai.gateway.gateway_config import (
     Budgets,
     GatewayConfig,
     PriceEntry,
