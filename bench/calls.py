@@ -269,10 +269,10 @@ class Hours:
             return Router(fleet.call, lambda: load_routes(hosts), RouterOptions())
 
         def ports(_: str) -> HostPorts:
-            flush, tail = MemoryFlush(self._database), InMemoryArchive(self._database)
+            flush, archive = MemoryFlush(self._database), InMemoryArchive(self._database)
             peers.append(router())
             return HostPorts(
-                journal, hosts, flush, peers[-1], self._world, cast, ScriptedMind(), _nothing, _nothing, tail, mind
+                journal, hosts, flush, peers[-1], self._world, cast, ScriptedMind(), _nothing, _nothing, archive, mind
             )
 
         fleet = LocalFleet(ports, HostOptions())

@@ -123,12 +123,12 @@ class Invariants:
             )
 
     def _kept(self, letter: OutboxMessage) -> None:
-        """What a mind let go of for want of room came into its tail."""
+        """What a mind let go of for want of room is in its archive."""
         wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
         assert isinstance(wish, ArchiveMemories)
         for memory in wish.memories:
-            if (letter.sender, memory.no) not in self._database.tail.ever:
-                self.wrong("the tail keeps", f"memory {memory.no} of {letter.sender} is lost")
+            if (letter.sender, memory.no) not in self._database.archive.ever:
+                self.wrong("the archive keeps", f"memory {memory.no} of {letter.sender} is lost")
 
     def _answered(self, sent: SentCommand, answer: bytes) -> None:
         """A client heard: what a durable command was told is in the journal, and is what the journal tells again."""

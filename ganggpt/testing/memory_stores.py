@@ -344,7 +344,7 @@ class MemoryClusters:
 
 
 class InMemoryArchive:
-    """The tail port: all of it at hand, asked by the index of minds. ``ever``: numbers that were kept at some time."""
+    """The archive port, searched by the index of minds. ``ever``: numbers that were kept at some time."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._db = database

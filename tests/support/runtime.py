@@ -83,7 +83,7 @@ class Runtime:
     hosts: FaultyHosts
     fleet: LocalFleet
     router: Router
-    tail: InMemoryArchive
+    archive: InMemoryArchive
     heard: list[PushRow] = field(default_factory=list)
     model: Prompter = field(default_factory=Prompter)
 

@@ -146,13 +146,13 @@ class Story:
         self._clock = lambda: BEGAN_S + loop.time()
         database = MemoryDatabase(self._clock, dict.fromkeys(shared_shards(_SHARDS), "shared"))
         database.servers.add("ls")
-        self._hosts, flush, tail = MemoryHosts(database), MemoryFlush(database), InMemoryArchive(database)
+        self._hosts, flush, archive = MemoryHosts(database), MemoryFlush(database), InMemoryArchive(database)
         journal, cast = KeepingJournal(database, self.kept), cast_of(WORLD)
 
         def open_ports(_: str) -> HostPorts:
             peers = Router(self._call, lambda: load_routes(self._hosts), RouterOptions())
             return HostPorts(
-                journal, self._hosts, flush, peers, WORLD, cast, ScriptedMind(), _ring, _forget, tail, self.model
+                journal, self._hosts, flush, peers, WORLD, cast, ScriptedMind(), _ring, _forget, archive, self.model
             )
 
         self._fleet = LocalFleet(open_ports, _OPTIONS)

@@ -131,7 +131,7 @@ async def test_without_an_embedding_model_there_is_one_request() -> None:
     assert [type(one) for one in gateway.asked] == [GatewayRequest]
 
 
-async def test_a_question_to_the_tail_is_paid_by_who_asks_and_whom() -> None:
+async def test_a_question_to_the_archive_is_paid_by_who_asks_and_whom() -> None:
     gateway = Gateway()
     assert await a_mind(gateway).meaning("the watch", AVA, MARA) is not None
     ((texts, payers, _, owners),) = gateway.asked

@@ -1,4 +1,4 @@
-"""How a companion keeps what was shared: promises in mind, the rest in its tail, talks as one sentence."""
+"""How a companion keeps what was shared: promises in mind, the rest in its archive, talks as one sentence."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def recollection(rex: Played, memory: Memory = NECKLACE, fit: float = 0.9, **fie
     return Recollect(**{**known, **fields})
 
 
-def test_what_it_has_no_room_for_goes_to_the_tail_and_nothing_is_lost() -> None:
+def test_what_it_has_no_room_for_goes_to_the_archive_and_nothing_is_lost() -> None:
     rex, letters = crowded(200)
     assert all(isinstance(letter.command, ArchiveMemories) and letter.to == REX for letter in letters)
     kept = [memory.no for letter in letters for memory in letter.command.memories]
@@ -188,7 +188,7 @@ def test_it_follows_a_bounded_number_of_talks() -> None:
     assert list(rex.state.mind.talks) == [f"player:p{n}" for n in range(2, TALKS_MAX + 2)]
 
 
-def test_what_it_lets_go_of_as_it_leaves_goes_to_the_tail_too() -> None:
+def test_what_it_lets_go_of_as_it_leaves_goes_to_the_archive_too() -> None:
     rex, letters = a_companion(loyalty=0), list[Message]()
     n = 0
     while not rex.state.gone:

@@ -1,4 +1,4 @@
-"""How an NPC keeps promises in mind, sends to its tail what it has no room for, and gets it back."""
+"""How an NPC keeps promises in mind, sends to its archive what it has no room for, and gets it back."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def crowded(count: int, **fields: Any) -> tuple[Played, list[Any]]:
 
 
 def questions(decision: Decision) -> list[Message]:
-    """The letters of a decision that ask the tail."""
+    """The letters of a decision that ask the archive."""
     return [message for message in decision.messages if isinstance(message.command, SearchArchive)]
 
 
-# --- the tail ----------------------------------------------------------------------------------------------------
+# --- the archive ----------------------------------------------------------------------------------------------------
 
 
-def test_what_a_mind_has_no_room_for_goes_to_the_tail_and_nothing_else_does() -> None:
+def test_what_a_mind_has_no_room_for_goes_to_the_archive_and_nothing_else_does() -> None:
     npc, letters = crowded(400)
     kept = [memory for letter in letters for memory in letter.command.memories]
     assert all(isinstance(letter.command, ArchiveMemories) and letter.to == SELF for letter in letters)
@@ -60,7 +60,7 @@ def test_what_a_mind_has_no_room_for_goes_to_the_tail_and_nothing_else_does() ->
     assert len(letters) == pytest.approx((400 - MEMORIES_MAX) / (MEMORIES_MAX // LET_GO), abs=1)
 
 
-def test_what_has_expired_does_not_go_to_the_tail() -> None:
+def test_what_has_expired_does_not_go_to_the_archive() -> None:
     npc = an_npc()
     npc.do(Remember("the pier closes soon", expires_s=npc.now_s + 60), by="npc:otis")
     npc.wait(61)
@@ -90,7 +90,7 @@ def test_who_asks_for_what_is_not_in_mind_sets_off_a_search_and_hears_an_answer_
     assert len(questions(npc.do(Talk("do you remember the emerald necklace?")))) == 1
 
 
-def test_nobody_without_a_tail_asks_it_and_nobody_asks_for_what_is_in_mind() -> None:
+def test_nobody_without_an_archive_asks_it_and_nobody_asks_for_what_is_in_mind() -> None:
     assert an_npc().do(Talk("do you remember the emerald necklace?")).messages == ()
     npc, _ = crowded(100)
     assert questions(npc.do(Talk("do you remember thing99 place99?"), by="player:bob")) == []
@@ -136,7 +136,7 @@ def test_what_comes_back_is_said_to_who_asked_and_is_in_mind_again_under_a_new_n
     ],
     ids=["too late", "for somebody else", "expired", "does not fit", "nothing"],
 )
-def test_an_answer_of_the_tail_that_does_not_hold_changes_nothing(memory: Memory, fields: dict[str, Any]) -> None:
+def test_an_answer_of_the_archive_that_does_not_hold_changes_nothing(memory: Memory, fields: dict[str, Any]) -> None:
     npc, _ = crowded(100)
     secret = replace(memory, source="told")
     state = npc.state
@@ -146,7 +146,7 @@ def test_an_answer_of_the_tail_that_does_not_hold_changes_nothing(memory: Memory
     assert npc.state == state
 
 
-def test_a_world_without_a_tail_answers_its_letters_with_nothing() -> None:
+def test_a_world_without_an_archive_answers_its_letters_with_nothing() -> None:
     npc = an_npc()
     for command in (ArchiveMemories((NECKLACE,), 1), SearchArchive("x", "player:ava", npc.now_s, 1)):
         assert npc.do(command, by=SELF).events == ()
