@@ -96,7 +96,7 @@ class SimJournal(MemoryJournal):
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database, "simulated")
         self.on_commit: Callable[[int, Batch], None] = lambda _epoch, _batch: None
-        self.on_settle: Callable[[OutboxMessage], None] = lambda _letter: None
+        self.on_settle: Callable[[OutboxMessage], None] = lambda _message: None
 
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
         """See Journal."""
@@ -104,11 +104,11 @@ class SimJournal(MemoryJournal):
         self.on_commit(epoch, batch)
         return pushes
 
-    async def settle(self, letters: Sequence[OutboxMessage]) -> None:
+    async def settle(self, messages: Sequence[OutboxMessage]) -> None:
         """See Journal."""
-        for letter in letters:
-            self.on_settle(letter)
-        await super().settle(letters)
+        for message in messages:
+            self.on_settle(message)
+        await super().settle(messages)
 
 
 class SimFlush(MemoryFlush):

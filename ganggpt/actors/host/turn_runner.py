@@ -93,8 +93,8 @@ class Replies(Protocol):
         """Answer a command again that was applied as turn ``seq``."""
         ...
 
-    def take_late_letter(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Take a letter that is older than the dedupe window, if it was not applied yet."""
+    def take_late_message(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """Take a message that is older than the dedupe window, if it was not applied yet."""
         ...
 
 
@@ -171,7 +171,7 @@ class TurnRunner:
                 reply = self.turn(activation, envelope, now_s)
         except Expired as expired:
             if envelope.inner:
-                self._replies.take_late_letter(activation, envelope, delivery, slot)
+                self._replies.take_late_message(activation, envelope, delivery, slot)
                 return
             reply = reply_error(envelope.id, expired)
         except GangGPTError as error:
@@ -254,8 +254,8 @@ class TurnRunner:
     def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, effects: Effects) -> None:
         actor, shard = activation.actor, activation.shard
         for n, (to, command, body) in enumerate(effects.messages):
-            letter_id = derived_command_id(now_s, actor, seq, n)
-            batch.add_message(OutboxMessage(actor, seq, n, to, letter_id, command, body), shard, now_s)
+            message_id = derived_command_id(now_s, actor, seq, n)
+            batch.add_message(OutboxMessage(actor, seq, n, to, message_id, command, body), shard, now_s)
         for name, due_s, command, body in effects.reminders:
             if due_s is None:
                 batch.forget(actor, name)

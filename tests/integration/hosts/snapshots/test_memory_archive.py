@@ -73,7 +73,7 @@ async def test_mind_and_archive_lose_nothing_and_a_restored_world_has_both(
         await eventually(all_there, "every memory in the tables, held or in the archive", 60)
         ((first, *_),) = [await fetch(town, ARCHIVE)]
         await _comes_back(live, first[0])
-        await eventually(_settled(town), "no letter on its way", 60)
+        await eventually(_settled(town), "no message on its way", 60)
         await take_snapshot(town, str(tmp_path), name="live")
     assert (await verify_world(town)).findings == ()
     target = await new_database()
@@ -94,7 +94,7 @@ def _settled(dsn: str) -> Callable[[], Awaitable[bool]]:
 async def test_a_flush_after_a_crash_leaves_the_archive_alone(town: str) -> None:
     async with living(town) as live:
         await _lives_through(live, 120)
-        await eventually(_settled(town), "no letter on its way", 60)
+        await eventually(_settled(town), "no message on its way", 60)
         before = await fetch(town, ARCHIVE)
         assert len(before) > 40
         await live.fleet.kill("host:0")

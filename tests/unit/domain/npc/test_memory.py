@@ -34,16 +34,16 @@ SELF = "npc:mara"
 
 
 def crowded(count: int, **fields: Any) -> tuple[Played, list[Any]]:
-    """An NPC to whom a lot happened, and the letters it wrote."""
-    npc, letters = an_npc(**fields), []
+    """An NPC to whom a lot happened, and the messages it wrote."""
+    npc, messages = an_npc(**fields), []
     for n in range(count):
         decision = npc.do(Observe(f"thing{n} place{n} deed{n}", 30 + n % 60), by="server:test")
-        letters += decision.messages
-    return npc, letters
+        messages += decision.messages
+    return npc, messages
 
 
 def questions(decision: Decision) -> list[Message]:
-    """The letters of a decision that ask the archive."""
+    """The messages of a decision that ask the archive."""
     return [message for message in decision.messages if isinstance(message.command, SearchArchive)]
 
 
@@ -51,13 +51,13 @@ def questions(decision: Decision) -> list[Message]:
 
 
 def test_what_a_mind_has_no_room_for_goes_to_the_archive_and_nothing_else_does() -> None:
-    npc, letters = crowded(400)
-    kept = [memory for letter in letters for memory in letter.command.memories]
-    assert all(isinstance(letter.command, ArchiveMemories) and letter.to == SELF for letter in letters)
+    npc, messages = crowded(400)
+    kept = [memory for message in messages for memory in message.command.memories]
+    assert all(isinstance(message.command, ArchiveMemories) and message.to == SELF for message in messages)
     numbers = [memory.no for memory in kept] + [memory.no for memory in npc.state.mind.memories]
     assert sorted(numbers) == list(range(1, 401))
-    assert npc.state.mind.let_go == letters[-1].command.held == len(kept)
-    assert len(letters) == pytest.approx((400 - MEMORIES_MAX) / (MEMORIES_MAX // LET_GO), abs=1)
+    assert npc.state.mind.let_go == messages[-1].command.held == len(kept)
+    assert len(messages) == pytest.approx((400 - MEMORIES_MAX) / (MEMORIES_MAX // LET_GO), abs=1)
 
 
 def test_what_has_expired_does_not_go_to_the_archive() -> None:
@@ -70,9 +70,9 @@ def test_what_has_expired_does_not_go_to_the_archive() -> None:
 
 
 def test_a_larger_mind_holds_what_its_sheet_says() -> None:
-    npc, letters = crowded(600, room=512)
+    npc, messages = crowded(600, room=512)
     assert 512 - LET_GO < len(npc.state.mind.memories) <= 512
-    assert sum(len(letter.command.memories) for letter in letters) == 600 - len(npc.state.mind.memories)
+    assert sum(len(message.command.memories) for message in messages) == 600 - len(npc.state.mind.memories)
     assert npc.state.sheet.room == 512
 
 
@@ -80,9 +80,9 @@ def test_who_asks_for_what_is_not_in_mind_sets_off_a_search_and_hears_an_answer_
     npc, _ = crowded(100)
     held = npc.state.mind.let_go
     decision = npc.do(Talk("do you remember the emerald necklace?", "Ava"))
-    (letter,) = questions(decision)
-    question = letter.command
-    assert (letter.to, question.query, question.listener) == (SELF, "the emerald necklace", "player:ava")
+    (message,) = questions(decision)
+    question = message.command
+    assert (message.to, question.query, question.listener) == (SELF, "the emerald necklace", "player:ava")
     assert (question.asked_s, question.held) == (npc.now_s, held)
     assert decision.reply["say"]
     assert questions(npc.do(Talk("do you remember the emerald necklace?"))) == []
@@ -146,7 +146,7 @@ def test_an_answer_of_the_archive_that_does_not_hold_changes_nothing(memory: Mem
     assert npc.state == state
 
 
-def test_a_world_without_an_archive_answers_its_letters_with_nothing() -> None:
+def test_a_world_without_an_archive_answers_its_messages_with_nothing() -> None:
     npc = an_npc()
     for command in (ArchiveMemories((NECKLACE,), 1), SearchArchive("x", "player:ava", npc.now_s, 1)):
         assert npc.do(command, by=SELF).events == ()

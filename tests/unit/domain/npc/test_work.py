@@ -247,8 +247,8 @@ def test_an_npc_asks_around_once_and_again_when_it_has_heard_long_ago() -> None:
 def test_a_player_tells_people_who_ask_and_nobody_else() -> None:
     played = Played(player.KIND, AVA)
     played.do(player.Join("Ava", "main"), MAIN)
-    (letter,) = played.do(ShowRecord(), "npc:mara").messages
-    assert (letter.to, letter.command) == ("npc:mara", HearOfRecord(AVA, 15))
+    (message,) = played.do(ShowRecord(), "npc:mara").messages
+    assert (message.to, message.command) == ("npc:mara", HearOfRecord(AVA, 15))
     with pytest.raises(Refused):
         played.do(ShowRecord(), "faction:harbour")
 

@@ -1,6 +1,6 @@
-"""Letters of a mind to its own memory archive. The host answers them from the database.
+"""Messages of a mind to its own memory archive. The host answers them from the database.
 
-The outbox keeps such a letter until it is answered. A memory that no longer fits is therefore durable with the turn
+The outbox keeps such a message until it is answered. A memory that no longer fits is therefore durable with the turn
 that dropped it, a question survives a crash of the host, and the answer arrives as an ordinary command.
 """
 
@@ -22,7 +22,7 @@ from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
 from ganggpt.persistence.ports.projections import ArchiveQuestion, MemoryArchive
 
-ARCHIVE_LETTERS: Final = frozenset((SearchArchive.tag, ArchiveMemories.tag))
+ARCHIVE_MESSAGES: Final = frozenset((SearchArchive.tag, ArchiveMemories.tag))
 """Names of the commands that go to the archive instead of an actor."""
 AT_ONCE: Final = 4
 """Requests of one host that run in the database at the same time; further ones wait."""
@@ -30,8 +30,8 @@ AT_ONCE: Final = 4
 Answered = Callable[[bytes, bytes], None]
 
 
-class ArchiveLetters:
-    """Owns one task per letter on its way to the archive; the outbox bounds their number."""
+class ArchiveMessages:
+    """Owns one task per message on its way to the archive; the outbox bounds their number."""
 
     def __init__(self, identity: Identity, store: MemoryArchive, model: ModelPort, peers: CommandPort) -> None:
         self._identity = identity
@@ -43,45 +43,45 @@ class ArchiveLetters:
         self.kept = 0
         self.searches = 0
 
-    def send(self, letter: OutboxMessage, answered: Answered) -> None:
-        """Carry out a letter in the background. ``answered`` is called once, as for a letter to an actor."""
-        work = self._keep if letter.name == ArchiveMemories.tag else self._ask
-        task = asyncio.get_running_loop().create_task(self._answer(letter, answered, work(letter, answered)))
+    def send(self, message: OutboxMessage, answered: Answered) -> None:
+        """Carry out a message in the background. ``answered`` is called once, as for a message to an actor."""
+        work = self._keep if message.name == ArchiveMemories.tag else self._ask
+        task = asyncio.get_running_loop().create_task(self._answer(message, answered, work(message, answered)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def cancel(self) -> None:
-        """The incarnation ended. Its successor finds the letters in the outbox."""
+        """The incarnation ended. Its successor finds the messages in the outbox."""
         for task in self._tasks:
             task.cancel()
 
-    async def _answer(self, letter: OutboxMessage, answered: Answered, work: Coroutine[Any, Any, None]) -> None:
+    async def _answer(self, message: OutboxMessage, answered: Answered, work: Coroutine[Any, Any, None]) -> None:
         try:
             async with self._places:
                 await work
         except Fenced:
-            # Another host owns the sender now. The letter stays in the outbox, and the next heartbeat ends this host.
-            answered(letter.id, reply_error(letter.id, Unavailable("the memory archive")))
+            # Another host owns the sender now. The message stays in the outbox, and the next heartbeat ends this host.
+            answered(message.id, reply_error(message.id, Unavailable("the memory archive")))
         except GangGPTError as error:
-            answered(letter.id, reply_error(letter.id, error))
+            answered(message.id, reply_error(message.id, error))
         finally:
             work.close()
 
-    async def _keep(self, letter: OutboxMessage, answered: Answered) -> None:
-        wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
+    async def _keep(self, message: OutboxMessage, answered: Answered) -> None:
+        wish = decode_command(kind_of(message.sender), message.name, message.body)
         assert isinstance(wish, ArchiveMemories)
-        await self._store.keep(self._identity.epoch, letter.sender, wish.memories, wish.held)
+        await self._store.keep(self._identity.epoch, message.sender, wish.memories, wish.held)
         self.kept += len(wish.memories)
-        answered(letter.id, reply_ok(letter.id, 0, {}))
+        answered(message.id, reply_ok(message.id, 0, {}))
 
-    async def _ask(self, letter: OutboxMessage, answered: Answered) -> None:
-        wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
+    async def _ask(self, message: OutboxMessage, answered: Answered) -> None:
+        wish = decode_command(kind_of(message.sender), message.name, message.body)
         assert isinstance(wish, SearchArchive)
         embedding = wish.embedding
         if embedding is None and self._model.embeds:
-            embedding = await self._model.meaning(wish.query, wish.listener, letter.sender)
+            embedding = await self._model.meaning(wish.query, wish.listener, message.sender)
         question = ArchiveQuestion(
-            npc=letter.sender,
+            npc=message.sender,
             query=wish.query,
             listener=wish.listener,
             now_s=self._identity.clock.now_s(),
@@ -92,5 +92,5 @@ class ArchiveLetters:
         self.searches += 1
         answer = Recollect(wish.query, wish.listener, wish.asked_s, tuple(found))
         body = msgspec.Raw(encode_command(answer))
-        envelope = Envelope(letter.id, letter.target, letter.sender, Recollect.tag, body, inner=True)
+        envelope = Envelope(message.id, message.target, message.sender, Recollect.tag, body, inner=True)
         self._peers.submit([envelope], answered)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ganggpt.actors.envelope import error_of, wrap
-from ganggpt.actors.host import archive_letters, outbox
-from ganggpt.actors.host.archive_letters import ArchiveLetters
+from ganggpt.actors.host import archive_messages, outbox
+from ganggpt.actors.host.archive_messages import ArchiveMessages
 from ganggpt.actors.ports import NoModel
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import GainExperience, Recruit
@@ -169,22 +169,22 @@ A_MEMORY = Memory(3, "gift", "Ava gave me a silver watch", 60, "player:ava", "wi
 
 
 class Scene:
-    """Letters to an archive of their own, and what was answered to them."""
+    """Messages to an archive of their own, and what was answered to them."""
 
     def __init__(self, rig: Rig, archive: Archive) -> None:
         self.rig, self.archive = rig, archive
-        self.part = ArchiveLetters(rig.identity, archive, NoModel(), rig.peers)  # type: ignore[arg-type]
+        self.part = ArchiveMessages(rig.identity, archive, NoModel(), rig.peers)  # type: ignore[arg-type]
         self.answers: dict[bytes, bytes] = {}
 
     def send(self, command: Command) -> bytes:
-        letter_id = new_command_id(NOW_S)
-        letter = OutboxMessage(ActorId(MARA), 1, 0, ActorId(MARA), letter_id, command.tag, encode_command(command))
-        self.part.send(letter, self.answers.__setitem__)
-        return letter_id
+        message_id = new_command_id(NOW_S)
+        message = OutboxMessage(ActorId(MARA), 1, 0, ActorId(MARA), message_id, command.tag, encode_command(command))
+        self.part.send(message, self.answers.__setitem__)
+        return message_id
 
-    async def answer_to(self, letter_id: bytes) -> bytes:
-        await eventually(lambda: letter_id in self.answers)
-        return self.answers[letter_id]
+    async def answer_to(self, message_id: bytes) -> bytes:
+        await eventually(lambda: message_id in self.answers)
+        return self.answers[message_id]
 
 
 async def test_alone_what_is_kept_is_stored_under_the_epoch_and_answered() -> None:
@@ -195,34 +195,34 @@ async def test_alone_what_is_kept_is_stored_under_the_epoch_and_answered() -> No
     assert scene.part.kept == 1
 
 
-async def test_alone_a_fenced_host_leaves_the_letter_to_its_successor() -> None:
+async def test_alone_a_fenced_host_leaves_the_message_to_its_successor() -> None:
     scene = Scene(await a_rig(), Archive(Fenced("host:0", 1)))
     error = error_of(await scene.answer_to(scene.send(ArchiveMemories((A_MEMORY,), 1))))
     assert error is not None
     assert error["retryable"]
 
 
-async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_of_the_letter() -> None:
+async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_of_the_message() -> None:
     scene = Scene(await a_rig(), Archive())
     scene.archive.go.set()
-    letter_id = scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
+    message_id = scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
     await eventually(lambda: scene.rig.peers.sent)
     (envelope,) = scene.rig.peers.sent
-    assert (envelope.id, envelope.to, envelope.name, envelope.inner) == (letter_id, MARA, Recollect.tag, True)
-    assert letter_id not in scene.answers
-    scene.rig.peers.answer(letter_id)
-    await scene.answer_to(letter_id)
+    assert (envelope.id, envelope.to, envelope.name, envelope.inner) == (message_id, MARA, Recollect.tag, True)
+    assert message_id not in scene.answers
+    scene.rig.peers.answer(message_id)
+    await scene.answer_to(message_id)
     assert scene.part.searches == 1
 
 
 async def test_alone_only_a_few_questions_are_in_the_database_at_one_time() -> None:
     scene = Scene(await a_rig(), Archive())
-    for _ in range(archive_letters.AT_ONCE + 3):
+    for _ in range(archive_messages.AT_ONCE + 3):
         scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
-    await eventually(lambda: scene.archive.busy == archive_letters.AT_ONCE)
+    await eventually(lambda: scene.archive.busy == archive_messages.AT_ONCE)
     scene.archive.go.set()
-    await eventually(lambda: len(scene.rig.peers.sent) == archive_letters.AT_ONCE + 3)
-    assert scene.archive.most == archive_letters.AT_ONCE
+    await eventually(lambda: len(scene.rig.peers.sent) == archive_messages.AT_ONCE + 3)
+    assert scene.archive.most == archive_messages.AT_ONCE
 
 
 async def test_alone_nothing_is_answered_after_the_end_of_the_incarnation() -> None:
