@@ -88,8 +88,8 @@ class Theatre:
         if state is not None:
             self.states[actor] = state
         self._messages.extend((actor, m) for m in decision.messages if kind_of(m.to) == "faction")
-        for wish in decision.reminders:
-            heapq.heappush(self._due, (wish.due_s, actor))  # type: ignore[union-attr]
+        for reminder in decision.reminders:
+            heapq.heappush(self._due, (reminder.due_s, actor))  # type: ignore[union-attr]
         return decision
 
     def _note(self, actor: str, event: Any) -> None:

@@ -124,9 +124,9 @@ class Invariants:
 
     def _kept(self, message: OutboxMessage) -> None:
         """What a mind let go of for want of room is in its archive."""
-        wish = decode_command(kind_of(message.sender), message.name, message.body)
-        assert isinstance(wish, ArchiveMemories)
-        for memory in wish.memories:
+        command = decode_command(kind_of(message.sender), message.name, message.body)
+        assert isinstance(command, ArchiveMemories)
+        for memory in command.memories:
             if (message.sender, memory.no) not in self._database.archive.ever:
                 self.wrong("the archive keeps", f"memory {memory.no} of {message.sender} is lost")
 

@@ -68,29 +68,29 @@ class ArchiveMessages:
             work.close()
 
     async def _keep(self, message: OutboxMessage, answered: Answered) -> None:
-        wish = decode_command(kind_of(message.sender), message.name, message.body)
-        assert isinstance(wish, ArchiveMemories)
-        await self._store.keep(self._identity.epoch, message.sender, wish.memories, wish.held)
-        self.kept += len(wish.memories)
+        command = decode_command(kind_of(message.sender), message.name, message.body)
+        assert isinstance(command, ArchiveMemories)
+        await self._store.keep(self._identity.epoch, message.sender, command.memories, command.held)
+        self.kept += len(command.memories)
         answered(message.id, reply_ok(message.id, 0, {}))
 
     async def _ask(self, message: OutboxMessage, answered: Answered) -> None:
-        wish = decode_command(kind_of(message.sender), message.name, message.body)
-        assert isinstance(wish, SearchArchive)
-        embedding = wish.embedding
+        command = decode_command(kind_of(message.sender), message.name, message.body)
+        assert isinstance(command, SearchArchive)
+        embedding = command.embedding
         if embedding is None and self._model.embeds:
-            embedding = await self._model.meaning(wish.query, wish.listener, message.sender)
+            embedding = await self._model.meaning(command.query, command.listener, message.sender)
         question = ArchiveQuestion(
             npc=message.sender,
-            query=wish.query,
-            listener=wish.listener,
+            query=command.query,
+            listener=command.listener,
             now_s=self._identity.clock.now_s(),
-            held=wish.held,
+            held=command.held,
             embedding=embedding,
         )
         found = await self._store.search(question)
         self.searches += 1
-        answer = Recollect(wish.query, wish.listener, wish.asked_s, tuple(found))
+        answer = Recollect(command.query, command.listener, command.asked_s, tuple(found))
         body = msgspec.Raw(encode_command(answer))
         envelope = Envelope(message.id, message.target, message.sender, Recollect.tag, body, inner=True)
         self._peers.submit([envelope], answered)

@@ -187,13 +187,13 @@ class TurnRunner:
         if not (decision.events or decision.messages or decision.pushes or decision.reminders):
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
-        wishes = effects_of(decision)
-        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes, first=activation.state is None))
+        effects = effects_of(decision)
+        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, effects, first=activation.state is None))
         durable = command.is_durable()
         batch = self._committer.batch(durable)
         batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)
-        if wishes is not None:
-            self._add_wishes(batch, activation, seq, now_s, wishes)
+        if effects is not None:
+            self._add_effects(batch, activation, seq, now_s, effects)
         for n, push in enumerate(decision.pushes):
             batch.add_push((push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
         state = activation.state
@@ -251,7 +251,7 @@ class TurnRunner:
             log.exception("%s on %s failed", envelope.name, activation.actor)
             raise InternalError(activation.actor, envelope.name) from mistake
 
-    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, effects: Effects) -> None:
+    def _add_effects(self, batch: Batch, activation: Activation, seq: int, now_s: float, effects: Effects) -> None:
         actor, shard = activation.actor, activation.shard
         for n, (to, command, body) in enumerate(effects.messages):
             message_id = derived_command_id(now_s, actor, seq, n)

@@ -91,9 +91,9 @@ class Prompter:
         self.says: tuple[str, ...] = ("Let me think.", "That is how it is around here.")
         self.wants: tuple[tuple[str, str], ...] = ()
 
-    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    async def answer(self, actor: ActorId, request: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort."""
-        brief = ask.brief
+        brief = request.brief
         if self.silent:
             await asyncio.sleep(3600)
         if isinstance(brief, TalkBrief):
@@ -108,7 +108,7 @@ class Prompter:
             named = {name: chosen[name] for name in ("move", "other", "district")}
             yield MakeMove(**named, words="So be it.", for_turn=brief.outlook["for_turn"])
         else:
-            raise Unavailable(f"a model ({ask.name} of {actor})")
+            raise Unavailable(f"a model ({request.name} of {actor})")
 
     async def _talk(self, brief: TalkBrief) -> AsyncGenerator[Command, None]:
         made = Provenance(

@@ -57,7 +57,7 @@ class Aside:
     def take_late_message(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         self.late.append(envelope)
 
-    def post(self, actor: str, seq: int, asks: object, ticket: int) -> None:
+    def post(self, actor: str, seq: int, requests: object, ticket: int) -> None:
         self.posted.append((actor, seq, ticket))
 
     def note(self, activation: Activation, seq: int, events: object) -> None:

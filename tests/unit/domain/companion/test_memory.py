@@ -219,15 +219,15 @@ def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meani
         rex.do(Talk(line, "Ava"), by=AVA)
     rex.wait(TALK_ENDS_S + 1)
     rex.has_model = True
-    (ask,) = rex.do(Reflect(), by=REX).model_requests
+    (request,) = rex.do(Reflect(), by=REX).model_requests
     (summary,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
-    assert (ask.brief.no, ask.brief.text, ask.brief.speaker) == (summary.no, summary.text, "Rex")
+    assert (request.brief.no, request.brief.text, request.brief.speaker) == (summary.no, summary.text, "Rex")
     rex.do(Condense(summary.no, "Ava says the vipers burned the docks"), by="model:gateway")
     rex.do(Embed(summary.no, embedding_of("m", [1, 0])), by="model:embeddings")
     (known,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
     meant = embedding_of("m", [1, 0])
     assert known == replace(summary, text="Ava says the vipers burned the docks", embedding=meant)
-    (ask,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).model_requests
-    assert ask.brief.by_meaning
-    found = rex.do(ThinkAgain(ask.brief.utterance, meant), by="model:gateway").reply["memories"]
+    (request,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).model_requests
+    assert request.brief.by_meaning
+    found = rex.do(ThinkAgain(request.brief.utterance, meant), by="model:gateway").reply["memories"]
     assert found[0][0]["text"] == known.text

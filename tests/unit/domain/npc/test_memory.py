@@ -232,11 +232,11 @@ def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.has_model = True
-    (ask,) = npc.do(Reflect(), by=SELF).model_requests
+    (request,) = npc.do(Reflect(), by=SELF).model_requests
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
-    assert (ask.brief.no, ask.brief.text, len(ask.brief.exchanges)) == (summary.no, summary.text, 4)
-    assert not ask.waited_for
-    assert npc.do(ask.fallback, by=SELF).events == ()
+    assert (request.brief.no, request.brief.text, len(request.brief.exchanges)) == (summary.no, summary.text, 4)
+    assert not request.waited_for
+    assert npc.do(request.fallback, by=SELF).events == ()
     npc.do(Condense(summary.no, "Ava says the vipers burned the docks"), by=SELF)
     (reworded,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert reworded == replace(summary, text="Ava says the vipers burned the docks")
@@ -254,8 +254,8 @@ def test_the_talk_that_has_to_end_for_another_one_is_put_into_words_too() -> Non
             npc.do(Talk(line, f"P{n}"), by=f"player:p{n}")
             npc.wait(1)
     npc.has_model = True
-    asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").model_requests
-    assert [ask.brief.player for ask in asks] == ["player:ava", "player:p0"]
+    requests = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").model_requests
+    assert [request.brief.player for request in requests] == ["player:ava", "player:p0"]
 
 
 def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:

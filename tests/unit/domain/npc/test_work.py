@@ -167,9 +167,9 @@ def test_a_model_is_asked_for_the_next_mission_while_the_player_has_this_one() -
     played = mara()
     turn = a_turn(world=A_WORLD)
     turn.has_model = True
-    (ask,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).model_requests
-    assert (ask.name, ask.brief.player, ask.brief.party) == ("work", AVA, 2)
-    assert ask.brief.outline["places"]
+    (request,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).model_requests
+    assert (request.name, request.brief.player, request.brief.party) == ("work", AVA, 2)
+    assert request.brief.outline["places"]
     turn.has_model = False
     assert not KIND.decide(played.state, AskForWork("Ava"), turn).model_requests
 
