@@ -180,7 +180,7 @@ class AgedWorld:
         kept = min(self.days, self.kept.mission_days + 1)
         await pool.execute(_MISSIONS, kept * _ENDED_A_DAY, _ENDED_A_DAY, ended.snapshot())
         await pool.execute(_REMINDERS, SHARDS)
-        await pool.execute(_LETTERS, SHARDS)
+        await pool.execute(_OUTBOX, SHARDS)
         await pool.execute(_SERVERS)
         await pool.execute(_PUSHES, min(self.days * 500, 20_000))
         await pool.execute(_DEAD, min(self.days, 2) * _DIED_A_DAY)
@@ -201,7 +201,7 @@ INSERT INTO reminders (actor, name, shard, due, command, body)
 SELECT 'mission:open-' || n, 'due', 's:' || n % $1::int, clock_timestamp() + interval '1 day', 'Expire', ''
 FROM generate_series(1, 300) n
 """
-_LETTERS: Final = """
+_OUTBOX: Final = """
 INSERT INTO outbox (sender, seq, n, shard, target, command_id, name, body, at)
 SELECT 'npc:under-way-' || n, 1, 0, 's:' || n % $1::int, 'npc:nobody', gen_random_uuid(), 'Observe', '',
   clock_timestamp() FROM generate_series(1, 100) n

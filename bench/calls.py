@@ -3,9 +3,9 @@
     python -m bench.calls                       # 16 players as in the demo without a budget, then 16, 48 and 100 with
     python -m bench.calls --players 48 --npc-calls 10 --json
 
-Real: the rules, a host with its asks, reminders and letters, the model mind with prompts and guards, the gateway with
-budgets, ledger, cache and breakers. Not real: the model (``testing.fake_parts`` in the place of the provider, 0.8 s an
-answer), its tokens (a quarter of the characters), Ray, Postgres, and the clock, which jumps.
+Real: the rules, a host with its model requests, reminders and messages, the model mind with prompts and guards, the
+gateway with budgets, ledger, cache and breakers. Not real: the model (``demo.fake_parts`` in the place of the
+provider, 0.8 s an answer), its tokens (a quarter of the characters), Ray, Postgres, and the clock, which jumps.
 
 The players do what they do in ``ganggpt demo``, again and again: they walk up to somebody, talk, ask what is
 remembered, give something, threaten, or ask for work and do it. A line takes them 8 to 20 seconds, the way to the next
@@ -269,10 +269,10 @@ class Hours:
             return Router(fleet.call, lambda: load_routes(hosts), RouterOptions())
 
         def ports(_: str) -> HostPorts:
-            flush, tail = MemoryFlush(self._database), InMemoryArchive(self._database)
+            flush, archive = MemoryFlush(self._database), InMemoryArchive(self._database)
             peers.append(router())
             return HostPorts(
-                journal, hosts, flush, peers[-1], self._world, cast, ScriptedMind(), _nothing, _nothing, tail, mind
+                journal, hosts, flush, peers[-1], self._world, cast, ScriptedMind(), _nothing, _nothing, archive, mind
             )
 
         fleet = LocalFleet(ports, HostOptions())

@@ -90,7 +90,7 @@ class Probe:
             "wake_host_us": self._first_views,
             "flush_ms": lambda: self._median(self._flush, few, 1e3),
             "due_ms": lambda: self._median(self._due, some, 1e3),
-            "letters_ms": lambda: self._median(self._letters, some, 1e3),
+            "messages_ms": lambda: self._median(self._messages, some, 1e3),
             "pushes_ms": lambda: self._median(self._unacked, some, 1e3),
             "unflushed_ms": lambda: self._median(self._unflushed, some, 1e3),
             "retention_s": lambda: self._median(self._retain, 1, 1.0),
@@ -180,7 +180,7 @@ class Probe:
     async def _due(self) -> None:
         await self.journal.due(list(shared_shards(SHARDS)), time.time(), 500)
 
-    async def _letters(self) -> None:
+    async def _messages(self) -> None:
         assert len(await self.journal.messages(list(shared_shards(SHARDS)), 0.0, 10_000)) == 100
 
     async def _unacked(self) -> None:

@@ -29,7 +29,7 @@ NUMBERS: Final = {
     "wake_host_us": "first view of 256 sleeping NPCs through a host, µs each",
     "flush_ms": "flush of 100 NPCs with a changed memory, ms",
     "due_ms": "scan for due reminders, ms",
-    "letters_ms": "scan for unsettled letters, ms",
+    "messages_ms": "scan for unsettled messages, ms",
     "pushes_ms": "unacked pushes of a server, ms",
     "unflushed_ms": "what a successor has to flush, ms",
     "retention_s": "hourly retention, s",

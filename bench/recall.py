@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=options.json)
     questions = 100 if options.quick else 400
     past = history(ROOM, questions // 5, 7, time.time())
-    timed = [*_in_the_actor(past), *_in_the_tail(past, 10 if options.quick else NPCS, console)]
+    timed = [*_in_the_actor(past), *_in_the_archive(past, 10 if options.quick else NPCS, console)]
     _show(timed, console)
     if options.json:
         print(json.dumps({one.name: {"p50_ms": one.at(0.5), "p99_ms": one.at(0.99)} for one in timed}))
@@ -156,7 +156,7 @@ def _turn(world: World, seq: int, now_s: float, by: str = "player:ava") -> Turn:
     return Turn(ActorId("npc:old-hand"), seq + 1, now_s, by, Dice(seq), world, ScriptedMind())
 
 
-def _in_the_tail(past: CorpusHistory, npcs: int, console: Console) -> list[Timings]:
+def _in_the_archive(past: CorpusHistory, npcs: int, console: Console) -> list[Timings]:
     with tempfile.TemporaryDirectory(prefix="ganggpt-bench-") as home:
         Path(home).chmod(0o755)
         server = EmbeddedPostgres(Path(home) / "data")

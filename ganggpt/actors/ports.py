@@ -36,7 +36,7 @@ class ModelPort(Protocol):
         """Whether texts given to ``embed`` now would get embeddings. Cheap, like ``is_on``."""
         ...
 
-    def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    def answer(self, actor: ActorId, request: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """The answer of the model, as commands to the actor in their order; each is answered with the reply of the
         actor. Closing the generator ends the request. Raises GangGPTError where the answer does not come or stops."""
         ...
@@ -61,9 +61,9 @@ class NoModel:
     is_on = False
     embeds = False
 
-    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    async def answer(self, actor: ActorId, request: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """Raises Unavailable."""
-        raise Unavailable("a language model", f"{actor} asked for {ask.name}")
+        raise Unavailable("a language model", f"{actor} asked for {request.name}")
         yield
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:  # noqa: ARG002

@@ -54,7 +54,7 @@ class Theatre:
         self._seed = seed
         self._seqs: Counter[str] = Counter()
         self._due: list[tuple[float, str]] = []
-        self._letters: deque[tuple[str, Message]] = deque()
+        self._messages: deque[tuple[str, Message]] = deque()
         for sheet in world.factions.values():
             self.do(f"faction:{sheet.id}", found(sheet), "server:theatre")
 
@@ -69,10 +69,10 @@ class Theatre:
     def do(self, actor: str, command: Any, by: str) -> Decision:
         """Run one command, and every message that follows from it."""
         decision = self._decide(actor, command, by)
-        while self._letters:
-            sender, letter = self._letters.popleft()
-            if letter.to in self.states:
-                self._decide(letter.to, letter.command, sender)
+        while self._messages:
+            sender, message = self._messages.popleft()
+            if message.to in self.states:
+                self._decide(message.to, message.command, sender)
         return decision
 
     def _decide(self, actor: str, command: Any, by: str) -> Decision:
@@ -86,9 +86,9 @@ class Theatre:
             self._note(actor, event)
         if state is not None:
             self.states[actor] = state
-        self._letters.extend((actor, m) for m in decision.messages if kind_of(m.to) == "faction")
-        for wish in decision.reminders:
-            heapq.heappush(self._due, (wish.due_s, actor))  # type: ignore[union-attr]
+        self._messages.extend((actor, m) for m in decision.messages if kind_of(m.to) == "faction")
+        for reminder in decision.reminders:
+            heapq.heappush(self._due, (reminder.due_s, actor))  # type: ignore[union-attr]
         return decision
 
     def _note(self, actor: str, event: Any) -> None:

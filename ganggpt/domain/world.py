@@ -79,7 +79,7 @@ class FactionSheet(Struct, frozen=True, kw_only=True):
 
 class NpcSheet(Struct, frozen=True, kw_only=True):
     """A named person as they start. Traits (friendliness, temper, greed, courage) 0..100; ``style`` is a voice;
-    ``room``: how many memories they hold at hand, before the weakest go to the tail."""
+    ``room``: how many memories they hold at hand, before the weakest go to the archive."""
 
     id: str
     name: str

@@ -298,8 +298,12 @@ def _brief(stage: _Stage) -> TalkBrief | None:
     story = stage.story
     by, name = stage.causes.get(story.first, ("", ""))
     decision = stage.likeliest(story.first, _beginnings(story, name), by, model=True)
-    asks = () if decision is None else decision.model_requests
-    briefs = (ask.brief for ask in asks if isinstance(ask, ModelRequest) and isinstance(ask.brief, TalkBrief))
+    requests = () if decision is None else decision.model_requests
+    briefs = (
+        request.brief
+        for request in requests
+        if isinstance(request, ModelRequest) and isinstance(request.brief, TalkBrief)
+    )
     return next((brief for brief in briefs if brief.utterance == story.utterance), None)
 
 
@@ -326,8 +330,8 @@ async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Seq
     gateway = replaying_gateway(recorded, spec.prompts)
     try:
         mind = ModelMind(spec, gateway, stage.world, lambda: stage.story.turns[stage.story.first].at_s)
-        ask = ModelRequest("talk", brief, SayScripted(brief.utterance), 60.0)
-        async with aclosing(mind.answer(stage.story.actor, ask)) as parts:
+        request = ModelRequest("talk", brief, SayScripted(brief.utterance), 60.0)
+        async with aclosing(mind.answer(stage.story.actor, request)) as parts:
             return [command async for command in parts]
     finally:
         await gateway.close()

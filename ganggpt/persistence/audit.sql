@@ -11,7 +11,7 @@ SELECT (SELECT count(*) FROM journal) AS turns,
   (SELECT count(*) FROM missions) AS missions,
   (SELECT count(*) FROM companions) AS companions,
   (SELECT count(*) FROM missions WHERE status = 'completed') AS missions_completed,
-  (SELECT count(*) FROM outbox) AS letters_waiting
+  (SELECT count(*) FROM outbox) AS messages_waiting
 
 -- name: holder
 SELECT h.name, h.address FROM shards s JOIN hosts h ON h.epoch = s.epoch

@@ -60,7 +60,7 @@ class HostSpec:
     mind: MindSpec | None = field(repr=False, default=None)
 
     @property
-    def asks_models(self) -> bool:
+    def uses_models(self) -> bool:
         """See ProcessSpec."""
         return self.mind is not None
 

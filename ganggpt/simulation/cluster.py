@@ -145,7 +145,7 @@ class Cluster:
             setup.mind,
             _ring,
             _forget,
-            stores.tail,
+            stores.archive,
         )
         options = setup.options if kind == "shared" else replace(setup.options, beat_s=2 * setup.options.beat_s)
         incarnations = Incarnations(name, kind, ports, options)

@@ -96,7 +96,7 @@ class SimJournal(MemoryJournal):
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database, "simulated")
         self.on_commit: Callable[[int, Batch], None] = lambda _epoch, _batch: None
-        self.on_settle: Callable[[OutboxMessage], None] = lambda _letter: None
+        self.on_settle: Callable[[OutboxMessage], None] = lambda _message: None
 
     async def append(self, epoch: int, batch: Batch) -> Sequence[PushRow]:
         """See Journal."""
@@ -104,11 +104,11 @@ class SimJournal(MemoryJournal):
         self.on_commit(epoch, batch)
         return pushes
 
-    async def settle(self, letters: Sequence[OutboxMessage]) -> None:
+    async def settle(self, messages: Sequence[OutboxMessage]) -> None:
         """See Journal."""
-        for letter in letters:
-            self.on_settle(letter)
-        await super().settle(letters)
+        for message in messages:
+            self.on_settle(message)
+        await super().settle(messages)
 
 
 class SimFlush(MemoryFlush):
@@ -197,7 +197,7 @@ class SimDatabase:
         self.tables = tables
         self.journal = SimJournal(tables)
         self.flush = SimFlush(tables)
-        self.tail = InMemoryArchive(tables)
+        self.archive = InMemoryArchive(tables)
         self.work = StatementLuck()
         self.asked: Counter[str] = Counter()
         self.process: Process | None = None
@@ -299,7 +299,7 @@ _LOCKS: Final[Mapping[str, Callable[[MemoryDatabase, Statement], Sequence[Lock]]
     "journal.append": _shared,
     "journal.save_snapshots": _shared,
     "flush.flush": _shared,
-    "tail.keep": _shared,
+    "archive.keep": _shared,
     "hosts.change_residence": _shared,
     "hosts.hand_over": _giver_and_heir,
     "hosts.beat": _exclusive,
@@ -356,7 +356,7 @@ class ProcessStores:
     hosts: Any
     flush: Any
     clusters: Any
-    tail: Any
+    archive: Any
 
 
 def stores_of(database: SimDatabase, process: Process, cluster: str) -> ProcessStores:
@@ -365,7 +365,7 @@ def stores_of(database: SimDatabase, process: Process, cluster: str) -> ProcessS
         "journal": database.journal,
         "hosts": MemoryHosts(database.tables, cluster),
         "flush": database.flush,
-        "tail": database.tail,
+        "archive": database.archive,
         "clusters": MemoryClusters(database.tables, cluster),
     }
     return ProcessStores(**{name: Store(database, process, name, port, cluster) for name, port in ports.items()})

@@ -10,7 +10,7 @@ import msgspec
 
 from ganggpt.actors.envelope import decode_batch, decode_replies, error_of
 from ganggpt.actors.host.host import Host
-from ganggpt.actors.host.outbox import LETTERS_MAX
+from ganggpt.actors.host.outbox import MESSAGES_MAX
 from ganggpt.actors.host.reply_cache import LATE_MAX
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.faction.events import RewardPaid
@@ -100,35 +100,35 @@ class Invariants:
             if before := self._where.get(command_id):
                 self.wrong("applied once", f"{command_id.hex()} is in the journal as {before} and {(actor, seq)}")
             self._where[command_id] = (actor, seq)
-        for letter in batch.messages:
-            self._posted[letter.id] = letter
+        for message in batch.messages:
+            self._posted[message.id] = message
 
     def _delivered(self, _: Running, batch: bytes, replies: bytes) -> None:
-        """A host answered: remember which letters have a final answer."""
+        """A host answered: remember which messages have a final answer."""
         for envelope, reply in zip(decode_batch(batch), decode_replies(replies), strict=True):
             if envelope.inner:
                 error = error_of(reply)
                 if error is None or not error["retryable"]:
                     self._final.add(envelope.id)
 
-    def _settled(self, letter: OutboxMessage) -> None:
-        """A letter is forgotten: it was applied, or its receiver said that it never will be."""
-        if letter.name == ArchiveMemories.tag:
-            self._kept(letter)
+    def _settled(self, message: OutboxMessage) -> None:
+        """A message is forgotten: it was applied, or its receiver said that it never will be."""
+        if message.name == ArchiveMemories.tag:
+            self._kept(message)
             return
-        applied = letter.id in self._where
-        if not applied and (letter.id not in self._final or letter.name in EVENTFUL):
+        applied = message.id in self._where
+        if not applied and (message.id not in self._final or message.name in EVENTFUL):
             self.wrong(
-                "letters arrive", f"{letter.name} from {letter.sender} to {letter.target} was forgotten unapplied"
+                "messages arrive", f"{message.name} from {message.sender} to {message.target} was forgotten unapplied"
             )
 
-    def _kept(self, letter: OutboxMessage) -> None:
-        """What a mind let go of for want of room came into its tail."""
-        wish = decode_command(kind_of(letter.sender), letter.name, letter.body)
-        assert isinstance(wish, ArchiveMemories)
-        for memory in wish.memories:
-            if (letter.sender, memory.no) not in self._database.tail.ever:
-                self.wrong("the tail keeps", f"memory {memory.no} of {letter.sender} is lost")
+    def _kept(self, message: OutboxMessage) -> None:
+        """What a mind let go of for want of room is in its archive."""
+        command = decode_command(kind_of(message.sender), message.name, message.body)
+        assert isinstance(command, ArchiveMemories)
+        for memory in command.memories:
+            if (message.sender, memory.no) not in self._database.archive.ever:
+                self.wrong("the archive keeps", f"memory {memory.no} of {message.sender} is lost")
 
     def _answered(self, sent: SentCommand, answer: bytes) -> None:
         """A client heard: what a durable command was told is in the journal, and is what the journal tells again."""
@@ -165,7 +165,7 @@ class Invariants:
             yield f"the router of {bridge.process}", bridge.router.waiting, setup.routing.queue_max
         for running, host in self._live():
             yield f"the router of {running.process}", running.peers.waiting, setup.routing.queue_max
-            yield f"the outbox of {running.process}", len(host.outbox), LETTERS_MAX
+            yield f"the outbox of {running.process}", len(host.outbox), MESSAGES_MAX
             yield f"late answers of {running.process}", len(host.reply_cache), LATE_MAX
             for actor, mailbox in host.activator._mailboxes.items():  # noqa: SLF001
                 yield f"the mailbox of {actor}", len(mailbox), host.options.mailbox_max
@@ -206,7 +206,7 @@ class Invariants:
         """Describe the work that is still in progress."""
         tables = self._tables
         facts: dict[str, Any] = {
-            "letters": [f"{x.name} {x.sender}>{x.target}" for _, x in tables.outbox.values()],
+            "messages": [f"{x.name} {x.sender}>{x.target}" for _, x in tables.outbox.values()],
             "clients": {client.name: client.open for client in self._clients if client.open},
             "orphans": [shard for shard, row in tables.shards.items() if not tables.is_live(row.epoch)],
             "overdue": [r.name for _, r in tables.reminders.values() if r.due_s < tables.clock()],
@@ -257,7 +257,7 @@ class Invariants:
                 self.wrong("paid once", f"{mission}: paid {paid.get(mission)}, the player got {got.get(mission)}")
 
     def _ids(self) -> None:
-        """Check the tables: turns without gaps, no id twice, no letter lost."""
+        """Check the tables: turns without gaps, no id twice, no message lost."""
         counted: Counter[bytes] = Counter()
         for actor, turns in self._tables.turns.items():
             counted.update(row[1] for row in turns)
@@ -267,15 +267,15 @@ class Invariants:
         for raw, times in counted.items():
             if times > 1:
                 self.wrong("applied once", f"{raw.hex()} is in the journal {times} times")
-        waiting = {letter.id for _, letter in self._tables.outbox.values()}
-        for letter in self._posted.values():
-            if letter.name == ArchiveMemories.tag:
-                if letter.id not in waiting:
-                    self._kept(letter)
+        waiting = {message.id for _, message in self._tables.outbox.values()}
+        for message in self._posted.values():
+            if message.name == ArchiveMemories.tag:
+                if message.id not in waiting:
+                    self._kept(message)
                 continue
-            lost = letter.id not in counted and letter.id not in self._final and letter.id not in waiting
-            if lost or (letter.name in EVENTFUL and letter.id not in counted):
-                self.wrong("letters arrive", f"{letter.name} from {letter.sender} to {letter.target} never came")
+            lost = message.id not in counted and message.id not in self._final and message.id not in waiting
+            if lost or (message.name in EVENTFUL and message.id not in counted):
+                self.wrong("messages arrive", f"{message.name} from {message.sender} to {message.target} never came")
 
     def _replayed(self, actor: str, turns: Sequence[Any]) -> Any:
         """Replay the journal of an actor and compare the state with its snapshot and with every live activation."""

@@ -55,17 +55,17 @@ def _seq_of_nothing(_: DedupeWindow, __: bytes) -> int | None:
 
 def _answered_for_good(self: Outbox, command_id: bytes, reply: bytes) -> None:
     """A receiver that could not be reached counts as one that was told."""
-    letter = self._by_id.pop(command_id)
-    lane = self._lanes[letter.sender, letter.target]
+    message = self._by_id.pop(command_id)
+    lane = self._lanes[message.sender, message.target]
     if error_of(reply) is None:
         self.delivered += 1
-    self._settled.append(letter)
+    self._settled.append(message)
     self._work.set()
     lane.popleft()
     if lane:
         self._send(lane[0])
     else:
-        del self._lanes[letter.sender, letter.target]
+        del self._lanes[message.sender, message.target]
 
 
 async def _scan_nothing(self: Outbox) -> None:
@@ -125,8 +125,8 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "ack-before-commit": Mutation("answers leave before their commit", (Host, "deliver", _ack_before_commit)),
     "no-fence": Mutation("a fenced host commits", (MemoryJournal, "append", _append_unfenced)),
     "no-dedupe": Mutation("a repeated command is applied again", (DedupeWindow, "seq_of", _seq_of_nothing)),
-    "lost-outbox": Mutation("letters of a dead host stay where they are", (Outbox, "_scan", _scan_nothing)),
-    "lost-letters": Mutation("a letter is tried once", (Outbox, "_answered", _answered_for_good)),
+    "lost-outbox": Mutation("messages of a dead host stay where they are", (Outbox, "_scan", _scan_nothing)),
+    "lost-messages": Mutation("a message is tried once", (Outbox, "_answered", _answered_for_good)),
     "double-hand-over": Mutation("a shard is given away and kept", (HandOver, "give", _give_and_go_on)),
     "early-snapshot": Mutation("snapshots run ahead of commits", (Passivation, "snapshot", _snapshot_of_anything)),
     "lost-flush": Mutation("nobody shows what a dead host did", (Flusher, "_adopt", _adopt_nothing)),

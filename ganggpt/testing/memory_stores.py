@@ -91,11 +91,11 @@ class MemoryJournal:
         db.last_s.update(zip(actors, ats, strict=True))
         for message, (shard, _) in zip(batch.messages, batch.filed, strict=True):
             db.outbox[message.sender, message.seq, message.n] = (shard, message)
-        for (actor, name), wish in batch.reminders.items():
-            if wish is None:
+        for (actor, name), reminder in batch.reminders.items():
+            if reminder is None:
                 db.reminders.pop((actor, name), None)
             else:
-                shard, due_s, command, body = wish
+                shard, due_s, command, body = reminder
                 db.reminders[actor, name] = (shard, DueReminder(actor, name, due_s, command, body))
         return self._push(epoch, batch)
 
@@ -344,7 +344,7 @@ class MemoryClusters:
 
 
 class InMemoryArchive:
-    """The tail port: all of it at hand, asked by the index of minds. ``ever``: numbers that were kept at some time."""
+    """The archive port, searched by the index of minds. ``ever``: numbers that were kept at some time."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._db = database

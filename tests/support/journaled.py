@@ -24,7 +24,7 @@ class Journaled:
         self.actor, self.kind = actor, kind_for(actor)
         self.state: Any = None
         self.turns: list[tuple[int, bytes]] = []
-        self.asks: tuple[Any, ...] = ()
+        self.model_requests: tuple[Any, ...] = ()
         if actor == MARA:
             self.do(a_spawn(), by="server:test")
 
@@ -35,7 +35,7 @@ class Journaled:
         decision = self.kind.decide(self.state, command, turn)
         for event in decision.events:
             self.state = self.kind.evolve(self.state, event)
-        self.asks = decision.model_requests or self.asks
+        self.model_requests = decision.model_requests or self.model_requests
         self.turns.append((seq, encode_turn(TurnRecord(VERSION, now_s, decision.events, b""))))
         return decision.reply
 

@@ -110,12 +110,12 @@ async def fetch(dsn: str, query: str, *args: Any) -> list[tuple[Any, ...]]:
 
 
 async def until_delivered(dsn: str) -> None:
-    """Wait until no letter is on its way."""
+    """Wait until no message is on its way."""
 
     async def delivered() -> bool:
         return not await fetch(dsn, "SELECT 1 FROM outbox LIMIT 1")
 
-    await eventually(delivered, "no letter is on its way", 60)
+    await eventually(delivered, "no message is on its way", 60)
 
 
 async def without_politics(dsn: str) -> str:

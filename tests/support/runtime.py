@@ -48,8 +48,8 @@ class Prompter:
         self.asked: asyncio.Queue[ModelRequest] = asyncio.Queue()
         self.closed = 0
 
-    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, None]:
-        self.asked.put_nowait(ask)
+    async def answer(self, actor: ActorId, request: ModelRequest) -> AsyncGenerator[Command, None]:
+        self.asked.put_nowait(request)
         try:
             while (line := await self.lines.get()) is not None:
                 if isinstance(line, GangGPTError):
@@ -83,7 +83,7 @@ class Runtime:
     hosts: FaultyHosts
     fleet: LocalFleet
     router: Router
-    tail: InMemoryArchive
+    archive: InMemoryArchive
     heard: list[PushRow] = field(default_factory=list)
     model: Prompter = field(default_factory=Prompter)
 

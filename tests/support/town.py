@@ -1,4 +1,4 @@
-"""Several actors played together, for rules that span kinds: letters arrive in order, reminders when time passes."""
+"""Several actors played together, for rules that span kinds: messages arrive in order, reminders when time passes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.builders import NOW_S, WORLD, Played, an_npc_sheet
 
 
 class Town:
-    """Actors of the given kinds by id. Letters to other kinds are kept in ``undelivered``; refusals in ``refused``."""
+    """Actors of the given kinds by id. Messages to other kinds are kept in ``undelivered``; refusals in ``refused``."""
 
     def __init__(self, *kinds: Kind, world: World = WORLD) -> None:
         self.kinds = {kind.name: kind for kind in kinds}
@@ -43,18 +43,18 @@ class Town:
         return self.actors[actor].state
 
     def do(self, actor: str, command: Any, by: str) -> Decision:
-        """One command, and every letter that follows from it."""
-        letters: deque[tuple[str, Message]] = deque()
-        decision = self._turn(actor, command, by, letters)
-        while letters:
-            sender, letter = letters.popleft()
-            if kind_of(letter.to) not in self.kinds:
-                self.undelivered.append(letter)
+        """One command, and every message that follows from it."""
+        messages: deque[tuple[str, Message]] = deque()
+        decision = self._turn(actor, command, by, messages)
+        while messages:
+            sender, message = messages.popleft()
+            if kind_of(message.to) not in self.kinds:
+                self.undelivered.append(message)
                 continue
             try:
-                self._turn(letter.to, letter.command, sender, letters)
+                self._turn(message.to, message.command, sender, messages)
             except GangGPTError as error:
-                self.refused.append((letter, error))
+                self.refused.append((message, error))
         return decision
 
     def wait(self, seconds: float) -> None:
@@ -78,7 +78,7 @@ class Town:
         """What a read shows."""
         return self.actors[actor].kind.view(self[actor], self.now_s)
 
-    def _turn(self, actor: str, command: Any, by: str, letters: deque[tuple[str, Message]]) -> Decision:
+    def _turn(self, actor: str, command: Any, by: str, messages: deque[tuple[str, Message]]) -> Decision:
         played = self.actors.get(actor)
         if played is None:
             if not type(command).creates:
@@ -86,7 +86,7 @@ class Town:
             played = self.actors[actor] = Played(self.kinds[kind_of(actor)], actor, world=self.world)
         played.now_s = self.now_s
         decision: Decision = played.do(command, by)
-        letters.extend((actor, message) for message in decision.messages)
+        messages.extend((actor, message) for message in decision.messages)
         self.pushes.extend(decision.pushes)
         for wish in decision.reminders:
             if isinstance(wish, Remind):

@@ -22,7 +22,7 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.activator import Activator, MailboxLimits
-from ganggpt.actors.host.archive_letters import ArchiveLetters
+from ganggpt.actors.host.archive_messages import ArchiveMessages
 from ganggpt.actors.host.committer import Committer
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Embeddings
@@ -103,7 +103,7 @@ class Host:
         clock = identity.clock
         shards = self.shards = Shards(identity, ports.hosts, residences, self._gained)
         activations = self.activations = Activations()
-        self.archive = None if ports.archive is None else ArchiveLetters(identity, ports.archive, model, peers)
+        self.archive = None if ports.archive is None else ArchiveMessages(identity, ports.archive, model, peers)
         self.outbox = Outbox(identity, journal, shards, peers, self.archive)
         self.notifier = PushNotifier(ports.notify_pushes)
         committer = self.committer = Committer(
@@ -188,7 +188,7 @@ class Host:
             "shards": len(self.shards),
             "hot": len(self.activations),
             "waking": self.activator.waking,
-            "letters_waiting": len(self.outbox),
+            "messages_waiting": len(self.outbox),
             **self.load.as_stats(),
             "commits": self.committer.committed,
             "loss_window_s": self.committer.loss_window_s,
@@ -200,9 +200,9 @@ class Host:
             "wake_s": self.activator.wake_s,
             "flushed_rows": self.flusher.flushed_rows,
             "passivated": self.passivation.passivated,
-            "letters": self.outbox.delivered,
-            "tail_kept": 0 if self.archive is None else self.archive.kept,
-            "tail_asked": 0 if self.archive is None else self.archive.searches,
+            "messages": self.outbox.delivered,
+            "archive_kept": 0 if self.archive is None else self.archive.kept,
+            "archive_searches": 0 if self.archive is None else self.archive.searches,
             "reminders": self.reminders.fired,
             "unanswered": self.model_requests.unanswered,
             "stale_answers": self.model_requests.stale,

@@ -62,17 +62,17 @@ class ModelRequests:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def post(self, actor: ActorId, seq: int, wishes: Sequence[ModelRequest | CancelRequest], ticket: int) -> None:
+    def post(self, actor: ActorId, seq: int, requests: Sequence[ModelRequest | CancelRequest], ticket: int) -> None:
         """Start or cancel the requests of turn ``seq`` of an actor, which is durable with commit ``ticket``."""
-        for wish in wishes:
-            before = self._open.pop((actor, wish.name), None)
+        for request in requests:
+            before = self._open.pop((actor, request.name), None)
             if before is not None:
                 before.cancel()
-            if isinstance(wish, ModelRequest):
-                task = asyncio.get_running_loop().create_task(self._carry_out(actor, seq, wish, ticket))
-                self._open[actor, wish.name] = task
+            if isinstance(request, ModelRequest):
+                task = asyncio.get_running_loop().create_task(self._carry_out(actor, seq, request, ticket))
+                self._open[actor, request.name] = task
                 self._tasks.add(task)
-                task.add_done_callback(partial(self._done, (actor, wish.name)))
+                task.add_done_callback(partial(self._done, (actor, request.name)))
 
     def cancel(self) -> None:
         """The incarnation ended: cancel every request."""
@@ -84,18 +84,18 @@ class ModelRequests:
         if self._open.get(key) is task:
             del self._open[key]
 
-    async def _carry_out(self, actor: ActorId, seq: int, ask: ModelRequest, ticket: int) -> None:
+    async def _carry_out(self, actor: ActorId, seq: int, request: ModelRequest, ticket: int) -> None:
         try:
             await self._durable(ticket)
             try:
-                if len(self._tasks) > (OPEN_MAX if ask.waited_for else IDLE_MAX):
+                if len(self._tasks) > (OPEN_MAX if request.waited_for else IDLE_MAX):
                     raise Unavailable("the model", "too many requests are under way")
-                async with asyncio.timeout(ask.within_s), aclosing(self._model.answer(actor, ask)) as parts:
+                async with asyncio.timeout(request.within_s), aclosing(self._model.answer(actor, request)) as parts:
                     await self._listen(actor, seq, parts)
             except (GangGPTError, TimeoutError) as failed:
                 self.unanswered += 1
                 log.info("the fallback runs for %s, without the model: %s", actor, failed or "no answer in time")
-                await self._tell(actor, seq, "otherwise", ask.fallback)
+                await self._tell(actor, seq, "otherwise", request.fallback)
         except _Stale:
             self.stale += 1
         except GangGPTError as error:

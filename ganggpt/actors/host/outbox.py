@@ -1,6 +1,6 @@
-"""The outbox: letters between actors, delivered at least once and applied once.
+"""The outbox: messages between actors, delivered at least once and applied once.
 
-Order is kept between one sender and one receiver: the next letter of such a lane goes when the one before was
+Order is kept between one sender and one receiver: the next message of such a lane goes when the one before was
 answered. What memory does not hold (after a crash, or over the bound) a rescan of the outbox table brings back.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Raw
 
 from ganggpt.actors.envelope import Envelope, error_of
-from ganggpt.actors.host.archive_letters import ARCHIVE_LETTERS, ArchiveLetters
+from ganggpt.actors.host.archive_messages import ARCHIVE_MESSAGES, ArchiveMessages
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import Identity
 from ganggpt.actors.ports import CommandPort
@@ -24,14 +24,14 @@ from ganggpt.persistence.ports.journal import Journal, OutboxMessage
 
 log = logging.getLogger(__name__)
 
-LETTERS_MAX: Final = 10_000
+MESSAGES_MAX: Final = 10_000
 RESCAN_S: Final = 5.0
 SETTLE_MAX: Final = 1000
 
 
 class Outbox:
-    """Owns the letters of this host's shards that are not answered yet. Without an ``archive``, letters to it are sent
-    like all others."""
+    """Owns the messages of this host's shards that are not answered yet. Without an ``archive``, messages to it
+    are sent like all others."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Outbox:
         journal: Journal,
         shards: Shards,
         peers: CommandPort,
-        archive: ArchiveLetters | None,
+        archive: ArchiveMessages | None,
     ) -> None:
         self._identity = identity
         self._journal = journal
@@ -58,25 +58,25 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._known)
 
-    def post(self, letters: Iterable[OutboxMessage]) -> None:
-        """Send committed letters. Before the first read of the table they stay there: older letters go first."""
+    def post(self, messages: Iterable[OutboxMessage]) -> None:
+        """Send committed messages. Before the first read of the table they stay there: older messages go first."""
         if not self._unread:
-            self._take(letters)
+            self._take(messages)
 
-    def _take(self, letters: Iterable[OutboxMessage]) -> None:
-        for letter in letters:
-            key = (letter.sender, letter.seq, letter.n)
+    def _take(self, messages: Iterable[OutboxMessage]) -> None:
+        for message in messages:
+            key = (message.sender, message.seq, message.n)
             if key in self._known:
                 continue
-            lane = self._lanes.get((letter.sender, letter.target))
+            lane = self._lanes.get((message.sender, message.target))
             if lane is None:
-                if len(self._known) >= LETTERS_MAX:
+                if len(self._known) >= MESSAGES_MAX:
                     continue
-                lane = self._lanes[letter.sender, letter.target] = deque()
+                lane = self._lanes[message.sender, message.target] = deque()
             self._known.add(key)
-            lane.append(letter)
+            lane.append(message)
             if len(lane) == 1:
-                self._send(letter)
+                self._send(message)
 
     def cancel(self) -> None:
         """The incarnation ended: cancel what is on its way to the archive."""
@@ -84,12 +84,12 @@ class Outbox:
             self._archive.cancel()
 
     def forget(self, shards: Collection[str]) -> None:
-        """Drop the letters of shards that were handed over; the new holder delivers them."""
+        """Drop the messages of shards that were handed over; the new holder delivers them."""
         shard_of = self._shards.shard_of
         for key in [key for key in self._lanes if shard_of(key[0]) in shards]:
-            for letter in self._lanes.pop(key):
-                self._known.discard((letter.sender, letter.seq, letter.n))
-                self._by_id.pop(letter.id, None)
+            for message in self._lanes.pop(key):
+                self._known.discard((message.sender, message.seq, message.n))
+                self._by_id.pop(message.id, None)
 
     def rescan(self) -> None:
         """Read the table at once, because this host has new shards."""
@@ -97,7 +97,7 @@ class Outbox:
         self._work.set()
 
     async def run(self, retry_s: float) -> None:
-        """Settle answered letters and rescan now and then; during an outage of the database every ``retry_s``."""
+        """Settle answered messages and rescan now and then; during an outage of the database every ``retry_s``."""
         while True:
             try:
                 async with asyncio.timeout(RESCAN_S):
@@ -117,12 +117,12 @@ class Outbox:
     async def _scan(self) -> None:
         unread, self._unread = self._unread, False
         try:
-            letters = await self._journal.messages(sorted(self._shards), 0.0 if unread else RESCAN_S, LETTERS_MAX)
+            messages = await self._journal.messages(sorted(self._shards), 0.0 if unread else RESCAN_S, MESSAGES_MAX)
         except Unavailable:
             self._unread = unread
             self._scan_now = True
             raise
-        self._take(letters)
+        self._take(messages)
 
     async def _settle(self) -> None:
         while self._settled:
@@ -134,32 +134,34 @@ class Outbox:
                 raise
             self._known.difference_update((x.sender, x.seq, x.n) for x in done)
 
-    def _send(self, letter: OutboxMessage) -> None:
-        self._by_id[letter.id] = letter
-        if self._archive is not None and letter.name in ARCHIVE_LETTERS:
-            self._archive.send(letter, self._answered)
+    def _send(self, message: OutboxMessage) -> None:
+        self._by_id[message.id] = message
+        if self._archive is not None and message.name in ARCHIVE_MESSAGES:
+            self._archive.send(message, self._answered)
             return
-        envelope = Envelope(letter.id, letter.target, letter.sender, letter.name, Raw(letter.body), inner=True)
+        envelope = Envelope(message.id, message.target, message.sender, message.name, Raw(message.body), inner=True)
         self._peers.submit([envelope], self._answered)
 
     def _answered(self, command_id: bytes, reply: bytes) -> None:
-        letter = self._by_id.pop(command_id, None)
-        if letter is None:
+        message = self._by_id.pop(command_id, None)
+        if message is None:
             return  # its shard left meanwhile
-        lane = self._lanes[letter.sender, letter.target]
+        lane = self._lanes[message.sender, message.target]
         error = error_of(reply)
         if error is not None and error["retryable"]:
             # The whole lane is dropped. The rescan brings it back in order once the receiver can be reached.
-            del self._lanes[letter.sender, letter.target]
+            del self._lanes[message.sender, message.target]
             self._known.difference_update((x.sender, x.seq, x.n) for x in lane)
             return
         if error is not None:
-            log.warning("the letter %s from %s to %s was refused: %s", letter.name, letter.sender, letter.target, error)
+            log.warning(
+                "the message %s from %s to %s was refused: %s", message.name, message.sender, message.target, error
+            )
         self.delivered += 1
-        self._settled.append(letter)
+        self._settled.append(message)
         self._work.set()
         lane.popleft()
         if lane:
             self._send(lane[0])
         else:
-            del self._lanes[letter.sender, letter.target]
+            del self._lanes[message.sender, message.target]

@@ -1,6 +1,6 @@
 """Repeated commands get their first reply again, from memory or from the journal.
 
-A quick retry is answered from the replies kept here. An older one costs a look into the journal, and so does a letter
+A quick retry is answered from the replies kept here. An older one costs a look into the journal, and so does a message
 that is older than the window of its actor; both wait in tasks of their own, at most LATE_MAX at a time.
 """
 
@@ -63,9 +63,9 @@ class ReplyCache:
             return
         self._later(self._answer_from_journal(activation, seq, envelope, delivery, slot), envelope, delivery, slot)
 
-    def take_late_letter(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Take a letter that is older than the dedupe window, if the journal does not contain it yet."""
-        self._later(self._take_late_letter(activation, envelope, delivery, slot), envelope, delivery, slot)
+    def take_late_message(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """Take a message that is older than the dedupe window, if the journal does not contain it yet."""
+        self._later(self._take_late_message(activation, envelope, delivery, slot), envelope, delivery, slot)
 
     def cancel(self) -> None:
         """The incarnation ended: cancel the lookups; their commands are sent back to their router."""
@@ -84,7 +84,7 @@ class ReplyCache:
             reply = decode_turn(activation.kind, body).reply
         delivery.settle(slot, reply)
 
-    async def _take_late_letter(
+    async def _take_late_message(
         self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int
     ) -> None:
         await self._committer.drain()

@@ -93,8 +93,8 @@ class KnownReplies(Protocol):
         """Answer a command again that was applied as turn ``seq``."""
         ...
 
-    def take_late_letter(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Take a letter that is older than the dedupe window, if it was not applied yet."""
+    def take_late_message(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+        """Take a message that is older than the dedupe window, if it was not applied yet."""
         ...
 
 
@@ -176,7 +176,7 @@ class TurnRunner:
                 reply = self.turn(activation, envelope, now_s)
         except Expired as expired:
             if envelope.inner:
-                self._replies.take_late_letter(activation, envelope, delivery, slot)
+                self._replies.take_late_message(activation, envelope, delivery, slot)
                 return
             reply = reply_error(envelope.id, expired)
         except GangGPTError as error:
@@ -192,13 +192,13 @@ class TurnRunner:
         if not (decision.events or decision.messages or decision.pushes or decision.reminders):
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
-        wishes = effects_of(decision)
-        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, wishes, first=activation.state is None))
+        effects = effects_of(decision)
+        body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply, effects, first=activation.state is None))
         durable = command.is_durable()
         batch = self._committer.batch(durable)
         batch.add_turn(activation.actor, seq, now_s, envelope.id, envelope.by, envelope.name, body)
-        if wishes is not None:
-            self._add_wishes(batch, activation, seq, now_s, wishes)
+        if effects is not None:
+            self._add_effects(batch, activation, seq, now_s, effects)
         for n, push in enumerate(decision.pushes):
             batch.add_push((push.server, activation.actor, seq, n, push.type, msgspec.msgpack.encode(push.body), now_s))
         state = activation.state
@@ -256,11 +256,11 @@ class TurnRunner:
             log.exception("%s on %s failed", envelope.name, activation.actor)
             raise InternalError(activation.actor, envelope.name) from mistake
 
-    def _add_wishes(self, batch: Batch, activation: Activation, seq: int, now_s: float, effects: Effects) -> None:
+    def _add_effects(self, batch: Batch, activation: Activation, seq: int, now_s: float, effects: Effects) -> None:
         actor, shard = activation.actor, activation.shard
         for n, (to, command, body) in enumerate(effects.messages):
-            letter_id = derived_command_id(now_s, actor, seq, n)
-            batch.add_message(OutboxMessage(actor, seq, n, to, letter_id, command, body), shard, now_s)
+            message_id = derived_command_id(now_s, actor, seq, n)
+            batch.add_message(OutboxMessage(actor, seq, n, to, message_id, command, body), shard, now_s)
         for name, due_s, command, body in effects.reminders:
             if due_s is None:
                 batch.forget(actor, name)

@@ -104,7 +104,7 @@ class _HostProcess:
         """Run incarnations. When that ends, the process ends too: a fenced host must not answer, and
         Ray starts a new one."""
         try:
-            ports = await spec.open_host(RayCalls().call, _gateway() if spec.asks_models else None)
+            ports = await spec.open_host(RayCalls().call, _gateway() if spec.uses_models else None)
             node = ray.get_runtime_context().get_node_id()
             incarnations = Incarnations(spec.name, spec.kind, ports, spec.options, node)
             self._opened.set_result(incarnations)

@@ -49,7 +49,7 @@ class ProcessSpec(Protocol):
         ...
 
     @property
-    def asks_models(self) -> bool:
+    def uses_models(self) -> bool:
         """Whether a host asks models for words."""
         ...
 

@@ -119,19 +119,19 @@ class ModelMind:
         """See ModelPort."""
         return await self._embedder.of_line(text, self._payers(player, ActorId(actor)))
 
-    def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    def answer(self, actor: ActorId, request: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort. Raises InvalidInput for a brief of an unknown type."""
-        within_s = ask.within_s - MARGIN_S
-        if isinstance(ask.brief, WorkBrief):
-            return self._plans.work(actor, ask.brief, within_s)
-        if isinstance(ask.brief, MoveBrief):
-            return self._plans.move(actor, ask.brief, within_s)
-        if isinstance(ask.brief, SummaryBrief):
-            payers = self._payers(ask.brief.player, actor)
-            return self._summaries.condense(f"{actor}#{ask.brief.no}", ask.brief, payers, within_s)
-        if not isinstance(ask.brief, TalkBrief):
-            raise InvalidInput("brief", f"{type(ask.brief).__name__} is not a brief that a model can answer")
-        return self._talk(actor, ask.brief, within_s)
+        within_s = request.within_s - MARGIN_S
+        if isinstance(request.brief, WorkBrief):
+            return self._plans.work(actor, request.brief, within_s)
+        if isinstance(request.brief, MoveBrief):
+            return self._plans.move(actor, request.brief, within_s)
+        if isinstance(request.brief, SummaryBrief):
+            payers = self._payers(request.brief.player, actor)
+            return self._summaries.condense(f"{actor}#{request.brief.no}", request.brief, payers, within_s)
+        if not isinstance(request.brief, TalkBrief):
+            raise InvalidInput("brief", f"{type(request.brief).__name__} is not a brief that a model can answer")
+        return self._talk(actor, request.brief, within_s)
 
     def exposition(self) -> bytes:
         """See ModelPort."""

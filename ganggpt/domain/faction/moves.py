@@ -87,9 +87,9 @@ def take_political_turn(state: Faction, command: TakePoliticalTurn, turn: Turn) 
     choose."""
     if turn.has_model and not command.plainly and turn.dice.chance(MODEL_CHANCE):
         plainly = TakePoliticalTurn(plainly=True)
-        ask = ModelRequest(POLITICS, MoveBrief(outlook(state, turn)), plainly, MODEL_WITHIN_S)
+        request = ModelRequest(POLITICS, MoveBrief(outlook(state, turn)), plainly, MODEL_WITHIN_S)
         later = Remind(POLITICS, turn.now_s + MODEL_WITHIN_S + MODEL_GRACE_S, plainly)
-        return Decision(reply={"asked": True}, reminders=(later,), model_requests=(ask,))
+        return Decision(reply={"asked": True}, reminders=(later,), model_requests=(request,))
     return _take(state, politics.choose(state, turn.world, turn.now_s, turn.dice), "", turn)
 
 

@@ -23,7 +23,7 @@ OWN: Final = "own"
 SHOWN: Final[Mapping[str, str]] = {
     "hot": "ganggpt_host_hot",
     "waking": "ganggpt_host_waking",
-    "letters_waiting": "ganggpt_host_messages_waiting",
+    "messages_waiting": "ganggpt_host_messages_waiting",
     "shards": "ganggpt_host_shards",
     "turns_per_s": "ganggpt_host_turns_per_s",
     "cpu": "ganggpt_host_cpu",

@@ -69,8 +69,8 @@ class Follower:
         if not self.ended and _ends(record.events, self.utterance):
             self.ended = "hushed" if any(event.name == "hush" for event in events) else "said"
         if self.ended:
-            letters = () if record.effects is None else record.effects.messages
-            events.append(self.end(EventId(seq, len(letters) + 1)))
+            messages = () if record.effects is None else record.effects.messages
+            events.append(self.end(EventId(seq, len(messages) + 1)))
         for event in events:
             if event.id <= self.at:
                 self.delivered(event)

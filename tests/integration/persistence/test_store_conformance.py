@@ -155,11 +155,11 @@ async def test_a_retired_host_leaves_its_shards_to_the_next(stores: Stores) -> N
     assert await stores.held(second) == {"s:0"}
 
 
-async def test_letters_reminders_and_pushes_leave_with_their_turn(stores: Stores) -> None:
+async def test_messages_reminders_and_pushes_leave_with_their_turn(stores: Stores) -> None:
     epoch = (await stores.hosts.register("host:0", "shared")).epoch
     made = batch()
-    letter = OutboxMessage("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b"offer")
-    made.add_message(letter, "s:0", time.time() - 60)
+    message = OutboxMessage("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b"offer")
+    made.add_message(message, "s:0", time.time() - 60)
     made.arm("npc:a", "turn", "s:0", time.time() - 1, "Wake", b"wake")
     made.add_push(("*", "npc:a", 1, 0, "news", b"everybody", time.time()))
     made.add_push(("ls-2", "npc:a", 1, 1, "news", b"one", time.time()))
@@ -171,15 +171,15 @@ async def test_letters_reminders_and_pushes_leave_with_their_turn(stores: Stores
         ("ls-2", b"one"),
     ]
     assert len({p.no for p in pushes}) == 3
-    assert list(await stores.journal.messages(["s:0"], 0, 10)) == [letter]
+    assert list(await stores.journal.messages(["s:0"], 0, 10)) == [message]
     assert list(await stores.journal.messages(["s:1"], 0, 10)) == []
-    await stores.journal.settle([letter])
+    await stores.journal.settle([message])
     assert list(await stores.journal.messages(["s:0"], 0, 10)) == []
     due = await stores.journal.due(["s:0"], time.time(), 10)
     assert [(r.actor, r.name, r.command, r.body) for r in due] == [("npc:a", "turn", "Wake", b"wake")]
 
 
-async def test_a_fenced_batch_leaves_no_letter_reminder_or_push_behind(stores: Stores) -> None:
+async def test_a_fenced_batch_leaves_no_message_reminder_or_push_behind(stores: Stores) -> None:
     old = (await stores.hosts.register("host:0", "shared")).epoch
     await stores.hosts.register("host:0", "shared")
     made = batch()
@@ -284,7 +284,7 @@ async def test_shards_are_given_by_their_holder_to_a_live_heir_alone(stores: Sto
         await stores.hosts.hand_over(giver, ["s:1"], LOCAL, "host:1")
 
 
-async def test_an_actor_becomes_a_shard_of_its_own_and_back_with_its_letters_and_reminders(stores: Stores) -> None:
+async def test_an_actor_becomes_a_shard_of_its_own_and_back_with_its_messages_and_reminders(stores: Stores) -> None:
     epoch = (await stores.hosts.register("host:0", "shared")).epoch
     await stores.assign("host:0", "s:0", "s:1")
     made = batch()
@@ -309,7 +309,7 @@ async def test_an_actor_becomes_a_shard_of_its_own_and_back_with_its_letters_and
         await stores.hosts.change_residence(epoch, "npc:a", "s:0", own=True)
 
 
-async def test_residences_are_planned_while_no_host_lives_and_take_letters_and_reminders_along(stores: Stores) -> None:
+async def test_residences_are_planned_while_no_host_lives_and_take_messages_and_reminders_along(stores: Stores) -> None:
     epoch = (await stores.hosts.register("host:0", "shared")).epoch
     made = batch()
     made.add_message(OutboxMessage("npc:a", 1, 0, "mission:m", new_command_id(), "Offer", b""), "s:0", time.time() - 60)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ganggpt.testing.fake_model import FakeModel, Hang, Status, filtered_prompt,
 from tests.support.spoken import LINES, spoken
 
 pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 async def model() -> AsyncIterator[FakeModel]:

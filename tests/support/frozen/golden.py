@@ -43,7 +43,7 @@ class Life(Struct, frozen=True, array_like=True):
 
 
 class Sent(Struct, frozen=True, array_like=True):
-    """The body of a command. ``how`` it was kept: letter, reminder, or command (of the cast, or between processes)."""
+    """The body of a command. ``how`` it was kept: letter (outbox), reminder, or command (of the cast, or a call)."""
 
     kind: str
     name: str

@@ -144,7 +144,7 @@ def _sent(harvests: Iterable[Harvest]) -> Iterator[Sent]:
     """The shortest and the longest body of each command, by how it was on its way."""
     bodies: dict[tuple[str, str, str], set[bytes]] = {}
     for harvest in harvests:
-        ways = {"letter": harvest.letters, "reminder": harvest.reminders, "command": harvest.commands}
+        ways = {"letter": harvest.messages, "reminder": harvest.reminders, "command": harvest.commands}
         for how, rows in ways.items():
             for to, name, body in rows:
                 if name in KINDS[kind_of(to)].commands:

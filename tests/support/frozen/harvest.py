@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 @dataclass
 class Harvest:
     """What one world left. ``turns``: by actor, of each turn seq, command id, who sent it, its name and its body.
-    ``snapshots``: by actor, of each seq and body. ``letters``, ``reminders`` and ``commands`` (of the cast, or as they
+    ``snapshots``: by actor, of each seq and body. ``messages``, ``reminders`` and ``commands`` (of the cast, or as they
     travel between processes): whom the command is for, its name and its body."""
 
     turns: dict[str, list[tuple[int, bytes, str, str, bytes]]] = field(default_factory=dict)
     snapshots: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
-    letters: list[tuple[str, str, bytes]] = field(default_factory=list)
+    messages: list[tuple[str, str, bytes]] = field(default_factory=list)
     reminders: list[tuple[str, str, bytes]] = field(default_factory=list)
     commands: list[tuple[str, str, bytes]] = field(default_factory=list)

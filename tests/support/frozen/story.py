@@ -53,7 +53,7 @@ _OPTIONS: Final = HostOptions(
     idle_s=900.0, snapshot_every=12, relaxed_s=0.05, beat_s=30.0, sweep_s=60.0, reminder_s=2.0, poll_s=30.0
 )
 _SHARDS: Final = 4
-_LETTERS_S: Final = 0.5
+_MESSAGES_S: Final = 0.5
 
 
 class KeepingJournal(MemoryJournal):
@@ -69,7 +69,7 @@ class KeepingJournal(MemoryJournal):
         actors, seqs, _, ids, bys, names, bodies = batch.turns
         for actor, seq, command_id, by, name, body in zip(actors, seqs, ids, bys, names, bodies, strict=True):
             self._kept.turns.setdefault(actor, []).append((seq, command_id, by, name, body))
-        self._kept.letters += [(letter.target, letter.name, letter.body) for letter in batch.messages]
+        self._kept.messages += [(message.target, message.name, message.body) for message in batch.messages]
         for (actor, _), wish in batch.reminders.items():
             if wish is not None:
                 self._kept.reminders.append((actor, wish[2], wish[3]))
@@ -91,9 +91,9 @@ class Prompter:
         self.says: tuple[str, ...] = ("Let me think.", "That is how it is around here.")
         self.wants: tuple[tuple[str, str], ...] = ()
 
-    async def answer(self, actor: ActorId, ask: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
+    async def answer(self, actor: ActorId, request: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         """See ModelPort."""
-        brief = ask.brief
+        brief = request.brief
         if self.silent:
             await asyncio.sleep(3600)
         if isinstance(brief, TalkBrief):
@@ -108,7 +108,7 @@ class Prompter:
             named = {name: chosen[name] for name in ("move", "other", "district")}
             yield MakeMove(**named, words="So be it.", for_turn=brief.outlook["for_turn"])
         else:
-            raise Unavailable(f"a model ({ask.name} of {actor})")
+            raise Unavailable(f"a model ({request.name} of {actor})")
 
     async def _talk(self, brief: TalkBrief) -> AsyncGenerator[Command, None]:
         made = Provenance(
@@ -146,13 +146,13 @@ class Story:
         self._clock = lambda: BEGAN_S + loop.time()
         database = MemoryDatabase(self._clock, dict.fromkeys(shared_shards(_SHARDS), "shared"))
         database.servers.add("ls")
-        self._hosts, flush, tail = MemoryHosts(database), MemoryFlush(database), InMemoryArchive(database)
+        self._hosts, flush, archive = MemoryHosts(database), MemoryFlush(database), InMemoryArchive(database)
         journal, cast = KeepingJournal(database, self.kept), cast_of(WORLD)
 
         def open_ports(_: str) -> HostPorts:
             peers = Router(self._call, lambda: load_routes(self._hosts), RouterOptions())
             return HostPorts(
-                journal, self._hosts, flush, peers, WORLD, cast, ScriptedMind(), _ring, _forget, tail, self.model
+                journal, self._hosts, flush, peers, WORLD, cast, ScriptedMind(), _ring, _forget, archive, self.model
             )
 
         self._fleet = LocalFleet(open_ports, _OPTIONS)
@@ -172,9 +172,9 @@ class Story:
         await self._fleet.close()
 
     async def do(self, to: str, command: Command, by: str = SERVER) -> Mapping[str, Any]:
-        """Send a command and let its letters arrive; its reply, empty where the rules refuse it."""
+        """Send a command and let its messages arrive; its reply, empty where the rules refuse it."""
         answer = await self._router.ask(wrap(CommandId(self._new_id()), to, by, command))
-        await asyncio.sleep(_LETTERS_S)
+        await asyncio.sleep(_MESSAGES_S)
         reply: Mapping[str, Any] = msgspec.msgpack.decode(answer).get("reply", {})
         return reply
 
@@ -208,7 +208,7 @@ def a_proposal(who: str, origin: Literal["model", "server"], **more: Any) -> Pro
 
 
 def _meaning(text: str) -> Embedding:
-    return Embedding("fake-embedding", bytes((ord(letter) * 7) % 251 for letter in f"{text:16.16}"))
+    return Embedding("fake-embedding", bytes((ord(character) * 7) % 251 for character in f"{text:16.16}"))
 
 
 async def _ring(_: Sequence[PushRow]) -> None:

@@ -1,6 +1,6 @@
 """Real worlds played for their rows: an evening, an evening with a model, and faults under load.
 
-A trigger keeps each outbox letter, reminder and snapshot as it was written, for the tables only hold the last of them.
+A trigger keeps each outbox message, reminder and snapshot as it was written, for the tables only hold the last of them.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ async def _gathered(dsn: str) -> Harvest:
             if what == "snapshots":
                 found.snapshots.setdefault(row["actor"], []).append((row["seq"], body))
             elif what == "outbox":
-                found.letters.append((row["target"], row["name"], body))
+                found.messages.append((row["target"], row["name"], body))
             else:
                 found.reminders.append((row["actor"], row["command"], body))
     finally:

@@ -37,7 +37,7 @@ async def runtime() -> AsyncIterator[Runtime]:
     database = MemoryDatabase(time.time, dict.fromkeys(shared_shards(SHARDS), "shared"))
     hosts, flush = FaultyHosts(MemoryHosts(database)), MemoryFlush(database)
     journal = FaultyJournal(MemoryJournal(database))
-    tail = InMemoryArchive(database)
+    archive = InMemoryArchive(database)
     cast = {"npc:mara": ("Spawn", encode_command(MARA))}
     heard: list[PushRow] = []
     world, model = a_world(), Prompter()
@@ -50,7 +50,7 @@ async def runtime() -> AsyncIterator[Runtime]:
 
     def open_ports(name: str) -> HostPorts:
         peers = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
-        return HostPorts(journal, hosts, flush, peers, world, cast, PlainMind(), ring, forget, tail, model)
+        return HostPorts(journal, hosts, flush, peers, world, cast, PlainMind(), ring, forget, archive, model)
 
     fleet = LocalFleet(open_ports, FAST)
     await fleet.start("host:0", "shared")
@@ -58,6 +58,6 @@ async def runtime() -> AsyncIterator[Runtime]:
     await fleet.refresh("host:0")
     router = Router(fleet.call, lambda: load_routes(hosts), RouterOptions(retry_s=0.001, retry_max_s=0.01))
     await router.start()
-    yield Runtime(database, journal, flush, hosts, fleet, router, tail, heard, model)
+    yield Runtime(database, journal, flush, hosts, fleet, router, archive, heard, model)
     await router.close()
     await fleet.close()

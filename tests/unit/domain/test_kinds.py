@@ -67,7 +67,7 @@ def test_commands_are_found_by_their_names_and_creating_ones_exist_in_each_kind(
         decode_command("player", "Fly", b"\x80")
 
 
-def test_letters_are_not_for_outside_but_what_players_need_is() -> None:
+def test_messages_are_not_for_outside_but_what_players_need_is() -> None:
     public = {(command.kind, command.name) for command in CommandBook(KINDS)}
     assert {("player", "Join"), ("player", "Report"), ("mission", "Accept"), ("mission", "Abandon")} <= public
     assert {("faction", "Found"), ("faction", "ShiftRelation"), ("faction", "ClaimTerritory")} <= public

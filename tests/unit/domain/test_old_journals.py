@@ -100,5 +100,5 @@ def test_a_mission_of_the_first_layout_pays_as_it_was_promised() -> None:
         ("faction", "SufferRaid", {"raider": "vipers", "dollars_max": 5}, SufferRaid("vipers", 5)),
     ],
 )
-def test_letters_that_wait_since_then_are_understood(kind: str, name: str, body: Any, command: Any) -> None:
+def test_messages_that_wait_since_then_are_understood(kind: str, name: str, body: Any, command: Any) -> None:
     assert decode_command(kind, name, msgspec.msgpack.encode(body)) == command

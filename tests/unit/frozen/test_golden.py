@@ -125,13 +125,13 @@ def folded(life: Life, state: Any, seq: int) -> Any:
 
 
 def wished_for() -> Iterator[tuple[str, str, bytes]]:
-    """The letters and reminders in all turns: kind, name and body of each command."""
+    """The messages and reminders in all turns: kind, name and body of each command."""
     for golden in GOLDEN.values():
         for life in golden.lives:
             for _, _, body in life.turns:
                 _, effects, _ = decode_effects(body)
                 if effects is not None:
-                    yield from ((kind_of(to), name, letter) for to, name, letter in effects.messages)
+                    yield from ((kind_of(to), name, message) for to, name, message in effects.messages)
                     own = kind_of(life.actor)
                     yield from ((own, name, told) for _, due_s, name, told in effects.reminders if due_s is not None)
 

@@ -75,8 +75,8 @@ class Talker(Journaled):
     async def answers(self, stops_after: int = 99) -> None:
         """The model's answer to what was asked last."""
         mind = ModelMind(SPEC, self.gateway, WORLD, lambda: 0.0)
-        ask = next(one for one in self.asks if isinstance(one, ModelRequest))
-        answer, said = mind.answer(self.actor, ask), None
+        request = next(one for one in self.model_requests if isinstance(one, ModelRequest))
+        answer, said = mind.answer(self.actor, request), None
         try:
             for _ in range(stops_after):
                 said = self.do(await answer.asend(said), "model:gateway")
@@ -154,8 +154,8 @@ async def test_actions_are_judged_again_by_the_rules(mara: Talker) -> None:
 
 async def test_what_happened_between_its_sentences_does_not_matter(mara: Talker) -> None:
     reply = mara.do(Talk("Tell me about the harbour"), has_model=True)
-    ask = next(one for one in mara.asks if isinstance(one, ModelRequest))
-    answer, said = ModelMind(SPEC, mara.gateway, WORLD, lambda: 0.0).answer("npc:mara", ask), None  # type: ignore[arg-type]
+    request = next(one for one in mara.model_requests if isinstance(one, ModelRequest))
+    answer, said = ModelMind(SPEC, mara.gateway, WORLD, lambda: 0.0).answer("npc:mara", request), None  # type: ignore[arg-type]
     try:
         while True:
             said = mara.do(await answer.asend(said), "model:gateway")
@@ -250,9 +250,9 @@ async def test_what_was_broken_off_cannot_be_said_to_its_end(mara: Talker) -> No
 
 async def test_an_answer_that_waited_its_turn_is_replayed_too(mara: Talker) -> None:
     mara.do(Talk("What is new at the pier?"), "player:ben", has_model=True)
-    before = mara.asks
+    before = mara.model_requests
     mara.do(Talk("And me?"), AVA, has_model=True)
-    mara.asks = before
+    mara.model_requests = before
     await mara.answers()
     utterance = mara.state.mind.speaking.utterance.id
     await mara.answers()

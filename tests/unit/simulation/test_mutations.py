@@ -14,14 +14,14 @@ SEEN_BY = {
     "ack-before-commit": {"acked is durable"},
     "no-fence": {"one writer"},
     "no-dedupe": {"applied once"},
-    "lost-outbox": {"comes to rest", "letters arrive"},
-    "lost-letters": {"letters arrive"},
+    "lost-outbox": {"comes to rest", "messages arrive"},
+    "lost-messages": {"messages arrive"},
     "double-hand-over": {"one writer"},
     "early-snapshot": {"replay is state", "numbers without gaps"},
     "lost-flush": {"tables are state"},
     "other-answer": {"same answer"},
 }
-RARE = {"no-fence": "clusters", "lost-letters": "mixed", "early-snapshot": "mixed"}
+RARE = {"no-fence": "clusters", "lost-messages": "mixed", "early-snapshot": "mixed"}
 """What shows only where several things go wrong at once, and the scenario where it shows soonest."""
 
 

@@ -1,4 +1,4 @@
-"""The tail of memories: what minds let go of for want of room is found by its words, and by meaning where it can be."""
+"""The memory archive: memories that no longer fit into a mind, found by their words, and by meaning where it can be."""
 
 from ganggpt.persistence.migrations import run_sql
 

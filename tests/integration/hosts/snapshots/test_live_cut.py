@@ -75,11 +75,11 @@ async def until_raided(dsn: str, more: int) -> None:
 
 
 async def money(dsn: str) -> tuple[int, int]:
-    """All dollars of the factions, with those on their way; and how many letters are on their way."""
+    """All dollars of the factions, with those on their way; and how many messages are on their way."""
     states = await states_of(dsn)
     held = sum(state.treasury for actor, (_, state) in states.items() if actor.startswith("faction:"))
-    letters = await fetch(dsn, "SELECT body FROM outbox WHERE name = 'TakePayment'")
-    return held + sum(_arguments(body)["dollars"] for (body,) in letters), len(letters)
+    messages = await fetch(dsn, "SELECT body FROM outbox WHERE name = 'TakePayment'")
+    return held + sum(_arguments(body)["dollars"] for (body,) in messages), len(messages)
 
 
 def _arguments(body: bytes) -> Mapping[str, Any]:
@@ -87,7 +87,7 @@ def _arguments(body: bytes) -> Mapping[str, Any]:
     return found
 
 
-async def test_a_cut_of_a_busy_world_loses_and_doubles_no_letter(
+async def test_a_cut_of_a_busy_world_loses_and_doubles_no_message(
     town: str, new_database: NewDatabase, tmp_path: Path
 ) -> None:
     on_their_way = 0
@@ -98,11 +98,11 @@ async def test_a_cut_of_a_busy_world_loses_and_doubles_no_letter(
     for name in ("a", "b", "c", "d"):
         target = await new_database()
         await restore_snapshot(target, f"{tmp_path}/{name}")
-        dollars, letters = await money(target)
+        dollars, messages = await money(target)
         assert dollars == MONEY
-        on_their_way += letters
+        on_their_way += messages
         assert (await verify_world(target)).findings == ()
-    assert on_their_way > 0, "no cut met a letter on its way: this test has seen nothing"
+    assert on_their_way > 0, "no cut met a message on its way: this test has seen nothing"
     async with living(await without_politics(target)):
         await until_delivered(target)
     assert await money(target) == (MONEY, 0)
@@ -192,9 +192,9 @@ async def test_any_time_of_a_busy_world_can_be_restored_and_goes_on(
     for at_s in times:
         target = await new_database()
         await restore_snapshot(target, f"{tmp_path}/early", RestoreTarget(at=PointInTime(at_s, town), fork="rehearsal"))
-        dollars, letters = await money(target)
+        dollars, messages = await money(target)
         assert dollars == MONEY
-        on_their_way.append(letters)
+        on_their_way.append(messages)
         late = await fetch(target, "SELECT max(extract(epoch FROM at))::float8 FROM journal")
         assert late[0][0] <= at_s + 0.001
     async with living(await without_politics(target)):
@@ -221,10 +221,12 @@ async def test_a_receivers_turn_without_its_senders_is_taken_back(
     ahead_s, record = received_s + 0.5, msgspec.msgpack.decode(body)
     # What the sender's clock would have written, had it been half a second ahead of the receiver's.
     record[1] = ahead_s
-    letter_id = uuid.UUID(bytes=derived_command_id(ahead_s, sender, sent, 0))
+    message_id = uuid.UUID(bytes=derived_command_id(ahead_s, sender, sent, 0))
     moved = "UPDATE journal SET body = $3, at = to_timestamp($4) WHERE actor = $1 AND seq = $2"
     await fetch(town, moved, sender, sent, msgspec.msgpack.encode(record), ahead_s)
-    await fetch(town, "UPDATE journal SET command_id = $3 WHERE actor = $1 AND seq = $2", receiver, received, letter_id)
+    await fetch(
+        town, "UPDATE journal SET command_id = $3 WHERE actor = $1 AND seq = $2", receiver, received, message_id
+    )
     target = await new_database()
     await restore_snapshot(target, f"{tmp_path}/early", RestoreTarget(at=PointInTime(received_s + 0.01, town)))
     assert (await money(target))[0] == MONEY

@@ -48,7 +48,7 @@ async def _comes_back(live: LiveTown, text: str) -> None:
         assert host is not None
         return host.identity.clock.now_s() - host.activations["npc:mara"].state.mind.asked_s >= SEARCH_EVERY_S
 
-    await eventually(may_ask, "some time since she last asked her tail", 60)
+    await eventually(may_ask, "some time since she last asked her archive", 60)
     await live.ask("npc:mara", Talk(f"do you remember who {told}?", "Ava"), "player:ava")
 
     async def in_mind() -> bool:
@@ -56,10 +56,10 @@ async def _comes_back(live: LiveTown, text: str) -> None:
         assert host is not None
         return any(m.text == text and m.was for m in host.activations["npc:mara"].state.mind.memories)
 
-    await eventually(in_mind, "what came back from the tail", 60)
+    await eventually(in_mind, "what came back from the archive", 60)
 
 
-async def test_mind_and_tail_lose_nothing_and_a_restored_world_has_both(
+async def test_mind_and_archive_lose_nothing_and_a_restored_world_has_both(
     town: str, new_database: NewDatabase, tmp_path: Path
 ) -> None:
     async with living(town) as live:
@@ -70,10 +70,10 @@ async def test_mind_and_tail_lose_nothing_and_a_restored_world_has_both(
             archived = {int(no) for no, archive in rows if archive}
             return archived | await _held(live) == set(range(1, 181)) and len(rows) == 180
 
-        await eventually(all_there, "every memory in the tables, held or in the tail", 60)
+        await eventually(all_there, "every memory in the tables, held or in the archive", 60)
         ((first, *_),) = [await fetch(town, ARCHIVE)]
         await _comes_back(live, first[0])
-        await eventually(_settled(town), "no letter on its way", 60)
+        await eventually(_settled(town), "no message on its way", 60)
         await take_snapshot(town, str(tmp_path), name="live")
     assert (await verify_world(town)).findings == ()
     target = await new_database()
@@ -91,10 +91,10 @@ def _settled(dsn: str) -> Callable[[], Awaitable[bool]]:
     return settled
 
 
-async def test_a_flush_after_a_crash_leaves_the_tail_alone(town: str) -> None:
+async def test_a_flush_after_a_crash_leaves_the_archive_alone(town: str) -> None:
     async with living(town) as live:
         await _lives_through(live, 120)
-        await eventually(_settled(town), "no letter on its way", 60)
+        await eventually(_settled(town), "no message on its way", 60)
         before = await fetch(town, ARCHIVE)
         assert len(before) > 40
         await live.fleet.kill("host:0")

@@ -119,7 +119,7 @@ async def test_a_hole_after_the_snapshot_is_found(lived: str) -> None:
     assert Finding("journal", "player:ava", "turn 2 is missing before turn 3") in found
 
 
-async def test_letters_and_reminders_in_the_wrong_shard_are_found(lived: str) -> None:
+async def test_messages_and_reminders_in_the_wrong_shard_are_found(lived: str) -> None:
     await fetch(lived, "UPDATE reminders SET shard = 's:999'")
     found = await verify_world(lived)
     assert {check for check, _ in checks(found)} == {"reminders"}

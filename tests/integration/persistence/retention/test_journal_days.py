@@ -84,35 +84,35 @@ async def test_an_actor_that_cannot_be_read_keeps_its_own_day_and_no_other(past:
     assert await past.woken(mara) == (9, mara.encoded)
 
 
-async def _letter(past: Past, sender: Npc, days_ago: int) -> OutboxMessage:
+async def _message(past: Past, sender: Npc, days_ago: int) -> OutboxMessage:
     at_s = past.at(days_ago).timestamp()
     batch = Batch()
     past.add(batch, sender, at_s)
-    letter = OutboxMessage(
+    message = OutboxMessage(
         sender.actor, sender.seq, 0, "npc:mara", derived_command_id(at_s, sender.actor, sender.seq, 0), "Observe", b""
     )
-    batch.add_message(letter, "s:0", at_s)
+    batch.add_message(message, "s:0", at_s)
     await past.journal.append(past.epoch, batch)
-    return letter
+    return message
 
 
-async def test_a_letter_nobody_answered_keeps_every_day_that_may_hold_its_turn(
+async def test_a_message_nobody_answered_keeps_every_day_that_may_hold_its_turn(
     past: Past, keeping: Housekeeping
 ) -> None:
     await past.make_days(22, 20, 18)
     sender = npc("sender")
     await past.live(sender, 22)
-    letter = await _letter(past, sender, 20)
+    message = await _message(past, sender, 20)
     await past.live(sender, 18)
     done = await keeping.round()
     assert done.dropped == [past.name(22)]
     assert set(done.held) == {past.name(20), past.name(18)}
     assert "message" in done.held[past.name(18)]
-    await past.journal.settle([letter])
+    await past.journal.settle([message])
     assert (await keeping.round()).dropped == [past.name(20), past.name(18)]
 
 
-async def test_a_letter_just_after_midnight_keeps_the_day_before_too(past: Past, keeping: Housekeeping) -> None:
+async def test_a_message_just_after_midnight_keeps_the_day_before_too(past: Past, keeping: Housekeeping) -> None:
     """The receiver's clock may be a little behind the sender's."""
     await past.make_days(20, 19)
     sender = npc("sender")
@@ -363,14 +363,14 @@ async def test_a_successor_reads_little_after_a_host_was_idle_for_weeks(past: Pa
     assert set(await hosts.unflushed(past.epoch)) <= {"npc:kyle"}
 
 
-async def test_only_a_letter_or_reminder_that_waits_is_owed(past: Past) -> None:
+async def test_only_a_message_or_reminder_that_waits_is_owed(past: Past) -> None:
     journal, sender = past.journal, npc("sender")
-    letter = await _letter(past, sender, 0)
-    assert await journal.is_owed("npc:sender", "npc:mara", letter.id)
-    assert not await journal.is_owed("npc:other", "npc:mara", letter.id)
+    message = await _message(past, sender, 0)
+    assert await journal.is_owed("npc:sender", "npc:mara", message.id)
+    assert not await journal.is_owed("npc:other", "npc:mara", message.id)
     assert not await journal.is_owed("npc:sender", "npc:mara", new_command_id())
-    await journal.settle([letter])
-    assert not await journal.is_owed("npc:sender", "npc:mara", letter.id)
+    await journal.settle([message])
+    assert not await journal.is_owed("npc:sender", "npc:mara", message.id)
     due_s = 1_790_000_000.123456
     batch = Batch()
     batch.arm("npc:mara", "due", "s:0", due_s, "Expire", b"")

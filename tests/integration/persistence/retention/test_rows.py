@@ -81,7 +81,7 @@ async def test_an_expired_memory_goes_unless_a_mind_still_holds_it(past: Past, k
     assert await _shown(past.pool) == held | {newer_than_we_know, not_expired}
 
 
-async def test_a_memory_in_the_tail_goes_at_its_date_and_no_mind_is_asked(past: Past, keeping: Housekeeping) -> None:
+async def test_a_memory_in_the_archive_goes_at_its_date_and_no_mind_is_asked(past: Past, keeping: Housekeeping) -> None:
     await past.pool.execute("INSERT INTO snapshots (actor, seq, schema, body) VALUES ('npc:broken', 3, 1, 'x')")
     archive = PostgresMemoryArchive(past.pool)
     lost = Memory(1, "seen", "long ago", 20, None, "witnessed", _ago(40))
@@ -91,7 +91,7 @@ async def test_a_memory_in_the_tail_goes_at_its_date_and_no_mind_is_asked(past: 
     assert await _shown(past.pool) == {row_id("npc:broken", 2)}
 
 
-async def test_the_tail_of_an_old_month_stays_when_the_month_folds(past: Past, keeping: Housekeeping) -> None:
+async def test_the_archive_of_an_old_month_stays_when_the_month_folds(past: Past, keeping: Housekeeping) -> None:
     part = await _past_month(past, 5)
     at_s = datetime(part.start.year, part.start.month, 3, tzinfo=UTC).timestamp()
     await PostgresMemoryArchive(past.pool).keep(

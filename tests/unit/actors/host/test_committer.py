@@ -119,7 +119,7 @@ async def test_a_failed_commit_ends_everything_that_waits_and_takes_nothing_more
         await asyncio.wait_for(task, 1)
 
 
-async def test_letters_are_posted_when_their_commit_held_and_not_before() -> None:
+async def test_messages_are_posted_when_their_commit_held_and_not_before() -> None:
     journal, posted = SlowJournal(), []
     committer = Committer(
         journal,  # type: ignore[arg-type]
@@ -128,15 +128,15 @@ async def test_letters_are_posted_when_their_commit_held_and_not_before() -> Non
         on_pushes=lambda _: None,
         on_messages=posted.extend,
     )
-    letter = OutboxMessage("npc:a", 1, 0, "npc:b", new_command_id(), "Hear", b"")
-    committer.batch(True).add_message(letter, "s:0", 0.0)
+    message = OutboxMessage("npc:a", 1, 0, "npc:b", new_command_id(), "Hear", b"")
+    committer.batch(True).add_message(message, "s:0", 0.0)
     committer.batch(True).add_turn("npc:a", 1, 0.0, new_command_id(), "player:p", "Talk", b"")
     task = asyncio.create_task(committer.run())
     await asyncio.wait_for(journal.entered.wait(), 1)
     assert posted == []
     journal.go.set()
     await asyncio.wait_for(committer.durable(1), 1)
-    assert posted == [letter]
+    assert posted == [message]
     task.cancel()
     await asyncio.wait([task])
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from ganggpt.actors.host import embeddings
-from ganggpt.actors.host.archive_letters import ArchiveLetters
+from ganggpt.actors.host.archive_messages import ArchiveMessages
 from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command, encode_state
@@ -124,25 +124,25 @@ async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
     assert encode_state(held(meaning)[0]) == before
 
 
-async def test_a_question_to_the_tail_gets_a_meaning_on_its_way(meaning: Runtime) -> None:
+async def test_a_question_to_the_archive_gets_a_meaning_on_its_way(meaning: Runtime) -> None:
     past = Memory(3, "gift", "Ava gave me a silver watch", 60, AVA, "witnessed", meaning.database.clock())
     await meaning.ask(MARA, Talk("Hello"), by=AVA)
-    tail, epoch = meaning.tail, meaning.host("host:0").identity.epoch
-    await tail.keep(epoch, MARA, ArchiveMemories((past,), 1).memories, 1)
+    archive, epoch = meaning.archive, meaning.host("host:0").identity.epoch
+    await archive.keep(epoch, MARA, ArchiveMemories((past,), 1).memories, 1)
     seen = []
-    search = tail.search
+    search = archive.search
 
     async def noted(question):  # type: ignore[no-untyped-def]
         seen.append(question)
         return await search(question)
 
-    tail.search = noted  # type: ignore[method-assign]
+    archive.search = noted  # type: ignore[method-assign]
     question = SearchArchive("silver watch", AVA, meaning.database.clock(), 1)
     done = asyncio.get_running_loop().create_future()
-    letter = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), SearchArchive.tag, encode_command(question))
+    message = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), SearchArchive.tag, encode_command(question))
     host = meaning.host("host:0")
-    ArchiveLetters(host.identity, tail, meaning.model, meaning.router).send(
-        letter, lambda _, answer: done.set_result(answer)
+    ArchiveMessages(host.identity, archive, meaning.model, meaning.router).send(
+        message, lambda _, answer: done.set_result(answer)
     )
     await asyncio.wait_for(done, 5)
     assert [one.embedding for one in seen] == [meaning.model.vector]

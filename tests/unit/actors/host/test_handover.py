@@ -130,7 +130,7 @@ async def test_a_host_looks_at_the_table_when_it_is_asked_for_a_shard_it_does_no
     assert msgspec.msgpack.decode(reply[0])["ok"]
 
 
-async def test_letters_of_a_given_shard_are_delivered_by_the_heir_once(two: Runtime) -> None:
+async def test_messages_of_a_given_shard_are_delivered_by_the_heir_once(two: Runtime) -> None:
     asked = [asyncio.create_task(two.ask(MARA, Talk(f"Hello {n}"))) for n in range(10)]
     await give(two, "host:0", "host:1", ALL)
     await asyncio.gather(*asked)
@@ -223,7 +223,7 @@ class Others:
         return [waiting for waiting in self.mailboxes if leaves(waiting[0].to, shared_shard(waiting[0].to, SHARDS))]
 
     def forget(self, shards: object) -> None:
-        self.done.append("forget the letters")
+        self.done.append("forget the messages")
 
     def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         self.accepted.append(envelope.id)
@@ -276,7 +276,7 @@ async def test_alone_a_shard_is_given_when_all_of_it_is_committed_and_shown() ->
         "pause",
         "commit",
         "flush the rest",
-        "forget the letters",
+        "forget the messages",
     ]
     rows = {row.shard: row.host for row in await one.rig.hosts.routes()}
     assert rows[HERS] == "host:1"

@@ -155,22 +155,22 @@ async def test_turns_of_one_actor_follow_each_other_in_the_order_they_came(runti
     assert runtime.database.journaled("npc:mara")[1:] == [e.id for e in envelopes]
 
 
-async def test_a_letter_creates_the_mission_once_even_when_its_answer_was_lost(runtime: Runtime) -> None:
+async def test_a_message_creates_the_mission_once_even_when_its_answer_was_lost(runtime: Runtime) -> None:
     offered = (await runtime.ask("npc:mara", AskForWork()))["reply"]
     await eventually(lambda: not runtime.database.outbox)
     assert len(runtime.database.journaled(offered["mission"])) == 1
-    # The settle got lost in a crash: the same letter goes out again.
-    letter_id = runtime.database.journaled(offered["mission"])[0]
+    # The settle got lost in a crash: the same message goes out again.
+    message_id = runtime.database.journaled(offered["mission"])[0]
     shard = runtime.host("host:0").activations["npc:mara"].shard
     body = encode_command(Offer(offered["template"], "npc:mara", "player:ava"))
-    letter = OutboxMessage("npc:mara", 2, 0, offered["mission"], letter_id, "Offer", body)
-    runtime.database.outbox["npc:mara", 2, 0] = (shard, letter)
+    message = OutboxMessage("npc:mara", 2, 0, offered["mission"], message_id, "Offer", body)
+    runtime.database.outbox["npc:mara", 2, 0] = (shard, message)
     await runtime.restart()
     await eventually(lambda: not runtime.database.outbox)
     assert len(runtime.database.journaled(offered["mission"])) == 1
 
 
-async def test_a_letter_older_than_the_window_is_looked_up_in_the_journal(runtime: Runtime) -> None:
+async def test_a_message_older_than_the_window_is_looked_up_in_the_journal(runtime: Runtime) -> None:
     old = new_command_id(1_600_000_000.0)
     template = wrap(old, "npc:mara", "mission:m", Observe("old news", 50))
     envelope = Envelope(old, template.to, template.by, template.name, template.body, inner=True)
@@ -187,7 +187,7 @@ async def test_a_letter_older_than_the_window_is_looked_up_in_the_journal(runtim
     assert runtime.database.journaled("npc:mara").count(old) == 1
 
 
-async def test_a_letter_nobody_waits_for_any_more_is_not_applied_even_when_its_turn_was_dropped(
+async def test_a_message_nobody_waits_for_any_more_is_not_applied_even_when_its_turn_was_dropped(
     runtime: Runtime,
 ) -> None:
     """A process that was paused for weeks sends what was answered, and dropped from the journal, long ago."""

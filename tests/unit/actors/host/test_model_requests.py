@@ -46,8 +46,8 @@ async def talking(runtime: Runtime) -> Runtime:
 
 
 async def test_a_talk_is_answered_at_once_and_other_turns_go_on_while_the_model_thinks(talking: Runtime) -> None:
-    ask = await asked(talking)
-    assert ask.brief.player == AVA
+    request = await asked(talking)
+    assert request.brief.player == AVA
     assert (await talking.view(MARA))["ok"]
     assert talking.host("host:0").model_requests.unanswered == 0
 

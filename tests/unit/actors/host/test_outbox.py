@@ -1,4 +1,4 @@
-"""Letters leave in the order they were written, at least once, and are forgotten when they were answered for good."""
+"""Messages leave in the order they were written, at least once, and are forgotten when they were answered for good."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MARA, OTIS = "npc:mara", "npc:otis"
 
 
 def written(rig: Rig, seq: int, to: str = OTIS, name: str = "Hear") -> OutboxMessage:
-    """A letter of Mara's whose commit held."""
-    letter = OutboxMessage(MARA, seq, 0, to, new_command_id(NOW_S - 60 + seq), name, b"\x80")
-    rig.database.outbox[MARA, seq, 0] = (shared_shard(MARA, SHARDS), letter)
-    return letter
+    """A message of Mara's whose commit held."""
+    message = OutboxMessage(MARA, seq, 0, to, new_command_id(NOW_S - 60 + seq), name, b"\x80")
+    rig.database.outbox[MARA, seq, 0] = (shared_shard(MARA, SHARDS), message)
+    return message
 
 
 def made(rig: Rig, archive: object = None) -> Outbox:
@@ -38,7 +38,7 @@ def sent(rig: Rig) -> list[bytes]:
     return [envelope.id for envelope in rig.peers.sent]
 
 
-async def test_the_next_letter_of_a_lane_leaves_when_the_one_before_was_answered() -> None:
+async def test_the_next_message_of_a_lane_leaves_when_the_one_before_was_answered() -> None:
     rig = await a_rig()
     first, second, other = written(rig, 1), written(rig, 2), written(rig, 3, to="npc:rosa")
     part = made(rig)
@@ -54,7 +54,7 @@ async def test_the_next_letter_of_a_lane_leaves_when_the_one_before_was_answered
     assert len(part) == 0
 
 
-async def test_new_letters_stay_behind_the_older_ones_of_the_table() -> None:
+async def test_new_messages_stay_behind_the_older_ones_of_the_table() -> None:
     rig = await a_rig()
     old = written(rig, 1)
     part = made(rig)
@@ -82,23 +82,23 @@ async def test_where_a_receiver_cannot_be_reached_its_lane_comes_back_in_order(m
         assert sent(rig)[-1] == second.id
 
 
-async def test_a_refused_letter_is_over() -> None:
+async def test_a_refused_message_is_over() -> None:
     rig = await a_rig()
-    letter = written(rig, 1)
+    message = written(rig, 1)
     async with running(made(rig).run(1)):
         await eventually(lambda: sent(rig))
-        rig.peers.answer(letter.id, Refused("no", "no"))
+        rig.peers.answer(message.id, Refused("no", "no"))
         await eventually(lambda: not rig.database.outbox)
 
 
-async def test_letters_of_shards_that_were_given_away_are_the_new_holders() -> None:
+async def test_messages_of_shards_that_were_given_away_are_the_new_holders() -> None:
     rig = await a_rig()
-    letter = written(rig, 1)
+    message = written(rig, 1)
     part = made(rig)
     async with running(part.run(1)):
         await eventually(lambda: sent(rig))
         part.forget([shared_shard(MARA, SHARDS)])
-        rig.peers.answer(letter.id)
+        rig.peers.answer(message.id)
         await asyncio.sleep(0)
     assert len(part) == 0
     assert part.delivered == 0
@@ -106,7 +106,7 @@ async def test_letters_of_shards_that_were_given_away_are_the_new_holders() -> N
 
 
 async def test_what_does_not_fit_stays_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "LETTERS_MAX", 1)
+    monkeypatch.setattr(outbox, "MESSAGES_MAX", 1)
     rig = await a_rig()
     first = written(rig, 1)
     part = made(rig)
@@ -119,32 +119,32 @@ async def test_what_does_not_fit_stays_in_the_table(monkeypatch: pytest.MonkeyPa
 
 async def test_an_outage_keeps_what_is_settled_until_it_is_over() -> None:
     rig = await a_rig()
-    letter, settle, away = written(rig, 1), rig.journal.settle, [True]
+    message, settle, away = written(rig, 1), rig.journal.settle, [True]
 
-    async def shaky(letters: list[OutboxMessage]) -> None:
+    async def shaky(messages: list[OutboxMessage]) -> None:
         if away.pop() if away else False:
             raise Unavailable("the database")
-        await settle(letters)
+        await settle(messages)
 
     rig.journal.settle = shaky  # type: ignore[assignment,method-assign]
     async with running(made(rig).run(0.001)):
         await eventually(lambda: sent(rig))
-        rig.peers.answer(letter.id)
+        rig.peers.answer(message.id)
         await eventually(lambda: not away)
         assert rig.database.outbox
 
 
-async def test_letters_to_the_archive_do_not_go_to_an_actor() -> None:
+async def test_messages_to_the_archive_do_not_go_to_an_actor() -> None:
     class Archive:
         def __init__(self) -> None:
             self.got: list[OutboxMessage] = []
 
-        def send(self, letter: OutboxMessage, answered: object) -> None:
-            self.got.append(letter)
+        def send(self, message: OutboxMessage, answered: object) -> None:
+            self.got.append(message)
 
     rig, archive = await a_rig(), Archive()
-    letter = written(rig, 1, to=MARA, name=SearchArchive.tag)
+    message = written(rig, 1, to=MARA, name=SearchArchive.tag)
     async with running(made(rig, archive).run(1)):
         await eventually(lambda: archive.got)
-    assert archive.got == [letter]
+    assert archive.got == [message]
     assert sent(rig) == []

@@ -50,9 +50,9 @@ class Scene:
         self.rig.database.turns.setdefault(MARA, []).append((seq, envelope.id, body, 1))
         return reply
 
-    async def late(self, letter: Envelope) -> bytes:
+    async def late(self, message: Envelope) -> bytes:
         delivery = Delivery(1)
-        self.part.take_late_letter(self.mara, letter, delivery, 0)
+        self.part.take_late_message(self.mara, message, delivery, 0)
         await asyncio.wait_for(delivery.all_in(), 5)
         return delivery.replies[0]
 
@@ -102,30 +102,30 @@ async def test_only_the_newest_replies_are_kept(monkeypatch: pytest.MonkeyPatch)
     assert code(await scene.again(gifts[0], 1)) == "expired"
 
 
-async def test_a_late_letter_that_was_applied_is_answered_as_then() -> None:
-    scene, letter = Scene(await a_rig()), a_gift(NOW_S - 86_400)
-    reply = scene.journaled(letter, 3)
-    assert await scene.late(letter) == reply
+async def test_a_late_message_that_was_applied_is_answered_as_then() -> None:
+    scene, message = Scene(await a_rig()), a_gift(NOW_S - 86_400)
+    reply = scene.journaled(message, 3)
+    assert await scene.late(message) == reply
     assert not scene.runner.turned
 
 
-async def test_a_late_letter_that_its_sender_still_has_is_applied() -> None:
-    scene, letter = Scene(await a_rig()), a_gift(NOW_S - 86_400)
-    waiting = OutboxMessage(OTIS, 1, 0, MARA, letter.id, letter.name, b"")
+async def test_a_late_message_that_its_sender_still_has_is_applied() -> None:
+    scene, message = Scene(await a_rig()), a_gift(NOW_S - 86_400)
+    waiting = OutboxMessage(OTIS, 1, 0, MARA, message.id, message.name, b"")
     scene.rig.database.outbox[OTIS, 1, 0] = (shared_shard(OTIS, SHARDS), waiting)
-    assert code(await scene.late(letter)) is None
-    assert scene.runner.turned == [letter.id]
+    assert code(await scene.late(message)) is None
+    assert scene.runner.turned == [message.id]
 
 
-async def test_a_late_letter_of_an_actor_that_fell_asleep_meanwhile_wakes_it() -> None:
-    scene, letter = Scene(await a_rig()), a_gift(NOW_S - 86_400)
-    scene.rig.database.outbox[OTIS, 1, 0] = ("s:0", OutboxMessage(OTIS, 1, 0, MARA, letter.id, letter.name, b""))
+async def test_a_late_message_of_an_actor_that_fell_asleep_meanwhile_wakes_it() -> None:
+    scene, message = Scene(await a_rig()), a_gift(NOW_S - 86_400)
+    scene.rig.database.outbox[OTIS, 1, 0] = ("s:0", OutboxMessage(OTIS, 1, 0, MARA, message.id, message.name, b""))
     scene.rig.activations.drop(MARA)
-    await scene.late(letter)
-    assert scene.runner.accepted == [letter.id]
+    await scene.late(message)
+    assert scene.runner.accepted == [message.id]
 
 
-async def test_a_late_letter_nobody_waits_for_is_not_applied() -> None:
+async def test_a_late_message_nobody_waits_for_is_not_applied() -> None:
     scene = Scene(await a_rig())
     assert code(await scene.late(a_gift(NOW_S - 86_400))) == "expired"
     assert not scene.runner.turned

@@ -74,14 +74,14 @@ async def test_a_repeated_id_is_known_after_the_move(runtime: Runtime) -> None:
     assert runtime.database.journaled(MARA).count(command) == 1
 
 
-async def test_letters_and_reminders_move_along(runtime: Runtime) -> None:
+async def test_messages_and_reminders_move_along(runtime: Runtime) -> None:
     await runtime.ask(MARA, Talk("Hello"))
     shard = runtime.host("host:0").activations[MARA].shard
-    letter = OutboxMessage(
+    message = OutboxMessage(
         MARA, 99, 0, "mission:m", new_command_id(), "Offer", encode_command(Offer("parcel", MARA, "player:a"))
     )
     far = DueReminder(MARA, "later", 4e9, "Talk", b"")
-    runtime.database.outbox[MARA, 99, 0] = (shard, letter)
+    runtime.database.outbox[MARA, 99, 0] = (shard, message)
     runtime.database.reminders[MARA, "later"] = (shard, far)
     await runtime.fleet.promote("host:0", MARA)
     assert runtime.database.reminders[MARA, "later"][0] == MARA

@@ -54,10 +54,10 @@ class Aside:
     def answer(self, activation: Activation, seq: int, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         self.repeated.append(seq)
 
-    def take_late_letter(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+    def take_late_message(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         self.late.append(envelope)
 
-    def post(self, actor: str, seq: int, asks: object, ticket: int) -> None:
+    def post(self, actor: str, seq: int, requests: object, ticket: int) -> None:
         self.posted.append((actor, seq, ticket))
 
     def note(self, activation: Activation, seq: int, events: object) -> None:
@@ -195,13 +195,13 @@ async def test_a_draining_host_sends_back_also_what_is_for_an_actor_that_is_awak
     assert scene.one(command(Give("watch", 1)))["error"]["code"] == "moved"
 
 
-async def test_an_old_id_is_expired_but_a_letter_is_looked_up(scene: Scene) -> None:
+async def test_an_old_id_is_expired_but_a_message_is_looked_up(scene: Scene) -> None:
     scene.mara()
     old_s = NOW_S - 86_400
     assert scene.one(command(Give("watch", 1), at_s=old_s))["error"]["code"] == "expired"
-    letter = command(Give("watch", 1), at_s=old_s, inner=True)
-    scene.accept(letter)
-    assert scene.aside.late == [letter]
+    message = command(Give("watch", 1), at_s=old_s, inner=True)
+    scene.accept(message)
+    assert scene.aside.late == [message]
 
 
 async def test_an_actor_is_ripe_for_a_snapshot_after_so_many_turns(scene: Scene) -> None:

@@ -277,7 +277,7 @@ def test_a_command_whose_deadline_passed_while_it_waited_is_answered_without_bei
     assert len(host.batches) == 1
 
 
-async def test_letters_are_not_shed_for_the_greed_of_others() -> None:
+async def test_messages_are_not_shed_for_the_greed_of_others() -> None:
     host = Host()
     host.go.clear()
     small = AdmissionOptions(burst_max=10, limit_min=5, rate_first_per_s=10.0, burst_s=1000.0)
@@ -291,10 +291,10 @@ async def test_letters_are_not_shed_for_the_greed_of_others() -> None:
 
     router.submit(envelopes(50), sink, "greedy")
     assert len(shed) == 40
-    letters = [msgspec.structs.replace(envelope, inner=True) for envelope in envelopes(20)]
-    done = asyncio.ensure_future(answers(router, letters))
+    messages = [msgspec.structs.replace(envelope, inner=True) for envelope in envelopes(20)]
+    done = asyncio.ensure_future(answers(router, messages))
     await asyncio.sleep(0)
     host.go.set()
-    assert await done == Counter({letter.id: 1 for letter in letters})
+    assert await done == Counter({message.id: 1 for message in messages})
     assert len(shed) == 40
     await router.close()

@@ -1,4 +1,4 @@
-"""How a companion keeps what was shared: promises in mind, the rest in its tail, talks as one sentence."""
+"""How a companion keeps what was shared: promises in mind, the rest in its archive, talks as one sentence."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def a_companion(**personality: int) -> Played:
 
 
 def crowded(count: int) -> tuple[Played, list[Message]]:
-    """A companion that went through a lot with its owner, and the letters it wrote."""
-    rex, letters = a_companion(), list[Message]()
+    """A companion that went through a lot with its owner, and the messages it wrote."""
+    rex, messages = a_companion(), list[Message]()
     for n in range(count):
-        letters += rex.do(GainExperience(1 + n % 60, f"thing{n} place{n} deed{n}"), by=AVA).messages
-    return rex, letters
+        messages += rex.do(GainExperience(1 + n % 60, f"thing{n} place{n} deed{n}"), by=AVA).messages
+    return rex, messages
 
 
 def questions(decision: Decision) -> list[Message]:
@@ -65,13 +65,13 @@ def recollection(rex: Played, memory: Memory = NECKLACE, fit: float = 0.9, **fie
     return Recollect(**{**known, **fields})
 
 
-def test_what_it_has_no_room_for_goes_to_the_tail_and_nothing_is_lost() -> None:
-    rex, letters = crowded(200)
-    assert all(isinstance(letter.command, ArchiveMemories) and letter.to == REX for letter in letters)
-    kept = [memory.no for letter in letters for memory in letter.command.memories]
+def test_what_it_has_no_room_for_goes_to_the_archive_and_nothing_is_lost() -> None:
+    rex, messages = crowded(200)
+    assert all(isinstance(message.command, ArchiveMemories) and message.to == REX for message in messages)
+    kept = [memory.no for message in messages for memory in message.command.memories]
     assert len(rex.state.mind.memories) <= MEMORIES_MAX
     assert sorted(kept + [memory.no for memory in rex.state.mind.memories]) == list(range(1, 201))
-    assert rex.state.mind.let_go == rex.view()["let_go"] == letters[-1].command.held == len(kept)
+    assert rex.state.mind.let_go == rex.view()["let_go"] == messages[-1].command.held == len(kept)
     replayed: Any = None
     for event in rex.journal:
         replayed = evolve(replayed, event)
@@ -82,8 +82,8 @@ def test_who_asks_for_what_is_not_in_mind_sets_off_a_search() -> None:
     assert a_companion().do(Talk("do you remember the emerald necklace?"), by=AVA).messages == ()
     rex, _ = crowded(100)
     asked = rex.do(Talk("do you remember the emerald necklace?", "Ava"), by=AVA)
-    (letter,) = questions(asked)
-    assert (letter.to, letter.command.query, letter.command.listener) == (REX, "the emerald necklace", AVA)
+    (message,) = questions(asked)
+    assert (message.to, message.command.query, message.command.listener) == (REX, "the emerald necklace", AVA)
     assert asked.reply["say"]
     assert questions(rex.do(Talk("do you remember the emerald necklace?"), by=AVA)) == []
     rex.wait(SEARCH_EVERY_S)
@@ -188,14 +188,14 @@ def test_it_follows_a_bounded_number_of_talks() -> None:
     assert list(rex.state.mind.talks) == [f"player:p{n}" for n in range(2, TALKS_MAX + 2)]
 
 
-def test_what_it_lets_go_of_as_it_leaves_goes_to_the_tail_too() -> None:
-    rex, letters = a_companion(loyalty=0), list[Message]()
+def test_what_it_lets_go_of_as_it_leaves_goes_to_the_archive_too() -> None:
+    rex, messages = a_companion(loyalty=0), list[Message]()
     n = 0
     while not rex.state.gone:
-        letters += rex.do(Suffer(90, f"thing{n} place{n} deed{n}"), by="server:main").messages
+        messages += rex.do(Suffer(90, f"thing{n} place{n} deed{n}"), by="server:main").messages
         rex.wait(DAY_S / 24)
         n += 1
-    kept = [m.no for one in letters if isinstance(one.command, ArchiveMemories) for m in one.command.memories]
+    kept = [m.no for one in messages if isinstance(one.command, ArchiveMemories) for m in one.command.memories]
     assert sorted(kept + [memory.no for memory in rex.state.mind.memories]) == list(range(1, rex.state.mind.next_no))
 
 
@@ -219,15 +219,15 @@ def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meani
         rex.do(Talk(line, "Ava"), by=AVA)
     rex.wait(TALK_ENDS_S + 1)
     rex.has_model = True
-    (ask,) = rex.do(Reflect(), by=REX).model_requests
+    (request,) = rex.do(Reflect(), by=REX).model_requests
     (summary,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
-    assert (ask.brief.no, ask.brief.text, ask.brief.speaker) == (summary.no, summary.text, "Rex")
+    assert (request.brief.no, request.brief.text, request.brief.speaker) == (summary.no, summary.text, "Rex")
     rex.do(Condense(summary.no, "Ava says the vipers burned the docks"), by="model:gateway")
     rex.do(Embed(summary.no, embedding_of("m", [1, 0])), by="model:embeddings")
     (known,) = [memory for memory in rex.state.mind.memories if memory.kind == "summary"]
     meant = embedding_of("m", [1, 0])
     assert known == replace(summary, text="Ava says the vipers burned the docks", embedding=meant)
-    (ask,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).model_requests
-    assert ask.brief.by_meaning
-    found = rex.do(ThinkAgain(ask.brief.utterance, meant), by="model:gateway").reply["memories"]
+    (request,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).model_requests
+    assert request.brief.by_meaning
+    found = rex.do(ThinkAgain(request.brief.utterance, meant), by="model:gateway").reply["memories"]
     assert found[0][0]["text"] == known.text

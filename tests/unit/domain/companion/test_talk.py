@@ -63,11 +63,11 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert asked.reply["more"] is True
     assert asked.reply["act"] == "listen"
     assert asked.reply["utterance"] == rex.utterance
-    (ask,) = asked.model_requests
-    assert isinstance(ask, ModelRequest)
-    assert isinstance(ask.brief, TalkBrief)
-    assert (ask.brief.brief.act, ask.brief.brief.listener) == ("account", "Ava")
-    assert ask.fallback == SayScripted(rex.utterance)
+    (request,) = asked.model_requests
+    assert isinstance(request, ModelRequest)
+    assert isinstance(request.brief, TalkBrief)
+    assert (request.brief.brief.act, request.brief.brief.listener) == ("account", "Ava")
+    assert request.fallback == SayScripted(rex.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert remind.due_s > rex.now_s + WITHIN_S
 

@@ -191,14 +191,14 @@ def test_a_raid_weakens_whoever_suffers_it() -> None:
 def test_offers_from_nobody_change_nothing_but_an_answer_goes_out() -> None:
     town = a_town()
     state = town["faction:harbour"]
-    for letter in (
+    for message in (
         OfferBond("nobody", "pact", NOW_S + 60),
         OfferTrade("nobody", 100),
         DeclareWar("nobody", NOW_S + 60),
         AnswerBond("nobody", "pact", NOW_S + 60, True),
         SettleTrade("nobody", 100),
     ):
-        town.do("faction:harbour", letter, "faction:nobody")
+        town.do("faction:harbour", message, "faction:nobody")
     assert town["faction:harbour"] == state
 
 

@@ -120,20 +120,20 @@ def test_a_claim_is_paid_for_and_takes_the_ground_from_its_holder() -> None:
     assert not town.refused
 
 
-def test_the_later_of_two_claims_holds_the_ground_whatever_the_order_of_letters() -> None:
+def test_the_later_of_two_claims_holds_the_ground_whatever_the_order_of_messages() -> None:
     for first in ("harbour", "vipers"):
         world = a_world(districts={**WORLD.districts, "pier": a_district("pier", "docks", "market"), **_with_pier()})
         harbour, vipers = a_faction("harbour", world), a_faction("vipers", world)
         harbour.do(ClaimTerritory("pier"), SERVER)
         vipers.now_s += 5
         vipers.do(ClaimTerritory("pier"), SERVER)
-        letters = {
+        messages = {
             "harbour": (harbour, LoseTerritory("pier", "vipers", vipers.now_s)),
             "vipers": (vipers, LoseTerritory("pier", "harbour", harbour.now_s)),
         }
-        for name in (first, *(letters.keys() - {first})):
-            played, letter = letters[name]
-            played.do(letter, "faction:other")
+        for name in (first, *(messages.keys() - {first})):
+            played, message = messages[name]
+            played.do(message, "faction:other")
         assert "pier" not in harbour.state.territories
         assert "pier" in vipers.state.territories
 

@@ -194,7 +194,7 @@ def test_13_a_summary_needs_no_model_and_a_model_only_rewords_it() -> None:
             npc.do(Condense(no, "you love me now"), by="npc:mara")
 
 
-def test_14_a_mind_that_waits_for_its_tail_answers_everybody_else_meanwhile() -> None:
+def test_14_a_mind_that_waits_for_its_archive_answers_everybody_else_meanwhile() -> None:
     npc = a_forgetful_npc()
     reply = npc.do(Talk("do you remember the emerald?", "Ava"))
     assert [message.command.tag for message in reply.messages] == ["AskTail"]

@@ -317,11 +317,11 @@ def test_an_embedding_that_comes_later_is_found_by_the_index_that_was_there() ->
     )
 
 
-# --- how long the tail keeps -------------------------------------------------------------------------------------
+# --- how long the archive keeps -------------------------------------------------------------------------------------
 
 
 @given(weight=st.integers(0, 100), rehearsed=st.integers(0, 15))
-def test_the_tail_lets_go_at_the_moment_the_retention_falls_under_its_floor(weight: int, rehearsed: int) -> None:
+def test_the_archive_lets_go_at_the_moment_the_retention_falls_under_its_floor(weight: int, rehearsed: int) -> None:
     memory = Memory(1, "seen", "x", weight, None, "witnessed", NOW_S, rehearsed=rehearsed)
     gone_s = forgotten_s(memory)
     assert gone_s is not None

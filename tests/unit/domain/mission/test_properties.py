@@ -76,7 +76,7 @@ def test_a_mission_completes_exactly_once_whatever_the_order_of_deeds(order: lis
     assert [push.type for push in town.pushes].count("mission.completed") == 1
     assert [town[f"faction:{name}"].missions for name in ("harbour", "vipers", "council")] == [1, 1, 0]
     assert town.view(AVA)["standing"].keys() == {"harbour", "vipers"}
-    assert [letter.to for letter in town.undelivered] == [MARA]
+    assert [message.to for message in town.undelivered] == [MARA]
     assert isinstance(town.undelivered[0].command, Remember)
     assert not town.refused
 

@@ -42,7 +42,7 @@ def a_mission(template: str = "parcel", **fields: Any) -> Played:
     return played
 
 
-def letters(decision: Decision, kind: type) -> list[Any]:
+def messages(decision: Decision, kind: type) -> list[Any]:
     return [(message.to, message.command) for message in decision.messages if type(message.command) is kind]
 
 
@@ -55,7 +55,7 @@ def reason_of(played: Played, command: Any, by: str) -> str:
 def test_an_offer_shows_on_the_players_screen_and_does_not_stand_for_ever() -> None:
     played = Played(mission.KIND, "mission:m1")
     decision = played.do(Offer("parcel", MARA, AVA), MARA)
-    ((to, shown),) = letters(decision, Notify)
+    ((to, shown),) = messages(decision, Notify)
     assert to == AVA
     assert shown.type == "mission.offered"
     assert (shown.body["mission"], shown.body["reward"]) == ("mission:m1", 1_500)
@@ -76,7 +76,7 @@ def test_only_the_player_it_was_offered_to_may_take_it_and_only_once() -> None:
     assert reason_of(played, Accept(), "player:bob") == "not_yours"
     assert reason_of(played, Accept(), "server:main") == "not_yours"
     decision = played.do(Accept(), AVA)
-    ((to, take),) = letters(decision, TakeMission)
+    ((to, take),) = messages(decision, TakeMission)
     assert to == AVA
     assert [(w.verb, w.target, w.district) for w in take.wants] == [("deliver", "parcel", "hills")]
     assert decision.reminders == (Remind("due", NOW_S + 30 * 60, Expire()),)
@@ -89,9 +89,9 @@ def test_an_offer_that_lapsed_can_no_longer_be_taken() -> None:
     assert reason_of(played, Accept(), AVA) == "too_late"
     decision = played.do(Expire(), "mission:m1")
     assert decision.reply == {"status": "expired", "reason": "not_taken"}
-    assert not letters(decision, EndMission)
-    assert not letters(decision, Remember)
-    assert [note.type for _, note in letters(decision, Notify)] == ["mission.expired"]
+    assert not messages(decision, EndMission)
+    assert not messages(decision, Remember)
+    assert [note.type for _, note in messages(decision, Notify)] == ["mission.expired"]
 
 
 def test_a_mission_is_in_progress_from_its_first_deed_on() -> None:
@@ -101,7 +101,7 @@ def test_a_mission_is_in_progress_from_its_first_deed_on() -> None:
     decision = played.do(Progress((Deed("collect", "box"),)), AVA)
     assert decision.reply["status"] == "in_progress"
     assert played.view()["objectives"][0]["done"] == 1
-    assert [note.type for _, note in letters(decision, Notify)] == ["mission.progress"]
+    assert [note.type for _, note in messages(decision, Notify)] == ["mission.progress"]
 
 
 def test_deeds_that_nobody_asked_for_change_nothing() -> None:
@@ -128,17 +128,17 @@ def test_completion_pays_the_player_moves_the_factions_and_is_remembered_by_the_
     played = a_mission()
     decision = played.do(Progress((DELIVERED,)), AVA)
     assert decision.reply["status"] == "completed"
-    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "completed", 1_500, 3))]
-    assert letters(decision, ApplyMissionImpact) == [
+    assert messages(decision, EndMission) == [(AVA, EndMission("mission:m1", "completed", 1_500, 3))]
+    assert messages(decision, ApplyMissionImpact) == [
         ("faction:harbour", ApplyMissionImpact("mission:m1", AVA, 5, {"vipers": -3})),
         ("faction:vipers", ApplyMissionImpact("mission:m1", AVA, -5, {})),
     ]
-    assert [(c.faction, c.delta) for _, c in letters(decision, ShiftStanding)] == [("harbour", 5), ("vipers", -5)]
-    ((giver, memory),) = letters(decision, Remember)
+    assert [(c.faction, c.delta) for _, c in messages(decision, ShiftStanding)] == [("harbour", 5), ("vipers", -5)]
+    ((giver, memory),) = messages(decision, Remember)
     assert giver == MARA
     assert (memory.kind, memory.about) == ("work", AVA)
     assert '"Parcel"' in memory.text
-    assert [note.type for _, note in letters(decision, Notify)] == ["mission.completed"]
+    assert [note.type for _, note in messages(decision, Notify)] == ["mission.completed"]
     assert decision.reminders == (Forget("due"),)
     again = played.do(Progress((DELIVERED,)), AVA)
     assert not again.events
@@ -148,10 +148,10 @@ def test_completion_pays_the_player_moves_the_factions_and_is_remembered_by_the_
 def test_a_faction_that_only_has_frictions_hears_of_the_mission_too() -> None:
     played = a_mission("feud", impact={"harbour": 4}, frictions={"vipers>council": -6, "vipers>harbour": -2})
     decision = played.do(Progress((DELIVERED,)), AVA)
-    impact = dict(letters(decision, ApplyMissionImpact))
+    impact = dict(messages(decision, ApplyMissionImpact))
     assert impact["faction:vipers"].standing == 0
     assert impact["faction:vipers"].frictions == {"council": -6, "harbour": -2}
-    assert [c.faction for _, c in letters(decision, ShiftStanding)] == ["harbour"]
+    assert [c.faction for _, c in messages(decision, ShiftStanding)] == ["harbour"]
 
 
 def test_one_deed_counts_once_even_where_two_objectives_want_it() -> None:
@@ -171,9 +171,9 @@ def test_a_mission_given_up_has_failed_and_ends_at_the_player_without_pay() -> N
     played = a_mission()
     assert reason_of(played, Abandon(), "player:bob") == "not_yours"
     decision = played.do(Abandon(), AVA)
-    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "failed", 0, 3))]
-    assert [note.type for _, note in letters(decision, Notify)] == ["mission.failed"]
-    assert not letters(decision, ApplyMissionImpact)
+    assert messages(decision, EndMission) == [(AVA, EndMission("mission:m1", "failed", 0, 3))]
+    assert [note.type for _, note in messages(decision, Notify)] == ["mission.failed"]
+    assert not messages(decision, ApplyMissionImpact)
     assert played.view()["reason"] == "abandoned"
     assert reason_of(played, Abandon(), AVA) == "over"
     assert not played.do(Progress((DELIVERED,)), AVA).events
@@ -183,7 +183,7 @@ def test_an_offer_can_be_declined() -> None:
     played = an_offer()
     decision = played.do(Abandon(), AVA)
     assert decision.reply == {"status": "failed", "reason": "declined"}
-    assert not letters(decision, EndMission)
+    assert not messages(decision, EndMission)
 
 
 def test_a_mission_expires_when_its_minutes_are_over() -> None:
@@ -191,7 +191,7 @@ def test_a_mission_expires_when_its_minutes_are_over() -> None:
     played.wait(30 * 60)
     assert not played.do(Progress((DELIVERED,)), AVA).events
     decision = played.do(Expire(), "mission:m1")
-    assert letters(decision, EndMission) == [(AVA, EndMission("mission:m1", "expired", 0, 3))]
+    assert messages(decision, EndMission) == [(AVA, EndMission("mission:m1", "expired", 0, 3))]
     assert played.view()["reason"] == "out_of_time"
     assert not played.do(Expire(), "mission:m1").events
 

@@ -1,4 +1,4 @@
-"""How an NPC keeps promises in mind, sends to its tail what it has no room for, and gets it back."""
+"""How an NPC keeps promises in mind, sends to its archive what it has no room for, and gets it back."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ SELF = "npc:mara"
 
 
 def crowded(count: int, **fields: Any) -> tuple[Played, list[Any]]:
-    """An NPC to whom a lot happened, and the letters it wrote."""
-    npc, letters = an_npc(**fields), []
+    """An NPC to whom a lot happened, and the messages it wrote."""
+    npc, messages = an_npc(**fields), []
     for n in range(count):
         decision = npc.do(Observe(f"thing{n} place{n} deed{n}", 30 + n % 60), by="server:test")
-        letters += decision.messages
-    return npc, letters
+        messages += decision.messages
+    return npc, messages
 
 
 def questions(decision: Decision) -> list[Message]:
-    """The letters of a decision that ask the tail."""
+    """The messages of a decision that ask the archive."""
     return [message for message in decision.messages if isinstance(message.command, SearchArchive)]
 
 
-# --- the tail ----------------------------------------------------------------------------------------------------
+# --- the archive ----------------------------------------------------------------------------------------------------
 
 
-def test_what_a_mind_has_no_room_for_goes_to_the_tail_and_nothing_else_does() -> None:
-    npc, letters = crowded(400)
-    kept = [memory for letter in letters for memory in letter.command.memories]
-    assert all(isinstance(letter.command, ArchiveMemories) and letter.to == SELF for letter in letters)
+def test_what_a_mind_has_no_room_for_goes_to_the_archive_and_nothing_else_does() -> None:
+    npc, messages = crowded(400)
+    kept = [memory for message in messages for memory in message.command.memories]
+    assert all(isinstance(message.command, ArchiveMemories) and message.to == SELF for message in messages)
     numbers = [memory.no for memory in kept] + [memory.no for memory in npc.state.mind.memories]
     assert sorted(numbers) == list(range(1, 401))
-    assert npc.state.mind.let_go == letters[-1].command.held == len(kept)
-    assert len(letters) == pytest.approx((400 - MEMORIES_MAX) / (MEMORIES_MAX // LET_GO), abs=1)
+    assert npc.state.mind.let_go == messages[-1].command.held == len(kept)
+    assert len(messages) == pytest.approx((400 - MEMORIES_MAX) / (MEMORIES_MAX // LET_GO), abs=1)
 
 
-def test_what_has_expired_does_not_go_to_the_tail() -> None:
+def test_what_has_expired_does_not_go_to_the_archive() -> None:
     npc = an_npc()
     npc.do(Remember("the pier closes soon", expires_s=npc.now_s + 60), by="npc:otis")
     npc.wait(61)
@@ -70,9 +70,9 @@ def test_what_has_expired_does_not_go_to_the_tail() -> None:
 
 
 def test_a_larger_mind_holds_what_its_sheet_says() -> None:
-    npc, letters = crowded(600, room=512)
+    npc, messages = crowded(600, room=512)
     assert 512 - LET_GO < len(npc.state.mind.memories) <= 512
-    assert sum(len(letter.command.memories) for letter in letters) == 600 - len(npc.state.mind.memories)
+    assert sum(len(message.command.memories) for message in messages) == 600 - len(npc.state.mind.memories)
     assert npc.state.sheet.room == 512
 
 
@@ -80,9 +80,9 @@ def test_who_asks_for_what_is_not_in_mind_sets_off_a_search_and_hears_an_answer_
     npc, _ = crowded(100)
     held = npc.state.mind.let_go
     decision = npc.do(Talk("do you remember the emerald necklace?", "Ava"))
-    (letter,) = questions(decision)
-    question = letter.command
-    assert (letter.to, question.query, question.listener) == (SELF, "the emerald necklace", "player:ava")
+    (message,) = questions(decision)
+    question = message.command
+    assert (message.to, question.query, question.listener) == (SELF, "the emerald necklace", "player:ava")
     assert (question.asked_s, question.held) == (npc.now_s, held)
     assert decision.reply["say"]
     assert questions(npc.do(Talk("do you remember the emerald necklace?"))) == []
@@ -90,7 +90,7 @@ def test_who_asks_for_what_is_not_in_mind_sets_off_a_search_and_hears_an_answer_
     assert len(questions(npc.do(Talk("do you remember the emerald necklace?")))) == 1
 
 
-def test_nobody_without_a_tail_asks_it_and_nobody_asks_for_what_is_in_mind() -> None:
+def test_nobody_without_an_archive_asks_it_and_nobody_asks_for_what_is_in_mind() -> None:
     assert an_npc().do(Talk("do you remember the emerald necklace?")).messages == ()
     npc, _ = crowded(100)
     assert questions(npc.do(Talk("do you remember thing99 place99?"), by="player:bob")) == []
@@ -136,7 +136,7 @@ def test_what_comes_back_is_said_to_who_asked_and_is_in_mind_again_under_a_new_n
     ],
     ids=["too late", "for somebody else", "expired", "does not fit", "nothing"],
 )
-def test_an_answer_of_the_tail_that_does_not_hold_changes_nothing(memory: Memory, fields: dict[str, Any]) -> None:
+def test_an_answer_of_the_archive_that_does_not_hold_changes_nothing(memory: Memory, fields: dict[str, Any]) -> None:
     npc, _ = crowded(100)
     secret = replace(memory, source="told")
     state = npc.state
@@ -146,7 +146,7 @@ def test_an_answer_of_the_tail_that_does_not_hold_changes_nothing(memory: Memory
     assert npc.state == state
 
 
-def test_a_world_without_a_tail_answers_its_letters_with_nothing() -> None:
+def test_a_world_without_an_archive_answers_its_messages_with_nothing() -> None:
     npc = an_npc()
     for command in (ArchiveMemories((NECKLACE,), 1), SearchArchive("x", "player:ava", npc.now_s, 1)):
         assert npc.do(command, by=SELF).events == ()
@@ -232,11 +232,11 @@ def test_a_model_is_asked_for_better_words_and_nothing_waits_for_them() -> None:
         npc.do(Talk(line, "Ava"))
     npc.wait(1000)
     npc.has_model = True
-    (ask,) = npc.do(Reflect(), by=SELF).model_requests
+    (request,) = npc.do(Reflect(), by=SELF).model_requests
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
-    assert (ask.brief.no, ask.brief.text, len(ask.brief.exchanges)) == (summary.no, summary.text, 4)
-    assert not ask.waited_for
-    assert npc.do(ask.fallback, by=SELF).events == ()
+    assert (request.brief.no, request.brief.text, len(request.brief.exchanges)) == (summary.no, summary.text, 4)
+    assert not request.waited_for
+    assert npc.do(request.fallback, by=SELF).events == ()
     npc.do(Condense(summary.no, "Ava says the vipers burned the docks"), by=SELF)
     (reworded,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert reworded == replace(summary, text="Ava says the vipers burned the docks")
@@ -254,8 +254,8 @@ def test_the_talk_that_has_to_end_for_another_one_is_put_into_words_too() -> Non
             npc.do(Talk(line, f"P{n}"), by=f"player:p{n}")
             npc.wait(1)
     npc.has_model = True
-    asks = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").model_requests
-    assert [ask.brief.player for ask in asks] == ["player:ava", "player:p0"]
+    requests = npc.do(Talk("who burned the docks?", "Ava"), by="player:ava").model_requests
+    assert [request.brief.player for request in requests] == ["player:ava", "player:p0"]
 
 
 def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:

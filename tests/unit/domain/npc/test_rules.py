@@ -315,7 +315,7 @@ def test_work_is_offered_once_and_repeated_within_the_cooldown() -> None:
     assert npc.do(AskForWork(), by="player:bob").reply["mission"] != first.reply["mission"]
     npc.wait(2)
     later = npc.do(AskForWork())
-    assert [type(letter.command) for letter in later.messages] == [Offer, ShowRecord]
+    assert [type(message.command) for message in later.messages] == [Offer, ShowRecord]
     assert later.reply["mission"] != first.reply["mission"]
 
 

@@ -98,8 +98,8 @@ def test_a_meaning_brings_up_what_words_do_not_find() -> None:
     first, second = npc.state.mind.memories
     for memory, vector in ((first, [1, 0]), (second, [0, 1])):
         npc.do(Embed(memory.no, embedding_of("m", vector)), by="model:embeddings")
-    (ask,) = npc.hears("Where do I go from here, old man?").model_requests
-    assert ask.brief.by_meaning
+    (request,) = npc.hears("Where do I go from here, old man?").model_requests
+    assert request.brief.by_meaning
     found = [
         npc.model(ThinkAgain(npc.utterance, embedding_of("m", vector))).reply["memories"][0][0]["text"]
         for vector in ([1, 0], [0, 1])
@@ -121,8 +121,8 @@ def test_a_meaning_that_comes_too_late_is_stale() -> None:
 def test_without_vectors_or_for_a_courtesy_no_meaning_is_asked_for() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
-    (ask,) = npc.hears("What about the watch?").model_requests
-    assert not ask.brief.by_meaning
+    (request,) = npc.hears("What about the watch?").model_requests
+    assert not request.brief.by_meaning
 
 
 def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found() -> None:
@@ -132,14 +132,14 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert asked.reply["more"] is True
     assert 0 < len(asked.reply["say"]) < 60
     assert asked.reply["utterance"] == npc.utterance
-    (ask,) = asked.model_requests
-    assert isinstance(ask, ModelRequest)
-    assert isinstance(ask.brief, TalkBrief)
-    assert ask.brief.brief.heard == "What do you remember of the silver watch?"
-    assert "silver watch" in ask.brief.brief.memory.text
-    assert ask.fallback == SayScripted(npc.utterance)
+    (request,) = asked.model_requests
+    assert isinstance(request, ModelRequest)
+    assert isinstance(request.brief, TalkBrief)
+    assert request.brief.brief.heard == "What do you remember of the silver watch?"
+    assert "silver watch" in request.brief.brief.memory.text
+    assert request.fallback == SayScripted(npc.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
-    assert remind.command == ask.fallback
+    assert remind.command == request.fallback
     assert remind.due_s > npc.now_s + WITHIN_S
 
 
@@ -234,8 +234,8 @@ def test_a_second_player_waits_and_is_answered_next() -> None:
     done = npc.model(Conclude(first, (), Provenance("gpt-x")))
     assert npc.utterance != first
     assert npc.view()["saying"]["player"] == BEN
-    (ask,) = done.model_requests
-    assert ask.brief.brief.heard == "Hey, have you got work?"
+    (request,) = done.model_requests
+    assert request.brief.brief.heard == "Hey, have you got work?"
     assert [one for one in done.reminders if isinstance(one, Remind)]
 
 

@@ -167,9 +167,9 @@ def test_a_model_is_asked_for_the_next_mission_while_the_player_has_this_one() -
     played = mara()
     turn = a_turn(world=A_WORLD)
     turn.has_model = True
-    (ask,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).model_requests
-    assert (ask.name, ask.brief.player, ask.brief.party) == ("work", AVA, 2)
-    assert ask.brief.outline["places"]
+    (request,) = KIND.decide(played.state, AskForWork("Ava", 2), turn).model_requests
+    assert (request.name, request.brief.player, request.brief.party) == ("work", AVA, 2)
+    assert request.brief.outline["places"]
     turn.has_model = False
     assert not KIND.decide(played.state, AskForWork("Ava"), turn).model_requests
 
@@ -247,8 +247,8 @@ def test_an_npc_asks_around_once_and_again_when_it_has_heard_long_ago() -> None:
 def test_a_player_tells_people_who_ask_and_nobody_else() -> None:
     played = Played(player.KIND, AVA)
     played.do(player.Join("Ava", "main"), MAIN)
-    (letter,) = played.do(ShowRecord(), "npc:mara").messages
-    assert (letter.to, letter.command) == ("npc:mara", HearOfRecord(AVA, 15))
+    (message,) = played.do(ShowRecord(), "npc:mara").messages
+    assert (message.to, message.command) == ("npc:mara", HearOfRecord(AVA, 15))
     with pytest.raises(Refused):
         played.do(ShowRecord(), "faction:harbour")
 

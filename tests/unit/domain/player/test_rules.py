@@ -118,7 +118,7 @@ def test_a_reward_is_paid_once_and_only_for_a_mission_the_player_holds() -> None
     assert not played.view()["missions"]
 
 
-def test_a_failed_mission_pays_nothing_whatever_the_letter_says() -> None:
+def test_a_failed_mission_pays_nothing_whatever_the_message_says() -> None:
     played = ava()
     played.do(TakeMission("mission:a", "Parcel", (PARCEL,)), "mission:a")
     played.do(EndMission("mission:a", "failed", 1_500), "mission:a")

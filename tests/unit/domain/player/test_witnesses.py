@@ -1,4 +1,4 @@
-"""What players do reaches factions by people and their letters; what nobody saw, nobody knows."""
+"""What players do reaches factions by people and their messages; what nobody saw, nobody knows."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def test_help_is_told_as_well() -> None:
 
 def test_one_deed_counts_once_however_many_tell_it() -> None:
     town = a_town(WORLD)
-    letter = HearOfDeed("ava.1.0", AVA, "sabotage", "vipers", 5)
-    assert town.do("faction:vipers", letter, "npc:vic").reply["delta"] == -5
-    assert town.do("faction:vipers", letter, "npc:otis").reply == {"known": True}
+    message = HearOfDeed("ava.1.0", AVA, "sabotage", "vipers", 5)
+    assert town.do("faction:vipers", message, "npc:vic").reply["delta"] == -5
+    assert town.do("faction:vipers", message, "npc:otis").reply == {"known": True}
     assert standing(town, "vipers") == pytest.approx(-5, abs=0.2)
 
 
@@ -112,11 +112,11 @@ def test_a_report_is_seen_by_few_and_not_by_who_suffered_it() -> None:
     world = a_world_with(*people)
     deeds = tuple(Deed("eliminate", f"npc:p{no}", "market") for no in range(12))
     for seed in range(30):
-        letters = seen_by(deeds, None, a_turn(AVA, world=world, seed=seed))
-        assert 0 < len(letters) <= WITNESSES_MAX
-        for letter in letters:
-            assert isinstance(letter.command, Witness)
-            assert letter.command.what.target != letter.to
+        messages = seen_by(deeds, None, a_turn(AVA, world=world, seed=seed))
+        assert 0 < len(messages) <= WITNESSES_MAX
+        for message in messages:
+            assert isinstance(message.command, Witness)
+            assert message.command.what.target != message.to
 
 
 def test_quiet_deeds_are_nothing_to_talk_about() -> None:

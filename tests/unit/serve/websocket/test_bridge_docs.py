@@ -104,8 +104,8 @@ async def test_the_stream_and_the_pushes_of_a_talk_are_as_shown() -> None:
 def notes_in(body: bytes, player: str) -> list[dict[str, Any]]:
     """What a turn tells a player, as type and body."""
     effects = decode_turn(KIND, body).effects
-    letters = () if effects is None else effects.messages
-    told = [decode_command("player", name, said) for to, name, said in letters if (to, name) == (player, "Notify")]
+    messages = () if effects is None else effects.messages
+    told = [decode_command("player", name, said) for to, name, said in messages if (to, name) == (player, "Notify")]
     return [{"type": one.type, "body": dict(one.body)} for one in told if isinstance(one, Notify)]
 
 

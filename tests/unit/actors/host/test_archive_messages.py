@@ -1,4 +1,4 @@
-"""What a mind lets go of reaches its tail once and for all, and what it asks for comes back as a command."""
+"""What a mind lets go of reaches its archive once and for all, and what it asks for comes back as a command."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ganggpt.actors.envelope import error_of, wrap
-from ganggpt.actors.host import archive_letters, outbox
-from ganggpt.actors.host.archive_letters import ArchiveLetters
+from ganggpt.actors.host import archive_messages, outbox
+from ganggpt.actors.host.archive_messages import ArchiveMessages
 from ganggpt.actors.ports import NoModel
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import GainExperience, Recruit
@@ -44,15 +44,15 @@ def held(runtime: Runtime) -> tuple[Memory, ...]:
 
 
 def together(runtime: Runtime) -> list[int]:
-    """The numbers of all memories in mind and tail."""
-    return sorted([m.no for m in held(runtime)] + list(runtime.tail.kept.get(MARA, ())))
+    """The numbers of all memories in mind and archive."""
+    return sorted([m.no for m in held(runtime)] + list(runtime.archive.kept.get(MARA, ())))
 
 
-async def test_mind_and_tail_together_hold_everything(runtime: Runtime) -> None:
+async def test_mind_and_archive_together_hold_everything(runtime: Runtime) -> None:
     await live_through(runtime, 0, 300)
     await eventually(lambda: together(runtime) == list(range(1, 302)))
     await eventually(lambda: not runtime.database.outbox)
-    assert runtime.host("host:0").stats()["tail_kept"] == len(runtime.tail.kept[MARA])
+    assert runtime.host("host:0").stats()["archive_kept"] == len(runtime.archive.kept[MARA])
 
 
 async def test_what_was_let_go_is_found_again_and_said_to_who_asked(runtime: Runtime) -> None:
@@ -60,17 +60,17 @@ async def test_what_was_let_go_is_found_again_and_said_to_who_asked(runtime: Run
     await runtime.ask("player:ava", Join(username="Ava", server="one"), by="server:one")
     await live_through(runtime, 0, 150)
     await eventually(lambda: len(together(runtime)) == 151)
-    asked = next(memory for memory in runtime.tail.kept[MARA].values() if memory.kind == "seen")
+    asked = next(memory for memory in runtime.archive.kept[MARA].values() if memory.kind == "seen")
     reply = await runtime.ask(MARA, Talk(f"do you remember {asked.text}?"))
     assert reply["ok"]
     await eventually(lambda: any(memory.was == asked.no for memory in held(runtime)))
     await eventually(lambda: any(row.type == "npc.said" for row in runtime.heard))
     again = await runtime.ask(MARA, Talk(f"do you remember {asked.text}?"))
     assert again["reply"]["cites"] == next(memory.no for memory in held(runtime) if memory.was == asked.no)
-    assert runtime.host("host:0").stats()["tail_asked"] == 1
+    assert runtime.host("host:0").stats()["archive_searches"] == 1
 
 
-async def test_a_tail_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_archive_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     await live_through(runtime, 0, 150)
     await eventually(lambda: not runtime.database.outbox)
     hanging, go_on = asyncio.Event(), asyncio.Event()
@@ -80,7 +80,7 @@ async def test_a_tail_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pyt
         await go_on.wait()
         return []
 
-    monkeypatch.setattr(runtime.tail, "search", hang)
+    monkeypatch.setattr(runtime.archive, "search", hang)
     await runtime.ask(MARA, Talk("do you remember the emerald necklace?"))
     async with asyncio.timeout(5):
         await hanging.wait()
@@ -90,25 +90,25 @@ async def test_a_tail_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pyt
     await eventually(lambda: not runtime.database.outbox)
 
 
-async def test_what_was_let_go_while_the_tail_was_away_gets_there_later(
+async def test_what_was_let_go_while_the_archive_was_away_gets_there_later(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "RESCAN_S", 0.02)
-    away, keep = [True], runtime.tail.keep
+    away, keep = [True], runtime.archive.keep
 
     async def refuse(*arguments: Any) -> None:
         if away[0]:
             raise Unavailable("the database")
         await keep(*arguments)
 
-    monkeypatch.setattr(runtime.tail, "keep", refuse)
+    monkeypatch.setattr(runtime.archive, "keep", refuse)
     await live_through(runtime, 0, 120)
-    assert runtime.tail.kept == {}
+    assert runtime.archive.kept == {}
     away[0] = False
     await eventually(lambda: together(runtime) == list(range(1, 122)))
 
 
-async def test_what_a_killed_host_did_not_bring_to_the_tail_its_successor_does(
+async def test_what_a_killed_host_did_not_bring_to_the_archive_its_successor_does(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = asyncio.Event()
@@ -116,29 +116,29 @@ async def test_what_a_killed_host_did_not_bring_to_the_tail_its_successor_does(
     async def hang(*_: Any) -> None:
         await stuck.wait()
 
-    keep = runtime.tail.keep
-    monkeypatch.setattr(runtime.tail, "keep", hang)
+    keep = runtime.archive.keep
+    monkeypatch.setattr(runtime.archive, "keep", hang)
     await live_through(runtime, 0, 120)
-    monkeypatch.setattr(runtime.tail, "keep", keep)
+    monkeypatch.setattr(runtime.archive, "keep", keep)
     await runtime.restart()
     assert (await runtime.ask(MARA, Talk("hello again")))["ok"]
     await eventually(lambda: together(runtime) == list(range(1, 122)))
 
 
-async def test_a_companion_has_a_tail_of_its_own(runtime: Runtime) -> None:
+async def test_a_companion_has_an_archive_of_its_own(runtime: Runtime) -> None:
     rex = "companion:rex"
     runtime.database.servers.add("one")
     await runtime.ask("player:ava", Join(username="Ava", server="one"), by="server:one")
     await runtime.ask(rex, Recruit("player:ava", "Rex", "bodyguard", {"loyalty": 100}), by="player:ava")
     deeds = [GainExperience(1 + n % 60, f"thing{n} place{n} deed{n}") for n in range(120)]
     await runtime.ask_all([wrap(new_command_id(), rex, "player:ava", deed) for deed in deeds])
-    await eventually(lambda: bool(runtime.tail.kept.get(rex)))
-    asked = next(iter(runtime.tail.kept[rex].values()))
+    await eventually(lambda: bool(runtime.archive.kept.get(rex)))
+    asked = next(iter(runtime.archive.kept[rex].values()))
     assert (await runtime.ask(rex, companion.Talk(f"do you remember {asked.text}?"), by="player:ava"))["ok"]
     await eventually(lambda: any(row.type == "companion.said" for row in runtime.heard))
     state = runtime.host("host:0").activations[rex].state
     assert any(memory.was == asked.no for memory in state.mind.memories)
-    assert MARA not in runtime.tail.kept
+    assert MARA not in runtime.archive.kept
 
 
 class Archive:
@@ -169,22 +169,22 @@ A_MEMORY = Memory(3, "gift", "Ava gave me a silver watch", 60, "player:ava", "wi
 
 
 class Scene:
-    """Letters to an archive of their own, and what was answered to them."""
+    """Messages to an archive of their own, and what was answered to them."""
 
     def __init__(self, rig: Rig, archive: Archive) -> None:
         self.rig, self.archive = rig, archive
-        self.part = ArchiveLetters(rig.identity, archive, NoModel(), rig.peers)  # type: ignore[arg-type]
+        self.part = ArchiveMessages(rig.identity, archive, NoModel(), rig.peers)  # type: ignore[arg-type]
         self.answers: dict[bytes, bytes] = {}
 
     def send(self, command: Command) -> bytes:
-        letter_id = new_command_id(NOW_S)
-        letter = OutboxMessage(ActorId(MARA), 1, 0, ActorId(MARA), letter_id, command.tag, encode_command(command))
-        self.part.send(letter, self.answers.__setitem__)
-        return letter_id
+        message_id = new_command_id(NOW_S)
+        message = OutboxMessage(ActorId(MARA), 1, 0, ActorId(MARA), message_id, command.tag, encode_command(command))
+        self.part.send(message, self.answers.__setitem__)
+        return message_id
 
-    async def answer_to(self, letter_id: bytes) -> bytes:
-        await eventually(lambda: letter_id in self.answers)
-        return self.answers[letter_id]
+    async def answer_to(self, message_id: bytes) -> bytes:
+        await eventually(lambda: message_id in self.answers)
+        return self.answers[message_id]
 
 
 async def test_alone_what_is_kept_is_stored_under_the_epoch_and_answered() -> None:
@@ -195,34 +195,34 @@ async def test_alone_what_is_kept_is_stored_under_the_epoch_and_answered() -> No
     assert scene.part.kept == 1
 
 
-async def test_alone_a_fenced_host_leaves_the_letter_to_its_successor() -> None:
+async def test_alone_a_fenced_host_leaves_the_message_to_its_successor() -> None:
     scene = Scene(await a_rig(), Archive(Fenced("host:0", 1)))
     error = error_of(await scene.answer_to(scene.send(ArchiveMemories((A_MEMORY,), 1))))
     assert error is not None
     assert error["retryable"]
 
 
-async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_of_the_letter() -> None:
+async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_of_the_message() -> None:
     scene = Scene(await a_rig(), Archive())
     scene.archive.go.set()
-    letter_id = scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
+    message_id = scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
     await eventually(lambda: scene.rig.peers.sent)
     (envelope,) = scene.rig.peers.sent
-    assert (envelope.id, envelope.to, envelope.name, envelope.inner) == (letter_id, MARA, Recollect.tag, True)
-    assert letter_id not in scene.answers
-    scene.rig.peers.answer(letter_id)
-    await scene.answer_to(letter_id)
+    assert (envelope.id, envelope.to, envelope.name, envelope.inner) == (message_id, MARA, Recollect.tag, True)
+    assert message_id not in scene.answers
+    scene.rig.peers.answer(message_id)
+    await scene.answer_to(message_id)
     assert scene.part.searches == 1
 
 
 async def test_alone_only_a_few_questions_are_in_the_database_at_one_time() -> None:
     scene = Scene(await a_rig(), Archive())
-    for _ in range(archive_letters.AT_ONCE + 3):
+    for _ in range(archive_messages.AT_ONCE + 3):
         scene.send(SearchArchive("silver watch", "player:ava", NOW_S, 1))
-    await eventually(lambda: scene.archive.busy == archive_letters.AT_ONCE)
+    await eventually(lambda: scene.archive.busy == archive_messages.AT_ONCE)
     scene.archive.go.set()
-    await eventually(lambda: len(scene.rig.peers.sent) == archive_letters.AT_ONCE + 3)
-    assert scene.archive.most == archive_letters.AT_ONCE
+    await eventually(lambda: len(scene.rig.peers.sent) == archive_messages.AT_ONCE + 3)
+    assert scene.archive.most == archive_messages.AT_ONCE
 
 
 async def test_alone_nothing_is_answered_after_the_end_of_the_incarnation() -> None:
