@@ -69,7 +69,7 @@ async def test_a_cluster_that_was_never_there_has_no_wishes(pool: asyncpg.Pool) 
 
 
 async def test_the_table_shows_hosts_with_their_load(scale: PostgresScale, settings: Settings) -> None:
-    await scale.tell(2, LOAD)
+    await scale.report(2, LOAD)
     found = await apply(settings, None)
     (host,) = found.pop("hosts")
     assert found.pop("told_s_ago") < 5
@@ -82,7 +82,7 @@ async def test_the_table_shows_hosts_with_their_load(scale: PostgresScale, setti
 
 
 async def test_a_leaving_host_is_shown_as_such(scale: PostgresScale, settings: Settings) -> None:
-    await scale.tell(1, {**LOAD, "leaving": ["host:0"]})
+    await scale.report(1, {**LOAD, "leaving": ["host:0"]})
     found = await apply(settings, None)
     assert [host["state"] for host in found["hosts"]] == ["leaving"]
 

@@ -14,6 +14,7 @@ import pytest
 
 from bench.big_world import make_big_world
 from ganggpt.domain.ids import new_command_id
+from ganggpt.domain.kinds import VERSION
 from ganggpt.domain.npc.commands import Observe, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
@@ -133,7 +134,7 @@ async def test_listing_and_retention_keep_the_newest(town: str, tmp_path: Path) 
     assert await prune_snapshots(str(tmp_path), "los-santos", Keep(1, days=1)) == ["los-santos-20200101T000000Z"]
     assert await prune_snapshots(str(tmp_path), "los-santos", Keep(2)) == ["a"]
     assert [each.name for each in await list_snapshots(str(tmp_path))] == ["photos", "b", "c"]
-    assert (await SnapshotDirectory(f"{tmp_path}/c").manifest(1)).world == "los-santos"
+    assert (await SnapshotDirectory(f"{tmp_path}/c").manifest(VERSION)).world == "los-santos"
 
 
 async def test_a_snapshot_goes_through_a_pooler_in_transaction_mode(
@@ -207,7 +208,7 @@ async def test_days_that_are_sealed_are_not_read(database: str, new_database: Ne
     await fetch(database, "UPDATE journal_seal SET before = (now() AT TIME ZONE 'UTC')::date")
     taken = await take_snapshot(database, str(tmp_path), name="sealed")
     assert taken.actors == 300
-    manifest = await SnapshotDirectory(taken.url).manifest(1)
+    manifest = await SnapshotDirectory(taken.url).manifest(VERSION)
     assert all(day == f"{datetime.now(UTC):%Y%m%d}" for day in manifest.days)
     target = await new_database()
     await restore_snapshot(target, taken.url)

@@ -63,10 +63,14 @@ async def test_what_was_learned_gets_a_meaning(meaning: Runtime) -> None:
     assert [m["model"] for m in view["reply"]["memories"]] == ["m"]
 
 
-async def test_news_of_all_actors_go_in_one_request_and_equal_texts_once(meaning: Runtime) -> None:
+async def test_news_of_all_actors_go_in_one_request_and_equal_texts_once(
+    meaning: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "GATHER_S", 60.0)
+    monkeypatch.setattr(embeddings, "TEXTS_AT_ONCE", 2)  # the request leaves when the second text arrives
     await meaning.ask(MARA, Remember("The bridge is closed", weight=40), by=OTIS)
+    await meaning.ask(MARA, Remember("The bridge is closed", kind="seen", weight=40), by=OTIS)
     await meaning.ask(MARA, Remember("A van burned", weight=40), by=OTIS)
-    await meaning.ask("npc:mara", Remember("The bridge is closed", kind="seen", weight=40), by=OTIS)
     assert list(await asked(meaning)) == ["The bridge is closed", "A van burned"]
 
     async def known() -> bool:

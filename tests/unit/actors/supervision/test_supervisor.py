@@ -134,7 +134,7 @@ async def test_a_silent_host_is_fenced_after_its_lease_and_its_shards_move(watch
     await watch.until(lambda held: set(held.values()) == {"host:0", "host:1"})
     (epoch,) = [e for e, h in runtime.database.hosts.items() if h.name == "host:0" and runtime.database.is_live(e)]
     silent = runtime.database.hosts[epoch]
-    runtime.host("host:0")._retired = True  # it beats no more, but its process lives
+    runtime.host("host:0").heartbeat.stop()  # its process lives
     silent.seen_s -= PLAN.lease_s + 1
     async with asyncio.timeout(10):
         while runtime.database.is_live(epoch):
@@ -204,7 +204,7 @@ async def test_a_silent_host_is_fenced_also_while_a_round_waits_for_it(runtime: 
     await watch.start()
     await asyncio.wait_for(asked.wait(), 10)  # evening out: host:0 holds everything
     (epoch,) = [host.epoch for host in await runtime.hosts.alive() if host.name == "host:0"]
-    runtime.host("host:0")._retired = True
+    runtime.host("host:0").heartbeat.stop()
     async with asyncio.timeout(10):
         while runtime.database.is_live(epoch):
             runtime.database.hosts[epoch].seen_s = runtime.database.clock() - 2 * PLAN.lease_s
