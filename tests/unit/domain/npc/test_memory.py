@@ -267,7 +267,7 @@ def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:
     assert npc.do(Reflect(), by=SELF).model_requests == ()
 
 
-def test_words_that_changed_have_no_old_meaning() -> None:
+def test_words_that_changed_have_no_old_embedding() -> None:
     npc = an_npc()
     for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
         npc.do(Talk(line, "Ava"))
@@ -341,7 +341,7 @@ def test_a_vector_is_kept_with_its_memory_and_its_model() -> None:
     assert npc.view()["memories"][0]["model"] == "m1"
     assert npc.do(Embed(1, vector), by=SELF).events == ()
     assert npc.do(Embed(99, vector), by=SELF).reply == {"memory": None}
-    assert recall(npc.state.mind.memories, "sailing", npc.now_s, embedding=vector)[0].meaning == pytest.approx(1)
+    assert recall(npc.state.mind.memories, "sailing", npc.now_s, embedding=vector)[0].similarity == pytest.approx(1)
 
 
 def test_an_hour_of_play_costs_a_bounded_state() -> None:
