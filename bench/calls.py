@@ -150,7 +150,7 @@ def _counted(call: ProviderCall, text: str) -> Counted:
 
 @dataclass(slots=True)
 class PlayersHeard:
-    """What the players saw. ``lines``: said to NPCs, with gifts, threats and wishes for work; ``late``: seconds until
+    """What the players saw. ``lines``: said to NPCs, with gifts, threats and requests for work; ``late``: seconds until
     the last word of an answer by a model."""
 
     lines: int = 0

@@ -70,9 +70,9 @@ class KeepingJournal(MemoryJournal):
         for actor, seq, command_id, by, name, body in zip(actors, seqs, ids, bys, names, bodies, strict=True):
             self._kept.turns.setdefault(actor, []).append((seq, command_id, by, name, body))
         self._kept.messages += [(message.target, message.name, message.body) for message in batch.messages]
-        for (actor, _), wish in batch.reminders.items():
-            if wish is not None:
-                self._kept.reminders.append((actor, wish[2], wish[3]))
+        for (actor, _), reminder in batch.reminders.items():
+            if reminder is not None:
+                self._kept.reminders.append((actor, reminder[2], reminder[3]))
         return pushes
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
