@@ -68,7 +68,7 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.port import SLOTS
 from ganggpt.config import Settings
-from ganggpt.demo.fake_parts import every_part, meaning_of
+from ganggpt.demo.fake_parts import every_part, vector_of
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.mission.rules import Accept
@@ -132,7 +132,7 @@ class Stand:
     async def embed(self, model: str, texts: Sequence[str]) -> Vectors:  # noqa: ARG002 - see Provider
         """See Provider."""
         await asyncio.sleep(THINKS_S / 8)
-        return Vectors(tuple(tuple(meaning_of(text)) for text in texts), sum(len(text) // 4 + 1 for text in texts))
+        return Vectors(tuple(tuple(vector_of(text)) for text in texts), sum(len(text) // 4 + 1 for text in texts))
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -150,7 +150,7 @@ def _counted(call: ProviderCall, text: str) -> Counted:
 
 @dataclass(slots=True)
 class PlayersHeard:
-    """What the players saw. ``lines``: said to NPCs, with gifts, threats and wishes for work; ``late``: seconds until
+    """What the players saw. ``lines``: said to NPCs, with gifts, threats and requests for work; ``late``: seconds until
     the last word of an answer by a model."""
 
     lines: int = 0

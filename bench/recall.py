@@ -125,9 +125,9 @@ def _in_the_actor(past: CorpusHistory) -> Iterator[Timings]:
     )
     recall(embedded, "", past.now_s)
     for asked in past.asked:
-        meaning = embedding_of("m", [side + n % 50 for n, side in enumerate(vectors[asked.answer - 1])])
+        embedding = embedding_of("m", [side + n % 50 for n, side in enumerate(vectors[asked.answer - 1])])
         began = time.perf_counter()
-        recall(embedded, asked.text, past.now_s, 6, "player:ava", listener="player:ava", embedding=meaning)
+        recall(embedded, asked.text, past.now_s, 6, "player:ava", listener="player:ava", embedding=embedding)
         meant.times_ms.append((time.perf_counter() - began) * 1e3)
     for n, asked in enumerate(past.asked):
         began = time.perf_counter()

@@ -46,7 +46,7 @@ class ModelPort(Protocol):
         Unavailable."""
         ...
 
-    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+    async def embedding(self, text: str, player: str, actor: str) -> Embedding | None:
         """The embedding of a question a player put to an actor; None where it does not come very soon."""
         ...
 
@@ -70,7 +70,7 @@ class NoModel:
         """Raises Unavailable."""
         raise Unavailable("an embedding model")
 
-    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:  # noqa: ARG002
+    async def embedding(self, text: str, player: str, actor: str) -> Embedding | None:  # noqa: ARG002
         """None."""
         return None
 

@@ -76,7 +76,7 @@ def a_summary(told: str) -> dict[str, Any]:
     return {"summary": f"{text}. I shall keep that in mind."}
 
 
-def meaning_of(text: str) -> list[float]:
+def vector_of(text: str) -> list[float]:
     """A vector of hashed words: texts with the same stems are near. It knows no synonyms, so it shows that vectors are
     used and not how well a real model finds."""
     sides = [0.0] * SIDES

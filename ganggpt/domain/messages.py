@@ -40,7 +40,7 @@ __all__ = [
     "EndMission",
     "FundMission",
     "HearOfDeed",
-    "HearOfPurse",
+    "HearOfMissionFunds",
     "HearOfRecord",
     "LoseTerritory",
     "MissionOutcome",
@@ -66,7 +66,7 @@ __all__ = [
 MissionOutcome = Literal["completed", "failed", "expired"]
 Origin = Literal["template", "grammar", "model", "server"]
 """Where a mission came from: the world file, the grammar, a model's proposal, or a game server's."""
-BondWish = Literal["pact", "truce"]
+BondOffer = Literal["pact", "truce"]
 RaidKind = Literal["raid", "betrayal"]
 DeedWeight = Annotated[int, Ge(1), Le(10)]
 Hops = Annotated[int, Ge(0), Le(3)]
@@ -232,7 +232,7 @@ class OfferBond(Command, tag="OfferBond"):
     """To a faction: another one offers a pact until ``until_s``, or calls for a truce."""
 
     other: Slug
-    wish: BondWish
+    wish: BondOffer
     until_s: UnixSeconds
     internal: ClassVar[bool] = True
 
@@ -242,7 +242,7 @@ class AnswerBond(Command, tag="AnswerBond"):
     """To a faction: what another one said to the pact or truce you offered."""
 
     other: Slug
-    wish: BondWish
+    wish: BondOffer
     until_s: UnixSeconds
     accepted: bool
     internal: ClassVar[bool] = True
@@ -315,7 +315,7 @@ class HearOfDeed(Command, tag="HearOfDeed"):
 
 
 @dataclass(frozen=True, slots=True)
-class HearOfPurse(Command, tag="HearOfPurse"):
+class HearOfMissionFunds(Command, tag="HearOfPurse"):
     """To an NPC: your faction can spend so many dollars on one mission just now."""
 
     dollars: Money

@@ -42,7 +42,7 @@ class Prompter:
     def __init__(self) -> None:
         self.is_on = False
         self.embeds = False
-        self.meanings: asyncio.Queue[Sequence[str]] = asyncio.Queue()
+        self.embedding_requests: asyncio.Queue[Sequence[str]] = asyncio.Queue()
         self.vector: Embedding | GangGPTError = Embedding("m", b"\x7f\x01")
         self.lines: asyncio.Queue[Command | GangGPTError | None] = asyncio.Queue()
         self.asked: asyncio.Queue[ModelRequest] = asyncio.Queue()
@@ -60,13 +60,13 @@ class Prompter:
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> list[Embedding]:
         assert len(texts) == len(owners)
-        self.meanings.put_nowait(texts)
+        self.embedding_requests.put_nowait(texts)
         if isinstance(self.vector, GangGPTError):
             raise self.vector
         return [self.vector] * len(texts)
 
-    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
-        self.meanings.put_nowait((text, player, actor))
+    async def embedding(self, text: str, player: str, actor: str) -> Embedding | None:
+        self.embedding_requests.put_nowait((text, player, actor))
         return self.vector if isinstance(self.vector, Embedding) else None
 
     def exposition(self) -> bytes:

@@ -61,12 +61,12 @@ class Town:
         """Let time pass and fire what falls due, in its order."""
         until_s = self.now_s + seconds
         while self.due:
-            key, wish = min(self.due.items(), key=lambda item: (item[1].due_s, item[0]))
-            if wish.due_s > until_s:
+            key, reminder = min(self.due.items(), key=lambda item: (item[1].due_s, item[0]))
+            if reminder.due_s > until_s:
                 break
             del self.due[key]
-            self.now_s = max(self.now_s, wish.due_s)
-            self.do(key[0], wish.command, key[0])
+            self.now_s = max(self.now_s, reminder.due_s)
+            self.do(key[0], reminder.command, key[0])
         self.now_s = until_s
 
     def found_all(self) -> None:
@@ -88,11 +88,11 @@ class Town:
         decision: Decision = played.do(command, by)
         messages.extend((actor, message) for message in decision.messages)
         self.pushes.extend(decision.pushes)
-        for wish in decision.reminders:
-            if isinstance(wish, Remind):
-                self.due[actor, wish.name] = wish
+        for reminder in decision.reminders:
+            if isinstance(reminder, Remind):
+                self.due[actor, reminder.name] = reminder
             else:
-                self.due.pop((actor, wish.name), None)
+                self.due.pop((actor, reminder.name), None)
         return decision
 
 

@@ -79,7 +79,7 @@ class ArchiveMessages:
         assert isinstance(command, SearchArchive)
         embedding = command.embedding
         if embedding is None and self._model.embeds:
-            embedding = await self._model.meaning(command.query, command.listener, message.sender)
+            embedding = await self._model.embedding(command.query, command.listener, message.sender)
         question = ArchiveQuestion(
             npc=message.sender,
             query=command.query,

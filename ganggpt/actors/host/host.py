@@ -206,8 +206,8 @@ class Host:
             "reminders": self.reminders.fired,
             "unanswered": self.model_requests.unanswered,
             "stale_answers": self.model_requests.stale,
-            "meant": self.embeddings.embedded,
-            "unmeant": self.embeddings.missed,
+            "embedded": self.embeddings.embedded,
+            "not_embedded": self.embeddings.missed,
             "guards": self._ports.model.exposition().decode(),
         }
 

@@ -6,7 +6,8 @@ player who pays: what was said to one player is never served to another.
 
 ``fallback_key``: VERSION, the slot, the purpose, the JSON schema, the player and ``request.fallback_key``, the words
 by which the caller says what it wants (such as NPC, act, mood, standing, topic, language); no models and no wording of
-the prompt. It serves the cached rung: where no model answers, an answer to the same wish is better than none.
+the prompt. It serves the cached rung: where no model answers, an answer to a request with the same key is better than
+none.
 """
 
 from __future__ import annotations

@@ -242,10 +242,10 @@ class Ladder:
         """The system messages and a request for moderation. Where the filter refused the prompt, the other messages are
         left out."""
         rules = tuple(said for said in request.messages if said.role == "system")
-        wish = PromptMessage("system", self._prompts.text("soften"))
+        instruction = PromptMessage("system", self._prompts.text("soften"))
         if refused.where == "answer":
-            return (*request.messages, wish)
-        return (*rules, wish, PromptMessage("user", self._prompts.text("unsaid")))
+            return (*request.messages, instruction)
+        return (*rules, instruction, PromptMessage("user", self._prompts.text("unsaid")))
 
 
 async def _hedged(first: Coroutine[Any, Any, T], second: Callable[[], Coroutine[Any, Any, T]], after_s: float) -> T:

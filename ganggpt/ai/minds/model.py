@@ -115,7 +115,7 @@ class ModelMind:
         """See ModelPort."""
         return await self._embedder.of_memories(texts, owners)
 
-    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+    async def embedding(self, text: str, player: str, actor: str) -> Embedding | None:
         """See ModelPort."""
         return await self._embedder.of_line(text, self._payers(player, ActorId(actor)))
 
@@ -147,11 +147,11 @@ class ModelMind:
         if trust == "scripted":
             yield SayScripted(talk.utterance, "suspicious", made=provenance_of(talk, prompt))
             return
-        if talk.by_meaning and self.embeds:
+        if talk.by_embedding and self.embeds:
             within_s -= QUESTION_S
-            meaning = await self._embedder.of_line(brief.heard, self._payers(talk.player, actor))
-            if meaning is not None:
-                talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, meaning)))
+            embedding = await self._embedder.of_line(brief.heard, self._payers(talk.player, actor))
+            if embedding is not None:
+                talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, embedding)))
                 prompt = talk_prompt(self._spec, self._world, actor, talk)
         request = self._request(actor, talk, prompt, within_s)
         said, before = 0, ""

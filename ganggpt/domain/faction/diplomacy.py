@@ -149,9 +149,9 @@ def answer_bond(state: Faction, command: AnswerBond, turn: Turn) -> Decision:
 _AGREED: Final = {"pact": (6.0, "we made a pact"), "truce": (5.0, "we made a truce")}
 
 
-def _bind(draft: Draft, other: str, wish: str, until_s: float) -> None:
+def _bind(draft: Draft, other: str, kind: str, until_s: float) -> None:
     now_s = draft.turn.now_s
-    if wish == "pact":
+    if kind == "pact":
         draft.add(BondMade(other, "pact", until_s, now_s))
     elif bond_now(draft.state, other, now_s) == "war":
         draft.add(BondEnded(other, "war", "a truce", now_s))

@@ -63,9 +63,9 @@ def shift(draft: Draft, other: str, delta: float, cause: str) -> float:
     them = draft.turn.world.factions.get(other)
     if them is not None:
         theirs = {third: tie for third, tie in them.relations.items() if third in draft.state.relations}
-        for third, wish in ripples(applied, theirs):
+        for third, moved in ripples(applied, theirs):
             side = "friends" if them.relations[third] > 0 else "enemies"
-            _shift_one(draft, third, wish, f"{side} of {them.name}: {cause}")
+            _shift_one(draft, third, moved, f"{side} of {them.name}: {cause}")
     return applied
 
 

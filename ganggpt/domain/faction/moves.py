@@ -86,9 +86,9 @@ def take_political_turn(state: Faction, command: TakePoliticalTurn, turn: Turn) 
     """The rules choose, or now and then a model. Where the model does not answer, the reminder lets the rules
     choose."""
     if turn.has_model and not command.plainly and turn.dice.chance(MODEL_CHANCE):
-        plainly = TakePoliticalTurn(plainly=True)
-        request = ModelRequest(POLITICS, MoveBrief(outlook(state, turn)), plainly, MODEL_WITHIN_S)
-        later = Remind(POLITICS, turn.now_s + MODEL_WITHIN_S + MODEL_GRACE_S, plainly)
+        scripted = TakePoliticalTurn(plainly=True)
+        request = ModelRequest(POLITICS, MoveBrief(outlook(state, turn)), scripted, MODEL_WITHIN_S)
+        later = Remind(POLITICS, turn.now_s + MODEL_WITHIN_S + MODEL_GRACE_S, scripted)
         return Decision(reply={"asked": True}, reminders=(later,), model_requests=(request,))
     return _take(state, politics.choose(state, turn.world, turn.now_s, turn.dice), "", turn)
 
@@ -191,8 +191,8 @@ def _towards(draft: Draft, move: PoliticalMove, other: str, cost: int) -> None:
     if move.name == "trade":
         draft.tell(other, OfferTrade(me, politics.TRADE_PROFIT))
     elif move.name in ("pact", "truce"):
-        wish: Any = move.name
-        draft.tell(other, OfferBond(me, wish, now_s + politics.PACT_S))
+        bond: Any = move.name
+        draft.tell(other, OfferBond(me, bond, now_s + politics.PACT_S))
     elif move.name == "raid":
         draft.tell(other, SufferRaid(me, politics.RAID_LOOT_MAX, "raid", strength))
         strengthen(draft, -1.5, "a raid")

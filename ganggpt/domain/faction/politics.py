@@ -245,14 +245,14 @@ def _expansions(state: Faction, world: World, now_s: float) -> Iterator[Politica
             yield PoliticalMove("expand", worth, holder, district)
 
 
-def consent(state: Faction, other: str, wish: Literal["pact", "truce", "trade"], now_s: float) -> float:
+def consent(state: Faction, other: str, offer: Literal["pact", "truce", "trade"], now_s: float) -> float:
     """The chance that a faction accepts the offer of another one, 0..0.95."""
     known = state.relations.get(other)
     value, rest = (0.0, 0.0) if known is None else (value_now(known, now_s), known.rest)
     who, bond = character_of(state), bond_now(state, other, now_s)
-    if wish == "pact":
+    if offer == "pact":
         chance = 0.0 if value < 5 or bond == "war" else 0.3 + value / 100 + 0.3 * who.loyalty
-    elif wish == "trade":
+    elif offer == "trade":
         chance = 0.0 if value < -25 or bond == "war" else 0.5 + value / 150 + 0.2 * who.greed
     else:
         weary = (50 - strength_now(state, now_s)) / 50

@@ -85,8 +85,8 @@ def ripples(moved: float, theirs: Mapping[str, int]) -> list[tuple[str, float]]:
     direction, its enemies in the opposite one.
 
     ``theirs``: how the other side traditionally stands with third parties (−100..100). One hop; at most RIPPLES_MAX
-    wishes, each at most RIPPLE_MAX, the strongest ties first.
+    moves, each at most RIPPLE_MAX, the strongest ties first.
     """
     strongest = sorted(theirs.items(), key=lambda tie: (-abs(tie[1]), tie[0]))[:RIPPLES_MAX]
-    wishes = [(third, clamped(moved * RIPPLE_SHARE * tie / 100, -RIPPLE_MAX, RIPPLE_MAX)) for third, tie in strongest]
-    return [(third, wish) for third, wish in wishes if abs(wish) >= RIPPLE_MIN]
+    moves = [(third, clamped(moved * RIPPLE_SHARE * tie / 100, -RIPPLE_MAX, RIPPLE_MAX)) for third, tie in strongest]
+    return [(third, delta) for third, delta in moves if abs(delta) >= RIPPLE_MIN]

@@ -15,7 +15,7 @@ from ganggpt.domain.faction.state import RESERVES_MAX, Faction
 from ganggpt.domain.messages import (
     EndMission,
     FundMission,
-    HearOfPurse,
+    HearOfMissionFunds,
     PayReward,
     ReleaseReward,
     TakeFunding,
@@ -39,7 +39,7 @@ def fund_mission(state: Faction, command: FundMission, turn: Turn) -> Decision:
         until_s = command.until_s + GRACE_S
         draft.add(RewardReserved(command.mission, command.player, dollars, until_s, turn.now_s))
     if dollars < command.dollars:
-        draft.send(command.giver, HearOfPurse(min(funds, 1_000_000)))
+        draft.send(command.giver, HearOfMissionFunds(min(funds, 1_000_000)))
     draft.send(command.mission, TakeFunding(dollars))
     return draft.done({"kept": dollars})
 

@@ -14,7 +14,7 @@ from rapidfuzz.process import extract
 
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, stem
 
-SAME_MEANING: Final = 0.7
+SYNONYM: Final = 0.7
 """The weight of a synonym; the word itself has weight 1."""
 ALIKE_FROM: Final = 0.78
 """Least similarity of two spellings of one name: one letter in five differs, or two in ten."""
@@ -22,7 +22,7 @@ ALIKE_MAX: Final = 8
 """The most names that one misspelt name may mean."""
 _NAME_LENGTH_MAX: Final = 24
 
-_RINGS: Final = """
+_GROUPS: Final = """
     money cash dollar buck dough payment pay sum
     gun pistol weapon rifle revolver shotgun firearm
     knife blade dagger
@@ -99,19 +99,19 @@ _RINGS: Final = """
 """
 
 
-def _rings() -> Mapping[str, tuple[str, ...]]:
+def _synonyms_by_stem() -> Mapping[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
-    for line in _RINGS.strip().splitlines():
-        ring = [stem(word) for word in line.split()]
-        for word in ring:
-            found.setdefault(word, {}).update((other, None) for other in ring if other != word)
+    for line in _GROUPS.strip().splitlines():
+        group = [stem(word) for word in line.split()]
+        for word in group:
+            found.setdefault(word, {}).update((other, None) for other in group if other != word)
     return {word: tuple(others) for word, others in found.items()}
 
 
-_SAME: Final = _rings()
+_SAME: Final = _synonyms_by_stem()
 
 
-def same_meaning(term: str) -> tuple[str, ...]:
+def synonyms(term: str) -> tuple[str, ...]:
     """Stems that may stand for this stem."""
     return _SAME.get(term, ())
 

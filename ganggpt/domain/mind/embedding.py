@@ -1,4 +1,4 @@
-"""Vectors of meaning, small enough to keep with each memory, compared without any library.
+"""Embeddings, small enough to keep with each memory, compared without any library.
 
 A vector is kept as signed bytes: a quarter of what floats take, with a cosine that is off by less than a hundredth.
 """
@@ -30,7 +30,7 @@ def embedding_of(model: str, vector: Sequence[float]) -> Embedding:
 
 
 def is_worth(memory: Memory) -> bool:
-    """Whether a model should give this memory a meaning."""
+    """Whether this memory should get an embedding."""
     return memory.weight >= WORTH_FROM and memory.embedding is None
 
 
@@ -44,9 +44,9 @@ def norm(vector: Sequence[int]) -> float:
     return math.sqrt(sum(map(mul, vector, vector)))
 
 
-def meaning(one: Embedding | None, other: Embedding | None) -> float | None:
-    """How near two meanings are: the cosine of their vectors, −1..1. None where there is nothing to compare: one is
-    missing, or they are of two models."""
+def similarity(one: Embedding | None, other: Embedding | None) -> float | None:
+    """How similar two embeddings are: the cosine of their vectors, −1..1. None where there is nothing to compare:
+    one is missing, or they are of two models."""
     if one is None or other is None or one.model != other.model or len(one.vector) != len(other.vector):
         return None
     first, second = sides(one), sides(other)

@@ -118,7 +118,7 @@ class Reworded(Event, frozen=True, tag="Reworded"):
 
 
 class Embedded(Event, frozen=True, tag="Embedded"):
-    """A model gave what is remembered as ``no`` a meaning it can be found by."""
+    """A memory got an embedding, by which it can be found."""
 
     no: int
     embedding: Embedding

@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ganggpt.domain.language.thesaurus import SAME_MEANING, alike, same_meaning, sound
+from ganggpt.domain.language.thesaurus import SYNONYM, alike, sound, synonyms
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
 from ganggpt.domain.mind.embedding import norm, sides, sketch
 from ganggpt.domain.mind.memory_record import (
@@ -40,10 +40,10 @@ LENGTH_MAX: Final = 64
 """Words from which on a text counts as no longer than that."""
 UNKNOWN: Final = 0.5
 """What a word of the question that no memory has counts, of what the rarest word would."""
-MEANING: Final = 0.5
-"""Share of the meaning in the relevance of a memory that can be compared by meaning."""
+SIMILARITY: Final = 0.5
+"""Share of the similarity of embeddings in the relevance of a memory where both have one."""
 COMPARED_MAX: Final = 24
-"""Memories compared by meaning for one question, chosen by their sketches."""
+"""Memories whose embeddings are compared for one question, chosen by their sketches."""
 
 _K1, _B = 1.2, 0.25
 _NEVER: Final = -math.inf
@@ -52,8 +52,8 @@ _SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
 
 
 class Recalled(Struct, frozen=True, gc=False):
-    """A memory that came back, with the parts its score (0..1) is made of, each 0..1. ``meaning``: None where it was
-    not compared by meaning."""
+    """A memory that came back, with the parts its score (0..1) is made of, each 0..1. ``similarity``: None where it
+    had no embedding to compare."""
 
     memory: Memory
     score: float
@@ -62,12 +62,12 @@ class Recalled(Struct, frozen=True, gc=False):
     weight: float
     person: float
     rehearsal: float = 0.0
-    meaning: float | None = None
+    similarity: float | None = None
 
 
 class Question(Struct, frozen=True, gc=False, kw_only=True):
     """What is asked for: words, the time, how many at most; whom it is about; who listens (None: nobody but oneself);
-    and its meaning where a model gave it one."""
+    and its embedding where a model made one."""
 
     text: str
     now_s: float
@@ -83,15 +83,15 @@ def rarity(count: int, of: int) -> float:
     return math.log(1 + (of - count + 0.5) / (count + 0.5))
 
 
-def blended(memory: Memory, relevance: float, now_s: float, about: str | None, meaning: float | None) -> Recalled:
+def blended(memory: Memory, relevance: float, now_s: float, about: str | None, similarity: float | None) -> Recalled:
     """A memory with its score: 0.70 relevance + 0.10 recency + 0.10 weight + 0.07 same person + 0.03 rehearsal."""
-    if meaning is not None:
-        relevance = (1 - MEANING) * relevance + MEANING * max(0.0, meaning)
+    if similarity is not None:
+        relevance = (1 - SIMILARITY) * relevance + SIMILARITY * max(0.0, similarity)
     recent, weight = recency(memory, now_s), memory.weight / 100
     person = 1.0 if about is not None and memory.about == about else 0.0
     practice = PRACTICE[memory.rehearsed]
     score = RELEVANCE * relevance + RECENCY * recent + WEIGHT * weight + PERSON * person + REHEARSAL * practice
-    return Recalled(memory, score, relevance, recent, weight, person, practice, meaning)
+    return Recalled(memory, score, relevance, recent, weight, person, practice, similarity)
 
 
 class MemoryIndex:
@@ -218,8 +218,8 @@ class MemoryIndex:
     def recall(self, question: Question) -> list[Recalled]:
         """The best answers to a question, best first; of equals the one with the higher number."""
         fits = self._fits(question.text)
-        meaning = self._meaning(question.embedding, fits)
-        totals = self._totals(question, fits, meaning)
+        similarity = self._similarities(question.embedding, fits)
+        totals = self._totals(question, fits, similarity)
         best = nlargest(question.k, totals)
         if not best or best[0] == _NEVER:
             return []
@@ -228,17 +228,17 @@ class MemoryIndex:
         for slot in [slot for slot, total in enumerate(totals) if total >= bar]:
             memory = self._memories[slot]
             if memory is not None and totals[slot] > _NEVER:
-                found.append(blended(memory, fits[slot], question.now_s, question.about, meaning.get(slot)))
+                found.append(blended(memory, fits[slot], question.now_s, question.about, similarity.get(slot)))
         found.sort(key=lambda one: (-one.score, -one.memory.no))
         return found[: question.k]
 
-    def _totals(self, question: Question, fits: list[float], meaning: dict[int, float]) -> list[float]:
+    def _totals(self, question: Question, fits: list[float], similarity: dict[int, float]) -> list[float]:
         """The score of every slot; −∞ for what has expired and for what is not for this listener."""
         recent = recencies(self._last_s, question.now_s, RECENCY)
         columns = zip(self._base, recent, fits, strict=True)
         totals = [base + fresh + RELEVANCE * fit for base, fresh, fit in columns]
-        for slot, near in meaning.items():
-            totals[slot] += RELEVANCE * MEANING * (near - fits[slot])
+        for slot, near in similarity.items():
+            totals[slot] += RELEVANCE * SIMILARITY * (near - fits[slot])
         if question.about is not None:
             for slot in self._about.get(question.about, ()):
                 totals[slot] += PERSON
@@ -260,7 +260,7 @@ class MemoryIndex:
         held, top = len(self._slots), 0.0
         for term in terms(text)[:QUERY_TERMS_MAX] if held else ():
             posting = self._postings.get(term)
-            if posting is not None and not same_meaning(term):
+            if posting is not None and not synonyms(term):
                 worth = rarity(len(posting), held)
                 for slot in posting:
                     sums[slot] += worth
@@ -279,18 +279,18 @@ class MemoryIndex:
     def _having(self, term: str) -> dict[int, float]:
         """The slots that have a word of the question, or one that may stand for it, and what that counts."""
         fits = dict.fromkeys(self._postings.get(term, ()), 1.0)
-        for other in same_meaning(term):
+        for other in synonyms(term):
             for slot in self._postings.get(other, ()):
-                fits.setdefault(slot, SAME_MEANING)
+                fits.setdefault(slot, SYNONYM)
         if not fits and len(term) >= NAME_LENGTH_MIN:
             for name, similarity in alike(term, self._sounds.get(sound(term), ())):
                 for slot in self._postings[name]:
                     fits.setdefault(slot, similarity)
         return fits
 
-    def _meaning(self, asked: Embedding | None, fits: list[float]) -> dict[int, float]:
-        """The cosine of those memories that are worth comparing: the nearest by sketch, and the best by words. What has
-        a meaning of the same model and is none of them is not near, and counts as 0."""
+    def _similarities(self, asked: Embedding | None, fits: list[float]) -> dict[int, float]:
+        """The cosine of those memories that are worth comparing: the nearest by sketch, and the best by words. A memory
+        with an embedding of the same model that is none of them counts as 0."""
         if asked is None or not self._sketches:
             return {}
         vector = sides(asked)

@@ -56,7 +56,7 @@ class Trace(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Embedding(Struct, frozen=True, gc=False, array_like=True):
-    """A meaning as a model sees it: a vector of signed bytes. Only vectors of one model can be compared."""
+    """The embedding of a text: a vector of signed bytes. Only vectors of one model can be compared."""
 
     model: str
     vector: bytes

@@ -120,7 +120,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     )
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
-    by_meaning = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
+    by_embedding = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
     fallback = SayScripted(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
@@ -129,7 +129,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         cut.messages,
         (),
         (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, fallback),),
-        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_meaning), fallback, WITHIN_S),),
+        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_embedding), fallback, WITHIN_S),),
     )
 
 

@@ -81,13 +81,13 @@ SCRIPTED: Final = Provenance()
 
 class TalkBrief(Struct, frozen=True, gc=False):
     """What a model is asked for an utterance: the brief any mind gets, and further memories with their scores.
-    ``by_meaning``: some of its memories have vectors, so the meaning of what was heard may find better ones."""
+    ``by_embedding``: some of its memories have vectors, so the meaning of what was heard may find better ones."""
 
     utterance: str
     player: str
     brief: Brief
     memories: tuple[tuple[Cited, float], ...]
-    by_meaning: bool = False
+    by_embedding: bool = False
 
 
 class Began(Event, frozen=True, tag="Began"):

@@ -43,8 +43,8 @@ def rated(skill: float, difficulty: int, *, done: bool) -> float:
 def wanted_difficulty(skill: float, party: int, standing: float) -> int:
     """The difficulty of a mission that a player should get, 1..10: ``1 + skill/12.5 + 1.2·log2(party) + standing/50``,
     rounded; the last part (trust) at most one step either way."""
-    wish = 1 + skill / 12.5 + 1.2 * math.log2(max(1, min(PARTY_MAX, party))) + clamped(standing / 50, -1.0, 1.0)
-    return int(clamped(round(wish), 1, 10))
+    wanted = 1 + skill / 12.5 + 1.2 * math.log2(max(1, min(PARTY_MAX, party))) + clamped(standing / 50, -1.0, 1.0)
+    return int(clamped(round(wanted), 1, 10))
 
 
 def estimated_difficulty(world: World, objectives: Iterable[ObjectiveSheet], payer: str | None) -> float:

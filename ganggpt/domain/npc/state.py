@@ -241,7 +241,7 @@ class WorkPrepared(Event, frozen=True, tag="WorkPrepared"):
     origin: Origin = "model"
 
 
-class PurseHeard(Event, frozen=True, tag="PurseHeard"):
+class MissionFundsHeard(Event, frozen=True, tag="PurseHeard"):
     """The NPC heard what its faction can spend on one mission."""
 
     dollars: int
@@ -270,7 +270,7 @@ NpcEvent = (
     | SpeakingEvent
     | ProvenanceRecorded
     | RecordHeard
-    | PurseHeard
+    | MissionFundsHeard
     | WorkPrepared
     | PlayerForgotten
 )
@@ -370,7 +370,7 @@ def _work_prepared(state: Npc, event: WorkPrepared) -> Npc:
     return replace(state, prepared=prepared)
 
 
-def _purse_heard(state: Npc, event: PurseHeard) -> Npc:
+def _mission_funds_heard(state: Npc, event: MissionFundsHeard) -> Npc:
     return replace(state, mission_funds=event.dollars, mission_funds_s=event.at_s)
 
 
@@ -434,7 +434,7 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     Acted: _acted,
     ProvenanceRecorded: lambda state, _: state,
     RecordHeard: _record_heard,
-    PurseHeard: _purse_heard,
+    MissionFundsHeard: _mission_funds_heard,
     WorkPrepared: _work_prepared,
     PlayerForgotten: erasure.fold,
 }

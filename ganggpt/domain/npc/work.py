@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ganggpt.domain.ids import ActorId, command_id_text, derived_command_id
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import (
-    HearOfPurse,
+    HearOfMissionFunds,
     HearOfRecord,
     Offer,
     Origin,
@@ -52,8 +52,8 @@ from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
 from ganggpt.domain.npc.memory import rumour_by, writer_of
 from ganggpt.domain.npc.state import (
     WORK_COOLDOWN_S,
+    MissionFundsHeard,
     Npc,
-    PurseHeard,
     RecordHeard,
     Standing,
     Swayed,
@@ -335,8 +335,8 @@ def _prepare(state: Npc, found: Work | tuple[Problem, ...], command: ProposeMiss
     return Decision((prepared,), {"prepared": work.mission.title, "origin": work.origin, "problems": problems})
 
 
-def _hear_of_purse(_: Npc, command: HearOfPurse, turn: Turn) -> Decision:
-    return Decision((PurseHeard(command.dollars, turn.now_s),), {"heard": command.dollars})
+def _hear_of_mission_funds(_: Npc, command: HearOfMissionFunds, turn: Turn) -> Decision:
+    return Decision((MissionFundsHeard(command.dollars, turn.now_s),), {"heard": command.dollars})
 
 
 def _hear_of_record(state: Npc, command: HearOfRecord, turn: Turn) -> Decision:
@@ -376,7 +376,7 @@ def _not_by_players(turn: Turn) -> None:
 WORK_RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     OutlineWork: _outline_work,
     ProposeMission: _propose_mission,
-    HearOfPurse: _hear_of_purse,
+    HearOfMissionFunds: _hear_of_mission_funds,
     HearOfRecord: _hear_of_record,
     Witness: _witness,
 }

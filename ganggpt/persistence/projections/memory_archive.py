@@ -18,9 +18,9 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from ganggpt.domain.language.thesaurus import SAME_MEANING, near, same_meaning
+from ganggpt.domain.language.thesaurus import SYNONYM, near, synonyms
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
-from ganggpt.domain.mind.embedding import meaning, sides
+from ganggpt.domain.mind.embedding import sides, similarity
 from ganggpt.domain.mind.memory_index import QUERY_TERMS_MAX, UNKNOWN, blended, rarity
 from ganggpt.domain.mind.memory_record import EVERYBODY, Embedding, Memory, Trace, heard_by
 from ganggpt.errors import Fenced
@@ -86,11 +86,11 @@ class PostgresMemoryArchive:
     async def search(self, question: ArchiveQuestion) -> Sequence[Found]:
         """See MemoryArchive."""
         found = {memory.no: (memory, fit) for memory, fit in await self._by_words(question)}
-        for memory in await self._by_meaning(question):
+        for memory in await self._by_similarity(question):
             found.setdefault(memory.no, (memory, 0.0))
         now_s, listener, asked = question.now_s, question.listener, question.embedding
         scored = [
-            blended(memory, fit, now_s, listener, meaning(asked, memory.embedding)) for memory, fit in found.values()
+            blended(memory, fit, now_s, listener, similarity(asked, memory.embedding)) for memory, fit in found.values()
         ]
         scored.sort(key=lambda one: (-one.score, -one.memory.no))
         return [(one.memory, one.relevance) for one in scored[:FOUND_MAX]]
@@ -120,7 +120,7 @@ class PostgresMemoryArchive:
         )
         return [(_memory_of(record), min(1.0, record["relevance"])) for record in records]
 
-    async def _by_meaning(self, question: ArchiveQuestion) -> Sequence[Memory]:
+    async def _by_similarity(self, question: ArchiveQuestion) -> Sequence[Memory]:
         asked = question.embedding
         if asked is None:
             return []
@@ -161,8 +161,8 @@ def archive_row(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
 def _forms(term: str) -> list[tuple[str, float]]:
     """The forms that may stand for a word of the question, as tsqueries, with their weights."""
     forms = [(_quoted(term), 1.0)]
-    if others := same_meaning(term):
-        forms.append((" | ".join(map(_quoted, others)), SAME_MEANING))
+    if others := synonyms(term):
+        forms.append((" | ".join(map(_quoted, others)), SYNONYM))
     if len(term) >= NAME_LENGTH_MIN:
         forms.append((" | ".join(_quoted(_NAME + form) for form in near(term)), ALIKE))
     return forms

@@ -39,8 +39,8 @@ SHOWN: Final[Mapping[str, str]] = {
     "passivated": "ganggpt_host_passivated_total",
     "unanswered": "ganggpt_host_unanswered_total",
     "stale_answers": "ganggpt_host_stale_answers_total",
-    "meant": "ganggpt_host_embedded_total",
-    "unmeant": "ganggpt_host_not_embedded_total",
+    "embedded": "ganggpt_host_embedded_total",
+    "not_embedded": "ganggpt_host_not_embedded_total",
     "mistakes": "ganggpt_host_internal_errors_total",
 }
 """The metric of the table that each field of a host's stats is shown as."""

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ganggpt.client.game_server import GameServer
-from ganggpt.demo.fake_parts import a_mission, a_move, every_part, meaning_of, shape_name
+from ganggpt.demo.fake_parts import a_mission, a_move, every_part, shape_name, vector_of
 from ganggpt.persistence.pool import PoolOptions, open_pool
 from ganggpt.runtime.run_file import Run
 from ganggpt.runtime.world_process import WorldProcess, token_of
@@ -59,7 +59,7 @@ def mission_of(outline: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 async def model() -> AsyncIterator[FakeModel]:
     server = FakeModel(Parts())
-    server.vector = meaning_of
+    server.vector = vector_of
     await server.start()
     yield server
     await server.stop()
@@ -111,7 +111,7 @@ def asked_for(model: FakeModel, shape: str) -> list[Mapping[str, Any]]:
     return [seen.body for seen in model.seen if shape_name(seen.body) == shape]
 
 
-async def test_memories_and_lines_get_a_meaning(game: GameServer, model: FakeModel, rest: httpx.AsyncClient) -> None:
+async def test_memories_and_lines_get_an_embedding(game: GameServer, model: FakeModel, rest: httpx.AsyncClient) -> None:
     given = await game.send("npc:livia", "Give", {"item": "silver watch", "value": 400, "name": "Ava"}, by=AVA)
     assert given.ok, given
 

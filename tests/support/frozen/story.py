@@ -70,9 +70,9 @@ class KeepingJournal(MemoryJournal):
         for actor, seq, command_id, by, name, body in zip(actors, seqs, ids, bys, names, bodies, strict=True):
             self._kept.turns.setdefault(actor, []).append((seq, command_id, by, name, body))
         self._kept.messages += [(message.target, message.name, message.body) for message in batch.messages]
-        for (actor, _), wish in batch.reminders.items():
-            if wish is not None:
-                self._kept.reminders.append((actor, wish[2], wish[3]))
+        for (actor, _), reminder in batch.reminders.items():
+            if reminder is not None:
+                self._kept.reminders.append((actor, reminder[2], reminder[3]))
         return pushes
 
     async def save_snapshots(self, epoch: int, schema: int, rows: Sequence[tuple[str, int, bytes]]) -> None:
@@ -114,8 +114,8 @@ class Prompter:
         made = Provenance(
             "gpt-4o", "large", ((1, 0.5),), "You are somebody.", "0123", "4567", 120, 20, 5_000, ("pass",)
         )
-        if brief.by_meaning:
-            yield ThinkAgain(brief.utterance, _meaning("what was heard"))
+        if brief.by_embedding:
+            yield ThinkAgain(brief.utterance, _embedding("what was heard"))
         if self.deflects:
             yield SayScripted(brief.utterance, "deflected", deflect=True, made=made)
             return
@@ -125,11 +125,11 @@ class Prompter:
 
     async def embed(self, texts: Sequence[str], owners: Sequence[str | None]) -> Sequence[Embedding]:
         """See ModelPort."""
-        return [_meaning(text) for text in texts]
+        return [_embedding(text) for text in texts]
 
-    async def meaning(self, text: str, player: str, actor: str) -> Embedding | None:
+    async def embedding(self, text: str, player: str, actor: str) -> Embedding | None:
         """See ModelPort."""
-        return _meaning(text) if self.embeds else None
+        return _embedding(text) if self.embeds else None
 
     def exposition(self) -> bytes:
         """See ModelPort."""
@@ -207,7 +207,7 @@ def a_proposal(who: str, origin: Literal["model", "server"], **more: Any) -> Pro
     )
 
 
-def _meaning(text: str) -> Embedding:
+def _embedding(text: str) -> Embedding:
     return Embedding("fake-embedding", bytes((ord(character) * 7) % 251 for character in f"{text:16.16}"))
 
 

@@ -16,7 +16,7 @@ import asyncpg
 
 from ganggpt.chaos.chaos_run import ChaosPlan, ChaosRun
 from ganggpt.client.game_server import GameServer
-from ganggpt.demo.fake_parts import every_part, meaning_of
+from ganggpt.demo.fake_parts import every_part, vector_of
 from ganggpt.demo.story import (
     NAMES,
     SERVER,
@@ -81,7 +81,7 @@ async def _evening_and_erasure(data_dir: Path) -> None:
 
 async def _with_model(data_dir: Path) -> None:
     model = FakeModel(every_part)
-    model.vector = meaning_of
+    model.vector = vector_of
     await model.start()
     try:
         environment = {**variables_for(model), "AZURE_OPENAI_EMBEDDING_DEPLOYMENT": _EMBEDDING_MODEL}

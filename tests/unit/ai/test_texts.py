@@ -133,10 +133,10 @@ def test_white_space_and_unicode_forms_are_no_difference_and_models_are() -> Non
 
 
 def test_a_fallback_key_is_the_same_in_other_words_but_not_for_another_player() -> None:
-    wish = ("npc:mara", "greet")
-    one = talk("hi", fallback_key=wish)
-    assert fallback_key(one) == fallback_key(talk("hello there", fallback_key=wish))
-    assert fallback_key(one) != fallback_key(talk("hi", fallback_key=wish, payers=Payers("player:bob")))
+    key = ("npc:mara", "greet")
+    one = talk("hi", fallback_key=key)
+    assert fallback_key(one) == fallback_key(talk("hello there", fallback_key=key))
+    assert fallback_key(one) != fallback_key(talk("hi", fallback_key=key, payers=Payers("player:bob")))
     assert fallback_key(one) != fallback_key(talk("hi", fallback_key=("npc:mara gr", "eet")))
     assert fallback_key(talk("hi")) is None
 

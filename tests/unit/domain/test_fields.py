@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
-from ganggpt.domain.messages import HearOfPurse, HearOfRecord, Witness
+from ganggpt.domain.messages import HearOfMissionFunds, HearOfRecord, Witness
 from ganggpt.domain.mind.commands import (
     ArchiveMemories,
     Conclude,
@@ -69,7 +69,7 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "impact": {"harbour": 3},
         "frictions": {"harbour>vipers": -2},
     },
-    HearOfPurse: {"dollars": 500},
+    HearOfMissionFunds: {"dollars": 500},
     HearOfRecord: {"player": "player:ava", "skill": 30},
     Witness: {
         "deed": "ava.1.0",

@@ -1,4 +1,4 @@
-"""What a host's actors learned gets a meaning: gathered, asked for once, told back; and nothing depends on it."""
+"""What actors of a host learned gets an embedding: gathered, asked for once, told back; and nothing depends on it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WATCH = "Ava gave me a silver watch"
 
 
 @pytest.fixture
-def meaning(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+def embedding_runtime(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """A world with a model of embeddings that is asked soon."""
     monkeypatch.setattr(embeddings, "GATHER_S", 0.05)
     runtime.model.embeds = True
@@ -42,7 +42,7 @@ def meaning(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 async def asked(runtime: Runtime) -> Sequence[str]:
     async with asyncio.timeout(5):
-        return await runtime.model.meanings.get()
+        return await runtime.model.embedding_requests.get()
 
 
 def held(runtime: Runtime, actor: str = MARA) -> tuple[Memory, ...]:
@@ -50,88 +50,88 @@ def held(runtime: Runtime, actor: str = MARA) -> tuple[Memory, ...]:
     return memories
 
 
-async def test_what_was_learned_gets_a_meaning(meaning: Runtime) -> None:
-    await meaning.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    assert list(await asked(meaning)) == ["Ava gave me a silver watch"]
+async def test_what_was_learned_gets_an_embedding(embedding_runtime: Runtime) -> None:
+    await embedding_runtime.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
+    assert list(await asked(embedding_runtime)) == ["Ava gave me a silver watch"]
 
     async def known() -> bool:
-        return [m.embedding for m in held(meaning)] == [meaning.model.vector]
+        return [m.embedding for m in held(embedding_runtime)] == [embedding_runtime.model.vector]
 
     await eventually(known)
-    assert meaning.host("host:0").embeddings.embedded == 1
-    view = await meaning.view(MARA)
+    assert embedding_runtime.host("host:0").embeddings.embedded == 1
+    view = await embedding_runtime.view(MARA)
     assert [m["model"] for m in view["reply"]["memories"]] == ["m"]
 
 
 async def test_news_of_all_actors_go_in_one_request_and_equal_texts_once(
-    meaning: Runtime, monkeypatch: pytest.MonkeyPatch
+    embedding_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embeddings, "GATHER_S", 60.0)
     monkeypatch.setattr(embeddings, "TEXTS_AT_ONCE", 2)  # the request leaves when the second text arrives
-    await meaning.ask(MARA, Remember("The bridge is closed", weight=40), by=OTIS)
-    await meaning.ask(MARA, Remember("The bridge is closed", kind="seen", weight=40), by=OTIS)
-    await meaning.ask(MARA, Remember("A van burned", weight=40), by=OTIS)
-    assert list(await asked(meaning)) == ["The bridge is closed", "A van burned"]
+    await embedding_runtime.ask(MARA, Remember("The bridge is closed", weight=40), by=OTIS)
+    await embedding_runtime.ask(MARA, Remember("The bridge is closed", kind="seen", weight=40), by=OTIS)
+    await embedding_runtime.ask(MARA, Remember("A van burned", weight=40), by=OTIS)
+    assert list(await asked(embedding_runtime)) == ["The bridge is closed", "A van burned"]
 
     async def known() -> bool:
-        return [m.embedding is not None for m in held(meaning)] == [True, True, True]
+        return [m.embedding is not None for m in held(embedding_runtime)] == [True, True, True]
 
     await eventually(known)
-    assert meaning.model.meanings.empty()
+    assert embedding_runtime.model.embedding_requests.empty()
 
 
-async def test_what_weighs_little_is_not_asked_for(meaning: Runtime) -> None:
-    await meaning.ask(MARA, Observe("A cat crossed the street", 12), by="server:test")
-    await meaning.ask(MARA, Observe("A lorry hit the pier", 60), by="server:test")
-    assert list(await asked(meaning)) == ["A lorry hit the pier"]
+async def test_what_weighs_little_is_not_asked_for(embedding_runtime: Runtime) -> None:
+    await embedding_runtime.ask(MARA, Observe("A cat crossed the street", 12), by="server:test")
+    await embedding_runtime.ask(MARA, Observe("A lorry hit the pier", 60), by="server:test")
+    assert list(await asked(embedding_runtime)) == ["A lorry hit the pier"]
 
 
 async def test_without_a_model_of_embeddings_nothing_is_asked(runtime: Runtime) -> None:
     await runtime.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
     assert len(runtime.host("host:0").embeddings) == 0
-    assert runtime.model.meanings.empty()
+    assert runtime.model.embedding_requests.empty()
 
 
-async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(meaning: Runtime) -> None:
-    meaning.model.vector = Unavailable("the model")
-    await meaning.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    await asked(meaning)
+async def test_where_the_model_fails_the_memory_stays_and_it_is_counted(embedding_runtime: Runtime) -> None:
+    embedding_runtime.model.vector = Unavailable("the model")
+    await embedding_runtime.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
+    await asked(embedding_runtime)
 
     async def counted() -> bool:
-        return meaning.host("host:0").embeddings.missed == 1
+        return embedding_runtime.host("host:0").embeddings.missed == 1
 
     await eventually(counted)
-    assert [m.text for m in held(meaning)] == [WATCH]
-    meaning.model.vector = Embedding("m", b"\x01\x02")
-    await meaning.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
-    assert list(await asked(meaning)) == ["Ava gave me a brass key"]
+    assert [m.text for m in held(embedding_runtime)] == [WATCH]
+    embedding_runtime.model.vector = Embedding("m", b"\x01\x02")
+    await embedding_runtime.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
+    assert list(await asked(embedding_runtime)) == ["Ava gave me a brass key"]
 
 
-async def test_over_the_bound_nothing_waits(meaning: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_over_the_bound_nothing_waits(embedding_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "WAITING_MAX", 0)
-    await meaning.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
-    assert meaning.host("host:0").embeddings.missed == 1
-    assert len(meaning.host("host:0").embeddings) == 0
+    await embedding_runtime.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
+    assert embedding_runtime.host("host:0").embeddings.missed == 1
+    assert len(embedding_runtime.host("host:0").embeddings) == 0
 
 
-async def test_the_meaning_comes_back_after_a_restart(meaning: Runtime) -> None:
-    await meaning.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
+async def test_the_embedding_comes_back_after_a_restart(embedding_runtime: Runtime) -> None:
+    await embedding_runtime.ask(MARA, Give("silver watch", 400, "Ava"), by=AVA)
 
     async def known() -> bool:
-        return held(meaning)[0].embedding is not None
+        return held(embedding_runtime)[0].embedding is not None
 
     await eventually(known)
-    await meaning.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
-    before = encode_state(meaning.host("host:0").activations[MARA].state.mind.memories[0])
-    await meaning.restart()
-    await meaning.ask(MARA, Talk("Hello"), by=AVA)
-    assert encode_state(held(meaning)[0]) == before
+    await embedding_runtime.ask(MARA, Give("brass key", 200, "Ava"), by=AVA)
+    before = encode_state(embedding_runtime.host("host:0").activations[MARA].state.mind.memories[0])
+    await embedding_runtime.restart()
+    await embedding_runtime.ask(MARA, Talk("Hello"), by=AVA)
+    assert encode_state(held(embedding_runtime)[0]) == before
 
 
-async def test_a_question_to_the_archive_gets_a_meaning_on_its_way(meaning: Runtime) -> None:
-    past = Memory(3, "gift", "Ava gave me a silver watch", 60, AVA, "witnessed", meaning.database.clock())
-    await meaning.ask(MARA, Talk("Hello"), by=AVA)
-    archive, epoch = meaning.archive, meaning.host("host:0").identity.epoch
+async def test_a_question_to_the_archive_gets_an_embedding_on_its_way(embedding_runtime: Runtime) -> None:
+    past = Memory(3, "gift", "Ava gave me a silver watch", 60, AVA, "witnessed", embedding_runtime.database.clock())
+    await embedding_runtime.ask(MARA, Talk("Hello"), by=AVA)
+    archive, epoch = embedding_runtime.archive, embedding_runtime.host("host:0").identity.epoch
     await archive.keep(epoch, MARA, ArchiveMemories((past,), 1).memories, 1)
     seen = []
     search = archive.search
@@ -141,15 +141,15 @@ async def test_a_question_to_the_archive_gets_a_meaning_on_its_way(meaning: Runt
         return await search(question)
 
     archive.search = noted  # type: ignore[method-assign]
-    question = SearchArchive("silver watch", AVA, meaning.database.clock(), 1)
+    question = SearchArchive("silver watch", AVA, embedding_runtime.database.clock(), 1)
     done = asyncio.get_running_loop().create_future()
     message = OutboxMessage(MARA, 1, 0, MARA, new_command_id(), SearchArchive.tag, encode_command(question))
-    host = meaning.host("host:0")
-    ArchiveMessages(host.identity, archive, meaning.model, meaning.router).send(
+    host = embedding_runtime.host("host:0")
+    ArchiveMessages(host.identity, archive, embedding_runtime.model, embedding_runtime.router).send(
         message, lambda _, answer: done.set_result(answer)
     )
     await asyncio.wait_for(done, 5)
-    assert [one.embedding for one in seen] == [meaning.model.vector]
+    assert [one.embedding for one in seen] == [embedding_runtime.model.vector]
 
 
 class Alone:
@@ -180,7 +180,7 @@ async def test_alone_equal_texts_are_asked_once_and_told_to_everybody(monkeypatc
     async with running(alone.part.run()):
         await eventually(lambda: len(alone.rig.peers.sent) == 2)
     assert {(e.to, e.name) for e in alone.rig.peers.sent} == {(MARA, Embed.tag), (OTIS, Embed.tag)}
-    assert alone.model.meanings.qsize() == 1
+    assert alone.model.embedding_requests.qsize() == 1
 
 
 async def test_alone_a_text_about_one_player_is_theirs_and_one_about_several_is_nobodys(

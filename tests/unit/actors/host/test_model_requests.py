@@ -142,8 +142,8 @@ class Alone:
         self.rig, self.model = rig, Prompter()
         self.part = ModelRequests(self.model, rig.peers, rig.clock, rig.commits.durable)  # type: ignore[arg-type]
 
-    def post(self, *wishes: ModelRequest | CancelRequest, seq: int = 7, ticket: int = 3) -> None:
-        self.part.post(ActorId(MARA), seq, wishes, ticket)
+    def post(self, *requests: ModelRequest | CancelRequest, seq: int = 7, ticket: int = 3) -> None:
+        self.part.post(ActorId(MARA), seq, requests, ticket)
 
     def sent(self) -> list[str]:
         return [envelope.name for envelope in self.rig.peers.sent]

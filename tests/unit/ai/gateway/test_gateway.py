@@ -382,10 +382,10 @@ async def test_a_forgotten_player_is_not_in_the_cache() -> None:
 
 async def test_the_cached_rung_answers_by_the_fallback_key_when_no_model_does() -> None:
     async with rigged() as rig:
-        wish = ("npc:mara", "greet", "friendly")
-        known = await rig.gateway.answer(talk("hello Mara", fallback_key=wish))
+        key = ("npc:mara", "greet", "friendly")
+        known = await rig.gateway.answer(talk("hello Mara", fallback_key=key))
         rig.server.always |= {"large": Status(500), "small": Status(500)}
-        outcome = await rig.gateway.answer(talk("hi there Mara", fallback_key=wish))
+        outcome = await rig.gateway.answer(talk("hi there Mara", fallback_key=key))
         other = await rig.gateway.answer(talk("hi", fallback_key=("npc:mara", "greet", "hostile")))
     assert isinstance(known, Answered)
     assert isinstance(outcome, Answered)

@@ -11,7 +11,7 @@ import pytest
 from ganggpt.ai.minds import embeddings
 from ganggpt.ai.minds.embeddings import SHORT_SIDES, Embedder
 from ganggpt.ai.port import EmbeddingResult, NotAnswered, Payers
-from ganggpt.domain.mind.embedding import meaning
+from ganggpt.domain.mind.embedding import similarity
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import Metrics
 
@@ -121,5 +121,5 @@ async def test_vectors_made_to_be_shortened_are_and_never_compare_with_others() 
     assert first is not None
     assert second is not None
     assert (len(first.vector), len(second.vector)) == (SHORT_SIDES, 1536)
-    assert meaning(first, second) is None
-    assert meaning(first, first) == pytest.approx(1.0)
+    assert similarity(first, second) is None
+    assert similarity(first, first) == pytest.approx(1.0)

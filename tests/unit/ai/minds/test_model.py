@@ -133,7 +133,7 @@ async def test_without_an_embedding_model_there_is_one_request() -> None:
 
 async def test_a_question_to_the_archive_is_paid_by_who_asks_and_whom() -> None:
     gateway = Gateway()
-    assert await a_mind(gateway).meaning("the watch", AVA, MARA) is not None
+    assert await a_mind(gateway).embedding("the watch", AVA, MARA) is not None
     ((texts, payers, _, owners),) = gateway.asked
     assert (texts, owners) == (("the watch",), (AVA,))
     assert (payers.player, payers.npc) == (AVA, MARA)

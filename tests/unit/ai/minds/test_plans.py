@@ -124,9 +124,9 @@ def test_a_model_is_asked_now_and_then_and_a_reminder_chooses_where_it_is_silent
             continue
         asked += 1
         assert not decision.events
-        (wish,) = decision.reminders
-        assert isinstance(wish, Remind)
-        assert wish.command == TakePoliticalTurn(plainly=True)
+        (reminder,) = decision.reminders
+        assert isinstance(reminder, Remind)
+        assert reminder.command == TakePoliticalTurn(plainly=True)
         turn.dice = Dice(seed)
-        assert faction.decide(played.state, wish.command, turn).events
+        assert faction.decide(played.state, reminder.command, turn).events
     assert MODEL_CHANCE * 400 * 0.7 < asked < MODEL_CHANCE * 400 * 1.3

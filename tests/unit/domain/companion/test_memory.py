@@ -208,7 +208,7 @@ def test_a_player_who_is_forgotten_leaves_no_talk_behind() -> None:
     assert not mentions(rex.state, Subject(BEN))
 
 
-def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meaning() -> None:
+def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_embeddings() -> None:
     rex = a_companion()
     for line in (
         "the docks burn",
@@ -228,6 +228,6 @@ def test_a_model_is_asked_for_better_words_for_a_talk_and_gives_memories_a_meani
     meant = embedding_of("m", [1, 0])
     assert known == replace(summary, text="Ava says the vipers burned the docks", embedding=meant)
     (request,) = rex.do(Talk("Who was it that night, do you think?", "Ava"), by=AVA).model_requests
-    assert request.brief.by_meaning
+    assert request.brief.by_embedding
     found = rex.do(ThinkAgain(request.brief.utterance, meant), by="model:gateway").reply["memories"]
     assert found[0][0]["text"] == known.text

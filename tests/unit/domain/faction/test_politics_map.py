@@ -188,9 +188,9 @@ def test_a_relation_never_fades_past_its_rest(above: float, elapsed_s: float) ->
 def test_ripples_are_few_small_and_on_the_side_of_the_tie(moved: float, ties: dict[str, int]) -> None:
     found = ripples(moved, ties)
     assert len(found) <= RIPPLES_MAX
-    for third, wish in found:
-        assert abs(wish) <= min(RIPPLE_MAX, abs(moved) * RIPPLE_SHARE) + 1e-9
-        assert math.copysign(1, wish) == math.copysign(1, moved) * math.copysign(1, ties[third])
+    for third, delta in found:
+        assert abs(delta) <= min(RIPPLE_MAX, abs(moved) * RIPPLE_SHARE) + 1e-9
+        assert math.copysign(1, delta) == math.copysign(1, moved) * math.copysign(1, ties[third])
 
 
 @settings(deadline=None, max_examples=20)

@@ -97,12 +97,12 @@ def test_the_ledger_keeps_the_latest_causes_and_forgets_the_oldest_first() -> No
 
 @given(st.floats(-REACH, REACH), st.dictionaries(st.text("abcdef", min_size=1), st.integers(-100, 100), max_size=20))
 def test_ripples_are_few_and_small(moved: float, theirs: dict[str, int]) -> None:
-    wishes = ripples(moved, theirs)
-    assert len(wishes) <= RIPPLES_MAX
-    assert all(abs(wish) <= RIPPLE_MAX for _, wish in wishes)
+    moves = ripples(moved, theirs)
+    assert len(moves) <= RIPPLES_MAX
+    assert all(abs(delta) <= RIPPLE_MAX for _, delta in moves)
 
 
 def test_whoever_stands_by_my_enemy_falls_with_them_and_their_enemies_rise() -> None:
-    wishes = dict(ripples(-20.0, {"council": 80, "vipers": -50, "monks": 2}))
-    assert wishes["council"] < 0 < wishes["vipers"]
-    assert "monks" not in wishes
+    moves = dict(ripples(-20.0, {"council": 80, "vipers": -50, "monks": 2}))
+    assert moves["council"] < 0 < moves["vipers"]
+    assert "monks" not in moves

@@ -1,4 +1,4 @@
-"""What a model's wish for an action comes to: right and means, or a refusal that is said."""
+"""What becomes of an action a model asked for: right and means, or a refusal that is said."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def mara(standing: float = 0.0, **sheet: Any) -> Played:
     return npc
 
 
-def wish(npc: Played, action: Action, by: str = "player:ava") -> AllowedAction | Refusal:
+def verdict_on(npc: Played, action: Action, by: str = "player:ava") -> AllowedAction | Refusal:
     turn = a_turn(npc.actor, by, now_s=npc.now_s, world=npc.world)
     may = allowed if npc.kind is KIND else companion_actions.allowed
     return may(action, npc.state, turn)
@@ -78,7 +78,7 @@ def wish(npc: Played, action: Action, by: str = "player:ava") -> AllowedAction |
 
 def why(npc: Played, action: Action, by: str = "player:ava") -> str:
     """The reason of a refusal, or "" where it is allowed."""
-    verdict = wish(npc, action, by)
+    verdict = verdict_on(npc, action, by)
     return verdict.reason if isinstance(verdict, Refusal) else ""
 
 
@@ -91,7 +91,7 @@ def do(npc: Played, *actions: Action, by: str = "player:ava") -> list[str]:
 
 def test_only_somebody_liked_is_followed() -> None:
     assert [why(mara(value), Follow()) for value in (-30, 0, 11, 12, 80)] == ["hated", "stranger", "stranger", "", ""]
-    found = wish(mara(40), Follow())
+    found = verdict_on(mara(40), Follow())
     assert isinstance(found, AllowedAction)
     assert found.act == {"verb": "follow", "target": "player:ava", "ttl_s": 600.0}
 
@@ -155,13 +155,13 @@ def test_work_is_offered_by_the_rules_of_work_and_no_other() -> None:
     assert why(mara(40), OfferMission("pay-a-million")) == "no_work"
     assert why(mara(-40), OfferMission()) == "hated"
     assert why(mara(0), OfferMission("parcel")) == "not_asked"
-    found = wish(mara(40), OfferMission("parcel"))
+    found = verdict_on(mara(40), OfferMission("parcel"))
     assert isinstance(found, AllowedAction)
     assert (found.events, found.command) == ((), AskForWork())
 
 
 def test_declining_is_always_allowed_and_only_players_are_done_anything_for() -> None:
-    assert wish(mara(-90), Decline()) == AllowedAction("refuse")
+    assert verdict_on(mara(-90), Decline()) == AllowedAction("refuse")
     for action in (Follow(), Attack(), Flee(), GiveItem("old watch"), CallPolice(), OfferMission()):
         assert why(mara(90), action, by="server:main") == "not_present"
 
@@ -176,8 +176,8 @@ def test_a_companion_acts_for_its_owner_by_orders_and_for_nobody_else(gone: bool
         assert why(rex, Follow()) == "gone"
         return
     assert why(rex, Follow(), by="player:bob") == "not_owner"
-    wishes = [wish(rex, action) for action in (Follow(), Flee(), Attack("the vipers"))]
-    orders = [found.command for found in wishes if isinstance(found, AllowedAction)]
+    verdicts = [verdict_on(rex, action) for action in (Follow(), Flee(), Attack("the vipers"))]
+    orders = [found.command for found in verdicts if isinstance(found, AllowedAction)]
     assert orders == [Order("follow"), Order("hide"), Order("attack", "the vipers")]
     assert [why(rex, Attack(target)) for target in ("player", "Ava", "player:ava")] == ["no_cause"] * 3
     assert [why(rex, a) for a in (GiveItem("bone"), OfferMission(), CallPolice())] == ["not_mine", "no_work", "unknown"]
@@ -198,7 +198,7 @@ def test_of_one_answer_at_most_three_actions_are_done_each_once_and_in_turn() ->
 
 
 def test_every_reason_of_a_refusal_is_said_in_words() -> None:
-    refusal = wish(mara(-60), Follow())
+    refusal = verdict_on(mara(-60), Follow())
     assert isinstance(refusal, Refusal)
     found = refusal.answer()
     brief = Brief(

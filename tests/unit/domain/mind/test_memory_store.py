@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ganggpt.domain.language.thesaurus import alike, near, same_meaning
+from ganggpt.domain.language.thesaurus import alike, near, synonyms
 from ganggpt.domain.language.words import terms, terms_and_names
-from ganggpt.domain.mind.embedding import embedding_of, meaning
+from ganggpt.domain.mind.embedding import embedding_of, similarity
 from ganggpt.domain.mind.memory import (
     INDEXES,
     Embedded,
@@ -172,13 +172,13 @@ def test_a_memory_without_a_common_word_is_found_by_meaning_of_the_same_model_on
     store.remember("nobody came to dinner", NOW_S, embedding=embedding_of("m2", [0.9, 0.1, 0.0, 0.1]))
     (best, *others) = store.recall("sailing away early", NOW_S, embedding=embedding_of("m1", [0.8, 0.2, 0.1, 0.1]))
     assert best.memory.no == kept
-    assert best.meaning is not None
-    assert best.meaning > 0.95
-    assert [one.meaning for one in others if one.memory.text.startswith("nobody")] == [None]
-    assert all(one.meaning is None for one in store.recall("sailing away early", NOW_S))
+    assert best.similarity is not None
+    assert best.similarity > 0.95
+    assert [one.similarity for one in others if one.memory.text.startswith("nobody")] == [None]
+    assert all(one.similarity is None for one in store.recall("sailing away early", NOW_S))
 
 
-def test_among_thousands_of_equal_words_the_nearest_meaning_is_found() -> None:
+def test_among_thousands_of_equal_words_the_nearest_embedding_is_found() -> None:
     dice = Random(5)
     vectors = [[dice.gauss(0, 1) for _ in range(64)] for _ in range(2000)]
     memories = tuple(
@@ -200,9 +200,9 @@ def test_vectors_kept_as_bytes_keep_their_angle(one: list[float], other: list[fl
         return
     true = sum(a * b for a, b in zip(one, other, strict=True)) / norms
     kept, asked = embedding_of("m", one), embedding_of("m", other)
-    assert meaning(kept, asked) == pytest.approx(true, abs=0.03)
-    assert meaning(kept, embedding_of("another", other)) is None
-    assert meaning(kept, None) is None
+    assert similarity(kept, asked) == pytest.approx(true, abs=0.03)
+    assert similarity(kept, embedding_of("another", other)) is None
+    assert similarity(kept, None) is None
 
 
 @pytest.mark.parametrize("vector", [[], [0.0, 0.0], [math.nan], [math.inf, 1.0], [0.1] * 1537])
@@ -312,7 +312,7 @@ def test_an_embedding_that_comes_later_is_found_by_the_index_that_was_there() ->
     memories = (Memory(1, "seen", "the vessel left", 50, None, "witnessed", NOW_S),)
     recall(memories, "x", NOW_S)
     memories = fold(memories, Embedded(1, embedding_of("m", [1.0, 0.0])))
-    assert recall(memories, "x", NOW_S, embedding=embedding_of("m", [1.0, 0.1]))[0].meaning == pytest.approx(
+    assert recall(memories, "x", NOW_S, embedding=embedding_of("m", [1.0, 0.1]))[0].similarity == pytest.approx(
         1, abs=0.01
     )
 
@@ -336,6 +336,6 @@ def test_a_promise_outlives_its_date_and_an_identity_everything() -> None:
 
 
 def test_words_of_the_same_meaning_and_names_are_stems() -> None:
-    assert "gun" in same_meaning(terms("pistols")[0])
+    assert "gun" in synonyms(terms("pistols")[0])
     assert terms_and_names("Yesterday Maara met the Ballas in town")[1] == ("yesterday", "maara", "balla")
     assert "mara" in near("maara")

@@ -15,7 +15,7 @@ from ganggpt.domain.faction.treasury import GRACE_S
 from ganggpt.domain.messages import (
     Abandon,
     FundMission,
-    HearOfPurse,
+    HearOfMissionFunds,
     PayReward,
     TakeFunding,
 )
@@ -147,7 +147,7 @@ def test_no_mission_costs_more_than_the_share_of_a_treasury() -> None:
     played.state = town[HARBOUR]
     decision = played.do(FundMission("mission:m1", AVA, MARA, 40_000, 100, 0.0), "mission:m1")
     assert decision.reply["kept"] == 50_000 // MISSION_FUNDS_SHARE
-    assert [message.command for message in decision.messages] == [HearOfPurse(5_000), TakeFunding(5_000)]
+    assert [message.command for message in decision.messages] == [HearOfMissionFunds(5_000), TakeFunding(5_000)]
 
 
 def test_what_is_kept_for_a_mission_that_never_tells_its_end_comes_back_by_itself() -> None:

@@ -207,10 +207,10 @@ def test_a_long_talk_leaves_a_summary_that_only_its_player_hears_of() -> None:
     npc = an_npc()
     for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
         decision = npc.do(Talk(line, "Ava"))
-    (wish,) = decision.reminders
-    assert isinstance(wish, Remind)
-    assert isinstance(wish.command, Reflect)
-    npc.now_s = wish.due_s
+    (reminder,) = decision.reminders
+    assert isinstance(reminder, Remind)
+    assert isinstance(reminder.command, Reflect)
+    npc.now_s = reminder.due_s
     npc.do(Reflect(), by=SELF)
     (summary,) = [memory for memory in npc.state.mind.memories if memory.kind == "summary"]
     assert summary.text.startswith("Ava and I talked about docks")
@@ -267,7 +267,7 @@ def test_a_talk_about_nothing_grave_is_worth_no_model() -> None:
     assert npc.do(Reflect(), by=SELF).model_requests == ()
 
 
-def test_words_that_changed_have_no_old_meaning() -> None:
+def test_words_that_changed_have_no_old_embedding() -> None:
     npc = an_npc()
     for line in ("the docks burn", "the vipers burned the docks", "crates burned too", "those docks were ours"):
         npc.do(Talk(line, "Ava"))
@@ -284,9 +284,11 @@ def test_words_that_changed_have_no_old_meaning() -> None:
 
 def test_small_talk_leaves_nothing_and_asks_for_no_reminder_while_it_is_short() -> None:
     npc = an_npc()
-    wishes = [npc.do(Talk(line, "Ava")).reminders for line in ("hello", "how are you?", "thanks", "bye", "bye", "bye")]
-    assert wishes[: LONG_FROM - 1] == [()] * (LONG_FROM - 1)
-    assert sum(len(wish) for wish in wishes) == 1
+    reminders = [
+        npc.do(Talk(line, "Ava")).reminders for line in ("hello", "how are you?", "thanks", "bye", "bye", "bye")
+    ]
+    assert reminders[: LONG_FROM - 1] == [()] * (LONG_FROM - 1)
+    assert sum(len(reminder) for reminder in reminders) == 1
     npc.now_s = npc.state.mind.reflects_s
     npc.do(Reflect(), by=SELF)
     assert [memory.kind for memory in npc.state.mind.memories] == ["met"]
@@ -341,7 +343,7 @@ def test_a_vector_is_kept_with_its_memory_and_its_model() -> None:
     assert npc.view()["memories"][0]["model"] == "m1"
     assert npc.do(Embed(1, vector), by=SELF).events == ()
     assert npc.do(Embed(99, vector), by=SELF).reply == {"memory": None}
-    assert recall(npc.state.mind.memories, "sailing", npc.now_s, embedding=vector)[0].meaning == pytest.approx(1)
+    assert recall(npc.state.mind.memories, "sailing", npc.now_s, embedding=vector)[0].similarity == pytest.approx(1)
 
 
 def test_an_hour_of_play_costs_a_bounded_state() -> None:

@@ -91,7 +91,7 @@ def test_a_courtesy_is_answered_without_a_model(line: str) -> None:
     assert npc.hears(f"{line} What happened at the docks last night?").model_requests
 
 
-def test_a_meaning_brings_up_what_words_do_not_find() -> None:
+def test_an_embedding_brings_up_what_words_do_not_find() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
     npc.do(Remember("The bridge is closed", weight=50, audience="*"), by="npc:otis")
@@ -99,7 +99,7 @@ def test_a_meaning_brings_up_what_words_do_not_find() -> None:
     for memory, vector in ((first, [1, 0]), (second, [0, 1])):
         npc.do(Embed(memory.no, embedding_of("m", vector)), by="model:embeddings")
     (request,) = npc.hears("Where do I go from here, old man?").model_requests
-    assert request.brief.by_meaning
+    assert request.brief.by_embedding
     found = [
         npc.model(ThinkAgain(npc.utterance, embedding_of("m", vector))).reply["memories"][0][0]["text"]
         for vector in ([1, 0], [0, 1])
@@ -108,7 +108,7 @@ def test_a_meaning_brings_up_what_words_do_not_find() -> None:
     assert npc.model(ThinkAgain(npc.utterance, embedding_of("other", [1, 0]))).events == ()
 
 
-def test_a_meaning_that_comes_too_late_is_stale() -> None:
+def test_an_embedding_that_comes_too_late_is_stale() -> None:
     npc = Talker()
     npc.hears("Where do I go from here?")
     old = npc.utterance
@@ -118,11 +118,11 @@ def test_a_meaning_that_comes_too_late_is_stale() -> None:
     assert no.value.reason == "stale"
 
 
-def test_without_vectors_or_for_a_courtesy_no_meaning_is_asked_for() -> None:
+def test_without_vectors_or_for_a_courtesy_no_embedding_is_asked_for() -> None:
     npc = Talker()
     npc.do(Give("silver watch", 300), by=AVA)
     (request,) = npc.hears("What about the watch?").model_requests
-    assert not request.brief.by_meaning
+    assert not request.brief.by_embedding
 
 
 def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found() -> None:

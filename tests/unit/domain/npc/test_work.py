@@ -8,7 +8,7 @@ import pytest
 
 from ganggpt.domain.messages import (
     EndMission,
-    HearOfPurse,
+    HearOfMissionFunds,
     HearOfRecord,
     Offer,
     Progress,
@@ -140,7 +140,7 @@ def test_what_a_model_proposed_is_not_offered_once_it_is_old_or_no_longer_fits()
     for late_s, funds in ((PREPARED_FRESH_S + 1, 5_000), (0, 800)):
         played = mara()
         played.do(a_proposal(origin="model", asked_s=played.now_s), MODEL)
-        played.do(HearOfPurse(funds), "faction:harbour")
+        played.do(HearOfMissionFunds(funds), "faction:harbour")
         played.wait(late_s)
         assert offer_in(played.do(AskForWork("Ava"), AVA)).origin != "model"
 
@@ -270,7 +270,7 @@ def test_skill_follows_the_missions_that_were_held() -> None:
 
 def test_what_a_giver_hears_of_the_mission_funds_bounds_its_offers_for_a_day() -> None:
     played = mara()
-    played.do(HearOfPurse(400), "faction:harbour")
+    played.do(HearOfMissionFunds(400), "faction:harbour")
     turn = a_turn(world=A_WORLD, now_s=played.now_s)
     assert setting_for(played.state, AVA, 1, turn).mission_funds == 400
     later = a_turn(world=A_WORLD, now_s=played.now_s + FUNDS_FRESH_S + 1)
@@ -282,7 +282,7 @@ def test_what_a_giver_hears_of_the_mission_funds_bounds_its_offers_for_a_day() -
 
 def test_no_mission_funds_means_no_work() -> None:
     played = mara()
-    played.do(HearOfPurse(20), "faction:harbour")
+    played.do(HearOfMissionFunds(20), "faction:harbour")
     reply = played.do(AskForWork(), AVA).reply
     assert reply["act"] == "no_work"
     assert "mission" not in reply
@@ -325,8 +325,8 @@ def test_once_it_is_done_its_deadline_is_over() -> None:
     objectives = (IN_ORDER[1], ObjectiveSheet(verb="collect", target="box", district="docks"))
     played = a_mission(objectives=objectives)
     decision = played.do(Progress((Deed("talk_to", "npc:otis", "market"),)), AVA)
-    (wish,) = decision.reminders
-    assert wish.due_s == played.now_s + 30 * 60
+    (reminder,) = decision.reminders
+    assert reminder.due_s == played.now_s + 30 * 60
     played.wait(20 * 60)
     assert not played.do(mission.Expire(), "mission:m1").events
     assert played.do(Progress((Deed("collect", "box", "docks"),)), AVA).reply["status"] == "completed"
