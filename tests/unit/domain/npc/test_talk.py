@@ -392,7 +392,7 @@ def test_everybody_who_waits_is_answered_also_when_the_model_goes_away_meanwhile
     assert set(npc.state.mind.talks) == {AVA, BEN, "player:cid"}
 
 
-def test_who_interrupts_while_the_model_is_away_cuts_off_what_was_being_said() -> None:
+def test_who_interrupts_while_the_model_is_unreachable_cuts_off_what_was_being_said() -> None:
     npc = Talker()
     npc.hears("Tell me about the harbour")
     npc.says("It was built by my grandfather.")
