@@ -183,7 +183,7 @@ class Hour:
             found[f"{spend.slot}/{spend.purpose}"] = (calls + 1, tokens + more[0], usd + more[1])
         return dict(sorted(found.items()))
 
-    def told(self) -> dict[str, Any]:
+    def as_stats(self) -> dict[str, Any]:
         """By name."""
         rows = self.by_purpose()
         calls, usd = sum(row[0] for row in rows.values()), sum(row[2] for row in rows.values())
@@ -434,7 +434,7 @@ def main() -> None:
     cases = [(n, budgets) for n in options.players or (16, 48, 100)]
     hours = [Hours(world, *case).play() for case in [((options.players or [16])[0], ("no budget", ())), *cases]]
     table = Table(title=f"An hour of {NPCS} active NPCs: model calls per NPC-hour (goal {GOAL:g})")
-    rows = [hour.told() for hour in hours]
+    rows = [hour.as_stats() for hour in hours]
     table.add_column("number")
     for hour in hours:
         table.add_column(f"{hour.players} players, {hour.budgets}", justify="right")

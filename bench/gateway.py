@@ -73,7 +73,7 @@ class Numbers:
     bare_cpu: list[float] = field(default_factory=list)
     ours_cpu: list[float] = field(default_factory=list)
 
-    def told(self) -> dict[str, float]:
+    def as_stats(self) -> dict[str, float]:
         """By name, times in milliseconds."""
         found: dict[str, float] = {}
         for name in ("bare", "ours", "within", "hits", "bare_first", "ours_first"):
@@ -248,7 +248,7 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
         )
     )
     plan = GatewayConfig({"large": spec}, dict.fromkeys(SLOTS, SlotEntry(large=("large",))), (), limits)
-    told = GatewaySpec(dsn, redis_url, plan, read_prompts(), record_days=7)
+    spec = GatewaySpec(dsn, redis_url, plan, read_prompts(), record_days=7)
     limits_of_sdk = httpx2.Limits(max_connections=1024, max_keepalive_connections=1024)
     bare = AsyncAzureOpenAI(
         azure_endpoint=url, api_key=KEY, api_version=API_VERSION, max_retries=0,
@@ -257,7 +257,7 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
     real = composition.OpenAIProvider
     composition.OpenAIProvider = lambda where: TimedProvider(real(where))  # type: ignore[assignment,misc,return-value]
     try:
-        async with composition.open_gateway(told, Metrics()) as gateway:
+        async with composition.open_gateway(spec, Metrics()) as gateway:
             yield gateway, bare
     finally:
         composition.OpenAIProvider = real  # type: ignore[misc]
@@ -288,8 +288,8 @@ async def fake_server(delay_s: float, piece_s: float) -> AsyncIterator[str]:
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        told = await asyncio.wait_for(process.stdout.readline(), 30)
-        yield json.loads(told)["url"]
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        yield json.loads(line)["url"]
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -353,7 +353,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ganggpt-gateway-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o755)  # Postgres does not run as root, so another user has to get in
         numbers = uvloop.run(measure(Path(home), rounds=rounds, asked=asked, streams=streams, tell=tell))
-    found = numbers.told()
+    found = numbers.as_stats()
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     well = reached(found) if options.json else show(found)

@@ -62,8 +62,8 @@ async def command(*arguments: str) -> dict[str, Any]:
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(_COMMAND_S):
-        told, complained = await process.communicate()
-    lines = [line for line in told.splitlines() if line.startswith(b"{")]
+        out, complained = await process.communicate()
+    lines = [line for line in out.splitlines() if line.startswith(b"{")]
     found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
     if process.returncode != 0:
         raise StartFailed(f"`ganggpt {arguments[0]}` failed: {found or complained[-500:]}", "See above.")

@@ -72,13 +72,13 @@ class TalkRates:
         self.per_s.setdefault(case, []).append(measured.per_s)
         self.p99_ms.setdefault(case, []).append(measured.p99_ms or 0.0)
 
-    def told(self) -> dict[str, float]:
+    def as_stats(self) -> dict[str, float]:
         """By name; the median over the rounds."""
-        told = {f"{case}_per_s": round(statistics.median(rates)) for case, rates in self.per_s.items()}
-        told |= {f"{case}_p99_ms": round(statistics.median(times), 1) for case, times in self.p99_ms.items()}
+        stats = {f"{case}_per_s": round(statistics.median(rates)) for case, rates in self.per_s.items()}
+        stats |= {f"{case}_p99_ms": round(statistics.median(times), 1) for case, times in self.p99_ms.items()}
         for name, times in (("bark", self.barks_ms), ("sentence", self.sentences_ms)):
-            told |= {f"{name}_p50_ms": quantile(times, 0.5), f"{name}_p99_ms": quantile(times, 0.99)}
-        return told
+            stats |= {f"{name}_p50_ms": quantile(times, 0.5), f"{name}_p99_ms": quantile(times, 0.99)}
+        return stats
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -87,9 +87,9 @@ def quantile(values: Sequence[float], share: float) -> float:
     return round(ranked[int(share * (len(ranked) - 1))], 1)
 
 
-def reached(told: dict[str, float]) -> bool:
+def reached(stats: dict[str, float]) -> bool:
     """Whether every goal was reached."""
-    return min(told["talk_32_per_s"], told["talk_1500_per_s"]) >= TALKS_PER_S and told["bark_p99_ms"] < BARK_P99_MS
+    return min(stats["talk_32_per_s"], stats["talk_1500_per_s"]) >= TALKS_PER_S and stats["bark_p99_ms"] < BARK_P99_MS
 
 
 async def measure(home: Path, *, rounds: int, seconds: float) -> TalkRates:
@@ -187,20 +187,20 @@ async def conversations(address: Address, round_: int) -> tuple[list[float], lis
     return barks, [(first[utterance] - at_s) * 1000 for utterance, at_s in began.items()]
 
 
-def show(told: dict[str, float]) -> None:
+def show(stats: dict[str, float]) -> None:
     """Tables for people."""
     rates = Table(title=f"a second over the bridge, frames of {PER_FRAME}", title_justify="left")
     for name in ("", "Observe", "Talk", "ratio", "Talk p99 ms", "goal"):
         rates.add_column(name, justify="right" if name else "left")
     for npcs in ("32", "1500"):
-        plain, talks = told[f"observe_{npcs}_per_s"], told[f"talk_{npcs}_per_s"]
-        row = (f"{plain:,.0f}", f"{talks:,.0f}", f"{talks / plain:.2f}", f"{told[f'talk_{npcs}_p99_ms']:.1f}")
+        plain, talks = stats[f"observe_{npcs}_per_s"], stats[f"talk_{npcs}_per_s"]
+        row = (f"{plain:,.0f}", f"{talks:,.0f}", f"{talks / plain:.2f}", f"{stats[f'talk_{npcs}_p99_ms']:.1f}")
         rates.add_row(f"{int(npcs):,} NPCs", *row, f"{TALKS_PER_S:,.0f}")
     words = Table(title=f"{AT_ONCE} talks at once, a model that thinks {MODEL_S * 1000:.0f} ms", title_justify="left")
     for name in ("", "p50 ms", "p99 ms", "goal"):
         words.add_column(name, justify="right" if name else "left")
     for label, name, goal in (("first word", "bark", f"p99 < {BARK_P99_MS:.0f}"), ("first sentence", "sentence", "")):
-        words.add_row(label, f"{told[f'{name}_p50_ms']:.1f}", f"{told[f'{name}_p99_ms']:.1f}", goal)
+        words.add_row(label, f"{stats[f'{name}_p50_ms']:.1f}", f"{stats[f'{name}_p99_ms']:.1f}", goal)
     Console().print(rates, words)
 
 
@@ -214,16 +214,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ganggpt-talk-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o755)  # Postgres does not run as root, so another user has to get in
         try:
-            told = asyncio.run(measure(Path(home), rounds=rounds, seconds=seconds)).told()
+            stats = asyncio.run(measure(Path(home), rounds=rounds, seconds=seconds)).as_stats()
         except GangGPTError as error:
             sys.stderr.write(f"{error}\n")
             return 2
     if options.json:
-        found: dict[str, Any] = {**told, "reached": reached(told)}
+        found: dict[str, Any] = {**stats, "reached": reached(stats)}
         sys.stdout.write(json.dumps(found) + "\n")
     else:
-        show(told)
-    return 0 if reached(told) else 1
+        show(stats)
+    return 0 if reached(stats) else 1
 
 
 if __name__ == "__main__":

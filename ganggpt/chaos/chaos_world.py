@@ -140,8 +140,8 @@ class ChaosWorld:
         async with httpx.AsyncClient(timeout=2.0) as client:
             try:
                 answer = await client.get(f"{self.run.health}/ready")
-            except httpx.TransportError as away:
-                return f"the bridge does not answer: {away!r}"
+            except httpx.TransportError as outage:
+                return f"the bridge does not answer: {outage!r}"
         return None if answer.is_success else f"the bridge said {answer.status_code}"
 
 

@@ -85,9 +85,9 @@ def state_of(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {"running": True, **msgspec.to_builtins(run), "token": token}
     try:
         found["healthy"] = httpx.get(run.health, timeout=5.0).is_success
-    except httpx.TransportError as away:
+    except httpx.TransportError as outage:
         found["healthy"] = False
-        found["problem"] = str(away)
+        found["problem"] = str(outage)
     return found
 
 

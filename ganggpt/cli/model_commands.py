@@ -170,8 +170,8 @@ async def _health_of(url: str) -> Any:
     try:
         async with httpx.AsyncClient(timeout=_HEALTH_S) as client:
             checks = (await client.get(url)).json()["checks"]
-    except (httpx.HTTPError, ValueError, KeyError) as away:
-        return f"the world does not answer ({away})"
+    except (httpx.HTTPError, ValueError, KeyError) as outage:
+        return f"the world does not answer ({outage})"
     return next((check for check in checks if check["name"] == "ai"), None)
 
 

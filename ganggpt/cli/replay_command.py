@@ -71,8 +71,8 @@ async def _again(settings: Settings, utterance: str) -> UtteranceReplay:
         causes = await journal.causes(actor, [story.first, story.last])
         is_rewritten = await journal.is_rewritten(actor, 0 if snapshot is None else snapshot[0])
         key = "" if story.provenance is None else story.provenance.key
-        shelf = PostgresExchanges(pool, _nothing_lost)
-        recorded = (await shelf.of_request(key))[::-1] if key else []
+        exchanges = PostgresExchanges(pool, _nothing_lost)
+        recorded = (await exchanges.of_request(key))[::-1] if key else []
         again = await replay_utterance(story, causes, world, words_of(settings, known_token(settings)), recorded)
         return replace(again, notes=(*again.notes, REWRITTEN)) if is_rewritten else again
 

@@ -53,22 +53,22 @@ async def _explained(settings: Settings, utterance: str) -> Explanation:
 
 def page(found: Explanation) -> Group:
     """For people."""
-    made = found.made
+    provenance = found.provenance
     facts = Table.grid(padding=(0, 2))
     rows: list[tuple[str, Any]] = [
         ("heard", found.heard),
         ("said", Text(found.said or "(nothing of it was heard)", style="bold")),
         ("to", f"{found.player}, {datetime.fromtimestamp(found.at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"),
         ("act", found.act),
-        ("by", " ".join(filter(None, (made.model or "nobody", made.rung and f"({made.rung})")))),
+        ("by", " ".join(filter(None, (provenance.model or "nobody", provenance.rung and f"({provenance.rung})")))),
     ]
-    if made.tokens_in or made.tokens_out:
-        cost = made.nano_usd / NANO_USD
-        rows.append(("cost", f"{made.tokens_in} tokens in, {made.tokens_out} out, ${cost:.6f}"))
-    if made.prompt_hash:
-        rows.append(("prompt", made.prompt_hash[:16]))
-    rows += [("guards", finding) for finding in made.guards]
-    rows += [("wanted", f"{action}: {verdict}") for action, verdict in made.actions]
+    if provenance.tokens_in or provenance.tokens_out:
+        cost = provenance.nano_usd / NANO_USD
+        rows.append(("cost", f"{provenance.tokens_in} tokens in, {provenance.tokens_out} out, ${cost:.6f}"))
+    if provenance.prompt_hash:
+        rows.append(("prompt", provenance.prompt_hash[:16]))
+    rows += [("guards", finding) for finding in provenance.guards]
+    rows += [("wanted", f"{action}: {verdict}") for action, verdict in provenance.actions]
     if found.same is not None:
         again = "the same again" if found.same else f"other words now: {found.again}"
         rows.append(("replayed", Text(again, style="green" if found.same else "yellow")))
@@ -82,6 +82,6 @@ def page(found: Explanation) -> Group:
             scores = (one.score, one.relevance, one.recency, one.weight, one.person)
             table.add_row(str(one.no), Text(one.text), *(f"{score:.2f}" for score in scores), style=style)
         parts.append(table)
-    if made.prompt:
-        parts.append(Panel(Text(made.prompt), title="prompt", title_align="left"))
+    if provenance.prompt:
+        parts.append(Panel(Text(provenance.prompt), title="prompt", title_align="left"))
     return Group(*parts)

@@ -79,6 +79,7 @@ _SHOWN_AS: Final[Mapping[str, str]] = {
     "Transcript": "Conversation",
     "mission_funds": "purse",
     "mission_funds_s": "purse_s",
+    "provenance": "made",
     "reflects_s": "mull_s",
 }
 """The public names of records and fields that are called otherwise in the program."""

@@ -64,7 +64,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     said: str
     cites: int | None
     at_s: float
-    made: Provenance
+    provenance: Provenance
     recalled: tuple[RecalledMemory, ...] = ()
     again: str | None = None
 
@@ -74,9 +74,10 @@ class Explanation(Struct, frozen=True, kw_only=True):
         return None if self.again is None else self.again == self.said
 
     def to_reply(self) -> dict[str, Any]:
-        """For programs, by the names of the fields."""
-        made = {name: msgspec.to_builtins(getattr(self.made, name)) for name in self.made.__struct_fields__}
-        return {**msgspec.to_builtins(self), "made": made, "same": self.same}
+        """For programs, by the names of the fields; ``provenance`` is published as ``made``."""
+        made = {name: msgspec.to_builtins(getattr(self.provenance, name)) for name in self.provenance.__struct_fields__}
+        shown = {"made" if name == "provenance" else name: one for name, one in msgspec.to_builtins(self).items()}
+        return {**shown, "made": made, "same": self.same}
 
 
 def place_of(utterance: str) -> tuple[ActorId, int]:
@@ -94,13 +95,13 @@ def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, byt
     Raises InvalidInput, and UnknownUtterance if there is none of that id.
     """
     actor, seq = place_of(utterance)
-    spoke, made = _found(actor, utterance, seq, turns)
+    spoke, provenance = _found(actor, utterance, seq, turns)
     if spoke is None:
         raise UnknownUtterance(utterance)
     before = _state_before(actor, seq, turns, snapshot)
     facts: dict[str, Any] = {
         "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
-        "cites": spoke.cites, "at_s": spoke.at_s, "made": Provenance() if made is None else made,
+        "cites": spoke.cites, "at_s": spoke.at_s, "provenance": provenance or Provenance(),
     }  # fmt: skip
     if not isinstance(before, Npc | Companion):
         return Explanation(**facts)
@@ -108,7 +109,7 @@ def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, byt
         before.mind.memories, spoke.heard, spoke.at_s, RECALLED_MAX, spoke.player, listener=spoke.player
     )
     recalled = tuple(map(_shown, ranked))
-    again = None if made is not None else _again(before, spoke, actor, seq, world)
+    again = None if provenance is not None else _again(before, spoke, actor, seq, world)
     return Explanation(**facts, recalled=recalled, again=again)
 
 
@@ -144,7 +145,7 @@ def _shown(one: memory.Recalled) -> RecalledMemory:
 def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Provenance | None]:
     """What was said, and the explanation that stands in the journal (none where it was said in one turn)."""
     spoke: Spoke | None = None
-    made: Provenance | None = None
+    provenance: Provenance | None = None
     for number, body in turns:
         if number < seq:
             continue
@@ -152,11 +153,11 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
             if isinstance(event, Spoke) and (event.utterance == utterance or (number == seq and not event.utterance)):
                 spoke = event
             elif isinstance(event, ProvenanceRecorded) and event.id == utterance:
-                made = event.made
+                provenance = event.provenance
             elif isinstance(event, Began) and event.utterance.id == utterance and spoke is None:
                 now = event.utterance
                 spoke = Spoke(now.player, now.act, now.heard, "", now.cites, now.at_s, now.id)
-    return spoke, made
+    return spoke, provenance
 
 
 def as_spoke(event: Any) -> Any:

@@ -87,8 +87,8 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
         say(f"job {job_id} on {run.dashboard}")
         status = _wait_for(client, job_id)
         logs = client.get_job_logs(job_id)
-    except (ConnectionError, RuntimeError) as away:
-        raise Unavailable(f"Ray's job server at {run.dashboard}") from away
+    except (ConnectionError, RuntimeError) as outage:
+        raise Unavailable(f"Ray's job server at {run.dashboard}") from outage
     answers = [line for line in logs.splitlines() if line.startswith("{")]
     if status != "SUCCEEDED" or not answers:
         problem = msgspec.json.decode(answers[-1])["error"]["message"] if answers else logs.strip()[-500:]

@@ -101,7 +101,9 @@ async def take_snapshot(
     Unavailable. A failed snapshot is removed.
     """
     began_s = time.monotonic()
-    await SnapshotPlace(place).names()  # a place that is away is found out before the database is asked for anything
+    await SnapshotPlace(
+        place
+    ).names()  # a place that cannot be reached is noticed before the database is asked for anything
     options = PoolOptions(min_size=0, max_size=parallel, pgbouncer=pgbouncer, application_name="ganggpt snapshot")
     pool = await open_pool(dsn, options)
     try:

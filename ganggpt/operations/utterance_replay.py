@@ -202,16 +202,16 @@ class _Stage:
 
 
 def _then(story: Story) -> Side:
-    made, spoke = story.provenance or Provenance(), story.spoke
+    provenance, spoke = story.provenance or Provenance(), story.spoke
     return Side(
         said="" if spoke is None else spoke.said,
         act=spoke.act if spoke is not None else story.began.act if story.began is not None else "",
         sentences=story.sentences,
-        guards=made.guards,
-        actions=made.actions,
-        memories=made.memories,
-        prompt_hash=made.prompt_hash,
-        prompt=made.prompt,
+        guards=provenance.guards,
+        actions=provenance.actions,
+        memories=provenance.memories,
+        prompt_hash=provenance.prompt_hash,
+        prompt=provenance.prompt,
     )
 
 
@@ -264,33 +264,33 @@ async def _sentence_by_sentence(
 ) -> tuple[Side | None, list[str]]:
     """What a model was asked for, up to where the scripted mind or the player ended it."""
     story, notes = stage.story, list[str]()
-    made = story.provenance
-    assert made is not None
+    provenance = story.provenance
+    assert provenance is not None
     brief = _brief(stage)
     if brief is None:
         notes.append("the rules of now do not ask a model for this any more, so its prompt is not made again")
         asked: Provenance = Provenance()
     else:
         asked = provenance_of(brief, talk_prompt(spec, stage.world, story.actor, brief))
-        if not made.prompt_hash:
+        if not provenance.prompt_hash:
             notes.append("its explanation has no prompt to compare with")
-    if not made.model:
+    if not provenance.model:
         notes.append(BROKEN_OFF)
         said = "" if story.spoke is None else story.spoke.said
-        now = Side(said=said, act=_then(story).act, sentences=story.sentences, guards=made.guards)
-        return _asked(now, asked if made.prompt_hash else made), notes
-    fallback = _scripted_fallback(story, made)
-    filtered = made.model == "scripted" and fallback.why.startswith("filter:")
-    if brief is not None and recorded and made.rung != "cached" and (filtered or made.model != "scripted"):
+        now = Side(said=said, act=_then(story).act, sentences=story.sentences, guards=provenance.guards)
+        return _asked(now, asked if provenance.prompt_hash else provenance), notes
+    fallback = _scripted_fallback(story, provenance)
+    filtered = provenance.model == "scripted" and fallback.why.startswith("filter:")
+    if brief is not None and recorded and provenance.rung != "cached" and (filtered or provenance.model != "scripted"):
         commands = await _answer(stage, spec, brief, recorded)
-    elif made.model == "scripted":
+    elif provenance.model == "scripted":
         if fallback.why.startswith("guard:"):
             notes.append(REFUSED_WORDS)
         commands = [*_uttered(story), fallback]
     else:
-        notes.append(FROM_CACHE if made.rung == "cached" else NOT_RECORDED)
-        commands = _guarded_again(stage, spec, made)
-    return _asked(_ended(stage, commands), asked if made.prompt_hash else made), notes
+        notes.append(FROM_CACHE if provenance.rung == "cached" else NOT_RECORDED)
+        commands = _guarded_again(stage, spec, provenance)
+    return _asked(_ended(stage, commands), asked if provenance.prompt_hash else provenance), notes
 
 
 def _brief(stage: _Stage) -> TalkBrief | None:
@@ -316,11 +316,13 @@ def _beginnings(story: Story, name: str) -> Iterator[Command]:
     spoke = next((event for event in map(as_spoke, story.turns[story.first].events) if isinstance(event, Spoke)), None)
     for over in ended:
         if name == SayScripted.tag:
-            why = over.made.guards[-1] if over.made.guards else "late"
-            made = replace(over.made, guards=over.made.guards[:-1])
-            yield SayScripted(over.id, why, deflect=spoke is not None and spoke.act == "deflect", made=made)
+            why = over.provenance.guards[-1] if over.provenance.guards else "late"
+            provenance = replace(over.provenance, guards=over.provenance.guards[:-1])
+            yield SayScripted(over.id, why, deflect=spoke is not None and spoke.act == "deflect", made=provenance)
         elif name == Conclude.tag:
-            yield Conclude(over.id, tuple((do, "") for do, _ in over.made.actions), replace(over.made, actions=()))
+            yield Conclude(
+                over.id, tuple((do, "") for do, _ in over.provenance.actions), replace(over.provenance, actions=())
+            )
         elif name == Hush.tag:
             yield from (Hush(heard) for heard in range(9))
 
@@ -341,14 +343,14 @@ def _uttered(story: Story) -> Iterator[Command]:
     return (Utter(story.utterance, no, text) for no, text in enumerate(story.sentences))
 
 
-def _scripted_fallback(story: Story, made: Provenance) -> SayScripted:
+def _scripted_fallback(story: Story, provenance: Provenance) -> SayScripted:
     """The command with which the scripted mind took over."""
-    why = made.guards[-1] if made.guards else "late"
+    why = provenance.guards[-1] if provenance.guards else "late"
     deflect = story.spoke is not None and story.spoke.act == "deflect"
-    return SayScripted(story.utterance, why, deflect=deflect, made=replace(made, guards=made.guards[:-1]))
+    return SayScripted(story.utterance, why, deflect=deflect, made=replace(provenance, guards=provenance.guards[:-1]))
 
 
-def _guarded_again(stage: _Stage, spec: MindSpec, made: Provenance) -> list[Command]:
+def _guarded_again(stage: _Stage, spec: MindSpec, provenance: Provenance) -> list[Command]:
     """What was said then, past the guards of now; the actions by their words alone."""
     story, guard = stage.story, guard_of(spec, stage.world)
     commands: list[Command] = []
@@ -357,11 +359,14 @@ def _guarded_again(stage: _Stage, spec: MindSpec, made: Provenance) -> list[Comm
         verdict = guard.check(text, before=before)
         if isinstance(verdict, Blocked):
             why = f"guard: {verdict.reasons[0].category}"
-            return [*commands, SayScripted(story.utterance, why, deflect=True, made=replace(made, model="scripted"))]
+            return [
+                *commands,
+                SayScripted(story.utterance, why, deflect=True, made=replace(provenance, model="scripted")),
+            ]
         commands.append(Utter(story.utterance, no, verdict.text))
         before = text
-    actions = tuple((do, "") for do, _ in made.actions)
-    return [*commands, Conclude(story.utterance, actions, replace(made, actions=()))]
+    actions = tuple((do, "") for do, _ in provenance.actions)
+    return [*commands, Conclude(story.utterance, actions, replace(provenance, actions=()))]
 
 
 def _ended(stage: _Stage, commands: Sequence[Command]) -> Side:
@@ -384,23 +389,23 @@ def _ended(stage: _Stage, commands: Sequence[Command]) -> Side:
 def _side(decision: Decision, utterance: str, sentences: tuple[str, ...]) -> Side:
     spoken = [e for e in map(as_spoke, decision.events) if isinstance(e, Spoke) and e.utterance in ("", utterance)]
     spoke = next(iter(sorted(spoken, key=lambda one: not one.utterance)), None)
-    made = next(
-        (e.made for e in decision.events if isinstance(e, ProvenanceRecorded) and e.id == utterance), Provenance()
+    provenance = next(
+        (e.provenance for e in decision.events if isinstance(e, ProvenanceRecorded) and e.id == utterance), Provenance()
     )
     return Side(
         said="" if spoke is None else spoke.said,
         act="" if spoke is None else spoke.act,
         sentences=sentences,
-        guards=made.guards,
-        actions=made.actions,
-        memories=made.memories,
-        prompt_hash=made.prompt_hash,
-        prompt=made.prompt,
+        guards=provenance.guards,
+        actions=provenance.actions,
+        memories=provenance.memories,
+        prompt_hash=provenance.prompt_hash,
+        prompt=provenance.prompt,
     )
 
 
-def _asked(now: Side, made: Provenance) -> Side:
-    return replace(now, memories=made.memories, prompt_hash=made.prompt_hash, prompt=made.prompt)
+def _asked(now: Side, provenance: Provenance) -> Side:
+    return replace(now, memories=provenance.memories, prompt_hash=provenance.prompt_hash, prompt=provenance.prompt)
 
 
 def _differences(then: Side, now: Side) -> Iterator[Difference]:

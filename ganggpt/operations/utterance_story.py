@@ -72,7 +72,7 @@ def story_of(utterance: str, turns: Sequence[tuple[int, bytes]], snapshot: tuple
                 found[seq] = record
                 sentences.append(event.text)
             elif isinstance(event, ProvenanceRecorded) and event.id == utterance:
-                provenance, found[seq], last = event.made, record, seq
+                provenance, found[seq], last = event.provenance, record, seq
     if not last:
         raise UnknownUtterance(utterance)
     before = {seq: state for seq, state in states(actor, turns, snapshot, last) if seq in found}

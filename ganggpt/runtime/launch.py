@@ -236,8 +236,8 @@ class Runtime:
             for _ in range(int(self._settings.start_timeout_s / _POLL_S)):
                 try:
                     answer = await client.get(url)
-                except httpx.TransportError as away:
-                    said = str(away)
+                except httpx.TransportError as outage:
+                    said = str(outage)
                 else:
                     if answer.status_code == httpx.codes.OK:
                         return

@@ -57,8 +57,8 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         lost = metrics.counter("ganggpt_ai_lost_notes_total")
         books = PostgresSpend(pool, lost.labels("spending").inc)
         exchanges = PostgresExchanges(pool, lost.labels("exchanges").inc)
-        for notes in (books, exchanges):
-            opened.push_async_callback(notes.close)
+        for writer in (books, exchanges):
+            opened.push_async_callback(writer.close)
         ledger: Ledger
         store: ResponseStore
         if spec.redis_url is None:
@@ -66,12 +66,12 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         else:
             unsettled = metrics.counter("ganggpt_ai_unsettled_total").inc
             ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of, unsettled)
-            away = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
-            store = RedisResponses(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, away)
+            unreachable = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
+            store = RedisResponses(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, unreachable)
         opened.push_async_callback(ledger.close)
         opened.push_async_callback(store.close)
-        shelf = exchanges if spec.record_days else None
-        deployments = deployments_of(spec.plan, metrics, shelf)
+        recorder = exchanges if spec.record_days else None
+        deployments = deployments_of(spec.plan, metrics, recorder)
         accounting = Accounting(ledger, spec.plan.limits, books, metrics)
         gateway = ModelGateway(spec.plan, deployments, accounting, ResponseCache(store, metrics), spec.prompts, metrics)
         opened.push_async_callback(gateway.close)
@@ -80,7 +80,7 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         yield gateway
 
 
-def deployments_of(plan: GatewayConfig, metrics: Metrics, shelf: PostgresExchanges | None) -> dict[str, Deployment]:
+def deployments_of(plan: GatewayConfig, metrics: Metrics, recorder: PostgresExchanges | None) -> dict[str, Deployment]:
     """The deployments of a config; those of one provider share its connections."""
     providers: dict[str, Provider] = {}
     deployments = {}
@@ -88,7 +88,9 @@ def deployments_of(plan: GatewayConfig, metrics: Metrics, shelf: PostgresExchang
         provider = providers.get(spec.endpoint.name)
         if provider is None:
             provider = OpenAIProvider(spec.endpoint)
-            provider = providers[spec.endpoint.name] = provider if shelf is None else RecordingProvider(provider, shelf)
+            provider = providers[spec.endpoint.name] = (
+                provider if recorder is None else RecordingProvider(provider, recorder)
+            )
         deployments[name] = Deployment(spec, provider, metrics)
     return deployments
 
@@ -113,16 +115,16 @@ class GatewayReplica:
         """See Gateway."""
         try:
             gateway = await self._ready()
-        except Unavailable as away:
-            return NotAnswered(reason="away", detail=str(away))
+        except Unavailable as outage:
+            return NotAnswered(reason="away", detail=str(outage))
         return await gateway.answer(request)
 
     async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         """See Gateway."""
         try:
             gateway = await self._ready()
-        except Unavailable as away:
-            yield NotAnswered(reason="away", detail=str(away))
+        except Unavailable as outage:
+            yield NotAnswered(reason="away", detail=str(outage))
             return
         async with aclosing(gateway.stream(request)) as items:
             async for item in items:
@@ -134,8 +136,8 @@ class GatewayReplica:
         """See Gateway."""
         try:
             gateway = await self._ready()
-        except Unavailable as away:
-            return NotAnswered(reason="away", detail=str(away))
+        except Unavailable as outage:
+            return NotAnswered(reason="away", detail=str(outage))
         return await gateway.embed(texts, payers, purpose, owners)
 
     async def state(self) -> dict[str, Any]:
@@ -186,6 +188,6 @@ async def _sweep(books: PostgresSpend, exchanges: PostgresExchanges, record_days
         try:
             await exchanges.sweep(record_days)
             await books.sweep(SPEND_DAYS)
-        except Unavailable as away:
-            log.warning("old records of models were not deleted; this is tried again: %s", away)
+        except Unavailable as outage:
+            log.warning("old records of models were not deleted; this is tried again: %s", outage)
         await asyncio.sleep(_SWEEP_S)

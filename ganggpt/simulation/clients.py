@@ -94,7 +94,7 @@ class Client:
             await self._until_final(wrap(sent.id, to, by, command), sent)
         return reply
 
-    async def look(self, actor: str, by: str) -> dict[str, Any]:
+    async def view(self, actor: str, by: str) -> dict[str, Any]:
         """Read an actor."""
         self.reads += 1
         known = self._seqs.get(actor, 0)
@@ -229,7 +229,7 @@ class _Deeds:
             await do(me, self._server, player.Quit())
             await do(me, self._server, player.Join(name, self._server.removeprefix("server:")))
         else:
-            await self._client.look(self._dice.choice((npc_, me, "faction:vipers")), self._server)
+            await self._client.view(self._dice.choice((npc_, me, "faction:vipers")), self._server)
 
     async def _answer_offer(self, me: str, offered: str) -> None:
         answer = mission.Accept() if self._dice.random() < 0.8 else mission.Abandon()

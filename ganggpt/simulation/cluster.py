@@ -166,8 +166,8 @@ class Cluster:
         """Believe that a host process died although it lives; another one is started under its name."""
         running = self.hosts.pop(name, None)
         if running is not None:
-            for told in running.process.on_death:
-                told()
+            for notify in running.process.on_death:
+                notify()
             self._again(running)
 
     def new_bridge(self, place: int) -> None:
@@ -299,11 +299,11 @@ class SimFleet:
         over = asyncio.Event()
         loop = self._supervisor.loop
 
-        def told() -> None:
+        def ended() -> None:
             if not self._supervisor.dead:
                 loop.call_soon(over.set)
 
-        running.process.on_death.append(told)
+        running.process.on_death.append(ended)
         await over.wait()
 
     async def refresh(self, name: str) -> None:

@@ -105,8 +105,8 @@ class Network:
         calls, process.calls = list(process.calls), {}
         for call in calls:
             self._later(call.src, self._between(*DETECT_S), call.fail, f"{process} ended")
-        for told in process.on_death:
-            told()
+        for notify in process.on_death:
+            notify()
 
     def cut(self, one: str, other: str, how: str) -> None:
         """No message passes between two places any more; ``how``: ``silent`` or ``broken``."""

@@ -11,24 +11,24 @@ from ganggpt.persistence.ports.hosts import RouteRow
 from ganggpt.persistence.ports.journal import Batch, Journal, PushRow
 from ganggpt.testing.memory_stores import MemoryHosts
 
-Fault = Literal["lost", "held", "away"]
+Fault = Literal["lost", "held", "unreachable"]
 
 
 class FaultyHosts:
-    """A HostTable in front of another one; ``hand_overs`` says what happens to the next ones, as for appends, ``looks``
+    """A HostTable in front of another one; ``hand_overs`` says what happens to the next ones, as for appends, ``reads``
     what happens to the next readings of the routing table."""
 
     def __init__(self, inner: MemoryHosts) -> None:
         self._inner = inner
         self.hand_overs: deque[Fault | None] = deque()
-        self.looks: deque[Fault | None] = deque()
+        self.reads: deque[Fault | None] = deque()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     async def routes(self) -> Sequence[RouteRow]:
         """See HostTable."""
-        if self.looks and self.looks.popleft() == "away":
+        if self.reads and self.reads.popleft() == "unreachable":
             raise Unavailable("the database")
         return await self._inner.routes()
 
@@ -46,7 +46,7 @@ class FaultyJournal:
     """A Journal in front of another one.
 
     ``appends`` says what happens to the next appends: ``lost`` (outcome unknown, nothing committed), ``held`` (outcome
-    unknown, committed) or None. ``loads`` the same for loads: ``away``. Everything else passes through.
+    unknown, committed) or None. ``loads`` the same for loads: ``unreachable``. Everything else passes through.
     """
 
     def __init__(self, inner: Journal) -> None:
@@ -71,6 +71,6 @@ class FaultyJournal:
     async def load(self, actors: Sequence[str]) -> Any:
         """See Journal."""
         self.load_calls += 1
-        if self.loads and self.loads.popleft() == "away":
+        if self.loads and self.loads.popleft() == "unreachable":
             raise Unavailable("the database")
         return await self._inner.load(actors)

@@ -146,7 +146,7 @@ class MemoryPushes:
     def __init__(self) -> None:
         self.rows: dict[int, tuple[str, Row]] = {}
         self.servers: set[str] = set()
-        self.away = False
+        self.outage = False
         self.feed_lost = False
         self.polls = 0
         self.waits = 0
@@ -188,7 +188,7 @@ class MemoryPushes:
         return str(len(self._feed)), [row for to, row in self._feed[start:] if to == server]
 
     def _check(self) -> None:
-        if self.away:
+        if self.outage:
             raise Unavailable("the push store")
 
 
@@ -197,7 +197,7 @@ class MemoryTurns:
 
     def __init__(self) -> None:
         self.of: dict[str, list[tuple[int, bytes]]] = {}
-        self.away = False
+        self.outage = False
         self.looks = 0
 
     async def after(self, places: Sequence[Place]) -> list[list[tuple[int, bytes]]]:
@@ -218,7 +218,7 @@ class MemoryTurns:
         return None
 
     def _check(self) -> None:
-        if self.away:
+        if self.outage:
             raise Unavailable("the journal")
 
 

@@ -122,9 +122,9 @@ class Activator:
                 began = loop_s()
                 try:
                     await self._load(actors)
-                except Unavailable as away:
+                except Unavailable as outage:
                     for actor in actors:
-                        self._refuse(actor, away)
+                        self._refuse(actor, outage)
                 self.wakes += len(actors)
                 self.wake_s += loop_s() - began
 

@@ -75,7 +75,7 @@ class Flusher:
                 await self._adopt()
                 await self.flush()
             except Unavailable:
-                log.warning("%s: the database is away; the flush is tried again", self._identity.name)
+                log.warning("%s: the database cannot be reached; the flush is tried again", self._identity.name)
             await asyncio.sleep(every_s)
 
     async def show_all_of(self, shards: Collection[str]) -> None:

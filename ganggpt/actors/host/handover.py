@@ -115,7 +115,7 @@ class HandOver:
             try:
                 await self._shards.refresh()
             except Unavailable:
-                log.warning("%s: the database is away; misdirected commands are sent back", self._identity.name)
+                log.warning("%s: the database cannot be reached; misdirected commands go back", self._identity.name)
             strays, self._strays = self._strays, []
             for envelope, delivery, slot in strays:
                 shard = self._shards.shard_of(envelope.to)

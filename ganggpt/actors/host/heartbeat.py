@@ -39,5 +39,5 @@ class Heartbeat:
                     await self._shards.refresh()
                     self._shards_at_s = pulse.shards_at_s
             except Unavailable:
-                log.warning("%s: the database is away; the heartbeat is tried again", self._identity.name)
+                log.warning("%s: the database cannot be reached; the heartbeat is tried again", self._identity.name)
             await asyncio.sleep(max(0.0, every_s - (loop_s() - began_s)))

@@ -111,7 +111,7 @@ class Outbox:
                     self._scan_now = False
                     await self._scan()
             except Unavailable:
-                log.warning("%s: the database is away; the outbox tries again", self._identity.name)
+                log.warning("%s: the database cannot be reached; the outbox tries again", self._identity.name)
                 await asyncio.sleep(retry_s)
 
     async def _scan(self) -> None:

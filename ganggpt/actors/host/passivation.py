@@ -51,7 +51,7 @@ class Passivation:
                 self._activations.clear_ripe()
                 await self.passivate(self._sleepy(idle_s, hot_max))
             except Unavailable:
-                log.warning("%s: the database is away; snapshots are tried again", self._identity.name)
+                log.warning("%s: the database cannot be reached; snapshots are tried again", self._identity.name)
 
     async def passivate(self, activations: Sequence[Activation]) -> int:
         """Snapshot activations and drop those without a turn meanwhile. Returns how many were put to sleep."""

@@ -49,7 +49,7 @@ class Reminders:
                 full = await self._fire_due()
             except Unavailable:
                 full = False
-                log.warning("%s: the database is away; reminders are tried again", self._identity.name)
+                log.warning("%s: the database cannot be reached; reminders are tried again", self._identity.name)
             await asyncio.sleep(0 if full else every_s)
 
     async def _fire_due(self) -> bool:

@@ -98,7 +98,7 @@ class RayFleet(HostFleet):
     async def draining_nodes(self) -> frozenset[str]:
         """See Fleet."""
         # Not a public API: Ray tells nobody else that a node is draining, and a node must be left before it is gone.
-        # One question at a time, and what was known last while the GCS is away: it may never answer an old question.
+        # One question at a time: an unreachable GCS may never answer an old one. Meanwhile the last answer counts.
         if self._asked is None or self._asked.done():
             self._asked = asyncio.get_running_loop().run_in_executor(None, state.get_draining_nodes)
         answered, _ = await asyncio.wait((self._asked,), timeout=POLL_S)

@@ -25,8 +25,8 @@ _SLACK_S: Final = 1.0
 _EMBED_S: Final = 15.0
 _ASK_S: Final = 2.0
 _TROUBLE: Final = (RayError, RayServeException, RuntimeError, ConnectionError)
-"""What a call over a handle raises when replicas, controller or cluster are away. (An unknown deployment and a loop
-that is going down show as plain RuntimeErrors of Serve.)"""
+"""What a call over a handle raises when replicas, controller or cluster cannot be reached. (An unknown deployment and
+a loop that is going down show as plain RuntimeErrors of Serve.)"""
 
 
 class RayGateway:

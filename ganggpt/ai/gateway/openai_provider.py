@@ -244,8 +244,8 @@ def _failing(endpoint: Endpoint, model: str) -> Iterator[None]:
     """Turns errors of the SDK into failures of the port."""
     try:
         yield
-    except openai.APIConnectionError as away:
-        raise _unconnected(endpoint, model, away) from away
+    except openai.APIConnectionError as outage:
+        raise _unconnected(endpoint, model, outage) from outage
     except openai.APIStatusError as refused:
         raise _failure_of(endpoint, model, refused) from refused
     except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError) as unreadable:

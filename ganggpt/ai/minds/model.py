@@ -171,8 +171,8 @@ class ModelMind:
                     reply = yield self._concluded(talk, prompt, item, trust)
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
-                    made = provenance_of(talk, prompt, item)
-                    yield SayScripted(talk.utterance, f"filter: {item.where}", deflect=True, made=made)
+                    provenance = provenance_of(talk, prompt, item)
+                    yield SayScripted(talk.utterance, f"filter: {item.where}", deflect=True, made=provenance)
                 else:
                     self._rest(item)
                     yield SayScripted(talk.utterance, item.reason, made=provenance_of(talk, prompt, item))
@@ -215,9 +215,9 @@ class ModelMind:
             self._counts.dropped(guarded)
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
         asked = provenance_of(talk, prompt, answered)
-        made = replace(asked, model=answered.model, rung=answered.rung, guards=(*asked.guards, *dropped))
+        provenance = replace(asked, model=answered.model, rung=answered.rung, guards=(*asked.guards, *dropped))
         actions = () if guarded is None else tuple((action.do, _text_of(action)) for action in guarded.actions)
-        return Conclude(talk.utterance, actions, made)
+        return Conclude(talk.utterance, actions, provenance)
 
     def _rest(self, unanswered: NotAnswered) -> None:
         if unanswered.reason in _RESTING:

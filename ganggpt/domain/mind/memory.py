@@ -69,9 +69,9 @@ __all__ = [
     "may_tell",
     "recall",
     "recency",
+    "rehearse",
     "retention",
     "shown",
-    "told",
 ]
 
 MEMORIES_MAX: Final = 64
@@ -183,8 +183,8 @@ def left_by(memories: Memories, event: MemoryEvent, now_s: float) -> list[Memory
     return [memory for memory in memories if memory.no in gone and not is_expired(memory, now_s)]
 
 
-def told(memories: Memories, no: int, indexes: Indexes | None = INDEXES) -> Memories:
-    """The memories after one of them was told: it counts as rehearsed, and does not become any more recent."""
+def rehearse(memories: Memories, no: int, indexes: Indexes | None = INDEXES) -> Memories:
+    """The memories after one of them was told: it is rehearsed once more, and does not become any more recent."""
     return _with_change(memories, no, None, indexes)
 
 

@@ -106,7 +106,7 @@ def spoke(mind: Mind, event: SpokeEvent, player: str | None) -> Mind:
             del talks[min(talks, key=lambda one: (talks[one].at_s, one))]
     if event.cites is not None:
         cited = (*cited, event.cites)[-CITED_MAX:]
-        memories = memory.told(memories, event.cites)
+        memories = memory.rehearse(memories, event.cites)
     return replace(
         mind,
         memories=memories,

@@ -152,28 +152,28 @@ def think_again(state: Any, command: ThinkAgain, turn: Turn) -> Decision:
 def say_scripted(talker: Talker, state: Any, command: SayScripted, turn: Turn) -> Decision:
     """Scripted lines take over; where a model said something already, the utterance ends with that."""
     now = current(state, command.utterance)
-    made = replace(command.made, guards=(*command.made.guards, command.why))
+    provenance = replace(command.made, guards=(*command.made.guards, command.why))
     events: tuple[Event, ...] = ()
     if command.deflect:
         # What was said is nothing to talk about, and nothing to remember either.
         events = () if now.learned is None else (Unlearned((now.learned,)),)
         now = replace(now, heard="")
     if now.said:
-        done = _concluded(talker, state, turn, now, now.said, made)
+        done = _concluded(talker, state, turn, now, now.said, provenance)
         return replace(done, events=(*events, *done.events))
     line = line_of(now)
     found = Answer("deflect") if command.deflect else talker.answer(state, turn, line)
     said = turn.wording.say(talker.brief(state, turn, line, found), turn.dice)
     now = replace(now, act=found.act, cites=None if found.memory is None else found.memory.no)
-    done = _concluded(talker, state, turn, now, (said,), made)
+    done = _concluded(talker, state, turn, now, (said,), provenance)
     messages = (_says(talker, state, turn, now, 0, said, final=True), *done.messages)
     return replace(done, events=(*events, *done.events), messages=messages)
 
 
 def say_silent(talker: Talker, state: Any, command: Conclude, turn: Turn) -> Decision:
     """Scripted lines take over from a model that ended without a word."""
-    made = replace(command.made, model="scripted")
-    return say_scripted(talker, state, SayScripted(command.utterance, "silent", made=made), turn)
+    provenance = replace(command.made, model="scripted")
+    return say_scripted(talker, state, SayScripted(command.utterance, "silent", made=provenance), turn)
 
 
 def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome: Outcome) -> Decision | None:
@@ -259,12 +259,12 @@ def _fitting(
 
 
 def _concluded(
-    talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], made: Provenance
+    talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], provenance: Provenance
 ) -> Decision:
     """An utterance is over, and somebody else may have waited for it."""
     words = clipped(" ".join(said), SAID_MAX)
     spoke = talker.spoke(state, now, words, turn.now_s)
-    done = Decision((spoke, ProvenanceRecorded(now.id, made)), {"said": words}, (), (), (Forget(TALK),))
+    done = Decision((spoke, ProvenanceRecorded(now.id, provenance)), {"said": words}, (), (), (Forget(TALK),))
     return _then_next(talker, state, turn, done)
 
 

@@ -126,7 +126,7 @@ class ProvenanceRecorded(Event, frozen=True, tag="Explained"):
     """How the words of an utterance came about."""
 
     id: str
-    made: Provenance
+    provenance: Provenance
 
 
 SpeakingEvent = Began | Uttered | BrokeOff | Waits | Turned

@@ -28,7 +28,12 @@ from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES
 from ganggpt.domain.mission_design.repair_numbers import victims_of
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
-from ganggpt.domain.mission_design.wording import DESCRIPTION_MAX, TITLE_MAX, named, told
+from ganggpt.domain.mission_design.wording import (
+    DESCRIPTION_MAX,
+    TITLE_MAX,
+    named,
+    objectives_text,
+)
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
@@ -372,7 +377,7 @@ class _Growth:
         words = {"thing": "it", "person": "somebody", "from": "town", "to": "town", **self._words}
         words |= {word.capitalize(): text[:1].upper() + text[1:] for word, text in words.items()}
         story = line.format_map(words)
-        return clipped(f"{story[:1].upper()}{story[1:]} {told(self._world, objectives)}", DESCRIPTION_MAX)
+        return clipped(f"{story[:1].upper()}{story[1:]} {objectives_text(self._world, objectives)}", DESCRIPTION_MAX)
 
     def _ties(self) -> list[str]:
         """Other factions, the worst enemy of the giver's first."""

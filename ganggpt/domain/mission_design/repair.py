@@ -14,12 +14,23 @@ from msgspec.structs import replace
 from rapidfuzz import fuzz, process
 
 from ganggpt.domain.mission_design.difficulty import MINUTES_MAX, estimated_s
-from ganggpt.domain.mission_design.draft import OBJECTIVES_MAX, Problem, ProblemCode, Setting
+from ganggpt.domain.mission_design.draft import (
+    OBJECTIVES_MAX,
+    Problem,
+    ProblemCode,
+    Setting,
+)
 from ganggpt.domain.mission_design.objectives import OBJECTIVES, TAKES, ObjectiveType
 from ganggpt.domain.mission_design.repair_numbers import mended_numbers
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
-from ganggpt.domain.mission_design.wording import DESCRIPTION_MAX, TITLE_MAX, cleaned, promises, told
+from ganggpt.domain.mission_design.wording import (
+    DESCRIPTION_MAX,
+    TITLE_MAX,
+    cleaned,
+    objectives_text,
+    promises,
+)
 from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
 
 ALIKE: Final = 84.0
@@ -272,7 +283,7 @@ class _Repair:
     def texts(self, draft: MissionTemplate) -> MissionTemplate:
         """The draft with a title and a description that are printable and promise nothing; else they are made of the
         objectives."""
-        plain = told(self.world, draft.objectives)
+        plain = objectives_text(self.world, draft.objectives)
         title = self._text("title", draft.title, cleaned(plain, 60), TITLE_MAX)
         return replace(
             draft, title=title, description=self._text("description", draft.description, plain, DESCRIPTION_MAX)

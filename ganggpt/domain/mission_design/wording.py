@@ -50,7 +50,7 @@ def named(world: World, target: str) -> str:
     return "something" if thing is None else thing.name
 
 
-def told(world: World, objectives: Iterable[ObjectiveSheet]) -> str:
+def objectives_text(world: World, objectives: Iterable[ObjectiveSheet]) -> str:
     """The objectives as a description: one sentence, in their order."""
     parts = []
     for objective in objectives:

@@ -229,7 +229,7 @@ async def test_a_report_shows_who_spent_most(books: PostgresSpend, pool: asyncpg
     assert await books.report("player", 1) == []
 
 
-async def test_notes_wait_while_the_database_is_away(
+async def test_notes_wait_while_the_database_is_unreachable(
     books: PostgresSpend, pool: asyncpg.Pool, monkeypatch: Any
 ) -> None:
     books.write(Spend(NOW_S, ANA, "dialogue", "talk", "m", usage(5)))

@@ -82,7 +82,7 @@ async def test_a_schema_from_the_future_is_refused(database: str, tmp_path: Path
     assert await needs_migration(database)
 
 
-async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
+async def test_a_database_that_is_unreachable_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await schema_version(f"postgresql://nobody@/nothing?host={tmp_path}")
 

@@ -41,7 +41,7 @@ async def test_a_transaction_left_open_does_not_reach_the_next_user(database: st
         assert await pool.fetchval("SELECT to_regclass('never')") is None
 
 
-async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
+async def test_a_database_that_is_unreachable_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await open_pool(f"postgresql://x@/x?host={tmp_path}", PoolOptions(connect_timeout_s=2))
 

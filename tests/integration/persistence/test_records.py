@@ -93,10 +93,10 @@ async def test_what_was_put_is_kept_also_when_the_end_comes_at_once(redis_url: s
 
 async def test_a_cache_without_redis_is_a_miss_and_both_ways_are_counted() -> None:
     lost: list[int] = []
-    away: list[None] = []
-    store = RedisResponses("unix:///nowhere/redis.sock", lost=lost.append, outage=lambda: away.append(None))
+    outage: list[None] = []
+    store = RedisResponses("unix:///nowhere/redis.sock", lost=lost.append, outage=lambda: outage.append(None))
     store.put("k", b"v", "player:ana")
     assert await store.get("other") is None
     await store.close()
     assert lost == [1]
-    assert len(away) == 1
+    assert len(outage) == 1

@@ -255,7 +255,7 @@ async def test_losing_the_connection_during_a_commit_is_an_unknown_outcome(pool:
         await transaction.rollback()
 
 
-async def test_a_database_that_is_away_is_a_retryable_error(database: str) -> None:
+async def test_a_database_that_is_unreachable_is_a_retryable_error(database: str) -> None:
     pool = await asyncpg.create_pool(database, min_size=1, max_size=1)
     journal = PostgresJournal(pool, "host:0", timeout_s=0.2)
     async with pool.acquire():

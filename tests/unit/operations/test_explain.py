@@ -29,7 +29,7 @@ def test_what_the_scripted_mind_said_is_explained_by_memories_and_is_the_same_ag
     found = explain(reply["utterance"], mara.turns, WORLD)
     assert found.said == reply["say"]
     assert found.same is True
-    assert found.made.model == "scripted"
+    assert found.provenance.model == "scripted"
     assert found.recalled[0].no == reply["cites"] == found.cites
     assert "silver watch" in found.recalled[0].text
     assert found.recalled[0].relevance > 0.3
@@ -66,8 +66,8 @@ def test_what_a_companion_said_by_a_model_shows_what_it_did_and_what_it_cost(rex
     rex.do(Conclude(utterance, (("follow", ""),), made), by="model:gateway")
     found = explain(utterance, rex.turns, WORLD)
     assert found.said == "Right behind you."
-    assert found.made.actions == (("follow", "allowed"),)
-    assert (found.made.nano_usd, found.again) == (7_000, None)
+    assert found.provenance.actions == (("follow", "allowed"),)
+    assert (found.provenance.nano_usd, found.again) == (7_000, None)
 
 
 def test_what_a_model_said_shows_what_it_was_asked_and_what_it_cost(mara: Journaled) -> None:
@@ -78,8 +78,8 @@ def test_what_a_model_said_shows_what_it_was_asked_and_what_it_cost(mara: Journa
     mara.do(Conclude(utterance, (("fly", ""), ("follow", "")), made), by="model:gateway")
     found = explain(utterance, mara.turns, WORLD)
     assert found.said.startswith("It still ticks.")
-    assert (found.made.model, found.made.tokens_in, found.made.prompt) == ("gpt-x", 90, "the prompt")
-    assert [action for action, _ in found.made.actions] == ["follow"]
+    assert (found.provenance.model, found.provenance.tokens_in, found.provenance.prompt) == ("gpt-x", 90, "the prompt")
+    assert [action for action, _ in found.provenance.actions] == ["follow"]
     assert found.again is None
     assert found.same is None
 

@@ -40,7 +40,7 @@ async def test_health_has_the_known_shape() -> None:
     assert {check["status"] for check in body["checks"]} == {"fulfilled"}
 
 
-async def test_a_store_that_is_away_makes_health_and_readiness_say_so_but_not_liveness() -> None:
+async def test_a_store_that_is_unreachable_makes_health_and_readiness_say_so_but_not_liveness() -> None:
     rig = Rig()
     rig.probes["database"] = _away
     async with client_of(Rig(probes=rig.probes)) as http:

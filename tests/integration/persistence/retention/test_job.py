@@ -67,7 +67,7 @@ async def test_the_command_prints_one_json_object_and_a_dry_run_changes_nothing(
         screen.as_json = False
 
 
-async def test_a_database_that_is_away_is_told() -> None:
+async def test_a_database_that_is_unreachable_is_told() -> None:
     with pytest.raises(Unavailable):
         await apply_retention(_settings(), "postgresql://nobody@/none?host=/nonexistent", print)
 

@@ -90,21 +90,21 @@ async def test_an_archive_that_hangs_stops_nobody(runtime: Runtime, monkeypatch:
     await eventually(lambda: not runtime.database.outbox)
 
 
-async def test_what_was_let_go_while_the_archive_was_away_gets_there_later(
+async def test_what_was_let_go_while_the_archive_was_unreachable_gets_there_later(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "RESCAN_S", 0.02)
-    away, keep = [True], runtime.archive.keep
+    outage, keep = [True], runtime.archive.keep
 
     async def refuse(*arguments: Any) -> None:
-        if away[0]:
+        if outage[0]:
             raise Unavailable("the database")
         await keep(*arguments)
 
     monkeypatch.setattr(runtime.archive, "keep", refuse)
     await live_through(runtime, 0, 120)
     assert runtime.archive.kept == {}
-    away[0] = False
+    outage[0] = False
     await eventually(lambda: together(runtime) == list(range(1, 122)))
 
 

@@ -26,12 +26,12 @@ class Shown:
     def __init__(self) -> None:
         self.rows: dict[str, Any] = {}
         self.through_s: list[float | None] = []
-        self.away = False
+        self.outage = False
 
     async def flush(
         self, epoch: int, changes: Sequence[tuple[str, Any, Any]], through_s: float | None, held: Collection[str]
     ) -> int:
-        if self.away:
+        if self.outage:
             raise Unavailable("the database")
         self.rows.update({actor: new for actor, _, new in changes})
         self.through_s.append(through_s)
@@ -97,11 +97,11 @@ async def test_a_changed_state_is_shown_once_it_is_committed_and_caches_forget_t
 async def test_what_could_not_be_shown_is_still_owed() -> None:
     scene = Scene(await a_rig())
     scene.changed(MARA, "new")
-    scene.shown.away = True
+    scene.shown.outage = True
     with pytest.raises(Unavailable):
         await scene.part.flush()
     assert scene.part.owes(MARA)
-    scene.shown.away = False
+    scene.shown.outage = False
     await scene.part.flush()
     assert scene.shown.rows == {MARA: "new"}
 

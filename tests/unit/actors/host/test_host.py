@@ -141,8 +141,8 @@ async def test_a_full_mailbox_sheds_with_a_hint(runtime: Runtime) -> None:
     assert all(error["retryable"] and error["retry_after_ms"] for error in shed)
 
 
-async def test_a_database_that_is_away_while_waking_is_a_retryable_error_and_then_over(runtime: Runtime) -> None:
-    runtime.journal.loads.append("away")
+async def test_a_database_that_is_unreachable_while_waking_is_a_retryable_error_and_then_over(runtime: Runtime) -> None:
+    runtime.journal.loads.append("unreachable")
     (reply,) = await runtime.ask_all([wrap(new_command_id(), "npc:mara", "player:ava", Talk("Hi"))])
     assert reply["error"]["code"] == "unavailable"
     assert (await runtime.ask("npc:mara", Talk("Hi")))["ok"]

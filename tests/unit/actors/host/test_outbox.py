@@ -119,10 +119,10 @@ async def test_what_does_not_fit_stays_in_the_table(monkeypatch: pytest.MonkeyPa
 
 async def test_an_outage_keeps_what_is_settled_until_it_is_over() -> None:
     rig = await a_rig()
-    message, settle, away = written(rig, 1), rig.journal.settle, [True]
+    message, settle, outage = written(rig, 1), rig.journal.settle, [True]
 
     async def shaky(messages: list[OutboxMessage]) -> None:
-        if away.pop() if away else False:
+        if outage.pop() if outage else False:
             raise Unavailable("the database")
         await settle(messages)
 
@@ -130,7 +130,7 @@ async def test_an_outage_keeps_what_is_settled_until_it_is_over() -> None:
     async with running(made(rig).run(0.001)):
         await eventually(lambda: sent(rig))
         rig.peers.answer(message.id)
-        await eventually(lambda: not away)
+        await eventually(lambda: not outage)
         assert rig.database.outbox
 
 

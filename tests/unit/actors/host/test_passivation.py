@@ -98,11 +98,11 @@ async def test_a_sweep_takes_the_idle_and_the_least_recently_touched_over_the_bo
 
 async def test_who_is_due_for_a_snapshot_gets_it_and_stays_awake_also_after_an_outage() -> None:
     rig = await a_rig()
-    save, away = rig.journal.save_snapshots, [True]
+    save, outage = rig.journal.save_snapshots, [True]
 
     async def shaky(*arguments: object) -> None:
-        if away:
-            away.pop()
+        if outage:
+            outage.pop()
             raise Unavailable("the database")
         await save(*arguments)  # type: ignore[arg-type]
 

@@ -86,7 +86,7 @@ async def test_shards_of_a_dead_process_go_to_the_living_long_before_its_lease_e
     await watch.until(lambda held: set(held.values()) == {"host:0", "host:1"})
 
 
-async def test_an_own_actor_is_carried_by_a_shared_host_while_its_process_is_away(runtime: Runtime) -> None:
+async def test_an_own_actor_is_carried_by_a_shared_host_while_its_process_is_unreachable(runtime: Runtime) -> None:
     await runtime.fleet.kill("host:0")
     await runtime.hosts.fence(1)
     watch = Watch(runtime, replace(PLAN, own=(MARA,)))
@@ -148,7 +148,7 @@ class ShakyHosts:
 
     def __init__(self, hosts: MemoryHosts) -> None:
         self.hosts = hosts
-        self.away = False
+        self.outage = False
         self.missed = asyncio.Event()
         self.looked = 0
 
@@ -156,7 +156,7 @@ class ShakyHosts:
         asked = getattr(self.hosts, name)
 
         async def ask(*arguments: object) -> object:
-            if self.away:
+            if self.outage:
                 self.missed.set()
                 raise Unavailable("the database")
             self.looked += name == "routes"
@@ -175,13 +175,13 @@ async def test_after_an_outage_of_the_database_nobody_is_fenced_for_a_silence_th
     await watch.start()
     await watch.until(lambda held: set(held.values()) == {"host:0", "host:1"})
     before = {host.epoch for host in await runtime.hosts.alive()}
-    shaky.away = True
+    shaky.outage = True
     await asyncio.wait_for(shaky.missed.wait(), 10)
     for epoch in before:
         host = runtime.database.hosts[epoch]
         runtime.host(host.name).heartbeat.stop()  # its heartbeats, too, find no database
         host.seen_s -= 2 * PLAN.lease_s
-    shaky.away, shaky.looked = False, 0
+    shaky.outage, shaky.looked = False, 0
     await eventually(lambda: shaky.looked >= 3)
     assert {host.epoch for host in await runtime.hosts.alive()} == before
     await watch.stop()

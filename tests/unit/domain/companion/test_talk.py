@@ -54,7 +54,7 @@ def shown(decision: Decision, kind: str = "companion.says") -> list[dict[str, An
 
 
 def made_in(decision: Decision) -> Provenance:
-    return next(event.made for event in decision.events if isinstance(event, ProvenanceRecorded))
+    return next(event.provenance for event in decision.events if isinstance(event, ProvenanceRecorded))
 
 
 def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found() -> None:

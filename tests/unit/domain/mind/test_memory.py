@@ -18,8 +18,8 @@ from ganggpt.domain.mind.memory import (
     fold,
     learn,
     recall,
+    rehearse,
     share_max,
-    told,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL
 from ganggpt.domain.mind.memory_record import (
@@ -223,7 +223,7 @@ def test_being_told_again_and_again_lifts_no_memory_over_a_fresher_more_fitting_
     memories: Memories = (popular, fitting)
     before = recall(memories, "who stole the watch", NOW_S)
     for _ in range(1000):
-        memories = told(memories, 1)
+        memories = rehearse(memories, 1)
     again = recall(memories, "who stole the watch", NOW_S)
     assert [found.memory.no for found in again] == [2, 1]
     assert again[0].score == before[0].score

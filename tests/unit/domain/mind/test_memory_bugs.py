@@ -18,7 +18,7 @@ from ganggpt.domain.mind.memory import (
     fold,
     learn,
     recall,
-    told,
+    rehearse,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL, MemoryIndex, Question
 from ganggpt.domain.mind.memory_record import REHEARSED_MAX, Memories, Memory, recency, retention
@@ -56,7 +56,7 @@ def test_01_recency_strictly_falls_with_the_time_since_it_happened_also_where_it
 ) -> None:
     memory = a_memory()
     assert recency(memory, NOW_S + age_s + more_s) < recency(memory, NOW_S + age_s)
-    asked_often = told(told((memory,), 1), 1)[0]
+    asked_often = rehearse(rehearse((memory,), 1), 1)[0]
     assert recency(asked_often, NOW_S + age_s) == recency(memory, NOW_S + age_s)
 
 
@@ -73,7 +73,7 @@ def test_03_recalling_lifts_a_memory_by_a_bounded_part_and_not_over_a_fresher_mo
     before = recall(memories, "who stole the watch at the harbour", NOW_S)
     for _ in range(1000):
         recall(memories, "harbour", NOW_S)
-        memories = told(memories, 1)
+        memories = rehearse(memories, 1)
     after = recall(memories, "who stole the watch at the harbour", NOW_S)
     assert [one.memory.no for one in after] == [2, 1]
     assert after[1].score - before[1].score == pytest.approx(REHEARSAL)

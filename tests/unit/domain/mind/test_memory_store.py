@@ -23,7 +23,7 @@ from ganggpt.domain.mind.memory import (
     fold,
     learn,
     recall,
-    told,
+    rehearse,
 )
 from ganggpt.domain.mind.memory_index import (
     PERSON,
@@ -266,7 +266,7 @@ def test_an_index_that_went_along_answers_like_a_new_one_and_like_the_formula(st
                 memories = fold(memories, event)
                 no += 1
         elif what == "told":
-            memories = told(memories, one)
+            memories = rehearse(memories, one)
         elif what == "reword":
             memories = fold(memories, Reworded(one, other))
         else:

@@ -155,8 +155,8 @@ def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
     assert shown(done)[-1]["final"] is True
     assert Forget(TALK) in done.reminders
     assert npc.view()["saying"] is None
-    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
-    assert (explained.id, explained.made.model, explained.made.tokens_in) == (utterance, "gpt-x", 90)
+    recorded = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
+    assert (recorded.id, recorded.provenance.model, recorded.provenance.tokens_in) == (utterance, "gpt-x", 90)
 
 
 def test_a_sentence_out_of_order_or_of_another_utterance_is_stale() -> None:
@@ -275,8 +275,8 @@ def test_without_a_model_after_all_the_scripted_mind_answers() -> None:
     assert "silver watch" in said["say"]
     assert said["final"] is True
     assert npc.view()["saying"] is None
-    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
-    assert explained.made.model == "scripted"
+    recorded = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
+    assert recorded.provenance.model == "scripted"
 
 
 def test_a_stream_that_breaks_off_ends_with_what_was_said() -> None:
@@ -360,9 +360,9 @@ def test_an_action_the_rules_allow_is_told_to_the_game_server_and_one_they_do_no
     )
     assert [act["verb"] for act in shown(done, "npc.act")] == ["follow"]
     assert done.reply["said"] != "Sure."
-    explained = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
-    assert dict(explained.made.actions)["follow"] == "allowed"
-    assert dict(explained.made.actions)["give"] in {"not_mine", "money"}
+    recorded = next(event for event in done.events if isinstance(event, ProvenanceRecorded))
+    assert dict(recorded.provenance.actions)["follow"] == "allowed"
+    assert dict(recorded.provenance.actions)["give"] in {"not_mine", "money"}
 
 
 def test_work_a_model_wants_to_offer_is_the_worlds_and_no_other() -> None:
@@ -392,7 +392,7 @@ def test_everybody_who_waits_is_answered_also_when_the_model_goes_away_meanwhile
     assert set(npc.state.mind.talks) == {AVA, BEN, "player:cid"}
 
 
-def test_who_interrupts_while_the_model_is_away_cuts_off_what_was_being_said() -> None:
+def test_who_interrupts_while_the_model_is_unreachable_cuts_off_what_was_being_said() -> None:
     npc = Talker()
     npc.hears("Tell me about the harbour")
     npc.says("It was built by my grandfather.")

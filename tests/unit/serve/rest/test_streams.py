@@ -257,14 +257,14 @@ async def test_errors_are_answers_and_no_streams(scene: Scene) -> None:
 
 async def test_streams_go_on_after_the_journal_could_not_be_read() -> None:
     async with a_scene(replace(LIMITS)) as scene:
-        scene.rig.turns.away = True
+        scene.rig.turns.outage = True
         async with scene.talks() as client:
             await client.next()
             errors = scene.rig.metrics.counter("ganggpt_stream_read_errors_total")
             await eventually(lambda: errors._value.get() > 0, "a look that failed")
             scene.mara.says("One.")
             scene.mara.ends()
-            scene.rig.turns.away = False
+            scene.rig.turns.outage = False
             assert names(await client.rest()) == ["says", "says", "done"]
 
 

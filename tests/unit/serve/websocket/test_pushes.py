@@ -105,18 +105,18 @@ async def test_an_ack_of_what_was_never_sent_does_nothing(rig: Rig, address: str
         assert await _pushed(game, 1) == [1]
 
 
-async def test_a_store_that_is_away_delays_pushes_and_acks_and_nothing_else(rig: Rig, address: str) -> None:
+async def test_a_store_that_is_unreachable_delays_pushes_and_acks_and_nothing_else(rig: Rig, address: str) -> None:
     rig.pushes.add("one", 1)
-    rig.pushes.away = True
+    rig.pushes.outage = True
     async with greeted(address, "one") as (game, _):
         await game.send({"t": "commands", "c": [game.talk()]})
         await game.replies(1)
-        rig.pushes.away = False
+        rig.pushes.outage = False
         assert await _pushed(game, 1) == [1]
-        rig.pushes.away = True
+        rig.pushes.outage = True
         await game.send({"t": "ack", "p": [1]})
         errors = "ganggpt_bridge_push_errors_total"
         before = rig.metrics.registry.get_sample_value(errors) or 0
         await eventually(lambda: (rig.metrics.registry.get_sample_value(errors) or 0) > before + 2, "acks fail")
-        rig.pushes.away = False
+        rig.pushes.outage = False
         await eventually(lambda: not rig.pushes.rows, "the ack is stored at last")
