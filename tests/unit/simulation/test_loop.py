@@ -119,7 +119,7 @@ def test_a_call_to_a_process_that_dies_or_is_cut_off_fails() -> None:
     place.network.heal()
     place.scheduler.at(place.scheduler.now_s + 2.0, place.network.kill, other)
     assert "ended" in place.run(one, calls(50.0))
-    assert "no such" in place.run(one, calls(50.0))
+    assert "No such" in place.run(one, calls(50.0))
     place.end()
 
 
