@@ -45,6 +45,8 @@ from ganggpt.domain.npc.commands import (
     Talk,
     Threaten,
 )
+from ganggpt.domain.npc.events import ItemReceived, Noticed, NpcEvent, Spawned, Swayed
+from ganggpt.domain.npc.evolution import evolve
 from ganggpt.domain.npc.memory import (
     PONDER_AT,
     hear,
@@ -52,21 +54,7 @@ from ganggpt.domain.npc.memory import (
     writer_of,
 )
 from ganggpt.domain.npc.rumour import TELL_FROM, has_neighbours
-from ganggpt.domain.npc.state import (
-    Item,
-    ItemReceived,
-    Noticed,
-    Npc,
-    NpcEvent,
-    Spawned,
-    Standing,
-    Swayed,
-    evolve,
-    gift_gain,
-    mood_now,
-    one_too_many,
-    standing_now,
-)
+from ganggpt.domain.npc.state import Item, Npc, Standing, gift_gain, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.talk import TALKER, conclude, place_of
 from ganggpt.domain.npc.view import view
 from ganggpt.domain.npc.work import (

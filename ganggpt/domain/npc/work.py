@@ -49,21 +49,9 @@ from ganggpt.domain.mission_design.repair import is_legal
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
+from ganggpt.domain.npc.events import MissionFundsHeard, RecordHeard, Swayed, WorkOffered, WorkPrepared
 from ganggpt.domain.npc.memory import rumour_by, writer_of
-from ganggpt.domain.npc.state import (
-    WORK_COOLDOWN_S,
-    MissionFundsHeard,
-    Npc,
-    RecordHeard,
-    Standing,
-    Swayed,
-    WorkOffer,
-    WorkOffered,
-    WorkPrepared,
-    mood_now,
-    one_too_many,
-    standing_now,
-)
+from ganggpt.domain.npc.state import WORK_COOLDOWN_S, Npc, Standing, WorkOffer, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.witness import in_words, telling_on
 from ganggpt.domain.turn import (
     Command,

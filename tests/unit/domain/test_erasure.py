@@ -28,7 +28,7 @@ from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import AskForWork, Give, Hear, Observe, Talk, Threaten
-from ganggpt.domain.npc.state import Spoke
+from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import GangGPTError, UnknownActor
