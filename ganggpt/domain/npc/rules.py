@@ -315,7 +315,7 @@ def _said(
 
 def _player(turn: Turn) -> str:
     if not turn.by.startswith("player:"):
-        raise Refused("not_a_player", f"only a player can do that to an NPC, not {turn.by!r}")
+        raise Refused("not_a_player", f"only a player can do this to an NPC, not {turn.by!r}")
     return turn.by
 
 
