@@ -1,4 +1,4 @@
-"""Erasure and export of one player: what a state, a turn or a message says of them, and the same without them.
+"""Erasure of one player: what a state, a turn or a message says of them, and the same without them.
 
 Two rules hold everywhere. A record that has the player's id in it is about them: it leaves the collection that holds
 it. A text that only has their name in it loses the name. A journal keeps its shape instead, so that it still replays:
@@ -23,7 +23,6 @@ from msgspec.structs import fields, replace
 
 from ganggpt.domain.ids import name_of
 from ganggpt.domain.mind.memory_record import Memories
-from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.turn import Command, Decision, Event, Turn
 from ganggpt.domain.world import FactionSheet, NpcSheet
 
@@ -72,17 +71,6 @@ TEXTS: Final = frozenset(
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
 _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 """Fields with numbers of memories."""
-
-
-_SHOWN_AS: Final[Mapping[str, str]] = {
-    "Provenance": "Made",
-    "Transcript": "Conversation",
-    "mission_funds": "purse",
-    "mission_funds_s": "purse_s",
-    "provenance": "made",
-    "reflects_s": "mull_s",
-}
-"""The public names of records and fields that are called otherwise in the program."""
 _OF_THE_WORLD: Final = (NpcSheet, FactionSheet)
 """What the world's authors wrote is about nobody who plays, whatever words are in it."""
 
@@ -240,7 +228,7 @@ def mentions(value: Any, subject: Subject, field: str = "") -> bool:
     return any(mentions(part, subject, name) for name, part in _parts(value, field))
 
 
-def _fields_of(value: Any) -> tuple[str, ...]:
+def fields_of(value: Any) -> tuple[str, ...]:
     """The names of a record's fields; none where it is no record."""
     if isinstance(value, Struct):
         return value.__struct_fields__
@@ -251,7 +239,7 @@ def _parts(value: Any, field: str) -> Iterable[tuple[str, Any]]:
     """What a value is made of, each part with the name of the field it stands in; bytes are looked into."""
     if isinstance(value, _OF_THE_WORLD):
         return
-    if names := _fields_of(value):
+    if names := fields_of(value):
         for name in names:
             yield name, getattr(value, name)
     elif isinstance(value, Mapping):
@@ -363,7 +351,7 @@ def rewritten(value: T, subject: Subject, *, blank: bool, field: str = "") -> T:
 def _rewritten(value: Any, subject: Subject, blank: bool, field: str) -> Any:
     if isinstance(value, str):
         return value and BLANK if blank and field in TEXTS else _renamed(value, subject, field)
-    if (names := _fields_of(value)) and not isinstance(value, _OF_THE_WORLD):
+    if (names := fields_of(value)) and not isinstance(value, _OF_THE_WORLD):
         changed = {name: _rewritten(getattr(value, name), subject, blank, name) for name in names}
         return replace(value, **changed) if isinstance(value, Struct) else dataclasses.replace(value, **changed)
     if isinstance(value, Mapping):
@@ -381,56 +369,3 @@ def _repacked(value: bytes, subject: Subject, blank: bool, field: str) -> bytes:
     inner = unpacked(value)
     after = None if inner is None else _rewritten(inner, subject, blank, field)
     return value if after == inner else msgspec.msgpack.encode(after)
-
-
-# ---------------------------------------------------------------------------------------------------------- to be shown
-
-
-def shown(value: Any) -> Any:
-    """A record as JSON shows it, with the names of its fields; msgpack inside is opened, other bytes are left out."""
-    if _fields_of(value):
-        kept = {_SHOWN_AS.get(name, name): shown(part) for name, part in _shown_parts(value)}
-        return {"is": _shown_name(value), **kept}
-    if isinstance(value, Mapping):
-        return {str(key): shown(part) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [shown(part) for part in value]
-    if isinstance(value, bytes):
-        inner = unpacked(value)
-        return f"({len(value)} bytes)" if inner is None else shown(inner)
-    return value
-
-
-def _shown_parts(record: Any) -> Iterable[tuple[str, Any]]:
-    """The fields of a record; those of a mind stand among those of whose mind it is."""
-    for name in _fields_of(record):
-        part = getattr(record, name)
-        if isinstance(part, Mind):
-            yield from _shown_parts(part)
-        else:
-            yield name, part
-
-
-def _shown_name(record: Any) -> str:
-    """What a record is called outside: an event or a command by its tag, any other by its class."""
-    tag = record.__struct_config__.tag if isinstance(record, Struct) else getattr(record, "tag", None)
-    name = str(tag or type(record).__name__)
-    return _SHOWN_AS.get(name, name)
-
-
-def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, Any]]:
-    """The parts of a state that are about the player, each with the way to it: ``memories``, ``standings.player:x``."""
-    if isinstance(value, Mapping):
-        named = [(f"{where}.{k}", part, is_about(k, subject) or is_about(part, subject)) for k, part in value.items()]
-    elif isinstance(value, tuple):
-        named = [(where, part, mentions(part, subject)) for part in value]
-    elif isinstance(value, Struct):
-        parts = [(f"{where}.{_SHOWN_AS.get(name, name)}".lstrip("."), part) for name, part in _shown_parts(value)]
-        named = [(way, part, is_about(part, subject)) for way, part in parts]
-    else:
-        return
-    for way, part, theirs in named:
-        if theirs:
-            yield way, shown(part)
-        elif not isinstance(value, tuple):
-            yield from about(part, subject, way)

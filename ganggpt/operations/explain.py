@@ -24,7 +24,8 @@ from ganggpt.domain.mind import memory
 from ganggpt.domain.mind.utterance import Began, Provenance, ProvenanceRecorded
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Talk
-from ganggpt.domain.npc.state import Npc, Spoke
+from ganggpt.domain.npc.events import Spoke
+from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.turn import Turn
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ganggpt.actors.host.activation import wake
-from ganggpt.domain import erasure
+from ganggpt.domain import erasure, player_export
 from ganggpt.domain.erasure import Subject, Trail
 from ganggpt.domain.fields import is_player
 from ganggpt.domain.ids import ActorId, name_of
@@ -84,14 +84,14 @@ async def _of_actor(
     stored = (await journal.load([actor])).get(actor)
     state = wake(ActorId(actor), "", stored, time.time()).state
     own = actor == subject.player or subject.player in (getattr(state, "owner", None), getattr(state, "player", None))
-    now: Any = erasure.shown(state) if own else _by_place(state, subject)
+    now: Any = player_export.shown(state) if own else _by_place(state, subject)
     turns = [turn async for turn in _turns(store, actor, subject)]
     return {name: part for name, part in (("now", now), ("turns", turns)) if part}
 
 
 def _by_place(state: Any, subject: Subject) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    for where, part in erasure.about(state, subject):
+    for where, part in player_export.about(state, subject):
         found.setdefault(where, []).append(part)
     return found
 
@@ -101,12 +101,12 @@ async def _turns(store: PostgresPlayerData, actor: str, subject: Subject) -> Any
     async for row in store.turns(actor):
         record = decode_turn(kind, row.body)
         if actor == subject.player or trail.holds((*record.events, record.effects), row.by):
-            events = erasure.shown(record.events)
+            events = player_export.shown(record.events)
             yield {"no": row.seq, "at_s": row.at_s, "by": row.by, "command": row.name, "events": events}
 
 
 def _row(text: str, body: bytes) -> Any:
-    return msgspec.json.decode(text) if text else erasure.shown(body)
+    return msgspec.json.decode(text) if text else player_export.shown(body)
 
 
 # -------------------------------------------------------------------------------------------------------------- erase

@@ -52,12 +52,8 @@ from ganggpt.domain.npc.commands import (
     Talk,
     Threaten,
 )
-from ganggpt.domain.npc.state import (
-    ItemReceived,
-    Npc,
-    Spoke,
-    Swayed,
-)
+from ganggpt.domain.npc.events import ItemReceived, Spoke, Swayed
+from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.turn import (
     Command,
     Decision,

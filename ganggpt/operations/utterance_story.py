@@ -10,7 +10,7 @@ from msgspec import Struct
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import TurnRecord, decode_turn, kind_for
 from ganggpt.domain.mind.utterance import Began, Provenance, ProvenanceRecorded, Utterance, Uttered
-from ganggpt.domain.npc.state import Spoke
+from ganggpt.domain.npc.events import Spoke
 from ganggpt.errors import InvalidInput, UnknownUtterance
 from ganggpt.operations.explain import as_spoke, place_of, states
 

@@ -14,8 +14,9 @@ from ganggpt.actors.routing.router import HostCall, Router, RouterOptions
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import load_routes, residences_of
 from ganggpt.actors.supervision.background_task import BackgroundTask
+from ganggpt.actors.supervision.plan import Plan
 from ganggpt.actors.supervision.scaler import Scaler
-from ganggpt.actors.supervision.supervisor import Plan, Supervisor
+from ganggpt.actors.supervision.supervisor import Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.scripted import ScriptedMind

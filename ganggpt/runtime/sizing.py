@@ -11,8 +11,8 @@ from typing import Final
 
 import psutil
 
+from ganggpt.actors.supervision.plan import Plan, plan_for
 from ganggpt.actors.supervision.scaling import Goals, Scale
-from ganggpt.actors.supervision.supervisor import Plan, plan_for
 from ganggpt.config import Settings
 from ganggpt.worldfiles.files import cast_of, load_world, world_folder
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ganggpt.actors.ray.supervisor import boot_supervisor, drain_hosts
-from ganggpt.actors.supervision.supervisor import Plan, refuse_second_run
+from ganggpt.actors.supervision.plan import Plan
+from ganggpt.actors.supervision.supervisor import refuse_second_run
 from ganggpt.config import Settings
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts

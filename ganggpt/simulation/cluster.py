@@ -24,7 +24,8 @@ from ganggpt.actors.host.incarnations import Incarnations
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.actors.routing.table import load_routes
-from ganggpt.actors.supervision.supervisor import Plan, Supervisor
+from ganggpt.actors.supervision.plan import Plan
+from ganggpt.actors.supervision.supervisor import Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.turn import Wording
 from ganggpt.domain.world import World

@@ -7,7 +7,7 @@ from typing import Final
 
 from ganggpt.actors.host.host import HostOptions
 from ganggpt.actors.routing.router import RouterOptions
-from ganggpt.actors.supervision.supervisor import Plan
+from ganggpt.actors.supervision.plan import Plan
 
 SMALL_HOST: Final = HostOptions(
     idle_s=3.0, hot_max=8, mailbox_max=16, snapshot_every=6, sweep_s=2.0, reminder_s=1.0, delivery_s=4.0, poll_s=5.0

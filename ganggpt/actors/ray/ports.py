@@ -6,8 +6,9 @@ from typing import Protocol, Self
 
 from ganggpt.actors.host.host import HostOptions, HostPorts
 from ganggpt.actors.routing.router import HostCall
+from ganggpt.actors.supervision.plan import Plan
 from ganggpt.actors.supervision.scaler import Stats
-from ganggpt.actors.supervision.supervisor import Fleet, Plan, Supervisor
+from ganggpt.actors.supervision.supervisor import Fleet, Supervisor
 from ganggpt.ai.port import Gateway
 
 

@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from ganggpt.actors.ray.calls import NAMESPACE, RayCalls, as_future
 from ganggpt.actors.ray.fleet import START_S, RayFleet
 from ganggpt.actors.ray.ports import ProcessSpec
-from ganggpt.actors.supervision.supervisor import Plan
+from ganggpt.actors.supervision.plan import Plan
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from ganggpt.actors.clock import loop_s
@@ -17,8 +16,9 @@ from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.actors.routing.table import residences_of
 from ganggpt.actors.supervision.background_task import BackgroundTask
 from ganggpt.actors.supervision.placement import Move, moves, spread, transfers
+from ganggpt.actors.supervision.plan import Plan
 from ganggpt.actors.supervision.scaler import Scaler
-from ganggpt.actors.supervision.scaling import Scale, names_wanted
+from ganggpt.actors.supervision.scaling import names_wanted
 from ganggpt.actors.supervision.takeover import Role, Takeover
 from ganggpt.errors import CommitUnknown, Moved, StartFailed, Unavailable
 from ganggpt.persistence.ports.hosts import LiveHost, Ownership, RouteRow
@@ -29,8 +29,6 @@ UPKEEP_EVERY_S: Final = 3600.0
 BLIND_GRACE_S: Final = 5.0
 """How long after an outage of the database no host is fenced: all were silent, and come back one by one."""
 MOVES_A_ROUND: Final = 8
-FRESH_S: Final = 3.0
-"""Longer than bridges need to find a new host (``HostWatch``)."""
 _NOT_NOW = (Unavailable, Moved, CommitUnknown)
 """Errors of a host that cannot do now what the supervisor asks; the next round tries again."""
 
@@ -74,46 +72,6 @@ class Fleet(Protocol):
     async def draining_nodes(self) -> frozenset[str]:
         """Nodes that will be gone soon."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What should run: the number of shared hosts and the actors with a residence of their own.
-
-    ``companions_max``: how many companions of online players may have a residence of their own besides. ``lease_s``:
-    how long a host may be silent before it is fenced, by the database's clock. ``fresh_s``: how long a host must have
-    lived before it is given shards of others. ``scale``: how the number of shared hosts follows the load; None keeps
-    it.
-    """
-
-    hosts: int
-    own: tuple[str, ...]
-    companions_max: int = 0
-    lease_s: float = 10.0
-    round_s: float = 1.0
-    starts_at_once: int = 2
-    fresh_s: float = 0.0
-    scale: Scale | None = None
-
-
-def own_residents(residence: str, cast: Sequence[str], own_actors_max: int) -> tuple[str, ...]:
-    """Which members of the cast get a process of their own: factions first, then people, up to ``own_actors_max``.
-
-    ``residence``: ``auto``, ``own`` (all of the cast) or ``shared`` (none).
-    """
-    if residence == "shared":
-        return ()
-    ranked = sorted(cast, key=lambda actor: (not actor.startswith("faction:"), actor))
-    return tuple(ranked if residence == "own" else ranked[:own_actors_max])
-
-
-def plan_for(
-    residence: str, cast: Sequence[str], *, hosts: int, own_actors_max: int, lease_s: float, scale: Scale | None = None
-) -> Plan:
-    """The plan of a world with this cast. Companions get what the cast leaves of ``own_actors_max``."""
-    own = own_residents(residence, cast, own_actors_max)
-    companions_max = 0 if residence == "shared" else max(0, own_actors_max - len(own))
-    return Plan(hosts, own, companions_max, lease_s, fresh_s=FRESH_S, scale=scale)
 
 
 class Supervisor:

@@ -178,7 +178,7 @@ class _Ordered(Struct, frozen=True, gc=False):
 def order(state: Companion, command: Order, turn: Turn) -> Decision:
     """The owner orders something. Raises Refused."""
     if turn.by != state.owner:
-        raise Refused("not_owner", f"only {state.owner} gives orders to {state.name}")
+        raise Refused("not_owner", f"only {state.owner} can give orders to {state.name}")
     there(state)
     ordered = _ordered(state, command, turn)
     if ordered.gone is not None:

@@ -117,7 +117,7 @@ def decide(state: Companion | None, command: Command, turn: Turn) -> Decision:
     if state is not None and not state.gone:
         raise AlreadyExists(turn.actor)
     if turn.by.startswith("player:") and turn.by != command.owner:
-        raise Refused("not_owner", "a player recruits for themselves only")
+        raise Refused("not_owner", "a player can recruit a companion only for themselves")
     return _recruit(command, turn) if state is None else _take_back(state, command, turn)
 
 
@@ -151,7 +151,7 @@ def _take_back(state: Companion, command: Recruit, turn: Turn) -> Decision:
 
 def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
     if not turn.by.startswith("player:"):
-        raise Refused("not_a_player", f"only a player talks to a companion, not {turn.by!r}")
+        raise Refused("not_a_player", f"only a player can talk to a companion, not {turn.by!r}")
     now_s, owned = turn.now_s, turn.by == state.owner
     is_there = owned and not state.gone
     line = Line(turn.by, command.text, now_s - state.spoke_s, None, command.name or (state.owner_name if owned else ""))
@@ -185,7 +185,7 @@ def _hush(state: Companion, command: Hush, turn: Turn) -> Decision:
 
 def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> Decision:
     if turn.by.startswith("player:") and turn.by != state.owner:
-        raise Refused("not_owner", f"only {state.owner} shares deeds with {state.name}")
+        raise Refused("not_owner", f"only {state.owner} can share deeds with {state.name}")
     there(state)
     before, now_s = level_of(state.experience), turn.now_s
     practice = practice_now(state, now_s)
@@ -213,7 +213,7 @@ def _gain_experience(state: Companion, command: GainExperience, turn: Turn) -> D
 
 def _suffer(state: Companion, command: Suffer, turn: Turn) -> Decision:
     if turn.by.startswith("player:"):
-        raise Refused("not_allowed", f"a player does not report what {state.name} suffers; the game server does")
+        raise Refused("not_allowed", f"only the game server can report what {state.name} suffers")
     there(state)
     move = moved(state, -command.harm / 10, f"harm: {command.cause}", -command.harm / 4, turn)
     weight = min(90, 30 + command.harm // 2)
@@ -230,7 +230,7 @@ def _suffer(state: Companion, command: Suffer, turn: Turn) -> Decision:
 
 def _dismiss(state: Companion, _: Dismiss, turn: Turn) -> Decision:
     if turn.by.startswith("player:") and turn.by != state.owner:
-        raise Refused("not_owner", f"only {state.owner} lets {state.name} go")
+        raise Refused("not_owner", f"only {state.owner} can dismiss {state.name}")
     there(state)
     departed = Departed("dismissed", "", loyalty_now(state, turn.now_s), turn.now_s)
     bye = said(state, turn, to_owner(state), Answer("bye"), (departed,))

@@ -1,4 +1,4 @@
-"""Finds memories by their words: an inverted index over one mind, made when somebody asks and kept up to date then.
+"""Finds memories by their words: an inverted index over one mind, built at the first search and then updated.
 
 States are immutable and an index is not, so an index belongs to the newest version of a mind: it moves along when a
 memory is added, changed or let go, and costs as much as that memory has words. It is derived and holds no truth.
@@ -34,12 +34,12 @@ from ganggpt.domain.mind.memory_record import (
 RELEVANCE, RECENCY, WEIGHT, PERSON, REHEARSAL = 0.70, 0.10, 0.10, 0.07, 0.03
 """The parts of a score; together 1."""
 INDEXED_MAX: Final = 65_536
-"""Memories that indexes kept in one process hold together; a mind asked again after it was dropped is indexed anew."""
+"""The most memories in all indexes of one process. An index that was dropped is built again when it is needed."""
 QUERY_TERMS_MAX: Final = 32
 LENGTH_MAX: Final = 64
-"""Words from which on a text counts as no longer than that."""
+"""A text with more words counts as one of this length."""
 UNKNOWN: Final = 0.5
-"""What a word of the question that no memory has counts, of what the rarest word would."""
+"""The weight of a word of the question that no memory has, as a share of the weight of the rarest word."""
 SIMILARITY: Final = 0.5
 """Share of the similarity of embeddings in the relevance of a memory where both have one."""
 COMPARED_MAX: Final = 24
@@ -52,8 +52,8 @@ _SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
 
 
 class Recalled(Struct, frozen=True, gc=False):
-    """A memory that came back, with the parts its score (0..1) is made of, each 0..1. ``similarity``: None where it
-    had no embedding to compare."""
+    """A memory that was found, with its score (0..1) and the parts of the score, each 0..1. ``similarity``: None where
+    there was no embedding to compare."""
 
     memory: Memory
     score: float
@@ -66,8 +66,8 @@ class Recalled(Struct, frozen=True, gc=False):
 
 
 class Question(Struct, frozen=True, gc=False, kw_only=True):
-    """What is asked for: words, the time, how many at most; whom it is about; who listens (None: nobody but oneself);
-    and its embedding where a model made one."""
+    """A search: words, time, the most results, whom it is about, who listens (None: nobody else), and the embedding of
+    the words where a model made one."""
 
     text: str
     now_s: float
@@ -78,7 +78,7 @@ class Question(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def rarity(count: int, of: int) -> float:
-    """How much a word says that ``count`` of ``of`` memories have: the inverse document frequency of BM25,
+    """The weight of a word that ``count`` of ``of`` memories have: the inverse document frequency of BM25,
     ``ln(1 + (N − n + ½) / (n + ½))``."""
     return math.log(1 + (of - count + 0.5) / (count + 0.5))
 
@@ -95,7 +95,7 @@ def blended(memory: Memory, relevance: float, now_s: float, about: str | None, s
 
 
 class MemoryIndex:
-    """Owns the words of one mind's memories. A memory lies in a slot; every list below is by slot."""
+    """The inverted index of one mind's memories. Every memory has a slot; the lists are indexed by slot."""
 
     __slots__ = (
         "_about",
@@ -142,7 +142,7 @@ class MemoryIndex:
         return len(self._slots)
 
     def add(self, memory: Memory) -> None:
-        """One more memory, under a number that is not there yet."""
+        """Add a memory whose number is not in the index yet."""
         if self._free:
             slot = self._free.pop()
         else:
@@ -171,7 +171,7 @@ class MemoryIndex:
         self._settle(slot, memory)
 
     def remove(self, no: int) -> None:
-        """A memory was let go. One that is not here is no mistake."""
+        """Remove a memory. Does nothing if it is not in the index."""
         slot = self._slots.pop(no, None)
         memory = None if slot is None else self._memories[slot]
         if slot is None or memory is None:
@@ -192,7 +192,7 @@ class MemoryIndex:
         self._free.append(slot)
 
     def replace(self, memory: Memory) -> None:
-        """The memory of that number is this now."""
+        """Replace the memory of the same number."""
         slot = self._slots[memory.no]
         known = self._memories[slot]
         if known is None or known.text != memory.text:
@@ -216,7 +216,7 @@ class MemoryIndex:
                 yield held, count / (len(wanted) + len(self._terms[slot]) - count)
 
     def recall(self, question: Question) -> list[Recalled]:
-        """The best answers to a question, best first; of equals the one with the higher number."""
+        """The best memories for a question, best first; of two equals the one with the higher number."""
         fits = self._fits(question.text)
         similarity = self._similarities(question.embedding, fits)
         totals = self._totals(question, fits, similarity)
@@ -254,8 +254,8 @@ class MemoryIndex:
         return totals
 
     def _fits(self, text: str) -> list[float]:
-        """How well each slot fits the words, 0..1: BM25 as a share of what a memory of average length with all of them
-        would get. A word that comes twice in one short text says no more than once, and short is no merit."""
+        """How well each slot fits the words, 0..1: BM25 divided by the value of a memory of average length that has
+        all of them. A repeated word counts once in a short text, and shortness alone gains nothing."""
         sums = [0.0] * len(self._memories)
         held, top = len(self._slots), 0.0
         for term in terms(text)[:QUERY_TERMS_MAX] if held else ():
@@ -277,7 +277,7 @@ class MemoryIndex:
         return [total * shares[length] if total else 0.0 for total, length in zip(sums, self._lengths, strict=True)]
 
     def _having(self, term: str) -> dict[int, float]:
-        """The slots that have a word of the question, or one that may stand for it, and what that counts."""
+        """The slots with a word of the question, a synonym or a similar name, each with the weight of the match."""
         fits = dict.fromkeys(self._postings.get(term, ()), 1.0)
         for other in synonyms(term):
             for slot in self._postings.get(other, ()):
@@ -310,7 +310,7 @@ class MemoryIndex:
         return found if asked.model in self._models else {}
 
     def _settle(self, slot: int, memory: Memory) -> None:
-        """Everything about a memory but its words."""
+        """Store everything about a memory except its words."""
         self._memories[slot] = memory
         self._base[slot] = WEIGHT * memory.weight / 100 + REHEARSAL * PRACTICE[memory.rehearsed]
         self._last_s[slot] = last_s(memory)
@@ -352,7 +352,7 @@ def _take_out(lists: dict[str, list[int]], key: str, slot: int) -> None:
 class Indexes:
     """Owns the indexes of the minds asked most recently, INDEXED_MAX memories at most (one mind may be larger).
 
-    A mind is known by its very tuple. Used by one thread.
+    A mind is identified by its tuple of memories (``is``). For use by one thread.
     """
 
     def __init__(self, indexed_max: int = INDEXED_MAX) -> None:
@@ -375,8 +375,8 @@ class Indexes:
         return index
 
     def follow(self, old: Memories, new: Memories, gone: tuple[int, ...], fresh: Memory | None = None) -> None:
-        """A mind became another one: without ``gone``, and with ``fresh``, which may have been there in another form.
-        Does nothing for a mind without an index."""
+        """Move the index of ``old`` to its successor: without ``gone``, with ``fresh`` added or replaced. Does nothing
+        for a mind without an index."""
         entry = self._kept.get(id(old))
         if entry is None or entry[0] is not old:
             return

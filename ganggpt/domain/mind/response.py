@@ -1,4 +1,4 @@
-"""How a person answers: which act fits what was said, and which memory comes up. Shared by NPCs and companions."""
+"""Chooses the response of an NPC or a companion: the act that fits what was said, and the memory it brings up."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ACTS: Final[dict[Intent, Act]] = {
 
 
 class Speaker(Struct, frozen=True, gc=False):
-    """What of a person matters for an answer. ``cited``: memories brought up lately; ``standing`` −100..100."""
+    """What a response depends on in the speaker. ``cited``: memories brought up lately; ``standing`` −100..100."""
 
     memories: Memories
     cited: tuple[int, ...]
@@ -50,8 +50,8 @@ class Speaker(Struct, frozen=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """What to do with words: the act, the memory to bring up, and further facts. ``missing``: what was asked for and is
-    not in mind."""
+    """A response before it has words: the act, the memory to bring up, and further facts. ``missing``: what was asked
+    for and not found among the memories."""
 
     act: Act
     memory: Memory | None = None
@@ -61,7 +61,7 @@ class Answer(Struct, frozen=True, gc=False):
 
 
 def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
-    """How to answer ``text`` from the player ``turn.by``, who was away for ``absent_s`` seconds."""
+    """The response to ``text`` of the player ``turn.by``, who last talked to the speaker ``absent_s`` seconds ago."""
     wanted = intent(text)
     if wanted in ("ask_memory", "ask_about"):
         return (_remembering if wanted == "ask_memory" else _told_about)(speaker, topic(text), turn)
@@ -78,7 +78,7 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
 
 
 def _remembering(speaker: Speaker, about: str, turn: Turn) -> Answer:
-    """The memory somebody asks for: what fits the question, else something of theirs not told lately."""
+    """The memory that fits the question, else one about the player that was not brought up lately."""
     ranked = recall(speaker.memories, about, turn.now_s, 6, turn.by, listener=turn.by)
     fitting = next((found.memory for found in ranked if found.relevance >= FITS), None)
     if fitting is not None:
@@ -108,7 +108,7 @@ def _told_about(speaker: Speaker, about: str, turn: Turn) -> Answer:
 
 
 def _asked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
-    """An answer to a question of no known form: what the world knows, else a memory that is about it."""
+    """The answer to a question of no known form: world knowledge, else a memory that fits it."""
     known = said_of(turn.world, text, speaker.faction, by_full_name=True)
     if known is not None:
         return Answer("tell_about", facts={"topic": text, "known": known})
@@ -119,7 +119,7 @@ def _asked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
 
 
 def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory | None:
-    """A memory that comes up by itself: likely when somebody returns, sometimes in between, never the same soon."""
+    """A memory that is brought up unasked: likely after an absence, sometimes otherwise; not the same one soon."""
     if not turn.dice.chance(0.8 if absent_s >= _ABSENT_S else 0.3):
         return None
     ranked = recall(speaker.memories, text, turn.now_s, 5, turn.by, listener=turn.by)

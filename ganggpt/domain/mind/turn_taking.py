@@ -137,7 +137,7 @@ def utter(talker: Talker, state: Any, command: Utter, turn: Turn) -> Decision:
     """The next sentence. Raises Refused where nobody listens to this utterance any more."""
     now = current(state, command.utterance)
     if command.no != len(now.said) or command.no >= SENTENCES_MAX:
-        raise Refused("stale", f"sentence {command.no} of {now.id}, of which {len(now.said)} were said")
+        raise Refused("stale", f"sentence {command.no} of {now.id} is out of order: {len(now.said)} were said before")
     text = clipped(command.text, SAID_MAX)
     says = _says(talker, state, turn, now, command.no, text)
     return Decision((Uttered(now.id, text),), {"said": command.no}, (says,))

@@ -24,7 +24,9 @@ from ganggpt.domain.mind.actions import (
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.memory_record import last_s
 from ganggpt.domain.npc.commands import AskForWork
-from ganggpt.domain.npc.state import Acted, Item, ItemGiven, Npc, evolve, standing_now
+from ganggpt.domain.npc.events import Acted, ItemGiven
+from ganggpt.domain.npc.evolution import evolve
+from ganggpt.domain.npc.state import Item, Npc, standing_now
 from ganggpt.domain.turn import Turn
 
 FOLLOW_FROM: Final = 12.0

@@ -20,6 +20,7 @@ from ganggpt.domain.mind.memory_record import (
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.reflection import plan_reflection
 from ganggpt.domain.npc.commands import Hear
+from ganggpt.domain.npc.events import Pondered, RumourTold
 from ganggpt.domain.npc.rumour import (
     HOPS_MAX,
     Tale,
@@ -30,12 +31,7 @@ from ganggpt.domain.npc.rumour import (
     listener_of,
     neighbours,
 )
-from ganggpt.domain.npc.state import (
-    Npc,
-    Pondered,
-    RumourTold,
-    standing_now,
-)
+from ganggpt.domain.npc.state import Npc, standing_now
 from ganggpt.domain.turn import (
     Decision,
     Dice,

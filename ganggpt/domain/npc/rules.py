@@ -44,6 +44,8 @@ from ganggpt.domain.npc.commands import (
     Talk,
     Threaten,
 )
+from ganggpt.domain.npc.events import ItemReceived, Noticed, NpcEvent, Spawned, Swayed
+from ganggpt.domain.npc.evolution import evolve
 from ganggpt.domain.npc.memory import (
     PONDER_AT,
     hear,
@@ -51,21 +53,7 @@ from ganggpt.domain.npc.memory import (
     writer_of,
 )
 from ganggpt.domain.npc.rumour import TELL_FROM, has_neighbours
-from ganggpt.domain.npc.state import (
-    Item,
-    ItemReceived,
-    Noticed,
-    Npc,
-    NpcEvent,
-    Spawned,
-    Standing,
-    Swayed,
-    evolve,
-    gift_gain,
-    mood_now,
-    one_too_many,
-    standing_now,
-)
+from ganggpt.domain.npc.state import Item, Npc, Standing, gift_gain, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.talk import TALKER, conclude, place_of
 from ganggpt.domain.npc.view import view
 from ganggpt.domain.npc.work import (
@@ -327,7 +315,7 @@ def _said(
 
 def _player(turn: Turn) -> str:
     if not turn.by.startswith("player:"):
-        raise Refused("not_a_player", f"only a player can do that to an NPC, not {turn.by!r}")
+        raise Refused("not_a_player", f"only a player can do this to an NPC, not {turn.by!r}")
     return turn.by
 
 

@@ -1,8 +1,7 @@
-"""How news travels from mouth to mouth: who tells whom what, how it changes on the way, and when nobody tells it more.
+"""Rumours: which NPC tells what to whom, how a text changes when it is told on, and when it is no longer told.
 
-A rumour is born with a date of death that goes along with it unchanged: until then it is told and recalled, from then
-on neither. Its heat falls evenly from its weight to nothing at that very date. Everything that was ever told carries
-its origin and the chain of those it came through.
+A rumour has a fixed expiry date. Until then it is told and recalled, afterwards neither. Its heat decreases linearly
+from its weight to 0 at that date. Every rumour carries its origin and the chain of NPCs that told it.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import World
 
 HOPS_MAX: Final = 6
-"""Mouths a rumour passes at most."""
+"""The most times a rumour is told on."""
 TELLINGS_MAX: Final = 3
-"""How often one person tells the same."""
+"""How often one NPC tells the same rumour."""
 TELL_FROM: Final = 25
-"""Heat under which nobody bothers to tell."""
+"""A rumour with less heat is not told."""
 HOP_KEEPS: Final = 0.85
-"""Part of the heat that reaches the listener."""
+"""Share of the heat that is left after one telling."""
 DISTORTION: Final = 0.35
-"""Probability that a telling changes something."""
+"""Probability that the text changes when it is told."""
 NAMELESS_FROM: Final = 3
-"""From so many mouths on the name of who did it may get lost."""
+"""After so many tellings the name of the person it is about may get lost."""
 _DAY_S: Final = 86_400.0
 _TEXT_MAX: Final = 200
 _OPEN_KINDS: Final = frozenset(("seen", "deed", "threat", "rumour"))
@@ -61,8 +60,8 @@ _STRONG: Final = re.compile(r"\b(" + "|".join(map(re.escape, _STRONGER)) + r")\b
 
 
 class Tale(Struct, frozen=True, gc=False):
-    """A memory as it is about to be told: what the listener will hear, with where it comes from and until when it is
-    worth telling. ``no``: the teller's own number of it."""
+    """A memory as it is about to be told: its text, heat, origin and expiry. ``no``: the number of the memory in the
+    mind of the teller."""
 
     no: int
     text: str
@@ -73,12 +72,12 @@ class Tale(Struct, frozen=True, gc=False):
 
 
 def lifetime_s(weight: int) -> float:
-    """How long a rumour lives that weighs so much when it is born: 2 days and 28 more · weight/100."""
+    """The lifetime of a rumour of this weight: 2 days + 28 days · weight/100."""
     return _DAY_S * (2 + 28 * weight / 100)
 
 
 def heat(weight: float, born_s: float, expires_s: float, now_s: float) -> float:
-    """How hot news is, from its weight down to 0 at the very moment it expires: ``weight · (1 − age / lifetime)``."""
+    """The heat of a rumour, from its weight down to 0 when it expires: ``weight · (1 − age / lifetime)``."""
     if expires_s <= born_s or now_s >= expires_s:
         return 0.0
     return weight * min(1.0, (expires_s - now_s) / (expires_s - born_s))
@@ -112,7 +111,7 @@ def tale_of(memory: Memory, teller: str, name: str, now_s: float, bears_grudge: 
 def hottest(
     memories: Memories, told: Mapping[int, int], teller: str, name: str, now_s: float, grudge: Callable[[str], bool]
 ) -> Tale | None:
-    """What somebody tells next: the hottest that they have not told often enough; of equals the older one."""
+    """What an NPC tells next: the hottest tale told fewer than TELLINGS_MAX times; the older one of two equals."""
     best: Tale | None = None
     for memory in memories:
         if told.get(memory.no, 0) >= TELLINGS_MAX:
@@ -124,7 +123,7 @@ def hottest(
 
 
 def listener_of(tale: Tale, neighbours: Sequence[str], times: int) -> str | None:
-    """Whom it is told to the ``times``-th time: another neighbour each time, never one it came through."""
+    """The listener of the ``times``-th telling: another neighbour each time, never one of the chain."""
     open_ears = [other for other in neighbours if other not in tale.trace.chain]
     if not open_ears or times >= len(open_ears):
         return None
@@ -132,8 +131,8 @@ def listener_of(tale: Tale, neighbours: Sequence[str], times: int) -> str | None
 
 
 def distorted(text: str, hops: int, dice: Dice) -> str:
-    """A text as it is told on: mostly as it was, sometimes with larger numbers, stronger words, a detail less, and
-    after NAMELESS_FROM mouths without the name it began with."""
+    """A text as it is told on: usually unchanged, sometimes with a larger number, a stronger word or a detail less, and
+    after NAMELESS_FROM tellings without the name it began with."""
     if not dice.chance(DISTORTION):
         return text
     changes: list[Callable[[str], str]] = [_louder(dice.between(2, 3)), _stronger, _vaguer]
@@ -153,7 +152,7 @@ def is_nameless(text: str) -> bool:
 
 
 def in_third_person(text: str, name: str) -> str:
-    """A memory as others tell it: I, me and my become the name of who remembers. What was quoted stays."""
+    """A memory in the third person: I, me and my become ``name``. Quotations stay unchanged."""
     told, quote, quoted = text.partition('"')
     forms = {"I": name, "me": name, "my": f"{name}'s", "myself": name}
     return _FIRST_PERSON.sub(lambda found: forms[found[1]], told) + quote + quoted
@@ -168,7 +167,7 @@ def _stronger(text: str) -> str:
 
 
 def _vaguer(text: str) -> str:
-    """Without the last of its details."""
+    """The text without its last detail."""
     shorter = _DETAIL.sub(r"\1", text)
     return shorter if shorter.count(" ") >= 2 else text
 
@@ -179,7 +178,7 @@ def _nameless(text: str) -> str:
 
 
 class _Neighbourhoods:
-    """Who lives in a district or belongs to a faction; worked out once for a world, which never changes."""
+    """The NPCs of each district and each faction, computed once for a world, because a world never changes."""
 
     def __init__(self) -> None:
         self._world: World | None = None
@@ -187,7 +186,7 @@ class _Neighbourhoods:
         self._sides: dict[str, list[str]] = {}
 
     def of(self, world: World, home: str, faction: str | None) -> tuple[Sequence[str], Sequence[str]]:
-        """Those of the district, and those of the faction."""
+        """The NPCs of the district and those of the faction."""
         if world is not self._world:
             self._homes, self._sides = {}, {}
             for name in sorted(world.npcs):
@@ -203,11 +202,11 @@ _NEIGHBOURHOODS: Final = _Neighbourhoods()
 
 
 def neighbours(world: World, actor: str, home: str, faction: str | None) -> list[str]:
-    """The people of the world's cast to whom somebody talks: of the same district or the same faction."""
+    """The NPCs of the cast that an NPC talks to: those of the same district or the same faction."""
     at_home, of_faction = _NEIGHBOURHOODS.of(world, home, faction)
     return [other for other in dict.fromkeys((*at_home, *of_faction)) if other != actor]
 
 
 def has_neighbours(world: World, actor: str, home: str, faction: str | None) -> bool:
-    """Whether there is anybody to talk to."""
+    """Whether ``neighbours`` has at least one element."""
     return any(other != actor for group in _NEIGHBOURHOODS.of(world, home, faction) for other in group[:2])

@@ -1,16 +1,13 @@
-"""What an NPC is: persona, mood, memories, its standing with each player, and how events change them."""
+"""What an NPC is: persona, mood, memories, and its standing with each player."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from ganggpt.domain import erasure
-from ganggpt.domain.erasure import PlayerForgotten
 from ganggpt.domain.messages import Origin
 from ganggpt.domain.mind.affect import (
     MOOD_HALF_LIFE_S,
@@ -19,23 +16,8 @@ from ganggpt.domain.mind.affect import (
     faded,
     mood_at_rest,
 )
-from ganggpt.domain.mind.events import ArchiveSearched, ReflectionPlanned, TalkEnded
-from ganggpt.domain.mind.memory import (
-    Embedded,
-    Reinforced,
-    Remembered,
-    Reworded,
-    Unlearned,
-)
-from ganggpt.domain.mind.mind import (
-    FOLDS,
-    Mind,
-    fold,
-    spoke,
-)
-from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
+from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.numbers import clamped
-from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
 STANDINGS_MAX: Final = 256
@@ -133,149 +115,6 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     prepared: Mapping[str, Prepared] = {}
 
 
-class Spawned(Event, frozen=True, tag="Spawned"):
-    """An NPC came into the world."""
-
-    sheet: NpcSheet
-    mood: float
-    at_s: float
-
-
-class Noticed(Event, frozen=True, tag="Noticed"):
-    """Something too small to remember happened; the mood is this now."""
-
-    at_s: float
-    mood: float
-
-
-class Swayed(Event, frozen=True, tag="Swayed"):
-    """Standing with a player and mood are these now. ``dropped``: the player whose standing was let go for it."""
-
-    player: str
-    standing: Standing
-    mood: float
-    cause: str
-    dropped: str | None = None
-
-
-class Spoke(Event, frozen=True, tag="Spoke"):
-    """The NPC said something to a player. ``cites``: the memory it brought up. ``utterance``: the one that is over with
-    this, where it came sentence by sentence; ``said`` is then what was heard of it."""
-
-    player: str
-    act: str
-    heard: str
-    said: str
-    cites: int | None
-    at_s: float
-    utterance: str = ""
-
-
-class WorkOffered(Event, frozen=True, tag="WorkOffered"):
-    """The NPC offered a player a mission."""
-
-    player: str
-    mission: str
-    template: str
-    at_s: float
-    title: str = ""
-    reward: int = 0
-    task: str = ""
-
-
-class RumourTold(Event, frozen=True, tag="RumourTold"):
-    """The memory ``no`` was told on to another NPC, in these words."""
-
-    no: int
-    to: str
-    text: str
-    at_s: float
-
-
-class Pondered(Event, frozen=True, tag="Pondered"):
-    """The NPC drew its own conclusion ``no`` from these memories."""
-
-    no: int | None
-    evidence: tuple[int, ...]
-    at_s: float
-
-
-class ItemReceived(Event, frozen=True, tag="ItemReceived"):
-    """A player handed the NPC a thing, which it holds now."""
-
-    item: Item
-
-
-class ItemGiven(Event, frozen=True, tag="ItemGiven"):
-    """The NPC handed a thing it held to a player."""
-
-    item: Item
-    player: str
-    at_s: float
-
-
-class Acted(Event, frozen=True, tag="Acted"):
-    """The NPC follows, attacks, flees from or reports a player, until ``until_s`` or the game server ends it."""
-
-    action: str
-    player: str
-    at_s: float
-    until_s: float
-
-
-class RecordHeard(Event, frozen=True, tag="RecordHeard"):
-    """The NPC heard how good at jobs a player is."""
-
-    player: str
-    skill: int
-    at_s: float
-
-
-class WorkPrepared(Event, frozen=True, tag="WorkPrepared"):
-    """A mission was thought up for a player."""
-
-    player: str
-    mission: MissionTemplate
-    why: tuple[str, ...]
-    at_s: float
-    origin: Origin = "model"
-
-
-class MissionFundsHeard(Event, frozen=True, tag="PurseHeard"):
-    """The NPC heard what its faction can spend on one mission."""
-
-    dollars: int
-    at_s: float
-
-
-NpcEvent = (
-    Spawned
-    | Noticed
-    | Swayed
-    | Spoke
-    | WorkOffered
-    | Remembered
-    | Reinforced
-    | Reworded
-    | Embedded
-    | Unlearned
-    | ReflectionPlanned
-    | TalkEnded
-    | RumourTold
-    | Pondered
-    | ArchiveSearched
-    | ItemReceived
-    | ItemGiven
-    | Acted
-    | SpeakingEvent
-    | ProvenanceRecorded
-    | RecordHeard
-    | MissionFundsHeard
-    | WorkPrepared
-    | PlayerForgotten
-)
-
-
 def mood_now(state: Npc, now_s: float) -> float:
     """The mood on its way back to rest."""
     return faded(state.mood, mood_at_rest(state.sheet.traits), now_s - state.mood_s, MOOD_HALF_LIFE_S)
@@ -322,124 +161,3 @@ def one_too_many(state: Npc, player: str, now_s: float) -> str | None:
         return round(faint, 3), standing.at_s, other
 
     return min(state.standings, key=worth)
-
-
-def _spawned(_: Npc | None, event: Spawned) -> Npc:
-    return Npc(event.sheet, event.at_s, event.mood, event.at_s)
-
-
-def _noticed(state: Npc, event: Noticed) -> Npc:
-    return replace(state, mood=event.mood, mood_s=event.at_s, noticed=state.noticed + 1)
-
-
-def _swayed(state: Npc, event: Swayed) -> Npc:
-    standings = {**state.standings, event.player: event.standing}
-    if event.dropped is not None:
-        del standings[event.dropped]
-    return replace(state, standings=standings, mood=event.mood, mood_s=event.standing.at_s)
-
-
-def _in_mind(state: Npc, event: Any) -> Npc:
-    return replace(state, mind=fold(state.mind, event))
-
-
-def _spoke(state: Npc, event: Spoke) -> Npc:
-    return replace(state, mind=spoke(state.mind, event, event.player))
-
-
-def _work_offered(state: Npc, event: WorkOffered) -> Npc:
-    open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
-    work = dict(open_still[1 - WORK_MAX :])
-    work[event.player] = WorkOffer(event.mission, event.template, event.at_s, event.title, event.reward, event.task)
-    if event.player not in state.prepared:
-        return replace(state, work=work)
-    prepared = {player: job for player, job in state.prepared.items() if player != event.player}
-    return replace(state, work=work, prepared=prepared)
-
-
-def _record_heard(state: Npc, event: RecordHeard) -> Npc:
-    heard = replace(state.standings[event.player], skill=event.skill, skill_s=event.at_s)
-    return replace(state, standings={**state.standings, event.player: heard})
-
-
-def _work_prepared(state: Npc, event: WorkPrepared) -> Npc:
-    prepared = {player: job for player, job in state.prepared.items() if player != event.player}
-    prepared[event.player] = Prepared(event.mission, event.why, event.at_s, event.origin)
-    if len(prepared) > PREPARED_MAX:
-        del prepared[next(iter(prepared))]
-    return replace(state, prepared=prepared)
-
-
-def _mission_funds_heard(state: Npc, event: MissionFundsHeard) -> Npc:
-    return replace(state, mission_funds=event.dollars, mission_funds_s=event.at_s)
-
-
-def _remembered(state: Npc, event: Remembered) -> Npc:
-    told = state.told
-    if told and event.forgot:
-        told = {no: times for no, times in told.items() if no not in event.forgot}
-    gathered = state.gathered + event.memory.weight
-    return replace(state, mind=fold(state.mind, event), gathered=gathered, told=told)
-
-
-def _reinforced(state: Npc, event: Reinforced) -> Npc:
-    return replace(state, mind=fold(state.mind, event), gathered=state.gathered + event.weight // 4)
-
-
-def _unlearned(state: Npc, event: Unlearned) -> Npc:
-    told = {no: times for no, times in state.told.items() if no not in event.nos}
-    return replace(state, mind=fold(state.mind, event), told=told)
-
-
-def _rumour_told(state: Npc, event: RumourTold) -> Npc:
-    held = {held.no for held in state.mind.memories}
-    told = {no: times for no, times in state.told.items() if no in held}
-    return replace(state, told={**told, event.no: told.get(event.no, 0) + 1})
-
-
-def _pondered(state: Npc, _: Pondered) -> Npc:
-    return replace(state, gathered=0)
-
-
-def _item_received(state: Npc, event: ItemReceived) -> Npc:
-    return replace(state, items=(*state.items, event.item)[-ITEMS_MAX:])
-
-
-def _item_given(state: Npc, event: ItemGiven) -> Npc:
-    items = list(state.items)
-    if event.item in items:
-        items.remove(event.item)
-    return _acted(replace(state, items=tuple(items)), Acted("give", event.player, event.at_s, event.at_s))
-
-
-def _acted(state: Npc, event: Acted) -> Npc:
-    done = Did(event.action, event.player, event.at_s, event.until_s)
-    return replace(state, acted=(*state.acted, done)[-ACTED_MAX:])
-
-
-_FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
-    **dict.fromkeys(FOLDS, _in_mind),
-    Spawned: _spawned,
-    Noticed: _noticed,
-    Swayed: _swayed,
-    Spoke: _spoke,
-    WorkOffered: _work_offered,
-    Remembered: _remembered,
-    Reinforced: _reinforced,
-    Unlearned: _unlearned,
-    RumourTold: _rumour_told,
-    Pondered: _pondered,
-    ItemReceived: _item_received,
-    ItemGiven: _item_given,
-    Acted: _acted,
-    ProvenanceRecorded: lambda state, _: state,
-    RecordHeard: _record_heard,
-    MissionFundsHeard: _mission_funds_heard,
-    WorkPrepared: _work_prepared,
-    PlayerForgotten: erasure.fold,
-}
-
-
-def evolve(state: Npc | None, event: NpcEvent) -> Npc:
-    """The state after an event."""
-    return _FOLDS[type(event)](state, event)

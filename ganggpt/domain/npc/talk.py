@@ -17,7 +17,9 @@ from ganggpt.domain.mind.turn_taking import Outcome, as_by, current
 from ganggpt.domain.mind.utterance import Line, Utterance
 from ganggpt.domain.npc import memory
 from ganggpt.domain.npc.actions import judged
-from ganggpt.domain.npc.state import Npc, Spoke, evolve, mood_now, standing_now
+from ganggpt.domain.npc.events import Spoke
+from ganggpt.domain.npc.evolution import evolve
+from ganggpt.domain.npc.state import Npc, mood_now, standing_now
 from ganggpt.domain.turn import Decision, Event, Turn
 
 

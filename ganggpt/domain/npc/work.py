@@ -49,21 +49,9 @@ from ganggpt.domain.mission_design.repair import is_legal
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
+from ganggpt.domain.npc.events import MissionFundsHeard, RecordHeard, Swayed, WorkOffered, WorkPrepared
 from ganggpt.domain.npc.memory import rumour_by, writer_of
-from ganggpt.domain.npc.state import (
-    WORK_COOLDOWN_S,
-    MissionFundsHeard,
-    Npc,
-    RecordHeard,
-    Standing,
-    Swayed,
-    WorkOffer,
-    WorkOffered,
-    WorkPrepared,
-    mood_now,
-    one_too_many,
-    standing_now,
-)
+from ganggpt.domain.npc.state import WORK_COOLDOWN_S, Npc, Standing, WorkOffer, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.witness import in_words, telling_on
 from ganggpt.domain.numbers import clamped
 from ganggpt.domain.turn import (
@@ -172,7 +160,7 @@ def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) 
 def judged(state: Npc, command: ProposeMission, turn: Turn) -> Work | tuple[Problem, ...]:
     """The proposed mission as the compiler lets it through, or everything that is wrong with it. Raises Refused."""
     if command.asked_s is not None and turn.now_s - command.asked_s > PROPOSAL_FRESH_S:
-        raise Refused("stale", f"that was asked for {turn.now_s - command.asked_s:.0f} s ago")
+        raise Refused("stale", f"the proposal was requested too long ago, {turn.now_s - command.asked_s:.0f} s")
     setting = setting_for(state, command.player, command.party, turn)
     verdict = compile_mission(draft_of(command), setting)
     if verdict.mission is None:
@@ -370,7 +358,7 @@ def _witness(state: Npc, command: Witness, turn: Turn) -> Decision:
 
 def _not_by_players(turn: Turn) -> None:
     if turn.by.startswith("player:"):
-        raise Refused("not_allowed", "players ask for work; they do not make it")
+        raise Refused("not_allowed", "a player cannot propose work")
 
 
 WORK_RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {

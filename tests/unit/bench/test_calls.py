@@ -14,7 +14,7 @@ WORLD = load_world(ROOT / "worlds" / "los-santos")
 
 def played(limit: int | None) -> dict[str, Any]:
     budgets = ("some", [] if limit is None else [Limit("npc", "hour", "calls", limit)])
-    found = Hours(WORLD, players=3, budgets=budgets, span_s=600).play().told()
+    found = Hours(WORLD, players=3, budgets=budgets, span_s=600).play().as_stats()
     del found["seconds_to_compute"]
     return found
 

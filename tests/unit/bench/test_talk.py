@@ -21,7 +21,7 @@ def found(talks: tuple[float, ...], bark_ms: float) -> TalkRates:
 
 
 def test_the_median_over_the_rounds_is_told() -> None:
-    told = found((1000.0, 5000.0, 4000.0), 3.0).told()
+    told = found((1000.0, 5000.0, 4000.0), 3.0).as_stats()
     assert told["talk_32_per_s"] == 4000
     assert told["talk_32_p99_ms"] == 2.0
     assert told["sentence_p50_ms"] == 900.0
@@ -34,7 +34,7 @@ def test_the_median_over_the_rounds_is_told() -> None:
 def test_goals_are_met_or_missed(per_s: float, bark_ms: float, met: bool) -> None:
     one = found((per_s,), bark_ms)
     one.barks_ms = [bark_ms] * 100
-    assert reached(one.told()) is met
+    assert reached(one.as_stats()) is met
 
 
 def test_a_quantile_is_a_value_that_was_measured() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.domain import erasure
+from ganggpt.domain import erasure, player_export
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import Recruit
 from ganggpt.domain.erasure import ForgetPlayer, PlayerForgotten, Subject, Trail
@@ -27,7 +27,7 @@ from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import AskForWork, Give, Hear, Observe, Talk, Threaten
-from ganggpt.domain.npc.state import Spoke
+from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join
 from ganggpt.errors import GangGPTError, UnknownActor
@@ -67,7 +67,7 @@ def test_a_mind_forgets_a_player_and_keeps_everybody_else() -> None:
     decision = mara.do(FORGET, "world")
     assert decision.reply["forgot"] >= 2
     assert not erasure.mentions(mara.state, SUBJECT)
-    assert "quetzal" not in msgspec.json.encode(erasure.shown(mara.state)).decode()
+    assert "quetzal" not in msgspec.json.encode(player_export.shown(mara.state)).decode()
     assert BEN in mara.state.standings
     assert mara.state.standings[BEN] == before.standings[BEN]
     kept = [memory.text for memory in mara.state.mind.memories]
@@ -252,7 +252,7 @@ def test_a_rewritten_journal_has_nothing_of_the_player_and_still_makes_the_same_
     turns.append(tuple(mara.journal[count:]))
 
     left = rewritten(mara, by, turns, SUBJECT)
-    shown = json.dumps([erasure.shown(turn) for turn in left])
+    shown = json.dumps([player_export.shown(turn) for turn in left])
     assert not erasure.mentions(left, SUBJECT)
     assert "quetzal" not in shown
     state: Any = None
@@ -285,12 +285,12 @@ def test_a_mind_is_exported_as_part_of_whose_it_is_and_under_the_names_it_has_ou
     rex = Played(companion.KIND, "companion:rex", mind=ScriptedMind())
     rex.do(Recruit(ZEPHYR, "Rex", "dog", {}), ZEPHYR)
     rex.do(companion.Talk("I promise you a quetzal tomorrow.", "Zephyr"), ZEPHYR)
-    exported = erasure.shown(rex.state)
+    exported = player_export.shown(rex.state)
     assert {"memories", "next_no", "openers", "talks", "mull_s", "let_go", "asked_s", "phrases"} <= exported.keys()
     assert exported.keys().isdisjoint({"mind", "reflects_s"})
     assert exported["talks"][ZEPHYR]["is"] == "Conversation"
     mara = who_knows_zephyr()
-    ways = {way for way, _ in erasure.about(mara.state, SUBJECT)}
+    ways = {way for way, _ in player_export.about(mara.state, SUBJECT)}
     assert {"memories", "talks.player:zephyr", "standings.player:zephyr", "items"} <= ways
 
 

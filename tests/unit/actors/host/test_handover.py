@@ -178,7 +178,7 @@ async def test_a_host_that_could_not_read_what_it_was_given_reads_it_later(two: 
     old = two.host("host:0").identity.epoch
     await two.fleet.kill("host:0")
     assert await two.hosts.fence(old)
-    two.hosts.looks.append("away")
+    two.hosts.reads.append("unreachable")
     await two.hosts.assign({HERS: "host:1"})
     await eventually(lambda: HERS in two.host("host:1").shards)
 

@@ -14,8 +14,8 @@ from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.commands import Conclude, SayScripted, Utter
 from ganggpt.domain.mind.utterance import Provenance, Uttered
 from ganggpt.domain.npc.commands import Talk
+from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.npc.rules import KIND
-from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.turn import CancelRequest, ModelRequest
 from ganggpt.errors import Refused, Unavailable
 from tests.support.eventually import eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ganggpt.actors.supervision.supervisor import own_residents, plan_for
+from ganggpt.actors.supervision.plan import own_residents, plan_for
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import encode_command
 from ganggpt.domain.messages import Offer

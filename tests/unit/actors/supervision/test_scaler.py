@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from ganggpt.actors.routing.shards import shared_shards
+from ganggpt.actors.supervision.plan import Plan
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.scaling import Goals, Scale
-from ganggpt.actors.supervision.supervisor import Plan, Supervisor
+from ganggpt.actors.supervision.supervisor import Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable

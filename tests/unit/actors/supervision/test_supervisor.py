@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from ganggpt.actors.routing.shards import shared_shards
-from ganggpt.actors.supervision.supervisor import Plan, Supervisor
+from ganggpt.actors.supervision.plan import Plan
+from ganggpt.actors.supervision.supervisor import Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.npc.commands import Give
 from ganggpt.errors import Unavailable

@@ -16,7 +16,8 @@ from ganggpt.actors.host.host import HostPorts
 from ganggpt.actors.routing.router import Router, RouterOptions
 from ganggpt.actors.routing.shards import RemoteCluster, shared_shards
 from ganggpt.actors.routing.table import load_routes
-from ganggpt.actors.supervision.supervisor import Plan, Supervisor
+from ganggpt.actors.supervision.plan import Plan
+from ganggpt.actors.supervision.supervisor import Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.commands import Give

@@ -26,8 +26,9 @@ from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.mind.commands import Conclude, Utter
 from ganggpt.domain.mind.utterance import Provenance
 from ganggpt.domain.npc import actions as npc_actions
-from ganggpt.domain.npc import state as npc_state
+from ganggpt.domain.npc.events import Swayed
 from ganggpt.domain.npc.rules import KIND as NPC
+from ganggpt.domain.npc.state import Standing
 from ganggpt.domain.turn import Wording
 from tests.support.attacks import (
     DOG,
@@ -171,9 +172,9 @@ def test_no_model_that_obeys_a_stranger_moves_somebody_s_companion(attempt: Atte
 def test_the_obedient_model_does_get_through_where_the_rules_allow_it() -> None:
     """The counter-test: the same answers do act where there is right and means, so the check above can fail."""
     town, _ = town_with(ScriptedMind(), ATTEMPTS[0])
-    friend = npc_state.Standing(50.0, town.now_s, name="Eve")
+    friend = Standing(50.0, town.now_s, name="Eve")
     state = town[MARA]
-    town.actors[MARA].state = NPC.evolve(state, npc_state.Swayed(EVE, friend, 0.0, "years of friendship"))
+    town.actors[MARA].state = NPC.evolve(state, Swayed(EVE, friend, 0.0, "years of friendship"))
     for text in OBEYED[:5]:
         obeyed(town, MARA, text)
     wrong = outside_the_rules(ATTEMPTS[0], BEFORE, town)

@@ -41,13 +41,9 @@ from ganggpt.domain.npc.commands import (
     Talk,
     Threaten,
 )
+from ganggpt.domain.npc.events import Swayed
 from ganggpt.domain.npc.rules import KIND
-from ganggpt.domain.npc.state import (
-    ACTED_MAX,
-    ITEMS_MAX,
-    Standing,
-    Swayed,
-)
+from ganggpt.domain.npc.state import ACTED_MAX, ITEMS_MAX, Standing
 from ganggpt.domain.turn import Dice
 from tests.support.builders import (
     WORLD,

@@ -24,10 +24,10 @@ from ganggpt.domain.mind.memory_index import REHEARSAL, MemoryIndex, Question
 from ganggpt.domain.mind.memory_record import REHEARSED_MAX, Memories, Memory, recency, retention
 from ganggpt.domain.mind.transcript import carried_on, condensed
 from ganggpt.domain.npc.commands import Give, Hear, Observe, Talk, Threaten
+from ganggpt.domain.npc.events import Pondered
 from ganggpt.domain.npc.memory import PONDER_AT
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.rumour import TELL_FROM, heat, lifetime_s, tale_of
-from ganggpt.domain.npc.state import Pondered
 from ganggpt.errors import Refused
 from tests.support.builders import DAY_S, NOW_S, Played
 from tests.support.played import an_npc

@@ -18,14 +18,9 @@ from ganggpt.domain.npc.commands import (
     Talk,
     Threaten,
 )
+from ganggpt.domain.npc.events import Noticed
 from ganggpt.domain.npc.rules import KIND, TALK_REACH
-from ganggpt.domain.npc.state import (
-    GIFT_MAX,
-    STANDINGS_MAX,
-    WORK_COOLDOWN_S,
-    Noticed,
-    gift_gain,
-)
+from ganggpt.domain.npc.state import GIFT_MAX, STANDINGS_MAX, WORK_COOLDOWN_S, gift_gain
 from ganggpt.domain.turn import Command
 from ganggpt.errors import (
     AlreadyExists,

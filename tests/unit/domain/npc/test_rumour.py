@@ -13,6 +13,7 @@ from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_record import Memory, heard_by
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Observe, Talk, Threaten
+from ganggpt.domain.npc.events import RumourTold
 from ganggpt.domain.npc.rumour import (
     HOPS_MAX,
     TELLINGS_MAX,
@@ -22,7 +23,6 @@ from ganggpt.domain.npc.rumour import (
     lifetime_s,
     neighbours,
 )
-from ganggpt.domain.npc.state import RumourTold
 from ganggpt.domain.turn import Dice
 from tests.support.builders import DAY_S, a_world, an_npc_sheet
 from tests.support.played import a_spawn
