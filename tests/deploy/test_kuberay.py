@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -271,6 +271,26 @@ def test_every_config_map_that_is_read_exists_and_is_named_after_its_content() -
     made = {each["metadata"]["name"] for each in of_kind("ConfigMap")}
     assert set().union(*_readers().values()) == made
     assert all(re.search(r"-[a-z0-9]{10}$", name) for name in made)
+
+
+def test_kustomize_is_told_of_every_place_where_the_ray_service_names_a_config_map() -> None:
+    """Else it would leave a name there that no ConfigMap has."""
+    (reference,) = document(KUBERAY / "names.yaml")["nameReference"]
+    told = {each["path"] for each in reference["fieldSpecs"] if each["kind"] == "RayService"}
+    assert reference["kind"] == "ConfigMap"
+    assert told == set(_places(ray_service()["spec"], "spec"))
+
+
+def _places(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("configMapRef", "configMapKeyRef", "configMap"):
+                yield f"{path}/{key}/name"
+            else:
+                yield from _places(inner, f"{path}/{key}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _places(inner, path)
 
 
 def test_another_image_or_content_is_another_job_so_none_is_changed_while_it_exists(
