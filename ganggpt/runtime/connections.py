@@ -3,6 +3,9 @@ model gateways, and what an operator runs beside them (a job, a command).
 
 A pool opens connections only when it needs them, so the budget counts what every process may open, with as many
 processes of each kind as may run at the same time. A host that was just replaced has ended before the next one starts.
+
+Behind PgBouncer (GANGGPT_PGBOUNCER) these are connections to it: two clusters need a budget each, together within its
+``max_client_conn``, while Postgres sees its ``max_db_connections`` and no more. On Kubernetes that is the only way.
 """
 
 from __future__ import annotations

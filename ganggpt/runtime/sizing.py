@@ -6,14 +6,12 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-
-import psutil
 
 from ganggpt.actors.supervision.plan import Plan, plan_for
 from ganggpt.actors.supervision.scaling import Goals, Scale
 from ganggpt.config import Settings
+from ganggpt.runtime.container_memory import usable_memory
 from ganggpt.worldfiles.files import cast_of, load_world, world_folder
 
 OWN_ACTOR_BYTES: Final = 75 * 1024 * 1024
@@ -21,7 +19,6 @@ _HOSTS_MIN: Final = 2
 _OWN_SHARE: Final = 0.08
 _OWN_PER_CPU: Final = 2
 """Starting a process of its own costs an actor some 3 s of a CPU, and idling about 1 % of one."""
-_CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
 _SLOTS_SPARE: Final = 8
 """Logical CPUs left for jobs, actors that come and go, and Serve."""
 
@@ -37,12 +34,7 @@ class Machine:
 def this_machine() -> Machine:
     """The CPUs this process may run on and the memory of the machine or of its container, whichever is less."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = psutil.virtual_memory().total
-    try:
-        memory = min(memory, int(_CGROUP_MEMORY.read_text()))
-    except (OSError, ValueError):
-        return Machine(cpus, memory)  # no cgroup, or one without a limit ("max")
-    return Machine(cpus, memory)
+    return Machine(cpus, usable_memory().total_bytes)
 
 
 def host_count(settings: Settings, machine: Machine) -> int:

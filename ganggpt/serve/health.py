@@ -17,6 +17,7 @@ import psutil
 
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.observability.metrics import Metrics
+from ganggpt.runtime.container_memory import CGROUP, usable_memory
 
 Probe = Callable[[], Awaitable[Mapping[str, Any]]]
 """Checks one thing and returns details about it; raises GangGPTError or OSError where it is not healthy."""
@@ -73,17 +74,17 @@ class Health:
         return {"name": name, "status": "rejected", "details": {"reason": reason}}
 
 
-def memory_probe(free_share_min: float = 0.05) -> Probe:
-    """Memory of this machine; unhealthy with less than ``free_share_min`` of it free."""
+def memory_probe(free_share_min: float = 0.05, cgroup: Path = CGROUP) -> Probe:
+    """Memory of this machine, or of the container where that has less; unhealthy with less than ``free_share_min`` of
+    it free."""
 
     async def check() -> Mapping[str, Any]:
-        memory = psutil.virtual_memory()
-        if memory.available < free_share_min * memory.total:
-            raise Unavailable(
-                "enough memory", f"only {memory.available >> 20} MiB of {memory.total >> 20} MiB are free"
-            )
+        memory = await asyncio.to_thread(usable_memory, cgroup)
+        free, total = memory.available_bytes, memory.total_bytes
+        if free < free_share_min * total:
+            raise Unavailable("enough memory", f"only {free >> 20} MiB of {total >> 20} MiB are free")
         process_bytes = psutil.Process().memory_info().rss
-        return {"available_bytes": memory.available, "total_bytes": memory.total, "process_bytes": process_bytes}
+        return {"available_bytes": free, "total_bytes": total, "process_bytes": process_bytes}
 
     return check
 

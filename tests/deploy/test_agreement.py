@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,12 @@ from yamllint.config import YamlLintConfig
 
 from ganggpt.config import Settings
 from ganggpt.runtime.hosts import HostSpec
+from ganggpt.serve.gateway import Gateway
 from tests.support.manifests import (
     BRIDGE_PORT,
     KUBERAY,
     Document,
+    config_map,
     containers,
     document,
     documents,
@@ -28,6 +32,7 @@ from tests.support.manifests import (
     rendered,
     strings,
 )
+from tests.support.network_policies import selects
 from tests.support.paths import ROOT
 
 YAML_FILES = sorted([*KUBERAY.glob("*.yaml"), ROOT / "compose.yaml", ROOT / "cluster" / "ray-cluster.yaml"])
@@ -148,8 +153,15 @@ def test_every_secret_is_a_reference_to_a_key_of_the_form() -> None:
     cluster = ray_service()["spec"]["rayClusterConfig"]
     reference = cluster["gcsFaultToleranceOptions"]["redisPassword"]["valueFrom"]["secretKeyRef"]
     used |= {(reference["name"], reference["key"]), (cluster["authOptions"]["secretName"], "auth_token")}
+    mounted = {v["secret"]["secretName"] for each in pod_templates().values() for v in _volumes(each) if "secret" in v}
+    used |= {(name, key) for name, key in form if name in mounted}
     assert used == form
     assert [each for each in rendered() if each["kind"] == "Secret"] == []
+
+
+def _volumes(template: Document) -> list[Document]:
+    found: list[Document] = template["spec"].get("volumes", [])
+    return found
 
 
 def _leaks(text: str) -> list[str]:
@@ -170,23 +182,19 @@ def test_a_password_in_an_address_would_be_seen() -> None:
 def test_every_selector_finds_a_pod() -> None:
     labels = [template["metadata"]["labels"] for template in pod_templates().values()]
     services = [each["spec"]["selector"] for each in of_kind("Service")]
-    sets = [each["spec"]["selector"]["matchLabels"] for each in of_kind("StatefulSet") + of_kind("PodDisruptionBudget")]
+    kinds = "StatefulSet", "Deployment", "PodDisruptionBudget"
+    sets = [each["spec"]["selector"]["matchLabels"] for kind in kinds for each in of_kind(kind)]
     policies = [each["spec"] for each in of_kind("NetworkPolicy")]
     peers = [peer for each in policies for rule in _rules(each) for peer in rule.get("from", []) + rule.get("to", [])]
     own = [each["podSelector"] for each in policies] + [p["podSelector"] for p in peers if set(p) == {"podSelector"}]
     for wanted in [*services, *sets]:
         assert any(wanted.items() <= found.items() for found in labels), wanted
     for selector in own:
-        assert any(_selects(selector, found) for found in labels), selector
+        assert any(selects(selector, found) for found in labels), selector
 
 
 def _rules(policy: Document) -> list[Document]:
     return [*policy.get("ingress", []), *policy.get("egress", [])]
-
-
-def _selects(selector: Document, labels: dict[str, str]) -> bool:
-    exact = selector.get("matchLabels", {}).items() <= labels.items()
-    return exact and all(labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", []))
 
 
 def test_nothing_is_open_but_what_a_policy_names() -> None:
@@ -238,19 +246,19 @@ def test_only_the_head_may_talk_to_the_api_server() -> None:
     assert accounts == {"ganggpt-head": True, "ganggpt-hosts": False}
     used = {part: template["spec"].get("serviceAccountName") for part, template in pod_templates().items()}
     ours = dict.fromkeys(("hosts", "prepare", "snapshots"), "ganggpt-hosts")
-    assert used == {"head": "ganggpt-head", **ours, "gcs-redis": None}
+    assert used == {"head": "ganggpt-head", **ours, "gcs-redis": None, "pgbouncer": None}
     mounted = [part for part, each in pod_templates().items() if each["spec"].get(mounts, True)]
     assert mounted == ["head"]
     cluster = ray_service()["spec"]["rayClusterConfig"]
     assert cluster["autoscalerOptions"]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_three_to_ten_workers_follow_the_load_and_the_head_carries_no_actor() -> None:
+def test_four_to_ten_workers_follow_the_load_and_the_head_carries_no_actor() -> None:
     cluster = ray_service()["spec"]["rayClusterConfig"]
     (group,) = cluster["workerGroupSpecs"]
     assert cluster["enableInTreeAutoscaling"] is True
     assert cluster["autoscalerOptions"]["version"] == "v2"
-    assert (group["groupName"], group["minReplicas"], group["maxReplicas"]) == ("hosts", 3, 10)
+    assert (group["groupName"], group["minReplicas"], group["maxReplicas"]) == ("hosts", 4, 10)
     assert cluster["headGroupSpec"]["resources"] == {"CPU": "0"}
     (worker,) = group["template"]["spec"]["containers"]
     assert worker["readinessProbe"]["httpGet"] == {"path": "/-/healthz", "port": "serve"}
@@ -258,15 +266,19 @@ def test_three_to_ten_workers_follow_the_load_and_the_head_carries_no_actor() ->
     assert cluster["gcsFaultToleranceOptions"]["redisAddress"].startswith("gcs-redis.ganggpt.svc")
 
 
-OWN_CPUS, REPLICA_CPUS = 0.01, 1
-"""What an actor of its own and a bridge replica ask Ray for."""
+OWN_CPUS = 0.01
+"""What an actor of its own asks Ray for."""
+NODE_CPUS_M, NODE_MEMORY_MI = 1930, 5700
+"""What GKE leaves of an n1-standard-2 (2 CPUs, 7.5 GB) for pods: millicores, MiB."""
+SYSTEM_CPUS_M, SYSTEM_MEMORY_MI = 330, 500
+"""Of that for what GKE runs on every node: DNS cache, logs, metrics, network."""
 
 
 def _hosts_settings() -> dict[str, dict[str, str]]:
     """What each way to run a cluster says about hosts."""
     options = document(ROOT / "cluster" / "ray-cluster.yaml")["docker"]["run_options"]
     given = [option.split()[1].split("=", 1) for option in options if option.startswith("--env ")]
-    (settings,) = (each["data"] for each in of_kind("ConfigMap") if each["metadata"]["name"] == "ganggpt-settings")
+    settings = config_map("ganggpt-settings")["data"]
     named = "GANGGPT_HOST", "GANGGPT_OWN"
     return {
         "ray up": {name: value for name, value in given if name.startswith(named)},
@@ -274,12 +286,35 @@ def _hosts_settings() -> dict[str, dict[str, str]]:
     }
 
 
-def _cpus(hosts: str) -> float:
-    """CPUs that so many hosts (a setting) ask for together with everything else."""
+@dataclass(frozen=True)
+class Asked:
+    """CPUs that the actors of a cluster ask Ray for, by what they are; ``bridge`` and ``host`` of one each."""
+
+    host: float
+    bridge: float
+    bridges: int
+    own: float
+    gateway: float
+    snapshot: float
+
+    def all(self, hosts: int) -> float:
+        """Everything that may run at once: with a gateway, the nightly snapshot and a bridge that replaces another."""
+        return hosts * self.host + (self.bridges + 1) * self.bridge + self.own + self.gateway + self.snapshot
+
+
+def _asked() -> Asked:
     settings = _hosts_settings()["KubeRay"]
     (bridge,) = document(KUBERAY / "serve-config.yaml")["applications"][0]["deployments"]
-    own = int(settings["GANGGPT_OWN_ACTORS_MAX"]) * OWN_CPUS
-    return int(settings[hosts]) * float(settings["GANGGPT_HOST_CPUS"]) + bridge["num_replicas"] * REPLICA_CPUS + own
+    assert ceil(bridge["num_replicas"] * bridge["max_surge_percent"] / 100) == 1
+    command = containers(pod_templates()["snapshots"])[0]["command"]
+    return Asked(
+        host=float(settings["GANGGPT_HOST_CPUS"]),
+        bridge=bridge["ray_actor_options"]["num_cpus"],
+        bridges=bridge["num_replicas"],
+        own=int(settings["GANGGPT_OWN_ACTORS_MAX"]) * OWN_CPUS,
+        gateway=Gateway.ray_actor_options["num_cpus"] * Settings.model_fields["ai_replicas"].default,
+        snapshot=float(command[command.index("--entrypoint-num-cpus") + 1]),
+    )
 
 
 def test_hosts_fit_the_nodes_there_are_and_under_load_the_nodes_there_may_be() -> None:
@@ -289,7 +324,51 @@ def test_hosts_fit_the_nodes_there_are_and_under_load_the_nodes_there_may_be() -
     types = document(ROOT / "cluster" / "ray-cluster.yaml")["available_node_types"]
     cpus = float(group["resources"]["CPU"])
     assert types["hosts"]["resources"]["CPU"] == cpus
-    least, most = _cpus("GANGGPT_HOSTS"), _cpus("GANGGPT_HOSTS_MAX")
+    asked = _asked()
+    least, most = (asked.all(int(said["KubeRay"][name])) for name in ("GANGGPT_HOSTS", "GANGGPT_HOSTS_MAX"))
     assert least <= cpus * group["minReplicas"] < most, "hosts of the start need no node more, those of a load do"
     assert most <= cpus * min(group["maxReplicas"], types["hosts"]["max_workers"])
     assert HostSpec("").own_cpus == OWN_CPUS
+
+
+def test_nothing_that_comes_and_goes_waits_for_a_node_at_least_load() -> None:
+    """The sum is not enough: each has to fit on one node, wherever Ray spread the others. Hosts are spread, so no node
+    has two while there are as many nodes; small actors may all be in the worst place."""
+    (group,) = ray_service()["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    (bridge,) = document(KUBERAY / "serve-config.yaml")["applications"][0]["deployments"]
+    node, nodes, asked = float(group["resources"]["CPU"]), group["minReplicas"], _asked()
+    hosts = int(_hosts_settings()["KubeRay"]["GANGGPT_HOSTS"])
+    small = asked.own + asked.gateway
+    assert bridge["max_replicas_per_node"] == 1
+    assert asked.bridges < nodes, "a bridge that replaces another needs a node without one"
+    assert hosts < nodes
+    assert asked.host + asked.bridge + small <= node, "the new bridge, beside a host"
+    assert asked.bridge + asked.snapshot + small <= node, "the snapshot, on the node without a host"
+    assert 2 * asked.bridge + asked.host > node, "a node is never asked for more than it has"
+
+
+def _requests(template: Document) -> tuple[int, int]:
+    """Millicores and MiB that a pod asks Kubernetes for. Init containers run before the others."""
+    units = {"Mi": 1, "Gi": 1024}
+    found = (0, 0)
+    for of in ("initContainers", "containers"):
+        asked = [each["resources"]["requests"] for each in template["spec"].get(of, [])]
+        cpus = [str(each["cpu"]) for each in asked]
+        cpus_m = sum(int(cpu[:-1]) if cpu.endswith("m") else int(cpu) * 1000 for cpu in cpus)
+        memory_mi = sum(int(each["memory"][:-2]) * units[each["memory"][-2:]] for each in asked)
+        found = max(found[0], cpus_m), max(found[1], memory_mi)
+    return found
+
+
+def test_the_pods_fit_one_node_for_each_worker_and_one_for_all_others() -> None:
+    pods = {part: _requests(template) for part, template in pod_templates().items()}
+    autoscaler = ray_service()["spec"]["rayClusterConfig"]["autoscalerOptions"]
+    pods["autoscaler"] = _requests({"spec": {"containers": [autoscaler]}})
+    worker = pods.pop("hosts")
+    (pooler,) = of_kind("Deployment")
+    pods |= {f"pgbouncer {n}": pods["pgbouncer"] for n in range(1, pooler["spec"]["replicas"])}
+    others = [sum(each) for each in zip(*pods.values(), strict=True)]
+    for cpus_m, memory_mi in (worker, others):
+        assert cpus_m <= NODE_CPUS_M - SYSTEM_CPUS_M, pods
+        assert memory_mi <= NODE_MEMORY_MI - SYSTEM_MEMORY_MI, pods
+    assert 2 * worker[0] > NODE_CPUS_M

@@ -17,10 +17,10 @@ import yaml
 from ganggpt.runtime.connections import CONNECTIONS
 from tests.support.manifests import (
     BRIDGE_PORT,
-    KUBERAY,
     Document,
+    config_map,
     document,
-    documents,
+    of_kind,
 )
 from tests.support.paths import ROOT
 
@@ -40,8 +40,7 @@ def _redis_settings(text: str) -> dict[str, str]:
 
 
 def _gcs_redis_conf() -> str:
-    (found,) = (each for each in documents(KUBERAY / "gcs-redis.yaml") if each["kind"] == "ConfigMap")
-    text: str = found["data"]["redis.conf"]
+    text: str = config_map("gcs-redis")["data"]["redis.conf"]
     return text
 
 
@@ -140,6 +139,23 @@ def test_the_cache_forgets_the_oldest_and_the_tables_of_the_head_forget_nothing(
     for settings in (cache, tables):
         assert "requirepass" not in settings, "the password comes from the environment"
     assert "--requirepass" in " ".join(SERVICES["redis"]["command"])
+
+
+def test_the_tables_of_the_head_have_room_while_their_log_is_rewritten() -> None:
+    tables, mib = _redis_settings(_gcs_redis_conf()), 1024**2
+    (store,) = of_kind("StatefulSet")
+    (container,) = store["spec"]["template"]["spec"]["containers"]
+    (claim,) = store["spec"]["volumeClaimTemplates"]
+    data = int(tables["maxmemory"].removesuffix("mb")) * mib
+    memory = int(container["resources"]["limits"]["memory"].removesuffix("Mi")) * mib
+    volume = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) * 1024 * mib
+    assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
+    # The fork and what is written meanwhile, and a quarter for buffers and fragments.
+    assert 2 * data + data // 4 <= memory
+    growth = 1 + int(tables["auto-aof-rewrite-percentage"]) / 100
+    # The old log, the new one, and what is written meanwhile; text takes more than memory does, so twice.
+    assert 2 * (growth + 1 + 1) * data <= volume
+    assert tables["save"] == '""', "snapshots beside the log would fork too"
 
 
 @pytest.mark.integration

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -17,6 +21,7 @@ from tests.support.manifests import (
     CRDS,
     KUBERAY,
     Document,
+    containers,
     document,
     documents,
     of_kind,
@@ -184,7 +189,7 @@ def test_the_object_is_known_to_kubernetes(each: Document) -> None:
 
 
 def test_kubernetes_refuses_a_misspelled_field() -> None:
-    (budget,) = of_kind("PodDisruptionBudget")
+    budget, _ = of_kind("PodDisruptionBudget")
     budget["spec"]["minAvailible"] = budget["spec"].pop("minAvailable")
     with pytest.raises(kubernetes_validate.ValidationError, match="minAvailible"):
         kubernetes_validate.validate(budget, KUBERNETES, strict=True)
@@ -199,8 +204,12 @@ def test_the_backend_config_has_only_fields_that_gke_knows() -> None:
 
 def test_the_kustomization_lists_every_file_but_the_form_for_secrets() -> None:
     kustomization = document(KUBERAY / "kustomization.yaml")
-    named = {*kustomization["resources"], *kustomization["configMapGenerator"][0]["files"], "kustomization.yaml"}
-    assert {path.name for path in KUBERAY.glob("*.yaml")} - {"secret.yaml"} == named | {"secret.example.yaml"}
+    sources = [
+        path for each in kustomization["configMapGenerator"] for of in ("files", "envs") for path in each.get(of, [])
+    ]
+    named = {*kustomization["resources"], *kustomization["configurations"], *(each.split("=")[-1] for each in sources)}
+    files = {path.name for path in KUBERAY.iterdir() if not path.name.startswith(".")} - {"secret.yaml"}
+    assert files == named | {"kustomization.yaml", "secret.example.yaml"}
 
 
 def test_every_object_is_in_the_one_namespace() -> None:
@@ -229,3 +238,85 @@ def test_every_ray_pod_knows_its_cluster_and_where_that_ones_bridge_is() -> None
         assert path == "metadata.labels['ray.io/cluster']"
         assert env["GANGGPT_BRIDGE_URL"]["value"].startswith("ws://$(GANGGPT_CLUSTER)-head-svc.ganggpt.")
         assert names.index("GANGGPT_CLUSTER") < names.index("GANGGPT_BRIDGE_URL"), "only earlier variables are expanded"
+
+
+def _readers() -> dict[str, set[str]]:
+    """Names of the ConfigMaps that each pod template reads."""
+    found: dict[str, set[str]] = {}
+    for part, template in pod_templates().items():
+        named = {each["configMap"]["name"] for each in template["spec"].get("volumes", []) if "configMap" in each}
+        for container in containers(template):
+            named |= {each["configMapRef"]["name"] for each in container.get("envFrom", []) if "configMapRef" in each}
+        found[part] = named
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "parts"),
+    [("settings.env", {"head", "hosts"}), ("gcs-redis.conf", {"gcs-redis"}), ("pgbouncer.ini", {"pgbouncer"})],
+)
+def test_a_changed_configuration_changes_the_pods_that_read_it(
+    file: str, parts: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _readers()
+    changed = tmp_path / "kuberay"
+    shutil.copytree(KUBERAY, changed)
+    with (changed / file).open("a") as text:
+        text.write("LOG_LEVEL=debug\n")
+    monkeypatch.setattr("tests.support.manifests.KUBERAY", changed)
+    assert {part for part, named in _readers().items() if named != before[part]} == parts
+
+
+def test_every_config_map_that_is_read_exists_and_is_named_after_its_content() -> None:
+    made = {each["metadata"]["name"] for each in of_kind("ConfigMap")}
+    assert set().union(*_readers().values()) == made
+    assert all(re.search(r"-[a-z0-9]{10}$", name) for name in made)
+
+
+def test_kustomize_is_told_of_every_place_where_the_ray_service_names_a_config_map() -> None:
+    """Else it would leave a name there that no ConfigMap has."""
+    (reference,) = document(KUBERAY / "names.yaml")["nameReference"]
+    told = {each["path"] for each in reference["fieldSpecs"] if each["kind"] == "RayService"}
+    assert reference["kind"] == "ConfigMap"
+    assert told == set(_places(ray_service()["spec"], "spec"))
+
+
+def _places(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("configMapRef", "configMapKeyRef", "configMap"):
+                yield f"{path}/{key}/name"
+            else:
+                yield from _places(inner, f"{path}/{key}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _places(inner, path)
+
+
+def test_another_image_or_content_is_another_job_so_none_is_changed_while_it_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = of_kind("Job")
+    (source,) = documents(KUBERAY / "prepare.yaml")
+    content = hashlib.sha256(json.dumps(source["spec"], sort_keys=True).encode()).hexdigest()[:8]
+    tag = document(KUBERAY / "kustomization.yaml")["images"][0]["newTag"]
+    assert source["metadata"]["name"].split("-")[:2] == ["prepare", content], "its spec changed: so must its name"
+    assert job["metadata"]["name"] == f"prepare-{content}-{tag}"
+    assert len(job["metadata"]["name"]) <= 63
+    assert job["metadata"]["labels"] == {"ganggpt.io/part": "prepare"}, "operators wait for it by label"
+    assert job["spec"]["ttlSecondsAfterFinished"] > 0
+
+    changed = tmp_path / "kuberay"
+    shutil.copytree(KUBERAY, changed)
+    kustomization = (changed / "kustomization.yaml").read_text()
+    (changed / "kustomization.yaml").write_text(kustomization.replace(f"newTag: {tag}", "newTag: 0.0.9"))
+    monkeypatch.setattr("tests.support.manifests.KUBERAY", changed)
+    (earlier,) = of_kind("Job")
+    assert earlier["metadata"]["name"] == f"prepare-{content}-0.0.9"
+
+
+def test_a_changed_secret_has_a_number_to_raise() -> None:
+    """No hash names a secret, so an annotation of the pods says which of them they read."""
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    groups = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
+    assert len({each["template"]["metadata"]["annotations"]["ganggpt.io/secrets"] for each in groups}) == 1

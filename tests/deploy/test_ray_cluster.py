@@ -70,3 +70,13 @@ def test_the_head_scales_and_its_dashboard_stays_inside(cluster: Document) -> No
     assert "--dashboard-host=127.0.0.1" in start
     assert "--address=$RAY_HEAD_IP:6379" in cluster["worker_start_ray_commands"][-1]
     assert cluster["docker"]["image"].endswith("-vm"), "the launcher needs rsync and Google's API in the image"
+
+
+def test_no_machine_has_a_public_address(cluster: Document) -> None:
+    prepared = prepare_config(cluster)
+    assert prepared["provider"]["use_internal_ips"] is True
+    for name, each in prepared["available_node_types"].items():
+        # Without this Ray takes the first subnet, and a public address with it.
+        interfaces = each["node_config"]["networkInterfaces"]
+        assert [set(interface) for interface in interfaces] == [{"subnetwork"}], name
+        assert f"/regions/{cluster['provider']['region']}/" in interfaces[0]["subnetwork"]

@@ -27,7 +27,15 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = Path(__file__).with_name("allowed.toml")
 PROGRAM = ("ganggpt", "bench")
 _FOR_TESTS = "ganggpt/testing/"  # fakes for the tests of whoever uses the library, and ours
-_CONFIGURATION = ("pyproject.toml", "Dockerfile", "compose.yaml", "k8s/**/*.yaml", "deploy/**/*.yaml", "cluster/*.yaml")
+_CONFIGURATION = (
+    "pyproject.toml",
+    "Dockerfile",
+    "compose.yaml",
+    "k8s/**/*.yaml",
+    "k8s/**/*.env",
+    "deploy/**/*.yaml",
+    "cluster/*.yaml",
+)
 
 
 def problems_in(root: Path, allowed: Path) -> Iterator[Problem]:
