@@ -34,7 +34,7 @@ class BackgroundTask:
             await asyncio.wait([self._task])
 
     async def close(self) -> None:
-        """Cancel the work; the next start goes on where it ended."""
+        """Cancel the work; the next start continues where it ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
