@@ -59,7 +59,7 @@ class Theatre:
             self.do(f"faction:{sheet.id}", found(sheet), "server:theatre")
 
     def play(self, turns: int) -> None:
-        """So many more political turns, whoever's they are."""
+        """Play this many more political turns, of all factions together."""
         until = self.turns + turns
         while self.turns < until:
             self.now_s, actor = heapq.heappop(self._due)

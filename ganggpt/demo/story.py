@@ -132,7 +132,7 @@ class Demo:
         self.result.players = max(self.result.players, len(names))
 
     async def _street_talk(self, server: GameServer) -> None:
-        """Every player talks to somebody."""
+        """Every player talks to an NPC."""
         people = ("npc:tobias", "npc:sgt-ogden", "npc:detective-abara", MARA)
         lines = (
             "Hey, how is business?",

@@ -72,7 +72,7 @@ TEXTS: Final = frozenset(
 _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 """Fields with numbers of memories."""
 _OF_THE_WORLD: Final = (NpcSheet, FactionSheet)
-"""What the world's authors wrote is about nobody who plays, whatever words are in it."""
+"""Records that the world's authors wrote: they are never about a player."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,8 @@ class Ceased(Event, frozen=True, tag="Ceased"):
 
 
 def forget(state: Any, command: ForgetPlayer, turn: Turn) -> Decision:
-    """The rule of a kind that goes on without the player. Nothing is journaled where it did not know them."""
+    """The erasure rule of a kind that is not a player's own. Nothing is journaled if the state does not know the
+    player."""
     event = forgetting(state, command, turn)
     if event is None:
         return Decision(reply={"forgot": 0})
@@ -191,7 +192,7 @@ def spellings(name: str) -> tuple[str, ...]:
 
 
 def nameless(text: str, subject: Subject) -> str:
-    """What somebody wrote without the player's name and id."""
+    """A text without the player's name and id."""
     pattern = _names_in(subject.names)
     text = re.sub(re.escape(subject.player) + r"(?![a-z0-9_-])", SOMEBODY, text) if subject.player in text else text
     return text if pattern is None else pattern.sub(SOMEBODY, text)
@@ -266,7 +267,8 @@ def unpacked(value: bytes) -> Any:
 
 
 def forgotten(state: T, subject: Subject) -> T:
-    """A state without the player. How its last sentences began may quote them, and nobody knows which: all go."""
+    """A state without the player. The beginnings of its last sentences may quote the player, so all of them are
+    dropped."""
     after = _without(state, subject)
     if after != state and hasattr(after, "mind"):
         after = replace(after, mind=replace(after.mind, openers=()))

@@ -33,7 +33,7 @@ from ganggpt.errors import GangGPTError, InvalidInput, UnknownUtterance
 TURNS_AFTER_MAX: Final = 64
 """Turns after the first in which an utterance is looked for: its sentences are turns of their own."""
 TURNS_MAX: Final = 50_000
-"""Turns of one actor that are read to find out what it had in mind."""
+"""The most turns of one actor that are read to rebuild its state."""
 RECALLED_MAX: Final = 8
 
 _snapshot: Final = msgspec.msgpack.Decoder(SnapshotBody).decode
@@ -144,7 +144,7 @@ def _shown(one: memory.Recalled) -> RecalledMemory:
 
 
 def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Provenance | None]:
-    """What was said, and the explanation that stands in the journal (none where it was said in one turn)."""
+    """What was said, and its provenance from the journal (None if it was said in one turn)."""
     spoke: Spoke | None = None
     provenance: Provenance | None = None
     for number, body in turns:

@@ -38,10 +38,8 @@ def _after(base: Base) -> tuple[StoredTurn, ...]:
 async def bases_of(
     directory: SnapshotDirectory, manifest: Manifest, group: int, findings: list[Finding] | None = None
 ) -> Mapping[str, Base]:
-    """What a snapshot knows of the actors of one group of shards. Wrong numbers of rows go into ``findings``.
-
-    Raises SnapshotInvalid, StorageFailed.
-    """
+    """The rows of a snapshot for the actors of one group of shards. Wrong numbers of rows go into ``findings``.
+    Raises SnapshotInvalid, StorageFailed."""
     states: dict[str, tuple[int, bytes | None]] = {}
     turns: dict[str, list[StoredTurn]] = {}
     for member in _of_group(manifest, group):

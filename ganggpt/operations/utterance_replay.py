@@ -222,7 +222,7 @@ def _one_turn(stage: _Stage) -> tuple[Side | None, list[str]]:
 
 
 def _causes_of(story: Story, name: str) -> Iterator[Command]:
-    """The commands that may have made somebody speak at once, by what came of them."""
+    """The commands that may have caused an utterance in one turn, by its events."""
     if kind_of(story.actor) == "companion":
         yield from _causes_of_companion(story, name)
         return
@@ -304,7 +304,7 @@ def _brief(stage: _Stage) -> TalkBrief | None:
 
 
 def _beginnings(story: Story, name: str) -> Iterator[Command]:
-    """The commands that may have begun an utterance: a line, or the end of what was said to somebody before."""
+    """The commands that may have begun an utterance: a line, or the end of the utterance before."""
     if name == Talk.tag:  # of either kind
         yield from _causes_of(story, name)
         return
@@ -324,7 +324,7 @@ def _beginnings(story: Story, name: str) -> Iterator[Command]:
 
 
 async def _answer(stage: _Stage, spec: MindSpec, brief: TalkBrief, recorded: Sequence[ModelExchange]) -> list[Command]:
-    """What the mind makes of the recorded exchanges."""
+    """The commands that the mind makes from the recorded exchanges."""
     gateway = replaying_gateway(recorded, spec.prompts)
     try:
         mind = ModelMind(spec, gateway, stage.world, lambda: stage.story.turns[stage.story.first].at_s)

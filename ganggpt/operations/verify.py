@@ -223,7 +223,7 @@ async def _only_looking() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _ownership(pool: Any, lease_s: float) -> AsyncIterator[int]:
-    """Own all shards as a host of its own while a repair runs. Raises RestoreRefused where somebody lives."""
+    """Hold all shards as a host of its own while a repair runs. Raises RestoreRefused where another host lives."""
     hosts = PostgresHosts(pool, cluster=REPAIR)  # a cluster of its own: no supervisor takes it for one of its hosts
     await hosts.fence_stale(lease_s)
     _refuse_living([host.name for host in await hosts.alive()])

@@ -45,7 +45,7 @@ class NoCache:
 
 
 class RedisCache:
-    """An L1 before Redis. Owns its client; ``count`` is told the outcome of every get and of every failure."""
+    """An L1 before Redis. Owns its client; ``count`` is called with the outcome of every get and of every failure."""
 
     def __init__(self, client: RedisClient, count: Count, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class RedisCache:
         return value
 
     def note(self, key: str, value: bytes) -> None:
-        """Keep a value in this process only, for a second, because somebody else is about to put it."""
+        """Keep a value in this process only, for a second, because another caller is about to store it."""
         self._l1[key] = value
 
     async def put(self, key: str, value: bytes, ttl_s: int = TTL_S) -> None:

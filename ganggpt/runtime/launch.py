@@ -67,7 +67,7 @@ class Front(Protocol):
         ...
 
     async def remove_bridge(self) -> None:
-        """Say bye to every session, then take the bridge away."""
+        """Say bye to every session, then delete the bridge."""
         ...
 
 

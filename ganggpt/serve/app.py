@@ -46,7 +46,7 @@ def deploy_bridge(spec: BridgeSpec, gateway: GatewaySpec | None = None) -> None:
 
 
 async def remove_bridge() -> None:
-    """Say bye to every session on every replica, then take the bridge away."""
+    """Say bye to every session on every replica, then delete the bridge."""
     # In throughput mode a handle lives on the loop of its caller, so this cannot be a plain function in a thread.
     handle = serve.get_deployment_handle("Bridge", APP_NAME)
     try:

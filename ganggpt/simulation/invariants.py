@@ -123,7 +123,7 @@ class Invariants:
             )
 
     def _kept(self, message: OutboxMessage) -> None:
-        """What a mind let go of for want of room is in its archive."""
+        """Check that memories a mind dropped for lack of room are in its archive."""
         command = decode_command(kind_of(message.sender), message.name, message.body)
         assert isinstance(command, ArchiveMemories)
         for memory in command.memories:

@@ -85,7 +85,7 @@ class Scheduler:
         heapq.heappush(self.timers, (when_s, next(self.order), None, callback, args))
 
     def run(self, end_s: float) -> bool:
-        """Run the world until somebody sets ``stop``, or time is over; returns whether it was stopped."""
+        """Run the world until ``stop`` is set or the time is over; returns whether it was stopped."""
         runnable, timers, draw = self.runnable, self.timers, self._draw
         outer = events._get_running_loop()  # noqa: SLF001 - asyncio's own way for loops
         self.stop = False

@@ -96,7 +96,7 @@ async def _adopt_nothing(self: Flusher) -> None:
 async def _answer_anew(
     self: ReplyCache, activation: Activation, _: int, envelope: Envelope, delivery: Delivery, slot: int
 ) -> None:
-    """A repeated command is told something else than the first time."""
+    """A repeated command gets another reply than the first time."""
     reply = self._runner._view(activation, envelope, self._clock.now_s())  # noqa: SLF001
     delivery.settle(slot, reply, activation.ticket)
 

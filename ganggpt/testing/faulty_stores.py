@@ -1,4 +1,4 @@
-"""Stores that fail on command: a journal whose commits get lost, or hold although nobody hears of it."""
+"""Stores that fail on command: a journal whose commits get lost, or succeed without an answer."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def _is_echo(detail: ErrorDetails) -> bool:
 
 
 def _explained(detail: ErrorDetails) -> str:
-    """A complaint of pydantic in the words of somebody who writes YAML."""
+    """A validation error of pydantic in the terms of the YAML file."""
     said, value = detail["msg"], detail["input"]
     match detail["type"]:
         case "missing":

@@ -252,7 +252,7 @@ class HandOver:
         return known.heir
 
     def _thaw(self, freeze: Freeze) -> None:
-        """End the freeze without a hand-over: everything goes on as before."""
+        """End the freeze without a hand-over: the host keeps the shards and runs their commands."""
         self._freeze = None
         self._activations.bring_back(freeze.activations)
         self._shards.thaw()

@@ -77,7 +77,7 @@ class Erasing:
         self._ports = ports
 
     async def carry_out_all(self) -> None:
-        """Carry out every open order. Raises Unavailable; the next call then goes on."""
+        """Carry out every open order. Raises Unavailable; the next call continues."""
         for order in await self._ports.store.open_orders():
             await self.carry_out(order)
 

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 COVER_MAX: Final = 128
 """Actors that are read and replayed for one statement."""
 EXPIRED_MAX: Final = 5000
-"""Expired memories examined in one round of the supervisor. The next round goes on where it ended."""
+"""Expired memories examined in one round of the supervisor. The next round continues after them."""
 EVERYTHING: Final = 2**31
 UNREAD: Final = object()
 """Stands for the state of a mind that could not be read: nothing is known about it."""

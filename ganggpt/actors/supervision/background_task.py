@@ -29,7 +29,7 @@ class BackgroundTask:
             self._task.add_done_callback(self._log_error)
 
     async def close(self) -> None:
-        """Cancel the work; the next start goes on where it ended."""
+        """Cancel the work; the next start continues where it ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -143,8 +143,8 @@ class ModelGateway:
         await self._cache.forget(player)
 
     async def close(self) -> None:
-        """Close connections; no request may follow. Ledger, spend log and caches are closed afterwards, by whoever
-        opened them."""
+        """Close connections; no request may follow. The caller closes the ledger, the spend log and the caches
+        afterwards."""
         for deployment in self._deployments.values():
             await deployment.close()
 

@@ -20,7 +20,7 @@ _SLACK_S: Final = 5.0
 
 @dataclass(slots=True)
 class CallCost:
-    """What one call may cost at ``most``, and what it ``spent``: None as long as nobody knows."""
+    """What one call may cost at ``most``, and what it ``spent``: None while that is unknown."""
 
     most: Usage
     spent: Usage | None = None

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ganggpt.domain.language.words import clipped
 
 _EXPANSION_MAX: Final = 8
-"""Characters read for every character kept: normalising can lengthen a text, and so can what is thrown away."""
+"""Characters read for every character kept, because normalising can lengthen a text and some characters are dropped."""
 _MARKS_MAX: Final = 2
 """Combining marks kept on one letter; more is a tower of accents that covers the lines above."""
 _SELECTORS: Final = frozenset(
@@ -73,7 +73,7 @@ def plain(text: str, chars_max: int) -> Plain:
 
 
 def visible(text: str, chars_max: int) -> str:
-    """A text on one line as it was written, without what nobody can see, at most ``chars_max`` long."""
+    """The text as it was written, on one line, without invisible characters, at most ``chars_max`` long."""
     return clipped(" ".join(_seen_words(text[: chars_max * _EXPANSION_MAX])[0]), chars_max)
 
 

@@ -196,13 +196,13 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "gone": ("Those days are over.", "I walk on my own now."),
     "unknown": ("I do not know what you want of me.", "That is not a thing I do."),
 }
-"""Why somebody refuses, by the reason word of the rules."""
+"""Why an order or a request is refused, by the reason code of the rules."""
 CAUSES: Final = (
     "I have not forgotten this: {cause}.",
     "There is still this between us: {cause}.",
     "I say only: {cause}.",
 )
-"""What somebody holds against the listener."""
+"""The grievance of the speaker against the listener."""
 ACCOUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "for": ("What speaks for you: {for}.", "This I count in your favour: {for}."),
     "against": ("What I hold against you: {against}.", "This I count against you: {against}."),

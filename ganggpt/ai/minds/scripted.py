@@ -156,7 +156,7 @@ def _rest(
 
 
 def _reasons(brief: Brief, slots: Mapping[str, str], dice: Dice) -> Iterator[str]:
-    """Why somebody refuses, what they hold against the listener, and how the two of them stand."""
+    """The sentences for a refusal: its reason, the speaker's grievance, and the standing of the listener."""
     facts = brief.facts
     if "reason" in facts:
         yield _fresh(REASONS.get(facts["reason"], REASONS["unknown"]), slots, brief, dice)

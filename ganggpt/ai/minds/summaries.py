@@ -34,7 +34,7 @@ PURPOSE: Final = "condense"
 
 
 class Condensed(BaseModel):
-    """A talk as somebody remembers it."""
+    """A summary of a talk from the view of the NPC or companion."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", frozen=True)
     summary: str = Field(description="one or two sentences in the first person, at most 200 characters")

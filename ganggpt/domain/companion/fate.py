@@ -16,13 +16,13 @@ from ganggpt.domain.mind.affect import LOYALTY_HALF_LIFE_S, faded
 from ganggpt.domain.numbers import clamped
 
 Fate = Literal["stays", "warns", "leaves", "betrays"]
-"""What becomes of a companion, from best to worst."""
+"""What can happen to a companion, from best to worst."""
 
 WARN_AT: Final = 15.0
 LEAVE_AT: Final = 8.0
 BETRAY_MAX: Final = 14.0
 WARNING_S: Final = 600.0
-"""Nobody goes sooner after the warning than this."""
+"""The least time between the warning and the departure."""
 WARNING_HOLDS_S: Final = 14 * 86_400.0
 """A warning counts for so long, or until loyalty has recovered (``state.RECOVERED_AT``)."""
 GRUDGE_S: Final[Mapping[str, float]] = {"left": 7 * 86_400.0, "betrayed": 30 * 86_400.0, "dismissed": 0.0}
@@ -49,8 +49,8 @@ def fate_of(loyalty: float, personality: Mapping[str, int]) -> Fate:
 
 
 def fate_now(state: Companion, loyalty: float, now_s: float) -> Fate:
-    """What a companion does at this loyalty: goes only where a warning stands that had time to be heeded, else warns;
-    and does not warn twice."""
+    """What a companion does at this loyalty. It leaves only some time after a warning; without one it warns, and it
+    warns once."""
     fate = fate_of(loyalty, state.personality)
     warned_s = state.warned_s
     if fate == "stays" or warned_s is None or now_s - warned_s > WARNING_HOLDS_S:

@@ -1,4 +1,4 @@
-"""What changes in a companion and what that comes to: loyalty that moves, what it remembers, and how it goes away."""
+"""Changes of a companion: loyalty moves, memories are added, and it may leave."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from ganggpt.domain.turn import (
 from ganggpt.errors import Refused
 
 WENT: Final[Mapping[str, str]] = {"left": "left", "betrayed": "betrayed", "dismissed": "was let go by"}
-"""How one went away, as a word between its name and its owner's."""
+"""The verb for how a companion left, put between its name and its owner's."""
 _FATED_ACTS: Final[Mapping[Fate, Act]] = {"warns": "warn_owner", "leaves": "leave_owner", "betrays": "betray_owner"}
 
 
@@ -68,8 +68,8 @@ def fated(
     events: Sequence[Event] = (),
     writer: MemoryWriter | None = None,
 ) -> Decision:
-    """What a loyalty under a threshold comes to: a warning, or the end. It is said, remembered, and told the owner.
-    ``events`` and what stands in ``writer`` happened in this turn before it."""
+    """What follows from a loyalty under a threshold: a warning or the departure. It is said, remembered and reported
+    to the owner. ``events`` and the memories in ``writer`` are those of this turn so far."""
     writer = MemoryWriter(state.mind, turn.now_s) if writer is None else writer
     now_s, felt = turn.now_s, folded(TALKER, state, events)
     loyalty = loyalty_now(felt, now_s)

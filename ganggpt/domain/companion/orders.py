@@ -1,4 +1,4 @@
-"""Orders: their risk, the skills that ease or open them, how likely and why one is refused, and what comes of one."""
+"""Orders: their risk, the skills that allow or ease them, the chance and reason of a refusal, and their result."""
 
 from __future__ import annotations
 
@@ -165,8 +165,8 @@ _RISKY_ORDER: Final = "risky order: "
 
 
 class _Ordered(Struct, frozen=True, gc=False):
-    """What an order comes to: what changes, what is said of it, what is told of it; ``gone``: it made the companion
-    go, and that is all that happens."""
+    """The result of an order: events, what is said, and what the reply contains. ``gone``: the order made the
+    companion leave, and nothing else happens."""
 
     events: tuple[Event, ...]
     found: Answer

@@ -102,7 +102,7 @@ __all__ = [
 ]
 
 _START_AGAIN_AT: Final = 25.0
-"""Whoever comes back to the owner it left is at least this loyal."""
+"""The least loyalty of a companion that returns to an owner it left."""
 
 
 def decide(state: Companion | None, command: Command, turn: Turn) -> Decision:
@@ -137,7 +137,7 @@ def _at_first(personality: Mapping[str, int]) -> float:
 
 
 def _take_back(state: Companion, command: Recruit, turn: Turn) -> Decision:
-    """One that went away is taken on again; it stays who it is, whatever the command says of it."""
+    """Recruit a companion that had left. It keeps its personality, whatever the command says."""
     wait_s = grudge_left_s(state, command.owner, turn.now_s)
     if wait_s > 0:
         raise Refused("grudge", f"{state.name} {WENT[state.gone]} you and will not hear of it for {wait_s:.0f} s more")
@@ -179,7 +179,7 @@ def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
 
 
 def _hush(state: Companion, command: Hush, turn: Turn) -> Decision:
-    """The owner silences it whoever it talks to."""
+    """The owner silences it, whoever it is talking to."""
     return turn_taking.hush(TALKER, state, command, turn, whoever=turn.by == state.owner)
 
 
@@ -238,7 +238,7 @@ def _dismiss(state: Companion, _: Dismiss, turn: Turn) -> Decision:
 
 
 def _forget_player(state: Companion, command: ForgetPlayer, turn: Turn) -> Decision:
-    """A player's own companion is a thing of theirs, also when it is gone and nobody took it on since."""
+    """A companion belongs to its owner, also after it left and before another player recruits it."""
     return cease(turn) if command.player == state.owner else forget(state, command, turn)
 
 

@@ -124,8 +124,8 @@ class LoyaltyMoved(Event, frozen=True, tag="LoyaltyMoved"):
 
 
 class CompanionSpoke(Event, frozen=True, tag="CompanionSpoke"):
-    """The companion said something to somebody. ``cites``: the memory it brought up. ``utterance``: the one that is
-    over with this, where it came sentence by sentence; ``said`` is then what was heard of it."""
+    """The companion said something. ``cites``: the memory it brought up. ``utterance``: the utterance that ends with
+    this event, if it was said sentence by sentence; ``said`` is then the part that was heard."""
 
     to: str
     act: str

@@ -48,7 +48,7 @@ class CompanionTalker:
         return state.owner_name if player == state.owner else ""
 
     def at_once(self, state: Companion, _: Turn, line: Line) -> bool:
-        """Its owner: nobody else's talk keeps them waiting."""
+        """Its owner: a talk of another player never makes the owner wait."""
         return line.player == state.owner
 
     def answer(self, state: Companion, turn: Turn, line: Line) -> Answer:

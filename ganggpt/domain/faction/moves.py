@@ -44,7 +44,7 @@ MODEL_CHANCE: Final = 0.25
 MODEL_WITHIN_S: Final = 12.0
 MODEL_GRACE_S: Final = 5.0
 MOVE_PAUSE_S: Final = 60.0
-"""How soon after a political turn nobody else may choose the next one."""
+"""The pause after a political turn in which no other move can be chosen."""
 
 TurnNo = Annotated[int, Ge(0), Le(2**53)]
 
@@ -77,7 +77,7 @@ class MakeMove(Command, tag="MakeMove"):
 
 
 class MoveBrief(Struct, frozen=True, gc=False):
-    """What a model is told to choose a move: the outlook of ``ListMoves``."""
+    """The facts from which a model chooses a move: the outlook of ``ListMoves``."""
 
     outlook: Mapping[str, Any]
 
@@ -94,7 +94,7 @@ def take_political_turn(state: Faction, command: TakePoliticalTurn, turn: Turn) 
 
 
 def make_move(state: Faction, command: MakeMove, turn: Turn) -> Decision:
-    """Make a move that somebody else chose, if it is legal. Raises Refused."""
+    """Make a move that a model or a game server chose, if it is legal. Raises Refused."""
     not_for_players(turn)
     if command.for_turn is not None and command.for_turn != state.turns:
         raise Refused(

@@ -28,8 +28,8 @@ GRACE_S: Final = 86_400.0
 
 
 def fund_mission(state: Faction, command: FundMission, turn: Turn) -> Decision:
-    """Reserve the reward, as much of it as the mission funds allow, or refuse. Where that is less than the reward, the
-    giver is told what the mission funds are."""
+    """Reserve the reward, as much of it as the mission funds allow, or refuse. Where that is less than the reward,
+    the giver gets a message with the mission funds."""
     draft = Draft(state, turn)
     funds = mission_funds_of(state.treasury)
     dollars = min(command.dollars, funds)

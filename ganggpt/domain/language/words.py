@@ -186,7 +186,7 @@ _UNCOUNTED: Final = _set(
 
 
 def with_article(thing: str) -> str:
-    """A thing as it stands in a sentence: silver watch → a silver watch, cash → some cash, two beers → two beers."""
+    """A thing with its article: silver watch → a silver watch, cash → some cash, two beers → two beers."""
     words = words_of(thing)
     if not words or words[0] in _DETERMINERS or words[0][0].isdigit() or thing[0] == "$":
         return thing

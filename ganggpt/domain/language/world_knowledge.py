@@ -1,4 +1,4 @@
-"""What everybody in a world knows of its factions, people and districts, in a few words."""
+"""World knowledge: what every NPC knows about the factions, people and districts of the world, in a few words."""
 
 from __future__ import annotations
 

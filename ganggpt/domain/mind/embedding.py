@@ -15,7 +15,7 @@ from ganggpt.errors import InvalidInput
 
 DIMENSIONS_MAX: Final = 1536
 WORTH_FROM: Final = 20
-"""Weight from which on a memory is worth a vector: what weighs less is let go within days."""
+"""A memory of at least this weight gets an embedding; lighter ones are dropped within days."""
 _TOP: Final = 127
 
 

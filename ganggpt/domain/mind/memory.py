@@ -134,7 +134,8 @@ MemoryEvent = Remembered | Reinforced | Reworded | Embedded | Unlearned
 
 
 def share_max(room: int) -> int:
-    """From this many memories about one person on, a new one displaces one of theirs: nobody talks the others out."""
+    """The most memories about one person; a new one replaces one about the same person, so that no one person fills
+    a mind."""
     return room // 2
 
 

@@ -167,7 +167,7 @@ def recencies(thens_s: list[float], now_s: float, share: float) -> list[float]:
 
 
 def heard_by(memory: Memory) -> str:
-    """Who may hear of a memory: EVERYBODY, or one actor. What somebody confided is for them alone."""
+    """Who may hear of a memory: EVERYBODY, or one actor. What was confided is only for the actor who confided it."""
     if memory.audience:
         return memory.audience
     return memory.about if memory.source == "told" and memory.about is not None else EVERYBODY

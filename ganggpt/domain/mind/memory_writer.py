@@ -69,7 +69,7 @@ class MemoryWriter:
 
 
 def as_heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
-    """What somebody said as a memory: a promise and a debt are kept in mind until they are due."""
+    """The memory of what a player said: a promise or a debt is kept until it is due."""
     bound = pledge(text)
     if bound is None:
         return Memory(0, "talk", fact, weight, player, "told", now_s)

@@ -50,7 +50,7 @@ GRACE_S: Final = 60.0
 CONDENSE_FROM: Final = 35
 """Weight from which on a summary is worth a model's words: something was said in that talk that mattered."""
 CONDENSE_WITHIN_S: Final = 30.0
-"""Longest wait for a model's words for a summary. Nobody waits for them."""
+"""Longest wait for a model's words for a summary. Nothing else waits for them."""
 
 Planned = tuple[tuple[Event, ...], tuple[Remind, ...]]
 """The event and the reminder of a planned reflection; two empty tuples where none is planned."""
@@ -163,7 +163,7 @@ def condense(state: HasMind, command: Condense, _: Turn) -> Decision:
 
 
 def embed(state: HasMind, command: Embed, _: Turn) -> Decision:
-    """A model's vector for a memory; nothing where it was let go meanwhile."""
+    """Store a model's embedding of a memory; does nothing if the memory was dropped meanwhile."""
     held = next((memory for memory in state.mind.memories if memory.no == command.no), None)
     meant = held is not None and command.text in ("", held.text)
     if held is None or not meant or held.embedding == command.embedding:

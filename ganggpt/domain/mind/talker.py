@@ -55,7 +55,7 @@ class Talker(Protocol):
         ...
 
     def reflects(self, state: Any, writer: MemoryWriter, turn: Turn) -> Decision:
-        """What it makes of what it knows while it reflects: a conclusion, news for somebody else."""
+        """What reflection adds by kind: a conclusion, a rumour for another NPC."""
         ...
 
 

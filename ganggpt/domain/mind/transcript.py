@@ -1,4 +1,4 @@
-"""A talk while it goes on, and what is left of it afterwards."""
+"""The transcript of a talk under way, and the summary that is left of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TALKS_MAX: Final = 4
 EXCHANGES_MAX: Final = 8
 """The last exchanges of a talk that are kept word by word."""
 TALK_ENDS_S: Final = 240.0
-"""A talk is over when nobody said anything for so long."""
+"""A talk ends after so long without a line."""
 LONG_FROM: Final = 4
 """Exchanges from which a talk is remembered as such; what is grave in a shorter one is remembered at once by itself."""
 SUMMARY_MAX: Final = 50
@@ -50,8 +50,8 @@ class Transcript(Struct, frozen=True, gc=False, array_like=True):
 
 
 class SummaryBrief(Struct, frozen=True, gc=False):
-    """What a model is told to find better words for the summary of a talk: who remembers (``speaker``), whom they
-    talked to, the summary by the rules with its number, and the last exchanges."""
+    """The input of a model for the summary of a talk: whose memory it is (``speaker``), the other person, the
+    scripted summary with its number, and the last exchanges."""
 
     no: int
     player: str

@@ -65,7 +65,7 @@ WITHIN_S: Final = 12.0
 GRACE_S: Final = 5.0
 """After that, how long the answer may take to come across before the reminder speaks."""
 RECALLED_MAX: Final = 8
-"""Memories a model is told."""
+"""The most memories in the input of a model."""
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -134,7 +134,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
 
 
 def utter(talker: Talker, state: Any, command: Utter, turn: Turn) -> Decision:
-    """The next sentence. Raises Refused where nobody listens to this utterance any more."""
+    """The next sentence. Raises Refused if the utterance is over."""
     now = current(state, command.utterance)
     if command.no != len(now.said) or command.no >= SENTENCES_MAX:
         raise Refused("stale", f"sentence {command.no} of {now.id} is out of order: {len(now.said)} were said before")
@@ -144,7 +144,7 @@ def utter(talker: Talker, state: Any, command: Utter, turn: Turn) -> Decision:
 
 
 def think_again(state: Any, command: ThinkAgain, turn: Turn) -> Decision:
-    """What comes to mind by the meaning of a line. Raises Refused where nobody listens to this utterance any more."""
+    """The memories that fit a line by its embedding. Raises Refused if the utterance is over."""
     found = _fitting(state, turn, current(state, command.utterance), command.embedding)
     return Decision(reply={"memories": to_builtins(found)})
 
@@ -203,8 +203,8 @@ def conclude(talker: Talker, state: Any, command: Conclude, turn: Turn, outcome:
 
 
 def hush(talker: Talker, state: Any, command: Hush, turn: Turn, *, whoever: bool = False) -> Decision:
-    """Stop talking to a player, or to anybody where the game server says so. ``whoever``: the player may silence it
-    also while it talks to another one."""
+    """Stop talking to a player, or to anybody if the game server says so. ``whoever``: the player may silence it
+    also while it talks to another player."""
     now = state.mind.speaking.utterance
     if turn.by.startswith("player:") and not whoever and (now is None or now.player != turn.by):
         waits = any(line.player == turn.by for line in state.mind.speaking.waiting)
@@ -261,7 +261,7 @@ def _fitting(
 def _concluded(
     talker: Talker, state: Any, turn: Turn, now: Utterance, said: Sequence[str], provenance: Provenance
 ) -> Decision:
-    """An utterance is over, and somebody else may have waited for it."""
+    """End an utterance and answer the next player who waits."""
     words = clipped(" ".join(said), SAID_MAX)
     spoke = talker.spoke(state, now, words, turn.now_s)
     done = Decision((spoke, ProvenanceRecorded(now.id, provenance)), {"said": words}, (), (), (Forget(TALK),))

@@ -91,7 +91,7 @@ class TalkBrief(Struct, frozen=True, gc=False):
 
 
 class Began(Event, frozen=True, tag="Began"):
-    """Somebody begins to speak to a player."""
+    """An utterance to a player began."""
 
     utterance: Utterance
 

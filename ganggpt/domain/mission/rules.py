@@ -244,7 +244,7 @@ _REMEMBERED: Final[Mapping[str, tuple[str, int]]] = {
     "too_slow": ('{who} was too slow for the job "{title}"', 35),
     "unfunded": ('there was no money to pay {who} for the job "{title}"', 30),
 }
-"""By reason of the end: what the giver remembers, and its weight. An offer that nobody took is not remembered."""
+"""By reason of the end: what the giver remembers, and its weight. An offer that was not accepted is not remembered."""
 
 
 def _last_words(state: Mission, outcome: MissionOutcome, reason: str, turn: Turn) -> Iterable[Message]:

@@ -90,7 +90,7 @@ class MissionCompleted(Event, frozen=True, tag="MissionCompleted"):
 
 
 class MissionFailed(Event, frozen=True, tag="MissionFailed"):
-    """The player gave up the mission or declined the offer, or nobody could pay for it; ``reason`` is a stable word."""
+    """The mission ended early: the player gave up or declined, or it could not be paid; ``reason`` is a stable word."""
 
     reason: str
     at_s: float

@@ -19,7 +19,7 @@ __all__ = ["DEED_VERBS", "HELPING", "Deed", "DeedVerb", "Deeds16", "Want", "Want
 COUNT_MAX: Final = 100
 """The largest count of one deed or one objective."""
 HELPING: Final[frozenset[DeedVerb]] = frozenset(("defend", "deliver", "pay", "escort"))
-"""Deeds that do a faction good; all others that are told of do it harm."""
+"""Deeds that help a faction; all other reported deeds harm it."""
 
 DeedCount = Annotated[int, Ge(1), Le(COUNT_MAX)]
 
@@ -36,7 +36,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One thing somebody wants done. ``district`` None: it does not matter where."""
+    """A deed that a mission asks for. ``district`` None: anywhere."""
 
     verb: DeedVerb
     target: Name100

@@ -81,7 +81,7 @@ class CompiledMission(Struct, frozen=True, gc=False):
 
 
 class WorkBrief(Struct, frozen=True, gc=False):
-    """What a model is told to propose a mission: for whom, how many they are, and the outline of ``OutlineWork``."""
+    """The input of a model for a mission: the player, the size of the party, and the outline of ``OutlineWork``."""
 
     player: str
     party: int

@@ -30,9 +30,9 @@ from ganggpt.domain.npc.state import Item, Npc, standing_now
 from ganggpt.domain.turn import Turn
 
 FOLLOW_FROM: Final = 12.0
-"""Standing from which an NPC goes along with somebody (friendly)."""
+"""Least standing (friendly) at which an NPC follows a player."""
 GIVE_FROM: Final = 35.0
-"""Standing from which an NPC gives something away (trusted)."""
+"""Least standing (trusted) at which an NPC gives an item to a player."""
 FIGHT_FROM: Final = 30
 """Courage from which an NPC attacks."""
 THREAT_FRESH_S: Final = 900.0

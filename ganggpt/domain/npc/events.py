@@ -34,7 +34,8 @@ class Noticed(Event, frozen=True, tag="Noticed"):
 
 
 class Swayed(Event, frozen=True, tag="Swayed"):
-    """Standing with a player and mood are these now. ``dropped``: the player whose standing was let go for it."""
+    """The standing with a player and the mood changed to these values. ``dropped``: the player whose standing was
+    dropped for it."""
 
     player: str
     standing: Standing

@@ -1,4 +1,4 @@
-"""What an NPC makes of what it knows: what it keeps of what it is told, its conclusions, and the news it tells on."""
+"""Memory and reflection of an NPC: what it keeps of what it hears, its conclusions, and the rumours it tells."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def hear(state: Npc, command: Hear, turn: Turn) -> Decision:
 
 
 def _knows_better(memories: Memories, command: Hear, now_s: float) -> bool:
-    """Whether the NPC saw with its own eyes what it is told."""
+    """Whether the NPC itself saw what it is told."""
     wanted = tokens(command.text)
     for memory in memories:
         if memory.source != "witnessed" or memory.about != command.about or is_expired(memory, now_s):
@@ -112,7 +112,7 @@ def reflects(state: Npc, writer: MemoryWriter, turn: Turn) -> Decision:
 
 
 def _ponder(state: Npc, writer: MemoryWriter, turn: Turn) -> Pondered:
-    """One conclusion about whoever filled the last days most, drawn from what they did."""
+    """One conclusion about the person with the most weight in recent memories, drawn from what they did."""
     recent = [m for m in state.mind.memories if m.about is not None and turn.now_s - last_s(m) < 7 * _DAY_S]
     recent = [m for m in recent if m.source in ("witnessed", "told") and m.kind != "summary"]
     weights: Counter[str] = Counter()
@@ -143,7 +143,7 @@ def _conclusion(evidence: list[Memory], standing: float) -> str:
 
 
 def _news(state: Npc, turn: Turn) -> tuple[Tale | None, str | None]:
-    """The hottest news for which there is somebody to tell it to."""
+    """The hottest tale for which there is a listener."""
     around = neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction)
     if not around:
         return None, None

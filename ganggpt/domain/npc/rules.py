@@ -168,7 +168,7 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
 
 
 def _gossip(state: Npc, turn: Turn, weight: int) -> Planned:
-    """Plan a reflection to tell this on, where it is news and there is somebody to tell."""
+    """Plan a reflection that tells this memory to another NPC, if it is news and there is a listener."""
     if weight < TELL_FROM or not has_neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction):
         return (), ()
     return plan_reflection(state.mind, turn)

@@ -81,7 +81,7 @@ class Item(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Did(Struct, frozen=True, gc=False, array_like=True):
-    """Something an NPC did to or for a player because a talk came to it; it goes on until ``until_s``."""
+    """Something an NPC did to or for a player because of a talk; it lasts until ``until_s``."""
 
     action: str
     player: str
@@ -151,7 +151,8 @@ def gift_gain(value: float, given: float, greed: int) -> float:
 
 
 def one_too_many(state: Npc, player: str, now_s: float) -> str | None:
-    """Whose standing to let go of so that one with ``player`` fits: the weakest, of equals the longest untouched."""
+    """The player whose standing is dropped to make room for ``player``: the weakest, of equals the longest
+    unchanged."""
     if player in state.standings or len(state.standings) < STANDINGS_MAX:
         return None
 

@@ -1,5 +1,5 @@
-"""What a person does who saw or heard of a deed of a player: they tell their own faction, and perhaps somebody of the
-faction it concerns."""
+"""What an NPC does that saw or heard of a player's deed: it tells its own faction, and perhaps an NPC of the faction
+concerned."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ganggpt.domain.world import DeedVerb, NpcSheet, World
 
 HOPS_MAX: Final = 2
 WORD_CHANCE: Final = 0.5
-"""How likely a witness tells somebody of the faction it concerns."""
+"""Probability that a witness tells an NPC of the faction concerned."""
 WORD_WEIGHT: Final = 0.7
-"""What is left of a deed's weight when it is told on."""
+"""Share of a deed's weight that is left when it is told on."""
 
 
 def telling_on(sheet: NpcSheet, seen: Witness, turn: Turn) -> list[Message]:
@@ -37,7 +37,7 @@ def telling_on(sheet: NpcSheet, seen: Witness, turn: Turn) -> list[Message]:
 
 
 def _friend(world: World, sheet: NpcSheet, faction: str, dice: Dice) -> NpcSheet | None:
-    """Somebody of that faction who lives in the same district or next to it."""
+    """An NPC of that faction in the same district or one next to it."""
     home = world.districts.get(sheet.home)
     near = () if home is None else (home.id, *home.neighbours)
     known = sorted(other.id for other in world.npcs.values() if other.faction == faction and other.home in near)

@@ -68,7 +68,7 @@ from ganggpt.errors import Refused
 TEMPLATE_CHANCE: Final = 0.5
 """How often an NPC offers one of its own jobs where one of them fits."""
 FITS: Final = 2
-"""A job of one's own fits where its difficulty is so near to what is wanted."""
+"""An NPC's own mission fits if its difficulty differs from the wanted one by at most this."""
 RECORD_FRESH_S: Final = 1_800.0
 FUNDS_FRESH_S: Final = 86_400.0
 PROPOSAL_FRESH_S: Final = 60.0
@@ -142,7 +142,7 @@ def _prepared(state: Npc, player: str, setting: Setting, turn: Turn) -> Work | N
 
 
 def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[ModelRequest, ...]:
-    """Where there is a model, it is asked for the player's next mission while they do this one; nobody waits for it."""
+    """With a model, request the player's next mission while they play this one; no reply waits for it."""
     if not turn.has_model:
         return ()
     brief = WorkBrief(player, party, outline(state, player, party, turn))
@@ -334,7 +334,8 @@ def _hear_of_record(state: Npc, command: HearOfRecord, turn: Turn) -> Decision:
 
 
 def _witness(state: Npc, command: Witness, turn: Turn) -> Decision:
-    """A deed seen or heard of: kept, felt where it concerns one's own faction, and told on by messages."""
+    """A deed that the NPC saw or heard of: it is remembered and told on, and one that was seen moves the standing if
+    it concerns the NPC's faction."""
     now_s, player = turn.now_s, command.player
     events: list[Event] = []
     before = standing_now(state, player, now_s)

@@ -1,7 +1,7 @@
-"""Who sees what players do. Word of a deed reaches a faction through people and their messages, never by itself.
+"""Who sees what players do.
 
-A deed is seen by people who live where it was done, by dice and by how loud it was. What they do about it is up to them
-(``npc.witness``); what nobody saw, nobody knows.
+Factions learn of a deed only through NPCs and their messages. NPCs that live where it was done may see it, by dice
+and by how loud it was. Each of them decides what to do about it (``npc.witness``).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LOUDNESS: Final[Mapping[DeedVerb, tuple[float, int]]] = {
     "pay": (0.15, 2),
     "deliver": (0.1, 2),
 }
-"""By verb: the chance that a person who lives there sees the deed, and its weight (1..10). Nobody tells of other
-verbs."""
+"""By verb: the probability that an NPC of the district sees the deed, and its weight (1..10). Other verbs are never
+seen."""
 
 
 def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn) -> list[Message]:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Connection: TypeAlias = "PoolConnectionProxy[Any]"
 
 ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(7022006)"
-"""A lock for whoever makes, seals or drops parts. It ends with the transaction."""
+"""The lock under which parts are created, sealed or dropped. It ends with the transaction."""
 TODAY: Final = "SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date"
 _PART: Final = "CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED)"
 _MOVE: Final = """

@@ -116,7 +116,7 @@ class PostgresPlayerData:
         return [r["actor"] for r in await self._search(SQL["actors"], words.player, sought, list(words.origins))]
 
     async def forget_turns(self, actor: str) -> Sequence[bytes]:
-        """Bodies of the turns in which an actor was told to forget somebody."""
+        """Bodies of the turns in which an actor forgot a player."""
         return [row["body"] for row in await self._ask(SQL["forget_turns"], actor)]
 
     async def turns(self, actor: str, words: Words | None = None) -> AsyncIterator[TurnRow]:

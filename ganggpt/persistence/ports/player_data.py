@@ -124,7 +124,7 @@ class PlayerDataStore(Protocol):
         ...
 
     async def forget_turns(self, actor: str) -> Sequence[bytes]:
-        """Bodies of the turns in which an actor was told to forget somebody."""
+        """Bodies of the turns in which an actor forgot a player."""
         ...
 
     def turns(self, actor: str, words: Words | None = None) -> AsyncIterator[TurnRow]:

@@ -138,11 +138,9 @@ class Rows:
         return people + len(self.memories) + len(self.forgotten) + len(self.relations) + len(self.factions)
 
     def add(self, actor: str, old: Any, new: Any) -> None:
-        """Add what changes in the tables when an actor they show as ``old`` (None: unknown) is ``new`` now.
-
-        Where an actor ceased to exist (new None), whoever made it cease deletes its rows, because others may refer to
-        them.
-        """
+        """Add the rows that change when an actor known to the tables as ``old`` (None: unknown) becomes ``new``. The
+        rows of an actor that ceased to exist (``new`` None) are deleted by the caller that erases it, because others
+        may refer to them."""
         if new is not None:
             _PROJECTIONS[kind_of(actor)](self, actor, old, new)
 

@@ -42,7 +42,7 @@ class GatewayWatch(Collector):
             await asyncio.sleep(POLL_S)
 
     async def poll(self) -> None:
-        """Ask all replicas once; what was seen last stays where nobody answers."""
+        """Poll all replicas once; where one does not answer, its last numbers are kept."""
         told = await self._expositions()
         if told:
             self._seen = together(told, _PREFIX)

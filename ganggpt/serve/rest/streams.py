@@ -163,7 +163,8 @@ class Streams:
         task.add_done_callback(self._waits.discard)
 
     async def drain(self) -> None:
-        """Take no new streams and end the open ones; their clients resume at another replica. Nobody is hushed."""
+        """Take no new streams and end the open ones; their clients resume at another replica. No utterance is
+        hushed."""
         self.is_leaving = True
         for task in self._waits:
             task.cancel()

@@ -123,7 +123,7 @@ class Sessions:
 
 
 def new_session_id() -> str:
-    """A session id nobody can guess."""
+    """A session id that cannot be guessed."""
     return secrets.token_hex(16)
 
 
