@@ -28,7 +28,7 @@ for name in ("small", "mixed", "clusters"):
 """
 
 
-@pytest.mark.parametrize(("scenario", "first", "count"), [("small", 0, 150), ("mixed", 0, 15), ("clusters", 0, 15)])
+@pytest.mark.parametrize(("scenario", "first", "count"), [("small", 0, 150), ("mixed", 0, 15), ("clusters", 0, 15), ("clocks", 0, 15)])
 def test_no_promise_is_broken(scenario: str, first: int, count: int) -> None:
     outcomes = list(play_seeds(seeds_from(first, count), scenario))
     assert [outcome for outcome in outcomes if outcome.violations] == []
