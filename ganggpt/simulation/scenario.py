@@ -24,7 +24,7 @@ class Scenario:
     """``faults`` are drawn for each seed and fall into ``fault_s``; all is healed at ``heal_s``. ``sessions``: scripts
     played at once by each client, each of so many ``steps``. ``clusters``: the first runs from the beginning, the
     others join among the faults; after ``deadline_s`` the one that should hold the world fences hosts of others that
-    hold on to it. ``clocks_s``: how far the clock of each client is ahead, behind where negative; right where not given.
+    hold on to it. ``clocks_s``: how far the clocks of the clients are ahead (negative: behind).
     Seconds are virtual."""
 
     name: str
@@ -69,7 +69,7 @@ CLOCKS: Final = Scenario(
     sessions=2,
     steps=16,
     clocks_s=(0.0, 6.0, 6.5, -1.5, -45.0),
-    options=replace(SMALL_HOST, window=WindowLimits(ahead_max=4, slack_s=2.0)),
+    options=replace(SMALL_HOST, window=WindowLimits(ahead_max=2, slack_s=2.0)),
 )
 """Clients 1 and 2 are so far ahead that their ids need room of their own, and there is little of it."""
 

@@ -98,7 +98,9 @@ class Activator:
                     continue
                 try:
                     shard = self._shards.shard_of(actor)
-                    self._activations.add(wake(ActorId(actor), shard, stored[actor], self._clock.now_s(), self._limits.window))
+                    self._activations.add(
+                        wake(ActorId(actor), shard, stored[actor], self._clock.now_s(), self._limits.window)
+                    )
                 except GangGPTError as error:
                     log.warning("%s stays asleep: %s", actor, error)
 
@@ -163,9 +165,7 @@ class Activator:
                 self._activations.drop(actor)
 
     def _wake(self, actor: str, stored: StoredActor | None) -> Activation:
-        activation = wake(
-            ActorId(actor), self._shard_of[actor], stored, self._clock.now_s(), self._limits.window
-        )
+        activation = wake(ActorId(actor), self._shard_of[actor], stored, self._clock.now_s(), self._limits.window)
         activation.flushed = activation.state
         if activation.state is None:
             self._runner.bring_to_life(activation)
