@@ -6,6 +6,7 @@ from ganggpt.actors.envelope import Envelope, wrap
 from ganggpt.actors.host.dedupe import AHEAD_S_MAX, LIMITS, WINDOW_S
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.npc.commands import Observe, Talk
+from tests.support.eventually import eventually
 from tests.support.runtime import Runtime
 
 MARA = "npc:mara"
@@ -45,6 +46,7 @@ async def test_a_flood_of_ids_from_the_future_silences_nobody_else(runtime: Runt
             replies[0],
             replies[LIMITS.ahead_max - 1],
         ]
+        await eventually(lambda: not runtime.database.outbox)
         await runtime.restart()
         await runtime.ask(MARA, Talk("Are you awake?"))
     journaled = runtime.database.journaled(MARA)
@@ -59,3 +61,4 @@ async def test_a_flood_of_ids_of_the_present_expires_nothing_of_the_present(runt
     assert all(reply["ok"] for reply in replies)
     (reply,) = await runtime.ask_all([talk(now_s - LIMITS.slack_s / 2)])
     assert reply["ok"], reply
+    await eventually(lambda: not runtime.database.outbox)
