@@ -221,7 +221,7 @@ def sim(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Play this one and tell its story; the first one with --seeds.")
     ] = None,
-    scenario: Annotated[str, typer.Option("--scenario", help="small, mixed or clusters.")] = "small",
+    scenario: Annotated[str, typer.Option("--scenario", help="small, mixed, clusters or clocks.")] = "small",
     mutation: Annotated[str | None, typer.Option("--mutation", help="Break a promise on purpose, by name.")] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", help="Number of processes; by default one for each CPU.")

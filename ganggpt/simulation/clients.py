@@ -61,12 +61,14 @@ class SentCommand:
 
 class Client:
     """One game server with its players. ``record``: every command it ever sent, in order. ``stale_reads``: reads that
-    showed less than what the same client had been told before; counted, for reads promise no order."""
+    showed less than what the same client had been told before; counted, for reads promise no order. ``ahead_s``: how
+    far the clock it makes its ids by is ahead."""
 
     def __init__(
         self, process: Process, clusters: Mapping[str, Cluster], name: str, clock_s: Any, dice: Random
     ) -> None:
         self.name = name
+        self.ahead_s = 0.0
         self.record: list[SentCommand] = []
         self.late: list[tuple[float, str]] = []
         self.reads = 0
@@ -147,7 +149,7 @@ class Client:
         return answer
 
     def _new_id(self) -> CommandId:
-        raw = bytearray(int(self._clock_s() * 1000).to_bytes(6, "big") + self._dice.randbytes(10))
+        raw = bytearray(int((self._clock_s() + self.ahead_s) * 1000).to_bytes(6, "big") + self._dice.randbytes(10))
         raw[6] = 0x70 | raw[6] & 0x0F
         raw[8] = 0x80 | raw[8] & 0x3F
         return CommandId(bytes(raw))

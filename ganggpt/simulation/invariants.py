@@ -14,10 +14,11 @@ from ganggpt.actors.host.outbox import MESSAGES_MAX
 from ganggpt.actors.host.reply_cache import LATE_MAX
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.faction.events import RewardPaid
-from ganggpt.domain.ids import kind_of
+from ganggpt.domain.ids import command_id_time_s, kind_of
 from ganggpt.domain.kinds import decode_command, decode_state, decode_turn, encode_state, kind_for
 from ganggpt.domain.mind.commands import ArchiveMemories
 from ganggpt.domain.player.state import MissionEnded
+from ganggpt.errors import Expired
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 from ganggpt.persistence.projections.rows import Rows
 from ganggpt.simulation.clients import Client, SentCommand
@@ -131,7 +132,12 @@ class Invariants:
                 self.wrong("the archive keeps", f"memory {memory.no} of {message.sender} is lost")
 
     def _answered(self, sent: SentCommand, answer: bytes) -> None:
-        """A client heard: what a durable command was told is in the journal, and is what the journal tells again."""
+        """A client heard: nothing is expired while its id is of the present, and what a durable command was told is in
+        the journal, and is what the journal tells again."""
+        error, age_s = error_of(answer), self._tables.clock() - command_id_time_s(sent.id)
+        slack_s = next(iter(self._clusters.values())).setup.options.window.slack_s
+        if error is not None and error["code"] == Expired.code and age_s < slack_s:
+            self.wrong("only old ids expire", f"{sent.name} to {sent.to} was expired when its id was {age_s:.3f} s old")
         if not sent.durable:
             return
         where = self._where.get(sent.id)

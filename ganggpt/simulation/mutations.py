@@ -21,6 +21,7 @@ from ganggpt.actors.host.host import Host
 from ganggpt.actors.host.outbox import Outbox
 from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.reply_cache import ReplyCache
+from ganggpt.domain.ids import command_id_time_s
 from ganggpt.domain.kinds import VERSION
 from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.testing.memory_stores import MemoryJournal
@@ -51,6 +52,15 @@ async def _append_unfenced(self: MemoryJournal, epoch: int, batch: Batch) -> Seq
 def _seq_of_nothing(_: DedupeWindow, __: bytes) -> int | None:
     """The window knows no id."""
     return None
+
+
+def _prune_the_present(self: DedupeWindow, _: float) -> None:
+    """For want of room, the id that was applied first is dropped, whatever time it carries."""
+    while len(self) > 8:
+        oldest = next(iter(self._seqs))
+        del self._seqs[oldest]
+        self._by_time.remove(oldest)
+        self.floor_s = max(self.floor_s, command_id_time_s(oldest))
 
 
 def _answered_for_good(self: Outbox, command_id: bytes, reply: bytes) -> None:
@@ -125,6 +135,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "ack-before-commit": Mutation("answers leave before their commit", (Host, "deliver", _ack_before_commit)),
     "no-fence": Mutation("a fenced host commits", (MemoryJournal, "append", _append_unfenced)),
     "no-dedupe": Mutation("a repeated command is applied again", (DedupeWindow, "seq_of", _seq_of_nothing)),
+    "fast-clock": Mutation("ids ahead expire those of others", (DedupeWindow, "prune", _prune_the_present)),
     "lost-outbox": Mutation("messages of a dead host stay where they are", (Outbox, "_scan", _scan_nothing)),
     "lost-messages": Mutation("a message is tried once", (Outbox, "_answered", _answered_for_good)),
     "double-hand-over": Mutation("a shard is given away and kept", (HandOver, "give", _give_and_go_on)),

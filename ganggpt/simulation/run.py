@@ -91,6 +91,8 @@ class Trial:
         self.outside = self.network.spawn("outside")
         names = [f"ls-{n}" for n in range(scenario.clients)]
         self.clients = [Client(self.outside, self.clusters, n, tables.clock, Random(f"{seed} {n}")) for n in names]
+        for client, ahead_s in zip(self.clients, scenario.clocks_s, strict=False):
+            client.ahead_s = ahead_s
         self._playing = 0
         self._digest: hashlib.blake2b | None = None
         self.invariants = Invariants(self.database, self.clusters, self.clients)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ganggpt.actors.host.dedupe import WindowLimits
 from ganggpt.actors.host.host import HostOptions
 from ganggpt.actors.routing.router import RouterOptions
 from ganggpt.actors.supervision.plan import Plan
@@ -23,7 +24,8 @@ class Scenario:
     """``faults`` are drawn for each seed and fall into ``fault_s``; all is healed at ``heal_s``. ``sessions``: scripts
     played at once by each client, each of so many ``steps``. ``clusters``: the first runs from the beginning, the
     others join among the faults; after ``deadline_s`` the one that should hold the world fences hosts of others that
-    hold on to it. Seconds are virtual."""
+    hold on to it. ``clocks_s``: how far the clocks of the clients are ahead (negative: behind).
+    Seconds are virtual."""
 
     name: str
     clients: int = 2
@@ -32,6 +34,7 @@ class Scenario:
     shards: int = 6
     bridges: int = 2
     clusters: tuple[str, ...] = ("blue",)
+    clocks_s: tuple[float, ...] = ()
     deadline_s: float = 5.0
     faults: tuple[int, int] = (1, 4)
     fault_s: tuple[float, float] = (0.3, 5.0)
@@ -60,4 +63,14 @@ CLUSTERS: Final = replace(
     MIXED, name="clusters", clients=2, clusters=("blue", "green"), plan=Plan(2, ("faction:harbour",), lease_s=2.5)
 )
 
-SCENARIOS: Final = {scenario.name: scenario for scenario in (SMALL, MIXED, CLUSTERS, CALM)}
+CLOCKS: Final = Scenario(
+    "clocks",
+    clients=5,
+    sessions=2,
+    steps=16,
+    clocks_s=(0.0, 6.0, 6.5, -1.5, -45.0),
+    options=replace(SMALL_HOST, window=WindowLimits(ahead_max=2, slack_s=2.0)),
+)
+"""Clients 1 and 2 are so far ahead that their ids need room of their own, and there is little of it."""
+
+SCENARIOS: Final = {scenario.name: scenario for scenario in (SMALL, MIXED, CLUSTERS, CLOCKS, CALM)}

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ganggpt.actors.host.dedupe import DedupeWindow
+from ganggpt.actors.host.dedupe import LIMITS, DedupeWindow, WindowLimits
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.kinds import (
     KINDS,
@@ -68,7 +68,7 @@ class Activation:
         "written",
     )
 
-    def __init__(self, actor: ActorId, shard: str) -> None:
+    def __init__(self, actor: ActorId, shard: str, limits: WindowLimits = LIMITS) -> None:
         self.actor = actor
         self.shard = shard
         self.kind: Kind = KINDS[kind_of(actor)]
@@ -79,7 +79,7 @@ class Activation:
         self.ticket = 0
         self.written = 0
         self.touched_s = 0.0
-        self.window = DedupeWindow()
+        self.window = DedupeWindow(limits=limits)
 
     def snapshot(self) -> bytes:
         """The body of a snapshot at ``seq``."""
@@ -87,9 +87,11 @@ class Activation:
         return _encoder.encode(body)
 
 
-def wake(actor: ActorId, shard: str, stored: StoredActor | None, now_s: float) -> Activation:
+def wake(
+    actor: ActorId, shard: str, stored: StoredActor | None, now_s: float, limits: WindowLimits = LIMITS
+) -> Activation:
     """Rebuild an actor from its snapshot and the turns after it. Raises Unreadable, NewerLayout."""
-    activation = Activation(actor, shard)
+    activation = Activation(actor, shard, limits)
     activation.touched_s = now_s
     if stored is not None:
         try:
@@ -103,7 +105,7 @@ def _recall(activation: Activation, stored: StoredActor, now_s: float) -> None:
     if stored.snapshot is not None:
         body = _decoder.decode(stored.snapshot)
         activation.state = decode_state(activation.kind, body.state)
-        activation.window = DedupeWindow(body.window, body.floor_s)
+        activation.window = DedupeWindow(body.window, body.floor_s, activation.window.limits)
         activation.seq = activation.snapshot_seq = stored.snapshot_seq
     evolve = activation.kind.evolve
     for turn in stored.turns:

@@ -13,6 +13,7 @@ from ganggpt.actors.clock import loop_s
 from ganggpt.actors.envelope import Envelope, reply_error
 from ganggpt.actors.host.activation import Activation, wake
 from ganggpt.actors.host.activations import Activations
+from ganggpt.actors.host.dedupe import LIMITS, WindowLimits
 from ganggpt.actors.host.delivery import Delivery, ParkedCommand
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
@@ -29,10 +30,12 @@ LOAD_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class MailboxLimits:
-    """``actors``: how many may have a mailbox at a time. ``commands``: how many may wait in one mailbox."""
+    """``actors``: how many may have a mailbox at a time. ``commands``: how many may wait in one mailbox. ``window``: of
+    the dedupe window of an actor that wakes."""
 
     actors: int
     commands: int
+    window: WindowLimits = LIMITS
 
 
 class Activator:
@@ -95,7 +98,9 @@ class Activator:
                     continue
                 try:
                     shard = self._shards.shard_of(actor)
-                    self._activations.add(wake(ActorId(actor), shard, stored[actor], self._clock.now_s()))
+                    self._activations.add(
+                        wake(ActorId(actor), shard, stored[actor], self._clock.now_s(), self._limits.window)
+                    )
                 except GangGPTError as error:
                     log.warning("%s stays asleep: %s", actor, error)
 
@@ -160,7 +165,7 @@ class Activator:
                 self._activations.drop(actor)
 
     def _wake(self, actor: str, stored: StoredActor | None) -> Activation:
-        activation = wake(ActorId(actor), self._shard_of[actor], stored, self._clock.now_s())
+        activation = wake(ActorId(actor), self._shard_of[actor], stored, self._clock.now_s(), self._limits.window)
         activation.flushed = activation.state
         if activation.state is None:
             self._runner.bring_to_life(activation)

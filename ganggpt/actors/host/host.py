@@ -24,6 +24,7 @@ from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.activator import Activator, MailboxLimits
 from ganggpt.actors.host.archive_messages import ArchiveMessages
 from ganggpt.actors.host.committer import Committer
+from ganggpt.actors.host.dedupe import LIMITS, WindowLimits
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.flusher import Flusher, Tables
@@ -65,6 +66,7 @@ class HostOptions:
     reminder_s: float = 0.5
     delivery_s: float = 15.0
     poll_s: float = 0.25
+    window: WindowLimits = LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Host:
         )
         inputs = TurnInputs(ports.world, ports.cast, ports.mind, model)
         runner = self.runner = TurnRunner(clock, shards, activations, committer, inputs, options.snapshot_every)
-        limits = MailboxLimits(options.waking_max, options.mailbox_max)
+        limits = MailboxLimits(options.waking_max, options.mailbox_max, options.window)
         self.activator = Activator(clock, journal, shards, activations, runner, limits)
         self.reply_cache = ReplyCache(clock, journal, activations, committer, runner)
         self.model_requests = ModelRequests(model, peers, clock, committer.durable)

@@ -42,6 +42,7 @@ class ReplyCache:
         self._runner = runner
         self._recent: OrderedDict[bytes, bytes] = OrderedDict()
         self._late: set[asyncio.Task[None]] = set()
+        self._looking: dict[bytes, asyncio.Event] = {}
         self.repeated = 0
 
     def __len__(self) -> int:
@@ -87,6 +88,17 @@ class ReplyCache:
     async def _take_late_message(
         self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int
     ) -> None:
+        # The window does not keep so old an id. Of two copies at once, the second looks after the first has run.
+        while (other := self._looking.get(envelope.id)) is not None:
+            await other.wait()
+        done = self._looking[envelope.id] = asyncio.Event()
+        try:
+            await self._look_up(activation, envelope, delivery, slot)
+        finally:
+            del self._looking[envelope.id]
+            done.set()
+
+    async def _look_up(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         await self._committer.drain()
         body = await self._journal.turn_by_command(activation.actor, envelope.id)
         owed = body is not None or await self._journal.is_owed(envelope.by, activation.actor, envelope.id)

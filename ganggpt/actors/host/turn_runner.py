@@ -172,7 +172,7 @@ class TurnRunner:
             if envelope.name == VIEW:
                 reply = self._view(activation, envelope, now_s)
             else:
-                window.check_age(envelope.id, now_s)
+                window.check(envelope.id, now_s, derived=envelope.inner)
                 reply = self.turn(activation, envelope, now_s)
         except Expired as expired:
             if envelope.inner:

@@ -14,6 +14,7 @@ SEEN_BY = {
     "ack-before-commit": {"acked is durable"},
     "no-fence": {"one writer"},
     "no-dedupe": {"applied once"},
+    "fast-clock": {"only old ids expire"},
     "lost-outbox": {"comes to rest", "messages arrive"},
     "lost-messages": {"messages arrive"},
     "double-hand-over": {"one writer"},
@@ -21,7 +22,7 @@ SEEN_BY = {
     "lost-flush": {"tables are state"},
     "other-answer": {"same answer"},
 }
-RARE = {"no-fence": "clusters", "lost-messages": "mixed", "early-snapshot": "mixed"}
+RARE = {"no-fence": "clusters", "fast-clock": "clocks", "lost-messages": "mixed", "early-snapshot": "mixed"}
 """What shows only where several things go wrong at once, and the scenario where it shows soonest."""
 
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from ganggpt.errors import InvalidInput
+from ganggpt.actors.host import dedupe
+from ganggpt.errors import InvalidInput, Overloaded
 from ganggpt.simulation.seeds import play_seeds, seeds_from
 
 pytestmark = pytest.mark.slow
@@ -28,13 +29,29 @@ for name in ("small", "mixed", "clusters"):
 """
 
 
-@pytest.mark.parametrize(("scenario", "first", "count"), [("small", 0, 150), ("mixed", 0, 15), ("clusters", 0, 15)])
+@pytest.mark.parametrize(
+    ("scenario", "first", "count"), [("small", 0, 150), ("mixed", 0, 15), ("clusters", 0, 15), ("clocks", 0, 15)]
+)
 def test_no_promise_is_broken(scenario: str, first: int, count: int) -> None:
     outcomes = list(play_seeds(seeds_from(first, count), scenario))
     assert [outcome for outcome in outcomes if outcome.violations] == []
     assert len(outcomes) == count
     assert sum(outcome.commands for outcome in outcomes) > 20 * count
     assert any(outcome.story for outcome in outcomes)
+
+
+def test_clocks_that_are_ahead_are_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scenario reaches the bound it is there for."""
+    waits: list[int] = []
+
+    def full(what: str, limit: int, wait_ms: int) -> Overloaded:
+        waits.append(wait_ms)
+        return Overloaded(what, limit, wait_ms)
+
+    monkeypatch.setattr(dedupe, "Overloaded", full)
+    (outcome,) = play_seeds(range(1), "clocks")
+    assert not outcome.violations
+    assert len(waits) > 5
 
 
 @pytest.mark.parametrize("scenario", FOUND)

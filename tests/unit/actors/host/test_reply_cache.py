@@ -117,6 +117,29 @@ async def test_a_late_message_that_its_sender_still_has_is_applied() -> None:
     assert scene.runner.turned == [message.id]
 
 
+async def test_of_two_copies_of_a_late_message_one_is_applied() -> None:
+    """The window keeps no id that is so old, so the second look into the journal has to come after the first turn."""
+    scene, message = Scene(await a_rig()), a_gift(NOW_S - 86_400)
+    waiting = OutboxMessage(OTIS, 1, 0, MARA, message.id, message.name, b"")
+    scene.rig.database.outbox[OTIS, 1, 0] = (shared_shard(OTIS, SHARDS), waiting)
+    turn, turn_by_command = scene.runner.turn, scene.rig.journal.turn_by_command
+
+    async def slowly(actor: str, command_id: bytes) -> bytes | None:
+        found = await turn_by_command(actor, command_id)
+        await asyncio.sleep(0)
+        return found
+
+    def journaled(activation: Activation, envelope: Envelope, now_s: float) -> bytes:
+        turn(activation, envelope, now_s)
+        return scene.journaled(envelope, 1)
+
+    scene.runner.turn = journaled  # type: ignore[method-assign]
+    scene.rig.journal.turn_by_command = slowly  # type: ignore[method-assign]
+    first, second = await asyncio.gather(scene.late(message), scene.late(message))
+    assert first == second
+    assert scene.runner.turned == [message.id]
+
+
 async def test_a_late_message_of_an_actor_that_fell_asleep_meanwhile_wakes_it() -> None:
     scene, message = Scene(await a_rig()), a_gift(NOW_S - 86_400)
     scene.rig.database.outbox[OTIS, 1, 0] = ("s:0", OutboxMessage(OTIS, 1, 0, MARA, message.id, message.name, b""))

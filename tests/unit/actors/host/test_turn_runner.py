@@ -127,6 +127,15 @@ async def test_the_same_id_is_no_second_turn(scene: Scene) -> None:
     assert activation.seq == 2
 
 
+async def test_a_message_from_a_host_whose_clock_is_far_ahead_waits(scene: Scene) -> None:
+    """A refusal for good would settle it, and what it told would be lost."""
+    scene.mara()
+    message = command(Give("watch", 100), by="npc:otis", at_s=NOW_S + 3600, inner=True)
+    refused = scene.one(message)["error"]
+    assert (refused["code"], refused["retryable"]) == ("overloaded", True)
+    assert scene.one(command(Give("watch", 100), at_s=NOW_S + 3600))["error"]["code"] == "invalid_input"
+
+
 async def test_a_read_makes_no_turn_but_waits_for_what_it_shows(scene: Scene) -> None:
     activation = scene.mara()
     delivery = scene.accept(wrap_view(new_command_id(NOW_S), MARA, AVA))
