@@ -111,6 +111,11 @@ def _rings() -> Mapping[str, tuple[str, ...]]:
 _SAME: Final = _rings()
 
 
+def known_words() -> frozenset[str]:
+    """Every word of the rings, as it is written there."""
+    return frozenset(_RINGS.split())
+
+
 def same_meaning(term: str) -> tuple[str, ...]:
     """Stems that may stand for this stem."""
     return _SAME.get(term, ())

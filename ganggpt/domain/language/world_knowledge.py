@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
+from ganggpt.domain.language.naming import folded_name
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
+_WORD: Final = re.compile(r"[^\W\d_]+")
 _BLAND: Final = frozenset(
     (
         *(
@@ -70,6 +75,21 @@ def telling_words(world: World) -> frozenset[str]:
     sheets: list[FactionSheet | NpcSheet | District] = [*world.factions.values(), *world.npcs.values()]
     sheets += world.districts.values()
     return frozenset(word for sheet in sheets for word in (sheet.id, sheet.name.lower(), *words_of(sheet.name)))
+
+
+def words_written(world: World) -> frozenset[str]:
+    """The words in the texts of a world that are written small somewhere: they are words, whoever is called so."""
+    found: set[str] = set()
+    left: list[object] = [msgspec.to_builtins(world)]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            found.update(word for word in _WORD.findall(part) if word == word.lower())
+        elif isinstance(part, dict):
+            left += part.values()
+        elif isinstance(part, list | tuple):
+            left += part
+    return frozenset(map(folded_name, found - telling_words(world)))
 
 
 def _fit(name: str, id: str, asked: frozenset[str], by_full_name: bool) -> float:  # noqa: A002

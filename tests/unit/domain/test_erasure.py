@@ -37,7 +37,7 @@ from tests.support.played import a_faction
 from tests.support.town import AVA, HARBOUR, MAIN, a_town, offered
 
 ALIAS = "player:forgotten-1"
-NAMES = erasure.spellings("Zephyr")
+NAMES = ("Zephyr",)
 SUBJECT = Subject("player:zephyr", NAMES, ALIAS)
 FORGET = ForgetPlayer("player:zephyr", NAMES, ALIAS, ())
 ZEPHYR, BEN = "player:zephyr", "player:ben"

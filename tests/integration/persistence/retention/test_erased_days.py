@@ -50,7 +50,7 @@ async def met_zephyr(past: Past, who: Npc, days_ago: int) -> None:
 async def forgets_zephyr(past: Past, who: Npc) -> None:
     """What a host makes of the message."""
     batch = Batch()
-    forget = ForgetPlayer(ZEPHYR, erasure.spellings("Zephyr"), "player:forgotten-1", ())
+    forget = ForgetPlayer(ZEPHYR, ("Zephyr",), "player:forgotten-1", ())
     past.add(batch, who, past.at(0).timestamp(), forget)
     await past.journal.append(past.epoch, batch)
 
