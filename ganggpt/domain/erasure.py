@@ -221,7 +221,9 @@ def is_named(text: str, subject: Subject, field: str) -> bool:
     """Whether a text of a field has a name of the player in it."""
     if field in _NAMELESS:
         return False
-    return naming.is_named(text, subject.names, subject.words) or (field in _NAMES and naming.is_name(text, subject.names))
+    return naming.is_named(text, subject.names, subject.words) or (
+        field in _NAMES and naming.is_name(text, subject.names)
+    )
 
 
 def nameless(text: str, subject: Subject, field: str = "text") -> str:
@@ -441,21 +443,26 @@ def _repacked(value: bytes, subject: Subject, blank: bool, field: str) -> bytes:
 # ------------------------------------------------------------------------------------------------ what would change
 
 
+_READABLE: Final = TEXTS | {"answer", "request"}
+"""Texts, those of tables too."""
+
+
 def changes(before: Any, after: Any, where: str = "") -> Iterable[tuple[str, str, str | None]]:
-    """Every text that differs between a value and the same without the player: the way to it, as it was, and as it is
-    (None: it is gone with the record it stood in)."""
+    """Every text (no ids) that differs between a value and the same without the player: the way to it, as it was, and
+    as it is (None: it is gone with the record it stood in)."""
     if isinstance(before, bytes) and isinstance(after, bytes | NoneType):
         before, after = unpacked(before), None if after is None else unpacked(after)
     if before is after or before == after:
         return
     if isinstance(before, str):
-        if before != BLANK:
+        if before not in ("", BLANK) and where.rpartition(".")[2] in _READABLE:
             yield where, before, after if isinstance(after, str) else None
     elif names := _fields_of(before):
         same = type(after) is type(before)
         for name in names:
-            part = getattr(after, name) if same else None
-            yield from changes(getattr(before, name), part, f"{where}.{_SHOWN_AS.get(name, name)}".lstrip("."))
+            was, part = getattr(before, name), getattr(after, name) if same else None
+            way = where if isinstance(was, Mind) else f"{where}.{_SHOWN_AS.get(name, name)}".lstrip(".")
+            yield from changes(was, part, way)
     elif isinstance(before, Mapping):
         left = after if isinstance(after, Mapping) else {}
         for key, part in before.items():

@@ -55,6 +55,7 @@ _ROWS: Final = 500
 _SEARCHED_MAX: Final = 64
 """The most names in one search, each in every spelling."""
 
+
 @dataclass(frozen=True, slots=True)
 class ErasurePorts:
     """What an erasure needs from outside."""
@@ -81,7 +82,9 @@ class Erasing:
     async def carry_out(self, order: ErasureOrder) -> None:
         """Carry out one order, until a whole round finds nothing of the player. Raises Unavailable."""
         store = self._ports.store
-        hunt = _Hunt(order, Known(order, self._ports.world), Counter(order.erased))
+        assert order.player is not None
+        known = Known(order.player, order.alias, order.names, self._ports.world)
+        hunt = _Hunt(order, known, Counter(order.erased))
         for round_ in range(order.rounds + 1, ROUNDS_MAX + 1):
             found = await _Round(self._ports, hunt, round_).run()
             hunt.erased.update(found)
@@ -98,11 +101,9 @@ class Known:
     """The names of a player that an erasure has learned: their id and user names, which are looked for everywhere, and
     what they called themselves in talk, which is looked for in the minds they told it."""
 
-    def __init__(self, order: ErasureOrder, world: World) -> None:
-        assert order.player is not None
-        self._player: str = order.player
-        self._world = world
-        self._subject = Subject(order.player, (), order.alias).called((name_of(order.player), *order.names), world)
+    def __init__(self, player: str, alias: str, names: Sequence[str], world: World) -> None:
+        self._player, self._world = player, world
+        self._subject = Subject(player, (), alias).called((name_of(player), *names), world)
         self._in_minds: dict[str, Subject] = {}
 
     @property
@@ -277,7 +278,9 @@ class _Round:
         batch.clear()
 
     async def _clean(self, table: str) -> None:
-        found = [row for row in await self._store.rows_about(table, self._known.words) if in_row(table, row, self._known)]
+        found = [
+            row for row in await self._store.rows_about(table, self._known.words) if in_row(table, row, self._known)
+        ]
         if not found:
             return
         if table in REWORDED:

@@ -1,4 +1,4 @@
-"""Where a text names somebody: folded comparison in every script, and for names that are words only where it can be one.
+"""Where a text names somebody: folded comparison in every script, and a name that is a word only where it can be one.
 
 José is Jose, İbrahim is ibrahim, and 张伟明 is found between other letters, because its script has no blanks. Who is
 called Will is found in "I saw Will" and not in "I will". Cheap and deterministic: a journal folds by it.
@@ -18,6 +18,11 @@ from ganggpt.domain.language.words import common_words, stem
 LENGTH_MIN: Final = 3
 """A shorter name is a word like any other, and is not looked for; where there are no blanks, two letters are enough."""
 
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _NO_BLANKS: Final = (
     r"\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
     "\U00020000-\U0003ffff"
@@ -35,7 +40,7 @@ _ALIKE: Final = str.maketrans({"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð":
 _FOLDED_UNTIL: Final = 0x1F000
 """Beyond are pictures and rare Chinese, which fold into themselves."""
 
-_GIVEN_NAMES: Final = frozenset(
+_GIVEN_NAMES: Final = _set(
     """
     ace amber angel april archer art ash august autumn bear blaze bob bond brook buck bud cash chance chase chip chuck
     cliff clay cole cookie crystal dawn dean destiny dick dot drew duke earl east eve faith fox frank gene ginger glen
@@ -45,9 +50,9 @@ _GIVEN_NAMES: Final = frozenset(
     queen raven ray red reed reef rex rich river rob robin rocky rod rose royal ruby rusty sage sandy saint scarlet
     serenity shadow shane skip sky snow sol sonny spike star sterling stone storm sue sunny summer tanner taylor terry
     tiger tony trinity trip troy tucker violet wade warden warren west will willow winter wolf woody young
-    """.split()
+    """
 )
-_OF_OTHER_LANGUAGES: Final = frozenset(
+_OF_OTHER_LANGUAGES: Final = _set(
     """
     aber alle als auch auf aus bei bin das dann der die das ein eine einen hat ich ist ja kein kommen man mit nach nein
     nicht noch nun nur oder sein sie sind und uns von war was wer wie wir wird zum zur
@@ -55,8 +60,8 @@ _OF_OTHER_LANGUAGES: Final = frozenset(
     luna los luz mar mas mucho muy nada noche nos otro para paz pero poco por porque que quien rey sin sobre sol son sus
     tiempo todo una uno vida voy
     alors au avec belle bon ce cette ceux chez ciel comme dans des deux elle elles est fait fleur homme ici il ils je
-    les leur mais mer merci mes moi mon mot ne non nous nuit ou oui par pas pierre peu plus pour quand rien sans ses sont
-    sous sur tes tout tous une vie vos votre vous
+    les leur mais mer merci mes moi mon mot ne non nous nuit ou oui par pas pierre peu plus pour quand rien sans ses
+    sont sous sur tes tout tous une vie vos votre vous
     che chi ciao come con cosa della delle dei due fare gli grande hai ho io lei loro lui mai mare mio molto nel nero
     nome notte ogni poi quando quello questo sei sempre sera si siamo sole solo sono sta stella tutto una vento vita
     ama bir bu bunu deniz gece ve yok var umut barış savaş
@@ -64,19 +69,25 @@ _OF_OTHER_LANGUAGES: Final = frozenset(
     não sim uma você está muito bem noite dia
     dla jak jest nie tak się ten
     вера любовь надежда роман как так что это для она они был мир слава
-    """.split()
+    """
 )
-_TITLES: Final = frozenset(
-    "mr mrs ms miss dr sir lady don doña herr frau señor señora monsieur madame big little old young uncle aunt officer "
-    "captain brother sister boss chief and or with from to".split()
+_TITLES: Final = _set(
+    """
+    mr mrs ms miss dr sir lady don doña herr frau señor señora monsieur madame big little old young uncle aunt
+    officer captain brother sister boss chief and or with from to
+    """
 )
-_DETERMINERS: Final = frozenset(
-    "a an the my your his her its our their this that these those some any no each every another one two three "
-    "der die das den dem ein eine einen einem mein dein el la los las un una mi tu su le les une mon ton son il lo".split()
+_DETERMINERS: Final = _set(
+    """
+    a an the my your his her its our their this that these those some any no each every another one two three der
+    die das den dem ein eine einen einem mein dein el la los las un una mi tu su le les une mon ton son il lo
+    """
 )
-_GREETINGS: Final = frozenset(
-    "hey hi hello yo dear thanks bye goodbye morning evening hola hallo ciao salut bonjour oi olá merhaba selam привет "
-    "tschüss danke gracias merci 你好 안녕".split()
+_GREETINGS: Final = _set(
+    """
+    hey hi hello yo dear thanks bye goodbye morning evening hola hallo ciao salut bonjour oi olá merhaba selam
+    привет tschüss danke gracias merci 你好 안녕
+    """
 )
 _CALLED: Final = re.compile(
     r"(?:\b(?:called|named|nicknamed|call (?:me|him|her|them|you|yourself)|names? (?:is|was|be)|name's|go(?:es)? by|aka"
@@ -90,12 +101,14 @@ _LAST_WORD: Final = re.compile(r"([\w'’]+)[\s\"'“”‘’«»„(]*$")
 _NEXT_WORD: Final = re.compile(r"[\s\"'”’»)]*([\w'’]+)")
 _ENDS: Final = re.compile(r"\s*(?:[,.!?…;:—\n\"”»。！？，]|$)")
 _OF_THEIRS: Final = re.compile(r"['’]s\b")
-_DOES: Final = frozenset(
-    "is was has had isn't wasn't hasn't says said does did didn't doesn't wants wanted knows knew never always tells gives "
-    "takes owes goes comes keeps makes lives works likes hates loves can't cannot won't will would could should must ist "
-    "hat war es era tiene est a è ha gave stole shot met took brought bought sold fought ran saw drove lost paid broke went "
-    "told spoke threw hid wrote kept left held led sent slept stood thought won built caught chose came drank fell "
-    "fled forgot got heard hurt".split()
+_DOES: Final = _set(
+    """
+    is was has had isn't wasn't hasn't says said does did didn't doesn't wants wanted knows knew never always tells
+    gives takes owes goes comes keeps makes lives works likes hates loves can't cannot won't will would could should
+    must ist hat war es era tiene est a è ha gave stole shot met took brought bought sold fought ran saw drove lost
+    paid broke went told spoke threw hid wrote kept left held led sent slept stood thought won built caught chose
+    came drank fell fled forgot got heard hurt
+    """
 )
 """What follows on who is spoken of, and seldom on a verb or an auxiliary that a sentence begins with."""
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
@@ -212,22 +225,22 @@ def _can_be_name(text: str, start: int, end: int) -> bool:
     if before.endswith("@") or _CALLED.search(before.replace("’", "'").lower()):
         return True
     found = _LAST_WORD.search(before)
-    last = found.group(1) if found else ""
-    ends = _ENDS.match(after) is not None
-    if ends and last.casefold() in _GREETINGS and not _STARTS.search(before):
+    begins = _STARTS.search(before) is not None
+    if found and not begins and _ENDS.match(after) and found.group(1).casefold() in _GREETINGS:
         return True
     if not seen[0].isupper() or (len(seen) > 1 and seen.isupper()):
         return False  # all in capitals is emphasis
-    if _STARTS.search(before):
+    if begins:
         return _begins_as_name(before, after)
-    if found is None:
-        return True  # a comma or a bracket is in between
+    # Where no word comes right before it, a comma or a bracket does.
+    return found is None or not (_leads_on(found.group(1), before[: found.start(1)]) or _is_title(before, after))
+
+
+def _leads_on(last: str, before: str) -> bool:
+    """Whether a word before a capital makes it a thing: "the Will", "a Silver Watch"."""
     if last.casefold() in _DETERMINERS:
-        return False
-    in_title = last[:1].isupper() and not _STARTS.search(before[: found.start(1)])
-    if in_title and last.casefold() not in _TITLES and last != "I":
-        return False
-    return not _is_title(before, after)
+        return True
+    return last[:1].isupper() and last != "I" and last.casefold() not in _TITLES and not _STARTS.search(before)
 
 
 def _begins_as_name(before: str, after: str) -> bool:
@@ -241,9 +254,11 @@ def _begins_as_name(before: str, after: str) -> bool:
 
 
 def _is_title(before: str, after: str) -> bool:
-    """Whether every longer word around begins with a capital, as in the title of a mission."""
+    """Whether every longer word around begins with a capital, as in the name of a thing or the title of a mission."""
+    if after.rstrip().endswith((".", "!", "?")):
+        return False
     others = [word for word in _WORD.findall(f"{before} {after}") if len(word) >= LENGTH_MIN]
-    return len(others) > 1 and all(word[0].isupper() for word in others)
+    return bool(others) and all(word[0].isupper() for word in others)
 
 
 # ------------------------------------------------------------------------------------------------- a search of bytes
@@ -281,7 +296,7 @@ def _any_spelling(key: str) -> str:
             continue
         ways = {letter, unicodedata.normalize("NFD", letter), *_written_as().get(letter, ())}
         ways.update(*(_written_as()[each] for each in as_one if key.startswith(each, at)))
-        inside = any(key.startswith(each, at - back) for each in as_one for back in range(1, min(at, len(each) - 1) + 1))
+        inside = any(key.startswith(each, at - n) for each in as_one for n in range(1, min(at, len(each) - 1) + 1))
         either = "|".join(sorted(map(_escaped, ways)))
         parts.append(f"(?:{either}){'?' if inside else ''}{_SKIPPED}")
     return "".join(parts)
