@@ -24,7 +24,7 @@ from msgspec.structs import fields, replace
 
 from ganggpt.domain.ids import name_of
 from ganggpt.domain.language import naming
-from ganggpt.domain.language.world_knowledge import telling_words, words_written
+from ganggpt.domain.language.world_knowledge import vocabulary
 from ganggpt.domain.mind.memory_record import Memories
 from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.turn import Command, Decision, Event, Turn
@@ -110,14 +110,15 @@ class Subject:
     def called(self, names: Iterable[str], world: World) -> Subject:
         """The same where the player goes by these names too. What is no name to look for is left out: short ones, words
         like "player", and the world's own names."""
-        taken = {*_COMMON_NAMES, *map(naming.folded_name, telling_words(world))}
         known = set(map(naming.folded_name, self.names))
-        more = {key: name for name in names if (key := naming.folded_name(name).strip()) not in taken | known}
-        sought = [name for name in more.values() if naming.is_sought(name)][: NAMES_MAX - len(self.names)]
-        if not sought:
+        more = {key: name for name in names if (key := naming.folded_name(name).strip()) not in known}
+        if not more:
             return self
-        written = words_written(world)
-        words = [name for name in sought if naming.is_word(name, written)]
+        of_world = vocabulary(world)
+        taken = _COMMON_NAMES | of_world.names
+        sought = [name for key, name in more.items() if key not in taken and naming.is_sought(name)]
+        sought = sought[: NAMES_MAX - len(self.names)]
+        words = [name for name in sought if naming.is_word(name, of_world.words)]
         return dataclasses.replace(self, names=(*self.names, *sought), words=(*self.words, *words))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from ganggpt.domain.erasure import Subject, Trail
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.kinds import decode_turn, kind_for
 from ganggpt.domain.world import World
-from ganggpt.errors import UnknownActor
+from ganggpt.errors import GangGPTError, UnknownActor
 from ganggpt.persistence.journal.journal import PostgresJournal
 from ganggpt.persistence.player_data.player_data import PostgresPlayerData
 from ganggpt.persistence.ports.player_data import REWORDED, TABLES, FoundRow
@@ -70,7 +71,6 @@ class _Reading:
         self._store, self._journal = PostgresPlayerData(pool), PostgresJournal(pool, "erasure")
         self._player = player
         self._known = Known(player, _ALIAS, (), world)
-        self._gone: set[str] = set()
         self.actors: Sequence[str] = ()
 
     async def begin(self) -> None:
@@ -83,22 +83,25 @@ class _Reading:
 
     async def _states(self, actors: Sequence[str]) -> Sequence[tuple[str, Any]]:
         stored = await self._journal.load(actors)
-        states = [(actor, wake(ActorId(actor), "", stored.get(actor), time.time()).state) for actor in actors]
+        states = []
+        for actor in actors:
+            with suppress(GangGPTError):  # what cannot be read is left as it is
+                states.append((actor, wake(ActorId(actor), "", stored.get(actor), time.time()).state))
         return [(actor, state) for actor, state in states if state is not None]
 
     async def of_actor(self, actor: str) -> AsyncIterator[TextChange]:
         """What would change in an actor's state, and in its turns."""
-        subject = self._known.to(actor)
-        for _, state in await self._states([actor]):
-            owned = self._player in (actor, getattr(state, "owner", None), getattr(state, "player", None))
-            if owned:
-                self._gone.add(actor)
-            for where, before, after in erasure.changes(state, None if owned else erasure.forgotten(state, subject)):
-                yield TextChange("snapshots", actor, where, before, after)
+        known = await self._states([actor])
+        if not known:
+            return
+        subject, (_, state) = self._known.to(actor), known[0]
+        gone = self._player in (actor, getattr(state, "owner", None), getattr(state, "player", None))
+        for where, before, after in erasure.changes(state, None if gone else erasure.forgotten(state, subject)):
+            yield TextChange("snapshots", actor, where, before, after)
         kind, trail = kind_for(actor), Trail(subject)
         async for row in self._store.turns(actor):
             record = decode_turn(kind, row.body)
-            if actor in self._gone:
+            if gone:
                 changed: Any = None
             elif (body := turn_without(row, record, subject, trail)) is None:
                 continue

@@ -111,6 +111,8 @@ _DOES: Final = _set(
     """
 )
 """What follows on who is spoken of, and seldom on a verb or an auxiliary that a sentence begins with."""
+_AROUND: Final = 160
+"""How many letters around a word say whether it is a name."""
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
@@ -221,7 +223,7 @@ def _found(text: str, names: tuple[str, ...], words: tuple[str, ...]) -> Iterato
 
 def _can_be_name(text: str, start: int, end: int) -> bool:
     """Whether a word that is a name too can be one there."""
-    before, seen, after = text[:start], text[start:end], text[end:]
+    before, seen, after = text[max(0, start - _AROUND) : start], text[start:end], text[end : end + _AROUND]
     if before.endswith("@") or _CALLED.search(before.replace("’", "'").lower()):
         return True
     found = _LAST_WORD.search(before)

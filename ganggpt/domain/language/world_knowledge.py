@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -77,19 +77,48 @@ def telling_words(world: World) -> frozenset[str]:
     return frozenset(word for sheet in sheets for word in (sheet.id, sheet.name.lower(), *words_of(sheet.name)))
 
 
-def words_written(world: World) -> frozenset[str]:
-    """The words in the texts of a world that are written small somewhere: they are words, whoever is called so."""
-    found: set[str] = set()
-    left: list[object] = [msgspec.to_builtins(world)]
+class Vocabulary(NamedTuple):
+    """The words of a world: ``names`` of its own, and what its texts write small somewhere (``words``: they are words,
+    whoever is called so). Both folded as names are."""
+
+    names: frozenset[str]
+    words: frozenset[str]
+
+
+def vocabulary(world: World) -> Vocabulary:
+    """The words of a world; kept for the worlds asked for last."""
+    return _vocabulary(_Same(world))
+
+
+class _Same:
+    """A world as a key: worlds hold dictionaries, so one is only ever itself."""
+
+    __slots__ = ("world",)
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __hash__(self) -> int:
+        return id(self.world)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.world is self.world
+
+
+@lru_cache(maxsize=2)
+def _vocabulary(same: _Same) -> Vocabulary:
+    names = frozenset(map(folded_name, telling_words(same.world)))
+    words: set[str] = set()
+    left: list[object] = [msgspec.to_builtins(same.world)]
     while left:
         part = left.pop()
         if isinstance(part, str):
-            found.update(word for word in _WORD.findall(part) if word == word.lower())
+            words.update(word for word in _WORD.findall(part) if word == word.lower())
         elif isinstance(part, dict):
             left += part.values()
         elif isinstance(part, list | tuple):
             left += part
-    return frozenset(map(folded_name, found - telling_words(world)))
+    return Vocabulary(names, frozenset(map(folded_name, words)) - names)
 
 
 def _fit(name: str, id: str, asked: frozenset[str], by_full_name: bool) -> float:  # noqa: A002

@@ -30,6 +30,7 @@ from ganggpt.domain.npc.commands import AskForWork, Give, Hear, Observe, Talk, T
 from ganggpt.domain.npc.state import Spoke
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join
+from ganggpt.domain.world import ThingSheet
 from ganggpt.errors import GangGPTError, UnknownActor
 from tests.support.builders import NOW_S, Played, a_world, an_npc_sheet
 from tests.support.explained import why_related
@@ -177,6 +178,36 @@ def test_an_erasure_is_shown_text_by_text_before() -> None:
     assert any(after is None for _, _, after in changed)
     assert not any("I will bring it" in before for where, before, _ in changed if where == "memories.text")
     assert list(erasure.changes(mara.state, mara.state)) == []
+
+
+def test_the_words_and_names_of_a_world_are_no_names_of_a_player() -> None:
+    world = a_world(things={"gasket": ThingSheet(id="gasket", name="rubber gasket", kind="item")})
+    mara = next(iter(world.npcs.values())).name.split()[0]
+    subject = Subject("player:x").called(["Gasket", mara, mara.upper(), "somebody", "Player", "Quill", "x"], world)
+    assert subject.names == ("Gasket", "Quill")
+    assert subject.words == ("Gasket",), "the world writes it small, so it is a word"
+    assert (
+        erasure.nameless("I sold a gasket to Gasket and Quill", subject) == "I sold a gasket to somebody and somebody"
+    )
+    assert subject.called(["QUILL", "gasket"], world) is subject
+
+
+def test_an_item_keeps_its_name_whoever_is_called_so() -> None:
+    mara = an_npc()
+    mara.do(Give("watch", 400, "Ben"), BEN)
+    mara.do(Give("zephyr", 400, "Ben"), BEN)
+    subject = Subject(ZEPHYR, ("Zephyr", "watch"), ALIAS, words=("watch",))
+    after = erasure.forgotten(mara.state, subject)
+    assert [item.name for item in after.items] == [item.name for item in mara.state.items]
+    left = erasure.rewritten(tuple(mara.journal), subject, blank=False)
+    assert [item.name for item in npc_of(left).items] == [item.name for item in mara.state.items]
+
+
+def npc_of(events: tuple[Any, ...]) -> Any:
+    state: Any = None
+    for event in events:
+        state = npc.KIND.evolve(state, event)
+    return state
 
 
 def test_a_cache_entry_goes_by_the_same_rule_as_a_text() -> None:
