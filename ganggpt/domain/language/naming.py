@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from ganggpt.domain.language.thesaurus import known_words
+from ganggpt.domain.language.thesaurus import known_stems
 from ganggpt.domain.language.words import common_words, stem
 
 LENGTH_MIN: Final = 3
@@ -143,13 +143,13 @@ def is_word(name: str, others: frozenset[str] = frozenset()) -> bool:
 
 @lru_cache(maxsize=1)
 def _lexicon() -> frozenset[str]:
-    known = common_words() | known_words() | _GIVEN_NAMES | _OF_OTHER_LANGUAGES | _DETERMINERS | _GREETINGS | _TITLES
+    known = common_words() | _GIVEN_NAMES | _OF_OTHER_LANGUAGES | _DETERMINERS | _GREETINGS | _TITLES
     return frozenset(map(folded_name, known))
 
 
 @lru_cache(maxsize=1)
 def _stems() -> frozenset[str]:
-    return frozenset(map(stem, _lexicon()))
+    return known_stems().union(map(stem, _lexicon()))
 
 
 def _squeezed(key: str) -> str:

@@ -111,11 +111,6 @@ def _rings() -> Mapping[str, tuple[str, ...]]:
 _SAME: Final = _rings()
 
 
-def known_words() -> frozenset[str]:
-    """Every word of the rings, as it is written there."""
-    return frozenset(_RINGS.split())
-
-
 def same_meaning(term: str) -> tuple[str, ...]:
     """Stems that may stand for this stem."""
     return _SAME.get(term, ())
@@ -147,3 +142,8 @@ def near(name: str) -> tuple[str, ...]:
     if not NAME_LENGTH_MIN < len(name) <= _NAME_LENGTH_MAX:
         return (name,)
     return tuple(dict.fromkeys((name, *(name[:at] + name[at + 1 :] for at in range(len(name))))))
+
+
+def known_stems() -> frozenset[str]:
+    """The stems of every word that has a synonym."""
+    return frozenset(_SAME)
