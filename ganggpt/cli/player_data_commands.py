@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,9 @@ from ganggpt.cli.snapshot_commands import place_of
 from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
+from ganggpt.operations.erasure_preview import TextChange, preview
 from ganggpt.operations.player_data import export, follow, order_erasure, player_actor
+from ganggpt.persistence.world_store import load_world
 
 Player = Annotated[str, typer.Argument(help="The player's name or actor: ava or player:ava.")]
 
@@ -57,6 +60,9 @@ def export_(
 def erase(  # noqa: PLR0913 - each argument is an option
     player: Player,
     *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show every text that would change, and change nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     even_online: Annotated[bool, typer.Option("--even-online", help="Also while the player is on a server.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until nothing of the player is left.")] = True,
@@ -70,6 +76,9 @@ def erase(  # noqa: PLR0913 - each argument is an option
 ) -> None:
     """Erase one player from every mind, table and cache and from the journal. This cannot be undone."""
     settings, actor = settings_from(env_file, data_dir=data_dir), player_actor(player)
+    if dry_run:
+        _show(asyncio.run(_preview(settings, actor)), actor)
+        return
     if not (yes or screen.as_json):
         typer.confirm(f"Erase everything about {actor}? This cannot be undone.", abort=True)
     done = asyncio.run(_erase(settings, actor, place_of(settings, snapshots), even_online=even_online, wait=wait))
@@ -80,6 +89,23 @@ async def _export(settings: Settings, actor: Any) -> dict[str, Any]:
     with Console(stderr=True, quiet=screen.as_json).status("looking") as status:
         async with pool_of(settings) as pool:
             return await export(pool, actor, status.update)
+
+
+def _show(changes: Sequence[TextChange], actor: Any) -> None:
+    if screen.as_json:
+        for change in changes:
+            screen.json_line(msgspec.to_builtins(change))
+        return
+    rows = [(f"{c.table} {c.row}", c.field, c.before, "(deleted)" if c.after is None else c.after) for c in changes]
+    screen.rows(("where", "field", "before", "after"), rows, f"what an erasure of {actor} would change")
+    screen.say(f"{len(changes)} texts would change; nothing has been changed")
+
+
+async def _preview(settings: Settings, actor: Any) -> Sequence[TextChange]:
+    with Console(stderr=True, quiet=screen.as_json).status("looking") as status:
+        async with pool_of(settings) as pool:
+            world, _ = await load_world(pool)
+            return [change async for change in preview(pool, actor, world, status.update)]
 
 
 async def _erase(settings: Settings, actor: Any, place: str, *, even_online: bool, wait: bool) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Erasure of one player: what a state, a turn or a message says of them, and the same without them.
 
 Two rules hold everywhere. A record that has the player's id in it is about them: it leaves the collection that holds
-it. A text that only has their name in it loses the name. A journal keeps its shape instead, so that it still replays:
-ids become an alias that stands for nobody, and every text of a turn the player had a part in is blank.
+it. A text that only has their name in it loses the name (``language.naming``: where a word can be a name, if the name
+is a word). A journal keeps its shape instead, so that it still replays: ids become an alias that stands for nobody, and
+every text of a turn the player had a part in is blank.
 
 Everything walks the records of the domain by their types; which fields hold what people wrote is one list, TEXTS.
 """
@@ -22,9 +23,11 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from ganggpt.domain.ids import name_of
+from ganggpt.domain.language import naming
+from ganggpt.domain.language.world_knowledge import vocabulary
 from ganggpt.domain.mind.memory_record import Memories
 from ganggpt.domain.turn import Command, Decision, Event, Turn
-from ganggpt.domain.world import FactionSheet, NpcSheet
+from ganggpt.domain.world import FactionSheet, NpcSheet, World
 
 T = TypeVar("T")
 
@@ -32,9 +35,6 @@ SOMEBODY: Final = "somebody"
 """What stands in a text where the player's name was."""
 BLANK: Final = "…"
 """What is left of a text of the player's."""
-NAME_LENGTH_MIN: Final = 3
-"""A shorter name is a word like any other, and is not looked for in texts."""
-
 TEXTS: Final = frozenset(
     (
         "backstory",
@@ -69,6 +69,15 @@ TEXTS: Final = frozenset(
     )
 )
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
+_NAMES: Final = frozenset(("name", "names", "owner_name", "username"))
+"""Texts that are a name: whoever is called like the player there is the player, also where the name is a word."""
+_NAMELESS: Final = frozenset(("backstory", "item", "likes", "motto", "role", "style"))
+"""Texts about things, or of the world's authors: no name is looked for in them."""
+NAMES_MAX: Final = 16
+"""The most names of a player that are looked for."""
+_COMMON_NAMES: Final = frozenset(
+    ("player", "guest", "admin", "none", "null", "test", "unknown", "you", "the", "and", SOMEBODY)
+)
 _NUMBERS: Final = frozenset(("no", "cites", "evidence", "memories", "was"))
 """Fields with numbers of memories."""
 _OF_THE_WORLD: Final = (NpcSheet, FactionSheet)
@@ -84,21 +93,40 @@ class Subject:
     alias: str = ""
     origins: frozenset[str] = frozenset()
     """Memories that were about them, ``npc:mara#7``: what became of them on the way from mouth to mouth is too."""
+    words: tuple[str, ...] = ()
+    """Those of the names that are words as well."""
+
+    def called(self, names: Iterable[str], world: World) -> Subject:
+        """The same where the player goes by these names too. What is no name to look for is left out: short ones, words
+        like "player", and the world's own names."""
+        known = set(map(naming.folded_name, self.names))
+        more = {key: name for name in names if (key := naming.folded_name(name).strip()) not in known}
+        if not more:
+            return self
+        of_world = vocabulary(world)
+        taken = _COMMON_NAMES | of_world.names
+        sought = [name for key, name in more.items() if key not in taken and naming.is_sought(name)]
+        sought = sought[: NAMES_MAX - len(self.names)]
+        words = [name for name in sought if naming.is_word(name, of_world.words)]
+        return dataclasses.replace(self, names=(*self.names, *sought), words=(*self.words, *words))
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetPlayer(Command, tag="ForgetPlayer"):
-    """Forget everything about a player. Their own companions, missions and the player cease to exist."""
+    """Forget everything about a player. Their own companions, missions and the player cease to exist. ``names``: their
+    id and their user names; ``words``: names of theirs that are words as well."""
 
     player: str
     names: tuple[str, ...]
     alias: str
     origins: tuple[str, ...]
+    words: tuple[str, ...] = ()
     internal: ClassVar[bool] = True
 
 
 class PlayerForgotten(Event, frozen=True, tag="PlayerForgotten"):
-    """Everything about a player was forgotten; ``memories``: the numbers of those that went."""
+    """Everything about a player was forgotten; ``memories``: the numbers of those that went; ``names``: also what they
+    called themselves here."""
 
     player: str
     names: tuple[str, ...]
@@ -106,6 +134,7 @@ class PlayerForgotten(Event, frozen=True, tag="PlayerForgotten"):
     origins: tuple[str, ...]
     memories: tuple[int, ...]
     at_s: float
+    words: tuple[str, ...] = ()
 
 
 class Ceased(Event, frozen=True, tag="Ceased"):
@@ -125,12 +154,14 @@ def forget(state: Any, command: ForgetPlayer, turn: Turn) -> Decision:
 
 def forgetting(state: Any, command: ForgetPlayer, turn: Turn) -> PlayerForgotten | None:
     """What happens to a state that knows the player; None where it does not."""
-    after = forgotten(state, subject_of(command))
+    subject = subject_of(command).called(names_in(turn.actor, state, command.player), turn.world)
+    after = forgotten(state, subject)
     if after == state:
         return None
     kept = {memory.no for memory in _memories(after)}
     gone = tuple(memory.no for memory in _memories(state) if memory.no not in kept)
-    return PlayerForgotten(command.player, command.names, command.alias, command.origins, gone, turn.now_s)
+    told = (command.player, subject.names, command.alias, command.origins)
+    return PlayerForgotten(*told, gone, turn.now_s, subject.words)
 
 
 def _memories(state: Any) -> Memories:
@@ -154,7 +185,7 @@ def ceased(_: Any, __: Ceased) -> Any:
 
 def subject_of(told: ForgetPlayer | PlayerForgotten) -> Subject:
     """Whom a command or an event is about."""
-    return Subject(told.player, tuple(told.names), told.alias, frozenset(told.origins))
+    return Subject(told.player, tuple(told.names), told.alias, frozenset(told.origins), tuple(told.words))
 
 
 def names_in(actor: str, state: Any, player: str) -> Iterable[str]:
@@ -177,31 +208,34 @@ def _id_in(player: str) -> Callable[[str], object]:
     return re.compile(rf"player:{name}(?![a-z0-9_-])|^{name}\.\d+\.\d+$").search
 
 
-@lru_cache(maxsize=64)
-def _names_in(names: tuple[str, ...]) -> re.Pattern[str] | None:
-    told = [name for name in names if len(name) >= NAME_LENGTH_MIN]
-    if not told:
-        return None
-    either = "|".join(map(re.escape, sorted(told, key=lambda name: (-len(name), name))))
-    return re.compile(rf"(?<!\w)(?:{either})(?!\w)")
+def is_named(text: str, subject: Subject, field: str) -> bool:
+    """Whether a text of a field has a name of the player in it."""
+    if field in _NAMELESS:
+        return False
+    return naming.is_named(text, subject.names, subject.words) or (
+        field in _NAMES and naming.is_name(text, subject.names)
+    )
 
 
-def spellings(name: str) -> tuple[str, ...]:
-    """The ways a name is looked for in texts: as it is, in small letters, in capitals, and with one to begin with."""
-    return tuple(dict.fromkeys((name, name.lower(), name.upper(), name[:1].upper() + name[1:])))
-
-
-def nameless(text: str, subject: Subject) -> str:
-    """A text without the player's name and id."""
-    pattern = _names_in(subject.names)
+def nameless(text: str, subject: Subject, field: str = "text") -> str:
+    """What somebody wrote without the player's name and id. ``field``: where it stands."""
     text = re.sub(re.escape(subject.player) + r"(?![a-z0-9_-])", SOMEBODY, text) if subject.player in text else text
-    return text if pattern is None else pattern.sub(SOMEBODY, text)
+    if field in _NAMELESS or not text:
+        return text
+    if field in _NAMES and naming.is_name(text, subject.names):
+        return SOMEBODY
+    return naming.unnamed(text, subject.names, subject.words, SOMEBODY)
 
 
 def _renamed(value: str, subject: Subject, field: str) -> str:
     if field in TEXTS:
-        return nameless(value, subject)
+        return nameless(value, subject, field)
     return subject.alias if is_about(value, subject) else value
+
+
+def _as_field(record: Any, name: str) -> str:
+    """What a record's field holds, by name: the name of an item is no name of anybody."""
+    return "item" if name == "name" and type(record).__name__ == "Item" else name
 
 
 def is_about(value: Any, subject: Subject) -> bool:
@@ -224,9 +258,34 @@ def mentions(value: Any, subject: Subject, field: str = "") -> bool:
     if isinstance(value, str):
         if is_about(value, subject) or (field == "origin" and value in subject.origins):
             return True
-        pattern = _names_in(subject.names) if field in TEXTS else None
-        return pattern is not None and pattern.search(value) is not None
+        return field in TEXTS and is_named(value, subject, field)
     return any(mentions(part, subject, name) for name, part in _parts(value, field))
+
+
+def mentions_anywhere(value: Any, subject: Subject) -> bool:
+    """Whether the player's id or a name of theirs stands in a value whose fields nobody knows: every string counts as a
+    text, and JSON in it and msgpack are opened."""
+    if isinstance(value, bytes):
+        value = _opened(value)
+    if isinstance(value, str):
+        if value[:1] in ("{", "[") and (inner := _json(value)) is not None:
+            return mentions_anywhere(inner, subject)
+        return is_about(value, subject) or is_named(value, subject, "text")
+    if isinstance(value, Mapping):
+        return any(mentions_anywhere(part, subject) for pair in value.items() for part in pair)
+    return isinstance(value, list | tuple) and any(mentions_anywhere(part, subject) for part in value)
+
+
+def _opened(value: bytes) -> Any:
+    inner = unpacked(value)
+    return value.decode(errors="replace") if inner is None else inner
+
+
+def _json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def fields_of(value: Any) -> tuple[str, ...]:
@@ -242,7 +301,7 @@ def _parts(value: Any, field: str) -> Iterable[tuple[str, Any]]:
         return
     if names := fields_of(value):
         for name in names:
-            yield name, getattr(value, name)
+            yield _as_field(value, name), getattr(value, name)
     elif isinstance(value, Mapping):
         for key, part in value.items():
             yield "", key
@@ -293,7 +352,7 @@ def _without(value: Any, subject: Subject, field: str = "") -> Any:
         for name, optional in _optional(type(value)).items():
             part = getattr(value, name)
             gone = optional and isinstance(part, Struct | str) and is_about(part, subject)
-            after = None if gone else _without(part, subject, name)
+            after = None if gone else _without(part, subject, _as_field(value, name))
             if after is not part:
                 changed[name] = after
         return replace(value, **changed) if changed else value
@@ -354,7 +413,7 @@ def _rewritten(value: Any, subject: Subject, blank: bool, field: str) -> Any:
     if isinstance(value, str):
         return value and BLANK if blank and field in TEXTS else _renamed(value, subject, field)
     if (names := fields_of(value)) and not isinstance(value, _OF_THE_WORLD):
-        changed = {name: _rewritten(getattr(value, name), subject, blank, name) for name in names}
+        changed = {name: _rewritten(getattr(value, name), subject, blank, _as_field(value, name)) for name in names}
         return replace(value, **changed) if isinstance(value, Struct) else dataclasses.replace(value, **changed)
     if isinstance(value, Mapping):
         named = ((key, key if isinstance(key, str) else field, part) for key, part in value.items())

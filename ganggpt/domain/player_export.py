@@ -1,13 +1,15 @@
-"""Export of what the world stores about one player: records of the domain as JSON, under their public names."""
+"""What the world stores about one player, and what an erasure would change: records of the domain under their public
+names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, Final
 
 from msgspec import Struct
 
-from ganggpt.domain.erasure import Subject, fields_of, is_about, mentions, unpacked
+from ganggpt.domain.erasure import BLANK, TEXTS, Subject, fields_of, is_about, mentions, unpacked
 from ganggpt.domain.mind.mind import Mind
 
 _SHOWN_AS: Final[Mapping[str, str]] = {
@@ -69,3 +71,45 @@ def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, 
             yield way, shown(part)
         elif not isinstance(value, tuple):
             yield from about(part, subject, way)
+
+
+# ------------------------------------------------------------------------------------------------ what would change
+
+
+_READABLE: Final = TEXTS | {"answer", "request"}
+"""Texts, those of tables too."""
+
+
+def changes(before: Any, after: Any, where: str = "") -> Iterable[tuple[str, str, str | None]]:
+    """Every text (no ids) that differs between a value and the same without the player: the way to it, as it was, and
+    as it is (None: it is gone with the record it stood in)."""
+    if isinstance(before, bytes) and isinstance(after, bytes | NoneType):
+        before, after = unpacked(before), None if after is None else unpacked(after)
+    if before is after or before == after:
+        return
+    if isinstance(before, str):
+        if before not in ("", BLANK) and where.rpartition(".")[2] in _READABLE:
+            yield where, before, after if isinstance(after, str) else None
+    elif names := fields_of(before):
+        same = type(after) is type(before)
+        for name in names:
+            was, part = getattr(before, name), getattr(after, name) if same else None
+            way = where if isinstance(was, Mind) else f"{where}.{_SHOWN_AS.get(name, name)}".lstrip(".")
+            yield from changes(was, part, way)
+    elif isinstance(before, Mapping):
+        left = after if isinstance(after, Mapping) else {}
+        for key, part in before.items():
+            yield from changes(part, left.get(key), f"{where}.{key}".lstrip("."))
+    elif isinstance(before, tuple | list):
+        for part, then in _paired(before, after if isinstance(after, tuple | list) else ()):
+            yield from changes(part, then, where)
+
+
+def _paired(before: Sequence[Any], after: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    """The parts of a collection, each with what it became (None: gone)."""
+    if len(before) == len(after):
+        return zip(before, after, strict=True)
+    left = {getattr(part, "no", index): part for index, part in enumerate(after)}
+    if all(hasattr(part, "no") for part in before):
+        return ((part, left.get(part.no)) for part in before)
+    return ((part, part if part in after else None) for part in before)

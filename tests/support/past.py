@@ -86,13 +86,13 @@ class Past:
             self.add(batch, npc, began.timestamp() + n)
         await self.journal.append(self.epoch, batch)
 
-    def add(self, batch: Batch, npc: Npc, now_s: float, command: Command | None = None) -> None:
+    def add(self, batch: Batch, npc: Npc, now_s: float, command: Command | None = None, by: str = "server:s") -> None:
         npc.seq += 1
         what: Command = command or Observe(f"{_SEEN[npc.seq % 4]} at pier {npc.seq}", 60)
         if npc.seq == 1:
             what = _SPAWN
         kind = KINDS["npc"]
-        turn = Turn(npc.actor, npc.seq, now_s, "server:s", Dice(npc.seq), a_world(), PlainMind())
+        turn = Turn(npc.actor, npc.seq, now_s, by, Dice(npc.seq), a_world(), PlainMind())
         decision = kind.decide(npc.state, what, turn)
         assert decision.events
         for event in decision.events:
@@ -101,7 +101,7 @@ class Past:
         npc.ids.append(command_id)
         reply = reply_ok(command_id, npc.seq, decision.reply)
         body = encode_turn(TurnRecord(VERSION, now_s, decision.events, reply))
-        batch.add_turn(npc.actor, npc.seq, now_s, command_id, "server:s", what.tag, body)
+        batch.add_turn(npc.actor, npc.seq, now_s, command_id, by, what.tag, body)
 
     async def woken(self, npc: Npc) -> tuple[int, bytes]:
         """Where the NPC is when it wakes now, and its state."""

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -26,14 +26,15 @@ from ganggpt.domain import erasure
 from ganggpt.domain.erasure import ForgetPlayer, PlayerForgotten, Subject, Trail
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.kinds import VERSION, TurnRecord, decode_turn, encode_command, encode_turn, kind_for
-from ganggpt.domain.language.world_knowledge import telling_words
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import Journal
 from ganggpt.persistence.ports.player_data import (
     LOOSE,
+    REWORDED,
     TABLES,
     ErasureOrder,
+    FoundRow,
     PlayerDataCache,
     PlayerDataStore,
     TurnRow,
@@ -51,11 +52,8 @@ _LOOK_S: Final = 0.25
 _AT_ONCE: Final = 64
 """Actors that are read and replayed at one time."""
 _ROWS: Final = 500
-
-_NAMES_MAX: Final = 16
-_COMMON_NAMES: Final = frozenset(
-    ("player", "guest", "admin", "none", "null", "test", "unknown", "you", "the", "and", erasure.SOMEBODY)
-)
+_SEARCHED_MAX: Final = 64
+"""The most names in one search, each in every spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +82,13 @@ class Erasing:
     async def carry_out(self, order: ErasureOrder) -> None:
         """Carry out one order, until a whole round finds nothing of the player. Raises Unavailable."""
         store = self._ports.store
-        hunt = _Hunt(order, set(order.names), Counter(order.erased))
+        assert order.player is not None
+        known = Known(order.player, order.alias, order.names, self._ports.world)
+        hunt = _Hunt(order, known, Counter(order.erased))
         for round_ in range(order.rounds + 1, ROUNDS_MAX + 1):
             found = await _Round(self._ports, hunt, round_).run()
             hunt.erased.update(found)
-            await store.note(order.no, "", round_, sorted(hunt.names), hunt.erased)
+            await store.note(order.no, "", round_, hunt.known.names, hunt.erased)
             if not found:
                 await store.fulfil(order.no)
                 log.info("erasure %d is done after %d rounds: %s", order.no, round_, dict(hunt.erased))
@@ -97,13 +97,64 @@ class Erasing:
         log.error("erasure %d still finds something after %d rounds", order.no, ROUNDS_MAX)
 
 
+class Known:
+    """The names of a player that an erasure has learned: their id and user names, which are looked for everywhere, and
+    what they called themselves in talk, which is looked for in the minds they told it."""
+
+    def __init__(self, player: str, alias: str, names: Sequence[str], world: World) -> None:
+        self._player, self._world = player, world
+        self._subject = Subject(player, (), alias).called((name_of(player), *names), world)
+        self._in_minds: dict[str, Subject] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The id and the user names."""
+        return self._subject.names
+
+    @property
+    def words(self) -> Words:
+        """What to search for."""
+        told = [name for subject in self._in_minds.values() for name in subject.names]
+        names = dict.fromkeys((*self.names, *sorted(told)))
+        return Words(self._player, tuple(names)[:_SEARCHED_MAX], tuple(sorted(self._subject.origins)))
+
+    def begin(self, names: Iterable[str], origins: Iterable[str]) -> None:
+        """Learn user names, and which rumours began with the player."""
+        self._subject = replace(self._subject.called(names, self._world), origins=frozenset(origins))
+
+    def learn(self, actor: str, state: Any) -> None:
+        """Learn what an actor's state says the player is called."""
+        if actor == self._player:
+            self.begin(erasure.names_in(actor, state, self._player), self._subject.origins)
+        else:
+            self.learn_nicknames(actor, erasure.names_in(actor, state, self._player))
+
+    def learn_nicknames(self, actor: str, names: Iterable[str]) -> None:
+        """Learn what the player called themselves to an actor."""
+        if names := tuple(names):
+            self._in_minds[actor] = self._in_minds.get(actor, Subject(self._player)).called(names, self._world)
+
+    def subject(self) -> Subject:
+        """Whom it is about, by the names that are looked for everywhere."""
+        return self._subject
+
+    def to(self, actor: str) -> Subject:
+        """Whom it is about, also by what an actor knows them as."""
+        told = self._in_minds.get(actor)
+        return self._subject if told is None else self._subject.called(told.names, self._world)
+
+    def in_state(self, actor: str, state: Any) -> Subject:
+        """Whom it is about for an actor that is told to forget them now: as ``erasure.forgetting`` sees it."""
+        return self._subject.called(erasure.names_in(actor, state, self._player), self._world)
+
+
 @dataclass(frozen=True, slots=True)
 class _Hunt:
     """What an order has found so far: names of the player, actors whose whole journal was read, actors of the player
     that ceased to exist, and how many of what were erased."""
 
     order: ErasureOrder
-    names: set[str]
+    known: Known
     erased: Counter[str]
     read: set[str] = field(default_factory=set)
     ceased: set[str] = field(default_factory=set)
@@ -117,20 +168,17 @@ class _Round:
         self._store, self._cache = ports.store, ports.cache
         self._journal, self._retention = ports.journal, ports.retention
         self._residences = ports.residences
-        self._order, self._names, self._before = hunt.order, hunt.names, hunt.erased
+        self._order, self._known, self._before = hunt.order, hunt.known, hunt.erased
         self._read, self._ceased = hunt.read, hunt.ceased
         self._round = round_
         self._player: str = hunt.order.player
-        self._origins: frozenset[str] = frozenset()
         self._erased: Counter[str] = Counter()
-        self._not_sought = _COMMON_NAMES | telling_words(ports.world)
 
     async def run(self) -> Counter[str]:
         """Run it; returns how many of what were erased, empty where nothing was found."""
         await self._step("looking for the player")
-        self._origins = frozenset(await self._store.origins(self._player))
-        self._learn((name_of(self._player), *await self._store.names(self._player)))
-        actors = await self._store.actors(self._words())
+        self._known.begin(await self._store.names(self._player), await self._store.origins(self._player))
+        actors = await self._store.actors(self._known.words)
         knowing = [actor async for actor in self._who_knows(actors)]
         await self._tell(knowing)
         for done, actor in enumerate(actors):
@@ -140,26 +188,12 @@ class _Round:
         await self._step("cleaning the tables")
         for table in TABLES:
             await self._clean(table)
-        self._erased["cached"] += await self._cache.forget(_in_bytes((*self._words().all, *sorted(self._ceased))))
+        ids = (*self._known.words.ids[:1], *sorted(self._ceased))
+        self._erased["cached"] += await self._cache.forget(in_bytes(ids, self._known.subject()))
         return +self._erased
 
-    def _learn(self, names: Iterable[str]) -> None:
-        """Learn names to search for in texts, except common names and words of the world."""
-        for name in names:
-            if len(self._names) == _NAMES_MAX:
-                return
-            if len(name) >= erasure.NAME_LENGTH_MIN and name.lower() not in self._not_sought:
-                self._names.add(name)
-
-    def _words(self) -> Words:
-        return Words(self._player, self._subject().names, tuple(sorted(self._origins)))
-
-    def _subject(self) -> Subject:
-        spelt = [each for name in sorted(self._names) for each in erasure.spellings(name)]
-        return Subject(self._player, tuple(dict.fromkeys(spelt)), self._order.alias, self._origins)
-
     async def _step(self, step: str) -> None:
-        await self._store.note(self._order.no, step, self._round, sorted(self._names), self._before)
+        await self._store.note(self._order.no, step, self._round, self._known.names, self._before)
 
     async def _who_knows(self, actors: Sequence[str]) -> AsyncIterator[str]:
         """Actors whose state mentions the player. Learns the names they know on the way."""
@@ -167,11 +201,10 @@ class _Round:
         for start in range(0, len(actors), _AT_ONCE):
             for woken in await self._wake(actors[start : start + _AT_ONCE]):
                 if woken.state is not None:
-                    self._learn(erasure.names_in(woken.actor, woken.state, self._player))
+                    self._known.learn(woken.actor, woken.state)
                     known.append((woken.actor, woken.state))
-        subject = self._subject()
         for actor, state in known:
-            if actor == self._player or erasure.mentions(state, subject):
+            if actor == self._player or erasure.mentions(state, self._known.in_state(actor, state)):
                 yield actor
 
     async def _wake(self, actors: Sequence[str]) -> Sequence[Activation]:
@@ -191,8 +224,9 @@ class _Round:
         if not actors:
             return
         await self._step(f"telling {len(actors)} minds to forget")
-        subject = self._subject()
-        command = ForgetPlayer(subject.player, subject.names, subject.alias, tuple(sorted(subject.origins)))
+        subject = self._known.subject()
+        told = (subject.player, subject.names, subject.alias, tuple(sorted(subject.origins)))
+        command = ForgetPlayer(*told, subject.words)
         residences = await self._residences()
         shards = {actor: residences.shard_of(actor) for actor in actors}
         ids = await self._store.send(self._order, self._round, encode_command(command), shards)
@@ -215,16 +249,19 @@ class _Round:
 
     async def _rewrite(self, actor: str, until: int) -> None:
         """Rewrite the turns up to ``until``: the first time all, later those that contain a word of the player."""
-        kind, subject = kind_for(actor), self._subject()
-        told = [decode_turn(kind, body).events for body in await self._store.forget_turns(actor)]
-        numbers = [no for events in told for e in events if isinstance(e, PlayerForgotten) for no in e.memories]
-        trail = Trail(subject, numbers)
+        kind = kind_for(actor)
+        forgot = [(seq, decode_turn(kind, body).events) for seq, body in await self._store.forget_turns(actor)]
+        told = [(seq, e) for seq, events in forgot for e in events if isinstance(e, PlayerForgotten)]
+        self._known.learn_nicknames(actor, [name for _, e in told if e.player == self._player for name in e.names])
+        known_until = max((seq for seq, e in told), default=0)
+        trail = Trail(self._known.subject(), [no for _, e in told for no in e.memories])
         batch: list[tuple[TurnRow, str, bytes]] = []
-        words = self._words() if actor in self._read else None
+        words = self._known.words if actor in self._read else None
         async for row in self._store.turns(actor, words):
             if row.seq > until:
                 break
-            body = _without(row, decode_turn(kind, row.body), subject, trail)
+            subject = self._known.to(actor) if row.seq <= known_until else self._known.subject()
+            body = turn_without(row, decode_turn(kind, row.body), subject, trail)
             by = subject.alias if row.by == subject.player else row.by
             if body is not None or by != row.by:
                 batch.append((row, by, row.body if body is None else body))
@@ -241,15 +278,38 @@ class _Round:
         batch.clear()
 
     async def _clean(self, table: str) -> None:
-        subject, words = self._subject(), self._words()
-        found = await self._store.rows_about(table, words)
-        keys = []
-        for row in found:
-            shown = (msgspec.json.decode(row.text or "null"), row.body)
-            if row.theirs or table in LOOSE or erasure.mentions(shown, subject):
-                keys.append(row.key)
-        if keys:
-            self._erased[table] += await self._store.clean(table, keys, words, erasure.SOMEBODY)
+        found = [
+            row for row in await self._store.rows_about(table, self._known.words) if in_row(table, row, self._known)
+        ]
+        if not found:
+            return
+        if table in REWORDED:
+            texts = [(row, *reworded(table, row, self._known.subject())) for row in found]
+            changed = [(row.key, *after) for row, before, after in texts if before != after]
+            self._erased[table] += await self._store.reword(table, changed) if changed else 0
+        else:
+            self._erased[table] += await self._store.clean(table, [row.key for row in found], self._player)
+
+
+def in_row(table: str, row: FoundRow, known: Known) -> bool:
+    """Whether a row that a search found is about the player."""
+    if row.theirs:
+        return True
+    content = msgspec.json.decode(row.text or "null")
+    if table in LOOSE:
+        return erasure.mentions_anywhere(content, known.subject())
+    subject = known.subject()
+    if table == "npc_memories":
+        owner = str(content["npc_id"])
+        subject = known.to(owner if ":" in owner else f"npc:{owner}")
+    return erasure.mentions((content, row.body), subject)
+
+
+def reworded(table: str, row: FoundRow, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts of a row of REWORDED, as they are and without the player."""
+    content = msgspec.json.decode(row.text)
+    before = tuple(content[name] or "" for name in REWORDED[table])
+    return before, tuple(map(erasure.nameless, before, (subject,) * len(before), REWORDED[table]))
 
 
 async def _none_left(count: Callable[[], Awaitable[Any]]) -> None:
@@ -258,7 +318,7 @@ async def _none_left(count: Callable[[], Awaitable[Any]]) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-def _without(row: TurnRow, record: TurnRecord[Any], subject: Subject, trail: Trail) -> bytes | None:
+def turn_without(row: TurnRow, record: TurnRecord[Any], subject: Subject, trail: Trail) -> bytes | None:
     """The body of a turn without the player; None where nothing changes."""
     theirs = trail.holds((*record.events, record.effects), row.by)
     if not (theirs or erasure.mentions((record.events, record.effects, record.reply), subject)):
@@ -271,7 +331,7 @@ def _without(row: TurnRow, record: TurnRecord[Any], subject: Subject, trail: Tra
     return None if after == record else encode_turn(after)
 
 
-def _in_bytes(words: Sequence[str]) -> Callable[[bytes], bool]:
-    """A test whether bytes contain one of the words. It may find too much, because a cache may lose anything."""
-    search = re.compile(b"|".join(re.escape(word.encode()) for word in words)).search
-    return lambda value: search(value) is not None
+def in_bytes(ids: Sequence[str], subject: Subject) -> Callable[[bytes], bool]:
+    """A test whether bytes of a cache have one of the ids or a name of the player in them."""
+    search = re.compile(b"|".join(re.escape(each.encode()) for each in ids)).search
+    return lambda value: search(value) is not None or erasure.mentions_anywhere(value, subject)

@@ -142,3 +142,8 @@ def near(name: str) -> tuple[str, ...]:
     if not NAME_LENGTH_MIN < len(name) <= _NAME_LENGTH_MAX:
         return (name,)
     return tuple(dict.fromkeys((name, *(name[:at] + name[at + 1 :] for at in range(len(name))))))
+
+
+def known_stems() -> frozenset[str]:
+    """The stems of every word that has a synonym."""
+    return frozenset(_SAME)

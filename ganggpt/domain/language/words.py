@@ -88,6 +88,12 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.replace("\u2019", "'").lower())
 
 
+def common_words() -> frozenset[str]:
+    """Every word that some rule here knows, in small letters."""
+    lists = (_KIND_WORDS, _HARSH_WORDS, _NEGATIONS, _STOP_WORDS, _DETERMINERS, _UNCOUNTED)
+    return frozenset().union(*lists, _IRREGULAR.keys(), _IRREGULAR.values())
+
+
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """The stem of a word in lower case: rob, robs, robbed and robbing meet, and so do take and took.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
+import msgspec
+
+from ganggpt.domain.language.naming import folded_name
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
+_WORD: Final = re.compile(r"[^\W\d_]+")
 _BLAND: Final = frozenset(
     (
         *(
@@ -70,6 +75,50 @@ def telling_words(world: World) -> frozenset[str]:
     sheets: list[FactionSheet | NpcSheet | District] = [*world.factions.values(), *world.npcs.values()]
     sheets += world.districts.values()
     return frozenset(word for sheet in sheets for word in (sheet.id, sheet.name.lower(), *words_of(sheet.name)))
+
+
+class Vocabulary(NamedTuple):
+    """The words of a world: ``names`` of its own, and what its texts write small somewhere (``words``: they are words,
+    whoever is called so). Both folded as names are."""
+
+    names: frozenset[str]
+    words: frozenset[str]
+
+
+def vocabulary(world: World) -> Vocabulary:
+    """The words of a world; kept for the worlds asked for last."""
+    return _vocabulary(_Same(world))
+
+
+class _Same:
+    """A world as a key: worlds hold dictionaries, so one is only ever itself."""
+
+    __slots__ = ("world",)
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __hash__(self) -> int:
+        return id(self.world)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.world is self.world
+
+
+@lru_cache(maxsize=2)
+def _vocabulary(same: _Same) -> Vocabulary:
+    names = frozenset(map(folded_name, telling_words(same.world)))
+    words: set[str] = set()
+    left: list[object] = [msgspec.to_builtins(same.world)]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            words.update(word for word in _WORD.findall(part) if word == word.lower())
+        elif isinstance(part, dict):
+            left += part.values()
+        elif isinstance(part, list | tuple):
+            left += part
+    return Vocabulary(names, frozenset(map(folded_name, words)) - names)
 
 
 def _fit(name: str, id: str, asked: frozenset[str], by_full_name: bool) -> float:  # noqa: A002

@@ -1,7 +1,7 @@
 -- name: arguments
--- Precedes each of the statements below, which are named after their tables. Missions of others only lose the name;
--- the next flush of companions of others rewrites their rows.
-WITH w AS (SELECT $1::text[] AS keys, $2::text AS player, $3::uuid AS id, $4::text AS names, $5::text AS somebody)
+-- Precedes each of the statements below, which are named after their tables. The next flush of companions
+-- of others rewrites their rows.
+WITH w AS (SELECT $1::text[] AS keys, $2::text AS player, $3::uuid AS id)
 
 -- name: outbox
 DELETE FROM outbox USING w WHERE sender || '#' || seq || '.' || n = ANY(w.keys)
@@ -17,10 +17,6 @@ DELETE FROM npc_memories t USING w WHERE t.id = ANY(w.keys::uuid[])
 
 -- name: faction_relationships
 UPDATE faction_relationships t SET cause = NULL FROM w WHERE t.id = ANY(w.keys::uuid[])
-
--- name: missions
-UPDATE missions t SET title = regexp_replace(title, w.names, w.somebody, 'g'),
-        description = regexp_replace(description, w.names, w.somebody, 'g') FROM w WHERE t.id = ANY(w.keys::uuid[])
 
 -- name: companions
 DELETE FROM companions t USING w WHERE t.id = ANY(w.keys::uuid[]) AND t.player_id = w.id

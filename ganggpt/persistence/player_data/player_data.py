@@ -112,27 +112,30 @@ class PostgresPlayerData:
 
     async def actors(self, words: Words) -> Sequence[str]:
         """Actors whose snapshot or turns may contain one of the words."""
-        sought = [word.encode() for word in words.all]
-        return [r["actor"] for r in await self._search(SQL["actors"], words.player, sought, list(words.origins))]
+        sought = [word.encode() for word in words.ids]
+        found = await self._search(SQL["actors"], words.player, sought, list(words.origins), words.search)
+        return [row["actor"] for row in found]
 
-    async def forget_turns(self, actor: str) -> Sequence[bytes]:
-        """Bodies of the turns in which an actor forgot a player."""
-        return [row["body"] for row in await self._ask(SQL["forget_turns"], actor)]
+    async def forget_turns(self, actor: str) -> Sequence[tuple[int, bytes]]:
+        """Numbers and bodies of the turns in which an actor forgot a player."""
+        return [(row["seq"], row["body"]) for row in await self._ask(SQL["forget_turns"], actor)]
 
     async def turns(self, actor: str, words: Words | None = None) -> AsyncIterator[TurnRow]:
         """Turns of an actor in the journal, in order: all, or those that may contain one of the words."""
         after = 0
         player = None if words is None else words.player
-        sought = [] if words is None else [word.encode() for word in words.all]
-        while rows := await self._ask(SQL["turns"], actor, after, BATCH, player, sought):
+        sought = [] if words is None else [word.encode() for word in words.ids]
+        search = None if words is None else words.search
+        while rows := await self._ask(SQL["turns"], actor, after, BATCH, player, sought, search):
             for row in rows:
                 yield TurnRow(*row.values())
             after = rows[-1]["seq"]
 
     async def rows_about(self, table: str, words: Words) -> Sequence[FoundRow]:
         """Rows of one of TABLES that may be about the player."""
-        sought = (words.player, [word.encode() for word in words.all], player_id(words.player), words.patterns)
-        rows = await self._search(_statement(SEARCH, table), *sought)
+        sought = [word.encode() for word in words.ids]
+        whom = (words.player, sought, player_id(words.player), words.patterns, words.search)
+        rows = await self._search(_statement(SEARCH, table), *whom)
         return [FoundRow(row["key"], row["theirs"], row["text"] or "", row["body"]) for row in rows]
 
     # ------------------------------------------------------------------------------------------------------ change
@@ -187,10 +190,15 @@ class PostgresPlayerData:
                     await connection.execute(statement, actor, rows[0]["seq"], timeout=self._timeout_s)
         return True
 
-    async def clean(self, table: str, keys: Sequence[str], words: Words, somebody: str) -> int:
-        """Delete rows of one of TABLES, or replace the player in them by ``somebody``; returns how many."""
-        whom = (words.player, player_id(words.player), words.regex, somebody)
-        return await tell(self._pool, SEARCH_TIMEOUT_S, _statement(DELETE, table), list(keys), *whom)
+    async def clean(self, table: str, keys: Sequence[str], player: str) -> int:
+        """Delete the player from rows of one of TABLES; returns from how many."""
+        whom = (list(keys), player, player_id(player))
+        return await tell(self._pool, SEARCH_TIMEOUT_S, _statement(DELETE, table), *whom)
+
+    async def reword(self, table: str, rows: Sequence[tuple[str, ...]]) -> int:
+        """Replace the texts in rows of one of REWORDED: (key, texts in their order); returns how many."""
+        columns = map(list, zip(*rows, strict=True))
+        return await tell(self._pool, SEARCH_TIMEOUT_S, SQL[f"reword_{table}"], *columns)
 
     # ------------------------------------------------------------------------------------------------------ queries
 

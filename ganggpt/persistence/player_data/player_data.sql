@@ -20,11 +20,13 @@ UPDATE erasures SET step = $2, rounds = $3, names = $4::text[], erased = $5::jso
 UPDATE erasures SET done_at = clock_timestamp(), player = NULL, names = '{}', step = '' WHERE no = $1
 
 -- name: actors
--- $2: every word as bytes. A name is searched for in several spellings; both lists are short.
-SELECT actor FROM snapshots s WHERE EXISTS (SELECT FROM unnest($2::bytea[]) w WHERE position(w IN s.body) > 0)
+-- $2: every id as bytes; $4: a regular expression for the names, or null.
+SELECT actor FROM snapshots s
+WHERE EXISTS (SELECT FROM unnest($2::bytea[]) w WHERE position(w IN s.body) > 0) OR encode(s.body, 'escape') ~ $4::text
 UNION
 SELECT actor FROM journal j
 WHERE j.by = $1 OR EXISTS (SELECT FROM unnest($2::bytea[]) w WHERE position(w IN j.body) > 0)
+   OR encode(j.body, 'escape') ~ $4::text
 UNION
 SELECT CASE WHEN npc_id LIKE '%:%' THEN npc_id ELSE 'npc:' || npc_id END FROM npc_memories
 WHERE content #>> '{trace,origin}' = ANY($3::text[])
@@ -63,16 +65,21 @@ SELECT username FROM players WHERE id = $1 AND username <> 'player-' || id
 SELECT tableoid::regclass::text AS part, seq, day, command_id, by, name, body, extract(epoch FROM at)::float8 AS at_s
 FROM journal
 WHERE actor = $1 AND seq > $2
-  AND ($4::text IS NULL OR by = $4 OR EXISTS (SELECT FROM unnest($5::bytea[]) w WHERE position(w IN body) > 0))
+  AND ($4::text IS NULL OR by = $4 OR EXISTS (SELECT FROM unnest($5::bytea[]) w WHERE position(w IN body) > 0)
+    OR encode(body, 'escape') ~ $6::text)
 ORDER BY seq LIMIT $3
 
 -- name: forget_turns
-SELECT body FROM journal WHERE actor = $1 AND name = 'ForgetPlayer' ORDER BY seq
+SELECT seq, body FROM journal WHERE actor = $1 AND name = 'ForgetPlayer' ORDER BY seq
 
 -- name: rewrite
 UPDATE journal j SET by = r.by, body = r.body
 FROM unnest($2::bigint[], $3::date[], $4::text[], $5::bytea[]) AS r (seq, day, by, body)
 WHERE j.actor = $1 AND j.seq = r.seq AND j.day = r.day
+
+-- name: reword_missions
+UPDATE missions t SET title = r.title, description = r.description
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (id, title, description) WHERE t.id = r.id
 
 -- name: check_constraint
 SELECT conname AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint

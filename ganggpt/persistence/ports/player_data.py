@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from ganggpt.domain.ids import name_of
+from ganggpt.domain.language.naming import search_of
 
 IsAbout = Callable[[bytes], bool]
 
@@ -28,7 +28,9 @@ TABLES: Final = (
 """Tables besides snapshots and journal in which a player may be found, in the order in which their rows can be deleted:
 players last, because others point at them."""
 LOOSE: Final = frozenset(("ai_exchanges",))
-"""Tables of records, texts within texts: whatever the search finds there is deleted, even where it finds too much."""
+"""Tables of records, texts within texts: every string in them counts as a text."""
+REWORDED: Final[Mapping[str, tuple[str, ...]]] = {"missions": ("title", "description")}
+"""Tables whose rows stay, and their texts that lose the name."""
 
 
 class ErasureOrder(Struct, frozen=True):
@@ -48,26 +50,26 @@ class ErasureOrder(Struct, frozen=True):
 
 
 class Words(Struct, frozen=True):
-    """What to search for: the actor, and ways in which its names may be written."""
+    """What to search for: the actor, and the names it goes by, in every spelling."""
 
     player: str
-    spellings: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
 
     @property
-    def all(self) -> tuple[str, ...]:
-        """Every word. A deed's id begins with the bare name and a dot."""
-        return (self.player, f"{name_of(self.player)}.", *self.spellings)
+    def ids(self) -> tuple[str, ...]:
+        """The actor, and how the ids of its deeds begin: the bare name and a dot."""
+        return (self.player, f"{name_of(self.player)}.")
 
     @property
     def patterns(self) -> list[str]:
-        """Every word as a pattern of LIKE."""
-        return [f"%{_escaped(word)}%" for word in self.all]
+        """Every id as a pattern of LIKE."""
+        return [f"%{_escaped(word)}%" for word in self.ids]
 
     @property
-    def regex(self) -> str:
-        """A regular expression of Postgres that matches any of the words as a whole."""
-        return rf"\y(?:{'|'.join(map(re.escape, (self.player, *self.spellings)))})\y"
+    def search(self) -> str | None:
+        """A regular expression that finds the names, and more, in escaped bytes (``naming.search_of``)."""
+        return search_of(self.names)
 
 
 class TurnRow(Struct, frozen=True):
@@ -123,8 +125,8 @@ class PlayerDataStore(Protocol):
         """Actors whose snapshot or turns may contain one of the words."""
         ...
 
-    async def forget_turns(self, actor: str) -> Sequence[bytes]:
-        """Bodies of the turns in which an actor forgot a player."""
+    async def forget_turns(self, actor: str) -> Sequence[tuple[int, bytes]]:
+        """Numbers and bodies of the turns in which an actor forgot a player."""
         ...
 
     def turns(self, actor: str, words: Words | None = None) -> AsyncIterator[TurnRow]:
@@ -155,8 +157,12 @@ class PlayerDataStore(Protocol):
         """Delete what is left of an actor that ceased to exist; False where it did not."""
         ...
 
-    async def clean(self, table: str, keys: Sequence[str], words: Words, somebody: str) -> int:
-        """Delete rows of one of TABLES, or replace the player in them by ``somebody``; returns how many."""
+    async def clean(self, table: str, keys: Sequence[str], player: str) -> int:
+        """Delete the player from rows of one of TABLES; returns from how many."""
+        ...
+
+    async def reword(self, table: str, rows: Sequence[tuple[str, ...]]) -> int:
+        """Replace the texts in rows of one of REWORDED: (key, texts in their order); returns how many."""
         ...
 
 

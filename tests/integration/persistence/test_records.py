@@ -61,7 +61,7 @@ async def test_a_players_words_are_erased_and_old_exchanges_swept(
     await exchanges.flush()
     data, ana = PostgresPlayerData(pool), Words("player:ana")
     keys = [row.key for row in await data.rows_about("ai_exchanges", ana)]
-    assert await data.clean("ai_exchanges", keys, ana, "somebody") == 2
+    assert await data.clean("ai_exchanges", keys, ana.player) == 2
     assert await pool.fetchval("SELECT count(*) FROM ai_exchanges WHERE request LIKE '%ana%'") == 0
     assert await exchanges.sweep(7) == 2
     assert await exchanges.find("k1") is None

@@ -49,13 +49,18 @@ async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
 
 async def cli(run: Run, *arguments: str) -> Any:
     """What a command of ours says as JSON; its errors are the test's."""
+    return json.loads(await lines_of(run, *arguments))
+
+
+async def lines_of(run: Run, *arguments: str) -> str:
+    """The lines of JSON of a command."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ganggpt.cli", *arguments, "--json", "--data-dir", run.data_dir,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 180)
     assert process.returncode == 0, err.decode()
-    return json.loads(out)
+    return out.decode()
 
 
 TAIL_OF_DOG = """
@@ -139,6 +144,12 @@ async def test_a_player_is_written_down_and_then_forgotten_everywhere(run: Run, 
         assert SECRET in json.dumps(told["actors"]["npc:mara"])
         assert "zeph@example.org" in json.dumps(told["tables"]["players"])
         assert told["tables"]["ai_exchanges"]
+
+        shown = [json.loads(line) for line in (await lines_of(run, "erase", "zephyrine", "--dry-run")).splitlines()]
+        assert {"table", "row", "field", "before", "after"} == shown[0].keys()
+        assert {"snapshots", "journal", "ai_exchanges", "players"} <= {change["table"] for change in shown}
+        assert not await pool.fetchval("SELECT count(*) FROM erasures"), "it only shows"
+        assert SECRET in json.dumps(await cli(run, "export", "zephyrine"))
 
         erased = await cli(run, "erase", "zephyrine", "--yes")
         assert erased["done"] is True

@@ -30,14 +30,15 @@ from ganggpt.domain.npc.commands import AskForWork, Give, Hear, Observe, Talk, T
 from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join
+from ganggpt.domain.world import ThingSheet
 from ganggpt.errors import GangGPTError, UnknownActor
-from tests.support.builders import NOW_S, Played, an_npc_sheet
+from tests.support.builders import NOW_S, Played, a_world, an_npc_sheet
 from tests.support.explained import why_related
 from tests.support.played import a_faction
 from tests.support.town import AVA, HARBOUR, MAIN, a_town, offered
 
 ALIAS = "player:forgotten-1"
-NAMES = erasure.spellings("Zephyr")
+NAMES = ("Zephyr",)
 SUBJECT = Subject("player:zephyr", NAMES, ALIAS)
 FORGET = ForgetPlayer("player:zephyr", NAMES, ALIAS, ())
 ZEPHYR, BEN = "player:zephyr", "player:ben"
@@ -123,6 +124,98 @@ def test_word_of_a_deed_goes_by_whose_deed_it_was() -> None:
     harbour.do(FORGET, "world")
     assert harbour.state.deeds == ("ben.4.1",)
     assert list(harbour.state.talk_of) == [BEN]
+
+
+WILL = Subject("player:will", ("will", "Will"), ALIAS, words=("will", "Will"))
+FORGET_WILL = ForgetPlayer("player:will", ("will", "Will"), ALIAS, (), ("will", "Will"))
+
+
+def who_knows_will() -> Played:
+    """Ben and the server speak of Will, who once called himself "watch", and of things that are called alike."""
+    mara = an_npc()
+    mara.do(Talk("I am back.", "watch"), "player:will")
+    mara.do(Give("silver watch", 400, "Ben"), BEN)
+    mara.do(Observe("I will bring it, and will watch the pier with Ben", 60, BEN), "server:main")
+    mara.do(Observe("Ben saw Will at the pier, and Watch stole the watch", 60, BEN), "server:main")
+    return mara
+
+
+def test_a_name_that_is_a_word_takes_no_word_and_no_item_from_anybody() -> None:
+    mara = who_knows_will()
+    mara.do(FORGET_WILL, "world")
+    texts = [memory.text for memory in mara.state.mind.memories]
+    assert "I will bring it, and will watch the pier with Ben" in texts
+    assert "Ben saw somebody at the pier, and somebody stole the watch" in texts
+    assert [item.name for item in mara.state.items] == ["silver watch"]
+    assert not any("silver somebody" in text for text in texts)
+    assert not erasure.mentions(mara.state, WILL)
+
+
+def test_a_nickname_counts_only_in_the_mind_that_was_told_it() -> None:
+    otis = an_npc("otis")
+    otis.do(Observe("Ben saw Will at the pier, and Watch stole the watch", 60, BEN), "server:main")
+    otis.do(FORGET_WILL, "world")
+    (memory,) = otis.state.mind.memories
+    assert memory.text == "Ben saw somebody at the pier, and Watch stole the watch"
+
+
+def test_what_was_forgotten_is_folded_from_the_event_alone() -> None:
+    mara = who_knows_will()
+    before = mara.state
+    count = len(mara.journal)
+    mara.do(FORGET_WILL, "world")
+    (event,) = mara.journal[count:]
+    assert {"will", "Will", "watch"} == set(event.names) == set(event.words)
+    assert npc.KIND.evolve(before, event) == mara.state
+
+
+def test_an_erasure_is_shown_text_by_text_before() -> None:
+    mara = who_knows_will()
+    subject = WILL.called(["watch"], a_world())
+    changed = list(player_export.changes(mara.state, erasure.forgotten(mara.state, subject)))
+    assert ("memories.text", "Ben saw Will at the pier, and Watch stole the watch",
+            "Ben saw somebody at the pier, and somebody stole the watch") in changed  # fmt: skip
+    assert any(after is None for _, _, after in changed)
+    assert not any("I will bring it" in before for where, before, _ in changed if where == "memories.text")
+    assert list(player_export.changes(mara.state, mara.state)) == []
+
+
+def test_the_words_and_names_of_a_world_are_no_names_of_a_player() -> None:
+    world = a_world(things={"gasket": ThingSheet(id="gasket", name="rubber gasket", kind="item")})
+    mara = next(iter(world.npcs.values())).name.split()[0]
+    subject = Subject("player:x").called(["Gasket", mara, mara.upper(), "somebody", "Player", "Quill", "x"], world)
+    assert subject.names == ("Gasket", "Quill")
+    assert subject.words == ("Gasket",), "the world writes it small, so it is a word"
+    assert (
+        erasure.nameless("I sold a gasket to Gasket and Quill", subject) == "I sold a gasket to somebody and somebody"
+    )
+    assert subject.called(["QUILL", "gasket"], world) is subject
+
+
+def test_an_item_keeps_its_name_whoever_is_called_so() -> None:
+    mara = an_npc()
+    mara.do(Give("watch", 400, "Ben"), BEN)
+    mara.do(Give("zephyr", 400, "Ben"), BEN)
+    subject = Subject(ZEPHYR, ("Zephyr", "watch"), ALIAS, words=("watch",))
+    after = erasure.forgotten(mara.state, subject)
+    assert [item.name for item in after.items] == [item.name for item in mara.state.items]
+    left = erasure.rewritten(tuple(mara.journal), subject, blank=False)
+    assert [item.name for item in npc_of(left).items] == [item.name for item in mara.state.items]
+
+
+def npc_of(events: tuple[Any, ...]) -> Any:
+    state: Any = None
+    for event in events:
+        state = npc.KIND.evolve(state, event)
+    return state
+
+
+def test_a_cache_entry_goes_by_the_same_rule_as_a_text() -> None:
+    inside = msgspec.json.encode({"prompt": '{"say": "I will bring it"}'})
+    assert not erasure.mentions_anywhere(inside, WILL)
+    assert not erasure.mentions_anywhere(msgspec.msgpack.encode(["I will", {"text": "will do"}]), WILL)
+    assert erasure.mentions_anywhere(msgspec.msgpack.encode(["x", {"text": "I saw Will."}]), WILL)
+    assert erasure.mentions_anywhere(msgspec.json.encode({"a": '["Ben saw Will at the pier"]'}).decode(), WILL)
 
 
 def test_what_the_world_s_authors_wrote_stays_as_it_is() -> None:

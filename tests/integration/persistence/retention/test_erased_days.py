@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -13,10 +14,11 @@ import redis.asyncio as redis_client
 from ganggpt.actors.maintenance.housekeeping import Housekeeping
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
-from ganggpt.domain import erasure
 from ganggpt.domain.erasure import ForgetPlayer
-from ganggpt.domain.npc.commands import Observe
+from ganggpt.domain.npc.commands import Give, Observe, Talk
+from ganggpt.domain.turn import Command
 from ganggpt.errors import Refused, Unavailable, UnknownActor
+from ganggpt.operations.erasure_preview import TextChange, preview
 from ganggpt.operations.player_data import (
     RECORD,
     export,
@@ -28,6 +30,7 @@ from ganggpt.operations.player_data import (
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.player_data.player_data import PostgresPlayerData
 from ganggpt.persistence.ports.journal import Batch
+from ganggpt.persistence.projections.rows import player_id
 from ganggpt.runtime.maintenance import erasing_of
 from tests.support.builders import WORLD
 from tests.support.past import Npc, Past, npc
@@ -50,7 +53,7 @@ async def met_zephyr(past: Past, who: Npc, days_ago: int) -> None:
 async def forgets_zephyr(past: Past, who: Npc) -> None:
     """What a host makes of the message."""
     batch = Batch()
-    forget = ForgetPlayer(ZEPHYR, erasure.spellings("Zephyr"), "player:forgotten-1", ())
+    forget = ForgetPlayer(ZEPHYR, ("Zephyr",), "player:forgotten-1", ())
     past.add(batch, who, past.at(0).timestamp(), forget)
     await past.journal.append(past.epoch, batch)
 
@@ -113,6 +116,92 @@ async def test_a_sealed_day_is_rewritten_and_stays_sealed(
     assert (order.player, order.names) == (None, ())
     assert order.erased["turns"] >= 3
     assert await pool.fetchval("SELECT count(*) FROM players WHERE actor = $1", ZEPHYR) == 0
+
+
+WILL = player_actor("will")
+KEPT = "I will bring it, and will watch the pier"
+NAMED = "Ben saw Will at the pier, and JOSE too"
+
+
+async def lives_with_will(past: Past, who: Npc) -> None:
+    """The NPC knows Will, who called himself "watch", saw things that are called alike, and spoke to Ben."""
+    batch = Batch()
+    at_s = past.at(0).timestamp() - 60
+    commands: list[tuple[Command, str]] = [
+        (Observe("nothing much", 1), "server:s"),
+        (Talk("I am back.", "watch"), WILL),
+        (Give("silver watch", 400, "Ben"), "player:ben"),
+        (Observe(KEPT, 60, "player:ben"), "server:s"),
+        (Observe(NAMED, 60, "player:ben"), "server:s"),
+    ]
+    for n, (command, by) in enumerate(commands):
+        past.add(batch, who, at_s + n, command, by)
+    await past.journal.append(past.epoch, batch)
+
+
+async def test_a_player_called_like_a_word_is_shown_and_erased_and_the_word_stays(
+    past: Past, pool: asyncpg.Pool, redis_url: str
+) -> None:
+    mara = npc("mara")
+    await lives_with_will(past, mara)
+    await known(pool, "Will")
+    await pool.execute("UPDATE players SET username = 'José', id = $2 WHERE actor = $1", WILL, player_id(WILL))
+    mission = "INSERT INTO missions (id, title, description) VALUES (gen_random_uuid(), $1, $2)"
+    await pool.execute(mission, "Watch the Docks", "Find Will. I will pay.")
+    exchange = (
+        "INSERT INTO ai_exchanges (key, request_key, at, model, request, answer, finish, categories, failure,"
+        " tokens_in, tokens_out, tokens_cached, known, took_ms)"
+        " VALUES ($1, $1, now(), 'm', $2, '', '', '{}', '', 0, 0, 0, true, 0)"
+    )
+    await pool.execute(exchange, "word", '{"messages": [{"content": "I will watch"}]}')
+    await pool.execute(exchange, "name", '{"messages": [{"content": "I saw Will"}]}')
+    before = await journal_text(pool)
+
+    shown = [change async for change in preview(pool, WILL, WORLD)]
+    assert await journal_text(pool) == before, "it changes nothing"
+    assert await PostgresPlayerData(pool).open_orders() == []
+    left = "Ben saw somebody at the pier, and somebody too"
+    assert ("memories.text", NAMED, left) in [(c.field, c.before, c.after) for c in shown if c.row == "npc:mara"]
+    assert any(c.row == "npc:mara#5" and c.before == NAMED and c.after == left for c in shown)
+    assert ("description", "Find Will. I will pay.", "Find somebody. I will pay.") in [
+        (c.field, c.before, c.after) for c in shown if c.table == "missions"
+    ]
+    assert not [c for c in shown if KEPT in c.before or c.before in ("silver watch", "Watch the Docks")]
+    assert {"journal", "snapshots", "missions", "ai_exchanges", "players"} == {c.table for c in shown}
+
+    batch = Batch()
+    past.add(
+        batch, mara, past.at(0).timestamp(), ForgetPlayer(WILL, ("will", "José"), "player:forgotten-1", (), ("will",))
+    )
+    await past.journal.append(past.epoch, batch)
+    async with redis_client.from_url(redis_url) as cache:
+        await cache.set("ganggpt:ai:response:1", b'{"say": "I will watch"}')
+        await cache.set("ganggpt:ai:response:2", b'{"say": "I saw Will"}')
+        no = await order_erasure(pool, WILL, None)
+        await carry_out(pool, redis_url)
+        assert await cache.keys("ganggpt:ai:*") == [b"ganggpt:ai:response:1"]
+
+    order = await PostgresPlayerData(pool).order(no)
+    assert order.done_at is not None
+    assert order.rounds <= 3, "what stays on purpose is not looked at for ever"
+    text = await journal_text(pool)
+    assert KEPT in text
+    assert "silver watch" in text
+    assert left in text
+    assert "Will" not in text
+    assert await pool.fetchval("SELECT title || '. ' || description FROM missions") == (
+        "Watch the Docks. Find somebody. I will pay."
+    )
+    assert [row["key"] for row in await pool.fetch("SELECT key FROM ai_exchanges")] == ["word"]
+    assert [change async for change in preview_of_rest(pool)] == []
+
+
+async def preview_of_rest(pool: asyncpg.Pool) -> AsyncIterator[TextChange]:
+    """What an erasure would still change afterwards, as if the player were known again."""
+    await known(pool, "Will")
+    async for change in preview(pool, WILL, WORLD):
+        if change.table != "players":
+            yield change
 
 
 async def test_everything_about_a_player_is_exported_before(past: Past, pool: asyncpg.Pool) -> None:
