@@ -88,7 +88,7 @@ class Found(Command, tag="Found"):
 
 @dataclass(frozen=True, slots=True)
 class ClaimTerritory(Command, tag="ClaimTerritory"):
-    """Take a district next to the faction's own and pay for it. Not for players."""
+    """Take a district next to one's own ground and pay for it. Not for players."""
 
     district: Slug
 
