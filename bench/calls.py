@@ -114,7 +114,7 @@ _GIFTS: Final = (("a silver pocket watch", 400), ("coffee", 4), ("an old radio",
 
 
 class Stand:
-    """Implements ``ai.gateway.provider.Provider`` with the stand-in for a model, on whatever clock the loop has."""
+    """Implements ``ai.gateway.provider.Provider`` with the fake model, on whatever clock the loop has."""
 
     async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
@@ -290,10 +290,10 @@ class Hours:
             await gateway.close()
 
     def _gateway(self) -> ModelGateway:
-        endpoint = Endpoint("azure", "stand-in", "http://localhost", "key", "v1")
+        endpoint = Endpoint("azure", "fake-model", "http://localhost", "key", "v1")
         prices, specs = read_prices(None), {}
         for model in (MODEL, VECTORS):
-            entry = ModelEntry(provider="stand-in", model=model)
+            entry = ModelEntry(provider="fake-model", model=model)
             specs[model] = DeploymentSpec(model, endpoint, entry, prices[model])
         limits = self._budgets[1]
         config = GatewayConfig(specs, dict.fromkeys(SLOTS, SlotEntry(large=(MODEL,))), (VECTORS,), tuple(limits))

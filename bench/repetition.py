@@ -1,4 +1,4 @@
-"""How often the scripted mind repeats itself: every NPC of a world in long conversations, through the real rules.
+"""How often the scripted mind repeats itself: every NPC of a world in long talks, through the real rules.
 
     python -m bench.repetition                  # 1,000 utterances of every NPC of worlds/los-santos
     python -m bench.repetition --utterances 200 --world worlds/los-santos
@@ -53,7 +53,7 @@ class Repetition(NamedTuple):
     distinct_3: float
 
 
-def conversation(world: World, npc_id: str, utterances: int, *, seed: int = 1, dwell: int = 1) -> list[str]:
+def talk(world: World, npc_id: str, utterances: int, *, seed: int = 1, dwell: int = 1) -> list[str]:
     """What an NPC says to three players in turn. ``dwell``: how often the same thing is said to it in a row."""
     mind, kind, actor = ScriptedMind(), npc.KIND, ActorId(f"npc:{npc_id}")
     state: Any = None
@@ -136,7 +136,7 @@ def main() -> None:
     print(f"{'npc':<20}{'style':<11}" + "".join(f"{head:>{width}}" for head, width in heads))
     rows = []
     for npc_id in world.npcs:
-        row = measured(npc_id, conversation(world, npc_id, options.utterances, dwell=options.dwell))
+        row = measured(npc_id, talk(world, npc_id, options.utterances, dwell=options.dwell))
         rows.append(row)
         share = f"{row.sentences_repeated / max(1, row.sentences):.1%}"
         print(

@@ -118,7 +118,7 @@ async def measure(home: Path, *, rounds: int, seconds: float) -> TalkRates:
             address = await world.start()
             await spawn(address, MANY[:AT_ONCE])
             for round_ in range(-1, 2 * rounds):
-                barks, sentences = await conversations(address, round_)
+                barks, sentences = await talks(address, round_)
                 if round_ >= 0:
                     found.barks_ms += barks
                     found.sentences_ms += sentences
@@ -147,7 +147,7 @@ def plan(address: Address, to: Sequence[str], do: str, seconds: float) -> LoadPl
     )
 
 
-async def conversations(address: Address, round_: int) -> tuple[list[float], list[float]]:
+async def talks(address: Address, round_: int) -> tuple[list[float], list[float]]:
     """AT_ONCE players say something within a second; milliseconds to the first word and to the first sentence."""
     barks: list[float] = []
     began: dict[str, float] = {}

@@ -447,5 +447,5 @@ def test_every_field_with_strings_is_known_to_hold_texts_or_ids() -> None:
             found |= set(texts_in(shape, "", seen))
     unknown = found - erasure.TEXTS - WORDS
     assert not unknown, (
-        f"put these into rights.TEXTS if people or models write them, else into WORDS: {sorted(unknown)}"
+        f"put these into erasure.TEXTS if people or models write them, else into WORDS: {sorted(unknown)}"
     )

@@ -1,4 +1,4 @@
-"""Everything about a player is written down, and then nothing of them is left, wherever one looks."""
+"""Everything about a player is exported, and after the erasure nothing of them is left anywhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
     await model.start()
     environment = {**variables_for(model), "GANGGPT_OWN_ACTORS_MAX": "0", "GANGGPT_AI_RECORD_DAYS": "7"}
     process = WorldProcess(
-        tmp_path_factory.mktemp("rights"), "--port", "0", "--dashboard-port", "0", environment=environment
+        tmp_path_factory.mktemp("player-data"), "--port", "0", "--dashboard-port", "0", environment=environment
     )
     yield await process.start()
     await process.stop()
