@@ -39,6 +39,7 @@ class WriteBehind(Generic[T]):
         self._wanted = asyncio.Event()
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def add(self, entry: T) -> None:
         """Add an entry; never waits."""
@@ -65,6 +66,7 @@ class WriteBehind(Generic[T]):
 
     async def close(self) -> None:
         """Stop, and write the rest unless there is an outage."""
+        self._closed = True  # a client of a store may swallow the cancellation, as asyncio.wait_for of Python 3.11 does
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -76,7 +78,7 @@ class WriteBehind(Generic[T]):
             log.warning("%d entries are lost because they could not be written: %s", len(self._waiting), outage)
 
     async def _run(self) -> None:
-        while True:
+        while not self._closed:
             await self._wanted.wait()
             self._wanted.clear()
             await asyncio.sleep(self._every_s)
