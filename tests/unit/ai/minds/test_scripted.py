@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.repetition import conversation, measured
+from bench.repetition import measured, talk
 from ganggpt.ai.minds.lines import (
     ACCOUNTS,
     CAUSES,
@@ -137,7 +137,7 @@ def test_where_everything_is_to_be_avoided_the_opening_used_longest_ago_comes_ag
 def test_the_people_of_the_shipped_world_never_open_twice_alike_within_ten_utterances() -> None:
     world = load_world(ROOT / "worlds" / "los-santos")
     for npc_id in world.npcs:
-        row = measured(npc_id, conversation(world, npc_id, 60))
+        row = measured(npc_id, talk(world, npc_id, 60))
         assert (row.utterances, row.openers_repeated) == (60, 0), row
         assert row.distinct_3 > 0.4, row
 
@@ -145,7 +145,7 @@ def test_the_people_of_the_shipped_world_never_open_twice_alike_within_ten_utter
 def test_being_told_the_same_thing_forty_times_is_answered_with_forty_openings_apart_by_ten() -> None:
     world = load_world(ROOT / "worlds" / "los-santos")
     for npc_id in ("mara", "halloran", "old-pete", "gia"):
-        assert measured(npc_id, conversation(world, npc_id, 400, dwell=40)).openers_repeated == 0
+        assert measured(npc_id, talk(world, npc_id, 400, dwell=40)).openers_repeated == 0
 
 
 @pytest.mark.parametrize("reason", REASONS)
