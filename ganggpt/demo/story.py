@@ -92,7 +92,7 @@ class Demo:
         try:
             self._say("", "The city wakes up.")
             run = await self._world.start()
-            self.result.ready_s = self._world.ready_s
+            self.result.ready_s = round(self._world.ready_s, 1)
             self._say("", f"{self._world.ready_s:.1f} s later the bridge is open.", run.bridge)
             async with self._game_server(run) as server:
                 await self._evening(server, run)
@@ -104,7 +104,7 @@ class Demo:
             await self._world.stop()
             self._say("", "And started again.")
             run = await self._world.start()
-            self.result.restart_s = loop.time() - began
+            self.result.restart_s = round(loop.time() - began, 1)
             async with self._game_server(run) as server:
                 await self._join(server, NAMES[:1])
                 self.result.remembered_after_restart = await self._ask_her(server)
@@ -193,7 +193,7 @@ class Demo:
             was = _strength(before[a], b)
             after = await _until(rest, f"/v1/factions/{a}", partial(_moved, other=b, was=was))
             moved = _strength(after, b) - was
-            self.result.relation_moved = max(self.result.relation_moved, abs(moved))
+            self.result.relation_moved = max(self.result.relation_moved, round(abs(moved), 1))
             self._say("", f"{after['name']} and {b} drift.", f"{was:.0f} → {was + moved:.0f}")
 
     async def _a_companion(self, server: GameServer) -> None:
@@ -225,7 +225,7 @@ class Demo:
         began = loop.time()
         os.kill(pid, signal.SIGKILL)
         self.result.remembered_after_kill = await self._ask_her(server)
-        self.result.back_after_kill_s = loop.time() - began
+        self.result.back_after_kill_s = round(loop.time() - began, 1)
         self._say("", f"She was back after {self.result.back_after_kill_s:.1f} s.")
 
     async def _ask_her(self, server: GameServer) -> bool:

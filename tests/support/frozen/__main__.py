@@ -1,13 +1,13 @@
-"""Writes the records anew: ``python -m tests.support.frozen digests``."""
+"""Writes the records anew: ``python -m tests.support.frozen names``."""
 
 from __future__ import annotations
 
 import sys
 import time
 
-from tests.support.frozen import digests, golden_writer, names
+from tests.support.frozen import golden_writer, names
 
-WRITERS = {"digests": digests.write, "names": names.write, "golden": golden_writer.write}
+WRITERS = {"names": names.write, "golden": golden_writer.write}
 
 
 def main(words: list[str]) -> None:
