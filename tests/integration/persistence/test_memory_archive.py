@@ -143,7 +143,7 @@ async def test_a_late_flush_does_not_take_out_of_the_archive_what_the_mind_let_g
     flush = PostgresFlush(pool)
     held = npc(memory(1, about="player:anna"), memory(2))
     await flush.flush(epoch, [(MARA, None, held)], NOW_S)
-    let_go = held.memories[0]
+    let_go = held.mind.memories[0]
     await archive.keep(epoch, MARA, [let_go], 1)
     after = replace(held, mind=replace(held.mind, memories=held.mind.memories[1:]))
     await flush.flush(epoch, [(MARA, None, held)], NOW_S)  # one that was on its way shows it once more
