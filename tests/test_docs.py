@@ -46,7 +46,7 @@ VARIABLE = re.compile(r"(?<![\w$-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 IDENTIFIER = re.compile(r"_?[a-z]+(?:_[a-z0-9]+)+|[A-Z][a-z]+(?:[A-Z][a-z]*)+")
 LOG = re.compile(r"\b[Ll]og\s+`([^`]+)`")
 RENAMED = re.compile(r"^- Renamed: .*(?:\n  .*)*", re.MULTILINE)
-PRIVATE = re.compile(r"\bDESIGN\b|\bSTYLE\.md\b|notes on NPC minds|\bissue \d|layout page|/work/")
+PRIVATE = re.compile(r"\bDESIGN\b|\bSTYLE\.md\b|notes on NPC minds|\bissue \d|layout page")
 
 
 def commands_of(group: Any, prefix: str = "") -> dict[str, Any]:
