@@ -58,7 +58,7 @@ def corrupt(home: Path) -> None:
 
 
 def swap(home: Path) -> None:
-    one, other = sorted(home.glob("journal_*"))[:2]
+    one, other = sorted(home.glob("*-000.copy.zst"))[:2]
     shutil.copy(one, other)
 
 
