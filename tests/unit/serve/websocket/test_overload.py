@@ -182,6 +182,7 @@ async def test_admission_decides_once_over_each_command(binary: bool, monkeypatc
         assert {talk["id"] for talk in mine} < set(await game.replies(6))
 
 
+@pytest.mark.slow
 async def test_a_flood_that_is_not_read_ends_with_a_reason() -> None:
     limits = replace(Limits(), in_flight_max=10, out_bytes_max=256 * 1024)
     async with flooded(limits) as (address, _, _, rig), greeted(address) as (game, _):
