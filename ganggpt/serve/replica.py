@@ -28,6 +28,7 @@ from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
+from ganggpt.persistence.lists import PostgresLists
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
@@ -121,6 +122,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             port=router,
             pushes=pushes,
             turns=PostgresTurns(pool),
+            lists=PostgresLists(pool),
             cache=cache,
             book=CommandBook(KINDS),
             token=SecretStr(spec.token),
