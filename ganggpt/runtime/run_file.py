@@ -55,7 +55,7 @@ def read_run(data_dir: Path) -> Run | None:
     """The world that runs here, or None. The file of a world that was killed counts as none."""
     try:
         run = msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=Run)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return run if process_of(run) is not None else None
 

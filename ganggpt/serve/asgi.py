@@ -72,9 +72,9 @@ class BridgeApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry point."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self._http(_without_last_slash(scope), receive, send)
         elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
+            await self._websocket(_without_last_slash(scope), receive, send)
         else:
             await self._lifespan(receive, send)
 
@@ -123,6 +123,16 @@ class BridgeApp:
                 await self._close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _without_last_slash(scope: Scope) -> Scope:
+    """The scope of the same path without a slash at its end, which is forgiven. Not by a redirect: it would lose the
+    body. A slash that is written ``%2F`` is part of a name."""
+    raw: bytes = scope.get("raw_path") or b""
+    path: str = scope["path"]
+    if len(path) < 2 or not path.endswith("/") or not raw.endswith(b"/"):
+        return scope
+    return {**scope, "path": path[:-1], "raw_path": raw[:-1]}
 
 
 def _path(scope: Scope) -> str:
