@@ -383,6 +383,14 @@ class Settings(BaseSettings):
         15.0, gt=0, le=600,
         **_setting("GANGGPT_COMMAND_TIMEOUT", _WAITS, "A command is answered at the latest after this.", "seconds"),
     )  # fmt: skip
+    new_actors_per_s: float = Field(
+        200.0, gt=0, le=100_000,
+        **_setting(
+            "GANGGPT_NEW_ACTORS_PER_S", _WAITS,
+            "New actors of one kind a second, in the whole world; ten seconds' worth at once. More are `overloaded`.",
+            "number above 0",
+        ),
+    )  # fmt: skip
     lease_s: float = Field(
         10.0, ge=1, le=600,
         **_setting("GANGGPT_LEASE", _WAITS, "A host that is silent for longer loses its shards.", "seconds, 1 to 600"),

@@ -12,7 +12,8 @@ class Limits:
     only when something is written), and how long a player may take to come back.
 
     Sizes in bytes, times in seconds. The sessions of a replica share ``in_flight_total_max`` fairly: each may use its
-    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``.
+    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``. ``new_actors_per_s``: of each kind, on this
+    replica.
     """
 
     frame_bytes_max: int = 256 * 1024
@@ -27,6 +28,7 @@ class Limits:
     bad_frames_max: int = 16
     pushes_unacked_max: int = 512
     body_bytes_max: int = 64 * 1024
+    new_actors_per_s: float = 200.0
 
     hello_timeout_s: float = 10.0
     idle_timeout_s: float = 900.0

@@ -112,6 +112,7 @@ def compose_world(settings: Settings, size: WorldSize, stores: StoreAddresses, t
         replicas=size.bridges,
         pool=pool_options(settings, "bridge", pools.bridge),
         router=RouterOptions(deadline_s=settings.command_timeout_s, call_s=settings.command_timeout_s * 0.9),
+        limits=Limits(new_actors_per_s=settings.new_actors_per_s / size.bridges),
         cors_origins=settings.cors_origins,
         no_model="GANGGPT_AI is off" if settings.ai == "off" else "no model is configured",
         log_level=log_level,

@@ -61,7 +61,17 @@ def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> Brid
     utterances = Utterances(streams, ports.world)
     pages = lists(ports.lists, ports.cache, ports.view_ttl_s)
     rest = rest_app(
-        Rest(ports.port, ports.book, views, limits, metrics, tuple(ports.world.factions), utterances, pages)
+        Rest(
+            ports.port,
+            ports.book,
+            views,
+            limits,
+            metrics,
+            tuple(ports.world.factions),
+            utterances,
+            pages,
+            sessions.traffic.new_actors,
+        )
     )
     health = Health(ports.probes, metrics, lambda: sessions.draining)
     authenticated = Authenticated(rest, token, ports.forwarded)

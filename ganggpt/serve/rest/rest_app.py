@@ -26,6 +26,7 @@ from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import acting_player
+from ganggpt.serve.new_actors import NewActors
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.lists import Lists, add_lists
 from ganggpt.serve.rest.streams import EventStream, Listener
@@ -74,6 +75,7 @@ class Rest:
     faction_ids: tuple[str, ...]
     utterances: Utterances
     lists: Lists
+    new_actors: NewActors
 
     async def command(
         self, actor: str, name: str, request: Request, key: str | None, acting_as: str | None
@@ -108,6 +110,8 @@ class Rest:
         body = await read_body(request, self.limits.body_bytes_max)
         arguments = read_json(body, self.limits.body_bytes_max, "body") if body else {}
         envelope = wrap(command_id, actor, by, public.read(arguments, "body"))
+        if public.creates:
+            self.new_actors.admit(public.kind)
         started_s = asyncio.get_running_loop().time()
         answer = reply_as_json(await answered(self.port, envelope, self.limits.answer_timeout_s))
         outcome = "ok" if answer["ok"] else answer["error"]["code"]
