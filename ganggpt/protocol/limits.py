@@ -12,8 +12,8 @@ class Limits:
     only when something is written), and how long a player may take to come back.
 
     Sizes in bytes, times in seconds. The sessions of a replica share ``in_flight_total_max`` fairly: each may use its
-    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``. ``new_actors_per_s``: of each kind, on this
-    replica.
+    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``. ``new_actors_per_s``: of each kind, on
+    this replica.
     """
 
     frame_bytes_max: int = 256 * 1024

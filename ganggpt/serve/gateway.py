@@ -77,6 +77,8 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         opened.push_async_callback(gateway.close)
         sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
         opened.callback(sweeping.cancel)
+        checking = asyncio.create_task(gateway.checks.run())
+        opened.callback(checking.cancel)
         yield gateway
 
 
