@@ -135,7 +135,7 @@ async def _state_of(settings: Settings) -> dict[str, Any]:
         "ai": "off" if settings.ai == "off" or not state.is_on else "on",
         "because": "GANGGPT_AI is off" if settings.ai == "off" else state.why,
         "since": "" if state.changed_at is None else state.changed_at.isoformat(timespec="seconds"),
-        "mind": "scripted" if plan is None or not state.is_on else "model",
+        "mind": _mind(health) or ("scripted" if plan is None or not state.is_on else "model"),
         "slots": {} if plan is None else {slot: [*entry.large, *entry.small] for slot, entry in plan.slots.items()},
         "models": {} if plan is None else {name: spec.entry.model for name, spec in plan.deployments.items()},
         "limits": []
@@ -172,6 +172,11 @@ async def _health_of(url: str) -> dict[str, Any] | str:
         return await ai_check(url)
     except Unavailable as outage:
         return f"the world does not answer ({outage.why})"
+
+
+def _mind(health: dict[str, Any] | str | None) -> str | None:
+    """Who speaks in a running world."""
+    return health["details"].get("mind") if isinstance(health, dict) else None
 
 
 def _failing(health: dict[str, Any] | str | None) -> list[str]:

@@ -38,7 +38,7 @@ from ganggpt.ai.gateway.provider import (
     Vectors,
 )
 from ganggpt.ai.gateway.spending import CallCost, Spending
-from ganggpt.ai.gateway.trouble import Troubles
+from ganggpt.ai.gateway.trouble import CAUSES, FAILURES_MIN, Troubles
 from ganggpt.ai.port import FREE, Usage
 from ganggpt.observability.metrics import Metrics
 
@@ -74,14 +74,16 @@ class Deployment:
         self._under_way = metrics.gauge("ganggpt_ai_calls_under_way").labels(spec.name)
 
     def state(self) -> str:
-        """``ready``, or why it is not called now."""
+        """``ready``, or why it is not called now, or what happened to the last calls."""
         if _now_s() < self._rests_until_s:
             return f"rests: {self._rests_because}"
         opened_s = self._breaker.opened_at if self._breaker.state == "opened" else None
         # The library uses the wall clock. After this time the next call may try again.
         if opened_s is not None and time.time() < opened_s + self.spec.entry.breaker_s:
             return "its breaker is open"
-        return "ready"
+        trouble = self.troubles.now
+        failing = trouble is not None and trouble.count >= FAILURES_MIN
+        return f"fails: {CAUSES[trouble.cause]}" if failing and trouble is not None else "ready"
 
     async def complete(self, call: ProviderCall, spending: Spending, until_s: float) -> tuple[Completion, Usage]:
         """The whole answer and its cost. Raises ModelFailure, SwitchedOff, OverBudget, Unavailable."""

@@ -35,6 +35,10 @@ CAUSES: Final[Mapping[Cause, str]] = {
 """What each cause is, as the end of a sentence that began with the address."""
 
 
+FAILURES_MIN: Final = 2
+"""Calls in a row that have to fail before a model that is still called counts as failing: anything may be late once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Calls in a row that failed, ``count`` of them from ``since_s`` to ``last_s`` (Unix time). ``code``: of the last
@@ -46,10 +50,6 @@ class Trouble:
     since_s: float
     last_s: float
     count: int
-
-    def __str__(self) -> str:
-        times = "once" if self.count == 1 else f"{self.count} times since {_iso(self.since_s)}"
-        return f"{self.address}: {CAUSES[self.cause]}, {times}"
 
     def shown(self) -> dict[str, Any]:
         """For people and programs."""

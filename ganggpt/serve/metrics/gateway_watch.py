@@ -16,8 +16,6 @@ from ganggpt.serve.metrics.expositions import Samples, families, together
 POLL_S: Final = 2.0
 ASK_S: Final = 1.5
 """How long the gateway is waited for: less than a check of /health may take, because its silence is no outage."""
-FAILURES_MIN: Final = 2
-"""Calls in a row that have to fail before a model that is still called counts as failing."""
 _PREFIX: Final = "ganggpt_ai_"
 _MEANWHILE: Final = "The scripted mind speaks meanwhile"
 
@@ -88,11 +86,8 @@ def ai_probe(gateway: GatewayState | None, because: str = "no model is configure
 
 
 def _failing(state: str, error: Mapping[str, Any] | None) -> str | None:
-    """Why a model counts as failing, with the address that was asked. One call that failed is not enough while others
-    are tried: anything may be late once."""
-    if error is None:
+    """Why a model counts as failing, with the address that was asked; None where it is ready."""
+    if state == "ready" or error is None:
         return None if state == "ready" else state
-    if state == "ready" and error["count"] < FAILURES_MIN:
-        return None
     times = f"{error['count']} times since {error['since']}" if error["count"] > 1 else f"at {error['last']}"
     return f"{error['message']} ({times})"

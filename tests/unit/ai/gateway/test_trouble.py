@@ -135,9 +135,12 @@ async def test_failures_in_a_row_are_counted_from_the_first_one_and_an_answer_en
             now_s += 60
         error = (await _errors(rig))["large"]
         assert (error["count"], error["cause"]) == (3, "server_error")
+        # Its breaker is closed, so it is still called; that does not make it look well.
+        assert (await rig.gateway.state())["models"]["large"] == "fails: it has an error of its own (5xx)"
         assert (error["since"], error["last"]) == ("2027-01-15T08:00:00Z", "2027-01-15T08:02:00Z")
         await rig.gateway.answer(talk("and now"))
         assert await _errors(rig) == {}
+        assert (await rig.gateway.state())["models"]["large"] == "ready"
 
 
 async def test_at_the_start_every_model_is_asked_and_the_dead_ones_are_warned_of_once(

@@ -82,8 +82,8 @@ async def test_models_that_all_fail_are_told_with_their_reason(told: Any, word: 
     assert found.value.details["mind"] == "scripted"
 
 
-async def test_a_model_that_failed_again_and_again_is_not_well_because_its_breaker_lets_a_call_through() -> None:
-    models = {"large": "ready", "small": "ready"}
+async def test_one_model_that_fails_beside_one_that_answers_is_told() -> None:
+    models = {"large": "fails: nothing listens there", "small": "ready"}
     told = {"on": True, "models": models, "errors": {"large": _error(2)}, "checked": True}
     with pytest.raises(Degraded, match=r"large: http://rack:8000/v1: nothing listens .* Other models answer") as found:
         await ai_probe(State(told))()
