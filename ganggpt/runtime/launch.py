@@ -20,7 +20,7 @@ import psutil
 
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.config import Settings
-from ganggpt.errors import GangGPTError, StartFailed
+from ganggpt.errors import GangGPTError, StartFailed, first_error
 from ganggpt.persistence.embedded.child_server import DirectoryLock
 from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldSpecs, compose_world, world_connections
 from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
@@ -309,13 +309,11 @@ async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
     try:
         async with asyncio.TaskGroup() as tasks:
             yield tasks
-    except* GangGPTError as failed:
-        raise _leaf(failed) from None
-
-
-def _leaf(group: BaseExceptionGroup[GangGPTError]) -> GangGPTError:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+    except BaseExceptionGroup as group:
+        _, others = group.split(GangGPTError)
+        if others is not None:
+            log.error("this failed as well", exc_info=others)
+        raise first_error(group) from None
 
 
 async def _on_serve(work: Callable[[], None]) -> None:
