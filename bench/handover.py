@@ -153,7 +153,6 @@ class Players:
         self.waits.add(actor, sent_s, time.perf_counter() - began_s)
 
 
-
 class WatchedWorld:
     """The world under test as its database shows it."""
 

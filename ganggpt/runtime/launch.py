@@ -14,8 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import psutil
 
 from ganggpt.ai.minds.prompt_files import read_prompts
@@ -23,7 +25,8 @@ from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed, first_error
 from ganggpt.persistence.embedded.child_server import DirectoryLock
 from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldSpecs, compose_world, world_connections
-from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.port_claims import PortClaims
 from ganggpt.runtime.ray_cluster import (
     GCS,
     GCS_RETURNS,
@@ -42,6 +45,7 @@ T = TypeVar("T")
 _WATCH_S: Final = 0.25
 _POLL_S: Final = 0.05
 _SERVE_STOP_S: Final = 15.0
+_DASHBOARD_STARTS_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,14 @@ class Runtime:
         self._size = world_size(self._settings, self._machine)
         self._lock = DirectoryLock(self._settings.data_dir / "up.lock", "the world")
         self._stores = Stores(self._settings, world_connections(self._settings, self._size))
+        self._claims = PortClaims()
         self._addresses: StoreAddresses | None = None
         self._ray_thread = RayThread()
         self._head: LocalHead | None = None
         self._ray_starting: asyncio.Future[str] | None = None
         self._joined = False
         self._owned = False
+        self._running: Run | None = None
         self._hosts_started = False
         self._bridge_started = False
         self._draining: asyncio.Task[list[str]] | None = None
@@ -108,7 +114,7 @@ class Runtime:
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
-        ports = choose_ports(settings.data_dir, settings.server_port, settings.dashboard_port)
+        ports = self._choose_ports()
         if settings.ray_address is None:
             self._head = LocalHead(directory, settings.data_dir, ports)
             self._head.prepare()
@@ -120,14 +126,30 @@ class Runtime:
             hosts = tasks.create_task(self._start_hosts(specs, ray))
             tasks.create_task(self._start_bridge(specs, serve, ports))
             tasks.create_task(self._until_ready(hosts, ports))
-        run = self._run(ray.result(), ports)
-        write_run(settings.data_dir, run)
-        return run
+        self._running = self._run(ray.result(), ports)
+        write_run(settings.data_dir, self._running)
+        return self._running
 
-    async def start_dashboard(self) -> None:
-        """Start the Ray dashboard, after the world is ready because it is slow. Raises StartFailed."""
-        if self._head is not None:
-            await self._step("dashboard", self._in_ray_thread(self._head.start_dashboard))
+    async def keep_dashboard(self) -> None:
+        """Start the Ray dashboard, after the world is ready because it is slow, and again where it ends; runs until
+        cancelled. The world does not need it: what keeps it from running is a warning."""
+        head, run = self._head, self._running
+        if head is None or run is None:
+            return
+        for _ in range(_DASHBOARD_STARTS_MAX):
+            try:
+                address = await self._step("dashboard", self._in_ray_thread(head.start_dashboard))
+            except StartFailed as failed:
+                log.warning("the world runs without the Ray dashboard: %s", failed)
+                break
+            if address != run.dashboard:
+                log.warning("port %d is in use: the Ray dashboard is at %s", urlsplit(run.dashboard).port, address)
+                run = msgspec.structs.replace(run, dashboard=address)
+                write_run(self._settings.data_dir, run)
+            while not head.dashboard_ended():  # noqa: ASYNC110 - Ray has no event for it
+                await asyncio.sleep(_WATCH_S)
+            log.warning("the Ray dashboard ended")
+        write_run(self._settings.data_dir, msgspec.structs.replace(run, dashboard=""))
 
     async def watch(self) -> None:
         """Restart embedded stores that ended; runs until cancelled. Raises StartFailed when Ray ended."""
@@ -160,6 +182,7 @@ class Runtime:
                 await asyncio.to_thread(_leave_cluster)
             await asyncio.to_thread(self._ray_thread.close)
             await self._step("stores stopped", self._stores.stop())
+            self._claims.release()
             self._lock.release()
         return undrained
 
@@ -263,6 +286,19 @@ class Runtime:
         assert self._addresses is not None
         return await stop_hosts(self._settings, self._addresses.dsn)
 
+    def _choose_ports(self) -> WorldPorts:
+        settings = self._settings
+        chosen = "server_port" in settings.model_fields_set
+        ports = choose_ports(
+            settings.data_dir, WantedPorts(settings.server_port, settings.dashboard_port, chosen), self._claims
+        )
+        if settings.server_port not in (0, ports.server):
+            what = "port %d is in use: the bridge of this world is on %d; --port chooses another one"
+            log.warning(what, settings.server_port, ports.server)
+        if settings.dashboard_port not in (0, ports.dashboard) and self._settings.ray_address is None:
+            log.warning("port %d is in use: the Ray dashboard is on %d", settings.dashboard_port, ports.dashboard)
+        return ports
+
     def _run(self, ray_address: str, ports: WorldPorts) -> Run:
         host, data_dir = f"127.0.0.1:{ports.server}", self._settings.data_dir
         return Run(
@@ -312,7 +348,7 @@ async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
     except BaseExceptionGroup as group:
         _, others = group.split(GangGPTError)
         if others is not None:
-            log.error("this failed as well", exc_info=others)
+            log.error("this failed as well", exc_info=others)  # noqa: TRY400 - not the error that is raised
         raise first_error(group) from None
 
 

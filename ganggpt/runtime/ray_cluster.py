@@ -29,6 +29,7 @@ _LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Ray speaks here. Not 127.0.0.1 on Linux: Ray replaces that by the machine's outer address in every driver."""
 _STOP_S: Final = 10.0
 _SERVERS: Final = ("gcs_server", "raylet", "haproxy")
+_DASHBOARD: Final = "dashboard"
 GCS: Final = "gcs_server"
 GCS_RETURNS: Final = sys.platform == "linux"
 """Whether the GCS keeps its tables on disk (Ray can do so on Linux): then it may end and come back while everything it
@@ -138,10 +139,11 @@ class LocalHead:
             def start_api_server(self, **_: Any) -> None:
                 """Nothing yet: see above."""
 
-            def start_dashboard(self) -> str:
+            def start_dashboard(self, port: int | None) -> str:
                 """Start it after all; returns its address."""
+                self._ray_params.dashboard_port = port
                 super().start_api_server(include_dashboard=True, raise_on_failure=True)
-                return str(self.webui_url)
+                return f"http://{self.webui_url}"
 
         params = RayParams(
             node_ip_address=_LOOPBACK,
@@ -166,16 +168,29 @@ class LocalHead:
             ) from failed
         return str(self._node.gcs_address)
 
-    def start_dashboard(self) -> None:
-        """Start the dashboard; takes some seconds. Raises StartFailed."""
+    def start_dashboard(self) -> str:
+        """Start the dashboard, or start it again; takes some seconds. Returns its address, which is another one than
+        wanted where that was taken meanwhile. Raises StartFailed."""
+        self._node.kill_dashboard(check_alive=False)
         try:
-            self._node.start_dashboard()
+            try:
+                return str(self._node.start_dashboard(self._ports.dashboard))
+            except ValueError:  # the port is taken; without a port Ray looks for a free one, from 8265 on
+                return str(self._node.start_dashboard(None))
         except Exception as failed:  # Ray raises it bare here
             logs = f"See the logs under {self._directory}."
             raise StartFailed(f"The Ray dashboard did not start: {str(failed)[:300]}", logs) from failed
 
+    def dashboard_ended(self) -> bool:
+        """Whether the dashboard ended by itself after it was started."""
+        return _DASHBOARD in self._ended()
+
     def ended(self) -> tuple[str, ...]:
-        """Names of processes of the head that ended by themselves; empty while all run. Changes nothing."""
+        """Names of processes of the head that ended by themselves and that a world needs, which does not need the
+        dashboard; empty while all run. Changes nothing."""
+        return tuple(kind for kind in self._ended() if kind != _DASHBOARD)
+
+    def _ended(self) -> tuple[str, ...]:
         return () if self._node is None else tuple(str(kind) for kind, _ in self._node.dead_processes())
 
     def restart_gcs(self) -> None:
