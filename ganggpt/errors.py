@@ -45,7 +45,7 @@ class GangGPTError(Exception):
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What to raise instead of the group of a ``TaskGroup``: the first of our errors in it, however deep, else the group.
+    """What to raise instead of the group of a ``TaskGroup``: the first error of ours in it, else the group itself.
 
     This stands where ``except*`` would: before Python 3.11.4 whatever is raised inside of one becomes a group again.
     """

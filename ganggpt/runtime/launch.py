@@ -23,8 +23,16 @@ import psutil
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed, first_error
+from ganggpt.observability.log_file import LOG_FOLDER, UpLog, progress
 from ganggpt.persistence.embedded.child_server import DirectoryLock
-from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldSpecs, compose_world, world_connections
+from ganggpt.runtime.composition import (
+    BridgeSpec,
+    GatewaySpec,
+    WorldSpecs,
+    compose_world,
+    log_options,
+    world_connections,
+)
 from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, ray_directory
 from ganggpt.runtime.port_claims import PortClaims
 from ganggpt.runtime.ray_cluster import (
@@ -37,7 +45,7 @@ from ganggpt.runtime.ray_cluster import (
 )
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.runtime.sizing import ray_slots, this_machine, world_size
-from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, prepare_database
+from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, name_of_world, prepare_database
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -92,6 +100,9 @@ class Runtime:
         self._lock = DirectoryLock(self._settings.data_dir / "up.lock", "the world")
         self._stores = Stores(self._settings, world_connections(self._settings, self._size))
         self._claims = PortClaims()
+        self._logs = self._settings.data_dir / LOG_FOLDER
+        self._log: UpLog | None = None
+        self._world = ""
         self._addresses: StoreAddresses | None = None
         self._ray_thread = RayThread()
         self._head: LocalHead | None = None
@@ -106,11 +117,24 @@ class Runtime:
 
     async def start(self) -> Run:
         """Bring everything up; return its addresses once the bridge is ready. Raises GangGPTError."""
+        try:
+            run = await self._start()
+        except GangGPTError as failed:
+            progress.error("the start failed: %s", failed)
+            raise
+        except Exception:
+            progress.exception("the start failed")
+            raise
+        progress.info("ready after %.1f s: process %d, bridge %s", run.ready_s, run.pid, run.bridge)
+        return run
+
+    async def _start(self) -> Run:
         settings = self._settings
         read_prompts(settings.prompts_dir)  # mistakes in prompts show before anything is started
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         self._owned = True
+        self._log = UpLog(self._logs, settings.world.name, "up")
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
@@ -182,6 +206,8 @@ class Runtime:
                 await asyncio.to_thread(_leave_cluster)
             await asyncio.to_thread(self._ray_thread.close)
             await self._step("stores stopped", self._stores.stop())
+            if self._log is not None:
+                self._log.close()
             self._claims.release()
             self._lock.release()
         return undrained
@@ -207,9 +233,15 @@ class Runtime:
         finally:
             redis.cancel()
         self._addresses = StoreAddresses(dsn, url)
+        world = await name_of_world(self._settings, dsn)
+        if self._log is not None:
+            self._log.name_world(world)
+        self._world = world
         bridge = self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge"
         settings = self._settings.model_copy(update={"bridge_url": bridge})
-        return compose_world(settings, self._size, self._addresses, token)
+        # Hosts of a cluster that is joined may be on machines that do not have this directory.
+        logs = log_options(settings, world, self._logs if self._head is not None else None)
+        return compose_world(settings, self._size, self._addresses, token, logs)
 
     async def _start_ray(self) -> str:
         address = self._settings.ray_address
@@ -311,6 +343,7 @@ class Runtime:
             data_dir=str(data_dir),
             database=self._addresses.dsn if self._settings.database_url is None and self._addresses else "",
             redis=(self._addresses.redis_url or "") if self._settings.redis_url is None and self._addresses else "",
+            world=self._world,
             pid=os.getpid(),
             ray_address=ray_address,
             started_s=psutil.Process().create_time(),
@@ -335,7 +368,9 @@ class Runtime:
             self._report(Step(name, "failed", time.monotonic() - began_s))
             raise
         detail = done if isinstance(done, str) else done[1] if isinstance(done, tuple) else ""
-        self._report(Step(name, "done", time.monotonic() - began_s, detail if isinstance(detail, str) else ""))
+        took = Step(name, "done", time.monotonic() - began_s, detail if isinstance(detail, str) else "")
+        self._report(took)
+        progress.info("%s: %.2f s %s", name, took.seconds, took.detail)
         return done
 
 

@@ -22,6 +22,7 @@ import psutil
 
 from ganggpt.errors import StartFailed
 from ganggpt.runtime.network_ports import WorldPorts
+from ganggpt.runtime.ray_logs import RayLogs
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
@@ -82,6 +83,9 @@ def ray_tuning(has_proxy: bool) -> dict[str, str]:
         # A call to a process that died fails at once; by default it waits a second for Ray's word on how it died.
         "RAY_timeout_ms_task_wait_for_death_info": "0",
         "RAY_worker_niceness": "0",
+        # By default each of its logs may have 3 GiB.
+        "RAY_ROTATION_MAX_BYTES": str(8 * 1024 * 1024),
+        "RAY_ROTATION_BACKUP_COUNT": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
 
@@ -106,6 +110,7 @@ class LocalHead:
 
     def __init__(self, directory: Path, data_dir: Path, ports: WorldPorts) -> None:
         self._directory = directory
+        self._logs = RayLogs(directory, data_dir)
         self._ports = ports
         self._token_file = data_dir / "ray-token"
         self._node: Any = None
@@ -113,9 +118,11 @@ class LocalHead:
     def prepare(self) -> None:
         """Set the environment that Ray reads at import, and remove what a killed run left behind."""
         end_strays(self._directory)
+        self._logs.keep()
         shutil.rmtree(self._directory, ignore_errors=True)
         (self._directory / "h").mkdir(mode=0o700, parents=True)
         self._directory.chmod(0o700)
+        self._logs.lead()
         _write_token(self._token_file)
         wanted = ray_environment(self._directory, self._token_file, self._ports)
         binary = haproxy_binary()
@@ -164,7 +171,7 @@ class LocalHead:
         except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
             self.stop()
             raise StartFailed(
-                f"Ray did not start: {str(failed)[:300]}", f"Its logs are under {self._directory}."
+                f"Ray did not start: {str(failed)[:300]}", f"Its logs are in {self._logs.place}."
             ) from failed
         return str(self._node.gcs_address)
 
@@ -178,7 +185,7 @@ class LocalHead:
             except ValueError:  # the port is taken; without a port Ray looks for a free one, from 8265 on
                 return str(self._node.start_dashboard(None))
         except Exception as failed:  # Ray raises it bare here
-            logs = f"See the logs under {self._directory}."
+            logs = f"See the logs in {self._logs.place}."
             raise StartFailed(f"The Ray dashboard did not start: {str(failed)[:300]}", logs) from failed
 
     def dashboard_ended(self) -> bool:
@@ -199,7 +206,7 @@ class LocalHead:
             self._node.kill_gcs_server(check_alive=False)
             self._node.start_gcs_server()
         except (RuntimeError, ConnectionError, OSError) as failed:
-            logs = f"Its logs are under {self._directory}."
+            logs = f"Its logs are in {self._logs.place}."
             raise StartFailed(f"Ray's GCS did not start: {str(failed)[:300]}", logs) from failed
 
     def stop(self) -> None:
@@ -212,6 +219,7 @@ class LocalHead:
             self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
             self._node = None
         _end(ours)
+        self._logs.keep()
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
