@@ -39,7 +39,9 @@ def start_logs(options: LogOptions, component: str) -> None:
     handler = logging.StreamHandler() if options.directory is None else SharedLogFile(Path(options.directory))
     handler.setFormatter(LineFormatter(options.world, component))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("ganggpt").setLevel(options.level)
+    ours = logging.getLogger("ganggpt")
+    ours.setLevel(options.level)
+    ours.info("process %d starts", os.getpid())
 
 
 class UpLog:

@@ -370,7 +370,7 @@ class Runtime:
         detail = done if isinstance(done, str) else done[1] if isinstance(done, tuple) else ""
         took = Step(name, "done", time.monotonic() - began_s, detail if isinstance(detail, str) else "")
         self._report(took)
-        progress.info("%s: %.2f s %s", name, took.seconds, took.detail)
+        progress.info("%s: %.2f s%s", name, took.seconds, f", {took.detail}" if took.detail else "")
         return done
 
 

@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import os
 import secrets
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -35,11 +36,10 @@ GCS: Final = "gcs_server"
 GCS_RETURNS: Final = sys.platform == "linux"
 """Whether the GCS keeps its tables on disk (Ray can do so on Linux): then it may end and come back while everything it
 started goes on. No other process of a head may."""
-_PROXY_START: Final = """#!{python} -IS
-# Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
+_PROXY_START: Final = """# Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
-os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
@@ -127,8 +127,11 @@ class LocalHead:
         wanted = ray_environment(self._directory, self._token_file, self._ports)
         binary = haproxy_binary()
         if binary is not None:
-            start = self._directory / "h" / "start"
-            start.write_text(_PROXY_START.format(python=sys.executable, binary=str(binary)))
+            start, program = self._directory / "h" / "start", self._directory / "h" / "start.py"
+            program.write_text(_PROXY_START)
+            # Not Python's own #!: a path with a blank cannot stand there, nor a long one.
+            words = shlex.join([sys.executable, "-IS", str(program), str(binary)])
+            start.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding=sys.getfilesystemencoding())
             start.chmod(0o700)
             wanted["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
         tuning = ray_tuning(has_proxy=binary is not None)
