@@ -12,7 +12,7 @@ from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.errors import ConfigInvalid
 from ganggpt.observability.log_file import LOG_FOLDER
-from ganggpt.observability.log_lines import LogLine
+from ganggpt.observability.log_lines import LogLine, indented
 from ganggpt.operations.log_reader import LINES_MAX, LogReader, Wanted
 
 _COLOURS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
@@ -60,5 +60,10 @@ def _show(lines: Iterable[LogLine]) -> None:
 def _coloured(line: LogLine) -> Text:
     level = (line.level, _COLOURS.get(line.level, ""))
     return Text.assemble(
-        (line.time, "dim"), " ", level, f" {line.world} ", (line.component, "bold"), f" {line.logger}: {line.text}"
+        (line.time, "dim"),
+        " ",
+        level,
+        f" {line.world} ",
+        (line.component, "bold"),
+        f" {line.logger}: {indented(line.text)}",
     )

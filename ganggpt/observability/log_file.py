@@ -126,8 +126,8 @@ class SharedLogFile(logging.Handler):
         folder = os.open(self._directory, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)  # held for some renames
-            if self._path.stat().st_size < FILE_BYTES_MAX:
-                return  # another process was faster
+            if not self._path.exists() or self._path.stat().st_size < FILE_BYTES_MAX:
+                return  # another process was faster; under the lock nobody renames
             for n in reversed(range(1, FILES_MAX)):
                 older = _numbered(self._directory, n - 1)
                 if older.exists():

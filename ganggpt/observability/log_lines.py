@@ -63,7 +63,7 @@ def joined_lines(lines: Iterable[str]) -> Iterator[LogLine]:
                 yield under_way
             under_way = LogLine(*found.groups())
         elif under_way is not None:
-            under_way = under_way._replace(text=f"{under_way.text}\n{line}")
+            under_way = under_way._replace(text=f"{under_way.text}\n{line.removeprefix(_INDENT)}")
     if under_way is not None:
         yield under_way
 
@@ -72,8 +72,12 @@ def _clean(text: str) -> str:
     if len(text) > _TEXT_CHARS_MAX:
         text = f"{text[:_TEXT_CHARS_MAX]}… ({len(text) - _TEXT_CHARS_MAX} more characters)"
     text = _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
-    lines = (_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line) for line in text.split("\n"))
-    return f"\n{_INDENT}".join(lines)
+    return indented("\n".join(_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line) for line in text.split("\n")))
+
+
+def indented(text: str) -> str:
+    """A text with what follows its first line indented, as it stands in the file."""
+    return text.replace("\n", f"\n{_INDENT}")
 
 
 def _word(text: str) -> str:

@@ -36,7 +36,8 @@ GCS: Final = "gcs_server"
 GCS_RETURNS: Final = sys.platform == "linux"
 """Whether the GCS keeps its tables on disk (Ray can do so on Linux): then it may end and come back while everything it
 started goes on. No other process of a head may."""
-_PROXY_START: Final = """# Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
+_PROXY_START: Final = """\
+# Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
 os.execv(sys.argv[1], sys.argv[1:])

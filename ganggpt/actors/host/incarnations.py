@@ -56,6 +56,10 @@ class Incarnations:
                 if others is not None:
                     raise first_error(others) from None
                 log.warning("%s: incarnation %d ended: %s", self.name, registration.epoch, first_error(group))
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # Before Python 3.13 the errors of a group hide that it was cancelled while it ended.
+                    raise asyncio.CancelledError from None
             finally:
                 self._host = None
                 self._live.clear()
