@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -167,7 +166,7 @@ class Runtime:
                 log.warning("the world runs without the Ray dashboard: %s", failed)
                 break
             if address != run.dashboard:
-                log.warning("port %d is in use: the Ray dashboard is at %s", urlsplit(run.dashboard).port, address)
+                log.warning("the Ray dashboard is at %s now, no longer at %s", address, run.dashboard)
                 run = msgspec.structs.replace(run, dashboard=address)
                 write_run(self._settings.data_dir, run)
             while not head.dashboard_ended():  # noqa: ASYNC110 - Ray has no event for it

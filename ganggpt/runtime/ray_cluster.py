@@ -143,6 +143,7 @@ class LocalHead:
         import ray
         from ray._private.node import Node
         from ray._private.parameter import RayParams
+        from ray._private.ray_constants import DASHBOARD_ADDRESS, KV_NAMESPACE_DASHBOARD
 
         class HeadNode(Node):  # type: ignore[misc]
             """A head whose dashboard waits for ``start_dashboard``."""
@@ -153,6 +154,8 @@ class LocalHead:
             def start_dashboard(self, port: int | None) -> str:
                 """Start it after all; returns its address."""
                 self._ray_params.dashboard_port = port
+                # Ray takes it for the address of the new one as soon as it finds it.
+                self.get_gcs_client().internal_kv_del(DASHBOARD_ADDRESS, False, KV_NAMESPACE_DASHBOARD)
                 super().start_api_server(include_dashboard=True, raise_on_failure=True)
                 return f"http://{self.webui_url}"
 
