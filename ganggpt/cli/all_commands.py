@@ -13,6 +13,7 @@ import typer
 from ganggpt.cli import (
     cluster_commands,
     lifecycle_commands,
+    logs_command,
     model_commands,
     player_data_commands,
     replay_command,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 world_app = typer.Typer(help="The world a database holds, and the files it comes from.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
+app.add_typer(logs_command.app)
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(why_command.app)

@@ -124,9 +124,12 @@ async def _warn_of_models(health_url: str) -> None:
 
 
 async def _look_after(runtime: Runtime) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(runtime.start_dashboard())
-        tasks.create_task(runtime.watch())
+    """Runs until cancelled. Raises StartFailed when the world cannot go on."""
+    dashboard = asyncio.create_task(runtime.keep_dashboard())
+    try:
+        await runtime.watch()
+    finally:
+        await _cancelled(dashboard)
 
 
 async def _stop(runtime: Runtime, signals: _Signals) -> None:

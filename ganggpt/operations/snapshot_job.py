@@ -80,6 +80,8 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
         raise StartFailed(f"No world runs in {data_dir}.", fix)
     # An embedded database has an address only this machine knows, and no password.
     environment = {"DATABASE_URL": run.database} if run.database else {}
+    if settings.ray_address is None:
+        environment["GANGGPT_DATA_DIR"] = str(data_dir)  # the job logs where its world does
     python = sys.executable if settings.ray_address is None else "python"
     try:
         client = _client_of(run.dashboard, (data_dir / _TOKEN_FILE).read_text().strip())

@@ -21,6 +21,7 @@ from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.port import Gateway
+from ganggpt.observability.log_file import LogOptions
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
@@ -57,7 +58,7 @@ class HostSpec:
     kept: RetentionPolicy = field(default_factory=RetentionPolicy)
     shared_cpus: float = 0.5
     own_cpus: float = 0.01
-    log_level: str = "INFO"
+    logs: LogOptions = field(default_factory=LogOptions)
     mind: MindSpec | None = field(repr=False, default=None)
 
     @property

@@ -16,14 +16,24 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 import httpx
+import msgspec
 import psutil
 
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.config import Settings
-from ganggpt.errors import GangGPTError, StartFailed
+from ganggpt.errors import GangGPTError, StartFailed, first_error
+from ganggpt.observability.log_file import LOG_FOLDER, UpLog, progress
 from ganggpt.persistence.embedded.child_server import DirectoryLock
-from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldSpecs, compose_world, world_connections
-from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.composition import (
+    BridgeSpec,
+    GatewaySpec,
+    WorldSpecs,
+    compose_world,
+    log_options,
+    world_connections,
+)
+from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.port_claims import PortClaims
 from ganggpt.runtime.ray_cluster import (
     GCS,
     GCS_RETURNS,
@@ -34,7 +44,7 @@ from ganggpt.runtime.ray_cluster import (
 )
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.runtime.sizing import ray_slots, this_machine, world_size
-from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, prepare_database
+from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, name_of_world, prepare_database
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,6 +52,7 @@ T = TypeVar("T")
 _WATCH_S: Final = 0.25
 _POLL_S: Final = 0.05
 _SERVE_STOP_S: Final = 15.0
+_DASHBOARD_STARTS_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +98,17 @@ class Runtime:
         self._size = world_size(self._settings, self._machine)
         self._lock = DirectoryLock(self._settings.data_dir / "up.lock", "the world")
         self._stores = Stores(self._settings, world_connections(self._settings, self._size))
+        self._claims = PortClaims()
+        self._logs = self._settings.data_dir / LOG_FOLDER
+        self._log: UpLog | None = None
+        self._world = ""
         self._addresses: StoreAddresses | None = None
         self._ray_thread = RayThread()
         self._head: LocalHead | None = None
         self._ray_starting: asyncio.Future[str] | None = None
         self._joined = False
         self._owned = False
+        self._running: Run | None = None
         self._hosts_started = False
         self._bridge_started = False
         self._draining: asyncio.Task[list[str]] | None = None
@@ -100,15 +116,28 @@ class Runtime:
 
     async def start(self) -> Run:
         """Bring everything up; return its addresses once the bridge is ready. Raises GangGPTError."""
+        try:
+            run = await self._start()
+        except GangGPTError as failed:
+            progress.error("the start failed: %s", failed)
+            raise
+        except Exception:
+            progress.exception("the start failed")
+            raise
+        progress.info("ready after %.1f s: process %d, bridge %s", run.ready_s, run.pid, run.bridge)
+        return run
+
+    async def _start(self) -> Run:
         settings = self._settings
         read_prompts(settings.prompts_dir)  # mistakes in prompts show before anything is started
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         self._owned = True
+        self._log = UpLog(self._logs, settings.world.name, "up")
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
-        ports = choose_ports(settings.data_dir, settings.server_port, settings.dashboard_port)
+        ports = self._choose_ports()
         if settings.ray_address is None:
             self._head = LocalHead(directory, settings.data_dir, ports)
             self._head.prepare()
@@ -120,14 +149,30 @@ class Runtime:
             hosts = tasks.create_task(self._start_hosts(specs, ray))
             tasks.create_task(self._start_bridge(specs, serve, ports))
             tasks.create_task(self._until_ready(hosts, ports))
-        run = self._run(ray.result(), ports)
-        write_run(settings.data_dir, run)
-        return run
+        self._running = self._run(ray.result(), ports)
+        write_run(settings.data_dir, self._running)
+        return self._running
 
-    async def start_dashboard(self) -> None:
-        """Start the Ray dashboard, after the world is ready because it is slow. Raises StartFailed."""
-        if self._head is not None:
-            await self._step("dashboard", self._in_ray_thread(self._head.start_dashboard))
+    async def keep_dashboard(self) -> None:
+        """Start the Ray dashboard, after the world is ready because it is slow, and again where it ends; runs until
+        cancelled. The world does not need it: what keeps it from running is a warning."""
+        head, run = self._head, self._running
+        if head is None or run is None:
+            return
+        for _ in range(_DASHBOARD_STARTS_MAX):
+            try:
+                address = await self._step("dashboard", self._in_ray_thread(head.start_dashboard))
+            except StartFailed as failed:
+                log.warning("the world runs without the Ray dashboard: %s", failed)
+                break
+            if address != run.dashboard:
+                log.warning("the Ray dashboard is at %s now, no longer at %s", address, run.dashboard)
+                run = msgspec.structs.replace(run, dashboard=address)
+                write_run(self._settings.data_dir, run)
+            while not head.dashboard_ended():  # noqa: ASYNC110 - Ray has no event for it
+                await asyncio.sleep(_WATCH_S)
+            log.warning("the Ray dashboard ended")
+        write_run(self._settings.data_dir, msgspec.structs.replace(run, dashboard=""))
 
     async def watch(self) -> None:
         """Restart embedded stores that ended; runs until cancelled. Raises StartFailed when Ray ended."""
@@ -160,6 +205,9 @@ class Runtime:
                 await asyncio.to_thread(_leave_cluster)
             await asyncio.to_thread(self._ray_thread.close)
             await self._step("stores stopped", self._stores.stop())
+            if self._log is not None:
+                self._log.close()
+            self._claims.release()
             self._lock.release()
         return undrained
 
@@ -184,9 +232,15 @@ class Runtime:
         finally:
             redis.cancel()
         self._addresses = StoreAddresses(dsn, url)
+        world = await name_of_world(self._settings, dsn)
+        if self._log is not None:
+            self._log.name_world(world)
+        self._world = world
         bridge = self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge"
         settings = self._settings.model_copy(update={"bridge_url": bridge})
-        return compose_world(settings, self._size, self._addresses, token)
+        # Hosts of a cluster that is joined may be on machines that do not have this directory.
+        logs = log_options(settings, world, self._logs if self._head is not None else None)
+        return compose_world(settings, self._size, self._addresses, token, logs)
 
     async def _start_ray(self) -> str:
         address = self._settings.ray_address
@@ -263,6 +317,19 @@ class Runtime:
         assert self._addresses is not None
         return await stop_hosts(self._settings, self._addresses.dsn)
 
+    def _choose_ports(self) -> WorldPorts:
+        settings = self._settings
+        chosen = "server_port" in settings.model_fields_set
+        ports = choose_ports(
+            settings.data_dir, WantedPorts(settings.server_port, settings.dashboard_port, chosen), self._claims
+        )
+        if settings.server_port not in (0, ports.server):
+            what = "port %d is in use: the bridge of this world is on %d; --port chooses another one"
+            log.warning(what, settings.server_port, ports.server)
+        if settings.dashboard_port not in (0, ports.dashboard) and self._settings.ray_address is None:
+            log.warning("port %d is in use: the Ray dashboard is on %d", settings.dashboard_port, ports.dashboard)
+        return ports
+
     def _run(self, ray_address: str, ports: WorldPorts) -> Run:
         host, data_dir = f"127.0.0.1:{ports.server}", self._settings.data_dir
         return Run(
@@ -275,6 +342,7 @@ class Runtime:
             data_dir=str(data_dir),
             database=self._addresses.dsn if self._settings.database_url is None and self._addresses else "",
             redis=(self._addresses.redis_url or "") if self._settings.redis_url is None and self._addresses else "",
+            world=self._world,
             pid=os.getpid(),
             ray_address=ray_address,
             started_s=psutil.Process().create_time(),
@@ -299,7 +367,9 @@ class Runtime:
             self._report(Step(name, "failed", time.monotonic() - began_s))
             raise
         detail = done if isinstance(done, str) else done[1] if isinstance(done, tuple) else ""
-        self._report(Step(name, "done", time.monotonic() - began_s, detail if isinstance(detail, str) else ""))
+        took = Step(name, "done", time.monotonic() - began_s, detail if isinstance(detail, str) else "")
+        self._report(took)
+        progress.info("%s: %.2f s%s", name, took.seconds, f", {took.detail}" if took.detail else "")
         return done
 
 
@@ -309,13 +379,11 @@ async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
     try:
         async with asyncio.TaskGroup() as tasks:
             yield tasks
-    except* GangGPTError as failed:
-        raise _leaf(failed) from None
-
-
-def _leaf(group: BaseExceptionGroup[GangGPTError]) -> GangGPTError:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+    except BaseExceptionGroup as group:
+        _, others = group.split(GangGPTError)
+        if others is not None:
+            log.error("this failed as well", exc_info=others)  # noqa: TRY400 - not the error that is raised
+        raise first_error(group) from None
 
 
 async def _on_serve(work: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import psutil
 
 from ganggpt.config import Settings
+from ganggpt.observability.log_file import LOG_FOLDER, LogOptions
 
 RUN_FILE: Final = "run.json"
 TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file
@@ -22,6 +23,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A running world. ``started_s`` is when its process started; together with ``pid`` it identifies the process.
 
     ``database``: the dsn of an embedded Postgres (it holds no password), else empty; ``redis`` the same of a Redis.
+    ``world``: the name of the world.
     """
 
     bridge: str
@@ -37,6 +39,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started_s: float
     ready_s: float
     redis: str = ""
+    world: str = ""
 
 
 def write_run(data_dir: Path, run: Run) -> None:
@@ -93,3 +96,13 @@ def known_token(settings: Settings) -> str:
         return settings.token.get_secret_value()
     path = settings.data_dir.expanduser() / TOKEN_FILE
     return path.read_text().strip() if path.exists() else ""
+
+
+def local_logs(settings: Settings) -> LogOptions:
+    """Where a process of the world of the data directory logs: to the world's file if it runs on this machine, else to
+    standard error."""
+    data_dir = settings.data_dir.expanduser().resolve()
+    run, level = read_run(data_dir), settings.log_level.upper()
+    if run is None:
+        return LogOptions(level, settings.world.name)
+    return LogOptions(level, run.world, str(data_dir / LOG_FOLDER))

@@ -32,6 +32,7 @@ from ganggpt.ai.port import (
     Sentence,
 )
 from ganggpt.errors import Unavailable
+from ganggpt.observability.log_file import start_logs
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
@@ -101,7 +102,7 @@ class GatewayReplica:
     """One replica. Opens its stores at the first health check of Serve, and closes them when Serve ends it."""
 
     def __init__(self, spec: GatewaySpec) -> None:
-        logging.basicConfig(level=spec.log_level)
+        start_logs(spec.logs, "gateway")
         self._spec = spec
         self._metrics = Metrics()
         self._opened = AsyncExitStack()

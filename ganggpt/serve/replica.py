@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -23,6 +22,7 @@ from ganggpt.actors.routing.forwarder import Forwarder
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.domain.kinds import KINDS
+from ganggpt.observability.log_file import start_logs
 from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
@@ -53,7 +53,7 @@ class BridgeReplica:
     """One replica. Opens its stores when Serve asks for the application, closes them when Serve ends the replica."""
 
     def __init__(self, spec: BridgeSpec, gateway: Any = None) -> None:
-        logging.basicConfig(level=spec.log_level)
+        start_logs(spec.logs, "bridge")
         self._spec = spec
         self._gateway = None if gateway is None else RayGateway(gateway)
         self._opened = AsyncExitStack()

@@ -19,7 +19,7 @@ from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
 from ganggpt.domain.ids import derived_command_id
-from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+from ganggpt.errors import StartFailed, Unavailable, first_error
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 
@@ -280,5 +280,5 @@ async def copy_all(readers_: Sequence[Reader], pieces: Sequence[Piece], take: Ca
         async with asyncio.TaskGroup() as tasks:
             for reader in readers_:
                 tasks.create_task(work(reader))
-    except* GangGPTError as failed:
-        raise failed.exceptions[0] from None
+    except BaseExceptionGroup as group:
+        raise first_error(group) from None
