@@ -85,6 +85,14 @@ class Settings(BaseSettings):
             "port; 0 picks a free one",
         ),
     )
+    server_host: Literal["0.0.0.0", "127.0.0.1"] = Field(
+        "0.0.0.0",  # noqa: S104 - game servers are on other machines too; the token guards the bridge
+        **_setting(
+            "SERVER_HOST", _SERVER,
+            "Where the bridge listens: on all addresses, or for this machine alone. All else listens there alone.",
+            "0.0.0.0 or 127.0.0.1",
+        ),
+    )  # fmt: skip
     server_name: str = Field(
         "GangGPT Server", min_length=1, max_length=100,
         **_setting("SERVER_NAME", _SERVER, "Name shown to people.", "1 to 100 characters"),
