@@ -85,8 +85,9 @@ class Settings(BaseSettings):
             "port; 0 picks a free one",
         ),
     )
-    server_host: Literal["0.0.0.0", "127.0.0.1"] = Field(
-        "0.0.0.0",  # noqa: S104 - game servers are on other machines too; the token guards the bridge
+    # The token guards the bridge, and game servers are on other machines too.
+    server_host: Literal["0.0.0.0", "127.0.0.1"] = Field(  # noqa: S104
+        "0.0.0.0",  # noqa: S104
         **_setting(
             "SERVER_HOST", _SERVER,
             "Where the bridge listens: on all addresses, or for this machine alone. All else listens there alone.",

@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Final
 
 ERRORS: Final[Mapping[int, tuple[str, str, bool, str]]] = {
-    400: ("Bad Request", "invalid_input", False, "this is not an HTTP request"),
-    408: ("Request Timeout", "too_slow", True, "the request did not arrive in time"),
     429: ("Too Many Requests", "overloaded", True, "the bridge has no room for this request"),
     500: ("Internal Server Error", "internal", False, "an error of the program; its log has more"),
     502: ("Bad Gateway", "unavailable", True, "the bridge ended before it answered"),
@@ -70,7 +68,7 @@ def main() -> None:
     if binary is None:
         sys.exit("There is no HAProxy: install ray[serve] or haproxy.")
     _change_configuration(sys.argv[1:], None)
-    os.execv(binary, [str(binary), *sys.argv[1:]])
+    os.execv(binary, [str(binary), *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 def start(binary: str, front: str) -> None:
@@ -79,7 +77,7 @@ def start(binary: str, front: str) -> None:
 
     ctypes.CDLL(None).prctl(_DEATH_SIGNAL, _KILL, 0, 0, 0)
     _change_configuration(sys.argv[1:], front)
-    os.execv(binary, [binary, *sys.argv[1:]])
+    os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 def _change_configuration(arguments: Sequence[str], front: str | None) -> None:

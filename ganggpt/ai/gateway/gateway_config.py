@@ -294,7 +294,7 @@ def _endpoint(name: str, entry: ProviderEntry, secrets: Secrets, where: str) -> 
     return key if isinstance(key, ConfigInvalid) else replace(endpoint, key=key)
 
 
-def _key_of(endpoint: Endpoint, secrets: Secrets, where: str) -> str | None | ConfigInvalid:
+def _key_of(endpoint: Endpoint, secrets: Secrets, where: str) -> str | ConfigInvalid | None:
     """The key of a provider from its file or variable; None where it needs none."""
     key = None
     if endpoint.key_file is not None:
