@@ -15,8 +15,6 @@ from ganggpt.errors import StartFailed
 
 UMASK: Final = 0o077
 _OTHERS: Final = 0o077
-_OTHERS_OF_ROOT: Final = 0o067
-"""Root lets the group of a server that it starts as another user pass through its directory, and no more."""
 
 
 def keep_private() -> None:
@@ -35,9 +33,8 @@ def private_directory(path: Path) -> None:
     if found.st_uid != os.geteuid():
         fix = f"Use another one, or give it to us: chown -R {os.geteuid()} {path}"
         raise StartFailed(f"The directory {path} belongs to user {found.st_uid}, and we run as {os.geteuid()}.", fix)
-    others = _OTHERS if os.geteuid() else _OTHERS_OF_ROOT
-    if found.st_mode & others:
-        path.chmod(stat.S_IMODE(found.st_mode) & ~others)
+    if found.st_mode & _OTHERS:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
 def narrow(folder: Path) -> None:

