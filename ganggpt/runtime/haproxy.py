@@ -6,6 +6,7 @@ cluster the command ``ganggpt-haproxy``. It changes the file in place, because S
 - Errors keep their status (Serve makes 500 of 502, 503 and 504) and have the body of docs/BRIDGE.md, also those that
   come from Serve itself and not from the bridge.
 - Statistics and HAProxy's own metrics listen on loopback.
+- A request whose head does not arrive is not waited for (by default for an hour).
 
 This file runs by itself at every start and reload of HAProxy, so it imports nothing but the standard library.
 """
@@ -30,6 +31,8 @@ ERRORS: Final[Mapping[int, tuple[str, str, bool, str]]] = {
     504: ("Gateway Timeout", "unavailable", True, "the bridge did not answer in time"),
 }
 """By status: what HTTP calls it, then code, retryable and message of the error."""
+_HEAD_S: Final = 10
+"""How long the head of a request may take."""
 _RETRY_MS: Final = 1000
 _START: Final = """#!{python} -IS
 import runpy
@@ -121,6 +124,7 @@ def changed_configuration(written: str, errors: Mapping[int, Path], front: str |
     changed = _once(r"(?<=^frontend prometheus\n    bind )(?=:\d+$)", "127.0.0.1", changed)
     if front is not None:
         changed = _once(r"(?<=^frontend http_frontend\n    bind )\S+(?=:\d+$)", front, changed)
+    changed = _once(r"(?<=^defaults\n    mode http\n)", f"    timeout http-request {_HEAD_S}s\n", changed)
     files = "\n".join(f"    errorfile {status} {file}" for status, file in errors.items())
     changed = _once(r"(^    errorfile \d+ \S+$\n?)+", f"{files}\n", changed)
     # Serve's own answers are texts. What the bridge answers is JSON in every case and passes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import socket
@@ -14,6 +15,8 @@ import psutil
 import pytest
 
 from ganggpt.client.game_server import GameServer
+from ganggpt.config import Settings
+from ganggpt.operations.snapshot_job import SnapshotJob, run_as_job
 from ganggpt.runtime.network_ports import RAY_FOLDER, ray_directory
 from tests.support.eventually import eventually
 from tests.support.other_user import done_by_a_stranger
@@ -111,6 +114,12 @@ def test_no_process_of_a_world_inherits_a_secret_or_shows_one_in_its_arguments(p
             if found:
                 seen[f"{what} of {process.name()}"] = found
     assert seen == {}
+
+
+async def test_a_job_finds_the_database_without_being_told_its_password(planted: PlantedWorld, tmp_path: Path) -> None:
+    job = SnapshotJob(str(tmp_path), "by-job")
+    taken = await asyncio.to_thread(run_as_job, Settings(data_dir=planted.data_dir), job, lambda _: None)
+    assert taken["world"] == "los-santos"
 
 
 def test_no_table_of_ray_and_no_page_of_its_dashboard_shows_a_secret(planted: PlantedWorld) -> None:
