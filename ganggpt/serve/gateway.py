@@ -32,7 +32,7 @@ from ganggpt.ai.port import (
     Sentence,
 )
 from ganggpt.errors import Unavailable
-from ganggpt.observability.metrics import Metrics
+from ganggpt.observability.metrics import Metrics, ProcessReport
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
 from ganggpt.persistence.models.responses import MemoryResponses, RedisResponses
@@ -52,7 +52,7 @@ _CLOSE_S: Final = 10.0
 async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[ModelGateway]:
     """A gateway with its stores, which are closed at the end. Raises Unavailable and StartFailed."""
     async with AsyncExitStack() as opened:
-        pool = await open_pool(spec.dsn, spec.pool)
+        pool = await open_pool(spec.dsn, spec.pool, metrics)
         opened.push_async_callback(pool.close)
         lost = metrics.counter("ganggpt_ai_lost_notes_total")
         books = PostgresSpend(pool, lost.labels("spending").inc)
@@ -65,9 +65,9 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
             ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryResponses(spec.ttl_s)
         else:
             unsettled = metrics.counter("ganggpt_ai_unsettled_total").inc
-            ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of, unsettled)
+            ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of, unsettled, metrics=metrics)
             unreachable = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
-            store = RedisResponses(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, unreachable)
+            store = RedisResponses(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, unreachable, metrics)
         opened.push_async_callback(ledger.close)
         opened.push_async_callback(store.close)
         recorder = exchanges if spec.record_days else None
@@ -101,7 +101,7 @@ class GatewayReplica:
     def __init__(self, spec: GatewaySpec) -> None:
         logging.basicConfig(level=spec.log_level)
         self._spec = spec
-        self._metrics = Metrics()
+        self._metrics = Metrics("gateway")
         self._opened = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._gateway: ModelGateway | None = None
@@ -148,9 +148,9 @@ class GatewayReplica:
         """Drop every cached answer that was a player's, in this replica and in Redis. Raises Unavailable."""
         await (await self._ready()).forget(player)
 
-    async def exposition(self) -> bytes:
-        """The metrics of this replica, in the Prometheus text format."""
-        return self._metrics.exposition()
+    async def report(self) -> ProcessReport:
+        """The metrics of this replica."""
+        return self._metrics.report()
 
     async def __del__(self) -> None:
         """Close the stores; Serve awaits this at the end of a replica."""

@@ -75,8 +75,8 @@ class SnapshotDirectory:
         return MemberWriter(f"{self.url}/{name}", lambda: self._fs.open(path, "wb", block_size=PART_BYTES))
 
     async def read(self, member: Member, copy: MemberWriter | None = None) -> AsyncIterator[bytes]:
-        """The rows of a file in blocks of ``PART_BYTES`` at most, decompressed. Raises SnapshotInvalid where the content
-        is not what was written or larger than it may be, at the latest with its last block; and StorageFailed.
+        """The rows of a file, unpacked, in parts of ``PART_BYTES`` at most. Raises SnapshotInvalid where the content is
+        not what was written or larger than it may be, at the latest with its last part; and StorageFailed.
 
         ``copy``: gets the file as it is."""
         unpacker, blocks = Unpacker(f"{self.url}/{member.name}", member), self._blocks(member)
