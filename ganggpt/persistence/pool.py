@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 
 from ganggpt.errors import ConfigInvalid, Unavailable
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.store_calls import DatabaseCalls
 
 _OUTAGES = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 _REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
@@ -34,9 +36,13 @@ class PoolOptions:
     application_name: str = "ganggpt"
 
 
-async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Pool[Any]:
-    """Open a pool. Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us."""
+async def open_pool(dsn: str, options: PoolOptions | None = None, metrics: Metrics | None = None) -> asyncpg.Pool[Any]:
+    """Open a pool; ``metrics`` count its statements and failures.
+
+    Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us.
+    """
     chosen = PoolOptions() if options is None else options
+    calls = None if metrics is None else DatabaseCalls(metrics)
     pool = asyncpg.create_pool(
         dsn,
         min_size=chosen.min_size,
@@ -49,6 +55,8 @@ async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Poo
         # Nothing here makes session state (no SET, LISTEN or session lock), so there is nothing to undo, and a query
         # costs one round trip instead of two. An open transaction is still rolled back.
         reset=_keep,
+        connect=None if calls is None else calls.connect,
+        init=None if calls is None else calls.watch,
     )
     try:
         async with asyncio.timeout(chosen.connect_timeout_s):

@@ -10,7 +10,7 @@ import logging
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +19,7 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.committer import Committer
+from ganggpt.actors.host.conversations import Conversations
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.held_shards import Shards
@@ -33,6 +34,9 @@ from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloade
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 
 log = logging.getLogger(__name__)
+
+TALK: Final = "Talk"
+"""The command by which a player talks to somebody, of whatever kind."""
 
 
 def dice_of(actor: str, seq: int, world_seed: int) -> Dice:
@@ -121,6 +125,7 @@ class TurnRunner:
         self._replies: KnownReplies
         self._requests: ModelRequests
         self._embeddings: Embeddings
+        self.conversations = Conversations()
         self.turns = 0
         self.refused = 0
         self.mistakes = 0
@@ -217,6 +222,8 @@ class TurnRunner:
             self._embeddings.note(activation, seq, decision.events)
         if decision.model_requests:
             self._requests.post(activation.actor, seq, decision.model_requests, activation.written)
+        if envelope.name == TALK:
+            self.conversations.note(activation.actor, envelope.by, now_s)
         self._replies.remember(envelope.id, reply)
         self.turns += 1
         return reply
