@@ -131,12 +131,20 @@ class Settings(BaseSettings):
         None,
         **_setting(
             "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.",
-            "redis://…, rediss://…, redis+cluster://… or unix://…", "redis://redis:6379",
+            "redis://…, rediss://… (TLS), redis+cluster://…, rediss+cluster://… or unix://…", "redis://redis:6379",
         ),
     )  # fmt: skip
     redis_password: Secret | None = Field(
         None, **_setting("REDIS_PASSWORD", _REDIS, "Password of Redis, when REDIS_URL has none.", "text")
     )
+    redis_ca: Path | None = Field(
+        None,
+        **_setting(
+            "REDIS_CA", _REDIS,
+            "Authority that signed the certificate of Redis; unset: any that the machine trusts.", "path of a PEM file",
+            "/etc/ganggpt/redis-ca.pem",
+        ),
+    )  # fmt: skip
     redis_ttl_s: int = Field(
         3600, ge=1, le=604_800, **_setting("REDIS_TTL", _REDIS, "Life of a cached value.", "seconds, 1 to 604800")
     )

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.cluster import ClusterPipeline
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline
 from redis.asyncio.connection import RedisSSLContext, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -23,6 +24,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from ganggpt.errors import ConfigInvalid, Unavailable
 
 _CLUSTER: Final = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
+_PORT: Final = 6379
 _CONNECT_S: Final = 1.0
 _TRIES_AGAIN: Final = 2
 """In a cluster: once for a connection that died in the pool, once for a slot that moved."""
@@ -75,8 +77,8 @@ class _ClusterPipeline(ClusterPipeline):
 def connect_redis(url: str, answer_timeout_s: float | None, connections_max: int = 32) -> RedisClient:
     """A client that connects when it is first used. ``answer_timeout_s`` None waits as long as the caller does.
 
-    Urls: ``redis://``, ``rediss://`` (TLS), ``unix://``; and ``redis+cluster://`` or ``rediss+cluster://`` with any one
-    node of a cluster. Raises ConfigInvalid.
+    Urls: ``redis://``, ``rediss://`` (TLS), ``unix://``; and ``redis+cluster://`` or ``rediss+cluster://`` with any
+    nodes of a cluster (``host:port,host:port``), of which one has to be alive. Raises ConfigInvalid.
     """
     options: dict[str, Any] = {
         "socket_timeout": answer_timeout_s,
@@ -98,8 +100,18 @@ def connect_redis(url: str, answer_timeout_s: float | None, connections_max: int
 
 
 def _connect_cluster(url: str, options: dict[str, Any]) -> RedisCluster:
-    # Moved slots are noted one by one. To start over would close the connections of other tasks.
-    cluster = _Cluster.from_url(url, retry=Retry(NoBackoff(), _TRIES_AGAIN), reinitialize_steps=0, **options)
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    first, *others = hosts.split(",")
+    addresses = [urlsplit(f"//{other}") for other in others]
+    cluster = _Cluster.from_url(
+        urlunsplit(parts._replace(netloc=f"{user}{at}{first}")),
+        startup_nodes=[ClusterNode(str(address.hostname), address.port or _PORT) for address in addresses],
+        retry=Retry(NoBackoff(), _TRIES_AGAIN),
+        # Moved slots are noted one by one. To start over would close the connections of other tasks.
+        reinitialize_steps=0,
+        **options,
+    )
     if cluster.connection_kwargs["connection_class"] is SSLConnection:
         for node in cluster.startup_nodes:
             node.connection_class = _TlsConnection

@@ -42,6 +42,8 @@ class RedisNode:
     certificates: Certificates | None = None
     guarded: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    is_paused: bool = False
+    _admin: Redis | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Start it, again if it ended, and wait until it answers."""
@@ -55,30 +57,41 @@ class RedisNode:
         assert self.process is not None
         self.process.kill()
         self.process.wait(10)
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
 
     def pause(self) -> None:
         """Make it hang: connections stay open, nothing is answered."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        self.is_paused = True
 
     def resume(self) -> None:
         """End a pause."""
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
+        self.is_paused = False
 
     def ask(self, *command: Any) -> Any:
         """The answer to one command of an administrator. Raises RedisError."""
-        tls: dict[str, Any] = {}
-        if self.certificates is not None:
-            tls = {"ssl": True, "ssl_ca_certs": str(self.certificates.authority), "ssl_check_hostname": False}
-        password = _ADMIN if self.guarded else None
-        with Redis("127.0.0.1", self.port, password=password, socket_timeout=5, protocol=2, **tls) as client:
-            return client.execute_command(*command)
+        if self._admin is None:
+            tls: dict[str, Any] = {}
+            if self.certificates is not None:
+                tls = {"ssl": True, "ssl_ca_certs": str(self.certificates.authority), "ssl_check_hostname": False}
+            password = _ADMIN if self.guarded else None
+            self._admin = Redis("127.0.0.1", self.port, password=password, socket_timeout=5, protocol=2, **tls)
+        return self._admin.execute_command(*command)
 
     @property
     def is_running(self) -> bool:
         """Whether its process lives."""
         return self.process is not None and self.process.poll() is None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is neither dead nor paused."""
+        return self.is_running and not self.is_paused
 
 
 class RedisServers:
@@ -123,25 +136,36 @@ class RedisServers:
             node.ask("FLUSHALL")
 
     @property
-    def url(self) -> str:
-        """The address for REDIS_URL where REDIS_PASSWORD and REDIS_CA say the rest."""
+    def settings(self) -> dict[str, str]:
+        """The settings of a world that uses it."""
+        more = {"REDIS_PASSWORD": PASSWORD} if self._guarded else {}
+        return {"REDIS_URL": self._url, **more, **({"REDIS_CA": str(self.authority)} if self._certificates else {})}
+
+    @property
+    def authority(self) -> Path:
+        """The file with the authority that signed the certificate."""
+        assert self._certificates is not None
+        return self._certificates.authority
+
+    @property
+    def _url(self) -> str:
         scheme = ("rediss" if self._certificates else "redis") + ("+cluster" if self.is_cluster else "")
         user = f"{USER}@" if self._guarded else ""
-        return f"{scheme}://{user}127.0.0.1:{self.nodes[0].port}"
+        return f"{scheme}://{user}" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:2])
 
     @property
     def full_url(self) -> str:
         """The address with everything in it, as processes of a world get it."""
-        url = self.url.replace(f"{USER}@", f"{USER}:{quote(PASSWORD, safe='')}@")
-        return url if self._certificates is None else f"{url}?ssl_ca_certs={quote(str(self._certificates.authority))}"
+        url = self._url.replace(f"{USER}@", f"{USER}:{quote(PASSWORD, safe='')}@")
+        return url if self._certificates is None else f"{url}?ssl_ca_certs={quote(str(self.authority))}"
 
     def masters(self) -> list[RedisNode]:
         """The living nodes that are masters."""
-        return [node for node in self.nodes if node.is_running and node.ask("ROLE")[0] == b"master"]
+        return [node for node in self.nodes if node.answers and node.ask("ROLE")[0] == b"master"]
 
     def master_of(self, key: str) -> RedisNode:
         """The master that holds a key."""
-        asked = next(node for node in self.nodes if node.is_running)
+        asked = next(node for node in self.nodes if node.answers)
         slot = asked.ask("CLUSTER KEYSLOT", key)
         (port,) = (owner[1] for first, last, owner, *_ in asked.ask("CLUSTER SLOTS") if first <= slot <= last)
         return next(node for node in self.nodes if node.port == port)
