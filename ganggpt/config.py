@@ -29,6 +29,7 @@ from ganggpt.errors import ConfigInvalid, ConfigRejected
 ENV_FILE: Final = Path(".env")
 _SECRET_FILE_BYTES_MAX: Final = 64 * 1024
 _PREFIX: Final = "GANGGPT_"
+TOKEN_LENGTH_MIN: Final = 16
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 FreePort = Annotated[int, Field(ge=0, le=65535)]
@@ -140,12 +141,20 @@ class Settings(BaseSettings):
         None,
         **_setting(
             "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.",
-            "redis://…, rediss://…, redis+cluster://… or unix://…", "redis://redis:6379",
+            "redis://…, rediss://… (TLS), redis+cluster://…, rediss+cluster://… or unix://…", "redis://redis:6379",
         ),
     )  # fmt: skip
     redis_password: Secret | None = Field(
         None, **_setting("REDIS_PASSWORD", _REDIS, "Password of Redis, when REDIS_URL has none.", "text")
     )
+    redis_ca: Path | None = Field(
+        None,
+        **_setting(
+            "REDIS_CA", _REDIS,
+            "Authority that signed the certificate of Redis; unset: any that the machine trusts.", "path of a PEM file",
+            "/etc/ganggpt/redis-ca.pem",
+        ),
+    )  # fmt: skip
     redis_ttl_s: int = Field(
         3600, ge=1, le=604_800, **_setting("REDIS_TTL", _REDIS, "Life of a cached value.", "seconds, 1 to 604800")
     )
@@ -281,8 +290,12 @@ class Settings(BaseSettings):
 
     token: Secret | None = Field(
         None,
-        **_setting("GANGGPT_TOKEN", _SECURITY, "Bearer token of the bridge; unset makes one in the data dir.", "text"),
-    )
+        **_setting(
+            "GANGGPT_TOKEN", _SECURITY,
+            "Bearer token of the bridge; unset makes one in the data dir. To replace it: the new one, a comma, the old "
+            "one.", "16 characters or more; several with commas between", "",
+        ),
+    )  # fmt: skip
     jwt_secret: Secret | None = Field(
         None, **_setting("JWT_SECRET", _SECURITY, "Signs the tokens of player accounts.", "text")
     )
@@ -433,6 +446,13 @@ class Settings(BaseSettings):
         ),
     )  # fmt: skip
 
+    @field_validator("token")
+    @classmethod
+    def _long_tokens(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and min(map(len, tokens_of(given.get_secret_value())), default=0) < TOKEN_LENGTH_MIN:
+            raise ValueError(f"a token is shorter than {TOKEN_LENGTH_MIN} characters, so it can be guessed")
+        return given
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
@@ -518,6 +538,11 @@ def read_settings(env_file: Path | None = None, **options: Any) -> Settings:
     if problems:
         raise ConfigRejected(tuple(problems))
     return settings
+
+
+def tokens_of(text: str) -> tuple[str, ...]:
+    """The bearer tokens of GANGGPT_TOKEN: all are accepted, and the first is the one to hand out."""
+    return tuple(token.strip() for token in text.split(",") if token.strip())
 
 
 def is_secret(field: FieldInfo) -> bool:
