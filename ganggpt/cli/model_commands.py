@@ -168,7 +168,7 @@ async def _until_ended(shared: SharedSwitch, within_s: float) -> int:
 async def _health_of(url: str) -> Any:
     """The ``ai`` check of a running world."""
     try:
-        async with httpx.AsyncClient(timeout=_HEALTH_S) as client:
+        async with httpx.AsyncClient(timeout=_HEALTH_S, trust_env=False) as client:
             checks = (await client.get(url)).json()["checks"]
     except (httpx.HTTPError, ValueError, KeyError) as outage:
         return f"the world does not answer ({outage})"
