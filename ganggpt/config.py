@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -17,7 +18,6 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
     EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
@@ -33,6 +33,7 @@ from ganggpt.env_file import (
 from ganggpt.errors import ConfigInvalid, ConfigRejected
 from ganggpt.setting_shapes import (
     DatabaseUrl,
+    Folder,
     FreePort,
     HeaderSecret,
     HttpUrl,
@@ -286,10 +287,10 @@ class Settings(BaseSettings):
         "info", **_setting("LOG_LEVEL", _MONITORING, "Lowest level that is logged.", "debug, info, warning or error")
     )
 
-    world: Path = Field(
+    world: Folder = Field(
         Path("worlds/los-santos"), **_setting("GANGGPT_WORLD", _WORLD, "Folder of the world files.", "path")
     )
-    data_dir: Path = Field(
+    data_dir: Folder = Field(
         Path(".ganggpt"),
         **_setting("GANGGPT_DATA_DIR", _WORLD, "Where embedded stores, token and state of a run are.", "path"),
     )
@@ -433,22 +434,25 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name pydantic-settings calls it by
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options of the command line override the environment, which overrides the env file, then secret files."""
         assert isinstance(env_settings, EnvSettingsSource)
-        assert isinstance(dotenv_settings, DotEnvSettingsSource)
-        file = _EnvFileSource(settings_cls, dotenv_settings.env_file)
+        file = _EnvFileSource(settings_cls)
         given = {**file.env_vars, **env_settings.env_vars}
         return init_settings, env_settings, file, SecretFiles(settings_cls, given)
 
 
-class _EnvFileSource(DotEnvSettingsSource):
-    """Reads the env file as ``read_env_file`` does; ``read_settings`` tells what is wrong with it."""
+_in_the_env_file: Final[ContextVar[Mapping[str, str | None] | None]] = ContextVar("in_the_env_file", default=None)
+"""What ``read_settings`` read there, by name in small letters."""
 
-    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in read_env_file(file_path).values.items() if value}
+
+class _EnvFileSource(EnvSettingsSource):
+    """The env file, which ``read_settings`` reads before: the library's own source fails where it is not UTF-8."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in (_in_the_env_file.get() or {}).items() if value}
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -506,13 +510,17 @@ class SecretFiles(PydanticBaseSettingsSource):
 def read_settings(env_file: Path | None = None, **options: Any) -> Settings:
     """Read all settings. ``env_file`` must exist when given; otherwise ``.env`` is read where it exists. ``options``
     are settings by field name that the command line set (None means not set). Raises ConfigRejected."""
-    file = env_file or ENV_FILE
-    problems = list(_problems_around(file, is_named=env_file is not None))
-    given = {name: value for name, value in options.items() if value is not None}
+    file, problems = _read_file(env_file)
+    problems += _misspelled(os.environ, "the environment", is_meant_for_us_in_the_environment)
+    given = {name.lower(): value for name, value in (*file.items(), *os.environ.items())}
+    problems += SecretFiles(Settings, given).problems()
+    reading = _in_the_env_file.set(file)
     try:
-        settings = Settings(_env_file=file, **given)
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as invalid:
         raise ConfigRejected((*problems, *_problems_of(invalid))) from None
+    finally:
+        _in_the_env_file.reset(reading)
     if problems:
         raise ConfigRejected(tuple(problems))
     return settings
@@ -528,23 +536,18 @@ def variable_of(field_name: str) -> str:
     return str(Settings.model_fields[field_name].validation_alias)
 
 
-def _problems_around(file: Path, *, is_named: bool) -> Iterator[ConfigInvalid]:
-    """What is wrong with the env file itself, with names that mean nothing, and with files of secrets."""
-    where = "--env-file" if is_named else str(file)
-    values: Mapping[str, str | None] = {}
-    if file.is_file():
+def _read_file(named: Path | None) -> tuple[Mapping[str, str | None], list[ConfigInvalid]]:
+    """The env file's variables, and what is wrong with it and its names."""
+    file, where = named or ENV_FILE, "--env-file" if named is not None else str(ENV_FILE)
+    if file.is_file() or file.is_fifo():
         read = read_env_file(file)
-        values = read.values
-        yield from (ConfigInvalid(where, f"{file}: {problem}", fix) for problem, fix in read.problems)
-        yield from _misspelled(values, str(file), is_meant_for_us_in_a_file)
-    elif is_named:
-        what = "is not a file" if file.exists() else "does not exist"
-        yield ConfigInvalid(where, f"{file} {what}", "Copy .env.example to it.")
-    elif file.exists():
-        yield ConfigInvalid(where, "it is not a file, so no setting is read from it", "Rename it, or make it a file.")
-    yield from _misspelled(os.environ, "the environment", is_meant_for_us_in_the_environment)
-    given = {name.lower(): value for name, value in (*values.items(), *os.environ.items())}
-    yield from SecretFiles(Settings, given).problems()
+        problems = [ConfigInvalid(where, f"{file}: {problem}", fix) for problem, fix in read.problems]
+        return read.values, problems + _misspelled(read.values, str(file), is_meant_for_us_in_a_file)
+    if file.exists():
+        return {}, [ConfigInvalid(where, f"{file} is not a file, so no setting is read from it", "Rename it.")]
+    if named is not None:
+        return {}, [ConfigInvalid(where, f"{file} does not exist", "Copy .env.example to it.")]
+    return {}, []
 
 
 def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
@@ -558,12 +561,12 @@ def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
         yield ConfigInvalid(str(field.validation_alias), problem, f"Set it to: {extra['shape']}.")
 
 
-def _misspelled(
-    names: Iterable[str], where: str, is_meant_for_us: Callable[[str, str], bool]
-) -> Iterator[ConfigInvalid]:
+def _misspelled(names: Iterable[str], where: str, is_meant_for_us: Callable[[str, str], bool]) -> list[ConfigInvalid]:
     """Names that look like settings of GangGPT but do not exist. Other names are ignored."""
     known = {variable_of(name) for name in Settings.model_fields}
     known |= {f"{variable_of(name)}_FILE" for name, field in Settings.model_fields.items() if is_secret(field)}
+    problems = []
     for name, close in misspelled(names, known, is_meant_for_us):
         hint = f"Did you mean {close}?" if close else "See docs/CONFIGURATION.md for all names."
-        yield ConfigInvalid(name, f"{where} sets it, but there is no such setting", hint)
+        problems.append(ConfigInvalid(name, f"{where} sets it, but there is no such setting", hint))
+    return problems

@@ -6,6 +6,7 @@ No text here contains a part of a value, because a value may be a secret.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -43,6 +44,14 @@ def _server_url(url: str) -> str:
     return url
 
 
+def _can_be_followed(path: Path) -> Path:
+    try:
+        path.expanduser().resolve()
+    except (RuntimeError, OSError):
+        raise ValueError("the path cannot be followed: its user, a link or a name in it is impossible") from None
+    return path
+
+
 def as_written(given: object) -> object:
     """A text without blanks at its ends (line ends of Windows are such); anything else as it is. Raises ValueError for
     what a shell or a file left in a text by mistake."""
@@ -65,3 +74,4 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_server_url)]
 WebSocketUrl = Annotated[str, Field(pattern=r"^wss?://"), AfterValidator(_server_url)]
+Folder = Annotated[Path, AfterValidator(_can_be_followed)]

@@ -82,11 +82,18 @@ _DATABASE: Final[tuple[Row, ...]] = (
         ),
     ),
     (
+        asyncpg.PostgresError, "bouncer config error|no such database",
+        _words(
+            "the PgBouncer at {place} knows no database {database}, or not where it is",
+            "Correct the name, or the section [databases] of its configuration.",
+        ),
+    ),
+    (
         asyncpg.PostgresError, "no such user",
         _words("the PgBouncer at {place} knows no user {user}", "Correct it, or add it to PgBouncer's auth_file."),
     ),
     (
-        (asyncpg.InvalidCatalogNameError, asyncpg.PostgresError), "no such database|database .* does not exist",
+        asyncpg.PostgresError, "database .* does not exist",
         _words("there is no database {database} at {place}", "Create it (createdb {database}), or correct the name."),
     ),
     (
@@ -186,9 +193,18 @@ _DATABASE: Final[tuple[Row, ...]] = (
         _words("the Postgres at {place} ended the connection", "Try again; its log may tell more.", outage=True),
     ),
     (
+        ConnectionError, "unexpected connection_lost|error response during SSL",
+        _words(
+            "what listens at {place} closed the connection at once",
+            "Check that it is Postgres; see its log.",
+            outage=True,
+        ),
+    ),
+    (
         ConnectionError, "SSL upgrade",
         _words(
-            "Postgres at {place} does not speak TLS, but the URL asks for it", "Take sslmode out, or turn TLS on there."
+            "what listens at {place} is no Postgres, or does not speak TLS as the URL asks for",
+            "Check host and port, and sslmode.",
         ),
     ),
     (

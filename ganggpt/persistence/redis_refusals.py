@@ -80,7 +80,7 @@ _REDIS: Final[tuple[Row, ...]] = (
         _redis("Redis at {place} cannot save its data and takes no writes", "Look at its disk and its log."),
     ),
     (
-        redis_errors.ResponseError, "OOM",
+        redis_errors.OutOfMemoryError, "",
         _redis("Redis at {place} has no memory left", "Raise its maxmemory, or set maxmemory-policy allkeys-lru."),
     ),
     (
@@ -107,7 +107,7 @@ _REDIS: Final[tuple[Row, ...]] = (
     ),
     (
         redis_errors.TimeoutError, "",
-        _redis("Redis at {place} does not answer", "Check address, firewall, and that Redis is not overloaded."),
+        _redis("Redis at {place} does not answer", "Check address and firewall, and that only one with TLS has rediss://."),
     ),
     (
         redis_errors.RedisError, "closed by server|reset by peer",

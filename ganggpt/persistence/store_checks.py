@@ -19,6 +19,7 @@ from ganggpt.persistence.refusals import StoreProblem
 from ganggpt.store_urls import redis_place
 
 _ANSWER_S: Final = 10.0
+_REDIS_ANSWER_S: Final = 5.0
 _LOOKS: Final = 3
 """How often two connections are compared: a pooler hands the second one the server of the first, but need not."""
 _ABOUT: Final = """
@@ -54,9 +55,9 @@ async def check_redis(url: str) -> ConfigInvalid | None:
     """Why a world cannot use this Redis, or None where it can: it has to answer and to take writes."""
     place = redis_place(url)
     try:
-        client = connect_redis(url, _ANSWER_S, connections_max=4)
+        client = connect_redis(url, _REDIS_ANSWER_S, connections_max=4)
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(2 * _REDIS_ANSWER_S):
                 await client.set(_REDIS_KEY, b"1", ex=1)
         finally:
             await client.aclose()

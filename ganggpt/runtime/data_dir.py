@@ -18,7 +18,7 @@ _ANOTHER: Final = "Choose another directory with --data-dir or GANGGPT_DATA_DIR"
 
 def make_usable(data_dir: Path) -> None:
     """Make the directory where it is missing, and check that files can be made in it. Raises ConfigInvalid."""
-    blocked = next((each for each in (data_dir, *data_dir.parents) if each.exists() and not each.is_dir()), None)
+    blocked = next((each for each in (data_dir, *data_dir.parents) if _is_no_directory(each)), None)
     if blocked is not None:
         raise ConfigInvalid(VARIABLE, f"{blocked} is a file and no directory", f"{_ANOTHER}, or move the file away.")
     try:
@@ -36,3 +36,7 @@ def make_usable(data_dir: Path) -> None:
     if free < _FREE_BYTES_MIN:
         problem = f"the disk of {data_dir} has only {free // 2**20} MiB left, {_FREE_BYTES_MIN // 2**20} are needed"
         raise ConfigInvalid(VARIABLE, problem, f"Free some space, or {_ANOTHER[0].lower()}{_ANOTHER[1:]}.")
+
+
+def _is_no_directory(path: Path) -> bool:
+    return os.path.exists(path) and not os.path.isdir(path)

@@ -76,8 +76,8 @@ def bridge_token(settings: Settings) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     if settings.token is not None:
         token = settings.token.get_secret_value()
-    elif path.exists():
-        return path.read_text().strip()
+    elif path.exists() and (kept := path.read_bytes().decode("ascii", "ignore").strip()):
+        return kept
     else:
         token = secrets.token_urlsafe(32)
     fresh = path.with_name(f"{TOKEN_FILE}.{os.getpid()}")
