@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -30,8 +31,9 @@ from ganggpt.cli.politics_command import run_politics
 from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
 from ganggpt.cli.sim_command import replay, run_sim
-from ganggpt.errors import GangGPTError
+from ganggpt.cli.unexpected import in_words
 from ganggpt.private_files import keep_private
+from ganggpt.runtime.proxies import spare_this_machine
 
 FAILED: Final = 2
 _INTERRUPTED: Final = 130
@@ -302,14 +304,15 @@ def world_check(
 
 
 def main() -> None:
-    """Run the command line; an error of GangGPT becomes a clear panel and exit status 2."""
+    """Run the command line; an error becomes a clear panel and exit status 2."""
     keep_private()
+    spare_this_machine(os.environ)
     try:
         app()
-    except GangGPTError as error:
+    except Exception as error:
         if screen.debug:
             raise
-        screen.error(error)
+        screen.error(in_words(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

@@ -92,7 +92,7 @@ def state_of(settings: Settings) -> dict[str, Any]:
     token = (data_dir / TOKEN_FILE).read_text().strip()
     found: dict[str, Any] = {"running": True, **msgspec.to_builtins(run), "token": token}
     try:
-        found["healthy"] = httpx.get(run.health, timeout=5.0).is_success
+        found["healthy"] = httpx.get(run.health, timeout=5.0, trust_env=False).is_success
     except httpx.TransportError as outage:
         found["healthy"] = False
         found["problem"] = str(outage)

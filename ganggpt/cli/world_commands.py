@@ -16,7 +16,7 @@ from ganggpt.persistence.migrate import needs_migration
 from ganggpt.persistence.pool import open_pool
 from ganggpt.runtime.connections import command_pool
 from ganggpt.runtime.run_file import read_run
-from ganggpt.runtime.stores import Stores, ensure_world, prepare_database
+from ganggpt.runtime.stores import Stores, check_stores, ensure_world, prepare_database
 from ganggpt.worldfiles.files import dump_world, load_world, world_folder
 
 
@@ -85,6 +85,7 @@ async def database_of(settings: Settings) -> AsyncIterator[str]:
     if run is not None and run.database and settings.database_url is None:
         yield run.database
         return
+    await check_stores(settings, with_redis=False)
     stores = Stores(settings)
     try:
         dsn, _ = await stores.start_database()

@@ -283,8 +283,8 @@ def _set_environment(wanted: Mapping[str, str]) -> None:
 
 
 def _write_token(path: Path) -> None:
-    if path.exists():
+    if path.is_file() and path.stat().st_size:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(secrets.token_hex(32))

@@ -78,8 +78,7 @@ def bridge_token(settings: Settings) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     if settings.token is not None:
         token = settings.token.get_secret_value()
-    elif path.exists():
-        token = path.read_text().strip()
+    elif path.exists() and (token := path.read_bytes().decode("ascii", "ignore").strip()):
         if len(token) < TOKEN_LENGTH_MIN:
             problem = f"The token in {path} is shorter than {TOKEN_LENGTH_MIN} characters, so it can be guessed"
             raise StartFailed(problem, "Delete the file, and a new token is made.")

@@ -16,13 +16,16 @@ import msgspec
 
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.config import Settings
-from ganggpt.errors import ConfigInvalid, StartFailed
+from ganggpt.errors import ConfigInvalid, ConfigRejected, StartFailed
 from ganggpt.persistence import world_store
+from ganggpt.persistence.connect import database_refusals
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.store_checks import check_database, check_redis
 from ganggpt.runtime.connections import CONNECTIONS, command_pool
+from ganggpt.store_urls import read_database_url, redis_place
 from ganggpt.worldfiles.files import cast_of, load_world, world_folder
 
 log = logging.getLogger(__name__)
@@ -56,12 +59,16 @@ class Stores:
         # A thread for each: a stop never overtakes the start it belongs to, also when nobody waits for that any more.
         self._threads = {name: ThreadPoolExecutor(1, name) for name in ("postgres", "redis")}
 
+    async def check(self) -> None:
+        """Use the stores that the settings name, as the world will. Raises ConfigRejected with all that is wrong."""
+        await check_stores(self._settings, with_redis=True)
+
     async def start_database(self) -> tuple[str, str]:
         """The dsn, and a short text for people that says where it is. Raises StartFailed."""
         if self._postgres is None:
             url = self._settings.database_url
             assert url is not None
-            return url.get_secret_value(), _host_of(url.get_secret_value())
+            return url.get_secret_value(), read_database_url(url.get_secret_value()).place
         return await self._run("postgres", self._postgres.start), "embedded"
 
     async def start_redis(self) -> tuple[str | None, str]:
@@ -69,7 +76,7 @@ class Stores:
         if self._redis is None:
             url = redis_url(self._settings)
             assert url is not None
-            return url, _host_of(url)
+            return url, redis_place(url)
         started = await self._run("redis", self._redis.start)
         return started, "embedded" if started else str(self._redis.absent_because)
 
@@ -91,17 +98,30 @@ class Stores:
         return await asyncio.get_running_loop().run_in_executor(self._threads[name], work)
 
 
+async def check_stores(settings: Settings, *, with_redis: bool) -> None:
+    """Use the stores that the settings name, as a world will. Raises ConfigRejected with all that is wrong."""
+    checks = []
+    if settings.database_url is not None:
+        checks.append(check_database(settings.database_url.get_secret_value(), command_pool(settings)))
+    if with_redis and (url := redis_url(settings)) is not None:
+        checks.append(check_redis(url))
+    problems = tuple(problem for problem in await asyncio.gather(*checks) if problem is not None)
+    if problems:
+        raise ConfigRejected(problems)
+
+
 async def prepare_database(settings: Settings, dsn: str) -> str:
     """Migrate the database to this program's schema and create today's partitions; returns the schema version.
 
     Raises Unavailable and StartFailed.
     """
-    version = await migrate(dsn)
-    pool = await open_pool(dsn, command_pool(settings))
-    try:
-        await ensure_partitions(pool)
-    finally:
-        await pool.close()
+    with database_refusals(dsn):
+        version = await migrate(dsn)
+        pool = await open_pool(dsn, command_pool(settings))
+        try:
+            await ensure_partitions(pool)
+        finally:
+            await pool.close()
     return version
 
 
@@ -165,7 +185,3 @@ def _authority(file: Path, scheme: str) -> Path:
         problem = "it holds no certificate" if isinstance(failed, ssl.SSLError) else failed.strerror or str(failed)
         raise ConfigInvalid("REDIS_CA", f"{file} cannot be used: {problem}", "Name a file in PEM format.") from None
     return file.absolute()
-
-
-def _host_of(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2] or "over a Unix socket"
