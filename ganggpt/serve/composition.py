@@ -16,6 +16,7 @@ from ganggpt.serve.asgi import Authenticated, BridgeApp
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health, Probe
+from ganggpt.serve.present_names import NamesCompared, PresentNames
 from ganggpt.serve.rest.rest_app import Rest, rest_app
 from ganggpt.serve.rest.streams import Streams, TurnSource
 from ganggpt.serve.rest.utterances import Utterances
@@ -31,6 +32,7 @@ class BridgePorts:
 
     ``probes``: one for each of database, redis, ai, memory, disk. ``turns``: the journal.
     ``view_ttl_s``: how old an answer to a read may be. ``forwarded``: where other clusters of this world send commands.
+    ``names``: who is there, to compare names of players who join; its owner keeps it up to date.
     """
 
     port: CommandPort
@@ -45,18 +47,20 @@ class BridgePorts:
     limits: Limits = field(default_factory=Limits)
     view_ttl_s: int = 2
     forwarded: Forwarded | None = None
+    names: PresentNames | None = None
 
 
 def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
     """The ASGI application of one replica. ``close`` is called once at its end, after all sessions were closed."""
     limits, metrics = ports.limits, ports.metrics
     token = BearerToken(ports.token)
+    port = ports.port if ports.names is None else NamesCompared(ports.port, ports.names)
     sessions = Sessions(ports.cache, limits, metrics)
-    socket = BridgeSocket(ports.port, ports.pushes, ports.book, sessions, token, limits, metrics)
+    socket = BridgeSocket(port, ports.pushes, ports.book, sessions, token, limits, metrics)
     views = Views(ports.port, ports.cache, metrics, ports.view_ttl_s, limits.answer_timeout_s)
     streams = Streams(ports.turns, ports.port, views, ports.cache, limits, metrics)
     utterances = Utterances(streams, ports.world)
-    rest = rest_app(Rest(ports.port, ports.book, views, limits, metrics, tuple(ports.world.factions), utterances))
+    rest = rest_app(Rest(port, ports.book, views, limits, metrics, tuple(ports.world.factions), utterances))
     health = Health(ports.probes, metrics, lambda: sessions.draining)
     authenticated = Authenticated(rest, token, ports.forwarded)
     return BridgeApp(socket, authenticated, health, sessions, streams, metrics, close)

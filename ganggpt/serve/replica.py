@@ -28,6 +28,7 @@ from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
+from ganggpt.persistence.online_names import online_names
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
@@ -42,6 +43,7 @@ from ganggpt.serve.health import disk_probe, memory_probe
 from ganggpt.serve.metrics.gateway_watch import GatewayWatch, ai_probe
 from ganggpt.serve.metrics.host_watch import HostWatch
 from ganggpt.serve.metrics.router_watch import RouterWatch
+from ganggpt.serve.present_names import PresentNames
 
 REST_AT_ONCE: Final = 512
 """Requests a replica works on besides its WebSockets."""
@@ -110,6 +112,8 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     metrics.registry.register(watch)
     metrics.registry.register(RouterWatch(router))
     watching = [asyncio.create_task(watch.run())]
+    names = PresentNames(partial(online_names, pool))
+    watching.append(asyncio.create_task(names.run()))
     if gateway is not None:
         models = GatewayWatch(gateway.expositions)
         metrics.registry.register(models)
@@ -134,6 +138,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             world=world,
             metrics=metrics,
             limits=spec.limits,
+            names=names,
             forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
         )
     finally:

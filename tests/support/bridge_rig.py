@@ -44,6 +44,7 @@ from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.composition import BridgePorts, bridge_app
+from ganggpt.serve.present_names import PresentNames
 from tests.support.builders import WORLD
 
 TOKEN = "a-token-for-tests"
@@ -253,6 +254,7 @@ class Rig:
     turns: MemoryTurns = field(default_factory=MemoryTurns)
     cache: MemoryCache = field(default_factory=MemoryCache)
     metrics: Metrics = field(default_factory=Metrics)
+    names: PresentNames | None = None
     closed: int = 0
     probes: dict[str, Callable[[], Any]] = field(
         default_factory=lambda: dict.fromkeys(("database", "redis", "ai", "memory", "disk"), _well)
@@ -270,6 +272,7 @@ class Rig:
             world=WORLD,
             metrics=self.metrics,
             limits=self.limits,
+            names=self.names,
         )
         self.app: BridgeApp = bridge_app(self.ports, self._close)
 
