@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 TABLE = Path(__file__).parents[1] / "ganggpt" / "domain" / "language" / "lookalikes.txt"
-_HEAD = """# What looks like what: a letter, a tab, and what it looks like. The confusables of UTS #39, Unicode {version},
+_HEAD = """# A letter, a tab, and what it looks like: the confusables of UTS #39, Unicode {version},
 # Copyright © 1991-2022 Unicode, Inc., https://www.unicode.org/license.txt; written by tools/lookalike_table.py.
 """
 

@@ -21,7 +21,7 @@ _UNSEEN: Final = re.compile(
     r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Blanks, fillers and marks of no width: what Unicode says is ignored where it cannot be shown, and what is shown blank."""
+"""Blanks, fillers and marks of no width: what Unicode calls ignorable, and what is shown blank."""
 _TURNS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of a text. In a sentence the first three are usual; in a name they make it look like
 another one."""

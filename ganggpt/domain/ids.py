@@ -3,8 +3,10 @@
 An actor id is ``kind:name``. The name of a player is whatever the game calls them by: ``license:1a2b…``,
 ``steam:110000…``, ``char1:…``, a citizen id, a serial of 128 hexadecimal digits. It is compared letter by letter and
 never changed, so what a game sends is what it gets back; its characters need no escape in a path, a key or a file name.
-All other names are ours or of the world files, in lower case. A command id is a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then
-version, variant and 74 bits that make it unique. Its time bounds how long an actor has to remember it.
+All other names are ours or of the world files, in lower case.
+
+A command id is a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then version, variant and 74 bits that make it
+unique. Its time bounds how long an actor has to remember it.
 """
 
 from __future__ import annotations
@@ -58,8 +60,8 @@ def _problem_of(text: str) -> str:
         return f"{shown} has two kinds in front of a name; a player is player:<id of the game>"
     if text.startswith("player:"):
         return (
-            f"{shown} is no id of a player: after player: come 1 to {PLAYER_NAME_LENGTH_MAX} letters and digits of ASCII "
-            "or : . _ @ + = ~ -, beginning with a letter or a digit and not ending with a colon"
+            f"{shown} is no id of a player: after player: come 1 to {PLAYER_NAME_LENGTH_MAX} letters and digits of "
+            "ASCII or : . _ @ + = ~ -, beginning with a letter or a digit and not ending with a colon"
         )
     return f"{shown} is not kind:name with kind one of {', '.join(KIND_NAMES)}"
 

@@ -37,5 +37,5 @@ def acting_player(by: object) -> str:
         return by
     raise InvalidInput(
         "by",
-        "who acts is player:<id of the game>, such as player:license:1a2b, or left out where the game server itself acts",
+        "who acts is player:<id of the game>, or left out where the game server itself acts",
     )
