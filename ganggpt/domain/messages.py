@@ -14,6 +14,7 @@ from typing import (
 from annotated_types import Ge, Le, Len
 
 from ganggpt.domain.fields import (
+    DeedId,
     MissionRef,
     Money,
     Name50,
@@ -306,7 +307,7 @@ class HearOfDeed(Command, tag="HearOfDeed"):
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurt or helped. ``weight`` 1..10.
     """
 
-    deed: Name100
+    deed: DeedId
     player: PlayerRef
     verb: DeedVerb
     against: Slug
@@ -338,7 +339,7 @@ class Witness(Command, tag="Witness"):
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps.
     """
 
-    deed: Name100
+    deed: DeedId
     player: PlayerRef
     what: Deed
     against: Slug

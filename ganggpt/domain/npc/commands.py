@@ -9,6 +9,7 @@ from annotated_types import Ge, Le, Len
 
 from ganggpt.domain.fields import (
     ActorRefs8,
+    DeedId,
     MemoryRoom,
     Money,
     Name50,
@@ -21,7 +22,6 @@ from ganggpt.domain.fields import (
     Slug,
     Slugs16,
     Step20,
-    Text100,
     Text200,
     Text240,
     Text500,
@@ -104,7 +104,7 @@ class Hear(Command, tag="Hear"):
     text: Text240
     weight: Percent
     about: PlayerRef | None
-    origin: Text100
+    origin: DeedId
     chain: ActorRefs8
     born_s: UnixSeconds
     expires_s: UnixSeconds
