@@ -32,6 +32,7 @@ from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
 from ganggpt.cli.sim_command import replay, run_sim
 from ganggpt.cli.unexpected import in_words
+from ganggpt.config import ENV_FILE
 from ganggpt.private_files import keep_private
 from ganggpt.runtime.proxies import spare_this_machine
 
@@ -68,6 +69,7 @@ def up(
 ) -> None:
     """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
     settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
+    lifecycle_commands.warn_of_open_secrets(env_file or ENV_FILE)
     asyncio.run(lifecycle_commands.run_up(settings))
 
 
