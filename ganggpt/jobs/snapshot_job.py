@@ -17,11 +17,13 @@ from ganggpt.errors import GangGPTError
 from ganggpt.observability.log_file import start_logs
 from ganggpt.operations.snapshot_job import job_of, log_progress, snapshot_and_prune
 from ganggpt.persistence.world_snapshot.cut import NICE
+from ganggpt.private_files import keep_private
 from ganggpt.runtime.run_file import local_logs
 
 
 def main(argv: list[str]) -> int:
     """The entry point: one argument, the job as JSON. Returns the exit status."""
+    keep_private()
     os.nice(NICE)  # before there are threads: they inherit it
     try:
         job = job_of(argv[0] if argv else "")

@@ -21,9 +21,9 @@ from ganggpt.persistence.ports.retention import RetentionPolicy
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.connections import Processes, connections_of, pool_options, pool_sizes
 from ganggpt.runtime.hosts import HostSpec
-from ganggpt.runtime.model_plan import mind_spec, model_plan
+from ganggpt.runtime.model_plan import mind_plan, model_plan
 from ganggpt.runtime.sizing import WorldSize
-from ganggpt.runtime.stores import StoreAddresses
+from ganggpt.runtime.world_secrets import SecretSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,9 @@ class WorldStart:
 
 @dataclass(frozen=True, slots=True)
 class BridgeSpec:
-    """With what a replica of the bridge starts. Picklable; contains secrets, so it never goes into a log."""
+    """With what a replica of the bridge starts. Picklable, and holds no secret: Ray keeps it in its tables."""
 
-    dsn: str = field(repr=False)
-    token: str = field(repr=False)
-    redis_url: str | None = field(repr=False, default=None)
+    secrets: SecretSource
     cluster: str = LOCAL
     data_dir: str = "."
     replicas: int = 1
@@ -55,10 +53,10 @@ class BridgeSpec:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySpec:
-    """With what a replica of the model gateway starts. Picklable; contains keys, so it never goes into a log."""
+    """With what a replica of the model gateway starts. Picklable, and holds no secret: Ray keeps it in its tables.
+    ``plan``: without keys, see ``GatewayConfig.without_keys``."""
 
-    dsn: str = field(repr=False)
-    redis_url: str | None = field(repr=False)
+    secrets: SecretSource
     plan: GatewayConfig = field(repr=False)
     prompts: Prompts = field(repr=False)
     pool: PoolOptions = field(default_factory=PoolOptions)
@@ -88,18 +86,15 @@ def world_connections(settings: Settings, size: WorldSize) -> int:
 
 
 def compose_world(
-    settings: Settings, size: WorldSize, stores: StoreAddresses, token: str, logs: LogOptions | None = None
+    settings: Settings, size: WorldSize, secrets: SecretSource, *, has_redis: bool, logs: LogOptions | None = None
 ) -> WorldSpecs:
-    """Derive the specification of every process. ``token``: of the bridge; ``logs``: by default standard error.
-
-    Raises ConfigRejected, ConfigInvalid.
-    """
+    """Derive the specification of every process. ``secrets``: where they find theirs; ``has_redis``: whether those name
+    a Redis; ``logs``: by default standard error. Raises ConfigRejected, ConfigInvalid."""
     processes = _processes(settings, size)
     pools = pool_sizes(connections_of(settings, processes), processes)
     logs = logs or log_options(settings)
     host = HostSpec(
-        dsn=stores.dsn,
-        redis_url=stores.redis_url,
+        secrets=secrets,
         cluster=settings.cluster,
         bridge=settings.bridge_url,
         pool=pool_options(settings, "host", pools.host),
@@ -108,22 +103,24 @@ def compose_world(
         shared_cpus=settings.host_cpus,
         kept=kept_of(settings),
         logs=logs,
-        mind=mind_spec(settings, token),
+        mind=mind_plan(settings),
     )
     bridge = BridgeSpec(
-        dsn=stores.dsn,
-        token=token,
-        redis_url=stores.redis_url,
+        secrets=secrets,
         cluster=settings.cluster,
         data_dir=str(settings.data_dir),
         replicas=size.bridges,
         pool=pool_options(settings, "bridge", pools.bridge),
         router=RouterOptions(deadline_s=settings.command_timeout_s, call_s=settings.command_timeout_s * 0.9),
+        limits=Limits(new_actors_per_s=settings.new_actors_per_s / size.bridges),
         cors_origins=settings.cors_origins,
         no_model="GANGGPT_AI is off" if settings.ai == "off" else "no model is configured",
         logs=logs,
     )
-    gateway = _gateway_spec(settings, stores, pool_options(settings, "gateway", pools.gateway), logs)
+    if settings.ai_replicas > 1 and not has_redis and processes.gateway:
+        problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
+        raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
+    gateway = _gateway_spec(settings, secrets, pool_options(settings, "gateway", pools.gateway), logs)
     return WorldSpecs(host, bridge, gateway)
 
 
@@ -133,19 +130,13 @@ def log_options(settings: Settings, world: str = "", directory: Path | None = No
     return LogOptions(settings.log_level.upper(), world or settings.world.name, place)
 
 
-def _gateway_spec(
-    settings: Settings, stores: StoreAddresses, pool: PoolOptions, logs: LogOptions
-) -> GatewaySpec | None:
+def _gateway_spec(settings: Settings, secrets: SecretSource, pool: PoolOptions, logs: LogOptions) -> GatewaySpec | None:
     plan = model_plan(settings)
     if plan is None:
         return None
-    if settings.ai_replicas > 1 and stores.redis_url is None:
-        problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
-        raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
     return GatewaySpec(
-        dsn=stores.dsn,
-        redis_url=stores.redis_url,
-        plan=plan,
+        secrets=secrets,
+        plan=plan.without_keys(),
         prompts=read_prompts(settings.prompts_dir),
         pool=pool,
         replicas=settings.ai_replicas,

@@ -24,6 +24,7 @@ from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed, first_error
 from ganggpt.observability.log_file import LOG_FOLDER, UpLog, progress
 from ganggpt.persistence.embedded.child_server import DirectoryLock
+from ganggpt.private_files import keep_private, narrow, private_directory
 from ganggpt.runtime.composition import (
     BridgeSpec,
     GatewaySpec,
@@ -32,6 +33,7 @@ from ganggpt.runtime.composition import (
     log_options,
     world_connections,
 )
+from ganggpt.runtime.model_plan import keys_of
 from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, ray_directory
 from ganggpt.runtime.port_claims import PortClaims
 from ganggpt.runtime.ray_cluster import (
@@ -45,6 +47,7 @@ from ganggpt.runtime.ray_cluster import (
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.runtime.sizing import ray_slots, this_machine, world_size
 from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, name_of_world, prepare_database
+from ganggpt.runtime.world_secrets import WorldSecrets, drop_secrets, remove_secrets, write_secrets
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -69,8 +72,8 @@ class Front(Protocol):
     """The part that answers game servers. ``ganggpt.serve.app`` implements it; it may import this package, not the
     other way round."""
 
-    def start_serve(self, port: int) -> None:
-        """Start Serve in the cluster this process is connected to; it listens on ``port``."""
+    def start_serve(self, host: str, port: int) -> None:
+        """Start Serve in the cluster this process is connected to; it listens on this address and port."""
         ...
 
     def deploy_bridge(self, spec: BridgeSpec, gateway: GatewaySpec | None) -> None:
@@ -130,16 +133,19 @@ class Runtime:
     async def _start(self) -> Run:
         settings = self._settings
         read_prompts(settings.prompts_dir)  # mistakes in prompts show before anything is started
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        keep_private()
+        drop_secrets()
+        private_directory(settings.data_dir)
         self._lock.take()
         self._owned = True
         self._log = UpLog(self._logs, settings.world.name, "up")
+        await asyncio.to_thread(narrow, settings.data_dir)
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
         ports = self._choose_ports()
         if settings.ray_address is None:
-            self._head = LocalHead(directory, settings.data_dir, ports)
+            self._head = LocalHead(directory, settings.data_dir, ports, settings.server_host)
             self._head.prepare()
 
         async with _first_error() as tasks:
@@ -197,6 +203,7 @@ class Runtime:
             undrained = [] if self._draining.cancelled() else self._draining.result()
         finally:
             remove_run(self._settings.data_dir)
+            remove_secrets(self._settings.data_dir)
             if self._ray_starting is not None:
                 await asyncio.wait((self._ray_starting,))
             if self._head is not None:
@@ -238,9 +245,11 @@ class Runtime:
         self._world = world
         bridge = self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge"
         settings = self._settings.model_copy(update={"bridge_url": bridge})
+        secrets = WorldSecrets(dsn=dsn, token=token, redis_url=url, keys=keys_of(settings))
+        source = write_secrets(settings.data_dir, secrets)
         # Hosts of a cluster that is joined may be on machines that do not have this directory.
         logs = log_options(settings, world, self._logs if self._head is not None else None)
-        return compose_world(settings, self._size, self._addresses, token, logs)
+        return compose_world(settings, self._size, source, has_redis=url is not None, logs=logs)
 
     async def _start_ray(self) -> str:
         address = self._settings.ray_address
@@ -259,17 +268,18 @@ class Runtime:
         front = self._load_front()
         # Serve sets its own level at import.
         logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
-        await self._step("Serve", _on_serve(lambda: front.start_serve(ports.server)))
+        host = self._settings.server_host if self._head is None else self._head.serve_host
+        await self._step("Serve", _on_serve(lambda: front.start_serve(host, ports.server)))
 
     async def _start_hosts(self, specs: Awaitable[WorldSpecs], ray: Awaitable[str]) -> None:
-        host = (await specs).host
-        title, cast = await self._step("world", ensure_world(self._settings, host.dsn))
+        host, dsn = (await specs).host, self._database()
+        title, cast = await self._step("world", ensure_world(self._settings, dsn))
         await ray
         from ganggpt.runtime.world_hosts import start_hosts
 
         plan = self._size.plan(cast)
         self._hosts_started = True
-        await self._step("hosts", start_hosts(self._settings, host, plan))
+        await self._step("hosts", start_hosts(self._settings, dsn, host, plan))
         log.info("%s lives on %d shared hosts and %d own actors", title, plan.hosts, len(plan.own))
 
     async def _start_bridge(self, specs: Awaitable[WorldSpecs], serve: Awaitable[None], ports: WorldPorts) -> None:
@@ -314,8 +324,11 @@ class Runtime:
     async def _drain(self) -> list[str]:
         from ganggpt.runtime.world_hosts import stop_hosts
 
+        return await stop_hosts(self._settings, self._database())
+
+    def _database(self) -> str:
         assert self._addresses is not None
-        return await stop_hosts(self._settings, self._addresses.dsn)
+        return self._addresses.dsn
 
     def _choose_ports(self) -> WorldPorts:
         settings = self._settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ import psutil
 
 from ganggpt.config import Settings
 from ganggpt.observability.log_file import LOG_FOLDER, LogOptions
+from ganggpt.private_files import write_private
 
 RUN_FILE: Final = "run.json"
 TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file
@@ -44,9 +44,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_run(data_dir: Path, run: Run) -> None:
     """Record that a world runs here."""
-    fresh = data_dir / f"{RUN_FILE}.new"
-    fresh.write_bytes(msgspec.json.encode(run))
-    fresh.replace(data_dir / RUN_FILE)
+    write_private(data_dir / RUN_FILE, msgspec.json.encode(run))
 
 
 def remove_run(data_dir: Path) -> None:
@@ -58,7 +56,7 @@ def read_run(data_dir: Path) -> Run | None:
     """The world that runs here, or None. The file of a world that was killed counts as none."""
     try:
         run = msgspec.json.decode((data_dir / RUN_FILE).read_bytes(), type=Run)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return run if process_of(run) is not None else None
 
@@ -83,10 +81,7 @@ def bridge_token(settings: Settings) -> str:
         return path.read_text().strip()
     else:
         token = secrets.token_urlsafe(32)
-    fresh = path.with_name(f"{TOKEN_FILE}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(token)
-    fresh.replace(path)
+    write_private(path, token.encode())
     return token
 
 

@@ -234,7 +234,7 @@ class TurnRunner:
     def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
         kind, inputs = activation.kind, self._inputs
         try:
-            command = decode_command(kind.name, envelope.name, envelope.body)
+            command = _command_in(kind.name, envelope)
             turn = Turn(
                 activation.actor,
                 seq,
@@ -248,8 +248,6 @@ class TurnRunner:
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:
             raise
-        except msgspec.ValidationError as misfit:
-            raise InvalidInput(envelope.name, str(misfit)) from misfit
         except Exception as mistake:
             # A bug in one rule must not end thousands of other actors.
             self.mistakes += 1
@@ -271,3 +269,11 @@ class TurnRunner:
         if activation.state is None:
             raise UnknownActor(activation.actor)
         return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
+
+
+def _command_in(kind: str, envelope: Envelope) -> Command:
+    """The command of an envelope. Raises UnknownCommand, and InvalidInput where its body is none of that command."""
+    try:
+        return decode_command(kind, envelope.name, envelope.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as misfit:
+        raise InvalidInput(envelope.name, str(misfit)) from misfit

@@ -37,7 +37,16 @@ NOT_COPIED: Final = {"world": {"owner", "owner_since"}, "shards": {"epoch", "sin
 """Columns that say who holds a world at the moment, which a snapshot does not keep."""
 PLAIN: Final = ("world", "cast_members", "shards")
 DIVIDED: Final = ("snapshots", "journal", "outbox", "reminders")
-WHOLE: Final = ("game_servers", "pushes", "players", "factions", "faction_relationships", "missions", "companions")
+WHOLE: Final = (
+    "game_servers",
+    "pushes",
+    "players",
+    "npcs",
+    "factions",
+    "faction_relationships",
+    "missions",
+    "companions",
+)
 MEMORIES: Final = "npc_memories"
 
 SQL: Final = load_sql(Path(__file__).with_name("cut.sql"))
