@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def test_the_ray_directory_is_private_stable_and_short_enough_for_sockets(tmp_pa
     finally:
         one.rmdir()
         other.rmdir()
+
+
+@pytest.mark.parametrize("name", ["my files", "a" * 40, "dateien-ü", "100%"])
+def test_a_temporary_directory_that_ray_cannot_use_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    path = ray_directory(tmp_path / "one")
+    path.rmdir()
+    assert path.parent == Path("/tmp")
 
 
 def test_a_ray_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
