@@ -85,6 +85,15 @@ class Settings(BaseSettings):
             "port; 0 picks a free one",
         ),
     )
+    # The token guards the bridge, and game servers are on other machines too.
+    server_host: Literal["0.0.0.0", "127.0.0.1"] = Field(  # noqa: S104
+        "0.0.0.0",  # noqa: S104
+        **_setting(
+            "SERVER_HOST", _SERVER,
+            "Where the bridge listens: on all addresses, or for this machine alone. All else listens there alone.",
+            "0.0.0.0 or 127.0.0.1",
+        ),
+    )  # fmt: skip
     server_name: str = Field(
         "GangGPT Server", min_length=1, max_length=100,
         **_setting("SERVER_NAME", _SERVER, "Name shown to people.", "1 to 100 characters"),

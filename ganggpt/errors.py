@@ -71,6 +71,24 @@ class TooLarge(GangGPTError):
         return f"The size of {self.what!r} is {self.size}; the limit is {self.limit}."
 
 
+class TooSlow(GangGPTError):
+    """A request, or a part of one, did not arrive in time; nothing was done. ``what`` is the part."""
+
+    code = "too_slow"
+    retryable = True
+
+    def __init__(self, what: str, received: int) -> None:
+        super().__init__(what, received)
+        self.what, self.received = what, received
+
+    @property
+    def retry_after_ms(self) -> int:
+        return 1000
+
+    def __str__(self) -> str:
+        return f"The {self.what!r} of the request did not arrive in time: {self.received} bytes of it came."
+
+
 class UnknownActor(GangGPTError):
     """No such actor exists in this world, and the command does not create one."""
 

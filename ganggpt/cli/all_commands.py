@@ -30,6 +30,7 @@ from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
 from ganggpt.cli.sim_command import replay, run_sim
 from ganggpt.errors import GangGPTError
+from ganggpt.private_files import keep_private
 
 FAILED: Final = 2
 _INTERRUPTED: Final = 130
@@ -300,6 +301,7 @@ def world_check(
 
 def main() -> None:
     """Run the command line; an error of GangGPT becomes a clear panel and exit status 2."""
+    keep_private()
     try:
         app()
     except GangGPTError as error:

@@ -17,10 +17,12 @@ from ganggpt.config import read_settings
 from ganggpt.errors import GangGPTError
 from ganggpt.operations.snapshot_job import job_of, log_progress, snapshot_and_prune
 from ganggpt.persistence.world_snapshot.cut import NICE
+from ganggpt.private_files import keep_private
 
 
 def main(argv: list[str]) -> int:
     """The entry point: one argument, the job as JSON. Returns the exit status."""
+    keep_private()
     os.nice(NICE)  # before there are threads: they inherit it
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:

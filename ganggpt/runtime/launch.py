@@ -22,7 +22,9 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import GangGPTError, StartFailed
 from ganggpt.persistence.embedded.child_server import DirectoryLock
+from ganggpt.private_files import keep_private, narrow, private_directory
 from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldSpecs, compose_world, world_connections
+from ganggpt.runtime.model_plan import keys_of
 from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
 from ganggpt.runtime.ray_cluster import (
     GCS,
@@ -35,6 +37,7 @@ from ganggpt.runtime.ray_cluster import (
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, bridge_token, remove_run, write_run
 from ganggpt.runtime.sizing import ray_slots, this_machine, world_size
 from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, prepare_database
+from ganggpt.runtime.world_secrets import WorldSecrets, drop_secrets, remove_secrets, write_secrets
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -58,8 +61,8 @@ class Front(Protocol):
     """The part that answers game servers. ``ganggpt.serve.app`` implements it; it may import this package, not the
     other way round."""
 
-    def start_serve(self, port: int) -> None:
-        """Start Serve in the cluster this process is connected to; it listens on ``port``."""
+    def start_serve(self, host: str, port: int) -> None:
+        """Start Serve in the cluster this process is connected to; it listens on this address and port."""
         ...
 
     def deploy_bridge(self, spec: BridgeSpec, gateway: GatewaySpec | None) -> None:
@@ -102,15 +105,18 @@ class Runtime:
         """Bring everything up; return its addresses once the bridge is ready. Raises GangGPTError."""
         settings = self._settings
         read_prompts(settings.prompts_dir)  # mistakes in prompts show before anything is started
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        keep_private()
+        drop_secrets()
+        private_directory(settings.data_dir)
         self._lock.take()
         self._owned = True
+        await asyncio.to_thread(narrow, settings.data_dir)
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
         ports = choose_ports(settings.data_dir, settings.server_port, settings.dashboard_port)
         if settings.ray_address is None:
-            self._head = LocalHead(directory, settings.data_dir, ports)
+            self._head = LocalHead(directory, settings.data_dir, ports, settings.server_host)
             self._head.prepare()
 
         async with _first_error() as tasks:
@@ -152,6 +158,7 @@ class Runtime:
             undrained = [] if self._draining.cancelled() else self._draining.result()
         finally:
             remove_run(self._settings.data_dir)
+            remove_secrets(self._settings.data_dir)
             if self._ray_starting is not None:
                 await asyncio.wait((self._ray_starting,))
             if self._head is not None:
@@ -186,7 +193,9 @@ class Runtime:
         self._addresses = StoreAddresses(dsn, url)
         bridge = self._settings.bridge_url or f"ws://127.0.0.1:{ports.server}/v1/bridge"
         settings = self._settings.model_copy(update={"bridge_url": bridge})
-        return compose_world(settings, self._size, self._addresses, token)
+        secrets = WorldSecrets(dsn=dsn, token=token, redis_url=url, keys=keys_of(settings))
+        source = write_secrets(settings.data_dir, secrets)
+        return compose_world(settings, self._size, source, has_redis=url is not None)
 
     async def _start_ray(self) -> str:
         address = self._settings.ray_address
@@ -205,17 +214,18 @@ class Runtime:
         front = self._load_front()
         # Serve sets its own level at import.
         logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
-        await self._step("Serve", _on_serve(lambda: front.start_serve(ports.server)))
+        host = self._settings.server_host if self._head is None else self._head.serve_host
+        await self._step("Serve", _on_serve(lambda: front.start_serve(host, ports.server)))
 
     async def _start_hosts(self, specs: Awaitable[WorldSpecs], ray: Awaitable[str]) -> None:
-        host = (await specs).host
-        title, cast = await self._step("world", ensure_world(self._settings, host.dsn))
+        host, dsn = (await specs).host, self._database()
+        title, cast = await self._step("world", ensure_world(self._settings, dsn))
         await ray
         from ganggpt.runtime.world_hosts import start_hosts
 
         plan = self._size.plan(cast)
         self._hosts_started = True
-        await self._step("hosts", start_hosts(self._settings, host, plan))
+        await self._step("hosts", start_hosts(self._settings, dsn, host, plan))
         log.info("%s lives on %d shared hosts and %d own actors", title, plan.hosts, len(plan.own))
 
     async def _start_bridge(self, specs: Awaitable[WorldSpecs], serve: Awaitable[None], ports: WorldPorts) -> None:
@@ -260,8 +270,11 @@ class Runtime:
     async def _drain(self) -> list[str]:
         from ganggpt.runtime.world_hosts import stop_hosts
 
+        return await stop_hosts(self._settings, self._database())
+
+    def _database(self) -> str:
         assert self._addresses is not None
-        return await stop_hosts(self._settings, self._addresses.dsn)
+        return self._addresses.dsn
 
     def _run(self, ray_address: str, ports: WorldPorts) -> Run:
         host, data_dir = f"127.0.0.1:{ports.server}", self._settings.data_dir

@@ -21,9 +21,11 @@ _FIRST_PORT: Final = 20_000
 _BLOCK: Final = 100
 _BLOCKS: Final = 120
 """20000 to 31999: below the ports that Linux hands out by itself."""
-_RAY_DIRECTORY_BYTES_MAX: Final = 36
+RAY_FOLDER: Final = "r"
+"""Ray's own directory, in which it gives everybody all rights. So it lies in one of ours that nobody else enters."""
+_RAY_DIRECTORY_BYTES_MAX: Final = 35
 """HAProxy refuses socket paths over 97 bytes, and Serve appends 61 (with the node id) to this directory; Ray's own
-sockets may have 107 and append 70."""
+sockets may have 107 and append 72."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ import msgspec
 import psutil
 
 from ganggpt.config import Settings
+from ganggpt.private_files import write_private
 
 RUN_FILE: Final = "run.json"
 TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file
@@ -41,9 +41,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_run(data_dir: Path, run: Run) -> None:
     """Record that a world runs here."""
-    fresh = data_dir / f"{RUN_FILE}.new"
-    fresh.write_bytes(msgspec.json.encode(run))
-    fresh.replace(data_dir / RUN_FILE)
+    write_private(data_dir / RUN_FILE, msgspec.json.encode(run))
 
 
 def remove_run(data_dir: Path) -> None:
@@ -80,10 +78,7 @@ def bridge_token(settings: Settings) -> str:
         return path.read_text().strip()
     else:
         token = secrets.token_urlsafe(32)
-    fresh = path.with_name(f"{TOKEN_FILE}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(token)
-    fresh.replace(path)
+    write_private(path, token.encode())
     return token
 
 

@@ -20,6 +20,7 @@ from ganggpt.protocol.codec import write_json
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health
+from ganggpt.serve.request_bodies import App
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import Streams
 from ganggpt.serve.websocket.bridge_socket import BridgeSocket, Message, Receive, Scope, Send
@@ -55,7 +56,7 @@ class BridgeApp:
     def __init__(
         self,
         socket: BridgeSocket,
-        authenticated: Authenticated,
+        rest: App,
         health: Health,
         sessions: Sessions,
         streams: Streams,
@@ -63,7 +64,7 @@ class BridgeApp:
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._close = close
-        self._socket, self._authenticated, self._health = socket, authenticated, health
+        self._socket, self._rest, self._health = socket, rest, health
         self.sessions, self._streams = sessions, streams
         self._metrics = metrics
         requests = metrics.counter("ganggpt_rest_requests_total")
@@ -98,7 +99,7 @@ class BridgeApp:
             await send(message)
 
         own = await self._own(_path(scope), scope["method"])
-        await (self._authenticated if own is None else own)(scope, receive, counted)
+        await (self._rest if own is None else own)(scope, receive, counted)
 
     async def _own(self, path: str, method: str) -> Response | None:
         """The response to health and metrics requests; None for all other paths."""

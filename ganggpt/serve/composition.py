@@ -17,6 +17,7 @@ from ganggpt.serve.asgi import Authenticated, BridgeApp
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health, Probe
+from ganggpt.serve.request_bodies import RequestBodies
 from ganggpt.serve.rest.lists import lists
 from ganggpt.serve.rest.rest_app import Rest, rest_app
 from ganggpt.serve.rest.streams import Streams, TurnSource
@@ -75,4 +76,5 @@ def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> Brid
     )
     health = Health(ports.probes, metrics, lambda: sessions.draining)
     authenticated = Authenticated(rest, token, ports.forwarded)
-    return BridgeApp(socket, authenticated, health, sessions, streams, metrics, close)
+    bounded = RequestBodies(authenticated, limits)
+    return BridgeApp(socket, bounded, health, sessions, streams, metrics, close)

@@ -33,6 +33,7 @@ from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.world_store import load_world
+from ganggpt.private_files import keep_private
 from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.composition import BridgeSpec
@@ -40,6 +41,7 @@ from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.composition import BridgePorts, bridge_app
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import disk_probe, memory_probe
+from ganggpt.serve.loopback import stay_on_loopback
 from ganggpt.serve.metrics.gateway_watch import GatewayWatch, ai_probe
 from ganggpt.serve.metrics.host_watch import HostWatch
 from ganggpt.serve.metrics.router_watch import RouterWatch
@@ -53,6 +55,8 @@ class BridgeReplica:
     """One replica. Opens its stores when Serve asks for the application, closes them when Serve ends the replica."""
 
     def __init__(self, spec: BridgeSpec, gateway: Any = None) -> None:
+        keep_private()
+        stay_on_loopback()
         logging.basicConfig(level=spec.log_level)
         self._spec = spec
         self._gateway = None if gateway is None else RayGateway(gateway)
@@ -94,7 +98,8 @@ Bridge: Final[Any] = serve.deployment(
 @asynccontextmanager
 async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> AsyncIterator[BridgePorts]:
     """Open everything a replica needs; it is closed at the end. ``gateway``: None if no model is configured."""
-    pool = await open_pool(spec.dsn, spec.pool)
+    secrets = await asyncio.to_thread(spec.secrets.read)
+    pool = await open_pool(secrets.dsn, spec.pool)
     hosts = PostgresHosts(pool, cluster=spec.cluster)
     world, cast = await load_world(pool)
     if spec.starts is not None:
@@ -115,8 +120,8 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
         models = GatewayWatch(gateway.expositions)
         metrics.registry.register(models)
         watching.append(asyncio.create_task(models.run()))
-    cache = open_cache(spec.redis_url)
-    pushes = PostgresPushes(pool, spec.redis_url)
+    cache = open_cache(secrets.redis_url)
+    pushes = PostgresPushes(pool, secrets.redis_url)
     try:
         yield BridgePorts(
             port=router,
@@ -125,10 +130,10 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             lists=PostgresLists(pool),
             cache=cache,
             book=CommandBook(KINDS),
-            token=SecretStr(spec.token),
+            token=SecretStr(secrets.token),
             probes={
                 "database": database_probe(pool),
-                "redis": redis_probe(spec.redis_url),
+                "redis": redis_probe(secrets.redis_url),
                 "ai": ai_probe(gateway, spec.no_model),
                 "memory": memory_probe(),
                 "disk": disk_probe(Path(spec.data_dir)),

@@ -16,6 +16,7 @@ from yamllint.config import YamlLintConfig
 
 from ganggpt.config import Settings
 from ganggpt.runtime.hosts import HostSpec
+from ganggpt.runtime.world_secrets import SecretSource
 from ganggpt.serve.gateway import Gateway
 from tests.support.manifests import (
     BRIDGE_PORT,
@@ -336,7 +337,7 @@ def test_hosts_fit_the_nodes_there_are_and_under_load_the_nodes_there_may_be() -
     least, most = (asked.all(int(said["KubeRay"][name])) for name in ("GANGGPT_HOSTS", "GANGGPT_HOSTS_MAX"))
     assert least <= cpus * group["minReplicas"] < most, "hosts of the start need no node more, those of a load do"
     assert most <= cpus * min(group["maxReplicas"], types["hosts"]["max_workers"])
-    assert HostSpec("").own_cpus == OWN_CPUS
+    assert HostSpec(SecretSource()).own_cpus == OWN_CPUS
 
 
 def test_nothing_that_comes_and_goes_waits_for_a_node_at_least_load() -> None:

@@ -18,8 +18,9 @@ from ray.autoscaler._private import fake_multi_node
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 from ray.util import get_node_ip_address
 
+from ganggpt.runtime.haproxy import haproxy_binary
 from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
-from ganggpt.runtime.ray_cluster import end_strays, haproxy_binary, ray_environment, ray_tuning
+from ganggpt.runtime.ray_cluster import end_strays, ray_environment, ray_tuning
 
 HEAD = "ray.head.default"
 HEAD_CPUS = 2

@@ -21,6 +21,7 @@ from ganggpt.errors import GangGPTError
 
 SENTENCES: list[GangGPTError] = [
     errors.TooLarge("body", 5000, 300),
+    errors.TooSlow("body", 12),
     errors.UnknownActor("npc:x"),
     errors.UnknownCommand("npc", "Fly"),
     errors.AlreadyExists("npc:x"),

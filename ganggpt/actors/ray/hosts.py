@@ -22,6 +22,7 @@ from ganggpt.actors.host.load import WINDOW_S
 from ganggpt.actors.ray.calls import RayCalls
 from ganggpt.actors.ray.ports import ProcessSpec
 from ganggpt.ai.port import Gateway
+from ganggpt.private_files import keep_private
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class _HostProcess:
     """What every host class does: run incarnations, and end the process when fenced."""
 
     def __init__(self, spec: ProcessSpec) -> None:
+        keep_private()
         logging.basicConfig(level=spec.log_level)
         # Ray runs the constructor of an async actor on its loop, so a restarted host lives before anybody calls it.
         loop = asyncio.get_running_loop()

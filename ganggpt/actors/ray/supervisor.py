@@ -17,6 +17,7 @@ from ganggpt.actors.ray.fleet import START_S, RayFleet
 from ganggpt.actors.ray.ports import ProcessSpec
 from ganggpt.actors.supervision.plan import Plan
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+from ganggpt.private_files import keep_private
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class SupervisorActor:
     """The supervisor as a detached Ray actor. Its plan is an argument; all else it reads from Postgres."""
 
     def __init__(self, spec: ProcessSpec, plan: Plan) -> None:
+        keep_private()
         logging.basicConfig(level=spec.log_level)
         loop = asyncio.get_running_loop()
         self._booted: asyncio.Future[None] = loop.create_future()

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -62,6 +63,7 @@ class Endpoint:
     """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: between two bytes.
 
     ``token_field``: what the server calls the limit of the answer. ``entra``: sign in with Entra ID instead of a key.
+    ``key_name`` and ``key_file``: the variable or the file the key comes from.
     """
 
     kind: Literal["azure", "openai", "compatible"]
@@ -73,6 +75,8 @@ class Endpoint:
     timeout_s: float = 30.0
     connections_max: int = 1024
     token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105 - a field of the protocol
+    key_name: str | None = None
+    key_file: Path | None = None
 
     def address(self, model: str) -> str:
         """The address that a call of this model asks, without anything secret."""
