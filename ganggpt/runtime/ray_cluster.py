@@ -21,7 +21,7 @@ import psutil
 
 from ganggpt.errors import StartFailed
 from ganggpt.runtime.haproxy import haproxy_binary, start_script
-from ganggpt.runtime.network_ports import RAY_FOLDER, WorldPorts
+from ganggpt.runtime.network_ports import RAY_FOLDER, WorldPorts, with_ipv6_loopback
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
@@ -121,7 +121,7 @@ class LocalHead:
         binary = haproxy_binary()
         if binary is not None:
             start = self._directory / "h" / "start"
-            start.write_text(start_script(binary, self._front))
+            start.write_text(start_script(binary, with_ipv6_loopback(self._front, self._ports.server)))
             start.chmod(0o700)
             wanted["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
         tuning = ray_tuning(has_proxy=binary is not None)
