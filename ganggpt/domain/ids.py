@@ -20,6 +20,8 @@ CommandId = NewType("CommandId", bytes)
 """The 16 bytes of a UUIDv7."""
 
 ID_BYTES: Final = 16
+WORLD: Final = "world"
+"""The sender of what the world itself asks of actors: its cast is born, its files were changed."""
 ACTOR_ID_LENGTH_MAX: Final = 74
 """The longest kind, the colon and 63 more."""
 KIND_NAMES: Final = ("npc", "faction", "companion", "player", "mission")

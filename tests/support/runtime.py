@@ -31,7 +31,13 @@ FAST = HostOptions(
 
 
 MARA = Spawn(
-    "Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60, "courage": 60}, "street", missions=("parcel",)
+    "Mara Voss",
+    "fixer",
+    "docks",
+    "harbour",
+    {"friendliness": 60, "temper": 50, "greed": 50, "courage": 60},
+    "street",
+    missions=("parcel",),
 )
 
 

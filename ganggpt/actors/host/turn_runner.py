@@ -25,7 +25,7 @@ from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.host.model_requests import ModelRequests
 from ganggpt.actors.ports import ModelPort
-from ganggpt.domain.ids import derived_command_id
+from ganggpt.domain.ids import WORLD, derived_command_id
 from ganggpt.domain.kinds import VERSION, Effects, TurnRecord, decode_command, effects_of, encode_turn
 from ganggpt.domain.turn import Command, Decision, Dice, Turn, Wording
 from ganggpt.domain.world import World
@@ -229,7 +229,7 @@ class TurnRunner:
         name, body = first
         now_s = self._clock.now_s()
         command_id = derived_command_id(now_s, activation.actor, 0, name)
-        self.turn(activation, Envelope(command_id, activation.actor, "world", name, Raw(body)), now_s)
+        self.turn(activation, Envelope(command_id, activation.actor, WORLD, name, Raw(body)), now_s)
 
     def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
         kind, inputs = activation.kind, self._inputs
