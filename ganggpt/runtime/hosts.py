@@ -32,7 +32,7 @@ from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.scale import PostgresScale
-from ganggpt.persistence.world_store import load_world
+from ganggpt.persistence.world_store import load_world, loaded_s
 from ganggpt.runtime.maintenance import erasing_of, upkeep_of
 
 SILENT_S_MAX: Final = 5.0
@@ -80,6 +80,7 @@ class HostSpec:
         # A host that froze inside a transaction holds its own row: without a bound nobody could take over from it.
         pool = await open_pool(self.dsn, replace(chosen, idle_in_transaction_s=SILENT_S_MAX))
         hosts = PostgresHosts(pool, cluster=self.cluster)
+        world_at_s = await loaded_s(pool)
         world, cast = await load_world(pool)
         cache = open_cache(self.redis_url)
         pushes = PostgresPushes(pool, self.redis_url)
@@ -100,6 +101,8 @@ class HostSpec:
             forget_cached=cache.forget_actors,
             archive=PostgresMemoryArchive(pool),
             model=NoModel() if self.mind is None or gateway is None else ModelMind(self.mind, gateway, world, loop_s),
+            read_world=lambda: load_world(pool),
+            world_at_s=world_at_s,
         )
 
     async def open_supervisor(self, fleet: HostFleet, plan: Plan) -> Supervisor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -140,6 +140,10 @@ class TurnRunner:
         self._replies = replies
         self._requests = requests
         self._embeddings = embeddings
+
+    def use_world(self, world: World, cast: Mapping[str, tuple[str, bytes]]) -> None:
+        """Decide by another state of the world files from the next turn on."""
+        self._inputs = replace(self._inputs, world=world, cast=cast)
 
     def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Run a command at once, or pass it to the part that keeps it until it can run."""

@@ -92,6 +92,8 @@ def found(state: Faction | None, command: Found, turn: Turn) -> Decision:
     """Come into the world, or back to it. Raises AlreadyExists, InvalidInput, Refused."""
     not_for_players(turn)
     if state is not None and state.absence is None:
+        if turn.by == WORLD:  # its cast brought it to life a moment ago, from the same files
+            return Decision(reply={"founded": turn.actor})
         raise AlreadyExists(turn.actor)
     me = name_of(turn.actor)
     sheet = FactionSheet(

@@ -47,6 +47,8 @@ def spawn(state: Npc | None, command: Spawn, turn: Turn) -> Decision:
     """Come into the world, or back to it. Raises AlreadyExists, InvalidInput, Refused."""
     retirement.for_servers(turn, "spawn an NPC")
     if state is not None and state.absence is None:
+        if turn.by == WORLD:  # its cast brought it to life a moment ago, from the same files
+            return Decision(reply={"spawned": turn.actor, "mood": mood_label(mood_now(state, turn.now_s))})
         raise AlreadyExists(turn.actor)
     sheet = NpcSheet(
         id=name_of(turn.actor),
