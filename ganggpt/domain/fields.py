@@ -77,6 +77,11 @@ def is_slug(text: str) -> bool:
     return _SLUG.match(text) is not None
 
 
+def is_slug_or_none(text: str) -> bool:
+    """An id inside the world sheet, or nothing ("")."""
+    return text == "" or is_slug(text)
+
+
 def is_email(text: str) -> bool:
     """An e-mail address: somebody@somewhere.tld, without blanks or quotes."""
     return is_clean(text) and _EMAIL.match(text) is not None
@@ -87,6 +92,7 @@ Name100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 Word50 = Annotated[str, Len(0, 50), Predicate(is_clean)]
 Word200 = Annotated[str, Len(0, 200), Predicate(is_clean)]
 Text200 = Annotated[str, Len(1, 200), Predicate(is_worded)]
+OptionalText200 = Annotated[str, Len(0, 200), Predicate(is_clean)]
 Text240 = Annotated[str, Len(1, 240), Predicate(is_worded)]
 Text500 = Annotated[str, Len(1, 500), Predicate(is_worded)]
 OptionalText500 = Annotated[str, Len(0, 500), Predicate(is_clean)]
@@ -98,6 +104,7 @@ Target = Annotated[str, Len(1, ACTOR_ID_LENGTH_MAX), Predicate(is_worded)]
 DeedId = Annotated[str, Len(1, ACTOR_ID_LENGTH_MAX + 20), Predicate(is_worded)]
 """Where something began: the id of an actor and the number of a memory or of a deed of theirs."""
 Slug = Annotated[str, Len(1, 63), Predicate(is_slug)]
+SlugOrNone = Annotated[str, Len(0, 63), Predicate(is_slug_or_none)]
 ActorRef = Annotated[str, Len(3, ACTOR_ID_LENGTH_MAX), Predicate(is_actor)]
 PlayerRef = Annotated[str, Len(8, ACTOR_ID_LENGTH_MAX), Predicate(is_player)]
 NpcRef = Annotated[str, Len(5, 80), Predicate(is_npc)]

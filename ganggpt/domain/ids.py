@@ -25,6 +25,8 @@ CommandId = NewType("CommandId", bytes)
 """The 16 bytes of a UUIDv7."""
 
 ID_BYTES: Final = 16
+WORLD: Final = "world"
+"""The sender of what the world itself asks of actors: its cast is born, its files were changed."""
 KIND_NAMES: Final = ("npc", "faction", "companion", "player", "mission")
 PLAYER_NAME_LENGTH_MAX: Final = 128
 ACTOR_ID_LENGTH_MAX: Final = len("player:") + PLAYER_NAME_LENGTH_MAX

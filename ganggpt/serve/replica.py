@@ -81,7 +81,7 @@ class BridgeReplica:
         return CORSMiddleware(
             self._bridge,
             allow_origins=self._spec.cors_origins,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Acting-As", "Last-Event-ID"),
         )
 
