@@ -1,11 +1,11 @@
 # One command each; the plain commands behind them stand in the README.
-#   make run | test-fast | test | test-full | demo | bench | lint | docs | lock | clean
+#   make run | demo | shell | test-fast | test | test-full | bench | lint | docs | lock | clean
 # PYTHON chooses the interpreter (3.11 to 3.13); ARGS go to the command (make run ARGS="--port 22100").
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test-fast test test-full demo bench lint format docs lock clean
+.PHONY: help install run shell test-fast test test-full demo bench lint format docs lock clean
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
     command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -54,6 +54,11 @@ install: $(STAMP)
 
 run: $(STAMP)
 	@exec $(BIN)/ganggpt up $(ARGS)
+
+# A shell whose ganggpt, python and pytest are those of the environment. bin/ganggpt is that command alone.
+shell: $(STAMP)
+	@echo "ganggpt, python and pytest are those of $(VENV) in this shell; exit leaves it."
+	@VIRTUAL_ENV="$$PWD/$(VENV)" PATH="$$PWD/$(BIN):$$PATH" exec "$${SHELL:-/bin/sh}"
 
 # Unit tests but for simulations, corpora and fuzzing.
 test-fast: $(STAMP)

@@ -79,6 +79,15 @@ class Settings(BaseSettings):
             "port; 0 picks a free one",
         ),
     )
+    # The token guards the bridge, and game servers are on other machines too.
+    server_host: Literal["0.0.0.0", "127.0.0.1"] = Field(  # noqa: S104
+        "0.0.0.0",  # noqa: S104
+        **_setting(
+            "SERVER_HOST", _SERVER,
+            "Where the bridge listens: on all addresses, or for this machine alone. All else listens there alone.",
+            "0.0.0.0 or 127.0.0.1",
+        ),
+    )  # fmt: skip
     server_name: str = Field(
         "GangGPT Server", min_length=1, max_length=100,
         **_setting("SERVER_NAME", _SERVER, "Name shown to people.", "1 to 100 characters"),
@@ -379,6 +388,14 @@ class Settings(BaseSettings):
     command_timeout_s: float = Field(
         15.0, gt=0, le=600,
         **_setting("GANGGPT_COMMAND_TIMEOUT", _WAITS, "A command is answered at the latest after this.", "seconds"),
+    )  # fmt: skip
+    new_actors_per_s: float = Field(
+        200.0, gt=0, le=100_000,
+        **_setting(
+            "GANGGPT_NEW_ACTORS_PER_S", _WAITS,
+            "New actors of one kind a second, in the whole world; ten seconds' worth at once. More are `overloaded`.",
+            "number above 0",
+        ),
     )  # fmt: skip
     lease_s: float = Field(
         10.0, ge=1, le=600,

@@ -50,10 +50,6 @@ class ModelPort(Protocol):
         """The embedding of a question a player put to an actor; None where it does not come very soon."""
         ...
 
-    def exposition(self) -> bytes:
-        """The metrics of its guards, in the Prometheus text format."""
-        ...
-
 
 class NoModel:
     """A world without a model."""
@@ -73,10 +69,6 @@ class NoModel:
     async def embedding(self, text: str, player: str, actor: str) -> Embedding | None:  # noqa: ARG002
         """None."""
         return None
-
-    def exposition(self) -> bytes:
-        """Nothing."""
-        return b""
 
 
 class Gate(Protocol):

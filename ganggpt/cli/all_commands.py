@@ -14,6 +14,7 @@ import typer
 from ganggpt.cli import (
     cluster_commands,
     lifecycle_commands,
+    logs_command,
     model_commands,
     player_data_commands,
     replay_command,
@@ -31,6 +32,7 @@ from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
 from ganggpt.cli.sim_command import replay, run_sim
 from ganggpt.cli.unexpected import in_words
+from ganggpt.private_files import keep_private
 from ganggpt.runtime.proxies import spare_this_machine
 
 FAILED: Final = 2
@@ -45,6 +47,7 @@ app = typer.Typer(
 )
 world_app = typer.Typer(help="The world a database holds, and the files it comes from.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
+app.add_typer(logs_command.app)
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(why_command.app)
@@ -302,6 +305,7 @@ def world_check(
 
 def main() -> None:
     """Run the command line; an error becomes a clear panel and exit status 2."""
+    keep_private()
     spare_this_machine(os.environ)
     try:
         app()

@@ -8,7 +8,9 @@ from typing import Any
 
 import asyncpg
 
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.connect import database_refusals, driver_arguments
+from ganggpt.persistence.store_calls import DatabaseCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,14 @@ class PoolOptions:
     application_name: str = "ganggpt"
 
 
-async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Pool[Any]:
-    """Open a pool. Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us."""
+async def open_pool(dsn: str, options: PoolOptions | None = None, metrics: Metrics | None = None) -> asyncpg.Pool[Any]:
+    """Open a pool; ``metrics`` count its statements and failures.
+
+    Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us.
+    """
     chosen = PoolOptions() if options is None else options
     arguments = driver_arguments(dsn, chosen.connect_timeout_s)
+    calls = None if metrics is None else DatabaseCalls(metrics)
     pool = asyncpg.create_pool(
         min_size=chosen.min_size,
         max_size=chosen.max_size,
@@ -45,6 +51,8 @@ async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Poo
         # Nothing here makes session state (no SET, LISTEN or session lock), so there is nothing to undo, and a query
         # costs one round trip instead of two. An open transaction is still rolled back.
         reset=_keep,
+        connect=None if calls is None else calls.connect,
+        init=None if calls is None else calls.watch,
         **arguments,
     )
     with database_refusals(dsn):

@@ -10,6 +10,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from ganggpt.errors import ConfigInvalid
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.store_calls import RedisCalls
 
 _CLUSTER: Final = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
 
@@ -18,12 +20,22 @@ REDIS_OUTAGES: Final = (RedisError, RedisClusterException, OSError, TimeoutError
 """Errors that mean that Redis did not answer, or answered with an error."""
 
 
-def connect_redis(url: str, answer_timeout_s: float | None, connections_max: int = 32) -> RedisClient:
+def connect_redis(
+    url: str, answer_timeout_s: float | None, connections_max: int = 32, metrics: Metrics | None = None
+) -> RedisClient:
     """A client that connects when it is first used. ``answer_timeout_s`` None waits as long as the caller does.
+    ``metrics`` count its commands and failures.
 
     Urls: ``redis://``, ``rediss://`` (TLS), ``unix://``; and ``redis+cluster://`` or ``rediss+cluster://`` with any one
     node of a cluster. Raises ConfigInvalid.
     """
+    client = _client(url, answer_timeout_s, connections_max)
+    if metrics is not None:
+        RedisCalls(metrics).watch(client)
+    return client
+
+
+def _client(url: str, answer_timeout_s: float | None, connections_max: int) -> RedisClient:
     try:
         for prefix, plain in _CLUSTER.items():
             if url.startswith(prefix):

@@ -51,6 +51,8 @@ async def create_world(
                 await connection.execute(SQL["save_shards"], shards, timeout=timeout_s)
             columns = [(actor, kind_of(actor), command, body) for actor, (command, body) in cast.items()]
             await connection.execute(SQL["save_cast"], *(zip(*columns, strict=True) if columns else ((),) * 4))
+            people = sorted((n.id, f"npc:{n.id}", n.name, n.role, n.home, n.faction) for n in world.npcs.values())
+            await connection.execute(SQL["show_cast"], *(zip(*people, strict=True) if people else ((),) * 6))
             return count
 
 

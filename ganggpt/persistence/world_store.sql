@@ -15,6 +15,13 @@ INSERT INTO cast_members (actor, kind, command, body)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
 ON CONFLICT (actor) DO UPDATE SET command = excluded.command, body = excluded.body
 
+-- name: show_cast
+-- Lists show people of the world files before they are first needed. A living one's row is written by its host.
+INSERT INTO npcs (id, actor, name, role, district, faction)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, district = excluded.district,
+  faction = excluded.faction WHERE npcs.created_at IS NULL
+
 -- name: save_shards
 INSERT INTO shards (shard, residence) SELECT s, 'shared' FROM unnest($1::text[]) s ON CONFLICT (shard) DO NOTHING
 

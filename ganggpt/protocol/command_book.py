@@ -27,12 +27,13 @@ _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 class PublicCommand:
     """One public command of one kind."""
 
-    __slots__ = ("_validate", "adapter", "cls", "kind", "name", "summary")
+    __slots__ = ("_validate", "adapter", "cls", "creates", "kind", "name", "summary")
 
     def __init__(self, kind: str, cls: type[Command]) -> None:
         self.kind = kind
         self.name = cls.tag
         self.cls = cls
+        self.creates = cls.creates
         self.summary = (inspect.getdoc(cls) or self.name).partition("\n")[0]
         self.adapter: TypeAdapter[Command] = TypeAdapter(cls)
         self._validate: Callable[[Any], Command] = SchemaValidator(_strict(self.adapter.core_schema)).validate_python

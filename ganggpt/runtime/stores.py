@@ -123,6 +123,19 @@ async def prepare_database(settings: Settings, dsn: str) -> str:
     return version
 
 
+async def name_of_world(settings: Settings, dsn: str) -> str:
+    """The name of the world in the database; where it holds none yet, of the folder it will be loaded from."""
+    pool = await open_pool(dsn, command_pool(settings))
+    try:
+        world, _ = await world_store.load_world(pool)
+    except StartFailed:
+        return settings.world.name
+    else:
+        return world.name
+    finally:
+        await pool.close()
+
+
 async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) -> tuple[str, Sequence[str]]:
     """The title of the world in the database and its cast. Loads the world files if it holds none, or with ``reload``.
 

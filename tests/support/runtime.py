@@ -69,9 +69,6 @@ class Prompter:
         self.embedding_requests.put_nowait((text, player, actor))
         return self.vector if isinstance(self.vector, Embedding) else None
 
-    def exposition(self) -> bytes:
-        return b""
-
 
 @dataclass
 class Runtime:

@@ -16,6 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ganggpt.actors.clock import loop_s
@@ -45,6 +46,7 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.turn import Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.hosts import HostTable, Registration
 from ganggpt.persistence.ports.journal import Journal, PushRow
 from ganggpt.persistence.ports.projections import FlushStore, MemoryArchive
@@ -71,7 +73,8 @@ class HostOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostPorts:
-    """Everything a host needs from outside. Without an ``archive``, what a mind forgets is lost."""
+    """Everything a host needs from outside. Without an ``archive``, what a mind forgets is lost. ``metrics``: of the
+    process, whatever incarnation of a host runs in it."""
 
     journal: Journal
     hosts: HostTable
@@ -84,6 +87,7 @@ class HostPorts:
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
     archive: MemoryArchive | None = None
     model: ModelPort = field(default_factory=NoModel)
+    metrics: Metrics = field(default_factory=partial(Metrics, "host"))
 
 
 class Host:
@@ -210,7 +214,10 @@ class Host:
             "stale_answers": self.model_requests.stale,
             "embedded": self.embeddings.embedded,
             "not_embedded": self.embeddings.missed,
-            "guards": self._ports.model.exposition().decode(),
+            "conversations": self.runner.conversations.live(self.identity.clock.now_s()),
+            "conversations_started": self.runner.conversations.started,
+            "activations": dict(self.activations.of_kind),
+            "process": self._ports.metrics.report()._asdict(),
         }
 
     async def drain(self) -> None:

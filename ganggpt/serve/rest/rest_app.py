@@ -26,7 +26,9 @@ from ganggpt.protocol.command_book import CommandBook, PublicCommand
 from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import acting_player
+from ganggpt.serve.new_actors import NewActors
 from ganggpt.serve.rest.error_response import error_response
+from ganggpt.serve.rest.lists import Lists, add_lists
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances
@@ -72,6 +74,8 @@ class Rest:
     metrics: Metrics
     faction_ids: tuple[str, ...]
     utterances: Utterances
+    lists: Lists
+    new_actors: NewActors
 
     async def command(
         self, actor: str, name: str, request: Request, key: str | None, acting_as: str | None
@@ -106,6 +110,8 @@ class Rest:
         body = await read_body(request, self.limits.body_bytes_max)
         arguments = read_json(body, self.limits.body_bytes_max, "body") if body else {}
         envelope = wrap(command_id, actor, by, public.read(arguments, "body"))
+        if public.creates:
+            self.new_actors.admit(public.kind)
         started_s = asyncio.get_running_loop().time()
         answer = reply_as_json(await answered(self.port, envelope, self.limits.answer_timeout_s))
         outcome = "ok" if answer["ok"] else answer["error"]["code"]
@@ -147,6 +153,7 @@ def rest_app(rest: Rest) -> FastAPI:
         _add_typed_route(app, rest, public)
     _add_generic_route(app, rest)
     _add_reads(app, rest)
+    add_lists(app, rest.lists, _wants_fresh, CacheControl)
     _add_utterances(app, rest)
     return app
 
@@ -326,7 +333,9 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: Mapping[str, Any] = next(iter(_mappings(error.errors())), {})
     field = ".".join(str(step) for step in first.get("loc", ("request",)))
-    return error_response(InvalidInput(printable(field, 120), printable(str(first.get("msg")), 200)).as_wire())
+    unknown = first.get("type") == "extra_forbidden"
+    problem = "there is no such parameter" if unknown else printable(str(first.get("msg")), 200)
+    return error_response(InvalidInput(printable(field, 120), problem).as_wire())
 
 
 def _mappings(items: Iterable[Any]) -> Iterable[Mapping[str, Any]]:

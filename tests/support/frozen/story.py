@@ -131,10 +131,6 @@ class Prompter:
         """See ModelPort."""
         return _embedding(text) if self.embeds else None
 
-    def exposition(self) -> bytes:
-        """See ModelPort."""
-        return b""
-
 
 class Story:
     """Owns the world while it is told. ``kept``: what it journaled, and every command that went to its host."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,7 +19,7 @@ from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Spawn, Talk
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.errors import CommitUnknown, Fenced, GangGPTError
 from ganggpt.persistence.ports.hosts import LOCAL
-from ganggpt.persistence.ports.journal import DueReminder, OutboxMessage
+from ganggpt.persistence.ports.journal import Batch, DueReminder, OutboxMessage, PushRow
 from ganggpt.serve.metrics.host_watch import SHOWN
 from tests.support.eventually import eventually
 from tests.support.runtime import FAST, MARA, SHARDS, Runtime
@@ -354,6 +355,21 @@ async def test_a_late_retry_hears_at_once_when_the_incarnation_ends(runtime: Run
     with pytest.raises(GangGPTError) as ended:
         await asyncio.wait_for(runtime.ask_all([fresh, old]), FAST.delivery_s / 2)
     assert isinstance(ended.value, CommitUnknown)
+
+
+async def test_a_host_that_is_cancelled_while_its_incarnation_ends_does_end(runtime: Runtime) -> None:
+    """A task group that ends with an error of its own says nothing of a cancellation, before Python 3.13."""
+    _, task = runtime.fleet._hosts["host:0"]
+
+    async def lost(epoch: int, batch: Batch) -> Sequence[PushRow]:
+        task.cancel()
+        raise CommitUnknown("host:0", epoch, "lost on purpose")
+
+    runtime.journal.append = lost  # type: ignore[method-assign]
+    with pytest.raises(GangGPTError):
+        await runtime.ask_all([wrap(new_command_id(), "npc:mara", "player:ava", Give("ring", 1))])
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done
 
 
 async def test_every_number_of_a_host_that_metrics_show_is_in_its_stats(runtime: Runtime) -> None:
