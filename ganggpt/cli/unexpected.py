@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import traceback
 
-from ganggpt.errors import GangGPTError, StartFailed
+from ganggpt.errors import GangGPTError, StartFailed, first_error
 
 _FIXES = {
     errno.ENOSPC: "Free some space there.",
@@ -22,8 +22,8 @@ _FIXES = {
 def in_words(failed: BaseException) -> GangGPTError:
     """The error of ours in a failure or a group of them, else one that says where it happened."""
     while isinstance(failed, BaseExceptionGroup):
-        ours, _ = failed.split(GangGPTError)
-        failed = (ours or failed).exceptions[0]
+        first = first_error(failed)
+        failed = failed.exceptions[0] if first is failed else first
     if isinstance(failed, GangGPTError):
         return failed
     if isinstance(failed, OSError) and failed.filename is not None:

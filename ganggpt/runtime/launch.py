@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 import httpx
@@ -51,6 +52,7 @@ from ganggpt.runtime.run_file import TOKEN_FILE, Run, bridge_token, remove_run, 
 from ganggpt.runtime.sizing import ray_slots, this_machine, world_size
 from ganggpt.runtime.stores import StoreAddresses, Stores, ensure_world, name_of_world, prepare_database
 from ganggpt.runtime.world_secrets import WorldSecrets, drop_secrets, remove_secrets, write_secrets
+from ganggpt.worldfiles.files import load_world, world_folder
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -144,8 +146,7 @@ class Runtime:
         self._owned = True
         self._log = UpLog(self._logs, settings.world.name, "up")
         await asyncio.to_thread(narrow, settings.data_dir)
-        if settings.database_url is not None or settings.redis_url is not None:
-            await self._step("given stores", self._stores.check())
+        await self._check_what_is_given()
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
@@ -164,6 +165,15 @@ class Runtime:
         self._running = self._run(ray.result(), ports)
         write_run(settings.data_dir, self._running)
         return self._running
+
+    async def _check_what_is_given(self) -> None:
+        """Find mistakes in addresses of stores and in world files before anything is started."""
+        settings = self._settings
+        if settings.database_url is not None or settings.redis_url is not None:
+            await self._step("given stores", self._stores.check())
+        if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+            # A new world is made of its files; one that is there does not need them any more.
+            await asyncio.to_thread(load_world, world_folder(settings.world))
 
     async def keep_dashboard(self) -> None:
         """Start the Ray dashboard, after the world is ready because it is slow, and again where it ends; runs until
@@ -275,7 +285,7 @@ class Runtime:
         # Serve sets its own level at import.
         logging.getLogger("ray.serve").setLevel(logging.getLogger("ray").getEffectiveLevel())
         host = self._settings.server_host if self._head is None else self._head.serve_host
-        await self._step("Serve", _on_serve(lambda: front.start_serve(host, ports.server)))
+        await self._step("Serve", _on_serve(lambda: front.start_serve(host, ports.server), self._logs))
 
     async def _start_hosts(self, specs: Awaitable[WorldSpecs], ray: Awaitable[str]) -> None:
         host, dsn = (await specs).host, self._database()
@@ -293,7 +303,7 @@ class Runtime:
         await serve
         front = self._load_front()
         self._bridge_started = True
-        await self._step("bridge", _on_serve(lambda: front.deploy_bridge(world.bridge, world.gateway)))
+        await self._step("bridge", _on_serve(lambda: front.deploy_bridge(world.bridge, world.gateway), self._logs))
         log.debug("the bridge listens on %d", ports.server)
 
     async def _until_ready(self, hosts: Awaitable[None], ports: WorldPorts) -> None:
@@ -314,7 +324,7 @@ class Runtime:
                     said = f"{answer.status_code} {answer.text[:200]}"
                 await asyncio.sleep(_POLL_S)
         raise StartFailed(
-            f"The bridge did not start: {url} answered: {said}", "The Ray dashboard and its logs name the cause."
+            f"The bridge did not start: {url} answered: {said}", f"The logs in {self._logs} name the cause."
         )
 
     async def _stop_bridge(self) -> None:
@@ -401,20 +411,18 @@ async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
     except BaseExceptionGroup as group:
         _, others = group.split(GangGPTError)
         if others is not None:
-            log.error("this failed as well", exc_info=others)  # noqa: TRY400 - not the error that is raised
+            progress.error("this failed as well", exc_info=others)
         raise first_error(group) from None
 
 
-async def _on_serve(work: Callable[[], None]) -> None:
-    """Ask Serve for something in a thread. Raises StartFailed."""
+async def _on_serve(work: Callable[[], None], logs: Path) -> None:
+    """Ask Serve for something in a thread. Raises StartFailed, which names its logs."""
     from ray.exceptions import RayError
 
     try:
         await _in_its_own_thread(work)
     except (RayError, RuntimeError, TimeoutError) as failed:
-        raise StartFailed(
-            f"Serve failed: {str(failed)[:500]}", "Its logs in the Ray dashboard name the cause."
-        ) from failed
+        raise StartFailed(f"Serve failed: {str(failed)[:500]}", f"The logs in {logs} name the cause.") from failed
 
 
 async def _in_its_own_thread(work: Callable[[], None]) -> None:

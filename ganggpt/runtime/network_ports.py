@@ -67,6 +67,9 @@ def choose_ports(data_dir: Path, wanted: WantedPorts, claims: PortClaims) -> Wor
     other port that is taken is replaced by a free one."""
     server = wanted.server if wanted.server and _ours(wanted.server, claims) else 0
     if wanted.server and not server and wanted.must_serve:
+        if _is_reserved(wanted.server):
+            problem = f"This user may not listen on port {wanted.server}."
+            raise StartFailed(problem, "Choose a port from 1024 on with --port.")
         raise StartFailed(f"Port {wanted.server} is in use.", "Stop what uses it, or choose another one with --port.")
     dashboard = wanted.dashboard if wanted.dashboard and _ours(wanted.dashboard, claims) else 0
     start = int.from_bytes(blake2b(os.fsencode(data_dir.resolve()), digest_size=4).digest()) % _BLOCKS
@@ -99,6 +102,18 @@ def _ours(port: int, claims: PortClaims) -> bool:
 
 def _first_free(ports: range) -> int | None:
     return next(filter(is_free, ports), None)
+
+
+def _is_reserved(port: int) -> bool:
+    """Whether the system keeps a port for its administrator."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def is_free(port: int) -> bool:

@@ -53,8 +53,7 @@ def test_a_chain_of_links_without_end_is_said(tmp_path: Path) -> None:
 def test_a_directory_of_somebody_else_is_said(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
-    use = "from pathlib import Path; from ganggpt.runtime.data_dir import make_usable"
-    code = f"{use}; make_usable(Path({str(closed)!r}))"
+    code = f"import pathlib; from ganggpt.runtime import data_dir; data_dir.make_usable(pathlib.Path({str(closed)!r}))"
     if os.geteuid() == 0:
         # Root may write everywhere, so another user tries; it has to get to our code and to the directory.
         code = f"import os; from ganggpt.runtime import data_dir; os.setuid(65534); {code}"

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+from ganggpt.serve.metrics.gateway_watch import ai_probe
 
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.cli.model_commands import _failing, _health_of

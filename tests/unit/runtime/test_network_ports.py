@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ganggpt.errors import StartFailed
+from ganggpt.runtime import network_ports
 from ganggpt.runtime.network_ports import (
     WantedPorts,
     WorldPorts,
@@ -149,3 +150,17 @@ def test_a_bridge_port_that_another_starting_world_chose_is_an_error(tmp_path: P
     choose_ports(tmp_path, WantedPorts(port), claims)
     with pytest.raises(StartFailed, match=f"Port {port} is in use"):
         choose_ports(tmp_path / "other", WantedPorts(port), PortClaims())
+
+
+def test_a_port_of_the_administrator_is_not_said_to_be_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reserved(socket.socket):
+        """The sockets of a user who is not the administrator."""
+
+        def bind(self, address: tuple[str, int]) -> None:  # type: ignore[override]
+            if address[1] < 1024:
+                raise PermissionError(13, "Permission denied")
+            super().bind(address)
+
+    monkeypatch.setattr(network_ports.socket, "socket", Reserved)
+    with pytest.raises(StartFailed, match="may not listen on port 80"):
+        choose_ports(tmp_path, WantedPorts(80, 0), PortClaims())
