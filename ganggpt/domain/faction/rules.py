@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from annotated_types import Len
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.faction import diplomacy, politics
 from ganggpt.domain.faction.draft import Draft, is_known, not_for_players, shift
@@ -26,6 +27,7 @@ from ganggpt.domain.faction.moves import (
     next_turn,
     take_political_turn,
 )
+from ganggpt.domain.faction.replies import ClaimReply, FactionView, FoundReply
 from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX, Faction, evolve, relation_now
 from ganggpt.domain.faction.treasury import forget_player, fund_mission, pay_reward, release_reward
 from ganggpt.domain.faction.view import view
@@ -84,6 +86,9 @@ class Found(Command, tag="Found"):
     traits: Traits = field(default_factory=dict)
     relations: Annotated[dict[Slug, Signed100], Len(0, RELATIONS_MAX)] = field(default_factory=dict)
     creates: ClassVar[bool] = True
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = FoundReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "unknown_district", "contested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,9 @@ class ClaimTerritory(Command, tag="ClaimTerritory"):
     """Take a district next to one's own ground and pay for it. Not for players."""
 
     district: Slug
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ClaimReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "unknown_district", "too_many", "not_adjacent", "too_poor")
 
 
 def decide(state: Faction | None, command: Command, turn: Turn) -> Decision:
@@ -205,4 +213,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=FactionView,
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le, Len
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.fields import (
     ActorRefs8,
     DeedId,
@@ -29,6 +30,7 @@ from ganggpt.domain.fields import (
     UnixSeconds,
 )
 from ganggpt.domain.mission_design.deeds import DeedCount
+from ganggpt.domain.npc.replies import NoticedReply, NpcSpoken, OutlineReply, ProposeReply, SpawnReply, WorkReply
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb
 
@@ -52,6 +54,9 @@ class Spawn(Command, tag="Spawn"):
     missions: Slugs16 = ()
     room: MemoryRoom = 64
     creates: ClassVar[bool] = True
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = SpawnReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,9 @@ class Talk(Command, tag="Talk"):
 
     text: Text500
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Observe(Command, tag="Observe"):
     what: Text500
     weight: Percent
     about: PlayerRef | None = None
+    reply: ClassVar[Any] = NoticedReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,9 @@ class Give(Command, tag="Give"):
     item: Name100
     value: Money = 0
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,9 @@ class Threaten(Command, tag="Threaten"):
     text: OptionalText500 = ""
     armed: bool = False
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +110,9 @@ class AskForWork(Command, tag="AskForWork"):
 
     name: Name50 | None = None
     party: Party = 1
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = WorkReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +146,9 @@ class OutlineWork(Command, tag="OutlineWork"):
 
     player: PlayerRef
     party: Party = 1
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = OutlineReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +174,6 @@ class ProposeMission(Command, tag="ProposeMission"):
     asked_s: UnixSeconds | None = None
     or_template: bool = True
     notes: Annotated[tuple[Text200, ...], Len(0, 16)] = ()
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ProposeReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "mission_rejected", "no_work")

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -23,9 +22,10 @@ from ganggpt.errors import GangGPTError, InvalidInput, TooLarge
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import read_json, reply_as_json, write_json
 from ganggpt.protocol.command_book import CommandBook, PublicCommand
-from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
+from ganggpt.protocol.frames import printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import acting_player
+from ganggpt.serve.rest import openapi
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
@@ -39,26 +39,6 @@ IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", descripti
 ActingAs = Annotated[str | None, Header(alias="X-Acting-As", description="Who acts, player:<name>")]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The last event that was heard")]
 CacheControl = Annotated[str | None, Header(alias="Cache-Control", description="no-cache goes past the cache")]
-
-
-class ErrorBody(BaseModel):
-    """Every answer that is not 2xx."""
-
-    error: ErrorOnWire
-
-
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    "default": {"model": ErrorBody, "description": "An error; docs/BRIDGE.md has the status of every code"}
-}
-
-
-EVENTS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "The reply; with `Accept: text/event-stream` the events reply, says, act, said, hush and done",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
-"""The OpenAPI description of responses that can be streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +118,7 @@ def rest_app(rest: Rest) -> FastAPI:
         description="The live backend of an AI-driven GTA V role-play server. Game servers talk to /v1/bridge instead.",
         redoc_url=None,
         redirect_slashes=False,
-        responses=_ERRORS,
+        responses=openapi.ERRORS,
     )
     app.add_exception_handler(GangGPTError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -148,6 +128,7 @@ def rest_app(rest: Rest) -> FastAPI:
     _add_generic_route(app, rest)
     _add_reads(app, rest)
     _add_utterances(app, rest)
+    openapi.complete(app)
     return app
 
 
@@ -159,12 +140,12 @@ def _add_typed_route(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
         f"/v1/actors/{public.kind}:{{name}}/commands/{public.name}",
         run,
         methods=["POST"],
-        response_model=ReplyOk,
-        responses=EVENTS if public.name == "Talk" else None,
+        responses=openapi.command_responses(public),
         operation_id=f"{public.kind}_{public.name}",
         summary=public.summary,
+        description=openapi.command_description(public),
         tags=[f"{public.kind} commands"],
-        openapi_extra=_body(public.json_schema()),
+        openapi_extra=openapi.command_body(public),
     )
 
 
@@ -178,11 +159,11 @@ def _add_generic_route(app: FastAPI, rest: Rest) -> None:
         "/v1/actors/{actor}/commands/{command}",
         run,
         methods=["POST"],
-        response_model=ReplyOk,
+        responses=openapi.any_reply(),
         operation_id="command",
         summary="Any command of any actor",
         tags=["commands"],
-        openapi_extra=_body({"type": "object"}),
+        openapi_extra=openapi.any_body(),
     )
 
 
@@ -213,6 +194,7 @@ def _add_read(app: FastAPI, rest: Rest, kind: str, path: str, part: str | None) 
         path,
         read,
         operation_id=f"read_{kind}" if part is None else f"read_{kind}_{part}",
+        responses=openapi.read_responses(kind, part),
         summary=f"One {kind}" if part is None else f"The {part} of one {kind}",
         tags=["reads"],
     )
@@ -236,7 +218,10 @@ def _add_utterances(app: FastAPI, rest: Rest) -> None:
         operation_id="listen",
         summary="What is being said, as server-sent events; go on after Last-Event-ID",
         tags=["utterances"],
-        responses={**EVENTS, 204: {"description": "All of it was heard"}},
+        responses={
+            200: {"description": "The events", "content": dict(openapi.EVENTS)},
+            204: {"description": "All of it was heard"},
+        },
     )
 
 
@@ -305,10 +290,6 @@ def _addressed(book: CommandBook, actor: str, name: str) -> PublicCommand:
 
 def _wants_fresh(cache_control: str | None) -> bool:
     return cache_control is not None and "no-cache" in cache_control
-
-
-def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": False, "content": {"application/json": {"schema": schema}}}}
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
