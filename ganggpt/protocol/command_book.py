@@ -35,7 +35,7 @@ class PublicCommand:
         self.name = cls.tag
         self.cls = cls
         self.description = (inspect.getdoc(cls) or self.name).replace("``", "`")
-        self.summary = self.description.partition("\n")[0]
+        self.summary = self.description.partition("\n")[0].replace("`", "")
         self.adapter: TypeAdapter[Command] = TypeAdapter(cls)
         self._validate: Callable[[Any], Command] = SchemaValidator(_strict(self.adapter.core_schema)).validate_python
 

@@ -71,7 +71,7 @@ EXAMPLES: Final = (
             "name": "Dot Fisher",
             "role": "ferry hand",
             "home": "ballast-row",
-            "faction": None,
+            "faction": "ballas",
             "traits": {"friendliness": 70, "courage": 40},
             "style": "street",
             "backstory": "Has seen every boat that ever left without lights.",

@@ -122,7 +122,7 @@ def _webhook(name: str) -> dict[str, Any]:
     return {
         "post": {
             "operationId": name.replace(".", "_"),
-            "summary": push.when,
+            "summary": push.when.replace("`", ""),
             "description": "Comes over the WebSocket, in a frame of pushes; ack it by `no`.",
             "tags": ["pushes"],
             "requestBody": {"required": True, "content": {JSON: {"schema": _object(fields)}}},

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, Header, Path, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -26,6 +26,7 @@ from ganggpt.protocol.frames import printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import acting_player
 from ganggpt.serve.rest import openapi
+from ganggpt.serve.rest.docs_page import add_docs_page
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
@@ -36,7 +37,10 @@ REST_BY: Final = "server:rest"
 """The sender of a command whose caller names none."""
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="A UUID of version 7: the id")]
-ActingAs = Annotated[str | None, Header(alias="X-Acting-As", description="Who acts, player:<name>")]
+ActingAs = Annotated[
+    str | None, Header(alias="X-Acting-As", description="Who acts: a player, such as `player:license:1a2b`")
+]
+Name = Annotated[str, Path(description="The id of the actor without its kind, such as `mara`")]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The last event that was heard")]
 CacheControl = Annotated[str | None, Header(alias="Cache-Control", description="no-cache goes past the cache")]
 
@@ -116,6 +120,7 @@ def rest_app(rest: Rest) -> FastAPI:
         title="GangGPT",
         version="1",
         description="The live backend of an AI-driven GTA V role-play server. Game servers talk to /v1/bridge instead.",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         responses=openapi.ERRORS,
@@ -128,12 +133,13 @@ def rest_app(rest: Rest) -> FastAPI:
     _add_generic_route(app, rest)
     _add_reads(app, rest)
     _add_utterances(app, rest)
+    add_docs_page(app, "GangGPT")
     openapi.complete(app)
     return app
 
 
 def _add_typed_route(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
-    async def run(name: str, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+    async def run(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
         return await rest.command(f"{public.kind}:{name}", public.name, request, key, by)
 
     app.add_api_route(
@@ -187,7 +193,7 @@ def _add_reads(app: FastAPI, rest: Rest) -> None:
 
 
 def _add_read(app: FastAPI, rest: Rest, kind: str, path: str, part: str | None) -> None:
-    async def read(name: str, cache_control: CacheControl = None) -> Response:
+    async def read(name: Name, cache_control: CacheControl = None) -> Response:
         return await rest.view(kind, name, part, _wants_fresh(cache_control))
 
     app.add_api_route(
