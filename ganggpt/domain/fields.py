@@ -13,6 +13,7 @@ from unicodedata import category
 
 from annotated_types import Ge, Le, Len, Predicate
 
+from ganggpt.domain.described import Doc
 from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX, SLUG_PATTERN, is_actor_id
 
 _REFUSED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
@@ -99,16 +100,15 @@ OptionalText500 = Annotated[str, Len(0, 500), Predicate(is_clean)]
 Text1000 = Annotated[str, Len(1, 1000), Predicate(is_worded)]
 OptionalText1000 = Annotated[str, Len(0, 1000), Predicate(is_clean)]
 
-Target = Annotated[str, Len(1, ACTOR_ID_LENGTH_MAX), Predicate(is_worded)]
-"""The id of an actor, or the name of a thing."""
+Target = Annotated[str, Len(1, ACTOR_ID_LENGTH_MAX), Predicate(is_worded), Doc("the id of an actor, or a thing")]
 DeedId = Annotated[str, Len(1, ACTOR_ID_LENGTH_MAX + 20), Predicate(is_worded)]
 """Where something began: the id of an actor and the number of a memory or of a deed of theirs."""
-Slug = Annotated[str, Len(1, 63), Predicate(is_slug)]
-SlugOrNone = Annotated[str, Len(0, 63), Predicate(is_slug_or_none)]
-ActorRef = Annotated[str, Len(3, ACTOR_ID_LENGTH_MAX), Predicate(is_actor)]
-PlayerRef = Annotated[str, Len(8, ACTOR_ID_LENGTH_MAX), Predicate(is_player)]
-NpcRef = Annotated[str, Len(5, 80), Predicate(is_npc)]
-MissionRef = Annotated[str, Len(9, 80), Predicate(is_mission)]
+Slug = Annotated[str, Len(1, 63), Predicate(is_slug), Doc("an id of the world files")]
+SlugOrNone = Annotated[str, Len(0, 63), Predicate(is_slug_or_none), Doc("an id of the world files, or nothing")]
+ActorRef = Annotated[str, Len(3, ACTOR_ID_LENGTH_MAX), Predicate(is_actor), Doc("the id of an actor")]
+PlayerRef = Annotated[str, Len(8, ACTOR_ID_LENGTH_MAX), Predicate(is_player), Doc("the id of a player")]
+NpcRef = Annotated[str, Len(5, 80), Predicate(is_npc), Doc("the id of an NPC")]
+MissionRef = Annotated[str, Len(9, 80), Predicate(is_mission), Doc("the id of a mission")]
 
 ActorRefs8 = Annotated[tuple[ActorRef, ...], Len(0, 8)]
 
@@ -121,16 +121,15 @@ Step20 = Annotated[int, Ge(-20), Le(20)]
 Money = Annotated[int, Ge(0), Le(1_000_000)]
 Sentences = Annotated[int, Ge(0), Le(8)]
 Count1000 = Annotated[int, Ge(1), Le(1000)]
-UnixSeconds = Annotated[float, Ge(0.0), Le(32_503_680_000.0)]
+UnixSeconds = Annotated[float, Ge(0.0), Le(32_503_680_000.0), Doc("Unix seconds")]
 """A time before the year 3000."""
 Metres = Annotated[float, Ge(-_WORLD_PLACE_M), Le(_WORLD_PLACE_M)]
 """One coordinate on the map."""
-Place = tuple[Metres, Metres, Metres]
+Place = Annotated[tuple[Metres, Metres, Metres], Doc("x, y, z in metres")]
 """x, y, z in game metres."""
-Username = Name50
-"""What other players see; two who are there at once never look the same."""
-Email = Annotated[str, Len(6, 254), Predicate(is_email)]
-ServerName = Annotated[str, Len(1, 31), Predicate(is_slug)]
+Username = Annotated[str, Len(1, 50), Predicate(is_name), Doc("what others see, in any script")]
+Email = Annotated[str, Len(6, 254), Predicate(is_email), Doc("an e-mail address")]
+ServerName = Annotated[str, Len(1, 31), Predicate(is_slug), Doc("the name of a game server")]
 
 Traits = Annotated[dict[Slug, Percent], Len(0, 16)]
 Slugs16 = Annotated[tuple[Slug, ...], Len(0, 16)]

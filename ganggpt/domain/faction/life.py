@@ -10,10 +10,12 @@ from annotated_types import Len
 from msgspec.structs import replace
 
 from ganggpt.domain import retirement
+from ganggpt.domain.described import Senders
 from ganggpt.domain.faction import politics
 from ganggpt.domain.faction.draft import Draft, not_for_players
 from ganggpt.domain.faction.events import Founded, Returned, Revised
 from ganggpt.domain.faction.moves import POLITICS, ListMoves, MakeMove, TakePoliticalTurn, next_turn
+from ganggpt.domain.faction.replies import FoundReply
 from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX, Faction
 from ganggpt.domain.fields import Money, Name50, Percent, Signed100, Slug, Text200
 from ganggpt.domain.ids import WORLD, name_of
@@ -63,6 +65,9 @@ class Found(Command, tag="Found"):
     treasury: Money = 0
     relations: Relations = field(default_factory=dict)
     creates: ClassVar[bool] = True
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = FoundReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "contested")
 
 
 @dataclass(frozen=True, slots=True)

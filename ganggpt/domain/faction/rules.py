@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ganggpt.domain import retirement
+from ganggpt.domain.described import Senders
 from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.faction import diplomacy, life, politics
 from ganggpt.domain.faction.draft import Draft, is_known, not_for_players, shift
@@ -25,6 +26,7 @@ from ganggpt.domain.faction.moves import (
     make_move,
     take_political_turn,
 )
+from ganggpt.domain.faction.replies import ClaimReply, FactionView
 from ganggpt.domain.faction.state import TERRITORIES_MAX, Faction, evolve, relation_now
 from ganggpt.domain.faction.treasury import forget_player, fund_mission, pay_reward, release_reward
 from ganggpt.domain.faction.view import view
@@ -74,6 +76,9 @@ class ClaimTerritory(Command, tag="ClaimTerritory"):
     """Take a district next to one's own ground and pay for it. Not for players."""
 
     district: Slug
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ClaimReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "unknown_district", "too_many", "not_adjacent", "too_poor")
 
 
 def decide(state: Faction | None, command: Command, turn: Turn) -> Decision:
@@ -168,4 +173,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=FactionView,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Len
 
@@ -26,6 +26,7 @@ from ganggpt.domain.mind.memory_record import (
     MemoryKind,
     Source,
 )
+from ganggpt.domain.mind.replies import Hushed
 from ganggpt.domain.mind.utterance import SCRIPTED, Provenance
 from ganggpt.domain.turn import Command
 
@@ -37,6 +38,7 @@ class Hush(Command, tag="Hush"):
 
     heard: Sentences | None = None
     utterance: Text200 | None = None
+    reply: ClassVar[Any] = Hushed
 
 
 @dataclass(frozen=True, slots=True)

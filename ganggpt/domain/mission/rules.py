@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.language.words import clipped
@@ -34,6 +35,7 @@ from ganggpt.domain.messages import (
     TakeMission,
 )
 from ganggpt.domain.mind.commands import Remember
+from ganggpt.domain.mission.replies import AcceptReply, MissionView
 from ganggpt.domain.mission.state import (
     OPEN,
     TAKEN,
@@ -70,6 +72,10 @@ _DUE: Final = "due"
 @dataclass(frozen=True, slots=True)
 class Accept(Command, tag="Accept"):
     """The player takes the mission on; its time runs from now."""
+
+    senders: ClassVar[Senders] = Senders.ITS_PLAYER
+    reply: ClassVar[Any] = AcceptReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_yours", "not_offered", "too_late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,4 +329,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=MissionView,
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le, Len
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.fields import (
     ActorRefs8,
     DeedId,
@@ -29,6 +30,7 @@ from ganggpt.domain.fields import (
     UnixSeconds,
 )
 from ganggpt.domain.mission_design.deeds import DeedCount
+from ganggpt.domain.npc.replies import NoticedReply, NpcSpoken, OutlineReply, ProposeReply, SpawnReply, WorkReply
 from ganggpt.domain.sheets import NpcTraits, SomeNpcTraits, Style
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb
@@ -57,6 +59,9 @@ class Spawn(Command, tag="Spawn"):
     missions: Slugs16 = ()
     room: MemoryRoom = 64
     creates: ClassVar[bool] = True
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = SpawnReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,9 @@ class Talk(Command, tag="Talk"):
 
     text: Text500
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ class Observe(Command, tag="Observe"):
     what: Text500
     weight: Percent
     about: PlayerRef | None = None
+    reply: ClassVar[Any] = NoticedReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,9 @@ class Give(Command, tag="Give"):
     item: Name100
     value: Money = 0
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,9 @@ class Threaten(Command, tag="Threaten"):
     text: OptionalText500 = ""
     armed: bool = False
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,9 @@ class AskForWork(Command, tag="AskForWork"):
 
     name: Name50 | None = None
     party: Party = 1
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = WorkReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +170,9 @@ class OutlineWork(Command, tag="OutlineWork"):
 
     player: PlayerRef
     party: Party = 1
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = OutlineReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +198,6 @@ class ProposeMission(Command, tag="ProposeMission"):
     asked_s: UnixSeconds | None = None
     or_template: bool = True
     notes: Annotated[tuple[Text200, ...], Len(0, 16)] = ()
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ProposeReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "mission_rejected", "no_work")

@@ -52,6 +52,7 @@ from ganggpt.domain.npc.memory import (
     rumour_by,
     writer_of,
 )
+from ganggpt.domain.npc.replies import NpcView
 from ganggpt.domain.npc.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.npc.state import Item, Npc, Standing, gift_gain, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.talk import TALKER, conclude, place_of
@@ -338,4 +339,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=NpcView,
 )
