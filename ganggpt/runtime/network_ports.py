@@ -93,9 +93,9 @@ def is_free(port: int) -> bool:
 
 
 def with_ipv6_loopback(host: str, port: int) -> str:
-    """``host`` as it stands behind ``bind`` in the configuration of HAProxy, with ``[::1]`` before it where this machine
-    has that address and the port is free there: programs that ask for ``localhost`` often try it first. No other IPv6
-    address, so nobody else gets in."""
+    """``host`` as it stands behind ``bind`` in the configuration of HAProxy, with ``[::1]`` before it where this
+    machine has that address and the port is free there: programs that ask for ``localhost`` often try it first. No
+    other IPv6 address, so nobody else gets in."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
