@@ -130,8 +130,9 @@ def is_free(port: int) -> bool:
 
 
 def with_ipv6_loopback(host: str, port: int) -> str:
-    """``host`` as HAProxy wants it, and ``[::1]`` beside it where this machine has that address and the port is free
-    there: programs that ask for ``localhost`` often try it first. No other IPv6 address, so nobody else gets in."""
+    """``host`` as it stands behind ``bind`` in the configuration of HAProxy, with ``[::1]`` before it where this
+    machine has that address and the port is free there: programs that ask for ``localhost`` often try it first. No
+    other IPv6 address, so nobody else gets in."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -139,7 +140,9 @@ def with_ipv6_loopback(host: str, port: int) -> str:
             probe.bind(("::1", port))
     except OSError:
         return host
-    return f"{host}:{port},[::1]"
+    # Two lines, and v6only, because HAProxy 2.8 otherwise mistakes one listener for the other when it hands them over
+    # at a reload: after every second one nobody listened at ``host``.
+    return f"[::1]:{port} v6only\n    bind {host}"
 
 
 def ray_directory(data_dir: Path) -> Path:

@@ -209,6 +209,31 @@ async def test_localhost_is_answered_at_its_ipv6_address_too_and_no_other_ipv6_a
             assert _is_unavailable(await http.get(f"http://[::1]:{port}/v1/npcs"), 503)
 
 
+async def test_both_addresses_of_localhost_are_answered_after_every_reload(tmp_path: Path) -> None:
+    """Serve reloads HAProxy whenever a replica comes or goes; the new process gets the listeners of the old one."""
+    if not _has_ipv6():
+        return
+    with front(tmp_path, ipv6=True) as running, ExitStack() as later:
+        await answered(running)
+        port, before = running.ports["front"], running.process
+        for _ in range(3):
+            process = _reloaded(tmp_path, before, later)
+            await eventually(lambda old=before: old.status() == psutil.STATUS_ZOMBIE, "the old one ends", within_s=20)
+            before = process
+            async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
+                for host in ("127.0.0.1", "[::1]"):
+                    assert _is_unavailable(await http.get(f"http://{host}:{port}/v1/npcs"), 503)
+
+
+def _reloaded(folder: Path, before: psutil.Process, later: ExitStack) -> psutil.Process:
+    """A new HAProxy that takes over from the one before, as Serve starts it."""
+    again = [folder / "start", "-db", "-f", folder / "cfg", "-dR", "-x", folder / "s", "-sf", str(before.pid)]
+    process = subprocess.Popen(again, stderr=subprocess.DEVNULL)
+    later.callback(process.wait, 10)
+    later.callback(process.kill)
+    return psutil.Process(process.pid)
+
+
 def _has_ipv6() -> bool:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()

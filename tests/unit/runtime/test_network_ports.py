@@ -72,7 +72,7 @@ def test_where_somebody_else_has_the_port_at_the_ipv6_loopback_it_is_left_alone(
     with taken:
         port = taken.getsockname()[1]
         assert with_ipv6_loopback("127.0.0.1", port) == "127.0.0.1"
-    assert with_ipv6_loopback("127.0.0.1", port) == f"127.0.0.1:{port},[::1]"
+    assert with_ipv6_loopback("127.0.0.1", port) == f"[::1]:{port} v6only\n    bind 127.0.0.1"
 
 
 def test_a_taken_bridge_port_is_an_error_that_names_it(tmp_path: Path, claims: PortClaims) -> None:
