@@ -10,11 +10,17 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
     command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
     && { command -v $$p; break; }; done)
+IS_FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VENV := .venv
 BIN := $(VENV)/bin
 # The environment is as new as the lock: the stamp carries the lock's checksum.
 LOCK_SUM := $(shell cksum < requirements-dev.lock | tr ' ' '-')
 STAMP := $(VENV)/.installed-$(LOCK_SUM)
+# An environment of a Python that does not fit, or that is gone, is said even where its stamp is there.
+VENV_IS_UNFIT := $(shell [ ! -d $(BIN) ] || $(BIN)/python -c '$(IS_FITTING)' 2>/dev/null || echo yes)
+ifneq ($(VENV_IS_UNFIT),)
+.PHONY: $(STAMP)
+endif
 ARGS ?=
 # A module's tests stay together: they share what it has set up.
 SIDE_BY_SIDE := -n 2 --dist loadfile
@@ -26,6 +32,15 @@ $(STAMP): pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 	    echo "GangGPT needs Python 3.11, 3.12 or 3.13; found $$(python3 --version 2>&1)." >&2; \
 	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; fi
+	@if ! command -v "$(PYTHON)" >/dev/null 2>&1; then \
+	    echo "There is no program $(PYTHON). Name a Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; \
+	    exit 2; fi
+	@if ! "$(PYTHON)" -c '$(IS_FITTING)' 2>/dev/null; then \
+	    echo "GangGPT needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; \
+	    echo "Name another one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; fi
+	@if [ -d $(BIN) ] && ! $(BIN)/python -c '$(IS_FITTING)' 2>/dev/null; then \
+	    echo "$(VENV) holds no Python 3.11, 3.12 or 3.13 that runs: $$($(BIN)/python --version 2>&1)." >&2; \
+	    echo "Remove it and try again: make clean $(MAKECMDGOALS)" >&2; exit 2; fi
 	@if [ ! -x $(BIN)/python ]; then \
 	    "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
 	    echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }; fi

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -20,6 +21,9 @@ from ganggpt.runtime.model_health import warning_at_start
 from ganggpt.runtime.network_ports import ray_directory
 from ganggpt.runtime.ray_cluster import end_strays
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
+from ganggpt.runtime.world_secrets import open_secrets
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,12 @@ async def run_up(settings: Settings) -> None:
         await _stop(runtime, signals)
 
 
+def warn_of_open_secrets(env_file: Path) -> None:
+    """Say it where other users of the machine can read the secrets in a settings file."""
+    if names := open_secrets(env_file):
+        log.warning("other users of this machine can read %s: chmod 600 %s", ", ".join(names), env_file)
+
+
 def run_down(settings: Settings) -> dict[str, Any]:
     """Stop the world of a data directory and wait for its end. Raises StartFailed where it does not end."""
     data_dir = settings.data_dir.expanduser().resolve()
@@ -92,7 +102,7 @@ def state_of(settings: Settings) -> dict[str, Any]:
     token = (data_dir / TOKEN_FILE).read_text().strip()
     found: dict[str, Any] = {"running": True, **msgspec.to_builtins(run), "token": token}
     try:
-        found["healthy"] = httpx.get(run.health, timeout=5.0).is_success
+        found["healthy"] = httpx.get(run.health, timeout=5.0, trust_env=False).is_success
     except httpx.TransportError as outage:
         found["healthy"] = False
         found["problem"] = str(outage)

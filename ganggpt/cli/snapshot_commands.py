@@ -35,6 +35,7 @@ from ganggpt.operations.snapshots import (
 )
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import NICE
+from ganggpt.persistence.world_snapshot.manifest import PROVES
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
@@ -120,6 +121,7 @@ def restore(
     """Restore a snapshot into an empty database. Nothing is changed unless all of it can be restored."""
     options = RestoreOptions(source, into_world, None, at, journal, database_url)
     screen.result(asyncio.run(_restore(settings_from(env_file, data_dir=data_dir), options)), "restored")
+    screen.say(PROVES)
 
 
 @app.command()
@@ -138,6 +140,7 @@ def fork(
     """Restore under another name: a world of its own, without the game servers and pushes of the old one."""
     options = RestoreOptions(source, None, new_name, at, journal, database_url)
     screen.result(asyncio.run(_restore(settings_from(env_file, data_dir=data_dir), options)), "forked")
+    screen.say(PROVES)
 
 
 @app.command()
@@ -274,6 +277,8 @@ def _verify(settings: Settings, source: str | None, *, repair: bool, files_only:
             screen.rows(("check", "actor", "problem"), found, "what disagrees")
         fields = {name: getattr(verified, name) for name in verified.__struct_fields__ if name != "findings"}
         screen.result({**fields, "holds": verified.holds}, "verified")
+        if source is not None:
+            screen.say(PROVES)
         return verified.holds
 
     return asyncio.run(run())

@@ -14,6 +14,7 @@ from typing import (
 from annotated_types import Ge, Le, Len
 
 from ganggpt.domain.fields import (
+    DeedId,
     MissionRef,
     Money,
     Name50,
@@ -42,8 +43,10 @@ __all__ = [
     "HearOfDeed",
     "HearOfMissionFunds",
     "HearOfRecord",
+    "LosePerson",
     "LoseTerritory",
     "MissionOutcome",
+    "NeedPerson",
     "Notify",
     "Offer",
     "OfferBond",
@@ -113,6 +116,23 @@ class TakeFunding(Command, tag="TakeFunding"):
 @dataclass(frozen=True, slots=True)
 class Abandon(Command, tag="Abandon"):
     """To a mission: its player gives it up, or says no to the offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LosePerson(Command, tag="LosePerson"):
+    """To a mission: the NPC who sends this has left the world. What cannot be done without them is called off."""
+
+    name: Name100
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class NeedPerson(Command, tag="NeedPerson"):
+    """To an NPC: the mission that sends this was taken and cannot be done without you, until ``until_s``. It wants to
+    know if you leave the world before, or have left it."""
+
+    until_s: UnixSeconds
+    internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +326,7 @@ class HearOfDeed(Command, tag="HearOfDeed"):
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurt or helped. ``weight`` 1..10.
     """
 
-    deed: Name100
+    deed: DeedId
     player: PlayerRef
     verb: DeedVerb
     against: Slug
@@ -338,7 +358,7 @@ class Witness(Command, tag="Witness"):
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps.
     """
 
-    deed: Name100
+    deed: DeedId
     player: PlayerRef
     what: Deed
     against: Slug

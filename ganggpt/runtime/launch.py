@@ -7,8 +7,10 @@ and nothing else is touched.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -33,6 +35,7 @@ from ganggpt.runtime.composition import (
     log_options,
     world_connections,
 )
+from ganggpt.runtime.data_dir import make_usable
 from ganggpt.runtime.model_plan import keys_of
 from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, ray_directory
 from ganggpt.runtime.port_claims import PortClaims
@@ -135,11 +138,14 @@ class Runtime:
         read_prompts(settings.prompts_dir)  # mistakes in prompts show before anything is started
         keep_private()
         drop_secrets()
+        make_usable(settings.data_dir)
         private_directory(settings.data_dir)
         self._lock.take()
         self._owned = True
         self._log = UpLog(self._logs, settings.world.name, "up")
         await asyncio.to_thread(narrow, settings.data_dir)
+        if settings.database_url is not None or settings.redis_url is not None:
+            await self._step("given stores", self._stores.check())
         token = bridge_token(settings)
         directory = ray_directory(settings.data_dir)
         await asyncio.to_thread(end_strays, directory)
@@ -296,7 +302,7 @@ class Runtime:
 
     async def _answers(self, url: str) -> None:
         said = "nothing"
-        async with httpx.AsyncClient(timeout=2.0) as client:
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
             for _ in range(int(self._settings.start_timeout_s / _POLL_S)):
                 try:
                     answer = await client.get(url)
@@ -404,11 +410,33 @@ async def _on_serve(work: Callable[[], None]) -> None:
     from ray.exceptions import RayError
 
     try:
-        await asyncio.to_thread(work)
+        await _in_its_own_thread(work)
     except (RayError, RuntimeError, TimeoutError) as failed:
         raise StartFailed(
             f"Serve failed: {str(failed)[:500]}", "Its logs in the Ray dashboard name the cause."
         ) from failed
+
+
+async def _in_its_own_thread(work: Callable[[], None]) -> None:
+    """Like ``asyncio.to_thread``, but nobody waits for the thread at the end of the process: when another part fails, a
+    call to Serve under way may hang for minutes."""
+    loop, done = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+
+    def settle(failed: BaseException | None) -> None:
+        if not done.done():
+            done.set_result(None) if failed is None else done.set_exception(failed)
+
+    def run() -> None:
+        failed: BaseException | None = None
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, failed)
+
+    threading.Thread(target=run, name="serve", daemon=True).start()
+    await done
 
 
 def _leave_cluster() -> None:

@@ -114,6 +114,19 @@ def is_free(port: int) -> bool:
     return True
 
 
+def with_ipv6_loopback(host: str, port: int) -> str:
+    """``host`` as HAProxy wants it, and ``[::1]`` beside it where this machine has that address and the port is free
+    there: programs that ask for ``localhost`` often try it first. No other IPv6 address, so nobody else gets in."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(("::1", port))
+    except OSError:
+        return host
+    return f"{host}:{port},[::1]"
+
+
 def ray_directory(data_dir: Path) -> Path:
     """The short private directory, below the system's temporary directory, that belongs to this data directory alone.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -50,6 +50,14 @@ class Authenticated:
         await answer(scope, receive, send)
 
 
+class Observed(NamedTuple):
+    """What a replica tells about itself. ``scrape``: makes what /metrics shows."""
+
+    health: Health
+    metrics: Metrics
+    scrape: Callable[[], Awaitable[bytes]]
+
+
 class BridgeApp:
     """Dispatches each connection. ``close`` releases what the replica uses, after the last session has ended."""
 
@@ -57,17 +65,16 @@ class BridgeApp:
         self,
         socket: BridgeSocket,
         rest: App,
-        health: Health,
+        observed: Observed,
         sessions: Sessions,
         streams: Streams,
-        metrics: Metrics,
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._close = close
-        self._socket, self._rest, self._health = socket, rest, health
+        self._socket, self._rest, self._health = socket, rest, observed.health
         self.sessions, self._streams = sessions, streams
-        self._metrics = metrics
-        requests = metrics.counter("ganggpt_rest_requests_total")
+        self._scrape = observed.scrape
+        requests = observed.metrics.counter("ganggpt_rest_requests_total")
         self._requests = {status: requests.labels(f"{status}xx") for status in range(1, 6)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +116,7 @@ class BridgeApp:
             wire = {"code": "method_not_allowed", "message": f"{path} is only read", "retryable": False}
             return error_response(wire, {"Allow": "GET, HEAD"})
         if path == "/metrics":
-            return Response(self._metrics.exposition(), media_type=CONTENT_TYPE)
+            return Response(await self._scrape(), media_type=CONTENT_TYPE)
         if path == "/health/live":
             return _json(200, {"status": "live"})
         return _json(*await (self._health.ready() if path == "/health/ready" else self._health.report()))

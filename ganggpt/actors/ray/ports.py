@@ -11,6 +11,7 @@ from ganggpt.actors.supervision.scaler import Stats
 from ganggpt.actors.supervision.supervisor import Fleet, Supervisor
 from ganggpt.ai.port import Gateway
 from ganggpt.observability.log_file import LogOptions
+from ganggpt.observability.metrics import Metrics
 
 
 class HostFleet(Fleet, Stats, Protocol):
@@ -63,6 +64,6 @@ class ProcessSpec(Protocol):
         """Everything a host needs. Raises GangGPTError."""
         ...
 
-    async def open_supervisor(self, fleet: HostFleet, plan: Plan) -> Supervisor:
-        """The supervisor, not yet booted. Raises GangGPTError."""
+    async def open_supervisor(self, fleet: HostFleet, plan: Plan, metrics: Metrics) -> Supervisor:
+        """The supervisor, not yet booted. ``metrics``: of its process. Raises GangGPTError."""
         ...

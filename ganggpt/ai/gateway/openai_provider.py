@@ -40,6 +40,7 @@ from ganggpt.ai.gateway.provider import (
     Vectors,
 )
 from ganggpt.errors import StartFailed
+from ganggpt.store_urls import is_on_this_machine
 
 TokenSource = Callable[[], Awaitable[str]]
 _ENTRA_SCOPE: Final = "https://cognitiveservices.azure.com/.default"
@@ -130,11 +131,14 @@ class OpenAIProvider:
             max_connections=endpoint.connections_max, max_keepalive_connections=endpoint.connections_max
         )
         timeout = httpx2.Timeout(endpoint.timeout_s, connect=_CONNECT_S)
-        common: dict[str, Any] = {
-            "timeout": timeout,
-            "max_retries": 0,
-            "http_client": DefaultAioHttpClient(limits=limits, timeout=timeout, follow_redirects=False),
-        }
+        client = DefaultAioHttpClient(
+            limits=limits,
+            timeout=timeout,
+            follow_redirects=False,
+            # A proxy of the environment leads to far models only.
+            trust_env=not is_on_this_machine(endpoint.url),
+        )
+        common: dict[str, Any] = {"timeout": timeout, "max_retries": 0, "http_client": client}
         if endpoint.kind == "azure" and endpoint.api_version != _V1:
             token = self._entra_token() if endpoint.entra else None
             return AsyncAzureOpenAI(

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
-from ganggpt.domain.fields import Count1000, Name50, Name100, PlayerRef, Text200, Text500, Traits
+from ganggpt.domain.fields import Count1000, Name50, PlayerRef, Target, Text200, Text500, Traits
 from ganggpt.domain.turn import Command
 
 OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]
@@ -40,7 +40,7 @@ class Order(Command, tag="Order"):
     """The owner orders something."""
 
     order: OrderName
-    target: Name100 | None = None
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from annotated_types import Len
 from ganggpt.domain.fields import (
     ActorRef,
     MemoryNo,
-    Name100,
     OptionalText500,
     Percent,
     PlayerRef,
     Sentences,
+    Target,
     Text200,
     Text240,
     Text500,
@@ -92,7 +92,7 @@ class Remember(Command, tag="Remember"):
     about: PlayerRef | None = None
     source: Source = "told"
     expires_s: UnixSeconds | None = None
-    audience: Name100 | None = None
+    audience: Target | None = None
     due_s: UnixSeconds | None = None
     internal: ClassVar[bool] = True
 

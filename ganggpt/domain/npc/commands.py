@@ -9,6 +9,7 @@ from annotated_types import Ge, Le, Len
 
 from ganggpt.domain.fields import (
     ActorRefs8,
+    DeedId,
     MemoryRoom,
     Money,
     Name50,
@@ -19,16 +20,16 @@ from ganggpt.domain.fields import (
     Percent,
     PlayerRef,
     Slug,
+    SlugOrNone,
     Slugs16,
     Step20,
-    Text100,
     Text200,
     Text240,
     Text500,
-    Traits,
     UnixSeconds,
 )
 from ganggpt.domain.mission_design.deeds import DeedCount
+from ganggpt.domain.sheets import NpcTraits, SomeNpcTraits, Style
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb
 
@@ -39,19 +40,42 @@ Steps8 = Annotated[dict[Name100, Step20], Len(0, 8)]
 
 @dataclass(frozen=True, slots=True)
 class Spawn(Command, tag="Spawn"):
-    """Bring an NPC into the world; the fields of its sheet. Not for players."""
+    """Bring an NPC into the world, or a retired one back to it; the fields of its sheet. By a server.
 
-    name: Name100
-    role: Name100
+    The sheet is checked like one of a world file: ``home``, ``faction`` and ``missions`` must exist, and nobody of the
+    world files may have a name that looks the same.
+    """
+
+    name: Name50
+    role: Name50
     home: Slug
     faction: Slug | None
-    traits: Traits
-    style: Name50
+    traits: NpcTraits
+    style: Style
     backstory: OptionalText1000 = ""
     likes: Names16 = ()
     missions: Slugs16 = ()
     room: MemoryRoom = 64
     creates: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Revise(Command, tag="Revise"):
+    """Change the sheet of an NPC; what is not given stays, and so do its memories and standings. By a server.
+
+    ``faction``: "" for no faction. ``traits``: those that change. ``likes`` and ``missions``: all of them, anew.
+    """
+
+    name: Name50 | None = None
+    role: Name50 | None = None
+    home: Slug | None = None
+    faction: SlugOrNone | None = None
+    traits: SomeNpcTraits | None = None
+    style: Style | None = None
+    backstory: OptionalText1000 | None = None
+    likes: Names16 | None = None
+    missions: Slugs16 | None = None
+    room: MemoryRoom | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +128,7 @@ class Hear(Command, tag="Hear"):
     text: Text240
     weight: Percent
     about: PlayerRef | None
-    origin: Text100
+    origin: DeedId
     chain: ActorRefs8
     born_s: UnixSeconds
     expires_s: UnixSeconds

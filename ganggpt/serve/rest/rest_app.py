@@ -152,6 +152,7 @@ def rest_app(rest: Rest) -> FastAPI:
     for public in rest.book:
         _add_typed_route(app, rest, public)
     _add_generic_route(app, rest)
+    _add_changes_of_npcs(app, rest)
     _add_reads(app, rest)
     add_lists(app, rest.lists, _wants_fresh, CacheControl)
     _add_utterances(app, rest)
@@ -191,6 +192,29 @@ def _add_generic_route(app: FastAPI, rest: Rest) -> None:
         tags=["commands"],
         openapi_extra=_body({"type": "object"}),
     )
+
+
+def _add_changes_of_npcs(app: FastAPI, rest: Rest) -> None:
+    """``PATCH`` and ``DELETE`` of an NPC: the commands ``Revise`` and ``Retire`` under the names REST has for them."""
+    revise, retire = rest.book.find("npc:any", "Revise"), rest.book.find("npc:any", "Retire")
+
+    async def change(name: str, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+        return await rest.command(_actor("npc", name), revise.name, request, key, by)
+
+    async def remove(name: str, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+        return await rest.command(_actor("npc", name), retire.name, request, key, by)
+
+    for method, run, command in (("PATCH", change, revise), ("DELETE", remove, retire)):
+        app.add_api_route(
+            "/v1/npcs/{name}",
+            run,
+            methods=[method],
+            response_model=ReplyOk,
+            operation_id=f"{command.name.lower()}_npc",
+            summary=command.summary,
+            tags=["npc commands"],
+            openapi_extra=_body(command.json_schema()),
+        )
 
 
 def _add_reads(app: FastAPI, rest: Rest) -> None:

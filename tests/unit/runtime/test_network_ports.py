@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from ganggpt.errors import StartFailed
-from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, is_free, ray_directory
+from ganggpt.runtime.network_ports import (
+    WantedPorts,
+    WorldPorts,
+    choose_ports,
+    is_free,
+    ray_directory,
+    with_ipv6_loopback,
+)
 from ganggpt.runtime.port_claims import PortClaims
 
 
@@ -53,6 +60,18 @@ def test_a_block_with_a_taken_port_is_left_to_whoever_has_it(tmp_path: Path, cla
     with socket.create_server(("127.0.0.1", first.stats)):
         second = chosen(tmp_path, claims, 0, 0)
     assert not all_ports(first) & all_ports(second)
+
+
+def test_where_somebody_else_has_the_port_at_the_ipv6_loopback_it_is_left_alone() -> None:
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        assert with_ipv6_loopback("127.0.0.1", 22005) == "127.0.0.1", "there is no such address here"
+        return
+    with taken:
+        port = taken.getsockname()[1]
+        assert with_ipv6_loopback("127.0.0.1", port) == "127.0.0.1"
+    assert with_ipv6_loopback("127.0.0.1", port) == f"127.0.0.1:{port},[::1]"
 
 
 def test_a_taken_bridge_port_is_an_error_that_names_it(tmp_path: Path, claims: PortClaims) -> None:

@@ -1,25 +1,17 @@
-"""The metrics of the model gateway on the bridge's /metrics, and its state for /health."""
+"""The state of the model gateway for /health."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
-
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from ganggpt.ai.port import NotAnswered
 from ganggpt.serve.health import Degraded
-from ganggpt.serve.metrics.expositions import Samples, families, together
 
-POLL_S: Final = 2.0
 ASK_S: Final = 1.5
 """How long the gateway is waited for: less than a check of /health may take, because its silence is no outage."""
-_PREFIX: Final = "ganggpt_ai_"
 _MEANWHILE: Final = "The scripted mind speaks meanwhile"
-
-Expositions = Callable[[], Awaitable[Sequence[bytes]]]
 
 
 class GatewayState(Protocol):
@@ -28,30 +20,6 @@ class GatewayState(Protocol):
     async def state(self) -> dict[str, Any] | NotAnswered:
         """See ModelGateway."""
         ...
-
-
-class GatewayWatch(Collector):
-    """Owns the last metrics of all gateway replicas together. ``run`` polls for ever."""
-
-    def __init__(self, expositions: Expositions) -> None:
-        self._expositions = expositions
-        self._seen: dict[str, Samples] = {}
-
-    async def run(self) -> None:
-        """Poll again and again."""
-        while True:
-            await self.poll()
-            await asyncio.sleep(POLL_S)
-
-    async def poll(self) -> None:
-        """Poll all replicas once; where one does not answer, its last numbers are kept."""
-        told = await self._expositions()
-        if told:
-            self._seen = together(told, _PREFIX)
-
-    def collect(self) -> Iterable[Metric]:
-        """The metrics for a scrape."""
-        return families(self._seen)
 
 
 def ai_probe(gateway: GatewayState | None, because: str = "no model is configured") -> Callable[[], Awaitable[Any]]:

@@ -1,48 +1,16 @@
-"""The gateway on the bridge's /metrics and in /health."""
+"""The gateway in /health."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from ganggpt.ai.port import NotAnswered
-from ganggpt.observability.metrics import Metrics
+from ganggpt.serve import ai_check
+from ganggpt.serve.ai_check import ai_probe
 from ganggpt.serve.health import Degraded
-from ganggpt.serve.metrics import gateway_watch
-from ganggpt.serve.metrics.gateway_watch import GatewayWatch, ai_probe
-
-
-def replica(calls: int, on: int, breaker: float) -> bytes:
-    metrics = Metrics()
-    metrics.counter("ganggpt_ai_calls_total").labels("large", "ok").inc(calls)
-    metrics.histogram("ganggpt_ai_call_seconds").labels("large").observe(0.3)
-    metrics.gauge("ganggpt_ai_on").set(on)
-    metrics.gauge("ganggpt_ai_breaker").labels("large").set(breaker)
-    return metrics.exposition()
-
-
-async def test_replicas_are_summed_and_the_worst_of_a_state_is_shown() -> None:
-    told: list[bytes] = [replica(3, 1, 0), replica(4, 0, 1)]
-
-    async def expositions() -> Sequence[bytes]:
-        return told
-
-    watch = GatewayWatch(expositions)
-    metrics = Metrics()
-    metrics.registry.register(watch)
-    assert b"ganggpt_ai" not in metrics.exposition()
-    await watch.poll()
-    told.clear()
-    await watch.poll()
-    text = metrics.exposition().decode()
-    assert 'ganggpt_ai_calls_total{model="large",outcome="ok"} 7.0' in text
-    assert 'ganggpt_ai_call_seconds_count{model="large"} 2.0' in text
-    assert 'ganggpt_ai_call_seconds_bucket{le="0.25",model="large"} 0.0' in text
-    assert "ganggpt_ai_on 0.0" in text
-    assert 'ganggpt_ai_breaker{model="large"} 1.0' in text
 
 
 class State:
@@ -104,7 +72,7 @@ async def test_a_gateway_that_is_silent_degrades_the_world_and_is_no_outage(monk
             await asyncio.Event().wait()
             raise AssertionError
 
-    monkeypatch.setattr(gateway_watch, "ASK_S", 0.01)
+    monkeypatch.setattr(ai_check, "ASK_S", 0.01)
     with pytest.raises(Degraded, match=r"it said nothing within 0\.01 s"):
         await ai_probe(Silent())()
 
