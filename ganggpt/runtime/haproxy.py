@@ -35,8 +35,8 @@ ERRORS: Final[Mapping[int, tuple[str, str, bool, str]]] = {
 _HEAD_S: Final = 10
 """How long the head of a request may take."""
 _RETRY_MS: Final = 1000
-_RUN: Final = 'import runpy, sys; runpy.run_path(sys.argv.pop(1))["start"](sys.argv.pop(1), sys.argv.pop(1))'
-"""What Python runs of this file: the file, the binary and the front come before what HAProxy is asked."""
+_RUN: Final = "import runpy, sys; runpy.run_path(sys.argv.pop(1))[sys.argv.pop(1)](sys.argv.pop(1), sys.argv.pop(1))"
+"""What Python runs of this file. File, function, binary and front come before what HAProxy is asked."""
 _DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _KILL: Final = 9
 
@@ -62,7 +62,7 @@ def start_script(binary: Path, front: str) -> str:
     """A program that starts HAProxy for a local world. ``front``: the address on which the bridge listens; everything
     else of Serve is told to listen on loopback."""
     # Not Python's own #!: a path with a blank cannot stand there, nor a long one.
-    words = shlex.join([sys.executable, "-IS", "-c", _RUN, __file__, str(binary), front])
+    words = shlex.join([sys.executable, "-IS", "-c", _RUN, __file__, start.__name__, str(binary), front])
     return f'#!/bin/sh\nexec {words} "$@"\n'
 
 
