@@ -35,8 +35,10 @@ ERRORS: Final[Mapping[int, tuple[str, str, bool, str]]] = {
 _HEAD_S: Final = 10
 """How long the head of a request may take."""
 _RETRY_MS: Final = 1000
-_RUN: Final = "import runpy, sys; runpy.run_path(sys.argv.pop(1))[sys.argv.pop(1)](sys.argv.pop(1), sys.argv.pop(1))"
-"""What Python runs of this file. File, function, binary and front come before what HAProxy is asked."""
+_START: Final = """#!/bin/sh
+exec {python} -IS -c {code} "$@"
+"""
+"""Through a shell: the first line of a script cannot name a path with a blank in it."""
 _DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _KILL: Final = 9
 
@@ -61,9 +63,8 @@ def haproxy_binary() -> Path | None:
 def start_script(binary: Path, front: str) -> str:
     """A program that starts HAProxy for a local world. ``front``: the address on which the bridge listens; everything
     else of Serve is told to listen on loopback."""
-    # Not Python's own #!: a path with a blank cannot stand there, nor a long one.
-    words = shlex.join([sys.executable, "-IS", "-c", _RUN, __file__, start.__name__, str(binary), front])
-    return f'#!/bin/sh\nexec {words} "$@"\n'
+    code = f"import runpy; runpy.run_path({__file__!r})[{start.__name__!r}]({str(binary)!r}, {front!r})"
+    return _START.format(python=shlex.quote(sys.executable), code=shlex.quote(code))
 
 
 def main() -> None:
