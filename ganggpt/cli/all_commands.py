@@ -290,7 +290,9 @@ def world_load(
 
 @world_app.command("export")
 def world_export(
-    folder: Annotated[Path, typer.Argument(help="Folder to write; it is made where missing.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder to write; by default exports/WORLD in the data directory.")
+    ] = None,
     *,
     data_dir: DataDir = None,
     env_file: EnvFile = None,

@@ -119,10 +119,22 @@ def _as_json(found: Loaded, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-async def export_files(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Write the world of the database. Raises StartFailed where there is none, and Unavailable."""
+def exports_of(settings: Settings) -> Path:
+    """The folder of the data directory for what is exported; it is made where missing. Raises StartFailed."""
+    folder = settings.data_dir.expanduser().resolve() / "exports"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as failed:
+        raise StartFailed(f"{folder} cannot be made: {failed.strerror}", "Name another --data-dir.") from None
+    return folder
+
+
+async def export_files(settings: Settings, folder: Path | None) -> dict[str, Any]:
+    """Write the world of the database, without a folder under its name into the data directory. Raises StartFailed
+    where there is none, and Unavailable."""
     async with pool_of(settings) as pool:
         world, _ = await world_store.load_world(pool)
+    folder = folder or exports_of(settings) / world.name
     await asyncio.to_thread(dump_world, world, folder)
     return {"folder": str(folder), **_counts(world)}
 

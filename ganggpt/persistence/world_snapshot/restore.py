@@ -50,7 +50,10 @@ async def check_target(dsn: str, lease_s: float) -> None:
             await connection.close(timeout=10)
 
 
-_EMPTY: Final = "Restore into an empty database: createdb a new one and name it with --database-url."
+_EMPTY: Final = (
+    "Restore into a data directory of its own (--data-dir ./another; it is made), or into an empty database that "
+    "--database-url names."
+)
 
 
 async def _check_empty(connection: Any, lease_s: float) -> None:
@@ -72,7 +75,10 @@ async def prepare_schema(dsn: str, manifest: Manifest, source: str) -> None:
     there = await schema_version(dsn)
     if there is not None and there != manifest.schema and manifest.schema != newest_version():
         problem = f"the database has schema {there} already, the snapshot has {manifest.schema}"
-        fix = "Restore into a database that was never migrated (createdb); it is brought up to date afterwards."
+        fix = (
+            "Restore into a database that was never migrated, or into a new data directory (--data-dir ./another); it is "
+            "brought up to date afterwards."
+        )
         raise RestoreRefused("schema", problem, fix)
     await migrate(dsn, to=manifest.schema)
 
