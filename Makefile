@@ -90,9 +90,12 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# docs/CONFIGURATION.md and .env.example come from ganggpt/config.py.
+# docs/CONFIGURATION.md and .env.example come from ganggpt/config.py, docs/BRIDGE_COMMANDS.md and
+# docs/bridge.schema.json from the commands, rules and pushes of ganggpt/domain.
 docs: $(STAMP)
 	$(BIN)/python -m ganggpt.config_reference
+	$(BIN)/python -m ganggpt.protocol.bridge_reference
+	$(BIN)/python -m ganggpt.protocol.bridge_schema > docs/bridge.schema.json
 
 # Pins every dependency with its hashes for all platforms; needs uv (pip install uv).
 lock:

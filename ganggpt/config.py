@@ -42,10 +42,12 @@ from ganggpt.setting_shapes import (
     Usd,
     WebSocketUrl,
     as_written,
+    fits_a_header,
 )
 
 ENV_FILE: Final = Path(".env")
 _SECRET_FILE_BYTES_MAX: Final = 64 * 1024
+TOKEN_LENGTH_MIN: Final = 16
 
 
 def _setting(variable: str, group: str, why: str, shape: str, example: str = "") -> dict[str, Any]:
@@ -134,12 +136,20 @@ class Settings(BaseSettings):
         None,
         **_setting(
             "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.",
-            "redis://…, rediss://…, redis+cluster://… or unix://…", "redis://redis:6379",
+            "redis://…, rediss://… (TLS), redis+cluster://…, rediss+cluster://… or unix://…", "redis://redis:6379",
         ),
     )  # fmt: skip
     redis_password: SecretStr | None = Field(
         None, **_setting("REDIS_PASSWORD", _REDIS, "Password of Redis, when REDIS_URL has none.", "text")
     )
+    redis_ca: Path | None = Field(
+        None,
+        **_setting(
+            "REDIS_CA", _REDIS,
+            "Authority that signed the certificate of Redis; unset: any that the machine trusts.", "path of a PEM file",
+            "/etc/ganggpt/redis-ca.pem",
+        ),
+    )  # fmt: skip
     redis_ttl_s: int = Field(
         3600, ge=1, le=604_800, **_setting("REDIS_TTL", _REDIS, "Life of a cached value.", "seconds, 1 to 604800")
     )
@@ -275,10 +285,14 @@ class Settings(BaseSettings):
         ),
     )  # fmt: skip
 
-    token: HeaderSecret | None = Field(
+    token: SecretStr | None = Field(
         None,
-        **_setting("GANGGPT_TOKEN", _SECURITY, "Bearer token of the bridge; unset makes one in the data dir.", "text"),
-    )
+        **_setting(
+            "GANGGPT_TOKEN", _SECURITY,
+            "Bearer token of the bridge; unset makes one in the data dir. To replace it: the new one, a comma, the old "
+            "one.", "16 characters or more; several with commas between", "",
+        ),
+    )  # fmt: skip
     jwt_secret: SecretStr | None = Field(
         None, **_setting("JWT_SECRET", _SECURITY, "Signs the tokens of player accounts.", "text")
     )
@@ -430,6 +444,15 @@ class Settings(BaseSettings):
         ),
     )  # fmt: skip
 
+    @field_validator("token")
+    @classmethod
+    def _long_tokens(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and min(map(len, tokens_of(given.get_secret_value())), default=0) < TOKEN_LENGTH_MIN:
+            raise ValueError(f"a token is shorter than {TOKEN_LENGTH_MIN} characters, so it can be guessed")
+        for token in () if given is None else tokens_of(given.get_secret_value()):
+            fits_a_header(SecretStr(token))
+        return given
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
@@ -541,6 +564,11 @@ def read_settings(env_file: Path | None = None, **options: Any) -> Settings:
     if problems:
         raise ConfigRejected(tuple(problems))
     return settings
+
+
+def tokens_of(text: str) -> tuple[str, ...]:
+    """The bearer tokens of GANGGPT_TOKEN: all are accepted, and the first is the one to hand out."""
+    return tuple(token.strip() for token in text.split(",") if token.strip())
 
 
 def is_secret(field: FieldInfo) -> bool:

@@ -18,7 +18,8 @@ FreePort = Annotated[int, Field(ge=0, le=65535)]
 _QUOTES: Final = {tuple(pair) for pair in ('""', "''", "``", "“”", "‘’", "„“", "«»")}
 
 
-def _fits_a_header(secret: SecretStr) -> SecretStr:
+def fits_a_header(secret: SecretStr) -> SecretStr:
+    """The secret, where an HTTP header can carry it. Raises ValueError."""
     if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
         raise ValueError(
             "it contains a sign that no HTTP header can carry (a blank, a control character or a letter outside of "
@@ -69,7 +70,7 @@ def as_written(given: object) -> object:
 
 
 Usd = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
-HeaderSecret = Annotated[SecretStr, AfterValidator(_fits_a_header)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(fits_a_header)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_server_url)]

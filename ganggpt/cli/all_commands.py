@@ -32,6 +32,7 @@ from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
 from ganggpt.cli.sim_command import replay, run_sim
 from ganggpt.cli.unexpected import in_words
+from ganggpt.config import ENV_FILE
 from ganggpt.private_files import keep_private
 from ganggpt.runtime.proxies import spare_this_machine
 
@@ -68,6 +69,7 @@ def up(
 ) -> None:
     """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
     settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
+    lifecycle_commands.warn_of_open_secrets(env_file or ENV_FILE)
     asyncio.run(lifecycle_commands.run_up(settings))
 
 
@@ -267,14 +269,23 @@ def play_politics(  # noqa: PLR0913 - each argument is an option
 def world_load(
     folder: Annotated[Path | None, typer.Argument(help="Folder of world files; the one of the settings.")] = None,
     *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let the files win over what game servers changed in living actors.")
+    ] = False,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Load a world into the database, or update its sheet and cast. Running hosts use it after their next start."""
+    """Load world files: say what changed and tell living actors of it, in a running world at once.
+
+    New people appear, changed sheets reach the living (their memories and relations stay), and who is no longer in the
+    files retires. The same files again change nothing.
+    """
     settings = settings_from(env_file, data_dir=data_dir, world=folder)
-    screen.result(asyncio.run(world_commands.load_files(settings)))
+    found = asyncio.run(world_commands.load_files(settings, dry_run=dry_run, overwrite=overwrite))
+    world_commands.show_loaded(found, dry_run=dry_run)
 
 
 @world_app.command("export")

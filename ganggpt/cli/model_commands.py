@@ -44,7 +44,8 @@ def status(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Show the switch, the models of each task, the budgets and what was spent."""
-    screen.result(asyncio.run(_state_of(settings_from(env_file, data_dir=data_dir))), "model gateway")
+    state = asyncio.run(_state_of(settings_from(env_file, data_dir=data_dir)))
+    screen.result(state if screen.as_json else _for_people(state), "model gateway")
 
 
 @app.command("on")
@@ -172,6 +173,16 @@ async def _health_of(url: str) -> dict[str, Any] | str:
         return await ai_check(url)
     except Unavailable as outage:
         return f"the world does not answer ({outage.why})"
+
+
+def _for_people(state: dict[str, Any]) -> dict[str, Any]:
+    """The state with a line for each thing instead of JSON within JSON."""
+    health = state["health"]
+    lines = {name: "\n".join(state[name]) for name in ("limits", "failing")}
+    slots = "\n".join(f"{slot}: {', '.join(models)}" for slot, models in state["slots"].items())
+    models = "\n".join(f"{name}: {model}" for name, model in state["models"].items())
+    shown = health if not isinstance(health, dict) else health["status"]
+    return {**state, **lines, "slots": slots, "models": models, "health": shown}
 
 
 def _mind(health: dict[str, Any] | str | None) -> str | None:

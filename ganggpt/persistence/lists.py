@@ -60,10 +60,16 @@ class PostgresLists:
         return [_TABLES[name].listed(row) for row in await ask(self._pool, self._timeout_s, query, *arguments)]
 
     async def _districts(self, filters: Filters, after: PageStart | None, limit: int) -> Sequence[ListedDistrict]:
-        """From the sheet in the database, because a world may be loaded anew while it runs; there are few."""
+        """From the sheet in the database, because a world may be loaded anew while it runs; there are few. A faction
+        that was not needed yet has no row, and holds what its sheet says and nobody took."""
         found = await ask(self._pool, self._timeout_s, SQL["world"])
-        holders = {r["district"]: r["faction"] for r in await ask(self._pool, self._timeout_s, SQL["holders"])}
-        districts = decode_world(found[0]["sheet"]).districts if found else {}
+        if not found:
+            return []
+        world = decode_world(found[0]["sheet"])
+        living = {r["id"]: r["territories"] for r in await ask(self._pool, self._timeout_s, SQL["territories"])}
+        asleep = {name: sheet.territories for name, sheet in world.factions.items() if name not in living}
+        holders = {district: name for part in (asleep, living) for name, held in part.items() for district in held}
+        districts = world.districts
         rows = [
             ListedDistrict(d.id, d.name, d.kind, d.x, d.y, d.z, d.radius_m, d.neighbours, holders.get(d.id))
             for d in sorted(districts.values(), key=lambda district: district.id)

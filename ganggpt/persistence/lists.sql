@@ -21,5 +21,5 @@ FROM companions c LEFT JOIN players p ON p.id = c.player_id WHERE {conditions} O
 -- name: world
 SELECT sheet FROM world
 
--- name: holders
-SELECT unnest(territories) AS district, id AS faction FROM factions
+-- name: territories
+SELECT id, territories FROM factions

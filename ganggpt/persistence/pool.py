@@ -39,8 +39,8 @@ async def open_pool(dsn: str, options: PoolOptions | None = None, metrics: Metri
     Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us.
     """
     chosen = PoolOptions() if options is None else options
-    arguments = driver_arguments(dsn, chosen.connect_timeout_s)
     calls = None if metrics is None else DatabaseCalls(metrics)
+    arguments = driver_arguments(dsn, chosen.connect_timeout_s)
     pool = asyncpg.create_pool(
         min_size=chosen.min_size,
         max_size=chosen.max_size,

@@ -30,3 +30,25 @@ SELECT sheet FROM world
 
 -- name: load_cast
 SELECT actor, command, body FROM cast_members ORDER BY actor
+
+-- name: loaded_at
+SELECT extract(epoch FROM loaded_at)::float8 FROM world
+
+-- name: loaded_ms
+SELECT (extract(epoch FROM loaded_at) * 1000)::bigint FROM world
+
+-- name: shards
+SELECT shards FROM world
+
+-- name: forget_cast
+DELETE FROM cast_members WHERE NOT actor = ANY($1::text[])
+
+-- name: tell
+-- Delivered when the outbox is next read, a few seconds later: by then every host has read the changed world.
+INSERT INTO outbox (sender, seq, n, shard, target, command_id, name, body, at)
+SELECT $1, $2, n - 1, shard, target, id, name, body, clock_timestamp()
+FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::bytea[]) WITH ORDINALITY
+  AS t (id, shard, target, name, body, n)
+
+-- name: untold
+SELECT count(*) FROM outbox WHERE sender = $1 AND name <> 'ForgetPlayer'

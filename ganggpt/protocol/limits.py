@@ -31,8 +31,8 @@ class Limits:
     bad_frames_max: int = 16
     pushes_unacked_max: int = 512
     body_bytes_max: int = 64 * 1024
-    new_actors_per_s: float = 200.0
     bodies_max: int = 256
+    new_actors_per_s: float = 200.0
 
     body_timeout_s: float = 10.0
     body_grace_s: float = 2.0

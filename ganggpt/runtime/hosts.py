@@ -35,7 +35,7 @@ from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.scale import PostgresScale
-from ganggpt.persistence.world_store import load_world
+from ganggpt.persistence.world_store import load_world, loaded_s
 from ganggpt.runtime.maintenance import erasing_of, upkeep_of
 from ganggpt.runtime.model_plan import MindPlan
 from ganggpt.runtime.world_secrets import SecretSource
@@ -86,6 +86,7 @@ class HostSpec:
         metrics = Metrics("host" if shared else "own")
         pool = await open_pool(secrets.dsn, replace(chosen, idle_in_transaction_s=SILENT_S_MAX), metrics)
         hosts = PostgresHosts(pool, cluster=self.cluster)
+        world_at_s = await loaded_s(pool)
         world, cast = await load_world(pool)
         cache = open_cache(secrets.redis_url, metrics=metrics)
         pushes = PostgresPushes(pool, secrets.redis_url, metrics=metrics)
@@ -108,6 +109,8 @@ class HostSpec:
             archive=PostgresMemoryArchive(pool),
             model=NoModel() if mind is None or gateway is None else ModelMind(mind, gateway, world, loop_s, metrics),
             metrics=metrics,
+            read_world=lambda: load_world(pool),
+            world_at_s=world_at_s,
         )
 
     async def open_supervisor(self, fleet: HostFleet, plan: Plan, metrics: Metrics) -> Supervisor:

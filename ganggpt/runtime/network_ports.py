@@ -7,6 +7,7 @@ run to run. If any port of the block is taken, or another world has claimed the 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -27,6 +28,10 @@ RAY_FOLDER: Final = "r"
 _RAY_DIRECTORY_BYTES_MAX: Final = 35
 """HAProxy refuses socket paths over 97 bytes, and Serve appends 61 (with the node id) to this directory; Ray's own
 sockets may have 107 and append 72."""
+
+
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./-]+")
+"""HAProxy's settings name paths below it without quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,22 @@ def is_free(port: int) -> bool:
     return True
 
 
+def with_ipv6_loopback(host: str, port: int) -> str:
+    """``host`` as it stands behind ``bind`` in the configuration of HAProxy, with ``[::1]`` before it where this
+    machine has that address and the port is free there: programs that ask for ``localhost`` often try it first. No
+    other IPv6 address, so nobody else gets in."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(("::1", port))
+    except OSError:
+        return host
+    # Two lines, and v6only, because HAProxy 2.8 otherwise mistakes one listener for the other when it hands them over
+    # at a reload: after every second one nobody listened at ``host``.
+    return f"[::1]:{port} v6only\n    bind {host}"
+
+
 def ray_directory(data_dir: Path) -> Path:
     """The short private directory, below the system's temporary directory, that belongs to this data directory alone.
 
@@ -131,7 +152,7 @@ def ray_directory(data_dir: Path) -> Path:
     """
     name = "ganggpt-" + blake2b(os.fsencode(data_dir.resolve()), digest_size=5).hexdigest()
     path = Path(tempfile.gettempdir()) / name
-    if len(os.fsencode(path)) > _RAY_DIRECTORY_BYTES_MAX:
+    if len(os.fsencode(path)) > _RAY_DIRECTORY_BYTES_MAX or _PLAIN_PATH.fullmatch(str(path)) is None:
         path = Path("/tmp") / name  # noqa: S108 - owner and mode are checked below
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.lstat().st_uid != os.geteuid() or path.is_symlink():

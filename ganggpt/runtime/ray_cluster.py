@@ -21,7 +21,7 @@ import psutil
 
 from ganggpt.errors import StartFailed
 from ganggpt.runtime.haproxy import haproxy_binary, start_script
-from ganggpt.runtime.network_ports import RAY_FOLDER, WorldPorts
+from ganggpt.runtime.network_ports import RAY_FOLDER, WorldPorts, with_ipv6_loopback
 from ganggpt.runtime.ray_logs import RayLogs
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
@@ -129,7 +129,8 @@ class LocalHead:
         binary = haproxy_binary()
         if binary is not None:
             start = self._directory / "h" / "start"
-            start.write_text(start_script(binary, self._front), encoding=sys.getfilesystemencoding())
+            front = with_ipv6_loopback(self._front, self._ports.server)
+            start.write_text(start_script(binary, front), encoding=sys.getfilesystemencoding())
             start.chmod(0o700)
             wanted["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
         tuning = ray_tuning(has_proxy=binary is not None)

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Final
 
 from ganggpt.observability.log_file import LOG_FOLDER
+from ganggpt.runtime.network_ports import RAY_FOLDER
 
 _FILE_BYTES_MAX: Final = 8 * 1024 * 1024
 _FILES_MAX: Final = 1000
 
 
 class RayLogs:
-    """Owns ``place``, where the logs of the last start are. ``directory``: of Ray's sessions."""
+    """Owns ``place``, where the logs of the last start are. ``directory``: the one of ``ray_directory``."""
 
     def __init__(self, directory: Path, data_dir: Path) -> None:
         self.place = data_dir / LOG_FOLDER / "ray"
-        self._written = directory / "session_latest" / "logs"
+        self._written = directory / RAY_FOLDER / "session_latest" / "logs"
 
     def lead(self) -> None:
         """Let ``place`` lead to what Ray is about to write."""

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 import psutil
 
-from ganggpt.config import Settings
+from ganggpt.config import TOKEN_LENGTH_MIN, Settings, tokens_of
+from ganggpt.errors import StartFailed
 from ganggpt.observability.log_file import LOG_FOLDER, LogOptions
 from ganggpt.private_files import write_private
 
@@ -72,16 +73,19 @@ def process_of(run: Run) -> psutil.Process | None:
 
 def bridge_token(settings: Settings) -> str:
     """GANGGPT_TOKEN, else the token of the data directory, created on first use. The file is always written, so that
-    tools of the same user find it."""
+    tools of the same user find it: with the first token where there are several. Raises StartFailed."""
     path = settings.data_dir / TOKEN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     if settings.token is not None:
         token = settings.token.get_secret_value()
-    elif path.exists() and (kept := path.read_bytes().decode("ascii", "ignore").strip()):
-        return kept
+    elif path.exists() and (token := path.read_bytes().decode("ascii", "ignore").strip()):
+        if len(token) < TOKEN_LENGTH_MIN:
+            problem = f"The token in {path} is shorter than {TOKEN_LENGTH_MIN} characters, so it can be guessed"
+            raise StartFailed(problem, "Delete the file, and a new token is made.")
+        return token
     else:
         token = secrets.token_urlsafe(32)
-    write_private(path, token.encode())
+    write_private(path, tokens_of(token)[0].encode())
     return token
 
 

@@ -21,13 +21,14 @@ from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health
 from ganggpt.serve.request_bodies import App
+from ganggpt.serve.rest import docs_page
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import Streams
 from ganggpt.serve.websocket.bridge_socket import BridgeSocket, Message, Receive, Scope, Send
 from ganggpt.serve.websocket.sessions import Sessions
 
 BRIDGE_PATH: Final = "/v1/bridge"
-OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+OPEN_PATHS: Final = frozenset({docs_page.PATH, "/openapi.json"}) | docs_page.FILE_PATHS
 
 
 class Authenticated:

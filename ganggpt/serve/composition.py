@@ -18,6 +18,7 @@ from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health, Probe
 from ganggpt.serve.metrics.world_metrics import WorldMetrics
+from ganggpt.serve.present_names import NamesCompared, PresentNames
 from ganggpt.serve.request_bodies import RequestBodies
 from ganggpt.serve.rest.lists import lists
 from ganggpt.serve.rest.rest_app import Rest, rest_app
@@ -35,7 +36,8 @@ class BridgePorts:
 
     ``probes``: one for each of database, redis, ai, memory, disk. ``turns``: the journal.
     ``view_ttl_s``: how old an answer to a read may be. ``forwarded``: where other clusters of this world send commands.
-    ``world_metrics``: what /metrics shows, by default ``metrics`` of this process alone.
+    ``world_metrics``: what /metrics shows, by default ``metrics`` of this process alone. ``names``: who is there, to
+    compare names of players who join; its owner keeps it up to date.
     """
 
     port: CommandPort
@@ -52,21 +54,23 @@ class BridgePorts:
     view_ttl_s: int = 2
     forwarded: Forwarded | None = None
     world_metrics: WorldMetrics | None = None
+    names: PresentNames | None = None
 
 
 def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
     """The ASGI application of one replica. ``close`` is called once at its end, after all sessions were closed."""
     limits, metrics = ports.limits, ports.metrics
     token = BearerToken(ports.token)
+    port = ports.port if ports.names is None else NamesCompared(ports.port, ports.names)
     sessions = Sessions(ports.cache, limits, metrics)
-    socket = BridgeSocket(ports.port, ports.pushes, ports.book, sessions, token, limits, metrics)
+    socket = BridgeSocket(port, ports.pushes, ports.book, sessions, token, limits, metrics)
     views = Views(ports.port, ports.cache, metrics, ports.view_ttl_s, limits.answer_timeout_s)
     streams = Streams(ports.turns, ports.port, views, ports.cache, limits, metrics)
     utterances = Utterances(streams, ports.world)
     pages = lists(ports.lists, ports.cache, ports.view_ttl_s)
     rest = rest_app(
         Rest(
-            ports.port,
+            port,
             ports.book,
             views,
             limits,

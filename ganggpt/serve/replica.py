@@ -30,6 +30,7 @@ from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.lists import PostgresLists
 from ganggpt.persistence.metric_totals import PostgresMetricTotals
+from ganggpt.persistence.online_names import online_names
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
@@ -47,6 +48,7 @@ from ganggpt.serve.loopback import stay_on_loopback
 from ganggpt.serve.metrics.host_watch import HostWatch
 from ganggpt.serve.metrics.router_watch import RouterWatch
 from ganggpt.serve.metrics.world_metrics import Ask, WorldMetrics
+from ganggpt.serve.present_names import PresentNames
 
 REST_AT_ONCE: Final = 512
 """Requests a replica works on besides its WebSockets."""
@@ -79,7 +81,7 @@ class BridgeReplica:
         return CORSMiddleware(
             self._bridge,
             allow_origins=self._spec.cors_origins,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Acting-As", "Last-Event-ID"),
         )
 
@@ -123,11 +125,12 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     router = Router(calls.call, lambda: load_routes(hosts), spec.router, forward)
     await router.start()
     metrics.registry.register(RouterWatch(router))
+    names = PresentNames(partial(online_names, pool))
     asked: list[Ask] = [HostWatch(partial(_host_names, hosts), calls.stats).reports, partial(supervisor_reports, calls)]
     if gateway is not None:
         asked.append(gateway.reports)
     world_metrics = WorldMetrics(metrics, asked, _peers, PostgresMetricTotals(pool))
-    watching = asyncio.create_task(world_metrics.run())
+    watching = [asyncio.create_task(world_metrics.run()), asyncio.create_task(names.run())]
     cache = open_cache(secrets.redis_url, metrics=metrics)
     pushes = PostgresPushes(pool, secrets.redis_url, metrics=metrics)
     try:
@@ -149,11 +152,13 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             world=world,
             metrics=metrics,
             limits=spec.limits,
+            names=names,
             forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
             world_metrics=world_metrics,
         )
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await world_metrics.close()
         await router.close()
         await forward.close()

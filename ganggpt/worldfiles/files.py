@@ -20,10 +20,11 @@ from pydantic_core import ErrorDetails
 from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.ids import ActorId, actor_id
 from ganggpt.domain.npc.commands import Spawn
+from ganggpt.domain.sheets import Problem
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, ThingSheet, World
 from ganggpt.errors import WorldInvalid, WorldRejected
-from ganggpt.worldfiles.checks import Problem, problems_of
+from ganggpt.worldfiles.checks import problems_of
 from ganggpt.worldfiles.schema import (
     FILES,
     OPTIONAL,

@@ -14,14 +14,13 @@ from typing import Any, Final
 
 import yaml
 
+from ganggpt.domain.sheets import FieldPath
 from ganggpt.errors import WorldInvalid
 
 FILE_BYTES_MAX: Final = 2 * 1024 * 1024
 DEPTH_MAX: Final = 12
 WHOLE_FILE: Final = "(file)"
 SYNTAX: Final = "(syntax)"
-
-FieldPath = tuple[str | int, ...]
 
 _BOM: Final = b"\xef\xbb\xbf"
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, Header, Path, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -23,10 +22,12 @@ from ganggpt.errors import GangGPTError, InvalidInput, TooLarge
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import read_json, reply_as_json, write_json
 from ganggpt.protocol.command_book import CommandBook, PublicCommand
-from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
+from ganggpt.protocol.frames import printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import acting_player
 from ganggpt.serve.new_actors import NewActors
+from ganggpt.serve.rest import openapi
+from ganggpt.serve.rest.docs_page import add_docs_page
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.lists import Lists, add_lists
 from ganggpt.serve.rest.streams import EventStream, Listener
@@ -38,29 +39,12 @@ REST_BY: Final = "server:rest"
 """The sender of a command whose caller names none."""
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="A UUID of version 7: the id")]
-ActingAs = Annotated[str | None, Header(alias="X-Acting-As", description="Who acts, player:<name>")]
+ActingAs = Annotated[
+    str | None, Header(alias="X-Acting-As", description="Who acts: a player, such as `player:license:1a2b`")
+]
+Name = Annotated[str, Path(description="The id of the actor without its kind, such as `mara`")]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The last event that was heard")]
 CacheControl = Annotated[str | None, Header(alias="Cache-Control", description="no-cache goes past the cache")]
-
-
-class ErrorBody(BaseModel):
-    """Every answer that is not 2xx."""
-
-    error: ErrorOnWire
-
-
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    "default": {"model": ErrorBody, "description": "An error; docs/BRIDGE.md has the status of every code"}
-}
-
-
-EVENTS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "The reply; with `Accept: text/event-stream` the events reply, says, act, said, hush and done",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
-"""The OpenAPI description of responses that can be streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +126,10 @@ def rest_app(rest: Rest) -> FastAPI:
         title="GangGPT",
         version="1",
         description="The live backend of an AI-driven GTA V role-play server. Game servers talk to /v1/bridge instead.",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=_ERRORS,
+        responses=openapi.ERRORS,
     )
     app.add_exception_handler(GangGPTError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -152,26 +137,29 @@ def rest_app(rest: Rest) -> FastAPI:
     for public in rest.book:
         _add_typed_route(app, rest, public)
     _add_generic_route(app, rest)
+    _add_changes_of_npcs(app, rest)
     _add_reads(app, rest)
     add_lists(app, rest.lists, _wants_fresh, CacheControl)
     _add_utterances(app, rest)
+    add_docs_page(app, "GangGPT")
+    openapi.complete(app)
     return app
 
 
 def _add_typed_route(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
-    async def run(name: str, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+    async def run(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
         return await rest.command(f"{public.kind}:{name}", public.name, request, key, by)
 
     app.add_api_route(
         f"/v1/actors/{public.kind}:{{name}}/commands/{public.name}",
         run,
         methods=["POST"],
-        response_model=ReplyOk,
-        responses=EVENTS if public.name == "Talk" else None,
+        responses=openapi.command_responses(public),
         operation_id=f"{public.kind}_{public.name}",
         summary=public.summary,
+        description=openapi.command_description(public),
         tags=[f"{public.kind} commands"],
-        openapi_extra=_body(public.json_schema()),
+        openapi_extra=openapi.command_body(public),
     )
 
 
@@ -185,12 +173,36 @@ def _add_generic_route(app: FastAPI, rest: Rest) -> None:
         "/v1/actors/{actor}/commands/{command}",
         run,
         methods=["POST"],
-        response_model=ReplyOk,
+        responses=openapi.any_reply(),
         operation_id="command",
         summary="Any command of any actor",
         tags=["commands"],
-        openapi_extra=_body({"type": "object"}),
+        openapi_extra=openapi.any_body(),
     )
+
+
+def _add_changes_of_npcs(app: FastAPI, rest: Rest) -> None:
+    """``PATCH`` and ``DELETE`` of an NPC: the commands ``Revise`` and ``Retire`` under the names REST has for them."""
+    revise, retire = rest.book.find("npc:any", "Revise"), rest.book.find("npc:any", "Retire")
+
+    async def change(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+        return await rest.command(_actor("npc", name), revise.name, request, key, by)
+
+    async def remove(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+        return await rest.command(_actor("npc", name), retire.name, request, key, by)
+
+    for method, run, command in (("PATCH", change, revise), ("DELETE", remove, retire)):
+        app.add_api_route(
+            "/v1/npcs/{name}",
+            run,
+            methods=[method],
+            responses=openapi.command_responses(command),
+            operation_id=f"{command.name.lower()}_npc",
+            summary=command.summary,
+            description=openapi.command_description(command),
+            tags=["npc commands"],
+            openapi_extra=openapi.command_body(command),
+        )
 
 
 def _add_reads(app: FastAPI, rest: Rest) -> None:
@@ -213,13 +225,14 @@ def _add_reads(app: FastAPI, rest: Rest) -> None:
 
 
 def _add_read(app: FastAPI, rest: Rest, kind: str, path: str, part: str | None) -> None:
-    async def read(name: str, cache_control: CacheControl = None) -> Response:
+    async def read(name: Name, cache_control: CacheControl = None) -> Response:
         return await rest.view(kind, name, part, _wants_fresh(cache_control))
 
     app.add_api_route(
         path,
         read,
         operation_id=f"read_{kind}" if part is None else f"read_{kind}_{part}",
+        responses=openapi.read_responses(kind, part),
         summary=f"One {kind}" if part is None else f"The {part} of one {kind}",
         tags=["reads"],
     )
@@ -243,7 +256,10 @@ def _add_utterances(app: FastAPI, rest: Rest) -> None:
         operation_id="listen",
         summary="What is being said, as server-sent events; go on after Last-Event-ID",
         tags=["utterances"],
-        responses={**EVENTS, 204: {"description": "All of it was heard"}},
+        responses={
+            200: {"description": "The events", "content": dict(openapi.EVENTS)},
+            204: {"description": "All of it was heard"},
+        },
     )
 
 
@@ -312,10 +328,6 @@ def _addressed(book: CommandBook, actor: str, name: str) -> PublicCommand:
 
 def _wants_fresh(cache_control: str | None) -> bool:
     return cache_control is not None and "no-cache" in cache_control
-
-
-def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": False, "content": {"application/json": {"schema": schema}}}}
 
 
 async def _on_error(_: Request, error: Exception) -> Response:

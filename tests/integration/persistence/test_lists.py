@@ -172,6 +172,18 @@ async def test_people_of_the_world_file_are_listed_before_they_live_and_as_they_
     ]
 
 
+async def test_a_faction_that_was_not_needed_yet_holds_what_its_sheet_says_and_nobody_took(pool: asyncpg.Pool) -> None:
+    sheet = faction().sheet
+    vagos = replace(sheet, id="vagos", territories=("docks", "hills"))
+    await create_world(pool, replace(WORLD, factions={"ballas": sheet, "vagos": vagos}), {}, ["s:0"])
+    lists = PostgresLists(pool)
+    assert await _ids(lists, "districts", {"faction": "vagos"}) == ["docks", "hills"]
+    epoch = (await PostgresHosts(pool).register("host-1", "shared")).epoch
+    await PostgresFlush(pool).flush(epoch, [("faction:ballas", None, faction())], NOW_S)
+    assert await _ids(lists, "districts", {"faction": "vagos"}) == ["hills"]
+    assert await _ids(lists, "districts", {"faction": "ballas"}) == ["docks"]
+
+
 async def test_a_database_without_a_world_has_no_rows(pool: asyncpg.Pool) -> None:
     for name in EXPECTED:
         assert await PostgresLists(pool).rows(name, {}, None, 5) == []

@@ -10,7 +10,7 @@ import pytest
 from ganggpt.serve.metrics.gateway_watch import ai_probe
 
 from ganggpt.ai.gateway.gateway import ModelGateway
-from ganggpt.cli.model_commands import _failing, _health_of
+from ganggpt.cli.model_commands import _failing, _for_people, _health_of
 from ganggpt.errors import Unavailable
 from ganggpt.runtime.model_health import ai_check, warning_at_start
 from ganggpt.testing.fake_model import KEY, Status
@@ -61,3 +61,22 @@ async def test_a_world_that_does_not_answer_ends_the_wait() -> None:
         with pytest.raises(Unavailable):
             await ai_check(url)
         assert "does not answer" in str(await _health_of(url))
+
+
+def test_what_ai_status_shows_people_is_lines_and_no_json() -> None:
+    state = {
+        "ai": "on",
+        "slots": {"dialogue": ["big", "small"], "summary": ["small"]},
+        "models": {"big": "gpt-4o", "small": "mini"},
+        "limits": ["server hour: $2.0", "server day: $20.0"],
+        "health": {"name": "ai", "status": "degraded", "details": {"reason": "…"}},
+        "failing": ["big at http://rack: it did not answer in time; 3 failed since 2026-01-01T00:00:00Z"],
+    }
+    assert _for_people(state) == {
+        "ai": "on",
+        "slots": "dialogue: big, small\nsummary: small",
+        "models": "big: gpt-4o\nsmall: mini",
+        "limits": "server hour: $2.0\nserver day: $20.0",
+        "health": "degraded",
+        "failing": "big at http://rack: it did not answer in time; 3 failed since 2026-01-01T00:00:00Z",
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,14 @@ import pytest
 
 from ganggpt.errors import StartFailed
 from ganggpt.runtime import network_ports
-from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, is_free, ray_directory
+from ganggpt.runtime.network_ports import (
+    WantedPorts,
+    WorldPorts,
+    choose_ports,
+    is_free,
+    ray_directory,
+    with_ipv6_loopback,
+)
 from ganggpt.runtime.port_claims import PortClaims
 
 
@@ -55,6 +63,18 @@ def test_a_block_with_a_taken_port_is_left_to_whoever_has_it(tmp_path: Path, cla
     assert not all_ports(first) & all_ports(second)
 
 
+def test_where_somebody_else_has_the_port_at_the_ipv6_loopback_it_is_left_alone() -> None:
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        assert with_ipv6_loopback("127.0.0.1", 22005) == "127.0.0.1", "there is no such address here"
+        return
+    with taken:
+        port = taken.getsockname()[1]
+        assert with_ipv6_loopback("127.0.0.1", port) == "127.0.0.1"
+    assert with_ipv6_loopback("127.0.0.1", port) == f"[::1]:{port} v6only\n    bind 127.0.0.1"
+
+
 def test_a_taken_bridge_port_is_an_error_that_names_it(tmp_path: Path, claims: PortClaims) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -86,6 +106,17 @@ def test_the_ray_directory_is_private_stable_and_short_enough_for_sockets(tmp_pa
     finally:
         one.rmdir()
         other.rmdir()
+
+
+@pytest.mark.parametrize("name", ["my files", "a" * 40, "dateien-ü", "100%"])
+def test_a_temporary_directory_that_ray_cannot_use_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    path = ray_directory(tmp_path / "one")
+    path.rmdir()
+    assert path.parent == Path("/tmp")
 
 
 def test_a_ray_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def _batch(**changes: Any) -> bytes:
         _batch(to="mara"),
         _batch(id=b"short"),
     ],
+    ids=["bytes", "nothing", "brackets", "actor", "sender", "no actor", "no kind", "id"],
 )
 async def test_what_is_no_batch_is_refused_where_clusters_forward(body: bytes) -> None:
     cluster = _Cluster()
