@@ -21,7 +21,9 @@ FILES_MAX: Final = 5
 """The file that is written to and its predecessors: 40 MiB together, for days of an ordinary world."""
 _COMPLAINT_S: Final = 60.0
 progress: Final = logging.getLogger("ganggpt.progress")
-"""What the terminal shows in another way: it goes to the file alone."""
+"""What the terminal shows in another way: it goes to the file alone, and nowhere before there is one."""
+progress.propagate = False
+progress.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,6 @@ class UpLog:
         self._file.setFormatter(self._formatter)
         logging.getLogger().addHandler(self._file)
         progress.addHandler(self._file)
-        progress.propagate = False
 
     def name_world(self, world: str) -> None:
         """From now on the lines name this world."""

@@ -64,7 +64,7 @@ _REDIS: Final[tuple[Row, ...]] = (
         _redis("Redis at {place} is no cluster", "Write redis:// or rediss:// instead of redis+cluster://."),
     ),
     (
-        redis_errors.RedisError, "MOVED|CLUSTERDOWN",
+        (redis_errors.ClusterDownError, redis_errors.MovedError, redis_errors.AskError), "",
         _redis("Redis at {place} belongs to a cluster", "Write redis+cluster:// in REDIS_URL, or see its log."),
     ),
     (
