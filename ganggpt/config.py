@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         **_setting(
             "SERVER_PORT",
             _SERVER,
-            "Port of the bridge: WebSocket, REST, /health and /metrics.",
+            "Port of the bridge: WebSocket, REST, /health and /metrics. Where it is unset and 22005 is in use: a free one.",
             "port; 0 picks a free one",
         ),
     )
@@ -388,7 +388,13 @@ class Settings(BaseSettings):
         ),
     )
     dashboard_port: FreePort = Field(
-        8265, **_setting("GANGGPT_DASHBOARD_PORT", _RUNTIME, "Port of the Ray dashboard.", "port; 0 picks a free one")
+        8265,
+        **_setting(
+            "GANGGPT_DASHBOARD_PORT",
+            _RUNTIME,
+            "Port of the Ray dashboard; where it is in use, a free one.",
+            "port; 0 picks a free one",
+        ),
     )
     start_timeout_s: float = Field(
         120.0,
