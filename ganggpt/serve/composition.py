@@ -31,6 +31,7 @@ class BridgePorts:
 
     ``probes``: one for each of database, redis, ai, memory, disk. ``turns``: the journal.
     ``view_ttl_s``: how old an answer to a read may be. ``forwarded``: where other clusters of this world send commands.
+    ``world_now``: the world as it was loaded last; without it, ``world`` for ever.
     """
 
     port: CommandPort
@@ -45,6 +46,7 @@ class BridgePorts:
     limits: Limits = field(default_factory=Limits)
     view_ttl_s: int = 2
     forwarded: Forwarded | None = None
+    world_now: Callable[[], World] | None = None
 
 
 def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
@@ -55,8 +57,9 @@ def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> Brid
     socket = BridgeSocket(ports.port, ports.pushes, ports.book, sessions, token, limits, metrics)
     views = Views(ports.port, ports.cache, metrics, ports.view_ttl_s, limits.answer_timeout_s)
     streams = Streams(ports.turns, ports.port, views, ports.cache, limits, metrics)
-    utterances = Utterances(streams, ports.world)
-    rest = rest_app(Rest(ports.port, ports.book, views, limits, metrics, tuple(ports.world.factions), utterances))
+    world = ports.world_now or (lambda: ports.world)
+    utterances = Utterances(streams, world)
+    rest = rest_app(Rest(ports.port, ports.book, views, limits, metrics, lambda: world().factions, utterances))
     health = Health(ports.probes, metrics, lambda: sessions.draining)
     authenticated = Authenticated(rest, token, ports.forwarded)
     return BridgeApp(socket, authenticated, health, sessions, streams, metrics, close)

@@ -31,7 +31,7 @@ from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
-from ganggpt.persistence.world_store import load_world
+from ganggpt.persistence.world_store import LiveWorld
 from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.composition import BridgeSpec
@@ -95,7 +95,8 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     """Open everything a replica needs; it is closed at the end. ``gateway``: None if no model is configured."""
     pool = await open_pool(spec.dsn, spec.pool)
     hosts = PostgresHosts(pool, cluster=spec.cluster)
-    world, cast = await load_world(pool)
+    sheet = LiveWorld(pool)
+    world, cast = await sheet.read()
     if spec.starts is not None:
         # Or finds the supervisor that another replica started; hosts come up behind it. Nobody waits: a bridge is well
         # without them, and commands wait in its router.
@@ -109,7 +110,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     watch = HostWatch(partial(_host_names, hosts), calls.stats)
     metrics.registry.register(watch)
     metrics.registry.register(RouterWatch(router))
-    watching = [asyncio.create_task(watch.run())]
+    watching = [asyncio.create_task(watch.run()), asyncio.create_task(sheet.follow())]
     if gateway is not None:
         models = GatewayWatch(gateway.expositions)
         metrics.registry.register(models)
@@ -134,6 +135,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             world=world,
             metrics=metrics,
             limits=spec.limits,
+            world_now=lambda: sheet.world,
             forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
         )
     finally:

@@ -64,6 +64,10 @@ def world_folder(wanted: Path) -> Path:
 def load_world(path: Path) -> World:
     """Read and check a world folder. Raises WorldRejected with every mistake found, in the order of files and lines
     (the first PROBLEMS_MAX of them, then how many more there are)."""
+    if not path.is_dir():
+        known = ", ".join(sorted(folder.name for folder in _SHIPPED_WORLDS.glob("*/") if folder.is_dir()))
+        what = f"there is no such folder of world files; name one, or a world that ships with the program: {known}"
+        raise WorldRejected((WorldInvalid(str(path), 1, WHOLE_FILE, what),))
     reading = _Reading(path)
     world = reading.world()
     reading.note(problems_of(world, reading.ids))
