@@ -62,7 +62,7 @@ def show_loaded(found: Loaded, *, dry_run: bool) -> None:
         return
     if found.plan.changes:
         rows = [row for change in found.plan.changes for row in _rows(change)]
-        screen.rows(("what", "who", "field", "before", "in the files"), rows, found.world.title)
+        screen.rows(("what", "who", "field", "in the world", "in the files"), rows, found.world.title)
     for line in _said(found, dry_run=dry_run):
         screen.say(line)
 
@@ -106,7 +106,7 @@ def _said(found: Loaded, *, dry_run: bool) -> Iterator[str]:
 
 
 def _living(count: int) -> str:
-    return "1 living actor" if count == 1 else f"{count or 'no'} living actors"
+    return "1 actor" if count == 1 else f"{count or 'no'} actors"
 
 
 def _as_json(found: Loaded, *, dry_run: bool) -> dict[str, Any]:

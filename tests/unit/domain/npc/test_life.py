@@ -179,6 +179,11 @@ def test_spawn_and_revise_refuse_what_world_files_refuse_with_the_same_sentence(
 def test_the_border_knows_the_traits_and_styles_of_the_world_files() -> None:
     spawn = CommandBook(KINDS).find("npc:x", "Spawn")
     sheet = {"name": "X", "role": "r", "home": "docks", "faction": None, "style": "street"}
-    for wrong in ({"traits": {"fun": 50}}, {"traits": {"temper": 50}}, {"style": "plain"}):
-        with pytest.raises(InvalidInput):
-            spawn.read({**sheet, "traits": {"friendliness": 1, "temper": 1, "greed": 1, "courage": 1}, **wrong})
+    traits = {"friendliness": 1, "temper": 1, "greed": 1, "courage": 1}
+    for wrong, said in (
+        ({"traits": {**traits, "fun": 50}}, "with.traits.fun: is not a known key"),
+        ({"traits": {"friendliness": 1, "temper": 50, "greed": 1}}, "with.traits.courage: is missing"),
+        ({"style": "plain"}, "with.style: should be 'street', 'polite'"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            spawn.read({**sheet, "traits": traits, **wrong})

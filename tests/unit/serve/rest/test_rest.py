@@ -30,7 +30,8 @@ from ganggpt.errors import (
     WrongCluster,
 )
 from tests.support.bridge_client import client_of
-from tests.support.bridge_rig import HEADERS, Rig, kind
+from tests.support.bridge_rig import HEADERS, Rig
+from tests.support.bridge_rig import kind as a_kind
 
 TALK = "/v1/actors/npc:mara/commands/Talk"
 
@@ -73,7 +74,7 @@ async def test_a_command_by_rest_is_a_command(rig: Rig, http: httpx.AsyncClient)
 async def test_an_npc_is_changed_and_retired_by_the_methods_of_rest(
     method: str, body: Any, command: Revise | Retire
 ) -> None:
-    rig = Rig(kinds={"npc": kind("npc", Talk, Revise, Retire)})
+    rig = Rig(kinds={"npc": a_kind("npc", Talk, Revise, Retire)})
     key = command_id_text(new_command_id())
     async with client_of(rig) as http:
         answer = await http.request(method, "/v1/npcs/mara", json=body, headers={"Idempotency-Key": key})
