@@ -62,7 +62,7 @@ def show_loaded(found: Loaded, *, dry_run: bool) -> None:
         return
     if found.plan.changes:
         rows = [row for change in found.plan.changes for row in _rows(change)]
-        screen.rows(("what", "who", "field", "before", "in the files"), rows, found.world.title)
+        screen.rows(("what", "who", "field", "in the world", "in the files"), rows, found.world.title)
     for line in _said(found, dry_run=dry_run):
         screen.say(line)
 
@@ -91,18 +91,22 @@ def _said(found: Loaded, *, dry_run: bool) -> Iterator[str]:
     if not plan.changes:
         yield f"{found.world.title}: files, database and living actors agree; nothing to do"
     elif dry_run:
-        yield f"{told} living actors would be told; nothing has been changed"
+        yield f"{_living(told)} would be told; nothing has been changed"
     elif plan.is_empty and not found.running:
         yield "the files have not changed since they were loaded; nothing has been changed"
     elif told and not found.running:
-        yield f"loaded; {told} living actors will be told when the world runs (`ganggpt up`)"
+        yield f"loaded; {_living(told)} will be told when the world runs (`ganggpt up`)"
     elif found.waiting:
         yield f"loaded; {found.waiting} of {told} actors have not answered yet and will be told as soon as they can be"
     else:
-        yield f"loaded; {told} living actors were told" if told else "loaded"
+        yield f"loaded; {_living(told)} has been told" if told == 1 else f"loaded; {_living(told)} have been told"
     if plan.left:
-        who = "actor differs" if plan.left == 1 else "actors differ"
-        yield f"{plan.left} living {who} from the files by what game servers changed; --overwrite lets the files win"
+        differ = "differs" if plan.left == 1 else "differ"
+        yield f"{_living(plan.left)} {differ} by what game servers changed; --overwrite lets the files win"
+
+
+def _living(count: int) -> str:
+    return "1 actor" if count == 1 else f"{count or 'no'} actors"
 
 
 def _as_json(found: Loaded, *, dry_run: bool) -> dict[str, Any]:

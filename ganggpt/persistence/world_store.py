@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +14,11 @@ import asyncpg
 
 from ganggpt.domain.ids import WORLD, derived_command_id, kind_of
 from ganggpt.domain.world import World, decode_world, encode_world
-from ganggpt.errors import StartFailed
+from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
+
+log = logging.getLogger(__name__)
 
 Told = Sequence[tuple[str, str, str, bytes]]
 """Commands to actors: the shard whose host delivers it, the actor, name and encoded body of the command."""
@@ -102,6 +106,33 @@ async def untold(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> int:
     with database_outages():
         count: int = await pool.fetchval(SQL["untold"], WORLD, timeout=timeout_s)
         return count
+
+
+class LiveWorld:
+    """The world of a database, read again when other files are loaded. ``world``: as it was read last."""
+
+    def __init__(self, pool: asyncpg.Pool[Any], every_s: float = 2.0) -> None:
+        self._pool = pool
+        self._every_s = every_s
+        self._at_s = 0.0
+        self.world: World
+
+    async def read(self) -> tuple[World, Cast]:
+        """Read it. Raises StartFailed where there is none, and Unavailable."""
+        at_s = await loaded_s(self._pool)
+        self.world, cast = await load_world(self._pool)
+        self._at_s = at_s
+        return self.world, cast
+
+    async def follow(self) -> None:
+        """Read it again whenever it was changed, until cancelled; an outage is waited out."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                if await loaded_s(self._pool) > self._at_s:
+                    await self.read()
+            except (Unavailable, StartFailed) as away:
+                log.warning("the world cannot be read again: %s", away)
 
 
 async def shards_of(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> int:

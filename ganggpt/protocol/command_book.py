@@ -14,7 +14,6 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
-from ganggpt.domain import fields
 from ganggpt.domain.ids import actor_id, kind_of
 from ganggpt.domain.turn import Command, Kind
 from ganggpt.errors import InvalidInput, UnknownCommand
@@ -45,7 +44,7 @@ class PublicCommand:
         try:
             return self._validate(_NO_ARGUMENTS if arguments is None else arguments)
         except ValidationError as problem:
-            raise _explained(problem, path) from None
+            raise first_problem(problem, path) from None
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments, without references, so that it can be used anywhere."""
@@ -93,13 +92,3 @@ def _strict(schema: Any) -> Any:
         copy["strict"] = False
         copy["config"] = {**copy.get("config", {}), "strict": True, "extra_fields_behavior": "forbid"}
     return copy
-
-
-def _explained(problem: ValidationError, path: str) -> InvalidInput:
-    """Replace the name of a predicate's function by its description."""
-    invalid = first_problem(problem, path)
-    if not invalid.problem.startswith("Predicate "):
-        return invalid
-    predicate = getattr(fields, invalid.problem.split("'")[1], None)
-    wanted = inspect.getdoc(predicate) or invalid.problem
-    return InvalidInput(invalid.field, f"wanted: {wanted.partition(chr(10))[0]}")

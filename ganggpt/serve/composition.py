@@ -37,7 +37,8 @@ class BridgePorts:
     ``probes``: one for each of database, redis, ai, memory, disk. ``turns``: the journal.
     ``view_ttl_s``: how old an answer to a read may be. ``forwarded``: where other clusters of this world send commands.
     ``world_metrics``: what /metrics shows, by default ``metrics`` of this process alone. ``names``: who is there, to
-    compare names of players who join; its owner keeps it up to date.
+    compare names of players who join; its owner keeps it up to date. ``world_now``: the world as it was loaded last;
+    without it, ``world`` for ever.
     """
 
     port: CommandPort
@@ -55,6 +56,7 @@ class BridgePorts:
     forwarded: Forwarded | None = None
     world_metrics: WorldMetrics | None = None
     names: PresentNames | None = None
+    world_now: Callable[[], World] | None = None
 
 
 def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> BridgeApp:
@@ -66,7 +68,8 @@ def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> Brid
     socket = BridgeSocket(port, ports.pushes, ports.book, sessions, token, limits, metrics)
     views = Views(ports.port, ports.cache, metrics, ports.view_ttl_s, limits.answer_timeout_s)
     streams = Streams(ports.turns, ports.port, views, ports.cache, limits, metrics)
-    utterances = Utterances(streams, ports.world)
+    world = ports.world_now or (lambda: ports.world)
+    utterances = Utterances(streams, world)
     pages = lists(ports.lists, ports.cache, ports.view_ttl_s)
     rest = rest_app(
         Rest(
@@ -75,7 +78,7 @@ def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> Brid
             views,
             limits,
             metrics,
-            tuple(ports.world.factions),
+            lambda: world().factions,
             utterances,
             pages,
             sessions.traffic.new_actors,

@@ -34,7 +34,7 @@ from ganggpt.persistence.online_names import online_names
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
-from ganggpt.persistence.world_store import load_world
+from ganggpt.persistence.world_store import LiveWorld
 from ganggpt.private_files import keep_private
 from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
@@ -114,7 +114,8 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     metrics = Metrics("bridge")
     pool = await open_pool(secrets.dsn, spec.pool, metrics)
     hosts = PostgresHosts(pool, cluster=spec.cluster)
-    world, cast = await load_world(pool)
+    sheet = LiveWorld(pool)
+    world, cast = await sheet.read()
     if spec.starts is not None:
         # Or finds the supervisor that another replica started; hosts come up behind it. Nobody waits: a bridge is well
         # without them, and commands wait in its router.
@@ -130,7 +131,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     if gateway is not None:
         asked.append(gateway.reports)
     world_metrics = WorldMetrics(metrics, asked, _peers, PostgresMetricTotals(pool))
-    watching = [asyncio.create_task(world_metrics.run()), asyncio.create_task(names.run())]
+    watching = [asyncio.create_task(work) for work in (world_metrics.run(), names.run(), sheet.follow())]
     cache = open_cache(secrets.redis_url, metrics=metrics)
     pushes = PostgresPushes(pool, secrets.redis_url, metrics=metrics)
     try:
@@ -153,6 +154,7 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             metrics=metrics,
             limits=spec.limits,
             names=names,
+            world_now=lambda: sheet.world,
             forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
             world_metrics=world_metrics,
         )

@@ -6,7 +6,7 @@ Arguments are read by the same strict code as on the WebSocket, so both have the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -49,14 +49,14 @@ CacheControl = Annotated[str | None, Header(alias="Cache-Control", description="
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The REST routes, with what they use. ``faction_ids``: names of all factions of the world."""
+    """The REST routes, with what they use. ``faction_ids``: names of all factions of the world now."""
 
     port: CommandPort
     book: CommandBook
     views: Views
     limits: Limits
     metrics: Metrics
-    faction_ids: tuple[str, ...]
+    faction_ids: Callable[[], Iterable[str]]
     utterances: Utterances
     lists: Lists
     new_actors: NewActors
@@ -114,7 +114,9 @@ class Rest:
 
     async def factions(self, fresh: bool) -> Response:
         """The views of all factions; one that does not answer is left out and counted."""
-        seen = await asyncio.gather(*(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.faction_ids))
+        seen = await asyncio.gather(
+            *(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.faction_ids())
+        )
         shown = [one.answer["reply"] for one in seen if one.answer["ok"]]
         body = {"factions": shown, "unanswered": len(seen) - len(shown)}
         return Response(write_json(body), 200, _freshness(seen), "application/json")
@@ -136,8 +138,9 @@ def rest_app(rest: Rest) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     for public in rest.book:
         _add_typed_route(app, rest, public)
+        if public.kind == "npc" and public.name in _NPC_METHODS:
+            _add_npc_method(app, rest, public)
     _add_generic_route(app, rest)
-    _add_changes_of_npcs(app, rest)
     _add_reads(app, rest)
     add_lists(app, rest.lists, _wants_fresh, CacheControl)
     _add_utterances(app, rest)
@@ -181,28 +184,25 @@ def _add_generic_route(app: FastAPI, rest: Rest) -> None:
     )
 
 
-def _add_changes_of_npcs(app: FastAPI, rest: Rest) -> None:
-    """``PATCH`` and ``DELETE`` of an NPC: the commands ``Revise`` and ``Retire`` under the names REST has for them."""
-    revise, retire = rest.book.find("npc:any", "Revise"), rest.book.find("npc:any", "Retire")
+_NPC_METHODS: Final = {"Revise": "PATCH", "Retire": "DELETE"}
+"""The commands to an NPC that REST has methods for."""
 
-    async def change(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
-        return await rest.command(_actor("npc", name), revise.name, request, key, by)
 
-    async def remove(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
-        return await rest.command(_actor("npc", name), retire.name, request, key, by)
+def _add_npc_method(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
+    async def run(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+        return await rest.command(_actor("npc", name), public.name, request, key, by)
 
-    for method, run, command in (("PATCH", change, revise), ("DELETE", remove, retire)):
-        app.add_api_route(
-            "/v1/npcs/{name}",
-            run,
-            methods=[method],
-            responses=openapi.command_responses(command),
-            operation_id=f"{command.name.lower()}_npc",
-            summary=command.summary,
-            description=openapi.command_description(command),
-            tags=["npc commands"],
-            openapi_extra=openapi.command_body(command),
-        )
+    app.add_api_route(
+        "/v1/npcs/{name}",
+        run,
+        methods=[_NPC_METHODS[public.name]],
+        responses=openapi.command_responses(public),
+        operation_id=f"{public.name.lower()}_npc",
+        summary=public.summary,
+        description=openapi.command_description(public),
+        tags=["npc commands"],
+        openapi_extra=openapi.command_body(public),
+    )
 
 
 def _add_reads(app: FastAPI, rest: Rest) -> None:

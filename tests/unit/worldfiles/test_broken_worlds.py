@@ -271,8 +271,11 @@ def test_missing_files_are_named_one_by_one_and_accuse_nobody_else(tmp_path: Pat
     ]
 
 
-def test_a_missing_folder_misses_all_files(tmp_path: Path) -> None:
-    assert [problem.problem for problem in problems_in(tmp_path / "nowhere")] == ["the file is missing"] * len(SMALL)
+def test_a_missing_folder_is_one_mistake_that_names_the_worlds_there_are(tmp_path: Path) -> None:
+    (problem,) = problems_in(tmp_path / "nowhere")
+    assert str(tmp_path / "nowhere") in str(problem)
+    assert "there is no such folder" in str(problem)
+    assert "los-santos" in str(problem)
 
 
 def test_a_folder_in_the_place_of_a_file_is_no_file(tmp_path: Path) -> None:
