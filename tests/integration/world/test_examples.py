@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from typing import Any
 
 from ganggpt.domain.ids import command_id_text, new_command_id
@@ -36,7 +37,7 @@ async def test_every_example_is_answered_as_described(world: LiveWorld) -> None:
         assert unlike(KINDS[to.partition(":")[0]].commands[example.do].reply, reply) == [], example
         if example.do == "AskForWork":
             mission = reply["mission"]
-            await eventually(lambda: _is_there(world, mission))
+            await eventually(partial(_is_there, world, mission))
     shown = await world.rest.get(f"/v1/players/{BOB.removeprefix('player:')}", headers={"Cache-Control": "no-cache"})
     assert unlike(KINDS["player"].shows, shown.json()) == []
     assert shown.json()["username"] == "Bob Hale"
