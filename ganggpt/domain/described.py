@@ -57,7 +57,7 @@ REASONS: Final[Mapping[str, str]] = {
     "too_many": "the faction holds as many districts as one can",
     "too_poor": "the faction cannot pay for the district; the message says the price",
     "too_soon": "the faction has moved within the last minute",
-    "unknown_district": "the world has no district of that id: `world check` and the world files have them",
+    "unknown_district": "the world has no district of that id: they stand in the world files",
     "unknown_faction": "the faction does not know another one of that id",
 }
 """Every reason of a refusal that a command from outside can meet, and what to do about it."""

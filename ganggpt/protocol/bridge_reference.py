@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ _READS: Final[Mapping[str, str]] = {
     "companion": "companions",
     "faction": "factions",
 }
+_MEANING: Final = re.compile(r"`(\w+)`: ([^.;]+)")
+"""What the docstring of a command says about one of its fields."""
 _HEAD: Final = """# Commands, pushes and reads of the bridge
 
 What can be sent to whom, what comes back, why it may be refused, and what is pushed. How it travels is in
@@ -105,9 +108,7 @@ def _command(public: PublicCommand) -> list[str]:
     return [
         f"\n#### {public.kind} {public.name}\n\n{public.description}\n\n",
         f"May send it: {cls.senders.value}.{_creation(public)}{_refusals(public)}\n\n",
-        *_table(
-            ("argument", "shape", "default", "meaning"), map(_argument, rows(public.json_schema())), "No arguments."
-        ),
+        *_table(("argument", "shape", "default", "meaning"), _arguments(public), "No arguments."),
         f"\nReply: {said}\n\n",
         *_fields(rows(schema_of(cls.reply))),
         f"\n```json\n{json.dumps(example.on_wire(), ensure_ascii=False)}\n```\n",
@@ -146,9 +147,12 @@ def _reasons() -> list[str]:
     return [*parts, *_table(("reason", "what it means, and what to do"), ((f"`{r}`", REASONS[r]) for r in used), "")]
 
 
-def _argument(row: FieldRow) -> tuple[str, ...]:
-    default = "–" if row.required else f"`{json.dumps(row.default, ensure_ascii=False)}`"
-    return f"`{row.path}`", row.shape, default, row.meaning
+def _arguments(public: PublicCommand) -> Iterator[tuple[str, ...]]:
+    told = dict(_MEANING.findall(" ".join(public.description.split())))
+    for row in rows(public.json_schema()):
+        empty = row.default is None and row.shape.startswith("map")
+        default = "–" if row.required else f"`{'{}' if empty else json.dumps(row.default, ensure_ascii=False)}`"
+        yield f"`{row.path}`", row.shape, default, told.get(row.path) or row.meaning
 
 
 def _fields(fields: Iterable[FieldRow]) -> list[str]:

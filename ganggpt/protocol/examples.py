@@ -45,6 +45,7 @@ EXAMPLES: Final = (
             "district": "ballast-row",
             "deeds": [{"verb": "collect", "target": "tool-crate", "district": "cinder-flats"}],
         },
+        BOB,
     ),
     Example(MISSION, "Abandon", by=BOB),
     Example("npc:mara", "OutlineWork", {"player": BOB}),
@@ -98,5 +99,5 @@ EXAMPLES: Final = (
     Example("faction:ballas", "ListMoves"),
     Example("faction:ballas", "MakeMove", {"move": "rest"}),
     Example("faction:ballas", "ClaimTerritory", {"district": "ballast-row"}),
-    Example(BOB, "Quit"),
+    Example(BOB, "Quit", by=BOB),
 )

@@ -8,8 +8,6 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-_ENUM_SHOWN: Final = 16
-
 
 class FieldRow(NamedTuple):
     """One field: its path, its shape in words, whether it is always there, its default in JSON or None, its meaning."""
@@ -65,8 +63,7 @@ def in_words(schema: Mapping[str, Any]) -> str:
         return f"{in_words(kept)} or null"
     options = [schema["const"]] if "const" in schema else schema.get("enum", ())
     if options:
-        shown = ", ".join(f"`{value}`" for value in options[:_ENUM_SHOWN])
-        return f"{shown}, …" if len(options) > _ENUM_SHOWN else shown
+        return ", ".join(f"`{value}`" for value in options)
     if "anyOf" in schema:
         return " or ".join(map(in_words, schema["anyOf"]))
     words = _WORDS.get(schema.get("type", ""))

@@ -33,9 +33,11 @@ class NoticedReply(TypedDict):
 
 
 class WorkReply(NpcSpoken):
-    """What the NPC says; with an offer, the mission. It comes as the push `mission.offered`, too."""
+    """What the NPC says; with an offer, the mission. Wait for the push `mission.offered` before it is accepted."""
 
-    mission: NotRequired[Annotated[str, Doc("the id of the mission: send it `Accept` or `Abandon`")]]
+    mission: NotRequired[
+        Annotated[str, Doc("the id of the mission, which exists when the push `mission.offered` comes")]
+    ]
     template: NotRequired[Annotated[str, Doc("the mission of the world file, or `grown` by the grammar")]]
     title: NotRequired[str]
     reward: NotRequired[Annotated[int, Doc("dollars")]]
