@@ -29,6 +29,7 @@ from ganggpt.cli.politics_command import run_politics
 from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
 from ganggpt.cli.sim_command import replay, run_sim
+from ganggpt.config import ENV_FILE
 from ganggpt.errors import GangGPTError
 from ganggpt.private_files import keep_private
 
@@ -64,6 +65,7 @@ def up(
 ) -> None:
     """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
     settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
+    lifecycle_commands.warn_of_open_secrets(env_file or ENV_FILE)
     asyncio.run(lifecycle_commands.run_up(settings))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -20,6 +21,9 @@ from ganggpt.runtime.model_health import warning_at_start
 from ganggpt.runtime.network_ports import ray_directory
 from ganggpt.runtime.ray_cluster import end_strays
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
+from ganggpt.runtime.world_secrets import open_secrets
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,12 @@ async def run_up(settings: Settings) -> None:
         await _cancelled(models)
     finally:
         await _stop(runtime, signals)
+
+
+def warn_of_open_secrets(env_file: Path) -> None:
+    """Say it where other users of the machine can read the secrets in a settings file."""
+    if names := open_secrets(env_file):
+        log.warning("other users of this machine can read %s: chmod 600 %s", ", ".join(names), env_file)
 
 
 def run_down(settings: Settings) -> dict[str, Any]:

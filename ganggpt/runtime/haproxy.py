@@ -36,7 +36,7 @@ _HEAD_S: Final = 10
 _RETRY_MS: Final = 1000
 _START: Final = """#!{python} -IS
 import runpy
-runpy.run_path({file!r})["start"]({binary!r}, {front!r})
+runpy.run_path({file!r})[{entry!r}]({binary!r}, {front!r})
 """
 _DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _KILL: Final = 9
@@ -62,7 +62,8 @@ def haproxy_binary() -> Path | None:
 def start_script(binary: Path, front: str) -> str:
     """A program that starts HAProxy for a local world. ``front``: the address on which the bridge listens; everything
     else of Serve is told to listen on loopback."""
-    return _START.format(python=sys.executable, file=__file__, binary=str(binary), front=front)
+    entry = start.__name__
+    return _START.format(python=sys.executable, file=__file__, entry=entry, binary=str(binary), front=front)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ that ``…_FILE`` variables name.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,13 @@ import msgspec
 
 from ganggpt.config import Settings, is_secret, read_settings, variable_of
 from ganggpt.errors import ConfigInvalid, StartFailed
-from ganggpt.private_files import write_private
+from ganggpt.private_files import readable_by_others, write_private
 from ganggpt.runtime.model_plan import keys_of
 from ganggpt.runtime.stores import redis_url
 
 SECRETS_FILE: Final = "secrets.json"
+_HIDDEN: Final = frozenset(variable_of(name) for name, field in Settings.model_fields.items() if is_secret(field))
+_ASSIGNED: Final = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
 
 class WorldSecrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,13 @@ def remove_secrets(data_dir: Path) -> None:
 
 def drop_secrets(environment: MutableMapping[str, str] = os.environ) -> None:
     """Take all secret settings out of an environment. They were read; what is started from now on inherits none."""
-    hidden = {variable_of(name).lower() for name, field in Settings.model_fields.items() if is_secret(field)}
-    for name in [name for name in environment if name.lower() in hidden]:
+    for name in [name for name in environment if name.upper() in _HIDDEN]:
         del environment[name]
+
+
+def open_secrets(env_file: Path) -> list[str]:
+    """The secrets in a settings file that other users of the machine can read; none where it is not there."""
+    if not env_file.is_file() or not readable_by_others(env_file):
+        return []
+    text = env_file.read_text(encoding="utf-8", errors="replace")
+    return [name for name in _ASSIGNED.findall(text) if name.upper() in _HIDDEN]

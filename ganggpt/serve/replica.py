@@ -28,10 +28,10 @@ from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
-from ganggpt.persistence.lists import PostgresLists
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.world_lists import PostgresLists
 from ganggpt.persistence.world_store import load_world
 from ganggpt.private_files import keep_private
 from ganggpt.protocol.command_book import CommandBook
