@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,10 +35,10 @@ ERRORS: Final[Mapping[int, tuple[str, str, bool, str]]] = {
 _HEAD_S: Final = 10
 """How long the head of a request may take."""
 _RETRY_MS: Final = 1000
-_START: Final = """#!{python} -IS
-import runpy
-runpy.run_path({file!r})[{entry!r}]({binary!r}, {front!r})
+_START: Final = """#!/bin/sh
+exec {python} -IS -c {code} "$@"
 """
+"""Through a shell: the first line of a script cannot name a path with a blank in it."""
 _DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _KILL: Final = 9
 
@@ -62,8 +63,8 @@ def haproxy_binary() -> Path | None:
 def start_script(binary: Path, front: str) -> str:
     """A program that starts HAProxy for a local world. ``front``: the address on which the bridge listens; everything
     else of Serve is told to listen on loopback."""
-    entry = start.__name__
-    return _START.format(python=sys.executable, file=__file__, entry=entry, binary=str(binary), front=front)
+    code = f"import runpy; runpy.run_path({__file__!r})[{start.__name__!r}]({str(binary)!r}, {front!r})"
+    return _START.format(python=shlex.quote(sys.executable), code=shlex.quote(code))
 
 
 def main() -> None:
