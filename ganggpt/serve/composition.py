@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from ganggpt.actors.ports import CommandPort
 from ganggpt.domain.world import World
 from ganggpt.observability.metrics import Metrics
-from ganggpt.persistence.ports.lists import WorldLists
+from ganggpt.persistence.ports.listed import WorldLists
 from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import Authenticated, BridgeApp, Observed

@@ -28,12 +28,12 @@ from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
-from ganggpt.persistence.lists import PostgresLists
 from ganggpt.persistence.metric_totals import PostgresMetricTotals
 from ganggpt.persistence.online_names import online_names
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
+from ganggpt.persistence.world_lists import PostgresLists
 from ganggpt.persistence.world_store import LiveWorld
 from ganggpt.private_files import keep_private
 from ganggpt.protocol.command_book import CommandBook

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.ports.lists import OPEN, OVER, Filters, Listed, ListedMission, PageStart, page_after
+from ganggpt.persistence.ports.listed import OPEN, OVER, Filters, Listed, ListedMission, PageStart, page_after
 
 _OPEN: Final = ("offered", "accepted", "in_progress")
 

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from ganggpt.domain.fields import is_clean, is_npc, is_player
 from ganggpt.errors import InvalidInput
 from ganggpt.persistence.ports.cache import list_key
-from ganggpt.persistence.ports.lists import (
+from ganggpt.persistence.ports.listed import (
     CompanionState,
     ListedCompanion,
     ListedDistrict,
@@ -180,7 +180,9 @@ def add_lists(app: FastAPI, pages: Lists, wants_fresh: Callable[[str | None], bo
         async def read(query: Any, cache_control: str | None = None) -> Response:
             return await pages.page(name, query, wants_fresh(cache_control))
 
-        read.__annotations__ |= {"query": Annotated[query, Query()], "cache_control": cache_control, "return": Response}
+        read.__annotations__.update(
+            {"query": Annotated[query, Query()], "cache_control": cache_control, "return": Response}
+        )
         app.add_api_route(
             f"/v1/{name}",
             read,

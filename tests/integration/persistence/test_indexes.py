@@ -15,8 +15,8 @@ import pytest
 from ganggpt.persistence import hosts, pushes
 from ganggpt.persistence.journal import journal, reader, retention, row_retention
 from ganggpt.persistence.journal.partitions import journal_part, memory_part
-from ganggpt.persistence.lists import page_query
 from ganggpt.persistence.projections import writer
+from ganggpt.persistence.world_lists import page_query
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.world import District, World
 from ganggpt.persistence.hosts import PostgresHosts
-from ganggpt.persistence.lists import PostgresLists
-from ganggpt.persistence.ports.lists import (
+from ganggpt.persistence.ports.listed import (
     Filters,
     Listed,
     ListedCompanion,
@@ -25,6 +24,7 @@ from ganggpt.persistence.ports.lists import (
     page_after,
 )
 from ganggpt.persistence.projections.writer import PostgresFlush
+from ganggpt.persistence.world_lists import PostgresLists
 from ganggpt.persistence.world_store import create_world
 from ganggpt.testing.memory_lists import MemoryLists
 from tests.support.states import NOW_S, companion, faction, memory, mission, npc, player

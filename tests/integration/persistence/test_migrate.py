@@ -10,8 +10,8 @@ import pytest
 
 from ganggpt.domain.kinds import encode_command, encode_state
 from ganggpt.errors import StartFailed, Unavailable
-from ganggpt.persistence.lists import PostgresLists
 from ganggpt.persistence.migrate import migrate, needs_migration, newest_version, schema_version
+from ganggpt.persistence.world_lists import PostgresLists
 from ganggpt.worldfiles.files import cast_of
 from tests.support.builders import WORLD
 from tests.support.states import NOW_S, memory, npc

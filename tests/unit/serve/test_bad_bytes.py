@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,6 +14,8 @@ import pytest
 from ganggpt.actors.envelope import Envelope, decode_replies, encode_batch
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.kinds import KINDS
+from ganggpt.observability.metrics import Metrics
+from ganggpt.serve.composition import bridge_app
 from ganggpt.serve.forward_endpoint import Forwarded
 from tests.support.bridge_client import client_of
 from tests.support.bridge_rig import TOKEN, Rig, served
@@ -104,7 +107,8 @@ class _Cluster:
 
 async def _forward(cluster: _Cluster, body: bytes) -> httpx.Response:
     rig = Rig()
-    rig.app._authenticated._forwarded = Forwarded(cluster.take, cluster.key)
+    ports = replace(rig.ports, forwarded=Forwarded(cluster.take, cluster.key), metrics=Metrics())
+    rig.app = bridge_app(ports, rig._close)
     async with client_of(rig) as http:
         return await http.post("/v1/forward", content=body, headers={"Authorization": f"Bearer {KEY}"})
 
@@ -114,20 +118,19 @@ def _batch(**changes: Any) -> bytes:
     return encode_batch([msgspec.structs.replace(one, **changes)])
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        BAD,
-        b"",
-        b"\x91" * 5000,
-        _batch().replace(b"npc:mara", b"npc:\xff\xfe\xfd\xfc"),
-        _batch().replace(b"server:a", b"server:\xff"),
-        _batch(to="no actor"),
-        _batch(to="mara"),
-        _batch(id=b"short"),
-    ],
-    ids=["bytes", "nothing", "brackets", "actor", "sender", "no actor", "no kind", "id"],
-)
+_NO_BATCHES = {
+    "bad bytes": BAD,
+    "nothing": b"",
+    "too deep": b"\x91" * 5000,
+    "a receiver of bad bytes": _batch().replace(b"npc:mara", b"npc:\xff\xfe\xfd\xfc"),
+    "a sender of bad bytes": _batch().replace(b"server:a", b"server:\xff"),
+    "no actor": _batch(to="no actor"),
+    "no kind": _batch(to="mara"),
+    "a short id": _batch(id=b"short"),
+}
+
+
+@pytest.mark.parametrize("body", _NO_BATCHES.values(), ids=_NO_BATCHES.keys())
 async def test_what_is_no_batch_is_refused_where_clusters_forward(body: bytes) -> None:
     cluster = _Cluster()
     answer = await _forward(cluster, body)

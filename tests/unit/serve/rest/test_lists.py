@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ganggpt.persistence.ports.lists import (
+from ganggpt.persistence.ports.listed import (
     ListedCompanion,
     ListedDistrict,
     ListedMission,

@@ -10,7 +10,7 @@ import asyncpg
 
 from ganggpt.domain.world import decode_world
 from ganggpt.persistence.ask import ask
-from ganggpt.persistence.ports.lists import (
+from ganggpt.persistence.ports.listed import (
     OPEN,
     OVER,
     CompanionState,
@@ -26,7 +26,7 @@ from ganggpt.persistence.ports.lists import (
 from ganggpt.persistence.projections.rows import player_id
 from ganggpt.persistence.sql import load_sql
 
-SQL: Final = load_sql(Path(__file__).with_name("lists.sql"))
+SQL: Final = load_sql(Path(__file__).with_name("world_lists.sql"))
 
 _ALL_OPEN: Final = "m.status IN ('offered', 'accepted', 'in_progress')"
 _BY_TIME: Final = "(m.created_at, m.actor) < (to_timestamp({}::float8), {})"
