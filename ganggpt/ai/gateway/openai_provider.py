@@ -18,6 +18,7 @@ import openai
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from ganggpt.ai.gateway.bounded_response import bound_responses
 from ganggpt.ai.gateway.provider import (
     AnswerUnreadable,
     Completion,
@@ -109,7 +110,9 @@ class OpenAIProvider:
         common: dict[str, Any] = {
             "timeout": timeout,
             "max_retries": 0,
-            "http_client": DefaultAioHttpClient(limits=limits, timeout=timeout, follow_redirects=False),
+            "http_client": bound_responses(
+                DefaultAioHttpClient(limits=limits, timeout=timeout, follow_redirects=False)
+            ),
         }
         if endpoint.kind == "azure" and endpoint.api_version != _V1:
             token = self._entra_token() if endpoint.entra else None
