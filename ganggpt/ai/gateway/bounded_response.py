@@ -12,8 +12,8 @@ RESPONSE_BYTES_MAX: Final = 64 << 20
 
 
 def bound_responses(client: httpx2.AsyncClient, bytes_max: int = RESPONSE_BYTES_MAX) -> httpx2.AsyncClient:
-    """Let this client ask for plain bodies, refuse compressed ones, and read ``bytes_max`` of each at most. What is over
-    it is an httpx2.DecodingError or httpx2.ReadError, as if the connection had broken."""
+    """Let this client ask for plain bodies, and read ``bytes_max`` of each at most. A compressed one is an
+    httpx2.DecodingError, one that is larger an httpx2.ReadError, as if the connection had broken."""
 
     async def bound(response: httpx2.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity")
