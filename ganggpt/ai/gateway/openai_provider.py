@@ -22,6 +22,7 @@ import openai
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from ganggpt.ai.gateway.bounded_response import bound_responses
 from ganggpt.ai.gateway.provider import (
     AnswerUnreadable,
     Cause,
@@ -138,7 +139,7 @@ class OpenAIProvider:
             # A proxy of the environment leads to far models only.
             trust_env=not is_on_this_machine(endpoint.url),
         )
-        common: dict[str, Any] = {"timeout": timeout, "max_retries": 0, "http_client": client}
+        common: dict[str, Any] = {"timeout": timeout, "max_retries": 0, "http_client": bound_responses(client)}
         if endpoint.kind == "azure" and endpoint.api_version != _V1:
             token = self._entra_token() if endpoint.entra else None
             return AsyncAzureOpenAI(

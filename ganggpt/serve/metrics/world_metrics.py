@@ -73,6 +73,7 @@ class WorldMetrics:
         self._answering: frozenset[str] = frozenset()
         self._totals = Totals()
         self.is_behind = False
+        self._leaving = False
         self._ahead_s = 0.0
         self._counted_s = float("-inf")
         self._exchanging = asyncio.Lock()
@@ -120,8 +121,7 @@ class WorldMetrics:
 
     async def close(self) -> None:
         """Write down what this process has counted, and that its gauges are over."""
-        ended = self._own.report()._replace(gauges={})
-        self._own.report = lambda: ended  # type: ignore[method-assign]
+        self._leaving = True
         await self._exchanged()
 
     async def _after(self, before: asyncio.Task[bytes] | None) -> bytes:
@@ -186,7 +186,8 @@ class WorldMetrics:
 
     def _newest(self) -> list[tuple[ProcessReport, float]]:
         """Everything that is known here, with its time by the database's clock."""
-        self._hear([self._own.report()])
+        own = self._own.report()
+        self._hear([own._replace(gauges={}) if self._leaving else own])
         return [(report, at_s + self._ahead_s) for report, at_s in self._heard.values()]
 
 
