@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         **_setting(
             "SERVER_PORT",
             _SERVER,
-            "Port of the bridge: WebSocket, REST, /health and /metrics. Unset: 22005, or a free one where it is in use.",
+            "Port of the bridge: WebSocket, REST, /health and /metrics; unset, a free one where 22005 is in use.",
             "port; 0 picks a free one",
         ),
     )
