@@ -104,14 +104,14 @@ _ONE: Final = {"districts": "district", "factions": "faction", "npcs": "npc", "m
 _NAMED_MAX: Final = 5
 
 
-class Known(Struct, frozen=True, gc=False):
+class Referable(Struct, frozen=True, gc=False):
     """What a sheet may refer to. ``people``: ids and names, by how the name looks to the eye."""
 
     ids: Ids
     people: Mapping[str, Sequence[tuple[str, str]]]
 
 
-def known_in(world: World) -> Known:
+def known_in(world: World) -> Referable:
     """What the sheets of a world may refer to; kept for the worlds asked for last."""
     return _known_in(_Same(world))
 
@@ -140,10 +140,10 @@ class _Same:
 
 
 @lru_cache(maxsize=2)
-def _known_in(same: _Same) -> Known:
+def _known_in(same: _Same) -> Referable:
     world = same.world
     ids = {"districts": world.districts, "factions": world.factions, "npcs": world.npcs, "missions": world.missions}
-    return Known({**ids, "things": world.things}, people_by_look(world.npcs))
+    return Referable({**ids, "things": world.things}, people_by_look(world.npcs))
 
 
 def unknown(path: FieldPath, word: str, section: str, ids: Ids) -> Iterator[Problem]:
@@ -169,7 +169,7 @@ def unknown_or_twice(path: FieldPath, words: Sequence[str], section: str, ids: I
             yield (*path, index), f"{word!r} stands twice; leave one of them out"
 
 
-def person_problems(sheet: NpcSheet, known: Known) -> Iterator[Problem]:
+def person_problems(sheet: NpcSheet, known: Referable) -> Iterator[Problem]:
     """What does not fit the world in the sheet of a person."""
     for other, name in known.people.get(as_seen(sheet.name), ()):
         if other != sheet.id:
@@ -182,7 +182,7 @@ def person_problems(sheet: NpcSheet, known: Known) -> Iterator[Problem]:
     yield from unknown_or_twice(("missions",), sheet.missions, "missions", known.ids)
 
 
-def faction_problems(sheet: FactionSheet, known: Known) -> Iterator[Problem]:
+def faction_problems(sheet: FactionSheet, known: Referable) -> Iterator[Problem]:
     """What does not fit the world in the sheet of a faction."""
     yield from unknown(("home",), sheet.home, "districts", known.ids)
     yield from unknown_or_twice(("territories",), sheet.territories, "districts", known.ids)

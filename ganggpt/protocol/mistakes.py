@@ -10,9 +10,7 @@ from ganggpt.domain import fields
 
 _PREDICATES: Final = {
     "is_slug": "an id is lower case letters, digits, - and _",
-    "is_worded": (
-        "must have words (more than blanks), without control characters, on one line (in YAML a block starts with >-)"
-    ),
+    "is_worded": "must have words (more than blanks) on one line, no control characters (a YAML block starts with >-)",
 }
 
 

@@ -10,8 +10,8 @@ from ganggpt.domain.mission_design.things import COMMON
 from ganggpt.domain.sheets import (
     FieldPath,
     Ids,
-    Known,
     Problem,
+    Referable,
     faction_problems,
     people_by_look,
     person_problems,
@@ -76,7 +76,7 @@ def _reach(near: Mapping[str, set[str]], start: str) -> set[str]:
 
 def _faction_problems(world: World, ids: Ids) -> Iterator[Problem]:
     holder: dict[str, str] = {}
-    known = Known(ids, {})
+    known = Referable(ids, {})
     for faction in world.factions.values():
         path: FieldPath = ("factions", faction.id)
         for inner, problem in faction_problems(faction, known):
@@ -87,7 +87,7 @@ def _faction_problems(world: World, ids: Ids) -> Iterator[Problem]:
 
 
 def _npc_problems(world: World, ids: Ids) -> Iterator[Problem]:
-    known = Known(ids, people_by_look(world.npcs))
+    known = Referable(ids, people_by_look(world.npcs))
     for npc in world.npcs.values():
         for path, problem in person_problems(npc, known):
             yield ("npcs", npc.id, *path), problem
