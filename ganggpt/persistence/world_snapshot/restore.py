@@ -75,8 +75,8 @@ async def prepare_schema(dsn: str, manifest: Manifest, source: str) -> None:
     if there is not None and there != manifest.schema and manifest.schema != newest_version():
         problem = f"the database has schema {there} already, the snapshot has {manifest.schema}"
         fix = (
-            "Restore into a database that was never migrated, or into a new data directory (--data-dir ./another); it is "
-            "brought up to date afterwards."
+            "Restore into a database that was never migrated, or into a new data directory (--data-dir ./another); "
+            "it is brought up to date afterwards."
         )
         raise RestoreRefused("schema", problem, fix)
     await migrate(dsn, to=manifest.schema)
