@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
-from ganggpt.cli.screen import screen
+from ganggpt.cli.screen import rounded, screen
 from ganggpt.cli.snapshot_commands import place_of
 from ganggpt.cli.world_commands import exports_of, pool_of
 from ganggpt.config import Settings
@@ -52,7 +52,7 @@ def export_(
     try:
         file.unlink(missing_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(msgspec.json.format(msgspec.json.encode(found), indent=1))
+            opened.write(msgspec.json.format(msgspec.json.encode(rounded(found)), indent=1))
     except OSError as failed:
         raise InvalidInput("out", f"{file} cannot be written: {failed.strerror}") from None
     actors = found["actors"].items()

@@ -65,7 +65,7 @@ class _Cluster(RedisCluster):
 
     def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> _ClusterPipeline:  # noqa: ARG002 - the base's shape
         """See RedisCluster. Commands without a transaction, by node."""
-        return _ClusterPipeline(self, transaction)  # type: ignore[abstract]
+        return _ClusterPipeline(self, transaction)  # type: ignore[abstract]  # the library's own class is declared so
 
 
 class _ClusterPipeline(ClusterPipeline):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ganggpt.domain.erasure import ForgetPlayer, forget
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.language.intent import is_courtesy
+from ganggpt.domain.language.spoken_names import without_ids
 from ganggpt.domain.language.words import tokens, valence, with_article
 from ganggpt.domain.messages import NeedPerson, Notify
 from ganggpt.domain.mind import turn_taking
@@ -130,7 +131,7 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
     about = command.about if command.about is not None else by
     mood = clamped(mood + tone * weight / 20)
     events: list[Event] = [Noticed(now_s, mood)]
-    what = command.what
+    what = without_ids(command.what, turn.world, {player: s.name for player, s in state.standings.items()})
     if about is not None and what[0].islower():
         what = f"{_who(standing_now(state, about, now_s).name)} {what}"
     if by is not None and about != by:
@@ -219,7 +220,7 @@ def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     mood = clamped(mood_now(state, now_s) + 1.5 * gain)
     writer = writer_of(state, turn)
     weight = min(90, 25 + int(10 * log10(1 + command.value)) + (10 if liked else 0))
-    item = with_article(command.item)
+    item = with_article(without_ids(command.item, turn.world))
     fact = f"{_who(name)} gave me {item}"
     writer.keep(Memory(0, "gift", fact, weight, player, "witnessed", now_s))
     found = Answer("delight" if liked or gain >= 8 else "thank", facts={"item": item})

@@ -68,7 +68,8 @@ def screen_of(written: str) -> list[str]:
             if part.endswith("A") and len(lines) > 1:
                 lines.pop()
         else:
-            lines[-1] = lines[-1].rpartition("\0")[0] * 0 + part if lines[-1].endswith("\0") else lines[-1] + part
+            # What is written after a carriage return stands over what was there.
+            lines[-1] = part if lines[-1].endswith("\0") else lines[-1] + part
     return [line.strip("\0 ") for line in lines]
 
 
@@ -88,10 +89,8 @@ def test_without_colours_there_are_no_styles_either() -> None:
 
 
 def test_numbers_are_short_and_small_ones_stay() -> None:
-    others = [5, True, None, "0.7999999999999972"]
-    assert rounded({"a": 0.7999999999999972, "b": [79.99999999999997, 3.1e-06, *others]}) == {
-        "a": 0.8, "b": [80.0, 3.1e-06, *others],
-    }  # fmt: skip
+    long = {"a": 0.7999999999999972, "b": [79.99999999999997, 3.1e-06, 5, True, None, "0.7999999999999972"]}
+    assert rounded(long) == {"a": 0.8, "b": [80.0, 3.1e-06, 5, True, None, "0.7999999999999972"]}
     assert "80.0" in on_a_terminal(_STEPS)
 
 
@@ -99,8 +98,8 @@ def test_numbers_are_short_and_small_ones_stay() -> None:
     "words", [("world", "check", "--json"), ("status", "--json"), ("world", "check", "nowhere", "--json")]
 )
 def test_machines_get_json_and_no_control_characters_even_on_a_terminal(words: tuple[str, ...], tmp_path: Path) -> None:
-    start = "from ganggpt.cli import main\ntry: main()\nexcept SystemExit: pass"
-    code = f"import sys; sys.argv = ['ganggpt', *{words!r}]\n{start}"
+    code = f"import sys; sys.argv = ['ganggpt', *{words!r}]\nfrom ganggpt.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass"
     said = on_a_terminal(code, GANGGPT_DATA_DIR=str(tmp_path), GANGGPT_WORLD=str(ROOT / "worlds/los-santos"))
     assert "\x1b" not in said
     for line in said.splitlines():
