@@ -24,7 +24,7 @@ import psutil
 
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.config import Settings
-from ganggpt.errors import GangGPTError, StartFailed, first_error
+from ganggpt.errors import ConfigInvalid, GangGPTError, StartFailed, first_error
 from ganggpt.observability.log_file import LOG_FOLDER, UpLog, progress
 from ganggpt.persistence.embedded.child_server import DirectoryLock
 from ganggpt.private_files import keep_private, narrow, private_directory
@@ -173,7 +173,11 @@ class Runtime:
             await self._step("given stores", self._stores.check())
         if settings.database_url is None and not (settings.data_dir / "postgres").exists():
             # A new world is made of its files; one that is there does not need them any more.
-            await asyncio.to_thread(load_world, world_folder(settings.world))
+            folder = world_folder(settings.world)
+            if not folder.is_dir():
+                fix = "Name a folder of world files (--world); los-santos comes with the program."
+                raise ConfigInvalid("GANGGPT_WORLD", f"there is no folder {folder}", fix)
+            await asyncio.to_thread(load_world, folder)
 
     async def keep_dashboard(self) -> None:
         """Start the Ray dashboard, after the world is ready because it is slow, and again where it ends; runs until

@@ -65,6 +65,13 @@ async def test_a_directory_of_data_that_cannot_be_ends_the_start(tmp_path: Path)
     assert f"{tmp_path / 'file'} is a file" in (await up(tmp_path, {}, "--data-dir", "file/world")).replace("  ", " ")
 
 
+async def test_world_files_of_a_new_world_are_checked_before_anything_starts(tmp_path: Path) -> None:
+    assert "GANGGPT_WORLD: there is no folder nowhere" in await up(tmp_path, {"GANGGPT_WORLD": "nowhere"})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "world.yaml").write_text("world: {name: 5}\n")
+    assert "world.yaml:1: world.name" in await up(tmp_path, {"GANGGPT_WORLD": "mine"})
+
+
 @pytest.mark.parametrize("name", ["up.lock", "token", "ray-token"])
 async def test_a_directory_in_the_place_of_a_file_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "world" / name).mkdir(parents=True)
