@@ -44,6 +44,20 @@ class GangGPTError(Exception):
         return wire
 
 
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What to raise instead of the group of a ``TaskGroup``: the first error of ours in it, else the group itself.
+
+    This stands where ``except*`` would: before Python 3.11.4 whatever is raised inside of one becomes a group again.
+    """
+    ours = group.subgroup(GangGPTError)
+    while ours is not None:
+        first = ours.exceptions[0]
+        if not isinstance(first, BaseExceptionGroup):
+            return first
+        ours = first
+    return group
+
+
 class InvalidInput(GangGPTError):
     """Something a caller sent is invalid; ``field`` is the dotted path to it."""
 

@@ -85,10 +85,12 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
         raise StartFailed(f"No world runs in {data_dir}.", fix)
     # What a job is submitted with everybody sees who sees the dashboard, so it names no database.
     job = msgspec.structs.replace(job, secrets=str(data_dir / SECRETS_FILE))
+    # The job logs where its world does.
+    environment = {"GANGGPT_DATA_DIR": str(data_dir)} if settings.ray_address is None else {}
     python = sys.executable if settings.ray_address is None else "python"
     try:
         client = _client_of(run.dashboard, (data_dir / _TOKEN_FILE).read_text().strip())
-        job_id = client.submit_job(entrypoint=entrypoint(job, python))
+        job_id = client.submit_job(entrypoint=entrypoint(job, python), runtime_env={"env_vars": environment})
         say(f"job {job_id} on {run.dashboard}")
         status = _wait_for(client, job_id)
         logs = client.get_job_logs(job_id)

@@ -15,7 +15,8 @@ class Limits:
     most; ``bodies_max`` may be on their way at the same time.
 
     Sizes in bytes, times in seconds. The sessions of a replica share ``in_flight_total_max`` fairly: each may use its
-    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``.
+    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``. ``new_actors_per_s``: of each kind, on
+    this replica.
     """
 
     frame_bytes_max: int = 256 * 1024
@@ -31,6 +32,7 @@ class Limits:
     pushes_unacked_max: int = 512
     body_bytes_max: int = 64 * 1024
     bodies_max: int = 256
+    new_actors_per_s: float = 200.0
 
     body_timeout_s: float = 10.0
     body_grace_s: float = 2.0

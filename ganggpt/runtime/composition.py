@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ganggpt.actors.routing.router import RouterOptions
 from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid
+from ganggpt.observability.log_file import LogOptions
 from ganggpt.persistence.pool import PoolOptions
 from ganggpt.persistence.ports.cache import TTL_S
 from ganggpt.persistence.ports.hosts import LOCAL
@@ -46,7 +48,7 @@ class BridgeSpec:
     cors_origins: tuple[str, ...] = ()
     starts: WorldStart | None = None
     no_model: str = "no model is configured"
-    log_level: str = "INFO"
+    logs: LogOptions = field(default_factory=LogOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class GatewaySpec:
     replicas: int = 1
     ttl_s: int = TTL_S
     record_days: int = 0
-    log_level: str = "INFO"
+    logs: LogOptions = field(default_factory=LogOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,14 @@ def world_connections(settings: Settings, size: WorldSize) -> int:
     return connections_of(settings, _processes(settings, size))
 
 
-def compose_world(settings: Settings, size: WorldSize, secrets: SecretSource, *, has_redis: bool) -> WorldSpecs:
+def compose_world(
+    settings: Settings, size: WorldSize, secrets: SecretSource, *, has_redis: bool, logs: LogOptions | None = None
+) -> WorldSpecs:
     """Derive the specification of every process. ``secrets``: where they find theirs; ``has_redis``: whether those name
-    a Redis. Raises ConfigRejected, ConfigInvalid."""
+    a Redis; ``logs``: by default standard error. Raises ConfigRejected, ConfigInvalid."""
     processes = _processes(settings, size)
     pools = pool_sizes(connections_of(settings, processes), processes)
-    log_level = settings.log_level.upper()
+    logs = logs or log_options(settings)
     host = HostSpec(
         secrets=secrets,
         cluster=settings.cluster,
@@ -98,7 +102,7 @@ def compose_world(settings: Settings, size: WorldSize, secrets: SecretSource, *,
         supervisor_pool=pool_options(settings, "supervisor", pools.supervisor),
         shared_cpus=settings.host_cpus,
         kept=kept_of(settings),
-        log_level=log_level,
+        logs=logs,
         mind=mind_plan(settings),
     )
     bridge = BridgeSpec(
@@ -108,17 +112,25 @@ def compose_world(settings: Settings, size: WorldSize, secrets: SecretSource, *,
         replicas=size.bridges,
         pool=pool_options(settings, "bridge", pools.bridge),
         router=RouterOptions(deadline_s=settings.command_timeout_s, call_s=settings.command_timeout_s * 0.9),
+        limits=Limits(new_actors_per_s=settings.new_actors_per_s / size.bridges),
         cors_origins=settings.cors_origins,
         no_model="GANGGPT_AI is off" if settings.ai == "off" else "no model is configured",
-        log_level=log_level,
+        logs=logs,
     )
     if settings.ai_replicas > 1 and not has_redis and processes.gateway:
         problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
         raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
-    return WorldSpecs(host, bridge, _gateway_spec(settings, secrets, pool_options(settings, "gateway", pools.gateway)))
+    gateway = _gateway_spec(settings, secrets, pool_options(settings, "gateway", pools.gateway), logs)
+    return WorldSpecs(host, bridge, gateway)
 
 
-def _gateway_spec(settings: Settings, secrets: SecretSource, pool: PoolOptions) -> GatewaySpec | None:
+def log_options(settings: Settings, world: str = "", directory: Path | None = None) -> LogOptions:
+    """How processes of a world write their log. ``world``: its name, by default that of the folder of its files."""
+    place = None if directory is None else str(directory)
+    return LogOptions(settings.log_level.upper(), world or settings.world.name, place)
+
+
+def _gateway_spec(settings: Settings, secrets: SecretSource, pool: PoolOptions, logs: LogOptions) -> GatewaySpec | None:
     plan = model_plan(settings)
     if plan is None:
         return None
@@ -130,7 +142,7 @@ def _gateway_spec(settings: Settings, secrets: SecretSource, pool: PoolOptions) 
         replicas=settings.ai_replicas,
         ttl_s=settings.redis_ttl_s,
         record_days=settings.ai_record_days,
-        log_level=settings.log_level.upper(),
+        logs=logs,
     )
 
 

@@ -22,6 +22,8 @@ from ganggpt.actors.supervision.takeover import Takeover
 from ganggpt.ai.minds.model import ModelMind
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.port import Gateway
+from ganggpt.observability.log_file import LogOptions
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
@@ -33,7 +35,7 @@ from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.scale import PostgresScale
-from ganggpt.persistence.world_store import load_world
+from ganggpt.persistence.world_store import load_world, loaded_s
 from ganggpt.runtime.maintenance import erasing_of, upkeep_of
 from ganggpt.runtime.model_plan import MindPlan
 from ganggpt.runtime.world_secrets import SecretSource
@@ -59,7 +61,7 @@ class HostSpec:
     kept: RetentionPolicy = field(default_factory=RetentionPolicy)
     shared_cpus: float = 0.5
     own_cpus: float = 0.01
-    log_level: str = "INFO"
+    logs: LogOptions = field(default_factory=LogOptions)
     mind: MindPlan | None = field(repr=False, default=None)
 
     @property
@@ -81,11 +83,13 @@ class HostSpec:
         shared = self.kind == "shared"
         chosen = replace(self.pool, min_size=self.pool.max_size) if shared else replace(self.own_pool, min_size=0)
         # A host that froze inside a transaction holds its own row: without a bound nobody could take over from it.
-        pool = await open_pool(secrets.dsn, replace(chosen, idle_in_transaction_s=SILENT_S_MAX))
+        metrics = Metrics("host" if shared else "own")
+        pool = await open_pool(secrets.dsn, replace(chosen, idle_in_transaction_s=SILENT_S_MAX), metrics)
         hosts = PostgresHosts(pool, cluster=self.cluster)
+        world_at_s = await loaded_s(pool)
         world, cast = await load_world(pool)
-        cache = open_cache(secrets.redis_url)
-        pushes = PostgresPushes(pool, secrets.redis_url)
+        cache = open_cache(secrets.redis_url, metrics=metrics)
+        pushes = PostgresPushes(pool, secrets.redis_url, metrics=metrics)
         forward = Forwarder(PostgresClusters(pool, self.cluster).key_of, RouterOptions().call_s)
         peers = Router(call, lambda: load_routes(hosts), forward=forward)
         journal = PostgresJournal(pool, self.name)
@@ -103,13 +107,17 @@ class HostSpec:
             notify_pushes=pushes.notify_pushes,
             forget_cached=cache.forget_actors,
             archive=PostgresMemoryArchive(pool),
-            model=NoModel() if mind is None or gateway is None else ModelMind(mind, gateway, world, loop_s),
+            model=NoModel() if mind is None or gateway is None else ModelMind(mind, gateway, world, loop_s, metrics),
+            metrics=metrics,
+            read_world=lambda: load_world(pool),
+            world_at_s=world_at_s,
         )
 
-    async def open_supervisor(self, fleet: HostFleet, plan: Plan) -> Supervisor:
+    async def open_supervisor(self, fleet: HostFleet, plan: Plan, metrics: Metrics) -> Supervisor:
         """Connect to the stores and read the world. Raises Unavailable, and StartFailed where there is no world."""
         secrets = await asyncio.to_thread(self.secrets.read)
-        pool = await open_pool(secrets.dsn, replace(self.supervisor_pool, idle_in_transaction_s=SILENT_S_MAX))
+        options = replace(self.supervisor_pool, idle_in_transaction_s=SILENT_S_MAX)
+        pool = await open_pool(secrets.dsn, options, metrics)
         hosts = PostgresHosts(pool, cluster=self.cluster)
         world, _ = await load_world(pool)
 

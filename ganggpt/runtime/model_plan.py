@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from ganggpt.ai.minds.model import MindSpec
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, ConfigRejected
+from ganggpt.runtime.proxies import check_proxies
 
 
 def model_plan(settings: Settings) -> GatewayConfig | None:
@@ -41,9 +43,11 @@ def model_plan(settings: Settings) -> GatewayConfig | None:
     if settings.openai_base_url is not None:
         # A server of one's own; who pays for one says so in the models file.
         prices |= {model: PriceEntry(input=0) for model in _own_models(settings) if model not in prices}
-    return gateway_config(
+    plan = gateway_config(
         models, prices, Secrets(keys_of(settings)), _budgets(settings), source=source, replicas=settings.ai_replicas
     )
+    check_proxies(os.environ, {spec.endpoint.url for spec in plan.deployments.values()})
+    return plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ import psutil
 
 from ganggpt.errors import StartFailed
 from ganggpt.runtime.haproxy import haproxy_binary, start_script
-from ganggpt.runtime.network_ports import RAY_FOLDER, WorldPorts
+from ganggpt.runtime.network_ports import RAY_FOLDER, WorldPorts, with_ipv6_loopback
+from ganggpt.runtime.ray_logs import RayLogs
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
@@ -29,6 +30,7 @@ _LOOPBACK: Final = "127.0.0.1"
 """Where everything of a local Ray listens. Ray compares with this very address to decide that."""
 _STOP_S: Final = 10.0
 _SERVERS: Final = ("gcs_server", "raylet", "haproxy")
+_DASHBOARD: Final = "dashboard"
 GCS: Final = "gcs_server"
 GCS_RETURNS: Final = sys.platform == "linux"
 """Whether the GCS keeps its tables on disk (Ray can do so on Linux): then it may end and come back while everything it
@@ -76,6 +78,9 @@ def ray_tuning(has_proxy: bool) -> dict[str, str]:
         # A call to a process that died fails at once; by default it waits a second for Ray's word on how it died.
         "RAY_timeout_ms_task_wait_for_death_info": "0",
         "RAY_worker_niceness": "0",
+        # By default each of its logs may have 3 GiB.
+        "RAY_ROTATION_MAX_BYTES": str(8 * 1024 * 1024),
+        "RAY_ROTATION_BACKUP_COUNT": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
 
@@ -102,6 +107,7 @@ class LocalHead:
 
     def __init__(self, directory: Path, data_dir: Path, ports: WorldPorts, front: str) -> None:
         self._directory = directory
+        self._logs = RayLogs(directory, data_dir)
         self._front = self.serve_host = front
         self._ports = ports
         self._token_file = data_dir / "ray-token"
@@ -110,9 +116,11 @@ class LocalHead:
     def prepare(self) -> None:
         """Set the environment that Ray reads at import, and remove what a killed run left behind."""
         end_strays(self._directory)
+        self._logs.keep()
         shutil.rmtree(self._directory, ignore_errors=True)
         (self._directory / "h").mkdir(mode=0o700, parents=True)
         self._directory.chmod(0o700)
+        self._logs.lead()
         _write_token(self._token_file)
         wanted = ray_environment(self._directory, self._token_file, self._ports)
         # Despite its name this works on Linux too: 0 says that there are no other machines, so Ray leaves the loopback
@@ -121,7 +129,8 @@ class LocalHead:
         binary = haproxy_binary()
         if binary is not None:
             start = self._directory / "h" / "start"
-            start.write_text(start_script(binary, self._front))
+            front = with_ipv6_loopback(self._front, self._ports.server)
+            start.write_text(start_script(binary, front), encoding=sys.getfilesystemencoding())
             start.chmod(0o700)
             wanted["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
         tuning = ray_tuning(has_proxy=binary is not None)
@@ -135,6 +144,7 @@ class LocalHead:
         import ray
         from ray._private.node import Node
         from ray._private.parameter import RayParams
+        from ray._private.ray_constants import DASHBOARD_ADDRESS, KV_NAMESPACE_DASHBOARD
 
         class HeadNode(Node):  # type: ignore[misc]
             """A head whose dashboard waits for ``start_dashboard``."""
@@ -142,10 +152,13 @@ class LocalHead:
             def start_api_server(self, **_: Any) -> None:
                 """Nothing yet: see above."""
 
-            def start_dashboard(self) -> str:
+            def start_dashboard(self, port: int | None) -> str:
                 """Start it after all; returns its address."""
+                self._ray_params.dashboard_port = port
+                # Ray takes it for the address of the new one as soon as it finds it.
+                self.get_gcs_client().internal_kv_del(DASHBOARD_ADDRESS, False, KV_NAMESPACE_DASHBOARD)
                 super().start_api_server(include_dashboard=True, raise_on_failure=True)
-                return str(self.webui_url)
+                return f"http://{self.webui_url}"
 
         params = RayParams(
             node_ip_address=_LOOPBACK,
@@ -166,20 +179,33 @@ class LocalHead:
         except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
             self.stop()
             raise StartFailed(
-                f"Ray did not start: {str(failed)[:300]}", f"Its logs are under {self._directory}."
+                f"Ray did not start: {str(failed)[:300]}", f"Its logs are in {self._logs.place}."
             ) from failed
         return str(self._node.gcs_address)
 
-    def start_dashboard(self) -> None:
-        """Start the dashboard; takes some seconds. Raises StartFailed."""
+    def start_dashboard(self) -> str:
+        """Start the dashboard, or start it again; takes some seconds. Returns its address, which is another one than
+        wanted where that was taken meanwhile. Raises StartFailed."""
+        self._node.kill_dashboard(check_alive=False)
         try:
-            self._node.start_dashboard()
+            try:
+                return str(self._node.start_dashboard(self._ports.dashboard))
+            except ValueError:  # the port is taken; without a port Ray looks for a free one, from 8265 on
+                return str(self._node.start_dashboard(None))
         except Exception as failed:  # Ray raises it bare here
-            logs = f"See the logs under {self._directory}."
+            logs = f"See the logs in {self._logs.place}."
             raise StartFailed(f"The Ray dashboard did not start: {str(failed)[:300]}", logs) from failed
 
+    def dashboard_ended(self) -> bool:
+        """Whether the dashboard ended by itself after it was started."""
+        return _DASHBOARD in self._ended()
+
     def ended(self) -> tuple[str, ...]:
-        """Names of processes of the head that ended by themselves; empty while all run. Changes nothing."""
+        """Names of processes of the head that ended by themselves and that a world needs, which does not need the
+        dashboard; empty while all run. Changes nothing."""
+        return tuple(kind for kind in self._ended() if kind != _DASHBOARD)
+
+    def _ended(self) -> tuple[str, ...]:
         return () if self._node is None else tuple(str(kind) for kind, _ in self._node.dead_processes())
 
     def restart_gcs(self) -> None:
@@ -188,7 +214,7 @@ class LocalHead:
             self._node.kill_gcs_server(check_alive=False)
             self._node.start_gcs_server()
         except (RuntimeError, ConnectionError, OSError) as failed:
-            logs = f"Its logs are under {self._directory}."
+            logs = f"Its logs are in {self._logs.place}."
             raise StartFailed(f"Ray's GCS did not start: {str(failed)[:300]}", logs) from failed
 
     def stop(self) -> None:
@@ -201,6 +227,7 @@ class LocalHead:
             self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
             self._node = None
         _end(ours)
+        self._logs.keep()
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
@@ -257,8 +284,8 @@ def _set_environment(wanted: Mapping[str, str]) -> None:
 
 
 def _write_token(path: Path) -> None:
-    if path.exists():
+    if path.is_file() and path.stat().st_size:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(secrets.token_hex(32))

@@ -32,7 +32,8 @@ from ganggpt.ai.port import (
     Sentence,
 )
 from ganggpt.errors import Unavailable
-from ganggpt.observability.metrics import Metrics
+from ganggpt.observability.log_file import start_logs
+from ganggpt.observability.metrics import Metrics, ProcessReport
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
 from ganggpt.persistence.models.responses import MemoryResponses, RedisResponses
@@ -56,7 +57,7 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
     secrets = await asyncio.to_thread(spec.secrets.read)
     plan = spec.plan.with_keys(Secrets(secrets.keys))
     async with AsyncExitStack() as opened:
-        pool = await open_pool(secrets.dsn, spec.pool)
+        pool = await open_pool(secrets.dsn, spec.pool, metrics)
         opened.push_async_callback(pool.close)
         lost = metrics.counter("ganggpt_ai_lost_notes_total")
         books = PostgresSpend(pool, lost.labels("spending").inc)
@@ -69,9 +70,9 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
             ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryResponses(spec.ttl_s)
         else:
             unsettled = metrics.counter("ganggpt_ai_unsettled_total").inc
-            ledger = RedisLedger(secrets.redis_url, books.is_on, books.sum_of, unsettled)
+            ledger = RedisLedger(secrets.redis_url, books.is_on, books.sum_of, unsettled, metrics=metrics)
             unreachable = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
-            store = RedisResponses(secrets.redis_url, spec.ttl_s, lost.labels("answers").inc, unreachable)
+            store = RedisResponses(secrets.redis_url, spec.ttl_s, lost.labels("answers").inc, unreachable, metrics)
         opened.push_async_callback(ledger.close)
         opened.push_async_callback(store.close)
         recorder = exchanges if spec.record_days else None
@@ -81,6 +82,8 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         opened.push_async_callback(gateway.close)
         sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
         opened.callback(sweeping.cancel)
+        checking = asyncio.create_task(gateway.checks.run())
+        opened.callback(checking.cancel)
         yield gateway
 
 
@@ -105,9 +108,9 @@ class GatewayReplica:
     def __init__(self, spec: GatewaySpec) -> None:
         keep_private()
         stay_on_loopback()
-        logging.basicConfig(level=spec.log_level)
+        start_logs(spec.logs, "gateway")
         self._spec = spec
-        self._metrics = Metrics()
+        self._metrics = Metrics("gateway")
         self._opened = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._gateway: ModelGateway | None = None
@@ -154,9 +157,9 @@ class GatewayReplica:
         """Drop every cached answer that was a player's, in this replica and in Redis. Raises Unavailable."""
         await (await self._ready()).forget(player)
 
-    async def exposition(self) -> bytes:
-        """The metrics of this replica, in the Prometheus text format."""
-        return self._metrics.exposition()
+    async def report(self) -> ProcessReport:
+        """The metrics of this replica."""
+        return self._metrics.report()
 
     async def __del__(self) -> None:
         """Close the stores; Serve awaits this at the end of a replica."""

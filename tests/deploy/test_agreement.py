@@ -101,6 +101,14 @@ def test_everything_speaks_of_the_same_version() -> None:
     assert f"\nray=={ray.__version__} " in (ROOT / "requirements.lock").read_text()
 
 
+def test_an_image_of_others_has_one_tag_wherever_it_stands() -> None:
+    texts = [ROOT / "compose.yaml", *sorted(KUBERAY.glob("*.yaml"))]
+    images = {found for text in texts for found in re.findall(r"^\s*image: (\S+:\S+)$", text.read_text(), re.MULTILINE)}
+    others = sorted(image for image in images if not image.startswith("ganggpt"))
+    assert len(others) == 3
+    assert len({image.partition(":")[0] for image in others}) == len(others), others
+
+
 def _variables() -> dict[str, set[str]]:
     """Names of environment variables that each file sets for the runtime."""
     dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")

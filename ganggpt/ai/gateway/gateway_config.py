@@ -20,6 +20,7 @@ from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import Counted
 from ganggpt.ai.port import NANO_USD, SLOTS, Slot, Usage
 from ganggpt.errors import ConfigInvalid, ConfigRejected
+from ganggpt.setting_shapes import HttpUrl
 
 SHIPPED_PRICES: Final = Path(__file__).with_name("prices.yaml")
 USD_MAX: Final = 100_000.0
@@ -42,7 +43,7 @@ class ProviderEntry(_Strict):
     """One provider of models. ``key``: the name of a secret setting; ``key_file``: a file with the key."""
 
     kind: Literal["azure", "openai", "compatible"]
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
+    url: HttpUrl | None = None
     key: Literal["AZURE_OPENAI_KEY", "OPENAI_API_KEY"] | None = None
     key_file: Path | None = None
     api_version: str = Field("2024-10-21", pattern=r"^(v1|20\d\d-\d\d-\d\d(-preview)?)$")

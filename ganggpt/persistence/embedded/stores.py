@@ -37,6 +37,7 @@ from ganggpt.private_files import UMASK
 _log = logging.getLogger(__name__)
 
 _DATABASE: Final = "ganggpt"
+_PORT: Final = 5432
 _CREATE_DATABASE: Final = r"""
 SELECT 'CREATE DATABASE ganggpt' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'ganggpt')
 \gexec
@@ -94,7 +95,8 @@ class EmbeddedPostgres:
         """Connection string of another database of this cluster."""
         if self._socket_dir is None:
             raise StartFailed("Embedded Postgres has no address before it is started.", "Call start() first.")
-        return f"postgresql://{_DATABASE}@/{database}?host={quote(str(self._socket_dir), safe='/')}"
+        # The port is the number of the socket; without it PGPORT of the environment would count.
+        return f"postgresql://{_DATABASE}@/{database}?host={quote(str(self._socket_dir), safe='/')}&port={_PORT}"
 
     @property
     def pid(self) -> int | None:
@@ -142,6 +144,7 @@ class EmbeddedPostgres:
             leftover.unlink(missing_ok=True)
         settings = {
             **_POSTGRES_SETTINGS,
+            "port": str(_PORT),
             "max_connections": str(self._connections_max),
             "unix_socket_directories": str(self._socket_dir),
         }
@@ -370,6 +373,11 @@ def _unprivileged(data_dir: Path, binaries: Path) -> SystemAccount | None:
     raise StartFailed("Embedded Postgres does not run as root.", "Run as another user or set DATABASE_URL.")
 
 
+def _environment() -> dict[str, str]:
+    """Ours without what is meant for other servers: PGPORT, PGSSLMODE, PGOPTIONS and so on."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
 def _run(part: str, argv: list[str], account: SystemAccount | None, stdin: str = "") -> None:
     """Run a short program of the wheel to its end. Raises StartFailed with its output."""
     try:
@@ -378,6 +386,7 @@ def _run(part: str, argv: list[str], account: SystemAccount | None, stdin: str =
             input=stdin,
             capture_output=True,
             text=True,
+            env=_environment(),
             timeout=_START_TIMEOUT_S,
             check=False,
             cwd="/",

@@ -20,6 +20,7 @@ from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig,
 from ray.serve.config import HTTPOptions
 
 from ganggpt.runtime.haproxy import TemplateChanged, changed_configuration, haproxy_binary, start_script, write_errors
+from ganggpt.runtime.network_ports import with_ipv6_loopback
 from tests.support.eventually import eventually
 
 pytestmark = [
@@ -64,12 +65,12 @@ def _written_by_serve(folder: Path, ports: dict[str, int], bridge_port: int | No
 
 
 @contextmanager
-def front(folder: Path, bridge_port: int | None = None) -> Iterator[Front]:
+def front(folder: Path, bridge_port: int | None = None, *, ipv6: bool = False) -> Iterator[Front]:
     """HAProxy, started as Serve starts it."""
     binary, ports = haproxy_binary(), _three_ports()
     assert binary is not None
     start = folder / "start"
-    start.write_text(start_script(binary, "0.0.0.0"))
+    start.write_text(start_script(binary, with_ipv6_loopback("0.0.0.0", ports["front"]) if ipv6 else "0.0.0.0"))
     start.chmod(0o700)
     config = _written_by_serve(folder, ports, bridge_port)
     with (folder / "log").open("wb") as log:
@@ -189,6 +190,56 @@ async def test_only_the_bridge_listens_for_other_machines(tmp_path: Path) -> Non
         }
     ports = running.ports
     assert listening == {ports["front"]: "0.0.0.0", ports["stats"]: "127.0.0.1", ports["metrics"]: "127.0.0.1"}
+
+
+async def test_localhost_is_answered_at_its_ipv6_address_too_and_no_other_ipv6_address_is(tmp_path: Path) -> None:
+    with front(tmp_path, ipv6=True) as running:
+        await answered(running)
+        port = running.ports["front"]
+        found = {
+            each.laddr.ip
+            for each in running.process.net_connections("tcp")
+            if each.status == psutil.CONN_LISTEN and each.laddr.port == port
+        }
+        if not _has_ipv6():
+            assert found == {"0.0.0.0"}
+            return
+        assert found == {"0.0.0.0", "::1"}
+        async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
+            assert _is_unavailable(await http.get(f"http://[::1]:{port}/v1/npcs"), 503)
+
+
+async def test_both_addresses_of_localhost_are_answered_after_every_reload(tmp_path: Path) -> None:
+    """Serve reloads HAProxy whenever a replica comes or goes; the new process gets the listeners of the old one."""
+    if not _has_ipv6():
+        return
+    with front(tmp_path, ipv6=True) as running, ExitStack() as later:
+        await answered(running)
+        port, before = running.ports["front"], running.process
+        for _ in range(3):
+            process = _reloaded(tmp_path, before, later)
+            await eventually(lambda old=before: old.status() == psutil.STATUS_ZOMBIE, "the old one ends", within_s=20)
+            before = process
+            async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
+                for host in ("127.0.0.1", "[::1]"):
+                    assert _is_unavailable(await http.get(f"http://{host}:{port}/v1/npcs"), 503)
+
+
+def _reloaded(folder: Path, before: psutil.Process, later: ExitStack) -> psutil.Process:
+    """A new HAProxy that takes over from the one before, as Serve starts it."""
+    again = [folder / "start", "-db", "-f", folder / "cfg", "-dR", "-x", folder / "s", "-sf", str(before.pid)]
+    process = subprocess.Popen(again, stderr=subprocess.DEVNULL)
+    later.callback(process.wait, 10)
+    later.callback(process.kill)
+    return psutil.Process(process.pid)
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 async def test_a_head_that_does_not_arrive_is_not_waited_for_an_hour(tmp_path: Path) -> None:
