@@ -37,7 +37,8 @@ from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import NICE
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
-_SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory of this or of the old world."
+_SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
+_SOURCE_OF_OLD: Final = "Directory of a snapshot, gs://…, or its name in the data directory of this or the old world."
 _COLUMNS: Final = ("name", "world", "cut_at", "actors", "bytes", "problem")
 """The columns of a list of snapshots."""
 FOLDER: Final = "snapshots"
@@ -104,7 +105,7 @@ def snapshots_(
 
 @app.command()
 def restore(
-    source: Annotated[str, typer.Argument(help=_SOURCE)],
+    source: Annotated[str, typer.Argument(help=_SOURCE_OF_OLD)],
     *,
     at: Annotated[
         str | None, typer.Option("--at", help="Restore the world of this time, with zone: 2026-11-25T08:30Z.")
@@ -125,7 +126,7 @@ def restore(
 
 @app.command()
 def fork(
-    source: Annotated[str, typer.Argument(help=_SOURCE)],
+    source: Annotated[str, typer.Argument(help=_SOURCE_OF_OLD)],
     new_name: Annotated[str, typer.Argument(help="Name of the new world.")],
     *,
     at: Annotated[str | None, typer.Option("--at", help="Restore the world of this time.")] = None,
