@@ -98,9 +98,10 @@ def snapshots_(
     """List snapshots; with --keep or --keep-days first remove the others."""
     settings = settings_from(env_file, data_dir=data_dir)
     found = _listed(place_of(settings, target), of_world, _keep_of(keep, keep_days))
-    screen.rows(_COLUMNS, found)
     if not found:
         screen.say("there are no snapshots")
+        return
+    screen.rows(_COLUMNS, found)
 
 
 @app.command()
