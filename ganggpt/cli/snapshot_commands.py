@@ -38,7 +38,8 @@ from ganggpt.persistence.world_snapshot.cut import NICE
 from ganggpt.persistence.world_snapshot.manifest import PROVES
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
-_SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory of this or of the old world."
+_SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
+_SOURCE_OF_OLD: Final = "Directory of a snapshot, gs://…, or its name in the data directory of this or the old world."
 _COLUMNS: Final = ("name", "world", "cut_at", "actors", "bytes", "problem")
 """The columns of a list of snapshots."""
 FOLDER: Final = "snapshots"
@@ -98,14 +99,15 @@ def snapshots_(
     """List snapshots; with --keep or --keep-days first remove the others."""
     settings = settings_from(env_file, data_dir=data_dir)
     found = _listed(place_of(settings, target), of_world, _keep_of(keep, keep_days))
-    screen.rows(_COLUMNS, found)
     if not found:
         screen.say("there are no snapshots")
+        return
+    screen.rows(_COLUMNS, found)
 
 
 @app.command()
 def restore(
-    source: Annotated[str, typer.Argument(help=_SOURCE)],
+    source: Annotated[str, typer.Argument(help=_SOURCE_OF_OLD)],
     *,
     at: Annotated[
         str | None, typer.Option("--at", help="Restore the world of this time, with zone: 2026-11-25T08:30Z.")
@@ -127,7 +129,7 @@ def restore(
 
 @app.command()
 def fork(
-    source: Annotated[str, typer.Argument(help=_SOURCE)],
+    source: Annotated[str, typer.Argument(help=_SOURCE_OF_OLD)],
     new_name: Annotated[str, typer.Argument(help="Name of the new world.")],
     *,
     at: Annotated[str | None, typer.Option("--at", help="Restore the world of this time.")] = None,
