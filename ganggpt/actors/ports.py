@@ -10,6 +10,7 @@ from ganggpt.actors.overload import OverloadReply
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.world import World
 from ganggpt.errors import Unavailable
 
 ReplySink = Callable[[bytes, bytes], None]
@@ -50,6 +51,10 @@ class ModelPort(Protocol):
         """The embedding of a question a player put to an actor; None where it does not come very soon."""
         ...
 
+    def use_world(self, world: World) -> None:
+        """Speak of the world as it was loaded anew from now on."""
+        ...
+
 
 class NoModel:
     """A world without a model."""
@@ -69,6 +74,9 @@ class NoModel:
     async def embedding(self, text: str, player: str, actor: str) -> Embedding | None:  # noqa: ARG002
         """None."""
         return None
+
+    def use_world(self, world: World) -> None:
+        """Nothing."""
 
 
 class Gate(Protocol):

@@ -106,15 +106,16 @@ class PostgresPushes:
         if self._redis is None or timeout_s <= 0.001:
             await asyncio.sleep(max(0.0, timeout_s))
             return last_seen_id, ()
+        stream = _stream(server)
         end_s = asyncio.get_running_loop().time() + timeout_s
         try:
             async with asyncio.timeout(timeout_s + _REDIS_TIMEOUT_S):
                 if last_seen_id == FROM_NOW:
                     # A real position, so that no push is missed between this wait and the next.
-                    newest: Any = await self._redis.xrevrange(_stream(server), count=1)
+                    newest: Any = await self._redis.xrevrange(stream, count=1)
                     last_seen_id = newest[0][0].decode() if newest else "0-0"
                 found: Any = await self._redis.xread(
-                    {_stream(server): last_seen_id}, count=_READ_MAX, block=max(1, int(timeout_s * 1000))
+                    {stream: last_seen_id}, count=_READ_MAX, block=max(1, int(timeout_s * 1000))
                 )
         except REDIS_OUTAGES:
             await asyncio.sleep(max(0.0, end_s - asyncio.get_running_loop().time()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -23,16 +22,20 @@ from ganggpt.actors.routing.forwarder import Forwarder
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.domain.kinds import KINDS
+from ganggpt.observability.log_file import start_logs
 from ganggpt.observability.metrics import Metrics, ProcessReport
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.reader import PostgresTurns
 from ganggpt.persistence.metric_totals import PostgresMetricTotals
+from ganggpt.persistence.online_names import online_names
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.probes import database_probe, redis_probe
 from ganggpt.persistence.pushes import PostgresPushes
-from ganggpt.persistence.world_store import load_world
+from ganggpt.persistence.world_lists import PostgresLists
+from ganggpt.persistence.world_store import LiveWorld
+from ganggpt.private_files import keep_private
 from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.composition import BridgeSpec
@@ -41,9 +44,11 @@ from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.composition import BridgePorts, bridge_app
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import disk_probe, memory_probe
+from ganggpt.serve.loopback import stay_on_loopback
 from ganggpt.serve.metrics.host_watch import HostWatch
 from ganggpt.serve.metrics.router_watch import RouterWatch
 from ganggpt.serve.metrics.world_metrics import Ask, WorldMetrics
+from ganggpt.serve.present_names import PresentNames
 
 REST_AT_ONCE: Final = 512
 """Requests a replica works on besides its WebSockets."""
@@ -56,7 +61,9 @@ class BridgeReplica:
     """One replica. Opens its stores when Serve asks for the application, closes them when Serve ends the replica."""
 
     def __init__(self, spec: BridgeSpec, gateway: Any = None) -> None:
-        logging.basicConfig(level=spec.log_level)
+        keep_private()
+        stay_on_loopback()
+        start_logs(spec.logs, "bridge")
         self._spec = spec
         self._gateway = None if gateway is None else RayGateway(gateway)
         self._opened = AsyncExitStack()
@@ -74,7 +81,7 @@ class BridgeReplica:
         return CORSMiddleware(
             self._bridge,
             allow_origins=self._spec.cors_origins,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Acting-As", "Last-Event-ID"),
         )
 
@@ -103,10 +110,12 @@ Bridge: Final[Any] = serve.deployment(
 @asynccontextmanager
 async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> AsyncIterator[BridgePorts]:
     """Open everything a replica needs; it is closed at the end. ``gateway``: None if no model is configured."""
+    secrets = await asyncio.to_thread(spec.secrets.read)
     metrics = Metrics("bridge")
-    pool = await open_pool(spec.dsn, spec.pool, metrics)
+    pool = await open_pool(secrets.dsn, spec.pool, metrics)
     hosts = PostgresHosts(pool, cluster=spec.cluster)
-    world, cast = await load_world(pool)
+    sheet = LiveWorld(pool)
+    world, cast = await sheet.read()
     if spec.starts is not None:
         # Or finds the supervisor that another replica started; hosts come up behind it. Nobody waits: a bridge is well
         # without them, and commands wait in its router.
@@ -117,24 +126,26 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
     router = Router(calls.call, lambda: load_routes(hosts), spec.router, forward)
     await router.start()
     metrics.registry.register(RouterWatch(router))
+    names = PresentNames(partial(online_names, pool))
     asked: list[Ask] = [HostWatch(partial(_host_names, hosts), calls.stats).reports, partial(supervisor_reports, calls)]
     if gateway is not None:
         asked.append(gateway.reports)
     world_metrics = WorldMetrics(metrics, asked, _peers, PostgresMetricTotals(pool))
-    watching = asyncio.create_task(world_metrics.run())
-    cache = open_cache(spec.redis_url, metrics=metrics)
-    pushes = PostgresPushes(pool, spec.redis_url, metrics=metrics)
+    watching = [asyncio.create_task(work) for work in (world_metrics.run(), names.run(), sheet.follow())]
+    cache = open_cache(secrets.redis_url, metrics=metrics)
+    pushes = PostgresPushes(pool, secrets.redis_url, metrics=metrics)
     try:
         yield BridgePorts(
             port=router,
             pushes=pushes,
             turns=PostgresTurns(pool),
+            lists=PostgresLists(pool),
             cache=cache,
             book=CommandBook(KINDS),
-            token=SecretStr(spec.token),
+            token=SecretStr(secrets.token),
             probes={
                 "database": database_probe(pool),
-                "redis": redis_probe(spec.redis_url),
+                "redis": redis_probe(secrets.redis_url),
                 "ai": ai_probe(gateway, spec.no_model),
                 "memory": memory_probe(),
                 "disk": disk_probe(Path(spec.data_dir)),
@@ -142,11 +153,14 @@ async def open_bridge(spec: BridgeSpec, gateway: RayGateway | None = None) -> As
             world=world,
             metrics=metrics,
             limits=spec.limits,
+            names=names,
+            world_now=lambda: sheet.world,
             forwarded=Forwarded(router.take_forwarded, partial(clusters.key_of, spec.cluster)),
             world_metrics=world_metrics,
         )
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await world_metrics.close()
         await router.close()
         await forward.close()

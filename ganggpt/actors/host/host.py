@@ -74,7 +74,8 @@ class HostOptions:
 @dataclass(frozen=True, slots=True)
 class HostPorts:
     """Everything a host needs from outside. Without an ``archive``, what a mind forgets is lost. ``metrics``: of the
-    process, whatever incarnation of a host runs in it."""
+    process, whatever incarnation of a host runs in it. ``read_world`` reads world and cast again after world files were
+    loaded; these are as of ``world_at_s``."""
 
     journal: Journal
     hosts: HostTable
@@ -88,6 +89,8 @@ class HostPorts:
     archive: MemoryArchive | None = None
     model: ModelPort = field(default_factory=NoModel)
     metrics: Metrics = field(default_factory=partial(Metrics, "host"))
+    read_world: Callable[[], Awaitable[tuple[World, Mapping[str, tuple[str, bytes]]]]] | None = None
+    world_at_s: float = 0.0
 
 
 class Host:
@@ -132,7 +135,8 @@ class Host:
         self.passivation = Passivation(identity, journal, activations, committer, self.flusher.owes)
         siblings = Siblings(committer, self.flusher, self.passivation, self.activator, self.outbox, runner)
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
-        self.heartbeat = Heartbeat(identity, ports.hosts, shards)
+        renew = None if ports.read_world is None else self._renew_world
+        self.heartbeat = Heartbeat(identity, ports.hosts, shards, renew, ports.world_at_s)
         self.load = Load(lambda: runner.turns, options.poll_s)
         runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.embeddings)
 
@@ -228,6 +232,13 @@ class Host:
         await self.passivation.passivate(list(self.activations.values()))
         self.heartbeat.stop()
         await self._ports.hosts.retire(self.identity.epoch)
+
+    async def _renew_world(self) -> None:
+        """Use the world as it was loaded anew from now on. Raises Unavailable."""
+        assert self._ports.read_world is not None
+        world, cast = await self._ports.read_world()
+        self.runner.use_world(world, cast)
+        self._ports.model.use_world(world)
 
     def _gained(self, owed: Collection[str]) -> None:
         self.outbox.rescan()

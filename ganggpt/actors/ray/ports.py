@@ -10,6 +10,7 @@ from ganggpt.actors.supervision.plan import Plan
 from ganggpt.actors.supervision.scaler import Stats
 from ganggpt.actors.supervision.supervisor import Fleet, Supervisor
 from ganggpt.ai.port import Gateway
+from ganggpt.observability.log_file import LogOptions
 from ganggpt.observability.metrics import Metrics
 
 
@@ -46,8 +47,8 @@ class ProcessSpec(Protocol):
         ...
 
     @property
-    def log_level(self) -> str:
-        """The level of the process's log."""
+    def logs(self) -> LogOptions:
+        """Where the process writes its log."""
         ...
 
     @property

@@ -17,7 +17,9 @@ from ganggpt.actors.ray.fleet import START_S, RayFleet
 from ganggpt.actors.ray.ports import ProcessSpec
 from ganggpt.actors.supervision.plan import Plan
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+from ganggpt.observability.log_file import start_logs
 from ganggpt.observability.metrics import Metrics, ProcessReport
+from ganggpt.private_files import keep_private
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,8 @@ class SupervisorActor:
     """The supervisor as a detached Ray actor. Its plan is an argument; all else it reads from Postgres."""
 
     def __init__(self, spec: ProcessSpec, plan: Plan) -> None:
-        logging.basicConfig(level=spec.log_level)
+        keep_private()
+        start_logs(spec.logs, "supervisor")
         self._metrics = Metrics("supervisor")
         loop = asyncio.get_running_loop()
         self._booted: asyncio.Future[None] = loop.create_future()

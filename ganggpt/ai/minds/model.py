@@ -99,15 +99,21 @@ class ModelMind:
         now_s: Callable[[], float],
         metrics: Metrics | None = None,
     ) -> None:
-        self._spec, self._gateway, self._world, self._now_s = spec, gateway, world, now_s
-        self._guard = guard_of(spec, world)
-        metrics = Metrics() if metrics is None else metrics
-        self._counts = GuardCounts(metrics)
+        self._spec, self._gateway, self._now_s = spec, gateway, now_s
+        self._metrics = Metrics() if metrics is None else metrics
+        self._counts = GuardCounts(self._metrics)
         self._wary: dict[str, Wariness] = {}
         self._rests_until_s = 0.0
-        self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
-        self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, self._guard, metrics, self._rest)
-        self._embedder = Embedder(gateway, metrics, now_s, present=spec.embeds)
+        self._embedder = Embedder(gateway, self._metrics, now_s, present=spec.embeds)
+        self.use_world(world)
+
+    def use_world(self, world: World) -> None:
+        """See ModelPort. What is under way ends as it began."""
+        spec, gateway = self._spec, self._gateway
+        guard = guard_of(spec, world)
+        self._world, self._guard = world, guard
+        self._plans = ModelPlans(spec.prompts, gateway, guard, self._rest)
+        self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, guard, self._metrics, self._rest)
 
     @property
     def is_on(self) -> bool:

@@ -18,6 +18,7 @@ import fsspec
 from backports import zstd
 
 from ganggpt.errors import SnapshotInvalid, SnapshotUnfinished, StorageFailed
+from ganggpt.persistence.world_snapshot.buckets import SCHEMES, check_bucket, options_of
 from ganggpt.persistence.world_snapshot.manifest import (
     MANIFEST,
     MANIFEST_BYTES_MAX,
@@ -57,6 +58,7 @@ class SnapshotDirectory:
 
     async def is_taken(self) -> bool:
         """Whether anything is there. It is the first access to the place: raises StorageFailed where that fails."""
+        await _reach(self.url, self._fs)
         return bool(await _call(self.url, self._fs.exists, self._path) and await _call(self.url, self._list))
 
     def _list(self) -> list[str]:
@@ -124,6 +126,7 @@ class SnapshotDirectory:
 
     async def manifest(self, layout_known: int) -> Manifest:
         """Read and check the manifest. Raises SnapshotInvalid, SnapshotNewer, StorageFailed."""
+        await _reach(self.url, self._fs)
         try:
             stored = await _call(
                 self.url, self._fs.cat_file, f"{self._path}/{MANIFEST}", start=0, end=MANIFEST_BYTES_MAX + 1
@@ -243,10 +246,12 @@ class SnapshotPlace:
 
     async def names(self) -> Sequence[str]:
         """The names of all directories in it, of finished snapshots or not. Raises StorageFailed."""
+        await _reach(self.url, self._fs)
         return await _call(self.url, self._names)
 
     async def read(self, name: str) -> bytes | None:
         """A small file beside the snapshots, or None where there is none. Raises StorageFailed."""
+        await _reach(self.url, self._fs)
         with suppress(FileNotFoundError):
             return await _call(self.url, self._fs.cat_file, f"{self._path}/{name}")
         return None
@@ -271,7 +276,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     """The filesystem of a url and the path in it. A plain path is a local one. Raises StorageFailed."""
     logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # what it says as warnings, our errors say once
     try:
-        fs, path = fsspec.url_to_fs(url)
+        fs, path = fsspec.url_to_fs(url, **options_of(url))
     except ImportError as missing:
         fix = "Install it: pip install 'ganggpt[gcs]'." if url.startswith("gs:") else "Install the package it names."
         raise StorageFailed(url, _said(missing), fix) from None
@@ -280,6 +285,12 @@ def _filesystem(url: str) -> tuple[Any, str]:
     except Exception as refused:  # credentials are looked for here, and every client has errors of its own
         raise StorageFailed(url, _said(refused), _UNREACHABLE) from refused
     return fs, str(path).rstrip("/")
+
+
+async def _reach(url: str, fs: Any) -> None:
+    """Raises StorageFailed where a bucket cannot be used, within seconds: its client alone would retry for a minute."""
+    if url.startswith(SCHEMES):
+        await check_bucket(url, fs)
 
 
 async def _call(where: str, work: Callable[..., T], *args: Any, **options: Any) -> T:
