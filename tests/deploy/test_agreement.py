@@ -37,7 +37,7 @@ from tests.support.network_policies import selects
 from tests.support.paths import ROOT
 
 YAML_FILES = sorted([*KUBERAY.glob("*.yaml"), ROOT / "compose.yaml", ROOT / "cluster" / "ray-cluster.yaml"])
-SHIPPED = [*YAML_FILES, ROOT / "Dockerfile", *sorted((ROOT / "deploy").iterdir())]
+SHIPPED = [*YAML_FILES, ROOT / "Dockerfile", *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file())]
 LINT = """
 extends: default
 rules:
