@@ -51,6 +51,7 @@ REASONS: Final[Mapping[str, str]] = {
     "offline": "the player is on no game server: send `Join` first",
     "other_server": "the player is on another game server: `Join` brings them to this one",
     "over": "the mission is completed, failed or expired already",
+    "retired": "the NPC or the faction has left the world: `Spawn` or `Found` brings it back",
     "same_faction": "a faction has no relation to itself",
     "stale": "too much time or a turn has passed since this was asked for: ask again",
     "too_late": "the offer stood for ten minutes and is over: ask for work again",

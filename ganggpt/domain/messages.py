@@ -217,7 +217,7 @@ class ShiftRelation(Command, tag="ShiftRelation"):
     cause: Text200
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = ShiftReply
-    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "same_faction", "unknown_faction")
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "same_faction", "unknown_faction", "retired")
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,47 @@ StandingPush = TypedDict(
 )
 
 
+class NpcThere(TypedDict):
+    """An NPC that is in the world."""
+
+    npc: str
+    name: str
+    home: Annotated[str, Doc("a district")]
+
+
+class NpcRevised(NpcThere):
+    """An NPC whose sheet changed."""
+
+    changed: Annotated[list[str], Doc("fields of the sheet")]
+
+
+class NpcRetired(TypedDict):
+    """An NPC that left the world."""
+
+    npc: str
+    name: str
+    reason: str
+
+
+class FactionThere(TypedDict):
+    """A faction that is in the world."""
+
+    faction: str
+    name: str
+
+
+class FactionRevised(FactionThere):
+    """A faction whose sheet changed."""
+
+    changed: Annotated[list[str], Doc("fields of the sheet")]
+
+
+class FactionRetired(FactionThere):
+    """A faction that left the world."""
+
+    reason: str
+
+
 class FactionTurn(TypedDict):
     """A move of a faction."""
 
@@ -228,6 +269,9 @@ PUSHES: Final[Mapping[str, PushShape]] = {
     "npc.act": PushShape(NpcAct, "The rules allowed an NPC what it wants to do: start the task of the ped"),
     "npc.said": PushShape(NpcSaid, "An answer of its own: a memory that came late, or an offer of work in a talk"),
     "npc.hush": PushShape(NpcHush, "What it was saying was broken off: cut the bubble and the voice"),
+    "npc.returned": PushShape(NpcThere, "A retired NPC is back: give it a body", to_all=True),
+    "npc.revised": PushShape(NpcRevised, "The sheet of an NPC changed: its home may be another one", to_all=True),
+    "npc.retired": PushShape(NpcRetired, "An NPC left the world: take its body away", to_all=True),
     "companion.says": PushShape(CompanionSays, "A sentence of what a companion says with a model's words"),
     "companion.act": PushShape(CompanionAct, "A companion obeys what its owner asked for in a talk"),
     "companion.said": PushShape(CompanionSaid, "An answer of its own: a memory that came late"),
@@ -244,6 +288,9 @@ PUSHES: Final[Mapping[str, PushShape]] = {
     "mission.too_many": PushShape(TooManyMissions, "The player accepted a mission more than they can have"),
     "player.standing": PushShape(StandingPush, "A player's standing with a faction has another name now"),
     "faction.turn": PushShape(FactionTurn, "A faction made a move", to_all=True),
+    "faction.returned": PushShape(FactionThere, "A retired faction is back", to_all=True),
+    "faction.revised": PushShape(FactionRevised, "The sheet of a faction changed", to_all=True),
+    "faction.retired": PushShape(FactionRetired, "A faction left the world: its ground is free", to_all=True),
     "faction.war": PushShape(FactionWar, "A faction declared war", to_all=True),
     "faction.territory": PushShape(TerritoryPush, "A district was claimed; then by the one that lost it", to_all=True),
     "faction.relation": PushShape(RelationPush, "A relation changed by 1 or more", to_all=True),

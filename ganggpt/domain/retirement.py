@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Struct
+from typing_extensions import TypedDict
 
+from ganggpt.domain.described import Doc, Senders
 from ganggpt.domain.fields import OptionalText200
 from ganggpt.domain.turn import Command, Event, Turn
 from ganggpt.errors import Refused
+
+
+class RetireReply(TypedDict):
+    """It has left the world."""
+
+    retired: Annotated[str | None, Doc("its id; null where it never lived")]
+    since_s: float | None
+
+
+class AbsenceShown(TypedDict):
+    """Since when an actor is retired, and why."""
+
+    since_s: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +34,9 @@ class Retire(Command, tag="Retire"):
     ``Spawn`` or ``Found`` brings it back. By a server."""
 
     reason: OptionalText200 = ""
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = RetireReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
 class Absence(Struct, frozen=True, gc=False, array_like=True):

@@ -14,8 +14,8 @@ from ganggpt.domain.described import Senders
 from ganggpt.domain.faction import politics
 from ganggpt.domain.faction.draft import Draft, not_for_players
 from ganggpt.domain.faction.events import Founded, Returned, Revised
-from ganggpt.domain.faction.moves import POLITICS, ListMoves, MakeMove, TakePoliticalTurn, next_turn
-from ganggpt.domain.faction.replies import FoundReply
+from ganggpt.domain.faction.moves import POLITICS, TakePoliticalTurn, next_turn
+from ganggpt.domain.faction.replies import FoundReply, ReviseReply
 from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX, Faction
 from ganggpt.domain.fields import Money, Name50, Percent, Signed100, Slug, Text200
 from ganggpt.domain.ids import WORLD, name_of
@@ -87,8 +87,13 @@ class Revise(Command, tag="Revise"):
     treasury: Money | None = None
     traits: SomeFactionTraits | None = None
     relations: Relations | None = None
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ReviseReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
+WANTED_OF_IT: Final = frozenset({"ListMoves", "MakeMove", "ShiftRelation", "ClaimTerritory"})
+"""What game servers want of a faction that is there."""
 _UNHEARD: Final = (TakePoliticalTurn, SufferRaid, DeclareWar, AnswerBond, HearOfDeed, ShiftRelation)
 """What others do to it, and its own turn: nothing happens while it is away."""
 
@@ -167,9 +172,7 @@ def while_away(state: Faction, command: Command, turn: Turn) -> Decision | None:
         return None
     draft = Draft(state, turn)
     match command:
-        case ListMoves() | MakeMove():
-            raise retirement.refusal(state.sheet.name, state.absence)
-        case ShiftRelation() if not turn.by.startswith("faction:"):
+        case _ if command.tag in WANTED_OF_IT and not turn.by.startswith("faction:"):
             raise retirement.refusal(state.sheet.name, state.absence)
         case OfferBond():
             draft.tell(command.other, AnswerBond(draft.me, command.wish, command.until_s, accepted=False))

@@ -65,7 +65,7 @@ class ListMoves(Command, tag="ListMoves"):
 
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = OutlookReply
-    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class MakeMove(Command, tag="MakeMove"):
     for_turn: TurnNo | None = None
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = MoveReply
-    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "too_soon", "illegal_move")
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "too_soon", "illegal_move", "retired")
 
 
 class MoveBrief(Struct, frozen=True, gc=False):

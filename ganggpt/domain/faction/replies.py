@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
 from ganggpt.domain.described import Doc
 from ganggpt.domain.faction.politics import MoveName
 from ganggpt.domain.mind.replies import StandingLabel
+from ganggpt.domain.retirement import AbsenceShown
 
 
 class FoundReply(TypedDict):
     """The faction exists."""
 
     founded: Annotated[str, Doc("its id")]
+    returned: NotRequired[Annotated[bool, Doc("true: it was retired, and is back with all it had")]]
+
+
+class ReviseReply(TypedDict):
+    """What is different now."""
+
+    faction: Annotated[str, Doc("its id")]
+    changed: Annotated[list[str], Doc("the fields of the sheet that changed")]
 
 
 class ClaimReply(TypedDict):
@@ -131,3 +140,4 @@ class FactionView(TypedDict):
     moves: Annotated[list[MoveShown], Doc("newest first")]
     missions: Annotated[int, Doc("completed for it")]
     founded_s: float
+    retired: Annotated[AbsenceShown | None, Doc("null: it is there")]

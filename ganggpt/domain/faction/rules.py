@@ -78,7 +78,14 @@ class ClaimTerritory(Command, tag="ClaimTerritory"):
     district: Slug
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = ClaimReply
-    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "unknown_district", "too_many", "not_adjacent", "too_poor")
+    refuses: ClassVar[tuple[str, ...]] = (
+        "not_allowed",
+        "unknown_district",
+        "too_many",
+        "not_adjacent",
+        "too_poor",
+        "retired",
+    )
 
 
 def decide(state: Faction | None, command: Command, turn: Turn) -> Decision:

@@ -30,7 +30,15 @@ from ganggpt.domain.fields import (
     UnixSeconds,
 )
 from ganggpt.domain.mission_design.deeds import DeedCount
-from ganggpt.domain.npc.replies import NoticedReply, NpcSpoken, OutlineReply, ProposeReply, SpawnReply, WorkReply
+from ganggpt.domain.npc.replies import (
+    NoticedReply,
+    NpcSpoken,
+    OutlineReply,
+    ProposeReply,
+    ReviseReply,
+    SpawnReply,
+    WorkReply,
+)
 from ganggpt.domain.sheets import NpcTraits, SomeNpcTraits, Style
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb
@@ -81,6 +89,9 @@ class Revise(Command, tag="Revise"):
     likes: Names16 | None = None
     missions: Slugs16 | None = None
     room: MemoryRoom | None = None
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ReviseReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +102,7 @@ class Talk(Command, tag="Talk"):
     name: Name50 | None = None
     senders: ClassVar[Senders] = Senders.PLAYER
     reply: ClassVar[Any] = NpcSpoken
-    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,7 @@ class Observe(Command, tag="Observe"):
     weight: Percent
     about: PlayerRef | None = None
     reply: ClassVar[Any] = NoticedReply
+    refuses: ClassVar[tuple[str, ...]] = ("retired",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,7 @@ class Give(Command, tag="Give"):
     name: Name50 | None = None
     senders: ClassVar[Senders] = Senders.PLAYER
     reply: ClassVar[Any] = NpcSpoken
-    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ class Threaten(Command, tag="Threaten"):
     name: Name50 | None = None
     senders: ClassVar[Senders] = Senders.PLAYER
     reply: ClassVar[Any] = NpcSpoken
-    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,7 @@ class AskForWork(Command, tag="AskForWork"):
     party: Party = 1
     senders: ClassVar[Senders] = Senders.PLAYER
     reply: ClassVar[Any] = WorkReply
-    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +184,7 @@ class OutlineWork(Command, tag="OutlineWork"):
     party: Party = 1
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = OutlineReply
-    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +212,4 @@ class ProposeMission(Command, tag="ProposeMission"):
     notes: Annotated[tuple[Text200, ...], Len(0, 16)] = ()
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = ProposeReply
-    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "mission_rejected", "no_work")
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "mission_rejected", "no_work", "retired")

@@ -16,16 +16,9 @@ from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.commands import Reflect
 from ganggpt.domain.mind.reflection import REFLECT, end_talks
 from ganggpt.domain.npc.commands import (
-    AskForWork,
-    Give,
     Hear,
-    Observe,
-    OutlineWork,
-    ProposeMission,
     Revise,
     Spawn,
-    Talk,
-    Threaten,
 )
 from ganggpt.domain.npc.events import Needed, Returned, Revised, Spawned
 from ganggpt.domain.npc.memory import writer_of
@@ -38,7 +31,8 @@ from ganggpt.domain.turn import CancelRequest, Command, Decision, Forget, Messag
 from ganggpt.domain.world import NpcSheet
 from ganggpt.errors import AlreadyExists
 
-_WANTED_OF_IT: Final = (Talk, Observe, Give, Threaten, AskForWork, OutlineWork, ProposeMission)
+WANTED_OF_IT: Final = frozenset({"Talk", "Observe", "Give", "Threaten", "AskForWork", "OutlineWork", "ProposeMission"})
+"""What people and game servers want of an NPC that is there."""
 _UNHEARD: Final = (Hear, Witness, HearOfRecord, HearOfMissionFunds, Reflect)
 """What others tell it, and its own reflection: nothing happens while it is away."""
 
@@ -122,7 +116,7 @@ def while_away(state: Npc, command: Command, turn: Turn) -> Decision | None:
     """The answer of a retired NPC; None where it answers as always. Raises Refused where people want something."""
     if state.absence is None:
         return None
-    if isinstance(command, _WANTED_OF_IT):
+    if command.tag in WANTED_OF_IT:
         raise retirement.refusal(state.sheet.name, state.absence)
     if isinstance(command, NeedPerson):
         gone = Message(ActorId(turn.by), LosePerson(state.sheet.name))

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from ganggpt.domain.described import Doc
 from ganggpt.domain.messages import Origin
 from ganggpt.domain.mind.replies import Label, MemoryShown, Mood, Saying, Spoken, StandingLabel
+from ganggpt.domain.retirement import AbsenceShown
 
 
 class SpawnReply(TypedDict):
@@ -16,6 +17,14 @@ class SpawnReply(TypedDict):
 
     spawned: Annotated[str, Doc("its id")]
     mood: Mood
+    returned: NotRequired[Annotated[bool, Doc("true: it was retired, and is back with all it knew")]]
+
+
+class ReviseReply(TypedDict):
+    """What is different now."""
+
+    npc: Annotated[str, Doc("its id")]
+    changed: Annotated[list[str], Doc("the fields of the sheet that changed")]
 
 
 class NpcSpoken(Spoken):
@@ -147,6 +156,7 @@ class WorkShown(TypedDict):
 class NpcView(TypedDict):
     """An NPC as it is now."""
 
+    retired: Annotated[AbsenceShown | None, Doc("null: it is there")]
     name: str
     role: str
     home: Annotated[str, Doc("a district")]

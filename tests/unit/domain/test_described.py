@@ -16,6 +16,7 @@ from ganggpt.domain.companion.commands import (
 )
 from ganggpt.domain.companion.commands import Talk as TalkToCompanion
 from ganggpt.domain.described import Senders
+from ganggpt.domain.faction.life import Revise as ReviseFaction
 from ganggpt.domain.faction.moves import ListMoves, MakeMove
 from ganggpt.domain.faction.rules import ClaimTerritory, Found
 from ganggpt.domain.kinds import KINDS
@@ -34,8 +35,11 @@ from ganggpt.domain.npc.commands import (
     Talk,
     Threaten,
 )
+from ganggpt.domain.npc.commands import Revise as ReviseNpc
 from ganggpt.domain.player.rules import Join, Quit, Report
 from ganggpt.domain.push_bodies import PUSHES
+from ganggpt.domain.retirement import Retire
+from ganggpt.domain.sheets import FactionTraits, NpcTraits
 from ganggpt.domain.turn import Command, Decision
 from ganggpt.errors import GangGPTError, Refused
 from ganggpt.protocol.examples import EXAMPLES
@@ -46,6 +50,8 @@ from tests.support.town import Town
 BOB, EVE = "player:license:1a2b", "player:char1:3c4d"
 HERE, THERE = "server:one", "server:two"
 MARA, REX, BALLAS = "npc:mara", "companion:rex", "faction:ballas"
+NATURE: NpcTraits = {"friendliness": 50, "temper": 50, "greed": 50, "courage": 50}
+TRAITS: FactionTraits = {"aggression": 50, "greed": 50, "loyalty": 50, "cunning": 50}
 PUBLIC = [(kind, c) for kind in KINDS.values() for c in kind.commands.values() if not c.internal]
 
 
@@ -198,7 +204,7 @@ def politics(seen: Watched) -> None:
     for district in seen.town.world.districts:
         seen.do(BALLAS, ClaimTerritory(district), HERE)
     home = next(iter(seen.town.world.districts))
-    seen.do("faction:new", Found("New", "crew", "we are new", home), HERE)
+    seen.do("faction:new", Found("New", "gang", "we are new", home, TRAITS), HERE)
 
 
 def test_replies_pushes_and_reads_are_as_they_are_described() -> None:
@@ -210,8 +216,9 @@ def test_replies_pushes_and_reads_are_as_they_are_described() -> None:
     politics(seen)
     seen.do(BOB, Quit(), HERE)
     seen.do(MARA, Observe("a car drives by", 30), HERE)
-    seen.do("npc:new", Spawn("New", "guard", "ballast-row", None, {}, "street"), HERE)
+    seen.do("npc:new", Spawn("New", "guard", "ballast-row", None, NATURE, "street"), HERE)
     seen.do(MARA, Threaten("Run."), BOB)
+    comings_and_goings(seen)
     pushed = seen.check()
     never = set(PUSHES) - set(pushed)
     assert never == set()
@@ -219,14 +226,41 @@ def test_replies_pushes_and_reads_are_as_they_are_described() -> None:
     assert unsent == set()
 
 
+def comings_and_goings(seen: Watched) -> None:
+    """People and factions that change, leave and come back."""
+    for actor, revised, back in (
+        ("npc:new", ReviseNpc(role="porter"), Spawn("New", "guard", "ballast-row", None, NATURE, "street")),
+        ("faction:new", ReviseFaction(motto="we were"), Found("New", "gang", "back", "ballast-row", TRAITS)),
+    ):
+        seen.do(actor, revised, HERE)
+        seen.do(actor, Retire("a holiday"), HERE)
+        seen.check()
+        seen.do(actor, back, HERE)
+
+
+def refused_by_who_left(seen: Watched) -> None:
+    for by_a_player in (ReviseNpc(role="x"), Retire()):
+        seen.do(MARA, by_a_player, BOB)
+    for by_a_player in (ReviseFaction(motto="x"), Retire()):
+        seen.do(BALLAS, by_a_player, BOB)
+    seen.do(MARA, Retire(), HERE)
+    for by in (Talk("hi"), Give("ring"), Threaten(), AskForWork()):
+        seen.do(MARA, by, BOB)
+    for by in (Observe("a car", 10), OutlineWork(BOB), a_proposal()):
+        seen.do(MARA, by, HERE)
+    seen.do(BALLAS, Retire(), HERE)
+    for wanted in (ListMoves(), MakeMove("rest"), ShiftRelation("corvino", 1, "x"), ClaimTerritory("ballast-row")):
+        seen.do(BALLAS, wanted, HERE)
+
+
 def refused_npcs(seen: Watched) -> None:
     row = "ballast-row"
-    for by_a_player in (Spawn("X", "x", row, None, {}, "street"), OutlineWork(BOB), a_proposal()):
+    for by_a_player in (Spawn("X", "x", row, None, NATURE, "street"), OutlineWork(BOB), a_proposal()):
         seen.do("npc:x" if isinstance(by_a_player, Spawn) else MARA, by_a_player, BOB)
     for by_a_server in (Talk("hi"), Give("ring"), Threaten(), AskForWork()):
         seen.do(MARA, by_a_server, HERE)
     seen.do(MARA, a_proposal(asked_s=seen.town.now_s - 3600), HERE)
-    seen.do("npc:idle", Spawn("Idle", "nobody", row, "ballas", {}, "street"), HERE)
+    seen.do("npc:idle", Spawn("Idle", "nobody", row, "ballas", NATURE, "street"), HERE)
     seen.do("npc:idle", HearOfMissionFunds(20), BALLAS)
     nothing = [{"verb": "deliver", "target": "no-such-thing", "district": row}]
     for or_template in (True, False):
@@ -235,11 +269,10 @@ def refused_npcs(seen: Watched) -> None:
 
 def refused_factions(seen: Watched) -> None:
     row, away = "ballast-row", "harrow-green"
-    seen.do("faction:x", Found("X", "crew", "x", row), BOB)
+    seen.do("faction:x", Found("X", "gang", "x", row, TRAITS), BOB)
     for by_a_player in (ShiftRelation("corvino", 1, "x"), ClaimTerritory(row), ListMoves(), MakeMove("rest")):
         seen.do(BALLAS, by_a_player, BOB)
-    seen.do("faction:y", Found("Y", "crew", "y", "nowhere"), HERE)
-    seen.do("faction:y", Found("Y", "crew", "y", row, (row,)), HERE)
+    seen.do("faction:y", Found("Y", "gang", "y", row, TRAITS, (row,)), HERE)
     for unknown in (ShiftRelation("ballas", 1, "x"), ShiftRelation("nobody", 1, "x"), ClaimTerritory("nowhere")):
         seen.do(BALLAS, unknown, HERE)
     seen.do(BALLAS, ClaimTerritory(away), HERE)
@@ -292,7 +325,14 @@ def refused_players(seen: Watched) -> None:
 def test_every_reason_can_be_met() -> None:
     """A reason that nothing provokes would be listed for nothing."""
     seen = begun()
-    for provoke in (refused_npcs, refused_factions, refused_missions, refused_companions, refused_players):
+    for provoke in (
+        refused_npcs,
+        refused_factions,
+        refused_missions,
+        refused_companions,
+        refused_players,
+        refused_by_who_left,
+    ):
         provoke(seen)
     assert seen.wrong == []
     met = set(seen.refused) | {("player", "Join", "name_taken")}
