@@ -18,8 +18,11 @@ import pytest
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
+from ganggpt.runtime.proxies import spare_this_machine
 
 _numbers = itertools.count(1)
+# Tests talk to this machine only; a proxy of whoever runs them is not for that.
+spare_this_machine(os.environ)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from ganggpt.operations.erasure_preview import TextChange, preview
 from ganggpt.operations.player_data import export, follow, order_erasure, player_actor
 from ganggpt.persistence.world_store import load_world
 
-Player = Annotated[str, typer.Argument(help="The player's name or actor: ava or player:ava.")]
+Player = Annotated[str, typer.Argument(help="The player's id or actor: ava, license:1a2b or player:ava.")]
 
 app = typer.Typer()
 """Merged into the commands of ``ganggpt``."""

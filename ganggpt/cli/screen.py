@@ -17,6 +17,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from ganggpt.errors import ConfigRejected, GangGPTError, WorldRejected
 from ganggpt.runtime.launch import Step
@@ -62,6 +63,10 @@ class Screen:
         """Show a line to people."""
         if not self.as_json:
             self._out.print(text)
+
+    def text(self, text: Text) -> None:
+        """Show a text as it is: its lines are neither broken nor cut."""
+        self._out.print(text, soft_wrap=True)
 
     def show(self, picture: RenderableType) -> None:
         """Show something larger to people, such as several tables."""

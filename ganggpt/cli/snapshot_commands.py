@@ -35,6 +35,7 @@ from ganggpt.operations.snapshots import (
 )
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import NICE
+from ganggpt.persistence.world_snapshot.manifest import PROVES
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
@@ -123,6 +124,7 @@ def restore(
     settings = settings_from(env_file, data_dir=data_dir)
     options = RestoreOptions(source, into_world, None, at, journal, database_url)
     screen.result(asyncio.run(_restore(settings, _old_world(settings, env_file), options)), "restored")
+    screen.say(PROVES)
 
 
 @app.command()
@@ -142,6 +144,7 @@ def fork(
     settings = settings_from(env_file, data_dir=data_dir)
     options = RestoreOptions(source, None, new_name, at, journal, database_url)
     screen.result(asyncio.run(_restore(settings, _old_world(settings, env_file), options)), "forked")
+    screen.say(PROVES)
 
 
 @app.command()
@@ -289,6 +292,8 @@ def _verify(settings: Settings, source: str | None, *, repair: bool, files_only:
             screen.rows(("check", "actor", "problem"), found, "what disagrees")
         fields = {name: getattr(verified, name) for name in verified.__struct_fields__ if name != "findings"}
         screen.result({**fields, "holds": verified.holds}, "verified")
+        if source is not None:
+            screen.say(PROVES)
         return verified.holds
 
     return asyncio.run(run())

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from cachetools import TTLCache
 
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.cache import TTL_S, Cache, actor_key
 from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
 
@@ -120,11 +121,11 @@ class RedisCache:
         self._count("failed")
 
 
-def open_cache(url: str | None, count: Count | None = None) -> Cache:
+def open_cache(url: str | None, count: Count | None = None, metrics: Metrics | None = None) -> Cache:
     """The cache at a Redis url, or NoCache for None. Connects when it is first used. Raises ConfigInvalid."""
     if url is None:
         return NoCache()
-    return RedisCache(connect_redis(url, _ANSWER_TIMEOUT_S), _unheard if count is None else count)
+    return RedisCache(connect_redis(url, _ANSWER_TIMEOUT_S, metrics=metrics), _unheard if count is None else count)
 
 
 def _unheard(_: str) -> None:

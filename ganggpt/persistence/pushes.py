@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from ganggpt.errors import Unavailable
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
@@ -49,10 +50,16 @@ _decode = msgspec.msgpack.Decoder(tuple[int, str, int, str, int, str, bytes]).de
 class PostgresPushes:
     """Brings pushes from the commit to the bridges. Without a Redis url bridges only poll."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], redis_url: str | None, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[Any],
+        redis_url: str | None,
+        timeout_s: float = 10.0,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._redis: RedisClient | None = None if redis_url is None else connect_redis(redis_url, None)
+        self._redis: RedisClient | None = None if redis_url is None else connect_redis(redis_url, None, metrics=metrics)
         self._since_trim: Counter[str] = Counter()
         self.dropped = 0
 

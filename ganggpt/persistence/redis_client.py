@@ -22,6 +22,8 @@ from redis.exceptions import MaxConnectionsError, NoPermissionError, RedisCluste
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ganggpt.errors import ConfigInvalid, Unavailable
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.store_calls import RedisCalls
 
 _CLUSTER: Final = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
 _PORT: Final = 6379
@@ -74,12 +76,22 @@ class _ClusterPipeline(ClusterPipeline):
             return await super().execute(raise_on_error, allow_redirections)
 
 
-def connect_redis(url: str, answer_timeout_s: float | None, connections_max: int = 32) -> RedisClient:
+def connect_redis(
+    url: str, answer_timeout_s: float | None, connections_max: int = 32, metrics: Metrics | None = None
+) -> RedisClient:
     """A client that connects when it is first used. ``answer_timeout_s`` None waits as long as the caller does.
+    ``metrics`` count its commands and failures.
 
     Urls: ``redis://``, ``rediss://`` (TLS), ``unix://``; and ``redis+cluster://`` or ``rediss+cluster://`` with any
     nodes of a cluster (``host:port,host:port``), of which one has to be alive. Raises ConfigInvalid.
     """
+    client = _client(url, answer_timeout_s, connections_max)
+    if metrics is not None:
+        RedisCalls(metrics).watch(client)
+    return client
+
+
+def _client(url: str, answer_timeout_s: float | None, connections_max: int) -> RedisClient:
     options: dict[str, Any] = {
         "socket_timeout": answer_timeout_s,
         "socket_connect_timeout": _CONNECT_S,

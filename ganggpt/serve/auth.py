@@ -36,4 +36,7 @@ def acting_player(by: object) -> str:
     """Check that the actor a game server names as sender is a player. Raises InvalidInput."""
     if type(by) is str and _is_player(by):
         return by
-    raise InvalidInput("by", "who acts is player:<name>, or left out where the game server itself acts")
+    raise InvalidInput(
+        "by",
+        "who acts is player:<id of the game>, or left out where the game server itself acts",
+    )

@@ -18,6 +18,7 @@ from ganggpt.ai.gateway.budget import Claim, OverBudget, Reservation, SumOf, Swi
 from ganggpt.ai.gateway.response_cache import SingleFlight
 from ganggpt.ai.port import Usage
 from ganggpt.errors import Unavailable
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.write_behind import WriteBehind
 from ganggpt.persistence.redis_client import RedisClient, connect_redis, redis_outages
 
@@ -75,8 +76,9 @@ class RedisLedger:
         sum_of: SumOf,
         unsettled: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, _AT_ONCE * 2, metrics)
         self._settlements: WriteBehind[tuple[Reservation, Usage]] = WriteBehind(
             self._settle, unsettled, batch=128, every_s=_GATHER_S
         )

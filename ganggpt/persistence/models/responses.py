@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from cachetools import TTLCache
 
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import RedisCache
 from ganggpt.persistence.models.write_behind import WriteBehind
 from ganggpt.persistence.ports.cache import TTL_S
@@ -35,8 +36,9 @@ class RedisResponses:
         ttl_s: int = TTL_S,
         lost: Callable[[int], None] = lambda _: None,
         outage: Callable[[], None] = lambda: None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, _AT_ONCE * 2, metrics)
         self._cache = RedisCache(self._client, lambda outcome: outage() if outcome == "failed" else None)
         self._ttl_s, self._lost = ttl_s, lost
         self._places = asyncio.Semaphore(_AT_ONCE)

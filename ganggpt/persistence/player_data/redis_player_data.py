@@ -55,7 +55,7 @@ class RedisPlayerData:
 
     async def _forget_key(self, client: Any, key: bytes, is_about: IsAbout) -> int:
         kind = await client.type(key)
-        if is_about(key):
+        if is_about(_without_end(key)):
             # A set lists further keys of the player.
             listed = await client.smembers(key) if kind == b"set" else ()
             return sum([int(await client.unlink(each)) for each in (*listed, key)])
@@ -73,3 +73,8 @@ class RedisPlayerData:
                 gone += int(await client.xdel(key, *about))
             after = b"(" + entries[-1][0]
         return gone
+
+
+def _without_end(key: bytes) -> bytes:
+    """A key without the word behind an id, which the id of another player could end with."""
+    return key.rpartition(b":")[0] if key.endswith((b":profile", b":data")) else key

@@ -16,6 +16,7 @@ import msgspec
 
 from ganggpt.domain.world import decode_world, encode_world
 from ganggpt.errors import RestoreRefused, SnapshotNewer
+from ganggpt.persistence.connect import connect
 from ganggpt.persistence.journal.partitions import ensure_days
 from ganggpt.persistence.migrate import knows, migrate, newest_version, schema_version
 from ganggpt.persistence.outages import database_outages
@@ -39,7 +40,7 @@ async def check_target(dsn: str, lease_s: float) -> None:
     """
     migrated = await schema_version(dsn) is not None
     with database_outages():
-        connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
+        connection = await connect(dsn)
         try:
             if migrated:
                 await _check_empty(connection, lease_s)
