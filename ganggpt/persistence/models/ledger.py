@@ -28,8 +28,8 @@ SWITCH_TTL_S: Final = 2
 """After this time at the latest, replicas see a switch that was set in Postgres alone."""
 _SEEDINGS_MAX: Final = 4
 _GATHER_S: Final = 0.02
-_ANSWER_S: Final = 1.0
-_WITHIN_S: Final = 2.0
+_ANSWER_S: Final = 2.0
+_WITHIN_S: Final = 4.0
 """The longest wait for one call, with a new connection and a cluster that has to be asked anew which node is what."""
 _AT_ONCE: Final = 64
 """The most requests to Redis at one time. Others wait, because a client without a free connection fails at once."""

@@ -27,7 +27,7 @@ from tests.support.redis_servers import MASTERS, RedisNode, RedisServers
 pytestmark = pytest.mark.integration
 
 NOW_S = 1_800_000_000.0
-LONGEST_S = 5.0
+LONGEST_S = 15.0
 """A call has ended by then, whatever the cluster does; a loaded machine included."""
 FOUND_AGAIN_S = 30.0
 LIMITS = [Limit("server", "day", "calls", 1_000_000)]
@@ -239,7 +239,9 @@ async def test_nothing_of_a_player_stays_behind_a_master_that_dies_while_redis_i
 
     await eventually(forgotten, within_s=FOUND_AGAIN_S, every_s=0.1)
     left = [key async for key in client.scan_iter(match="ganggpt:*", count=1000)]
-    assert len(left) == 2000
+    # The newest writes may be lost with their master; what is there is of nobody.
+    assert left
+    assert [key for key in left if int(key.split(b":")[2]) % 3] == []
     await data.close()
     await client.aclose()
 
