@@ -47,7 +47,7 @@ class Change(Struct, frozen=True):
     fields: tuple[FieldChange, ...] = ()
 
 
-class LoadPlan(Struct, frozen=True):
+class WorldChanges(Struct, frozen=True):
     """All changes, and the commands that tell living actors of them. ``left``: differences that stay as they are."""
 
     changes: tuple[Change, ...]
@@ -66,7 +66,9 @@ def actors_of(*worlds: World) -> list[str]:
     return sorted(set(named))
 
 
-def plan_of(before: World, after: World, living: Mapping[str, Npc | Faction], *, overwrite: bool = False) -> LoadPlan:
+def plan_of(
+    before: World, after: World, living: Mapping[str, Npc | Faction], *, overwrite: bool = False
+) -> WorldChanges:
     """Compare. ``living``: states by actor of those that have come to life. ``overwrite``: the files also win over
     what game servers changed."""
     changes: list[Change] = []
@@ -89,7 +91,7 @@ def plan_of(before: World, after: World, living: Mapping[str, Npc | Faction], *,
             command = _command(was.get(id_), now.get(id_), state, overwrite=overwrite)
             if command is not None:
                 told.append((actor, command))
-    return LoadPlan(tuple(changes), tuple(told), left)
+    return WorldChanges(tuple(changes), tuple(told), left)
 
 
 def _changes_in(section: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:

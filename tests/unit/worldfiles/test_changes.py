@@ -12,7 +12,7 @@ from ganggpt.domain.npc.commands import Revise, Spawn
 from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.retirement import Absence, Retire
 from ganggpt.domain.world import World
-from ganggpt.worldfiles.changes import LEFT, LoadPlan, plan_of
+from ganggpt.worldfiles.changes import LEFT, WorldChanges, plan_of
 from tests.support.builders import NOW_S, WORLD, an_npc_sheet
 
 MARA = WORLD.npcs["mara"]
@@ -29,7 +29,7 @@ def files(**fields: Any) -> World:
     return replace(WORLD, npcs={**WORLD.npcs, "mara": replace(MARA, **fields)})
 
 
-def shown(plan: LoadPlan) -> list[tuple[str, str, tuple[str, ...]]]:
+def shown(plan: WorldChanges) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(change.what, change.id, tuple(field.field for field in change.fields)) for change in plan.changes]
 
 
