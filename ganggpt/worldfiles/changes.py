@@ -138,7 +138,8 @@ def _command(
 ) -> Command | None:
     """What an actor is told; None where there is nothing to tell."""
     if now is None:
-        return Retire(LEFT) if state is not None and state.absence is None else None
+        # Also told to who has not come to life: a host that has not read the files yet may bring them to life.
+        return Retire(LEFT) if state is None or state.absence is None else None
     if state is None:
         return _birth(now) if was is None else None
     if state.absence is not None and (was is None or overwrite):

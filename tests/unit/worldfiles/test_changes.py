@@ -54,7 +54,7 @@ def test_files_that_overwrite_win_over_game_servers() -> None:
 def test_who_leaves_the_files_retires_if_they_live() -> None:
     after = replace(WORLD, npcs={id_: sheet for id_, sheet in WORLD.npcs.items() if id_ != "mara"})
     assert plan_of(WORLD, after, living()).told == (("npc:mara", Retire(LEFT)),)
-    assert plan_of(WORLD, after, {}).told == ()
+    assert plan_of(WORLD, after, {}).told == (("npc:mara", Retire(LEFT)),)
     away = {"npc:mara": replace(living()["npc:mara"], absence=Absence(NOW_S))}
     assert plan_of(WORLD, after, away).told == ()
 
