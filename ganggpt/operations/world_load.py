@@ -23,7 +23,7 @@ from ganggpt.errors import StartFailed
 from ganggpt.persistence import world_store
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
-from ganggpt.worldfiles.changes import ReloadPlan, actors_of, plan_of
+from ganggpt.worldfiles.changes import WorldChanges, actors_of, plan_of
 from ganggpt.worldfiles.files import cast_of
 
 _AT_ONCE: Final = 64
@@ -42,7 +42,7 @@ class Loaded(Struct, frozen=True):
     told at once; ``waiting``: commands that were not delivered yet."""
 
     world: World
-    plan: ReloadPlan | None
+    plan: WorldChanges | None
     running: bool = False
     waiting: int = 0
 
@@ -91,7 +91,7 @@ async def _stored(pool: Any, world: World) -> World | None:
     return before
 
 
-async def _plan(pool: Any, before: World, after: World, *, overwrite: bool, progress: Progress) -> ReloadPlan:
+async def _plan(pool: Any, before: World, after: World, *, overwrite: bool, progress: Progress) -> WorldChanges:
     living = await _living(pool, actors_of(before, after), progress)
     return await asyncio.to_thread(plan_of, before, after, living, overwrite=overwrite)
 

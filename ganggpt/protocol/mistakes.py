@@ -10,7 +10,7 @@ from ganggpt.domain import fields
 
 _PREDICATES: Final = {
     "is_slug": "an id is lower case letters, digits, - and _",
-    "is_worded": "must have words (more than blanks) on one line, no control characters (a YAML block starts with >-)",
+    "is_worded": "must have words (more than blanks) on one line, no control characters (a block starts with >-)",
 }
 
 

@@ -47,7 +47,7 @@ class Change(Struct, frozen=True):
     fields: tuple[FieldChange, ...] = ()
 
 
-class ReloadPlan(Struct, frozen=True):
+class WorldChanges(Struct, frozen=True):
     """All changes, and the commands that tell living actors of them. ``left``: differences that stay as they are."""
 
     changes: tuple[Change, ...]
@@ -66,7 +66,9 @@ def actors_of(*worlds: World) -> list[str]:
     return sorted(set(named))
 
 
-def plan_of(before: World, after: World, living: Mapping[str, Npc | Faction], *, overwrite: bool = False) -> ReloadPlan:
+def plan_of(
+    before: World, after: World, living: Mapping[str, Npc | Faction], *, overwrite: bool = False
+) -> WorldChanges:
     """Compare. ``living``: states by actor of those that have come to life. ``overwrite``: the files also win over
     what game servers changed."""
     changes: list[Change] = []
@@ -89,7 +91,7 @@ def plan_of(before: World, after: World, living: Mapping[str, Npc | Faction], *,
             command = _command(was.get(id_), now.get(id_), state, overwrite=overwrite)
             if command is not None:
                 told.append((actor, command))
-    return ReloadPlan(tuple(changes), tuple(told), left)
+    return WorldChanges(tuple(changes), tuple(told), left)
 
 
 def _changes_in(section: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
@@ -136,7 +138,8 @@ def _command(
 ) -> Command | None:
     """What an actor is told; None where there is nothing to tell."""
     if now is None:
-        return Retire(LEFT) if state is not None and state.absence is None else None
+        # Also told to who has not come to life: a host that has not read the files yet may bring them to life.
+        return Retire(LEFT) if state is None or state.absence is None else None
     if state is None:
         return _birth(now) if was is None else None
     if state.absence is not None and (was is None or overwrite):

@@ -12,7 +12,7 @@ from ganggpt.domain.npc.commands import Revise, Spawn
 from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.retirement import Absence, Retire
 from ganggpt.domain.world import World
-from ganggpt.worldfiles.changes import LEFT, ReloadPlan, plan_of
+from ganggpt.worldfiles.changes import LEFT, WorldChanges, plan_of
 from tests.support.builders import NOW_S, WORLD, an_npc_sheet
 
 MARA = WORLD.npcs["mara"]
@@ -29,7 +29,7 @@ def files(**fields: Any) -> World:
     return replace(WORLD, npcs={**WORLD.npcs, "mara": replace(MARA, **fields)})
 
 
-def shown(plan: ReloadPlan) -> list[tuple[str, str, tuple[str, ...]]]:
+def shown(plan: WorldChanges) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(change.what, change.id, tuple(field.field for field in change.fields)) for change in plan.changes]
 
 
@@ -54,7 +54,7 @@ def test_files_that_overwrite_win_over_game_servers() -> None:
 def test_who_leaves_the_files_retires_if_they_live() -> None:
     after = replace(WORLD, npcs={id_: sheet for id_, sheet in WORLD.npcs.items() if id_ != "mara"})
     assert plan_of(WORLD, after, living()).told == (("npc:mara", Retire(LEFT)),)
-    assert plan_of(WORLD, after, {}).told == ()
+    assert plan_of(WORLD, after, {}).told == (("npc:mara", Retire(LEFT)),)
     away = {"npc:mara": replace(living()["npc:mara"], absence=Absence(NOW_S))}
     assert plan_of(WORLD, after, away).told == ()
 
