@@ -15,7 +15,7 @@ from ganggpt.domain.faction import politics
 from ganggpt.domain.faction.draft import Draft, not_for_players
 from ganggpt.domain.faction.events import Founded, Returned, Revised
 from ganggpt.domain.faction.moves import POLITICS, TakePoliticalTurn, next_turn
-from ganggpt.domain.faction.replies import FoundReply, ReviseReply
+from ganggpt.domain.faction.replies import FactionReviseReply, FoundReply
 from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX, Faction
 from ganggpt.domain.fields import Money, Name50, Percent, Signed100, Slug, Text200
 from ganggpt.domain.ids import WORLD, name_of
@@ -88,7 +88,7 @@ class Revise(Command, tag="Revise"):
     traits: SomeFactionTraits | None = None
     relations: Relations | None = None
     senders: ClassVar[Senders] = Senders.SERVER
-    reply: ClassVar[Any] = ReviseReply
+    reply: ClassVar[Any] = FactionReviseReply
     refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 

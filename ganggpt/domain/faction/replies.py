@@ -19,7 +19,7 @@ class FoundReply(TypedDict):
     returned: NotRequired[Annotated[bool, Doc("true: it was retired, and is back with all it had")]]
 
 
-class ReviseReply(TypedDict):
+class FactionReviseReply(TypedDict):
     """What is different now."""
 
     faction: Annotated[str, Doc("its id")]

@@ -32,10 +32,10 @@ from ganggpt.domain.fields import (
 from ganggpt.domain.mission_design.deeds import DeedCount
 from ganggpt.domain.npc.replies import (
     NoticedReply,
+    NpcReviseReply,
     NpcSpoken,
     OutlineReply,
     ProposeReply,
-    ReviseReply,
     SpawnReply,
     WorkReply,
 )
@@ -90,7 +90,7 @@ class Revise(Command, tag="Revise"):
     missions: Slugs16 | None = None
     room: MemoryRoom | None = None
     senders: ClassVar[Senders] = Senders.SERVER
-    reply: ClassVar[Any] = ReviseReply
+    reply: ClassVar[Any] = NpcReviseReply
     refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 

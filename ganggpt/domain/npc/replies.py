@@ -20,7 +20,7 @@ class SpawnReply(TypedDict):
     returned: NotRequired[Annotated[bool, Doc("true: it was retired, and is back with all it knew")]]
 
 
-class ReviseReply(TypedDict):
+class NpcReviseReply(TypedDict):
     """What is different now."""
 
     npc: Annotated[str, Doc("its id")]
