@@ -194,7 +194,9 @@ class Demo:
             after = await _until(rest, f"/v1/factions/{a}", partial(_moved, other=b, was=was))
             moved = _strength(after, b) - was
             self.result.relation_moved = max(self.result.relation_moved, round(abs(moved), 1))
-            self._say("", f"{after['name']} and {b} drift.", f"{was:.0f} → {was + moved:.0f}")
+            other = before.get(b, {}).get("name", b)
+            how = "drift apart" if moved < 0 else "come closer"
+            self._say("", f"{after['name']} and {other} {how}.", f"{was:.0f} → {was + moved:.0f}")
 
     async def _a_companion(self, server: GameServer) -> None:
         recruit = {
