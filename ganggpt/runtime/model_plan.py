@@ -88,7 +88,7 @@ def _from_variables(settings: Settings) -> ModelsFile | None:
             "kind": "compatible" if own else "openai",
             "url": settings.openai_base_url,
             "key": "OPENAI_API_KEY" if settings.openai_api_key is not None or not own else None,
-            "token_field": "max_tokens" if own else "max_completion_tokens",
+            "token_field": None if own else "max_completion_tokens",
         }
         rows = (
             ("openai-large", settings.openai_model, large),

@@ -106,7 +106,9 @@ def report(name: str, tried: Iterable[tuple[Labelled, Model]], *, show: bool = F
         elif show:
             scores = model.scores(line.text)
             print(f"  {line.language} {'+'.join(line.acts):24} {model.acts[int(scores.argmax())]:14} {line.text}")
-    shares = "  ".join(f"{language} {good[language] / total[language]:.3f} ({total[language]})" for language in sorted(total))
+    shares = "  ".join(
+        f"{language} {good[language] / total[language]:.3f} ({total[language]})" for language in sorted(total)
+    )
     print(f"{name}: {shares}")
 
 
@@ -120,7 +122,8 @@ def save(model: Model) -> None:
     """Write what ``acts.speech_act`` reads: whole numbers of 1/SCALE, weights near 0 left out."""
     small = np.rint(model.weights * SCALE).astype(int)
     kept = {
-        name: [(int(act), int(small[row, act])) for act in np.flatnonzero(small[row])] for name, row in model.rows.items()
+        name: [(int(act), int(small[row, act])) for act in np.flatnonzero(small[row])]
+        for name, row in model.rows.items()
     }
     kept = {name: weights for name, weights in kept.items() if weights}
     WEIGHTS.write_bytes(msgspec.msgpack.encode({"acts": model.acts, "scale": SCALE, "features": kept}))

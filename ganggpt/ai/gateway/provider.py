@@ -18,13 +18,16 @@ from typing import (
 from ganggpt.ai.port import PromptMessage
 from ganggpt.errors import GangGPTError, sentence
 
+Effort = Literal["none", "minimal", "low", "medium", "high"]
+
 
 @dataclass(frozen=True, slots=True)
 class JsonShape:
-    """A JSON schema that the answer has to follow, and its name."""
+    """A JSON schema that the answer has to follow, and its name. ``words``: the same for a model that takes no schema."""
 
     name: str
     schema: Mapping[str, Any]
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class ProviderCall:
     """One call: the provider's name of the model (or deployment), the messages and the limits of the answer.
 
     ``player`` and ``request_key`` are for records only: whose words it may contain, and which request it belongs to.
+    ``family``: the model behind a deployment with a name of its own; ``effort`` and ``reasoning_tokens``: how much it may
+    think, where its entry in the models file says so.
     """
 
     model: str
@@ -39,6 +44,9 @@ class ProviderCall:
     tokens_max: int
     shape: JsonShape | None = None
     temperature: float | None = None
+    family: str = ""
+    effort: Effort | None = None
+    reasoning_tokens: int | None = None
     player: str | None = None
     request_key: str = ""
 
@@ -164,6 +172,18 @@ class ModelRejected(ModelFailure):
 
     code = "model_rejected"
     counts = False
+
+
+class ModelThoughtTooLong(ModelFailure):
+    """A reasoning model spent all its tokens on thinking and said nothing."""
+
+    code = "model_thought_too_long"
+    billed = True
+
+    def __init__(self, deployment: str, tokens: int) -> None:
+        problem = f"it thought for all of its {tokens} tokens and said nothing; raise reasoning_tokens or lower reasoning_effort"
+        super().__init__(deployment, problem)
+        self.args = (deployment, tokens)
 
 
 class AnswerUnreadable(ModelFailure):

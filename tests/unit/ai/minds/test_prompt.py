@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -189,16 +190,27 @@ def test_an_answer_has_words_and_actions_and_nothing_else() -> None:
         "flee",
         "refuse",
     ]
-    for wrong in (
-        "{}", '{"say":""}', '{"say":" "}', '{"say":"a","reward":5}', '{"say":["a"]}',
-        '{"say":"a","actions":[{"do":"pay"}]}',
-        '{"say":"a","actions":[{"do":"give"}]}', '{"say":"a","actions":[{"do":"give","item":5}]}',
-        '{"say":"a","actions":[{"do":"give","item":"x","to":"y"}]}', '{"say":"a\\u0007"}', '{"say":"a\\u202e"}',
-        '{"say":"a","actions":[{"do":"flee"},{"do":"flee"},{"do":"flee"},{"do":"flee"}]}',
-        '{"say":"%s"}' % ("x" * (SAY_MAX + 1)),
-    ):  # fmt: skip
+    for wrong in ("{}", '{"say":""}', '{"say":" "}', '{"say":["a"]}'):
         with pytest.raises(ValueError, match="validation error"):
             read(wrong)
+
+
+def test_what_is_misshapen_in_an_answer_is_left_out_and_noted_and_the_words_are_heard() -> None:
+    for text, noted in (
+        ('{"say":"a","reward":5}', "reward: no such field"),
+        ('{"say":"a","actions":[{"do":"pay"}]}', "'pay' is no action"),
+        ('{"say":"a","actions":[{"do":"give"}]}', "'give' is no action of its form"),
+        ('{"say":"a","actions":[{"do":"give","item":5}]}', "'give' is no action of its form"),
+        ('{"say":"a","actions":[{"do":"give","item":"x","to":"y"}]}', "'give' is no action of its form"),
+        ('{"say":"a","actions":["flee"]}', "'flee' is no action of its form"),
+    ):
+        answer = ModelAnswer.model_validate_json(text)
+        assert (answer.say, answer.doings) == ("a", ())
+        assert noted in answer.misshapen[0]
+    many = ModelAnswer.model_validate_json('{"say":"a\\u0007b","actions":%s}' % json.dumps([{"do": "flee"}] * 5))
+    assert (many.say, len(many.doings), many.misshapen) == ("a b", 3, ("actions: 5, of which 3 count",))
+    long = ModelAnswer.model_validate_json('{"say":"%s"}' % ("x" * (SAY_MAX + 1)))
+    assert (len(long.say), len(long.misshapen)) == (SAY_MAX, 1)
 
 
 def test_the_schema_for_providers_is_closed_and_says_what_is_read() -> None:

@@ -1,0 +1,125 @@
+"""What one model takes: guessed from its family, and learned once from what its server refuses.
+
+Servers with OpenAI's protocol differ in what they take: a newer model wants ``max_completion_tokens``, an older one no
+JSON schema, some no ``system`` role, no temperature, no ``stream_options``. They say so with status 400 or 422.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, get_args
+
+from ganggpt.ai.gateway.provider import Effort, JsonShape, ProviderCall
+
+TokenField = Literal["max_tokens", "max_completion_tokens"]
+JsonMode = Literal["json_schema", "json_object", "words"]
+_JSON_MODES: Final[tuple[JsonMode, ...]] = get_args(JsonMode)
+_REASONING: Final = re.compile(r"(?:^|/)(?:o[1-9]\d?|gpt-[5-9])(?:$|[-.:@])(?!.*\bchat\b)", re.IGNORECASE)
+REASONING_TOKENS: Final = 2_000
+"""What a reasoning model may think beside its answer, unless the models file says otherwise."""
+_SCHEMA_WORDS: Final = re.compile(r"response_format|json_schema|structured output|guided_json|grammar")
+_TOKENS_WORDS: Final = re.compile(r"max_completion_tokens|max_tokens")
+_SYSTEM_WORDS: Final = re.compile(
+    r"\bsystem\b.{0,40}\brole\b|\brole\b.{0,60}\bsystem\b|developer instruction|system message", re.IGNORECASE
+)
+
+
+def is_reasoning(model: str) -> bool:
+    """Whether a model of this name thinks before it answers: OpenAI's o-series, gpt-5 and later."""
+    return _REASONING.search(model) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a model is asked. ``reasoning_tokens``: room for thinking, on top of the answer's own tokens."""
+
+    token_field: TokenField
+    json: JsonMode = "json_schema"
+    system_role: bool = True
+    temperature: bool = True
+    usage_in_stream: bool = True
+    effort: Effort | None = None
+    reasoning_tokens: int = 0
+
+    def body(self, call: ProviderCall, *, stream: bool) -> dict[str, Any]:
+        """The request as it goes over the wire."""
+        asked: dict[str, Any] = {
+            "messages": self._messages(call),
+            self.token_field: call.tokens_max + self.reasoning_tokens,
+        }
+        if stream and self.usage_in_stream:
+            asked["stream_options"] = {"include_usage": True}
+        if self.temperature and call.temperature is not None:
+            asked["temperature"] = call.temperature
+        if self.effort is not None:
+            asked["reasoning_effort"] = self.effort
+        if call.shape is not None and self.json == "json_schema":
+            schema = {"name": call.shape.name, "schema": call.shape.schema, "strict": True}
+            asked["response_format"] = {"type": "json_schema", "json_schema": schema}
+        elif call.shape is not None and self.json == "json_object":
+            asked["response_format"] = {"type": "json_object"}
+        return asked
+
+    def after(self, refused: str) -> Dialect | None:
+        """The dialect after a refusal with this message; None where nothing is learned from it."""
+        if _TOKENS_WORDS.search(refused) and (other := self._other_tokens(refused)) is not None:
+            return replace(self, token_field=other)
+        if "stream_options" in refused and self.usage_in_stream:
+            return replace(self, usage_in_stream=False)
+        if "temperature" in refused and self.temperature:
+            return replace(self, temperature=False)
+        if "reasoning_effort" in refused and self.effort is not None:
+            return replace(self, effort="low" if self.effort in ("none", "minimal") else None)
+        if _SCHEMA_WORDS.search(refused) and self.json != "words":
+            return replace(self, json=_JSON_MODES[_JSON_MODES.index(self.json) + 1])
+        if _SYSTEM_WORDS.search(refused) and self.system_role:
+            return replace(self, system_role=False)
+        return None
+
+    def _other_tokens(self, refused: str) -> TokenField | None:
+        """The other name of the limit, where the message speaks of the name and not of the number."""
+        other: TokenField = "max_tokens" if self.token_field == "max_completion_tokens" else "max_completion_tokens"
+        named = re.search(
+            r"unsupported|not supported|unrecognized|unknown|instead|extra|not permitted|unexpected",
+            refused,
+            re.IGNORECASE,
+        )
+        return other if named is not None and self.token_field in refused else None
+
+    def _messages(self, call: ProviderCall) -> list[dict[str, str]]:
+        messages = [{"role": str(said.role), "content": said.text} for said in call.messages]
+        if call.shape is not None and self.json != "json_schema":
+            messages = _with_form(messages, call.shape)
+        return messages if self.system_role else _without_system(messages)
+
+
+def dialect_of(
+    model: str, token_field: TokenField | None, effort: Effort | None, reasoning_tokens: int | None
+) -> Dialect:
+    """How a model is asked first. What is given wins over what its name says."""
+    thinks = is_reasoning(model)
+    room = REASONING_TOKENS if thinks and reasoning_tokens is None else (reasoning_tokens or 0)
+    field: TokenField = token_field or ("max_completion_tokens" if thinks else "max_tokens")
+    return Dialect(field, temperature=not thinks, effort=effort or ("low" if thinks else None), reasoning_tokens=room)
+
+
+def _with_form(messages: list[dict[str, str]], shape: JsonShape) -> list[dict[str, str]]:
+    """The messages with the form of the answer in words, after the instructions they begin with."""
+    at = next((no for no, said in enumerate(messages) if said["role"] != "system"), len(messages))
+    return [*messages[:at], {"role": "system", "content": shape.words}, *messages[at:]]
+
+
+def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages with the instructions at the head of the first message of a user."""
+    told = "\n\n".join(said["content"] for said in messages if said["role"] == "system")
+    others = [said for said in messages if said["role"] != "system"]
+    if not others or others[0]["role"] != "user":
+        return [{"role": "user", "content": told}, *others]
+    return [{"role": "user", "content": f"{told}\n\n{others[0]['content']}"}, *others[1:]]
+
+
+def refusal_words(body: Mapping[str, Any], message: str, param: str | None) -> str:
+    """Everything that a refusal says about its reason, in one text."""
+    return f"{param or ''} {message} {body.get('detail', '')}"
