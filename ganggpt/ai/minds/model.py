@@ -47,7 +47,7 @@ from ganggpt.domain.faction.moves import MoveBrief
 from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.language.words import folded, terms
 from ganggpt.domain.mind.actions import Action
-from ganggpt.domain.mind.brief import Cited
+from ganggpt.domain.mind.brief import SAID_MAX, Cited
 from ganggpt.domain.mind.commands import (
     Conclude,
     SayScripted,
@@ -154,7 +154,7 @@ class ModelMind:
                 talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, embedding)))
                 prompt = talk_prompt(self._spec, self._world, actor, talk)
         request = self._request(actor, talk, prompt, within_s)
-        said, before = 0, ""
+        said, chars, before = 0, 0, ""
         async with aclosing(self._gateway.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Sentence):
@@ -164,11 +164,13 @@ class ModelMind:
                         why = f"guard: {verdict.reasons[0].category}"
                         yield SayScripted(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt))
                         return
-                    if said < SENTENCES_MAX:
+                    chars += len(verdict.text) + 1
+                    if said < SENTENCES_MAX and chars - 1 <= SAID_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
                         said, before = said + 1, item.text
                 elif isinstance(item, Answered):
-                    reply = yield self._concluded(talk, prompt, item, trust)
+                    is_cut = item.cut or chars - 1 > SAID_MAX
+                    reply = yield self._concluded(talk, prompt, item, trust, is_cut=is_cut)
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
                     provenance = provenance_of(talk, prompt, item)
@@ -206,7 +208,9 @@ class ModelMind:
             del self._wary[next(iter(self._wary))]
         return max(prompt.trust, wary.trust(now_s), key=_STRICTER.index)
 
-    def _concluded(self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust) -> Conclude:
+    def _concluded(
+        self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust, *, is_cut: bool
+    ) -> Conclude:
         answer = answered.value
         guarded: Guarded | None = None
         if isinstance(answer, ModelAnswer):
@@ -214,8 +218,11 @@ class ModelMind:
         if guarded is not None:
             self._counts.dropped(guarded)
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
+        misshapen = answer.misshapen if isinstance(answer, ModelAnswer) else ()
+        notes = (*(f"misshapen: {note}" for note in misshapen), *(("the answer was cut",) if is_cut else ()))
         asked = provenance_of(talk, prompt, answered)
-        provenance = replace(asked, model=answered.model, rung=answered.rung, guards=(*asked.guards, *dropped))
+        guards = (*asked.guards, *dropped, *notes)
+        provenance = replace(asked, model=answered.model, rung=answered.rung, guards=guards)
         actions = () if guarded is None else tuple((action.do, _text_of(action)) for action in guarded.actions)
         return Conclude(talk.utterance, actions, provenance)
 
