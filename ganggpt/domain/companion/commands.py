@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Le
 
 from ganggpt.domain.fields import Count1000, Name50, Name100, PlayerRef, Text200, Text500, Traits
+from ganggpt.domain.mind.scene import Scene
 from ganggpt.domain.turn import Command
 
 OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]
@@ -29,10 +30,11 @@ class Recruit(Command, tag="Recruit"):
 
 @dataclass(frozen=True, slots=True)
 class Talk(Command, tag="Talk"):
-    """A player says something to the companion. Only the owner's words move its loyalty."""
+    """A player says something to the companion. Only the owner's words move its loyalty. ``scene``: where they stand."""
 
     text: Text500
     name: Name50 | None = None
+    scene: Scene | None = None
 
 
 @dataclass(frozen=True, slots=True)

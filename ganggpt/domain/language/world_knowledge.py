@@ -9,9 +9,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ganggpt.domain.language.naming import folded_name
-from ganggpt.domain.language.words import words_of
+from ganggpt.domain.language.words import clipped, words_of
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
+NAMED_MAX: Final = 4
+_FRIENDS_FROM: Final = 25
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _BLAND: Final = frozenset(
     (
@@ -68,6 +70,38 @@ def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: 
     if isinstance(sheet, FactionSheet):
         return _of_faction(world, sheet, own_faction)
     return _of_person(world, sheet) if isinstance(sheet, NpcSheet) else _of_district(world, sheet)
+
+
+def known_of(world: World, line: str) -> tuple[str, ...]:
+    """What everybody knows of each person, faction and district that a line names, at most NAMED_MAX of them."""
+    asked = frozenset(words_of(line))
+    found: list[tuple[float, str]] = []
+    for faction in world.factions.values():
+        if (fit := _fit(faction.name, faction.id, asked, False)) > 0:
+            found.append((fit, _sheet_of_faction(world, faction)))
+    for person in world.npcs.values():
+        if (fit := _fit(person.name, person.id, asked, False)) > 0:
+            found.append((fit, f"{_of_person(world, person)}. {clipped(person.backstory, 200)}"))
+    for district in world.districts.values():
+        if (fit := _fit(district.name, district.id, asked, False)) > 0:
+            found.append((fit, _sheet_of_district(world, district)))
+    found.sort(key=lambda one: -one[0])
+    return tuple(text for _, text in found[:NAMED_MAX])
+
+
+def _sheet_of_faction(world: World, sheet: FactionSheet) -> str:
+    friends = [world.factions[other].name for other, value in sheet.relations.items() if value >= _FRIENDS_FROM]
+    enemies = [world.factions[other].name for other, value in sheet.relations.items() if value <= -_FRIENDS_FROM]
+    home = world.districts.get(sheet.home)
+    parts = [f"{sheet.name}, a {sheet.kind}, at home in {home.name if home is not None else sheet.home}"]
+    parts += [f"friends: {', '.join(friends)}"] if friends else []
+    parts += [f"enemies: {', '.join(enemies)}"] if enemies else []
+    return "; ".join(parts)
+
+
+def _sheet_of_district(world: World, sheet: District) -> str:
+    beside = [world.districts[name].name for name in sheet.neighbours if name in world.districts]
+    return f"{_of_district(world, sheet)}; {sheet.kind}; beside it: {', '.join(beside) or 'nothing'}"
 
 
 def telling_words(world: World) -> frozenset[str]:

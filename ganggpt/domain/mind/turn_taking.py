@@ -117,10 +117,13 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         turn.now_s,
         learned=line.learned,
         name=line.name,
+        scene=line.scene,
     )
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
     by_embedding = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
+    background = talker.background(state, turn, line)
+    asked = TalkBrief(utterance.id, player, brief, memories, by_embedding, background)
     fallback = SayScripted(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
@@ -129,7 +132,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         cut.messages,
         (),
         (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, fallback),),
-        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_embedding), fallback, WITHIN_S),),
+        (ModelRequest(TALK, asked, fallback, WITHIN_S),),
     )
 
 
@@ -237,7 +240,7 @@ def current(state: Any, utterance: str) -> Utterance:
 
 def line_of(now: Utterance) -> Line:
     """The line an utterance answers, which was said a moment ago."""
-    return Line(now.player, now.heard, 0.0, now.learned, now.name)
+    return Line(now.player, now.heard, 0.0, now.learned, now.name, now.scene)
 
 
 def saying(state: Any) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from ganggpt.domain.fields import (
     Traits,
     UnixSeconds,
 )
+from ganggpt.domain.mind.scene import Scene
 from ganggpt.domain.mission_design.deeds import DeedCount
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb
@@ -56,10 +57,11 @@ class Spawn(Command, tag="Spawn"):
 
 @dataclass(frozen=True, slots=True)
 class Talk(Command, tag="Talk"):
-    """A player says something to the NPC. ``name``: what the player calls themselves."""
+    """A player says something to the NPC. ``name``: what the player calls themselves; ``scene``: where they stand."""
 
     text: Text500
     name: Name50 | None = None
+    scene: Scene | None = None
 
 
 @dataclass(frozen=True, slots=True)
