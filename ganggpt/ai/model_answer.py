@@ -8,6 +8,7 @@ loyalty or a relation by itself, and nobody is left without an answer because of
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from ganggpt.domain.fields import is_worded
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.mind.actions import (
+    ACTION_WORDS,
     ACTIONS_MAX,
     Action,
     Attack,
@@ -103,30 +105,37 @@ def _doings(wanted: list[Any], notes: list[str]) -> list[Action]:
     return kept[:ACTIONS_MAX]
 
 
-_TELLS: Final = {"item": "a thing you hold", "target": "player", "mission": "id of one of your missions, or empty"}
+_TELLS: Final = {"item": "a thing you hold", "target": "whom: a name, or player", "mission": "id of a job, or empty"}
+_FIELD_OF: Final = {"attack": "target", "give": "item", "offer_mission": "mission"}
+"""The one field that some actions have."""
 
 
-def _option(action: type[Any], *fields: str) -> dict[str, Any]:
-    do = {"type": "string", "enum": [action.__dataclass_fields__["do"].default]}
-    properties = {"do": do, **{name: {"type": "string", "description": _TELLS[name]} for name in fields}}
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+def schema_for(open_actions: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The schema of an answer in which only these actions can be chosen, each with one of its choices where it has some;
+    closed objects, every field required and no discriminator, as structured outputs want it."""
+    options = [_option(do, choices) for do, choices in open_actions.items()]
+    actions = {"type": "array", "maxItems": ACTIONS_MAX, "description": "usually empty", "items": {"anyOf": options}}
+    return {
+        "type": "object",
+        "properties": {
+            "say": {"type": "string", "description": "one to three short sentences, spoken"},
+            "actions": actions,
+        },
+        "required": ["say", "actions"],
+        "additionalProperties": False,
+    }
 
 
-_OPTIONS: Final = [
-    _option(Follow),
-    _option(Attack, "target"),
-    _option(Flee),
-    _option(GiveItem, "item"),
-    _option(CallPolice),
-    _option(OfferMission, "mission"),
-    _option(Decline),
-]
-_SCHEMA: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "say": {"type": "string", "description": "one to three short sentences, spoken"},
-        "actions": {"type": "array", "items": {"anyOf": _OPTIONS}, "description": "usually empty, at most three"},
-    },
-    "required": ["say", "actions"],
-    "additionalProperties": False,
-}
+def _option(do: str, choices: tuple[str, ...]) -> dict[str, Any]:
+    properties: dict[str, Any] = {"do": {"type": "string", "enum": [do]}}
+    field = _FIELD_OF.get(do)
+    if field is not None:
+        properties[field] = {
+            "type": "string",
+            "description": _TELLS[field],
+            **({"enum": [*choices]} if choices else {}),
+        }
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+_SCHEMA: Final[dict[str, Any]] = schema_for(dict.fromkeys(sorted(ACTION_WORDS), ()))

@@ -6,6 +6,7 @@ JSON schema, some no ``system`` role, no temperature, no ``stream_options``. The
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,8 +15,12 @@ from typing import Any, Final, Literal, get_args
 from ganggpt.ai.gateway.provider import Effort, JsonShape, ProviderCall
 
 TokenField = Literal["max_tokens", "max_completion_tokens"]
-JsonMode = Literal["json_schema", "json_object", "words"]
+JsonMode = Literal["json_schema", "schema without bounds", "json_object", "words"]
 _JSON_MODES: Final[tuple[JsonMode, ...]] = get_args(JsonMode)
+"""How a shape is asked for, from the strictest to what every model understands."""
+_BY_SCHEMA: Final = frozenset({"json_schema", "schema without bounds"})
+_BOUNDS: Final = frozenset({"maxItems", "minItems", "maxLength", "minLength", "maximum", "minimum", "pattern"})
+"""Keywords that some servers with schemas do not take."""
 _REASONING: Final = re.compile(r"(?:^|/)(?:o[1-9]\d?|gpt-[5-9])(?:$|[-.:@])(?!.*\bchat\b)", re.IGNORECASE)
 REASONING_TOKENS: Final = 2_000
 """What a reasoning model may think beside its answer, unless the models file says otherwise."""
@@ -55,8 +60,9 @@ class Dialect:
             asked["temperature"] = call.temperature
         if self.effort is not None:
             asked["reasoning_effort"] = self.effort
-        if call.shape is not None and self.json == "json_schema":
-            schema = {"name": call.shape.name, "schema": call.shape.schema, "strict": True}
+        if call.shape is not None and self.json in _BY_SCHEMA:
+            wanted = call.shape.schema if self.json == "json_schema" else _without_bounds(call.shape.schema)
+            schema = {"name": call.shape.name, "schema": wanted, "strict": True}
             asked["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif call.shape is not None and self.json == "json_object":
             asked["response_format"] = {"type": "json_object"}
@@ -73,7 +79,9 @@ class Dialect:
         if "reasoning_effort" in refused and self.effort is not None:
             return replace(self, effort="low" if self.effort in ("none", "minimal") else None)
         if _SCHEMA_WORDS.search(refused) and self.json != "words":
-            return replace(self, json=_JSON_MODES[_JSON_MODES.index(self.json) + 1])
+            bounds = self.json == "json_schema" and any(word in refused for word in _BOUNDS)
+            step = 1 if bounds or self.json != "json_schema" else 2
+            return replace(self, json=_JSON_MODES[_JSON_MODES.index(self.json) + step])
         if _SYSTEM_WORDS.search(refused) and self.system_role:
             return replace(self, system_role=False)
         return None
@@ -90,7 +98,7 @@ class Dialect:
 
     def _messages(self, call: ProviderCall) -> list[dict[str, str]]:
         messages = [{"role": str(said.role), "content": said.text} for said in call.messages]
-        if call.shape is not None and self.json != "json_schema":
+        if call.shape is not None and self.json not in _BY_SCHEMA:
             messages = _with_form(messages, call.shape)
         return messages if self.system_role else _without_system(messages)
 
@@ -108,7 +116,40 @@ def dialect_of(
 def _with_form(messages: list[dict[str, str]], shape: JsonShape) -> list[dict[str, str]]:
     """The messages with the form of the answer in words, after the instructions they begin with."""
     at = next((no for no, said in enumerate(messages) if said["role"] != "system"), len(messages))
-    return [*messages[:at], {"role": "system", "content": shape.words}, *messages[at:]]
+    return [*messages[:at], {"role": "system", "content": _in_words(shape.schema)}, *messages[at:]]
+
+
+def _without_bounds(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_bounds(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {word: _without_bounds(value) for word, value in schema.items() if word not in _BOUNDS}
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    """The form of an answer for a model that takes no schema: the schema itself, and an example."""
+    example = json.dumps(_example(schema, schema), ensure_ascii=False)
+    return (
+        "Answer with one JSON object and nothing before or after it. "
+        f"Its JSON schema: {json.dumps(schema, ensure_ascii=False, separators=(',', ':'))} Its form: {example}"
+    )
+
+
+def _example(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """The smallest value of a schema: the first choice of an enumeration, empty lists, "…" for a text."""
+    if "$ref" in schema:
+        return _example(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        return _example(schema["anyOf"][0], root)
+    kind = schema.get("type")
+    if kind == "object":
+        return {name: _example(part, root) for name, part in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [_example(schema["items"], root) for _ in range(schema.get("minItems", 0))]
+    return {"integer": 1, "number": 1.0, "boolean": False, "null": None}.get(kind or "", "…")
 
 
 def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:

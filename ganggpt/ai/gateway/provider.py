@@ -23,11 +23,10 @@ Effort = Literal["none", "minimal", "low", "medium", "high"]
 
 @dataclass(frozen=True, slots=True)
 class JsonShape:
-    """A JSON schema that the answer has to follow, and its name. ``words``: the same for a model that takes no schema."""
+    """A JSON schema that the answer has to follow, and its name."""
 
     name: str
     schema: Mapping[str, Any]
-    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from ganggpt.ai.gateway.provider import JsonShape
 from ganggpt.ai.gateway.thinking import without_thinking
+from ganggpt.ai.port import GatewayRequest
 from ganggpt.errors import GangGPTError, sentence
 
 SPOKEN: Final = "say"
@@ -41,8 +42,15 @@ class AnswerMisshapen(GangGPTError):
 @lru_cache(maxsize=128)
 def shape_of(model: type[BaseModel]) -> JsonShape:
     """The JSON schema of a pydantic model for strict structured output: every field required, no others allowed."""
-    schema = _strict(model.model_json_schema())
-    return JsonShape(model.__name__, schema, _in_words(schema))
+    return JsonShape(model.__name__, _strict(model.model_json_schema()))
+
+
+def asked_shape(request: GatewayRequest) -> JsonShape | None:
+    """The shape of the answer to a request, with the request's own schema where it has one."""
+    if request.shape is None:
+        return None
+    whole = shape_of(request.shape)
+    return whole if request.schema is None else JsonShape(whole.name, request.schema)
 
 
 def read_shape(model: type[BaseModel], text: str) -> BaseModel:
@@ -111,31 +119,6 @@ def _parsed(text: str, *, partial: bool) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _in_words(schema: Mapping[str, Any]) -> str:
-    """The form of an answer for models that take no schema: the schema itself, and an example."""
-    example = json.dumps(_example(schema, schema), ensure_ascii=False)
-    return (
-        "Answer with one JSON object and nothing before or after it. "
-        f"Its JSON schema: {json.dumps(schema, ensure_ascii=False, separators=(',', ':'))} Its form: {example}"
-    )
-
-
-def _example(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    """The smallest value of a schema: the first choice of an enumeration, empty lists, "…" for a text."""
-    if "$ref" in schema:
-        return _example(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "anyOf" in schema:
-        return _example(schema["anyOf"][0], root)
-    kind = schema.get("type")
-    if kind == "object":
-        return {name: _example(part, root) for name, part in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [_example(schema["items"], root) for _ in range(schema.get("minItems", 0))]
-    return {"integer": 1, "number": 1.0, "boolean": False, "null": None}.get(kind or "", "…")
 
 
 def _strict(schema: Any) -> Any:

@@ -20,7 +20,7 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from ganggpt.ai.guards.answer import Guarded, guard_answer
-from ganggpt.ai.guards.input import Trust, Wariness
+from ganggpt.ai.guards.input import Trust, Wariness, inspect
 from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
@@ -30,7 +30,7 @@ from ganggpt.ai.minds.prompt import Fence, Prompt
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.minds.summaries import ModelSummaries
-from ganggpt.ai.model_answer import ModelAnswer
+from ganggpt.ai.model_answer import ModelAnswer, schema_for
 from ganggpt.ai.port import (
     FREE,
     Answered,
@@ -70,6 +70,7 @@ MARGIN_S: Final = 0.5
 REST_S: Final = 15.0
 """How long no model is asked after a failure that the next request would meet again."""
 WARY_PLAYERS_MAX: Final = 4096
+CHOICE_CHARS_MAX: Final = 100
 _STRICTER: Final[tuple[Trust, ...]] = ("model", "talk_only", "scripted")
 _RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
 EXPLAINED_CHARS_MAX: Final = 8_000
@@ -189,6 +190,7 @@ class ModelMind:
             messages=tuple(PromptMessage(role, text) for role, text in prompt.messages()),
             payers=self._payers(talk.player, actor),
             shape=ModelAnswer,
+            schema=schema_for(_choosable(talk.background.open_actions)),
             tokens_max=TOKENS_MAX,
             within_s=within_s,
             fallback_key=(actor, talk.player, brief.act, brief.standing, heard),
@@ -235,12 +237,23 @@ def talk_prompt(spec: MindSpec, world: World, actor: ActorId, talk: TalkBrief) -
     """The prompt for an utterance."""
     memories = [cited for cited, _ in talk.memories]
     fence = Fence.of(spec.secret, talk.utterance)
-    return dialogue_prompt(talk.brief, actor, world, spec.prompts, fence, rating=spec.rating, memories=memories)
+    return dialogue_prompt(
+        talk.brief,
+        actor,
+        world,
+        spec.prompts,
+        fence,
+        rating=spec.rating,
+        memories=memories,
+        background=talk.background,
+    )
 
 
 def guard_of(spec: MindSpec, world: World) -> OutputGuard:
     """The guard for everything that models say in a world."""
-    return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
+    return OutputGuard(
+        spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", "answer", spec.rating)]
+    )
 
 
 def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Provenance:
@@ -256,6 +269,17 @@ def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | Non
         nano_usd=usage.nano_usd,
         guards=tuple(prompt.explained()),
     )
+
+
+def _choosable(open_actions: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """The actions as a schema may name them: a thing was named by a player, so what looks like an instruction is left
+    out, and with it the action where nothing else is left to choose."""
+    found: dict[str, tuple[str, ...]] = {}
+    for do, choices in open_actions.items():
+        kept = tuple(choice for choice in choices if inspect(choice, CHOICE_CHARS_MAX).trust == "model")
+        if kept or not choices:
+            found[do] = kept
+    return found or {"refuse": ()}
 
 
 def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:

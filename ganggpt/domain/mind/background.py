@@ -95,5 +95,5 @@ def boss_of(world: World, faction: str) -> str | None:
     return min(ranked)[1] if ranked else None
 
 
-_BOSSES: Final = ("don", " boss", "president", "leader", "chief executive", "chief", "captain", "head", "elder")
+_BOSSES: Final = ("don", "president", " boss", "leader", "chief executive", "chief", "captain", "head", "elder")
 """How the role of somebody who leads ends, the highest first."""

@@ -70,7 +70,9 @@ def open_actions(state: Npc, turn: Turn) -> Mapping[str, tuple[str, ...]]:
         CallPolice(): (),
         OfferMission(): ("", *jobs),
     }
-    found = {one.do: choices for one, choices in tried.items() if isinstance(allowed(one, state, turn), AllowedAction)}
+    found: dict[str, tuple[str, ...]] = {
+        one.do: choices for one, choices in tried.items() if isinstance(allowed(one, state, turn), AllowedAction)
+    }
     given = tuple(name for name in things if isinstance(allowed(GiveItem(name), state, turn), AllowedAction))
     return {**found, **({"give": given} if given else {}), "refuse": ()}
 

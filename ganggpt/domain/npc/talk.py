@@ -131,11 +131,11 @@ def place_of(state: Npc, turn: Turn) -> str:
 def _about_self(state: Npc, turn: Turn) -> tuple[str, ...]:
     """What an NPC knows of its own side: who leads it, and with whom it is friends and enemies."""
     side = state.sheet.faction
-    if side not in turn.world.factions:
+    if side is None or side not in turn.world.factions:
         return ()
     boss = boss_of(turn.world, side)
-    (told, *_) = known_of(turn.world, turn.world.factions[side].name)
-    return (f"my side is {told}", *((f"its boss is {boss}",) if boss is not None and boss != state.sheet.name else ()))
+    own = f"my side is {turn.world.factions[side].name}"
+    return (f"{own}; its boss is {boss}" if boss is not None and boss != state.sheet.name else own,)
 
 
 def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, Judged, Turn]:

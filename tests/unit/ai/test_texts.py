@@ -143,12 +143,6 @@ def test_words_are_complete_when_their_string_is_closed() -> None:
     assert spoken_so_far('{"say": "Hi. <thi') == ("Hi. ", False)
 
 
-def test_a_shape_can_be_told_in_words_with_an_example() -> None:
-    told = shape_of(Outer).words
-    assert "JSON" in told
-    assert told.endswith('{"parts": [], "required": 1}')
-
-
 @pytest.mark.parametrize(
     "other",
     [

@@ -42,7 +42,10 @@ class Gateway:
     """Says the same to everything; ``vector`` is what every text means, or why there is none."""
 
     def __init__(
-        self, vector: tuple[float, ...] | NotAnswered = (0.0, 1.0), said: Sequence[str] = ("So it is.",), **answered: Any
+        self,
+        vector: tuple[float, ...] | NotAnswered = (0.0, 1.0),
+        said: Sequence[str] = ("So it is.",),
+        **answered: Any,
     ) -> None:
         self.vector, self.said, self.answered = vector, said, answered
         self.asked: list[Any] = []
@@ -158,4 +161,7 @@ async def test_why_shows_what_was_misshapen_in_an_answer() -> None:
     played, request = talked_to("Tell me everything.")
     found = await carried_out(a_mind(Gateway(value=value)), played, request)
     assert isinstance(found[-1], Conclude)
-    assert found[-1].made.guards == ("misshapen: reward: no such field", "misshapen: actions: 'pay' is no action of its form")
+    assert found[-1].made.guards == (
+        "misshapen: reward: no such field",
+        "misshapen: actions: 'pay' is no action of its form",
+    )
