@@ -49,9 +49,11 @@ TEXTS: Final = frozenset(
         "motto",
         "name",
         "names",
+        "near",
         "notes",
         "openers",
         "owner_name",
+        "place",
         "prompt",
         "query",
         "reason",
@@ -69,7 +71,7 @@ TEXTS: Final = frozenset(
     )
 )
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
-_NAMES: Final = frozenset(("name", "names", "owner_name", "username"))
+_NAMES: Final = frozenset(("name", "names", "near", "owner_name", "username"))
 """Texts that are a name: whoever is called like the player there is the player, also where the name is a word."""
 _NAMELESS: Final = frozenset(("backstory", "item", "likes", "motto", "role", "style"))
 """Texts about things, or of the world's authors: no name is looked for in them."""

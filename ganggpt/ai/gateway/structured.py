@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from ganggpt.ai.gateway.provider import JsonShape
-from ganggpt.ai.gateway.thinking import without_thinking
+from ganggpt.ai.gateway.thinking import spoken, without_thinking
 from ganggpt.ai.port import GatewayRequest
 from ganggpt.errors import GangGPTError, sentence
 
@@ -85,7 +85,7 @@ def spoken_so_far(text: str) -> tuple[str, bool]:
         return "", False
     # What is not finished is left out there: where the words are still in it, they are.
     is_closed = _as_far(found).get(SPOKEN) == words
-    return without_thinking(words, whole=is_closed), is_closed
+    return spoken(words, whole=is_closed), is_closed
 
 
 def _object_in(text: str) -> str | None:

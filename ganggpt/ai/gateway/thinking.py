@@ -10,8 +10,9 @@ _BLOCK: Final = re.compile(
     rf"[<\[](?P<name>{_NAMES})[>\]](?:(?![<\[]/?(?P=name)[>\]]).)*(?:[<\[]/(?P=name)[>\]]|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
-_STRAY_END: Final = re.compile(rf"\A[^{{]*?[<\[]/(?:{_NAMES})[>\]]", re.IGNORECASE | re.DOTALL)
-"""The end of thinking whose beginning the server kept to itself."""
+_STRAY_BEGINNING: Final = re.compile(rf"\A[^{{]*?[<\[]/(?:{_NAMES})[>\]]", re.IGNORECASE | re.DOTALL)
+"""Thinking whose first tag the server kept to itself."""
+_END: Final = re.compile(rf"[<\[]/(?:{_NAMES})[>\]]", re.IGNORECASE)
 _CHANNEL: Final = re.compile(
     r"<\|channel\|>\s*(?:analysis|commentary)\b.*?(?=<\|channel\|>\s*final|\Z)", re.IGNORECASE | re.DOTALL
 )
@@ -23,10 +24,17 @@ _BOM: Final = "\ufeff"
 
 
 def without_thinking(text: str, *, whole: bool = False) -> str:
-    """A text without its thinking. Of one that is still being written (``whole`` False) a beginning of a tag at its end is
-    left out too, so that what comes back only grows with the text."""
+    """An answer without its thinking. Of one that is still being written (``whole`` False) a beginning of a tag at its end
+    is left out too, so that what comes back only grows with the text."""
     if "<" not in text and "[" not in text:
         return text.removeprefix(_BOM)
     text = _CHANNEL.sub("", text.removeprefix(_BOM))
-    text = _STRAY_END.sub("", _BLOCK.sub("", _MARK.sub("", text)))
-    return text if whole else _UNFINISHED.sub("", text)
+    return spoken(_STRAY_BEGINNING.sub("", _BLOCK.sub("", _MARK.sub("", text))), whole=whole)
+
+
+def spoken(words: str, *, whole: bool) -> str:
+    """Words that are spoken while they are being written, without thinking among them."""
+    if "<" not in words and "[" not in words:
+        return words
+    words = _END.sub("", _BLOCK.sub("", words))
+    return words if whole else _UNFINISHED.sub("", words)

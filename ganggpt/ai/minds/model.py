@@ -190,7 +190,7 @@ class ModelMind:
             messages=tuple(PromptMessage(role, text) for role, text in prompt.messages()),
             payers=self._payers(talk.player, actor),
             shape=ModelAnswer,
-            schema=schema_for(_choosable(talk.background.open_actions)),
+            schema=schema_for(choosable(talk.background.open_actions)),
             tokens_max=TOKENS_MAX,
             within_s=within_s,
             fallback_key=(actor, talk.player, brief.act, brief.standing, heard),
@@ -271,7 +271,7 @@ def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | Non
     )
 
 
-def _choosable(open_actions: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+def choosable(open_actions: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
     """The actions as a schema may name them: a thing was named by a player, so what looks like an instruction is left
     out, and with it the action where nothing else is left to choose."""
     found: dict[str, tuple[str, ...]] = {}
