@@ -50,8 +50,9 @@ COPY worlds ./worlds
 COPY k8s/kuberay/serve-config.yaml ./serve-config.yaml
 EXPOSE 22005
 STOPSIGNAL SIGTERM
+# Whether it can serve, not whether all is well: where a model or Redis is away, a restart would help nobody.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['SERVER_PORT']}/health\", timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['SERVER_PORT']}/health/ready\", timeout=4)"]
 # The command stays apart from the entrypoint: `ray up` starts the container with `bash`, Kubernetes with `ray start`.
 ENTRYPOINT ["tini", "--"]
 CMD ["ganggpt", "up"]

@@ -1,20 +1,26 @@
 # One command each; the plain commands behind them stand in the README.
-#   make run | test-fast | test | test-full | demo | bench | lint | docs | lock | clean
+#   make run | demo | shell | test-fast | test | test-full | bench | lint | docs | lock | clean
 # PYTHON chooses the interpreter (3.11 to 3.13); ARGS go to the command (make run ARGS="--port 22100").
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test-fast test test-full demo bench lint format docs lock clean
+.PHONY: help install run shell test-fast test test-full demo bench lint format docs lock clean
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
     command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
     && { command -v $$p; break; }; done)
+IS_FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VENV := .venv
 BIN := $(VENV)/bin
 # The environment is as new as the lock: the stamp carries the lock's checksum.
 LOCK_SUM := $(shell cksum < requirements-dev.lock | tr ' ' '-')
 STAMP := $(VENV)/.installed-$(LOCK_SUM)
+# An environment of a Python that does not fit, or that is gone, is said even where its stamp is there.
+VENV_IS_UNFIT := $(shell [ ! -d $(BIN) ] || $(BIN)/python -c '$(IS_FITTING)' 2>/dev/null || echo yes)
+ifneq ($(VENV_IS_UNFIT),)
+.PHONY: $(STAMP)
+endif
 ARGS ?=
 # A module's tests stay together: they share what it has set up.
 SIDE_BY_SIDE := -n 2 --dist loadfile
@@ -26,6 +32,15 @@ $(STAMP): pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 	    echo "GangGPT needs Python 3.11, 3.12 or 3.13; found $$(python3 --version 2>&1)." >&2; \
 	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; fi
+	@if ! command -v "$(PYTHON)" >/dev/null 2>&1; then \
+	    echo "There is no program $(PYTHON). Name a Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; \
+	    exit 2; fi
+	@if ! "$(PYTHON)" -c '$(IS_FITTING)' 2>/dev/null; then \
+	    echo "GangGPT needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; \
+	    echo "Name another one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; fi
+	@if [ -d $(BIN) ] && ! $(BIN)/python -c '$(IS_FITTING)' 2>/dev/null; then \
+	    echo "$(VENV) holds no Python 3.11, 3.12 or 3.13 that runs: $$($(BIN)/python --version 2>&1)." >&2; \
+	    echo "Remove it and try again: make clean $(MAKECMDGOALS)" >&2; exit 2; fi
 	@if [ ! -x $(BIN)/python ]; then \
 	    "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
 	    echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }; fi
@@ -39,6 +54,11 @@ install: $(STAMP)
 
 run: $(STAMP)
 	@exec $(BIN)/ganggpt up $(ARGS)
+
+# A shell whose ganggpt, python and pytest are those of the environment. bin/ganggpt is that command alone.
+shell: $(STAMP)
+	@echo "ganggpt, python and pytest are those of $(VENV) in this shell; exit leaves it."
+	@VIRTUAL_ENV="$$PWD/$(VENV)" PATH="$$PWD/$(BIN):$$PATH" exec "$${SHELL:-/bin/sh}"
 
 # Unit tests but for simulations, corpora and fuzzing.
 test-fast: $(STAMP)
@@ -70,9 +90,12 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# docs/CONFIGURATION.md and .env.example come from ganggpt/config.py.
+# docs/CONFIGURATION.md and .env.example come from ganggpt/config.py, docs/BRIDGE_COMMANDS.md and
+# docs/bridge.schema.json from the commands, rules and pushes of ganggpt/domain.
 docs: $(STAMP)
 	$(BIN)/python -m ganggpt.config_reference
+	$(BIN)/python -m ganggpt.protocol.bridge_reference
+	$(BIN)/python -m ganggpt.protocol.bridge_schema > docs/bridge.schema.json
 
 # Pins every dependency with its hashes for all platforms; needs uv (pip install uv).
 lock:

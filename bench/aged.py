@@ -30,6 +30,7 @@ from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, encode_turn
 from ganggpt.domain.mission.state import Mission
 from ganggpt.domain.npc.commands import Observe, Spawn, Talk
 from ganggpt.domain.player.state import Player
+from ganggpt.domain.sheets import NpcTraits
 from ganggpt.domain.turn import Command, Dice, Turn
 from ganggpt.domain.world import World
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
@@ -42,6 +43,7 @@ from ganggpt.persistence.world_store import create_world
 from ganggpt.worldfiles.files import load_world
 
 SHARDS: Final = 256
+TRAITS: Final[NpcTraits] = {"friendliness": 55, "temper": 50, "greed": 50, "courage": 50}
 SUFFIX: Final = 5
 """Turns of each NPC after its snapshot."""
 _DAY_S: Final = 86_400.0
@@ -244,7 +246,7 @@ def lives(world: World, size: Size, now_s: float) -> Iterator[LastDay]:
 
 def _command(no: int, world: World) -> Command:
     if no == 1:
-        return Spawn("An old hand", "docker", next(iter(world.districts)), None, {"friendliness": 55}, "street")
+        return Spawn("An old hand", "docker", next(iter(world.districts)), None, TRAITS, "street")
     if no % 5 == 0:
         return Talk("what happened at the harbour?")
     seen = SEEN[no % len(SEEN)]

@@ -43,9 +43,11 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.migrate import migrate
 from ganggpt.runtime.composition import GatewaySpec
+from ganggpt.runtime.world_secrets import WorldSecrets, write_secrets
 from ganggpt.serve import gateway as composition
 from ganggpt.testing.fake_model import API_VERSION, KEY
 
+_KEY_NAME: Final = "AZURE_OPENAI_KEY"
 AT_ONCE: Final = 200
 STREAMS: Final = 1000
 DELAY_S: Final = 2.0
@@ -232,7 +234,7 @@ async def at_once(way: Callable[[int], Awaitable[None]], most: int, asked: int, 
 @asynccontextmanager
 async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[ModelGateway, AsyncAzureOpenAI]]:
     """A gateway as Serve opens it, and the bare SDK with as many connections and the same transport."""
-    endpoint = Endpoint("azure", "fake", url, KEY, API_VERSION)
+    endpoint = Endpoint("azure", "fake", url, None, API_VERSION, key_name=_KEY_NAME)
     entry = ModelEntry(provider="fake", model="gpt-4o", at_once=2000, requests_per_min=1e6, tokens_per_min=1e9)
     price = read_prices(None)["gpt-4o"]
     spec = DeploymentSpec("large", endpoint, entry, price)
@@ -248,7 +250,6 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
         )
     )
     plan = GatewayConfig({"large": spec}, dict.fromkeys(SLOTS, SlotEntry(large=("large",))), (), limits)
-    spec = GatewaySpec(dsn, redis_url, plan, read_prompts(), record_days=7)
     limits_of_sdk = httpx2.Limits(max_connections=1024, max_keepalive_connections=1024)
     bare = AsyncAzureOpenAI(
         azure_endpoint=url, api_key=KEY, api_version=API_VERSION, max_retries=0,
@@ -257,8 +258,12 @@ async def opened(dsn: str, redis_url: str, url: str) -> AsyncIterator[tuple[Mode
     real = composition.OpenAIProvider
     composition.OpenAIProvider = lambda where: TimedProvider(real(where))  # type: ignore[assignment,misc,return-value]
     try:
-        async with composition.open_gateway(spec, Metrics()) as gateway:
-            yield gateway, bare
+        with tempfile.TemporaryDirectory(prefix="ganggpt-bench-") as home:
+            given = WorldSecrets(dsn=dsn, redis_url=redis_url, token="unused", keys={_KEY_NAME: KEY})
+            secrets = write_secrets(Path(home), given)
+            gateway_spec = GatewaySpec(secrets, plan, read_prompts(), record_days=7)
+            async with composition.open_gateway(gateway_spec, Metrics()) as gateway:
+                yield gateway, bare
     finally:
         composition.OpenAIProvider = real  # type: ignore[misc]
         await bare.close()

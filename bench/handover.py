@@ -31,7 +31,7 @@ from bench.processes import ROOT
 from bench.systems import Address, GangGPT, spawn
 from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.client.game_server import GameServer
-from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+from ganggpt.errors import GangGPTError, StartFailed, Unavailable, first_error
 from ganggpt.persistence.audit import promises_kept, shard_count
 from ganggpt.persistence.scale import PostgresScale
 from ganggpt.runtime.run_file import read_run
@@ -119,8 +119,8 @@ class Players:
                         yield
                     finally:
                         over.set()
-            except* GangGPTError as failed:
-                raise _leaf(failed) from None
+            except BaseExceptionGroup as group:
+                raise first_error(group) from None
 
     @property
     def acked(self) -> list[bytes]:
@@ -151,11 +151,6 @@ class Players:
         if not answer.ok:
             raise Unavailable(f"an answer of {actor}", str(answer.error))
         self.waits.add(actor, sent_s, time.perf_counter() - began_s)
-
-
-def _leaf(group: BaseExceptionGroup[GangGPTError]) -> GangGPTError:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class WatchedWorld:

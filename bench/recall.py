@@ -39,6 +39,7 @@ from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.npc.commands import Spawn, Talk
 from ganggpt.domain.npc.rules import KIND
+from ganggpt.domain.sheets import NpcTraits
 from ganggpt.domain.turn import Dice, Turn
 from ganggpt.domain.world import World
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres
@@ -50,6 +51,7 @@ from ganggpt.persistence.projections.rows import Rows
 from ganggpt.worldfiles.files import load_world
 
 ROOM: Final = 5000
+TRAITS: Final[NpcTraits] = {"friendliness": 55, "temper": 50, "greed": 50, "courage": 50}
 NPCS: Final = 200
 ROUNDS: Final = 3
 GOALS: Final = {
@@ -146,7 +148,7 @@ def _in_the_actor(past: CorpusHistory) -> Iterator[Timings]:
 
 def _mind_of(past: CorpusHistory, world: World) -> Any:
     """An NPC with room for the whole history, and all of it in mind."""
-    spawn = Spawn("An old hand", "docker", next(iter(world.districts)), None, {"friendliness": 55}, "street", room=ROOM)
+    spawn = Spawn("An old hand", "docker", next(iter(world.districts)), None, TRAITS, "street", room=ROOM)
     decision = KIND.decide(None, spawn, _turn(world, 0, past.now_s, "server:bench"))
     spawned = KIND.evolve(None, decision.events[0])
     return replace(spawned, mind=replace(spawned.mind, memories=past.memories, next_no=ROOM + 1))

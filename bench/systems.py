@@ -231,7 +231,7 @@ async def spawn(address: Address, actors: Sequence[str]) -> None:
         "home": "bench",
         "faction": None,
         "traits": {"friendliness": 50, "temper": 50, "greed": 50, "courage": 50},
-        "style": "plain",
+        "style": "street",
         "backstory": "Walks up and down the pier so that others can be measured.",
     }
     patience = Patience(answer_s=120)

@@ -7,46 +7,47 @@ what is wrong with it, and the fix.
 
 from __future__ import annotations
 
-import difflib
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
     EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from ganggpt.env_file import (
+    is_meant_for_us_in_a_file,
+    is_meant_for_us_in_the_environment,
+    misspelled,
+    read_env_file,
+)
 from ganggpt.errors import ConfigInvalid, ConfigRejected
+from ganggpt.setting_shapes import (
+    DatabaseUrl,
+    Folder,
+    FreePort,
+    HeaderSecret,
+    HttpUrl,
+    Port,
+    RedisUrl,
+    Usd,
+    WebSocketUrl,
+    as_written,
+    fits_a_header,
+)
 
 ENV_FILE: Final = Path(".env")
 _SECRET_FILE_BYTES_MAX: Final = 64 * 1024
-_PREFIX: Final = "GANGGPT_"
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-FreePort = Annotated[int, Field(ge=0, le=65535)]
-
-
-def _no_blank(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().strip():
-        raise ValueError("it is blank")
-    return secret
-
-
-def _url_of(schemes: tuple[str, ...]) -> AfterValidator:
-    def check(secret: SecretStr) -> SecretStr:
-        if not secret.get_secret_value().startswith(tuple(f"{scheme}://" for scheme in schemes)):
-            raise ValueError(f"it does not start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return secret
-
-    return AfterValidator(check)
+TOKEN_LENGTH_MIN: Final = 16
 
 
 def _setting(variable: str, group: str, why: str, shape: str, example: str = "") -> dict[str, Any]:
@@ -56,11 +57,6 @@ def _setting(variable: str, group: str, why: str, shape: str, example: str = "")
         "json_schema_extra": {"group": group, "shape": shape, "example": example},
     }
 
-
-Usd = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
-Secret = Annotated[SecretStr, AfterValidator(_no_blank)]
-DatabaseUrl = Annotated[SecretStr, _url_of(("postgresql", "postgres"))]
-RedisUrl = Annotated[SecretStr, _url_of(("redis", "rediss", "redis+cluster", "rediss+cluster", "unix"))]
 
 _SERVER, _DATABASE, _REDIS = "Server", "Database", "Redis"
 _USD = "US dollars, 0 to 100000"
@@ -81,10 +77,19 @@ class Settings(BaseSettings):
         **_setting(
             "SERVER_PORT",
             _SERVER,
-            "Port of the bridge: WebSocket, REST, /health and /metrics.",
+            "Port of the bridge: WebSocket, REST, /health and /metrics; unset, a free one where 22005 is in use.",
             "port; 0 picks a free one",
         ),
     )
+    # The token guards the bridge, and game servers are on other machines too.
+    server_host: Literal["0.0.0.0", "127.0.0.1"] = Field(  # noqa: S104
+        "0.0.0.0",  # noqa: S104
+        **_setting(
+            "SERVER_HOST", _SERVER,
+            "Where the bridge listens: on all addresses, or for this machine alone. All else listens there alone.",
+            "0.0.0.0 or 127.0.0.1",
+        ),
+    )  # fmt: skip
     server_name: str = Field(
         "GangGPT Server", min_length=1, max_length=100,
         **_setting("SERVER_NAME", _SERVER, "Name shown to people.", "1 to 100 characters"),
@@ -131,24 +136,34 @@ class Settings(BaseSettings):
         None,
         **_setting(
             "REDIS_URL", _REDIS, "Redis to use; unset starts the embedded one.",
-            "redis://…, rediss://…, redis+cluster://… or unix://…", "redis://redis:6379",
+            "redis://…, rediss://… (TLS), redis+cluster://…, rediss+cluster://… or unix://…", "redis://redis:6379",
         ),
     )  # fmt: skip
-    redis_password: Secret | None = Field(
+    redis_password: SecretStr | None = Field(
         None, **_setting("REDIS_PASSWORD", _REDIS, "Password of Redis, when REDIS_URL has none.", "text")
     )
+    redis_ca: Path | None = Field(
+        None,
+        **_setting(
+            "REDIS_CA", _REDIS,
+            "Authority that signed the certificate of Redis; unset: any that the machine trusts.", "path of a PEM file",
+            "/etc/ganggpt/redis-ca.pem",
+        ),
+    )  # fmt: skip
     redis_ttl_s: int = Field(
         3600, ge=1, le=604_800, **_setting("REDIS_TTL", _REDIS, "Life of a cached value.", "seconds, 1 to 604800")
     )
 
-    azure_openai_endpoint: str | None = Field(
-        None, pattern=r"^https?://",
+    azure_openai_endpoint: HttpUrl | None = Field(
+        None,
         **_setting(
             "AZURE_OPENAI_ENDPOINT", _AI, "Endpoint of the language model; unset keeps the scripted mind.", "https://…",
             "https://ganggpt.openai.azure.com/",
         ),
     )  # fmt: skip
-    azure_openai_key: Secret | None = Field(None, **_setting("AZURE_OPENAI_KEY", _AI, "Key of that endpoint.", "text"))
+    azure_openai_key: HeaderSecret | None = Field(
+        None, **_setting("AZURE_OPENAI_KEY", _AI, "Key of that endpoint.", "text")
+    )
     azure_openai_deployment: str = Field(
         "gpt-4-turbo", min_length=1, **_setting("AZURE_OPENAI_DEPLOYMENT", _AI, "Deployment to ask.", "text")
     )
@@ -178,11 +193,11 @@ class Settings(BaseSettings):
             "true or false",
         ),
     )  # fmt: skip
-    openai_api_key: Secret | None = Field(
+    openai_api_key: HeaderSecret | None = Field(
         None, **_setting("OPENAI_API_KEY", _MODELS, "Key of OpenAI, or of a server that speaks its protocol.", "text")
     )
-    openai_base_url: str | None = Field(
-        None, pattern=r"^https?://",
+    openai_base_url: HttpUrl | None = Field(
+        None,
         **_setting(
             "OPENAI_BASE_URL", _MODELS,
             "Another server with OpenAI's protocol (vLLM, Ollama, llama.cpp, Ray Serve LLM); its answers cost nothing.",
@@ -270,14 +285,18 @@ class Settings(BaseSettings):
         ),
     )  # fmt: skip
 
-    token: Secret | None = Field(
+    token: SecretStr | None = Field(
         None,
-        **_setting("GANGGPT_TOKEN", _SECURITY, "Bearer token of the bridge; unset makes one in the data dir.", "text"),
-    )
-    jwt_secret: Secret | None = Field(
+        **_setting(
+            "GANGGPT_TOKEN", _SECURITY,
+            "Bearer token of the bridge; unset makes one in the data dir. To replace it: the new one, a comma, the old "
+            "one.", "16 characters or more; several with commas between", "",
+        ),
+    )  # fmt: skip
+    jwt_secret: SecretStr | None = Field(
         None, **_setting("JWT_SECRET", _SECURITY, "Signs the tokens of player accounts.", "text")
     )
-    encryption_key: Secret | None = Field(
+    encryption_key: SecretStr | None = Field(
         None, **_setting("ENCRYPTION_KEY", _SECURITY, "Encrypts memory content at rest.", "text")
     )
 
@@ -291,10 +310,10 @@ class Settings(BaseSettings):
         "info", **_setting("LOG_LEVEL", _MONITORING, "Lowest level that is logged.", "debug, info, warning or error")
     )
 
-    world: Path = Field(
+    world: Folder = Field(
         Path("worlds/los-santos"), **_setting("GANGGPT_WORLD", _WORLD, "Folder of the world files.", "path")
     )
-    data_dir: Path = Field(
+    data_dir: Folder = Field(
         Path(".ganggpt"),
         **_setting("GANGGPT_DATA_DIR", _WORLD, "Where embedded stores, token and state of a run are.", "path"),
     )
@@ -346,8 +365,8 @@ class Settings(BaseSettings):
             "1 to 63 small letters, digits and dashes", "ganggpt-blue",
         ),
     )  # fmt: skip
-    bridge_url: str | None = Field(
-        None, pattern=r"^wss?://",
+    bridge_url: WebSocketUrl | None = Field(
+        None,
         **_setting(
             "GANGGPT_BRIDGE_URL", _RUNTIME, "Where game servers reach the bridge of this cluster.", "ws://… or wss://…",
             "wss://blue.ganggpt.example/v1/bridge",
@@ -363,12 +382,19 @@ class Settings(BaseSettings):
     )  # fmt: skip
     ray_address: str | None = Field(
         None,
+        pattern=r"^(auto|[^\s/@:]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5})$",
         **_setting(
             "RAY_ADDRESS", _RUNTIME, "Ray cluster to join; unset starts a local one.", "host:port or auto", "auto"
         ),
     )
     dashboard_port: FreePort = Field(
-        8265, **_setting("GANGGPT_DASHBOARD_PORT", _RUNTIME, "Port of the Ray dashboard.", "port; 0 picks a free one")
+        8265,
+        **_setting(
+            "GANGGPT_DASHBOARD_PORT",
+            _RUNTIME,
+            "Port of the Ray dashboard; where it is in use, a free one.",
+            "port; 0 picks a free one",
+        ),
     )
     start_timeout_s: float = Field(
         120.0,
@@ -382,6 +408,14 @@ class Settings(BaseSettings):
     command_timeout_s: float = Field(
         15.0, gt=0, le=600,
         **_setting("GANGGPT_COMMAND_TIMEOUT", _WAITS, "A command is answered at the latest after this.", "seconds"),
+    )  # fmt: skip
+    new_actors_per_s: float = Field(
+        200.0, gt=0, le=100_000,
+        **_setting(
+            "GANGGPT_NEW_ACTORS_PER_S", _WAITS,
+            "New actors of one kind a second, in the whole world; ten seconds' worth at once. More are `overloaded`.",
+            "number above 0",
+        ),
     )  # fmt: skip
     lease_s: float = Field(
         10.0, ge=1, le=600,
@@ -416,6 +450,15 @@ class Settings(BaseSettings):
         ),
     )  # fmt: skip
 
+    @field_validator("token")
+    @classmethod
+    def _long_tokens(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and min(map(len, tokens_of(given.get_secret_value())), default=0) < TOKEN_LENGTH_MIN:
+            raise ValueError(f"a token is shorter than {TOKEN_LENGTH_MIN} characters, so it can be guessed")
+        for token in () if given is None else tokens_of(given.get_secret_value()):
+            fits_a_header(SecretStr(token))
+        return given
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
@@ -426,49 +469,77 @@ class Settings(BaseSettings):
                 raise ValueError(f"{str(origin)[:80]!r} is not an origin such as https://ganggpt.example")
         return given
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, given: object) -> object:
+        return as_written(given)
+
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name pydantic-settings calls it by
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options of the command line override the environment, which overrides the env file, then secret files."""
         assert isinstance(env_settings, EnvSettingsSource)
-        assert isinstance(dotenv_settings, DotEnvSettingsSource)
-        given = {**dotenv_settings.env_vars, **env_settings.env_vars}
-        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, given)
+        file = _EnvFileSource(settings_cls)
+        given = {**file.env_vars, **env_settings.env_vars}
+        return init_settings, env_settings, file, SecretFiles(settings_cls, given)
+
+
+_in_the_env_file: Final[ContextVar[Mapping[str, str | None] | None]] = ContextVar("in_the_env_file", default=None)
+"""What ``read_settings`` read there, by name in small letters."""
+
+
+class _EnvFileSource(EnvSettingsSource):
+    """The env file, which ``read_settings`` reads before: the library's own source fails where it is not UTF-8."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in (_in_the_env_file.get() or {}).items() if value}
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads secrets from the files that ``<NAME>_FILE`` variables point to. Raises ConfigRejected."""
+    """Reads secrets from the files that ``<NAME>_FILE`` variables point to. ``given``: variables in small letters. What
+    cannot be read is left out; ``problems`` tells why."""
 
     def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> None:
         super().__init__(settings_cls)
         self._given = given
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base's shape
-        """The content of the field's file, or None."""
+        """The content of the field's file, or None. Raises ConfigInvalid."""
         variable = str(field.validation_alias)
         name = f"{variable}_FILE"
-        path = self._given.get(name.lower())
+        path = (self._given.get(name.lower()) or "").strip()
         if not path or not is_secret(field):
             return None, variable, False
         if self._given.get(variable.lower()):
             raise ConfigInvalid(name, f"{variable} is set too", "Keep one of the two.")
+        # The path is not shown: somebody may have written the secret itself there.
         try:
-            raw = Path(path).read_bytes()[: _SECRET_FILE_BYTES_MAX + 1]
-            text = raw.decode().strip()
+            with Path(path).open("rb") as file:
+                raw = file.read(_SECRET_FILE_BYTES_MAX + 1)
+            text = raw.decode("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as failed:
-            problem = failed.strerror if isinstance(failed, OSError) else "it is not UTF-8 text"
-            raise ConfigInvalid(name, f"{path} cannot be read: {problem}", "Point it to a readable file.") from None
+            why = failed.strerror if isinstance(failed, OSError) else "it is not UTF-8 text"
+            fix = "It is the path of a readable file with nothing but the secret."
+            raise ConfigInvalid(name, f"the file that it names cannot be read: {why}", fix) from None
         if not text or len(raw) > _SECRET_FILE_BYTES_MAX:
-            raise ConfigInvalid(name, f"{path} is {'too large' if text else 'empty'}", "Put only the secret into it.")
+            problem = f"the file that it names is {'too large' if text else 'empty'}"
+            raise ConfigInvalid(name, problem, "Put only the secret into it.")
         return text, variable, False
 
     def __call__(self) -> dict[str, Any]:
+        return self._read()[0]
+
+    def problems(self) -> list[ConfigInvalid]:
+        """What is wrong with the files."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[dict[str, Any], list[ConfigInvalid]]:
         values: dict[str, Any] = {}
         problems: list[ConfigInvalid] = []
         for field_name, field in self.settings_cls.model_fields.items():
@@ -479,28 +550,31 @@ class SecretFiles(PydanticBaseSettingsSource):
                 continue
             if value is not None:
                 values[key] = value
-        if problems:
-            raise ConfigRejected(tuple(problems))
-        return values
+        return values, problems
 
 
 def read_settings(env_file: Path | None = None, **options: Any) -> Settings:
     """Read all settings. ``env_file`` must exist when given; otherwise ``.env`` is read where it exists. ``options``
     are settings by field name that the command line set (None means not set). Raises ConfigRejected."""
-    if env_file is not None and not env_file.is_file():
-        raise ConfigRejected((ConfigInvalid("--env-file", f"{env_file} does not exist", "Copy .env.example to it."),))
-    file = env_file or ENV_FILE
-    problems = list(_misspelled(file)) if file.is_file() else []
-    given = {name: value for name, value in options.items() if value is not None}
+    file, problems = _read_file(env_file)
+    problems += _misspelled(os.environ, "the environment", is_meant_for_us_in_the_environment)
+    given = {name.lower(): value for name, value in (*file.items(), *os.environ.items())}
+    problems += SecretFiles(Settings, given).problems()
+    reading = _in_the_env_file.set(file)
     try:
-        settings = Settings(_env_file=file, **given)
-    except ConfigRejected as rejected:
-        raise ConfigRejected((*problems, *rejected.problems)) from None
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as invalid:
         raise ConfigRejected((*problems, *_problems_of(invalid))) from None
+    finally:
+        _in_the_env_file.reset(reading)
     if problems:
         raise ConfigRejected(tuple(problems))
     return settings
+
+
+def tokens_of(text: str) -> tuple[str, ...]:
+    """The bearer tokens of GANGGPT_TOKEN: all are accepted, and the first is the one to hand out."""
+    return tuple(token.strip() for token in text.split(",") if token.strip())
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -513,6 +587,20 @@ def variable_of(field_name: str) -> str:
     return str(Settings.model_fields[field_name].validation_alias)
 
 
+def _read_file(named: Path | None) -> tuple[Mapping[str, str | None], list[ConfigInvalid]]:
+    """The env file's variables, and what is wrong with it and its names."""
+    file, where = named or ENV_FILE, "--env-file" if named is not None else str(ENV_FILE)
+    if file.is_file() or file.is_fifo():
+        read = read_env_file(file)
+        problems = [ConfigInvalid(where, f"{file}: {problem}", fix) for problem, fix in read.problems]
+        return read.values, problems + _misspelled(read.values, str(file), is_meant_for_us_in_a_file)
+    if file.exists():
+        return {}, [ConfigInvalid(where, f"{file} is not a file, so no setting is read from it", "Rename it.")]
+    if named is not None:
+        return {}, [ConfigInvalid(where, f"{file} does not exist", "Copy .env.example to it.")]
+    return {}, []
+
+
 def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
     by_variable = {variable_of(name): field for name, field in Settings.model_fields.items()} | Settings.model_fields
     for error in invalid.errors(include_url=False, include_input=False, include_context=False):
@@ -520,18 +608,16 @@ def _problems_of(invalid: ValidationError) -> Iterator[ConfigInvalid]:
         field = by_variable[name]
         extra = field.json_schema_extra
         assert isinstance(extra, dict)
-        problem = re.sub(r"^(Value error, |Input )", "", error["msg"])
+        problem = re.sub(r"^(Input|String|Value) should", "it should", error["msg"].removeprefix("Value error, "))
         yield ConfigInvalid(str(field.validation_alias), problem, f"Set it to: {extra['shape']}.")
 
 
-def _misspelled(env_file: Path) -> Iterator[ConfigInvalid]:
-    """Names in the env file that look like settings of GangGPT but do not exist. Other names are ignored."""
+def _misspelled(names: Iterable[str], where: str, is_meant_for_us: Callable[[str, str], bool]) -> list[ConfigInvalid]:
+    """Names that look like settings of GangGPT but do not exist. Other names are ignored."""
     known = {variable_of(name) for name in Settings.model_fields}
     known |= {f"{variable_of(name)}_FILE" for name, field in Settings.model_fields.items() if is_secret(field)}
-    for line in env_file.read_text(encoding="utf-8", errors="replace").splitlines():
-        found = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", line)
-        name = found.group(1).upper() if found else ""
-        if name.startswith(_PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, sorted(known), 1)
-            hint = f"Did you mean {close[0]}?" if close else "See docs/CONFIGURATION.md for all names."
-            yield ConfigInvalid(name, f"{env_file} sets it, but there is no such setting", hint)
+    problems = []
+    for name, close in misspelled(names, known, is_meant_for_us):
+        hint = f"Did you mean {close}?" if close else "See docs/CONFIGURATION.md for all names."
+        problems.append(ConfigInvalid(name, f"{where} sets it, but there is no such setting", hint))
+    return problems

@@ -19,9 +19,17 @@ EXAMPLE: Final = Path(".env.example")
 _HEAD: Final = """# Configuration
 
 Every setting is an environment variable; an env file (`.env`, or another one with the option `--env-file`) works too.
-Options of the command line win over the environment, the environment wins over the file. Settings are read once, at the
-start; a wrong one is reported with its name and the fix, all of them at once. A variable marked *secret* can also be
-read from a mounted file: `<NAME>_FILE` is its path. Made by `make docs` from `ganggpt/config.py`; do not edit.
+Options of the command line win over the environment, the environment wins over the file. Settings are read once, at
+the start; a wrong one is reported with its name and the fix, all of them at once. Blanks and line ends around a value
+are no part of it. A variable marked *secret* can also be read from a mounted file: `<NAME>_FILE` is its path.
+
+In the password of an address the signs `: / ? # [ ] @ %` are written `%3A %2F %3F %23 %5B %5D %40 %25`.
+`DATABASE_URL` may have what libpq knows; `connect_timeout` is kept, `channel_binding`, `gssencmode` and
+`require_auth` are refused where they demand something, because the driver cannot do it (`sslmode=verify-full`
+protects as well). Behind a proxy (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) only far language models are
+asked through it.
+
+Made by `make docs` from `ganggpt/config.py`; do not edit.
 """
 _EXAMPLE_HEAD: Final = """# Settings of GangGPT. Copy to .env and change what you need; every default works on a laptop.
 # Made by `make docs` from ganggpt/config.py; docs/CONFIGURATION.md says more.

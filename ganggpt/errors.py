@@ -44,6 +44,20 @@ class GangGPTError(Exception):
         return wire
 
 
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What to raise instead of the group of a ``TaskGroup``: the first error of ours in it, else the group itself.
+
+    This stands where ``except*`` would: before Python 3.11.4 whatever is raised inside of one becomes a group again.
+    """
+    ours = group.subgroup(GangGPTError)
+    while ours is not None:
+        first = ours.exceptions[0]
+        if not isinstance(first, BaseExceptionGroup):
+            return first
+        ours = first
+    return group
+
+
 class InvalidInput(GangGPTError):
     """Something a caller sent is invalid; ``field`` is the dotted path to it."""
 
@@ -69,6 +83,24 @@ class TooLarge(GangGPTError):
 
     def __str__(self) -> str:
         return f"The size of {self.what!r} is {self.size}; the limit is {self.limit}."
+
+
+class TooSlow(GangGPTError):
+    """A request, or a part of one, did not arrive in time; nothing was done. ``what`` is the part."""
+
+    code = "too_slow"
+    retryable = True
+
+    def __init__(self, what: str, received: int) -> None:
+        super().__init__(what, received)
+        self.what, self.received = what, received
+
+    @property
+    def retry_after_ms(self) -> int:
+        return 1000
+
+    def __str__(self) -> str:
+        return f"The {self.what!r} of the request did not arrive in time: {self.received} bytes of it came."
 
 
 class UnknownActor(GangGPTError):

@@ -18,8 +18,11 @@ import pytest
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
+from ganggpt.runtime.proxies import spare_this_machine
 
 _numbers = itertools.count(1)
+# Tests talk to this machine only; a proxy of whoever runs them is not for that.
+spare_this_machine(os.environ)
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +88,8 @@ def redis_server(session_home: Path) -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-async def redis_url(redis_server: EmbeddedRedis) -> str:
-    """The url of the session's Redis, emptied."""
+async def embedded_redis_url(redis_server: EmbeddedRedis) -> str:
+    """The url of the session's embedded Redis, emptied."""
     assert redis_server.url is not None
     path = redis_server.url.removeprefix("unix://").split("?")[0]
     reader, writer = await asyncio.wait_for(asyncio.open_unix_connection(path), 5)
@@ -94,6 +97,12 @@ async def redis_url(redis_server: EmbeddedRedis) -> str:
     assert await asyncio.wait_for(reader.readline(), 5) == b"+OK\r\n"
     writer.close()
     return redis_server.url
+
+
+@pytest.fixture
+def redis_url(embedded_redis_url: str) -> str:
+    """The url of a Redis, emptied."""
+    return embedded_redis_url
 
 
 @pytest.fixture

@@ -61,8 +61,10 @@ class Peer:
                         now_ms = int(time.time() * 1000)
                         session = {"session": frame["server"], "resumed": False, "now_ms": now_ms, "limits": LIMITS}
                         await socket.send_bytes(msgspec.msgpack.encode({"t": "welcome", **session}))
-        except* WebSocketDisconnect:
-            pass
+        except BaseExceptionGroup as group:
+            _, others = group.split(WebSocketDisconnect)
+            if others is not None:
+                raise others from None
 
     async def _take(self, socket: WebSocket, commands: list[dict[str, Any]], room: asyncio.Semaphore) -> None:
         try:

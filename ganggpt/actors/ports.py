@@ -10,6 +10,7 @@ from ganggpt.actors.overload import OverloadReply
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.world import World
 from ganggpt.errors import Unavailable
 
 ReplySink = Callable[[bytes, bytes], None]
@@ -50,8 +51,8 @@ class ModelPort(Protocol):
         """The embedding of a question a player put to an actor; None where it does not come very soon."""
         ...
 
-    def exposition(self) -> bytes:
-        """The metrics of its guards, in the Prometheus text format."""
+    def use_world(self, world: World) -> None:
+        """Speak of the world as it was loaded anew from now on."""
         ...
 
 
@@ -74,9 +75,8 @@ class NoModel:
         """None."""
         return None
 
-    def exposition(self) -> bytes:
+    def use_world(self, world: World) -> None:
         """Nothing."""
-        return b""
 
 
 class Gate(Protocol):

@@ -33,10 +33,10 @@ _IN_FLIGHT_MAX: Final = 3000
 _SHEET: Final[dict[str, Any]] = {
     "name": "Chaos Walker",
     "role": "passer-by",
-    "home": "pier",
+    "home": "ferris-pier",
     "faction": None,
     "traits": {"friendliness": 50, "temper": 50, "greed": 50, "courage": 50},
-    "style": "plain",
+    "style": "street",
 }
 
 

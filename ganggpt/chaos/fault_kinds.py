@@ -21,7 +21,8 @@ from ganggpt.errors import Unavailable
 from ganggpt.persistence.audit import HostProcess
 from ganggpt.persistence.embedded.stores import redis_binary
 from ganggpt.persistence.redis_client import connect_redis
-from ganggpt.runtime.ray_cluster import GCS_RETURNS, haproxy_binary
+from ganggpt.runtime.haproxy import haproxy_binary
+from ganggpt.runtime.ray_cluster import GCS_RETURNS
 
 MOVED_S: Final = 60.0
 """How long a paused or cut host may keep its shards before the run fails."""

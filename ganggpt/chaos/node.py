@@ -17,6 +17,10 @@ _START_S: Final = 90.0
 _LEAVE_S: Final = 60.0
 _TRIES: Final = 3
 _JOINED: Final = b"Ray runtime started"
+_HEAD: Final = "::ffff:127.0.0.1"
+"""The loopback address of the head in a form that Ray does not replace by the machine's outer one."""
+_HERE: Final = "127.0.0.2"
+"""Another loopback address. Ray does not take it for one and lets this node listen everywhere; it lives for minutes."""
 _CPUS: Final = 1
 """Logical CPUs: room for a shared host (0.5) but for no replica of the bridge (1), which would need other ports."""
 
@@ -52,8 +56,8 @@ class SecondNode:
         with self._log.open("ab") as log:
             told_before = log.tell()
             self._process = process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ray.scripts.scripts", "start", "--address", self._world.run.ray_address,
-                "--node-ip-address", self._world.run.ray_address.rpartition(":")[0],
+                sys.executable, "-m", "ray.scripts.scripts", "start",
+                "--address", f"[{_HEAD}]:{self._world.run.ray_address.rpartition(':')[2]}", "--node-ip-address", _HERE,
                 "--num-cpus", str(_CPUS), "--num-gpus", "0", "--object-store-memory", str(80 * 1024 * 1024), "--block",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True,
             )  # fmt: skip

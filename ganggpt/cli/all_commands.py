@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +14,7 @@ import typer
 from ganggpt.cli import (
     cluster_commands,
     lifecycle_commands,
+    logs_command,
     model_commands,
     player_data_commands,
     replay_command,
@@ -29,7 +31,10 @@ from ganggpt.cli.politics_command import run_politics
 from ganggpt.cli.retention_command import run_retention
 from ganggpt.cli.screen import screen
 from ganggpt.cli.sim_command import replay, run_sim
-from ganggpt.errors import GangGPTError
+from ganggpt.cli.unexpected import in_words
+from ganggpt.config import ENV_FILE
+from ganggpt.private_files import keep_private
+from ganggpt.runtime.proxies import spare_this_machine
 
 FAILED: Final = 2
 _INTERRUPTED: Final = 130
@@ -43,6 +48,7 @@ app = typer.Typer(
 )
 world_app = typer.Typer(help="The world a database holds, and the files it comes from.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
+app.add_typer(logs_command.app)
 app.add_typer(snapshot_commands.app)
 app.add_typer(model_commands.app)
 app.add_typer(why_command.app)
@@ -63,6 +69,7 @@ def up(
 ) -> None:
     """Run a world: stores, schema, Ray, hosts, bridge. Stays until Ctrl-C, then drains and stops everything."""
     settings = settings_from(env_file, data_dir=data_dir, server_port=port, world=world, dashboard_port=dashboard_port)
+    lifecycle_commands.warn_of_open_secrets(env_file or ENV_FILE)
     asyncio.run(lifecycle_commands.run_up(settings))
 
 
@@ -262,19 +269,30 @@ def play_politics(  # noqa: PLR0913 - each argument is an option
 def world_load(
     folder: Annotated[Path | None, typer.Argument(help="Folder of world files; the one of the settings.")] = None,
     *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let the files win over what game servers changed in living actors.")
+    ] = False,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Load a world into the database, or update its sheet and cast. Running hosts use it after their next start."""
+    """Load world files: say what changed and tell living actors of it, in a running world at once.
+
+    New people appear, changed sheets reach the living (their memories and relations stay), and who is no longer in the
+    files retires. The same files again change nothing.
+    """
     settings = settings_from(env_file, data_dir=data_dir, world=folder)
-    screen.result(asyncio.run(world_commands.load_files(settings)))
+    found = asyncio.run(world_commands.load_files(settings, dry_run=dry_run, overwrite=overwrite))
+    world_commands.show_loaded(found, dry_run=dry_run)
 
 
 @world_app.command("export")
 def world_export(
-    folder: Annotated[Path, typer.Argument(help="Folder to write; it is made where missing.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder to write; by default exports/WORLD in the data directory.")
+    ] = None,
     *,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
@@ -299,13 +317,15 @@ def world_check(
 
 
 def main() -> None:
-    """Run the command line; an error of GangGPT becomes a clear panel and exit status 2."""
+    """Run the command line; an error becomes a clear panel and exit status 2."""
+    keep_private()
+    spare_this_machine(os.environ)
     try:
         app()
-    except GangGPTError as error:
+    except Exception as error:
         if screen.debug:
             raise
-        screen.error(error)
+        screen.error(in_words(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

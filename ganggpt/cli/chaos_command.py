@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganggpt.chaos.chaos_run import ChaosPlan, ChaosRun
@@ -88,9 +87,7 @@ def _show(run: ChaosRun, summary: Summary) -> None:
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=screen.as_json or not console.is_terminal)
+    return screen.progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
 def _fresh_directory() -> tempfile.TemporaryDirectory[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -15,13 +17,21 @@ from ganggpt.cli.screen import screen
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
 from ganggpt.runtime.launch import Front, Runtime, Step
+from ganggpt.runtime.model_health import warning_at_start
 from ganggpt.runtime.network_ports import ray_directory
 from ganggpt.runtime.ray_cluster import end_strays
 from ganggpt.runtime.run_file import TOKEN_FILE, Run, process_of, read_run, remove_run
+from ganggpt.runtime.world_secrets import open_secrets
+
+log = logging.getLogger(__name__)
+
+log = logging.getLogger(__name__)
 
 NOT_RUNNING: Final = 3
 """Exit status of ``status`` where nothing runs, as init scripts have it."""
 _STOP_SLACK_S: Final = 60.0
+_MODELS_S: Final = 60.0
+"""How long the answers of the models are waited for, to warn of those that fail."""
 _ONE_REQUEST_S: Final = 1.0
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
 _SHOWN: Final = ("bridge", "docs", "dashboard", "metrics", "health", "token_file", "data_dir")
@@ -46,11 +56,19 @@ async def run_up(settings: Settings) -> None:
         run = starting.result()
         show_run(run)
         watch = asyncio.create_task(_look_after(runtime))
+        models = asyncio.create_task(_warn_of_models(run.health))
         if await signals.before(watch):
             watch.result()
         await _cancelled(watch)
+        await _cancelled(models)
     finally:
         await _stop(runtime, signals)
+
+
+def warn_of_open_secrets(env_file: Path) -> None:
+    """Say it where other users of the machine can read the secrets in a settings file."""
+    if names := open_secrets(env_file):
+        log.warning("other users of this machine can read %s: chmod 600 %s", ", ".join(names), env_file)
 
 
 def run_down(settings: Settings) -> dict[str, Any]:
@@ -84,7 +102,7 @@ def state_of(settings: Settings) -> dict[str, Any]:
     token = (data_dir / TOKEN_FILE).read_text().strip()
     found: dict[str, Any] = {"running": True, **msgspec.to_builtins(run), "token": token}
     try:
-        found["healthy"] = httpx.get(run.health, timeout=5.0).is_success
+        found["healthy"] = httpx.get(run.health, timeout=5.0, trust_env=False).is_success
     except httpx.TransportError as outage:
         found["healthy"] = False
         found["problem"] = str(outage)
@@ -108,10 +126,20 @@ def _serve_front() -> Front:
     return app
 
 
+async def _warn_of_models(health_url: str) -> None:
+    """Say in one line which models cannot be asked, so that a wrong key shows before a player meets it."""
+    warning = await warning_at_start(health_url, _MODELS_S)
+    if warning is not None:
+        log.warning("language models: %s", warning)
+
+
 async def _look_after(runtime: Runtime) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(runtime.start_dashboard())
-        tasks.create_task(runtime.watch())
+    """Runs until cancelled. Raises StartFailed when the world cannot go on."""
+    dashboard = asyncio.create_task(runtime.keep_dashboard())
+    try:
+        await runtime.watch()
+    finally:
+        await _cancelled(dashboard)
 
 
 async def _stop(runtime: Runtime, signals: _Signals) -> None:

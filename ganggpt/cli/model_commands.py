@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, cast, get_args
 
-import httpx
 import typer
 
 from ganggpt.ai.port import NANO_USD
@@ -19,9 +18,10 @@ from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
 from ganggpt.cli.world_commands import pool_of
 from ganggpt.config import Settings
-from ganggpt.errors import ConfigInvalid, InvalidInput
+from ganggpt.errors import ConfigInvalid, InvalidInput, Unavailable
 from ganggpt.persistence.models.ledger import SWITCH_TTL_S, SharedSwitch
 from ganggpt.persistence.models.spend import By, PostgresSpend
+from ganggpt.runtime.model_health import ai_check
 from ganggpt.runtime.model_plan import model_plan
 from ganggpt.runtime.run_file import read_run
 from ganggpt.runtime.stores import redis_url
@@ -30,7 +30,6 @@ NOT_CERTAIN: Final = 4
 """Exit status of ``ai off`` where earlier calls may still be under way."""
 _COLUMNS: Final = ("name", "calls", "tokens in", "of it cached", "tokens out", "US$", "estimated calls")
 _POLL_S: Final = 0.1
-_HEALTH_S: Final = 5.0
 
 app = typer.Typer(
     name="ai", help="Enable or disable language models, and show their state and cost.", no_args_is_help=True
@@ -45,7 +44,8 @@ def status(
     *, data_dir: DataDir = None, env_file: EnvFile = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Show the switch, the models of each task, the budgets and what was spent."""
-    screen.result(asyncio.run(_state_of(settings_from(env_file, data_dir=data_dir))), "model gateway")
+    state = asyncio.run(_state_of(settings_from(env_file, data_dir=data_dir)))
+    screen.result(state if screen.as_json else _for_people(state), "model gateway")
 
 
 @app.command("on")
@@ -131,17 +131,19 @@ async def _state_of(settings: Settings) -> dict[str, Any]:
         state = await books.switch()
         hour, day = [await books.report("slot", hours) for hours in (1, 24)]
     run = read_run(settings.data_dir.expanduser().resolve())
+    health = None if run is None else await _health_of(run.health)
     return {
         "ai": "off" if settings.ai == "off" or not state.is_on else "on",
         "because": "GANGGPT_AI is off" if settings.ai == "off" else state.why,
         "since": "" if state.changed_at is None else state.changed_at.isoformat(timespec="seconds"),
-        "mind": "scripted" if plan is None or not state.is_on else "model",
+        "mind": _mind(health) or ("scripted" if plan is None or not state.is_on else "model"),
         "slots": {} if plan is None else {slot: [*entry.large, *entry.small] for slot, entry in plan.slots.items()},
         "models": {} if plan is None else {name: spec.entry.model for name, spec in plan.deployments.items()},
         "limits": []
         if plan is None
         else [f"{each.kind} {each.window}: {_shown(each.unit, each.most)}" for each in plan.limits],
-        "health": None if run is None else await _health_of(run.health),
+        "health": health,
+        "failing": _failing(health),
         "last_hour_usd": _usd(sum(row.nano_usd for row in hour)),
         "last_day_usd": _usd(sum(row.nano_usd for row in day)),
     }
@@ -165,14 +167,35 @@ async def _until_ended(shared: SharedSwitch, within_s: float) -> int:
     return await shared.under_way()
 
 
-async def _health_of(url: str) -> Any:
-    """The ``ai`` check of a running world."""
+async def _health_of(url: str) -> dict[str, Any] | str:
+    """The ``ai`` check of a running world, or why there is none."""
     try:
-        async with httpx.AsyncClient(timeout=_HEALTH_S) as client:
-            checks = (await client.get(url)).json()["checks"]
-    except (httpx.HTTPError, ValueError, KeyError) as outage:
-        return f"the world does not answer ({outage})"
-    return next((check for check in checks if check["name"] == "ai"), None)
+        return await ai_check(url)
+    except Unavailable as outage:
+        return f"the world does not answer ({outage.why})"
+
+
+def _for_people(state: dict[str, Any]) -> dict[str, Any]:
+    """The state with a line for each thing instead of JSON within JSON."""
+    health = state["health"]
+    lines = {name: "\n".join(state[name]) for name in ("limits", "failing")}
+    slots = "\n".join(f"{slot}: {', '.join(models)}" for slot, models in state["slots"].items())
+    models = "\n".join(f"{name}: {model}" for name, model in state["models"].items())
+    shown = health if not isinstance(health, dict) else health["status"]
+    return {**state, **lines, "slots": slots, "models": models, "health": shown}
+
+
+def _mind(health: dict[str, Any] | str | None) -> str | None:
+    """Who speaks in a running world."""
+    return health["details"].get("mind") if isinstance(health, dict) else None
+
+
+def _failing(health: dict[str, Any] | str | None) -> list[str]:
+    """The models whose last call failed, a line each: what, where, since when and how often."""
+    if not isinstance(health, dict):
+        return []
+    errors: dict[str, dict[str, Any]] = health["details"].get("errors", {})
+    return [f"{name} at {e['message']}; {e['count']} failed since {e['since']}" for name, e in errors.items()]
 
 
 @asynccontextmanager

@@ -4,25 +4,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 import typer
-from rich.console import Console
 
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
-from ganggpt.cli.screen import screen
+from ganggpt.cli.screen import rounded, screen
 from ganggpt.cli.snapshot_commands import place_of
-from ganggpt.cli.world_commands import pool_of
+from ganggpt.cli.world_commands import exports_of, pool_of
 from ganggpt.config import Settings
 from ganggpt.errors import InvalidInput
 from ganggpt.operations.erasure_preview import TextChange, preview
 from ganggpt.operations.player_data import export, follow, order_erasure, player_actor
 from ganggpt.persistence.world_store import load_world
 
-Player = Annotated[str, typer.Argument(help="The player's name or actor: ava or player:ava.")]
+Player = Annotated[str, typer.Argument(help="The player's id or actor: ava, license:1a2b or player:ava.")]
 
 app = typer.Typer()
 """Merged into the commands of ``ganggpt``."""
@@ -32,7 +33,10 @@ app = typer.Typer()
 def export_(
     player: Player,
     *,
-    out: Annotated[Path | None, typer.Option("--out", help="The file to write; by default PLAYER.json here.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file to write; by default exports/PLAYER.json in the data directory."),
+    ] = None,
     data_dir: DataDir = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
@@ -44,9 +48,11 @@ def export_(
     if screen.as_json:
         screen.result(found)
         return
-    file = out or Path(f"{actor.partition(':')[2]}.json")
+    file = out or exports_of(settings) / f"{quote(actor.partition(':')[2], safe=': ')}.json"
     try:
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        file.unlink(missing_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+            opened.write(msgspec.json.format(msgspec.json.encode(rounded(found)), indent=1))
     except OSError as failed:
         raise InvalidInput("out", f"{file} cannot be written: {failed.strerror}") from None
     actors = found["actors"].items()
@@ -86,9 +92,9 @@ def erase(  # noqa: PLR0913 - each argument is an option
 
 
 async def _export(settings: Settings, actor: Any) -> dict[str, Any]:
-    with Console(stderr=True, quiet=screen.as_json).status("looking") as status:
+    with screen.under_way("looking") as tell:
         async with pool_of(settings) as pool:
-            return await export(pool, actor, status.update)
+            return await export(pool, actor, tell)
 
 
 def _show(changes: Sequence[TextChange], actor: Any) -> None:
@@ -102,17 +108,17 @@ def _show(changes: Sequence[TextChange], actor: Any) -> None:
 
 
 async def _preview(settings: Settings, actor: Any) -> Sequence[TextChange]:
-    with Console(stderr=True, quiet=screen.as_json).status("looking") as status:
+    with screen.under_way("looking") as tell:
         async with pool_of(settings) as pool:
             world, _ = await load_world(pool)
-            return [change async for change in preview(pool, actor, world, status.update)]
+            return [change async for change in preview(pool, actor, world, tell)]
 
 
 async def _erase(settings: Settings, actor: Any, place: str, *, even_online: bool, wait: bool) -> dict[str, Any]:
-    with Console(stderr=True, quiet=screen.as_json).status("ordering") as status:
+    with screen.under_way("ordering") as tell:
         async with pool_of(settings) as pool:
             no = await order_erasure(pool, actor, place, even_online=even_online)
             if not wait:
                 return {"order": no, "done": False}
-            order = await follow(pool, no, status.update)
+            order = await follow(pool, no, tell)
     return {"order": no, "done": order.done_at is not None, "rounds": order.rounds, **order.erased}

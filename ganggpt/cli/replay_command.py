@@ -73,7 +73,7 @@ async def _again(settings: Settings, utterance: str) -> UtteranceReplay:
         key = "" if story.provenance is None else story.provenance.key
         exchanges = PostgresExchanges(pool, _nothing_lost)
         recorded = (await exchanges.of_request(key))[::-1] if key else []
-        again = await replay_utterance(story, causes, world, words_of(settings, known_token(settings)), recorded)
+        again = await replay_utterance(story, causes, world, words_of(settings).spec(known_token(settings)), recorded)
         return replace(again, notes=(*again.notes, REWRITTEN)) if is_rewritten else again
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from rich.console import Console
 
 from ganggpt.cli.screen import screen
 from ganggpt.cli.world_commands import database_of
@@ -15,9 +14,8 @@ from ganggpt.operations.retention import apply_retention
 
 async def run_retention(settings: Settings, *, dry_run: bool) -> dict[str, Any]:
     """Apply the retention, or with ``dry_run`` show what it would do. Raises StartFailed and Unavailable."""
-    console = Console(stderr=True, quiet=screen.as_json)
-    with console.status("retention") as status:
+    with screen.under_way("retention") as tell:
         async with database_of(settings) as dsn:
-            done = await apply_retention(settings, dsn, status.update, dry_run=dry_run)
+            done = await apply_retention(settings, dsn, tell, dry_run=dry_run)
     fields: dict[str, Any] = msgspec.to_builtins(done)
     return fields

@@ -14,14 +14,18 @@ from rich.console import Console, RenderableType
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from ganggpt.errors import ConfigRejected, GangGPTError, WorldRejected
 from ganggpt.runtime.launch import Step
 
 _printed: Final = logging.getLogger("ray.printed")
+_DECIMALS: Final = 6
+_SMALL: Final = 1e-4
+"""Smaller numbers (prices of a token) are shown as they are."""
 _SIGNS: Final = {"done": "[green]✓[/]", "failed": "[red]✗[/]"}
 
 
@@ -32,8 +36,9 @@ class Screen:
         self.as_json = False
         self.debug = False
         self._lines: TextIO | None = None
-        self._out = Console()
-        self._err = Console(stderr=True)
+        self._err = _console(stderr=True)
+        # On a terminal, one console shows everything: what is under way would be torn by lines that another one writes.
+        self._out = self._err if _are_one_terminal() else _console()
         self._running: dict[str, None] = {}
         self._status: Status | None = None
 
@@ -50,13 +55,18 @@ class Screen:
     def own_output(self) -> None:
         """Let only this screen write to standard output; what others print (Ray does) becomes a log line."""
         self._lines = sys.stdout
-        self._out = Console(file=sys.stdout)
+        if self._out is not self._err:
+            self._out = _console(file=sys.stdout)
         sys.stdout = _Printed()
 
     def say(self, text: str) -> None:
         """Show a line to people."""
         if not self.as_json:
             self._out.print(text)
+
+    def text(self, text: Text) -> None:
+        """Show a text as it is: its lines are neither broken nor cut."""
+        self._out.print(text, soft_wrap=True)
 
     def show(self, picture: RenderableType) -> None:
         """Show something larger to people, such as several tables."""
@@ -91,7 +101,7 @@ class Screen:
     def json_line(self, fields: Mapping[str, Any]) -> None:
         """Write one JSON object as one line of standard output."""
         lines = self._lines or sys.stdout
-        lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        lines.write(json.dumps(rounded(fields), ensure_ascii=False) + "\n")
         lines.flush()
 
     @contextmanager
@@ -107,6 +117,20 @@ class Screen:
                 progress.update(tasks[step], completed=done, total=of)
 
             yield tell
+
+    def progress(self, *columns: ProgressColumn) -> Progress:
+        """A progress bar on the terminal; it shows nothing to machines and in files."""
+        disabled = self.as_json or not self._err.is_terminal
+        return Progress(*columns, console=self._err, transient=True, disable=disabled)
+
+    @contextmanager
+    def under_way(self, words: str) -> Iterator[Callable[[str], None]]:
+        """Show on standard error that something is under way; what is yielded changes the words."""
+        if self.as_json:
+            yield lambda _: None
+            return
+        with self._err.status(words) as status:
+            yield status.update
 
     def step(self, step: Step) -> None:
         """Show a step of a start or stop."""
@@ -138,10 +162,10 @@ class Screen:
         self._spin()
 
     def _spin(self) -> None:
-        if self._running and self._out.is_terminal:
+        if self._running and self._err.is_terminal and not self.as_json:
             words = ", ".join(self._running)
             if self._status is None:
-                self._status = self._out.status(words)
+                self._status = self._err.status(words)
                 self._status.start()
             else:
                 self._status.update(words)
@@ -163,10 +187,31 @@ class _Printed(io.TextIOBase):
         return len(text)
 
 
+def _console(*, stderr: bool = False, file: TextIO | None = None) -> Console:
+    """A console without colours and styles where NO_COLOR is set; Rich by itself would still write bold and dim."""
+    plain = Console().no_color
+    return Console(stderr=stderr, file=file, color_system=None if plain else "auto")
+
+
+def _are_one_terminal() -> bool:
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def rounded(value: Any) -> Any:
+    """The value with every fraction in it shortened to what a reader can use: 0.8, not 0.7999999999999972."""
+    if isinstance(value, float):
+        return round(value, _DECIMALS) if abs(value) >= _SMALL else value
+    if isinstance(value, Mapping):
+        return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return value
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(rounded(value), ensure_ascii=False)
 
 
 screen: Final = Screen()

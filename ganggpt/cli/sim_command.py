@@ -8,7 +8,6 @@ import time
 from typing import Any, Final
 
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -81,6 +80,4 @@ def _tell(outcome: SeedOutcome, scenario: str, mutation: str | None) -> None:
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=screen.as_json or not console.is_terminal)
+    return screen.progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -24,7 +24,7 @@ from ganggpt.cli.options import (
 )
 from ganggpt.cli.screen import screen
 from ganggpt.cli.world_commands import database_of
-from ganggpt.config import Settings
+from ganggpt.config import Settings, read_settings
 from ganggpt.errors import InvalidInput
 from ganggpt.operations.snapshot_catalog import Keep, list_snapshots, prune_snapshots
 from ganggpt.operations.snapshot_job import SnapshotJob, run_as_job, snapshot_and_prune
@@ -35,9 +35,11 @@ from ganggpt.operations.snapshots import (
 )
 from ganggpt.operations.verify import verify_world
 from ganggpt.persistence.world_snapshot.cut import NICE
+from ganggpt.persistence.world_snapshot.manifest import PROVES
 
 _PLACE: Final = "Directory or bucket (gs://bucket/prefix); by default a folder of the data directory."
 _SOURCE: Final = "Directory of a snapshot, gs://…, or its name in the data directory."
+_SOURCE_OF_OLD: Final = "Directory of a snapshot, gs://…, or its name in the data directory of this or the old world."
 _COLUMNS: Final = ("name", "world", "cut_at", "actors", "bytes", "problem")
 """The columns of a list of snapshots."""
 FOLDER: Final = "snapshots"
@@ -97,14 +99,15 @@ def snapshots_(
     """List snapshots; with --keep or --keep-days first remove the others."""
     settings = settings_from(env_file, data_dir=data_dir)
     found = _listed(place_of(settings, target), of_world, _keep_of(keep, keep_days))
-    screen.rows(_COLUMNS, found)
     if not found:
         screen.say("there are no snapshots")
+        return
+    screen.rows(_COLUMNS, found)
 
 
 @app.command()
 def restore(
-    source: Annotated[str, typer.Argument(help=_SOURCE)],
+    source: Annotated[str, typer.Argument(help=_SOURCE_OF_OLD)],
     *,
     at: Annotated[
         str | None, typer.Option("--at", help="Restore the world of this time, with zone: 2026-11-25T08:30Z.")
@@ -118,13 +121,15 @@ def restore(
     debug: Debug = False,
 ) -> None:
     """Restore a snapshot into an empty database. Nothing is changed unless all of it can be restored."""
+    settings = settings_from(env_file, data_dir=data_dir)
     options = RestoreOptions(source, into_world, None, at, journal, database_url)
-    screen.result(asyncio.run(_restore(settings_from(env_file, data_dir=data_dir), options)), "restored")
+    screen.result(asyncio.run(_restore(settings, _old_world(settings, env_file), options)), "restored")
+    screen.say(PROVES)
 
 
 @app.command()
 def fork(
-    source: Annotated[str, typer.Argument(help=_SOURCE)],
+    source: Annotated[str, typer.Argument(help=_SOURCE_OF_OLD)],
     new_name: Annotated[str, typer.Argument(help="Name of the new world.")],
     *,
     at: Annotated[str | None, typer.Option("--at", help="Restore the world of this time.")] = None,
@@ -136,8 +141,10 @@ def fork(
     debug: Debug = False,
 ) -> None:
     """Restore under another name: a world of its own, without the game servers and pushes of the old one."""
+    settings = settings_from(env_file, data_dir=data_dir)
     options = RestoreOptions(source, None, new_name, at, journal, database_url)
-    screen.result(asyncio.run(_restore(settings_from(env_file, data_dir=data_dir), options)), "forked")
+    screen.result(asyncio.run(_restore(settings, _old_world(settings, env_file), options)), "forked")
+    screen.say(PROVES)
 
 
 @app.command()
@@ -184,9 +191,18 @@ def place_of(settings: Settings, target: str | None) -> str:
     return str(settings.data_dir.expanduser().resolve() / FOLDER) if target is None else target
 
 
-def source_of(settings: Settings, source: str) -> str:
-    """A snapshot, given as a URL or path, or by its bare name in the data directory."""
-    return source if "/" in source or Path(source).exists() else f"{place_of(settings, None)}/{source}"
+def source_of(settings: Settings, source: str, old: Settings | None = None) -> str:
+    """A snapshot, given as a URL or path, or by its bare name in a data directory: the one of the settings, else the
+    one of the ``old`` settings, from which a world moves into another directory."""
+    if "/" in source or Path(source).exists():
+        return source
+    here, *others = [place_of(each, None) for each in (settings, old) if each is not None]
+    return next((f"{place}/{source}" for place in (here, *others) if Path(place, source).exists()), f"{here}/{source}")
+
+
+def _old_world(settings: Settings, env_file: Path | None) -> Settings:
+    """The settings without --data-dir: where the world is that a snapshot was taken of."""
+    return settings.model_copy(update={"data_dir": read_settings(env_file).data_dir})
 
 
 def _run_snapshot(settings: Settings, job: SnapshotJob, *, as_job: bool) -> dict[str, Any]:
@@ -219,11 +235,11 @@ def _listed(place: str, world: str | None, keep: Keep | None) -> list[tuple[Any,
     return asyncio.run(run())
 
 
-async def _restore(settings: Settings, options: RestoreOptions) -> dict[str, Any]:
+async def _restore(settings: Settings, old: Settings, options: RestoreOptions) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         at = None
         if options.at is not None:
-            journal = await stack.enter_async_context(_journal(settings, options))
+            journal = await stack.enter_async_context(_journal(settings, old, options))
             at = PointInTime(time_of(options.at), journal)
         dsn = options.database_url
         if dsn is None:
@@ -231,7 +247,7 @@ async def _restore(settings: Settings, options: RestoreOptions) -> dict[str, Any
         with screen.bars() as bars:
             restored = await restore_snapshot(
                 dsn,
-                source_of(settings, options.source),
+                source_of(settings, options.source, old),
                 RestoreTarget(options.into_world, options.fork, at),
                 lease_s=settings.lease_s,
                 pgbouncer=settings.pgbouncer,
@@ -242,15 +258,17 @@ async def _restore(settings: Settings, options: RestoreOptions) -> dict[str, Any
 
 
 @asynccontextmanager
-async def _journal(settings: Settings, options: RestoreOptions) -> AsyncIterator[str]:
-    """The database whose journal goes on: a URL, a data directory, or that of the settings. Raises InvalidInput."""
+async def _journal(settings: Settings, old: Settings, options: RestoreOptions) -> AsyncIterator[str]:
+    """The database whose journal goes on: a URL, a data directory, or that of the old world where it is another than
+    the one to restore into. Raises InvalidInput."""
     if options.journal is not None and "://" in options.journal:
         yield options.journal
         return
-    if options.journal is None and options.database_url is None:
+    elsewhere = settings.database_url is None and settings.data_dir.resolve() != old.data_dir.resolve()
+    if options.journal is None and options.database_url is None and not elsewhere:
         raise InvalidInput("journal", "name the database the snapshot came from: --journal URL or data directory")
     changed = {} if options.journal is None else {"data_dir": Path(options.journal), "database_url": None}
-    async with database_of(settings.model_copy(update=changed)) as dsn:
+    async with database_of(old.model_copy(update=changed)) as dsn:
         yield dsn
 
 
@@ -274,6 +292,8 @@ def _verify(settings: Settings, source: str | None, *, repair: bool, files_only:
             screen.rows(("check", "actor", "problem"), found, "what disagrees")
         fields = {name: getattr(verified, name) for name in verified.__struct_fields__ if name != "findings"}
         screen.result({**fields, "holds": verified.holds}, "verified")
+        if source is not None:
+            screen.say(PROVES)
         return verified.holds
 
     return asyncio.run(run())

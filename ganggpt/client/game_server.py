@@ -195,7 +195,7 @@ class GameServer:
             end = Unavailable(
                 f"the bridge at {self._url}", f"for {self._patience.reconnect_s:g} s every attempt ended with {cut!r}"
             )
-        except msgspec.DecodeError as unreadable:
+        except (msgspec.DecodeError, UnicodeDecodeError) as unreadable:
             end = InvalidInput("welcome", str(unreadable))
         finally:
             self._end(end)
@@ -265,7 +265,7 @@ class GameServer:
             async for data in connection:
                 try:
                     frame = self._wire.read(data)
-                except msgspec.DecodeError as unreadable:
+                except (msgspec.DecodeError, UnicodeDecodeError) as unreadable:
                     self.complaints.append(WireError("unreadable", str(unreadable), retryable=False))
                     continue
                 if isinstance(frame, Bye):  # commands in flight are still answered, new ones are not taken

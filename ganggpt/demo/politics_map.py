@@ -127,17 +127,7 @@ class Theatre:
 
 def found(sheet: FactionSheet) -> Found:
     """The command that creates a faction of the world."""
-    return Found(
-        sheet.name,
-        sheet.kind,
-        sheet.motto,
-        sheet.home,
-        sheet.territories,
-        sheet.influence,
-        sheet.treasury,
-        dict(sheet.traits),
-        dict(sheet.relations),
-    )
+    return Found(**{name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"})
 
 
 def hash_of(*parts: object) -> int:

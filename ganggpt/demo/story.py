@@ -166,7 +166,7 @@ class Demo:
         self._say("Ava", "Got work for me?")
         self._say("Mara", work["say"], f"{work['title']}, ${work['reward']:,}")
         mission = work["mission"]
-        async with httpx.AsyncClient(base_url=run.health.removesuffix("/health"), timeout=10) as rest:
+        async with httpx.AsyncClient(base_url=run.health.removesuffix("/health"), timeout=10, trust_env=False) as rest:
             rest.headers["Authorization"] = f"Bearer {token_of(run)}"
             offered = await _until(rest, f"/v1/missions/{mission.removeprefix('mission:')}", lambda _: True)
             sides = sorted({side for pair in offered.get("frictions", {}) for side in pair.split(">")})

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from ganggpt.domain.ids import name_of
+from ganggpt.domain.ids import PLAYER_ID_END, name_of
 from ganggpt.domain.language import naming
 from ganggpt.domain.language.world_knowledge import vocabulary
 from ganggpt.domain.mind.memory_record import Memories
@@ -207,7 +207,7 @@ def names_in(actor: str, state: Any, player: str) -> Iterable[str]:
 def _id_in(player: str) -> Callable[[str], object]:
     """Whether a string has the player's id in it, or is that of a deed of theirs (``witnesses``)."""
     name = re.escape(name_of(player))
-    return re.compile(rf"player:{name}(?![a-z0-9_-])|^{name}\.\d+\.\d+$").search
+    return re.compile(rf"player:{name}{PLAYER_ID_END}|^{name}\.\d+\.\d+$").search
 
 
 def is_named(text: str, subject: Subject, field: str) -> bool:
@@ -221,7 +221,7 @@ def is_named(text: str, subject: Subject, field: str) -> bool:
 
 def nameless(text: str, subject: Subject, field: str = "text") -> str:
     """What somebody wrote without the player's name and id. ``field``: where it stands."""
-    text = re.sub(re.escape(subject.player) + r"(?![a-z0-9_-])", SOMEBODY, text) if subject.player in text else text
+    text = re.sub(re.escape(subject.player) + PLAYER_ID_END, SOMEBODY, text) if subject.player in text else text
     if field in _NAMELESS or not text:
         return text
     if field in _NAMES and naming.is_name(text, subject.names):

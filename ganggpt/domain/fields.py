@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Final
+from unicodedata import category
 
 from annotated_types import Ge, Le, Len, Predicate
 
-from ganggpt.domain.ids import ACTOR_ID_PATTERN
+from ganggpt.domain.described import Doc
+from ganggpt.domain.ids import ACTOR_ID_LENGTH_MAX, SLUG_PATTERN, is_actor_id
 
 _REFUSED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
-_ACTOR: Final = re.compile(ACTOR_ID_PATTERN.removesuffix("$") + r"\Z")
-_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
+_SLUG: Final = re.compile(SLUG_PATTERN.removesuffix("$") + r"\Z")
+_UNSEEN: Final = re.compile(
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Blanks, fillers and marks of no width: what Unicode calls ignorable, and what is shown blank."""
+_TURNS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of a text. In a sentence the first three are usual; in a name they make it look like
+another one."""
 _EMAIL: Final = re.compile(r"[^\s@<>,;:()\[\]\\\"]{1,64}@[^\s@<>,;:()\[\]\\\"]+\.[^\s@<>,;:()\[\]\\\".]{2,63}\Z")
 _WORLD_PLACE_M: Final = 20_000.0
 
@@ -26,14 +35,27 @@ def is_clean(text: str) -> bool:
     return text.isprintable() or _REFUSED.search(text) is None
 
 
+def unseen_dropped(text: str) -> str:
+    """A text without blanks and without what has no width."""
+    return _UNSEEN.sub("", text)
+
+
 def is_worded(text: str) -> bool:
-    """Clean, and more than blanks."""
-    return is_clean(text) and not text.isspace()
+    """Clean, and more than blanks and characters that nobody sees."""
+    return is_clean(text) and (not text.isspace() if text.isascii() else unseen_dropped(text) != "")
+
+
+def is_name(text: str) -> bool:
+    """A name in any script: something that can be seen, no control characters, no marks that turn its direction."""
+    if text.isascii():
+        return is_worded(text)
+    seen = unseen_dropped(text)
+    return is_clean(text) and _TURNS.search(text) is None and any(category(char) not in ("Mn", "Me") for char in seen)
 
 
 def is_actor(text: str) -> bool:
     """The id of an actor, ``kind:name``."""
-    return _ACTOR.match(text) is not None
+    return is_actor_id(text)
 
 
 def is_player(text: str) -> bool:
@@ -56,29 +78,38 @@ def is_slug(text: str) -> bool:
     return _SLUG.match(text) is not None
 
 
+def is_slug_or_none(text: str) -> bool:
+    """An id inside the world sheet, or nothing ("")."""
+    return text == "" or is_slug(text)
+
+
 def is_email(text: str) -> bool:
     """An e-mail address: somebody@somewhere.tld, without blanks or quotes."""
     return is_clean(text) and _EMAIL.match(text) is not None
 
 
-Name50 = Annotated[str, Len(1, 50), Predicate(is_worded)]
+Name50 = Annotated[str, Len(1, 50), Predicate(is_name)]
 Name100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 Word50 = Annotated[str, Len(0, 50), Predicate(is_clean)]
-Text100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 OptionalText100 = Annotated[str, Len(0, 100), Predicate(is_clean)]
 Word200 = Annotated[str, Len(0, 200), Predicate(is_clean)]
 Text200 = Annotated[str, Len(1, 200), Predicate(is_worded)]
+OptionalText200 = Annotated[str, Len(0, 200), Predicate(is_clean)]
 Text240 = Annotated[str, Len(1, 240), Predicate(is_worded)]
 Text500 = Annotated[str, Len(1, 500), Predicate(is_worded)]
 OptionalText500 = Annotated[str, Len(0, 500), Predicate(is_clean)]
 Text1000 = Annotated[str, Len(1, 1000), Predicate(is_worded)]
 OptionalText1000 = Annotated[str, Len(0, 1000), Predicate(is_clean)]
 
-Slug = Annotated[str, Len(1, 63), Predicate(is_slug)]
-ActorRef = Annotated[str, Len(3, 80), Predicate(is_actor)]
-PlayerRef = Annotated[str, Len(8, 80), Predicate(is_player)]
-NpcRef = Annotated[str, Len(5, 80), Predicate(is_npc)]
-MissionRef = Annotated[str, Len(9, 80), Predicate(is_mission)]
+Target = Annotated[str, Len(1, ACTOR_ID_LENGTH_MAX), Predicate(is_worded), Doc("the id of an actor, or a thing")]
+DeedId = Annotated[str, Len(1, ACTOR_ID_LENGTH_MAX + 20), Predicate(is_worded)]
+"""Where something began: the id of an actor and the number of a memory or of a deed of theirs."""
+Slug = Annotated[str, Len(1, 63), Predicate(is_slug), Doc("an id of the world files")]
+SlugOrNone = Annotated[str, Len(0, 63), Predicate(is_slug_or_none), Doc("an id of the world files, or nothing")]
+ActorRef = Annotated[str, Len(3, ACTOR_ID_LENGTH_MAX), Predicate(is_actor), Doc("the id of an actor")]
+PlayerRef = Annotated[str, Len(8, ACTOR_ID_LENGTH_MAX), Predicate(is_player), Doc("the id of a player")]
+NpcRef = Annotated[str, Len(5, 80), Predicate(is_npc), Doc("the id of an NPC")]
+MissionRef = Annotated[str, Len(9, 80), Predicate(is_mission), Doc("the id of a mission")]
 
 ActorRefs8 = Annotated[tuple[ActorRef, ...], Len(0, 8)]
 
@@ -91,15 +122,15 @@ Step20 = Annotated[int, Ge(-20), Le(20)]
 Money = Annotated[int, Ge(0), Le(1_000_000)]
 Sentences = Annotated[int, Ge(0), Le(8)]
 Count1000 = Annotated[int, Ge(1), Le(1000)]
-UnixSeconds = Annotated[float, Ge(0.0), Le(32_503_680_000.0)]
+UnixSeconds = Annotated[float, Ge(0.0), Le(32_503_680_000.0), Doc("Unix seconds")]
 """A time before the year 3000."""
 Metres = Annotated[float, Ge(-_WORLD_PLACE_M), Le(_WORLD_PLACE_M)]
 """One coordinate on the map."""
-Place = tuple[Metres, Metres, Metres]
+Place = Annotated[tuple[Metres, Metres, Metres], Doc("x, y, z in metres")]
 """x, y, z in game metres."""
-Username = Annotated[str, Len(3, 50), Predicate(is_worded)]
-Email = Annotated[str, Len(6, 254), Predicate(is_email)]
-ServerName = Annotated[str, Len(1, 31), Predicate(is_slug)]
+Username = Annotated[str, Len(1, 50), Predicate(is_name), Doc("what others see, in any script")]
+Email = Annotated[str, Len(6, 254), Predicate(is_email), Doc("an e-mail address")]
+ServerName = Annotated[str, Len(1, 31), Predicate(is_slug), Doc("the name of a game server")]
 
 Traits = Annotated[dict[Slug, Percent], Len(0, 16)]
 Slugs16 = Annotated[tuple[Slug, ...], Len(0, 16)]

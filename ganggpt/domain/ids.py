@@ -1,7 +1,12 @@
 """Names of actors and ids of commands.
 
-An actor id is ``kind:name`` in lower case. A command id is a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then
-version, variant and 74 bits that make it unique. Its time bounds how long an actor has to remember it.
+An actor id is ``kind:name``. The name of a player is whatever the game calls them by: ``license:1a2b…``,
+``steam:110000…``, ``char1:…``, a citizen id, a serial of 128 hexadecimal digits. It is compared letter by letter and
+never changed, so what a game sends is what it gets back; its characters need no escape in a path, a key or a file name.
+All other names are ours or of the world files, in lower case.
+
+A command id is a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then version, variant and 74 bits that make it
+unique. Its time bounds how long an actor has to remember it.
 """
 
 from __future__ import annotations
@@ -20,18 +25,47 @@ CommandId = NewType("CommandId", bytes)
 """The 16 bytes of a UUIDv7."""
 
 ID_BYTES: Final = 16
-ACTOR_ID_LENGTH_MAX: Final = 74
-"""The longest kind, the colon and 63 more."""
+WORLD: Final = "world"
+"""The sender of what the world itself asks of actors: its cast is born, its files were changed."""
 KIND_NAMES: Final = ("npc", "faction", "companion", "player", "mission")
-ACTOR_ID_PATTERN: Final = r"^(npc|faction|companion|player|mission):[a-z0-9][a-z0-9_-]{0,62}$"
-_ACTOR_ID = re.compile(ACTOR_ID_PATTERN.removesuffix("$") + r"\Z")
+PLAYER_NAME_LENGTH_MAX: Final = 128
+ACTOR_ID_LENGTH_MAX: Final = len("player:") + PLAYER_NAME_LENGTH_MAX
+SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""The name of an actor that is no player, and of what the world sheet names."""
+PLAYER_NAME_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9:._@+=~-]{0,126}[A-Za-z0-9._@+=~-])?$"
+ACTOR_ID_PATTERN: Final = (
+    rf"^((npc|faction|companion|mission):{SLUG_PATTERN[1:-1]}|player:{PLAYER_NAME_PATTERN[1:-1]})$"
+)
+PLAYER_ID_END: Final = r"(?![A-Za-z0-9_-]|[:.@+=~]+[A-Za-z0-9_-])"
+"""A regular expression for the place after a player's id in a text, so that it is not the beginning of a longer id."""
+_ACTOR_ID: Final = re.compile(ACTOR_ID_PATTERN.removesuffix("$") + r"\Z")
+_TWICE: Final = tuple(f"player:{kind}:" for kind in (*KIND_NAMES, "server"))
+"""How an id begins that has a kind of ours as the beginning of a player's name: nearly always a prefix put twice."""
+
+
+def is_actor_id(text: str) -> bool:
+    """Whether a text is the id of an actor."""
+    return _ACTOR_ID.match(text) is not None and not text.startswith(_TWICE)
 
 
 def actor_id(text: str) -> ActorId:
     """Check and return an actor id. Raises InvalidInput."""
-    if not _ACTOR_ID.match(text):
-        raise InvalidInput("actor", f"{text[:80]!r} is not kind:name with kind one of {', '.join(KIND_NAMES)}")
+    if not is_actor_id(text):
+        raise InvalidInput("actor", _problem_of(text))
     return ActorId(text)
+
+
+def _problem_of(text: str) -> str:
+    """What is wrong with a text that is no id."""
+    shown = repr(text[:80])
+    if text.startswith(_TWICE):
+        return f"{shown} has two kinds in front of a name; a player is player:<id of the game>"
+    if text.startswith("player:"):
+        return (
+            f"{shown} is no id of a player: after player: come 1 to {PLAYER_NAME_LENGTH_MAX} letters and digits of "
+            "ASCII or : . _ @ + = ~ -, beginning with a letter or a digit and not ending with a colon"
+        )
+    return f"{shown} is not kind:name with kind one of {', '.join(KIND_NAMES)}"
 
 
 def kind_of(actor: str) -> str:

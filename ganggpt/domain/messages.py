@@ -12,8 +12,11 @@ from typing import (
 )
 
 from annotated_types import Ge, Le, Len
+from typing_extensions import TypedDict
 
+from ganggpt.domain.described import Doc, Senders
 from ganggpt.domain.fields import (
+    DeedId,
     MissionRef,
     Money,
     Name50,
@@ -34,6 +37,7 @@ from ganggpt.domain.world import DeedVerb, MissionTemplate
 
 __all__ = [
     "Abandon",
+    "AbandonReply",
     "AnswerBond",
     "ApplyMissionImpact",
     "DeclareWar",
@@ -42,8 +46,10 @@ __all__ = [
     "HearOfDeed",
     "HearOfMissionFunds",
     "HearOfRecord",
+    "LosePerson",
     "LoseTerritory",
     "MissionOutcome",
+    "NeedPerson",
     "Notify",
     "Offer",
     "OfferBond",
@@ -54,6 +60,7 @@ __all__ = [
     "ReleaseReward",
     "SettleTrade",
     "ShiftRelation",
+    "ShiftReply",
     "ShiftStanding",
     "ShowRecord",
     "SufferRaid",
@@ -73,6 +80,23 @@ Hops = Annotated[int, Ge(0), Le(3)]
 Difficulty0 = Annotated[int, Ge(0), Le(10)]
 Lines16 = Annotated[tuple[Text200, ...], Len(0, 16)]
 Frictions = Annotated[dict[Slug, Step20], Len(0, 16)]
+
+
+class AbandonReply(TypedDict):
+    """The mission is over."""
+
+    status: Literal["failed"]
+    reason: Annotated[Literal["declined", "abandoned"], Doc("`declined`: it was only offered")]
+
+
+ShiftReply = TypedDict(
+    "ShiftReply",
+    {
+        "from": Annotated[float, Doc("the relation before, −100 to 100")],
+        "to": Annotated[float, Doc("and after")],
+        "applied": Annotated[float, Doc("what of the wish counted: the further from 0, the less")],
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +137,27 @@ class TakeFunding(Command, tag="TakeFunding"):
 @dataclass(frozen=True, slots=True)
 class Abandon(Command, tag="Abandon"):
     """To a mission: its player gives it up, or says no to the offer."""
+
+    senders: ClassVar[Senders] = Senders.ITS_PLAYER
+    reply: ClassVar[Any] = AbandonReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_yours", "over")
+
+
+@dataclass(frozen=True, slots=True)
+class LosePerson(Command, tag="LosePerson"):
+    """To a mission: the NPC who sends this has left the world. What cannot be done without them is called off."""
+
+    name: Name100
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class NeedPerson(Command, tag="NeedPerson"):
+    """To an NPC: the mission that sends this was taken and cannot be done without you, until ``until_s``. It wants to
+    know if you leave the world before, or have left it."""
+
+    until_s: UnixSeconds
+    internal: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +215,9 @@ class ShiftRelation(Command, tag="ShiftRelation"):
     other: Slug
     delta: Signed100
     cause: Text200
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ShiftReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "same_faction", "unknown_faction", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +354,7 @@ class HearOfDeed(Command, tag="HearOfDeed"):
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurt or helped. ``weight`` 1..10.
     """
 
-    deed: Name100
+    deed: DeedId
     player: PlayerRef
     verb: DeedVerb
     against: Slug
@@ -338,7 +386,7 @@ class Witness(Command, tag="Witness"):
     ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps.
     """
 
-    deed: Name100
+    deed: DeedId
     player: PlayerRef
     what: Deed
     against: Slug

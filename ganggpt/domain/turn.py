@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from msgspec import Struct
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.world import World
 
@@ -26,6 +27,10 @@ class Command:
     ``tag`` is the command's name on the wire and in the journal, given as a class keyword: a class may be renamed, its
     tag stays. ``creates`` marks a command that may meet an actor which does not exist yet (state None).
     ``internal`` marks one that only actors send; the bridge refuses it from outside.
+
+    The others say what their senders have to know: ``senders``, who may send it; ``reply``, the shape of its reply (a
+    TypedDict); ``refuses``, the reasons of Refused it can meet. ``again``: one that ``creates`` may also meet an actor
+    that exists.
     """
 
     __slots__ = ()
@@ -33,6 +38,10 @@ class Command:
     tag: ClassVar[str]
     creates: ClassVar[bool] = False
     internal: ClassVar[bool] = False
+    senders: ClassVar[Senders] = Senders.ANYBODY
+    reply: ClassVar[Any] = None
+    refuses: ClassVar[tuple[str, ...]] = ()
+    again: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, tag: str = "") -> None:
         # A slotted dataclass is made twice; the copy already has the tag among its attributes.
@@ -176,7 +185,8 @@ class Kind:
 
     ``commands``: command name to class. ``events``: the union type of its events. ``state``: a frozen msgspec Struct.
     ``decide(state | None, command, turn) -> Decision`` raises Refused, UnknownActor or AlreadyExists.
-    ``evolve(state | None, event) -> state``. ``view(state, now_s) -> dict`` is what a read shows (JSON-able).
+    ``evolve(state | None, event) -> state``. ``view(state, now_s) -> dict`` is what a read shows (JSON-able),
+    and ``shows`` its shape (a TypedDict).
     """
 
     name: str
@@ -186,3 +196,4 @@ class Kind:
     decide: Callable[[Any, Any, Turn], Decision]
     evolve: Callable[[Any, Any], Any]
     view: Callable[[Any, float], dict[str, Any]]
+    shows: Any = None

@@ -7,7 +7,6 @@ as one JSON line (``ganggpt.operations.snapshot_job`` submits it and reads that)
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 
@@ -15,17 +14,22 @@ import msgspec
 
 from ganggpt.config import read_settings
 from ganggpt.errors import GangGPTError
+from ganggpt.observability.log_file import start_logs
 from ganggpt.operations.snapshot_job import job_of, log_progress, snapshot_and_prune
 from ganggpt.persistence.world_snapshot.cut import NICE
+from ganggpt.private_files import keep_private
+from ganggpt.runtime.run_file import local_logs
 
 
 def main(argv: list[str]) -> int:
     """The entry point: one argument, the job as JSON. Returns the exit status."""
+    keep_private()
     os.nice(NICE)  # before there are threads: they inherit it
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         job = job_of(argv[0] if argv else "")
-        result = asyncio.run(snapshot_and_prune(read_settings(), None, job, log_progress()))
+        settings = read_settings()
+        start_logs(local_logs(settings), "job")
+        result = asyncio.run(snapshot_and_prune(settings, None, job, log_progress()))
     except GangGPTError as error:
         sys.stdout.write(msgspec.json.encode({"error": error.as_wire()}).decode() + "\n")
         return 2

@@ -41,9 +41,11 @@ class Erased(Struct, frozen=True):
 
 def player_actor(text: str) -> ActorId:
     """The actor of a player, named in full or by name alone. Raises InvalidInput."""
-    actor = text if text.startswith("player:") else f"player:{text.lower()}"
+    actor = text if text.startswith("player:") else f"player:{text}"
     if not is_player(actor):
-        raise InvalidInput("player", f"{text[:80]!r} is not a player; a player looks like ava or player:ava")
+        raise InvalidInput(
+            "player", f"{text[:80]!r} is not a player; a player looks like ava, player:ava or license:1a2b"
+        )
     return ActorId(actor)
 
 

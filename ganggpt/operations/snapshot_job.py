@@ -19,6 +19,7 @@ from ganggpt.operations.snapshot_catalog import Keep, prune_snapshots
 from ganggpt.operations.snapshots import Progress, readers_of, take_snapshot
 from ganggpt.runtime.connections import command_connections
 from ganggpt.runtime.run_file import read_run
+from ganggpt.runtime.world_secrets import SECRETS_FILE, SecretSource
 
 WAIT_S: Final = 3600.0
 _POLL_S: Final = 0.5
@@ -27,12 +28,14 @@ _TOKEN_FILE: Final = "ray-token"  # noqa: S105 - its name
 
 
 class SnapshotJob(Struct, frozen=True):
-    """The argument of a snapshot job."""
+    """The argument of a snapshot job. ``secrets``: the file in which the world on that machine has its database; unset,
+    or on another machine, the job reads it from the settings there."""
 
     place: str
     name: str | None = None
     keep: Keep | None = None
     parallel: int | None = None
+    secrets: str | None = None
 
 
 def entrypoint(job: SnapshotJob, python: str = "python") -> str:
@@ -52,10 +55,12 @@ def job_of(argument: str) -> SnapshotJob:
 async def snapshot_and_prune(
     settings: Settings, dsn: str | None, job: SnapshotJob, progress: Progress
 ) -> dict[str, Any]:
-    """Take the snapshot, then remove those the job no longer keeps. ``dsn``: unset, the database of the settings.
+    """Take the snapshot, then remove those the job no longer keeps. ``dsn``: unset, the one the job finds.
 
     Raises GangGPTError.
     """
+    if dsn is None and job.secrets is not None:
+        dsn = SecretSource(job.secrets).read().dsn
     if dsn is None:
         if settings.database_url is None:
             raise ConfigInvalid("DATABASE_URL", "it is not set on this node", "A job needs the world's database.")
@@ -78,8 +83,10 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
     if run is None or not run.dashboard:
         fix = "Start it with `ganggpt up`, or use `ray job submit` where the cluster is another one."
         raise StartFailed(f"No world runs in {data_dir}.", fix)
-    # An embedded database has an address only this machine knows, and no password.
-    environment = {"DATABASE_URL": run.database} if run.database else {}
+    # What a job is submitted with everybody sees who sees the dashboard, so it names no database.
+    job = msgspec.structs.replace(job, secrets=str(data_dir / SECRETS_FILE))
+    # The job logs where its world does.
+    environment = {"GANGGPT_DATA_DIR": str(data_dir)} if settings.ray_address is None else {}
     python = sys.executable if settings.ray_address is None else "python"
     try:
         client = _client_of(run.dashboard, (data_dir / _TOKEN_FILE).read_text().strip())

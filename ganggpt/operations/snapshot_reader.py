@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+from ganggpt.errors import SnapshotInvalid
 from ganggpt.operations.journal_replay import Base, Finding, replay_actor
 from ganggpt.operations.snapshots import Progress
 from ganggpt.persistence.ports.journal import StoredTurn
@@ -11,6 +13,10 @@ from ganggpt.persistence.projections.verify import Kept
 from ganggpt.persistence.world_snapshot.copy_rows import integer, rows_of, text
 from ganggpt.persistence.world_snapshot.manifest import Manifest, Member
 from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory
+from ganggpt.runtime.container_memory import usable_memory
+
+_MEMORY_TIMES: Final = 4
+"""How much memory the rows of a file need, in sizes of its content: the parts, the whole, the rows made of it."""
 
 
 async def check_directory(directory: SnapshotDirectory, manifest: Manifest, progress: Progress) -> Sequence[Finding]:
@@ -43,7 +49,7 @@ async def bases_of(
     states: dict[str, tuple[int, bytes | None]] = {}
     turns: dict[str, list[StoredTurn]] = {}
     for member in _of_group(manifest, group):
-        data = b"".join([block async for block in directory.read(member)])
+        data = await _whole(directory, member)
         place = {column: n for n, column in enumerate(member.columns)}
         count = 0
         for row in rows_of(data, f"{directory.url}/{member.name}"):
@@ -59,6 +65,19 @@ async def bases_of(
         actor: Base(*states.get(actor, (0, None)), tuple(sorted(turns.get(actor, ()), key=lambda turn: turn.seq)))
         for actor in sorted({*states, *turns})
     }
+
+
+async def _whole(directory: SnapshotDirectory, member: Member) -> bytes:
+    """The rows of one file, which must fit into the memory that is free. Raises SnapshotInvalid, StorageFailed."""
+    free_bytes = usable_memory().available_bytes
+    parts, size = [], 0
+    async for part in directory.read(member):
+        size += len(part)
+        if size * _MEMORY_TIMES > free_bytes:
+            problem = f"it unpacks to more than {size} bytes, which is too much for {free_bytes} bytes of free memory"
+            raise SnapshotInvalid(f"{directory.url}/{member.name}", problem, "Verify it on a larger machine.")
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _of_group(manifest: Manifest, group: int) -> Sequence[Member]:

@@ -164,7 +164,7 @@ async def _write(
             await writer.abandon()
             raise
         if rows:
-            members[file] = Member(file, piece.table, piece.columns, rows, writer.bytes, digest)
+            members[file] = Member(file, piece.table, piece.columns, rows, writer.bytes, digest, writer.unpacked_bytes)
         done += 1
         progress("write", done, len(cut.pieces))
 

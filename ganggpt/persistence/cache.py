@@ -5,18 +5,22 @@ An outage of Redis is a miss, never an error. Failures are counted, and for a se
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from cachetools import TTLCache
 
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.cache import TTL_S, Cache, actor_key
 from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
 
 _L1_ENTRIES_MAX: Final = 4096
 _L1_TTL_S: Final = 1.0
 _ANSWER_TIMEOUT_S: Final = 0.25
+_WITHIN_S: Final = 1.0
+"""The longest wait for one call, with a new connection and a cluster that has to be asked anew which node is what."""
 _SKIP_S: Final = 1.0
 """How long Redis is not asked again after a failure."""
 
@@ -64,7 +68,8 @@ class RedisCache:
             self._count("miss")
             return None
         try:
-            value = cast("bytes | None", await self._client.get(key))
+            async with asyncio.timeout(_WITHIN_S):
+                value = cast("bytes | None", await self._client.get(key))
         except REDIS_OUTAGES:
             self._failed()
             return None
@@ -83,7 +88,8 @@ class RedisCache:
         if self._clock() < self._skip_until_s:
             return
         try:
-            await self._client.set(key, value, ex=ttl_s)
+            async with asyncio.timeout(_WITHIN_S):
+                await self._client.set(key, value, ex=ttl_s)
         except REDIS_OUTAGES:
             self._failed()
 
@@ -94,9 +100,10 @@ class RedisCache:
         if not keys or self._clock() < self._skip_until_s:
             return
         try:
-            async with self._client.pipeline(transaction=False) as pipe:
+            async with asyncio.timeout(_WITHIN_S), self._client.pipeline(transaction=False) as pipe:
                 for key in keys:
-                    pipe.unlink(key)
+                    # In a cluster ``pipe.unlink`` is a coroutine and queues nothing.
+                    pipe.execute_command("UNLINK", key)
                 await cast(Any, pipe.execute())
         except REDIS_OUTAGES:
             self._failed()
@@ -114,11 +121,11 @@ class RedisCache:
         self._count("failed")
 
 
-def open_cache(url: str | None, count: Count | None = None) -> Cache:
+def open_cache(url: str | None, count: Count | None = None, metrics: Metrics | None = None) -> Cache:
     """The cache at a Redis url, or NoCache for None. Connects when it is first used. Raises ConfigInvalid."""
     if url is None:
         return NoCache()
-    return RedisCache(connect_redis(url, _ANSWER_TIMEOUT_S), _unheard if count is None else count)
+    return RedisCache(connect_redis(url, _ANSWER_TIMEOUT_S, metrics=metrics), _unheard if count is None else count)
 
 
 def _unheard(_: str) -> None:

@@ -49,7 +49,7 @@ class PostgresHosts:
             row = await self._pool.fetchrow(SQL["beat"], epoch, timeout=self._timeout_s)
             if row is None:
                 raise Fenced(str(epoch), epoch)
-            return Pulse(row["now_s"], row["shards_at_s"])
+            return Pulse(row["now_s"], row["shards_at_s"], row["world_at_s"])
 
     async def retire(self, epoch: int) -> None:
         """See HostTable."""

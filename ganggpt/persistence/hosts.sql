@@ -35,7 +35,8 @@ RETURNING shards.shard
 -- name: beat
 UPDATE hosts SET seen_at = clock_timestamp() WHERE epoch = $1 AND state <> 'dead'
 RETURNING extract(epoch FROM clock_timestamp())::float8 AS now_s,
-  coalesce((SELECT extract(epoch FROM max(since))::float8 FROM shards WHERE shards.epoch = $1), 0) AS shards_at_s
+  coalesce((SELECT extract(epoch FROM max(since))::float8 FROM shards WHERE shards.epoch = $1), 0) AS shards_at_s,
+  coalesce((SELECT extract(epoch FROM loaded_at)::float8 FROM world), 0) AS world_at_s
 
 -- name: fence
 UPDATE hosts SET state = 'dead' WHERE epoch = $1 AND state <> 'dead'

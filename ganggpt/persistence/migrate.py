@@ -21,12 +21,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ganggpt.errors import StartFailed, Unavailable
+from ganggpt.errors import StartFailed
+from ganggpt.persistence.connect import CONNECT_TIMEOUT_S
+from ganggpt.persistence.connect import connect as open_connection
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(7022005)"
 """A lock that ends with the transaction, so it works through PgBouncer. The number is arbitrary."""
-_CONNECT_TIMEOUT_S: Final = 10.0
 _MIGRATE_TIMEOUT_S: Final = 600.0
 
 
@@ -40,7 +41,7 @@ async def migrate(dsn: str, *, to: str = "head", migrations: Path = _MIGRATIONS)
     config = _config(migrations)
 
     async def connect() -> asyncpg.Connection[Any]:
-        return await _connect(dsn)
+        return await open_connection(dsn)
 
     def upgrade(connection: Connection) -> None:
         # This statement also opens the transaction that the revisions' SQL, sent straight to asyncpg, has to join.
@@ -92,17 +93,10 @@ def _config(migrations: Path) -> Config:
     return config
 
 
-async def _connect(dsn: str) -> asyncpg.Connection[Any]:
-    try:
-        return await asyncpg.connect(dsn, timeout=_CONNECT_TIMEOUT_S, statement_cache_size=0)
-    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as outage:
-        raise Unavailable("the database") from outage
-
-
 @asynccontextmanager
 async def _connection(dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    connection = await _connect(dsn)
+    connection = await open_connection(dsn)
     try:
         yield connection
     finally:
-        await connection.close(timeout=_CONNECT_TIMEOUT_S)
+        await connection.close(timeout=CONNECT_TIMEOUT_S)

@@ -8,10 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from ganggpt.errors import ConfigInvalid, Unavailable
-
-_OUTAGES = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
-_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+from ganggpt.observability.metrics import Metrics
+from ganggpt.persistence.connect import database_refusals, driver_arguments
+from ganggpt.persistence.store_calls import DatabaseCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +33,35 @@ class PoolOptions:
     application_name: str = "ganggpt"
 
 
-async def open_pool(dsn: str, options: PoolOptions | None = None) -> asyncpg.Pool[Any]:
-    """Open a pool. Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us."""
+async def open_pool(dsn: str, options: PoolOptions | None = None, metrics: Metrics | None = None) -> asyncpg.Pool[Any]:
+    """Open a pool; ``metrics`` count its statements and failures.
+
+    Raises Unavailable where the database does not answer, ConfigInvalid where it refuses us.
+    """
     chosen = PoolOptions() if options is None else options
+    calls = None if metrics is None else DatabaseCalls(metrics)
+    arguments = driver_arguments(dsn, chosen.connect_timeout_s)
     pool = asyncpg.create_pool(
-        dsn,
         min_size=chosen.min_size,
         max_size=chosen.max_size,
         max_inactive_connection_lifetime=chosen.idle_s,
         command_timeout=chosen.command_timeout_s,
-        timeout=chosen.connect_timeout_s,
         statement_cache_size=0 if chosen.pgbouncer else 128,
-        server_settings=_session_settings(chosen),
+        server_settings=session_settings(chosen),
         # Nothing here makes session state (no SET, LISTEN or session lock), so there is nothing to undo, and a query
         # costs one round trip instead of two. An open transaction is still rolled back.
         reset=_keep,
+        connect=None if calls is None else calls.connect,
+        init=None if calls is None else calls.watch,
+        **arguments,
     )
-    try:
-        async with asyncio.timeout(chosen.connect_timeout_s):
+    with database_refusals(dsn):
+        async with asyncio.timeout(arguments["timeout"]):
             return await pool
-    except _REFUSED as refused:
-        raise ConfigInvalid("DATABASE_URL", str(refused), "Check its user, password and database name.") from None
-    except _OUTAGES as outage:
-        raise Unavailable("the database") from outage
 
 
-def _session_settings(options: PoolOptions) -> dict[str, str]:
+def session_settings(options: PoolOptions) -> dict[str, str]:
+    """What a session asks of the server when it is opened."""
     named = {"application_name": options.application_name}
     if options.pgbouncer or options.idle_in_transaction_s is None:
         return named

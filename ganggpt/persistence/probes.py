@@ -8,9 +8,8 @@ from typing import Any
 
 import asyncpg
 
-from ganggpt.errors import Unavailable
 from ganggpt.persistence.outages import database_outages
-from ganggpt.persistence.redis_client import REDIS_OUTAGES, connect_redis
+from ganggpt.persistence.redis_client import connect_redis, ping_masters, redis_outages
 
 Probe = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -33,17 +32,16 @@ def database_probe(pool: asyncpg.Pool[Any], timeout_s: float = 2.0) -> Probe:
 
 
 def redis_probe(url: str | None, timeout_s: float = 1.0) -> Probe:
-    """One PING. Running without Redis is healthy too, and the answer says so."""
+    """One PING, in a cluster one to every master. Running without Redis is healthy too, and the answer says so."""
     client = None if url is None else connect_redis(url, timeout_s, connections_max=2)
 
     async def probe() -> Mapping[str, Any]:
         if client is None:
             return {"mode": "none", "note": "no L2 cache; pushes arrive by polling"}
         began = time.perf_counter()
-        try:
-            await client.ping()
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage
-        return {"mode": "redis", "latency_ms": round((time.perf_counter() - began) * 1000, 2)}
+        async with redis_outages(timeout_s * 2):
+            masters = await ping_masters(client)
+        mode = {"mode": "redis"} if masters is None else {"mode": "cluster", "masters": masters}
+        return {**mode, "latency_ms": round((time.perf_counter() - began) * 1000, 2)}
 
     return probe

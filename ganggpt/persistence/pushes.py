@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from ganggpt.errors import Unavailable
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
@@ -49,10 +50,16 @@ _decode = msgspec.msgpack.Decoder(tuple[int, str, int, str, int, str, bytes]).de
 class PostgresPushes:
     """Brings pushes from the commit to the bridges. Without a Redis url bridges only poll."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], redis_url: str | None, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[Any],
+        redis_url: str | None,
+        timeout_s: float = 10.0,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._redis: RedisClient | None = None if redis_url is None else connect_redis(redis_url, None)
+        self._redis: RedisClient | None = None if redis_url is None else connect_redis(redis_url, None, metrics=metrics)
         self._since_trim: Counter[str] = Counter()
         self.dropped = 0
 
@@ -99,15 +106,16 @@ class PostgresPushes:
         if self._redis is None or timeout_s <= 0.001:
             await asyncio.sleep(max(0.0, timeout_s))
             return last_seen_id, ()
+        stream = _stream(server)
         end_s = asyncio.get_running_loop().time() + timeout_s
         try:
             async with asyncio.timeout(timeout_s + _REDIS_TIMEOUT_S):
                 if last_seen_id == FROM_NOW:
                     # A real position, so that no push is missed between this wait and the next.
-                    newest: Any = await self._redis.xrevrange(_stream(server), count=1)
+                    newest: Any = await self._redis.xrevrange(stream, count=1)
                     last_seen_id = newest[0][0].decode() if newest else "0-0"
                 found: Any = await self._redis.xread(
-                    {_stream(server): last_seen_id}, count=_READ_MAX, block=max(1, int(timeout_s * 1000))
+                    {stream: last_seen_id}, count=_READ_MAX, block=max(1, int(timeout_s * 1000))
                 )
         except REDIS_OUTAGES:
             await asyncio.sleep(max(0.0, end_s - asyncio.get_running_loop().time()))

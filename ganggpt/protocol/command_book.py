@@ -14,11 +14,11 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
-from ganggpt.domain import fields
 from ganggpt.domain.ids import actor_id, kind_of
 from ganggpt.domain.turn import Command, Kind
 from ganggpt.errors import InvalidInput, UnknownCommand
 from ganggpt.protocol.frames import first_problem, printable
+from ganggpt.protocol.shapes import without_references
 
 _ACTORS_CACHED: Final = 16_384
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
@@ -27,13 +27,15 @@ _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 class PublicCommand:
     """One public command of one kind."""
 
-    __slots__ = ("_validate", "adapter", "cls", "kind", "name", "summary")
+    __slots__ = ("_validate", "adapter", "cls", "creates", "description", "kind", "name", "summary")
 
     def __init__(self, kind: str, cls: type[Command]) -> None:
         self.kind = kind
         self.name = cls.tag
         self.cls = cls
-        self.summary = (inspect.getdoc(cls) or self.name).partition("\n")[0]
+        self.creates = cls.creates
+        self.description = (inspect.getdoc(cls) or self.name).replace("``", "`")
+        self.summary = self.description.partition("\n")[0].replace("`", "")
         self.adapter: TypeAdapter[Command] = TypeAdapter(cls)
         self._validate: Callable[[Any], Command] = SchemaValidator(_strict(self.adapter.core_schema)).validate_python
 
@@ -42,11 +44,11 @@ class PublicCommand:
         try:
             return self._validate(_NO_ARGUMENTS if arguments is None else arguments)
         except ValidationError as problem:
-            raise _explained(problem, path) from None
+            raise first_problem(problem, path) from None
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments, without references, so that it can be used anywhere."""
-        return _without_references(self.adapter.json_schema())
+        return without_references(self.adapter.json_schema())
 
 
 class CommandBook:
@@ -90,27 +92,3 @@ def _strict(schema: Any) -> Any:
         copy["strict"] = False
         copy["config"] = {**copy.get("config", {}), "strict": True, "extra_fields_behavior": "forbid"}
     return copy
-
-
-def _without_references(schema: dict[str, Any]) -> dict[str, Any]:
-    defs = schema.pop("$defs", {})
-
-    def resolved(node: Any) -> Any:
-        if isinstance(node, dict):
-            if "$ref" in node:
-                return resolved(defs[node["$ref"].rpartition("/")[2]])
-            return {key: resolved(value) for key, value in node.items()}
-        return [resolved(item) for item in node] if isinstance(node, list) else node
-
-    whole: dict[str, Any] = resolved(schema)
-    return whole
-
-
-def _explained(problem: ValidationError, path: str) -> InvalidInput:
-    """Replace the name of a predicate's function by its description."""
-    invalid = first_problem(problem, path)
-    if not invalid.problem.startswith("Predicate "):
-        return invalid
-    predicate = getattr(fields, invalid.problem.split("'")[1], None)
-    wanted = inspect.getdoc(predicate) or invalid.problem
-    return InvalidInput(invalid.field, f"wanted: {wanted.partition(chr(10))[0]}")

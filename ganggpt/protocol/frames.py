@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, TypeAda
 
 from ganggpt.domain.ids import ACTOR_ID_PATTERN
 from ganggpt.errors import InvalidInput
+from ganggpt.protocol.mistakes import explained
 
 SERVER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,30}$"
 UUID7_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
@@ -176,10 +177,10 @@ def read_small_frame(frame: dict[str, Any]) -> Hello | Ack | Bye:
 
 def first_problem(problem: ValidationError, prefix: str = "") -> InvalidInput:
     """The first thing pydantic complains about, as the error of the wire: a short path and a short text."""
-    first = problem.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = problem.errors(include_url=False, include_context=False)[0]
     steps = [str(step) for step in first["loc"]]
     field = ".".join([prefix, *steps] if prefix else steps) or "frame"
-    return InvalidInput(printable(field, 120), printable(first["msg"], 300))
+    return InvalidInput(printable(field, 120), printable(explained(first), 300))
 
 
 def printable(text: str, length_max: int) -> str:

@@ -11,8 +11,12 @@ class Limits:
     server-sent events: how often their reader polls, how often a comment is sent (a proxy notices that a client is gone
     only when something is written), and how long a player may take to come back.
 
+    A body may take ``body_grace_s`` and the time its bytes need at ``body_rate_min`` a second, ``body_timeout_s`` at
+    most; ``bodies_max`` may be on their way at the same time.
+
     Sizes in bytes, times in seconds. The sessions of a replica share ``in_flight_total_max`` fairly: each may use its
-    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``.
+    part of it, at least ``in_flight_share_min`` and at most ``in_flight_max``. ``new_actors_per_s``: of each kind, on
+    this replica.
     """
 
     frame_bytes_max: int = 256 * 1024
@@ -27,7 +31,12 @@ class Limits:
     bad_frames_max: int = 16
     pushes_unacked_max: int = 512
     body_bytes_max: int = 64 * 1024
+    bodies_max: int = 256
+    new_actors_per_s: float = 200.0
 
+    body_timeout_s: float = 10.0
+    body_grace_s: float = 2.0
+    body_rate_min: float = 4096.0
     hello_timeout_s: float = 10.0
     idle_timeout_s: float = 900.0
     age_max_s: float = 3600.0

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ganggpt.actors.routing.router import RouterOptions
 from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid
+from ganggpt.observability.log_file import LogOptions
 from ganggpt.persistence.pool import PoolOptions
 from ganggpt.persistence.ports.cache import TTL_S
 from ganggpt.persistence.ports.hosts import LOCAL
@@ -19,9 +21,9 @@ from ganggpt.persistence.ports.retention import RetentionPolicy
 from ganggpt.protocol.limits import Limits
 from ganggpt.runtime.connections import Processes, connections_of, pool_options, pool_sizes
 from ganggpt.runtime.hosts import HostSpec
-from ganggpt.runtime.model_plan import mind_spec, model_plan
+from ganggpt.runtime.model_plan import mind_plan, model_plan
 from ganggpt.runtime.sizing import WorldSize
-from ganggpt.runtime.stores import StoreAddresses
+from ganggpt.runtime.world_secrets import SecretSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,9 @@ class WorldStart:
 
 @dataclass(frozen=True, slots=True)
 class BridgeSpec:
-    """With what a replica of the bridge starts. Picklable; contains secrets, so it never goes into a log."""
+    """With what a replica of the bridge starts. Picklable, and holds no secret: Ray keeps it in its tables."""
 
-    dsn: str = field(repr=False)
-    token: str = field(repr=False)
-    redis_url: str | None = field(repr=False, default=None)
+    secrets: SecretSource
     cluster: str = LOCAL
     data_dir: str = "."
     replicas: int = 1
@@ -48,22 +48,22 @@ class BridgeSpec:
     cors_origins: tuple[str, ...] = ()
     starts: WorldStart | None = None
     no_model: str = "no model is configured"
-    log_level: str = "INFO"
+    logs: LogOptions = field(default_factory=LogOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySpec:
-    """With what a replica of the model gateway starts. Picklable; contains keys, so it never goes into a log."""
+    """With what a replica of the model gateway starts. Picklable, and holds no secret: Ray keeps it in its tables.
+    ``plan``: without keys, see ``GatewayConfig.without_keys``."""
 
-    dsn: str = field(repr=False)
-    redis_url: str | None = field(repr=False)
+    secrets: SecretSource
     plan: GatewayConfig = field(repr=False)
     prompts: Prompts = field(repr=False)
     pool: PoolOptions = field(default_factory=PoolOptions)
     replicas: int = 1
     ttl_s: int = TTL_S
     record_days: int = 0
-    log_level: str = "INFO"
+    logs: LogOptions = field(default_factory=LogOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,16 @@ def world_connections(settings: Settings, size: WorldSize) -> int:
     return connections_of(settings, _processes(settings, size))
 
 
-def compose_world(settings: Settings, size: WorldSize, stores: StoreAddresses, token: str) -> WorldSpecs:
-    """Derive the specification of every process. ``token``: of the bridge. Raises ConfigRejected, ConfigInvalid."""
+def compose_world(
+    settings: Settings, size: WorldSize, secrets: SecretSource, *, has_redis: bool, logs: LogOptions | None = None
+) -> WorldSpecs:
+    """Derive the specification of every process. ``secrets``: where they find theirs; ``has_redis``: whether those name
+    a Redis; ``logs``: by default standard error. Raises ConfigRejected, ConfigInvalid."""
     processes = _processes(settings, size)
     pools = pool_sizes(connections_of(settings, processes), processes)
-    log_level = settings.log_level.upper()
+    logs = logs or log_options(settings)
     host = HostSpec(
-        dsn=stores.dsn,
-        redis_url=stores.redis_url,
+        secrets=secrets,
         cluster=settings.cluster,
         bridge=settings.bridge_url,
         pool=pool_options(settings, "host", pools.host),
@@ -100,42 +102,47 @@ def compose_world(settings: Settings, size: WorldSize, stores: StoreAddresses, t
         supervisor_pool=pool_options(settings, "supervisor", pools.supervisor),
         shared_cpus=settings.host_cpus,
         kept=kept_of(settings),
-        log_level=log_level,
-        mind=mind_spec(settings, token),
+        logs=logs,
+        mind=mind_plan(settings),
     )
     bridge = BridgeSpec(
-        dsn=stores.dsn,
-        token=token,
-        redis_url=stores.redis_url,
+        secrets=secrets,
         cluster=settings.cluster,
         data_dir=str(settings.data_dir),
         replicas=size.bridges,
         pool=pool_options(settings, "bridge", pools.bridge),
         router=RouterOptions(deadline_s=settings.command_timeout_s, call_s=settings.command_timeout_s * 0.9),
+        limits=Limits(new_actors_per_s=settings.new_actors_per_s / size.bridges),
         cors_origins=settings.cors_origins,
         no_model="GANGGPT_AI is off" if settings.ai == "off" else "no model is configured",
-        log_level=log_level,
+        logs=logs,
     )
-    return WorldSpecs(host, bridge, _gateway_spec(settings, stores, pool_options(settings, "gateway", pools.gateway)))
+    if settings.ai_replicas > 1 and not has_redis and processes.gateway:
+        problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
+        raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
+    gateway = _gateway_spec(settings, secrets, pool_options(settings, "gateway", pools.gateway), logs)
+    return WorldSpecs(host, bridge, gateway)
 
 
-def _gateway_spec(settings: Settings, stores: StoreAddresses, pool: PoolOptions) -> GatewaySpec | None:
+def log_options(settings: Settings, world: str = "", directory: Path | None = None) -> LogOptions:
+    """How processes of a world write their log. ``world``: its name, by default that of the folder of its files."""
+    place = None if directory is None else str(directory)
+    return LogOptions(settings.log_level.upper(), world or settings.world.name, place)
+
+
+def _gateway_spec(settings: Settings, secrets: SecretSource, pool: PoolOptions, logs: LogOptions) -> GatewaySpec | None:
     plan = model_plan(settings)
     if plan is None:
         return None
-    if settings.ai_replicas > 1 and stores.redis_url is None:
-        problem = f"{settings.ai_replicas} gateways cannot share their budgets without Redis"
-        raise ConfigInvalid("GANGGPT_AI_REPLICAS", problem, "Set REDIS_URL, or use one.")
     return GatewaySpec(
-        dsn=stores.dsn,
-        redis_url=stores.redis_url,
-        plan=plan,
+        secrets=secrets,
+        plan=plan.without_keys(),
         prompts=read_prompts(settings.prompts_dir),
         pool=pool,
         replicas=settings.ai_replicas,
         ttl_s=settings.redis_ttl_s,
         record_days=settings.ai_record_days,
-        log_level=settings.log_level.upper(),
+        logs=logs,
     )
 
 

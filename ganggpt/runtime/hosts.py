@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,9 +19,11 @@ from ganggpt.actors.supervision.plan import Plan
 from ganggpt.actors.supervision.scaler import Scaler
 from ganggpt.actors.supervision.supervisor import Supervisor
 from ganggpt.actors.supervision.takeover import Takeover
-from ganggpt.ai.minds.model import MindSpec, ModelMind
+from ganggpt.ai.minds.model import ModelMind
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.ai.port import Gateway
+from ganggpt.observability.log_file import LogOptions
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.clusters import PostgresClusters
 from ganggpt.persistence.hosts import PostgresHosts
@@ -32,8 +35,10 @@ from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.pushes import PostgresPushes
 from ganggpt.persistence.scale import PostgresScale
-from ganggpt.persistence.world_store import load_world
+from ganggpt.persistence.world_store import load_world, loaded_s
 from ganggpt.runtime.maintenance import erasing_of, upkeep_of
+from ganggpt.runtime.model_plan import MindPlan
+from ganggpt.runtime.world_secrets import SecretSource
 
 SILENT_S_MAX: Final = 5.0
 """How long a transaction that holds rows of ownership may wait for its client."""
@@ -41,11 +46,10 @@ SILENT_S_MAX: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """With what hosts and the supervisor start. Picklable; contains secrets, so it never goes into a log.
+    """With what hosts and the supervisor start. Picklable, and holds no secret: Ray keeps it in its tables.
     ``pool``: of a shared host; ``own_pool``: of a host of one actor."""
 
-    dsn: str = field(repr=False)
-    redis_url: str | None = field(repr=False, default=None)
+    secrets: SecretSource
     name: str = ""
     cluster: str = LOCAL
     bridge: str | None = None
@@ -57,8 +61,8 @@ class HostSpec:
     kept: RetentionPolicy = field(default_factory=RetentionPolicy)
     shared_cpus: float = 0.5
     own_cpus: float = 0.01
-    log_level: str = "INFO"
-    mind: MindSpec | None = field(repr=False, default=None)
+    logs: LogOptions = field(default_factory=LogOptions)
+    mind: MindPlan | None = field(repr=False, default=None)
 
     @property
     def uses_models(self) -> bool:
@@ -75,19 +79,23 @@ class HostSpec:
     async def open_host(self, call: HostCall, gateway: Gateway | None = None) -> HostPorts:
         """Connect to the stores and read the world. Without a ``gateway`` no model is asked. A shared host is given
         thousands of actors as soon as it lives, so its connections are open and warm by then. Raises Unavailable."""
+        secrets = await asyncio.to_thread(self.secrets.read)
         shared = self.kind == "shared"
         chosen = replace(self.pool, min_size=self.pool.max_size) if shared else replace(self.own_pool, min_size=0)
         # A host that froze inside a transaction holds its own row: without a bound nobody could take over from it.
-        pool = await open_pool(self.dsn, replace(chosen, idle_in_transaction_s=SILENT_S_MAX))
+        metrics = Metrics("host" if shared else "own")
+        pool = await open_pool(secrets.dsn, replace(chosen, idle_in_transaction_s=SILENT_S_MAX), metrics)
         hosts = PostgresHosts(pool, cluster=self.cluster)
+        world_at_s = await loaded_s(pool)
         world, cast = await load_world(pool)
-        cache = open_cache(self.redis_url)
-        pushes = PostgresPushes(pool, self.redis_url)
+        cache = open_cache(secrets.redis_url, metrics=metrics)
+        pushes = PostgresPushes(pool, secrets.redis_url, metrics=metrics)
         forward = Forwarder(PostgresClusters(pool, self.cluster).key_of, RouterOptions().call_s)
         peers = Router(call, lambda: load_routes(hosts), forward=forward)
         journal = PostgresJournal(pool, self.name)
         if shared:
             await journal.warm()
+        mind = None if self.mind is None else self.mind.spec(secrets.token)
         return HostPorts(
             journal=journal,
             hosts=hosts,
@@ -99,12 +107,17 @@ class HostSpec:
             notify_pushes=pushes.notify_pushes,
             forget_cached=cache.forget_actors,
             archive=PostgresMemoryArchive(pool),
-            model=NoModel() if self.mind is None or gateway is None else ModelMind(self.mind, gateway, world, loop_s),
+            model=NoModel() if mind is None or gateway is None else ModelMind(mind, gateway, world, loop_s, metrics),
+            metrics=metrics,
+            read_world=lambda: load_world(pool),
+            world_at_s=world_at_s,
         )
 
-    async def open_supervisor(self, fleet: HostFleet, plan: Plan) -> Supervisor:
+    async def open_supervisor(self, fleet: HostFleet, plan: Plan, metrics: Metrics) -> Supervisor:
         """Connect to the stores and read the world. Raises Unavailable, and StartFailed where there is no world."""
-        pool = await open_pool(self.dsn, replace(self.supervisor_pool, idle_in_transaction_s=SILENT_S_MAX))
+        secrets = await asyncio.to_thread(self.secrets.read)
+        options = replace(self.supervisor_pool, idle_in_transaction_s=SILENT_S_MAX)
+        pool = await open_pool(secrets.dsn, options, metrics)
         hosts = PostgresHosts(pool, cluster=self.cluster)
         world, _ = await load_world(pool)
 
@@ -118,5 +131,5 @@ class HostSpec:
             Takeover(PostgresClusters(pool, self.cluster), self.bridge, bridge_answers, plan.lease_s),
             upkeep_of(pool, self.kept).keep,
             None if plan.scale is None else Scaler(PostgresScale(pool, self.cluster), fleet, plan.scale),
-            BackgroundTask("erasure", erasing_of(pool, self.redis_url, residences, world).carry_out_all),
+            BackgroundTask("erasure", erasing_of(pool, secrets.redis_url, residences, world).carry_out_all),
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ganggpt.ai.gateway.gateway_config import (
@@ -16,10 +17,12 @@ from ganggpt.ai.gateway.gateway_config import (
     read_models,
     read_prices,
 )
+from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.model import MindSpec
-from ganggpt.ai.minds.prompt_files import read_prompts
+from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.config import Settings
 from ganggpt.errors import ConfigInvalid, ConfigRejected
+from ganggpt.runtime.proxies import check_proxies
 
 
 def model_plan(settings: Settings) -> GatewayConfig | None:
@@ -40,24 +43,44 @@ def model_plan(settings: Settings) -> GatewayConfig | None:
     if settings.openai_base_url is not None:
         # A server of one's own; who pays for one says so in the models file.
         prices |= {model: PriceEntry(input=0) for model in _own_models(settings) if model not in prices}
-    return gateway_config(
-        models, prices, _secrets(settings), _budgets(settings), source=source, replicas=settings.ai_replicas
+    plan = gateway_config(
+        models, prices, Secrets(keys_of(settings)), _budgets(settings), source=source, replicas=settings.ai_replicas
     )
+    check_proxies(os.environ, {spec.endpoint.url for spec in plan.deployments.values()})
+    return plan
 
 
-def mind_spec(settings: Settings, token: str) -> MindSpec | None:
-    """How NPCs talk with a model, or None if none is configured for dialogue. ``token``: the world's token, from which
-    the secret for the marks in prompts is derived. Raises ConfigRejected."""
+@dataclass(frozen=True, slots=True)
+class MindPlan:
+    """How NPCs talk with a model; picklable, and holds no secret. ``embeds``: whether there is an embedding model."""
+
+    prompts: Prompts
+    rating: Rating
+    embeds: bool = False
+
+    def spec(self, token: str) -> MindSpec:
+        """The same with the secret for the marks in prompts, which is derived from the world's token."""
+        secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
+        return MindSpec(self.prompts, self.rating, secret, self.embeds)
+
+
+def mind_plan(settings: Settings) -> MindPlan | None:
+    """How NPCs talk with a model, or None if none is configured for dialogue. Raises ConfigRejected."""
     plan = model_plan(settings)
     if plan is None or "dialogue" not in plan.slots:
         return None
-    return replace(words_of(settings, token), embeds=bool(plan.embedding))
+    return replace(words_of(settings), embeds=bool(plan.embedding))
 
 
-def words_of(settings: Settings, token: str) -> MindSpec:
+def words_of(settings: Settings) -> MindPlan:
     """How NPCs would talk with a model, whether or not there is one. Raises ConfigRejected."""
-    secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
-    return MindSpec(read_prompts(settings.prompts_dir), settings.rating, secret)
+    return MindPlan(read_prompts(settings.prompts_dir), settings.rating)
+
+
+def keys_of(settings: Settings) -> dict[str, str]:
+    """The keys of models, by the name of their variable."""
+    given = {"AZURE_OPENAI_KEY": settings.azure_openai_key, "OPENAI_API_KEY": settings.openai_api_key}
+    return {name: secret.get_secret_value() for name, secret in given.items() if secret is not None}
 
 
 def _from_variables(settings: Settings) -> ModelsFile | None:
@@ -131,11 +154,6 @@ def _add(provider: str, rows: tuple[tuple[str, str | None, list[str]], ...], mod
 def _own_models(settings: Settings) -> tuple[str, ...]:
     named = (settings.openai_model, settings.openai_small_model, settings.openai_embedding_model)
     return tuple(model for model in named if model is not None)
-
-
-def _secrets(settings: Settings) -> Secrets:
-    given = {"AZURE_OPENAI_KEY": settings.azure_openai_key, "OPENAI_API_KEY": settings.openai_api_key}
-    return Secrets({name: secret.get_secret_value() for name, secret in given.items() if secret is not None})
 
 
 def _budgets(settings: Settings) -> Budgets:

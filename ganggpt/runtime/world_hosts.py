@@ -13,9 +13,9 @@ from ganggpt.runtime.connections import command_pool
 from ganggpt.runtime.hosts import HostSpec
 
 
-async def start_hosts(settings: Settings, spec: HostSpec, plan: Plan) -> None:
+async def start_hosts(settings: Settings, dsn: str, spec: HostSpec, plan: Plan) -> None:
     """Start what a plan wants on this cluster; returns once every shard has a host. Raises StartFailed, Unavailable."""
-    pool = await open_pool(spec.dsn, command_pool(settings))
+    pool = await open_pool(dsn, command_pool(settings))
     try:
         await refuse_second_run(PostgresHosts(pool, cluster=spec.cluster))
     finally:

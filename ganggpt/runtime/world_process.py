@@ -61,6 +61,9 @@ class WorldProcess:
             await self.kill()
             tail = log_path.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:]
             raise StartFailed(f"The world did not start: {failed!r}\n{tail}", f"Its log is {log_path}.") from failed
+        if "error" in run:
+            await self.kill()
+            raise StartFailed(f"The world did not start: {run['error'].get('message')}", f"Its log is {log_path}.")
         self.ready_s = time.monotonic() - began
         return msgspec.convert(run, Run)
 

@@ -16,10 +16,9 @@ from ray import serve
 
 from ganggpt.actors.ray.gateway import APP_NAME
 from ganggpt.config import read_settings
-from ganggpt.errors import ConfigInvalid
 from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldStart, compose_world
 from ganggpt.runtime.sizing import this_machine, world_size
-from ganggpt.runtime.stores import StoreAddresses, redis_url
+from ganggpt.runtime.world_secrets import SecretSource, secrets_of
 from ganggpt.serve.gateway import bound_gateway
 from ganggpt.serve.replica import QUIET, Bridge
 
@@ -28,11 +27,11 @@ log = logging.getLogger(__name__)
 _DRAIN_S: Final = 10.0
 
 
-def start_serve(port: int) -> None:
-    """Start Serve in the Ray cluster this process is connected to; it listens on ``port``."""
+def start_serve(host: str, port: int) -> None:
+    """Start Serve in the Ray cluster this process is connected to; it listens on this address and port."""
     serve.start(
         proxy_location="EveryNode",
-        http_options={"host": "0.0.0.0", "port": port, "request_timeout_s": None},  # noqa: S104 - the token guards it
+        http_options={"host": host, "port": port, "request_timeout_s": None},
         logging_config=QUIET,
     )
 
@@ -63,13 +62,9 @@ def app(args: Mapping[str, str]) -> serve.Application:
     Raises ConfigInvalid if no database or no token is set: a cluster has no embedded stores and generates no token.
     """
     settings = read_settings()
-    if settings.database_url is None:
-        raise ConfigInvalid("DATABASE_URL", "it is not set", "A cluster needs a Postgres of its own.")
-    if settings.token is None:
-        raise ConfigInvalid("GANGGPT_TOKEN", "it is not set", "Give the bridge its token as a secret.")
+    has_redis = secrets_of(settings).redis_url is not None
     size = world_size(settings, this_machine(), replicas=int(args.get("replicas", "1")))
-    stores = StoreAddresses(settings.database_url.get_secret_value(), redis_url(settings))
-    world = compose_world(settings, size, stores, settings.token.get_secret_value())
+    world = compose_world(settings, size, SecretSource(), has_redis=has_redis)
     return _bound(replace(world.bridge, starts=WorldStart(world.host, size)), world.gateway)
 
 

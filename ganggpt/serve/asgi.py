@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,13 +20,15 @@ from ganggpt.protocol.codec import write_json
 from ganggpt.serve.auth import BearerToken
 from ganggpt.serve.forward_endpoint import Forwarded
 from ganggpt.serve.health import Health
+from ganggpt.serve.request_bodies import App
+from ganggpt.serve.rest import docs_page
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.streams import Streams
 from ganggpt.serve.websocket.bridge_socket import BridgeSocket, Message, Receive, Scope, Send
 from ganggpt.serve.websocket.sessions import Sessions
 
 BRIDGE_PATH: Final = "/v1/bridge"
-OPEN_PATHS: Final = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+OPEN_PATHS: Final = frozenset({docs_page.PATH, "/openapi.json"}) | docs_page.FILE_PATHS
 
 
 class Authenticated:
@@ -49,32 +51,39 @@ class Authenticated:
         await answer(scope, receive, send)
 
 
+class Observed(NamedTuple):
+    """What a replica tells about itself. ``scrape``: makes what /metrics shows."""
+
+    health: Health
+    metrics: Metrics
+    scrape: Callable[[], Awaitable[bytes]]
+
+
 class BridgeApp:
     """Dispatches each connection. ``close`` releases what the replica uses, after the last session has ended."""
 
     def __init__(
         self,
         socket: BridgeSocket,
-        authenticated: Authenticated,
-        health: Health,
+        rest: App,
+        observed: Observed,
         sessions: Sessions,
         streams: Streams,
-        metrics: Metrics,
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._close = close
-        self._socket, self._authenticated, self._health = socket, authenticated, health
+        self._socket, self._rest, self._health = socket, rest, observed.health
         self.sessions, self._streams = sessions, streams
-        self._metrics = metrics
-        requests = metrics.counter("ganggpt_rest_requests_total")
+        self._scrape = observed.scrape
+        requests = observed.metrics.counter("ganggpt_rest_requests_total")
         self._requests = {status: requests.labels(f"{status}xx") for status in range(1, 6)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry point."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self._http(_without_last_slash(scope), receive, send)
         elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
+            await self._websocket(_without_last_slash(scope), receive, send)
         else:
             await self._lifespan(receive, send)
 
@@ -98,7 +107,7 @@ class BridgeApp:
             await send(message)
 
         own = await self._own(_path(scope), scope["method"])
-        await (self._authenticated if own is None else own)(scope, receive, counted)
+        await (self._rest if own is None else own)(scope, receive, counted)
 
     async def _own(self, path: str, method: str) -> Response | None:
         """The response to health and metrics requests; None for all other paths."""
@@ -108,7 +117,7 @@ class BridgeApp:
             wire = {"code": "method_not_allowed", "message": f"{path} is only read", "retryable": False}
             return error_response(wire, {"Allow": "GET, HEAD"})
         if path == "/metrics":
-            return Response(self._metrics.exposition(), media_type=CONTENT_TYPE)
+            return Response(await self._scrape(), media_type=CONTENT_TYPE)
         if path == "/health/live":
             return _json(200, {"status": "live"})
         return _json(*await (self._health.ready() if path == "/health/ready" else self._health.report()))
@@ -123,6 +132,16 @@ class BridgeApp:
                 await self._close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _without_last_slash(scope: Scope) -> Scope:
+    """The scope of the same path without a slash at its end, which is forgiven. Not by a redirect: it would lose the
+    body. A slash that is written ``%2F`` is part of a name."""
+    raw: bytes = scope.get("raw_path") or b""
+    path: str = scope["path"]
+    if len(path) < 2 or not path.endswith("/") or not raw.endswith(b"/"):
+        return scope
+    return {**scope, "path": path[:-1], "raw_path": raw[:-1]}
 
 
 def _path(scope: Scope) -> str:

@@ -11,7 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ganggpt.actors.envelope import Envelope, decode_batch, encode_replies
+from ganggpt.domain.ids import actor_id, checked_command_id
 from ganggpt.errors import InvalidInput, Unauthorized
+from ganggpt.protocol.frames import printable
 from ganggpt.serve.rest.rest_app import read_body
 
 BATCH_BYTES_MAX: Final = 1 << 20
@@ -38,6 +40,9 @@ class Forwarded:
         body = await read_body(request, BATCH_BYTES_MAX)
         try:
             envelopes = decode_batch(body)
-        except msgspec.MsgspecError as broken:
-            raise InvalidInput("body", str(broken)) from None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as broken:
+            raise InvalidInput("body", printable(str(broken), 200)) from None
+        for envelope in envelopes:
+            checked_command_id(envelope.id)
+            actor_id(envelope.to)
         return Response(encode_replies(await self._take(envelopes)), media_type="application/msgpack")

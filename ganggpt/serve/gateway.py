@@ -16,7 +16,7 @@ from ganggpt.actors.ray.gateway import DEPLOYMENT
 from ganggpt.ai.gateway.budget import Ledger
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import AT_ONCE_MAX, ModelGateway
-from ganggpt.ai.gateway.gateway_config import GatewayConfig
+from ganggpt.ai.gateway.gateway_config import GatewayConfig, Secrets
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
@@ -32,13 +32,16 @@ from ganggpt.ai.port import (
     Sentence,
 )
 from ganggpt.errors import Unavailable
-from ganggpt.observability.metrics import Metrics
+from ganggpt.observability.log_file import start_logs
+from ganggpt.observability.metrics import Metrics, ProcessReport
 from ganggpt.persistence.models.exchanges import PostgresExchanges
 from ganggpt.persistence.models.ledger import RedisLedger
 from ganggpt.persistence.models.responses import MemoryResponses, RedisResponses
 from ganggpt.persistence.models.spend import PostgresSpend
 from ganggpt.persistence.pool import open_pool
+from ganggpt.private_files import keep_private
 from ganggpt.runtime.composition import GatewaySpec
+from ganggpt.serve.loopback import stay_on_loopback
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +53,11 @@ _CLOSE_S: Final = 10.0
 
 @asynccontextmanager
 async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[ModelGateway]:
-    """A gateway with its stores, which are closed at the end. Raises Unavailable and StartFailed."""
+    """A gateway with its stores, which are closed at the end. Raises Unavailable, StartFailed and ConfigInvalid."""
+    secrets = await asyncio.to_thread(spec.secrets.read)
+    plan = spec.plan.with_keys(Secrets(secrets.keys))
     async with AsyncExitStack() as opened:
-        pool = await open_pool(spec.dsn, spec.pool)
+        pool = await open_pool(secrets.dsn, spec.pool, metrics)
         opened.push_async_callback(pool.close)
         lost = metrics.counter("ganggpt_ai_lost_notes_total")
         books = PostgresSpend(pool, lost.labels("spending").inc)
@@ -61,22 +66,24 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
             opened.push_async_callback(writer.close)
         ledger: Ledger
         store: ResponseStore
-        if spec.redis_url is None:
+        if secrets.redis_url is None:
             ledger, store = LocalLedger(books.is_on, books.sum_of), MemoryResponses(spec.ttl_s)
         else:
             unsettled = metrics.counter("ganggpt_ai_unsettled_total").inc
-            ledger = RedisLedger(spec.redis_url, books.is_on, books.sum_of, unsettled)
+            ledger = RedisLedger(secrets.redis_url, books.is_on, books.sum_of, unsettled, metrics=metrics)
             unreachable = metrics.counter("ganggpt_ai_cache_total").labels("away").inc
-            store = RedisResponses(spec.redis_url, spec.ttl_s, lost.labels("answers").inc, unreachable)
+            store = RedisResponses(secrets.redis_url, spec.ttl_s, lost.labels("answers").inc, unreachable, metrics)
         opened.push_async_callback(ledger.close)
         opened.push_async_callback(store.close)
         recorder = exchanges if spec.record_days else None
-        deployments = deployments_of(spec.plan, metrics, recorder)
-        accounting = Accounting(ledger, spec.plan.limits, books, metrics)
-        gateway = ModelGateway(spec.plan, deployments, accounting, ResponseCache(store, metrics), spec.prompts, metrics)
+        deployments = deployments_of(plan, metrics, recorder)
+        accounting = Accounting(ledger, plan.limits, books, metrics)
+        gateway = ModelGateway(plan, deployments, accounting, ResponseCache(store, metrics), spec.prompts, metrics)
         opened.push_async_callback(gateway.close)
         sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
         opened.callback(sweeping.cancel)
+        checking = asyncio.create_task(gateway.checks.run())
+        opened.callback(checking.cancel)
         yield gateway
 
 
@@ -99,9 +106,11 @@ class GatewayReplica:
     """One replica. Opens its stores at the first health check of Serve, and closes them when Serve ends it."""
 
     def __init__(self, spec: GatewaySpec) -> None:
-        logging.basicConfig(level=spec.log_level)
+        keep_private()
+        stay_on_loopback()
+        start_logs(spec.logs, "gateway")
         self._spec = spec
-        self._metrics = Metrics()
+        self._metrics = Metrics("gateway")
         self._opened = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._gateway: ModelGateway | None = None
@@ -148,9 +157,9 @@ class GatewayReplica:
         """Drop every cached answer that was a player's, in this replica and in Redis. Raises Unavailable."""
         await (await self._ready()).forget(player)
 
-    async def exposition(self) -> bytes:
-        """The metrics of this replica, in the Prometheus text format."""
-        return self._metrics.exposition()
+    async def report(self) -> ProcessReport:
+        """The metrics of this replica."""
+        return self._metrics.report()
 
     async def __del__(self) -> None:
         """Close the stores; Serve awaits this at the end of a replica."""

@@ -20,10 +20,19 @@ from ganggpt.observability.metrics import Metrics
 from ganggpt.runtime.container_memory import CGROUP, usable_memory
 
 Probe = Callable[[], Awaitable[Mapping[str, Any]]]
-"""Checks one thing and returns details about it; raises GangGPTError or OSError where it is not healthy."""
+"""Checks one thing and returns details about it; raises GangGPTError or OSError where it is not healthy, Degraded where
+the world does without it."""
 
 CHECK_NAMES: Final = ("database", "redis", "ai", "memory", "disk")
 READY_NEEDS: Final = ("database",)
+
+
+class Degraded(Exception):
+    """Something is away that the world does without, worse than with it. ``details`` say more than ``reason``."""
+
+    def __init__(self, reason: str, details: Mapping[str, Any]) -> None:
+        super().__init__(reason, details)
+        self.reason, self.details = reason, details
 
 
 class Health:
@@ -44,9 +53,10 @@ class Health:
     async def report(self) -> tuple[int, dict[str, Any]]:
         """HTTP status and the body of ``/health``."""
         checks = await asyncio.gather(*(self._check(name) for name in self._probes))
-        healthy = all(check["status"] == "fulfilled" for check in checks)
-        return (200 if healthy else 503), {
-            "status": "healthy" if healthy else "unhealthy",
+        found = {check["status"] for check in checks}
+        status = "unhealthy" if "rejected" in found else "degraded" if "degraded" in found else "healthy"
+        return (503 if status == "unhealthy" else 200), {
+            "status": status,
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "checks": list(checks),
         }
@@ -64,6 +74,9 @@ class Health:
         try:
             async with asyncio.timeout(self._timeout_s):
                 details = dict(await self._probes[name]())
+        except Degraded as degraded:
+            self._failures.labels(name).inc()
+            return {"name": name, "status": "degraded", "details": {"reason": degraded.reason, **degraded.details}}
         except TimeoutError:
             reason = f"no answer within {self._timeout_s:g} s"
         except (GangGPTError, OSError) as problem:

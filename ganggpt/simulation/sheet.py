@@ -37,7 +37,7 @@ def _faction(name: str, home: str, relations: dict[str, int]) -> FactionSheet:
         territories=(home,),
         influence=40,
         treasury=50_000,
-        traits={"aggression": 70},
+        traits={"aggression": 70, "greed": 50, "loyalty": 50, "cunning": 50},
         relations=relations,
     )
 
@@ -50,7 +50,7 @@ def _npc(name: str, *missions: str) -> NpcSheet:
         home="docks",
         faction="harbour",
         traits=_TRAITS,
-        style="plain",
+        style="street",
         backstory="",
         likes=("watches",),
         missions=missions,
@@ -102,15 +102,11 @@ WORLD: Final = World(
 def cast_of(world: World) -> dict[str, tuple[str, bytes]]:
     """The creating command of every faction and person of a world, as the loader of world files makes them."""
     founded = {
-        f"faction:{f.id}": faction.Found(
-            f.name, f.kind, f.motto, f.home, f.territories, f.influence, f.treasury, dict(f.traits), dict(f.relations)
-        )
+        f"faction:{f.id}": faction.Found(**{name: getattr(f, name) for name in f.__struct_fields__ if name != "id"})
         for f in world.factions.values()
     }
     spawned = {
-        f"npc:{n.id}": npc.Spawn(
-            n.name, n.role, n.home, n.faction, dict(n.traits), n.style, n.backstory, n.likes, n.missions, n.room
-        )
+        f"npc:{n.id}": npc.Spawn(**{name: getattr(n, name) for name in n.__struct_fields__ if name != "id"})
         for n in world.npcs.values()
     }
     commands: dict[str, Command] = {**founded, **spawned}

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ganggpt.domain.mission_design.objectives import OBJECTIVES
 from ganggpt.domain.mission_design.things import COMMON
+from ganggpt.domain.sheets import (
+    FieldPath,
+    Ids,
+    Problem,
+    Referable,
+    faction_problems,
+    people_by_look,
+    person_problems,
+    unknown,
+    unknown_or_twice,
+)
 from ganggpt.domain.world import REWARD_BOUNDS, MissionTemplate, World
-from ganggpt.worldfiles.yaml import FieldPath
 
-Problem = tuple[FieldPath, str]
-"""Where in the world (the first part of the path is the section) and what is wrong."""
-
-Ids = Mapping[str, Collection[str] | None]
-"""The ids that stand in each section, those of broken records too; None where the section could not be read."""
-
-_ONE: Final = {"districts": "district", "factions": "faction", "npcs": "npc", "missions": "mission", "things": "thing"}
 _PERSON_VERBS: Final = frozenset(("talk_to", "threaten", "eliminate", "escort"))
 
 
@@ -33,23 +35,10 @@ def problems_of(world: World, ids: Ids) -> Iterator[Problem]:
     yield from _found_problems(world)
 
 
-def _known(path: FieldPath, word: str, section: str, ids: Ids) -> Iterator[Problem]:
-    known = ids[section]
-    if known is not None and word not in known:
-        yield path, f"there is no {_ONE[section]} {word!r}"
-
-
-def _list_problems(path: FieldPath, words: Sequence[str], section: str, ids: Ids) -> Iterator[Problem]:
-    for index, word in enumerate(words):
-        yield from _known((*path, index), word, section, ids)
-        if word in words[:index]:
-            yield (*path, index), f"{word!r} stands twice"
-
-
 def _map_problems(world: World, ids: Ids) -> Iterator[Problem]:
     for district in world.districts.values():
         path: FieldPath = ("districts", district.id, "neighbours")
-        yield from _list_problems(path, district.neighbours, "districts", ids)
+        yield from unknown_or_twice(path, district.neighbours, "districts", ids)
         for index, other in enumerate(district.neighbours):
             if other == district.id:
                 yield (*path, index), "a district is not its own neighbour"
@@ -87,29 +76,21 @@ def _reach(near: Mapping[str, set[str]], start: str) -> set[str]:
 
 def _faction_problems(world: World, ids: Ids) -> Iterator[Problem]:
     holder: dict[str, str] = {}
+    known = Referable(ids, {})
     for faction in world.factions.values():
         path: FieldPath = ("factions", faction.id)
-        yield from _known((*path, "home"), faction.home, "districts", ids)
-        yield from _list_problems((*path, "territories"), faction.territories, "districts", ids)
+        for inner, problem in faction_problems(faction, known):
+            yield (*path, *inner), problem
         for index, district in enumerate(faction.territories):
             if holder.setdefault(district, faction.id) != faction.id:
                 yield (*path, "territories", index), f"{district!r} is already held by {holder[district]!r}"
-        for other in faction.relations:
-            yield from _known((*path, "relations", other), other, "factions", ids)
-            if other == faction.id:
-                yield (*path, "relations", other), "a faction has no relation to itself"
 
 
 def _npc_problems(world: World, ids: Ids) -> Iterator[Problem]:
-    names = Counter(npc.name for npc in world.npcs.values())
+    known = Referable(ids, people_by_look(world.npcs))
     for npc in world.npcs.values():
-        path: FieldPath = ("npcs", npc.id)
-        if names[npc.name] > 1:
-            yield (*path, "name"), f"{names[npc.name]} people are called {npc.name!r}"
-        yield from _known((*path, "home"), npc.home, "districts", ids)
-        if npc.faction is not None:
-            yield from _known((*path, "faction"), npc.faction, "factions", ids)
-        yield from _list_problems((*path, "missions"), npc.missions, "missions", ids)
+        for path, problem in person_problems(npc, known):
+            yield ("npcs", npc.id, *path), problem
 
 
 def _mission_problems(mission: MissionTemplate, ids: Ids) -> Iterator[Problem]:
@@ -121,13 +102,13 @@ def _mission_problems(mission: MissionTemplate, ids: Ids) -> Iterator[Problem]:
         place: FieldPath = (*path, "objectives", index)
         yield from _target_problems((*place, "target"), objective.verb, objective.target, ids)
         if objective.district is not None:
-            yield from _known((*place, "district"), objective.district, "districts", ids)
+            yield from unknown((*place, "district"), objective.district, "districts", ids)
     for faction in mission.impact:
-        yield from _known((*path, "impact", faction), faction, "factions", ids)
+        yield from unknown((*path, "impact", faction), faction, "factions", ids)
     for pair in mission.frictions:
         one, _, other = pair.partition(">")
         for faction in (one, other):
-            yield from _known((*path, "frictions", pair), faction, "factions", ids)
+            yield from unknown((*path, "frictions", pair), faction, "factions", ids)
         if one == other:
             yield (*path, "frictions", pair), "a faction has no relation to itself"
 
@@ -135,7 +116,7 @@ def _mission_problems(mission: MissionTemplate, ids: Ids) -> Iterator[Problem]:
 def _target_problems(path: FieldPath, verb: str, target: str, ids: Ids) -> Iterator[Problem]:
     kind, _, name = target.rpartition(":")
     if kind in ("npc", "faction"):
-        yield from _known(path, name, f"{kind}s", ids)
+        yield from unknown(path, name, f"{kind}s", ids)
     elif kind:
         yield path, f"a {kind} cannot be the target of a template"
     elif verb in _PERSON_VERBS and target in (ids["npcs"] or ()):
@@ -151,7 +132,7 @@ def _thing_problems(mission: MissionTemplate, world: World, ids: Ids) -> Iterato
             continue
         thing = world.things.get(objective.target) or COMMON.get(objective.target)
         if thing is None:
-            yield from _known(path, objective.target, "things", ids)
+            yield from unknown(path, objective.target, "things", ids)
         elif thing.kind not in type_.targets:
             wanted = " or ".join(type_.targets)
             yield path, f"{objective.verb} is done to {wanted}, and {objective.target!r} is {_with_article(thing.kind)}"

@@ -20,10 +20,12 @@ from pydantic_core import ErrorDetails
 from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.ids import ActorId, actor_id
 from ganggpt.domain.npc.commands import Spawn
+from ganggpt.domain.sheets import Problem
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, ThingSheet, World
 from ganggpt.errors import WorldInvalid, WorldRejected
-from ganggpt.worldfiles.checks import Problem, problems_of
+from ganggpt.protocol.mistakes import explained, kind_of, shortened
+from ganggpt.worldfiles.checks import problems_of
 from ganggpt.worldfiles.schema import (
     FILES,
     OPTIONAL,
@@ -33,7 +35,7 @@ from ganggpt.worldfiles.schema import (
     NpcEntry,
     ThingEntry,
 )
-from ganggpt.worldfiles.yaml import WHOLE_FILE, read_yaml, shown
+from ganggpt.worldfiles.yaml import WHOLE_FILE, read_yaml
 
 PROBLEMS_MAX: Final = 500
 _SHIPPED_WORLDS: Final = Path(__file__).resolve().parents[2] / "worlds"
@@ -48,10 +50,8 @@ _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
 }
 _USUAL: Final[Mapping[str, Any]] = {"count": 1, "district": None, "within_minutes": None}
 """What a reader adds to an objective that does not say it."""
-_PREDICATES: Final = {
-    "is_slug": "an id is lower case letters, digits, - and _",
-    "is_worded": "must have words, on one line (a block starts with >-), without control characters",
-}
+_SAID_ALREADY: Final = frozenset(("missing", "extra_forbidden", "tuple_type", "model_type", "dict_type"))
+"""Mistakes whose sentence has the value in it, or that have none."""
 
 
 def world_folder(wanted: Path) -> Path:
@@ -63,6 +63,10 @@ def world_folder(wanted: Path) -> Path:
 def load_world(path: Path) -> World:
     """Read and check a world folder. Raises WorldRejected with every mistake found, in the order of files and lines
     (the first PROBLEMS_MAX of them, then how many more there are)."""
+    if not path.is_dir():
+        known = ", ".join(sorted(folder.name for folder in _SHIPPED_WORLDS.glob("*/") if folder.is_dir()))
+        what = f"there is no such folder of world files; name one, or a world that ships with the program: {known}"
+        raise WorldRejected((WorldInvalid(str(path), 1, WHOLE_FILE, what),))
     reading = _Reading(path)
     world = reading.world()
     reading.note(problems_of(world, reading.ids))
@@ -184,34 +188,11 @@ def _is_echo(detail: ErrorDetails) -> bool:
 
 def _explained(detail: ErrorDetails) -> str:
     """A validation error of pydantic in the terms of the YAML file."""
-    said, value = detail["msg"], detail["input"]
-    match detail["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return "is not a known key"
-        case "predicate_failed":
-            rule = next((text for name, text in _PREDICATES.items() if name in said), said)
-            return f"{rule}; here: {shown(value)}"
-        case "tuple_type":
-            return f"should be a list, not {_kind(value)}"
-        case "model_type" | "dict_type":
-            return f"should be keys and values, not {_kind(value)}"
-    said = (
-        said.replace("Tuple should", "should").replace("Dictionary should", "should").replace("Input should", "should")
-    )
-    said = said.replace(" after validation", "")
-    return said if detail["type"].startswith("too_") else f"{said}; here: {_kind(value)}"
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "keys and values"
-    if isinstance(value, tuple):
-        return "a list"
-    return f"the text {shown(value)!r}" if isinstance(value, str) else shown(value)
+    said, value = explained(detail), detail["input"]
+    if detail["type"] == "predicate_failed":
+        return f"{said}; here: {shortened(value)}"
+    is_said = detail["type"] in _SAID_ALREADY or detail["type"].startswith("too_")
+    return said if is_said else f"{said}; here: {kind_of(value)}"
 
 
 def _plain_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final
 
 from annotated_types import Ge, Le, Len
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +29,7 @@ from ganggpt.domain.fields import (
     Text500,
     Text1000,
 )
+from ganggpt.domain.sheets import DistrictKind, FactionKind, FactionTraits, NpcTraits, Style
 from ganggpt.domain.world import DeedVerb, ThingKind
 
 DISTRICTS_MAX: Final = 512
@@ -41,29 +42,6 @@ _ACTOR_OR_SLUG: Final = r"^((npc|faction|companion|player|mission):)?[a-z0-9][a-
 _FRICTION: Final = r"^[a-z0-9][a-z0-9_-]{0,62}>[a-z0-9][a-z0-9_-]{0,62}$"
 
 Id = Annotated[Slug, Field(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"})]
-DistrictKind = Literal[
-    "downtown",
-    "civic",
-    "commercial",
-    "nightlife",
-    "residential",
-    "estate",
-    "industrial",
-    "docks",
-    "airport",
-    "beach",
-    "hills",
-    "coast",
-    "town",
-    "farmland",
-    "wilderness",
-    "military",
-    "prison",
-]
-FactionKind = Literal[
-    "gang", "mafia", "cartel", "bikers", "police", "corporation", "syndicate", "union", "racers", "clan"
-]
-Style = Literal["street", "polite", "gruff", "nervous", "flirty", "official", "oldtimer", "cheerful"]
 
 
 class _Entry(BaseModel):
@@ -92,15 +70,6 @@ class DistrictEntry(_Entry):
     neighbours: Annotated[tuple[Id, ...], Len(0, 16)]
 
 
-class FactionTraits(_Entry):
-    """How a faction tends to decide, 0..100 each."""
-
-    aggression: Percent
-    greed: Percent
-    loyalty: Percent
-    cunning: Percent
-
-
 class FactionEntry(_Entry):
     """A faction as it starts; treasury in dollars, relations −100..100 by faction id (0 where none is given)."""
 
@@ -113,15 +82,6 @@ class FactionEntry(_Entry):
     treasury: Money
     traits: FactionTraits
     relations: Annotated[dict[Id, Signed100], Len(0, RELATIONS_MAX)]
-
-
-class NpcTraits(_Entry):
-    """Temperament, 0..100 each."""
-
-    friendliness: Percent
-    temper: Percent
-    greed: Percent
-    courage: Percent
 
 
 class NpcEntry(_Entry):

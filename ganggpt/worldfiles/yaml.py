@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import yaml
 
+from ganggpt.domain.sheets import FieldPath
 from ganggpt.errors import WorldInvalid
+from ganggpt.protocol.mistakes import shortened
 
 FILE_BYTES_MAX: Final = 2 * 1024 * 1024
 DEPTH_MAX: Final = 12
 WHOLE_FILE: Final = "(file)"
 SYNTAX: Final = "(syntax)"
-
-FieldPath = tuple[str | int, ...]
 
 _BOM: Final = b"\xef\xbb\xbf"
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -58,13 +58,7 @@ class YamlFile:
 
 def dotted(path: FieldPath) -> str:
     """A path as people read it, ``npcs.mara.likes.0``; foreign keys are cut and made printable."""
-    return ".".join(shown(part) for part in path) or WHOLE_FILE
-
-
-def shown(value: Any) -> str:
-    """Any value of a file as one short printable text."""
-    text = value if isinstance(value, str) else repr(value)
-    return repr(text[:60])[1:-1] + ("…" if len(text) > 60 else "")
+    return ".".join(shortened(part) for part in path) or WHOLE_FILE
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -140,7 +134,7 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise self._refusal(event, path, "anchors and aliases are not allowed; write the value out")
         if event.tag is not None:
-            raise self._refusal(event, path, f"the tag {shown(event.tag)} is not allowed")
+            raise self._refusal(event, path, f"the tag {shortened(event.tag)} is not allowed")
         if len(path) > DEPTH_MAX:
             raise self._refusal(event, path, f"nested more than {DEPTH_MAX} deep")
         self._file.note(path, _line(event))

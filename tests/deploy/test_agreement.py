@@ -16,6 +16,7 @@ from yamllint.config import YamlLintConfig
 
 from ganggpt.config import Settings
 from ganggpt.runtime.hosts import HostSpec
+from ganggpt.runtime.world_secrets import SecretSource
 from ganggpt.serve.gateway import Gateway
 from tests.support.manifests import (
     BRIDGE_PORT,
@@ -36,7 +37,7 @@ from tests.support.network_policies import selects
 from tests.support.paths import ROOT
 
 YAML_FILES = sorted([*KUBERAY.glob("*.yaml"), ROOT / "compose.yaml", ROOT / "cluster" / "ray-cluster.yaml"])
-SHIPPED = [*YAML_FILES, ROOT / "Dockerfile", *sorted((ROOT / "deploy").iterdir())]
+SHIPPED = [*YAML_FILES, ROOT / "Dockerfile", *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file())]
 LINT = """
 extends: default
 rules:
@@ -98,6 +99,14 @@ def test_everything_speaks_of_the_same_version() -> None:
     assert image["newTag"] == _version()
     assert ray_service()["spec"]["rayClusterConfig"]["rayVersion"] == ray.__version__
     assert f"\nray=={ray.__version__} " in (ROOT / "requirements.lock").read_text()
+
+
+def test_an_image_of_others_has_one_tag_wherever_it_stands() -> None:
+    texts = [ROOT / "compose.yaml", *sorted(KUBERAY.glob("*.yaml"))]
+    images = {found for text in texts for found in re.findall(r"^\s*image: (\S+:\S+)$", text.read_text(), re.MULTILINE)}
+    others = sorted(image for image in images if not image.startswith("ganggpt"))
+    assert len(others) == 3
+    assert len({image.partition(":")[0] for image in others}) == len(others), others
 
 
 def _variables() -> dict[str, set[str]]:
@@ -328,7 +337,7 @@ def test_hosts_fit_the_nodes_there_are_and_under_load_the_nodes_there_may_be() -
     least, most = (asked.all(int(said["KubeRay"][name])) for name in ("GANGGPT_HOSTS", "GANGGPT_HOSTS_MAX"))
     assert least <= cpus * group["minReplicas"] < most, "hosts of the start need no node more, those of a load do"
     assert most <= cpus * min(group["maxReplicas"], types["hosts"]["max_workers"])
-    assert HostSpec("").own_cpus == OWN_CPUS
+    assert HostSpec(SecretSource()).own_cpus == OWN_CPUS
 
 
 def test_nothing_that_comes_and_goes_waits_for_a_node_at_least_load() -> None:

@@ -89,7 +89,7 @@ def test_the_application_and_its_deployments_exist(config: Document, monkeypatch
         pytest.skip(f"{module} is not written yet, so its deployments cannot be compared")
     # What the pods find in their environment; nothing connects while an application is only built.
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/ganggpt")
-    monkeypatch.setenv("GANGGPT_TOKEN", "of-the-test")
+    monkeypatch.setenv("GANGGPT_TOKEN", "a-token-of-the-test")
     found = getattr(importlib.import_module(module), name)
     app = call_user_app_builder_with_args_if_necessary(found, application.get("args", {}))
     built = build_app(app, name=application["name"], default_runtime_env={})

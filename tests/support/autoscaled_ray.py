@@ -18,8 +18,10 @@ from ray.autoscaler._private import fake_multi_node
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 from ray.util import get_node_ip_address
 
-from ganggpt.runtime.network_ports import WorldPorts, choose_ports, ray_directory
-from ganggpt.runtime.ray_cluster import end_strays, haproxy_binary, ray_environment, ray_tuning
+from ganggpt.runtime.haproxy import haproxy_binary
+from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, ray_directory
+from ganggpt.runtime.port_claims import PortClaims
+from ganggpt.runtime.ray_cluster import end_strays, ray_environment, ray_tuning
 
 HEAD = "ray.head.default"
 HEAD_CPUS = 2
@@ -65,7 +67,7 @@ class AutoscaledRay:
         self._home = home
         self._nodes_max = nodes_max
         self.directory = ray_directory(home)
-        self.ports: WorldPorts = choose_ports(home, 0, 0)
+        self.ports: WorldPorts = choose_ports(home, WantedPorts(), PortClaims())
         self.address = f"{get_node_ip_address()}:{self.ports.dashboard + 80}"
         self._token = home / "ray-token"
         self._head: asyncio.subprocess.Process | None = None

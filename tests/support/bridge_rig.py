@@ -44,6 +44,8 @@ from ganggpt.protocol.command_book import CommandBook
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.asgi import BridgeApp
 from ganggpt.serve.composition import BridgePorts, bridge_app
+from ganggpt.serve.present_names import PresentNames
+from ganggpt.testing.memory_lists import MemoryLists
 from tests.support.builders import WORLD
 
 TOKEN = "a-token-for-tests"
@@ -252,7 +254,9 @@ class Rig:
     pushes: MemoryPushes = field(default_factory=MemoryPushes)
     turns: MemoryTurns = field(default_factory=MemoryTurns)
     cache: MemoryCache = field(default_factory=MemoryCache)
+    lists: MemoryLists = field(default_factory=MemoryLists)
     metrics: Metrics = field(default_factory=Metrics)
+    names: PresentNames | None = None
     closed: int = 0
     probes: dict[str, Callable[[], Any]] = field(
         default_factory=lambda: dict.fromkeys(("database", "redis", "ai", "memory", "disk"), _well)
@@ -267,9 +271,11 @@ class Rig:
             token=SecretStr(TOKEN),
             probes=self.probes,
             turns=self.turns,
+            lists=self.lists,
             world=WORLD,
             metrics=self.metrics,
             limits=self.limits,
+            names=self.names,
         )
         self.app: BridgeApp = bridge_app(self.ports, self._close)
 

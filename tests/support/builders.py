@@ -54,7 +54,7 @@ def a_faction_sheet(id: str, *, relations: Mapping[str, int], **fields: Any) -> 
         "territories": ("docks",),
         "influence": 40,
         "treasury": 50_000,
-        "traits": {"aggression": 50},
+        "traits": {"aggression": 50, "greed": 50, "loyalty": 50, "cunning": 50},
     }
     return FactionSheet(id=id, relations=relations, **{**known, **fields})
 

@@ -69,7 +69,7 @@ async def living(dsn: str, *, reminder_s: float = 3600.0) -> AsyncIterator[LiveT
         def ports(host: str) -> HostPorts:
             return HostPorts(
                 PostgresJournal(pool, host), hosts, PostgresFlush(pool), router, world, cast, ScriptedMind(),
-                nothing, nothing, PostgresMemoryArchive(pool),
+                nothing, nothing, PostgresMemoryArchive(pool), read_world=lambda: stored_world(pool),
             )  # fmt: skip
 
         options = HostOptions(flush_s=0.05, reminder_s=reminder_s, beat_s=0.2, sweep_s=0.5, snapshot_every=8)

@@ -115,7 +115,7 @@ class running:  # noqa: N801 - a context manager
         self._fleet = fleet = LocalFleet(opened.__getitem__, options)
         for name in ("host:0", "host:1"):
             opened[name] = await self._spec.named(name, "shared").open_host(fleet.call)
-        self._pool = await open_pool(self._spec.dsn, PoolOptions(min_size=1, max_size=4))
+        self._pool = await open_pool(self._spec.secrets.read().dsn, PoolOptions(min_size=1, max_size=4))
         hosts = PostgresHosts(self._pool, timeout_s=2.0)
         succession = Takeover(PostgresClusters(self._pool, hosts.cluster), None, _nowhere, LEASE_S)
         plan = Plan(2, (), lease_s=LEASE_S, round_s=0.1)

@@ -33,7 +33,9 @@ from ganggpt.persistence.journal.partitions import briefly, journal_part, make_p
 from ganggpt.persistence.ports.journal import Batch
 from tests.support.builders import PlainMind, a_world
 
-_SPAWN = Spawn("Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60}, "street")
+_SPAWN = Spawn(
+    "Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60, "temper": 50, "greed": 50, "courage": 50}, "street"
+)
 _SEEN = ("a red van burned", "two men swapped suitcases", "the baker shouted at a nurse", "somebody sank a boat")
 
 

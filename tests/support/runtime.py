@@ -16,6 +16,7 @@ from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.testing.faulty_stores import FaultyHosts, FaultyJournal
@@ -31,7 +32,13 @@ FAST = HostOptions(
 
 
 MARA = Spawn(
-    "Mara Voss", "fixer", "docks", "harbour", {"friendliness": 60, "courage": 60}, "street", missions=("parcel",)
+    "Mara Voss",
+    "fixer",
+    "docks",
+    "harbour",
+    {"friendliness": 60, "temper": 50, "greed": 50, "courage": 60},
+    "street",
+    missions=("parcel",),
 )
 
 
@@ -69,8 +76,8 @@ class Prompter:
         self.embedding_requests.put_nowait((text, player, actor))
         return self.vector if isinstance(self.vector, Embedding) else None
 
-    def exposition(self) -> bytes:
-        return b""
+    def use_world(self, world: World) -> None:
+        """See ModelPort."""
 
 
 @dataclass

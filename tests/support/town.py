@@ -98,17 +98,7 @@ class Town:
 
 def found(sheet: FactionSheet) -> Found:
     """The command that brings a faction of the world to life."""
-    return Found(
-        sheet.name,
-        sheet.kind,
-        sheet.motto,
-        sheet.home,
-        sheet.territories,
-        sheet.influence,
-        sheet.treasury,
-        dict(sheet.traits),
-        dict(sheet.relations),
-    )
+    return Found(**{name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"})
 
 
 AVA, MARA, MAIN, HARBOUR = "player:ava", "npc:mara", "server:main", "faction:harbour"

@@ -17,10 +17,11 @@ from ganggpt.ai.gateway.budget import OverBudget, SwitchedOff
 from ganggpt.ai.gateway.provider import ModelFailure
 from ganggpt.ai.gateway.structured import AnswerMisshapen
 from ganggpt.domain.kinds import NewerLayout
-from ganggpt.errors import GangGPTError
+from ganggpt.errors import GangGPTError, Unavailable, first_error
 
 SENTENCES: list[GangGPTError] = [
     errors.TooLarge("body", 5000, 300),
+    errors.TooSlow("body", 12),
     errors.UnknownActor("npc:x"),
     errors.UnknownCommand("npc", "Fly"),
     errors.AlreadyExists("npc:x"),
@@ -152,3 +153,14 @@ def test_why_a_start_failed_is_a_sentence_everywhere() -> None:
         assert re.match(r"[A-Z…`]", problem), f"{where}: {problem}"
         assert problem.endswith((".", "…")), f"{where}: {problem}"
         assert " " in problem, f"{where}: {problem}"
+
+
+def test_a_group_of_errors_becomes_the_first_of_ours_however_deep() -> None:
+    ours = Unavailable("the database")
+    group = BaseExceptionGroup("tasks", [ValueError("late"), ExceptionGroup("more", [ours, Unavailable("redis")])])
+    assert first_error(group) is ours
+
+
+def test_a_group_without_an_error_of_ours_stays_what_it_is() -> None:
+    group = ExceptionGroup("tasks", [ValueError("a mistake")])
+    assert first_error(group) is group

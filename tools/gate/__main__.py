@@ -18,6 +18,7 @@ from tools.gate.names import (
     unneeded_for_classes,
     unneeded_for_modules,
 )
+from tools.gate.python_versions import unlike_on_some_python
 from tools.gate.settings import unread_settings
 from tools.gate.sources import Problem, Source, read_sources
 from tools.gate.test_modules import imports_between_tests
@@ -43,7 +44,9 @@ def problems_in(root: Path, allowed: Path) -> Iterator[Problem]:
     exceptions = tomllib.loads(allowed.read_text())
     where = allowed.name
     program = read_sources(root, PROGRAM)
-    yield from imports_between_tests(read_sources(root, ["tests"]))
+    tests = read_sources(root, ["tests"])
+    yield from imports_between_tests(tests)
+    yield from unlike_on_some_python([*program, *tests, *read_sources(root, ["tools"])])
     unread = {name: [problem] for name, problem in unread_settings(program).items()}
     yield from _not_allowed(unread, exceptions["settings"], where)
     classes, modules = ([Shared(tuple(each["paths"])) for each in exceptions[of]] for of in ("classes", "modules"))

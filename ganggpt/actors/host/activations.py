@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, ValuesView
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, ValuesView
 
 from ganggpt.actors.host.activation import Activation
 
@@ -13,11 +14,12 @@ class Activations:
     An activation is *dirty* while the user's tables do not show its last turn, and *ripe* when a snapshot is due.
     """
 
-    __slots__ = ("_dirty", "_hot", "_ripe")
+    __slots__ = ("_dirty", "_hot", "_of_kind", "_ripe")
 
     def __init__(self) -> None:
         self._hot: dict[str, Activation] = {}
         self._dirty: dict[str, Activation] = {}
+        self._of_kind: Counter[str] = Counter()
         self._ripe: set[str] = set()
 
     def __contains__(self, actor: str) -> bool:
@@ -39,22 +41,29 @@ class Activations:
 
     def add(self, activation: Activation) -> None:
         """Wake an actor."""
+        self._of_kind[activation.kind.name] += activation.actor not in self._hot
         self._hot[activation.actor] = activation
 
     def drop(self, actor: str) -> None:
         """Put an actor to sleep."""
-        del self._hot[actor]
+        self._of_kind[self._hot.pop(actor).kind.name] -= 1
 
     def set_aside(self, where: Callable[[str, str], bool]) -> dict[str, Activation]:
         """Take out the activations for which ``where(actor, shard)`` is true. No turn runs on them meanwhile."""
         aside = {actor: a for actor, a in self._hot.items() if where(actor, a.shard)}
         for actor in aside:
-            del self._hot[actor]
+            self.drop(actor)
         return aside
 
     def bring_back(self, aside: dict[str, Activation]) -> None:
         """Put activations back that were set aside; turns run on them again."""
-        self._hot.update(aside)
+        for activation in aside.values():
+            self.add(activation)
+
+    @property
+    def of_kind(self) -> Mapping[str, int]:
+        """How many of each kind are awake."""
+        return self._of_kind
 
     @property
     def dirty(self) -> Collection[str]:

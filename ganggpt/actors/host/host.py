@@ -16,6 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ganggpt.actors.clock import loop_s
@@ -45,6 +46,7 @@ from ganggpt.actors.routing.shards import Residences
 from ganggpt.domain.turn import Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, Unavailable
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.ports.hosts import HostTable, Registration
 from ganggpt.persistence.ports.journal import Journal, PushRow
 from ganggpt.persistence.ports.projections import FlushStore, MemoryArchive
@@ -71,7 +73,9 @@ class HostOptions:
 
 @dataclass(frozen=True, slots=True)
 class HostPorts:
-    """Everything a host needs from outside. Without an ``archive``, what a mind forgets is lost."""
+    """Everything a host needs from outside. Without an ``archive``, what a mind forgets is lost. ``metrics``: of the
+    process, whatever incarnation of a host runs in it. ``read_world`` reads world and cast again after world files were
+    loaded; these are as of ``world_at_s``."""
 
     journal: Journal
     hosts: HostTable
@@ -84,6 +88,9 @@ class HostPorts:
     forget_cached: Callable[[Sequence[str]], Awaitable[None]]
     archive: MemoryArchive | None = None
     model: ModelPort = field(default_factory=NoModel)
+    metrics: Metrics = field(default_factory=partial(Metrics, "host"))
+    read_world: Callable[[], Awaitable[tuple[World, Mapping[str, tuple[str, bytes]]]]] | None = None
+    world_at_s: float = 0.0
 
 
 class Host:
@@ -128,7 +135,8 @@ class Host:
         self.passivation = Passivation(identity, journal, activations, committer, self.flusher.owes)
         siblings = Siblings(committer, self.flusher, self.passivation, self.activator, self.outbox, runner)
         self.handover = HandOver(identity, ports.hosts, shards, activations, siblings)
-        self.heartbeat = Heartbeat(identity, ports.hosts, shards)
+        renew = None if ports.read_world is None else self._renew_world
+        self.heartbeat = Heartbeat(identity, ports.hosts, shards, renew, ports.world_at_s)
         self.load = Load(lambda: runner.turns, options.poll_s)
         runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.embeddings)
 
@@ -210,7 +218,10 @@ class Host:
             "stale_answers": self.model_requests.stale,
             "embedded": self.embeddings.embedded,
             "not_embedded": self.embeddings.missed,
-            "guards": self._ports.model.exposition().decode(),
+            "conversations": self.runner.conversations.live(self.identity.clock.now_s()),
+            "conversations_started": self.runner.conversations.started,
+            "activations": dict(self.activations.of_kind),
+            "process": self._ports.metrics.report()._asdict(),
         }
 
     async def drain(self) -> None:
@@ -221,6 +232,13 @@ class Host:
         await self.passivation.passivate(list(self.activations.values()))
         self.heartbeat.stop()
         await self._ports.hosts.retire(self.identity.epoch)
+
+    async def _renew_world(self) -> None:
+        """Use the world as it was loaded anew from now on. Raises Unavailable."""
+        assert self._ports.read_world is not None
+        world, cast = await self._ports.read_world()
+        self.runner.use_world(world, cast)
+        self._ports.model.use_world(world)
 
     def _gained(self, owed: Collection[str]) -> None:
         self.outbox.rescan()

@@ -19,14 +19,14 @@ from ganggpt.actors.envelope import decode_batch, encode_replies
 from ganggpt.actors.host.host import Host, HostOptions, HostPorts
 from ganggpt.actors.routing.shards import Residences
 from ganggpt.actors.routing.table import residences_of
-from ganggpt.errors import CommitUnknown, Unavailable
+from ganggpt.errors import CommitUnknown, Unavailable, first_error
 from ganggpt.persistence.ports.hosts import Registration
 
 log = logging.getLogger(__name__)
 
 
 class Incarnations:
-    """Owns the current incarnation of a host. ``run`` ends by cancellation, or with a group that holds Fenced."""
+    """Owns the current incarnation of a host. ``run`` ends by cancellation, or with Fenced."""
 
     def __init__(self, name: str, kind: str, ports: HostPorts, options: HostOptions, node: str | None = None) -> None:
         self.name = name
@@ -51,8 +51,15 @@ class Incarnations:
                     self._host = host
                     self._live.set()
                     await running
-            except* (CommitUnknown, Unavailable) as unknown:
-                log.warning("%s: incarnation %d ended: %s", self.name, registration.epoch, unknown.exceptions[0])
+            except BaseExceptionGroup as group:
+                _, others = group.split((CommitUnknown, Unavailable))
+                if others is not None:
+                    raise first_error(others) from None
+                log.warning("%s: incarnation %d ended: %s", self.name, registration.epoch, first_error(group))
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # Before Python 3.13 the errors of a group hide that it was cancelled while it ended.
+                    raise asyncio.CancelledError from None
             finally:
                 self._host = None
                 self._live.clear()

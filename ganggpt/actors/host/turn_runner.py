@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -19,13 +19,14 @@ from ganggpt.actors.envelope import VIEW, Envelope, reply_error, reply_ok
 from ganggpt.actors.host.activation import Activation
 from ganggpt.actors.host.activations import Activations
 from ganggpt.actors.host.committer import Committer
+from ganggpt.actors.host.conversations import Conversations
 from ganggpt.actors.host.delivery import Delivery
 from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.host.model_requests import ModelRequests
 from ganggpt.actors.ports import ModelPort
-from ganggpt.domain.ids import derived_command_id
+from ganggpt.domain.ids import WORLD, derived_command_id
 from ganggpt.domain.kinds import VERSION, Effects, TurnRecord, decode_command, effects_of, encode_turn
 from ganggpt.domain.turn import Command, Decision, Dice, Turn, Wording
 from ganggpt.domain.world import World
@@ -33,6 +34,9 @@ from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloade
 from ganggpt.persistence.ports.journal import Batch, OutboxMessage
 
 log = logging.getLogger(__name__)
+
+TALK: Final = "Talk"
+"""The command by which a player talks to somebody, of whatever kind."""
 
 
 def dice_of(actor: str, seq: int, world_seed: int) -> Dice:
@@ -121,6 +125,7 @@ class TurnRunner:
         self._replies: KnownReplies
         self._requests: ModelRequests
         self._embeddings: Embeddings
+        self.conversations = Conversations()
         self.turns = 0
         self.refused = 0
         self.mistakes = 0
@@ -140,6 +145,10 @@ class TurnRunner:
         self._replies = replies
         self._requests = requests
         self._embeddings = embeddings
+
+    def use_world(self, world: World, cast: Mapping[str, tuple[str, bytes]]) -> None:
+        """Decide by another state of the world files from the next turn on."""
+        self._inputs = replace(self._inputs, world=world, cast=cast)
 
     def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
         """Run a command at once, or pass it to the part that keeps it until it can run."""
@@ -217,6 +226,8 @@ class TurnRunner:
             self._embeddings.note(activation, seq, decision.events)
         if decision.model_requests:
             self._requests.post(activation.actor, seq, decision.model_requests, activation.written)
+        if envelope.name == TALK:
+            self.conversations.note(activation.actor, envelope.by, now_s)
         self._replies.remember(envelope.id, reply)
         self.turns += 1
         return reply
@@ -229,12 +240,12 @@ class TurnRunner:
         name, body = first
         now_s = self._clock.now_s()
         command_id = derived_command_id(now_s, activation.actor, 0, name)
-        self.turn(activation, Envelope(command_id, activation.actor, "world", name, Raw(body)), now_s)
+        self.turn(activation, Envelope(command_id, activation.actor, WORLD, name, Raw(body)), now_s)
 
     def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
         kind, inputs = activation.kind, self._inputs
         try:
-            command = decode_command(kind.name, envelope.name, envelope.body)
+            command = _command_in(kind.name, envelope)
             turn = Turn(
                 activation.actor,
                 seq,
@@ -248,8 +259,6 @@ class TurnRunner:
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:
             raise
-        except msgspec.ValidationError as misfit:
-            raise InvalidInput(envelope.name, str(misfit)) from misfit
         except Exception as mistake:
             # A bug in one rule must not end thousands of other actors.
             self.mistakes += 1
@@ -271,3 +280,11 @@ class TurnRunner:
         if activation.state is None:
             raise UnknownActor(activation.actor)
         return reply_ok(envelope.id, activation.seq, activation.kind.view(activation.state, now_s))
+
+
+def _command_in(kind: str, envelope: Envelope) -> Command:
+    """The command of an envelope. Raises UnknownCommand, and InvalidInput where its body is none of that command."""
+    try:
+        return decode_command(kind, envelope.name, envelope.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as misfit:
+        raise InvalidInput(envelope.name, str(misfit)) from misfit

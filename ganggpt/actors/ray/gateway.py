@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
 from ganggpt.ai.port import EmbeddingResult, GatewayOutcome, GatewayRequest, NotAnswered, Payers, Sentence
+from ganggpt.observability.metrics import ProcessReport
 
 log = logging.getLogger(__name__)
 
@@ -94,17 +95,9 @@ class RayGateway:
         if self._present:
             await (await self._handle()).broadcast("forget", player).results_async(timeout_s=_EMBED_S)
 
-    async def expositions(self) -> Sequence[bytes]:
+    async def reports(self) -> Sequence[ProcessReport]:
         """The metrics of every replica that answers."""
-        if not self._present:
-            return ()
-        try:
-            answers = (await self._handle()).broadcast("exposition")
-            found: Sequence[bytes] = await answers.results_async(timeout_s=_ASK_S)
-        except (*_TROUBLE, TimeoutError) as trouble:
-            log.debug("the gateway's metrics are not to be had: %s", trouble)
-            return ()
-        return found
+        return await ask_replicas(DEPLOYMENT, "report") if self._present else ()
 
     async def _asked(self, method: str, within_s: float, *arguments: Any) -> Any:
         if not self._present:
@@ -127,6 +120,17 @@ class RayGateway:
         if self._found is None:
             self._found = serve.get_deployment_handle(DEPLOYMENT, APP_NAME)
         return self._found
+
+
+async def ask_replicas(deployment: str, method: str, *arguments: Any) -> Sequence[Any]:
+    """What a method of every replica of a deployment returns; nothing where one of them does not answer."""
+    try:
+        answers = serve.get_deployment_handle(deployment, APP_NAME).broadcast(method, *arguments)
+        found: Sequence[Any] = await answers.results_async(timeout_s=_ASK_S)
+    except (*_TROUBLE, TimeoutError) as trouble:
+        log.debug("%s of %s is not answered: %s", method, deployment, trouble)
+        return ()
+    return found
 
 
 def _no_model() -> NotAnswered:

@@ -22,6 +22,8 @@ from ganggpt.actors.host.load import WINDOW_S
 from ganggpt.actors.ray.calls import RayCalls
 from ganggpt.actors.ray.ports import ProcessSpec
 from ganggpt.ai.port import Gateway
+from ganggpt.observability.log_file import start_logs
+from ganggpt.private_files import keep_private
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,8 @@ class _HostProcess:
     """What every host class does: run incarnations, and end the process when fenced."""
 
     def __init__(self, spec: ProcessSpec) -> None:
-        logging.basicConfig(level=spec.log_level)
+        keep_private()
+        start_logs(spec.logs, f"host/{spec.name}")
         # Ray runs the constructor of an async actor on its loop, so a restarted host lives before anybody calls it.
         loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[Incarnations] = loop.create_future()

@@ -10,6 +10,8 @@ from ganggpt.actors.supervision.plan import Plan
 from ganggpt.actors.supervision.scaler import Stats
 from ganggpt.actors.supervision.supervisor import Fleet, Supervisor
 from ganggpt.ai.port import Gateway
+from ganggpt.observability.log_file import LogOptions
+from ganggpt.observability.metrics import Metrics
 
 
 class HostFleet(Fleet, Stats, Protocol):
@@ -45,8 +47,8 @@ class ProcessSpec(Protocol):
         ...
 
     @property
-    def log_level(self) -> str:
-        """The level of the process's log."""
+    def logs(self) -> LogOptions:
+        """Where the process writes its log."""
         ...
 
     @property
@@ -62,6 +64,6 @@ class ProcessSpec(Protocol):
         """Everything a host needs. Raises GangGPTError."""
         ...
 
-    async def open_supervisor(self, fleet: HostFleet, plan: Plan) -> Supervisor:
-        """The supervisor, not yet booted. Raises GangGPTError."""
+    async def open_supervisor(self, fleet: HostFleet, plan: Plan, metrics: Metrics) -> Supervisor:
+        """The supervisor, not yet booted. ``metrics``: of its process. Raises GangGPTError."""
         ...

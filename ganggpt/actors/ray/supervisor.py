@@ -17,10 +17,14 @@ from ganggpt.actors.ray.fleet import START_S, RayFleet
 from ganggpt.actors.ray.ports import ProcessSpec
 from ganggpt.actors.supervision.plan import Plan
 from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+from ganggpt.observability.log_file import start_logs
+from ganggpt.observability.metrics import Metrics, ProcessReport
+from ganggpt.private_files import keep_private
 
 log = logging.getLogger(__name__)
 
 SUPERVISOR: Final = "supervisor"
+_REPORT_S: Final = 2.0
 
 
 @ray.remote
@@ -28,7 +32,9 @@ class SupervisorActor:
     """The supervisor as a detached Ray actor. Its plan is an argument; all else it reads from Postgres."""
 
     def __init__(self, spec: ProcessSpec, plan: Plan) -> None:
-        logging.basicConfig(level=spec.log_level)
+        keep_private()
+        start_logs(spec.logs, "supervisor")
+        self._metrics = Metrics("supervisor")
         loop = asyncio.get_running_loop()
         self._booted: asyncio.Future[None] = loop.create_future()
         self._life = loop.create_task(self._live(spec, plan))
@@ -37,9 +43,13 @@ class SupervisorActor:
         """Return once everything planned runs. Raises the error that prevented it."""
         await asyncio.shield(self._booted)
 
+    async def report(self) -> ProcessReport:
+        """The metrics of this process."""
+        return self._metrics.report()
+
     async def _live(self, spec: ProcessSpec, plan: Plan) -> None:
         try:
-            supervisor = await spec.open_supervisor(RayFleet(spec, RayCalls()), plan)
+            supervisor = await spec.open_supervisor(RayFleet(spec, RayCalls()), plan, self._metrics)
             await supervisor.boot()
             self._booted.set_result(None)
             await supervisor.run()
@@ -76,6 +86,17 @@ async def boot_supervisor(spec: ProcessSpec, plan: Plan) -> None:
         raise StartFailed(
             f"The hosts did not start: {str(failed)[:500]}", "The Ray dashboard shows which actor died and why."
         ) from failed
+
+
+async def supervisor_reports(calls: RayCalls) -> Sequence[ProcessReport]:
+    """The metrics of the supervisor of this cluster, if it answers."""
+    try:
+        async with asyncio.timeout(_REPORT_S):
+            return (await (await calls.handle(SUPERVISOR)).report.remote(),)
+    except (RayError, Unavailable, TimeoutError) as silent:
+        log.debug("the supervisor does not answer: %s", silent)
+        calls.drop(SUPERVISOR)
+        return ()
 
 
 async def drain_hosts(names: Sequence[str], within_s: float) -> list[str]:

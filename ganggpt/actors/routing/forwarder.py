@@ -12,6 +12,8 @@ from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.errors import Unavailable
 
 FORWARD_PATH: Final = "/v1/forward"
+REPLIES_BYTES_MAX: Final = 64 << 20
+"""The most that another bridge may answer to one batch; it answers far less."""
 _PROBE_S: Final = 2.0
 KeyOf = Callable[[str], Awaitable[str | None]]
 """Reads the key of a cluster from the database that both share."""
@@ -33,14 +35,15 @@ class Forwarder:
             raise there
         self._keys[remote.cluster] = key
         try:
-            headers = {"Authorization": f"Bearer {key}"}
-            answer = await self._client.post(_http_url(remote.bridge, FORWARD_PATH), content=batch, headers=headers)
+            headers = {"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"}
+            url = _http_url(remote.bridge, FORWARD_PATH)
+            async with self._client.stream("POST", url, content=batch, headers=headers) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    self._keys.pop(remote.cluster, None)
+                    raise there
+                return await _plain_body(answer, there)
         except httpx.HTTPError as failed:
             raise there from failed
-        if answer.status_code != httpx.codes.OK:
-            self._keys.pop(remote.cluster, None)
-            raise there
-        return answer.content
 
     async def close(self) -> None:
         """Close the connections."""
@@ -54,6 +57,18 @@ async def bridge_answers(bridge: str) -> bool:
             return (await client.get(_http_url(bridge, "/health/live"))).is_success
     except httpx.HTTPError:
         return False
+
+
+async def _plain_body(answer: httpx.Response, there: Unavailable) -> bytes:
+    """The body, as it was sent: bridges compress none. Raises ``there`` where it is compressed or too large."""
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        body += part
+        if len(body) > REPLIES_BYTES_MAX:
+            raise there
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise there
+    return bytes(body)
 
 
 def _http_url(bridge: str, path: str) -> str:

@@ -38,6 +38,7 @@ from ganggpt.ai.gateway.provider import (
     Vectors,
 )
 from ganggpt.ai.gateway.spending import CallCost, Spending
+from ganggpt.ai.gateway.trouble import CAUSES, FAILURES_MIN, Troubles
 from ganggpt.ai.port import FREE, Usage
 from ganggpt.observability.metrics import Metrics
 
@@ -63,6 +64,7 @@ class Deployment:
         self._tokens = AsyncLimiter(entry.tokens_per_min)
         self._breaker = Context(spec.name, entry.breaker_failures, entry.breaker_s)
         self._probing = False
+        self.troubles = Troubles(spec.endpoint.address(entry.model))
         self._rests_until_s = 0.0
         self._rests_because = ""
         self._calls = metrics.counter("ganggpt_ai_calls_total")
@@ -72,14 +74,16 @@ class Deployment:
         self._under_way = metrics.gauge("ganggpt_ai_calls_under_way").labels(spec.name)
 
     def state(self) -> str:
-        """``ready``, or why it is not called now."""
+        """``ready``, or why it is not called now, or what happened to the last calls."""
         if _now_s() < self._rests_until_s:
             return f"rests: {self._rests_because}"
         opened_s = self._breaker.opened_at if self._breaker.state == "opened" else None
         # The library uses the wall clock. After this time the next call may try again.
         if opened_s is not None and time.time() < opened_s + self.spec.entry.breaker_s:
             return "its breaker is open"
-        return "ready"
+        trouble = self.troubles.now
+        failing = trouble is not None and trouble.count >= FAILURES_MIN
+        return f"fails: {CAUSES[trouble.cause]}" if failing and trouble is not None else "ready"
 
     async def complete(self, call: ProviderCall, spending: Spending, until_s: float) -> tuple[Completion, Usage]:
         """The whole answer and its cost. Raises ModelFailure, SwitchedOff, OverBudget, Unavailable."""
@@ -226,6 +230,7 @@ class Deployment:
         except ModelFailure as failed:
             self._calls.labels(self.name, failed.code).inc()
             self._learn(failed)
+            self.troubles.note(failed)
             if failed.counts:
                 self._breaker.handle_exception(failed)
             else:
@@ -236,6 +241,7 @@ class Deployment:
             raise
         else:
             self._well.inc()
+            self.troubles.end()
             self._breaker.handle_end_request()
         finally:
             self._seconds.observe(_now_s() - began_s)
@@ -266,7 +272,8 @@ class Deployment:
             async with asyncio.timeout_at(min(until_s, _now_s() + self.spec.entry.timeout_s)):
                 return await work
         except TimeoutError:
-            raise ModelSlow(self.name, f"no answer within {self.spec.entry.timeout_s:g} s, or too late") from None
+            late = f"no answer within {self.spec.entry.timeout_s:g} s, or too late"
+            raise ModelSlow(self.name, late, cause="timeout") from None
 
     async def _retried(self, attempt: Callable[[], Awaitable[T]], until_s: float) -> T:
         def wait_s(state: RetryCallState) -> float:

@@ -16,6 +16,7 @@ from ganggpt.ai.gateway.cache_keys import embedding_key, exact_key
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.ladder import Ladder, PendingRequest
+from ganggpt.ai.gateway.model_checks import ModelChecks
 from ganggpt.ai.gateway.response_cache import ResponseCache, SingleFlight
 from ganggpt.ai.gateway.sentences import sentences_of
 from ganggpt.ai.gateway.spending import Accounting, Spending
@@ -43,7 +44,8 @@ EMBED_WITHIN_S: Final = 10.0
 
 
 class ModelGateway:
-    """Implements ``ai.port.Gateway`` on one event loop. Owns its deployments and the requests in flight."""
+    """Implements ``ai.port.Gateway`` on one event loop. Owns its deployments and the requests in flight. ``checks``:
+    run by whoever owns the gateway."""
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class ModelGateway:
         self._streaming = Streaming(self._ladder)
         self._flights: SingleFlight[GatewayOutcome] = SingleFlight()
         self._under_way = 0
+        self.checks = ModelChecks(config, deployments, accounting)
         self._models = {slot: "|".join((*entry.large, "/", *entry.small)) for slot, entry in config.slots.items()}
         self._requests = metrics.counter("ganggpt_ai_requests_total")
         self._seconds = metrics.histogram("ganggpt_ai_request_seconds")
@@ -125,7 +128,8 @@ class ModelGateway:
         return NotAnswered(reason=reason, usage=spending.usage)
 
     async def state(self) -> dict[str, Any]:
-        """For health and the command line: whether models may be called, and the state of each one."""
+        """For health and the command line: whether models may be called, the state of each one, the last error of those
+        whose last call failed, and whether all were asked once."""
         try:
             on: bool | None = await self._accounting.ledger.is_on()
         except Unavailable:
@@ -134,6 +138,8 @@ class ModelGateway:
         return {
             "on": on,
             "models": {name: deployment.state() for name, deployment in self._deployments.items()},
+            "errors": {name: one.troubles.now.shown() for name, one in self._deployments.items() if one.troubles.now},
+            "checked": self.checks.done,
             "slots": {slot: [*entry.large, *entry.small] for slot, entry in self._config.slots.items()},
             "under_way": self._under_way,
         }

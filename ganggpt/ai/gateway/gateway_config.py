@@ -7,8 +7,8 @@ price table. Every mistake in it is reported at once, at the start, with file an
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -21,6 +21,7 @@ from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import Counted, Effort
 from ganggpt.ai.port import NANO_USD, SLOTS, Slot, Usage
 from ganggpt.errors import ConfigInvalid, ConfigRejected
+from ganggpt.setting_shapes import HttpUrl
 
 SHIPPED_PRICES: Final = Path(__file__).with_name("prices.yaml")
 USD_MAX: Final = 100_000.0
@@ -43,7 +44,7 @@ class ProviderEntry(_Strict):
     """One provider of models. ``key``: the name of a secret setting; ``key_file``: a file with the key."""
 
     kind: Literal["azure", "openai", "compatible"]
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
+    url: HttpUrl | None = None
     key: Literal["AZURE_OPENAI_KEY", "OPENAI_API_KEY"] | None = None
     key_file: Path | None = None
     api_version: str = Field("2024-10-21", pattern=r"^(v1|20\d\d-\d\d-\d\d(-preview)?)$")
@@ -147,20 +148,45 @@ class DeploymentSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """Keys by the name of their variable."""
+
+    keys: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """Everything a gateway is configured with. Picklable; it holds keys, so it is never logged."""
+    """Everything a gateway is configured with. Picklable; unless it is ``without_keys`` it is never logged or sent."""
 
     deployments: Mapping[str, DeploymentSpec] = field(default_factory=dict)
     slots: Mapping[Slot, SlotEntry] = field(default_factory=dict)
     embedding: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
 
+    def without_keys(self) -> GatewayConfig:
+        """The same, but no provider has its key: what may be given to another process."""
+        return self._with(lambda endpoint: replace(endpoint, key=None))
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """Keys by the name of their variable."""
+    def with_keys(self, secrets: Secrets) -> GatewayConfig:
+        """The same with the keys of all providers. Raises ConfigInvalid where one cannot be had."""
 
-    keys: Mapping[str, str] = field(repr=False, default_factory=dict)
+        def unlocked(endpoint: Endpoint) -> Endpoint:
+            found = _key_of(endpoint, secrets, endpoint.name)
+            if isinstance(found, ConfigInvalid):
+                raise found
+            return replace(endpoint, key=found)
+
+        return self._with(unlocked)
+
+    def _with(self, change: Callable[[Endpoint], Endpoint]) -> GatewayConfig:
+        # Models of one provider share it, and still do afterwards.
+        changed: dict[str, Endpoint] = {}
+        for spec in self.deployments.values():
+            changed.setdefault(spec.endpoint.name, change(spec.endpoint))
+        deployments = {
+            name: replace(spec, endpoint=changed[spec.endpoint.name]) for name, spec in self.deployments.items()
+        }
+        return replace(self, deployments=deployments)
 
 
 def read_models(path: Path) -> ModelsFile:
@@ -260,20 +286,37 @@ def _endpoint(name: str, entry: ProviderEntry, secrets: Secrets, where: str) -> 
         return ConfigInvalid(f"{where}.url", "it is missing", f"Give the address of the server ({variable}).")
     else:
         url = entry.url
+    endpoint = Endpoint(
+        entry.kind,
+        name,
+        url,
+        None,
+        entry.api_version,
+        entry.entra,
+        token_field=entry.token_field,
+        key_name=entry.key,
+        key_file=entry.key_file,
+    )
+    key = _key_of(endpoint, secrets, where)
+    return key if isinstance(key, ConfigInvalid) else replace(endpoint, key=key)
+
+
+def _key_of(endpoint: Endpoint, secrets: Secrets, where: str) -> str | ConfigInvalid | None:
+    """The key of a provider from its file or variable; None where it needs none."""
     key = None
-    if entry.key_file is not None:
+    if endpoint.key_file is not None:
         try:
-            key = entry.key_file.read_text(encoding="utf-8").strip()
+            key = endpoint.key_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as unread:
             return ConfigInvalid(f"{where}.key_file", f"it cannot be read: {unread}", "Point it to a readable file.")
-    elif entry.key is not None:
-        key = secrets.keys.get(entry.key)
-        if key is None and not entry.entra:
-            return ConfigInvalid(entry.key, "it is not set", f"Set it, or take it out of {where}.")
-    if not key and not entry.entra and entry.kind != "compatible":
-        wanted = "AZURE_OPENAI_KEY" if entry.kind == "azure" else "OPENAI_API_KEY"
+    elif endpoint.key_name is not None:
+        key = secrets.keys.get(endpoint.key_name)
+        if key is None and not endpoint.entra:
+            return ConfigInvalid(endpoint.key_name, "it is not set", f"Set it, or take it out of {where}.")
+    if not key and not endpoint.entra and endpoint.kind != "compatible":
+        wanted = "AZURE_OPENAI_KEY" if endpoint.kind == "azure" else "OPENAI_API_KEY"
         return ConfigInvalid(wanted, "the key is missing", "Set it (or its file), or AZURE_OPENAI_ENTRA for Entra ID.")
-    return Endpoint(entry.kind, name, url, key, entry.api_version, entry.entra, token_field=entry.token_field)
+    return key
 
 
 def _price_of(entry: ModelEntry, prices: Mapping[str, PriceEntry]) -> PriceEntry | None:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import httpx2
@@ -20,8 +24,10 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from ganggpt.ai.gateway.dialect import Dialect, TokenField, dialect_of, refusal_words
+from ganggpt.ai.gateway.bounded_response import bound_responses
 from ganggpt.ai.gateway.provider import (
     AnswerUnreadable,
+    Cause,
     Completion,
     ContentFiltered,
     Counted,
@@ -39,6 +45,7 @@ from ganggpt.ai.gateway.provider import (
 )
 from ganggpt.ai.gateway.structured import is_whole
 from ganggpt.errors import StartFailed
+from ganggpt.store_urls import is_on_this_machine
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +57,21 @@ _PROBLEM_MAX: Final = 300
 _ANSWER_CHARS_MAX: Final = 64_000
 """A longer answer is cut, whatever limit the model was given."""
 _RETRY_S_MAX: Final = 3600.0
+_KEY_LIKE: Final = re.compile(r"\b(?:sk|pk|rk|key|Bearer)[-_ ][\w.*-]{6,}|\w*\*{3,}[\w*]*")
+_WRONG: Final[Mapping[str, Cause]] = {
+    "key": "key",
+    "deployment": "deployment",
+    "endpoint": "endpoint",
+    "API version": "api_version",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: between two bytes.
 
-    ``token_field``: what the server calls the limit of the answer; unset: by the model's family. ``entra``: sign in with Entra ID instead of a key.
+    ``token_field``: what the server calls the limit of the answer; unset: by the model's family. ``entra``: sign in with
+    Entra ID instead of a key. ``key_name`` and ``key_file``: the variable or the file the key comes from.
     """
 
     kind: Literal["azure", "openai", "compatible"]
@@ -68,6 +83,16 @@ class Endpoint:
     timeout_s: float = 30.0
     connections_max: int = 1024
     token_field: TokenField | None = None
+    key_name: str | None = None
+    key_file: Path | None = None
+
+    def address(self, model: str) -> str:
+        """The address that a call of this model asks, without anything secret."""
+        parts = urlsplit(self.url)
+        base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+        if self.kind != "azure":
+            return base
+        return f"{base}/openai/v1" if self.api_version == _V1 else f"{base}/openai/deployments/{model}"
 
 
 class OpenAIProvider:
@@ -98,7 +123,8 @@ class OpenAIProvider:
             answer = await self._client.embeddings.create(model=model, input=list(texts), encoding_format="float")
             found = sorted(answer.data or (), key=lambda row: row.index)
             if [row.index for row in found] != list(range(len(texts))):
-                raise AnswerUnreadable(model, f"{len(found)} vectors for {len(texts)} texts")
+                problem = f"{len(found)} vectors for {len(texts)} texts"
+                raise AnswerUnreadable(model, problem, cause="unreadable")
             return Vectors(tuple(tuple(row.embedding) for row in found), answer.usage.prompt_tokens)
 
     async def close(self) -> None:
@@ -112,11 +138,14 @@ class OpenAIProvider:
             max_connections=endpoint.connections_max, max_keepalive_connections=endpoint.connections_max
         )
         timeout = httpx2.Timeout(endpoint.timeout_s, connect=_CONNECT_S)
-        common: dict[str, Any] = {
-            "timeout": timeout,
-            "max_retries": 0,
-            "http_client": DefaultAioHttpClient(limits=limits, timeout=timeout, follow_redirects=False),
-        }
+        client = DefaultAioHttpClient(
+            limits=limits,
+            timeout=timeout,
+            follow_redirects=False,
+            # A proxy of the environment leads to far models only.
+            trust_env=not is_on_this_machine(endpoint.url),
+        )
+        common: dict[str, Any] = {"timeout": timeout, "max_retries": 0, "http_client": bound_responses(client)}
         if endpoint.kind == "azure" and endpoint.api_version != _V1:
             token = self._entra_token() if endpoint.entra else None
             return AsyncAzureOpenAI(
@@ -181,7 +210,7 @@ class OpenAIProvider:
 
     def _read(self, call: ProviderCall, answer: ChatCompletion) -> Completion:
         if not getattr(answer, "choices", None) or answer.choices[0].message is None:
-            raise AnswerUnreadable(call.model, "it answered without a choice")
+            raise AnswerUnreadable(call.model, "it answered without a choice", cause="unreadable")
         choice = answer.choices[0]
         text = _text_of(choice.message.content)
         finish = _finish(choice.finish_reason) or "stop"
@@ -211,7 +240,7 @@ class OpenAIProvider:
         if finish is None:
             # Some servers close the stream without a reason; where all of the answer is there, it counts.
             if call.shape is None or not is_whole(said):
-                raise ModelSlow(call.model, "the stream was cut in the middle of the answer")
+                raise ModelSlow(call.model, "the stream was cut in the middle of the answer", cause="cut")
             yield Delta(finish="stop")
 
     def _thought_too_long(self, call: ProviderCall) -> ModelThoughtTooLong:
@@ -283,9 +312,10 @@ def _failing(endpoint: Endpoint, model: str) -> Iterator[None]:
         raise _failure_of(endpoint, model, refused) from refused
     except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError) as unreadable:
         # The SDK does not check the records it builds, so a body of another shape raises one of these.
-        raise AnswerUnreadable(model, f"no answer of this protocol: {_short(unreadable)}") from unreadable
+        problem = f"no answer of this protocol: {_short(unreadable)}"
+        raise AnswerUnreadable(model, problem, cause="unreadable") from unreadable
     except (openai.APIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as cut:
-        raise ModelSlow(model, f"the answer was cut: {_short(cut)}") from cut
+        raise ModelSlow(model, f"the answer was cut: {_short(cut)}", cause="cut") from cut
 
 
 def _unconnected(endpoint: Endpoint, model: str, failed: openai.APIConnectionError) -> ModelFailure:
@@ -296,29 +326,43 @@ def _unconnected(endpoint: Endpoint, model: str, failed: openai.APIConnectionErr
         causes.append(cause)
     lost = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) for cause in causes)
     if not lost and any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
-        return ModelUnreachable(model, f"{endpoint.name} cannot be reached: {_short(causes[-1])}")
-    return ModelSlow(model, f"the connection broke before the whole answer came: {_short(causes[-1])}")
+        problem = f"{endpoint.name} cannot be reached at {endpoint.address(model)}: {_short(causes[-1])}"
+        return ModelUnreachable(model, problem, cause=_cause_of(causes))
+    slow = isinstance(failed, openai.APITimeoutError)
+    problem = f"the connection broke before the whole answer came: {_short(causes[-1])}"
+    return ModelSlow(model, problem, cause="timeout" if slow else "cut")
+
+
+def _cause_of(causes: Sequence[BaseException]) -> Cause:
+    """Why a server was never reached."""
+    if any(isinstance(cause, aiohttp.ClientConnectorDNSError | socket.gaierror) for cause in causes):
+        return "dns"
+    if any(isinstance(cause, aiohttp.ClientSSLError | ssl.SSLError) for cause in causes):
+        return "tls"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return "refused"
+    return "timeout" if any(isinstance(cause, TimeoutError) for cause in causes) else "unreachable"
 
 
 def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) -> ModelFailure:
     status, body = refused.status_code, refused.body if isinstance(refused.body, Mapping) else {}
-    said, wait_s = _short(refused.message), _wait_s(refused.response.headers)
+    said, wait_s = _without_keys(_short(refused.message), endpoint.key), _wait_s(refused.response.headers)
     if status == 400 and body.get("code") == "content_filter":
         return ContentFiltered(model, "prompt", _categories(body) or ("unnamed",))
     if status == 429 and "insufficient_quota" in {body.get("code"), body.get("type")}:
-        return QuotaExhausted(model, f"the quota of {endpoint.name} is used up: {said}")
+        return QuotaExhausted(model, f"the quota of {endpoint.name} is used up: {said}", cause="quota")
     if status == 429:
-        return ModelBusy(model, said, 1.0 if wait_s is None else wait_s)
+        return ModelBusy(model, said, 1.0 if wait_s is None else wait_s, "rate_limit")
     wrong = {401: "key", 403: "key", 404: "deployment"}.get(status)
     if 300 <= status < 400:
         wrong = "endpoint"
     elif status == 400 and re.search(r"api.version", said, re.IGNORECASE):
         wrong = "API version"
     if wrong is not None:
-        return ModelMisconfigured(model, _fix(endpoint, wrong, said))
+        return ModelMisconfigured(model, _fix(endpoint, wrong, said), cause=_WRONG[wrong])
     if status in {408, 409} or status >= 500:
-        return ModelUnreachable(model, f"status {status}: {said}", wait_s)
-    return ModelRejected(model, f"status {status}: {said}")
+        return ModelUnreachable(model, f"status {status}: {said}", wait_s, "server_error")
+    return ModelRejected(model, f"status {status}: {said}", cause="rejected")
 
 
 def _fix(endpoint: Endpoint, what: str, said: str) -> str:
@@ -331,6 +375,13 @@ def _fix(endpoint: Endpoint, what: str, said: str) -> str:
     }
     where = f"provider {endpoint.name!r} of the models file" + (f" (or {prefix}_{names[what]})" if prefix else "")
     return f"the {what} is refused ({said}). Check it in {where}"
+
+
+def _without_keys(said: str, key: str | None) -> str:
+    """What a server said, without our key and without what looks like one: some servers repeat it."""
+    if key:
+        said = said.replace(key, "(the key)")
+    return _KEY_LIKE.sub("(a key)", said)
 
 
 def _wait_s(headers: httpx2.Headers) -> float | None:

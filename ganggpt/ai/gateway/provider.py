@@ -19,6 +19,25 @@ from ganggpt.ai.port import PromptMessage
 from ganggpt.errors import GangGPTError, sentence
 
 Effort = Literal["none", "minimal", "low", "medium", "high"]
+Cause = Literal[
+    "refused",
+    "dns",
+    "tls",
+    "unreachable",
+    "timeout",
+    "cut",
+    "key",
+    "deployment",
+    "endpoint",
+    "api_version",
+    "rate_limit",
+    "quota",
+    "server_error",
+    "rejected",
+    "unreadable",
+    "failed",
+]
+"""What happened to a call that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +127,8 @@ class Provider(Protocol):
 
 
 class ModelFailure(GangGPTError):
-    """A call to a model failed. ``deployment`` is ours, ``problem`` is for people.
+    """A call to a model failed. ``deployment`` is ours, ``problem`` is for people and may quote the server. ``cause``
+    is a word for what happened (see ``trouble.CAUSES``).
 
     Class data: ``counts``: the breaker counts it as a failure of the deployment; ``billed``: the provider may charge
     for the call.
@@ -118,9 +138,9 @@ class ModelFailure(GangGPTError):
     counts: ClassVar[bool] = True
     billed: ClassVar[bool] = False
 
-    def __init__(self, deployment: str, problem: str, wait_s: float | None = None) -> None:
-        super().__init__(deployment, problem, wait_s)
-        self.deployment, self.problem, self.wait_s = deployment, problem, wait_s
+    def __init__(self, deployment: str, problem: str, wait_s: float | None = None, cause: Cause = "failed") -> None:
+        super().__init__(deployment, problem, wait_s, cause)
+        self.deployment, self.problem, self.wait_s, self.cause = deployment, problem, wait_s, cause
 
     def __str__(self) -> str:
         return sentence(f"The model {self.deployment} failed: {self.problem}")

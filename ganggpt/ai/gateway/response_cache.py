@@ -102,7 +102,7 @@ class ResponseCache:
         try:
             kept = msgspec.msgpack.decode(raw, type=_Kept)
             value = None if request.shape is None else read_shape(request.shape, kept.text)
-        except (msgspec.DecodeError, AnswerMisshapen) as unfit:
+        except (msgspec.DecodeError, UnicodeDecodeError, AnswerMisshapen) as unfit:
             log.warning("a cached answer no longer has the right shape: %s", unfit)
             return None
         return Answered(text=kept.text, value=value, model=kept.model, rung="cached", key=key, repaired=kept.repaired)

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from ganggpt.domain.language.look_alikes import LOOK_ALIKES
 from ganggpt.domain.language.words import clipped
 
 _EXPANSION_MAX: Final = 8
@@ -23,22 +24,6 @@ _SELECTORS: Final = frozenset(
     (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x034F, 0x115F, 0x1160, 0x3164, 0xFFA0)
 )
 """Characters without a shape of their own that Unicode does not file under formatting."""
-
-
-def _pairs(look_alikes: str, letters: str) -> dict[int, str]:
-    return dict(zip(map(ord, look_alikes), letters, strict=True))
-
-
-_LOOK_ALIKES: Final[dict[int, str]] = {
-    **_pairs("аԁеһіјӏкӎорԛѕтԝхуўγνзьгѵпԍ", "adehijlkmopqstwxyyyv3brvng"),
-    **_pairs("АВЕНІЈКМОРԚЅТԜХУЗЬГ", "ABEHIJKMOPQSTWXY3bF"),
-    **_pairs("αβειηκορτυχωσςμθ", "abeinkoptuxwssu0"),
-    **_pairs("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"),
-    **_pairs("ᴀʙᴄᴅᴇғɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz"),
-    **_pairs("ɑɡɩıɪƖℓօսհոցցք", "agiiiilouhnggp"),
-    **{0x1F1E6 + at: chr(97 + at) for at in range(26)},
-    **{start + at: chr(97 + at) for start in (0x1F150, 0x1F170) for at in range(26)},
-}
 _LATIN: Final = re.compile(r"[A-Za-z]")
 _LEET: Final = str.maketrans({
     "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "l",
@@ -67,7 +52,7 @@ def plain(text: str, chars_max: int) -> Plain:
     words, removed = _seen_words("…".join(unicodedata.normalize("NFKC", part) for part in read.split("…")))
     mixed = [at for at, word in enumerate(words) if _is_mixed(word)]
     for at in mixed:
-        words[at] = words[at].translate(_LOOK_ALIKES)
+        words[at] = words[at].translate(LOOK_ALIKES)
     whole = " ".join(words)
     return Plain(clipped(whole, chars_max), removed, len(mixed), len(whole) > chars_max or len(read) < len(text))
 
@@ -96,14 +81,14 @@ def _seen_words(text: str) -> tuple[list[str], int]:
 
 def _is_mixed(word: str) -> bool:
     """Whether a word holds Latin letters and letters of another alphabet that look like Latin ones."""
-    return not word.isascii() and _LATIN.search(word) is not None and any(ord(char) in _LOOK_ALIKES for char in word)
+    return not word.isascii() and _LATIN.search(word) is not None and any(ord(char) in LOOK_ALIKES for char in word)
 
 
 @lru_cache(maxsize=1024)
 def skeleton(text: str) -> str:
     """A text as one would read it aloud whatever disguise it wears: lower case, without accents, look-alike letters and
     digits for letters undone, s p a c e d words put together."""
-    text = text.translate(_LOOK_ALIKES)
+    text = text.translate(LOOK_ALIKES)
     text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char)).lower()
     text = _SINGLES.sub(lambda found: _SEPARATORS.sub("", found.group()), text)
     return _LEET_WORD.sub(lambda found: found.group().translate(_LEET), text)

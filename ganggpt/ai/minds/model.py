@@ -89,18 +89,32 @@ class MindSpec:
 
 
 class ModelMind:
-    """Implements ``actors.ports.ModelPort`` on the gateway. ``now_s``: a clock of seconds, for backing off."""
+    """Implements ``actors.ports.ModelPort`` on the gateway. ``now_s``: a clock of seconds, for backing off.
+    ``metrics``: of this process."""
 
-    def __init__(self, spec: MindSpec, gateway: Gateway, world: World, now_s: Callable[[], float]) -> None:
-        self._spec, self._gateway, self._world, self._now_s = spec, gateway, world, now_s
-        self._guard = guard_of(spec, world)
-        self._metrics = Metrics()
+    def __init__(
+        self,
+        spec: MindSpec,
+        gateway: Gateway,
+        world: World,
+        now_s: Callable[[], float],
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._spec, self._gateway, self._now_s = spec, gateway, now_s
+        self._metrics = Metrics() if metrics is None else metrics
         self._counts = GuardCounts(self._metrics)
         self._wary: dict[str, Wariness] = {}
         self._rests_until_s = 0.0
-        self._plans = ModelPlans(spec.prompts, gateway, self._guard, self._rest)
-        self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, self._guard, self._metrics, self._rest)
         self._embedder = Embedder(gateway, self._metrics, now_s, present=spec.embeds)
+        self.use_world(world)
+
+    def use_world(self, world: World) -> None:
+        """See ModelPort. What is under way ends as it began."""
+        spec, gateway = self._spec, self._gateway
+        guard = guard_of(spec, world)
+        self._world, self._guard = world, guard
+        self._plans = ModelPlans(spec.prompts, gateway, guard, self._rest)
+        self._summaries = ModelSummaries(spec.prompts, spec.secret, gateway, guard, self._metrics, self._rest)
 
     @property
     def is_on(self) -> bool:
@@ -133,10 +147,6 @@ class ModelMind:
         if not isinstance(request.brief, TalkBrief):
             raise InvalidInput("brief", f"{type(request.brief).__name__} is not a brief that a model can answer")
         return self._talk(actor, request.brief, within_s)
-
-    def exposition(self) -> bytes:
-        """See ModelPort."""
-        return self._metrics.exposition()
 
     async def _talk(
         self, actor: ActorId, talk: TalkBrief, within_s: float

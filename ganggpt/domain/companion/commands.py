@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
-from ganggpt.domain.fields import Count1000, Name50, Name100, PlayerRef, Text200, Text500, Traits
+from ganggpt.domain.companion.replies import (
+    CompanionSpoken,
+    ExperienceReply,
+    OrderReply,
+    RecruitReply,
+    SufferReply,
+)
+from ganggpt.domain.described import Senders
+from ganggpt.domain.fields import Count1000, Name50, PlayerRef, Target, Text200, Text500, Traits
 from ganggpt.domain.mind.scene import Scene
 from ganggpt.domain.turn import Command
 
@@ -26,6 +34,9 @@ class Recruit(Command, tag="Recruit"):
     personality: Traits
     style: Name50 = "plain"
     creates: ClassVar[bool] = True
+    senders: ClassVar[Senders] = Senders.FOR_THEMSELVES
+    reply: ClassVar[Any] = RecruitReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_owner", "grudge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,9 @@ class Talk(Command, tag="Talk"):
     text: Text500
     name: Name50 | None = None
     scene: Scene | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = CompanionSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,10 @@ class Order(Command, tag="Order"):
     """The owner orders something."""
 
     order: OrderName
-    target: Name100 | None = None
+    target: Target | None = None
+    senders: ClassVar[Senders] = Senders.OWNER
+    reply: ClassVar[Any] = OrderReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_owner", "gone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,9 @@ class GainExperience(Command, tag="GainExperience"):
 
     amount: Count1000
     cause: Text200
+    senders: ClassVar[Senders] = Senders.OWNER_OR_SERVER
+    reply: ClassVar[Any] = ExperienceReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_owner", "gone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +79,15 @@ class Suffer(Command, tag="Suffer"):
 
     harm: Harm
     cause: Text200
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = SufferReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "gone")
 
 
 @dataclass(frozen=True, slots=True)
 class Dismiss(Command, tag="Dismiss"):
     """The owner lets the companion go. By the owner or a server."""
+
+    senders: ClassVar[Senders] = Senders.OWNER_OR_SERVER
+    reply: ClassVar[Any] = CompanionSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_owner", "gone")

@@ -36,6 +36,7 @@ from ganggpt.domain.companion.orders import (
     refusal_chance,
     unlocked_between,
 )
+from ganggpt.domain.companion.replies import CompanionView
 from ganggpt.domain.companion.state import (
     EXPERIENCE_DAY,
     EXPERIENCE_MAX,
@@ -264,4 +265,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=CompanionView,
 )

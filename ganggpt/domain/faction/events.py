@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ganggpt.domain.erasure import PlayerForgotten
+from ganggpt.domain.retirement import Retired
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import FactionSheet
 
@@ -13,6 +14,20 @@ BondKind = Literal["pact", "war"]
 
 class Founded(Event, frozen=True, tag="Founded"):
     """A faction came into the world."""
+
+    sheet: FactionSheet
+    at_s: float
+
+
+class Returned(Event, frozen=True, tag="Returned"):
+    """A retired faction came back, with this sheet: it holds the ground of it, and has the money that it had left."""
+
+    sheet: FactionSheet
+    at_s: float
+
+
+class Revised(Event, frozen=True, tag="Revised"):
+    """The sheet of the faction is this now. A relation moves with its rest."""
 
     sheet: FactionSheet
     at_s: float
@@ -188,4 +203,7 @@ FactionEvent = (
     | RewardReleased
     | DeedHeard
     | PlayerForgotten
+    | Returned
+    | Revised
+    | Retired
 )

@@ -9,10 +9,12 @@ from typing import Annotated, Any, ClassVar, Final
 from annotated_types import Ge, Le
 from msgspec import Struct
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.faction import politics
 from ganggpt.domain.faction.draft import Draft, not_for_players, shift, strengthen
 from ganggpt.domain.faction.events import BondEnded, BondMade, PoliticalTurnTaken, TerritoryClaimed
 from ganggpt.domain.faction.politics import MoveName, PoliticalMove
+from ganggpt.domain.faction.replies import MoveReply, OutlookReply
 from ganggpt.domain.faction.state import (
     RELATIONS_MAX,
     Faction,
@@ -61,6 +63,10 @@ class TakePoliticalTurn(Command, tag="TakePoliticalTurn"):
 class ListMoves(Command, tag="ListMoves"):
     """Tell which moves are legal now, what each is worth, and what a mind needs to choose one. Changes nothing."""
 
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = OutlookReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "retired")
+
 
 @dataclass(frozen=True, slots=True)
 class MakeMove(Command, tag="MakeMove"):
@@ -74,6 +80,9 @@ class MakeMove(Command, tag="MakeMove"):
     district: Slug | None = None
     words: Word200 = ""
     for_turn: TurnNo | None = None
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = MoveReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "too_soon", "illegal_move", "retired")
 
 
 class MoveBrief(Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain.mind.affect import faded
+from ganggpt.domain.mind.affect import REACH, faded
 from ganggpt.domain.numbers import clamped
 
 REST_MAX: Final = 90.0
@@ -57,6 +57,18 @@ def at_rest(rest: float, now_s: float) -> Relation:
 def value_now(relation: Relation, now_s: float) -> float:
     """The relation on its way back to rest."""
     return faded(relation.value, relation.rest, now_s - relation.at_s, RELATION_HALF_LIFE_S)
+
+
+def with_rest(relation: Relation, rest: float, now_s: float) -> Relation:
+    """A relation that fades to another rest from now on. It moves by as much as its rest, so that what every cause
+    contributes stays; where that would lead beyond its bounds, the surplus counts as a cause that left the ledger."""
+    rest = clamped(rest, -REST_MAX, REST_MAX)
+    if rest == relation.rest:
+        return relation
+    wanted = value_now(relation, now_s) + rest - relation.rest
+    value = clamped(wanted, -REACH, REACH)
+    unlisted = faded(relation.unlisted, 0.0, now_s - relation.unlisted_s, RELATION_HALF_LIFE_S)
+    return Relation(value, now_s, rest, unlisted + value - wanted, now_s)
 
 
 def with_entry(

@@ -7,15 +7,16 @@ message and decides for itself. Money between factions moves by messages too: wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
-from annotated_types import Len
-
+from ganggpt.domain import retirement
+from ganggpt.domain.described import Senders
 from ganggpt.domain.erasure import ForgetPlayer
-from ganggpt.domain.faction import diplomacy, politics
+from ganggpt.domain.faction import diplomacy, life, politics
 from ganggpt.domain.faction.draft import Draft, is_known, not_for_players, shift
-from ganggpt.domain.faction.events import FactionEvent, Founded
+from ganggpt.domain.faction.events import FactionEvent
+from ganggpt.domain.faction.life import Found, Revise
 from ganggpt.domain.faction.moves import (
     ListMoves,
     MakeMove,
@@ -23,14 +24,13 @@ from ganggpt.domain.faction.moves import (
     claim,
     list_moves,
     make_move,
-    next_turn,
     take_political_turn,
 )
-from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX, Faction, evolve, relation_now
+from ganggpt.domain.faction.replies import ClaimReply, FactionView
+from ganggpt.domain.faction.state import TERRITORIES_MAX, Faction, evolve, relation_now
 from ganggpt.domain.faction.treasury import forget_player, fund_mission, pay_reward, release_reward
 from ganggpt.domain.faction.view import view
-from ganggpt.domain.fields import Money, Name50, Percent, Signed100, Slug, Text200, Traits
-from ganggpt.domain.ids import name_of
+from ganggpt.domain.fields import Slug
 from ganggpt.domain.messages import (
     AnswerBond,
     ApplyMissionImpact,
@@ -47,9 +47,9 @@ from ganggpt.domain.messages import (
     SufferRaid,
     TakePayment,
 )
+from ganggpt.domain.retirement import Retire
 from ganggpt.domain.turn import Command, Decision, Kind, Turn
-from ganggpt.domain.world import FactionSheet
-from ganggpt.errors import AlreadyExists, Refused, UnknownActor, UnknownCommand
+from ganggpt.errors import Refused, UnknownActor, UnknownCommand
 
 __all__ = [
     "KIND",
@@ -60,6 +60,7 @@ __all__ = [
     "ListMoves",
     "LoseTerritory",
     "MakeMove",
+    "Revise",
     "ShiftRelation",
     "SufferRaid",
     "TakePayment",
@@ -71,67 +72,39 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Command, tag="Found"):
-    """Bring a faction into the world; the fields of its sheet. Not for players."""
-
-    name: Name50
-    kind: Name50
-    motto: Text200
-    home: Slug
-    territories: Annotated[tuple[Slug, ...], Len(0, TERRITORIES_MAX)] = ()
-    influence: Percent = 10
-    treasury: Money = 0
-    traits: Traits = field(default_factory=dict)
-    relations: Annotated[dict[Slug, Signed100], Len(0, RELATIONS_MAX)] = field(default_factory=dict)
-    creates: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
 class ClaimTerritory(Command, tag="ClaimTerritory"):
     """Take a district next to one's own ground and pay for it. Not for players."""
 
     district: Slug
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ClaimReply
+    refuses: ClassVar[tuple[str, ...]] = (
+        "not_allowed",
+        "unknown_district",
+        "too_many",
+        "not_adjacent",
+        "too_poor",
+        "retired",
+    )
 
 
 def decide(state: Faction | None, command: Command, turn: Turn) -> Decision:
-    """The decision on a command to a faction. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    """The decision on a command to a faction. Raises UnknownActor, UnknownCommand, AlreadyExists, InvalidInput,
+    Refused."""
     if isinstance(command, Found):
-        if state is not None:
-            raise AlreadyExists(turn.actor)
-        return _found(command, turn)
+        return life.found(state, command, turn)
     rule = _RULES.get(type(command))
     if rule is None:
         raise UnknownCommand("faction", command.tag)
     if state is None:
-        raise UnknownActor(turn.actor)
-    return rule(state, command, turn)
-
-
-def _found(command: Found, turn: Turn) -> Decision:
-    not_for_players(turn)
-    me = name_of(turn.actor)
-    for district in (command.home, *command.territories):
-        _known_district(turn, district)
-    for district in command.territories:
-        if politics.native_holder(turn.world, district) not in (None, me):
-            raise Refused("contested", f"{district} is another faction's ground; claim it after founding")
-    sheet = FactionSheet(
-        id=me,
-        name=command.name,
-        kind=command.kind,
-        motto=command.motto,
-        home=command.home,
-        territories=tuple(command.territories),
-        influence=command.influence,
-        treasury=command.treasury,
-        traits=dict(command.traits),
-        relations={other: rest for other, rest in command.relations.items() if other != me},
-    )
-    return Decision(
-        (Founded(sheet, turn.now_s),),
-        {"founded": turn.actor},
-        reminders=(next_turn(turn, turn.dice.unit()),),
-    )
+        absent = life.never_there(command, turn)
+        if absent is None:
+            raise UnknownActor(turn.actor)
+        return absent
+    if state.absence is not None and isinstance(command, ClaimTerritory):
+        raise retirement.refusal(state.sheet.name, state.absence)
+    away = life.while_away(state, command, turn)
+    return rule(state, command, turn) if away is None else away
 
 
 def _shift_relation(state: Faction, command: ShiftRelation, turn: Turn) -> Decision:
@@ -193,6 +166,8 @@ _RULES: Final[Mapping[type[Command], Callable[[Faction, Any, Turn], Decision]]] 
     FundMission: fund_mission,
     PayReward: pay_reward,
     ReleaseReward: release_reward,
+    Revise: life.revise,
+    Retire: life.retire,
 }
 
 _COMMANDS: Final[tuple[type[Command], ...]] = (Found, *_RULES)
@@ -205,4 +180,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=FactionView,
 )

@@ -26,6 +26,8 @@ from ganggpt.domain.faction.events import (
     PoliticalTurnTaken,
     RaidSuffered,
     RelationShifted,
+    Returned,
+    Revised,
     RewardPaid,
     RewardReleased,
     RewardReserved,
@@ -34,9 +36,10 @@ from ganggpt.domain.faction.events import (
     TerritoryLost,
     TradeMade,
 )
-from ganggpt.domain.faction.relation import Entry, Relation, at_rest, value_now, with_entry
+from ganggpt.domain.faction.relation import Entry, Relation, at_rest, value_now, with_entry, with_rest
 from ganggpt.domain.mind.affect import drained, faded
 from ganggpt.domain.numbers import clamped
+from ganggpt.domain.retirement import Absence, Retired
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import FactionSheet
 
@@ -98,7 +101,7 @@ class Faction(Struct, frozen=True, gc=False, array_like=True):
     ``strength`` (0..100) as they were at their times, on their way back to rest. Treasury in dollars, without what is
     in ``reserves`` (by mission). ``ledger``: the latest causes, ``moves``: the latest moves, oldest first. ``bonds``,
     ``traded`` (when there was a deal last) and ``asked`` (when we last offered something) by faction. ``talk_of``:
-    rumours by player; ``deeds``: ids of those heard of lately.
+    rumours by player; ``deeds``: ids of those heard of lately. ``absence``: not None while it is retired.
     """
 
     sheet: FactionSheet
@@ -125,6 +128,7 @@ class Faction(Struct, frozen=True, gc=False, array_like=True):
     deeds: tuple[str, ...] = ()
     paid: int = 0
     asked: Mapping[str, float] = {}
+    absence: Absence | None = None
 
 
 def influence_now(state: Faction, now_s: float) -> float:
@@ -189,6 +193,29 @@ def _founded(_: Faction | None, event: Founded) -> Faction:
         expanded_s=at_s,
         strength_s=at_s,
     )
+
+
+def _revised(state: Faction, event: Revised) -> Faction:
+    now_s, sheet = event.at_s, event.sheet
+    relations = dict(state.relations)
+    for other, rest in sheet.relations.items():
+        known = relations.get(other)
+        if known is not None:
+            relations[other] = with_rest(known, float(rest), now_s)
+        elif len(relations) < RELATIONS_MAX:
+            relations[other] = at_rest(float(rest), now_s)
+    return replace(state, sheet=sheet, influence=influence_now(state, now_s), influence_s=now_s, relations=relations)
+
+
+def _returned(state: Faction, event: Returned) -> Faction:
+    after = _revised(state, Revised(event.sheet, event.at_s))
+    territories = dict.fromkeys(event.sheet.territories, event.at_s)
+    return replace(after, territories=territories, turned_s=event.at_s, expanded_s=event.at_s, absence=None)
+
+
+def _retired(state: Faction, event: Retired) -> Faction:
+    absence = Absence(event.at_s, event.reason)
+    return replace(state, territories={}, bonds={}, move="", moved_on=None, absence=absence)
 
 
 def _relation_shifted(state: Faction, event: RelationShifted) -> Faction:
@@ -320,6 +347,9 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Faction]]] = {
     RewardReleased: _reward_released,
     DeedHeard: _deed_heard,
     PlayerForgotten: _player_forgotten,
+    Returned: _returned,
+    Revised: _revised,
+    Retired: _retired,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganggpt.domain import retirement
 from ganggpt.domain.faction.relation import Relation, value_now
 from ganggpt.domain.faction.state import Faction, bond_now, influence_now, strength_now
 from ganggpt.domain.mind.affect import standing_label
@@ -59,6 +60,7 @@ def view(state: Faction, now_s: float) -> dict[str, Any]:
         ],
         "missions": state.missions,
         "founded_s": state.founded_s,
+        "retired": retirement.shown(state.absence),
     }
 
 

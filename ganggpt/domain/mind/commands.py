@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Len
 
 from ganggpt.domain.fields import (
     ActorRef,
     MemoryNo,
-    Name100,
     OptionalText500,
     Percent,
     PlayerRef,
     Sentences,
+    Target,
     Text200,
     Text240,
     Text500,
@@ -26,6 +26,7 @@ from ganggpt.domain.mind.memory_record import (
     MemoryKind,
     Source,
 )
+from ganggpt.domain.mind.replies import Hushed
 from ganggpt.domain.mind.utterance import SCRIPTED, Provenance
 from ganggpt.domain.turn import Command
 
@@ -37,6 +38,7 @@ class Hush(Command, tag="Hush"):
 
     heard: Sentences | None = None
     utterance: Text200 | None = None
+    reply: ClassVar[Any] = Hushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Remember(Command, tag="Remember"):
     about: PlayerRef | None = None
     source: Source = "told"
     expires_s: UnixSeconds | None = None
-    audience: Name100 | None = None
+    audience: Target | None = None
     due_s: UnixSeconds | None = None
     internal: ClassVar[bool] = True
 

@@ -230,6 +230,16 @@ def broken_off(talker: Talker, state: Any, turn: Turn, decision: Decision) -> De
     return _then_next(talker, state, turn, done)
 
 
+def fall_silent(talker: Talker, state: Any, turn: Turn) -> Decision:
+    """Break off what is being said, and turn to nobody else."""
+    speaking = state.mind.speaking
+    ignored = tuple(Turned(line.player) for line in speaking.waiting)
+    if speaking.utterance is None:
+        return Decision(ignored)
+    cut = _cut(talker, state, turn, len(speaking.utterance.said), interrupted=False)
+    return replace(cut, events=(*ignored, *cut.events))
+
+
 def current(state: Any, utterance: str) -> Utterance:
     """What is being said. Raises Refused where it is another utterance, or none."""
     now: Utterance | None = state.mind.speaking.utterance

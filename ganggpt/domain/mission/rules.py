@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.language.words import clipped
@@ -21,7 +22,9 @@ from ganggpt.domain.messages import (
     ApplyMissionImpact,
     EndMission,
     FundMission,
+    LosePerson,
     MissionOutcome,
+    NeedPerson,
     Notify,
     Offer,
     PayReward,
@@ -32,6 +35,7 @@ from ganggpt.domain.messages import (
     TakeMission,
 )
 from ganggpt.domain.mind.commands import Remember
+from ganggpt.domain.mission.replies import AcceptReply, MissionView
 from ganggpt.domain.mission.state import (
     OPEN,
     TAKEN,
@@ -68,6 +72,10 @@ _DUE: Final = "due"
 @dataclass(frozen=True, slots=True)
 class Accept(Command, tag="Accept"):
     """The player takes the mission on; its time runs from now."""
+
+    senders: ClassVar[Senders] = Senders.ITS_PLAYER
+    reply: ClassVar[Any] = AcceptReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_yours", "not_offered", "too_late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,11 @@ def _accept(state: Mission, _: Accept, turn: Turn) -> Decision:
     return Decision(
         (accepted,),
         {"status": "accepted", "due_s": due_s, "objectives": objectives(state), "reward": template.reward},
-        messages=(Message(ActorId(state.player), take), *_asking_for_money(state, due_s, turn)),
+        messages=(
+            Message(ActorId(state.player), take),
+            *_asking_for_money(state, due_s, turn),
+            *(Message(ActorId(person), NeedPerson(due_s)) for person in _people_of(state)),
+        ),
         reminders=(_reminder(evolve(state, accepted)),),
     )
 
@@ -144,6 +156,23 @@ def _asking_for_money(state: Mission, due_s: float, turn: Turn) -> Iterable[Mess
         least = min(reward, max(reward // 2, REWARD_BOUNDS[state.template.difficulty][0]))
         fund = FundMission(turn.actor, state.player, state.giver, reward, least, due_s)
         yield Message(ActorId(f"faction:{state.payer}"), fund)
+
+
+def _people_of(state: Mission) -> Iterable[str]:
+    """The NPCs without whom the mission cannot be done any more."""
+    left = (o.target for o, done in zip(state.template.objectives, state.done, strict=True) if done < o.count)
+    return sorted({target for target in left if target.startswith("npc:")})
+
+
+def _lose_person(state: Mission, _: LosePerson, turn: Turn) -> Decision:
+    """Somebody left the world. An offer of theirs no longer stands; a mission that was taken is called off where it
+    cannot be done without them, which does not count against the player."""
+    is_needed = turn.by in _people_of(state)
+    if state.status == "offered" and (is_needed or turn.by == state.giver):
+        return _ended(state, MissionFailed("withdrawn", turn.now_s), turn)
+    if state.status in TAKEN and is_needed:
+        return _ended(state, MissionFailed("person_gone", turn.now_s), turn)
+    return Decision(reply={"status": state.status})
 
 
 def _take_funding(state: Mission, command: TakeFunding, turn: Turn) -> Decision:
@@ -227,8 +256,7 @@ def _ended(state: Mission, event: MissionFailed | MissionExpired, turn: Turn) ->
     outcome: MissionOutcome = "failed" if isinstance(event, MissionFailed) else "expired"
     told: list[Message] = []
     if state.status in TAKEN:
-        # A mission that its payer could not fund says nothing about the player's skill.
-        difficulty = 0 if event.reason == "unfunded" else state.template.difficulty
+        difficulty = 0 if event.reason in _NOBODYS_FAULT else state.template.difficulty
         told.append(Message(ActorId(state.player), EndMission(turn.actor, outcome, difficulty=difficulty)))
         if state.payer is not None:
             told.append(Message(ActorId(f"faction:{state.payer}"), ReleaseReward(turn.actor, event.reason)))
@@ -236,12 +264,15 @@ def _ended(state: Mission, event: MissionFailed | MissionExpired, turn: Turn) ->
     return Decision((event,), {"status": outcome, "reason": event.reason}, messages, reminders=(Forget(_DUE),))
 
 
+_NOBODYS_FAULT: Final = frozenset(("unfunded", "person_gone"))
+"""Reasons of an end that say nothing about the player's skill."""
 _REMEMBERED: Final[Mapping[str, tuple[str, int]]] = {
     "": ('{who} did the job I gave them, "{title}"', 60),
     "declined": ('{who} did not want the job "{title}"', 12),
     "abandoned": ('{who} gave up on the job "{title}"', 45),
     "out_of_time": ('{who} never finished the job "{title}"', 40),
     "too_slow": ('{who} was too slow for the job "{title}"', 35),
+    "person_gone": ('{who} could not finish the job "{title}", because somebody left town', 25),
     "unfunded": ('there was no money to pay {who} for the job "{title}"', 30),
 }
 """By reason of the end: what the giver remembers, and its weight. An offer that was not accepted is not remembered."""
@@ -283,6 +314,7 @@ _RULES: Final[Mapping[type[Command], Callable[[Mission, Any, Turn], Decision]]] 
     ForgetPlayer: _forget_player,
     Accept: _accept,
     TakeFunding: _take_funding,
+    LosePerson: _lose_person,
     Abandon: _abandon,
     Progress: _progress,
     Expire: _expire,
@@ -297,4 +329,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=MissionView,
 )

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from annotated_types import Ge, Le, Len
 
-from ganggpt.domain.fields import Name100, Slug
+from ganggpt.domain.fields import Slug, Target
 from ganggpt.domain.world import DEED_VERBS, DeedVerb
 
 __all__ = ["DEED_VERBS", "HELPING", "Deed", "DeedVerb", "Deeds16", "Want", "Wants8", "matches", "wanted"]
@@ -29,7 +29,7 @@ class Deed:
     """One thing a player did. ``target``: an actor id or the slug of a thing; ``district``: where it was done."""
 
     verb: DeedVerb
-    target: Name100
+    target: Target
     district: Slug | None = None
     count: DeedCount = 1
 
@@ -39,7 +39,7 @@ class Want:
     """A deed that a mission asks for. ``district`` None: anywhere."""
 
     verb: DeedVerb
-    target: Name100
+    target: Target
     district: Slug | None = None
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le, Len
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.fields import (
     ActorRefs8,
+    DeedId,
     MemoryRoom,
     Money,
     Name50,
@@ -19,17 +21,26 @@ from ganggpt.domain.fields import (
     Percent,
     PlayerRef,
     Slug,
+    SlugOrNone,
     Slugs16,
     Step20,
-    Text100,
     Text200,
     Text240,
     Text500,
-    Traits,
     UnixSeconds,
 )
 from ganggpt.domain.mind.scene import Scene
 from ganggpt.domain.mission_design.deeds import DeedCount
+from ganggpt.domain.npc.replies import (
+    NoticedReply,
+    NpcReviseReply,
+    NpcSpoken,
+    OutlineReply,
+    ProposeReply,
+    SpawnReply,
+    WorkReply,
+)
+from ganggpt.domain.sheets import NpcTraits, SomeNpcTraits, Style
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb
 
@@ -40,19 +51,48 @@ Steps8 = Annotated[dict[Name100, Step20], Len(0, 8)]
 
 @dataclass(frozen=True, slots=True)
 class Spawn(Command, tag="Spawn"):
-    """Bring an NPC into the world; the fields of its sheet. Not for players."""
+    """Bring an NPC into the world, or a retired one back to it; the fields of its sheet. By a server.
 
-    name: Name100
-    role: Name100
+    The sheet is checked like one of a world file: ``home``, ``faction`` and ``missions`` must exist, and nobody of the
+    world files may have a name that looks the same.
+    """
+
+    name: Name50
+    role: Name50
     home: Slug
     faction: Slug | None
-    traits: Traits
-    style: Name50
+    traits: NpcTraits
+    style: Style
     backstory: OptionalText1000 = ""
     likes: Names16 = ()
     missions: Slugs16 = ()
     room: MemoryRoom = 64
     creates: ClassVar[bool] = True
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = SpawnReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
+
+
+@dataclass(frozen=True, slots=True)
+class Revise(Command, tag="Revise"):
+    """Change the sheet of an NPC; what is not given stays, and so do its memories and standings. By a server.
+
+    ``faction``: "" for no faction. ``traits``: those that change. ``likes`` and ``missions``: all of them, anew.
+    """
+
+    name: Name50 | None = None
+    role: Name50 | None = None
+    home: Slug | None = None
+    faction: SlugOrNone | None = None
+    traits: SomeNpcTraits | None = None
+    style: Style | None = None
+    backstory: OptionalText1000 | None = None
+    likes: Names16 | None = None
+    missions: Slugs16 | None = None
+    room: MemoryRoom | None = None
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = NpcReviseReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +102,9 @@ class Talk(Command, tag="Talk"):
     text: Text500
     name: Name50 | None = None
     scene: Scene | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +114,8 @@ class Observe(Command, tag="Observe"):
     what: Text500
     weight: Percent
     about: PlayerRef | None = None
+    reply: ClassVar[Any] = NoticedReply
+    refuses: ClassVar[tuple[str, ...]] = ("retired",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +125,9 @@ class Give(Command, tag="Give"):
     item: Name100
     value: Money = 0
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +137,9 @@ class Threaten(Command, tag="Threaten"):
     text: OptionalText500 = ""
     armed: bool = False
     name: Name50 | None = None
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = NpcSpoken
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +148,9 @@ class AskForWork(Command, tag="AskForWork"):
 
     name: Name50 | None = None
     party: Party = 1
+    senders: ClassVar[Senders] = Senders.PLAYER
+    reply: ClassVar[Any] = WorkReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +160,7 @@ class Hear(Command, tag="Hear"):
     text: Text240
     weight: Percent
     about: PlayerRef | None
-    origin: Text100
+    origin: DeedId
     chain: ActorRefs8
     born_s: UnixSeconds
     expires_s: UnixSeconds
@@ -130,6 +184,9 @@ class OutlineWork(Command, tag="OutlineWork"):
 
     player: PlayerRef
     party: Party = 1
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = OutlineReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +212,6 @@ class ProposeMission(Command, tag="ProposeMission"):
     asked_s: UnixSeconds | None = None
     or_template: bool = True
     notes: Annotated[tuple[Text200, ...], Len(0, 16)] = ()
+    senders: ClassVar[Senders] = Senders.SERVER
+    reply: ClassVar[Any] = ProposeReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_allowed", "stale", "mission_rejected", "no_work", "retired")

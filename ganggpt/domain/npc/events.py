@@ -14,6 +14,7 @@ from ganggpt.domain.mind.memory import (
 )
 from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
 from ganggpt.domain.npc.state import Item, Standing
+from ganggpt.domain.retirement import Retired
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
@@ -23,6 +24,30 @@ class Spawned(Event, frozen=True, tag="Spawned"):
 
     sheet: NpcSheet
     mood: float
+    at_s: float
+
+
+class Returned(Event, frozen=True, tag="Returned"):
+    """A retired NPC came back, with this sheet."""
+
+    sheet: NpcSheet
+    mood: float
+    at_s: float
+
+
+class Revised(Event, frozen=True, tag="Revised"):
+    """The sheet of the NPC is this now; its mood was this at that moment."""
+
+    sheet: NpcSheet
+    mood: float
+    at_s: float
+
+
+class Needed(Event, frozen=True, tag="Needed"):
+    """A mission that a player took cannot be done without the NPC, until ``until_s``."""
+
+    mission: str
+    until_s: float
     at_s: float
 
 
@@ -158,5 +183,9 @@ NpcEvent = (
     | RecordHeard
     | MissionFundsHeard
     | WorkPrepared
+    | Returned
+    | Revised
+    | Retired
+    | Needed
     | PlayerForgotten
 )

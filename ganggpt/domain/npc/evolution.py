@@ -25,10 +25,13 @@ from ganggpt.domain.npc.events import (
     ItemGiven,
     ItemReceived,
     MissionFundsHeard,
+    Needed,
     Noticed,
     NpcEvent,
     Pondered,
     RecordHeard,
+    Returned,
+    Revised,
     RumourTold,
     Spawned,
     Spoke,
@@ -39,6 +42,7 @@ from ganggpt.domain.npc.events import (
 from ganggpt.domain.npc.state import (
     ACTED_MAX,
     ITEMS_MAX,
+    NEEDED_MAX,
     PREPARED_MAX,
     WORK_COOLDOWN_S,
     WORK_MAX,
@@ -47,11 +51,33 @@ from ganggpt.domain.npc.state import (
     Prepared,
     WorkOffer,
 )
+from ganggpt.domain.retirement import Absence, Retired
 from ganggpt.domain.turn import Event
 
 
 def _spawned(_: Npc | None, event: Spawned) -> Npc:
     return Npc(event.sheet, event.at_s, event.mood, event.at_s)
+
+
+def _returned(state: Npc, event: Returned) -> Npc:
+    return replace(state, sheet=event.sheet, mood=event.mood, mood_s=event.at_s, absence=None)
+
+
+def _revised(state: Npc, event: Revised) -> Npc:
+    return replace(state, sheet=event.sheet, mood=event.mood, mood_s=event.at_s)
+
+
+def _retired(state: Npc, event: Retired) -> Npc:
+    """Open offers and what it was doing are over; whom it knows and what it remembers stays."""
+    return replace(state, absence=Absence(event.at_s, event.reason), work={}, prepared={}, needed={}, acted=())
+
+
+def _needed(state: Npc, event: Needed) -> Npc:
+    needed = {mission: until_s for mission, until_s in state.needed.items() if until_s > event.at_s}
+    needed[event.mission] = event.until_s
+    if len(needed) > NEEDED_MAX:
+        del needed[min(needed, key=lambda mission: (needed[mission], mission))]
+    return replace(state, needed=needed)
 
 
 def _noticed(state: Npc, event: Noticed) -> Npc:
@@ -163,6 +189,10 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     MissionFundsHeard: _mission_funds_heard,
     WorkPrepared: _work_prepared,
     PlayerForgotten: erasure.fold,
+    Returned: _returned,
+    Revised: _revised,
+    Retired: _retired,
+    Needed: _needed,
 }
 
 

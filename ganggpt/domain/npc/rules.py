@@ -13,15 +13,14 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from ganggpt.domain.erasure import ForgetPlayer, forget
-from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.ids import ActorId
 from ganggpt.domain.language.intent import is_courtesy
+from ganggpt.domain.language.spoken_names import without_ids
 from ganggpt.domain.language.words import tokens, valence, with_article
-from ganggpt.domain.messages import Notify
+from ganggpt.domain.messages import NeedPerson, Notify
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import (
     HOSTILE_AT,
-    mood_at_rest,
-    mood_label,
     swayed,
 )
 from ganggpt.domain.mind.archive import search_archive, to_archive
@@ -35,16 +34,18 @@ from ganggpt.domain.mind.reflection import Planned, plan_after_talk, plan_reflec
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.rules import rules
 from ganggpt.domain.mind.utterance import Line
+from ganggpt.domain.npc import life
 from ganggpt.domain.npc.commands import (
     AskForWork,
     Give,
     Hear,
     Observe,
+    Revise,
     Spawn,
     Talk,
     Threaten,
 )
-from ganggpt.domain.npc.events import ItemReceived, Noticed, NpcEvent, Spawned, Swayed
+from ganggpt.domain.npc.events import ItemReceived, Noticed, NpcEvent, Swayed
 from ganggpt.domain.npc.evolution import evolve
 from ganggpt.domain.npc.memory import (
     PONDER_AT,
@@ -52,6 +53,7 @@ from ganggpt.domain.npc.memory import (
     rumour_by,
     writer_of,
 )
+from ganggpt.domain.npc.replies import NpcView
 from ganggpt.domain.npc.rumour import TELL_FROM, has_neighbours
 from ganggpt.domain.npc.state import Item, Npc, Standing, gift_gain, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.talk import TALKER, conclude, place_of
@@ -65,6 +67,7 @@ from ganggpt.domain.npc.work import (
     thinking_ahead,
 )
 from ganggpt.domain.numbers import clamped
+from ganggpt.domain.retirement import Retire
 from ganggpt.domain.turn import (
     Command,
     Decision,
@@ -73,9 +76,7 @@ from ganggpt.domain.turn import (
     Message,
     Turn,
 )
-from ganggpt.domain.world import NpcSheet
 from ganggpt.errors import (
-    AlreadyExists,
     Refused,
     UnknownActor,
     UnknownCommand,
@@ -87,6 +88,7 @@ __all__ = [
     "Give",
     "Npc",
     "Observe",
+    "Revise",
     "Spawn",
     "Talk",
     "Threaten",
@@ -101,37 +103,19 @@ _THREAT_FLOOR: Final = -70.0
 
 
 def decide(state: Npc | None, command: Command, turn: Turn) -> Decision:
-    """What an NPC does about a command. Raises UnknownActor, UnknownCommand, AlreadyExists, Refused."""
+    """What an NPC does about a command. Raises UnknownActor, UnknownCommand, AlreadyExists, InvalidInput, Refused."""
+    if isinstance(command, Spawn):
+        return life.spawn(state, command, turn)
     rule = _RULES.get(type(command))
-    if rule is not None:
-        if state is None:
-            raise UnknownActor(turn.actor)
-        return rule(state, command, turn)
-    if not isinstance(command, Spawn):
+    if rule is None:
         raise UnknownCommand("npc", command.tag)
-    if state is not None:
-        raise AlreadyExists(turn.actor)
-    return _spawn(command, turn)
-
-
-def _spawn(command: Spawn, turn: Turn) -> Decision:
-    if turn.by.startswith("player:"):
-        raise Refused("not_allowed", "a player cannot spawn an NPC")
-    sheet = NpcSheet(
-        id=name_of(turn.actor),
-        name=command.name,
-        role=command.role,
-        home=command.home,
-        faction=command.faction,
-        traits=dict(command.traits),
-        style=command.style,
-        backstory=command.backstory,
-        likes=tuple(command.likes),
-        missions=tuple(command.missions),
-        room=command.room,
-    )
-    mood = mood_at_rest(sheet.traits)
-    return Decision((Spawned(sheet, mood, turn.now_s),), {"spawned": turn.actor, "mood": mood_label(mood)})
+    if state is None:
+        absent = life.never_there(command, turn)
+        if absent is None:
+            raise UnknownActor(turn.actor)
+        return absent
+    away = life.while_away(state, command, turn)
+    return rule(state, command, turn) if away is None else away
 
 
 _NOTICED: Final[Mapping[str, Any]] = {"noticed": True, "memory": None}
@@ -147,7 +131,7 @@ def _observe(state: Npc, command: Observe, turn: Turn) -> Decision:
     about = command.about if command.about is not None else by
     mood = clamped(mood + tone * weight / 20)
     events: list[Event] = [Noticed(now_s, mood)]
-    what = command.what
+    what = without_ids(command.what, turn.world, {player: s.name for player, s in state.standings.items()})
     if about is not None and what[0].islower():
         what = f"{_who(standing_now(state, about, now_s).name)} {what}"
     if by is not None and about != by:
@@ -236,7 +220,7 @@ def _give(state: Npc, command: Give, turn: Turn) -> Decision:
     mood = clamped(mood_now(state, now_s) + 1.5 * gain)
     writer = writer_of(state, turn)
     weight = min(90, 25 + int(10 * log10(1 + command.value)) + (10 if liked else 0))
-    item = with_article(command.item)
+    item = with_article(without_ids(command.item, turn.world))
     fact = f"{_who(name)} gave me {item}"
     writer.keep(Memory(0, "gift", fact, weight, player, "witnessed", now_s))
     found = Answer("delight" if liked or gain >= 8 else "thank", facts={"item": item})
@@ -338,6 +322,9 @@ _RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] = {
     Threaten: _threaten,
     AskForWork: _ask_for_work,
     Conclude: _conclude,
+    Revise: life.revise,
+    Retire: life.retire,
+    NeedPerson: life.need_person,
     **WORK_RULES,
     Hear: hear,
     **rules(TALKER),
@@ -353,4 +340,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=NpcView,
 )

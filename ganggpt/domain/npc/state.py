@@ -18,6 +18,7 @@ from ganggpt.domain.mind.affect import (
 )
 from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.numbers import clamped
+from ganggpt.domain.retirement import Absence
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
 STANDINGS_MAX: Final = 256
@@ -26,6 +27,7 @@ PREPARED_MAX: Final = 8
 WORK_COOLDOWN_S: Final = 120.0
 ITEMS_MAX: Final = 24
 ACTED_MAX: Final = 32
+NEEDED_MAX: Final = 64
 GIFT_HALF_LIFE_S: Final = 7 * 86_400.0
 GIFT_MAX: Final = 15.0
 _GIFT_STEP: Final = 1.2
@@ -95,7 +97,8 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     ``told``: how often it told which memory on. ``gathered``: weight of what it learned since it last thought about
     it. ``items``: what it holds, at most ITEMS_MAX, the oldest is let go; ``acted``: its last ACTED_MAX acts.
     ``mission_funds``: what its faction can spend on one mission, in dollars, as it heard at ``mission_funds_s``; −1: it
-    has not heard. ``prepared``: missions thought up for players, by player.
+    has not heard. ``prepared``: missions thought up for players, by player. ``absence``: not None while it is retired.
+    ``needed``: missions that cannot be done without it, and until when; at most NEEDED_MAX.
     """
 
     sheet: NpcSheet
@@ -113,6 +116,8 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     mission_funds: int = -1
     mission_funds_s: float = 0.0
     prepared: Mapping[str, Prepared] = {}
+    absence: Absence | None = None
+    needed: Mapping[str, float] = {}
 
 
 def mood_now(state: Npc, now_s: float) -> float:

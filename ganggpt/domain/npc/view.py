@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ganggpt.domain import retirement
 from ganggpt.domain.mind.affect import mood_label, standing_label
 from ganggpt.domain.mind.memory_record import shown
 from ganggpt.domain.mind.turn_taking import saying
@@ -29,6 +30,7 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
         "likes": list(sheet.likes),
         "missions": list(sheet.missions),
         "born_s": state.born_s,
+        "retired": retirement.shown(state.absence),
         "mood": {"value": round(mood, 2), "label": mood_label(mood)},
         "standing": [
             {

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from ganggpt.domain.described import Senders
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
 from ganggpt.domain.fields import (
     Email,
@@ -30,6 +31,7 @@ from ganggpt.domain.messages import (
 )
 from ganggpt.domain.mind.affect import standing_label, stepped
 from ganggpt.domain.mission_design.deeds import Deed, Deeds16, wanted
+from ganggpt.domain.player.replies import JoinReply, PlayerView, QuitReply, ReportReply
 from ganggpt.domain.player.state import (
     ACTIVE_MAX,
     STANDINGS_MAX,
@@ -81,11 +83,19 @@ class Join(Command, tag="Join"):
     server: ServerName
     email: Email | None = None
     creates: ClassVar[bool] = True
+    again: ClassVar[bool] = True
+    senders: ClassVar[Senders] = Senders.THEMSELVES
+    reply: ClassVar[Any] = JoinReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_yours", "name_taken")
 
 
 @dataclass(frozen=True, slots=True)
 class Quit(Command, tag="Quit"):
     """The player leaves the game server."""
+
+    senders: ClassVar[Senders] = Senders.THEIR_SERVER
+    reply: ClassVar[Any] = QuitReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_yours", "offline", "other_server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,9 @@ class Report(Command, tag="Report"):
     position: Place | None = None
     district: Slug | None = None
     deeds: Deeds16 = ()
+    senders: ClassVar[Senders] = Senders.THEIR_SERVER
+    reply: ClassVar[Any] = ReportReply
+    refuses: ClassVar[tuple[str, ...]] = ("not_yours", "offline", "other_server", "unknown_district")
 
     def is_durable(self) -> bool:
         return bool(self.deeds)
@@ -156,7 +169,7 @@ def _take_mission(state: Player, command: TakeMission, turn: Turn) -> Decision:
     if command.mission in state.active:
         return Decision(reply={"taken": True})
     if len(state.active) >= ACTIVE_MAX:
-        body = {"mission": command.mission, "title": command.title, "limit": ACTIVE_MAX}
+        body = {"player": turn.actor, "mission": command.mission, "title": command.title, "limit": ACTIVE_MAX}
         return Decision(
             reply={"taken": False},
             messages=(Message(ActorId(command.mission), Abandon()),),
@@ -248,4 +261,5 @@ KIND: Final = Kind(
     decide=decide,
     evolve=evolve,
     view=view,
+    shows=PlayerView,
 )

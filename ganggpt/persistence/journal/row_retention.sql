@@ -22,9 +22,10 @@ WHERE m.id = d.id AND m.created_at = d.created_at
 -- name: ended_missions
 -- An ended mission takes no further turn (its rules refuse everything), so no host can be about to write it. It is
 -- deleted once the journal, the outbox and the reminders have nothing of it; one index search for each table and mission.
+-- The bound of created_at is a query of its own, because a clock's value is none for an index.
 SELECT m.id, m.actor FROM missions m
 WHERE m.status IN ('completed', 'failed', 'expired') AND m.actor IS NOT NULL
-  AND m.created_at < clock_timestamp() - make_interval(days => $1)
+  AND m.created_at < (SELECT clock_timestamp() - make_interval(days => $1))
   AND m.updated_at < clock_timestamp() - make_interval(days => $1)
   AND (SELECT j.seq FROM journal j WHERE j.actor = m.actor LIMIT 1) IS NULL
   AND (SELECT o.seq FROM outbox o WHERE o.sender = m.actor LIMIT 1) IS NULL

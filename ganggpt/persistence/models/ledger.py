@@ -18,8 +18,9 @@ from ganggpt.ai.gateway.budget import Claim, OverBudget, Reservation, SumOf, Swi
 from ganggpt.ai.gateway.response_cache import SingleFlight
 from ganggpt.ai.port import Usage
 from ganggpt.errors import Unavailable
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.models.write_behind import WriteBehind
-from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import RedisClient, connect_redis, redis_outages
 
 SWITCH: Final = "ganggpt:{ai}:switch"
 UNDER_WAY: Final = "ganggpt:{ai}:under_way"
@@ -28,6 +29,8 @@ SWITCH_TTL_S: Final = 2
 _SEEDINGS_MAX: Final = 4
 _GATHER_S: Final = 0.02
 _ANSWER_S: Final = 2.0
+_WITHIN_S: Final = 4.0
+"""The longest wait for one call, with a new connection and a cluster that has to be asked anew which node is what."""
 _AT_ONCE: Final = 64
 """The most requests to Redis at one time. Others wait, because a client without a free connection fails at once."""
 
@@ -73,9 +76,9 @@ class RedisLedger:
         sum_of: SumOf,
         unsettled: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
-        self._reserve: Any = self._client.register_script(_RESERVE)
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, _AT_ONCE * 2, metrics)
         self._settlements: WriteBehind[tuple[Reservation, Usage]] = WriteBehind(
             self._settle, unsettled, batch=128, every_s=_GATHER_S
         )
@@ -91,7 +94,7 @@ class RedisLedger:
         # The numbers of a counter are at 2i - 2 and 2i - 1 for the key at i, counted from 1.
         args = [reservation.id, now_s, now_s + within_s, *(n for claim in claims for n in (claim.amount, claim.most))]
         for _ in range(_SEEDINGS_MAX):
-            word, *which = await self._asked(self._reserve, keys, args)
+            word, *which = await self._reserved(keys, args)
             if word == b"held":
                 return reservation
             if word == b"off":
@@ -113,10 +116,8 @@ class RedisLedger:
 
     async def is_on(self) -> bool:
         """See Ledger."""
-        try:
+        async with redis_outages(_WITHIN_S):
             known = await self._client.get(SWITCH)
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage
         return known == b"1" if known is not None else await self._seed_switch()
 
     async def close(self) -> None:
@@ -125,15 +126,12 @@ class RedisLedger:
         await self._client.aclose()
 
     async def _settle(self, some: Sequence[tuple[Reservation, Usage]]) -> None:
-        try:
-            async with self._places, self._client.pipeline(transaction=False) as pipe:
-                for reservation, spent in some:
-                    keys = [UNDER_WAY, *(claim.counter.key for claim in reservation.claims)]
-                    changes = [claim.counter.part(spent) - claim.amount for claim in reservation.claims]
-                    pipe.eval(_SETTLE, len(keys), *keys, reservation.id, *changes)
-                await cast(Any, pipe.execute())
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage
+        async with self._places, redis_outages(_WITHIN_S), self._client.pipeline(transaction=False) as pipe:
+            for reservation, spent in some:
+                keys = [UNDER_WAY, *(claim.counter.key for claim in reservation.claims)]
+                changes = [claim.counter.part(spent) - claim.amount for claim in reservation.claims]
+                pipe.eval(_SETTLE, len(keys), *keys, reservation.id, *changes)
+            await cast(Any, pipe.execute())
 
     async def _seed(self, missing: Sequence[Claim] | None) -> None:
         if missing is None:
@@ -151,21 +149,16 @@ class RedisLedger:
 
         async def seed() -> int:
             value = int(await read())
-            async with self._places:
+            async with self._places, redis_outages(_WITHIN_S):
                 await self._client.set(key, value, ex=ttl_s, nx=True)
             return value
 
-        try:
-            return (await self._seedings.run(key, seed))[0]
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage
+        return (await self._seedings.run(key, seed))[0]
 
-    async def _asked(self, script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        try:
-            async with self._places:
-                return await script(keys=keys, args=args)
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage
+    async def _reserved(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        # The whole script, not its digest: a node of a cluster that has just become a master does not know it.
+        async with self._places, redis_outages(_WITHIN_S):
+            return await cast(Any, self._client.eval(_RESERVE, len(keys), *keys, *args))
 
 
 class SharedSwitch:
@@ -188,7 +181,5 @@ class SharedSwitch:
         await self._client.aclose()
 
     async def _try(self, question: Awaitable[Any]) -> Any:
-        try:
+        async with redis_outages(_WITHIN_S):
             return await question
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage

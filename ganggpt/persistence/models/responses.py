@@ -8,13 +8,15 @@ from typing import Any, Final, cast
 
 from cachetools import TTLCache
 
-from ganggpt.errors import Unavailable
+from ganggpt.observability.metrics import Metrics
 from ganggpt.persistence.cache import RedisCache
 from ganggpt.persistence.models.write_behind import WriteBehind
 from ganggpt.persistence.ports.cache import TTL_S
-from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis, redis_outages
 
 _ANSWER_S: Final = 0.25
+_WITHIN_S: Final = 1.0
+"""The longest wait for one call, with a new connection and a cluster that has to be asked anew which node is what."""
 _GATHER_S: Final = 0.02
 _WAITING_MAX: Final = 2000
 _AT_ONCE: Final = 64
@@ -34,8 +36,9 @@ class RedisResponses:
         ttl_s: int = TTL_S,
         lost: Callable[[int], None] = lambda _: None,
         outage: Callable[[], None] = lambda: None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._client: RedisClient = connect_redis(url, _ANSWER_S, connections_max=_AT_ONCE * 2)
+        self._client: RedisClient = connect_redis(url, _ANSWER_S, _AT_ONCE * 2, metrics)
         self._cache = RedisCache(self._client, lambda outcome: outage() if outcome == "failed" else None)
         self._ttl_s, self._lost = ttl_s, lost
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -56,12 +59,12 @@ class RedisResponses:
     async def forget(self, player: str) -> None:
         """See ResponseStore."""
         await self._puts.flush()
-        try:
-            keys = [key.decode() for key in await cast(Any, self._client.smembers(_list_of(player)))]
-            for key in (*keys, _list_of(player)):
+        async with redis_outages(_WITHIN_S):
+            listed = await cast(Any, self._client.smembers(_list_of(player)))
+        keys = [key.decode() for key in listed]
+        for key in (*keys, _list_of(player)):
+            async with redis_outages(_WITHIN_S):
                 await self._client.delete(key)
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage
         await self._cache.forget(keys)
 
     async def close(self) -> None:
@@ -72,7 +75,11 @@ class RedisResponses:
     async def _put(self, some: Sequence[tuple[str, bytes, str | None]]) -> None:
         """What Redis does not take is dropped; the next caller pays for the answer again."""
         try:
-            async with self._places, self._client.pipeline(transaction=False) as pipe:
+            async with (
+                self._places,
+                asyncio.timeout(_WITHIN_S),
+                self._client.pipeline(transaction=False) as pipe,
+            ):
                 for key, value, player in some:
                     if player is not None:
                         # The list is written first, so that nothing of a player is ever kept without being in it.

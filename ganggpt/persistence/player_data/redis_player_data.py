@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from ganggpt.errors import Unavailable
-from ganggpt.persistence.redis_client import REDIS_OUTAGES, RedisClient, connect_redis
+from ganggpt.persistence.redis_client import RedisClient, connect_redis, redis_outages, slot_owners
 
 _OURS: Final = "ganggpt:*"
 _ANSWER_S: Final = 5.0
+_WITHIN_S: Final = 10.0
+"""The longest wait for one page of keys, and for what is done about one key."""
 _ENTRIES: Final = 1000
 """How many entries of a stream are read at a time."""
 
@@ -31,11 +33,19 @@ class RedisPlayerData:
             return 0
         client: Any = self._client
         gone = 0
-        try:
-            async for key in client.scan_iter(match=_OURS, count=500):
+        async with redis_outages(_WITHIN_S):
+            owners = await slot_owners(client)
+        keys = client.scan_iter(match=_OURS, count=500)
+        while True:
+            async with redis_outages(_WITHIN_S):
+                key = await anext(keys, None)
+                if key is None:
+                    break
                 gone += await self._forget_key(client, cast(bytes, key), is_about)
-        except REDIS_OUTAGES as outage:
-            raise Unavailable("Redis") from outage
+        async with redis_outages(_WITHIN_S):
+            # A scan goes through one node after the other: what moved meanwhile may never have been looked at.
+            if await slot_owners(client) != owners:
+                raise Unavailable("Redis", "parts of its cluster moved while it was searched")
         return gone
 
     async def close(self) -> None:
@@ -45,7 +55,7 @@ class RedisPlayerData:
 
     async def _forget_key(self, client: Any, key: bytes, is_about: IsAbout) -> int:
         kind = await client.type(key)
-        if is_about(key):
+        if is_about(_without_end(key)):
             # A set lists further keys of the player.
             listed = await client.smembers(key) if kind == b"set" else ()
             return sum([int(await client.unlink(each)) for each in (*listed, key)])
@@ -63,3 +73,8 @@ class RedisPlayerData:
                 gone += int(await client.xdel(key, *about))
             after = b"(" + entries[-1][0]
         return gone
+
+
+def _without_end(key: bytes) -> bytes:
+    """A key without the word behind an id, which the id of another player could end with."""
+    return key.rpartition(b":")[0] if key.endswith((b":profile", b":data")) else key

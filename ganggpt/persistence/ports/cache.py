@@ -29,6 +29,11 @@ def session_key(server: str) -> str:
     return f"ganggpt:session:{server}:data"
 
 
+def list_key(name: str, digest: str) -> str:
+    """The cache key of a page of a list; ``digest``: of what was asked for."""
+    return f"ganggpt:list:{name}:{digest}"
+
+
 class Cache(Protocol):
     """Bytes by key. It never raises because of an outage of the cache."""
 

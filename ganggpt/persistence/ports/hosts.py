@@ -20,10 +20,12 @@ class Registration(Struct, frozen=True):
 
 
 class Pulse(Struct, frozen=True):
-    """The answer to a heartbeat: the database's Unix time, and when this host was last given a shard (0: never)."""
+    """The answer to a heartbeat: the database's Unix time, when this host was last given a shard (0: never), and when
+    world files were last loaded."""
 
     now_s: float
     shards_at_s: float
+    world_at_s: float = 0.0
 
 
 class LiveHost(Struct, frozen=True):

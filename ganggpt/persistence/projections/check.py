@@ -29,6 +29,7 @@ def _differences(insert: str, *key: str) -> str:
     return f"SELECT g.* FROM ({select}) g ({columns}) LEFT JOIN {table} t ON {same} WHERE {other}"  # noqa: S608
 
 
+_NPCS: Final = _differences(FLUSH["npcs"], "id")
 _MEMORIES: Final = _differences(FLUSH["memories"], "id", "created_at")
 _RELATIONS: Final = _differences(FLUSH["relations"], "faction_a", "faction_b")
 _FACTIONS: Final = _differences(FLUSH["factions"], "id")
@@ -47,7 +48,7 @@ async def differing_actors(connection: Any, rows: Rows) -> Mapping[str, str]:
             found[actor_of(record)] = table
 
     by_id = {row.id: row.actor for row in rows.players.values()}
-    await compare("players", SQL["players"], columns_of(rows.players) or [()] * 13, lambda r: by_id[r["id"]])
+    await compare("players", SQL["players"], columns_of(rows.players) or [()] * 14, lambda r: by_id[r["id"]])
     await compare(
         "npc_memories",
         SQL["surplus_memories"],
@@ -55,6 +56,7 @@ async def differing_actors(connection: Any, rows: Rows) -> Mapping[str, str]:
         lambda r: mind_of(r["npc_id"]),
     )
     for table, statement, expected, actor_of in (
+        ("npcs", _NPCS, rows.npcs, lambda r: str(r["actor"])),
         ("npc_memories", _MEMORIES, rows.memories, lambda r: mind_of(r["npc_id"])),
         ("faction_relationships", _RELATIONS, rows.relations, lambda r: f"faction:{r['faction_a']}"),
         ("factions", _FACTIONS, rows.factions, lambda r: f"faction:{r['id']}"),

@@ -42,6 +42,19 @@ class PlayerRow(NamedTuple):
     cash: int
     standing: str
     active_missions: str
+    district: str | None
+
+
+class NpcRow(NamedTuple):
+    """A row of ``npcs``."""
+
+    id: str
+    actor: str
+    name: str
+    role: str
+    district: str
+    faction: str | None
+    created_s: float
 
 
 class MemoryRow(NamedTuple):
@@ -96,6 +109,7 @@ class MissionRow(NamedTuple):
     giver: str
     player_id: uuid.UUID
     objectives: str
+    payer: str | None
 
 
 class CompanionRow(NamedTuple):
@@ -124,6 +138,7 @@ class Rows:
     def __init__(self) -> None:
         self.placeholders: dict[uuid.UUID, str] = {}
         self.players: dict[uuid.UUID, PlayerRow] = {}
+        self.npcs: dict[str, NpcRow] = {}
         self.memories: dict[uuid.UUID, MemoryRow] = {}
         self.forgotten: dict[uuid.UUID, float] = {}
         self.renewed: set[str] = set()
@@ -134,7 +149,7 @@ class Rows:
 
     def __len__(self) -> int:
         """How many rows are written or deleted."""
-        people = len(self.players) + len(self.missions) + len(self.companions)
+        people = len(self.players) + len(self.npcs) + len(self.missions) + len(self.companions)
         return people + len(self.memories) + len(self.forgotten) + len(self.relations) + len(self.factions)
 
     def add(self, actor: str, old: Any, new: Any) -> None:
@@ -188,10 +203,14 @@ def _player_row(actor: str, state: Player) -> PlayerRow:
         state.cash,
         _json({faction: round(standing.value, 1) for faction, standing in state.standings.items()}),
         _json(list(state.active)),
+        state.district,
     )
 
 
 def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
+    person = _npc_row(actor, new)
+    if old is None or (old.sheet is not new.sheet and _npc_row(actor, old) != person):
+        rows.npcs[person.id] = person
     if old is None:
         rows.renewed.add(name_of(actor))
         before: Mapping[int, Memory] = {}
@@ -211,6 +230,19 @@ def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
             gone = row_id(actor, no)
             rows.memories.pop(gone, None)
             rows.forgotten[gone] = memory.created_s
+
+
+def _npc_row(actor: str, state: Npc) -> NpcRow:
+    sheet = state.sheet
+    return NpcRow(
+        name_of(actor),
+        actor,
+        _text(sheet.name, 100),
+        _text(sheet.role, 100),
+        sheet.home,
+        sheet.faction,
+        state.born_s,
+    )
 
 
 def mind_id(actor: str) -> str:
@@ -300,6 +332,7 @@ def _mission_row(rows: Rows, actor: str, state: Mission) -> MissionRow:
         state.giver,
         rows.owner(state.player),
         _json(objectives(state)),
+        state.payer,
     )
 
 

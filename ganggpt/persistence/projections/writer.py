@@ -136,6 +136,7 @@ def _statements(rows: Rows) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
     if rows.forgotten:
         yield SQL["delete_memories"], list(zip(*sorted(rows.forgotten.items()), strict=True))
     tables: Sequence[tuple[str, dict[Any, Any]]] = (
+        (SQL["npcs"], rows.npcs),
         (SQL["memories"], rows.memories),
         (SQL["relations"], rows.relations),
         (SQL["factions"], rows.factions),

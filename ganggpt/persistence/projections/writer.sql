@@ -29,18 +29,19 @@ WITH live AS MATERIALIZED (
   SELECT *, row_number() OVER (PARTITION BY username ORDER BY id) > 1 AS name_twice,
     row_number() OVER (PARTITION BY email ORDER BY id) > 1 AS email_twice
   FROM unnest($2::uuid[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::text[], $8::float8[], $9::text[],
-    $10::bool[], $11::text[], $12::bigint[], $13::text[], $14::text[])
-    AS g (id, username, email, created_s, login_s, tier, played_s, actor, online, server, cash, standing, missions)
+    $10::bool[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::text[])
+    AS g (id, username, email, created_s, login_s, tier, played_s, actor, online, server, cash, standing, missions,
+      district)
 )
 INSERT INTO players AS p (id, username, email, created_at, last_login, subscription_tier, total_playtime, actor, online,
-  server, cash, standing, active_missions)
+  server, cash, standing, active_missions, district)
 SELECT g.id,
   CASE WHEN n.holder <> g.id OR (n.holder IS NULL AND name_twice)
     THEN left(g.username, 41) || '~' || left(g.id::text, 8) ELSE g.username END,
   CASE WHEN g.email IS NULL OR e.holder <> g.id OR (e.holder IS NULL AND email_twice)
     THEN g.id || '@players.invalid' ELSE g.email END,
   to_timestamp(created_s), to_timestamp(login_s), tier, make_interval(secs => played_s), actor, online, server, cash,
-  standing::jsonb, ARRAY(SELECT jsonb_array_elements_text(missions::jsonb))
+  standing::jsonb, ARRAY(SELECT jsonb_array_elements_text(missions::jsonb)), district
 FROM live, given g
   LEFT JOIN LATERAL (SELECT id AS holder FROM players WHERE username = g.username) n ON true
   LEFT JOIN LATERAL (SELECT id AS holder FROM players WHERE email = g.email) e ON true
@@ -50,6 +51,15 @@ ON CONFLICT (id) DO UPDATE SET username = excluded.username,
   created_at = excluded.created_at, last_login = excluded.last_login, subscription_tier = excluded.subscription_tier,
   total_playtime = excluded.total_playtime, actor = excluded.actor, online = excluded.online, server = excluded.server,
   cash = excluded.cash, standing = excluded.standing, active_missions = excluded.active_missions,
+  district = excluded.district, updated_at = clock_timestamp()
+
+-- name: npcs
+INSERT INTO npcs (id, actor, name, role, district, faction, created_at)
+SELECT id, actor, name, role, district, faction, to_timestamp(created_s)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[])
+  AS g (id, actor, name, role, district, faction, created_s)
+ON CONFLICT (id) DO UPDATE SET actor = excluded.actor, name = excluded.name, role = excluded.role,
+  district = excluded.district, faction = excluded.faction, created_at = excluded.created_at,
   updated_at = clock_timestamp()
 
 -- name: delete_surplus_memories
@@ -87,15 +97,17 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, influence = excluded.influe
 
 -- name: missions
 INSERT INTO missions (id, title, description, generated_by, difficulty, estimated_duration, reward_pool, faction_impact,
-  created_at, expires_at, actor, status, giver, player_id, objectives)
+  created_at, expires_at, actor, status, giver, player_id, objectives, payer)
 SELECT id, title, description, generated_by, difficulty, make_interval(secs => duration_s), reward, impact::jsonb,
-  to_timestamp(created_s), to_timestamp(expires_s), actor, status, giver, player_id, objectives::jsonb
+  to_timestamp(created_s), to_timestamp(expires_s), actor, status, giver, player_id, objectives::jsonb,
+  payer
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::float8[], $7::int[], $8::text[],
-  $9::float8[], $10::float8[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[])
+  $9::float8[], $10::float8[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[])
   AS g (id, title, description, generated_by, difficulty, duration_s, reward, impact, created_s, expires_s, actor,
-    status, giver, player_id, objectives)
+    status, giver, player_id, objectives, payer)
 ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, status = excluded.status,
-  player_id = excluded.player_id, objectives = excluded.objectives, updated_at = clock_timestamp()
+  player_id = excluded.player_id, objectives = excluded.objectives, payer = excluded.payer,
+  updated_at = clock_timestamp()
 
 -- name: companions
 INSERT INTO companions (id, player_id, name, companion_type, personality, experience_points, loyalty_level, memory_data,

@@ -19,7 +19,7 @@ from asyncpg.pgproto.pgproto import UUID
 from msgspec import Struct
 
 from ganggpt.domain.ids import derived_command_id
-from ganggpt.errors import GangGPTError, StartFailed, Unavailable
+from ganggpt.errors import StartFailed, Unavailable, first_error
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
 
@@ -37,7 +37,16 @@ NOT_COPIED: Final = {"world": {"owner", "owner_since"}, "shards": {"epoch", "sin
 """Columns that say who holds a world at the moment, which a snapshot does not keep."""
 PLAIN: Final = ("world", "cast_members", "shards")
 DIVIDED: Final = ("snapshots", "journal", "outbox", "reminders")
-WHOLE: Final = ("game_servers", "pushes", "players", "factions", "faction_relationships", "missions", "companions")
+WHOLE: Final = (
+    "game_servers",
+    "pushes",
+    "players",
+    "npcs",
+    "factions",
+    "faction_relationships",
+    "missions",
+    "companions",
+)
 MEMORIES: Final = "npc_memories"
 
 SQL: Final = load_sql(Path(__file__).with_name("cut.sql"))
@@ -271,5 +280,5 @@ async def copy_all(readers_: Sequence[Reader], pieces: Sequence[Piece], take: Ca
         async with asyncio.TaskGroup() as tasks:
             for reader in readers_:
                 tasks.create_task(work(reader))
-    except* GangGPTError as failed:
-        raise failed.exceptions[0] from None
+    except BaseExceptionGroup as group:
+        raise first_error(group) from None

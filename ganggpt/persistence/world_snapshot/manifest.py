@@ -1,7 +1,8 @@
 """The format of a world's snapshot: a directory of compressed tables and a manifest, which is written last.
 
 Every file is the output of ``COPY … (FORMAT binary)`` of Postgres, compressed by zstd, so that standard tools can read
-it. A directory without a manifest is no snapshot. The manifest holds a checksum of every file and of itself.
+it. A directory without a manifest is no snapshot. The manifest holds a checksum of every file and of itself. These
+have no key: they find damage, not somebody who writes another manifest. Who may write there may forge a snapshot.
 """
 
 from __future__ import annotations
@@ -15,16 +16,28 @@ from msgspec import Struct
 
 from ganggpt.errors import InvalidInput, SnapshotInvalid, SnapshotNewer
 
-FORMAT: Final = 1
-"""The version of the layout of a snapshot directory."""
+FORMAT: Final = 2
+"""The version of the layout of a snapshot directory. Since 2 the manifest says how large every file unpacks."""
+PROVES: Final = (
+    "Checksums prove that no file was damaged or lost. They have no key: whoever may write to that place can forge a "
+    "snapshot that passes, so let nobody else write there."
+)
+MANIFEST_BYTES_MAX: Final = 32 << 20
+"""Some 100,000 files."""
+UNPACKED_BYTES_MAX: Final = 256 << 30
+"""How large one file may unpack, whatever a manifest says."""
+UNPACKED_TIMES_MAX: Final = 1000
+"""How many times its size a file of format 1 may unpack to; rows of real worlds do 3 to 30 times."""
+_SMALL_BYTES: Final = 64 << 20
 MANIFEST: Final = "manifest.json"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MEMBER: Final = re.compile(r"[a-z0-9_-]+\.copy\.zst")
 _TABLE: Final = re.compile(r"[a-z_]+")
 
 
-class Member(Struct, frozen=True):
-    """One file: rows of one table, in these columns. ``bytes`` and ``digest`` (SHA-256) are of the compressed file."""
+class Member(Struct, frozen=True, omit_defaults=True):
+    """One file: rows of one table, in these columns. ``bytes`` and ``digest`` (SHA-256) are of the compressed file,
+    ``unpacked_bytes`` is the size of its content (format 1 does not have it)."""
 
     name: str
     table: str
@@ -32,6 +45,14 @@ class Member(Struct, frozen=True):
     rows: int
     bytes: int
     digest: str
+    unpacked_bytes: int | None = None
+
+    @property
+    def unpacked_bytes_max(self) -> int:
+        """How much of its content is read at most."""
+        if self.unpacked_bytes is not None:
+            return min(self.unpacked_bytes, UNPACKED_BYTES_MAX)
+        return min(self.bytes * UNPACKED_TIMES_MAX + _SMALL_BYTES, UNPACKED_BYTES_MAX)
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
@@ -115,7 +136,13 @@ def decode_manifest(stored: bytes, source: str, layout_known: int) -> Manifest:
         words = (member.table, *member.columns)
         if not _MEMBER.fullmatch(member.name) or not all(map(_TABLE.fullmatch, words)):
             raise SnapshotInvalid(source, f"its {MANIFEST} names {member.name[:80]!r}", "Use another snapshot.")
+        if not 0 <= (member.unpacked_bytes or 0) <= UNPACKED_BYTES_MAX:
+            problem = f"its {MANIFEST} says that {member.name} unpacks to {member.unpacked_bytes} bytes"
+            raise SnapshotInvalid(source, problem, _NOT_OURS)
     return manifest
+
+
+_NOT_OURS: Final = "GangGPT writes no such file: do not trust where it comes from, use another snapshot."
 
 
 def _newer(source: str, problem: str, program: str) -> SnapshotNewer:

@@ -18,6 +18,7 @@ from asyncpg.pgproto.pgproto import UUID
 from ganggpt.domain.ids import derived_command_id
 from ganggpt.domain.kinds import Effects, decode_effects, keeps_effects
 from ganggpt.errors import RestoreRefused
+from ganggpt.persistence.connect import connect
 from ganggpt.persistence.journal.partitions import ensure_days
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.sql import load_sql
@@ -54,7 +55,7 @@ class Replay:
             problem = f"the time lies before the cut of {self._manifest.name}"
             raise RestoreRefused("time", problem, "Choose an earlier snapshot: `ganggpt snapshots` shows their times.")
         with database_outages():
-            source = await asyncpg.connect(self._journal, timeout=10, statement_cache_size=0)
+            source = await connect(self._journal)
             try:
                 found = await source.fetchrow(SQL["source"], timeout=60)
             except asyncpg.UndefinedTableError:
@@ -72,7 +73,7 @@ class Replay:
         """Add everything up to the time, in the transaction of ``target``. ``shard_of(actor, own)``: the shard of an
         actor, where those of ``own`` are shards of their own. Raises RestoreRefused, Unavailable."""
         last = {row["actor"]: row["seq"] for row in await target.fetch(SQL["last_turns"], timeout=_TIMEOUT_S)}
-        source = await asyncpg.connect(self._journal, timeout=10, statement_cache_size=0)
+        source = await connect(self._journal)
         try:
             async with source.transaction(isolation="repeatable_read", readonly=True):
                 await self._copy_turns(source, target, last)

@@ -16,6 +16,7 @@ import msgspec
 
 from ganggpt.domain.world import decode_world, encode_world
 from ganggpt.errors import RestoreRefused, SnapshotNewer
+from ganggpt.persistence.connect import connect
 from ganggpt.persistence.journal.partitions import ensure_days
 from ganggpt.persistence.migrate import knows, migrate, newest_version, schema_version
 from ganggpt.persistence.outages import database_outages
@@ -39,7 +40,7 @@ async def check_target(dsn: str, lease_s: float) -> None:
     """
     migrated = await schema_version(dsn) is not None
     with database_outages():
-        connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
+        connection = await connect(dsn)
         try:
             if migrated:
                 await _check_empty(connection, lease_s)
@@ -49,7 +50,10 @@ async def check_target(dsn: str, lease_s: float) -> None:
             await connection.close(timeout=10)
 
 
-_EMPTY: Final = "Restore into an empty database: createdb a new one and name it with --database-url."
+_EMPTY: Final = (
+    "Restore into a data directory of its own (--data-dir ./another; it is made), or into an empty database that "
+    "--database-url names."
+)
 
 
 async def _check_empty(connection: Any, lease_s: float) -> None:
@@ -71,7 +75,10 @@ async def prepare_schema(dsn: str, manifest: Manifest, source: str) -> None:
     there = await schema_version(dsn)
     if there is not None and there != manifest.schema and manifest.schema != newest_version():
         problem = f"the database has schema {there} already, the snapshot has {manifest.schema}"
-        fix = "Restore into a database that was never migrated (createdb); it is brought up to date afterwards."
+        fix = (
+            "Restore into a database that was never migrated, or into a new data directory (--data-dir ./another); "
+            "it is brought up to date afterwards."
+        )
         raise RestoreRefused("schema", problem, fix)
     await migrate(dsn, to=manifest.schema)
 

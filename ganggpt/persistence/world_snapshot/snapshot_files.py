@@ -18,21 +18,22 @@ import fsspec
 from backports import zstd
 
 from ganggpt.errors import SnapshotInvalid, SnapshotUnfinished, StorageFailed
+from ganggpt.persistence.world_snapshot.buckets import SCHEMES, check_bucket, options_of
 from ganggpt.persistence.world_snapshot.manifest import (
     MANIFEST,
+    MANIFEST_BYTES_MAX,
     Manifest,
     Member,
     decode_manifest,
     encode_manifest,
 )
+from ganggpt.persistence.world_snapshot.unpacker import PART_BYTES, Unpacker
 
 T = TypeVar("T")
 
 LEVEL: Final = 1
 """The level of zstd: three times as fast as the fastest of zlib on these rows, and smaller."""
 BLOCK_BYTES: Final = 1 << 20
-PART_BYTES: Final = 8 << 20
-"""The size of the parts in which files are read, and written to a bucket."""
 CALL_TIMEOUT_S: Final = 120.0
 """The timeout of one call. A bucket's client retries for about half a minute by itself."""
 _UNREACHABLE: Final = "Check the network, the bucket's name and the credentials of this process, then try again."
@@ -57,6 +58,7 @@ class SnapshotDirectory:
 
     async def is_taken(self) -> bool:
         """Whether anything is there. It is the first access to the place: raises StorageFailed where that fails."""
+        await _reach(self.url, self._fs)
         return bool(await _call(self.url, self._fs.exists, self._path) and await _call(self.url, self._list))
 
     def _list(self) -> list[str]:
@@ -74,18 +76,30 @@ class SnapshotDirectory:
         path = f"{self._path}/{name}"
         return MemberWriter(f"{self.url}/{name}", lambda: self._fs.open(path, "wb", block_size=PART_BYTES))
 
-    async def read(self, member: Member) -> AsyncIterator[bytes]:
-        """The rows of a file in blocks, decompressed. Raises SnapshotInvalid where the content is not what was written,
-        at the latest with its last block; and StorageFailed."""
-        async for block in self._blocks(member, zstd.ZstdDecompressor()):
-            yield block
+    async def read(self, member: Member, copy: MemberWriter | None = None) -> AsyncIterator[bytes]:
+        """The rows of a file, unpacked, in parts of ``PART_BYTES`` at most. Raises SnapshotInvalid where the content is
+        not what was written or larger than it may be, at the latest with its last part; and StorageFailed.
+
+        ``copy``: gets the file as it is."""
+        unpacker, blocks = Unpacker(f"{self.url}/{member.name}", member), self._blocks(member)
+        async for block in blocks:
+            if copy is not None:
+                await copy.add_raw(block)
+            try:
+                async for rows in unpacker.unpack(block):
+                    yield rows
+            except SnapshotInvalid:
+                async for _ in blocks:
+                    pass  # where the checksum is wrong as well, that says more
+                raise
+        unpacker.check_end()
 
     async def check(self, member: Member) -> None:
-        """Read a file and compare it with its checksum. Raises SnapshotInvalid, StorageFailed."""
-        async for _ in self._blocks(member, None):
+        """Read and unpack a file; compare it with its checksum and size. Raises SnapshotInvalid, StorageFailed."""
+        async for _ in self.read(member):
             pass
 
-    async def _blocks(self, member: Member, opened: zstd.ZstdDecompressor | None) -> AsyncIterator[bytes]:
+    async def _blocks(self, member: Member) -> AsyncIterator[bytes]:
         where, hasher, size = f"{self.url}/{member.name}", sha256(), 0
         try:
             path = f"{self._path}/{member.name}"
@@ -96,7 +110,7 @@ class SnapshotDirectory:
             while block := await _call(where, file.read, PART_BYTES):
                 size += len(block)
                 await asyncio.to_thread(hasher.update, block)
-                yield block if opened is None else await _decompressed(where, opened, block)
+                yield block
         finally:
             await _call(where, file.close)
         if size != member.bytes:
@@ -112,18 +126,28 @@ class SnapshotDirectory:
 
     async def manifest(self, layout_known: int) -> Manifest:
         """Read and check the manifest. Raises SnapshotInvalid, SnapshotNewer, StorageFailed."""
+        await _reach(self.url, self._fs)
         try:
-            stored = await _call(self.url, self._fs.cat_file, f"{self._path}/{MANIFEST}")
+            stored = await _call(
+                self.url, self._fs.cat_file, f"{self._path}/{MANIFEST}", start=0, end=MANIFEST_BYTES_MAX + 1
+            )
         except FileNotFoundError:
             problem = f"there is no {MANIFEST}: no snapshot, or one that was never finished"
             raise SnapshotUnfinished(self.url, problem, "Choose one that `ganggpt snapshots` lists.") from None
+        if len(stored) > MANIFEST_BYTES_MAX:
+            problem = f"its {MANIFEST} has more than {MANIFEST_BYTES_MAX >> 20} MiB"
+            raise SnapshotInvalid(self.url, problem, "Use another snapshot.")
         return decode_manifest(stored, self.url, layout_known)
 
     async def fetch(self, member: Member, into: SnapshotDirectory) -> None:
         """Copy a file unchanged to another place and check it on the way. Raises SnapshotInvalid, StorageFailed."""
         writer = into.writer(member.name)
-        async for block in self._blocks(member, None):
-            await writer.add_raw(block)
+        try:
+            async for _ in self.read(member, writer):
+                pass
+        except BaseException:
+            await writer.abandon()
+            raise
         await writer.close()
 
     async def remove(self) -> None:
@@ -146,11 +170,13 @@ class MemberWriter:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self.bytes = 0
+        self.unpacked_bytes = 0
 
     async def add(self, data: bytes) -> None:
         """Write rows. Raises StorageFailed."""
         self._waiting.append(data)
         self._waiting_bytes += len(data)
+        self.unpacked_bytes += len(data)
         if self._waiting_bytes >= BLOCK_BYTES:
             block, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
             await _put(self._where, self._compress, block)
@@ -220,10 +246,12 @@ class SnapshotPlace:
 
     async def names(self) -> Sequence[str]:
         """The names of all directories in it, of finished snapshots or not. Raises StorageFailed."""
+        await _reach(self.url, self._fs)
         return await _call(self.url, self._names)
 
     async def read(self, name: str) -> bytes | None:
         """A small file beside the snapshots, or None where there is none. Raises StorageFailed."""
+        await _reach(self.url, self._fs)
         with suppress(FileNotFoundError):
             return await _call(self.url, self._fs.cat_file, f"{self._path}/{name}")
         return None
@@ -244,18 +272,11 @@ class SnapshotPlace:
         return []
 
 
-async def _decompressed(where: str, opened: zstd.ZstdDecompressor, block: bytes) -> bytes:
-    try:
-        return await asyncio.to_thread(opened.decompress, block)
-    except (zstd.ZstdError, EOFError) as broken:
-        raise SnapshotInvalid(where, f"it does not decompress ({broken})", "Use another snapshot.") from None
-
-
 def _filesystem(url: str) -> tuple[Any, str]:
     """The filesystem of a url and the path in it. A plain path is a local one. Raises StorageFailed."""
     logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # what it says as warnings, our errors say once
     try:
-        fs, path = fsspec.url_to_fs(url)
+        fs, path = fsspec.url_to_fs(url, **options_of(url))
     except ImportError as missing:
         fix = "Install it: pip install 'ganggpt[gcs]'." if url.startswith("gs:") else "Install the package it names."
         raise StorageFailed(url, _said(missing), fix) from None
@@ -264,6 +285,12 @@ def _filesystem(url: str) -> tuple[Any, str]:
     except Exception as refused:  # credentials are looked for here, and every client has errors of its own
         raise StorageFailed(url, _said(refused), _UNREACHABLE) from refused
     return fs, str(path).rstrip("/")
+
+
+async def _reach(url: str, fs: Any) -> None:
+    """Raises StorageFailed where a bucket cannot be used, within seconds: its client alone would retry for a minute."""
+    if url.startswith(SCHEMES):
+        await check_bucket(url, fs)
 
 
 async def _call(where: str, work: Callable[..., T], *args: Any, **options: Any) -> T:

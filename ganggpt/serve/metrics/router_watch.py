@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -11,7 +12,15 @@ from ganggpt.actors.overload import Shed
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.shards import RemoteCluster
 from ganggpt.observability.metrics import COMMAND_SECONDS, TABLE
-from ganggpt.serve.metrics.host_watch import OWN
+from ganggpt.serve.metrics.host_watch import host_label
+
+_LANES: Final = {
+    "outstanding": "ganggpt_router_outstanding",
+    "limit": "ganggpt_router_limit",
+    "rate_per_s": "ganggpt_router_commands_per_second",
+    "shedding": "ganggpt_router_shedding",
+}
+"""The metric that each value of a lane's admission is shown as."""
 
 
 class RouterWatch(Collector):
@@ -44,14 +53,13 @@ class RouterWatch(Collector):
         yield from self._lanes()
 
     def _lanes(self) -> Iterable[Metric]:
-        names = ("outstanding", "limit", "rate_per_s", "shedding")
-        sums: dict[str, dict[str, float]] = {name: {} for name in names}
+        sums: dict[str, dict[str, float]] = {name: {} for name in _LANES}
         for lane in self._router.lanes:
             label = _label(lane.way)
             for name, values in sums.items():
                 values[label] = values.get(label, 0.0) + getattr(lane.admission, name)
         for name, values in sums.items():
-            row = TABLE[f"ganggpt_router_{name}"]
+            row = TABLE[_LANES[name]]
             family = GaugeMetricFamily(row.name, row.help_text, labels=row.labels)
             for label, value in sorted(values.items()):
                 family.add_metric((label,), value)
@@ -64,4 +72,4 @@ def _label(way: str | RemoteCluster | None) -> str:
         return "nobody"
     if isinstance(way, RemoteCluster):
         return "away"
-    return way if way.startswith("host:") else OWN
+    return host_label(way)

@@ -12,6 +12,7 @@ from ganggpt.protocol.codec import write_json
 STATUS: Final[Mapping[str, int]] = {
     "invalid_input": 422,
     "too_large": 413,
+    "too_slow": 408,
     "unknown_actor": 404,
     "unknown_command": 404,
     "unknown_utterance": 404,

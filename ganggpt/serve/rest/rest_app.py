@@ -6,13 +6,12 @@ Arguments are read by the same strict code as on the WebSocket, so both have the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, Header, Path, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -23,10 +22,14 @@ from ganggpt.errors import GangGPTError, InvalidInput, TooLarge
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import read_json, reply_as_json, write_json
 from ganggpt.protocol.command_book import CommandBook, PublicCommand
-from ganggpt.protocol.frames import ErrorOnWire, ReplyOk, printable
+from ganggpt.protocol.frames import printable
 from ganggpt.protocol.limits import Limits
 from ganggpt.serve.auth import acting_player
+from ganggpt.serve.new_actors import NewActors
+from ganggpt.serve.rest import openapi
+from ganggpt.serve.rest.docs_page import add_docs_page
 from ganggpt.serve.rest.error_response import error_response
+from ganggpt.serve.rest.lists import Lists, add_lists
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances
@@ -36,42 +39,27 @@ REST_BY: Final = "server:rest"
 """The sender of a command whose caller names none."""
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="A UUID of version 7: the id")]
-ActingAs = Annotated[str | None, Header(alias="X-Acting-As", description="Who acts, player:<name>")]
+ActingAs = Annotated[
+    str | None, Header(alias="X-Acting-As", description="Who acts: a player, such as `player:license:1a2b`")
+]
+Name = Annotated[str, Path(description="The id of the actor without its kind, such as `mara`")]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The last event that was heard")]
 CacheControl = Annotated[str | None, Header(alias="Cache-Control", description="no-cache goes past the cache")]
 
 
-class ErrorBody(BaseModel):
-    """Every answer that is not 2xx."""
-
-    error: ErrorOnWire
-
-
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    "default": {"model": ErrorBody, "description": "An error; docs/BRIDGE.md has the status of every code"}
-}
-
-
-EVENTS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "The reply; with `Accept: text/event-stream` the events reply, says, act, said, hush and done",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
-"""The OpenAPI description of responses that can be streams."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The REST routes, with what they use. ``faction_ids``: names of all factions of the world."""
+    """The REST routes, with what they use. ``faction_ids``: names of all factions of the world now."""
 
     port: CommandPort
     book: CommandBook
     views: Views
     limits: Limits
     metrics: Metrics
-    faction_ids: tuple[str, ...]
+    faction_ids: Callable[[], Iterable[str]]
     utterances: Utterances
+    lists: Lists
+    new_actors: NewActors
 
     async def command(
         self, actor: str, name: str, request: Request, key: str | None, acting_as: str | None
@@ -106,6 +94,8 @@ class Rest:
         body = await read_body(request, self.limits.body_bytes_max)
         arguments = read_json(body, self.limits.body_bytes_max, "body") if body else {}
         envelope = wrap(command_id, actor, by, public.read(arguments, "body"))
+        if public.creates:
+            self.new_actors.admit(public.kind)
         started_s = asyncio.get_running_loop().time()
         answer = reply_as_json(await answered(self.port, envelope, self.limits.answer_timeout_s))
         outcome = "ok" if answer["ok"] else answer["error"]["code"]
@@ -124,7 +114,9 @@ class Rest:
 
     async def factions(self, fresh: bool) -> Response:
         """The views of all factions; one that does not answer is left out and counted."""
-        seen = await asyncio.gather(*(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.faction_ids))
+        seen = await asyncio.gather(
+            *(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.faction_ids())
+        )
         shown = [one.answer["reply"] for one in seen if one.answer["ok"]]
         body = {"factions": shown, "unanswered": len(seen) - len(shown)}
         return Response(write_json(body), 200, _freshness(seen), "application/json")
@@ -136,35 +128,41 @@ def rest_app(rest: Rest) -> FastAPI:
         title="GangGPT",
         version="1",
         description="The live backend of an AI-driven GTA V role-play server. Game servers talk to /v1/bridge instead.",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=_ERRORS,
+        responses=openapi.ERRORS,
     )
     app.add_exception_handler(GangGPTError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     for public in rest.book:
         _add_typed_route(app, rest, public)
+        if public.kind == "npc" and public.name in _NPC_METHODS:
+            _add_npc_method(app, rest, public)
     _add_generic_route(app, rest)
     _add_reads(app, rest)
+    add_lists(app, rest.lists, _wants_fresh, CacheControl)
     _add_utterances(app, rest)
+    add_docs_page(app, "GangGPT")
+    openapi.complete(app)
     return app
 
 
 def _add_typed_route(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
-    async def run(name: str, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+    async def run(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
         return await rest.command(f"{public.kind}:{name}", public.name, request, key, by)
 
     app.add_api_route(
         f"/v1/actors/{public.kind}:{{name}}/commands/{public.name}",
         run,
         methods=["POST"],
-        response_model=ReplyOk,
-        responses=EVENTS if public.name == "Talk" else None,
+        responses=openapi.command_responses(public),
         operation_id=f"{public.kind}_{public.name}",
         summary=public.summary,
+        description=openapi.command_description(public),
         tags=[f"{public.kind} commands"],
-        openapi_extra=_body(public.json_schema()),
+        openapi_extra=openapi.command_body(public),
     )
 
 
@@ -178,11 +176,32 @@ def _add_generic_route(app: FastAPI, rest: Rest) -> None:
         "/v1/actors/{actor}/commands/{command}",
         run,
         methods=["POST"],
-        response_model=ReplyOk,
+        responses=openapi.any_reply(),
         operation_id="command",
         summary="Any command of any actor",
         tags=["commands"],
-        openapi_extra=_body({"type": "object"}),
+        openapi_extra=openapi.any_body(),
+    )
+
+
+_NPC_METHODS: Final = {"Revise": "PATCH", "Retire": "DELETE"}
+"""The commands to an NPC that REST has methods for."""
+
+
+def _add_npc_method(app: FastAPI, rest: Rest, public: PublicCommand) -> None:
+    async def run(name: Name, request: Request, key: IdempotencyKey = None, by: ActingAs = None) -> Response:
+        return await rest.command(_actor("npc", name), public.name, request, key, by)
+
+    app.add_api_route(
+        "/v1/npcs/{name}",
+        run,
+        methods=[_NPC_METHODS[public.name]],
+        responses=openapi.command_responses(public),
+        operation_id=f"{public.name.lower()}_npc",
+        summary=public.summary,
+        description=openapi.command_description(public),
+        tags=["npc commands"],
+        openapi_extra=openapi.command_body(public),
     )
 
 
@@ -206,13 +225,14 @@ def _add_reads(app: FastAPI, rest: Rest) -> None:
 
 
 def _add_read(app: FastAPI, rest: Rest, kind: str, path: str, part: str | None) -> None:
-    async def read(name: str, cache_control: CacheControl = None) -> Response:
+    async def read(name: Name, cache_control: CacheControl = None) -> Response:
         return await rest.view(kind, name, part, _wants_fresh(cache_control))
 
     app.add_api_route(
         path,
         read,
         operation_id=f"read_{kind}" if part is None else f"read_{kind}_{part}",
+        responses=openapi.read_responses(kind, part),
         summary=f"One {kind}" if part is None else f"The {part} of one {kind}",
         tags=["reads"],
     )
@@ -236,7 +256,10 @@ def _add_utterances(app: FastAPI, rest: Rest) -> None:
         operation_id="listen",
         summary="What is being said, as server-sent events; go on after Last-Event-ID",
         tags=["utterances"],
-        responses={**EVENTS, 204: {"description": "All of it was heard"}},
+        responses={
+            200: {"description": "The events", "content": dict(openapi.EVENTS)},
+            204: {"description": "All of it was heard"},
+        },
     )
 
 
@@ -307,10 +330,6 @@ def _wants_fresh(cache_control: str | None) -> bool:
     return cache_control is not None and "no-cache" in cache_control
 
 
-def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": False, "content": {"application/json": {"schema": schema}}}}
-
-
 async def _on_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, GangGPTError)
     return error_response(error.as_wire())
@@ -326,7 +345,9 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: Mapping[str, Any] = next(iter(_mappings(error.errors())), {})
     field = ".".join(str(step) for step in first.get("loc", ("request",)))
-    return error_response(InvalidInput(printable(field, 120), printable(str(first.get("msg")), 200)).as_wire())
+    unknown = first.get("type") == "extra_forbidden"
+    problem = "there is no such parameter" if unknown else printable(str(first.get("msg")), 200)
+    return error_response(InvalidInput(printable(field, 120), problem).as_wire())
 
 
 def _mappings(items: Iterable[Any]) -> Iterable[Mapping[str, Any]]:

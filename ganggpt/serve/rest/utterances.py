@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -24,7 +25,7 @@ _FIRST_READ: Final = 256
 class Utterances:
     """Explains utterances, and lets clients listen to those that are being said."""
 
-    def __init__(self, streams: Streams, world: World) -> None:
+    def __init__(self, streams: Streams, world: Callable[[], World]) -> None:
         self.streams = streams
         self._world = world
         self._explaining = asyncio.Lock()
@@ -35,7 +36,7 @@ class Utterances:
         async with self._explaining:
             turns, snapshot = await read_turns(self.streams.turns, actor, seq, _TURNS_MAX)
             # Folding a long life takes CPU time: do it in a thread, one at a time.
-            explanation = await asyncio.to_thread(explain, utterance, turns, self._world, snapshot)
+            explanation = await asyncio.to_thread(explain, utterance, turns, self._world(), snapshot)
             return explanation.to_reply()
 
     async def listen(self, utterance: str, player: str | None, at: EventId | None) -> Response:

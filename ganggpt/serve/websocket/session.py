@@ -189,7 +189,7 @@ class Session:
         return None if gate is None else gate.admit(str(raw.get("to")))
 
     def _read(self, command_id: CommandId, raw: dict[str, Any]) -> tuple[PublicCommand, Envelope]:
-        """Check one command and address it. Raises InvalidInput or UnknownCommand."""
+        """Check one command and address it. Raises InvalidInput, UnknownCommand or Overloaded."""
         to, do, by = raw.get("to"), raw.get("do"), raw.get("by")
         if type(to) is not str:
             raise InvalidInput("to", "to whom: the id of an actor")
@@ -205,6 +205,8 @@ class Session:
         elif by != self.by:
             by = acting_player(by)
         body = msgspec.Raw(_encode(command.read(raw.get("with"))))
+        if command.creates:
+            self._traffic.new_actors.admit(command.kind)
         return command, Envelope(command_id, to, by, do, body)
 
     def _take_small(self, frame: dict[str, Any]) -> None:

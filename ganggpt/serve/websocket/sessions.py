@@ -130,7 +130,7 @@ def new_session_id() -> str:
 def _session_in(record: bytes) -> str | None:
     try:
         return msgspec.json.decode(record, type=SessionRecord).session
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

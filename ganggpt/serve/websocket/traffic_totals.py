@@ -8,16 +8,19 @@ from ganggpt.actors.overload import OverloadReply, Shed
 from ganggpt.errors import Overloaded
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.limits import Limits
+from ganggpt.serve.new_actors import NewActors
 
 IN_FLIGHT_RETRY_MS: Final = 250
 """Mean pause that a session at its in-flight limit is told to make."""
 
 
 class TrafficTotals:
-    """Owns the counters of the hot path and divides the commands in flight fairly among the sessions."""
+    """Owns the counters of the hot path and divides the commands in flight fairly among the sessions. ``new_actors``
+    are those of all sessions and of REST."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits = limits
+        self.new_actors = NewActors(limits.new_actors_per_s)
         self.sessions = 0
         self.in_flight = 0
         self.tally = metrics.commands

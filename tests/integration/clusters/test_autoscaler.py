@@ -73,9 +73,9 @@ class Crowd:
 
     async def _one(self, n: int) -> None:
         npc = f"npc:walker-{n}"
-        sheet = {"name": f"Walker {n}", "role": "passer-by", "home": "docks", "faction": None,
+        sheet = {"name": f"Walker {n}", "role": "passer-by", "home": "crane-harbor", "faction": None,
                  "traits": {"friendliness": 50, "temper": 50, "greed": 50, "courage": 50},
-                 "style": "plain", "backstory": "Walks up and down."}  # fmt: skip
+                 "style": "street", "backstory": "Walks up and down."}  # fmt: skip
         assert (await self._server.send(npc, "Spawn", sheet)).ok
         while not self._over.is_set():
             began_s = time.monotonic()

@@ -123,7 +123,8 @@ async def test_a_redis_that_forgot_everything_gives_nobody_a_second_budget(
     books.write(Spend(NOW_S, ANA, "dialogue", "talk", "m", usage(1000)))
     await books.set_switch("", on=False)
     client = connect_redis(redis_url, 1.0)
-    await client.flushall()
+    for key in [key async for key in client.scan_iter("*")]:
+        await client.delete(key)
     with pytest.raises(SwitchedOff):
         await reserved(ledger, 1)
     await books.set_switch("", on=True)

@@ -44,19 +44,19 @@ async def cache(redis_url: str, clock: Clock, counts: Counter[str]) -> AsyncIter
 
 
 async def test_what_is_put_is_found_near_then_far(cache: RedisCache, clock: Clock, counts: Counter[str]) -> None:
-    assert await cache.get("k") is None
-    await cache.put("k", b"\x00\xff")
-    assert await cache.get("k") == b"\x00\xff"
+    assert await cache.get("ganggpt:k") is None
+    await cache.put("ganggpt:k", b"\x00\xff")
+    assert await cache.get("ganggpt:k") == b"\x00\xff"
     clock.now_s += 1.5
-    assert await cache.get("k") == b"\x00\xff"
+    assert await cache.get("ganggpt:k") == b"\x00\xff"
     assert counts == {"miss": 1, "l1": 1, "l2": 1}
 
 
 async def test_another_process_sees_it_and_its_ttl(cache: RedisCache, redis_url: str) -> None:
-    await cache.put("k", b"v", ttl_s=77)
+    await cache.put("ganggpt:k", b"v", ttl_s=77)
     other = connect_redis(redis_url, 0.5)
-    assert await other.get("k") == b"v"
-    assert 70 < await other.ttl("k") <= 77
+    assert await other.get("ganggpt:k") == b"v"
+    assert 70 < await other.ttl("ganggpt:k") <= 77
     await other.aclose()
 
 
@@ -84,17 +84,17 @@ async def test_a_cache_that_dies_is_a_miss_and_comes_back(data_dir: Path, clock:
         pytest.skip(str(server.absent_because))
     cache = RedisCache(connect_redis(url, 0.5), lambda outcome: counts.update([outcome]), clock)
     try:
-        await cache.put("k", b"v")
+        await cache.put("ganggpt:k", b"v")
         clock.now_s += 2
         server.stop()
-        assert await cache.get("k") is None
+        assert await cache.get("ganggpt:k") is None
         assert counts["failed"] == 1
-        assert await cache.get("k") is None
-        await cache.forget(["k"])
+        assert await cache.get("ganggpt:k") is None
+        await cache.forget(["ganggpt:k"])
         assert counts["failed"] == 1, "it is left alone for a moment"
         server.start()
         clock.now_s += 2
-        assert await cache.get("k") == b"v"
+        assert await cache.get("ganggpt:k") == b"v"
     finally:
         await cache.close()
         server.stop()
@@ -103,15 +103,15 @@ async def test_a_cache_that_dies_is_a_miss_and_comes_back(data_dir: Path, clock:
 async def test_the_near_cache_is_bounded(cache: RedisCache) -> None:
     cache._client = connect_redis("redis://127.0.0.1:1/0", 0.2)
     for n in range(5000):
-        await cache.put(f"k{n}", b"v")
+        await cache.put(f"ganggpt:k{n}", b"v")
     assert len(cache._l1) == 4096
 
 
 async def test_without_redis_every_read_is_a_miss() -> None:
     cache = open_cache(None)
     assert isinstance(cache, NoCache)
-    await cache.put("k", b"v")
-    assert await cache.get("k") is None
+    await cache.put("ganggpt:k", b"v")
+    assert await cache.get("ganggpt:k") is None
     await cache.forget_actors(["npc:mara"])
     await cache.close()
 

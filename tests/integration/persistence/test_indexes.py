@@ -16,6 +16,7 @@ from ganggpt.persistence import hosts, pushes
 from ganggpt.persistence.journal import journal, reader, retention, row_retention
 from ganggpt.persistence.journal.partitions import journal_part, memory_part
 from ganggpt.persistence.projections import writer
+from ganggpt.persistence.world_lists import page_query
 
 pytestmark = pytest.mark.integration
 
@@ -37,12 +38,17 @@ SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n, '
 INSERT INTO npc_memories (npc_id, player_id, memory_type, content, created_at, expires_at)
 SELECT 'n' || n % 500, ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid, 'talk', '{}',
   now() - n * interval '1 s', CASE WHEN n % 10 = 0 THEN now() + n * interval '1 s' END FROM generate_series(1, 8000) n;
-INSERT INTO missions (title, status, player_id)
-SELECT 't', CASE WHEN n % 100 = 0 THEN 'offered' ELSE 'completed' END,
+UPDATE players SET district = 'd' || right(username, 2);
+INSERT INTO npcs (id, actor, name, role, district, faction)
+SELECT 'n' || n, 'npc:n' || n, 'N', 'guard', 'd' || n % 50, CASE WHEN n % 9 = 0 THEN 'f' || n % 20 END
+FROM generate_series(1, 8000) n;
+INSERT INTO missions (title, status, actor, giver, payer, created_at, player_id)
+SELECT 't', CASE WHEN n % 100 = 0 THEN 'offered' ELSE 'completed' END, 'mission:m' || n, 'npc:n' || n % 500,
+  'f' || n % 20, now() - n * interval '1 min',
   ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid FROM generate_series(1, 8000) n;
-INSERT INTO companions (player_id, name, companion_type, personality)
-SELECT ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid, 'Rex', 'dog', '{}'
-FROM generate_series(1, 5000) n;
+INSERT INTO companions (player_id, actor, name, companion_type, personality, memory_data)
+SELECT ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid, 'companion:c' || n, 'Rex', 'dog',
+  '{}', CASE WHEN n % 50 = 0 THEN '{"gone": "left"}' ELSE '{}' END::jsonb FROM generate_series(1, 5000) n;
 INSERT INTO snapshots (actor, seq, schema, body) SELECT 'npc:' || n, n, 1, '' FROM generate_series(1, 5000) n;
 INSERT INTO faction_relationships (faction_a, faction_b, relationship_type, strength)
 SELECT 'f' || a, 'f' || b, 'neutral', 0 FROM generate_series(1, 60) a, generate_series(1, 60) b WHERE a <> b;
@@ -95,6 +101,27 @@ _QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
         ("f1",),
     ),
 }
+_HOUR_AGO = time.time() - 3600
+_LISTS: dict[str, tuple[str, dict[str, str | bool], tuple[float, str] | None]] = {
+    "npcs": ("npcs", {}, (0.0, "npc:n500")),
+    "npcs of a district": ("npcs", {"district": "d7"}, (0.0, "npc:n500")),
+    "npcs of a faction": ("npcs", {"faction": "f9"}, None),
+    "players": ("players", {}, (0.0, "player:p77")),
+    "players online": ("players", {"online": True}, (0.0, "player:p77")),
+    "players on a server": ("players", {"server": "s0"}, (0.0, "player:p77")),
+    "players in a district": ("players", {"district": "d42"}, None),
+    "missions": ("missions", {}, (_HOUR_AGO, "mission:m60")),
+    "missions that are open": ("missions", {"status": "open"}, (_HOUR_AGO, "mission:m60")),
+    "missions that are over": ("missions", {"status": "over"}, None),
+    "missions of a status": ("missions", {"status": "offered"}, (_HOUR_AGO, "mission:m60")),
+    "missions of one player": ("missions", {"player": "player:p1"}, None),
+    "missions of a giver": ("missions", {"giver": "npc:n7"}, None),
+    "missions a faction pays": ("missions", {"faction": "f7"}, (_HOUR_AGO, "mission:m60")),
+    "companions": ("companions", {}, (0.0, "companion:c77")),
+    "companions of one player": ("companions", {"owner": "player:p1"}, None),
+    "companions that left": ("companions", {"state": "left"}, None),
+}
+_QUERIES |= {f"list: {name}": page_query(*asked, 50) for name, asked in _LISTS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +153,20 @@ async def test_a_query_reads_by_index(full: asyncpg.Connection, name: str) -> No
     long = await full.fetch("SELECT relname FROM pg_class WHERE relname = ANY($1::text[]) AND reltuples > 500", scanned)
     assert not long, f"{long} read whole: {json.dumps(plan, indent=1)}"
     assert any("Index Name" in node for node in nodes), json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize("name", _LISTS)
+async def test_a_page_of_a_list_costs_its_own_rows(full: asyncpg.Connection, name: str) -> None:
+    query, arguments = page_query(*_LISTS[name], 20)
+    plan = json.loads(await full.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query, *arguments))[0]["Plan"]
+    read = [
+        node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
+        for node in _nodes(plan)
+        if "Relation Name" in node
+    ]
+    assert read, plan
+    # Twenty rows, each with the player it belongs to, or (of a status, a faction) the few there are.
+    assert sum(read) <= 400, json.dumps(plan, indent=1)
 
 
 async def test_a_query_without_an_index_would_be_noticed(full: asyncpg.Connection) -> None:

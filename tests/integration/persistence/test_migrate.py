@@ -8,8 +8,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ganggpt.domain.kinds import encode_command, encode_state
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.migrate import migrate, needs_migration, newest_version, schema_version
+from ganggpt.persistence.world_lists import PostgresLists
+from ganggpt.worldfiles.files import cast_of
+from tests.support.builders import WORLD
+from tests.support.states import NOW_S, memory, npc
 
 pytestmark = pytest.mark.integration
 
@@ -71,6 +76,24 @@ async def test_a_failing_revision_leaves_nothing_behind(empty_database: str, tmp
     (scripts / "versions" / "a2.sql").write_text("CREATE TABLE second (id int);")
     assert await migrate(empty_database, migrations=scripts) == "a2"
     assert await _tables(empty_database) == {"first", "second", "alembic_version"}
+
+
+async def test_npcs_that_lived_before_there_was_a_list_of_them_are_in_it(empty_database: str) -> None:
+    await migrate(empty_database, to="0006")
+    async with asyncpg.create_pool(empty_database, min_size=0, max_size=2) as pool:
+        cast = [
+            (actor, actor.partition(":")[0], tag, encode_command(command)) for actor, tag, command in cast_of(WORLD)
+        ]
+        await pool.executemany("INSERT INTO cast_members VALUES ($1, $2, $3, $4)", cast)
+        asleep = [(f"npc:guard{n:04}", 1, 2, encode_state(npc(memory(1)))) for n in range(1200)]
+        await pool.executemany("INSERT INTO snapshots (actor, seq, schema, body) VALUES ($1, $2, $3, $4)", asleep)
+        await migrate(empty_database)
+        listed = await PostgresLists(pool).rows("npcs", {}, None, 5000)
+        assert {row.id for row in listed} == {f"npc:{name}" for name in WORLD.npcs} | {actor for actor, *_ in asleep}
+        born = "SELECT name, district, extract(epoch FROM created_at)::float8 AS born_s FROM npcs WHERE id = $1"
+        guard = await pool.fetchrow(born, "guard1100")
+        assert guard is not None
+        assert (guard["name"], guard["district"], guard["born_s"]) == ("Mara", "docks", NOW_S)
 
 
 async def test_a_schema_from_the_future_is_refused(database: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def test_a_forgotten_player_leaves_nothing_in_redis(redis_url: str) -> Non
     assert await store.get("ganggpt:ai:response:a") == b"for ana"
     await store.forget("player:ana")
     client = connect_redis(redis_url, 1.0)
-    keys = sorted(await client.keys("*"))
+    keys = sorted([key async for key in client.scan_iter("*")])
     assert keys == [b"ganggpt:ai:of:player:bob", b"ganggpt:ai:response:b", b"ganggpt:ai:response:c"]
     assert await store.get("ganggpt:ai:response:a") is None
     await client.aclose()
@@ -84,10 +84,10 @@ async def test_a_forgotten_player_leaves_nothing_in_redis(redis_url: str) -> Non
 
 async def test_what_was_put_is_kept_also_when_the_end_comes_at_once(redis_url: str) -> None:
     store = RedisResponses(redis_url)
-    store.put("k", b"v", "player:ana")
+    store.put("ganggpt:k", b"v", "player:ana")
     await store.close()
     other = RedisResponses(redis_url)
-    assert await other.get("k") == b"v"
+    assert await other.get("ganggpt:k") == b"v"
     await other.close()
 
 
@@ -95,7 +95,7 @@ async def test_a_cache_without_redis_is_a_miss_and_both_ways_are_counted() -> No
     lost: list[int] = []
     outage: list[None] = []
     store = RedisResponses("unix:///nowhere/redis.sock", lost=lost.append, outage=lambda: outage.append(None))
-    store.put("k", b"v", "player:ana")
+    store.put("ganggpt:k", b"v", "player:ana")
     assert await store.get("other") is None
     await store.close()
     assert lost == [1]

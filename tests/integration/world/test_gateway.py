@@ -32,7 +32,10 @@ class ModelWorld:
     async def driver(self, *words: str) -> dict[str, Any]:
         module = "tests.support.gateway_driver"
         token = str(Path(self.run.data_dir) / "ray-token")
-        environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": token, "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+        environment = {
+            "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": token, "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        }  # fmt: skip
         return (await lines_of(environment, "-m", module, self.run.ray_address, *words))[-1]
 
     async def ganggpt(self, *words: str) -> list[dict[str, Any]]:

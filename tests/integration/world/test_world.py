@@ -17,10 +17,13 @@ from ganggpt.client.wire import WireCommand
 from ganggpt.domain.ids import new_command_id
 from tests.support.eventually import eventually
 from tests.support.live_world import ORIGIN, OWN_ACTORS, LiveWorld
+from tests.support.promtool import complaints_about_metrics
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 MARA = "npc:mara"
+PROCESSES = ("bridge", "host", "own", "supervisor")
+"""The kinds of processes of a world without a model."""
 
 
 def a_player() -> str:
@@ -171,6 +174,24 @@ async def test_health_metrics_and_api_docs_are_open_and_the_rest_is_not(world: L
     assert (await world.rest.get("/openapi.json", headers={"Authorization": ""})).json()["paths"]
     locked = await world.rest.get("/v1/npcs/mara", headers={"Authorization": "Bearer wrong"})
     assert locked.status_code == 401
+
+
+async def test_metrics_are_of_every_process_and_as_prometheus_wants_them(world: LiveWorld) -> None:
+    await world.rest.get("/v1/npcs/mara")
+
+    async def scraped() -> str | None:
+        text = (await world.rest.get("/metrics", headers={"Authorization": ""})).text
+        heard = all(f'ganggpt_start_timestamp_seconds{{process="{name}"}}' in text for name in PROCESSES)
+        return text if heard else None
+
+    text = await eventually(scraped, every_s=0.2, within_s=30)
+    assert complaints_about_metrics(text.encode()) == ""
+    for name in PROCESSES:
+        assert f'ganggpt_database_query_seconds_count{{process="{name}"}}' in text
+    assert "ganggpt_players_online " in text
+    assert 'ganggpt_missions{state="offered"}' in text
+    assert 'ganggpt_activations{kind="npc"}' in text
+    assert 'ganggpt_hosts{residence="shared"}' in text
 
 
 async def test_a_browser_of_a_named_origin_may_read_and_others_may_not(world: LiveWorld) -> None:

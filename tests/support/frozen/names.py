@@ -16,22 +16,25 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client.parser import text_string_to_metric_families
 
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.shards import Routes
 from ganggpt.domain.kinds import KINDS
-from ganggpt.observability.metrics import TABLE, Metrics
+from ganggpt.observability.metrics import TABLE, Metrics, ProcessReport
+from ganggpt.persistence.metric_totals import WorldCounts
 from ganggpt.protocol.bridge_schema import bridge_schema_text
-from ganggpt.serve.metrics.gateway_watch import GatewayWatch
 from ganggpt.serve.metrics.host_watch import SHOWN, HostWatch
 from ganggpt.serve.metrics.router_watch import RouterWatch
+from ganggpt.serve.metrics.world_metrics import WorldMetrics
 from tests.support.bridge_client import client_of
 from tests.support.bridge_rig import Rig
+from tests.support.metric_totals import OneTotals
 
 _ROOT: Final = Path(__file__).parents[3]
 _HELP: Final = """
@@ -52,6 +55,8 @@ show(get_command(app), ("ganggpt",))
 """
 _TALLIED: Final = ("ganggpt_bridge_commands_total", "ganggpt_bridge_command_seconds")
 """Counted by a CommandTally and not by the client library."""
+_OF_TABLES: Final = ("ganggpt_players_online", "ganggpt_missions", "ganggpt_pushes_unacked")
+"""Counted by the database."""
 _SCREEN: Final = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
 
 
@@ -73,7 +78,7 @@ def openapi() -> str:
 
 
 def metrics() -> str:
-    """Every metric that /metrics of a bridge can show: name, type, labels and buckets, by where it comes from."""
+    """Every metric that /metrics of a bridge can show: name, type, labels and buckets."""
     return asyncio.run(_metrics())
 
 
@@ -100,38 +105,42 @@ def write() -> None:
         path.write_text(made(), encoding="utf-8")
 
 
-async def _metrics() -> str:
+async def world_exposition() -> bytes:
+    """What /metrics of a bridge shows where every metric has been used, but those of lanes."""
     everything = Metrics()
+    everything.registry.register(RouterWatch(Router(_no_call, _no_routes)))
+    of_hosts = {*SHOWN.values(), "ganggpt_hosts", "ganggpt_activations"}
+    elsewhere = {*_TALLIED, *of_hosts, *_OF_TABLES}
     for row in TABLE.values():
-        if row.name not in _TALLIED:
+        if row.name not in elsewhere and not row.name.startswith("ganggpt_router_"):
             made = getattr(everything, row.type)(row.name)
             if row.labels:
                 made.labels(*row.labels)
     everything.commands.add("npc", "Talk", "ok", 0.1)
-    told = everything.exposition()
+    stats = {**dict.fromkeys(SHOWN, 0), "epoch": 1, "activations": {"npc": 1}, "process": everything.report()._asdict()}
+    store = OneTotals(WorldCounts(0, 0, {}))
+    world = WorldMetrics(everything, [HostWatch(_one_host, partial(_answered, stats)).reports], _no_peers, store)
+    await world.poll()
+    return await world.exposition()
 
-    async def names() -> Iterable[str]:
-        return ["host:0"]
 
-    async def stats(host: str) -> Mapping[str, Any]:
-        return {**dict.fromkeys(SHOWN, 0), "guards": told.decode()}
+async def _metrics() -> str:
+    shown = (await world_exposition()).decode()
+    lines = [_line(family) for family in text_string_to_metric_families(shown)]
+    lanes = [_line(metric) for metric in RouterWatch(Router(_no_call, _no_routes)).collect()]
+    return "\n".join(sorted({*lines, *lanes})) + "\n"
 
-    async def expositions() -> Sequence[bytes]:
-        return [told]
 
-    hosts, gateway = HostWatch(names, stats), GatewayWatch(expositions)
-    await hosts.poll()
-    await gateway.poll()
-    parts: dict[str, Collector] = {
-        "its own": everything.registry,
-        "of hosts": hosts,
-        "of its router": RouterWatch(Router(_no_call, _no_routes)),
-        "of the model gateway": gateway,
-    }
-    lines = []
-    for title, collector in parts.items():
-        lines += [f"# {title}", *sorted(map(_line, collector.collect())), ""]
-    return "\n".join(lines)
+async def _one_host() -> Iterable[str]:
+    return ["host:0"]
+
+
+async def _answered(stats: Mapping[str, Any], _: str) -> Mapping[str, Any]:
+    return stats
+
+
+async def _no_peers(*, everything: bool) -> Sequence[ProcessReport]:
+    return ()
 
 
 def _line(metric: Metric) -> str:

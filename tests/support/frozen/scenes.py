@@ -9,7 +9,7 @@ from typing import Any
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.faction import rules as faction
-from ganggpt.domain.messages import Abandon, FundMission, TakePayment
+from ganggpt.domain.messages import Abandon, FundMission, NeedPerson, TakePayment
 from ganggpt.domain.mind.commands import Hush, Remember
 from ganggpt.domain.mind.commands import Remember as CompanionRemember
 from ganggpt.domain.mission.rules import Accept
@@ -17,6 +17,8 @@ from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import OutlineWork
 from ganggpt.domain.player import rules as player
+from ganggpt.domain.retirement import Retire
+from ganggpt.simulation.sheet import WORLD
 from tests.support.frozen.harvest import Harvest
 from tests.support.frozen.story import Story, a_proposal
 from tests.support.virtual_time import run_virtual
@@ -36,7 +38,7 @@ def days() -> Harvest:
 
 def hours() -> Harvest:
     """Hours with factions: work, talk, gossip, politics."""
-    return run_virtual(_told(_arrivals, _work, _talks, _politics, _forgotten))
+    return run_virtual(_told(_arrivals, _work, _talks, _politics, _departures, _forgotten))
 
 
 async def _told(*scenes: Callable[[Story], Awaitable[None]]) -> Harvest:
@@ -74,6 +76,19 @@ async def _work(story: Story) -> None:
     await do(VIPERS, TakePayment("council", 700, "an old debt"), COUNCIL)
     await do(HARBOUR, faction.ClaimTerritory("market"))
     await story.wait(1900)
+
+
+async def _departures(story: Story) -> None:
+    """Somebody and a whole faction change, leave and come back."""
+    do, council, ines = story.do, WORLD.factions["council"], WORLD.npcs["ines"]
+    await do(COUNCIL, faction.Revise(motto="we listen", relations={"vipers": 20}))
+    await do(COUNCIL, Retire("the town has no council"))
+    await do(COUNCIL, faction.Found(**{n: getattr(council, n) for n in council.__struct_fields__ if n != "id"}))
+    await do(INES, npc.Revise(role="courier", faction=""))
+    await do(INES, NeedPerson(2e9), "mission:m0")
+    await do(INES, Retire("moved away"))
+    await do(INES, npc.Spawn(**{n: getattr(ines, n) for n in ines.__struct_fields__ if n != "id"}))
+    await story.wait(1)
 
 
 async def _job(story: Story, who: str, *, done: bool) -> None:

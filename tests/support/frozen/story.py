@@ -34,6 +34,7 @@ from ganggpt.domain.mind.utterance import Provenance, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
 from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.world import World
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.journal import Batch, PushRow
 from ganggpt.simulation.sheet import WORLD, cast_of
@@ -131,9 +132,8 @@ class Prompter:
         """See ModelPort."""
         return _embedding(text) if self.embeds else None
 
-    def exposition(self) -> bytes:
+    def use_world(self, world: World) -> None:
         """See ModelPort."""
-        return b""
 
 
 class Story:

@@ -16,7 +16,7 @@ from bench.flood import Bucket, Flooded, Template
 from bench.load import cases_of
 from bench.load_run import LoadResult
 from bench.overload import OverloadFound, recovered_s
-from bench.processes import ROOT, Child, python
+from bench.processes import ROOT, Child
 from bench.result import ALONE, FRAMES100, GOALS, NUMBERS, SINGLE, BenchResult, meets
 from bench.run import PARTS, BenchOptions, write_result
 from bench.systems import BENCH_NPCS, Address
@@ -117,7 +117,7 @@ def test_the_node_lock_names_no_registry_and_pins_every_package() -> None:
 
 
 async def test_a_child_that_ends_at_once_says_what_it_said(tmp_path: Path) -> None:
-    child = Child("broken", [*python("json.tool"), "/does/not/exist"], tmp_path / "broken.log")
+    child = Child("broken", ["/bin/sh", "-c", "echo /does/not/exist >&2; exit 2"], tmp_path / "broken.log")
     await child.start()
     with pytest.raises(StartFailed, match=r"(?s)Broken ended with 2\..*does/not/exist"):
         await child.line(30)

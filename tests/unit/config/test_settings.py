@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic_core import ValidationError
 
-from ganggpt.config import Settings, is_secret, read_settings, variable_of
+from ganggpt.config import Settings, is_secret, read_settings, tokens_of, variable_of
 from ganggpt.errors import ConfigInvalid, ConfigRejected
 
 SEED = {
@@ -114,7 +114,7 @@ def test_a_rejected_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_secrets_are_hidden_in_text_and_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANGGPT_TOKEN", "hunter2")
+    monkeypatch.setenv("GANGGPT_TOKEN", "hunter2hunter2hunter2")
     assert "hunter2" not in repr(read_settings())
 
 
@@ -147,11 +147,11 @@ def test_a_misspelled_name_in_the_file_gets_a_hint(tmp_path: Path) -> None:
 
 
 def test_a_secret_may_come_from_a_mounted_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("from-a-file\n")
+    (tmp_path / "token").write_text("a-token-from-a-file\n")
     monkeypatch.setenv("GANGGPT_TOKEN_FILE", str(tmp_path / "token"))
     token = read_settings().token
     assert token is not None
-    assert token.get_secret_value() == "from-a-file"
+    assert token.get_secret_value() == "a-token-from-a-file"
 
 
 @pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), (b"", "is empty"), (b"\xff", "not UTF-8")])
@@ -164,6 +164,21 @@ def test_a_bad_secret_file_is_named(
     with pytest.raises(ConfigRejected) as rejected:
         read_settings()
     assert said in problems_of(rejected)["JWT_SECRET_FILE"].problem
+
+
+@pytest.mark.parametrize("token", ["short-token", "a-token-that-is-long-enough,short", ",", "x" * 15])
+def test_a_token_that_can_be_guessed_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("GANGGPT_TOKEN", token)
+    with pytest.raises(ConfigRejected, match=r"GANGGPT_TOKEN: .*shorter than 16 characters") as rejected:
+        read_settings()
+    assert token not in str(rejected.value) or token == ","
+
+
+def test_a_token_may_stand_beside_the_one_it_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANGGPT_TOKEN", "the-new-token-of-ours, the-old-token-of-ours")
+    token = read_settings().token
+    assert token is not None
+    assert tokens_of(token.get_secret_value()) == ("the-new-token-of-ours", "the-old-token-of-ours")
 
 
 def test_a_secret_and_its_file_at_once_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -182,7 +197,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_settings_travel_between_processes_and_never_change() -> None:
-    settings = read_settings(token="t")
+    settings = read_settings(token="t" * 16)
     assert pickle.loads(pickle.dumps(settings)) == settings
     with pytest.raises(ValidationError):
         settings.server_port = 1  # type: ignore[misc]

@@ -48,6 +48,7 @@ def an_npc(name: str = "mara") -> Played:
     played = Played(npc.KIND, f"npc:{name}", mind=ScriptedMind())
     sheet = an_npc_sheet(name)
     fields = {n: getattr(sheet, n) for n in sheet.__struct_fields__ if n != "id"}
+    fields["name"] = "Mara Voss" if name == "mara" else name.title()
     played.do(npc.Spawn(**fields), "server:main")
     return played
 
@@ -409,8 +410,20 @@ WORDS = frozenset(
         *("deeds", "district", "dropped", "faction", "frictions", "giver", "gone", "guards", "heir", "home", "id"),
         *("impact", "key", "kind", "listener", "mission", "missions", "model", "move", "moved_on", "order", "origin"),
         *("origins", "other", "owner", "payer", "personality", "player", "prompt_hash", "raider", "relations", "rung"),
-        *("server", "target", "template", "territories", "tier", "to", "told_by", "traits", "type", "utterance"),
-        *("vector", "verb"),
+        *(
+            "needed",
+            "server",
+            "target",
+            "template",
+            "territories",
+            "tier",
+            "to",
+            "told_by",
+            "traits",
+            "type",
+            "utterance",
+        ),
+        *("needed", "vector", "verb"),
     )
 )
 """Fields whose strings are ids or words of the rules: they stay, the player's id becomes an alias."""

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
-from ganggpt.domain.messages import HearOfMissionFunds, HearOfRecord, Witness
+from ganggpt.domain.messages import HearOfMissionFunds, HearOfRecord, NeedPerson, Witness
 from ganggpt.domain.mind.commands import (
     ArchiveMemories,
     Conclude,
@@ -30,6 +30,7 @@ from ganggpt.domain.mind.commands import (
 from ganggpt.domain.npc import commands
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Hear
+from ganggpt.domain.retirement import Retire
 from ganggpt.domain.turn import Command
 
 FITTING: dict[type[Command], dict[str, Any]] = {
@@ -38,9 +39,12 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "role": "fixer",
         "home": "docks",
         "faction": None,
-        "traits": {"temper": 1},
+        "traits": {"temper": 1, "friendliness": 2, "greed": 3, "courage": 4},
         "style": "street",
     },
+    npc.Revise: {"role": "barber", "faction": "", "traits": {"temper": 1}, "likes": ("tea",)},
+    Retire: {"reason": "moved away"},
+    NeedPerson: {"until_s": 5.0},
     npc.Talk: {"text": "hello", "name": "Ava"},
     npc.Observe: {"what": "a car", "weight": 3, "about": "player:ava"},
     npc.Give: {"item": "watch", "value": 500, "name": None},
@@ -104,7 +108,15 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (npc.Observe, {"weight": 101}),
     (npc.Observe, {"weight": -1}),
     (npc.Observe, {"about": "npc:mara"}),
-    (npc.Observe, {"about": "player:Ava"}),
+    (npc.Observe, {"about": "player:"}),
+    (npc.Observe, {"about": "player:license:"}),
+    (npc.Observe, {"about": "player:player:ava"}),
+    (npc.Observe, {"about": "player:a/b"}),
+    (npc.Observe, {"about": "player:" + "a" * 129}),
+    (npc.Talk, {"name": "\u200b\u3164"}),
+    (npc.Talk, {"name": "\u0301"}),
+    (npc.Talk, {"name": "Ava\u200f"}),
+    (npc.Talk, {"text": "\u2800\u200d"}),
     (npc.Observe, {"about": "player:ava\n"}),
     (npc.Give, {"value": 1_000_001}),
     (npc.Give, {"value": -1}),
@@ -122,7 +134,16 @@ BAD: list[tuple[type[Command], dict[str, Any]]] = [
     (npc.Spawn, {"traits": {"temper": 101}}),
     (npc.Spawn, {"traits": {"Bad Key": 1}}),
     (npc.Spawn, {"traits": {f"t{n}": 1 for n in range(17)}}),
+    (npc.Spawn, {"traits": {"temper": 1}}),
+    (npc.Spawn, {"traits": {"fun": 50}}),
+    (npc.Spawn, {"style": "plain"}),
+    (npc.Spawn, {"name": "x" * 51}),
     (npc.Spawn, {"home": "../etc"}),
+    (npc.Revise, {"traits": {"fun": 50}}),
+    (npc.Revise, {"style": "plain"}),
+    (npc.Revise, {"faction": "No Such"}),
+    (npc.Revise, {"name": ""}),
+    (Retire, {"reason": "x" * 201}),
     (npc.Spawn, {"likes": ("x",) * 17}),
     (Remember, {"kind": "anything"}),
     (Remember, {"expires_s": float("inf")}),

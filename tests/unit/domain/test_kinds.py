@@ -88,7 +88,7 @@ def test_messages_are_not_for_outside_but_what_players_need_is() -> None:
 @pytest.mark.parametrize(
     ("to", "name", "arguments"),
     [
-        (AVA, "Join", {"username": "Av", "server": "main"}),
+        (AVA, "Join", {"username": "\u200b", "server": "main"}),
         (AVA, "Join", {"username": "A" * 51, "server": "main"}),
         (AVA, "Join", {"username": "Ava\x00Stone", "server": "main"}),
         (AVA, "Join", {"username": "Ava", "server": "Main Server"}),

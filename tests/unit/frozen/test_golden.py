@@ -39,7 +39,19 @@ LIVES = [
     for layout, golden in GOLDEN.items()
     for life in golden.lives
 ]
-SINCE: dict[str, str] = {}
+_LEFT_AND_CHANGED = "people and factions could neither change nor leave"
+_LEAVING = ("Returned", "Revised", "Retired", "Revise", "Retire")
+SINCE: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            f"{kind}.{word}"
+            for kind in ("npc", "faction")
+            for word in ("Returned", "Revised", "Retired", "Revise", "Retire")
+        ),
+        _LEFT_AND_CHANGED,
+    ),
+    **dict.fromkeys(("npc.Needed", "npc.NeedPerson", "mission.LosePerson"), _LEFT_AND_CHANGED),
+}
 """Events and commands (``npc.Spoke``) that no golden file has, each with the reason: it came after the last layout."""
 
 
@@ -54,15 +66,15 @@ def test_there_are_bytes_of_the_first_layout() -> None:
 
 @pytest.mark.parametrize("life", LIVES)
 def test_a_journal_folds_into_the_view_it_had(life: Life) -> None:
-    assert view_of(life.actor, folded(life, None, 0), life.now_s) == life.view
+    assert still_shows(view_of(life.actor, folded(life, None, 0), life.now_s), life.view)
 
 
 @pytest.mark.parametrize("life", [life for life in LIVES if life.values[0].snapshots])
 def test_a_snapshot_holds_the_view_it_had_and_the_turns_after_it_lead_on(life: Life) -> None:
     for snapshot in life.snapshots:
         state = state_in(life.actor, snapshot.body)
-        assert view_of(life.actor, state, snapshot.now_s) == snapshot.view
-        assert view_of(life.actor, folded(life, state, snapshot.seq), life.now_s) == life.view
+        assert still_shows(view_of(life.actor, state, snapshot.now_s), snapshot.view)
+        assert still_shows(view_of(life.actor, folded(life, state, snapshot.seq), life.now_s), life.view)
 
 
 @pytest.mark.parametrize("life", LIVES)
@@ -73,7 +85,7 @@ def test_an_actor_wakes_from_what_was_stored(life: Life) -> None:
     for known in stored:
         woken = wake(ActorId(life.actor), "0", known, life.now_s)
         assert woken.seq == turns[-1].seq
-        assert view_of(life.actor, woken.state, life.now_s) == life.view
+        assert still_shows(view_of(life.actor, woken.state, life.now_s), life.view)
 
 
 @pytest.mark.parametrize("life", LIVES)
@@ -134,6 +146,13 @@ def wished_for() -> Iterator[tuple[str, str, bytes]]:
                     yield from ((kind_of(to), name, message) for to, name, message in effects.messages)
                     own = kind_of(life.actor)
                     yield from ((own, name, told) for _, due_s, name, told in effects.reminders if due_s is not None)
+
+
+def still_shows(now: Any, was: Any) -> bool:
+    """Whether a view is what it was, but for fields that views have had since."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        return all(key in now and still_shows(now[key], part) for key, part in was.items())
+    return bool(was == now)
 
 
 def has_grown(was: Any, now: Any) -> bool:

@@ -20,7 +20,7 @@ from ganggpt.runtime.connections import (
     pool_sizes,
 )
 from ganggpt.runtime.sizing import Machine, world_size
-from ganggpt.runtime.stores import StoreAddresses
+from ganggpt.runtime.world_secrets import SecretSource
 
 GIB = 1024**3
 LAPTOP = Processes(host=2, own=4, bridge=1, gateway=0)
@@ -86,7 +86,7 @@ def test_up_and_a_cluster_divide_the_same_budget(replicas: int | None) -> None:
     chosen = settings(database_pool_size=60, hosts_max=6)
     size = world_size(chosen, Machine(2, 8 * GIB), replicas=replicas)
     assert world_connections(chosen, size) == 60
-    world = compose_world(chosen, size, StoreAddresses("postgresql://x", None), "token")
+    world = compose_world(chosen, size, SecretSource(), has_redis=False)
     processes = Processes(host=6, own=4, bridge=1 if replicas is None else 6, gateway=0)
     pools = (world.host.pool, world.host.own_pool, world.bridge.pool, world.host.supervisor_pool)
     assert [pool.max_size for pool in pools] == [

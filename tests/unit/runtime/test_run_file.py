@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from ganggpt.config import Settings
+from ganggpt.errors import StartFailed
 from ganggpt.runtime.run_file import (
     RUN_FILE,
     TOKEN_FILE,
@@ -61,8 +62,22 @@ def test_a_token_is_made_once_and_only_its_user_may_read_it(tmp_path: Path) -> N
 
 def test_a_set_token_is_used_and_found_in_the_file_by_tools(tmp_path: Path) -> None:
     bridge_token(settings(tmp_path))
-    assert bridge_token(settings(tmp_path, token=SecretStr("mine"))) == "mine"
-    assert (tmp_path / TOKEN_FILE).read_text() == "mine"
+    mine = "a-token-of-mine-alone"
+    assert bridge_token(settings(tmp_path, token=SecretStr(mine))) == mine
+    assert (tmp_path / TOKEN_FILE).read_text() == mine
+
+
+def test_tools_get_the_new_token_while_the_old_one_still_counts(tmp_path: Path) -> None:
+    both = "the-new-token-of-ours,the-old-token-of-ours"
+    assert bridge_token(settings(tmp_path, token=SecretStr(both))) == both
+    assert (tmp_path / TOKEN_FILE).read_text() == "the-new-token-of-ours"
+    assert bridge_token(settings(tmp_path)) == "the-new-token-of-ours", "it stays when the setting goes"
+
+
+def test_a_short_token_in_the_data_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / TOKEN_FILE).write_text("secret\n")
+    with pytest.raises(StartFailed, match="shorter than 16 characters"):
+        bridge_token(settings(tmp_path))
 
 
 @pytest.mark.parametrize(

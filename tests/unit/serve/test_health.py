@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ganggpt.errors import Unavailable
 from ganggpt.observability.metrics import TABLE, Metrics
-from ganggpt.serve.health import CHECK_NAMES, Health, disk_probe, memory_probe
+from ganggpt.serve.health import CHECK_NAMES, Degraded, Health, disk_probe, memory_probe
 from tests.support.bridge_client import client_of, greeted
 from tests.support.bridge_rig import Rig, served
 
@@ -51,6 +51,22 @@ async def test_a_store_that_is_unreachable_makes_health_and_readiness_say_so_but
         assert "The database" in database["details"]["reason"]
         assert (await http.get("/health/ready")).status_code == 503
         assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_what_the_world_does_without_degrades_it_and_takes_it_out_of_no_service() -> None:
+    async def degraded() -> Mapping[str, Any]:
+        raise Degraded("The models are away.", {"mind": "scripted"})
+
+    rig = Rig()
+    rig.probes["ai"] = degraded
+    async with client_of(Rig(probes=rig.probes)) as http:
+        answer = await http.get("/health")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        ai = next(check for check in answer.json()["checks"] if check["name"] == "ai")
+        assert ai == {
+            "name": "ai", "status": "degraded", "details": {"reason": "The models are away.", "mind": "scripted"}
+        }  # fmt: skip
+        assert (await http.get("/health/ready")).status_code == 200
 
 
 async def test_a_probe_that_hangs_is_given_up() -> None:

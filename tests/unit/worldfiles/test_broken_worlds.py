@@ -156,7 +156,7 @@ BROKEN = (
     Broken("an unknown home", "npcs", "home: market", "home: moon", ("17: npcs.otis.home: there is no district 'moon'",)),
     Broken("an unknown faction", "npcs", "faction: harbour", "faction: moon", ("6: npcs.mara.faction: there is no faction 'moon'",)),
     Broken("an unknown mission", "npcs", "[parcel]", "[parcel, moon]", ("13: npcs.mara.missions.1: there is no mission 'moon'",)),
-    Broken("two people of one name", "npcs", "Otis Bell", "Mara Voss", ("3: npcs.mara.name: 2 people are called", "15: npcs.otis.name: 2 people are called")),
+    Broken("two people of one name", "npcs", "Otis Bell", "Mara Voss", ("3: npcs.mara.name: npc:otis is called 'Mara Voss' too", "15: npcs.otis.name: npc:mara is called 'Mara Voss' too")),
     Broken("an unknown seat", "factions", "home: market", "home: moon", ("16: factions.vipers.home: there is no district 'moon'",)),
     Broken("unknown ground", "factions", "[market, hills]", "[market, moon]", ("17: factions.vipers.territories.1: there is no district 'moon'",)),
     Broken("ground held by two", "factions", "[market, hills]", "[docks, hills]", ("17: factions.vipers.territories.0: 'docks' is already held by 'harbour'",)),
@@ -271,8 +271,11 @@ def test_missing_files_are_named_one_by_one_and_accuse_nobody_else(tmp_path: Pat
     ]
 
 
-def test_a_missing_folder_misses_all_files(tmp_path: Path) -> None:
-    assert [problem.problem for problem in problems_in(tmp_path / "nowhere")] == ["the file is missing"] * len(SMALL)
+def test_a_missing_folder_is_one_mistake_that_names_the_worlds_there_are(tmp_path: Path) -> None:
+    (problem,) = problems_in(tmp_path / "nowhere")
+    assert str(tmp_path / "nowhere") in str(problem)
+    assert "there is no such folder" in str(problem)
+    assert "los-santos" in str(problem)
 
 
 def test_a_folder_in_the_place_of_a_file_is_no_file(tmp_path: Path) -> None:

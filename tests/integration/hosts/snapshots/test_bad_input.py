@@ -6,6 +6,7 @@ import errno
 import shutil
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import asyncpg
 import fsspec
 import msgspec
 import pytest
+from backports import zstd
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 
 from bench.big_world import make_big_world
@@ -28,7 +30,7 @@ from ganggpt.errors import (
 )
 from ganggpt.operations.snapshots import RestoreTarget, restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
-from ganggpt.persistence.world_snapshot.manifest import MANIFEST, Manifest, encode_manifest
+from ganggpt.persistence.world_snapshot.manifest import MANIFEST, Manifest, Member, encode_manifest
 from tests.support.live_town import LOS_SANTOS, fetch, living
 
 pytestmark = pytest.mark.integration
@@ -87,6 +89,22 @@ def climb(home: Path) -> None:
     rewrite(home, lambda m: msgspec.structs.replace(m, members=(_renamed(m, "../../etc/passwd"), *m.members[1:])))
 
 
+def bomb(home: Path) -> None:
+    """A forger's file: some kilobytes that unpack to a gigabyte, with a checksum that fits."""
+    compressor, zeros = zstd.ZstdCompressor(1), bytes(1 << 24)
+    data = b"".join([*(compressor.compress(zeros) for _ in range(64)), compressor.flush()])
+    file = next(home.glob("snapshots-*"))
+    file.write_bytes(data)
+    fitting = {"bytes": len(data), "digest": sha256(data).hexdigest()}
+    rewrite(
+        home, lambda m: msgspec.structs.replace(m, members=tuple(_fitted(x, file.name, fitting) for x in m.members))
+    )
+
+
+def _fitted(member: Member, name: str, fields: dict[str, Any]) -> Member:
+    return msgspec.structs.replace(member, **fields) if member.name == name else member
+
+
 def newer_format(home: Path) -> None:
     rewrite(home, lambda m: msgspec.structs.replace(m, format=99, program="9.9"))
 
@@ -120,6 +138,7 @@ def rewrite(home: Path, change: Callable[[Manifest], Manifest]) -> None:
         (garbage, SnapshotInvalid, "was not written by GangGPT"),
         (forge, SnapshotInvalid, "changed after it was written"),
         (climb, SnapshotInvalid, "names"),
+        (bomb, SnapshotInvalid, "unpacks to more than"),
         (newer_format, SnapshotNewer, "Update this program"),
         (newer_layout, SnapshotNewer, "Update this program"),
         (newer_schema, SnapshotNewer, "Update this program"),
@@ -254,7 +273,6 @@ async def test_places_that_cannot_be_reached_are_named(
         probe.bind(("127.0.0.1", 0))
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{probe.getsockname()[1]}")
     fsspec.get_filesystem_class("gs").clear_instance_cache()
-    monkeypatch.setattr("ganggpt.persistence.world_snapshot.snapshot_files.CALL_TIMEOUT_S", 0.5)
     with pytest.raises(StorageFailed, match=r"gs://bucket/a: .*Check the network"):
         await take_snapshot(database, "gs://bucket/a")
     with pytest.raises(StorageFailed, match="Check the network"):

@@ -60,5 +60,7 @@ async def test_a_world_goes_through_a_bucket_and_back(
 async def test_a_bucket_that_does_not_exist_is_named(database: str, bucket: str) -> None:
     async with asyncpg.create_pool(database, min_size=1, max_size=2) as pool:
         await make_big_world(pool, LOS_SANTOS, 20, shards=4)
+    with pytest.raises(StorageFailed, match="there is no bucket 'nowhere'"):
+        await list_snapshots("gs://nowhere/nightly")
     with pytest.raises(StorageFailed, match="gs://nowhere"):
         await take_snapshot(database, "gs://nowhere/nightly")

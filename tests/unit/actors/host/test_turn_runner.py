@@ -165,8 +165,9 @@ async def test_a_mistake_in_a_rule_is_an_error_of_that_command(scene: Scene) -> 
 async def test_a_body_that_does_not_fit_is_an_error_of_the_caller(scene: Scene) -> None:
     scene.mara()
     envelope = command(Give("watch", 1))
-    bad = Envelope(envelope.id, MARA, AVA, "Give", type(envelope.body)(b"\x81\xa4item\x07"))
-    assert scene.one(bad)["error"]["code"] == "invalid_input"
+    for body in (b"\x81\xa4item\x07", b"\x81\xa4item\xa2\xff\xfe", b"\xc1"):
+        bad = Envelope(envelope.id, MARA, AVA, "Give", type(envelope.body)(body))
+        assert scene.one(bad)["error"]["code"] == "invalid_input"
 
 
 async def test_a_relaxed_turn_is_answered_before_its_commit(scene: Scene) -> None:

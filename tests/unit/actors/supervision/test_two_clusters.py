@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -107,7 +107,7 @@ async def blue() -> AsyncIterator[Cluster]:
     cluster = Cluster("blue", database, {})
     await cluster.start()
     for n in range(SHARDS):
-        assert (await cluster.ask(f"npc:n{n}", MARA, by="server:ls"))["ok"]
+        assert (await cluster.ask(f"npc:n{n}", replace(MARA, name=f"N{n}"), by="server:ls"))["ok"]
     yield cluster
     await cluster.stop()
 

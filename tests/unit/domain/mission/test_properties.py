@@ -13,6 +13,7 @@ from ganggpt.domain.messages import (
     Abandon,
     ApplyMissionImpact,
     EndMission,
+    NeedPerson,
     Notify,
     Offer,
     Progress,
@@ -76,8 +77,8 @@ def test_a_mission_completes_exactly_once_whatever_the_order_of_deeds(order: lis
     assert [push.type for push in town.pushes].count("mission.completed") == 1
     assert [town[f"faction:{name}"].missions for name in ("harbour", "vipers", "council")] == [1, 1, 0]
     assert town.view(AVA)["standing"].keys() == {"harbour", "vipers"}
-    assert [message.to for message in town.undelivered] == [MARA]
-    assert isinstance(town.undelivered[0].command, Remember)
+    told = [(message.to, type(message.command)) for message in town.undelivered]
+    assert told == [("npc:otis", NeedPerson), (MARA, Remember)]
     assert not town.refused
 
 

@@ -315,7 +315,7 @@ def test_work_is_offered_once_and_repeated_within_the_cooldown() -> None:
 
 
 def test_enemies_and_those_without_work_offer_none() -> None:
-    npc = an_npc(missions=("no_such_template",))
+    npc = an_npc(missions=())
     assert npc.do(AskForWork()).reply["act"] == "no_work"
     foe = an_npc()
     for _ in range(4):

@@ -354,6 +354,7 @@ def test_a_mission_explains_itself() -> None:
 def test_somebody_spawned_in_play_has_work_too() -> None:
     sheet = an_npc_sheet()
     fields = {name: getattr(sheet, name) for name in sheet.__struct_fields__ if name != "id"}
+    fields["name"] = "A Stranger"
     assert "stranger" not in A_WORLD.npcs
     for seed in range(1, 60):
         played = Played(KIND, "npc:stranger", world=A_WORLD)

@@ -6,17 +6,22 @@ import struct
 import uuid
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganggpt.errors import GangGPTError, InvalidInput, SnapshotInvalid, SnapshotNewer, SnapshotUnfinished
+from ganggpt.operations.snapshot_reader import bases_of
 from ganggpt.persistence.world_snapshot.copy_rows import integer, rows_of, text
 from ganggpt.persistence.world_snapshot.manifest import (
     FORMAT,
     MANIFEST,
+    MANIFEST_BYTES_MAX,
+    UNPACKED_BYTES_MAX,
     Manifest,
     Member,
     decode_manifest,
@@ -24,6 +29,8 @@ from ganggpt.persistence.world_snapshot.manifest import (
     snapshot_name,
 )
 from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory, SnapshotPlace
+from ganggpt.persistence.world_snapshot.unpacker import PART_BYTES
+from ganggpt.runtime.container_memory import UsableMemory
 
 names = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12)
 members = st.builds(
@@ -34,7 +41,17 @@ members = st.builds(
     rows=st.integers(0, 2**40),
     bytes=st.integers(0, 2**50),
     digest=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    unpacked_bytes=st.none() | st.integers(0, UNPACKED_BYTES_MAX),
 )
+EMPTY: dict[str, Any] = {
+    **dict.fromkeys(("layout", "shards", "groups"), 1),
+    **dict.fromkeys(("actors", "epoch", "push_no", "cut_s"), 0),
+    **dict.fromkeys(("program", "name", "world", "title", "schema"), "x"),
+    "format": FORMAT,
+    "flushed_s": None,
+    "days": [],
+}
+"""A manifest without files."""
 manifests = st.builds(
     Manifest,
     format=st.just(FORMAT),
@@ -110,7 +127,87 @@ async def write(directory: SnapshotDirectory, blocks: list[bytes]) -> Member:
     for block in blocks:
         await writer.add(block)
     digest = await writer.seal()
-    return Member("rows.copy.zst", "rows", ("a",), len(blocks), writer.bytes, digest)
+    return Member("rows.copy.zst", "rows", ("a",), len(blocks), writer.bytes, digest, writer.unpacked_bytes)
+
+
+def bomb(directory: SnapshotDirectory, unpacked_bytes: int | None) -> Member:
+    """A file of some kilobytes that unpacks to a gigabyte, with a manifest entry that fits it."""
+    compressor = zstd.ZstdCompressor(1)
+    zeros = bytes(1 << 24)
+    data = b"".join([*(compressor.compress(zeros) for _ in range(64)), compressor.flush()])
+    (Path(directory.url) / "rows.copy.zst").write_bytes(data)
+    assert len(data) < 1 << 20
+    return Member("rows.copy.zst", "rows", ("a",), 1, len(data), sha256(data).hexdigest(), unpacked_bytes)
+
+
+@pytest.mark.parametrize("said", [1000, None])
+async def test_a_file_that_unpacks_to_more_than_it_may_ends_the_reading_in_small_memory(
+    tmp_path: Path, said: int | None
+) -> None:
+    directory = SnapshotDirectory(str(tmp_path))
+    member = bomb(directory, said)
+    sizes: list[int] = []
+
+    async def read() -> None:
+        async for part in directory.read(member):
+            sizes.append(len(part))  # noqa: PERF401 - those before the error count
+
+    with pytest.raises(SnapshotInvalid, match="unpacks to more than"):
+        await read()
+    assert max(sizes, default=0) <= PART_BYTES
+    assert sum(sizes) <= member.unpacked_bytes_max < 1 << 30
+    with pytest.raises(SnapshotInvalid, match="unpacks to more than"):
+        await directory.check(member)
+    copy = SnapshotDirectory(str(tmp_path / "copy"))
+    await copy.make()
+    with pytest.raises(SnapshotInvalid, match="unpacks to more than"):
+        await directory.fetch(member, copy)
+
+
+async def test_a_file_that_unpacks_to_less_than_the_manifest_says_is_refused(tmp_path: Path) -> None:
+    directory = SnapshotDirectory(str(tmp_path))
+    member = await write(directory, [b"row"])
+    with pytest.raises(SnapshotInvalid, match="before the end of 4 bytes"):
+        await directory.check(msgspec.structs.replace(member, unpacked_bytes=4))
+
+
+async def test_a_file_that_is_read_whole_must_fit_into_the_memory_that_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = SnapshotDirectory(str(tmp_path))
+    member = bomb(directory, 1 << 30)
+    (tmp_path / "rows.copy.zst").rename(tmp_path / "snapshots_all-000.copy.zst")
+    member = msgspec.structs.replace(member, name="snapshots_all-000.copy.zst", table="snapshots")
+    free = UsableMemory(total_bytes=1 << 30, available_bytes=64 << 20)
+    monkeypatch.setattr("ganggpt.operations.snapshot_reader.usable_memory", lambda: free)
+    manifest = msgspec.convert({**EMPTY, "members": [msgspec.to_builtins(member)]}, Manifest)
+    with pytest.raises(SnapshotInvalid, match="free memory"):
+        await bases_of(directory, manifest, 0)
+
+
+def test_a_manifest_that_announces_more_than_any_world_has_is_refused_before_a_file_is_opened() -> None:
+    member = {"name": "a.copy.zst", "table": "a", "columns": ["a"], "rows": 1, "bytes": 9, "digest": ""}
+    for size in (UNPACKED_BYTES_MAX + 1, -1):
+        manifest = msgspec.convert({**EMPTY, "members": [{**member, "unpacked_bytes": size}]}, Manifest)
+        with pytest.raises(SnapshotInvalid, match="unpacks to"):
+            decode_manifest(encode_manifest(manifest), "here", 1)
+
+
+async def test_a_manifest_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / MANIFEST).open("wb") as file:
+        file.truncate(MANIFEST_BYTES_MAX * 4)
+    with pytest.raises(SnapshotInvalid, match="more than 32 MiB"):
+        await SnapshotDirectory(str(tmp_path)).manifest(1)
+
+
+def test_a_manifest_of_format_1_is_still_read() -> None:
+    member = Member("a-000.copy.zst", "a", ("b",), 3, 100, "00" * 32)
+    manifest = msgspec.convert({**EMPTY, "format": 1, "members": []}, Manifest)
+    stored = encode_manifest(msgspec.structs.replace(manifest, members=(member,)))
+    assert b"unpacked_bytes" not in stored
+    read = decode_manifest(stored, "here", 1)
+    assert read.members == (member,)
+    assert 100 < read.members[0].unpacked_bytes_max < UNPACKED_BYTES_MAX
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "grow", "remove", "empty"])

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganggpt.domain.ids import command_id_text, new_command_id
-from ganggpt.domain.npc.commands import Talk
+from ganggpt.domain.npc.commands import Revise, Talk
+from ganggpt.domain.retirement import Retire
 from ganggpt.errors import (
     AlreadyExists,
     CommitUnknown,
@@ -30,6 +31,7 @@ from ganggpt.errors import (
 )
 from tests.support.bridge_client import client_of
 from tests.support.bridge_rig import HEADERS, Rig
+from tests.support.bridge_rig import kind as a_kind
 
 TALK = "/v1/actors/npc:mara/commands/Talk"
 
@@ -63,6 +65,25 @@ async def test_a_command_by_rest_is_a_command(rig: Rig, http: httpx.AsyncClient)
     envelope = rig.port.seen[0]
     assert (command_id_text(envelope.id), envelope.to, envelope.by) == (key, "npc:mara", "player:bob")
     assert msgspec.msgpack.decode(envelope.body, type=Talk) == Talk("hello")
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "command"),
+    [("PATCH", {"role": "boss", "faction": ""}, Revise(role="boss", faction="")), ("DELETE", None, Retire())],
+)
+async def test_an_npc_is_changed_and_retired_by_the_methods_of_rest(
+    method: str, body: Any, command: Revise | Retire
+) -> None:
+    rig = Rig(kinds={"npc": a_kind("npc", Talk, Revise, Retire)})
+    key = command_id_text(new_command_id())
+    async with client_of(rig) as http:
+        answer = await http.request(method, "/v1/npcs/mara", json=body, headers={"Idempotency-Key": key})
+        assert (answer.status_code, answer.json()["id"]) == (200, key)
+        assert _code(await http.request(method, "/v1/npcs/Mara%20Voss", json=body)) == "invalid_input"
+        assert _code(await http.request(method, "/v1/npcs/mara", json={"wings": 2})) == "invalid_input"
+    (envelope,) = rig.port.seen
+    assert (envelope.to, envelope.by, envelope.name) == ("npc:mara", "server:rest", command.tag)
+    assert msgspec.msgpack.decode(envelope.body, type=type(command)) == command
 
 
 async def test_without_a_key_each_request_is_a_new_command_of_the_border(rig: Rig, http: httpx.AsyncClient) -> None:

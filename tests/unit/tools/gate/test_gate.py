@@ -45,6 +45,13 @@ def test_a_setting_may_be_read_by_its_name(tmp_path: Path) -> None:
     assert found(tmp_path, SOUND | {"ganggpt/serve.py": by_name}) == []
 
 
+@pytest.mark.parametrize("folder", ["ganggpt", "bench", "tests", "tools"])
+def test_what_an_early_python_311_does_otherwise_is_found(tmp_path: Path, folder: str) -> None:
+    text = "try:\n    print()\nexcept* ValueError:\n    pass\n"
+    (problem,) = found(tmp_path, SOUND | {f"{folder}/start.py": text})
+    assert problem.startswith(f"{folder}/start.py:3: except*: before Python 3.11.4")
+
+
 @pytest.mark.parametrize(
     "text",
     [
