@@ -111,8 +111,8 @@ _FIELD_OF: Final = {"attack": "target", "give": "item", "offer_mission": "missio
 
 
 def schema_for(open_actions: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """The schema of an answer in which only these actions can be chosen, each with one of its choices where it has some;
-    closed objects, every field required and no discriminator, as structured outputs want it."""
+    """The schema of an answer in which only these actions can be chosen, each with one of its choices where it has
+    some; closed objects, every field required and no discriminator, as structured outputs want it."""
     options = [_option(do, choices) for do, choices in open_actions.items()]
     actions = {"type": "array", "maxItems": ACTIONS_MAX, "description": "usually empty", "items": {"anyOf": options}}
     return {

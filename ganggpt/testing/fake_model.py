@@ -81,7 +81,7 @@ class FilteredAnswer(Fault):
 
 
 @dataclass(frozen=True, slots=True)
-class Streams(Fault):
+class StreamsPieces(Fault):
     """Streams these pieces as they are, each with the fields of its ``delta``, and the reason at the end (None: the
     stream just closes). ``hangs``: nothing comes after the pieces, not even an end."""
 
@@ -92,8 +92,9 @@ class Streams(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Refuses(Fault):
-    """Refuses a request that has one of these fields (``response_format.json_schema`` for one inside; ``role:system`` for
-    a message of that role) with this status and message; answers any other. The message may name the field by ``{}``."""
+    """Refuses a request that has one of these fields (``response_format.json_schema`` for one inside; ``role:system``
+    for a message of that role) with this status and message; answers any other. The message may name the field by
+    ``{}``."""
 
     fields: tuple[str, ...]
     text: str = "Fine. Come in."
@@ -252,7 +253,7 @@ class FakeModel:
         try:
             # Azure's first piece: no choices, only what its filter thought of the prompt.
             await response.write(_event({**head, "choices": [], "prompt_filter_results": []}))
-            if isinstance(fault, Streams):
+            if isinstance(fault, StreamsPieces):
                 await self._as_given(response, head, fault)
                 return response
             for n, piece in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", text)):
@@ -281,7 +282,7 @@ class FakeModel:
             await asyncio.shield(self._notify())
         return response
 
-    async def _as_given(self, response: web.StreamResponse, head: Mapping[str, Any], fault: Streams) -> None:
+    async def _as_given(self, response: web.StreamResponse, head: Mapping[str, Any], fault: StreamsPieces) -> None:
         for delta in fault.deltas:
             await response.write(_event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}))
         if fault.hangs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
@@ -16,6 +16,7 @@ from ganggpt.ai.gateway.provider import Effort, JsonShape, ProviderCall
 
 TokenField = Literal["max_tokens", "max_completion_tokens"]
 JsonMode = Literal["json_schema", "schema without bounds", "json_object", "words"]
+_TOKEN_FIELDS: Final[tuple[TokenField, ...]] = get_args(TokenField)
 _JSON_MODES: Final[tuple[JsonMode, ...]] = get_args(JsonMode)
 """How a shape is asked for, from the strictest to what every model understands."""
 _BY_SCHEMA: Final = frozenset({"json_schema", "schema without bounds"})
@@ -24,10 +25,8 @@ _BOUNDS: Final = frozenset({"maxItems", "minItems", "maxLength", "minLength", "m
 _REASONING: Final = re.compile(r"(?:^|/)(?:o[1-9]\d?|gpt-[5-9])(?:$|[-.:@])(?!.*\bchat\b)", re.IGNORECASE)
 REASONING_TOKENS: Final = 2_000
 """What a reasoning model may think beside its answer, unless the models file says otherwise."""
-_SCHEMA_WORDS: Final = re.compile(r"response_format|json_schema|structured output|guided_json|grammar")
-_TOKENS_WORDS: Final = re.compile(r"max_completion_tokens|max_tokens")
-_SYSTEM_WORDS: Final = re.compile(
-    r"\bsystem\b.{0,40}\brole\b|\brole\b.{0,60}\bsystem\b|developer instruction|system message", re.IGNORECASE
+_NO_SUCH_FIELD: Final = re.compile(
+    r"unsupported|not supported|unrecognized|unknown|instead|extra|not permitted|unexpected", re.IGNORECASE
 )
 
 
@@ -70,31 +69,8 @@ class Dialect:
 
     def after(self, refused: str) -> Dialect | None:
         """The dialect after a refusal with this message; None where nothing is learned from it."""
-        if _TOKENS_WORDS.search(refused) and (other := self._other_tokens(refused)) is not None:
-            return replace(self, token_field=other)
-        if "stream_options" in refused and self.usage_in_stream:
-            return replace(self, usage_in_stream=False)
-        if "temperature" in refused and self.temperature:
-            return replace(self, temperature=False)
-        if "reasoning_effort" in refused and self.effort is not None:
-            return replace(self, effort="low" if self.effort in ("none", "minimal") else None)
-        if _SCHEMA_WORDS.search(refused) and self.json != "words":
-            bounds = self.json == "json_schema" and any(word in refused for word in _BOUNDS)
-            step = 1 if bounds or self.json != "json_schema" else 2
-            return replace(self, json=_JSON_MODES[_JSON_MODES.index(self.json) + step])
-        if _SYSTEM_WORDS.search(refused) and self.system_role:
-            return replace(self, system_role=False)
-        return None
-
-    def _other_tokens(self, refused: str) -> TokenField | None:
-        """The other name of the limit, where the message speaks of the name and not of the number."""
-        other: TokenField = "max_tokens" if self.token_field == "max_completion_tokens" else "max_completion_tokens"
-        named = re.search(
-            r"unsupported|not supported|unrecognized|unknown|instead|extra|not permitted|unexpected",
-            refused,
-            re.IGNORECASE,
-        )
-        return other if named is not None and self.token_field in refused else None
+        steps = (step(self, refused) for words, step in _LESSONS if words.search(refused))
+        return next((learned for learned in steps if learned is not None), None)
 
     def _messages(self, call: ProviderCall) -> list[dict[str, str]]:
         messages = [{"role": str(said.role), "content": said.text} for said in call.messages]
@@ -103,13 +79,62 @@ class Dialect:
         return messages if self.system_role else _without_system(messages)
 
 
+def _other_token_field(now: Dialect, refused: str) -> Dialect | None:
+    """The other name of the limit, where the message speaks of the name and not of the number."""
+    if now.token_field not in refused or _NO_SUCH_FIELD.search(refused) is None:
+        return None
+    return replace(now, token_field=next(field for field in _TOKEN_FIELDS if field != now.token_field))
+
+
+def _without_usage(now: Dialect, _: str) -> Dialect | None:
+    return replace(now, usage_in_stream=False) if now.usage_in_stream else None
+
+
+def _without_temperature(now: Dialect, _: str) -> Dialect | None:
+    return replace(now, temperature=False) if now.temperature else None
+
+
+def _other_effort(now: Dialect, _: str) -> Dialect | None:
+    if now.effort is None:
+        return None
+    return replace(now, effort="low" if now.effort in ("none", "minimal") else None)
+
+
+def _looser_json(now: Dialect, refused: str) -> Dialect | None:
+    """The next way to ask for a shape; the schema without bounds only where the message names one."""
+    if now.json == "words":
+        return None
+    skips = now.json == "json_schema" and not any(word in refused for word in _BOUNDS)
+    return replace(now, json=_JSON_MODES[_JSON_MODES.index(now.json) + (2 if skips else 1)])
+
+
+def _without_system_role(now: Dialect, _: str) -> Dialect | None:
+    return replace(now, system_role=False) if now.system_role else None
+
+
+_LESSONS: Final[tuple[tuple[re.Pattern[str], Callable[[Dialect, str], Dialect | None]], ...]] = (
+    (re.compile(r"max_completion_tokens|max_tokens"), _other_token_field),
+    (re.compile(r"stream_options"), _without_usage),
+    (re.compile(r"temperature"), _without_temperature),
+    (re.compile(r"reasoning_effort"), _other_effort),
+    (re.compile(r"response_format|json_schema|structured output|guided_json|grammar"), _looser_json),
+    (
+        re.compile(
+            r"\bsystem\b.{0,40}\brole\b|\brole\b.{0,60}\bsystem\b|developer instruction|system message", re.IGNORECASE
+        ),
+        _without_system_role,
+    ),
+)
+"""What a refusal speaks of, and what is done differently after it; the first that changes something counts."""
+
+
 def dialect_of(
     model: str, token_field: TokenField | None, effort: Effort | None, reasoning_tokens: int | None
 ) -> Dialect:
     """How a model is asked first. What is given wins over what its name says."""
     thinks = is_reasoning(model)
     room = REASONING_TOKENS if thinks and reasoning_tokens is None else (reasoning_tokens or 0)
-    field: TokenField = token_field or ("max_completion_tokens" if thinks else "max_tokens")
+    field = token_field or _TOKEN_FIELDS[thinks]
     return Dialect(field, temperature=not thinks, effort=effort or ("low" if thinks else None), reasoning_tokens=room)
 
 

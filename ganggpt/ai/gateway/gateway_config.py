@@ -55,8 +55,9 @@ class ProviderEntry(_Strict):
 class ModelEntry(_Strict):
     """One model at one provider, and its limits. ``price``: a name of the price table; unset: ``model``.
 
-    ``family``: the model behind a deployment that is named otherwise. ``reasoning_effort`` and ``reasoning_tokens``: of a
-    model that thinks before it answers; unset: low, and 2,000 tokens on top of the answer, where the name says it does.
+    ``family``: the model behind a deployment that is named otherwise. ``reasoning_effort`` and ``reasoning_tokens``: of
+    a model that thinks before it answers; unset: low, and 2,000 tokens on top of the answer, where the name says it
+    does.
     ``timeout_s``: for the whole answer; of a stream for each piece. ``wait_s``: longest wait for its rate limits.
     ``hedge_after_s``: ask the next model of the same rung too when there is no answer after this time; unset: never.
     """

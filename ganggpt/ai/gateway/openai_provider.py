@@ -23,8 +23,8 @@ import openai
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from ganggpt.ai.gateway.dialect import Dialect, TokenField, dialect_of, refusal_words
 from ganggpt.ai.gateway.bounded_response import bound_responses
+from ganggpt.ai.gateway.dialect import Dialect, TokenField, dialect_of, refusal_words
 from ganggpt.ai.gateway.provider import (
     AnswerUnreadable,
     Cause,
@@ -70,8 +70,8 @@ _WRONG: Final[Mapping[str, Cause]] = {
 class Endpoint:
     """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: between two bytes.
 
-    ``token_field``: what the server calls the limit of the answer; unset: by the model's family. ``entra``: sign in with
-    Entra ID instead of a key. ``key_name`` and ``key_file``: the variable or the file the key comes from.
+    ``token_field``: what the server calls the limit of the answer; unset: by the model's family. ``entra``: sign in
+    with Entra ID instead of a key. ``key_name`` and ``key_file``: the variable or the file the key comes from.
     """
 
     kind: Literal["azure", "openai", "compatible"]

@@ -35,6 +35,7 @@ Cause = Literal[
     "server_error",
     "rejected",
     "unreadable",
+    "thought",
     "failed",
 ]
 """What happened to a call that failed."""
@@ -53,8 +54,8 @@ class ProviderCall:
     """One call: the provider's name of the model (or deployment), the messages and the limits of the answer.
 
     ``player`` and ``request_key`` are for records only: whose words it may contain, and which request it belongs to.
-    ``family``: the model behind a deployment with a name of its own; ``effort`` and ``reasoning_tokens``: how much it may
-    think, where its entry in the models file says so.
+    ``family``: the model behind a deployment with a name of its own; ``effort`` and ``reasoning_tokens``: how much it
+    may think, where its entry in the models file says so.
     """
 
     model: str
@@ -200,8 +201,10 @@ class ModelThoughtTooLong(ModelFailure):
     billed = True
 
     def __init__(self, deployment: str, tokens: int) -> None:
-        problem = f"it thought for all of its {tokens} tokens and said nothing; raise reasoning_tokens or lower reasoning_effort"
-        super().__init__(deployment, problem)
+        fix = "raise reasoning_tokens or lower reasoning_effort"
+        super().__init__(
+            deployment, f"it thought for all of its {tokens} tokens and said nothing; {fix}", cause="thought"
+        )
         self.args = (deployment, tokens)
 
 

@@ -1,7 +1,7 @@
 """Structured answers: the JSON schema for the model, and its answer checked against the pydantic model.
 
-Models put more around their JSON than it says in any schema: thinking, a fence, a sentence before and after it. Only the
-first JSON object counts. A shape that has a ``of_words`` also takes an answer in plain words.
+Models put more around their JSON than it says in any schema: thinking, a fence, a sentence before and after it. Only
+the first JSON object counts. A shape that has an ``of_words`` also takes an answer in plain words.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -60,10 +60,8 @@ def read_shape(model: type[BaseModel], text: str) -> BaseModel:
     try:
         if of_words is None:
             return model.model_validate_json(text.strip() if found is None else found)
-        answer: BaseModel = (
-            of_words(without_thinking(text, whole=True)) if found is None else model.model_validate(_as_far(found))
-        )
-        return answer
+        words = without_thinking(text, whole=True) if found is None else ""
+        return cast("BaseModel", of_words(words)) if found is None else model.model_validate(_as_far(found))
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_context=False, include_input=False)
         told = [f"{'.'.join(map(str, error['loc'])) or 'the answer'}: {error['msg']}" for error in errors[:_NAMED_MAX]]

@@ -24,8 +24,8 @@ _BOM: Final = "\ufeff"
 
 
 def without_thinking(text: str, *, whole: bool = False) -> str:
-    """An answer without its thinking. Of one that is still being written (``whole`` False) a beginning of a tag at its end
-    is left out too, so that what comes back only grows with the text."""
+    """An answer without its thinking. Of one that is still being written (``whole`` False) a beginning of a tag at its
+    end is left out too, so that what comes back only grows with the text."""
     if "<" not in text and "[" not in text:
         return text.removeprefix(_BOM)
     text = _CHANNEL.sub("", text.removeprefix(_BOM))

@@ -30,6 +30,7 @@ CAUSES: Final[Mapping[Cause, str]] = {
     "server_error": "it has an error of its own (5xx)",
     "rejected": "it refuses what it is asked (4xx)",
     "unreadable": "what it answers is not of this protocol",
+    "thought": "it spent all its tokens on thinking",
     "failed": "the call failed",
 }
 """What each cause is, as the end of a sentence that began with the address."""

@@ -28,8 +28,8 @@ from ganggpt.domain.world import World
 
 Rating = Literal["teen", "mature"]
 DataKind = Literal[
-    "name", "heard", "persona", "place", "time", "near", "memory", "rumour", "thing", "holds", "offer", "order", "topic",
-    "known", "title", "task", "cause", "politics", "note", "they said", "you said",
+    "name", "heard", "persona", "place", "time", "near", "memory", "rumour", "thing", "holds", "offer", "order",
+    "topic", "known", "title", "task", "cause", "politics", "note", "they said", "you said",
 ]  # fmt: skip
 """The kind of a part of data."""
 Block = Literal["who you are", "now", "memories", "talk so far", "heard now"]

@@ -35,7 +35,7 @@ _FACTS: Final[dict[str, DataKind]] = {
 _SOURCES: Final = {"witnessed": "you saw it", "told": "you were told", "inferred": "you think so", "rumour": "a rumour"}
 
 
-def dialogue_prompt(
+def dialogue_prompt(  # noqa: PLR0913 - everything a prompt is made of
     brief: Brief,
     actor: ActorId,
     world: World,
@@ -48,8 +48,8 @@ def dialogue_prompt(
 ) -> Prompt:
     """The prompt for one utterance of ``actor``. ``memories``: further ones that may matter, the most fitting first.
 
-    The system part holds our rules, the world and the world's sheet of the actor, and nothing of the brief; so it is the
-    same for every line anybody says to it, and up to the sheet the same for everybody in the world. A companion, or
+    The system part holds our rules, the world and the world's sheet of the actor, and nothing of the brief; so it is
+    the same for every line anybody says to it, and up to the sheet the same for everybody in the world. A companion, or
     somebody made in play, has no sheet in the world: who they are was written by a player or a game master and is data.
     """
     who = persona(prompts, world, actor)

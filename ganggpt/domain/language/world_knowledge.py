@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ganggpt.domain.language.naming import folded_name
-from ganggpt.domain.language.words import clipped, words_of
+from ganggpt.domain.language.words import words_of
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
 NAMED_MAX: Final = 4
@@ -75,23 +75,22 @@ def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: 
 def known_of(world: World, line: str) -> tuple[str, ...]:
     """What everybody knows of each person, faction and district that a line names, at most NAMED_MAX of them."""
     asked = frozenset(words_of(line))
-    found: list[tuple[float, str]] = []
-    for faction in world.factions.values():
-        if (fit := _fit(faction.name, faction.id, asked, False)) > 0:
-            found.append((fit, _sheet_of_faction(world, faction)))
-    for person in world.npcs.values():
-        if (fit := _fit(person.name, person.id, asked, False)) > 0:
-            found.append((fit, f"{_of_person(world, person)}. {clipped(person.backstory, 200)}"))
-    for district in world.districts.values():
-        if (fit := _fit(district.name, district.id, asked, False)) > 0:
-            found.append((fit, _sheet_of_district(world, district)))
-    found.sort(key=lambda one: -one[0])
-    return tuple(text for _, text in found[:NAMED_MAX])
+    sheets: list[FactionSheet | NpcSheet | District] = [*world.factions.values(), *world.npcs.values()]
+    fits = ((_fit(sheet.name, sheet.id, asked, False), sheet) for sheet in [*sheets, *world.districts.values()])
+    named = sorted((one for one in fits if one[0] > 0), key=lambda one: -one[0])
+    return tuple(_sheet_of(world, sheet) for _, sheet in named[:NAMED_MAX])
+
+
+def _sheet_of(world: World, sheet: FactionSheet | NpcSheet | District) -> str:
+    if isinstance(sheet, FactionSheet):
+        return _sheet_of_faction(world, sheet)
+    return _of_person(world, sheet) if isinstance(sheet, NpcSheet) else _sheet_of_district(world, sheet)
 
 
 def _sheet_of_faction(world: World, sheet: FactionSheet) -> str:
-    friends = [world.factions[other].name for other, value in sheet.relations.items() if value >= _FRIENDS_FROM]
-    enemies = [world.factions[other].name for other, value in sheet.relations.items() if value <= -_FRIENDS_FROM]
+    known = [(world.factions[other].name, value) for other, value in sheet.relations.items() if other in world.factions]
+    friends = [name for name, value in known if value >= _FRIENDS_FROM]
+    enemies = [name for name, value in known if value <= -_FRIENDS_FROM]
     home = world.districts.get(sheet.home)
     parts = [f"{sheet.name}, a {sheet.kind}, at home in {home.name if home is not None else sheet.home}"]
     parts += [f"friends: {', '.join(friends)}"] if friends else []

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.mind.brief import age_label
 from ganggpt.domain.mind.memory_record import EVERYBODY, Memories, last_s
-from ganggpt.domain.mind.scene import Scene
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.transcript import Exchange
 from ganggpt.domain.turn import Turn
 from ganggpt.domain.world import World
@@ -40,12 +40,12 @@ class Background(Struct, frozen=True, gc=False, kw_only=True):
 
     ``exchanges``: the talk so far with this player, the oldest first. ``traits``: how the speaker is. ``about_self``:
     further facts. ``holds``: its things. ``offer``: work it offered a moment ago. ``causes``: why it stands so with the
-    player, the weightiest first. ``named``: what is known of whom the line names. ``open_actions``: what it may do now, by
-    word, each with its choices; none: no choice is needed.
+    player, the weightiest first. ``named``: what is known of whom the line names. ``open_actions``: what it may do now,
+    by word, each with its choices; none: no choice is needed.
     """
 
     exchanges: tuple[Exchange, ...] = ()
-    scene: Scene | None = None
+    scene: TalkScene | None = None
     traits: tuple[str, ...] = ()
     about_self: tuple[str, ...] = ()
     holds: tuple[str, ...] = ()

@@ -6,14 +6,13 @@ It is told with a line and colours the answer; nothing is decided by it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal
 
 from annotated_types import Ge, Le, Len
 
 from ganggpt.domain.fields import Name50, OptionalText100
 
 Weather = Literal["clear", "cloudy", "rain", "storm", "fog", "snow", "wind", "heat"]
-WEATHERS: Final[tuple[Weather, ...]] = get_args(Weather)
 _HOUR_MIN: Final = 60
 _DAY_MIN: Final = 24 * _HOUR_MIN
 
@@ -23,7 +22,7 @@ Names8 = Annotated[tuple[Name50, ...], Len(0, 8)]
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class TalkScene:
     """What is to be seen around a talk; all of it optional. ``place``: where exactly, in a few words. ``minute``: game
     time, minutes since midnight. ``near``: what the others who stand there are called."""
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief, Cited
-from ganggpt.domain.mind.scene import Scene
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.turn import Event
 
 WAITING_MAX: Final = 4
@@ -25,8 +25,8 @@ SENTENCES_MAX: Final = 8
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
     """Something that is being said to a player. ``id``: the actor and the turn it began in, ``npc:mara#17``. ``heard``:
     what it answers. ``cites``: the memory it brings up. ``said``: the sentences so far. ``learned``: the memory
-    that what was heard left; ``name``: what the player calls themselves, where the speaker keeps no names; ``scene``: where
-    it is said."""
+    that what was heard left; ``name``: what the player calls themselves, where the speaker keeps no names; ``scene``:
+    where it is said."""
 
     id: str
     player: str
@@ -37,7 +37,7 @@ class Utterance(Struct, frozen=True, gc=False, array_like=True):
     said: tuple[str, ...] = ()
     learned: int | None = None
     name: str = ""
-    scene: Scene | None = None
+    scene: TalkScene | None = None
 
 
 class Line(Struct, frozen=True, gc=False, array_like=True):
@@ -49,7 +49,7 @@ class Line(Struct, frozen=True, gc=False, array_like=True):
     absent_s: float
     learned: int | None = None
     name: str = ""
-    scene: Scene | None = None
+    scene: TalkScene | None = None
 
 
 class Speaking(Struct, frozen=True, gc=False, array_like=True):

@@ -29,7 +29,7 @@ from ganggpt.domain.fields import (
     Text500,
     UnixSeconds,
 )
-from ganggpt.domain.mind.scene import Scene
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import DeedCount
 from ganggpt.domain.npc.replies import (
     NoticedReply,
@@ -101,7 +101,7 @@ class Talk(Command, tag="Talk"):
 
     text: Text500
     name: Name50 | None = None
-    scene: Scene | None = None
+    scene: TalkScene | None = None
     senders: ClassVar[Senders] = Senders.PLAYER
     reply: ClassVar[Any] = NpcSpoken
     refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os.path
 import subprocess
 import sys
 import textwrap
@@ -37,7 +36,7 @@ from ganggpt.ai.model_answer import SAY_MAX, ModelAnswer, schema_for
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief, Cited, Politics
-from ganggpt.domain.mind.scene import Scene
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.transcript import Exchange
 from ganggpt.errors import ConfigRejected
 from tests.support.builders import WORLD
@@ -178,7 +177,7 @@ def test_what_never_changes_comes_first_and_is_the_same_for_everybody_in_the_wor
         dialogue_prompt(a_brief(heard=heard), ActorId(f"npc:{name}"), world, PROMPTS, Fence.fresh()).system.text
         for name, heard in (("mara", "Good evening."), ("redd", "Who are you?"))
     ]
-    same = os.path.commonprefix(systems)
+    same = systems[0][: next(at for at, (a, b) in enumerate(zip(*systems, strict=False)) if a != b)]
     assert "Who you are: " in same[-40:], "they differ from the sheet on"
     encoding = bpe_openai.get_encoding("o200k_base")
     assert len(encoding.encode(same)) >= 1_024, "providers cache a prefix from so many tokens on"
@@ -187,7 +186,7 @@ def test_what_never_changes_comes_first_and_is_the_same_for_everybody_in_the_wor
 def test_the_talk_the_scene_and_what_is_held_are_told_and_openers_to_others_are_not() -> None:
     background = Background(
         exchanges=(Exchange("I am back.", "Took you long enough."),),
-        scene=Scene("at the bar", 23 * 60 + 5, "rain", ("Otis",)),
+        scene=TalkScene("at the bar", 23 * 60 + 5, "rain", ("Otis",)),
         holds=("silver watch",),
         offer='"Cold Envelope": bring it to Otis. It pays $400.',
         causes=("Ava gave me a silver watch (yesterday)",),
@@ -271,7 +270,7 @@ def test_what_is_misshapen_in_an_answer_is_left_out_and_noted_and_the_words_are_
         answer = ModelAnswer.model_validate_json(text)
         assert (answer.say, answer.doings) == ("a", ())
         assert noted in answer.misshapen[0]
-    many = ModelAnswer.model_validate_json('{"say":"a\\u0007b","actions":%s}' % json.dumps([{"do": "flee"}] * 5))
+    many = ModelAnswer.model_validate_json(json.dumps({"say": "a\u0007b", "actions": [{"do": "flee"}] * 5}))
     assert (many.say, len(many.doings), many.misshapen) == ("a b", 3, ("actions: 5, of which 3 count",))
     long = ModelAnswer.model_validate_json('{"say":"%s"}' % ("x" * (SAY_MAX + 1)))
     assert (len(long.say), len(long.misshapen)) == (SAY_MAX, 1)
