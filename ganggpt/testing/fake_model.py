@@ -377,9 +377,12 @@ def actor_of_prompts(body: Mapping[str, Any]) -> str:
     """Plays the role it is prompted with, as well as a few lines of code can: it answers in the shape that is asked for
     and says what it was told to remember. It shows that a prompt carries what an answer needs, and nothing more."""
     told = body["messages"][-1]["content"]
-    memory = re.search(r" memory\n\"\([^)]*\) (.*)\"\n", told)
-    heard = re.search(r" heard\n\"(.*)\"\n", told)
-    words = "I have a lot on my mind tonight." if memory is None else f"I keep this in mind: {memory.group(1)}"
+    memories = re.findall(r"^memory: \"\([^)]*\) (.*)\"$|^cause: \"(.*) \([^)]*\)\"$", told, re.MULTILINE)
+    heard = re.search(r"^heard: \"(.*)\"$", told, re.MULTILINE)
+    asked = set() if heard is None else set(re.findall(r"\w+", heard.group(1).lower()))
+    kept = [memory or cause for memory, cause in memories]
+    best = max(kept, key=lambda text: len(asked & set(re.findall(r"\w+", text.lower()))), default=None)
+    words = "I have a lot on my mind tonight." if best is None else f"I keep this in mind: {best}"
     echo = "" if heard is None else f"You say {heard.group(1)!r}, and I heard you. "
     said = f"{echo}{words} That is how it is around here."
     return json.dumps({"say": said, "actions": []}) if "response_format" in body else said

@@ -50,7 +50,7 @@ def asked_shape(request: GatewayRequest) -> JsonShape | None:
     if request.shape is None:
         return None
     whole = shape_of(request.shape)
-    return whole if request.schema is None else JsonShape(whole.name, request.schema)
+    return whole if request.schema is None else JsonShape(whole.name, _strict(request.schema))
 
 
 def read_shape(model: type[BaseModel], text: str) -> BaseModel:

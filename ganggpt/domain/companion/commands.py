@@ -41,8 +41,7 @@ class Recruit(Command, tag="Recruit"):
 
 @dataclass(frozen=True, slots=True)
 class Talk(Command, tag="Talk"):
-    """A player says something to the companion. Only the owner's words move its loyalty. ``scene``: where they
-    stand."""
+    """A player says something to it. Only the owner's words move its loyalty. ``scene``: where they stand."""
 
     text: Text500
     name: Name50 | None = None

@@ -23,8 +23,8 @@ Names8 = Annotated[tuple[Name50, ...], Len(0, 8)]
 
 @dataclass(frozen=True, slots=True)
 class TalkScene:
-    """What is to be seen around a talk; all of it optional. ``place``: where exactly, in a few words. ``minute``: game
-    time, minutes since midnight. ``near``: what the others who stand there are called."""
+    """What is to be seen around a talk; all of it optional. ``place``: where exactly, in a few words; ``minute``: game
+    time in minutes since midnight; ``near``: names of others who stand there."""
 
     place: OptionalText100 = ""
     minute: MinuteOfDay | None = None
