@@ -358,6 +358,10 @@ def _without(value: Any, subject: Subject, field: str = "") -> Any:
             if after is not part:
                 changed[name] = after
         return replace(value, **changed) if changed else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        after_all = {name: _without(getattr(value, name), subject, _as_field(value, name)) for name in fields_of(value)}
+        is_same = all(part is getattr(value, name) for name, part in after_all.items())
+        return value if is_same else dataclasses.replace(value, **after_all)
     return value
 
 
