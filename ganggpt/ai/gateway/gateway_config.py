@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganggpt.ai.gateway.budget import PAYER_KINDS, WINDOW_S, BudgetUnit, Limit
+from ganggpt.ai.gateway.copied_address import copied_whole
 from ganggpt.ai.gateway.dialect import TokenField
 from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import Counted, Effort
@@ -231,8 +232,9 @@ def gateway_config(
         price = _price_of(entry, prices)
         if price is None:
             wanted = entry.price or entry.family or entry.model
-            fix = f"Add {wanted!r} to the file GANGGPT_PRICES names, or set its `price` to a name that is there."
-            problems.append(ConfigInvalid(f"{where}.price", f"the price table has no {wanted!r}", fix))
+            problems.append(
+                ConfigInvalid(f"{where}.price", f"the price table has no {wanted!r}", _price_fix(wanted, name))
+            )
         elif entry.provider in endpoints:
             deployments[name] = DeploymentSpec(name, endpoints[entry.provider], _shared(entry, replicas), price)
     for where, names in _named_models(models, source):
@@ -287,6 +289,10 @@ def _endpoint(name: str, entry: ProviderEntry, secrets: Secrets, where: str) -> 
         return ConfigInvalid(f"{where}.url", "it is missing", f"Give the address of the server ({variable}).")
     else:
         url = entry.url
+    if (copied := copied_whole(entry.kind, url)) is not None:
+        variable = "AZURE_OPENAI_ENDPOINT" if entry.kind == "azure" else "OPENAI_BASE_URL"
+        fix = f"Set it ({variable} or the url of the models file) to {copied.base}; each call puts the rest behind it."
+        return ConfigInvalid(f"{where}.url", f"it goes on with {copied.tail}", fix)
     endpoint = Endpoint(
         entry.kind,
         name,
@@ -318,6 +324,21 @@ def _key_of(endpoint: Endpoint, secrets: Secrets, where: str) -> str | ConfigInv
         wanted = "AZURE_OPENAI_KEY" if endpoint.kind == "azure" else "OPENAI_API_KEY"
         return ConfigInvalid(wanted, "the key is missing", "Set it (or its file), or AZURE_OPENAI_ENTRA for Entra ID.")
     return key
+
+
+def _price_fix(wanted: str, name: str) -> str:
+    """How a model gets its price. ``name``: of its entry, which the variables of a deployment make."""
+    behind = _BEHIND.get(name)
+    named = "set its `price` to a name that is there" if behind is None else f"name the model behind it in {behind}"
+    return f"Add {wanted!r} to the file GANGGPT_PRICES names, or {named}."
+
+
+_BEHIND: Final = {
+    "azure-large": "AZURE_OPENAI_MODEL",
+    "azure-small": "AZURE_OPENAI_SMALL_MODEL",
+    "azure-embedding": "AZURE_OPENAI_EMBEDDING_MODEL",
+}
+"""The variable for the model behind a deployment, by the entry that the variables of the deployment make."""
 
 
 def _price_of(entry: ModelEntry, prices: Mapping[str, PriceEntry]) -> PriceEntry | None:

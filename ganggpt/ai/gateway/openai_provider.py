@@ -63,7 +63,9 @@ _WRONG: Final[Mapping[str, Cause]] = {
     "deployment": "deployment",
     "endpoint": "endpoint",
     "API version": "api_version",
+    "path": "path",
 }
+_OF_A_MODEL: Final = re.compile(r"model|deployment", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,28 +355,45 @@ def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) 
         return QuotaExhausted(model, f"the quota of {endpoint.name} is used up: {said}", cause="quota")
     if status == 429:
         return ModelBusy(model, said, 1.0 if wait_s is None else wait_s, "rate_limit")
-    wrong = {401: "key", 403: "key", 404: "deployment"}.get(status)
+    wrong = {401: "key", 403: "key"}.get(status)
+    if status == 404:
+        # Servers name the model they do not have; a path they do not have is a page of some other kind.
+        wrong = "deployment" if _OF_A_MODEL.search(f"{said} {body.get('code')}") else "path"
     if 300 <= status < 400:
         wrong = "endpoint"
     elif status == 400 and re.search(r"api.version", said, re.IGNORECASE):
         wrong = "API version"
     if wrong is not None:
-        return ModelMisconfigured(model, _fix(endpoint, wrong, said), cause=_WRONG[wrong])
+        told = _no_path(endpoint, refused, said) if wrong == "path" else _fix(endpoint, wrong, said)
+        return ModelMisconfigured(model, told, cause=_WRONG[wrong])
     if status in {408, 409} or status >= 500:
         return ModelUnreachable(model, f"status {status}: {said}", wait_s, "server_error")
     return ModelRejected(model, f"status {status}: {said}", cause="rejected")
 
 
+def _no_path(endpoint: Endpoint, refused: openai.APIStatusError, said: str) -> str:
+    """A 404 that speaks of no model: the address that was asked is not one of this protocol."""
+    asked = urlsplit(str(refused.request.url))
+    address = urlunsplit((asked.scheme, asked.netloc.rpartition("@")[2], asked.path, "", ""))
+    is_bare = endpoint.kind != "azure" and not urlsplit(endpoint.url).path.rstrip("/").endswith("/v1")
+    hint = "; most servers want an address that ends with /v1" if is_bare else ""
+    return f"nothing of this protocol answers at {address} ({said}). Check {_place_of(endpoint, 'endpoint')}{hint}"
+
+
 def _fix(endpoint: Endpoint, what: str, said: str) -> str:
-    prefix = {"azure": "AZURE_OPENAI", "openai": "OPENAI"}.get(endpoint.kind)
+    return f"the {what} is refused ({said}). Check it in {_place_of(endpoint, what)}"
+
+
+def _place_of(endpoint: Endpoint, what: str) -> str:
+    """Where something of a provider is set."""
     names = {
         "key": "KEY" if endpoint.kind == "azure" else "API_KEY",
         "deployment": "DEPLOYMENT" if endpoint.kind == "azure" else "MODEL",
         "API version": "API_VERSION",
         "endpoint": "ENDPOINT" if endpoint.kind == "azure" else "BASE_URL",
     }
-    where = f"provider {endpoint.name!r} of the models file" + (f" (or {prefix}_{names[what]})" if prefix else "")
-    return f"the {what} is refused ({said}). Check it in {where}"
+    prefix = "AZURE_OPENAI" if endpoint.kind == "azure" else "OPENAI"
+    return f"provider {endpoint.name!r} of the models file (or {prefix}_{names[what]})"
 
 
 def _without_keys(said: str, key: str | None) -> str:

@@ -29,6 +29,7 @@ Cause = Literal[
     "key",
     "deployment",
     "endpoint",
+    "path",
     "api_version",
     "rate_limit",
     "quota",

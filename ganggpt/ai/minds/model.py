@@ -58,7 +58,7 @@ from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, Provenance, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
-from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.turn import MODEL_WAIT_S, Command, ModelRequest
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
 from ganggpt.observability.metrics import Metrics
@@ -80,12 +80,14 @@ EXPLAINED_CHARS_MAX: Final = 8_000
 @dataclass(frozen=True, slots=True)
 class MindSpec:
     """How a model speaks for the people of a world; picklable. ``secret``: the key of the marks in prompts, the same in
-    every process, so that an exchange can be replayed. ``embeds``: whether an embedding model is configured."""
+    every process, so that an exchange can be replayed. ``embeds``: whether an embedding model is configured.
+    ``wait_s``: longest wait for an answer that somebody waits for."""
 
     prompts: Prompts
     rating: Rating
     secret: bytes = field(repr=False)
     embeds: bool = False
+    wait_s: float = MODEL_WAIT_S
 
 
 class ModelMind:
@@ -120,6 +122,11 @@ class ModelMind:
     def is_on(self) -> bool:
         """False while the mind backs off, after the gateway gave a reason that will last."""
         return self._now_s() >= self._rests_until_s
+
+    @property
+    def wait_s(self) -> float:
+        """See ModelPort."""
+        return self._spec.wait_s
 
     @property
     def embeds(self) -> bool:

@@ -186,13 +186,11 @@ def mission_schema(outline: Mapping[str, Any]) -> dict[str, Any]:
     step, change, friction = (
         schema["$defs"][name]["properties"] for name in ("ProposedStep", "ProposedChange", "ProposedFriction")
     )
-    chosen = ((step, "target", targets), (change, "faction", factions))
-    chosen += ((friction, "one", factions), (friction, "other", factions))
-    for fields, name, choices in chosen:
+    chosen = [(step["target"], targets), (step["district"]["anyOf"][0], places), (change["faction"], factions)]
+    chosen += [(friction["one"], factions), (friction["other"], factions)]
+    for field, choices in chosen:
         if choices:
-            fields[name]["enum"] = [*dict.fromkeys(choices)][:CHOICES_MAX]
-    if places:
-        step["district"]["anyOf"][0]["enum"] = places[:CHOICES_MAX]
+            field["enum"] = [*dict.fromkeys(choices)][:CHOICES_MAX]
     return schema
 
 

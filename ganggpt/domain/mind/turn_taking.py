@@ -60,10 +60,8 @@ from ganggpt.errors import Refused
 
 TALK: Final = "talk"
 """Name of the model request, and of the reminder that answers where both the model and the host that asked are gone."""
-WITHIN_S: Final = 12.0
-"""Longest wait for all of a model's answer."""
 GRACE_S: Final = 5.0
-"""After that, how long the answer may take to come across before the reminder speaks."""
+"""After the longest wait for a model, how long the answer may take to come across before the reminder speaks."""
 RECALLED_MAX: Final = 8
 """The most memories in the input of a model."""
 
@@ -131,8 +129,8 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         {**_barked(talker, state, turn, line, listens), "utterance": utterance.id},
         cut.messages,
         (),
-        (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, fallback),),
-        (ModelRequest(TALK, asked, fallback, WITHIN_S),),
+        (Remind(TALK, turn.now_s + turn.model_wait_s + GRACE_S, fallback),),
+        (ModelRequest(TALK, asked, fallback, turn.model_wait_s),),
     )
 
 

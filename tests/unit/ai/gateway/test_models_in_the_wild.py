@@ -9,7 +9,7 @@ import pytest
 from ganggpt.ai.gateway.dialect import dialect_of, is_reasoning
 from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.ai.port import Answered, Deflected, NotAnswered
-from ganggpt.testing.fake_model import Refuses, Says, StreamsPieces
+from ganggpt.testing.fake_model import Refuses, Says, Status, StreamsPieces
 from tests.support.gateway_rig import heard, rigged, talk
 
 SPOKEN = '{"say": "Fine. Come in.", "actions": []}'
@@ -55,6 +55,18 @@ async def test_several_refusals_one_after_the_other_are_all_learned() -> None:
     assert told["role"] == "user"
     assert "JSON" in told["content"], "the form is told in words where no schema is taken"
     assert '{"say": "…", "actions": []}' in told["content"]
+
+
+@pytest.mark.parametrize("kind", ["compatible", "azure"])
+async def test_an_address_without_this_protocol_is_told_with_the_address_asked_and_its_variable(kind: str) -> None:
+    async with rigged(kind=kind) as rig:
+        where = rig.server.url if kind == "azure" else f"{rig.server.url}/v1"
+        rig.server.always["large"] = Status(404, {"detail": "Not Found"})
+        await rig.gateway.answer(talk())
+        told = (await rig.gateway.state())["models"]["large"]
+    assert f"{where}/" in told
+    assert "/chat/completions" in told
+    assert ("AZURE_OPENAI_ENDPOINT" if kind == "azure" else "OPENAI_BASE_URL") in told
 
 
 async def test_a_request_that_is_really_wrong_is_not_repeated() -> None:

@@ -17,7 +17,7 @@ from ganggpt.domain.mind.commands import (
     Utter,
 )
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
+from ganggpt.domain.mind.turn_taking import GRACE_S, TALK
 from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
     WAITING_MAX,
@@ -28,6 +28,7 @@ from ganggpt.domain.mind.utterance import (
 from ganggpt.domain.npc.commands import Give, Talk, Threaten
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import (
+    MODEL_WAIT_S,
     CancelRequest,
     Command,
     Decision,
@@ -140,7 +141,7 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert request.fallback == SayScripted(npc.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert remind.command == request.fallback
-    assert remind.due_s > npc.now_s + WITHIN_S
+    assert (request.within_s, remind.due_s) == (MODEL_WAIT_S, npc.now_s + MODEL_WAIT_S + GRACE_S)
 
 
 def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
