@@ -37,9 +37,11 @@ def is_reasoning(model: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a model is asked. ``reasoning_tokens``: room for thinking, on top of the answer's own tokens."""
+    """How a model is asked. ``reasoning_tokens``: room for thinking, on top of the answer's own tokens. Each lesson is
+    learned at most once, so that a server that refuses everything is not asked for ever."""
 
     token_field: TokenField
+    is_field_learned: bool = False
     json: JsonMode = "json_schema"
     system_role: bool = True
     temperature: bool = True
@@ -81,9 +83,10 @@ class Dialect:
 
 def _other_token_field(now: Dialect, refused: str) -> Dialect | None:
     """The other name of the limit, where the message speaks of the name and not of the number."""
-    if now.token_field not in refused or _NO_SUCH_FIELD.search(refused) is None:
+    if now.is_field_learned or now.token_field not in refused or _NO_SUCH_FIELD.search(refused) is None:
         return None
-    return replace(now, token_field=next(field for field in _TOKEN_FIELDS if field != now.token_field))
+    other = next(field for field in _TOKEN_FIELDS if field != now.token_field)
+    return replace(now, token_field=other, is_field_learned=True)
 
 
 def _without_usage(now: Dialect, _: str) -> Dialect | None:

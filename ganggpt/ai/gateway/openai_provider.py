@@ -176,17 +176,19 @@ class OpenAIProvider:
         """What the SDK returns for a call. It is repeated where the model turns out to take another form of it: that is
         learned once."""
         while True:
+            dialect = self._dialect(call)
             try:
-                return await self._sent(call, stream=stream)
+                return await self._sent(call, dialect, stream=stream)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as refused:
-                if not self._learned(call, refused):
+                # Another call may have learned it meanwhile.
+                if self._dialect(call) == dialect and not self._learned(call, refused):
                     raise
 
-    async def _sent(self, call: ProviderCall, *, stream: bool) -> Any:
+    async def _sent(self, call: ProviderCall, dialect: Dialect, *, stream: bool) -> Any:
         create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
         # Given as it goes over the wire: the SDK walks through typed arguments again for every message, which costs a
         # fifth of the CPU of a call.
-        body = self._dialect(call).body(call, stream=stream)
+        body = dialect.body(call, stream=stream)
         return await create(model=call.model, messages=(), extra_body=body, **({"stream": True} if stream else {}))
 
     def _dialect(self, call: ProviderCall) -> Dialect:

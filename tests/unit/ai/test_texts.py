@@ -132,6 +132,13 @@ def test_whatever_a_model_puts_round_its_answer_the_words_are_heard(text: str) -
     assert answer.say == "Hi. You?"
 
 
+def test_words_after_the_answer_do_not_drop_its_actions() -> None:
+    text = 'Sure! {"say": "Hi.", "actions": [{"do": "follow"}]} Shall I say {more}?'
+    answer = read_shape(ModelAnswer, text)
+    assert isinstance(answer, ModelAnswer)
+    assert [action.do for action in answer.doings] == ["follow"]
+
+
 def test_words_that_are_not_finished_are_no_answer() -> None:
     with pytest.raises(AnswerMisshapen):
         read_shape(ModelAnswer, '{"say": "I will meet you at the')

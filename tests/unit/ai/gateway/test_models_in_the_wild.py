@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -40,6 +41,25 @@ async def test_what_a_server_refuses_is_learned_once(refused: str, message: str,
     assert isinstance(first, Answered)
     assert isinstance(second, Answered)
     assert {seen.model for seen in rig.server.seen} == {"large"}, "no other model was asked for a technicality"
+
+
+async def test_what_several_calls_find_out_at_once_is_one_lesson() -> None:
+    async with rigged(entry={"temperature": 0.7}) as rig:
+        wanted = ("max_tokens", "stream_options", "temperature", "response_format")
+        message = "Unsupported parameter: '{}'. Use 'max_completion_tokens' instead."
+        rig.server.always["large"] = Refuses(wanted, SPOKEN, 400, message)
+        found = await asyncio.gather(*(heard(rig.gateway, talk(str(no), shape=ModelAnswer)) for no in range(8)))
+    assert [said for said, _ in found] == [["Fine.", "Come in."]] * 8
+    assert {seen.model for seen in rig.server.seen} == {"large"}
+
+
+async def test_a_server_that_refuses_both_names_of_the_limit_is_not_asked_for_ever() -> None:
+    async with rigged() as rig:
+        message = "Unsupported parameter: '{}'"
+        rig.server.always["large"] = Refuses(("max_tokens", "max_completion_tokens"), message=message)
+        outcome = await rig.gateway.answer(talk())
+    assert isinstance(outcome, Answered)
+    assert [seen.model for seen in rig.server.seen] == ["large", "large", "small"]
 
 
 async def test_several_refusals_one_after_the_other_are_all_learned() -> None:
