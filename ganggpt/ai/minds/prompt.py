@@ -28,15 +28,15 @@ from ganggpt.domain.world import World
 
 Rating = Literal["teen", "mature"]
 DataKind = Literal[
-    "name", "heard", "persona", "place", "time", "near", "memory", "rumour", "thing", "holds", "offer", "order",
-    "topic", "known", "title", "task", "cause", "politics", "note", "they said", "you said",
+    "name", "heard", "persona", "about you", "place", "time", "near", "memory", "rumour", "thing", "holds", "offer",
+    "order", "topic", "known", "title", "task", "cause", "politics", "note", "they said", "you said",
 ]  # fmt: skip
 """The kind of a part of data."""
 Block = Literal["who you are", "now", "memories", "talk so far", "heard now"]
 _BLOCKS: Final[tuple[Block, ...]] = get_args(Block)
 _BLOCK_OF: Final[dict[DataKind, Block]] = {
-    "persona": "who you are", "memory": "memories", "rumour": "memories", "they said": "talk so far",
-    "you said": "talk so far", "name": "heard now", "heard": "heard now",
+    "persona": "who you are", "about you": "who you are", "memory": "memories", "rumour": "memories",
+    "they said": "talk so far", "you said": "talk so far", "name": "heard now", "heard": "heard now",
 }  # fmt: skip
 """The block of a kind of data; every other kind stands in ``now``."""
 CHARS_MAX: Final = {"heard": 500, "name": 60, "thing": 110, "title": 110, "persona": 1_500, "note": 1_000}
@@ -101,14 +101,21 @@ class Fence:
 @final
 @dataclass(frozen=True, slots=True)
 class DataPart:
-    """A piece of data in a prompt, which is never an instruction. Provenance by ``data``."""
+    """A piece of data in a prompt, which is never an instruction. Provenance by ``data``. ``note``: words of the rules
+    before it."""
 
     kind: DataKind
     inspected: Inspected
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """The words, with their note."""
+        return f"{self.note} {self.inspected.text}" if self.note else self.inspected.text
 
     def line(self, fence: Fence) -> str:
         """The part as one line, its kind and JSON text, that cannot contain the mark."""
-        text = self.inspected.text
+        text = self.text
         at = text.casefold().find(fence.mark.casefold())
         while at >= 0:
             text = f"{text[:at]}…{text[at + len(fence.mark) :]}"
@@ -121,9 +128,10 @@ class DataPart:
         return _BLOCK_OF.get(self.kind, "now")
 
 
-def data(kind: DataKind, text: str) -> DataPart:
-    """A text from outside as a part of a prompt: normalised, bounded and inspected."""
-    return DataPart(kind, inspect(text, CHARS_MAX.get(kind, _OTHER_CHARS_MAX)))
+def data(kind: DataKind, text: str, note: str = "") -> DataPart:
+    """A text from outside as a part of a prompt: normalised, bounded and inspected. ``note``: words of the rules that
+    change with time, so that the same text is inspected once."""
+    return DataPart(kind, inspect(text, CHARS_MAX.get(kind, _OTHER_CHARS_MAX)), note)
 
 
 def rules(prompts: Prompts, *names: str) -> WorldText:
@@ -224,7 +232,7 @@ class Situation:
             whose="above" if self.knows_itself else "in the block who you are",
             mood=self.mood,
             standing=self.standing,
-            actions=", ".join(self.actions) or "do nothing but talk",
+            actions=", ".join(self.actions) or "nothing else",
             decided="" if decided is None else f"Decided, to be said in your words: {decided}.",
             caution=prompts.text("caution") if trust != "model" else "",
         )
@@ -260,7 +268,7 @@ class Prompt:
     @property
     def score(self) -> int:
         """How suspicious the speaker's fields are together, 0..100."""
-        return inspect_all((part.inspected.text, len(part.inspected.text) + 1) for part in self._from_speaker())
+        return inspect_all((part.inspected.text, len(part.text) + 1) for part in self._from_speaker())
 
     @property
     def trust(self) -> Trust:
@@ -295,12 +303,12 @@ def assembled(
     """A prompt of bounded size. What the speaker sent always stays; of the rest, parts that look like attacks (a
     poisoned memory) and what does not fit are left out, from the end."""
     kept: list[DataPart] = []
-    spent = sum(len(part.inspected.text) for part in parts if part.kind in _FROM_SPEAKER)
+    spent = sum(len(part.text) for part in parts if part.kind in _FROM_SPEAKER)
     for part in parts:
         if part.kind not in _FROM_SPEAKER:
-            spent += len(part.inspected.text)
+            spent += len(part.text)
             if part.inspected.score >= SCRIPTED_FROM or spent > PROMPT_CHARS_MAX:
-                spent -= len(part.inspected.text)
+                spent -= len(part.text)
                 continue
         if len(kept) < PARTS_MAX:
             kept.append(part)

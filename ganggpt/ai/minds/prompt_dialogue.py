@@ -71,9 +71,11 @@ def _told(brief: Brief, background: Background, *, is_known: bool, is_companion:
         yield data("name", brief.listener)
     if not is_known:
         role = f"{brief.role}, somebody's companion" if is_companion else brief.role
-        traits = ", ".join(background.traits)
-        who = f"{brief.speaker}, {role}, talks {brief.style}. {brief.backstory}"
-        yield data("persona", f"{who} {traits}".strip())
+        traits = f"You are {', '.join(background.traits)}." if background.traits else ""
+        who = (f"{brief.speaker}, {role}. Way of talking: {brief.style}.", brief.backstory, traits)
+        yield data("persona", " ".join(filter(None, who)))
+    for fact in background.about_self:
+        yield data("about you", fact)
     yield from _surroundings(brief, background)
     for name, text in brief.facts.items():
         if not (background.named and name in ("topic", "known")):
@@ -82,7 +84,7 @@ def _told(brief: Brief, background: Background, *, is_known: bool, is_companion:
         yield data("offer", background.offer)
     for cause in background.causes:
         yield data("cause", cause)
-    for known in dict.fromkeys((*background.about_self, *background.named)):
+    for known in background.named:
         yield data("known", known)
     if background.holds:
         yield data("holds", ", ".join(background.holds))
@@ -115,11 +117,12 @@ def _talk_so_far(background: Background) -> Iterator[DataPart]:
 
 
 def _is_told(memory: Cited, background: Background) -> bool:
-    """Whether it stands among the causes already."""
-    return any(cause.startswith(memory.text) for cause in background.causes)
+    """Whether it stands among the causes or in the talk so far already."""
+    is_cause = any(cause.startswith(memory.text) for cause in background.causes)
+    return is_cause or any(f'"{said.heard}"' in memory.text for said in background.exchanges)
 
 
 def _memory(memory: Cited) -> DataPart:
     """A memory with its age and source."""
     kind: DataKind = "rumour" if memory.source == "rumour" else "memory"
-    return data(kind, f"({memory.age}, {_SOURCES.get(memory.source, memory.source)}) {memory.text}")
+    return data(kind, memory.text, f"({memory.age}, {_SOURCES.get(memory.source, memory.source)})")

@@ -100,7 +100,7 @@ class CompanionTalker:
             exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
             scene=line.scene,
             traits=traits_in_words(state.personality),
-            about_self=_about_self(state, turn) if owned else ("the one who talks is not the one I go with",),
+            about_self=_about_self(state, turn) if owned else ("the one who talks is not your owner",),
             causes=_causes(state, turn.now_s) if owned else causes_of(state.mind.memories, line.player, turn),
             named=known_of(turn.world, line.heard),
             open_actions=open_actions(state, as_by(turn, line.player)),
@@ -134,10 +134,11 @@ TALKER: Final = CompanionTalker()
 def _about_self(state: Companion, turn: Turn) -> tuple[str, ...]:
     """What a companion knows of itself and the owner it goes with."""
     level = level_of(state.experience)
+    together = f"; things done together: {state.deeds}" if state.deeds else ""
     return (
-        "the one who talks is the one I go with",
-        f"my loyalty to them: {loyalty_label(loyalty_now(state, turn.now_s))}",
-        f"I am a {state.companion_type} of level {level} of {LEVEL_MAX}; we did {state.deeds} things together",
+        "the one who talks is your owner, the one you go with",
+        f"loyalty to them: {loyalty_label(loyalty_now(state, turn.now_s))}",
+        f"skill: level {level} of {LEVEL_MAX}{together}",
     )
 
 

@@ -134,8 +134,10 @@ def _about_self(state: Npc, turn: Turn) -> tuple[str, ...]:
     if side is None or side not in turn.world.factions:
         return ()
     boss = boss_of(turn.world, side)
-    own = f"my side is {turn.world.factions[side].name}"
-    return (f"{own}; its boss is {boss}" if boss is not None and boss != state.sheet.name else own,)
+    own = f"your side: {turn.world.factions[side].name}"
+    if boss is None:
+        return (own,)
+    return (f"{own}; you are its boss" if boss == state.sheet.name else f"{own}; its boss: {boss}",)
 
 
 def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, Judged, Turn]:

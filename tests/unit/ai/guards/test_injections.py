@@ -244,7 +244,7 @@ def test_no_attempt_reaches_the_system_part_or_breaks_the_fence(attempt: Attempt
         plainly = dialogue_prompt(innocent, ActorId(actor), WORLD, PROMPTS, Fence.fresh())
         assert system_of(prompt) == system_of(plainly)
         parts = read_back(prompt)
-        assert sorted(parts) == sorted((part.kind, part.inspected.text) for part in prompt.parts)
+        assert sorted(parts) == sorted((part.kind, part.text) for part in prompt.parts)
         if brief.heard:
             assert parts[-1] == ("heard", plain(brief.heard, CHARS_MAX["heard"]).text), "what is answered comes last"
         assert all(text.isprintable() for _, text in parts)

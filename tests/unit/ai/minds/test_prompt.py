@@ -150,7 +150,7 @@ def test_a_poisoned_memory_is_left_out_and_others_are_still_served_by_a_model() 
     fine = Cited(2, "gift", "Ava gave me a silver watch", "witnessed", "yesterday", True)
     prompt = dialogue_prompt(a_brief(), MARA, WORLD, PROMPTS, Fence.fresh(), memories=(poison, fine))
     assert inspect(poison.text).score >= SCRIPTED_FROM
-    assert [part.inspected.text for part in prompt.parts if part.kind == "memory"] == [
+    assert [part.text for part in prompt.parts if part.kind == "memory"] == [
         "(yesterday, you saw it) Ava gave me a silver watch"
     ]
     assert (prompt.trust, prompt.left_out) == ("model", 1)
@@ -166,7 +166,7 @@ def test_any_parts_make_a_prompt_of_bounded_size(parts: list[tuple[Any, str]]) -
     prompt = assembled(system, situation, [data(kind, text) for kind, text in parts], Fence.fresh(), PROMPTS)
     assert len(prompt.parts) <= PARTS_MAX
     assert prompt.left_out == len(parts) - len(prompt.parts)
-    others = sum(len(part.inspected.text) for part in prompt.parts if part.kind == "memory")
+    others = sum(len(part.text) for part in prompt.parts if part.kind == "memory")
     assert others <= PROMPT_CHARS_MAX
     assert all(isinstance(part, DataPart) for part in prompt.parts)
 
@@ -190,7 +190,7 @@ def test_the_talk_the_scene_and_what_is_held_are_told_and_openers_to_others_are_
         holds=("silver watch",),
         offer='"Cold Envelope": bring it to Otis. It pays $400.',
         causes=("Ava gave me a silver watch (yesterday)",),
-        about_self=("my side is the Crew",),
+        about_self=("your side: the Crew",),
         named=("Otis, barkeeper",),
         open_actions={"follow": (), "give": ("silver watch",)},
     )
@@ -200,7 +200,7 @@ def test_the_talk_the_scene_and_what_is_held_are_told_and_openers_to_others_are_
     for told in (
         'they said: "I am back."\nyou said: "Took you long enough."', 'place: "at the bar, Docks"',
         'time: "23:05, at night, rain"', 'near: "Otis"', 'holds: "silver watch"', "Cold Envelope", "Otis, barkeeper",
-        "You may now: follow, give.",
+        "Besides talking you may now: follow, give.", 'about you: "your side: the Crew"',
     ):  # fmt: skip
         assert told in user
     assert "so tell me" not in user
@@ -214,8 +214,21 @@ def test_memories_are_told_in_order_of_time_and_once() -> None:
     memories = [Cited(no, "talk", f"fact {no}", "told", "yesterday", True) for no in (7, 2, 5)]
     background = Background(causes=("fact 2 (yesterday)",))
     prompt = dialogue_prompt(a_brief(), MARA, WORLD, PROMPTS, Fence.fresh(), memories=memories, background=background)
-    told = [part.inspected.text for part in prompt.parts if part.kind == "memory"]
+    told = [part.text for part in prompt.parts if part.kind == "memory"]
     assert told == ["(yesterday, you were told) fact 5", "(yesterday, you were told) fact 7"]
+
+
+def test_what_stands_in_the_talk_so_far_is_not_told_again_as_a_memory() -> None:
+    line = "I hid the money under the pier."
+    memories = [
+        Cited(1, "talk", f'Ava told me: "{line}"', "told", "a moment ago", True),
+        Cited(2, "talk", 'Ava told me: "My name is Ava."', "told", "yesterday", True),
+    ]
+    background = Background(exchanges=(Exchange(line, "Did you now."),))
+    prompt = dialogue_prompt(a_brief(), MARA, WORLD, PROMPTS, Fence.fresh(), memories=memories, background=background)
+    user = prompt.messages()[1][1]
+    assert user.count("under the pier") == 1
+    assert "My name is Ava." in user
 
 
 def test_only_what_may_be_done_now_can_be_chosen_and_a_thing_that_gives_orders_is_no_choice() -> None:
