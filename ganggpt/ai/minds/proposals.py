@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from ganggpt.domain.faction.moves import MakeMove
-from ganggpt.domain.fields import is_slug
+from ganggpt.domain.fields import is_slug, is_worded
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.mission_design.deeds import COUNT_MAX
 from ganggpt.domain.mission_design.draft import Problem
@@ -93,8 +93,8 @@ def proposed_mission(
         return None, (*notes, Problem("no_objectives", "objectives", "nothing that can be done"))
     command = ProposeMission(
         player=player,
-        title=cleaned(proposal.title, TITLE_MAX) or _UNSAID,
-        description=cleaned(proposal.description, DESCRIPTION_MAX) or _UNSAID,
+        title=_worded(proposal.title, TITLE_MAX),
+        description=_worded(proposal.description, DESCRIPTION_MAX),
         objectives=steps,
         difficulty=_within(proposal.difficulty, 1, 10),
         minutes=_within(proposal.minutes, 1, _MINUTES_MAX),
@@ -107,6 +107,12 @@ def proposed_mission(
         notes=tuple(clipped(str(note), 200) for note in notes[:16]),
     )
     return command, tuple(notes)
+
+
+def _worded(text: str, length_max: int) -> str:
+    """A text for a screen; what nobody would see is as unsaid as nothing."""
+    shown = cleaned(text, length_max)
+    return shown if shown and is_worded(shown) else _UNSAID
 
 
 def _strangers(proposal: MissionProposal) -> Iterator[Problem]:

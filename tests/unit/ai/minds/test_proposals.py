@@ -147,6 +147,12 @@ PROPOSALS = st.fixed_dictionaries(
 )
 
 
+def test_words_that_nobody_sees_are_no_words() -> None:
+    mission, _ = kept(json.dumps({**A_GOOD_ONE, "title": "\u00ad", "description": "\u200b\u00ad"}))
+    assert mission is not None
+    assert mission.title.isprintable()
+
+
 @settings(deadline=None, max_examples=200)
 @given(PROPOSALS)
 def test_no_proposal_of_any_kind_leads_to_an_illegal_mission(proposal: dict[str, Any]) -> None:
