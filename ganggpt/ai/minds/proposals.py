@@ -93,8 +93,8 @@ def proposed_mission(
         return None, (*notes, Problem("no_objectives", "objectives", "nothing that can be done"))
     command = ProposeMission(
         player=player,
-        title=_worded(proposal.title, TITLE_MAX),
-        description=_worded(proposal.description, DESCRIPTION_MAX),
+        title=_seen(proposal.title, TITLE_MAX) or _UNSAID,
+        description=_seen(proposal.description, DESCRIPTION_MAX) or _UNSAID,
         objectives=steps,
         difficulty=_within(proposal.difficulty, 1, 10),
         minutes=_within(proposal.minutes, 1, _MINUTES_MAX),
@@ -109,10 +109,10 @@ def proposed_mission(
     return command, tuple(notes)
 
 
-def _worded(text: str, length_max: int) -> str:
-    """A text for a screen; what nobody would see is as unsaid as nothing."""
+def _seen(text: str, length_max: int) -> str:
+    """A text for a screen; empty where nobody would see any of it."""
     shown = cleaned(text, length_max)
-    return shown if shown and is_worded(shown) else _UNSAID
+    return shown if shown and is_worded(shown) else ""
 
 
 def _strangers(proposal: MissionProposal) -> Iterator[Problem]:
@@ -125,7 +125,7 @@ def _strangers(proposal: MissionProposal) -> Iterator[Problem]:
 def _steps(steps: Iterable[ProposedStep], notes: list[Problem]) -> Iterator[ProposedObjective]:
     taken = 0
     for place, step in enumerate(steps):
-        where, target = f"objectives.{place}", cleaned(step.target, _NAME_MAX)
+        where, target = f"objectives.{place}", _seen(step.target, _NAME_MAX)
         if step.verb not in DEED_VERBS or not target:
             notes.append(Problem("unknown_verb", where, f"no objective is {cleaned(step.verb, 40)!r}", "left out"))
         elif taken == _STEPS_MAX:
@@ -136,7 +136,7 @@ def _steps(steps: Iterable[ProposedStep], notes: list[Problem]) -> Iterator[Prop
                 step.verb,
                 target,
                 _within(step.count, 1, COUNT_MAX),
-                cleaned(step.district, _NAME_MAX) or None if step.district else None,
+                _seen(step.district, _NAME_MAX) or None if step.district else None,
                 None if step.within_minutes is None else _within(step.within_minutes, 1, _MINUTES_MAX),
             )
 

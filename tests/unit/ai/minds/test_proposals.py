@@ -151,6 +151,10 @@ def test_words_that_nobody_sees_are_no_words() -> None:
     mission, _ = kept(json.dumps({**A_GOOD_ONE, "title": "\u00ad", "description": "\u200b\u00ad"}))
     assert mission is not None
     assert mission.title.isprintable()
+    for field in ("target", "district"):
+        steps = [{**step, field: "\u00ad"} for step in A_GOOD_ONE["objectives"]]  # type: ignore[attr-defined]
+        mission, problems = kept(json.dumps({**A_GOOD_ONE, "objectives": steps}))
+        assert mission is not None or problems
 
 
 @settings(deadline=None, max_examples=200)
