@@ -35,6 +35,7 @@ from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.talker import Talker, folded
 from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
+    WAITING_MAX,
     Began,
     BrokeOff,
     Line,
@@ -125,13 +126,22 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     fallback = SayScripted(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
-        (*cut.events, Turned(player), Began(utterance)),
+        (*cut.events, Turned(player), *(() if now is None else _put_back(state, now, player)), Began(utterance)),
         {**_barked(talker, state, turn, line, listens), "utterance": utterance.id},
         cut.messages,
         (),
         (Remind(TALK, turn.now_s + turn.model_wait_s + GRACE_S, fallback),),
         (ModelRequest(TALK, asked, fallback, turn.model_wait_s),),
     )
+
+
+def _put_back(state: Any, now: Utterance, instead_of: str) -> tuple[Event, ...]:
+    """The line of a player who was cut off by another one before they heard a word: it waits again, before all others.
+    Where nobody else could wait, it is lost."""
+    others = [line for line in state.mind.speaking.waiting if line.player not in (now.player, instead_of)]
+    if now.player == instead_of or now.said or len(others) >= WAITING_MAX:
+        return ()
+    return (Waits(line_of(now)), *map(Waits, others))
 
 
 def utter(talker: Talker, state: Any, command: Utter, turn: Turn) -> Decision:

@@ -248,6 +248,36 @@ def test_a_player_who_calls_the_npc_by_its_name_is_turned_to() -> None:
     assert shown(called, "npc.hush")
 
 
+def test_whoever_was_cut_off_before_the_first_word_is_answered_next() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour", by=AVA)
+    npc.hears("Are you busy?", by="player:ida")
+    npc.hears("Mara! Look here!", by=BEN)
+    assert npc.view()["saying"] == {
+        "utterance": npc.utterance,
+        "player": BEN,
+        "said": [],
+        "waiting": [AVA, "player:ida"],
+    }
+    npc.says("What is it?")
+    done = npc.model(Conclude(npc.utterance, (), Provenance("gpt-x")))
+    (request,) = done.model_requests
+    assert (request.brief.player, request.brief.brief.heard) == (AVA, "Tell me about the harbour")
+    npc.says("It is old.")
+    npc.hears("Mara! Once more!", by=BEN)
+    assert npc.view()["saying"]["waiting"] == ["player:ida"], "Ava heard an answer"
+
+
+def test_a_line_that_was_cut_off_is_lost_only_where_nobody_else_could_wait() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour", by=AVA)
+    others = [f"player:p{no}" for no in range(4)]
+    for other in others:
+        npc.hears("Are you busy?", by=other)
+    npc.hears("Mara! Look here!", by=BEN)
+    assert npc.view()["saying"]["waiting"] == others
+
+
 def test_an_enemy_is_not_kept_waiting() -> None:
     npc = Talker()
     for _ in range(8):
