@@ -119,7 +119,7 @@ def _talk_so_far(background: Background) -> Iterator[DataPart]:
 def _is_told(memory: Cited, background: Background) -> bool:
     """Whether it stands among the causes or in the talk so far already."""
     is_cause = any(cause.startswith(memory.text) for cause in background.causes)
-    return is_cause or any(f'"{said.heard}"' in memory.text for said in background.exchanges)
+    return is_cause or any(f'told me: "{said.heard}"' in memory.text for said in background.exchanges)
 
 
 def _memory(memory: Cited) -> DataPart:

@@ -21,6 +21,8 @@ from ganggpt.domain.world import World
 CAUSES_MAX: Final = 3
 HOLDS_MAX: Final = 8
 _CAUSE_KINDS: Final = frozenset({"gift", "threat", "deed", "seen", "promise", "debt", "work", "order"})
+_TO_ITS_FACE: Final = frozenset({"gift", "threat", "promise", "debt", "order"})
+"""What was done to the one who remembers; what it only saw comes after it."""
 _HIGH: Final = 67
 _LOW: Final = 33
 _TRAITS: Final[Mapping[str, tuple[str, str]]] = {
@@ -68,13 +70,13 @@ def traits_in_words(traits: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def causes_of(memories: Memories, player: str, turn: Turn) -> tuple[str, ...]:
-    """What a player did that weighs most, of what may be told to them."""
+    """What a player did that weighs most, of what may be told to them; first what they did to the speaker."""
     own = [
         memory
         for memory in memories
         if memory.about == player and memory.kind in _CAUSE_KINDS and memory.audience in (EVERYBODY, "", player)
     ]
-    own.sort(key=lambda memory: (-memory.weight, -last_s(memory)))
+    own.sort(key=lambda memory: (memory.kind not in _TO_ITS_FACE, -memory.weight, -last_s(memory)))
     return tuple(f"{clipped(one.text, 120)} ({age_label(turn.now_s - last_s(one))})" for one in own[:CAUSES_MAX])
 
 

@@ -23,6 +23,7 @@ from ganggpt.testing.fake_model import (
     Fault,
     Garbage,
     Hang,
+    Says,
     Status,
     out_of_quota,
     rate_limited,
@@ -59,6 +60,7 @@ async def _errors(rig: Rig) -> dict[str, Any]:
         (Hang(), "model_slow", "timeout"),
         (CutOff(), "model_slow", "cut"),
         (Garbage(), "answer_unreadable", "unreadable"),
+        (Says("", finish="length"), "model_thought_too_long", "thought"),
     ],
 )
 async def test_each_failure_of_a_server_is_told_by_its_cause(fault: Fault, code: str, cause: Cause) -> None:
