@@ -3,9 +3,10 @@
     python -m bench.memory [--quick] [--json]
 
 In the actor: ``recall`` by the index of an NPC's own mind, the whole ``Talk`` turn round it, and beside them a linear
-BM25 (rank-bm25) over the same memories. In Postgres (its own, filled by COPY): ``PostgresMemoryArchive.search`` among
-200 NPCs of 5,000 memories each, and beside it what plain full text search does: the rows of the NPC by their index,
-matched and ranked (``ts_rank``). Questions are those of the corpus. The numbers mean something only on a quiet machine.
+BM25 (rank-bm25) over the same memories, and the making of a prompt for a model from texts it never saw and from known
+ones. In Postgres (its own, filled by COPY): ``PostgresMemoryArchive.search`` among 200 NPCs of 5,000 memories each, and
+beside it what plain full text search does: the rows of the NPC by their index, matched and ranked (``ts_rank``).
+Questions are those of the corpus. The numbers mean something only on a quiet machine.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.corpus import CorpusHistory, history
+from ganggpt.ai.minds.model import MindSpec, talk_prompt
+from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.embedding import embedding_of
@@ -57,6 +60,7 @@ ROUNDS: Final = 3
 GOALS: Final = {
     "recall in the actor": (3.0, 10.0),
     "archive in Postgres": (50.0, 50.0),
+    "a prompt of known texts": (3.0, 10.0),
 }
 """p50 and p99 in milliseconds, as the issue asks."""
 _STAGE: Final = """
@@ -143,7 +147,21 @@ def _in_the_actor(past: CorpusHistory) -> Iterator[Timings]:
         scores = linear.get_scores(_WORD.findall(asked.text.lower()))
         sorted(range(len(scores)), key=lambda place: -scores[place])[:6]
         peer.times_ms.append((time.perf_counter() - began) * 1e3)
-    yield from (recalled, meant, turn, peer)
+    yield from (recalled, meant, turn, peer, *_prompts(past, world, state))
+
+
+def _prompts(past: CorpusHistory, world: World, state: Any) -> tuple[Timings, Timings]:
+    """The prompts that a model would get for the questions."""
+    spec = MindSpec(read_prompts(), "mature", b"bench")
+    new, known = Timings("a prompt of new texts"), Timings("a prompt of known texts")
+    for n, asked in enumerate(past.asked):
+        turn = _turn(world, n, past.now_s + n, has_model=True)
+        for request in KIND.decide(state, Talk(f"do you remember {asked.text}"[:500]), turn).model_requests:
+            for made in (new, known):
+                began = time.perf_counter()
+                talk_prompt(spec, world, turn.actor, request.brief).messages()
+                made.times_ms.append((time.perf_counter() - began) * 1e3)
+    return new, known
 
 
 def _mind_of(past: CorpusHistory, world: World) -> Any:
@@ -154,8 +172,8 @@ def _mind_of(past: CorpusHistory, world: World) -> Any:
     return replace(spawned, mind=replace(spawned.mind, memories=past.memories, next_no=ROOM + 1))
 
 
-def _turn(world: World, seq: int, now_s: float, by: str = "player:ava") -> Turn:
-    return Turn(ActorId("npc:old-hand"), seq + 1, now_s, by, Dice(seq), world, ScriptedMind())
+def _turn(world: World, seq: int, now_s: float, by: str = "player:ava", *, has_model: bool = False) -> Turn:
+    return Turn(ActorId("npc:old-hand"), seq + 1, now_s, by, Dice(seq), world, ScriptedMind(), has_model)
 
 
 def _in_the_archive(past: CorpusHistory, npcs: int, console: Console) -> list[Timings]:

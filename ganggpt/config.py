@@ -182,6 +182,24 @@ class Settings(BaseSettings):
             "text-embedding-3-small",
         ),
     )  # fmt: skip
+    azure_openai_model: str | None = Field(
+        None, min_length=1,
+        **_setting(
+            "AZURE_OPENAI_MODEL", _AI, "Model behind a deployment that is named otherwise: its price, how it is asked.",
+            "text", "gpt-5-mini",
+        ),
+    )  # fmt: skip
+    azure_openai_small_model: str | None = Field(
+        None, min_length=1,
+        **_setting("AZURE_OPENAI_SMALL_MODEL", _AI, "The same of the cheaper deployment.", "text", "gpt-4o-mini"),
+    )  # fmt: skip
+    azure_openai_embedding_model: str | None = Field(
+        None, min_length=1,
+        **_setting(
+            "AZURE_OPENAI_EMBEDDING_MODEL", _AI, "The same of the embedding deployment.", "text",
+            "text-embedding-3-small",
+        ),
+    )  # fmt: skip
     azure_openai_api_version: str = Field(
         "2024-10-21", pattern=r"^(v1|20\d\d-\d\d-\d\d(-preview)?)$",
         **_setting("AZURE_OPENAI_API_VERSION", _AI, "API version of that endpoint.", "v1, or a date (2024-10-21)"),
@@ -219,6 +237,13 @@ class Settings(BaseSettings):
         "on",
         **_setting(
             "GANGGPT_AI", _MODELS, "off: model calls are disabled, whatever `ganggpt ai on` sets.", "on or off"
+        ),
+    )  # fmt: skip
+    ai_wait_s: float = Field(
+        12.0, ge=2, le=100,
+        **_setting(
+            "GANGGPT_AI_WAIT", _MODELS, "Longest wait for a model's whole answer; after it the scripted mind speaks.",
+            "seconds, 2 to 100",
         ),
     )  # fmt: skip
     models_file: Path | None = Field(

@@ -9,7 +9,7 @@ from ganggpt.actors.envelope import Envelope
 from ganggpt.actors.overload import OverloadReply
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.memory_record import Embedding
-from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.turn import MODEL_WAIT_S, Command, ModelRequest
 from ganggpt.domain.world import World
 from ganggpt.errors import Unavailable
 
@@ -30,6 +30,11 @@ class ModelPort(Protocol):
     @property
     def is_on(self) -> bool:
         """Whether a request made now would go to a model. Cheap: it is read in every turn."""
+        ...
+
+    @property
+    def wait_s(self) -> float:
+        """Longest wait for an answer that somebody waits for, in seconds."""
         ...
 
     @property
@@ -60,6 +65,7 @@ class NoModel:
     """A world without a model."""
 
     is_on = False
+    wait_s = MODEL_WAIT_S
     embeds = False
 
     async def answer(self, actor: ActorId, request: ModelRequest) -> AsyncGenerator[Command, Mapping[str, Any] | None]:

@@ -6,9 +6,9 @@ why no model answers, after which the scripted mind speaks. Money is in nano-dol
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -59,7 +59,8 @@ class GatewayRequest:
     """What to ask a model.
 
     ``slot``: the task, which decides the models. ``purpose``: a short word for the records (talk, condense, …).
-    ``shape``: the answer is JSON of this pydantic model; None for plain text. ``tokens_max``: of the answer.
+    ``shape``: the answer is JSON of this pydantic model; None for plain text. ``schema``: a JSON schema of that shape
+    which allows only what may be answered now; None: the shape's own. ``tokens_max``: of the answer.
     ``within_s``: longest wait for the whole answer. ``fallback_key``: the words that say what is wanted, by which the
     cached rung finds an answer to a like request (see ``cache_keys``); empty: only an equal prompt may be answered from
     the cache. ``use_cache`` False: never answer from the cache. ``softened``: the messages to send instead after a
@@ -71,6 +72,7 @@ class GatewayRequest:
     messages: tuple[PromptMessage, ...]
     payers: Payers = field(default_factory=Payers)
     shape: type[BaseModel] | None = None
+    schema: Mapping[str, Any] | None = None
     tokens_max: int = 200
     within_s: float = 10.0
     fallback_key: tuple[str, ...] = ()

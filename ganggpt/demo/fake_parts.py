@@ -16,7 +16,7 @@ from typing import Any, Final
 from ganggpt.domain.language.words import terms
 from ganggpt.testing.fake_model import actor_of_prompts, pleasantry
 
-_NOTE: Final = re.compile(r" note\n\"(.*)\"\n")
+_NOTE: Final = re.compile(r"^note: \"(.*)\"$", re.MULTILINE)
 SIDES: Final = 256
 
 
@@ -64,9 +64,7 @@ def a_mission(outline: Mapping[str, Any]) -> dict[str, Any]:
 def a_move(outlook: Mapping[str, Any]) -> dict[str, Any]:
     """The least valuable move besides resting, which the rules would hardly choose."""
     moves = [move for move in outlook["moves"] if move["move"] != "rest"] or outlook["moves"]
-    chosen = moves[-1]
-    named = {name: chosen[name] for name in ("move", "other", "district")}
-    return {**named, "words": "Nobody saw this coming, and nobody will say so."}
+    return {"move": moves[-1]["no"], "words": "Nobody saw this coming, and nobody will say so."}
 
 
 def a_summary(told: str) -> dict[str, Any]:

@@ -49,9 +49,11 @@ TEXTS: Final = frozenset(
         "motto",
         "name",
         "names",
+        "near",
         "notes",
         "openers",
         "owner_name",
+        "place",
         "prompt",
         "query",
         "reason",
@@ -69,7 +71,7 @@ TEXTS: Final = frozenset(
     )
 )
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
-_NAMES: Final = frozenset(("name", "names", "owner_name", "username"))
+_NAMES: Final = frozenset(("name", "names", "near", "owner_name", "username"))
 """Texts that are a name: whoever is called like the player there is the player, also where the name is a word."""
 _NAMELESS: Final = frozenset(("backstory", "item", "likes", "motto", "role", "style"))
 """Texts about things, or of the world's authors: no name is looked for in them."""
@@ -356,6 +358,10 @@ def _without(value: Any, subject: Subject, field: str = "") -> Any:
             if after is not part:
                 changed[name] = after
         return replace(value, **changed) if changed else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        after_all = {name: _without(getattr(value, name), subject, _as_field(value, name)) for name in fields_of(value)}
+        is_same = all(part is getattr(value, name) for name, part in after_all.items())
+        return value if is_same else dataclasses.replace(value, **after_all)
     return value
 
 

@@ -91,6 +91,7 @@ def is_email(text: str) -> bool:
 Name50 = Annotated[str, Len(1, 50), Predicate(is_name)]
 Name100 = Annotated[str, Len(1, 100), Predicate(is_worded)]
 Word50 = Annotated[str, Len(0, 50), Predicate(is_clean)]
+OptionalText100 = Annotated[str, Len(0, 100), Predicate(is_clean)]
 Word200 = Annotated[str, Len(0, 200), Predicate(is_clean)]
 Text200 = Annotated[str, Len(1, 200), Predicate(is_worded)]
 OptionalText200 = Annotated[str, Len(0, 200), Predicate(is_clean)]

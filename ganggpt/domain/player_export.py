@@ -61,7 +61,7 @@ def about(value: Any, subject: Subject, where: str = "") -> Iterable[tuple[str, 
         named = [(f"{where}.{k}", part, is_about(k, subject) or is_about(part, subject)) for k, part in value.items()]
     elif isinstance(value, tuple):
         named = [(where, part, mentions(part, subject)) for part in value]
-    elif isinstance(value, Struct):
+    elif fields_of(value):
         parts = [(f"{where}.{_SHOWN_AS.get(name, name)}".lstrip("."), part) for name, part in _shown_parts(value)]
         named = [(way, part, is_about(part, subject)) for way, part in parts]
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -161,12 +161,17 @@ class Wording(Protocol):
         ...
 
 
+MODEL_WAIT_S: Final = 12.0
+"""Longest wait for all of a model's answer to somebody, unless GANGGPT_AI_WAIT says otherwise."""
+
+
 @dataclass(slots=True)
 class Turn:
     """Everything a rule may know besides state and command.
 
     ``now_s``: Unix seconds. ``actor``: whose turn. ``seq``: the number this turn gets in the journal. ``by``: who sent
-    the command (an actor id, or ``server:<name>``). ``has_model``: whether it makes sense to ask one.
+    the command (an actor id, or ``server:<name>``). ``has_model``: whether it makes sense to ask one; ``model_wait_s``:
+    longest wait for its answer where somebody waits for it.
     """
 
     actor: ActorId
@@ -177,6 +182,7 @@ class Turn:
     world: World
     wording: Wording
     has_model: bool = False
+    model_wait_s: float = MODEL_WAIT_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -34,8 +33,6 @@ _READS: Final[Mapping[str, str]] = {
     "companion": "companions",
     "faction": "factions",
 }
-_MEANING: Final = re.compile(r"`(\w+)`: ([^.;]+)")
-"""What the docstring of a command says about one of its fields."""
 _HEAD: Final = """# Commands, pushes and reads of the bridge
 
 What can be sent to whom, what comes back, why it may be refused, and what is pushed. How it travels is in
@@ -148,11 +145,10 @@ def _reasons() -> list[str]:
 
 
 def _arguments(public: PublicCommand) -> Iterator[tuple[str, ...]]:
-    told = dict(_MEANING.findall(" ".join(public.description.split())))
     for row in rows(public.json_schema()):
         empty = row.default is None and row.shape.startswith("map")
         default = "–" if row.required else f"`{'{}' if empty else json.dumps(row.default, ensure_ascii=False)}`"
-        yield f"`{row.path}`", row.shape, default, told.get(row.path) or row.meaning
+        yield f"`{row.path}`", row.shape, default, row.meaning
 
 
 def _fields(fields: Iterable[FieldRow]) -> list[str]:

@@ -30,7 +30,16 @@ class Example(NamedTuple):
 
 EXAMPLES: Final = (
     Example(BOB, "Join", {"username": "Bob Hale", "server": "los-santos-1"}),
-    Example("npc:mara", "Talk", {"text": "Hello, Mara. I owe you one.", "name": "Bob"}, BOB),
+    Example(
+        "npc:mara",
+        "Talk",
+        {
+            "text": "Hello, Mara. I owe you one.",
+            "name": "Bob",
+            "scene": {"place": "the back room of the club", "minute": 1385, "weather": "rain", "near": ["Deke"]},
+        },
+        BOB,
+    ),
     Example("npc:mara", "Hush", {"heard": 1}, BOB),
     Example("npc:mara", "Observe", {"what": "crashed a red car into the diner", "weight": 35, "about": BOB}),
     Example("npc:mara", "Give", {"item": "old watch", "value": 900, "name": "Bob"}, BOB),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
+
+_MEANING: Final = re.compile(r"`+(\w+)`+: ([^.;]+)")
+"""What the docstring of a record says about one of its fields."""
 
 
 class FieldRow(NamedTuple):
@@ -44,14 +48,14 @@ def without_references(schema: dict[str, Any]) -> dict[str, Any]:
 def rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[FieldRow]:
     """The fields of an object, those of objects in it below them."""
     required = schema.get("required", ())
+    told = dict(_MEANING.findall(" ".join(schema.get("description", "").split())))
     for name, field in schema.get("properties", {}).items():
         kept, nullable = _without_null(field)
         words = in_words(kept) + (" or null" if nullable else "")
         meaning = field.get("description") or kept.get("description", "")
         inner, mark = _inside(kept)
-        yield FieldRow(
-            prefix + name, words, name in required, field.get("default"), "" if _is_doc(meaning) else meaning
-        )
+        meaning = told.get(name) or ("" if _is_doc(meaning) else meaning)
+        yield FieldRow(prefix + name, words, name in required, field.get("default"), meaning)
         if inner is not None:
             yield from rows(inner, f"{prefix}{name}{mark}.")
 

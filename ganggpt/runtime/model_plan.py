@@ -21,6 +21,7 @@ from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.model import MindSpec
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
 from ganggpt.config import Settings
+from ganggpt.domain.turn import MODEL_WAIT_S
 from ganggpt.errors import ConfigInvalid, ConfigRejected
 from ganggpt.runtime.proxies import check_proxies
 
@@ -52,16 +53,18 @@ def model_plan(settings: Settings) -> GatewayConfig | None:
 
 @dataclass(frozen=True, slots=True)
 class MindPlan:
-    """How NPCs talk with a model; picklable, and holds no secret. ``embeds``: whether there is an embedding model."""
+    """How NPCs talk with a model; picklable, and holds no secret. ``embeds``: whether there is an embedding model;
+    ``wait_s``: longest wait for an answer."""
 
     prompts: Prompts
     rating: Rating
     embeds: bool = False
+    wait_s: float = MODEL_WAIT_S
 
     def spec(self, token: str) -> MindSpec:
         """The same with the secret for the marks in prompts, which is derived from the world's token."""
         secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
-        return MindSpec(self.prompts, self.rating, secret, self.embeds)
+        return MindSpec(self.prompts, self.rating, secret, self.embeds, self.wait_s)
 
 
 def mind_plan(settings: Settings) -> MindPlan | None:
@@ -74,7 +77,7 @@ def mind_plan(settings: Settings) -> MindPlan | None:
 
 def words_of(settings: Settings) -> MindPlan:
     """How NPCs would talk with a model, whether or not there is one. Raises ConfigRejected."""
-    return MindPlan(read_prompts(settings.prompts_dir), settings.rating)
+    return MindPlan(read_prompts(settings.prompts_dir), settings.rating, wait_s=settings.ai_wait_s)
 
 
 def keys_of(settings: Settings) -> dict[str, str]:
@@ -105,13 +108,21 @@ def _from_variables(settings: Settings) -> ModelsFile | None:
             ("azure-embedding", settings.azure_openai_embedding_deployment, embedding),
         )
         _add("azure", rows, models)
+        behind = (
+            ("azure-large", settings.azure_openai_model),
+            ("azure-small", settings.azure_openai_small_model),
+            ("azure-embedding", settings.azure_openai_embedding_model),
+        )
+        for name, family in behind:
+            if name in models:
+                models[name]["family"] = family
     if settings.openai_model is not None:
         own = settings.openai_base_url is not None
         providers["openai"] = {
             "kind": "compatible" if own else "openai",
             "url": settings.openai_base_url,
             "key": "OPENAI_API_KEY" if settings.openai_api_key is not None or not own else None,
-            "token_field": "max_tokens" if own else "max_completion_tokens",
+            "token_field": None if own else "max_completion_tokens",
         }
         rows = (
             ("openai-large", settings.openai_model, large),

@@ -80,6 +80,28 @@ class FilteredAnswer(Fault):
     category: str = "sexual"
 
 
+@dataclass(frozen=True, slots=True)
+class StreamsPieces(Fault):
+    """Streams these pieces as they are, each with the fields of its ``delta``, and the reason at the end (None: the
+    stream just closes). ``hangs``: nothing comes after the pieces, not even an end."""
+
+    deltas: tuple[Mapping[str, Any], ...]
+    finish: str | None = "stop"
+    hangs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refuses(Fault):
+    """Refuses a request that has one of these fields (``response_format.json_schema`` for one inside; ``role:system``
+    for a message of that role) with this status and message; answers any other. The message may name the field by
+    ``{}``."""
+
+    fields: tuple[str, ...]
+    text: str = "Fine. Come in."
+    status: int = 400
+    message: str = "Unsupported parameter: '{}' is not supported with this model."
+
+
 def rate_limited(wait_s: float, *, in_ms: bool = False) -> Status:
     """429 with Retry-After."""
     headers = {"retry-after-ms": f"{wait_s * 1000:.0f}"} if in_ms else {"retry-after": f"{wait_s:g}"}
@@ -177,6 +199,13 @@ class FakeModel:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body, model, fault = await self._taken(request)
+        if isinstance(fault, Refuses):
+            named = next((name for name in fault.fields if _has(body, name)), None)
+            if named is not None:
+                error = {"message": fault.message.format(named), "param": named, "type": "invalid_request_error"}
+                fault = Status(fault.status, {"error": error})
+            else:
+                fault = Says(fault.text)
         if fault is None or not isinstance(fault, Status | Garbage | Hang) or (isinstance(fault, Hang) and fault.after):
             refused = None
         else:
@@ -224,6 +253,9 @@ class FakeModel:
         try:
             # Azure's first piece: no choices, only what its filter thought of the prompt.
             await response.write(_event({**head, "choices": [], "prompt_filter_results": []}))
+            if isinstance(fault, StreamsPieces):
+                await self._as_given(response, head, fault)
+                return response
             for n, piece in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", text)):
                 if n == after:
                     if not isinstance(fault, FilteredAnswer):
@@ -249,6 +281,16 @@ class FakeModel:
             self.open_streams -= 1
             await asyncio.shield(self._notify())
         return response
+
+    async def _as_given(self, response: web.StreamResponse, head: Mapping[str, Any], fault: StreamsPieces) -> None:
+        for delta in fault.deltas:
+            await response.write(_event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}))
+        if fault.hangs:
+            await self._unless_gone(asyncio.Event().wait())
+        if fault.finish is not None:
+            choice = {"index": 0, "delta": {}, "finish_reason": fault.finish}
+            await response.write(_event({**head, "choices": [choice]}))
+            await response.write(b"data: [DONE]\n\n")
 
     async def _embeddings(self, request: web.Request) -> web.StreamResponse:
         body, model, fault = await self._taken(request)
@@ -335,9 +377,12 @@ def actor_of_prompts(body: Mapping[str, Any]) -> str:
     """Plays the role it is prompted with, as well as a few lines of code can: it answers in the shape that is asked for
     and says what it was told to remember. It shows that a prompt carries what an answer needs, and nothing more."""
     told = body["messages"][-1]["content"]
-    memory = re.search(r" memory\n\"\([^)]*\) (.*)\"\n", told)
-    heard = re.search(r" heard\n\"(.*)\"\n", told)
-    words = "I have a lot on my mind tonight." if memory is None else f"I keep this in mind: {memory.group(1)}"
+    memories = re.findall(r"^memory: \"\([^)]*\) (.*)\"$|^cause: \"(.*) \([^)]*\)\"$", told, re.MULTILINE)
+    heard = re.search(r"^heard: \"(.*)\"$", told, re.MULTILINE)
+    asked = set() if heard is None else set(re.findall(r"\w+", heard.group(1).lower()))
+    kept = [memory or cause for memory, cause in memories]
+    best = max(kept, key=lambda text: len(asked & set(re.findall(r"\w+", text.lower()))), default=None)
+    words = "I have a lot on my mind tonight." if best is None else f"I keep this in mind: {best}"
     echo = "" if heard is None else f"You say {heard.group(1)!r}, and I heard you. "
     said = f"{echo}{words} That is how it is around here."
     return json.dumps({"say": said, "actions": []}) if "response_format" in body else said
@@ -360,6 +405,18 @@ def vector_of(text: str) -> list[float]:
         counts[ord(letter) % VECTOR_SIZE] += 1.0
     length = sum(value * value for value in counts) ** 0.5 or 1.0
     return [value / length for value in counts]
+
+
+def _has(body: Mapping[str, Any], name: str) -> bool:
+    """Whether a request has a field, by a path with dots; ``role:system``: a message of that role."""
+    if name.startswith("role:"):
+        return any(said["role"] == name.removeprefix("role:") for said in body["messages"])
+    found: Any = body
+    for part in name.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return False
+        found = found[part]
+    return True
 
 
 def _error(status: int, code: str, message: str) -> Status:

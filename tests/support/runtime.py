@@ -15,7 +15,7 @@ from ganggpt.actors.routing.router import Router
 from ganggpt.domain.ids import ActorId, new_command_id
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.npc.commands import Spawn
-from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.turn import MODEL_WAIT_S, Command, ModelRequest
 from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError
 from ganggpt.persistence.ports.journal import PushRow
@@ -49,6 +49,7 @@ class Prompter:
     def __init__(self) -> None:
         self.is_on = False
         self.embeds = False
+        self.wait_s = MODEL_WAIT_S
         self.embedding_requests: asyncio.Queue[Sequence[str]] = asyncio.Queue()
         self.vector: Embedding | GangGPTError = Embedding("m", b"\x7f\x01")
         self.lines: asyncio.Queue[Command | GangGPTError | None] = asyncio.Queue()

@@ -255,6 +255,7 @@ class TurnRunner:
                 inputs.world,
                 inputs.mind,
                 inputs.model.is_on,
+                inputs.model.wait_s,
             )
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:

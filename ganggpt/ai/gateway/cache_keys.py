@@ -13,10 +13,10 @@ none.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel
@@ -34,7 +34,7 @@ def exact_key(request: GatewayRequest, models: str) -> str:
     """The hash of an equal request. ``models``: what stands behind its slot."""
     said = [part for message in request.messages for part in (message.role, _folded(message.text))]
     limits = (str(request.tokens_max), request.payers.player or "")
-    return _hash(("exact", str(VERSION), request.slot, models, request.purpose, _schema(request.shape), *limits, *said))
+    return _hash(("exact", str(VERSION), request.slot, models, request.purpose, _asked(request), *limits, *said))
 
 
 def fallback_key(request: GatewayRequest) -> str | None:
@@ -54,13 +54,22 @@ def embedding_key(model: str, text: str) -> str:
 def call_key(call: ProviderCall) -> str:
     """The hash of one call to a provider, under which it is recorded and replayed."""
     said = [part for message in call.messages for part in (message.role, message.text)]
-    shape = "" if call.shape is None else msgspec.json.encode(call.shape.schema, order="deterministic").decode()
+    shape = "" if call.shape is None else _encoded(call.shape.schema)
     return _hash(("call", str(VERSION), call.model, str(call.tokens_max), str(call.temperature), shape, *said))
+
+
+def _asked(request: GatewayRequest) -> str:
+    """The schema that is asked for, which may be narrower than the shape's."""
+    return _schema(request.shape) if request.schema is None else _encoded(request.schema)
+
+
+def _encoded(schema: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(schema, order="deterministic").decode()
 
 
 @lru_cache(maxsize=128)
 def _schema(shape: type[BaseModel] | None) -> str:
-    return "" if shape is None else msgspec.json.encode(shape_of(shape).schema, order="deterministic").decode()
+    return "" if shape is None else _encoded(shape_of(shape).schema)
 
 
 def _folded(text: str) -> str:

@@ -305,7 +305,15 @@ class Deployment:
         return wait_s <= self.spec.entry.wait_s and _now_s() + wait_s < until_s
 
     def _named(self, call: ProviderCall) -> ProviderCall:
-        return replace(call, model=self.spec.entry.model, temperature=self.spec.entry.temperature)
+        entry = self.spec.entry
+        return replace(
+            call,
+            model=entry.model,
+            temperature=entry.temperature,
+            family=entry.family or "",
+            effort=entry.reasoning_effort,
+            reasoning_tokens=entry.reasoning_tokens,
+        )
 
     def _cost(self, call: ProviderCall, counted: Counted | None, said: str) -> Usage:
         if counted is not None:

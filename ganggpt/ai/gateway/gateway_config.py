@@ -16,8 +16,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganggpt.ai.gateway.budget import PAYER_KINDS, WINDOW_S, BudgetUnit, Limit
+from ganggpt.ai.gateway.copied_address import copied_whole
+from ganggpt.ai.gateway.dialect import TokenField
 from ganggpt.ai.gateway.openai_provider import Endpoint
-from ganggpt.ai.gateway.provider import Counted
+from ganggpt.ai.gateway.provider import Counted, Effort
 from ganggpt.ai.port import NANO_USD, SLOTS, Slot, Usage
 from ganggpt.errors import ConfigInvalid, ConfigRejected
 from ganggpt.setting_shapes import HttpUrl
@@ -48,19 +50,25 @@ class ProviderEntry(_Strict):
     key_file: Path | None = None
     api_version: str = Field("2024-10-21", pattern=r"^(v1|20\d\d-\d\d-\d\d(-preview)?)$")
     entra: bool = False
-    token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
+    token_field: TokenField | None = None
 
 
 class ModelEntry(_Strict):
     """One model at one provider, and its limits. ``price``: a name of the price table; unset: ``model``.
 
+    ``family``: the model behind a deployment that is named otherwise. ``reasoning_effort`` and ``reasoning_tokens``: of
+    a model that thinks before it answers; unset: low, and 2,000 tokens on top of the answer, where the name says it
+    does.
     ``timeout_s``: for the whole answer; of a stream for each piece. ``wait_s``: longest wait for its rate limits.
     ``hedge_after_s``: ask the next model of the same rung too when there is no answer after this time; unset: never.
     """
 
     provider: str
     model: Name
+    family: Name | None = None
     price: Name | None = None
+    reasoning_effort: Effort | None = None
+    reasoning_tokens: int | None = Field(None, ge=0, le=100_000)
     at_once: int = Field(256, ge=1, le=10_000)
     requests_per_min: float = Field(3000, gt=0, le=1e7)
     tokens_per_min: float = Field(2_000_000, gt=0, le=1e10)
@@ -223,9 +231,10 @@ def gateway_config(
             continue
         price = _price_of(entry, prices)
         if price is None:
-            wanted = entry.price or entry.model
-            fix = f"Add {wanted!r} to the file GANGGPT_PRICES names, or set its `price` to a name that is there."
-            problems.append(ConfigInvalid(f"{where}.price", f"the price table has no {wanted!r}", fix))
+            wanted = entry.price or entry.family or entry.model
+            problems.append(
+                ConfigInvalid(f"{where}.price", f"the price table has no {wanted!r}", _price_fix(wanted, name))
+            )
         elif entry.provider in endpoints:
             deployments[name] = DeploymentSpec(name, endpoints[entry.provider], _shared(entry, replicas), price)
     for where, names in _named_models(models, source):
@@ -280,6 +289,10 @@ def _endpoint(name: str, entry: ProviderEntry, secrets: Secrets, where: str) -> 
         return ConfigInvalid(f"{where}.url", "it is missing", f"Give the address of the server ({variable}).")
     else:
         url = entry.url
+    if (copied := copied_whole(entry.kind, url)) is not None:
+        variable = "AZURE_OPENAI_ENDPOINT" if entry.kind == "azure" else "OPENAI_BASE_URL"
+        fix = f"Set it ({variable} or the url of the models file) to {copied.base}; each call puts the rest behind it."
+        return ConfigInvalid(f"{where}.url", f"it goes on with {copied.tail}", fix)
     endpoint = Endpoint(
         entry.kind,
         name,
@@ -313,12 +326,28 @@ def _key_of(endpoint: Endpoint, secrets: Secrets, where: str) -> str | ConfigInv
     return key
 
 
+def _price_fix(wanted: str, name: str) -> str:
+    """How a model gets its price. ``name``: of its entry, which the variables of a deployment make."""
+    behind = _BEHIND.get(name)
+    named = "set its `price` to a name that is there" if behind is None else f"name the model behind it in {behind}"
+    return f"Add {wanted!r} to the file GANGGPT_PRICES names, or {named}."
+
+
+_BEHIND: Final = {
+    "azure-large": "AZURE_OPENAI_MODEL",
+    "azure-small": "AZURE_OPENAI_SMALL_MODEL",
+    "azure-embedding": "AZURE_OPENAI_EMBEDDING_MODEL",
+}
+"""The variable for the model behind a deployment, by the entry that the variables of the deployment make."""
+
+
 def _price_of(entry: ModelEntry, prices: Mapping[str, PriceEntry]) -> PriceEntry | None:
     """The price by the given name; else by the model's name, or by the longest prefix of it before a date: dated
     versions cost what their model costs."""
     if entry.price is not None:
         return prices.get(entry.price)
-    starts = [name for name in prices if entry.model == name or entry.model.startswith(f"{name}-20")]
+    model = entry.family or entry.model
+    starts = [name for name in prices if model == name or model.startswith(f"{name}-20")]
     return prices[max(starts, key=len)] if starts else None
 
 

@@ -18,7 +18,7 @@ from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.provider import Completion, ContentFiltered, ModelFailure, ModelSkipped, ProviderCall
 from ganggpt.ai.gateway.spending import Spending
-from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of
+from ganggpt.ai.gateway.structured import AnswerMisshapen, asked_shape, read_shape
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import (
     Answered,
@@ -62,7 +62,7 @@ class PendingRequest:
 
     def call(self) -> ProviderCall:
         """The call to a provider as it would be made now."""
-        shape = None if self.request.shape is None else shape_of(self.request.shape)
+        shape = asked_shape(self.request)
         player = self.request.payers.player
         return ProviderCall("", self.messages, self.request.tokens_max, shape, player=player, request_key=self.key)
 

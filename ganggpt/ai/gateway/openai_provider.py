@@ -6,6 +6,7 @@ again. Its aiohttp transport is used: with 1,000 open streams the default one sp
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import ssl
@@ -23,6 +24,7 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from ganggpt.ai.gateway.bounded_response import bound_responses
+from ganggpt.ai.gateway.dialect import Dialect, TokenField, dialect_of, refusal_words
 from ganggpt.ai.gateway.provider import (
     AnswerUnreadable,
     Cause,
@@ -35,13 +37,17 @@ from ganggpt.ai.gateway.provider import (
     ModelMisconfigured,
     ModelRejected,
     ModelSlow,
+    ModelThoughtTooLong,
     ModelUnreachable,
     ProviderCall,
     QuotaExhausted,
     Vectors,
 )
+from ganggpt.ai.gateway.structured import is_whole
 from ganggpt.errors import StartFailed
 from ganggpt.store_urls import is_on_this_machine
+
+log = logging.getLogger(__name__)
 
 TokenSource = Callable[[], Awaitable[str]]
 _ENTRA_SCOPE: Final = "https://cognitiveservices.azure.com/.default"
@@ -57,15 +63,17 @@ _WRONG: Final[Mapping[str, Cause]] = {
     "deployment": "deployment",
     "endpoint": "endpoint",
     "API version": "api_version",
+    "path": "path",
 }
+_OF_A_MODEL: Final = re.compile(r"model|deployment", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: between two bytes.
 
-    ``token_field``: what the server calls the limit of the answer. ``entra``: sign in with Entra ID instead of a key.
-    ``key_name`` and ``key_file``: the variable or the file the key comes from.
+    ``token_field``: what the server calls the limit of the answer; unset: by the model's family. ``entra``: sign in
+    with Entra ID instead of a key. ``key_name`` and ``key_file``: the variable or the file the key comes from.
     """
 
     kind: Literal["azure", "openai", "compatible"]
@@ -76,7 +84,7 @@ class Endpoint:
     entra: bool = False
     timeout_s: float = 30.0
     connections_max: int = 1024
-    token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105 - a field of the protocol
+    token_field: TokenField | None = None
     key_name: str | None = None
     key_file: Path | None = None
 
@@ -96,8 +104,8 @@ class OpenAIProvider:
         self._endpoint = endpoint
         self._credential: Any = None
         self._client = self._connected(endpoint)
-        self._plain_json: set[str] = set()
-        """Models without support for JSON schemas: they are asked for any JSON object."""
+        self._dialects: dict[str, Dialect] = {}
+        """How each model is asked, with what was learned from its refusals."""
 
     async def complete(self, call: ProviderCall) -> Completion:
         """See Provider."""
@@ -107,7 +115,7 @@ class OpenAIProvider:
     async def stream(self, call: ProviderCall) -> AsyncGenerator[Delta, None]:
         """See Provider."""
         with _failing(self._endpoint, call.model):
-            async with await self._begun(call, stream=True, stream_options={"include_usage": True}) as pieces:
+            async with await self._begun(call, stream=True) as pieces:
                 async for delta in self._pieces(call, pieces):
                     yield delta
 
@@ -164,67 +172,84 @@ class OpenAIProvider:
         self._credential = DefaultAzureCredential()
         return cast("TokenSource", get_bearer_token_provider(self._credential, _ENTRA_SCOPE))
 
-    async def _begun(self, call: ProviderCall, **options: Any) -> Any:
-        """What the SDK returns for a call. The call is repeated where the model turns out not to support JSON
-        schemas."""
-        create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
-        try:
-            return await create(**self._asked(call), **options)
-        except openai.BadRequestError as refused:
-            if not self._learned(call, refused):
-                raise
-            return await create(**self._asked(call), **options)
+    async def _begun(self, call: ProviderCall, *, stream: bool = False) -> Any:
+        """What the SDK returns for a call. It is repeated where the model turns out to take another form of it: that is
+        learned once."""
+        while True:
+            dialect = self._dialect(call)
+            try:
+                return await self._sent(call, dialect, stream=stream)
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as refused:
+                # Another call may have learned it meanwhile.
+                if self._dialect(call) == dialect and not self._learned(call, refused):
+                    raise
 
-    def _asked(self, call: ProviderCall) -> dict[str, Any]:
-        messages = [{"role": said.role, "content": said.text} for said in call.messages]
-        asked: dict[str, Any] = {"messages": messages, self._endpoint.token_field: call.tokens_max}
-        if call.temperature is not None:
-            asked["temperature"] = call.temperature
-        if call.shape is not None:
-            if call.model in self._plain_json:
-                asked["response_format"] = {"type": "json_object"}
-            else:
-                schema = {"name": call.shape.name, "schema": call.shape.schema, "strict": True}
-                asked["response_format"] = {"type": "json_schema", "json_schema": schema}
+    async def _sent(self, call: ProviderCall, dialect: Dialect, *, stream: bool) -> Any:
+        create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
         # Given as it goes over the wire: the SDK walks through typed arguments again for every message, which costs a
         # fifth of the CPU of a call.
-        return {"model": call.model, "messages": (), "extra_body": asked}
+        body = dialect.body(call, stream=stream)
+        return await create(model=call.model, messages=(), extra_body=body, **({"stream": True} if stream else {}))
 
-    def _learned(self, call: ProviderCall, refused: openai.BadRequestError) -> bool:
-        """Whether the model turned out not to support JSON schemas, so that the call is worth repeating without one."""
-        told = f"{refused.param} {refused.message}"
-        if call.shape is None or call.model in self._plain_json or not re.search("response_format|json_schema", told):
+    def _dialect(self, call: ProviderCall) -> Dialect:
+        known = self._dialects.get(call.model)
+        if known is None:
+            known = dialect_of(
+                call.family or call.model, self._endpoint.token_field, call.effort, call.reasoning_tokens
+            )
+            self._dialects[call.model] = known
+        return known
+
+    def _learned(self, call: ProviderCall, refused: openai.APIStatusError) -> bool:
+        """Whether the refusal says that the model takes another form of the call, so that it is worth repeating."""
+        body = refused.body if isinstance(refused.body, Mapping) else {}
+        if body.get("code") == "content_filter":
             return False
-        self._plain_json.add(call.model)
+        found = self._dialect(call).after(refusal_words(body, refused.message, getattr(refused, "param", None)))
+        if found is None:
+            return False
+        log.info("the model %s of %s is asked differently from now on: %s", call.model, self._endpoint.name, found)
+        self._dialects[call.model] = found
         return True
 
     def _read(self, call: ProviderCall, answer: ChatCompletion) -> Completion:
         if not getattr(answer, "choices", None) or answer.choices[0].message is None:
             raise AnswerUnreadable(call.model, "it answered without a choice", cause="unreadable")
         choice = answer.choices[0]
-        text = choice.message.content or choice.message.refusal or ""
+        text = _text_of(choice.message.content)
         finish = _finish(choice.finish_reason) or "stop"
         categories = _categories(choice.model_extra)
         if finish != "filter" and "content_filter_error" in categories:
             # The filter did not run, so the text is not checked.
             finish, text = "filter", ""
-        if finish == "stop" and choice.message.refusal and not choice.message.content:
+        if finish != "filter" and choice.message.refusal and not text:
             finish, categories = "filter", ("refusal",)
+        if finish == "length" and not text.strip():
+            raise self._thought_too_long(call)
         return Completion(text[:_ANSWER_CHARS_MAX], finish, _counted(answer.usage), categories)
 
     async def _pieces(self, call: ProviderCall, pieces: Any) -> AsyncGenerator[Delta, None]:
         """Azure sends a first piece without choices, and with the asynchronous filter pieces without a delta."""
-        ended, chars = False, 0
+        finish, said = None, ""
         async for piece in pieces:
             delta = _delta(piece)
-            chars += len(delta.text)
-            ended = ended or delta.finish is not None
+            said += delta.text
+            finish = finish or delta.finish
             yield delta
-            if chars > _ANSWER_CHARS_MAX:
+            if len(said) > _ANSWER_CHARS_MAX:
                 yield Delta(finish="length")
                 return
-        if not ended:
-            raise ModelSlow(call.model, "the stream was cut in the middle of the answer", cause="cut")
+        if finish == "length" and not said.strip():
+            raise self._thought_too_long(call)
+        if finish is None:
+            # Some servers close the stream without a reason; where all of the answer is there, it counts.
+            if call.shape is None or not is_whole(said):
+                raise ModelSlow(call.model, "the stream was cut in the middle of the answer", cause="cut")
+            yield Delta(finish="stop")
+
+    def _thought_too_long(self, call: ProviderCall) -> ModelThoughtTooLong:
+        room = self._dialect(call).reasoning_tokens
+        return ModelThoughtTooLong(call.model, call.tokens_max + room)
 
 
 def _delta(piece: ChatCompletionChunk) -> Delta:
@@ -233,11 +258,23 @@ def _delta(piece: ChatCompletionChunk) -> Delta:
         return Delta(counted=counted)
     choice = piece.choices[0]
     delta = getattr(choice, "delta", None)
-    text = (getattr(delta, "content", None) or getattr(delta, "refusal", None) or "") if delta is not None else ""
+    if getattr(delta, "refusal", None):
+        return Delta(finish="filter", counted=counted, categories=("refusal",))
+    text = _text_of(getattr(delta, "content", None))
     finish = _finish(getattr(choice, "finish_reason", None))
     categories = _categories(choice.model_extra)
     blocked = finish == "filter" or "content_filter_error" in categories
     return Delta("" if blocked else text, "filter" if blocked else finish, counted, categories if blocked else ())
+
+
+def _text_of(content: Any) -> str:
+    """The text of an answer: a string, or the texts of a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, Sequence) else ()
+    return "".join(
+        _text_of(part.get("text") if isinstance(part, Mapping) else getattr(part, "text", None)) for part in parts
+    )
 
 
 def _finish(reason: str | None) -> Literal["stop", "length", "filter"] | None:
@@ -320,28 +357,45 @@ def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) 
         return QuotaExhausted(model, f"the quota of {endpoint.name} is used up: {said}", cause="quota")
     if status == 429:
         return ModelBusy(model, said, 1.0 if wait_s is None else wait_s, "rate_limit")
-    wrong = {401: "key", 403: "key", 404: "deployment"}.get(status)
+    wrong = {401: "key", 403: "key"}.get(status)
+    if status == 404:
+        # Servers name the model they do not have; a path they do not have is a page of some other kind.
+        wrong = "deployment" if _OF_A_MODEL.search(f"{said} {body.get('code')}") else "path"
     if 300 <= status < 400:
         wrong = "endpoint"
     elif status == 400 and re.search(r"api.version", said, re.IGNORECASE):
         wrong = "API version"
     if wrong is not None:
-        return ModelMisconfigured(model, _fix(endpoint, wrong, said), cause=_WRONG[wrong])
+        told = _no_path(endpoint, refused, said) if wrong == "path" else _fix(endpoint, wrong, said)
+        return ModelMisconfigured(model, told, cause=_WRONG[wrong])
     if status in {408, 409} or status >= 500:
         return ModelUnreachable(model, f"status {status}: {said}", wait_s, "server_error")
     return ModelRejected(model, f"status {status}: {said}", cause="rejected")
 
 
+def _no_path(endpoint: Endpoint, refused: openai.APIStatusError, said: str) -> str:
+    """A 404 that speaks of no model: the address that was asked is not one of this protocol."""
+    asked = urlsplit(str(refused.request.url))
+    address = urlunsplit((asked.scheme, asked.netloc.rpartition("@")[2], asked.path, "", ""))
+    is_bare = endpoint.kind != "azure" and not urlsplit(endpoint.url).path.rstrip("/").endswith("/v1")
+    hint = "; most servers want an address that ends with /v1" if is_bare else ""
+    return f"nothing of this protocol answers at {address} ({said}). Check {_place_of(endpoint, 'endpoint')}{hint}"
+
+
 def _fix(endpoint: Endpoint, what: str, said: str) -> str:
-    prefix = {"azure": "AZURE_OPENAI", "openai": "OPENAI"}.get(endpoint.kind)
+    return f"the {what} is refused ({said}). Check it in {_place_of(endpoint, what)}"
+
+
+def _place_of(endpoint: Endpoint, what: str) -> str:
+    """Where something of a provider is set."""
     names = {
         "key": "KEY" if endpoint.kind == "azure" else "API_KEY",
         "deployment": "DEPLOYMENT" if endpoint.kind == "azure" else "MODEL",
         "API version": "API_VERSION",
         "endpoint": "ENDPOINT" if endpoint.kind == "azure" else "BASE_URL",
     }
-    where = f"provider {endpoint.name!r} of the models file" + (f" (or {prefix}_{names[what]})" if prefix else "")
-    return f"the {what} is refused ({said}). Check it in {where}"
+    prefix = "AZURE_OPENAI" if endpoint.kind == "azure" else "OPENAI"
+    return f"provider {endpoint.name!r} of the models file (or {prefix}_{names[what]})"
 
 
 def _without_keys(said: str, key: str | None) -> str:

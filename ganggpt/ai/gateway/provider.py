@@ -18,6 +18,7 @@ from typing import (
 from ganggpt.ai.port import PromptMessage
 from ganggpt.errors import GangGPTError, sentence
 
+Effort = Literal["none", "minimal", "low", "medium", "high"]
 Cause = Literal[
     "refused",
     "dns",
@@ -28,12 +29,14 @@ Cause = Literal[
     "key",
     "deployment",
     "endpoint",
+    "path",
     "api_version",
     "rate_limit",
     "quota",
     "server_error",
     "rejected",
     "unreadable",
+    "thought",
     "failed",
 ]
 """What happened to a call that failed."""
@@ -52,6 +55,8 @@ class ProviderCall:
     """One call: the provider's name of the model (or deployment), the messages and the limits of the answer.
 
     ``player`` and ``request_key`` are for records only: whose words it may contain, and which request it belongs to.
+    ``family``: the model behind a deployment with a name of its own; ``effort`` and ``reasoning_tokens``: how much it
+    may think, where its entry in the models file says so.
     """
 
     model: str
@@ -59,6 +64,9 @@ class ProviderCall:
     tokens_max: int
     shape: JsonShape | None = None
     temperature: float | None = None
+    family: str = ""
+    effort: Effort | None = None
+    reasoning_tokens: int | None = None
     player: str | None = None
     request_key: str = ""
 
@@ -185,6 +193,20 @@ class ModelRejected(ModelFailure):
 
     code = "model_rejected"
     counts = False
+
+
+class ModelThoughtTooLong(ModelFailure):
+    """A reasoning model spent all its tokens on thinking and said nothing."""
+
+    code = "model_thought_too_long"
+    billed = True
+
+    def __init__(self, deployment: str, tokens: int) -> None:
+        fix = "raise reasoning_tokens or lower reasoning_effort"
+        super().__init__(
+            deployment, f"it thought for all of its {tokens} tokens and said nothing; {fix}", cause="thought"
+        )
+        self.args = (deployment, tokens)
 
 
 class AnswerUnreadable(ModelFailure):

@@ -26,6 +26,7 @@ class StreamedText:
         self._chars_max = request.tokens_max * CHARS_PER_TOKEN_MAX
         self._cutter = Sentences()
         self._spoken_chars = 0
+        self._is_spoken = False
         self.raw = ""
         self.given: list[str] = []
 
@@ -37,13 +38,18 @@ class StreamedText:
     def add(self, piece: str) -> Iterator[Sentence]:
         """Sentences that are complete with this piece."""
         self.raw += piece
+        if self._is_spoken:
+            return
         if self._shaped:
-            said = spoken_so_far(self.raw)
+            said, self._is_spoken = spoken_so_far(self.raw)
             piece, self._spoken_chars = said[self._spoken_chars :], max(self._spoken_chars, len(said))
-        return self._numbered(self._cutter.add(piece))
+        yield from self._numbered(self._cutter.add(piece))
+        if self._is_spoken:
+            # The words are complete, whatever else is still being written.
+            yield from self.rest()
 
     def rest(self) -> Iterator[Sentence]:
-        """The last sentence, at the end of a whole stream."""
+        """The last sentence, at the end of a whole text."""
         return self._numbered(self._cutter.rest())
 
     def _numbered(self, sentences: Iterator[str]) -> Iterator[Sentence]:
@@ -91,8 +97,9 @@ class Streaming:
                 if streamed.too_long:
                     finish = "length"
                     break
-        for sentence in streamed.rest():
-            yield sentence
+        if finish != "length":
+            for sentence in streamed.rest():
+                yield sentence
         completion = Completion(streamed.raw, "length" if finish == "length" else "stop", None)
         if streamed.given:
             # What was given out cannot be taken back, so a wrong shape cannot be repaired any more.

@@ -1,15 +1,22 @@
-"""Structured answers: the JSON schema for the model, and its answer checked against the pydantic model."""
+"""Structured answers: the JSON schema for the model, and its answer checked against the pydantic model.
+
+Models put more around their JSON than it says in any schema: thinking, a fence, a sentence before and after it. Only
+the first JSON object counts. A shape that has an ``of_words`` also takes an answer in plain words.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from ganggpt.ai.gateway.provider import JsonShape
+from ganggpt.ai.gateway.thinking import spoken, without_thinking
+from ganggpt.ai.port import GatewayRequest
 from ganggpt.errors import GangGPTError, sentence
 
 SPOKEN: Final = "say"
@@ -38,32 +45,78 @@ def shape_of(model: type[BaseModel]) -> JsonShape:
     return JsonShape(model.__name__, _strict(model.model_json_schema()))
 
 
+def asked_shape(request: GatewayRequest) -> JsonShape | None:
+    """The shape of the answer to a request, with the request's own schema where it has one."""
+    if request.shape is None:
+        return None
+    whole = shape_of(request.shape)
+    return whole if request.schema is None else JsonShape(whole.name, _strict(request.schema))
+
+
 def read_shape(model: type[BaseModel], text: str) -> BaseModel:
     """The text of a model as a validated value. Raises AnswerMisshapen."""
+    found = _object_in(text)
+    of_words = getattr(model, "of_words", None)
     try:
-        return model.model_validate_json(_bare(text))
+        if of_words is None:
+            return model.model_validate_json(text.strip() if found is None else found)
+        words = without_thinking(text, whole=True) if found is None else ""
+        return cast("BaseModel", of_words(words)) if found is None else model.model_validate(_as_far(found))
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_context=False, include_input=False)
         told = [f"{'.'.join(map(str, error['loc'])) or 'the answer'}: {error['msg']}" for error in errors[:_NAMED_MAX]]
         raise AnswerMisshapen(model.__name__, "; ".join(told)) from None
 
 
-def spoken_so_far(text: str) -> str:
-    """The text of the field SPOKEN so far, in JSON that is still being written."""
+def is_whole(text: str) -> bool:
+    """Whether a text holds a JSON object that is complete."""
+    found = _object_in(text)
+    return found is not None and _parsed(found, partial=False) is not None
+
+
+def spoken_so_far(text: str) -> tuple[str, bool]:
+    """The text of the field SPOKEN so far, in JSON that is still being written; and whether it is complete."""
+    found = _object_in(text)
+    said = None if found is None else _parsed(found, partial=True)
+    words = None if said is None else said.get(SPOKEN)
+    if found is None or not isinstance(words, str):
+        return "", False
+    # What is not finished is left out there: where the words are still in it, they are.
+    is_closed = _as_far(found).get(SPOKEN) == words
+    return spoken(words, whole=is_closed), is_closed
+
+
+def _object_in(text: str) -> str | None:
+    """A text from the first brace that stands outside of thinking: to its end where the object is whole, else all."""
+    text = without_thinking(text)
+    start = text.find("{")
+    if start < 0:
+        return None
     try:
-        found = from_json(_bare(text), allow_partial="trailing-strings")
+        value, end = _DECODER.raw_decode(text, start)
     except ValueError:
-        return ""
-    said = found.get(SPOKEN) if isinstance(found, dict) else None
-    return said if isinstance(said, str) else ""
+        return text[start:]
+    # Written anew where it has line ends inside of strings, which only this decoder takes.
+    return text[start:end] if "\n" not in text[start:end] else json.dumps(value, ensure_ascii=False)
 
 
-def _bare(text: str) -> str:
-    """The text without the Markdown fence that some models put around JSON."""
-    text = text.strip()
-    if text.startswith("```"):
-        text = text.partition("\n")[2].rstrip().removesuffix("```")
-    return text
+_DECODER: Final = json.JSONDecoder(strict=False)
+
+
+def _as_far(text: str) -> Any:
+    """The value of JSON as far as it is written, without strings that are not finished."""
+    try:
+        return from_json(text, allow_partial=True)
+    except ValueError:
+        return {}
+
+
+def _parsed(text: str, *, partial: bool) -> dict[str, Any] | None:
+    try:
+        found = from_json(text, allow_partial="trailing-strings" if partial else False)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _strict(schema: Any) -> Any:

@@ -24,12 +24,14 @@ CAUSES: Final[Mapping[Cause, str]] = {
     "key": "the key is refused (401 or 403)",
     "deployment": "there is no such model or deployment (404)",
     "endpoint": "it leads elsewhere (a redirect)",
+    "path": "nothing of this protocol is there (404); is the base URL right, with its /v1?",
     "api_version": "the API version is unknown there",
     "rate_limit": "its rate limit is reached (429)",
     "quota": "the quota of the account is used up (429)",
     "server_error": "it has an error of its own (5xx)",
     "rejected": "it refuses what it is asked (4xx)",
     "unreadable": "what it answers is not of this protocol",
+    "thought": "it spent all its tokens on thinking",
     "failed": "the call failed",
 }
 """What each cause is, as the end of a sentence that began with the address."""

@@ -20,7 +20,7 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from ganggpt.ai.guards.answer import Guarded, guard_answer
-from ganggpt.ai.guards.input import Trust, Wariness
+from ganggpt.ai.guards.input import Trust, Wariness, inspect
 from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
@@ -30,7 +30,7 @@ from ganggpt.ai.minds.prompt import Fence, Prompt
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.minds.summaries import ModelSummaries
-from ganggpt.ai.model_answer import ModelAnswer
+from ganggpt.ai.model_answer import ModelAnswer, schema_for
 from ganggpt.ai.port import (
     FREE,
     Answered,
@@ -47,7 +47,7 @@ from ganggpt.domain.faction.moves import MoveBrief
 from ganggpt.domain.ids import ActorId, kind_of, name_of
 from ganggpt.domain.language.words import folded, terms
 from ganggpt.domain.mind.actions import Action
-from ganggpt.domain.mind.brief import Cited
+from ganggpt.domain.mind.brief import SAID_MAX, Cited
 from ganggpt.domain.mind.commands import (
     Conclude,
     SayScripted,
@@ -58,7 +58,7 @@ from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import SENTENCES_MAX, Provenance, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
-from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.turn import MODEL_WAIT_S, Command, ModelRequest
 from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
 from ganggpt.observability.metrics import Metrics
@@ -70,6 +70,7 @@ MARGIN_S: Final = 0.5
 REST_S: Final = 15.0
 """How long no model is asked after a failure that the next request would meet again."""
 WARY_PLAYERS_MAX: Final = 4096
+CHOICE_CHARS_MAX: Final = 100
 _STRICTER: Final[tuple[Trust, ...]] = ("model", "talk_only", "scripted")
 _RESTING: Final = frozenset({"off", "no_model", "budget", "away"})
 EXPLAINED_CHARS_MAX: Final = 8_000
@@ -79,12 +80,14 @@ EXPLAINED_CHARS_MAX: Final = 8_000
 @dataclass(frozen=True, slots=True)
 class MindSpec:
     """How a model speaks for the people of a world; picklable. ``secret``: the key of the marks in prompts, the same in
-    every process, so that an exchange can be replayed. ``embeds``: whether an embedding model is configured."""
+    every process, so that an exchange can be replayed. ``embeds``: whether an embedding model is configured.
+    ``wait_s``: longest wait for an answer that somebody waits for."""
 
     prompts: Prompts
     rating: Rating
     secret: bytes = field(repr=False)
     embeds: bool = False
+    wait_s: float = MODEL_WAIT_S
 
 
 class ModelMind:
@@ -119,6 +122,11 @@ class ModelMind:
     def is_on(self) -> bool:
         """False while the mind backs off, after the gateway gave a reason that will last."""
         return self._now_s() >= self._rests_until_s
+
+    @property
+    def wait_s(self) -> float:
+        """See ModelPort."""
+        return self._spec.wait_s
 
     @property
     def embeds(self) -> bool:
@@ -164,7 +172,7 @@ class ModelMind:
                 talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, embedding)))
                 prompt = talk_prompt(self._spec, self._world, actor, talk)
         request = self._request(actor, talk, prompt, within_s)
-        said, before = 0, ""
+        said, chars, before = 0, 0, ""
         async with aclosing(self._gateway.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Sentence):
@@ -174,11 +182,13 @@ class ModelMind:
                         why = f"guard: {verdict.reasons[0].category}"
                         yield SayScripted(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt))
                         return
-                    if said < SENTENCES_MAX:
+                    chars += len(verdict.text) + 1
+                    if said < SENTENCES_MAX and chars - 1 <= SAID_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
                         said, before = said + 1, item.text
                 elif isinstance(item, Answered):
-                    reply = yield self._concluded(talk, prompt, item, trust)
+                    is_cut = item.cut or chars - 1 > SAID_MAX
+                    reply = yield self._concluded(talk, prompt, item, trust, is_cut=is_cut)
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
                     provenance = provenance_of(talk, prompt, item)
@@ -197,6 +207,7 @@ class ModelMind:
             messages=tuple(PromptMessage(role, text) for role, text in prompt.messages()),
             payers=self._payers(talk.player, actor),
             shape=ModelAnswer,
+            schema=schema_for(choosable(talk.background.open_actions)),
             tokens_max=TOKENS_MAX,
             within_s=within_s,
             fallback_key=(actor, talk.player, brief.act, brief.standing, heard),
@@ -216,7 +227,9 @@ class ModelMind:
             del self._wary[next(iter(self._wary))]
         return max(prompt.trust, wary.trust(now_s), key=_STRICTER.index)
 
-    def _concluded(self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust) -> Conclude:
+    def _concluded(
+        self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust, *, is_cut: bool
+    ) -> Conclude:
         answer = answered.value
         guarded: Guarded | None = None
         if isinstance(answer, ModelAnswer):
@@ -224,8 +237,11 @@ class ModelMind:
         if guarded is not None:
             self._counts.dropped(guarded)
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
+        misshapen = answer.misshapen if isinstance(answer, ModelAnswer) else ()
+        notes = (*(f"misshapen: {note}" for note in misshapen), *(("the answer was cut",) if is_cut else ()))
         asked = provenance_of(talk, prompt, answered)
-        provenance = replace(asked, model=answered.model, rung=answered.rung, guards=(*asked.guards, *dropped))
+        guards = (*asked.guards, *dropped, *notes)
+        provenance = replace(asked, model=answered.model, rung=answered.rung, guards=guards)
         actions = () if guarded is None else tuple((action.do, _text_of(action)) for action in guarded.actions)
         return Conclude(talk.utterance, actions, provenance)
 
@@ -238,12 +254,23 @@ def talk_prompt(spec: MindSpec, world: World, actor: ActorId, talk: TalkBrief) -
     """The prompt for an utterance."""
     memories = [cited for cited, _ in talk.memories]
     fence = Fence.of(spec.secret, talk.utterance)
-    return dialogue_prompt(talk.brief, actor, world, spec.prompts, fence, rating=spec.rating, memories=memories)
+    return dialogue_prompt(
+        talk.brief,
+        actor,
+        world,
+        spec.prompts,
+        fence,
+        rating=spec.rating,
+        memories=memories,
+        background=talk.background,
+    )
 
 
 def guard_of(spec: MindSpec, world: World) -> OutputGuard:
     """The guard for everything that models say in a world."""
-    return OutputGuard(spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", spec.rating)])
+    return OutputGuard(
+        spec.rating, world, [spec.prompts.text(name) for name in ("dialogue", "stage", "answer", spec.rating)]
+    )
 
 
 def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | None = None) -> Provenance:
@@ -259,6 +286,17 @@ def provenance_of(talk: TalkBrief, prompt: Prompt, outcome: GatewayOutcome | Non
         nano_usd=usage.nano_usd,
         guards=tuple(prompt.explained()),
     )
+
+
+def choosable(open_actions: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """The actions as a schema may name them: a thing was named by a player, so what looks like an instruction is left
+    out, and with it the action where nothing else is left to choose."""
+    found: dict[str, tuple[str, ...]] = {}
+    for do, choices in open_actions.items():
+        kept = tuple(choice for choice in choices if inspect(choice, CHOICE_CHARS_MAX).trust == "model")
+        if kept or not choices:
+            found[do] = kept
+    return found or {"refuse": ()}
 
 
 def _with_memories(talk: TalkBrief, reply: Mapping[str, Any] | None) -> TalkBrief:

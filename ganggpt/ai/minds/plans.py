@@ -8,7 +8,7 @@ command. Where it is not usable, the rules go on as if no model had been asked.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -20,6 +20,9 @@ from ganggpt.ai.minds.proposals import (
     MoveChoice,
     chosen_move,
     context_text,
+    mission_schema,
+    move_schema,
+    numbered,
     proposed_mission,
 )
 from ganggpt.ai.port import Answered, Gateway, GatewayRequest, NotAnswered, Payers, PromptMessage, Slot
@@ -36,6 +39,16 @@ _UNSAID: Final = "…"
 Commands = AsyncGenerator[Command, Mapping[str, Any] | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked for: the slot that answers, and the shape of the answer with what may be chosen in it now."""
+
+    slot: Slot
+    shape: type[BaseModel]
+    schema: Mapping[str, Any]
+    tokens_max: int
+
+
 class ModelPlans:
     """Asks the gateway for plans. ``rest`` is told why there was no answer."""
 
@@ -48,7 +61,8 @@ class ModelPlans:
         """The command that proposes a mission to the NPC; nothing where there is no usable answer."""
         faction = (brief.outline.get("faction") or {}).get("id")
         payers = Payers(brief.player, actor, f"faction:{faction}" if faction else None)
-        value = await self._asked("mission", MissionProposal, brief.outline, payers, MISSION_TOKENS_MAX, within_s)
+        asked = _Question("mission", MissionProposal, mission_schema(brief.outline), MISSION_TOKENS_MAX)
+        value = await self._asked(asked, brief.outline, payers, within_s)
         if isinstance(value, MissionProposal):
             command, _ = proposed_mission(value, brief.player, brief.party, float(brief.outline["asked_s"]))
             if command is not None:
@@ -59,7 +73,8 @@ class ModelPlans:
     async def move(self, actor: ActorId, brief: MoveBrief, within_s: float) -> Commands:
         """The command with a legal move for the faction, or the one that lets the faction choose itself."""
         outlook = brief.outlook
-        value = await self._asked("politics", MoveChoice, outlook, Payers(faction=actor), MOVE_TOKENS_MAX, within_s)
+        asked = _Question("politics", MoveChoice, move_schema(outlook), MOVE_TOKENS_MAX)
+        value = await self._asked(asked, numbered(outlook), Payers(faction=actor), within_s)
         command = chosen_move(value, outlook)[0] if isinstance(value, MoveChoice) else None
         if command is None:
             yield TakePoliticalTurn(plainly=True)
@@ -67,21 +82,17 @@ class ModelPlans:
             yield replace(command, words=self._passed(command.words, str(outlook["name"])))
 
     async def _asked(
-        self,
-        slot: Slot,
-        shape: type[BaseModel],
-        context: Mapping[str, Any],
-        payers: Payers,
-        tokens_max: int,
-        within_s: float,
+        self, asked: _Question, context: Mapping[str, Any], payers: Payers, within_s: float
     ) -> BaseModel | None:
+        told = self._prompts.text(asked.slot)
         request = GatewayRequest(
-            slot=slot,
-            purpose=slot,
-            messages=(PromptMessage("system", self._prompts.text(slot)), PromptMessage("user", context_text(context))),
+            slot=asked.slot,
+            purpose=asked.slot,
+            messages=(PromptMessage("system", told), PromptMessage("user", context_text(context))),
             payers=payers,
-            shape=shape,
-            tokens_max=tokens_max,
+            shape=asked.shape,
+            schema=asked.schema,
+            tokens_max=asked.tokens_max,
             within_s=within_s,
             use_cache=False,
         )

@@ -18,23 +18,34 @@ from typing import Any, Final, Literal, final, get_args
 
 from ganggpt.ai.guards.input import SCRIPTED_FROM, Inspected, Trust, inspect, inspect_all, trust_of
 from ganggpt.ai.minds.prompt_files import Prompts
+from ganggpt.ai.minds.voices import sample_lines
+from ganggpt.ai.minds.world_text import world_in_words
 from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.mind.actions import ACTION_WORDS
+from ganggpt.domain.mind.background import traits_in_words
 from ganggpt.domain.mind.brief import Act
 from ganggpt.domain.world import World
 
 Rating = Literal["teen", "mature"]
 DataKind = Literal[
-    "name", "heard", "persona", "place", "memory", "rumour", "thing", "order", "topic", "known", "title", "task",
-    "cause", "politics", "said_before", "note",
+    "name", "heard", "persona", "about you", "place", "time", "near", "memory", "rumour", "thing", "holds", "offer",
+    "order", "topic", "known", "title", "task", "cause", "politics", "note", "they said", "you said",
 ]  # fmt: skip
 """The kind of a part of data."""
+Block = Literal["who you are", "now", "memories", "talk so far", "heard now"]
+_BLOCKS: Final[tuple[Block, ...]] = get_args(Block)
+_BLOCK_OF: Final[dict[DataKind, Block]] = {
+    "persona": "who you are", "about you": "who you are", "memory": "memories", "rumour": "memories",
+    "they said": "talk so far", "you said": "talk so far", "name": "heard now", "heard": "heard now",
+}  # fmt: skip
+"""The block of a kind of data; every other kind stands in ``now``."""
 CHARS_MAX: Final = {"heard": 500, "name": 60, "thing": 110, "title": 110, "persona": 1_500, "note": 1_000}
 """Longest text of a kind, in characters; 260 for every other kind."""
 _OTHER_CHARS_MAX: Final = 260
-PARTS_MAX: Final = 32
+PARTS_MAX: Final = 64
 PROMPT_CHARS_MAX: Final = 16_000
 """Characters of all data together; parts are left out from the end until it fits."""
-MARK_CHARS: Final = 24
+MARK_CHARS: Final = 8
 _MADE_HERE: Final = object()
 _MOODS: Final = frozenset({"dark", "sour", "calm", "good", "elated"})
 _STANDINGS: Final = frozenset({"enemy", "hostile", "wary", "neutral", "friendly", "trusted", "family"})
@@ -90,24 +101,37 @@ class Fence:
 @final
 @dataclass(frozen=True, slots=True)
 class DataPart:
-    """A piece of data in a prompt, which is never an instruction. Provenance by ``data``."""
+    """A piece of data in a prompt, which is never an instruction. Provenance by ``data``. ``note``: words of the rules
+    before it."""
 
     kind: DataKind
     inspected: Inspected
+    note: str = ""
 
-    def lines(self, fence: Fence) -> str:
-        """The part between marks: one line of JSON text that cannot contain the mark."""
-        text = self.inspected.text
+    @property
+    def text(self) -> str:
+        """The words, with their note."""
+        return f"{self.note} {self.inspected.text}" if self.note else self.inspected.text
+
+    def line(self, fence: Fence) -> str:
+        """The part as one line, its kind and JSON text, that cannot contain the mark."""
+        text = self.text
         at = text.casefold().find(fence.mark.casefold())
         while at >= 0:
             text = f"{text[:at]}…{text[at + len(fence.mark) :]}"
             at = text.casefold().find(fence.mark.casefold())
-        return f"{fence.mark} {self.kind}\n{json.dumps(text, ensure_ascii=False)}\n{fence.mark}"
+        return f"{self.kind}: {json.dumps(text, ensure_ascii=False)}"
+
+    @property
+    def block(self) -> Block:
+        """Where it stands in the message."""
+        return _BLOCK_OF.get(self.kind, "now")
 
 
-def data(kind: DataKind, text: str) -> DataPart:
-    """A text from outside as a part of a prompt: normalised, bounded and inspected."""
-    return DataPart(kind, inspect(text, CHARS_MAX.get(kind, _OTHER_CHARS_MAX)))
+def data(kind: DataKind, text: str, note: str = "") -> DataPart:
+    """A text from outside as a part of a prompt: normalised, bounded and inspected. ``note``: words of the rules that
+    change with time, so that the same text is inspected once."""
+    return DataPart(kind, inspect(text, CHARS_MAX.get(kind, _OTHER_CHARS_MAX)), note)
 
 
 def rules(prompts: Prompts, *names: str) -> WorldText:
@@ -133,8 +157,28 @@ def persona(prompts: Prompts, world: World, actor: ActorId) -> WorldText | None:
         backstory=sheet.backstory.strip() or "unknown.",
         likes=", ".join(sheet.likes) or "nothing in particular",
         missions=", ".join(sheet.missions) or "none",
+        traits=", ".join(traits_in_words(sheet.traits)) or "neither this nor that",
+        examples=" / ".join(sample_lines(sheet.style)),
     )
     return WorldText(text, _MADE_HERE)
+
+
+def of_world(prompts: Prompts, world: World) -> WorldText:
+    """The world as everybody in it knows it: the same words for all of its people, so that a provider keeps them."""
+    return WorldText(prompts.text("world", **world_in_words(world)), _MADE_HERE)
+
+
+def blocks(parts: Iterable[DataPart], fence: Fence) -> str:
+    """Parts of data as blocks between marks, in the order in which a message has them."""
+    by_block: dict[Block, list[str]] = {}
+    for part in sorted(parts, key=lambda part: part.kind == "heard"):
+        # What is answered comes last.
+        by_block.setdefault(part.block, []).append(part.line(fence))
+    return "\n".join(
+        "\n".join((f"{fence.mark} {block}", *by_block[block], f"{fence.mark} end"))
+        for block in _BLOCKS
+        if block in by_block
+    )
 
 
 def joined(*texts: WorldText | None) -> WorldText:
@@ -142,33 +186,57 @@ def joined(*texts: WorldText | None) -> WorldText:
     return WorldText("\n".join(text.text for text in texts if text is not None), _MADE_HERE)
 
 
+_DECIDED: Final[dict[str, str]] = {
+    "offer_work": "offer them the work in the part offer",
+    "repeat_work": "repeat the work you offered, in the part offer",
+    "refuse_work": "you give them no work",
+    "no_work": "you have no work for them",
+    "obey": "you do what was ordered",
+    "refuse_order": "you do not do what was ordered",
+    "refuse_action": "you do not do what they want of you",
+    "deflect": "change the subject",
+    "forgive": "they say they are sorry; answer to that by how you stand with them",
+    "brush_off": "you want nothing to do with them",
+    "account": "say how loyal you are to them, and why",
+    "warn_owner": "warn them that you are about to leave",
+    "leave_owner": "tell them that you leave",
+    "betray_owner": "tell them that you have turned against them",
+}
+"""What the rules decided, for a model; where they decided nothing the line alone says what to answer."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The part of a prompt that changes with every line; each word is from a fixed list. Raises ValueError for
-    others."""
+    """The part of a prompt that changes with every line; each word is from a fixed list. ``actions``: what may be done
+    now. Raises ValueError for other words."""
 
     act: str
     mood: str
     standing: str
     knows_itself: bool
+    actions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for word, known in ((self.act, _ACTS), (self.mood, _MOODS), (self.standing, _STANDINGS)):
+        lists = ((self.act, _ACTS), (self.mood, _MOODS), (self.standing, _STANDINGS))
+        for word, known in (*lists, *((action, ACTION_WORDS) for action in self.actions)):
             if word not in known:
                 raise ValueError(f"{word[:40]!r} is no word for a situation")
 
     def text(self, prompts: Prompts, fence: Fence, trust: Trust) -> str:
         """The head of the user's message."""
-        return prompts.text(
+        decided = _DECIDED.get(self.act)
+        text = prompts.text(
             "situation",
             mark=fence.mark,
-            whose="above" if self.knows_itself else "in the part persona, which describes you",
+            whose="above" if self.knows_itself else "in the block who you are",
             mood=self.mood,
             standing=self.standing,
-            act=self.act.replace("_", " "),
+            actions=", ".join(self.actions) or "nothing else",
+            decided="" if decided is None else f"Decided, to be said in your words: {decided}.",
             caution=prompts.text("caution") if trust != "model" else "",
-        ).strip()
+        )
+        return "\n".join(line for line in text.splitlines() if line.strip())
 
 
 @final
@@ -200,7 +268,7 @@ class Prompt:
     @property
     def score(self) -> int:
         """How suspicious the speaker's fields are together, 0..100."""
-        return inspect_all((part.inspected.text, len(part.inspected.text) + 1) for part in self._from_speaker())
+        return inspect_all((part.inspected.text, len(part.text) + 1) for part in self._from_speaker())
 
     @property
     def trust(self) -> Trust:
@@ -226,8 +294,7 @@ class Prompt:
         return (part for part in self.parts if part.kind in _FROM_SPEAKER)
 
     def _user(self, fence: Fence) -> str:
-        head = self.situation.text(self.prompts, fence, self.trust)
-        return "\n".join((head, *(part.lines(fence) for part in self.parts)))
+        return f"{self.situation.text(self.prompts, fence, self.trust)}\n{blocks(self.parts, fence)}"
 
 
 def assembled(
@@ -236,12 +303,12 @@ def assembled(
     """A prompt of bounded size. What the speaker sent always stays; of the rest, parts that look like attacks (a
     poisoned memory) and what does not fit are left out, from the end."""
     kept: list[DataPart] = []
-    spent = sum(len(part.inspected.text) for part in parts if part.kind in _FROM_SPEAKER)
+    spent = sum(len(part.text) for part in parts if part.kind in _FROM_SPEAKER)
     for part in parts:
         if part.kind not in _FROM_SPEAKER:
-            spent += len(part.inspected.text)
+            spent += len(part.text)
             if part.inspected.score >= SCRIPTED_FROM or spent > PROMPT_CHARS_MAX:
-                spent -= len(part.inspected.text)
+                spent -= len(part.text)
                 continue
         if len(kept) < PARTS_MAX:
             kept.append(part)

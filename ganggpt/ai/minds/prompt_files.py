@@ -25,8 +25,12 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "summary": frozenset(),
     "talk": frozenset({"mark", "speaker"}),
     "stage": frozenset(),
-    "persona": frozenset({"who", "role", "home", "faction", "style", "backstory", "likes", "missions"}),
-    "situation": frozenset({"mark", "whose", "mood", "standing", "act", "caution"}),
+    "answer": frozenset(),
+    "world": frozenset({"title", "sides", "places"}),
+    "persona": frozenset(
+        {"who", "role", "home", "faction", "traits", "style", "backstory", "likes", "missions", "examples"}
+    ),
+    "situation": frozenset({"mark", "whose", "mood", "standing", "actions", "decided", "caution"}),
     "caution": frozenset(),
     "teen": frozenset(),
     "mature": frozenset(),

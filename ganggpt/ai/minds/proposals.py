@@ -14,8 +14,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from ganggpt.domain.faction.moves import MakeMove
-from ganggpt.domain.faction.politics import MOVE_NAMES
-from ganggpt.domain.fields import is_slug
+from ganggpt.domain.fields import is_slug, is_worded
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.mission_design.deeds import COUNT_MAX
 from ganggpt.domain.mission_design.draft import Problem
@@ -28,6 +27,8 @@ _REWARD_MAX: Final = 1_000_000
 _STEPS_MAX: Final = 8
 _NAME_MAX: Final = 100
 _UNSAID: Final = "…"
+CHOICES_MAX: Final = 240
+"""The most values of one enumeration; servers refuse schemas with very many."""
 
 
 class _Shape(BaseModel):
@@ -75,11 +76,9 @@ class MissionProposal(_Shape):
 
 
 class MoveChoice(_Shape):
-    """One of the legal moves, and what it sounds like."""
+    """One of the legal moves by its number, and what it sounds like."""
 
-    move: Annotated[str, Field(json_schema_extra={"enum": list(MOVE_NAMES)})]
-    other: str | None = None
-    district: str | None = None
+    move: Annotated[int, Field(description="the number of a legal move")]
     words: Annotated[str, Field(description="one sentence as the faction would say it, at most 200 characters")] = ""
 
 
@@ -94,8 +93,8 @@ def proposed_mission(
         return None, (*notes, Problem("no_objectives", "objectives", "nothing that can be done"))
     command = ProposeMission(
         player=player,
-        title=cleaned(proposal.title, TITLE_MAX) or _UNSAID,
-        description=cleaned(proposal.description, DESCRIPTION_MAX) or _UNSAID,
+        title=_seen(proposal.title, TITLE_MAX) or _UNSAID,
+        description=_seen(proposal.description, DESCRIPTION_MAX) or _UNSAID,
         objectives=steps,
         difficulty=_within(proposal.difficulty, 1, 10),
         minutes=_within(proposal.minutes, 1, _MINUTES_MAX),
@@ -110,6 +109,12 @@ def proposed_mission(
     return command, tuple(notes)
 
 
+def _seen(text: str, length_max: int) -> str:
+    """A text for a screen; empty where nobody would see any of it."""
+    shown = cleaned(text, length_max)
+    return shown if shown and is_worded(shown) else ""
+
+
 def _strangers(proposal: MissionProposal) -> Iterator[Problem]:
     """The problems of unknown fields: items, weapons, ranks and whatever else a model may try to give away."""
     for name in [*(proposal.model_extra or {})][:16]:
@@ -120,7 +125,7 @@ def _strangers(proposal: MissionProposal) -> Iterator[Problem]:
 def _steps(steps: Iterable[ProposedStep], notes: list[Problem]) -> Iterator[ProposedObjective]:
     taken = 0
     for place, step in enumerate(steps):
-        where, target = f"objectives.{place}", cleaned(step.target, _NAME_MAX)
+        where, target = f"objectives.{place}", _seen(step.target, _NAME_MAX)
         if step.verb not in DEED_VERBS or not target:
             notes.append(Problem("unknown_verb", where, f"no objective is {cleaned(step.verb, 40)!r}", "left out"))
         elif taken == _STEPS_MAX:
@@ -131,7 +136,7 @@ def _steps(steps: Iterable[ProposedStep], notes: list[Problem]) -> Iterator[Prop
                 step.verb,
                 target,
                 _within(step.count, 1, COUNT_MAX),
-                cleaned(step.district, _NAME_MAX) or None if step.district else None,
+                _seen(step.district, _NAME_MAX) or None if step.district else None,
                 None if step.within_minutes is None else _within(step.within_minutes, 1, _MINUTES_MAX),
             )
 
@@ -150,18 +155,56 @@ def _within(value: int, low: int, high: int) -> int:
 
 
 def chosen_move(choice: MoveChoice, outlook: Mapping[str, Any]) -> tuple[MakeMove | None, str]:
-    """The command for a choice among the moves of an outlook (``ListMoves``); None and the reason where it is none of
-    them.
+    """The command for a choice among the moves of an outlook (``ListMoves``), which are numbered from 1; None and the
+    reason where it is none of them.
 
     The faction checks again that the move is still legal when the command arrives.
     """
-    wanted = (choice.move, choice.other, choice.district)
-    legal = next((m for m in outlook["moves"] if (m["move"], m["other"], m["district"]) == wanted), None)
-    if legal is None:
-        return None, f"{cleaned(choice.move, 20)!r} is none of the {len(outlook['moves'])} legal moves"
+    moves = outlook["moves"]
+    if not 1 <= choice.move <= len(moves):
+        return None, f"{choice.move} is none of the {len(moves)} legal moves"
+    legal = moves[choice.move - 1]
     words = cleaned(choice.words, 200)
     words = "" if promises(words) else words
     return MakeMove(legal["move"], legal["other"], legal["district"], words, outlook["for_turn"]), ""
+
+
+def numbered(outlook: Mapping[str, Any]) -> dict[str, Any]:
+    """An outlook with the number of each legal move, from 1."""
+    return {**outlook, "moves": [{"no": no, **move} for no, move in enumerate(outlook["moves"], 1)]}
+
+
+def move_schema(outlook: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a choice in which only the numbers of the legal moves can be chosen."""
+    schema = MoveChoice.model_json_schema()
+    schema["properties"]["move"]["enum"] = [*range(1, len(outlook["moves"]) + 1)]
+    return schema
+
+
+def mission_schema(outline: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a proposal in which only people, things, factions and places of an outline can be chosen; the
+    nearest where there are very many."""
+    places = [place["id"] for place in outline["places"]]
+    factions = [*dict.fromkeys(_factions_of(outline))]
+    targets = [*outline["things_anywhere"], *(f"faction:{name}" for name in factions)]
+    targets += [name for place in outline["places"] for name in (place["id"], *place["people"], *place["things"])]
+    schema = MissionProposal.model_json_schema()
+    step, change, friction = (
+        schema["$defs"][name]["properties"] for name in ("ProposedStep", "ProposedChange", "ProposedFriction")
+    )
+    chosen = [(step["target"], targets), (step["district"]["anyOf"][0], places), (change["faction"], factions)]
+    chosen += [(friction["one"], factions), (friction["other"], factions)]
+    for field, choices in chosen:
+        if choices:
+            field["enum"] = [*dict.fromkeys(choices)][:CHOICES_MAX]
+    return schema
+
+
+def _factions_of(outline: Mapping[str, Any]) -> Iterator[str]:
+    own = outline.get("faction") or {}
+    yield from (own[name] for name in ("id",) if name in own)
+    yield from own.get("relations", {})
+    yield from (place["held_by"] for place in outline["places"] if place.get("held_by"))
 
 
 def context_text(context: Mapping[str, Any]) -> str:

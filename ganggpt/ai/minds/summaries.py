@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ganggpt.ai.guards.input import TALK_ONLY_FROM
 from ganggpt.ai.guards.output import Blocked, OutputGuard
-from ganggpt.ai.minds.prompt import DataPart, Fence, data
+from ganggpt.ai.minds.prompt import DataPart, Fence, blocks, data
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import (
     Answered,
@@ -71,7 +71,7 @@ class ModelSummaries:
         if any(part.inspected.score >= TALK_ONLY_FROM for part in parts):
             return None, "suspicious"
         head = self._prompts.text("talk", mark=fence.mark, speaker=brief.speaker)
-        told = "\n".join((head, *(part.lines(fence) for part in parts)))
+        told = f"{head}\n{blocks(parts, fence)}"
         outcome = await self._gateway.answer(
             GatewayRequest(
                 slot="summary",
@@ -106,5 +106,5 @@ class ModelSummaries:
 def _parts(brief: SummaryBrief) -> list[DataPart]:
     parts = [data("name", brief.name), data("note", brief.text)]
     for exchange in brief.exchanges:
-        parts += [data("heard", exchange.heard), data("said_before", exchange.said)]
+        parts += [data("they said", exchange.heard), data("you said", exchange.said)]
     return [part for part in parts if part.inspected.text]

@@ -11,6 +11,7 @@ from typing import Final
 from ganggpt.ai.minds.lines import table
 
 PLAIN: Final = "plain"
+_SAMPLES_MAX: Final = 5
 
 VOICES: Final[Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]] = {
     PLAIN: table("""
@@ -322,3 +323,13 @@ _ALIKE: Final[Mapping[str, str]] = {
 }
 ALIASES: Final[Mapping[str, str]] = {alias: style for style, words in _ALIKE.items() for alias in words.split()}
 """Other names of styles."""
+
+
+def sample_lines(style: str) -> tuple[str, ...]:
+    """Some lines as people of a style say them, without what is filled in; the same each time."""
+    voice = VOICES.get(ALIASES.get(style, style), VOICES[PLAIN])
+    found = [voice["open"]["even"][0]]
+    for act in ("answer", "how_are_you", "bye", "insulted", "no_memory"):
+        lines = (voice.get(act) or {}).get("even", ())
+        found += [line for line in lines if "{" not in line][:1]
+    return tuple(found[:_SAMPLES_MAX])

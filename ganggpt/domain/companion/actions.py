@@ -40,6 +40,15 @@ def allowed(action: Action, state: Companion, turn: Turn) -> AllowedAction | Ref
     return _RULES[type(action)](action, state)
 
 
+def open_actions(state: Companion, turn: Turn) -> Mapping[str, tuple[str, ...]]:
+    """What a companion may do now for the player ``turn.by``; any name may stand for whom it attacks."""
+    tried: tuple[Action, ...] = (Follow(), Attack("them"), Flee())
+    found: dict[str, tuple[str, ...]] = {
+        one.do: () for one in tried if isinstance(allowed(one, state, turn), AllowedAction)
+    }
+    return {**found, "refuse": ()}
+
+
 def _attack(action: Attack, state: Companion) -> AllowedAction | Refusal:
     meant = action.target.strip().casefold()
     mine = {"player", "you", state.owner.casefold(), state.owner_name.casefold() or "player"}

@@ -16,6 +16,7 @@ from ganggpt.domain.companion.replies import (
 )
 from ganggpt.domain.described import Senders
 from ganggpt.domain.fields import Count1000, Name50, PlayerRef, Target, Text200, Text500, Traits
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.turn import Command
 
 OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]
@@ -40,10 +41,11 @@ class Recruit(Command, tag="Recruit"):
 
 @dataclass(frozen=True, slots=True)
 class Talk(Command, tag="Talk"):
-    """A player says something to the companion. Only the owner's words move its loyalty."""
+    """A player says something to it. Only the owner's words move its loyalty. ``scene``: where they stand."""
 
     text: Text500
     name: Name50 | None = None
+    scene: TalkScene | None = None
     senders: ClassVar[Senders] = Senders.PLAYER
     reply: ClassVar[Any] = CompanionSpoken
     refuses: ClassVar[tuple[str, ...]] = ("not_a_player",)

@@ -155,7 +155,8 @@ def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
         raise Refused("not_a_player", f"only a player can talk to a companion, not {turn.by!r}")
     now_s, owned = turn.now_s, turn.by == state.owner
     is_there = owned and not state.gone
-    line = Line(turn.by, command.text, now_s - state.spoke_s, None, command.name or (state.owner_name if owned else ""))
+    name = command.name or (state.owner_name if owned else "")
+    line = Line(turn.by, command.text, now_s - state.spoke_s, None, name, command.scene)
     events: list[Event] = []
     tone = valence(command.text)
     if is_there and tone:

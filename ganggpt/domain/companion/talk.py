@@ -6,15 +6,27 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from ganggpt.domain.companion.actions import open_actions
 from ganggpt.domain.companion.fate import weightiest
-from ganggpt.domain.companion.state import Companion, CompanionSpoke, evolve, loyalty_now, mood_now
+from ganggpt.domain.companion.state import (
+    LEVEL_MAX,
+    Companion,
+    CompanionSpoke,
+    evolve,
+    level_of,
+    loyalty_now,
+    mood_now,
+)
 from ganggpt.domain.language.words import words_of
+from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import loyalty_label, mood_label, standing_label
+from ganggpt.domain.mind.background import Background, causes_of, traits_in_words
 from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.memory import MEMORIES_MAX
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer, Speaker, answer
+from ganggpt.domain.mind.transcript import is_over
 from ganggpt.domain.mind.turn_taking import as_by
 from ganggpt.domain.mind.utterance import Line, Utterance
 from ganggpt.domain.turn import Decision, Event, Turn
@@ -80,6 +92,20 @@ class CompanionTalker:
             stale=state.mind.phrases,
         )
 
+    def background(self, state: Companion, turn: Turn, line: Line) -> Background:
+        """See Talker."""
+        talk = state.mind.talks.get(line.player)
+        owned = line.player == state.owner
+        return Background(
+            exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
+            scene=line.scene,
+            traits=traits_in_words(state.personality),
+            about_self=_about_self(state, turn) if owned else ("the one who talks is not your owner",),
+            causes=_causes(state, turn.now_s) if owned else causes_of(state.mind.memories, line.player, turn),
+            named=known_of(turn.world, line.heard),
+            open_actions=open_actions(state, as_by(turn, line.player)),
+        )
+
     def reply(self, state: Companion, turn: Turn, _: Line, brief: Brief, said: str) -> dict[str, Any]:
         """See Talker."""
         loyalty = loyalty_now(state, turn.now_s)
@@ -103,6 +129,23 @@ class CompanionTalker:
 
 
 TALKER: Final = CompanionTalker()
+
+
+def _about_self(state: Companion, turn: Turn) -> tuple[str, ...]:
+    """What a companion knows of itself and the owner it goes with."""
+    level = level_of(state.experience)
+    together = f"; things done together: {state.deeds}" if state.deeds else ""
+    return (
+        "the one who talks is your owner, the one you go with",
+        f"loyalty to them: {loyalty_label(loyalty_now(state, turn.now_s))}",
+        f"skill: level {level} of {LEVEL_MAX}{together}",
+    )
+
+
+def _causes(state: Companion, now_s: float) -> tuple[str, ...]:
+    """What moved the loyalty most, for and against the owner."""
+    for_them, against = weightiest(state, now_s, against=False), weightiest(state, now_s, against=True)
+    return tuple(f"{side}: {what}" for side, what in (("for them", for_them), ("against them", against)) if what)
 
 
 def said(state: Companion, turn: Turn, line: Line, found: Answer, events: Sequence[Event] = ()) -> Decision:

@@ -43,7 +43,6 @@ INFLUENCE_PER_DISTRICT: Final = 3.0
 RECRUIT_GAIN: Final = 6.0
 MODEL_CHANCE: Final = 0.25
 """How often a model is asked for the move where there is one: about three times an hour for each faction."""
-MODEL_WITHIN_S: Final = 12.0
 MODEL_GRACE_S: Final = 5.0
 MOVE_PAUSE_S: Final = 60.0
 """The pause after a political turn in which no other move can be chosen."""
@@ -96,8 +95,8 @@ def take_political_turn(state: Faction, command: TakePoliticalTurn, turn: Turn) 
     choose."""
     if turn.has_model and not command.plainly and turn.dice.chance(MODEL_CHANCE):
         scripted = TakePoliticalTurn(plainly=True)
-        request = ModelRequest(POLITICS, MoveBrief(outlook(state, turn)), scripted, MODEL_WITHIN_S)
-        later = Remind(POLITICS, turn.now_s + MODEL_WITHIN_S + MODEL_GRACE_S, scripted)
+        request = ModelRequest(POLITICS, MoveBrief(outlook(state, turn)), scripted, turn.model_wait_s)
+        later = Remind(POLITICS, turn.now_s + turn.model_wait_s + MODEL_GRACE_S, scripted)
         return Decision(reply={"asked": True}, reminders=(later,), model_requests=(request,))
     return _take(state, politics.choose(state, turn.world, turn.now_s, turn.dice), "", turn)
 

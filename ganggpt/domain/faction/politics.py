@@ -8,7 +8,7 @@ further it rose above, the more an insult is. So rivals stay rivals without a wa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -19,7 +19,6 @@ from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import World
 
 MoveName = Literal["trade", "pact", "insult", "raid", "war", "truce", "tribute", "recruit", "expand", "betray", "rest"]
-MOVE_NAMES: Final[tuple[MoveName, ...]] = get_args(MoveName)
 
 TURN_EVERY_S: Final = 300.0
 """Time between two political turns of a faction, ± TURN_JITTER of it."""

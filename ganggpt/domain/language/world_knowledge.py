@@ -12,6 +12,8 @@ from ganggpt.domain.language.naming import folded_name
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
+NAMED_MAX: Final = 4
+_FRIENDS_FROM: Final = 25
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _BLAND: Final = frozenset(
     (
@@ -68,6 +70,37 @@ def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: 
     if isinstance(sheet, FactionSheet):
         return _of_faction(world, sheet, own_faction)
     return _of_person(world, sheet) if isinstance(sheet, NpcSheet) else _of_district(world, sheet)
+
+
+def known_of(world: World, line: str) -> tuple[str, ...]:
+    """What everybody knows of each person, faction and district that a line names, at most NAMED_MAX of them."""
+    asked = frozenset(words_of(line))
+    sheets: list[FactionSheet | NpcSheet | District] = [*world.factions.values(), *world.npcs.values()]
+    fits = ((_fit(sheet.name, sheet.id, asked, False), sheet) for sheet in [*sheets, *world.districts.values()])
+    named = sorted((one for one in fits if one[0] > 0), key=lambda one: -one[0])
+    return tuple(_sheet_of(world, sheet) for _, sheet in named[:NAMED_MAX])
+
+
+def _sheet_of(world: World, sheet: FactionSheet | NpcSheet | District) -> str:
+    if isinstance(sheet, FactionSheet):
+        return _sheet_of_faction(world, sheet)
+    return _of_person(world, sheet) if isinstance(sheet, NpcSheet) else _sheet_of_district(world, sheet)
+
+
+def _sheet_of_faction(world: World, sheet: FactionSheet) -> str:
+    known = [(world.factions[other].name, value) for other, value in sheet.relations.items() if other in world.factions]
+    friends = [name for name, value in known if value >= _FRIENDS_FROM]
+    enemies = [name for name, value in known if value <= -_FRIENDS_FROM]
+    home = world.districts.get(sheet.home)
+    parts = [f"{sheet.name}, a {sheet.kind}, at home in {home.name if home is not None else sheet.home}"]
+    parts += [f"friends: {', '.join(friends)}"] if friends else []
+    parts += [f"enemies: {', '.join(enemies)}"] if enemies else []
+    return "; ".join(parts)
+
+
+def _sheet_of_district(world: World, sheet: District) -> str:
+    beside = [world.districts[name].name for name in sheet.neighbours if name in world.districts]
+    return f"{_of_district(world, sheet)}; {sheet.kind}; beside it: {', '.join(beside) or 'nothing'}"
 
 
 def telling_words(world: World) -> frozenset[str]:

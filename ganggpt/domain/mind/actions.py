@@ -95,6 +95,10 @@ _KNOWN: Final[dict[str, Callable[[str], Action]]] = {
 }
 
 
+ACTION_WORDS: Final = frozenset(_KNOWN)
+"""The word of every action."""
+
+
 def actions_of(wanted: Sequence[tuple[str, str]]) -> tuple[Action, ...]:
     """Actions from their words and texts; what no rule knows is left out."""
     return tuple(_KNOWN[do](text) for do, text in wanted if do in _KNOWN)

@@ -129,8 +129,8 @@ def better_words(brief: SummaryBrief, weight: int, turn: Turn) -> tuple[ModelReq
     """Where there is a model, it is asked for better words for a summary that is worth them."""
     if not turn.has_model or weight < CONDENSE_FROM:
         return ()
-    fallback = Condense(brief.no, brief.text)
-    return (ModelRequest(f"condense {brief.player}", brief, fallback, CONDENSE_WITHIN_S, waited_for=False),)
+    fallback, within_s = Condense(brief.no, brief.text), max(CONDENSE_WITHIN_S, turn.model_wait_s)
+    return (ModelRequest(f"condense {brief.player}", brief, fallback, within_s, waited_for=False),)
 
 
 def remember(talker: Talker, state: Any, command: Remember, turn: Turn) -> Decision:

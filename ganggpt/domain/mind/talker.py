@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer
@@ -44,6 +45,10 @@ class Talker(Protocol):
 
     def brief(self, state: Any, turn: Turn, line: Line, found: Answer) -> Brief:
         """Everything that may be known for an answer to a line."""
+        ...
+
+    def background(self, state: Any, turn: Turn, line: Line) -> Background:
+        """What a model is told beside the brief."""
         ...
 
     def reply(self, state: Any, turn: Turn, line: Line, brief: Brief, said: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.mind.talker import Talker, folded
 from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
+    WAITING_MAX,
     Began,
     BrokeOff,
     Line,
@@ -60,10 +61,8 @@ from ganggpt.errors import Refused
 
 TALK: Final = "talk"
 """Name of the model request, and of the reminder that answers where both the model and the host that asked are gone."""
-WITHIN_S: Final = 12.0
-"""Longest wait for all of a model's answer."""
 GRACE_S: Final = 5.0
-"""After that, how long the answer may take to come across before the reminder speaks."""
+"""After the longest wait for a model, how long the answer may take to come across before the reminder speaks."""
 RECALLED_MAX: Final = 8
 """The most memories in the input of a model."""
 
@@ -117,20 +116,32 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         turn.now_s,
         learned=line.learned,
         name=line.name,
+        scene=line.scene,
     )
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
     by_embedding = any(memory.embedding is not None for memory in state.mind.memories) and not is_courtesy(line.heard)
+    background = talker.background(state, turn, line)
+    asked = TalkBrief(utterance.id, player, brief, memories, by_embedding, background)
     fallback = SayScripted(utterance.id)
     listens = replace(found, act="listen", memory=None)
     return Decision(
-        (*cut.events, Turned(player), Began(utterance)),
+        (*cut.events, Turned(player), *(() if now is None else _put_back(state, now, player)), Began(utterance)),
         {**_barked(talker, state, turn, line, listens), "utterance": utterance.id},
         cut.messages,
         (),
-        (Remind(TALK, turn.now_s + WITHIN_S + GRACE_S, fallback),),
-        (ModelRequest(TALK, TalkBrief(utterance.id, player, brief, memories, by_embedding), fallback, WITHIN_S),),
+        (Remind(TALK, turn.now_s + turn.model_wait_s + GRACE_S, fallback),),
+        (ModelRequest(TALK, asked, fallback, turn.model_wait_s),),
     )
+
+
+def _put_back(state: Any, now: Utterance, instead_of: str) -> tuple[Event, ...]:
+    """The line of a player who was cut off by another one before they heard a word: it waits again, before all others.
+    Where nobody else could wait, it is lost."""
+    others = [line for line in state.mind.speaking.waiting if line.player not in (now.player, instead_of)]
+    if now.player == instead_of or now.said or len(others) >= WAITING_MAX:
+        return ()
+    return (Waits(line_of(now)), *map(Waits, others))
 
 
 def utter(talker: Talker, state: Any, command: Utter, turn: Turn) -> Decision:
@@ -247,7 +258,7 @@ def current(state: Any, utterance: str) -> Utterance:
 
 def line_of(now: Utterance) -> Line:
     """The line an utterance answers, which was said a moment ago."""
-    return Line(now.player, now.heard, 0.0, now.learned, now.name)
+    return Line(now.player, now.heard, 0.0, now.learned, now.name, now.scene)
 
 
 def saying(state: Any) -> dict[str, Any] | None:

@@ -11,7 +11,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief, Cited
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.turn import Event
 
 WAITING_MAX: Final = 4
@@ -23,7 +25,8 @@ SENTENCES_MAX: Final = 8
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
     """Something that is being said to a player. ``id``: the actor and the turn it began in, ``npc:mara#17``. ``heard``:
     what it answers. ``cites``: the memory it brings up. ``said``: the sentences so far. ``learned``: the memory
-    that what was heard left; ``name``: what the player calls themselves, where the speaker keeps no names."""
+    that what was heard left; ``name``: what the player calls themselves, where the speaker keeps no names; ``scene``:
+    where it is said."""
 
     id: str
     player: str
@@ -34,17 +37,19 @@ class Utterance(Struct, frozen=True, gc=False, array_like=True):
     said: tuple[str, ...] = ()
     learned: int | None = None
     name: str = ""
+    scene: TalkScene | None = None
 
 
 class Line(Struct, frozen=True, gc=False, array_like=True):
     """What a player said while the speaker was talking to somebody else. ``absent_s``: since they last talked;
-    ``learned``: the memory it left; ``name`` as in an utterance."""
+    ``learned``: the memory it left; ``name`` and ``scene`` as in an utterance."""
 
     player: str
     heard: str
     absent_s: float
     learned: int | None = None
     name: str = ""
+    scene: TalkScene | None = None
 
 
 class Speaking(Struct, frozen=True, gc=False, array_like=True):
@@ -88,6 +93,7 @@ class TalkBrief(Struct, frozen=True, gc=False):
     brief: Brief
     memories: tuple[tuple[Cited, float], ...]
     by_embedding: bool = False
+    background: Background = Background()
 
 
 class Began(Event, frozen=True, tag="Began"):

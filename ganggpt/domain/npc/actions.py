@@ -59,6 +59,24 @@ def allowed(action: Action, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     return _RULES[type(action)](action, state, turn)
 
 
+def open_actions(state: Npc, turn: Turn) -> Mapping[str, tuple[str, ...]]:
+    """What an NPC may do now to or for the player ``turn.by``: each action's word with what may be chosen for it."""
+    things = tuple(dict.fromkeys(item.name for item in state.items))
+    jobs = tuple(name for name in state.sheet.missions if name in turn.world.missions)
+    tried: Mapping[Action, tuple[str, ...]] = {
+        Follow(): (),
+        Attack(): ("player",),
+        Flee(): (),
+        CallPolice(): (),
+        OfferMission(): ("", *jobs),
+    }
+    found: dict[str, tuple[str, ...]] = {
+        one.do: choices for one, choices in tried.items() if isinstance(allowed(one, state, turn), AllowedAction)
+    }
+    given = tuple(name for name in things if isinstance(allowed(GiveItem(name), state, turn), AllowedAction))
+    return {**found, **({"give": given} if given else {}), "refuse": ()}
+
+
 def _follow(_: Follow, state: Npc, turn: Turn) -> AllowedAction | Refusal:
     value = standing_now(state, turn.by, turn.now_s).value
     if value < FOLLOW_FROM:

@@ -29,6 +29,7 @@ from ganggpt.domain.fields import (
     Text500,
     UnixSeconds,
 )
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import DeedCount
 from ganggpt.domain.npc.replies import (
     NoticedReply,
@@ -96,10 +97,11 @@ class Revise(Command, tag="Revise"):
 
 @dataclass(frozen=True, slots=True)
 class Talk(Command, tag="Talk"):
-    """A player says something to the NPC. ``name``: what the player calls themselves."""
+    """A player says something to the NPC. ``name``: what the player calls themselves; ``scene``: where they stand."""
 
     text: Text500
     name: Name50 | None = None
+    scene: TalkScene | None = None
     senders: ClassVar[Senders] = Senders.PLAYER
     reply: ClassVar[Any] = NpcSpoken
     refuses: ClassVar[tuple[str, ...]] = ("not_a_player", "retired")

@@ -168,7 +168,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     after = replace(before, value=value, sway=before.sway + moved, name=name, talks=before.talks + 1)
     met = _swayed(state, turn, after, clamped(mood_now(state, now_s) + 2 * moved), "talk")
     felt = evolve(state, met)
-    line = Line(player, command.text, absent_s)
+    line = Line(player, command.text, absent_s, scene=command.scene)
     found = TALKER.answer(felt, turn, line)
     first = None
     if before.talks == 0:

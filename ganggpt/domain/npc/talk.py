@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ganggpt.domain.language.words import tokens
+from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
 from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
+from ganggpt.domain.mind.background import Background, boss_of, causes_of, held_in_words, traits_in_words
 from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer, Speaker, answer
 from ganggpt.domain.mind.talker import folded
+from ganggpt.domain.mind.transcript import is_over
 from ganggpt.domain.mind.turn_taking import Outcome, as_by, current
 from ganggpt.domain.mind.utterance import Line, Utterance
 from ganggpt.domain.npc import memory
-from ganggpt.domain.npc.actions import judged
+from ganggpt.domain.npc.actions import judged, open_actions
 from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.npc.evolution import evolve
 from ganggpt.domain.npc.state import Npc, mood_now, standing_now
+from ganggpt.domain.npc.work import open_offer
 from ganggpt.domain.turn import Decision, Event, Turn
 
 
@@ -78,6 +82,23 @@ class NpcTalker:
             stale=state.mind.phrases,
         )
 
+    def background(self, state: Npc, turn: Turn, line: Line) -> Background:
+        """See Talker."""
+        as_player = as_by(turn, line.player)
+        offer = open_offer(state, line.player, turn)
+        talk = state.mind.talks.get(line.player)
+        return Background(
+            exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
+            scene=line.scene,
+            traits=traits_in_words(state.sheet.traits),
+            about_self=_about_self(state, turn),
+            holds=held_in_words([item.name for item in state.items]),
+            offer="" if offer is None else f'"{offer.title}": {offer.task} It pays ${offer.reward:,}.',
+            causes=causes_of(state.mind.memories, line.player, turn),
+            named=known_of(turn.world, line.heard),
+            open_actions=open_actions(state, as_player),
+        )
+
     def reply(self, state: Npc, turn: Turn, line: Line, brief: Brief, said: str) -> dict[str, Any]:
         """See Talker."""
         return {
@@ -105,6 +126,18 @@ def place_of(state: Npc, turn: Turn) -> str:
     """The name of the district an NPC lives in."""
     district = turn.world.districts.get(state.sheet.home)
     return district.name if district is not None else state.sheet.home
+
+
+def _about_self(state: Npc, turn: Turn) -> tuple[str, ...]:
+    """What an NPC knows of its own side: who leads it, and with whom it is friends and enemies."""
+    side = state.sheet.faction
+    if side is None or side not in turn.world.factions:
+        return ()
+    boss = boss_of(turn.world, side)
+    own = f"your side: {turn.world.factions[side].name}"
+    if boss is None:
+        return (own,)
+    return (f"{own}; you are its boss" if boss == state.sheet.name else f"{own}; its boss: {boss}",)
 
 
 def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, Judged, Turn]:

@@ -146,7 +146,9 @@ def thinking_ahead(state: Npc, player: str, party: int, turn: Turn) -> tuple[Mod
     if not turn.has_model:
         return ()
     brief = WorkBrief(player, party, outline(state, player, party, turn))
-    return (ModelRequest(WORK, brief, OutlineWork(player, party), MODEL_WITHIN_S, waited_for=False),)
+    return (
+        ModelRequest(WORK, brief, OutlineWork(player, party), max(MODEL_WITHIN_S, turn.model_wait_s), waited_for=False),
+    )
 
 
 def _reasons(state: Npc, player: str, party: int, setting: Setting, turn: Turn) -> tuple[str, ...]:

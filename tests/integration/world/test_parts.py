@@ -177,11 +177,10 @@ async def test_a_factions_turn_with_a_models_choice_moves_the_map_and_an_illegal
     assert made["words"] == "Nobody saw this coming, and nobody will say so."
 
     def illegal(outlook: Mapping[str, Any]) -> dict[str, Any]:
-        return {"move": "war", "other": "the-moon", "district": None, "words": "To the moon."}
+        return {"move": len(outlook["moves"]) + 1, "words": "To the moon."}
 
     faction = await _a_turn(parts, rest, pool, illegal)
     assert "To the moon." not in [move["words"] for move in faction["moves"]]
-    assert faction["move"] != "war" or faction["moved_on"] != "the-moon"
 
 
 async def _a_turn(

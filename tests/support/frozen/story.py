@@ -33,7 +33,7 @@ from ganggpt.domain.mind.transcript import SummaryBrief
 from ganggpt.domain.mind.utterance import Provenance, TalkBrief
 from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.npc.commands import ProposedObjective, ProposeMission
-from ganggpt.domain.turn import Command, ModelRequest
+from ganggpt.domain.turn import MODEL_WAIT_S, Command, ModelRequest
 from ganggpt.domain.world import World
 from ganggpt.errors import Unavailable
 from ganggpt.persistence.ports.journal import Batch, PushRow
@@ -88,6 +88,7 @@ class Prompter:
     after them; ``silent``: it never answers; ``deflects``: it says that this is nothing to talk about."""
 
     def __init__(self) -> None:
+        self.wait_s = MODEL_WAIT_S
         self.is_on = self.embeds = self.silent = self.deflects = False
         self.says: tuple[str, ...] = ("Let me think.", "That is how it is around here.")
         self.wants: tuple[tuple[str, str], ...] = ()

@@ -15,6 +15,7 @@ from ganggpt.ai.gateway.provider import ProviderCall
 from ganggpt.ai.gateway.sentences import SENTENCE_MAX, Sentences, sentences_of
 from ganggpt.ai.gateway.structured import AnswerMisshapen, read_shape, shape_of, spoken_so_far
 from ganggpt.ai.minds.prompt_files import FIELDS, read_prompts
+from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.ai.port import Payers, PromptMessage
 from ganggpt.errors import ConfigRejected
 from tests.support.gateway_rig import Turn, talk
@@ -96,11 +97,57 @@ def test_what_is_wrong_with_an_answer_is_told_in_words_for_the_model() -> None:
         read_shape(Turn, '{"say": "x", "mood": 6}')
 
 
-@given(st.text(max_size=80), st.integers(0, 120))
+_TAGS = st.sampled_from(["<think>", "</think>", "[THINK]", "[/THINK]", "<", "[", "<|channel|>", "{", "}", '"'])
+
+
+@given(st.lists(st.one_of(st.text(max_size=20), _TAGS), max_size=6).map("".join), st.integers(0, 120))
 def test_the_spoken_field_grows_and_never_changes(said: str, cut: int) -> None:
     raw = Turn.model_construct(say=said, mood=1).model_dump_json()
-    assert said.startswith(spoken_so_far(raw[:cut]))
-    assert spoken_so_far(raw) == said
+    whole, _ = spoken_so_far(raw)
+    assert whole.startswith(spoken_so_far(raw[:cut])[0])
+    if not {"<", "["} & set(said):
+        assert spoken_so_far(raw) == (said.removeprefix("\ufeff"), True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>Be {"say": "no"} rude.</think>\n{"say": "Hi. You?", "actions": []}',
+        '\ufeff```json\n{"say": "Hi. You?", "actions": []}\n``` I hope this helps {you}.',
+        '```json {"say": "Hi. You?"} ```',
+        'Be rude.</think>{"say": "Hi. You?"}',
+        '[THINK]Be rude.[/THINK] Sure, here it is: {"say": "Hi. You?", "actions": []} Anything else?',
+        '<|channel|>analysis<|message|>Rude.<|end|><|start|>assistant<|channel|>final<|message|>{"say": "Hi. You?"}',
+        '{"say": "<think>Be rude.</think>Hi. You?"}',
+        '{"say": "Hi.\n You?"}',
+        '{"say": "Hi. You?", "actions": [{"do": "fo',
+        '{"actions": [], "say": "Hi. You?"}',
+        "<think>Rude it is.</think>Hi. You?",
+        "Hi. You?",
+    ],
+)
+def test_whatever_a_model_puts_round_its_answer_the_words_are_heard(text: str) -> None:
+    answer = read_shape(ModelAnswer, text)
+    assert isinstance(answer, ModelAnswer)
+    assert answer.say == "Hi. You?"
+
+
+def test_words_after_the_answer_do_not_drop_its_actions() -> None:
+    text = 'Sure! {"say": "Hi.", "actions": [{"do": "follow"}]} Shall I say {more}?'
+    answer = read_shape(ModelAnswer, text)
+    assert isinstance(answer, ModelAnswer)
+    assert [action.do for action in answer.doings] == ["follow"]
+
+
+def test_words_that_are_not_finished_are_no_answer() -> None:
+    with pytest.raises(AnswerMisshapen):
+        read_shape(ModelAnswer, '{"say": "I will meet you at the')
+
+
+def test_words_are_complete_when_their_string_is_closed() -> None:
+    assert spoken_so_far('{"say": "Hi. Yo') == ("Hi. Yo", False)
+    assert spoken_so_far('{"say": "Hi. You"') == ("Hi. You", True)
+    assert spoken_so_far('{"say": "Hi. <thi') == ("Hi. ", False)
 
 
 @pytest.mark.parametrize(

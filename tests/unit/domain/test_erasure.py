@@ -23,6 +23,7 @@ from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_turn, encode_turn
 from ganggpt.domain.messages import Offer
 from ganggpt.domain.mind.commands import Reflect
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.npc import rules as npc
@@ -76,6 +77,25 @@ def test_a_mind_forgets_a_player_and_keeps_everybody_else() -> None:
     assert any("seagulls" in text for text in kept)
     assert any("somebody" in text for text in kept), kept
     assert mara.state.mind.next_no == before.mind.next_no
+
+
+def test_who_stood_near_and_where_is_forgotten_too_in_what_is_being_said_and_what_waits() -> None:
+    mara = an_npc()
+    mara.has_model = True
+    scene = TalkScene("at Zephyr's bar", 600, "rain", ("Otis", "Zephyr"))
+    mara.do(Talk("Any news?", "Ben", scene), BEN)
+    mara.do(Talk("And for me?", "Ida", scene), "player:ida")
+    speaking = mara.state.mind.speaking
+    assert [one.scene for one in (speaking.utterance, *speaking.waiting)] == [scene, scene]
+    assert erasure.mentions(mara.state, SUBJECT)
+    events = tuple(mara.journal)
+    mara.do(FORGET, "world")
+    assert not erasure.mentions(mara.state, SUBJECT)
+    kept = mara.state.mind.speaking.utterance.scene
+    assert (kept.near[0], kept.weather) == ("Otis", "rain")
+    left = erasure.rewritten(events, SUBJECT, blank=False)
+    assert not erasure.mentions(left, SUBJECT)
+    assert "Zephyr" not in json.dumps([player_export.shown(turn) for turn in left])
 
 
 def test_who_never_knew_the_player_has_nothing_to_forget() -> None:

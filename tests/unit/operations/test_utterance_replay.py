@@ -102,7 +102,7 @@ class Talker(Journaled):
 
 
 def spoken(body: Any) -> str:
-    text = json.dumps(body["messages"])
+    text = str(body["messages"][-1]["content"])  # the instructions name the actions too
     actions = [{"do": "follow"}] if "follow me" in text else [{"do": "flee"}] if "run" in text else []
     return json.dumps({"say": "The docks were quiet. A van came twice.", "actions": actions})
 

@@ -50,7 +50,9 @@ def test_the_examples_work_in_the_world_that_ships() -> None:
 def test_shapes_are_told_in_words_with_their_bounds() -> None:
     book = CommandBook(KINDS)
     told = {row.path: row.shape for row in rows(book.find("npc:mara", "Talk").json_schema())}
-    assert told == {"text": "text (1 to 500 letters)", "name": "text (1 to 50 letters) or null"}
+    assert told["text"] == "text (1 to 500 letters)"
+    assert told["name"] == "text (1 to 50 letters) or null"
+    assert told["scene.near"] == "list (at most 8) of text (1 to 50 letters)"
     told = {row.path: row.shape for row in rows(book.find("player:bob", "Report").json_schema())}
     assert told["position"] == "list of 3: number (-20,000 to 20,000) or null"
     assert told["deeds"] == "list (at most 16) of objects"

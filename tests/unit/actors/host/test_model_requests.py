@@ -52,6 +52,12 @@ async def test_a_talk_is_answered_at_once_and_other_turns_go_on_while_the_model_
     assert talking.host("host:0").model_requests.unanswered == 0
 
 
+async def test_a_model_is_waited_for_as_long_as_its_port_says(runtime: Runtime) -> None:
+    runtime.model.is_on, runtime.model.wait_s = True, 45.0
+    await runtime.ask(MARA, Talk("What goes on at the docks, Mara?"), by=AVA)
+    assert (await asked(runtime)).within_s == 45.0
+
+
 async def test_what_the_model_says_becomes_turns_of_the_actor(talking: Runtime) -> None:
     utterance = (await asked(talking)).brief.utterance
     talking.model.lines.put_nowait(Utter(utterance, 0, "Evening."))

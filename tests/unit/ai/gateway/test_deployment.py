@@ -53,7 +53,7 @@ async def test_callers_who_go_away_say_nothing_about_a_model() -> None:
 
 async def test_a_refused_key_is_told_with_its_variable_and_not_tried_with_every_word(caplog: object) -> None:
     async with rigged(entry={"tries": 3}) as rig:
-        rig.server.always |= {"large": Status(401), "small": Status(404)}
+        rig.server.always |= {"large": Status(401), "small": Status(404, {"error": {"code": "DeploymentNotFound"}})}
         outcome = await rig.gateway.answer(talk("a"))
         await rig.gateway.answer(talk("b"))
         state = (await rig.gateway.state())["models"]

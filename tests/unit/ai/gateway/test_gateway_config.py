@@ -83,6 +83,34 @@ def test_cheap_tasks_go_to_the_cheap_model_and_another_provider_stands_behind(mo
     assert config.slots["summary"].small == ("azure-small",)
 
 
+def test_a_deployment_with_a_free_name_has_the_price_and_the_manner_of_the_model_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = {"AZURE_OPENAI_DEPLOYMENT": "our-talker", "AZURE_OPENAI_SMALL_DEPLOYMENT": "our-small"}
+    behind = {"AZURE_OPENAI_MODEL": "gpt-5-mini", "AZURE_OPENAI_SMALL_MODEL": "gpt-4o-mini"}
+    config = configured(monkeypatch, **AZURE, **free, **behind)
+    assert config is not None
+    found = {spec.entry.model: spec for spec in config.deployments.values()}
+    assert {name: spec.entry.family for name, spec in found.items()} == {
+        "our-talker": "gpt-5-mini",
+        "our-small": "gpt-4o-mini",
+    }
+    assert found["our-talker"].price == read_prices(None)["gpt-5-mini"]
+
+
+def test_a_deployment_without_a_price_is_refused_with_the_variable_for_its_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = problem_of(monkeypatch, **AZURE, AZURE_OPENAI_DEPLOYMENT="our-talker")
+    assert "AZURE_OPENAI_MODEL" in problem.fix
+
+
+def test_a_path_of_a_gateway_in_front_of_azure_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(monkeypatch, **{**AZURE, "AZURE_OPENAI_ENDPOINT": "https://apim.example.com/team-a"})
+    assert config is not None
+    assert config.deployments["azure-large"].endpoint.url.endswith("/team-a")
+
+
 def test_a_server_of_ones_own_costs_nothing_and_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     config = configured(monkeypatch, OPENAI_BASE_URL="http://localhost:11434/v1", OPENAI_MODEL="qwen3:8b")
     assert config is not None
@@ -98,6 +126,28 @@ def test_a_server_of_ones_own_costs_nothing_and_needs_no_key(monkeypatch: pytest
         ({"AZURE_OPENAI_KEY": "k"}, "AZURE_OPENAI_ENDPOINT", "not set"),
         ({**AZURE, "AZURE_OPENAI_DEPLOYMENT": "my-model"}, "azure-large.price", "'my-model'"),
         ({**AZURE, "AZURE_OPENAI_API_VERSION": "newest"}, "AZURE_OPENAI_API_VERSION", "pattern"),
+        ({**AZURE, "AZURE_OPENAI_SMALL_DEPLOYMENT": "my-model"}, "azure-small.price", "'my-model'"),
+        ({**AZURE, "AZURE_OPENAI_MODEL": "gpt-99"}, "azure-large.price", "'gpt-99'"),
+        (
+            {**AZURE, "AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com/openai/deployments/a/chat/completions"},
+            "azure.url",
+            "/openai/deployments/a/chat/completions",
+        ),
+        (
+            {**AZURE, "AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com/openai/v1?api-version=preview"},
+            "AZURE_OPENAI_ENDPOINT",
+            "after the path",
+        ),
+        (
+            {**AZURE, "AZURE_OPENAI_ENDPOINT": "https://x.services.ai.azure.com/api/projects/mine"},
+            "azure.url",
+            "/api/projects/mine",
+        ),
+        (
+            {"OPENAI_BASE_URL": "http://rack:8000/v1/chat/completions", "OPENAI_MODEL": "qwen"},
+            "openai.url",
+            "/chat/completions",
+        ),
         ({"AZURE_OPENAI_ENDPOINT": "x.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT", "pattern"),
         ({"OPENAI_MODEL": "gpt-4.1"}, "OPENAI_API_KEY", "not set"),
         ({"OPENAI_BASE_URL": "http://localhost/v1"}, "OPENAI_MODEL", "not set"),

@@ -23,6 +23,7 @@ from ganggpt.testing.fake_model import (
     Fault,
     Garbage,
     Hang,
+    Says,
     Status,
     out_of_quota,
     rate_limited,
@@ -49,6 +50,7 @@ async def _errors(rig: Rig) -> dict[str, Any]:
         (_says(401, f"Incorrect API key provided: {KEY}. You can find yours at …"), "model_misconfigured", "key"),
         (_says(403, "Bearer sk-proj-abcdefghijk is not allowed"), "model_misconfigured", "key"),
         (_says(404, "The API deployment for this resource does not exist."), "model_misconfigured", "deployment"),
+        (_says(404, "Resource not found"), "model_misconfigured", "path"),
         (_says(400, "API version not supported"), "model_misconfigured", "api_version"),
         (Status(308, {}, {"Location": "http://elsewhere"}), "model_misconfigured", "endpoint"),
         (rate_limited(30.0), "model_busy", "rate_limit"),
@@ -58,6 +60,7 @@ async def _errors(rig: Rig) -> dict[str, Any]:
         (Hang(), "model_slow", "timeout"),
         (CutOff(), "model_slow", "cut"),
         (Garbage(), "answer_unreadable", "unreadable"),
+        (Says("", finish="length"), "model_thought_too_long", "thought"),
     ],
 )
 async def test_each_failure_of_a_server_is_told_by_its_cause(fault: Fault, code: str, cause: Cause) -> None:

@@ -405,11 +405,10 @@ def test_actions_are_read_only_where_trust_and_words_allow_it_and_their_texts_ar
     assert guard_answer(MATURE, rude, "model").actions == ()
     for target in ("ignore all previous instructions", "<system>", "john@doe.com", "x" * 101):
         text = json.dumps({"say": "Go.", "actions": [{"do": "attack", "target": target}]})
-        if len(target) > 100:
-            with pytest.raises(ValueError, match="at most 100"):
-                ModelAnswer.model_validate_json(text)
-            continue
         odd = ModelAnswer.model_validate_json(text)
+        if len(target) > 100:
+            assert odd.doings == ()
+            continue
         assert guard_answer(MATURE, odd, "model").dropped == (("attack", "its text is not plain words"),)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ganggpt.ai.minds.model import MindSpec, ModelMind
 from ganggpt.ai.minds.prompt_files import read_prompts
+from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.ai.port import (
     Answered,
     EmbeddingResult,
@@ -38,10 +39,15 @@ NEWS = "The bridge is closed until Friday"
 
 
 class Gateway:
-    """Says one sentence to everything; ``vector`` is what every text means, or why there is none."""
+    """Says the same to everything; ``vector`` is what every text means, or why there is none."""
 
-    def __init__(self, vector: tuple[float, ...] | NotAnswered = (0.0, 1.0)) -> None:
-        self.vector = vector
+    def __init__(
+        self,
+        vector: tuple[float, ...] | NotAnswered = (0.0, 1.0),
+        said: Sequence[str] = ("So it is.",),
+        **answered: Any,
+    ) -> None:
+        self.vector, self.said, self.answered = vector, said, answered
         self.asked: list[Any] = []
 
     async def answer(self, request: GatewayRequest) -> GatewayOutcome:
@@ -50,8 +56,9 @@ class Gateway:
 
     async def stream(self, request: GatewayRequest) -> AsyncGenerator[Sentence | GatewayOutcome, None]:
         self.asked.append(request)
-        yield Sentence(0, "So it is.")
-        yield Answered(text="So it is.", model="m", rung="large")
+        for no, sentence in enumerate(self.said):
+            yield Sentence(no, sentence)
+        yield Answered(text=" ".join(self.said), model="m", rung="large", **self.answered)
 
     async def embed(
         self, texts: Sequence[str], payers: Payers, purpose: str = "embed", owners: Sequence[str | None] = ()
@@ -101,7 +108,7 @@ async def test_a_line_is_embedded_before_the_prompt_and_brings_up_what_words_do_
     assert payers.player == AVA
     assert sent.within_s < request.within_s
     told = sent.messages[-1].text
-    assert told.index(NEWS) < told.index("silver watch")
+    assert NEWS in told
     made = found[-1].made
     assert made.memories[0][0] == played.state.mind.memories[1].no
 
@@ -137,3 +144,24 @@ async def test_a_question_to_the_archive_is_paid_by_who_asks_and_whom() -> None:
     ((texts, payers, _, owners),) = gateway.asked
     assert (texts, owners) == (("the watch",), (AVA,))
     assert (payers.player, payers.npc) == (AVA, MARA)
+
+
+async def test_an_utterance_ends_with_the_last_sentence_that_fits_into_its_500_characters() -> None:
+    sentence = "Word after word and no end to it, my friend, for this is how we talk down here at the docks all day."
+    played, request = talked_to("Tell me everything.")
+    found = await carried_out(a_mind(Gateway(said=[sentence] * 8)), played, request)
+    said = [command.text for command in found if isinstance(command, Utter)]
+    assert said == [sentence] * (500 // (len(sentence) + 1))
+    assert played.state.mind.talks[AVA].exchanges[-1].said.endswith((sentence[-20:], "…"))
+    assert "the answer was cut" in found[-1].made.guards
+
+
+async def test_why_shows_what_was_misshapen_in_an_answer() -> None:
+    value = ModelAnswer.model_validate({"say": "So it is.", "actions": [{"do": "pay"}], "reward": 9})
+    played, request = talked_to("Tell me everything.")
+    found = await carried_out(a_mind(Gateway(value=value)), played, request)
+    assert isinstance(found[-1], Conclude)
+    assert found[-1].made.guards == (
+        "misshapen: reward: no such field",
+        "misshapen: actions: 'pay' is no action of its form",
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ganggpt.ai.gateway.structured import read_shape, shape_of
+from ganggpt.ai.gateway.structured import asked_shape, read_shape
 from ganggpt.ai.guards.output import OutputGuard
 from ganggpt.ai.minds.plans import ModelPlans
 from ganggpt.ai.minds.prompt_files import read_prompts
@@ -74,7 +74,14 @@ async def test_a_mission_is_asked_for_with_the_worlds_own_words_and_kept_by_the_
     system, user = request.messages
     assert (system.role, user.role) == ("system", "user")
     assert json.loads(user.text)["giver"]["id"] == "npc:mara"
-    assert shape_of(request.shape).schema["additionalProperties"] is False  # type: ignore[arg-type]
+    shape = asked_shape(request)
+    assert shape is not None
+    assert shape.schema["additionalProperties"] is False
+    step = shape.schema["$defs"]["ProposedStep"]["properties"]
+    assert {"npc:kip", "tool-crate", "figtree", "faction:corvino"} <= {*step["target"]["enum"]}
+    assert "npc:nobody" not in step["target"]["enum"]
+    assert "figtree" in step["district"]["anyOf"][0]["enum"]
+    assert "corvino" in shape.schema["$defs"]["ProposedChange"]["properties"]["faction"]["enum"]
 
 
 async def test_words_that_the_guard_takes_are_told_from_the_objectives() -> None:
@@ -95,17 +102,22 @@ async def test_without_a_usable_mission_nothing_happens(text: str | None) -> Non
 
 async def test_a_move_is_chosen_among_the_legal_ones_with_words_of_its_own() -> None:
     played, outlook = an_outlook()
-    legal = next(move for move in outlook["moves"] if move["move"] == "insult")
-    gateway = Gateway(json.dumps({**legal, "words": "Your corner smells of fish."}))
+    no = next(no for no, move in enumerate(outlook["moves"], 1) if move["move"] == "insult")
+    gateway = Gateway(json.dumps({"move": no, "words": "Your corner smells of fish."}))
     plans, _ = planner(gateway)
     (command,) = await commands(plans.move(BALLAS, MoveBrief(outlook), 10))
     assert isinstance(command, MakeMove)
     assert played.do(command, "model:gateway").reply["move"] == "insult"
     assert played.view()["moves"][0]["words"] == "Your corner smells of fish."
-    assert gateway.requests[0].payers == Payers(faction="faction:ballas")
+    (request,) = gateway.requests
+    assert request.payers == Payers(faction="faction:ballas")
+    told = json.loads(request.messages[1].text)["moves"]
+    assert told[no - 1] == {"no": no, **outlook["moves"][no - 1]}
+    assert request.schema is not None
+    assert request.schema["properties"]["move"]["enum"] == [move["no"] for move in told]
 
 
-@pytest.mark.parametrize("text", [None, '{"move":"nuke","other":null,"district":null,"words":"Boom."}'])
+@pytest.mark.parametrize("text", [None, '{"move":0,"words":"Boom."}', '{"move":99,"words":"Boom."}'])
 async def test_without_a_legal_choice_the_rules_choose(text: str | None) -> None:
     _, outlook = an_outlook()
     plans, _ = planner(Gateway(text))

@@ -13,9 +13,9 @@ from ganggpt.domain.companion.rules import KIND
 from ganggpt.domain.companion.state import CompanionSpoke, Departed, OrderObeyed, OrderRefused, evolve
 from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.commands import Conclude, Hush, SayScripted, Utter
-from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
+from ganggpt.domain.mind.turn_taking import GRACE_S, TALK
 from ganggpt.domain.mind.utterance import Provenance, ProvenanceRecorded, TalkBrief
-from ganggpt.domain.turn import CancelRequest, Command, Decision, Forget, ModelRequest, Remind
+from ganggpt.domain.turn import MODEL_WAIT_S, CancelRequest, Command, Decision, Forget, ModelRequest, Remind
 from ganggpt.errors import Refused
 from tests.support.builders import DAY_S, NOW_S, Played
 
@@ -69,7 +69,7 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert (request.brief.brief.act, request.brief.brief.listener) == ("account", "Ava")
     assert request.fallback == SayScripted(rex.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
-    assert remind.due_s > rex.now_s + WITHIN_S
+    assert (request.within_s, remind.due_s) == (MODEL_WAIT_S, rex.now_s + MODEL_WAIT_S + GRACE_S)
 
 
 def test_sentences_go_to_the_owner_one_by_one_and_are_what_was_said() -> None:

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import Counter
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +24,7 @@ from ganggpt.domain.faction.events import (
     TerritoryClaimed,
     TradeMade,
 )
-from ganggpt.domain.faction.politics import MOVE_NAMES
+from ganggpt.domain.faction.politics import MoveName
 from ganggpt.domain.faction.relation import (
     RELATION_HALF_LIFE_S,
     RIPPLE_MAX,
@@ -85,7 +85,7 @@ def test_ten_thousand_turns_neither_saturate_nor_freeze_the_map(seed: int) -> No
     # not frozen: relations and ground still move in the second half, and every kind of move is still made
     assert statistics.median(spans) > 3.0
     assert spans[-1] > 20.0
-    assert set(theatre.moves) == set(MOVE_NAMES)
+    assert set(theatre.moves) == set(get_args(MoveName))
     assert sum(len(set(counts)) > 1 for counts in grounds.values()) >= 3
     # nobody owns the map and nobody is off it
     assert max(counts[-1] for counts in grounds.values()) < len(los_santos().districts) / 2

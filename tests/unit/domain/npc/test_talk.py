@@ -17,7 +17,7 @@ from ganggpt.domain.mind.commands import (
     Utter,
 )
 from ganggpt.domain.mind.embedding import embedding_of
-from ganggpt.domain.mind.turn_taking import TALK, WITHIN_S
+from ganggpt.domain.mind.turn_taking import GRACE_S, TALK
 from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,
     WAITING_MAX,
@@ -28,6 +28,7 @@ from ganggpt.domain.mind.utterance import (
 from ganggpt.domain.npc.commands import Give, Talk, Threaten
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.turn import (
+    MODEL_WAIT_S,
     CancelRequest,
     Command,
     Decision,
@@ -140,7 +141,7 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert request.fallback == SayScripted(npc.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert remind.command == request.fallback
-    assert remind.due_s > npc.now_s + WITHIN_S
+    assert (request.within_s, remind.due_s) == (MODEL_WAIT_S, npc.now_s + MODEL_WAIT_S + GRACE_S)
 
 
 def test_sentences_go_to_the_player_one_by_one_and_are_what_was_said() -> None:
@@ -245,6 +246,36 @@ def test_a_player_who_calls_the_npc_by_its_name_is_turned_to() -> None:
     called = npc.hears("Mara! Look here!", by=BEN)
     assert npc.view()["saying"]["player"] == BEN
     assert shown(called, "npc.hush")
+
+
+def test_whoever_was_cut_off_before_the_first_word_is_answered_next() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour", by=AVA)
+    npc.hears("Are you busy?", by="player:ida")
+    npc.hears("Mara! Look here!", by=BEN)
+    assert npc.view()["saying"] == {
+        "utterance": npc.utterance,
+        "player": BEN,
+        "said": [],
+        "waiting": [AVA, "player:ida"],
+    }
+    npc.says("What is it?")
+    done = npc.model(Conclude(npc.utterance, (), Provenance("gpt-x")))
+    (request,) = done.model_requests
+    assert (request.brief.player, request.brief.brief.heard) == (AVA, "Tell me about the harbour")
+    npc.says("It is old.")
+    npc.hears("Mara! Once more!", by=BEN)
+    assert npc.view()["saying"]["waiting"] == ["player:ida"], "Ava heard an answer"
+
+
+def test_a_line_that_was_cut_off_is_lost_only_where_nobody_else_could_wait() -> None:
+    npc = Talker()
+    npc.hears("Tell me about the harbour", by=AVA)
+    others = [f"player:p{no}" for no in range(4)]
+    for other in others:
+        npc.hears("Are you busy?", by=other)
+    npc.hears("Mara! Look here!", by=BEN)
+    assert npc.view()["saying"]["waiting"] == others
 
 
 def test_an_enemy_is_not_kept_waiting() -> None:

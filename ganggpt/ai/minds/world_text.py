@@ -1,0 +1,66 @@
+"""The world of a prompt: what everybody in it knows, in words that are the same for all of its people."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from ganggpt.domain.mind.background import boss_of
+from ganggpt.domain.world import FactionSheet, World
+
+PLACES_MAX: Final = 60
+SIDES_MAX: Final = 16
+"""The most places and sides that are told; a larger world is told in part."""
+_FRIENDS_FROM: Final = 25
+
+
+def world_in_words(world: World) -> dict[str, str]:
+    """The fields of the prompt file ``world``, kept for the worlds asked for last."""
+    return _in_words(_Same(world))
+
+
+class _Same:
+    """A world as a key: worlds hold dictionaries, so one is only ever itself."""
+
+    __slots__ = ("world",)
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __hash__(self) -> int:
+        return id(self.world)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.world is self.world
+
+
+@lru_cache(maxsize=4)
+def _in_words(same: _Same) -> dict[str, str]:
+    world = same.world
+    held = {name for side in world.factions.values() for name in side.territories}
+    free = [place.name for place in world.districts.values() if place.id not in held][:PLACES_MAX]
+    return {
+        "title": world.title or world.name,
+        "sides": "\n".join(_side(world, side) for side in [*world.factions.values()][:SIDES_MAX]) or "none of note",
+        "places": ", ".join(free) or "none",
+    }
+
+
+def _side(world: World, side: FactionSheet) -> str:
+    """A faction in one line: who leads it, what it holds, with whom it is friends and enemies."""
+    boss = boss_of(world, side.id)
+    lands = [world.districts[name].name for name in side.territories if name in world.districts]
+    told = (
+        ("led by ", boss or ""),
+        ("holds ", ", ".join(lands)),
+        ("friends: ", _others(world, side, 1)),
+        ("enemies: ", _others(world, side, -1)),
+    )
+    return f"{side.name}: {'; '.join((side.kind, *(f'{word}{text}' for word, text in told if text)))}."
+
+
+def _others(world: World, side: FactionSheet, sign: int) -> str:
+    found = [
+        other for other, value in side.relations.items() if sign * value >= _FRIENDS_FROM and other in world.factions
+    ]
+    return ", ".join(world.factions[other].name for other in found)
