@@ -18,13 +18,13 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _HURT: Final = _any(
-    r"\b(?:kill|hang|shoot|cut|drown|off) yourself\b(?!,? (?:a |an |some|into|in the foot|in on|in (?:work|debt|whisk)|slack|out to dry|loose|off\b|shaving|over a|by accident))",
+    r"\b(?:kill|hang|shoot|cut|drown|off) yourself\b(?!,? (?:a |an |some|into|in the foot|in on|in (?:that |this |your |a |the )?(?:work|debt|whisk|rum|gin|booze|drink|bottle|sorrow|tears|grief|beer)|slack|out to dry|loose|off\b|shaving|over a|by accident))",
     r"\b(?:end|take) your own life\b|\bslit your (?:own )?wrists\b|\bcommit suicide\b",
     r"\b(?:bring dich (?:doch |endlich |einfach )?um|mátate|suic[ií]date|suicide-toi|tue-toi|убей себя|убейся|повесься|zabij się|kendini öldür|ucciditi)\b",
     r"自杀吧|اقتل نفسك",
 )
 _WARNED: Final = re.compile(
-    r"\b(?:don't|do not|didn't|doesn't|never|you'll|you will|you'd|you would|going to|gonna|could|before you|or you|without you|"
+    r"\b(?:don't|do not|didn't|doesn't|never|you'll|you will|you'd|you would|going to|gonna|could|if you|before you|or you|without you|"
     r"not|tried to|trying to|try to|wanted to|almost|nearly|they say he|they say she|did you|no te|he|she|who)(?: only)?\s*$",
     re.IGNORECASE,
 )

@@ -30,7 +30,7 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
     # Thinking aloud about the task.
     _sign(
         "user|player",
-        r"\bthe user(?:'s (?:message|request|question|input|query|line|prompt)| (?:wants|is asking|is trying|asks|asked|said|says|seems|just|has asked|might be|greets?|greeted)\b)",
+        r"\bthe user(?:'s (?:message|request|question|input|query|line|prompt)| (?:is (?:looking|asking|trying|requesting|talking|speaking|referring|being|now|just)|wants?|wanted|asks?|asked|said|says|mention(?:s|ed)|wrote|typed|needs|expects|intends|appears|seems|just|has (?:asked|said|mentioned|given)|might|may|greets?|greeted)\b)",
         r"\bthe player(?:'s (?:message|request|question|input|query|line|prompt)| (?:is asking|asks|just (?:said|asked)|greets|greeted) )",
     ),
     _sign(
@@ -45,7 +45,9 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
         r"\b(?:would|might|could) (?:probably |likely |then )?(?:respond|reply|answer) (?:with|here|like|as)\b|\bhow \w+(?: \w+)? (?:would|might|could) (?:respond|reply|answer)\b",
     ),
     _sign(
-        "we need to|let's|let me|as of my|according to",
+        "we need to|let's|let me|as of my|according to|i need to|i have to|i should|appropriate|best|suitable|fitting|natural|right re",
+        r"\b(?:best|appropriate|suitable|fitting|natural|right|ideal|plausible) (?:response|reply)\b",
+        r"\bi (?:need to|have to|should|must) (?:figure out|consider|decide|think about) (?:what|how) (?:\w+ ){1,2}would\b",
         r"\bwe need to (?:respond|output|produce|generate|write)\b|\blet'?s (?:craft|draft|write|compose|respond|formulate)\b",
         r"\blet me think (?:about how|step by step)\b",
         r"\baccording to (?:the (?:system|prompt|instructions)|my (?:instructions|prompt|guidelines))\b|\bas of my (?:last|latest)\b",
@@ -61,56 +63,61 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
     # Announcing the answer.
     _sign(
         "here is|here's|below is",
-        rf"\b(?:here(?:'s| is| are)|below is) (?:an? |the |my |your |one )?{_ASIDE}{_ANSWER}\b(?:[^.!?]{{0,60}}:|[.:]?\s*$|[^.!?]{{0,40}}\byou asked\b| (?:in|of|from|as)\b)",
-        r"\bhere(?:'s| is) (?:how|what) [^.!?:]{1,40}\b(?:would|might|could) (?:say|respond|reply|answer)\b",
+        rf"\b(?:here(?:'s| is| are)|below is) (?:an? |the |my (?!answer)|your |one )?{_ASIDE}{_ANSWER}\b(?:[^.!?]{{0,60}}:|[.:]?\s*$|[^.!?]{{0,40}}\byou asked\b| (?:in|of|from|as)\b)",
+        r"\bhere(?:'s| is) (?:how|what|(?:one|a) (?:possible )?way) [^.!?:]{1,40}\b(?:would|might|could) (?:say|respond|reply|answer)\b",
     ),
     # The courtesies of an assistant.
     _sign(
-        "help|assist|question|hope this|feel free",
-        r"\bhow (?:can|may|could) i (?:assist|be of assistance)\b|\bhow (?:can|may) i help you today\b",
+        "help|assist|question|hope this|feel free|of service|specific",
+        r"\bhow (?:can|may|could) i (?:assist|be of (?:assistance|service today))\b|\bwhat (?:else )?can i (?:help|assist) you with\b|\bis there (?:something|anything) specific you(?:'d| would) like to (?:know|discuss|talk)\b|\bhow (?:can|may) i help you today\b",
         r"\bis there (?:anything|something) (?:else )?(?:that )?i can (?:help|assist)\b",
         r"\b(?:let me know|feel free to ask|reach out) if you (?:have|need) (?:any |more |further |other )+questions\b|\bfeel free to ask\b.{0,30}\bquestions\b",
+        r"\bif you have (?:any |more |further |other )+questions,? (?:please |just )?(?:feel free|let me know|ask|don't hesitate)",
         r"\bi(?:'m| am) here to (?:help|assist)(?:!|\.| you\b)|\b(?:happy|glad) to (?:assist|help you with that request)\b|\bi hope this helps\b",
     ),
     # What it says of itself.
     _sign(
-        "i'm|i am|as a|as an|npc|i was|as chatgpt",
-        r"\bas an? (?:a\.?i\.?|artificial intelligence|(?:large )?language model|chat ?bot|virtual assistant|npc|machine learning)\b",
+        "i'm|i am|as a|as an|npc|i was|as chatgpt|i've been",
+        r"\bas an? (?:\w+ )?(?:a\.?i\.?|artificial intelligence|(?:large )?language model|chat ?bot|virtual assistant|npc|machine learning)\b",
         r"\bi(?:'m| am) (?:just |only |really |actually |merely )?(?:an? )?(?:a\.?i\.?(?: (?:model|assistant|language model))?|artificial intelligence|(?:large )?language model|virtual assistant|chat ?bot|chat ?gpt|computer program|npc)\b",
-        r"\bas chat ?gpt\b|\bi was (?:trained|created|made|developed|built) by (?:openai|anthropic|google|meta|mistral|microsoft)\b",
+        r"\bi(?:'m| am|'ve been| was) (?:designed|programmed|trained|built|configured|instructed) to (?:be (?:helpful|harmless|honest|safe)|follow (?:\w+ )?(?:guidelines|rules|instructions|policies)|assist|provide|avoid|refuse)\b",
+        r"\bas chat ?gpt\b|\bi was (?:trained|created|made|developed|built|designed) by (?:openai|anthropic|google|meta|mistral|microsoft)\b",
     ),
     _sign(
-        "knowledge cut|training data|programming|guidelines|polic|personal|real-time|physical body",
+        "knowledge cut|training data|programming|guidelines|polic|personal|real-time|physical ",
         r"\bmy (?:knowledge cut-?off|training data|programming|(?:content|usage) polic(?:y|ies)|(?:safety |content )?guidelines)\b",
-        r"\bi (?:do not|don't) have (?:any )?(?:personal (?:opinions?|feelings?|experiences?|beliefs?|preferences?)|access to (?:real-time|personal|current|the internet)|a physical (?:body|form))\b",
+        r"\b(?:violates?|against|breach(?:es)? (?:of )?) (?:the |our |my )?(?:content|usage|community|safety|ethical) (?:polic(?:y|ies)|guidelines|terms)\b",
+        r"\bi (?:do not|don't) (?:actually |really )?have (?:any )?(?:personal (?:opinions?|feelings?|experiences?|beliefs?|preferences?)|access to (?:real-time|personal|current|the internet)|a physical (?:body|form))\b",
     ),
     _sign(
-        "important to|please note|condone|promote|encourag|harmful|illegal|struggling|mental health|disclaimer|ooc",
+        "important to|please note|condone|promote|encourag|harmful|illegal|struggling|mental health|disclaimer|ooc|consult",
         r"\b(?:it is|it's) important to (?:note|remember|mention|understand) that\b|\bplease note that (?:this|i|the)\b",
         r"\b(?:do not|don't|cannot|can't|never) (?:\w+ or )?(?:condone|promote|encourage)\b.{0,20}\b(?:violence|illegal|crime|activit\w+|harm\w*)\b",
         r"\b(?:engage|participate|assist) (?:in|with) (?:harmful|illegal|unethical|criminal) activit",
-        r"\b(?:you or someone you know|mental health professional|crisis (?:line|hotline))\b|^disclaimer\b|\bthis is (?:a work of )?fiction(?:al)?\b|^\(?ooc\b",
+        r"\b(?:you or someone you know|mental health professional|crisis (?:line|hotline))\b|^disclaimer\b|\bthis is (?:a work of )?fiction(?:al)?\b|\bplease consult (?:a|an|with a) (?:professional|licensed|qualified)|^\(?ooc\b",
     ),
     # Its refusals.
     _sign(
-        "assist|comply|fulfil|generat|provide|create|engage|request|help with",
+        "assist|comply|fulfil|generat|provide|create|engage|request|help with|discuss|topic",
         rf"\bi(?:'m| am)? ?(?:sorry,? but i )?{_CANNOT} (?:assist|comply|fulfil+|engage|generate|help|create|continue) (?:you )?(?:in |with )?(?:that |this |any )?(?:kind of |sort of )?(?:requests?|content|topic|role-?play)\b",
         rf"\bi(?:'m| am)? ?{_CANNOT} assist (?:you )?with (?:that|this)\b|\bi(?:'m| am)? ?{_CANNOT} provide (?:(?:that|this|any|such|you with) )*(?:information|instructions|details|guidance|content|assistance)\b",
         rf"\b(?:sorry|apologi[sz]e),? but i {_CANNOT} help with (?:that|this)[.!]?\s*$|\bmust decline this request\b|\bapologi[sz]e, but i {_CANNOT} (?:help|assist)\b",
-        rf"\b{_CANNOT} (?:create|generate) content\b",
+        rf"\b{_CANNOT} (?:create|generate) content\b|\b{_CANNOT} (?:discuss|address|talk about) (?:that|this|such) (?:kind of )?(?:topics?|subject|content)\b",
     ),
     # German.
     _sign(
-        "sprachmodell|künstliche intelligenz| ki|benutzer|nutzer|rolle|tut mir leid|entschuldig|heute helfen|hier ist|systemprompt",
-        r"\b(?:als|bin|bin nur) (?:ein |eine |nur ein |nur eine )?(?:ki|künstliche intelligenz|sprachmodell|ki-\w+)\b|\bdas ist ein rollenspiel\b",
+        "sprachmodell|künstliche intelligenz| ki|benutzer|nutzer|rolle|tut mir leid|entschuldig|heute helfen|hier ist|systemprompt|anfrage",
+        r"\b(?:dieser?|deiner?|ihrer?) anfrage\b.{0,30}\bnicht (?:helfen|beantworten|erfüllen|nachkommen)\b|\bkann ich .{0,20}nicht .{0,20}anfrage\b",
+        r"\b(?:als|bin) (?:nur |bloß |lediglich )?(?:eine? )?(?:ki|künstliche intelligenz|sprachmodell|ki-\w+)\b|\bdas ist ein rollenspiel\b",
         r"\bder (?:be)?nutzer (?:möchte|will|fragt|sagt|hat|ist)\b|\bin (?:meiner|der) rolle (?:bleiben|antworten)\b|\bmein systemprompt\b",
         r"\b(?:tut mir leid|entschuldigung|entschuldige),? (?:aber )?(?:dabei kann ich|ich kann|das kann ich|damit kann ich)\b.{0,40}\b(?:nicht (?:helfen|behilflich|beantworten|unterstützen|erfüllen|weiterhelfen))\b(?!,? (?:kumpel|freund|alter|bruder))",
         r"\bwie kann ich (?:ihnen|dir|euch) heute (?:helfen|behilflich)\b|\bhier ist (?:die|eine|meine) antwort\b",
     ),
     # Spanish and Portuguese.
     _sign(
-        "como |soy |sou |lo siento|desculp|sinto muito|ayudar|ajudar|usuario|usuário|personaje|personagem|aquí |aqui ",
-        r"\b(?:como|soy|sou) (?:um |un |uma |una )?(?:ia|inteligencia artificial|inteligência artificial|modelo de (?:lenguaje|linguagem))\b",
+        "como |soy |sou |lo siento|desculp|sinto muito|ayudar|ajudar|usuario|usuário|personaje|personagem|solicitud|petición|solicitação|pedido| tema|assunto|aquí |aqui ",
+        r"\bno puedo (?:\w+ )?(?:con |a )?(?:esa|esta) (?:solicitud|petición)\b|\bnão posso (?:\w+ )?(?:a |com )?(?:essa|esta|esse|este) (?:solicitação|pedido)\b|\bno puedo (?:hablar|discutir) (?:de|sobre) (?:ese|este) tema\b|\bnão posso (?:falar|discutir) (?:sobre )?(?:esse|este) (?:assunto|tema)\b",
+        r"\b(?:como|soy|sou) (?:solo |sólo |apenas |só |simplemente )?(?:um |un |uma |una )?(?:ia|inteligencia artificial|inteligência artificial|modelo de (?:lenguaje|linguagem))\b",
         r"\b(?:lo siento|disculpa|perdona|desculpe|desculpa|sinto muito),? (?:pero |mas )?(?:no puedo|não posso) (?:\w+ )?(?:a |con |com )?(?:eso|isso|(?:esa|esta|essa) (?:solicitud|petición|solicitação|información|informação)|(?:esse|este) pedido|ese contenido)\b(?!,)",
         r"\b(?:en qué|cómo|como) (?:puedo|posso) (?:ayudar(?:te|le|los)?|te ajudar|ajudar(?: você)?|ajudá-lo) (?:hoy|hoje)\b",
         r"\b(?:el|o) (?:usuario|usuário) (?:quiere|pregunta|dice|pide|quer|pergunta|diz|pede)\b|\b(?:en|no) (?:el )?(?:papel del |papel do )?persona(?:je|gem)\b",
@@ -118,15 +125,16 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
     ),
     # French and Italian.
     _sign(
-        "en tant qu|suis |désolé|utilisateur|puis-je|personnage|voici|come |sono |dispiace|utente",
-        r"\ben tant qu[e'] ?(?:ia|intelligence artificielle|modèle de langage)\b|\bje suis (?:un modèle de langage|une (?:ia|intelligence artificielle))\b",
+        "en tant qu|suis |désolé|utilisateur|puis-je|personnage|voici|demande|requête|come |sono |dispiace|utente|richiesta",
+        r"\ben tant qu[e'] ?(?:ia|intelligence artificielle|modèle de langage)\b|\bje ne peux pas .{0,30}\bcette (?:demande|requête)\b|\bje (?:ne )?suis (?:qu'|simplement )?(?:un modèle de langage|une (?:ia|intelligence artificielle))\b",
         r"\bdésolée?s?,? mais je ne peux pas\b.{0,40}\b(?:cette demande|ces informations|cette requête|ce contenu)\b",
         r"\bcomment puis-je (?:vous|t'|te )\s?aider aujourd'hui\b|\bl'utilisateur (?:veut|demande|dit|pose)\b|\brester dans (?:mon|le) (?:personnage|rôle)\b|\bvoici (?:une|la|ma) réponse\b",
-        r"\b(?:come|sono) (?:un |un'|una )?(?:modello linguistico|intelligenza artificiale|ia\b)|\bdispiace, ma non posso\b.{0,30}\brichiesta\b|\bcome posso aiutar(?:ti|la) oggi\b|\bl'utente (?:vuole|chiede|dice)\b",
+        r"\bnon posso .{0,30}\b(?:questa|tale) richiesta\b|\b(?:come|sono) (?:solo |soltanto )?(?:un |un'|una )?(?:modello linguistico|intelligenza artificiale|ia\b)|\bdispiace, ma non posso\b.{0,30}\brichiesta\b|\bcome posso aiutar(?:ti|la) oggi\b|\bl'utente (?:vuole|chiede|dice)\b",
     ),
     # Russian.
     _sign(
-        "языков|искусственн|запрос|информаци|сегодня|пользовател|в роли|вот ответ",
+        "языков|искусственн|запрос|информаци|сегодня|сожалению|пользовател|в роли|вот ответ",
+        r"\bк сожалению, я не могу (?:\w+ )?(?:помочь|ответить|выполнить|предоставить|обсуждать)\b",
         r"\b(?:как|я|всего лишь|просто) (?:языковая модель|искусственный интеллект|ии)\b",
         r"\bне могу (?:\w+ )?(?:помочь с этим запросом|(?:выполнить|обработать) (?:этот|ваш) запрос|(?:предоставить|дать) эту информацию)",
         r"\bчем (?:я )?могу (?:я )?(?:вам |тебе )?помочь(?: вам| тебе)? сегодня\b|\bпользователь (?:хочет|спрашивает|просит|говорит)\b|\bв роли(?: персонажа|\s*[.:])|\bвот ответ\b",

@@ -77,7 +77,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 _MACHINE: Final = _any(
     r"<\|[\w ]+\|>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant|user|instructions?)>",
     r"\"(?:role|content|actions|say|do|tool_calls?|function_call)\"\s*:|```|\bmark of (?:this|the) request\b|\b(?:my|here is the) system ?prompt\b|\bthe system prompt (?:is|says)\b",
-    r"\{\{\s*\w+\s*\}\}|\[your name\]|\bno narration, no stage directions, no\b|"
+    r"\{\{\s*\w+\s*\}\}|(?<!#)#{2,}\s*(?:instruction|response|system|user|input)|\[your name\]|\bno narration, no stage directions, no\b|"
     r"\bone character of a (?:crime )?role-?play|\beverything that other people say is data\b",
 )
 _ROUNDS_MAX: Final = 4

@@ -52,6 +52,7 @@ _SQUARE: Final = re.compile(r"(?<!\S)\[(?=[^\W\d])([^\[\]]{3,400})\](?=[\s.,!?]|
 _OPENED: Final = re.compile(r"(?<![\w*])([*(\[])(?=[^\W\d])([^*()\[\]]*)$")
 _CLOSERS: Final = {"*": "*", "(": ")", "[": "]"}
 _STRUCK: Final = re.compile(r"~~[^~]{1,200}~~\s?")
+_WAVED: Final = re.compile(r"(?<![\w~])~([^\W\d][^~]{1,200})~(?![\w~])")
 _BOLD: Final = re.compile(r"\*{2,}|(?<!\w)_{2,}|_{2,}(?!\w)|`+|~~")
 _LONE: Final = re.compile(r"(?<!\w)[*_](?!\s)|(?<!\s)[*_](?!\w)|^\s*(?:[*>•-]|#{1,6})\s+|^\s*[#>]+(?=[^\W\d])|[#>]+\s*$")
 _SENTENCE: Final = re.compile(r"[^.!?…。！？]*[.!?…。！？]+[\"'”’»*)]*\s*|[^.!?…。！？]+$")
@@ -75,17 +76,21 @@ _TELLS: Final = r"(?:says|said|replies|replied|mutters|whispers|asks|asked|answe
 _NARRATED: Final = re.compile(
     r"^(?:she|he|they) (?:\w+ly )?(?:leans? (?:back|in|forward|against|over|closer)|crosses (?:her|his) arms|raises (?:an?|her|his) (?:eye)?brows?|"
     r"takes an? (?:long |slow |deep )*(?:drag|breath|sip|puff)|lets out an? |narrows (?:her|his) eyes|shakes (?:her|his) head|"
-    r"rolls (?:her|his) eyes|clears (?:her|his) throat|exhales|smirks|chuckles)(?!.*, (?:you|we|i)\b)"
+    r"rolls (?:her|his) eyes|clears (?:her|his) throat|exhales|smirks|chuckles)\b(?!.*(?:, (?:you|we|i|that)\b|\b(?:every|each|always|never|when|whenever)\b))"
     r"|^(?:her|his|their) (?:eyes|gaze|voice|lips|expression|face|jaw) (?:narrow|drop|soften|harden|dart|flick|curl|tighten|lower|clench)s?\b",
     re.IGNORECASE,
 )
 _TAGGED: Final = re.compile(r"^([\"“])([^\"“”]+)[\"”],? (.{1,60}?)\b", re.DOTALL)
+_SAYS: Final = re.compile(
+    r"^(?:she|he|they) (?:says?|repl(?:ies|y)|mutters?|whispers?|asks?|answers?|growls?|sighs?)(?: \w+ly)?(?:[.]?$|, \w+ing\b)", re.IGNORECASE
+)
+"""Says in the present, and does nothing else in the sentence: a narrator's tag behind the speaker's own words."""
 _OWN_LABELS: Final = frozenset((
     "assistant", "npc", "response", "reply", "answer", "final answer", "output", "character", "dialogue", "say", "spoken", "antwort",
     "respuesta", "resposta", "réponse", "ответ", "回答",
 ))  # fmt: skip
 _FOREIGN_LABELS: Final = frozenset((
-    "player", "user", "human", "narrator", "narration", "scene", "setting", "system", "thinking", "thought", "thoughts", "reasoning",
+    "player", "user", "human", "listener", "narrator", "narration", "scene", "setting", "system", "thinking", "thought", "thoughts", "reasoning",
     "analysis", "stage directions", "action", "actions", "ooc", "spieler", "benutzer", "erzähler", "jugador", "narrador", "jogador",
     "joueur", "narrateur", "игрок", "рассказчик", "giocatore", "narratore", "gracz", "narrator", "oyuncu", "玩家", "旁白", "プレイヤー",
     "用户", "اللاعب",
@@ -96,7 +101,8 @@ _OPENER: Final = re.compile(
     re.IGNORECASE,
 )
 """A courtesy with which a machine begins; with what follows it, it is left out."""
-_COLON: Final = re.compile(r"[*_\"]*\s*[:：][*_]*\s*")
+_MARKS: Final = " *_\"'“([])"
+_COLON: Final = re.compile(r"[:：][*_]*\s*")
 
 
 def spoken(text: str, voices: Voices, before: Open) -> tuple[str, Open]:
@@ -169,9 +175,9 @@ def _without_directions(text: str, voices: Voices, before: Open) -> tuple[str, O
         if not closer:
             return _taken(text, before, DIRECTION_SENTENCES_MAX)
         text, before = rest, Open(foreign=before.foreign)
-    if not text or not _any_of("*_([", text):
+    if not text or not _any_of("*_([~", text):
         return text, before
-    for looks, keeps in ((_STAR, "{}"), (_LINE, "{}"), (_ROUND, "({})"), (_SQUARE, "[{}]")):
+    for looks, keeps in ((_STAR, "{}"), (_LINE, "{}"), (_WAVED, "{}"), (_ROUND, "({})"), (_SQUARE, "[{}]")):
         text = _sifted(text, looks, keeps, voices)
     opened = _OPENED.search(text)
     if opened is not None and _is_direction(text[: opened.start()], opened.group(2), "", voices):
@@ -223,6 +229,8 @@ def _own_part(text: str, voices: Voices, before: Open) -> tuple[str, Open]:
     kept, at, foreign = [], 0, before.foreign
     for colon in _COLON.finditer(text):
         start = _label_start(text, max(at, colon.start() - _LABEL_CHARS_MAX), colon.start())
+        if not text[start : colon.start()].strip(_MARKS):
+            continue
         whose = _whose(text[start : colon.start()], text[colon.end() : colon.end() + 1], voices)
         if whose is None:
             continue
@@ -236,7 +244,7 @@ def _own_part(text: str, voices: Voices, before: Open) -> tuple[str, Open]:
 
 def _label_start(text: str, low: int, stop: int) -> int:
     """Where the sentence begins that a colon stands in, or the word before the colon, if that is the name of a role."""
-    start = max((text.rfind(end, low, stop) for end in ".!?…。！？\"”»)"), default=-1)
+    start = max((text.rfind(end, low, stop) for end in ".!?…。！？:：\"”»)"), default=-1)
     start = start + 1 if start >= 0 else low
     last = text.rfind(" ", low, stop) + 1
     if last > start and text[last : last + 1].isupper() and text[last:stop].lower() in _FOREIGN_LABELS:
@@ -249,7 +257,7 @@ def _whose(label: str, following: str, voices: Voices) -> str | None:
     label."""
     if len(label) > len("Final answer") and only_a_machine_says(f"{label.strip()}:"):
         return "announced"
-    words = label.lower().strip(" *_\"'“([").split()
+    words = label.lower().strip(_MARKS).split()
     if words and re.fullmatch(_TELLS, words[-1]) and len(words) > 1:
         words = words[:-1]
     if not words or len(words) > 4:
@@ -271,7 +279,7 @@ def _without_narration(text: str, voices: Voices) -> str:
 
 
 def _told(text: str, voices: Voices) -> Iterator[str]:
-    own, other = _deeds_of(voices.speaker), _tag_of(voices.listener)
+    own, other, theirs = _deeds_of(voices.speaker), _tag_of(voices.listener), False
     for sentence in sentences(text):
         bare = sentence.strip()
         tagged = _TAGGED.match(bare)
@@ -279,9 +287,13 @@ def _told(text: str, voices: Voices) -> Iterator[str]:
             if whose == "own":
                 quoted = tagged.group(2).strip()
                 yield f"{quoted[:-1]}." if quoted.endswith(",") else quoted
-        elif (own is not None and own.match(bare)) or (other is not None and other.match(bare)) or _NARRATED.match(bare):
+        elif (other is not None and other.match(bare)) or (theirs and bare[:1] in ('"', "“")):
+            theirs = True
+            continue
+        elif (own is not None and own.match(bare)) or _NARRATED.match(bare):
             continue
         else:
+            theirs = False
             yield sentence
 
 
@@ -295,8 +307,7 @@ def _teller(tag: str, voices: Voices, *, is_first: bool) -> str:
                 return whose
         if len(words) > 1 and re.fullmatch(_TELLS, words[0].lower()) and words[1].lower().strip(".,") in known:
             return whose
-    pronoun = len(words) > 1 and words[0].lower() in ("she", "he", "they") and re.fullmatch(_TELLS, words[1].lower().strip(".,"))
-    return "own" if pronoun and is_first and words[1].lower().strip(".,") not in ("said", "asked", "replied") else ""
+    return "own" if is_first and _SAYS.match(tag) else ""
 
 
 @lru_cache(maxsize=256)
@@ -318,4 +329,4 @@ def _tag_of(listener: str) -> re.Pattern[str] | None:
     """Finds a sentence that tells what the listener says."""
     if len(listener) < 3:
         return None
-    return re.compile(rf"^{re.escape(listener)} {_TELLS}\s*[,:]", re.IGNORECASE)
+    return re.compile(rf"^{re.escape(listener)} (?:{_TELLS}\s*[,:]|{_DOES}(?<!says)(?<!asks)(?<!speaks)(?:[.!,]| (?:and|at|back|away|down|up|in|out)\b))", re.IGNORECASE)

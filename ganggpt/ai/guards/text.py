@@ -37,7 +37,7 @@ _LEET: Final = str.maketrans({
     "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "l",
     "€": "e", "+": "t",
 })  # fmt: skip
-_LEET_WORD: Final = re.compile(r"[\w@$!|+€]*[A-Za-z][\w@$!|+€]*")
+_LEET_WORD: Final = re.compile(r"[\w@$!|+€]+")
 _SINGLES: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\s._*\-/|,~]{1,3}){3,}[^\W_](?![^\W_])")
 _SEPARATORS: Final = re.compile(r"[\s._*\-/|,~]+")
 
@@ -119,4 +119,9 @@ def skeleton(text: str) -> str:
     digits for letters undone, s p a c e d words put together."""
     text = bare(text.translate(LOOK_ALIKES)).lower()
     text = _SINGLES.sub(lambda found: _SEPARATORS.sub("", found.group()), text)
-    return _LEET_WORD.sub(lambda found: found.group().translate(_LEET), text)
+    return _LEET_WORD.sub(_unleet, text)
+
+
+def _unleet(found: re.Match[str]) -> str:
+    word = found.group()
+    return word.translate(_LEET) if _LATIN.search(word) else word
