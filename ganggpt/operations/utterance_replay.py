@@ -21,7 +21,7 @@ from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.gateway.recording import ModelExchange
 from ganggpt.ai.gateway.replay_gateway import replaying_gateway
 from ganggpt.ai.guards.output import Blocked
-from ganggpt.ai.guards.utterance import UtteranceGuard
+from ganggpt.ai.guards.utterance_guard import UtteranceGuard
 from ganggpt.ai.minds.model import (
     MindSpec,
     ModelMind,

@@ -54,12 +54,8 @@ _CHEMICALS: Final = re.compile(
     r"ricin|sarin",
     re.IGNORECASE,
 )
-_DO: Final = (
-    r"(?:mix|combine|dissolve|heat|boil|add|stir|filter|react|grind|distill|soak|pour|(?:take|use|need|get)(?= (?:\w+ )?\d))"
-)
-_RECIPE: Final = re.compile(
-    rf"(?:^|[.!?;:,]\s*|\b(?:then|you|and|now|first|next|just|to)\s+){_DO}\b", re.IGNORECASE
-)
+_DO: Final = r"(?:mix|combine|dissolve|heat|boil|add|stir|filter|react|grind|distill|soak|pour|(?:take|use|need|get)(?= (?:\w+ )?\d))"
+_RECIPE: Final = re.compile(rf"(?:^|[.!?;:,]\s*|\b(?:then|you|and|now|first|next|just|to)\s+){_DO}\b", re.IGNORECASE)
 
 
 def urges_self_harm(text: str) -> bool:

@@ -57,9 +57,7 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
         r"\b(?:my|the|this|these|your) (?:system |initial |hidden )?(?:prompt|instructions|system message) (?:says?|tells?|states?|requires?|said|forbids?|wants?) (?:that |me |i |we |to )",
         r"\b(?:my|here is my|here is the|here's (?:my|the)|reveal(?:ing)? (?:my|the)) (?:system |initial |hidden )(?:prompt|message|instructions)\b|\bthe system prompt is\b",
     ),
-    _sign(
-        ", i would|, i should|, i must|, i will", r"^as [A-Z]\w+(?: [A-Z]\w+)?, i (?:would|should|will|must)\b"
-    ),
+    _sign(", i would|, i should|, i must|, i will", r"^as [A-Z]\w+(?: [A-Z]\w+)?, i (?:would|should|will|must)\b"),
     # Announcing the answer.
     _sign(
         "here is|here's|below is",

@@ -54,19 +54,36 @@ _CLOSERS: Final = {"*": "*", "(": ")", "[": "]"}
 _STRUCK: Final = re.compile(r"~~[^~]{1,200}~~\s?")
 _WAVED: Final = re.compile(r"(?<![\w~])~([^\W\d][^~]{1,200})~(?![\w~])")
 _BOLD: Final = re.compile(r"\*{2,}|(?<!\w)_{2,}|_{2,}(?!\w)|`+|~~")
-_LONE: Final = re.compile(r"(?<!\w)[*_](?!\s)|(?<!\s)[*_](?!\w)|^\s*(?:[*>•-]|#{1,6})\s+|^\s*[#>]+(?=[^\W\d])|[#>]+\s*$")
+_LONE: Final = re.compile(
+    r"(?<!\w)[*_](?!\s)|(?<!\s)[*_](?!\w)|^\s*(?:[*>•-]|#{1,6})\s+|^\s*[#>]+(?=[^\W\d])|[#>]+\s*$"
+)
 _SENTENCE: Final = re.compile(r"[^.!?…。！？]*[.!?…。！？]+[\"'”’»*)]*\s*|[^.!?…。！？]+$")
-_ENDS: Final = ".!?…。！？\"”»*)]}>"
+_ENDS: Final = '.!?…。！？"”»*)]}>'
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _NARRATOR: Final = frozenset(("she", "he", "they", "the", "her", "his", "their", "a", "an", "it"))
-_NO_DEED: Final = frozenset(
-    "was is his this has always us yes does ours yours hers its theirs as less unless perhaps sometimes besides across boss cops guns "
-    "grass pass bless miss kiss thing nothing something everything anything bring king sing ring string evening morning family only really "
-    "early friendly lonely actually exactly finally".split()
+_NO_DEED: Final = _set(
+    """
+    was is his this has always us yes does ours yours hers its theirs as less unless perhaps sometimes besides
+    across boss cops guns grass pass bless miss kiss thing nothing something everything anything bring king sing
+    ring string evening morning family only really early friendly lonely actually exactly finally
+    """
 )
-_ASIDES: Final = frozenset(
-    "sigh laugh smile wink nod shrug silence pause beat grin smirk chuckle ooc sighing softly quietly whisper offscreen".split()
+_ASIDES: Final = _set(
+    """
+    sigh laugh smile wink nod shrug silence pause beat grin smirk chuckle ooc sighing softly quietly whisper
+    offscreen
+    """
 )
-_I_DO: Final = frozenset("lean look smile nod sigh shrug laugh turn glance step pause raise shake stare grin point".split())
+_I_DO: Final = _set(
+    """
+    lean look smile nod sigh shrug laugh turn glance step pause raise shake stare grin point
+    """
+)
 _DOES: Final = (
     r"(?:leans|looks|smiles|nods|sighs|laughs|grins|shrugs|glances|pauses|turns|steps|stares|raises|lowers|shakes|crosses|takes an?|"
     r"lights|exhales|whispers|mutters|says|replies|asks|answers|growls|chuckles|smirks|frowns|winks|gestures|points|reaches|walks|sits|"
@@ -82,7 +99,8 @@ _NARRATED: Final = re.compile(
 )
 _TAGGED: Final = re.compile(r"^([\"“])([^\"“”]+)[\"”],? (.{1,60}?)\b", re.DOTALL)
 _SAYS: Final = re.compile(
-    r"^(?:she|he|they) (?:says?|repl(?:ies|y)|mutters?|whispers?|asks?|answers?|growls?|sighs?)(?: \w+ly)?(?:[.]?$|, \w+ing\b)", re.IGNORECASE
+    r"^(?:she|he|they) (?:says?|repl(?:ies|y)|mutters?|whispers?|asks?|answers?|growls?|sighs?)(?: \w+ly)?(?:[.]?$|, \w+ing\b)",
+    re.IGNORECASE,
 )
 """Says in the present, and does nothing else in the sentence: a narrator's tag behind the speaker's own words."""
 _OWN_LABELS: Final = frozenset((
@@ -180,9 +198,10 @@ def _without_directions(text: str, voices: Voices, before: Open) -> tuple[str, O
     for looks, keeps in ((_STAR, "{}"), (_LINE, "{}"), (_WAVED, "{}"), (_ROUND, "({})"), (_SQUARE, "[{}]")):
         text = _sifted(text, looks, keeps, voices)
     opened = _OPENED.search(text)
-    if opened is not None and _is_direction(text[: opened.start()], opened.group(2), "", voices):
-        if opened.group(1) != "*" or not opened.group(2)[:1].isupper() or _tells(opened.group(2), voices):
-            return text[: opened.start()], Open(_CLOSERS[opened.group(1)], 1, before.foreign)
+    if opened is None or not _is_direction(text[: opened.start()], opened.group(2), "", voices):
+        return text, before
+    if opened.group(1) != "*" or not opened.group(2)[:1].isupper() or _tells(opened.group(2), voices):
+        return text[: opened.start()], Open(_CLOSERS[opened.group(1)], 1, before.foreign)
     return text, before
 
 
@@ -244,7 +263,7 @@ def _own_part(text: str, voices: Voices, before: Open) -> tuple[str, Open]:
 
 def _label_start(text: str, low: int, stop: int) -> int:
     """Where the sentence begins that a colon stands in, or the word before the colon, if that is the name of a role."""
-    start = max((text.rfind(end, low, stop) for end in ".!?…。！？:：\"”»)"), default=-1)
+    start = max((text.rfind(end, low, stop) for end in '.!?…。！？:："”»)'), default=-1)
     start = start + 1 if start >= 0 else low
     last = text.rfind(" ", low, stop) + 1
     if last > start and text[last : last + 1].isupper() and text[last:stop].lower() in _FOREIGN_LABELS:
@@ -283,7 +302,9 @@ def _told(text: str, voices: Voices) -> Iterator[str]:
     for sentence in sentences(text):
         bare = sentence.strip()
         tagged = _TAGGED.match(bare)
-        if tagged is not None and (whose := _teller(bare[tagged.end(2) + 1 :].lstrip(" ,"), voices, is_first=text.startswith(bare))):
+        if tagged is not None and (
+            whose := _teller(bare[tagged.end(2) + 1 :].lstrip(" ,"), voices, is_first=text.startswith(bare))
+        ):
             if whose == "own":
                 quoted = tagged.group(2).strip()
                 yield f"{quoted[:-1]}." if quoted.endswith(",") else quoted
@@ -303,7 +324,11 @@ def _teller(tag: str, voices: Voices, *, is_first: bool) -> str:
     names = {"own": set(voices.speaker.lower().split()), "other": set(voices.listener.lower().split())}
     for whose, known in names.items():
         for at in (1, 2):
-            if len(words) > at and {word.lower() for word in words[:at]} <= known and re.match(_TELLS, words[at].lower()):
+            if (
+                len(words) > at
+                and {word.lower() for word in words[:at]} <= known
+                and re.match(_TELLS, words[at].lower())
+            ):
                 return whose
         if len(words) > 1 and re.fullmatch(_TELLS, words[0].lower()) and words[1].lower().strip(".,") in known:
             return whose
@@ -329,4 +354,7 @@ def _tag_of(listener: str) -> re.Pattern[str] | None:
     """Finds a sentence that tells what the listener says."""
     if len(listener) < 3:
         return None
-    return re.compile(rf"^{re.escape(listener)} (?:{_TELLS}\s*[,:]|{_DOES}(?<!says)(?<!asks)(?<!speaks)(?:[.!,]| (?:and|at|back|away|down|up|in|out)\b))", re.IGNORECASE)
+    return re.compile(
+        rf"^{re.escape(listener)} (?:{_TELLS}\s*[,:]|{_DOES}(?<!says)(?<!asks)(?<!speaks)(?:[.!,]| (?:and|at|back|away|down|up|in|out)\b))",
+        re.IGNORECASE,
+    )

@@ -23,7 +23,9 @@ _MARKS_MAX: Final = 2
 _ACCENTS: Final = re.compile(r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 """Marks that belong to no script. Those of a script (Indic, Burmese, Thai and others) stand in any number."""
 _JOINERS: Final = "\u200c\u200d"
-_JOINED: Final = re.compile(r"[\u0600-\u08ff\u0900-\u109f\u1780-\u18af\u1900-\u1aaf\u1b00-\u1bff\ua840-\uaaff\U00011000-\U000114ff]")
+_JOINED: Final = re.compile(
+    r"[\u0600-\u08ff\u0900-\u109f\u1780-\u18af\u1900-\u1aaf\u1b00-\u1bff\ua840-\uaaff\U00011000-\U000114ff]"
+)
 """Letters and marks whose shape a joiner or non-joiner after them changes: Arabic and Persian, Indic, Burmese, Khmer, Mongolian."""
 _KEPT_WHOLE: Final = re.compile(r"([\u2026\u0e33\u0eb3])")
 """The ellipsis that marks a cut stays one: as three dots, a text at its bound would be cut again. The vowel AM of Thai and Lao
@@ -91,7 +93,9 @@ def _seen_words(text: str) -> tuple[list[str], int]:
             kept.append(" ")
         elif char in _JOINERS and kept and _JOINED.match(kept[-1]):
             kept.append(char)
-        elif category[0] == "C" or ord(char) in _SELECTORS or accents > _MARKS_MAX or on_letter.count(char) >= _MARKS_MAX:
+        elif (
+            category[0] == "C" or ord(char) in _SELECTORS or accents > _MARKS_MAX or on_letter.count(char) >= _MARKS_MAX
+        ):
             removed += 1
         else:
             kept.append(char)

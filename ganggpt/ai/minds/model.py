@@ -23,7 +23,7 @@ from ganggpt.ai.guards.answer import Guarded, guard_answer
 from ganggpt.ai.guards.input import Trust, Wariness
 from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.profiles import Rating
-from ganggpt.ai.guards.utterance import UtteranceGuard
+from ganggpt.ai.guards.utterance_guard import UtteranceGuard
 from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
 from ganggpt.ai.minds.guard_counts import GuardCounts
 from ganggpt.ai.minds.plans import ModelPlans

@@ -1,4 +1,4 @@
-"""The output guard on two corpora: lines that people of the genre say, and lines that must never be said as they are."""
+"""The output guard on two corpora: what people of the genre say, and what must never be said as it is."""
 
 from __future__ import annotations
 

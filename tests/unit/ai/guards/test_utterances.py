@@ -15,7 +15,7 @@ from ganggpt.ai.gateway.sentences import sentences_of
 from ganggpt.ai.guards.input import inspect
 from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.text import plain, visible
-from ganggpt.ai.guards.utterance import UtteranceGuard
+from ganggpt.ai.guards.utterance_guard import UtteranceGuard
 
 GUARD = OutputGuard("mature")
 
@@ -110,8 +110,8 @@ def test_joiners_hide_nothing_and_towers_of_marks_are_taken_down() -> None:
 # -------------------------------------------------------------------------------------------------------------- length
 
 UNITS = (
-    "#", "*", "_", "a", "a ", "1", "1 ", "(", "[", '"', "A.", "é", "1 Main ", "@", "a@", "-", "+1 ", "Ab ", "mix ", "%", "<", ":",
-    "x: ", ". ", "你", "ก็", "=", "<think>", "*a", "Player: ", "kill yourself ", "the user ", "e\u0301",
+    "#", "*", "_", "a", "a ", "1", "1 ", "(", "[", '"', "A.", "é", "1 Main ", "@", "a@", "-", "+1 ", "Ab ", "mix ", "%",
+    "<", ":", "x: ", ". ", "你", "ก็", "=", "<think>", "*a", "Player: ", "kill yourself ", "the user ", "e\u0301",
 )  # fmt: skip
 
 
