@@ -24,7 +24,7 @@ _HURT: Final = _any(
     r"自杀吧|اقتل نفسك",
 )
 _WARNED: Final = re.compile(
-    r"\b(?:don't|do not|didn't|doesn't|never|you'll|you will|you'd|you would|going to|gonna|could|if you|before you|or you|without you|"
+    r"\b(?:don't|do not|didn't|doesn't|never|you'll|you will|you'd|you'd have to|you would|going to|gonna|could|if you|before you|or you|without you|"
     r"not|tried to|trying to|try to|wanted to|almost|nearly|they say he|they say she|did you|no te|he|she|who)(?: only)?\s*$",
     re.IGNORECASE,
 )

@@ -23,18 +23,21 @@ def _sign(needles: str, *patterns: str) -> _Sign:
 
 
 _ANSWER: Final = r"(?:response|reply|answer|dialogue|line|message|output|json|version)"
-_ASIDE: Final = r"(?:in[- ]character |possible |short |suitable |brief |good )*"
+_ASIDE: Final = r"(?:in[- ]character |possible |short |suitable |brief |good |fitting |appropriate |natural )*"
 _CANNOT: Final = r"(?:cannot|can't|can not|am unable to|am not able to|'m unable to|'m not able to|won't be able to|must decline to|will not|won't)"
 
 _SIGNS: Final[tuple[_Sign, ...]] = (
     # Thinking aloud about the task.
     _sign(
         "user|player",
-        r"\bthe user(?:'s (?:message|request|question|input|query|line|prompt)| (?:is (?:looking|asking|trying|requesting|talking|speaking|referring|being|now|just)|wants?|wanted|asks?|asked|said|says|mention(?:s|ed)|wrote|typed|needs|expects|intends|appears|seems|just|has (?:asked|said|mentioned|given)|might|may|greets?|greeted)\b)",
-        r"\bthe player(?:'s (?:message|request|question|input|query|line|prompt)| (?:is asking|asks|just (?:said|asked)|greets|greeted) )",
+        r"\bthe user(?:'s (?:message|request|question|input|query|line|prompt)| (?:is (?:\w+ing|now|just)|wants?|wanted|asks?|asked|said|says|mention(?:s|ed)|wrote|typed|needs|expects|intends|appears|seems|just|has (?:asked|said|mentioned|given)|might|may|greets?|greeted)\b)",
+        r"\bthe player(?:'s (?:message|request|question|input|query|line|prompt)| (?:is asking|asks|just (?:said|asked)|greets|greeted) )|\bthe player \w+ .{0,60}\bso i (?:should|will|must|need to)\b",
     ),
     _sign(
-        "character|role|respon|reply|answer|respond",
+        "character|role|respon|reply|answer|respond|persona|purpose|goal| task| my job|given the|following the|based on the|per the",
+        r"\b(?:in|out of|break) persona\b|\b(?:given|following|based on|per) (?:the|my) (?:instructions|persona|prompt|system)\b",
+        r"\b(?:my|the) (?:goal|purpose|task|role|job) is to (?:stay|assist|help users|respond|provide|answer|reply)\b",
+        r"\b(?:respond|reply|answer)(?: to \w+)? (?:in|with) \w+(?: \w+)?'s (?:tone|voice|style)\b|\bi(?:'m| am) going to (?:respond|reply|answer) (?:as|like)\b",
         r"\b(?:stay|staying|remain|remaining|keep|keeping|be|break|breaking) (?:in )?character\b(?! (?:witness|assassination))",
         r"\bin[- ]character (?:response|reply|answer|line)\b|\bout of character\b",
         r"\b(?:i|we) (?:should|must|need to|have to|will|'ll|can) (?:now )?(?:respond|reply|answer)(?: (?:as|in|with|like)\b| (?:briefly|coldly|politely|shortly)\b)",
@@ -45,10 +48,11 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
         r"\b(?:would|might|could) (?:probably |likely |then )?(?:respond|reply|answer) (?:with|here|like|as)\b|\bhow \w+(?: \w+)? (?:would|might|could) (?:respond|reply|answer)\b",
     ),
     _sign(
-        "we need to|let's|let me|as of my|according to|i need to|i have to|i should|appropriate|best|suitable|fitting|natural|right re",
-        r"\b(?:best|appropriate|suitable|fitting|natural|right|ideal|plausible) (?:response|reply)\b",
+        "we need to|let's|let me|as of my|according to|i need to|i have to|i should|appropriate|best|keep my|keep this|in character|suitable|fitting|natural|right re",
+        r"\b(?:best|appropriate|suitable|fitting|natural|right|ideal|plausible) (?:response|reply) (?:would|should|could|might|here|is to|as)\b",
         r"\bi (?:need to|have to|should|must) (?:figure out|consider|decide|think about) (?:what|how) (?:\w+ ){1,2}would\b",
-        r"\bwe need to (?:respond|output|produce|generate|write)\b|\blet'?s (?:craft|draft|write|compose|respond|formulate)\b",
+        r"\bwe need to (?:respond|output|produce|generate|write)\b|\blet'?s (?:craft|draft|write|compose|respond|formulate)\b|\blet me (?:generate|formulate|craft|compose|draft)\b",
+        r"\bkeep (?:my|this|the) (?:reply|response|answer)\b|\bin character[.!]?$",
         r"\blet me think (?:about how|step by step)\b",
         r"\baccording to (?:the (?:system|prompt|instructions)|my (?:instructions|prompt|guidelines))\b|\bas of my (?:last|latest)\b",
     ),
@@ -61,17 +65,17 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
     # Announcing the answer.
     _sign(
         "here is|here's|below is",
-        rf"\b(?:here(?:'s| is| are)|below is) (?:an? |the |my (?!answer)|your |one )?{_ASIDE}{_ANSWER}\b(?:[^.!?]{{0,60}}:|[.:]?\s*$|[^.!?]{{0,40}}\byou asked\b| (?:in|of|from|as)\b)",
+        rf"\b(?:here(?:'s| is| are)|below is) (?:an? |the |my (?!answer)|your (?!answer)|one )?{_ASIDE}{_ANSWER}\b(?:[^.!?]{{0,60}}:|[.:]?\s*$|[^.!?]{{0,40}}\byou asked\b| (?:in|of|from|as)\b)",
         r"\bhere(?:'s| is) (?:how|what|(?:one|a) (?:possible )?way) [^.!?:]{1,40}\b(?:would|might|could) (?:say|respond|reply|answer)\b",
     ),
     # The courtesies of an assistant.
     _sign(
-        "help|assist|question|hope this|feel free|of service|specific",
+        "help|assist|question|hope th|feel free|of service|specific|your message|your request|your input",
         r"\bhow (?:can|may|could) i (?:assist|be of (?:assistance|service today))\b|\bwhat (?:else )?can i (?:help|assist) you with\b|\bis there (?:something|anything) specific you(?:'d| would) like to (?:know|discuss|talk)\b|\bhow (?:can|may) i help you today\b",
         r"\bis there (?:anything|something) (?:else )?(?:that )?i can (?:help|assist)\b",
         r"\b(?:let me know|feel free to ask|reach out) if you (?:have|need) (?:any |more |further |other )+questions\b|\bfeel free to ask\b.{0,30}\bquestions\b",
         r"\bif you have (?:any |more |further |other )+questions,? (?:please |just )?(?:feel free|let me know|ask|don't hesitate)",
-        r"\bi(?:'m| am) here to (?:help|assist)(?:!|\.| you\b)|\b(?:happy|glad) to (?:assist|help you with that request)\b|\bi hope this helps\b",
+        r"\bi(?:'m| am) here to (?:help|assist)(?:!|\.| you (?:today|with any|in any))|\bhere to assist you\b|\bthank you for your (?:question|message|request|input)\b|\b(?:great|good|excellent) question[!.,] (?:let me|i)\b|\bfeel free to (?:ask|reach out)[.!]*$|\b(?:happy|glad) to (?:assist|help you with that request)\b|\bi hope (?:this helps\b|that helps!)",
     ),
     # What it says of itself.
     _sign(
@@ -83,7 +87,7 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
     ),
     _sign(
         "knowledge cut|training data|programming|guidelines|polic|personal|real-time|physical ",
-        r"\bmy (?:knowledge cut-?off|training data|programming|(?:content|usage) polic(?:y|ies)|(?:safety |content )?guidelines)\b",
+        r"\bmy (?:knowledge cut-?off|training data|programming|(?:content|usage) polic(?:y|ies)|(?:safety|content|ethical) guidelines|guidelines (?:do not|don't|forbid|prohibit|prevent|say|state|require))\b|\bagainst my guidelines\b",
         r"\b(?:violates?|against|breach(?:es)? (?:of )?) (?:the |our |my )?(?:content|usage|community|safety|ethical) (?:polic(?:y|ies)|guidelines|terms)\b",
         r"\bi (?:do not|don't) (?:actually |really )?have (?:any )?(?:personal (?:opinions?|feelings?|experiences?|beliefs?|preferences?)|access to (?:real-time|personal|current|the internet)|a physical (?:body|form))\b",
     ),
@@ -96,8 +100,8 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
     ),
     # Its refusals.
     _sign(
-        "assist|comply|fulfil|generat|provide|create|engage|request|help with|discuss|topic",
-        rf"\bi(?:'m| am)? ?(?:sorry,? but i )?{_CANNOT} (?:assist|comply|fulfil+|engage|generate|help|create|continue) (?:you )?(?:in |with )?(?:that |this |any )?(?:kind of |sort of )?(?:requests?|content|topic|role-?play)\b",
+        "assist|comply|fulfil|generat|provide|create|engage|participate|request|help with|discuss|topic",
+        rf"\bi(?:'m| am)? ?(?:sorry,? but i )?{_CANNOT} (?:assist|comply|fulfil+|engage|participate|generate|help|create|continue) (?:you )?(?:in |with )?(?:(?:that|this) conversation about )?(?:that |this |any )?(?:kind of |sort of )?(?:requests?|content|topic|role-?play)\b",
         rf"\bi(?:'m| am)? ?{_CANNOT} assist (?:you )?with (?:that|this)\b|\bi(?:'m| am)? ?{_CANNOT} provide (?:(?:that|this|any|such|you with) )*(?:information|instructions|details|guidance|content|assistance)\b",
         rf"\b(?:sorry|apologi[sz]e),? but i {_CANNOT} help with (?:that|this)[.!]?\s*$|\bmust decline this request\b|\bapologi[sz]e, but i {_CANNOT} (?:help|assist)\b",
         rf"\b{_CANNOT} (?:create|generate) content\b|\b{_CANNOT} (?:discuss|address|talk about) (?:that|this|such) (?:kind of )?(?:topics?|subject|content)\b",
@@ -139,7 +143,7 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
     ),
     # Polish and Turkish.
     _sign(
-        "model język|przykro|dzisiaj|użytkownik|yapay|üzgün|yardımcı|kullanıcı",
+        "model język|sztuczn|przykro|dzisiaj|użytkownik|yapay|üzgün|yardımcı|kullanıcı",
         r"\b(?:jako|jestem) (?:model(?:em)? językowy\w*|sztuczn\w+ inteligencj\w+)|\bprzykro mi, ale nie mogę pomóc w tej sprawie|\bw czym mogę (?:ci |panu |pani )?dzisiaj pomóc|\bużytkownik (?:chce|pyta|prosi|mówi)\b",
         r"\byapay zeka (?:olarak|modeli)|\büzgünüm,? (?:ama )?bu konuda yardımcı olamam|\bbugün (?:size|sana) nasıl yardımcı olabilirim|\bkullanıcı (?:iş |bir )?(?:istiyor|soruyor|diyor)",
     ),

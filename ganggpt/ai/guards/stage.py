@@ -45,9 +45,9 @@ class Voices(Struct, frozen=True, gc=False):
 
 _NAMES: Final = "think|thinking|thought|thoughts|reason|reasoning|reflection|analysis|scratchpad"
 _THINKING: Final = re.compile(rf"[<\[](/?)({_NAMES})[>\]]", re.IGNORECASE)
-_STAR: Final = re.compile(r"(?<![\w*])(?<!\d )\*\s?(?=[^\W\d])([^*]{1,400})\*(?![\w*])")
+_STAR: Final = re.compile(r"(?<![\w*])(?<!\d )\*\s?(?=\(?[^\W\d])([^*]{1,400})\*(?![\w*])")
 _LINE: Final = re.compile(r"(?<!\w)_(?=[^\W\d_])([^_]{1,300})_(?!\w)")
-_ROUND: Final = re.compile(r"(?<!\S)\((?=[^\W\d])([^()]{3,400})\)(?=[\s.,!?]|$)")
+_ROUND: Final = re.compile(r"(?<!\S)\((?=[^\W\d])([^()]{3,400})\)(?=[\s.,!?:]|$)")
 _SQUARE: Final = re.compile(r"(?<!\S)\[(?=[^\W\d])([^\[\]]{3,400})\](?=[\s.,!?]|$)")
 _OPENED: Final = re.compile(r"(?<![\w*])([*(\[])(?=[^\W\d])([^*()\[\]]*)$")
 _CLOSERS: Final = {"*": "*", "(": ")", "[": "]"}
@@ -97,6 +97,9 @@ _NARRATED: Final = re.compile(
     r"|^(?:her|his|their) (?:eyes|gaze|voice|lips|expression|face|jaw) (?:narrow|drop|soften|harden|dart|flick|curl|tighten|lower|clench)s?\b",
     re.IGNORECASE,
 )
+_SELF: Final = re.compile(r"\b(?:i|i'm|i'd|i'll|i've|we)\b", re.IGNORECASE)
+_ASIDE: Final = re.compile(r"\([^()]*\)")
+_TAG_FIRST: Final = re.compile(rf"^([^\"“]{{1,60}}?) {_TELLS}[,:]? [\"“]([^\"“”]+)[\"”]$")
 _TAGGED: Final = re.compile(r"^([\"“])([^\"“”]+)[\"”],? (.{1,60}?)\b", re.DOTALL)
 _SAYS: Final = re.compile(
     r"^(?:she|he|they) (?:says?|repl(?:ies|y)|mutters?|whispers?|asks?|answers?|growls?|sighs?)(?: \w+ly)?(?:[.]?$|, \w+ing\b)",
@@ -221,7 +224,7 @@ def _is_direction(before: str, inner: str, after: str, voices: Voices, bracketed
     before, after = before.rstrip(), after.lstrip()
     alone = (not before or before[-1] in _ENDS) and (not after or not after[0].isalnum() or not after[0].islower())
     alone = alone and after[:1] not in (",", ";")
-    if _tells(inner, voices) or (bracketed and alone):
+    if _tells(inner, voices) or (bracketed and alone and not _SELF.search(inner)):
         return True
     if not alone or not inner:
         return False
@@ -230,9 +233,9 @@ def _is_direction(before: str, inner: str, after: str, voices: Voices, bracketed
 
 def _tells(inner: str, voices: Voices) -> bool:
     """Whether words read like the telling of a deed: "nods", "leans back", "She looks at the door"."""
-    words = [word.strip(".,!?:;\"'…") for word in inner.lower().split()]
+    words = [word.strip(".,!?:;\"'…()") for word in inner.lower().split()]
     first = words[0] if words else ""
-    if first in _NARRATOR or first in voices.speaker.lower().split():
+    if first in _NARRATOR or first in f"{voices.speaker} {voices.listener}".lower().split():
         return len(words) > 1
     if first == "i":
         return len(words) > 1 and words[1] in _I_DO
@@ -263,7 +266,7 @@ def _own_part(text: str, voices: Voices, before: Open) -> tuple[str, Open]:
 
 def _label_start(text: str, low: int, stop: int) -> int:
     """Where the sentence begins that a colon stands in, or the word before the colon, if that is the name of a role."""
-    start = max((text.rfind(end, low, stop) for end in '.!?…。！？:："”»)'), default=-1)
+    start = max((text.rfind(end, low, stop) for end in '.!?…。！？:："”»'), default=-1)
     start = start + 1 if start >= 0 else low
     last = text.rfind(" ", low, stop) + 1
     if last > start and text[last : last + 1].isupper() and text[last:stop].lower() in _FOREIGN_LABELS:
@@ -276,7 +279,7 @@ def _whose(label: str, following: str, voices: Voices) -> str | None:
     label."""
     if len(label) > len("Final answer") and only_a_machine_says(f"{label.strip()}:"):
         return "announced"
-    words = label.lower().strip(_MARKS).split()
+    words = _ASIDE.sub(" ", label).lower().strip(_MARKS).split()
     if words and re.fullmatch(_TELLS, words[-1]) and len(words) > 1:
         words = words[:-1]
     if not words or len(words) > 4:
@@ -301,6 +304,10 @@ def _told(text: str, voices: Voices) -> Iterator[str]:
     own, other, theirs = _deeds_of(voices.speaker), _tag_of(voices.listener), False
     for sentence in sentences(text):
         bare = sentence.strip()
+        tag_first = _TAG_FIRST.match(bare)
+        if tag_first is not None and set(tag_first.group(1).lower().split()) <= set(voices.speaker.lower().split()):
+            yield tag_first.group(2)
+            continue
         tagged = _TAGGED.match(bare)
         if tagged is not None and (
             whose := _teller(bare[tagged.end(2) + 1 :].lstrip(" ,"), voices, is_first=text.startswith(bare))
