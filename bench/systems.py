@@ -228,7 +228,7 @@ async def spawn(address: Address, actors: Sequence[str]) -> None:
     sheet = {
         "name": "Bench Walker",
         "role": "passer-by",
-        "home": "bench",
+        "home": "ferris-pier",
         "faction": None,
         "traits": {"friendliness": 50, "temper": 50, "greed": 50, "courage": 50},
         "style": "street",

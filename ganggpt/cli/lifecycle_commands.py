@@ -94,7 +94,8 @@ def run_down(settings: Settings) -> dict[str, Any]:
 
 
 def state_of(settings: Settings) -> dict[str, Any]:
-    """The world that runs in a data directory, and whether it is healthy."""
+    """The world that runs in a data directory, and whether it is healthy; what is wrong with its parts, where anything
+    is."""
     data_dir = settings.data_dir.expanduser().resolve()
     run = read_run(data_dir)
     if run is None:
@@ -102,10 +103,14 @@ def state_of(settings: Settings) -> dict[str, Any]:
     token = (data_dir / TOKEN_FILE).read_text().strip()
     found: dict[str, Any] = {"running": True, **msgspec.to_builtins(run), "token": token}
     try:
-        found["healthy"] = httpx.get(run.health, timeout=5.0, trust_env=False).is_success
-    except httpx.TransportError as outage:
+        answer = httpx.get(run.health, timeout=5.0, trust_env=False)
+        found["healthy"] = answer.is_success
+        problems = [check for check in answer.json()["checks"] if check["status"] != "fulfilled"]
+        if problems:
+            found["problem"] = "; ".join(f"{check['name']}: {check['details']['reason']}" for check in problems)
+    except (httpx.TransportError, ValueError, KeyError) as outage:
         found["healthy"] = False
-        found["problem"] = str(outage)
+        found["problem"] = f"its health cannot be read: {outage}"
     return found
 
 

@@ -32,6 +32,7 @@ from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_snapshot.cut import readers
 from ganggpt.persistence.world_snapshot.manifest import Manifest
 from ganggpt.persistence.world_snapshot.snapshot_files import SnapshotDirectory
+from ganggpt.persistence.world_store import show_people
 
 FINDINGS_MAX: Final = 1000
 """Findings that are kept; of more only their number."""
@@ -133,6 +134,7 @@ class _Verification:
         self._tally = tally
         self._progress = progress
         self._flush = PostgresFlush(pool)
+        self._lived: set[str] = set()
 
     async def run(self, epoch: int | None) -> str:
         """Verify; with an ``epoch`` that owns all shards also repair. Returns the name of the world."""
@@ -153,6 +155,7 @@ class _Verification:
             self._tally.note([Finding("commands", one, f"command {i} was also applied by {other}")
                 for i, one, other in await reads.doubled() if one != other])  # fmt: skip
             await self._shards(reads, facts)
+            await self._cast(reads, epoch)
         if epoch is not None:
             await self._flush.flush(epoch, [], facts.now_s, facts.all_shards)
         return facts.name
@@ -189,6 +192,7 @@ class _Verification:
                 if facts.flushed_s is None or kept[actor].last_s >= facts.flushed_s - _FLUSH_SLACK_S:
                     behind.add(actor)
             await asyncio.sleep(0)
+        self._lived.update(states)
         await self._tables(reads, states, behind, epoch)
 
     async def _tables(self, reads: VerifyReads, states: Mapping[str, Any], behind: set[str], epoch: int | None) -> None:
@@ -205,6 +209,14 @@ class _Verification:
         if epoch is not None and differing:
             changes: list[Change] = [(actor, None, states[actor]) for actor in sorted(differing)]
             await self._flush.flush(epoch, changes, None)
+            self._tally.repaired += len(wrong)
+
+    async def _cast(self, reads: VerifyReads, epoch: int | None) -> None:
+        """Hold what lists show of those who never lived against the world files."""
+        wrong = [actor for actor in await reads.wrong_cast() if actor not in self._lived]
+        self._tally.note([Finding("tables", actor, "its row in npcs is not what the world says") for actor in wrong])
+        if epoch is not None and wrong:
+            await show_people(self._pool)
             self._tally.repaired += len(wrong)
 
     async def _shards(self, reads: VerifyReads, facts: WorldFacts) -> None:

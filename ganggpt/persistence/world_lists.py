@@ -155,9 +155,13 @@ def _companion(r: Any) -> ListedCompanion:
 _TABLES: Final[Mapping[str, _Table]] = {
     "npcs": _Table(
         SQL["npcs"],
-        {"district": _is("district"), "faction": _is("faction")},
+        {
+            "district": _is("district"),
+            "faction": _is("faction"),
+            "retired": lambda retired: ("retired" if retired else "NOT retired", ()),
+        },
         _by_id("actor"),
-        lambda r: ListedNpc(r["actor"], r["name"], r["role"], r["district"], r["faction"]),
+        lambda r: ListedNpc(r["actor"], r["name"], r["role"], r["district"], r["faction"], r["retired"]),
     ),
     "players": _Table(
         SQL["players"],

@@ -1,5 +1,5 @@
 -- name: npcs
-SELECT actor, name, role, district, faction FROM npcs WHERE {conditions} ORDER BY actor LIMIT {limit}
+SELECT actor, name, role, district, faction, retired FROM npcs WHERE {conditions} ORDER BY actor LIMIT {limit}
 
 -- name: players
 -- A row that others only refer to is of nobody who joined.

@@ -16,6 +16,7 @@ from ganggpt.domain.ids import WORLD, derived_command_id, kind_of
 from ganggpt.domain.world import World, decode_world, encode_world
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.outages import database_outages
+from ganggpt.persistence.projections.rows import cast_columns
 from ganggpt.persistence.sql import load_sql
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,7 @@ async def create_world(
                 await connection.execute(SQL["save_shards"], shards, timeout=timeout_s)
             columns = [(actor, kind_of(actor), command, body) for actor, (command, body) in cast.items()]
             await connection.execute(SQL["save_cast"], *(zip(*columns, strict=True) if columns else ((),) * 4))
-            people = sorted((n.id, f"npc:{n.id}", n.name, n.role, n.home, n.faction) for n in world.npcs.values())
-            await connection.execute(SQL["show_cast"], *(zip(*people, strict=True) if people else ((),) * 6))
+            await connection.execute(SQL["show_cast"], *cast_columns(world), timeout=timeout_s)
             return count
 
 
@@ -98,7 +98,25 @@ async def change_world(
             ids = [UUID(bytes=derived_command_id(at_ms / 1000, content, *part)) for part in told]
             rows = list(zip(*told, strict=True)) if told else [()] * 4
             await connection.execute(SQL["tell"], WORLD, at_ms, ids, *rows, timeout=timeout_s)
+            await _show_only(connection, after, timeout_s)
             return True
+
+
+async def show_people(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> None:
+    """Let lists show those who never lived as the world in the database says. Raises Unavailable."""
+    with database_outages():
+        async with pool.acquire(timeout=timeout_s) as connection, connection.transaction():
+            await connection.execute(SQL["one_at_a_time"], timeout=timeout_s)
+            sheet: bytes | None = await connection.fetchval(SQL["load_world"], timeout=timeout_s)
+            if sheet is not None:
+                await _show_only(connection, decode_world(sheet), timeout_s)
+
+
+async def _show_only(connection: Any, world: World, timeout_s: float) -> None:
+    """Last in a transaction, for flushes wait until its end. The rows of the living are their hosts' to write."""
+    await connection.execute(SQL["hold_npcs"], timeout=timeout_s)
+    await connection.execute(SQL["show_cast"], *cast_columns(world), timeout=timeout_s)
+    await connection.execute(SQL["hide_cast"], list(world.npcs), timeout=timeout_s)
 
 
 async def untold(pool: asyncpg.Pool[Any], timeout_s: float = 30.0) -> int:

@@ -20,7 +20,14 @@ ON CONFLICT (actor) DO UPDATE SET command = excluded.command, body = excluded.bo
 INSERT INTO npcs (id, actor, name, role, district, faction)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, district = excluded.district,
-  faction = excluded.faction WHERE npcs.created_at IS NULL
+  faction = excluded.faction, updated_at = clock_timestamp() WHERE npcs.created_at IS NULL
+
+-- name: hold_npcs
+-- Rows are written and deleted in two orders: a flush that held some of them meanwhile could end in a deadlock.
+LOCK TABLE npcs IN SHARE ROW EXCLUSIVE MODE
+
+-- name: hide_cast
+DELETE FROM npcs WHERE created_at IS NULL AND NOT id = ANY($1::text[])
 
 -- name: save_shards
 INSERT INTO shards (shard, residence) SELECT s, 'shared' FROM unnest($1::text[]) s ON CONFLICT (shard) DO NOTHING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import (
     UTC,
     date,
@@ -92,7 +92,7 @@ class Past:
         npc.seq += 1
         what: Command = command or Observe(f"{_SEEN[npc.seq % 4]} at pier {npc.seq}", 60)
         if npc.seq == 1:
-            what = _SPAWN
+            what = replace(_SPAWN, name=f"Mara {npc.actor}")
         kind = KINDS["npc"]
         turn = Turn(npc.actor, npc.seq, now_s, by, Dice(npc.seq), a_world(), PlainMind())
         decision = kind.decide(npc.state, what, turn)

@@ -26,7 +26,6 @@ from ganggpt.domain.faction.state import (
     strength_now,
     sway_now,
 )
-from ganggpt.domain.ids import name_of
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import (
     AnswerBond,
@@ -57,7 +56,7 @@ def apply_mission_impact(state: Faction, command: ApplyMissionImpact, turn: Turn
     draft = Draft(state, turn)
     influence = influence_after(state, command.standing * INFLUENCE_PER_STANDING, turn.now_s)
     draft.add(MissionImpactApplied(command.mission, command.player, command.standing, influence, turn.now_s))
-    cause = f"a job that {name_of(command.player)} did"
+    cause = "a job that was done"
     applied: dict[str, float] = {}
     for other, delta in sorted(command.frictions.items()):
         if is_known(draft.state, other, turn):

@@ -21,6 +21,8 @@ from ganggpt.domain.world import World
 SAID_MAX: Final = 500
 STRANGER: Final = "A stranger"
 """Who did something as long as nobody has told a name."""
+WHO: Final = "{who}"
+"""Stands for a player in a memory that another actor leaves: whoever keeps it puts in what they call the player."""
 OPENERS_MAX: Final = 10
 """How many of its last openings a speaker avoids."""
 PHRASES_MAX: Final = 24

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ganggpt.domain.mind.archive import to_archive
-from ganggpt.domain.mind.brief import STRANGER
+from ganggpt.domain.mind.brief import STRANGER, WHO
 from ganggpt.domain.mind.commands import (
     Condense,
     Embed,
@@ -139,7 +139,7 @@ def remember(talker: Talker, state: Any, command: Remember, turn: Turn) -> Decis
     fresh = Memory(
         0,
         command.kind,
-        command.text,
+        _named(talker, state, command),
         command.weight,
         command.about,
         command.source,
@@ -150,6 +150,13 @@ def remember(talker: Talker, state: Any, command: Remember, turn: Turn) -> Decis
     )
     no = writer.keep(fresh)
     return Decision(tuple(writer.events), {"memory": no}, to_archive(state.mind, writer, turn))
+
+
+def _named(talker: Talker, state: Any, command: Remember) -> str:
+    """The text of a memory with the name by which this mind knows the player it is about."""
+    known = "" if command.about is None else talker.calls(state, command.about)
+    stranger = STRANGER if command.text.startswith(WHO) else STRANGER.lower()
+    return command.text.replace(WHO, known or stranger)
 
 
 def condense(state: HasMind, command: Condense, _: Turn) -> Decision:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.described import Senders
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
-from ganggpt.domain.ids import ActorId, name_of
+from ganggpt.domain.ids import ActorId
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import (
     Abandon,
@@ -34,6 +34,7 @@ from ganggpt.domain.messages import (
     TakeFunding,
     TakeMission,
 )
+from ganggpt.domain.mind.brief import WHO
 from ganggpt.domain.mind.commands import Remember
 from ganggpt.domain.mission.replies import AcceptReply, MissionView
 from ganggpt.domain.mission.state import (
@@ -286,7 +287,7 @@ def _last_words(state: Mission, outcome: MissionOutcome, reason: str, turn: Turn
     yield Message(ActorId(state.player), Notify(f"mission.{outcome}", body))
     if reason in _REMEMBERED:
         text, weight = _REMEMBERED[reason]
-        said = text.format(who=name_of(state.player), title=template.title)
+        said = text.format(who=WHO, title=template.title)
         yield Message(ActorId(state.giver), Remember(said, "work", weight, state.player, "witnessed"))
 
 

@@ -27,13 +27,14 @@ PageStart = tuple[float, str]
 
 @dataclass(frozen=True, slots=True)
 class ListedNpc:
-    """An NPC. ``district``: where they are at home."""
+    """An NPC. ``district``: where they are at home; ``retired``: whether they have left the world."""
 
     id: str
     name: str
     role: str
     district: str
     faction: str | None
+    retired: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,8 @@ Listed = ListedNpc | ListedPlayer | ListedMission | ListedCompanion | ListedDist
 class WorldLists(Protocol):
     """The lists of a world, with their filters; ``PostgresLists`` is the real adapter.
 
-    npcs: district, faction. players: online, server (online there), district. missions: status, player, giver, faction.
-    companions: owner, state. districts: faction, kind.
+    npcs: district, faction, retired. players: online, server (online there), district. missions: status, player, giver,
+    faction. companions: owner, state. districts: faction, kind.
     """
 
     async def rows(self, name: str, filters: Filters, after: PageStart | None, limit: int) -> Sequence[Listed]:

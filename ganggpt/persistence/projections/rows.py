@@ -21,6 +21,7 @@ from ganggpt.domain.mind.memory_record import Memory, forgotten_s
 from ganggpt.domain.mission.state import Mission, objectives, reward_of
 from ganggpt.domain.npc.state import Npc
 from ganggpt.domain.player.state import Player
+from ganggpt.domain.world import NpcSheet, World
 
 _NAMESPACE: Final = uuid.UUID("6e1c54b1-6a55-5d7e-9f0b-6f5d1a3c2205")
 _encode_json: Final = msgspec.json.Encoder(order="deterministic").encode
@@ -46,7 +47,7 @@ class PlayerRow(NamedTuple):
 
 
 class NpcRow(NamedTuple):
-    """A row of ``npcs``."""
+    """A row of ``npcs``. ``created_s`` None: the world files name them, and they have not lived yet."""
 
     id: str
     actor: str
@@ -54,7 +55,8 @@ class NpcRow(NamedTuple):
     role: str
     district: str
     faction: str | None
-    created_s: float
+    created_s: float | None
+    retired: bool
 
 
 class MemoryRow(NamedTuple):
@@ -209,7 +211,7 @@ def _player_row(actor: str, state: Player) -> PlayerRow:
 
 def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
     person = _npc_row(actor, new)
-    if old is None or (old.sheet is not new.sheet and _npc_row(actor, old) != person):
+    if old is None or _npc_row(actor, old) != person:
         rows.npcs[person.id] = person
     if old is None:
         rows.renewed.add(name_of(actor))
@@ -233,16 +235,19 @@ def _npc(rows: Rows, actor: str, old: Npc | None, new: Npc) -> None:
 
 
 def _npc_row(actor: str, state: Npc) -> NpcRow:
-    sheet = state.sheet
-    return NpcRow(
-        name_of(actor),
-        actor,
-        _text(sheet.name, 100),
-        _text(sheet.role, 100),
-        sheet.home,
-        sheet.faction,
-        state.born_s,
-    )
+    return _person_row(actor, state.sheet, state.born_s, retired=state.absence is not None)
+
+
+def cast_columns(world: World) -> list[tuple[Any, ...]]:
+    """What ``npcs`` shows of the people of the world files who have not lived yet: the columns ``id`` to ``faction``,
+    in the order of ids."""
+    people = sorted(_person_row(f"npc:{id_}", sheet, None, retired=False)[:6] for id_, sheet in world.npcs.items())
+    return list(zip(*people, strict=True)) or [()] * 6
+
+
+def _person_row(actor: str, sheet: NpcSheet, born_s: float | None, *, retired: bool) -> NpcRow:
+    name, role = _text(sheet.name, 100), _text(sheet.role, 100)
+    return NpcRow(name_of(actor), actor, name, role, sheet.home, sheet.faction, born_s, retired)
 
 
 def mind_id(actor: str) -> str:

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from ganggpt.domain.world import decode_world
 from ganggpt.persistence.outages import database_outages
 from ganggpt.persistence.ports.journal import StoredTurn
+from ganggpt.persistence.projections.rows import cast_columns
 from ganggpt.persistence.sql import load_sql
 
 _TIMEOUT_S: Final = 600.0
@@ -86,6 +88,14 @@ class VerifyReads:
             actor: Kept(*snapshots.get(actor, (0, None)), tuple(turns.get(actor, ())), last_s.get(actor, 0.0))
             for actor in actors
         }
+
+    async def wrong_cast(self) -> Sequence[str]:
+        """People without the row in ``npcs`` that the world files call for, or with one that they do not; it says
+        nothing of those who lived."""
+        with database_outages():
+            world = decode_world(await self.connection.fetchval(SQL["sheet"], timeout=60))
+            rows = await self.connection.fetch(SQL["wrong_cast"], *cast_columns(world), timeout=_TIMEOUT_S)
+        return [row["actor"] for row in rows]
 
     async def doubled(self) -> Sequence[tuple[str, str, str]]:
         """Command ids that are in the journal more than once (the first hundred), with two of their actors."""

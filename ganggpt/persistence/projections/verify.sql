@@ -31,6 +31,19 @@ SELECT sender AS actor, shard FROM outbox
 -- name: reminders
 SELECT actor, shard FROM reminders
 
+-- name: sheet
+SELECT sheet FROM world
+
+-- name: wrong_cast
+-- Of people who never lived npcs shows what the world files say, and no others.
+SELECT coalesce(g.actor, n.actor) AS actor
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+  AS g (id, actor, name, role, district, faction)
+  FULL JOIN npcs n ON n.id = g.id
+WHERE n.id IS NULL OR n.created_at IS NULL AND (n.retired OR (n.actor, n.name, n.role, n.district, n.faction)
+  IS DISTINCT FROM (g.actor, g.name, g.role, g.district, g.faction))
+ORDER BY 1
+
 -- name: world
 SELECT w.name, w.shards, extract(epoch FROM clock_timestamp())::float8 AS now_s,
   (SELECT extract(epoch FROM min(flushed_at))::float8 FROM hosts h

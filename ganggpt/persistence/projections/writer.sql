@@ -54,13 +54,13 @@ ON CONFLICT (id) DO UPDATE SET username = excluded.username,
   district = excluded.district, updated_at = clock_timestamp()
 
 -- name: npcs
-INSERT INTO npcs (id, actor, name, role, district, faction, created_at)
-SELECT id, actor, name, role, district, faction, to_timestamp(created_s)
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[])
-  AS g (id, actor, name, role, district, faction, created_s)
+INSERT INTO npcs (id, actor, name, role, district, faction, created_at, retired)
+SELECT id, actor, name, role, district, faction, to_timestamp(created_s), retired
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::bool[])
+  AS g (id, actor, name, role, district, faction, created_s, retired)
 ON CONFLICT (id) DO UPDATE SET actor = excluded.actor, name = excluded.name, role = excluded.role,
   district = excluded.district, faction = excluded.faction, created_at = excluded.created_at,
-  updated_at = clock_timestamp()
+  retired = excluded.retired, updated_at = clock_timestamp()
 
 -- name: delete_surplus_memories
 -- A row with terms is in the memory archive (see memory_archive.py): its mind had no room for it, and no flush touches it.

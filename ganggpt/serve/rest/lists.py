@@ -79,6 +79,7 @@ class NpcQuery(PageQuery):
 
     district: Word | None = None
     faction: Word | None = None
+    retired: Annotated[bool, Field(description="`true`: those who have left the world instead of those in it")] = False
 
 
 class PlayerQuery(PageQuery):

@@ -18,7 +18,9 @@ from ganggpt.domain.npc.commands import Give, Revise, Talk
 from ganggpt.domain.retirement import Retire
 from ganggpt.domain.world import World
 from ganggpt.errors import StartFailed
+from ganggpt.operations.verify import verify_world
 from ganggpt.operations.world_load import Loaded, compare, load
+from ganggpt.persistence.world_lists import PostgresLists
 from ganggpt.persistence.world_store import create_world, load_world
 from ganggpt.worldfiles.files import cast_of
 from tests.support.eventually import eventually
@@ -96,6 +98,33 @@ async def test_who_never_lived_is_just_not_there_any_more(town: LiveTown) -> Non
         return error["code"] == "unknown_actor" or error.get("reason") == "retired"
 
     await eventually(gone, "nobody can talk to who is no longer in the files", 30)
+
+
+async def test_the_list_of_people_follows_a_load(town: LiveTown) -> None:
+    lists = PostgresLists(town.pool)
+    await town.ask(TOBIAS, Talk("Good evening", "Ava"), AVA)
+    await town.ask(MARA, Talk("Good evening", "Ava"), AVA)
+    unborn = next(id_ for id_ in sorted(LOS_SANTOS.npcs) if f"npc:{id_}" not in (MARA, TOBIAS))
+    newcomer = replace(LOS_SANTOS.npcs["tobias"], id="nora", name="Nora Quill", missions=())
+    files = changed(tobias=None, mara={"role": "harbour boss"})
+    files = replace(
+        files, npcs={**{id_: sheet for id_, sheet in files.npcs.items() if id_ != unborn}, "nora": newcomer}
+    )
+
+    async def listed(*, retired: bool = False) -> dict[str, Any]:
+        return {row.id: row for row in await lists.rows("npcs", {"retired": retired}, None, 200)}
+
+    async def follows(world: World) -> bool:
+        people = await listed()
+        agrees = people.keys() == {f"npc:{id_}" for id_ in world.npcs}
+        return agrees and all(people[f"npc:{id_}"].role == sheet.role for id_, sheet in world.npcs.items())
+
+    await load(town.pool, files, SHARDS)
+    await eventually(lambda: follows(files), "the list shows the new files", 10)
+    assert set(await listed(retired=True)) == {TOBIAS}
+    await load(town.pool, LOS_SANTOS, SHARDS)
+    await eventually(lambda: follows(LOS_SANTOS), "the list shows the old files again", 10)
+    assert (await verify_world(town.dsn)).findings == ()
 
 
 async def test_what_a_game_server_changed_stays_unless_the_files_are_to_win(town: LiveTown) -> None:

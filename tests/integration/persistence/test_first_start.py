@@ -62,7 +62,9 @@ async def test_a_pgbouncer_without_its_setting_ends_the_start(tmp_path: Path, pg
 
 async def test_a_directory_of_data_that_cannot_be_ends_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert f"{tmp_path / 'file'} is a file" in (await up(tmp_path, {}, "--data-dir", "file/world")).replace("  ", " ")
+    said = await up(tmp_path, {}, "--data-dir", "file/world")
+    # A path that is longer than the box is cut anywhere.
+    assert f"{tmp_path / 'file'} is a file".replace(" ", "") in said.replace(" ", "")
 
 
 async def test_world_files_of_a_new_world_are_checked_before_anything_starts(tmp_path: Path) -> None:

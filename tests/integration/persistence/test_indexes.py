@@ -39,8 +39,8 @@ INSERT INTO npc_memories (npc_id, player_id, memory_type, content, created_at, e
 SELECT 'n' || n % 500, ('00000000-0000-4000-8000-' || lpad((1 + n % 5000)::text, 12, '0'))::uuid, 'talk', '{}',
   now() - n * interval '1 s', CASE WHEN n % 10 = 0 THEN now() + n * interval '1 s' END FROM generate_series(1, 8000) n;
 UPDATE players SET district = 'd' || right(username, 2);
-INSERT INTO npcs (id, actor, name, role, district, faction)
-SELECT 'n' || n, 'npc:n' || n, 'N', 'guard', 'd' || n % 50, CASE WHEN n % 9 = 0 THEN 'f' || n % 20 END
+INSERT INTO npcs (id, actor, name, role, district, faction, retired)
+SELECT 'n' || n, 'npc:n' || n, 'N', 'guard', 'd' || n % 50, CASE WHEN n % 9 = 0 THEN 'f' || n % 20 END, n % 3 = 0
 FROM generate_series(1, 8000) n;
 INSERT INTO missions (title, status, actor, giver, payer, created_at, player_id)
 SELECT 't', CASE WHEN n % 100 = 0 THEN 'offered' ELSE 'completed' END, 'mission:m' || n, 'npc:n' || n % 500,
@@ -103,9 +103,10 @@ _QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
 }
 _HOUR_AGO = time.time() - 3600
 _LISTS: dict[str, tuple[str, dict[str, str | bool], tuple[float, str] | None]] = {
-    "npcs": ("npcs", {}, (0.0, "npc:n500")),
-    "npcs of a district": ("npcs", {"district": "d7"}, (0.0, "npc:n500")),
-    "npcs of a faction": ("npcs", {"faction": "f9"}, None),
+    "npcs": ("npcs", {"retired": False}, (0.0, "npc:n500")),
+    "npcs that retired": ("npcs", {"retired": True}, (0.0, "npc:n500")),
+    "npcs of a district": ("npcs", {"district": "d7", "retired": False}, (0.0, "npc:n500")),
+    "npcs of a faction": ("npcs", {"faction": "f9", "retired": True}, None),
     "players": ("players", {}, (0.0, "player:p77")),
     "players online": ("players", {"online": True}, (0.0, "player:p77")),
     "players on a server": ("players", {"server": "s0"}, (0.0, "player:p77")),

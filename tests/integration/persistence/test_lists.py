@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from ganggpt.domain.npc.state import Npc
+from ganggpt.domain.retirement import Absence
 from ganggpt.domain.world import District, World
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.ports.listed import (
@@ -25,7 +26,7 @@ from ganggpt.persistence.ports.listed import (
 )
 from ganggpt.persistence.projections.writer import PostgresFlush
 from ganggpt.persistence.world_lists import PostgresLists
-from ganggpt.persistence.world_store import create_world
+from ganggpt.persistence.world_store import change_world, create_world
 from ganggpt.testing.memory_lists import MemoryLists
 from tests.support.states import NOW_S, companion, faction, memory, mission, npc, player
 
@@ -43,9 +44,9 @@ WORLD = World(
 )
 EXPECTED: dict[str, Sequence[Listed]] = {
     "npcs": [
-        ListedNpc("npc:joe", "Joe", "bartender", "hills", "ballas"),
-        ListedNpc("npc:mara", "Mara", "bartender", "docks", None),
-        ListedNpc("npc:tom", "Tom", "bartender", "hills", "vagos"),
+        ListedNpc("npc:joe", "Joe", "bartender", "hills", "ballas", retired=True),
+        ListedNpc("npc:mara", "Mara", "bartender", "docks", None, retired=False),
+        ListedNpc("npc:tom", "Tom", "bartender", "hills", "vagos", retired=False),
     ],
     "players": [
         ListedPlayer("player:anna", "Anna", online=True, server="ls-1", district="docks", cash=70, playtime_s=90.5,
@@ -72,7 +73,8 @@ EXPECTED: dict[str, Sequence[Listed]] = {
 
 
 def _joe() -> Npc:
-    return replace(npc(), sheet=replace(npc().sheet, id="joe", name="Joe", home="hills", faction="ballas"))
+    sheet = replace(npc().sheet, id="joe", name="Joe", home="hills", faction="ballas")
+    return replace(npc(), sheet=sheet, absence=Absence(NOW_S))
 
 
 async def _fill(pool: asyncpg.Pool) -> None:
@@ -134,6 +136,9 @@ async def test_pages_together_are_the_list_in_its_order(lists: WorldLists, name:
     [
         ("npcs", {"district": "hills"}, ["npc:joe", "npc:tom"]),
         ("npcs", {"district": "hills", "faction": "vagos"}, ["npc:tom"]),
+        ("npcs", {"retired": True}, ["npc:joe"]),
+        ("npcs", {"retired": False}, ["npc:mara", "npc:tom"]),
+        ("npcs", {"district": "hills", "retired": False}, ["npc:tom"]),
         ("npcs", {"district": 'it\'s "odd" {}'}, []),
         ("players", {"online": True}, ["player:anna"]),
         ("players", {"online": False, "district": "hills"}, ["player:bob"]),
@@ -170,6 +175,47 @@ async def test_people_of_the_world_file_are_listed_before_they_live_and_as_they_
         ("npc:mara", "Mara Voss", "docks"),
         ("npc:tom", "Tom", "docks"),
     ]
+
+
+async def test_who_retires_leaves_the_list_and_is_in_it_again_when_they_return(pool: asyncpg.Pool) -> None:
+    await _fill(pool)
+    epoch = (await PostgresHosts(pool).register("host-2", "shared")).epoch
+    lists, flush, there = PostgresLists(pool), PostgresFlush(pool), npc(memory(1, about="player:nobody"))
+    away = replace(there, absence=Absence(NOW_S, "on holiday"))
+    await flush.flush(epoch, [("npc:mara", there, away)], NOW_S)
+    assert await _ids(lists, "npcs", {"retired": False}) == ["npc:tom"]
+    assert await _ids(lists, "npcs", {"retired": True}) == ["npc:joe", "npc:mara"]
+    await flush.flush(epoch, [("npc:mara", away, there)], NOW_S)
+    assert await _ids(lists, "npcs", {"retired": False}) == ["npc:mara", "npc:tom"]
+
+
+async def test_changed_world_files_are_seen_at_once_of_those_who_never_lived_and_of_no_others(
+    pool: asyncpg.Pool,
+) -> None:
+    people = {**WORLD.npcs, "joe": _joe().sheet, "abe": replace(_TOM, id="abe")}
+    before = replace(WORLD, npcs=people)
+    await create_world(pool, before, {}, ["s:0"])
+    epoch = (await PostgresHosts(pool).register("host-1", "shared")).epoch
+    lived = [("npc:mara", None, npc()), ("npc:joe", None, replace(_joe(), absence=None))]
+    await PostgresFlush(pool).flush(epoch, lived, NOW_S)
+    # Mara, who lives, is changed and Joe is removed; Tom, who never lived, is changed and Abe is removed.
+    after = replace(
+        WORLD,
+        npcs={
+            "mara": replace(npc().sheet, name="Mara Voss"),
+            "tom": replace(_TOM, home="docks"),
+            "nora": replace(_TOM, id="nora", name="Nora"),
+        },
+    )
+    assert await change_world(pool, before, after, {}, [])
+    assert await PostgresLists(pool).rows("npcs", {}, None, 9) == [
+        ListedNpc("npc:joe", "Joe", "bartender", "hills", "ballas", retired=False),
+        ListedNpc("npc:mara", "Mara", "bartender", "docks", None, retired=False),
+        ListedNpc("npc:nora", "Nora", "bartender", "hills", "vagos", retired=False),
+        ListedNpc("npc:tom", "Tom", "bartender", "docks", "vagos", retired=False),
+    ]
+    assert not await change_world(pool, before, WORLD, {}, [])
+    assert "npc:nora" in await _ids(PostgresLists(pool), "npcs", {})
 
 
 async def test_a_faction_that_was_not_needed_yet_holds_what_its_sheet_says_and_nobody_took(pool: asyncpg.Pool) -> None:

@@ -37,7 +37,7 @@ async def test_a_database_that_is_not_there_is_a_sentence(environment: Mapping[s
     process = await up({**environment, **nowhere}, data_dir, "--port", "0")
     out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 2, err.decode()
-    assert json.loads(out)["error"]["code"] in ("start_failed", "unavailable")
+    assert json.loads(out)["error"]["code"] in ("config_invalid", "unavailable")
     assert b"Traceback" not in err
 
 

@@ -154,6 +154,9 @@ def test_mistakes_of_all_kinds_are_told_at_once(monkeypatch: pytest.MonkeyPatch,
 def box(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
     """What `ganggpt` says about a mistake, with exit status 2 and without a traceback."""
     monkeypatch.setattr(sys, "argv", ["ganggpt", *words])
+    # A command may take standard output for itself, for as long as its process lives.
+    for owner, name in ((sys, "stdout"), (screen, "_out"), (screen, "_lines")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr()

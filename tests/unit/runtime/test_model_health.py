@@ -7,12 +7,12 @@ import socket
 from typing import Any
 
 import pytest
-from ganggpt.serve.metrics.gateway_watch import ai_probe
 
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.cli.model_commands import _failing, _for_people, _health_of
 from ganggpt.errors import Unavailable
 from ganggpt.runtime.model_health import ai_check, warning_at_start
+from ganggpt.serve.ai_check import ai_probe
 from ganggpt.testing.fake_model import KEY, Status
 from tests.support import bridge_rig
 from tests.support.gateway_rig import rigged

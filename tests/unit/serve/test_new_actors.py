@@ -15,7 +15,8 @@ from ganggpt.serve.new_actors import BURST_S, NewActors
 from tests.support.bridge_client import GameServer, client_of, greeted
 from tests.support.bridge_rig import Rig, served
 
-SHEET = {"name": "A guard", "role": "guard", "home": "docks", "faction": None, "traits": {}, "style": "street"}
+TRAITS = {"friendliness": 50, "temper": 50, "greed": 50, "courage": 50}
+SHEET = {"name": "A guard", "role": "guard", "home": "docks", "faction": None, "traits": TRAITS, "style": "street"}
 
 
 class _Clock:

@@ -10,10 +10,12 @@ CREATE TABLE npcs (
     district varchar(63) NOT NULL,                   -- where they are at home
     faction varchar(63),
     created_at timestamptz,
+    retired boolean NOT NULL DEFAULT false,          -- left the world, and may come back
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX npcs_by_district ON npcs (district, actor);
-CREATE INDEX npcs_by_faction ON npcs (faction, actor) WHERE faction IS NOT NULL;
+CREATE INDEX npcs_by_retired ON npcs (retired, actor);
+CREATE INDEX npcs_by_district ON npcs (retired, district, actor);
+CREATE INDEX npcs_by_faction ON npcs (retired, faction, actor) WHERE faction IS NOT NULL;
 
 ALTER TABLE players ADD COLUMN district text;        -- where they were last reported
 DROP INDEX players_online;

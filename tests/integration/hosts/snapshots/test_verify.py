@@ -76,6 +76,9 @@ async def test_an_honest_world_has_nothing_to_hide(lived: str, tmp_path: Path) -
         ("UPDATE factions SET treasury = 0", "faction:*"),
         ("UPDATE faction_relationships SET strength = 100", "faction:*"),
         ("UPDATE missions SET status = 'completed'", "mission:*"),
+        ("UPDATE npcs SET retired = true WHERE id = 'mara'", "npc:mara"),
+        ("DELETE FROM npcs WHERE id = 'mara'", "npc:mara"),
+        ("INSERT INTO npcs (id, actor, name, role, district) VALUES ('x', 'npc:x', 'X', 'x', 'x')", "npc:x"),
     ],
 )
 async def test_a_table_that_lies_is_found_and_repaired(lived: str, spoil: str, actor: str) -> None:
@@ -94,6 +97,15 @@ async def test_a_table_that_lies_is_found_and_repaired(lived: str, spoil: str, a
     async with living(lived) as live:
         await live.ask("npc:mara", Talk("all well again?"), "player:ava")
     assert (await verify_world(lived)).findings == ()
+
+
+async def test_who_never_lived_is_listed_as_the_world_files_say(town: str) -> None:
+    assert (await verify_world(town)).findings == ()
+    await fetch(town, "DELETE FROM npcs WHERE id = 'mara'")
+    await fetch(town, "UPDATE npcs SET district = 'nowhere' WHERE id = 'tobias'")
+    assert checks(await verify_world(town)) == {("tables", "npc:mara"), ("tables", "npc:tobias")}
+    assert (await verify_world(town, repair=True)).repaired == 2
+    assert (await verify_world(town)).findings == ()
 
 
 async def test_a_double_or_a_wrong_snapshot_is_found(lived: str) -> None:

@@ -178,7 +178,7 @@ def test_the_impact_of_a_mission_raises_influence_and_moves_the_relations_it_nam
     assert set(decision.reply["applied"]) == {"vipers"}
     assert relation_now(played.state, "vipers", NOW_S) < -60
     _, causes = why_related(played.state, "vipers", NOW_S)
-    assert (causes[-1].cause, causes[-1].by) == ("a job that ava did", "mission:m1")
+    assert (causes[-1].cause, causes[-1].by) == ("a job that was done", "mission:m1")
 
 
 def test_a_payment_reaches_the_treasury() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ganggpt.domain.retirement import Absence
 from ganggpt.persistence.projections.rows import (
     MemoryRow,
     Rows,
@@ -133,6 +134,17 @@ def test_diffs_one_after_the_other_or_in_one_batch_end_at_the_same_memories(stag
         together.add("npc:mara", old, new)
     assert set(table) == set(together.memories) == {row_id("npc:mara", no) for no in stages[-1]}
     assert not set(together.forgotten) & set(together.memories)
+
+
+def test_a_person_s_row_is_written_when_they_change_retire_or_return_and_only_then() -> None:
+    here = npc()
+    away = replace(here, absence=Absence(NOW_S, "on holiday"))
+    promoted = replace(here, sheet=replace(here.sheet, role="boss"))
+    for old, new in ((None, here), (here, away), (away, here), (here, promoted), (None, away)):
+        row = _rows("npc:mara", old, new).npcs["mara"]
+        assert (row.retired, row.role) == (new.absence is not None, new.sheet.role)
+    assert _rows("npc:mara", here, replace(here, mood=50.0, sheet=replace(here.sheet))).npcs == {}
+    assert _rows("npc:mara", away, replace(away, mood=50.0)).npcs == {}
 
 
 def test_rows_of_a_companion_and_of_an_npc_with_its_name_are_not_mixed_up() -> None:

@@ -21,8 +21,8 @@ from tests.support.bridge_client import client_of
 from tests.support.bridge_rig import HEADERS, Rig
 
 
-def _npc(no: int, district: str = "docks", faction: str | None = None) -> ListedNpc:
-    return ListedNpc(f"npc:n{no:02}", f"N {no}", "bartender", district, faction)
+def _npc(no: int, district: str = "docks", faction: str | None = None, *, retired: bool = False) -> ListedNpc:
+    return ListedNpc(f"npc:n{no:02}", f"N {no}", "bartender", district, faction, retired)
 
 
 def _mission(no: int, status: MissionStatus = "offered", player: str = "player:ava") -> ListedMission:
@@ -110,6 +110,7 @@ async def test_rows_that_come_and_go_neither_repeat_nor_hide_others(http: httpx.
     [
         ("npcs?district=vinewood", ["npc:n07"]),
         ("npcs?faction=vagos&district=docks", []),
+        ("npcs?faction=vagos&retired=true", []),
         ("players?online=true", ["player:ava"]),
         ("players?online=false", ["player:bob"]),
         ("players?server=ls-1&district=docks", ["player:ava"]),
@@ -123,6 +124,15 @@ async def test_rows_that_come_and_go_neither_repeat_nor_hide_others(http: httpx.
 )
 async def test_filters_narrow_a_list(http: httpx.AsyncClient, query: str, found: list[str]) -> None:
     assert [row["id"] for row in (await _page(http, f"/v1/{query}"))["items"]] == found
+
+
+async def test_retired_people_are_listed_only_where_they_are_asked_for(http: httpx.AsyncClient, rig: Rig) -> None:
+    rig.lists.of["npcs"] = [_npc(1), _npc(2, retired=True)]
+    assert [row["id"] for row in (await _page(http, "/v1/npcs"))["items"]] == ["npc:n01"]
+    assert [row["id"] for row in (await _page(http, "/v1/npcs?retired=false"))["items"]] == ["npc:n01"]
+    assert (await _page(http, "/v1/npcs?retired=true"))["items"] == [
+        {"id": "npc:n02", "name": "N 2", "role": "bartender", "district": "docks", "faction": None, "retired": True}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +150,7 @@ async def test_filters_narrow_a_list(http: httpx.AsyncClient, query: str, found:
         ("missions?player=bob", "query.player: it is not the id of a player"),
         ("missions?giver=player:bob", "query.giver: it is not the id of an NPC"),
         ("players?online=perhaps", "query.online: "),
+        ("npcs?retired=perhaps", "query.retired: "),
     ],
 )
 async def test_what_a_list_does_not_take_is_refused(http: httpx.AsyncClient, query: str, problem: str) -> None:
