@@ -117,10 +117,8 @@ def inspect_all(texts: Iterable[tuple[str, int]]) -> int:
 
 def _signs_in(text: str) -> Iterable[Sign]:
     bare = skeleton(text)
-    # Where nothing is disguised, the skeleton is the same text in small letters, and the patterns ignore case.
-    forms = (text,) if bare == text.lower() else (text, bare)
     for sign in SIGNS:
-        if any(sign.looks.search(form) for form in forms):
+        if sign.looks.search(text) or sign.looks.search(bare):
             yield sign
 
 
