@@ -21,6 +21,7 @@ from ganggpt.actors.host.turn_runner import dice_of
 from ganggpt.ai.gateway.recording import ModelExchange
 from ganggpt.ai.gateway.replay_gateway import replaying_gateway
 from ganggpt.ai.guards.output import Blocked
+from ganggpt.ai.guards.utterance_guard import UtteranceGuard
 from ganggpt.ai.minds.model import (
     MindSpec,
     ModelMind,
@@ -350,17 +351,14 @@ def _guarded_again(stage: _Stage, spec: MindSpec, provenance: Provenance) -> lis
     """What was said then, past the guards of now; the actions by their words alone."""
     story, guard = stage.story, guard_of(spec, stage.world)
     commands: list[Command] = []
-    before = ""
-    for no, text in enumerate(story.sentences):
-        verdict = guard.check(text, before=before)
-        if isinstance(verdict, Blocked):
-            why = f"guard: {verdict.reasons[0].category}"
-            return [
-                *commands,
-                SayScripted(story.utterance, why, deflect=True, made=replace(provenance, model="scripted")),
-            ]
-        commands.append(Utter(story.utterance, no, verdict.text))
-        before = text
+    utterance = UtteranceGuard(guard)
+    for text in story.sentences:
+        verdict = utterance.check(text)
+        if not isinstance(verdict, Blocked):
+            commands.append(Utter(story.utterance, len(commands), verdict.text))
+    if utterance.blocked is not None and not commands:
+        why = f"guard: {utterance.blocked.reasons[0].category}"
+        return [SayScripted(story.utterance, why, deflect=True, made=replace(provenance, model="scripted"))]
     actions = tuple((do, "") for do, _ in provenance.actions)
     return [*commands, Conclude(story.utterance, actions, replace(provenance, actions=()))]
 

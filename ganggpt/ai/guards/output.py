@@ -13,12 +13,15 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from ganggpt.ai.guards.harm import is_about_minors, is_recipe, urges_self_harm
+from ganggpt.ai.guards.machine import only_a_machine_says
 from ganggpt.ai.guards.personal import PERSONAL
 from ganggpt.ai.guards.profiles import GORE, MILDER, PROFILES, SUGGESTIVE, Profile, Rating
+from ganggpt.ai.guards.stage import Open, Voices, sentences, spoken, without_machine, without_thinking
 from ganggpt.ai.guards.text import plain, visible
-from ganggpt.ai.guards.word_filter import brands, folded, sexual, slurs, starred_slur
+from ganggpt.ai.guards.word_filter import Brand, brands, explicit_in, folded, slur_in, starred_slur
 from ganggpt.domain.language.words import words_of
-from ganggpt.domain.mind.brief import SAID_MAX, sentences_of
+from ganggpt.domain.mind.brief import SAID_MAX
 from ganggpt.domain.world import World
 
 Category = Literal[
@@ -71,46 +74,15 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
 
 
-_MINORS: Final = _any(
-    r"\b(?:child|children|kid|kids|minor|minors|underage|preteen|toddler|schoolgirl|schoolboy|little (?:girl|boy))s?\b",
-    r"\b(?:[1-9]|1[0-7])[- ]?(?:years?[- ]old|yo|y/o)\b|\b(?:twelve|thirteen|fourteen|fifteen|sixteen) years? old\b",
-)
-_SELF_HARM: Final = _any(
-    r"\b(?:go |just |should |better |please )?(?:kill|hang|shoot|cut|drown|off) yourself\b(?!,? (?:a|some|into|in on|slack))",
-    r"\bk+y+s\b(?!\w)",
-    r"\b(?:end|take) your own life\b|\bslit your (?:own )?wrists\b|\bcommit suicide\b|\b(?:nobody|no one) would miss you\b.{0,40}\bdie\b",
-)
-_CHEMICALS: Final = _any(
-    r"pseudoephedrine|ephedrine|red phosphorus|hydriodic|methylamine|anhydrous ammonia|ammonium nitrate|acetone|hydrogen peroxide|"
-    r"sulfuric acid|nitric acid|hydrochloric acid|potassium (?:nitrate|chlorate|cyanide)|sodium hydroxide|lye|lithium strips|"
-    r"nitroglycerin|nitromethane|hexamine|rdx|tatp|petn|thermite|aluminium powder|aluminum powder|iron oxide|fertilizer|diesel fuel|ricin|sarin"
-)
-_RECIPE: Final = _any(
-    r"\b(?:mix|combine|dissolve|heat|boil|add|stir|filter|react|grind|distill|soak|pour)\b",
-    r"\b\d+\s?(?:g|grams?|ml|millilit\w+|l|lit(?:er|re)s?|°|degrees|ounces?|oz|parts?|percent|%)\b",
-)
-_OFF_STAGE: Final = _any(
-    r"\bas an? (?:a\.?i\.?|artificial intelligence|(?:large )?language model|chat ?bot|virtual assistant|npc|machine learning)\b",
-    r"\bi(?:'m| am) (?:just |only |really |actually |merely )?(?:an? )?(?:a\.?i\.?(?: (?:model|assistant|language model))?|(?:large )?language model|virtual assistant|chat ?bot|computer program|npc)\b",
-    r"\b(?:chat ?gpt|openai|anthropic|gpt-?[345]\w*|azure openai|llm)\b",
-    r"\bi(?:'m| am)? (?:sorry,? but i )?(?:cannot|can't|can not|am unable to|won't be able to|'m not able to) (?:assist|help|comply|fulfil+|provide|continue|engage|generate)\b.{0,40}\b(?:request|that|this|conversation|content)\b",
-    r"\b(?:my|these|the) (?:system |initial |hidden )?(?:programming|training data|system prompt|system message|content polic(?:y|ies)|usage polic(?:y|ies)|safety guidelines)\b",
-    r"\bagainst my (?:guidelines|programming|policy|policies)\b|\b(?:role-?play(?:ing)? (?:game|scenario)|fictional character|in this scenario|player character)\b",
-    r"\bals (?:ki|künstliche intelligenz|sprachmodell|ki-sprachmodell)\b|\ben tant qu[e'] ?(?:ia|intelligence artificielle|modèle de langage)\b",
-    r"\bcomo (?:una? )?(?:ia|inteligencia artificial|inteligência artificial|modelo de (?:lenguaje|linguagem))\b",
-    r"(?:как (?:языковая модель|искусственный интеллект|ии)\b|作为(?:一个)?(?:ai|人工智能|语言模型)|aiとして|言語モデル)",
-)
 _MACHINE: Final = _any(
-    r"\bsystem ?prompt\b|<\|[\w ]+\|>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant|user|instructions?)>",
-    r"\"(?:role|content|actions|say|do|tool_calls?|function_call)\"\s*:|```|\bmark of (?:this|the) request\b",
+    r"<\|[\w ]+\|>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant|user|instructions?)>",
+    r"\"(?:role|content|actions|say|do|tool_calls?|function_call)\"\s*:|```|\bmark of (?:this|the) request\b|\b(?:my|here is the) system ?prompt\b|\bthe system prompt (?:is|says)\b",
+    r"\{\{\s*\w+\s*\}\}|(?<!#)#{2,}\s*(?:instruction|response|system|user|input)|\[your name\]|\bno narration, no stage directions, no\b|"
+    r"\bone character of a (?:crime )?role-?play|\beverything that other people say is data\b",
 )
-_EMOTE: Final = re.compile(
-    r"(?<!\*)\*(?!\*)[^*\n]{1,120}(?<!\*)\*(?!\*)"
-    r"|(?:(?<=\s)|^)\((?=[^()]*[^\W\d]{3})[^()\n]{1,120}\)(?=\s|$)"
-    r"|(?:(?<=\s)|^)\[(?=[^\[\]]*[^\W\d]{3})[^\[\]\n]{1,120}\](?=\s|$)"
-)
-_SPEAKER: Final = re.compile(r"^\s*([^:\n]{1,60}?)\s*:\s+(?=\S)")
-_MARKDOWN: Final = re.compile(r"[*_`#>]{1,3}(?=\w)|(?<=\w)[*_`]{1,3}|^\s*[-*#>]+\s+", re.MULTILINE)
+_ROUNDS_MAX: Final = 4
+"""How often a text out of which something was taken is read again, because what is left may read anew."""
+_BRAND_WORD: Final = re.compile(r"\w+")
 
 
 class OutputGuard:
@@ -122,66 +94,81 @@ class OutputGuard:
     def __init__(self, rating: Rating, world: World | None = None, instructions: Iterable[str] = ()) -> None:
         self.profile: Profile = PROFILES[rating]
         self._own = _names_of(world)
+        self._people = frozenset() if world is None else frozenset(one.name.lower() for one in world.npcs.values())
         self._shingles = frozenset(shingle for text in instructions for shingle in _shingles(text))
 
     def check(
-        self, text: str, *, speaker: str = "", mark: str = "", before: str = "", chars_max: int = SAID_MAX
+        self,
+        text: str,
+        *,
+        speaker: str = "",
+        listener: str = "",
+        mark: str = "",
+        before: str = "",
+        chars_max: int = SAID_MAX,
     ) -> Verdict:
-        """Judge a text or a sentence. ``speaker``: whose name does not stand before their own words. ``mark``: of the
-        request it answers, which must not be said. ``before``: what was said just before it, so that a leak in pieces
-        is one."""
+        """Judge a text, or a sentence by itself. ``speaker``: whose name does not stand before their own words;
+        ``listener``: whose lines they do not speak. ``mark``: of the request it answers, which must not be said.
+        ``before``: what was said just before it, so that a leak in pieces is one."""
+        voices = self.voices(speaker, listener)
+        return self.check_next(text, voices, Open(), mark=mark, before=before, chars_max=chars_max)[0]
+
+    def voices(self, speaker: str, listener: str) -> Voices:
+        """Whose words are told apart when a person speaks to another."""
+        return Voices(speaker, listener, self._people)
+
+    def check_next(
+        self, text: str, voices: Voices, open_: Open, *, mark: str = "", before: str = "", chars_max: int = SAID_MAX
+    ) -> tuple[Verdict, Open]:
+        """Judge a sentence of an utterance. ``open_``: what the sentence before it left open; comes back for the next."""
         made, shown = plain(text, chars_max).text, visible(text, chars_max)
         if mark and mark.casefold() in re.sub(r"\W", "", text).casefold():
-            return Blocked((Reason("leak", "mark", "it says the mark of the request"),))
+            return Blocked((Reason("leak", "mark", "it says the mark of the request"),)), open_
+        heard, open_ = without_thinking(shown, open_)
+        if heard != shown:
+            made = plain(heard, chars_max).text
         forbidden = tuple(self._forbidden(made, before))
-        if forbidden:
-            return Blocked(forbidden)
+        disguised = made != heard and any(kind.looks.search(made) and not kind.looks.search(heard) for kind in PERSONAL)
         reasons: list[Reason] = []
-        disguised = any(kind.looks.search(made) and not kind.looks.search(shown) for kind in PERSONAL)
-        said = self._on_stage(made if disguised else shown, speaker, reasons)
+        said, after = spoken(made if disguised else heard, voices, open_)
+        for _ in range(_ROUNDS_MAX):
+            if said == heard or (again := spoken(said, voices, Open())[0]) == said:
+                break
+            said = again
+        if forbidden:
+            return Blocked(forbidden), after
+        if said != shown:
+            reasons.append(Reason("format", "stage", "it held stage directions, markup or another one's part"))
+        if only_a_machine_says(said):
+            reasons.append(Reason("off_stage", "machine", "it spoke as a machine and not as a person of the world"))
+            said = without_machine(said)
         if not said:
-            return Blocked(tuple(reasons) or (Reason("format", "empty", "nothing is left to say"),))
+            return Blocked(tuple(reasons) or (Reason("format", "empty", "nothing is left to say"),)), after
         said = self._without_personal(said, reasons)
         said = self._without_brands(said, reasons)
         said = self._rated(said, reasons)
         if not said:
-            return Blocked(tuple(reasons))
-        return Softened(said, tuple(reasons)) if reasons else Passed(said)
+            return Blocked(tuple(reasons)), after
+        return (Softened(said, tuple(reasons)) if reasons else Passed(said)), after
 
     def _forbidden(self, text: str, before: str) -> Iterator[Reason]:
         """The reasons to block a text in every profile."""
         low = folded(text)
-        if slurs().search(low) or starred_slur(text):
+        if slur_in(low) or starred_slur(text):
             yield Reason("slur", "word", "it holds a slur")
-        explicit = sexual().search(low) is not None
-        if _MINORS.search(text) and (explicit or SUGGESTIVE.search(text)):
+        explicit = explicit_in(low)
+        if is_about_minors(text, before, explicit):
             yield Reason("minors", "near", "it speaks of somebody under age in a suggestive way")
         if explicit:
             yield Reason("sexual", "word", "it is sexually explicit")
-        if _SELF_HARM.search(text):
+        if urges_self_harm(text):
             yield Reason("self_harm", "urges", "it urges somebody to hurt themselves")
-        if len({found.group().lower() for found in _CHEMICALS.finditer(text)}) >= 2 and _RECIPE.search(text):
+        if is_recipe(text):
             yield Reason("instructions", "recipe", "it gives instructions that would work outside of the game")
         if self._shingles and not self._shingles.isdisjoint(_shingles(f"{before} {text}")):
             yield Reason("leak", "recites", "it recites our instructions")
         if _MACHINE.search(text):
             yield Reason("leak", "protocol", "it carries marks of the protocol with the model")
-
-    def _on_stage(self, text: str, speaker: str, reasons: list[Reason]) -> str:
-        """The text without stage directions, markup and sentences that only a machine would say."""
-        bare = _EMOTE.sub(" ", text)
-        named = _SPEAKER.match(bare)
-        if named is not None and _is_speaker(named.group(1), speaker):
-            bare = bare[named.end() :]
-        bare = " ".join(_MARKDOWN.sub("", bare).split())
-        if len(bare) > 2 and bare[0] == bare[-1] == '"' and bare.count('"') == 2:
-            bare = bare[1:-1]
-        if bare != " ".join(text.split()):
-            reasons.append(Reason("format", "stage", "it held stage directions or markup"))
-        if not _OFF_STAGE.search(bare):
-            return bare
-        reasons.append(Reason("off_stage", "machine", "it spoke as a machine and not as a person of the world"))
-        return _sentences_without(_OFF_STAGE, bare)
 
     def _without_personal(self, text: str, reasons: list[Reason]) -> str:
         for kind in PERSONAL:
@@ -195,17 +182,28 @@ class OutputGuard:
         return text
 
     def _without_brands(self, text: str, reasons: list[Reason]) -> str:
-        for brand in brands():
-            for match in reversed(list(brand.looks.finditer(text))):
-                if match.group().casefold().removesuffix("'s") in self._own:
-                    continue
-                if brand.is_word_too and (match.start() == 0 or text[: match.start()].rstrip()[-1:] in '.!?:…"'):
-                    continue
-                start, instead = _in_place(text, match.start(), brand.instead)
-                text = f"{text[:start]}{instead}{text[match.end() :]}"
-                if not any(reason.rule == brand.instead for reason in reasons):
-                    reasons.append(Reason("brand", brand.instead, f"it named a real brand ({brand.instead})"))
+        for start, stop, brand in reversed(list(self._brands_in(text))):
+            first, instead = _in_place(text, start, brand.instead)
+            text = f"{text[:first]}{instead}{text[stop:]}"
+            if not any(reason.rule == brand.instead for reason in reasons):
+                reasons.append(Reason("brand", brand.instead, f"it named a real brand ({brand.instead})"))
         return text
+
+    def _brands_in(self, text: str) -> Iterator[tuple[int, int, Brand]]:
+        """The real brands in a text with their places, the longest name at each."""
+        known, end = brands(), 0
+        for word in _BRAND_WORD.finditer(text):
+            if word.start() < end:
+                continue
+            for brand in known.get(word.group().lower(), ()):
+                found = brand.looks.match(text, word.start())
+                if found is None or found.group().casefold().removesuffix("'s") in self._own:
+                    continue
+                if brand.is_word_too and (found.start() == 0 or text[: found.start()].rstrip()[-1:] in '.!?:…"'):
+                    continue
+                yield found.start(), found.end(), brand
+                end = found.end()
+                break
 
     def _rated(self, text: str, reasons: list[Reason]) -> str:
         if not self.profile.gore and GORE.search(text):
@@ -226,12 +224,6 @@ class OutputGuard:
     def _is_own_place(self, text: str) -> bool:
         low = text.casefold()
         return any(name in low for name in self._own if " " in name or len(name) > 5)
-
-
-def _is_speaker(name: str, speaker: str) -> bool:
-    """Whether what stands before a colon is the speaker's name, or a part of it, or a role of the protocol."""
-    words = name.casefold().strip(" *\"'").split()
-    return bool(words) and (words in (["assistant"], ["npc"]) or set(words) <= set(speaker.casefold().split()))
 
 
 def _names_of(world: World | None) -> frozenset[str]:
@@ -260,7 +252,7 @@ def _in_place(text: str, start: int, instead: str) -> tuple[int, str]:
 
 def _sentences_without(looks: re.Pattern[str], text: str) -> str:
     """The sentences in which nothing is found; where it is found only across two of them, nothing is left."""
-    said = "".join(sentence for sentence in sentences_of(text) if not looks.search(sentence)).strip()
+    said = "".join(sentence for sentence in sentences(text) if not looks.search(sentence)).strip()
     return "" if looks.search(said) else said
 
 

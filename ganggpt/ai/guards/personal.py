@@ -54,8 +54,8 @@ PERSONAL: Final[tuple[Personal, ...]] = (
     Personal(
         "email",
         re.compile(
-            rf"[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{{2,}}"
-            rf"|\b[\w.+-]+\s*[\[(]?\s*\bat\b\s*[\])]?\s*[\w-]+\s*[\[(]?\s*\bdot\b\s*[\])]?\s*{_TLDS}\b",
+            rf"(?<![\w.+-])[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{{2,}}"
+            rf"|(?<![\w.+-])[\w.+-]+\s*[\[(]?\s*\bat\b\s*[\])]?\s*[\w-]+\s*[\[(]?\s*\bdot\b\s*[\])]?\s*{_TLDS}\b",
             re.IGNORECASE,
         ),
         "the usual address",
@@ -85,7 +85,7 @@ PERSONAL: Final[tuple[Personal, ...]] = (
         re.compile(
             rf"\b\d{{1,5}}[a-z]?\s(?:[A-Z][\w'.]*\s){{1,4}}(?i:{_STREETS})(?:,?\s(?i:apt|apartment|unit|suite|#)\.?\s?\w+)?"
             rf",\s?(?:[A-Z][\w'.]*\s?){{1,3}}(?:,\s?[A-Z]{{2}}\b)?(?:\s\d{{4,5}}(?:-\d{{4}})?)?"
-            rf"|\b[A-ZÄÖÜ][\wäöüß.]+(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse)\s\d{{1,4}}[a-z]?,?\s(?:D-)?\d{{5}}\s[A-ZÄÖÜ]\w+"
+            rf"|\b[A-ZÄÖÜ][\wäöüß.]{{1,40}}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse)\s\d{{1,4}}[a-z]?,?\s(?:D-)?\d{{5}}\s[A-ZÄÖÜ]\w+"
             rf"|\b\d{{1,4}},?\s(?i:rue|avenue|boulevard|place)\s[\w' ]{{3,40}},?\s\d{{5}}\s[A-Z]\w+"
             rf"|(?i:home address|lives? at|residence)(?i: is|:)?\s\d{{1,5}}\s[^.!?]{{3,60}}?\b(?i:{_STREETS})\b",
         ),

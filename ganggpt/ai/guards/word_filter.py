@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ganggpt.ai.guards.text import skeleton
+from ganggpt.ai.guards.text import bare, skeleton
 
 _FOLDER: Final = Path(__file__).with_name("word_lists")
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
@@ -31,16 +31,28 @@ def _lines(name: str) -> list[str]:
 
 
 @cache
-def slurs() -> re.Pattern[str]:
-    """Finds a slur in a ``folded`` text."""
+def _slurs() -> re.Pattern[str]:
     return _pattern([f"{codecs.encode(line, 'rot13')}s?" for line in _lines("slurs.rot13.txt")])
 
 
 @cache
-def sexual() -> re.Pattern[str]:
-    """Finds an explicit word in a ``folded`` text."""
+def _explicit() -> re.Pattern[str]:
     lines = [codecs.encode(line, "rot13") for line in _lines("sexual.rot13.txt")]
     return _pattern([line.replace("*", r"\w*") for line in lines])
+
+
+_HARMLESS: Final = re.compile(r"\bspic (?:and|n) span\b|\bchinks? in (?:\w+ ){1,2}armou?r\b|\bmaine coons?\b")
+"""Expressions that hold the letters of a slur and are none."""
+
+
+def slur_in(low: str) -> bool:
+    """Whether a ``folded`` text holds a slur."""
+    return _slurs().search(low) is not None and _slurs().search(_HARMLESS.sub(" ", low)) is not None
+
+
+def explicit_in(low: str) -> bool:
+    """Whether a ``folded`` text holds an explicit word."""
+    return _explicit().search(low) is not None
 
 
 @cache
@@ -50,9 +62,9 @@ def slur_words() -> frozenset[str]:
 
 
 @cache
-def brands() -> tuple[Brand, ...]:
-    """All brands, the longest names first."""
-    found: list[tuple[int, Brand]] = []
+def brands() -> Mapping[str, Sequence[Brand]]:
+    """All brands by the first word of their name in lower case, the longest names first."""
+    found: dict[str, list[tuple[int, Brand]]] = {}
     for line in _lines("brands.txt"):
         instead, _, names = line.partition(": ")
         for name in map(str.strip, names.split(", ")):
@@ -61,13 +73,16 @@ def brands() -> tuple[Brand, ...]:
             flags = re.NOFLAG if bracketed else re.IGNORECASE
             shown = bare.title() if bracketed else bare
             looks = re.compile(rf"(?<![\w-]){re.escape(shown)}(?:'s)?(?![\w-])", flags)
-            found.append((len(bare), Brand(looks, instead, bracketed is not None)))
-    return tuple(brand for _, brand in sorted(found, key=lambda item: -item[0]))
+            first = re.findall(r"\w+", bare)[0].lower()
+            found.setdefault(first, []).append((len(bare), Brand(looks, instead, bracketed is not None)))
+    return {
+        first: tuple(brand for _, brand in sorted(known, key=lambda item: -item[0])) for first, known in found.items()
+    }
 
 
 def folded(text: str) -> str:
     """A text for matching against the word lists: the words of its skeleton and its own, single spaces between."""
-    own = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
+    own = bare(text).lower()
     return " ".join(_WORD.findall(skeleton(text))) + " | " + " ".join(_WORD.findall(own)) + " | " + text.lower()
 
 

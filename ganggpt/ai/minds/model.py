@@ -23,6 +23,7 @@ from ganggpt.ai.guards.answer import Guarded, guard_answer
 from ganggpt.ai.guards.input import Trust, Wariness, inspect
 from ganggpt.ai.guards.output import Blocked, OutputGuard
 from ganggpt.ai.guards.profiles import Rating
+from ganggpt.ai.guards.utterance_guard import UtteranceGuard
 from ganggpt.ai.minds.embeddings import QUESTION_S, Embedder
 from ganggpt.ai.minds.guard_counts import GuardCounts
 from ganggpt.ai.minds.plans import ModelPlans
@@ -172,20 +173,21 @@ class ModelMind:
                 talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, embedding)))
                 prompt = talk_prompt(self._spec, self._world, actor, talk)
         request = self._request(actor, talk, prompt, within_s)
-        said, chars, before = 0, 0, ""
+        said, chars, guard = 0, 0, UtteranceGuard(self._guard, brief.speaker, brief.listener, prompt.fence.mark)
         async with aclosing(self._gateway.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Sentence):
-                    verdict = self._guard.check(item.text, speaker=brief.speaker, mark=prompt.fence.mark, before=before)
+                    verdict = guard.check(item.text)
                     self._counts.said(verdict)
                     if isinstance(verdict, Blocked):
-                        why = f"guard: {verdict.reasons[0].category}"
-                        yield SayScripted(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt))
-                        return
+                        continue
                     chars += len(verdict.text) + 1
                     if said < SENTENCES_MAX and chars - 1 <= SAID_MAX:
                         yield Utter(talk.utterance, said, verdict.text)
-                        said, before = said + 1, item.text
+                        said += 1
+                elif isinstance(item, Answered) and guard.blocked is not None and not said:
+                    why = f"guard: {guard.blocked.reasons[0].category}"
+                    yield SayScripted(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt, item))
                 elif isinstance(item, Answered):
                     is_cut = item.cut or chars - 1 > SAID_MAX
                     reply = yield self._concluded(talk, prompt, item, trust, is_cut=is_cut)

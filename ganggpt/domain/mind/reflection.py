@@ -112,7 +112,7 @@ def end_talks(talker: Talker, state: Any, writer: MemoryWriter, players: Sequenc
     requests: list[ModelRequest] = []
     for player in players:
         talk, name = state.mind.talks[player], talker.calls(state, player) or STRANGER
-        summary = condensed(talk, name)
+        summary = condensed(talk, name, talker.name(state))
         no = None
         if summary is not None:
             text, weight = summary

@@ -8,8 +8,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from ganggpt.domain.language.intent import intent, salience
-from ganggpt.domain.language.words import clipped, numbers, stem, terms, valence, words_of
+from ganggpt.domain.language.intent import is_courtesy, salience
+from ganggpt.domain.language.stop_words import language_of, says_nothing
+from ganggpt.domain.language.words import clipped, folded, numbers, stem, terms, valence, words_of
 
 TALKS_MAX: Final = 4
 """Talks one person follows at a time."""
@@ -30,7 +31,9 @@ _AMOUNTS: Final = frozenset(
     )
 )
 _TOPICS_MAX: Final = 3
-_EMPTY_TALK: Final = frozenset(("greet", "bye", "thanks", "ask_mood", "ask_who"))
+_TOPIC_LETTERS_MIN: Final = 3
+_DECLINED: Final = re.compile(r"[\u0400-\u04ff]+")
+"""Names of a script in whose languages they are declined: Мара, Маре, Марой."""
 
 
 class Exchange(Struct, frozen=True, gc=False, array_like=True):
@@ -89,16 +92,17 @@ def is_over(talk: Transcript, now_s: float) -> bool:
     return now_s - talk.at_s >= TALK_ENDS_S
 
 
-def condensed(talk: Transcript, name: str) -> tuple[str, int] | None:
+def condensed(talk: Transcript, name: str, speaker: str = "") -> tuple[str, int] | None:
     """What is left of a talk, in one sentence without any model, and its weight; None where it was only words.
 
-    The topics are the content words the player came back to, first those said most often, then those said first.
+    The topics are the content words the player came back to, first those said most often, then those said first. No
+    greeting is one, no stop word of the language that was spoken, and neither ``name`` nor ``speaker``, who talked.
     Weight: ``10 + 2 · exchanges + salience/3`` of its gravest line, at most SUMMARY_MAX.
     """
     if talk.count < LONG_FROM:
         return None
-    lines = [exchange.heard for exchange in talk.exchanges if intent(exchange.heard) not in _EMPTY_TALK]
-    topics = _topics(lines)
+    lines = [exchange.heard for exchange in talk.exchanges if not is_courtesy(exchange.heard)]
+    topics = _topics(lines, words_of(folded(f"{name} {speaker}")))
     if not topics:
         return None
     tone = sum(valence(line) for line in lines)
@@ -108,14 +112,33 @@ def condensed(talk: Transcript, name: str) -> tuple[str, int] | None:
     return f"{name} and I talked about {_listed(topics)}{manner}", weight
 
 
-def _topics(lines: list[str]) -> list[str]:
-    counts: Counter[str] = Counter(term for line in lines for term in terms(line) if len(term) > 2)
+def _topics(lines: list[str], names: list[str]) -> list[str]:
+    """The words that lines came back to, as they were said first."""
+    language = language_of(lines)
+    counts: Counter[str] = Counter()
     spoken: dict[str, str] = {}
     for line in lines:
+        found: set[str] = set()
         for word in words_of(line):
-            spoken.setdefault(stem(word), word)
-    ranked = sorted(counts, key=lambda term: -counts[term])
-    return [spoken[term] for term in ranked if term in spoken][:_TOPICS_MAX]
+            if len(word) < _TOPIC_LETTERS_MIN or says_nothing(word, language) or _is_of(names, folded(word)):
+                continue
+            # One word without a blank in it may be a sentence in some scripts: it is no topic.
+            if len(stems := terms(word)) == 1:
+                spoken.setdefault(stems[0], word)
+                found.update(stems)
+        counts.update(dict.fromkeys(found, 1))
+    ranked = sorted(spoken, key=lambda term: -counts[term])
+    return [spoken[term] for term in ranked][:_TOPICS_MAX]
+
+
+def _is_of(names: list[str], word: str) -> bool:
+    """Whether a word is one of the names, also with an ending: Ava's, Маре."""
+    word = word.removesuffix("'s")
+    return any(
+        word == name
+        or (len(name) > 3 and _DECLINED.fullmatch(word) and word[:-2] in name and word.startswith(name[:-1]))
+        for name in names
+    )
 
 
 def _listed(words: list[str]) -> str:

@@ -225,7 +225,7 @@ def test_numbers_that_only_look_personal_pass(text: str) -> None:
         ("He drives a Ferrari.", "He drives a sports car."),
         ("Nike paid for it.", "Sneakers paid for it."),
         ("My Rolex is gone.", "My watch is gone."),
-        ("Get me a Coca-Cola and a Glock.", "Get me a cola and a pistol."),
+        ("Get me a Coca-Cola and a Glock.", "Get me a cola and a Glock."),
         ("She left in an Uber with my iPhone.", "She left in a taxi with my phone."),
         ("I ate at McDonald's.", "I ate at a burger."),
         ("We met in the Ford, by the river.", "We met in the car, by the river."),
