@@ -89,6 +89,8 @@ async def test_a_greedy_server_is_told_to_wait_and_a_polite_one_is_let_in_beside
             heard = await polite.replies(len(mine))
             mine = [talk for talk in mine if not heard[talk["id"]]["ok"]]
             rounds += 1
+            # Politeness is to wait as long as one was told; how many rounds that takes does not depend on the machine.
+            await asyncio.sleep(max([heard[talk["id"]]["error"]["retry_after_ms"] for talk in mine], default=0) / 1000)
         assert rounds < 20
         assert router.shed.total() >= 150
 
