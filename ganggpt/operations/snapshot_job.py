@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +42,12 @@ class SnapshotJob(Struct, frozen=True):
 def entrypoint(job: SnapshotJob, python: str = "python") -> str:
     """The command line of a job, for ``ray job submit --`` too. ``python``: the interpreter on the node."""
     return shlex.join([python, "-m", "ganggpt.jobs.snapshot_job", msgspec.json.encode(job).decode()])
+
+
+def runtime_env_of(python: str, data_dir: Path) -> dict[str, Any]:
+    """What a job on this machine is started with: it logs where its world does. Ray writes the path of Python into a line
+    for a shell as it is, so one with a blank has to come quoted."""
+    return {"env_vars": {"GANGGPT_DATA_DIR": str(data_dir)}, "py_executable": shlex.quote(python)}
 
 
 def job_of(argument: str) -> SnapshotJob:
@@ -85,12 +92,11 @@ def run_as_job(settings: Settings, job: SnapshotJob, say: Callable[[str], None])
         raise StartFailed(f"No world runs in {data_dir}.", fix)
     # What a job is submitted with everybody sees who sees the dashboard, so it names no database.
     job = msgspec.structs.replace(job, secrets=str(data_dir / SECRETS_FILE))
-    # The job logs where its world does.
-    environment = {"GANGGPT_DATA_DIR": str(data_dir)} if settings.ray_address is None else {}
-    python = sys.executable if settings.ray_address is None else "python"
+    is_local = settings.ray_address is None
+    python, around = (sys.executable, runtime_env_of(sys.executable, data_dir)) if is_local else ("python", {})
     try:
         client = _client_of(run.dashboard, (data_dir / _TOKEN_FILE).read_text().strip())
-        job_id = client.submit_job(entrypoint=entrypoint(job, python), runtime_env={"env_vars": environment})
+        job_id = client.submit_job(entrypoint=entrypoint(job, python), runtime_env=around)
         say(f"job {job_id} on {run.dashboard}")
         status = _wait_for(client, job_id)
         logs = client.get_job_logs(job_id)
