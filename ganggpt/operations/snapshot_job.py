@@ -45,8 +45,8 @@ def entrypoint(job: SnapshotJob, python: str = "python") -> str:
 
 
 def runtime_env_of(python: str, data_dir: Path) -> dict[str, Any]:
-    """What a job on this machine is started with: it logs where its world does. Ray writes the path of Python into a line
-    for a shell as it is, so one with a blank has to come quoted."""
+    """What a job on this machine is started with: it logs where its world does. Ray writes the path of Python into a
+    line for a shell as it is, so one with a blank has to come quoted."""
     return {"env_vars": {"GANGGPT_DATA_DIR": str(data_dir)}, "py_executable": shlex.quote(python)}
 
 
