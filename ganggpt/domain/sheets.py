@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
@@ -16,7 +15,7 @@ from typing_extensions import TypedDict
 
 from ganggpt.domain.fields import Percent
 from ganggpt.domain.language.look_alikes import as_seen
-from ganggpt.domain.world import FactionSheet, NpcSheet, World
+from ganggpt.domain.world import FactionSheet, NpcSheet, World, kept_by_world
 from ganggpt.errors import InvalidInput
 
 DistrictKind = Literal[
@@ -111,9 +110,11 @@ class Referable(Struct, frozen=True, gc=False):
     people: Mapping[str, Sequence[tuple[str, str]]]
 
 
+@kept_by_world(2)
 def known_in(world: World) -> Referable:
     """What the sheets of a world may refer to; kept for the worlds asked for last."""
-    return _known_in(_Same(world))
+    ids = {"districts": world.districts, "factions": world.factions, "npcs": world.npcs, "missions": world.missions}
+    return Referable({**ids, "things": world.things}, people_by_look(world.npcs))
 
 
 def people_by_look(npcs: Mapping[str, NpcSheet]) -> Mapping[str, Sequence[tuple[str, str]]]:
@@ -122,28 +123,6 @@ def people_by_look(npcs: Mapping[str, NpcSheet]) -> Mapping[str, Sequence[tuple[
     for npc in npcs.values():
         people.setdefault(as_seen(npc.name), []).append((npc.id, npc.name))
     return people
-
-
-class _Same:
-    """A world as a key: worlds hold dictionaries, so one is only ever itself."""
-
-    __slots__ = ("world",)
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def __hash__(self) -> int:
-        return id(self.world)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.world is self.world
-
-
-@lru_cache(maxsize=2)
-def _known_in(same: _Same) -> Referable:
-    world = same.world
-    ids = {"districts": world.districts, "factions": world.factions, "npcs": world.npcs, "missions": world.missions}
-    return Referable({**ids, "things": world.things}, people_by_look(world.npcs))
 
 
 def unknown(path: FieldPath, word: str, section: str, ids: Ids) -> Iterator[Problem]:

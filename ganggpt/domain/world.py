@@ -5,8 +5,9 @@ Loaded once from the database and never changed while a world runs; everything t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal, get_args
+from collections.abc import Callable, Mapping
+from functools import lru_cache, wraps
+from typing import Final, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
@@ -150,6 +151,39 @@ class World(Struct, frozen=True, kw_only=True):
     npcs: Mapping[str, NpcSheet] = {}
     missions: Mapping[str, MissionTemplate] = {}
     things: Mapping[str, ThingSheet] = {}
+
+
+T = TypeVar("T")
+
+
+class _Itself:
+    """A world as a key: worlds hold dictionaries, so one is only ever itself."""
+
+    __slots__ = ("world",)
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __hash__(self) -> int:
+        return id(self.world)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.world is self.world
+
+
+def kept_by_world(worlds: int) -> Callable[[Callable[[World], T]], Callable[[World], T]]:
+    """Keep what a function makes of a world, for so many worlds that were asked for last."""
+
+    def keeping(make: Callable[[World], T]) -> Callable[[World], T]:
+        kept = lru_cache(worlds)(lambda itself: make(itself.world))
+
+        @wraps(make)
+        def of_world(world: World) -> T:
+            return kept(_Itself(world))
+
+        return of_world
+
+    return keeping
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

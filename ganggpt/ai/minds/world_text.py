@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from ganggpt.domain.mind.background import boss_of
-from ganggpt.domain.world import FactionSheet, World
+from ganggpt.domain.world import FactionSheet, World, kept_by_world
 
 PLACES_MAX: Final = 60
 SIDES_MAX: Final = 16
@@ -14,29 +13,9 @@ SIDES_MAX: Final = 16
 _FRIENDS_FROM: Final = 25
 
 
+@kept_by_world(4)
 def world_in_words(world: World) -> dict[str, str]:
     """The fields of the prompt file ``world``, kept for the worlds asked for last."""
-    return _in_words(_Same(world))
-
-
-class _Same:
-    """A world as a key: worlds hold dictionaries, so one is only ever itself."""
-
-    __slots__ = ("world",)
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def __hash__(self) -> int:
-        return id(self.world)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.world is self.world
-
-
-@lru_cache(maxsize=4)
-def _in_words(same: _Same) -> dict[str, str]:
-    world = same.world
     held = {name for side in world.factions.values() for name in side.territories}
     free = [place.name for place in world.districts.values() if place.id not in held][:PLACES_MAX]
     return {

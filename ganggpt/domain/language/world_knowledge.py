@@ -10,7 +10,7 @@ import msgspec
 
 from ganggpt.domain.language.naming import folded_name
 from ganggpt.domain.language.words import words_of
-from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
+from ganggpt.domain.world import District, FactionSheet, NpcSheet, World, kept_by_world
 
 NAMED_MAX: Final = 4
 _FRIENDS_FROM: Final = 25
@@ -118,31 +118,12 @@ class Vocabulary(NamedTuple):
     words: frozenset[str]
 
 
+@kept_by_world(2)
 def vocabulary(world: World) -> Vocabulary:
     """The words of a world; kept for the worlds asked for last."""
-    return _vocabulary(_Same(world))
-
-
-class _Same:
-    """A world as a key: worlds hold dictionaries, so one is only ever itself."""
-
-    __slots__ = ("world",)
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def __hash__(self) -> int:
-        return id(self.world)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.world is self.world
-
-
-@lru_cache(maxsize=2)
-def _vocabulary(same: _Same) -> Vocabulary:
-    names = frozenset(map(folded_name, telling_words(same.world)))
+    names = frozenset(map(folded_name, telling_words(world)))
     words: set[str] = set()
-    left: list[object] = [msgspec.to_builtins(same.world)]
+    left: list[object] = [msgspec.to_builtins(world)]
     while left:
         part = left.pop()
         if isinstance(part, str):
