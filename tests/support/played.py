@@ -6,9 +6,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from ganggpt.ai.minds.model import ModelMind
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.domain import turn
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.faction.moves import ListMoves
+from ganggpt.domain.ids import ActorId
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.npc.rules import KIND
@@ -88,3 +91,15 @@ def an_outlook() -> tuple[Played, dict[str, Any]]:
     played = Played(faction.KIND, "faction:ballas", world=los_santos())
     played.do(found(los_santos().factions["ballas"]), MAIN)
     return played, dict(played.do(ListMoves(), MAIN).reply)
+
+
+async def carried_out(mind: ModelMind, played: Played, request: turn.ModelRequest) -> list[Any]:
+    """All commands of Mara's mind for an answer, each carried out so that the mind gets the reply of the rules."""
+    parts, reply, found = mind.answer(ActorId("npc:mara"), request), None, []
+    try:
+        while True:
+            command = await parts.asend(reply)
+            found.append(command)
+            reply = played.do(command, "model:gateway").reply
+    except StopAsyncIteration:
+        return found

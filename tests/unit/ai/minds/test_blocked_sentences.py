@@ -20,12 +20,11 @@ from ganggpt.ai.port import (
     Payers,
     Sentence,
 )
-from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Conclude, SayScripted, Utter
 from ganggpt.domain.npc.commands import Talk
-from tests.support.played import los_santos, mara
+from tests.support.played import carried_out, los_santos, mara
 
-AVA, MARA = "player:ava", ActorId("npc:mara")
+AVA = "player:ava"
 
 
 class Says:
@@ -55,14 +54,7 @@ async def commands_of(*sentences: str) -> list[Any]:
     played.has_model = True
     (request,) = played.do(Talk("Where can I find work?", "Ava"), AVA).model_requests
     mind = ModelMind(MindSpec(read_prompts(), "mature", b"secret"), Says(*sentences), los_santos(), lambda: 100.0)
-    parts, reply, found = mind.answer(MARA, request), None, []
-    try:
-        while True:
-            command = await parts.asend(reply)
-            found.append(command)
-            reply = played.do(command, "model:gateway").reply
-    except StopAsyncIteration:
-        return found
+    return await carried_out(mind, played, request)
 
 
 @pytest.mark.parametrize(

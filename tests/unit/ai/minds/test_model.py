@@ -32,7 +32,7 @@ from ganggpt.domain.mind.commands import (
 from ganggpt.domain.mind.embedding import embedding_of
 from ganggpt.domain.npc.commands import Give, Talk
 from tests.support.builders import Played
-from tests.support.played import los_santos, mara
+from tests.support.played import carried_out, los_santos, mara
 
 AVA, MARA = "player:ava", ActorId("npc:mara")
 NEWS = "The bridge is closed until Friday"
@@ -83,18 +83,6 @@ def talked_to(line: str) -> tuple[Played, turn.ModelRequest]:
     played.has_model = True
     (request,) = played.do(Talk(line, "Ava"), AVA).model_requests
     return played, request
-
-
-async def carried_out(mind: ModelMind, played: Played, request: turn.ModelRequest) -> list[Any]:
-    """All commands of an answer, each with the reply of the rules."""
-    parts, reply, found = mind.answer(MARA, request), None, []
-    try:
-        while True:
-            command = await parts.asend(reply)
-            found.append(command)
-            reply = played.do(command, "model:gateway").reply
-    except StopAsyncIteration:
-        return found
 
 
 async def test_a_line_is_embedded_before_the_prompt_and_brings_up_what_words_do_not_find() -> None:
