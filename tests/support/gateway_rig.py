@@ -26,8 +26,8 @@ from ganggpt.persistence.models.responses import MemoryResponses
 from ganggpt.testing.fake_model import API_VERSION, KEY, FakeModel, fake_model
 
 PRICE = PriceEntry(input=2.0, output=8.0, cached=1.0)
-TIMEOUT_S = 2.0
-"""The provider gives up after this."""
+TIMEOUT_S = 3.0
+"""The provider gives up after this: long enough for an honest answer on a busy machine."""
 
 
 class Turn(BaseModel):

@@ -146,7 +146,7 @@ async def test_a_stream_that_says_nothing_is_tried_with_the_next_model(fault: Fa
 
 @pytest.mark.parametrize("fault", [CutOff(after=9), Hang(after=9)], ids=str)
 async def test_a_stream_that_breaks_off_ends_with_the_sentences_that_were_whole(fault: Fault) -> None:
-    async with rigged(entries={"large": {"timeout_s": 0.3}}) as rig:
+    async with rigged() as rig:
         rig.server.always["large"] = fault
         said, outcome = await heard(rig.gateway, talk())
         again, _ = await heard(rig.gateway, talk())
@@ -425,7 +425,7 @@ async def test_hedging_is_off_by_default_and_asks_the_next_model_where_it_is_on(
         await rig.server.until(lambda: rig.server.broken_off == 1)
     assert isinstance(outcome, Answered)
     assert outcome.model == "other"
-    async with rigged(slots=ladder, entries={"large": {"timeout_s": 0.3, "tries": 1}}) as rig:
+    async with rigged(slots=ladder, entries={"large": {"tries": 1}}) as rig:
         rig.server.faults.append(Hang())
         outcome = await rig.gateway.answer(talk())
     assert [seen.model for seen in rig.server.seen] == ["large", "other"]

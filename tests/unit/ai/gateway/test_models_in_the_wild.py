@@ -172,7 +172,7 @@ async def test_a_stream_that_just_closes_counts_where_all_of_the_answer_is_there
 
 async def test_the_last_sentence_is_spoken_when_its_string_closes_and_not_when_the_answer_does() -> None:
     pieces = tuple({"content": piece} for piece in ('{"say": "Fine. Come in', '.", ', '"actions": ['))
-    async with rigged(entry={"timeout_s": 0.3}) as rig:
+    async with rigged() as rig:
         rig.server.always["large"] = StreamsPieces(pieces, hangs=True)
         said, outcome = await heard(rig.gateway, talk(shape=ModelAnswer))
     assert said == ["Fine.", "Come in."]
