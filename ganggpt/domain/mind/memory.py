@@ -28,6 +28,7 @@ from ganggpt.domain.mind.memory_record import (
     forgotten_s,
     heard_by,
     is_expired,
+    is_grave,
     is_pinned,
     last_s,
     log_retention,
@@ -135,8 +136,13 @@ MemoryEvent = Remembered | Reinforced | Reworded | Embedded | Unlearned
 
 def share_max(room: int) -> int:
     """The most memories about one person; a new one replaces one about the same person, so that no one person fills
-    a mind."""
+    a mind. Grave deeds do not count."""
     return room // 2
+
+
+def grave_max(room: int) -> int:
+    """The most grave deeds of one person, and the most that are safe from all else in a full mind."""
+    return room // 4
 
 
 def learn(
@@ -270,15 +276,9 @@ def _to_forget(memories: Memories, fresh: Memory, now_s: float, room: int) -> tu
     fit otherwise; None where everything held is more precious than it."""
     expired = tuple(memory.no for memory in memories if is_expired(memory, now_s))
     held = [memory for memory in memories if not is_expired(memory, now_s)] if expired else memories
-    theirs: Sequence[Memory] = ()
-    if fresh.about is not None:
-        theirs = [memory for memory in held if memory.about == fresh.about]
-    if len(theirs) >= share_max(room):
-        candidates: Sequence[Memory] = theirs
-    elif len(held) < room:
+    candidates = _to_displace(held, fresh, now_s, room)
+    if not candidates:
         return expired
-    else:
-        candidates = held
     loose = [memory for memory in candidates if not is_pinned(memory, now_s)]
     if not loose:
         if not is_pinned(fresh, now_s):
@@ -286,6 +286,22 @@ def _to_forget(memories: Memories, fresh: Memory, now_s: float, room: int) -> tu
         return (*expired, min(candidates, key=lambda memory: log_retention(memory, now_s)).no)
     weakest = nsmallest(max(1, min(LET_GO, room // LET_GO)), loose, key=lambda memory: log_retention(memory, now_s))
     return (*expired, *(memory.no for memory in weakest))
+
+
+def _to_displace(held: Sequence[Memory], fresh: Memory, now_s: float, room: int) -> Sequence[Memory]:
+    """The memories of which some have to go for the fresh one; none where there is room for it."""
+    if len(held) < grave_max(room):
+        return ()
+    grave = [memory for memory in held if is_grave(memory, now_s)]
+    light = [memory for memory in held if not is_grave(memory, now_s)] if grave else held
+    if fresh.about is not None:
+        alike, most = (grave, grave_max(room)) if is_grave(fresh, now_s) else (light, share_max(room))
+        theirs = [memory for memory in alike if memory.about == fresh.about]
+        if len(theirs) >= most:
+            return theirs
+    if len(held) < room:
+        return ()
+    return light if len(grave) <= grave_max(room) else held
 
 
 def recall(

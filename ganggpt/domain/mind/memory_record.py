@@ -34,6 +34,9 @@ TEXT_MAX: Final = 240
 REHEARSED_MAX: Final = 15
 EVERYBODY: Final = "*"
 """The audience of what may be told to anyone."""
+GRAVE_FROM: Final = 60
+"""Weight from which a deed is grave."""
+_FIRM: Final = math.log(0.2)
 FORGOTTEN_AT: Final = 0.02
 """Retention under which the archive deletes a memory."""
 
@@ -118,6 +121,13 @@ def is_pinned(memory: Memory, now_s: float) -> bool:
     if memory.kind not in ("promise", "debt") or is_expired(memory, now_s):
         return False
     return memory.due_s is None or memory.due_s > now_s
+
+
+def is_grave(memory: Memory, now_s: float) -> bool:
+    """What somebody did that was grave, as long as it is held firmly (its retention is a fifth or more): no words push
+    it out of a mind."""
+    is_deed = memory.kind in ("threat", "deed", "seen") and memory.source == "witnessed"
+    return is_deed and memory.weight >= GRAVE_FROM and log_retention(memory, now_s) >= _FIRM
 
 
 def retention(memory: Memory, now_s: float) -> float:

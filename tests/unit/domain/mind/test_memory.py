@@ -19,6 +19,7 @@ from ganggpt.domain.mind.memory import (
     learn,
     recall,
     rehearse,
+    grave_max,
     share_max,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL
@@ -137,10 +138,27 @@ def test_a_promise_past_its_date_is_no_longer_pinned() -> None:
 def test_one_player_cannot_talk_everybody_else_out_of_a_mind() -> None:
     memories = after((), a_memory(1, "Bob saved my shop", about="player:bob", weight=20))
     for no in range(2, 500):
-        memories = after(memories, a_memory(no, f"noise{no} word{no}", about="player:ava", weight=100), NOW_S)
+        said = a_memory(no, f"noise{no} word{no}", kind="talk", source="told", about="player:ava", weight=100)
+        memories = after(memories, said)
     assert any(memory.about == "player:bob" for memory in memories)
     most = share_max(MEMORIES_MAX)
     assert most - MEMORIES_MAX // LET_GO < sum(m.about == "player:ava" for m in memories) <= most
+    for no in range(500, 1000):
+        memories = after(memories, a_memory(no, f"deed{no} place{no}", kind="deed", about="player:ava", weight=100))
+    assert any(memory.about == "player:bob" for memory in memories)
+    assert sum(m.kind == "deed" for m in memories) <= grave_max(MEMORIES_MAX)
+
+
+def test_nobody_talks_a_grave_deed_out_of_a_mind() -> None:
+    threat = a_memory(1, "Ava threatened me with a weapon", kind="threat", about="player:ava", weight=80)
+    crowd = [f"player:{name}" for name in ("ava", "bob", "cem", "dee")]
+    memories: Memories = (threat,)
+    for no in range(2, 800):
+        now_s = NOW_S + no * 600
+        kind = {"kind": "promise", "due_s": now_s + 30 * DAY_S} if no % 3 else {"kind": "talk"}
+        told = {"source": "told", "about": crowd[no % 4], "weight": 100, "created_s": now_s, **kind}
+        memories = after(memories, a_memory(no, f"tale{no} of{no * 7}", **told), now_s)
+    assert threat in memories
 
 
 def test_the_expired_make_room_before_anything_else() -> None:
