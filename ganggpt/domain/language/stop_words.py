@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
-from ganggpt.domain.language.words import folded, words_of
+from ganggpt.domain.language.words import folded, terms, words_of
 
 
 def _words(text: str) -> frozenset[str]:
@@ -127,3 +128,15 @@ def says_nothing(word: str, language: str) -> bool:
     bare = folded(word)
     own = STOP_WORDS[language]
     return bare in GREETINGS or bare in own or bare.removesuffix("'s") in own
+
+
+@lru_cache(maxsize=1024)
+def telling_terms(text: str) -> tuple[str, ...]:
+    """The terms (``words.terms``) of a text without the function words of its language; all of them where nothing else
+    is left."""
+    every = terms(text)
+    language = language_of((text,))
+    if language == "en":
+        return every
+    told = terms(" ".join(word for word in words_of(text) if folded(word) not in STOP_WORDS[language]))
+    return told or every

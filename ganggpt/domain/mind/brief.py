@@ -42,6 +42,8 @@ Act = Literal[
     "flattered",
     "forgive",
     "how_are_you",
+    "console",
+    "rejoice",
     "introduce",
     "politics",
     "no_politics",
