@@ -227,6 +227,14 @@ def is_change(text: str) -> bool:
     return not _CHANGE_WORDS.isdisjoint(words_of(low)) or _CHANGE_PHRASES.search(low) is not None
 
 
+@lru_cache(maxsize=2048)
+def topics_of(text: str) -> frozenset[str]:
+    """The stems of the words that say what a text is about: no function words, and none that only say that something
+    changed."""
+    words = (word for word in words_of(folded(text)) if word not in _CHANGE_WORDS)
+    return content(words, language_of((text,)))
+
+
 def asks_for_past(text: str) -> bool:
     """Whether a question asks for what was before."""
     return _PAST.search(folded(text.lower())) is not None

@@ -79,6 +79,13 @@ _ASKING: Final = frozenset(
     )
 )
 """Words that ask, as ``tokens_of`` writes them."""
+_NO_QUESTIONS: Final[frozenset[SpeechAct]] = frozenset(
+    (
+        *("tell", "insult", "praise", "bad_news", "good_news", "report_crime", "confide", "deny", "promise", "correct"),
+        *("small_talk", "nonsense", "accept", "decline", "thanks", "apology"),
+    )
+)
+"""What a line that has the form of a question is not; it may still demand, order or offer something."""
 _ASKING_WITHIN: Final = 3
 """Among so many words at the beginning of a sentence they ask."""
 _PLAIN_SURE: Final = 0.5
@@ -111,6 +118,12 @@ class HeardLine(NamedTuple):
     def is_menace(self) -> bool:
         """Whether it surely threatens the listener or robs them."""
         return sum(heard.confidence for heard in self.acts if heard.act in HOSTILE) >= MENACE_SURE
+
+    @property
+    def looks_asking(self) -> bool:
+        """Whether it has the form of a question, whatever it does: "Where's my cash?" demands, and asks."""
+        words = tokens_of(self.text)
+        return "?" in words[-2:] or not _ASKING.isdisjoint(words[:_ASKING_WITHIN])
 
     @property
     def is_courtesy(self) -> bool:
@@ -152,7 +165,12 @@ def hear(text: str) -> HeardLine:
     elif beyond and whole.act in COURTESIES:
         main = max(beyond, key=lambda heard: heard.confidence)
     ordered = {heard.act: heard for _, heard in parts if heard.act in sure}
-    return HeardLine(text, main, tuple({main.act: main, **ordered}.values()), parts)
+    return HeardLine(
+        text,
+        main,
+        tuple({main.act: main, **{act: one for act, one in ordered.items() if act != main.act}}.values()),
+        parts,
+    )
 
 
 def sentences_of(text: str) -> Iterator[str]:
@@ -243,7 +261,7 @@ def _classified(text: str) -> HeardAct:
     best = int(shares.argmax())
     asks, words = ACTS[best] in QUESTIONS, tokens_of(text)
     has_mark = "?" in words[-2:]
-    if not asks and has_mark and not _ASKING.isdisjoint(words[:_ASKING_WITHIN]):
+    if ACTS[best] in _NO_QUESTIONS and has_mark and not _ASKING.isdisjoint(words[:_ASKING_WITHIN]):
         return _best_of(shares, _ASKS)
     if asks and not has_mark and shares[best] < _PLAIN_SURE and _ASKING.isdisjoint(words[:_ASKING_WITHIN]):
         return _best_of(shares, ~_ASKS)

@@ -11,7 +11,6 @@ from ganggpt.domain.language import facts
 from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.information import Told, told
 from ganggpt.domain.language.speech_acts import HeardLine, hear
-from ganggpt.domain.language.stop_words import telling_terms
 from ganggpt.domain.language.time_words import due_in_s
 from ganggpt.domain.language.words import clipped, folded, is_negated, tokens, words_of
 from ganggpt.domain.mind.brief import quoted, sentences_of
@@ -34,6 +33,8 @@ _SHORT_WEIGHT: Final = 24
 _QUESTION_MAX: Final = 90
 _CORRECTED_WITHIN_S: Final = 3 * 86_400.0
 """What corrects something unnamed, corrects what was told last, if that is no longer ago."""
+_SAME_TOPIC: Final = 0.3
+"""Share of common words from which a change is one of what was told before."""
 _CHANGED_WITHIN: Final = 64
 """So many of the last things a player told may be changed by what they tell now."""
 _SPOKEN: Final = frozenset({"talk", "promise", "debt"})
@@ -72,10 +73,9 @@ def listen(talker: Talker, state: Any, line: Line, who: str, turn: Turn, *, slig
         # A correction says nothing without what it corrects.
         before, after = quoted(words_in(past.text), _QUESTION_MAX), quoted(line.heard, _QUESTION_MAX)
         fresh = replace(fresh, text=f"{who} told me: {before} Then they corrected it: {after}")
-    learned = writer.fresh(fresh)
-    if learned is not None and past is not None:
-        writer.put_in_past(past.no, learned)
-    return Heard(replace(line, learned=learned), writer, ended)
+    if past is not None:
+        writer.put_in_past(past.no)
+    return Heard(replace(line, learned=writer.fresh(fresh)), writer, ended)
 
 
 def _memory_of(mind: Mind, line: Line, who: str, turn: Turn) -> Memory | None:
@@ -112,7 +112,7 @@ def _statement(heard: HeardLine, kept: Told, line: Line, who: str, now_s: float)
 
 def _is_about(past: Memory, text: str) -> bool:
     """Whether a line has words in common with what it replaces, and so is understood without it."""
-    return not set(_topics_of(past)).isdisjoint(telling_terms(text))
+    return facts.replaces(text, words_in(past.text)) or _shared(_topics_of(past), facts.topics_of(text)) > 0
 
 
 def _binds(heard: HeardLine) -> bool:
@@ -162,15 +162,22 @@ def _replaced(mind: Mind, text: str, fresh: Memory, now_s: float) -> Memory | No
     corrects = hear(text).does("correct")
     if not corrects and not facts.is_change(text):
         return None
-    topics = telling_terms(text)
-    for memory in reversed(own[-_CHANGED_WITHIN:]):
-        if any(term == other or is_inflected(term, other) for term in topics for other in _topics_of(memory)):
-            return memory
+    topics = facts.topics_of(text)
+    alike = [(_shared(topics, _topics_of(memory)), memory.no, memory) for memory in own[-_CHANGED_WITHIN:]]
+    most = max(alike, default=(0.0, 0, None))
+    if most[0] >= _SAME_TOPIC:
+        return most[2]
     return own[-1] if corrects and own and now_s - last_s(own[-1]) <= _CORRECTED_WITHIN_S else None
 
 
-def _topics_of(memory: Memory) -> tuple[str, ...]:
-    return telling_terms(words_in(memory.text))
+def _topics_of(memory: Memory) -> frozenset[str]:
+    return facts.topics_of(words_in(memory.text))
+
+
+def _shared(one: frozenset[str], other: frozenset[str]) -> float:
+    """The share of words two texts have in common, of the words of the shorter one."""
+    common = sum(any(term == held or is_inflected(term, held) for held in other) for term in one)
+    return common / max(1, min(len(one), len(other)))
 
 
 def words_in(fact: str) -> str:

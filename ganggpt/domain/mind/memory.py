@@ -244,7 +244,11 @@ def _once_more(memory: Memory) -> int:
 def _same(memories: Memories, fresh: Memory, now_s: float, index: MemoryIndex | None) -> Memory | None:
     """The memory that says the same: about the same person, of one kind, in much the same words, with the same numbers
     in it and no denial more or less. A rumour is the same however it was told, if it began with the same memory."""
-    near = [m for m in _near(memories, fresh, index) if m.about == fresh.about and m.kind == fresh.kind]
+    near = [
+        memory
+        for memory in _near(memories, fresh, index)
+        if memory.about == fresh.about and memory.kind == fresh.kind and not memory.replaced
+    ]
     if not near:
         return None
     text, origin = fresh.text, None if fresh.trace is None else fresh.trace.origin

@@ -65,10 +65,10 @@ class MemoryWriter:
         self._next_no += 1
         return event.memory.no
 
-    def put_in_past(self, no: int, by: int) -> None:
-        """What is remembered as ``no`` is past: ``by`` took its place."""
+    def put_in_past(self, no: int) -> None:
+        """What is remembered as ``no`` is past: the memory that is kept next takes its place."""
         self._catch_up()
-        self._unfolded = Replaced(no, by)
+        self._unfolded = Replaced(no, self._next_no)
         self.events.append(self._unfolded)
 
     def _catch_up(self) -> None:

@@ -28,6 +28,8 @@ _AS_GOOD: Final = 0.99
 _ASKED_K: Final = 8
 _NEWS_SCANNED_MAX: Final = 128
 _WORTH_TELLING: Final = 15
+_FELT: Final = frozenset({"insult", "apology", "praise", "flirt", "greet"})
+"""What is answered with feeling also where it has the form of a question."""
 _ABOUT_SOMETHING: Final = frozenset({"ask_person", "ask_place", "ask_way", "ask_news"})
 _NEWS_KINDS: Final = ("seen", "rumour", "deed")
 
@@ -81,6 +83,10 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
         return _remembering(speaker, text, turn)
     if act in QUESTIONS:
         return _asked(speaker, text, act, absent_s, turn)
+    if heard.looks_asking and act not in _FELT:
+        found = fitting(speaker.memories, text, turn)
+        if found is not None:
+            return Answer("remember" if found.about == turn.by else "gossip", found, facts={"topic": topic(text)})
     hated = speaker.standing <= HOSTILE_AT and act != "apology"
     return Answer("brush_off" if hated else _ACTS.get(act, "answer"), _unasked(speaker, text, absent_s, turn))
 
