@@ -191,13 +191,16 @@ def test_the_example_of_the_memory_store_runs(capsys: pytest.CaptureFixture[str]
     assert "silver watch" in capsys.readouterr().out
 
 
-def test_the_lock_of_the_readme_is_the_lock_of_the_makefile() -> None:
-    assert "--require-hashes -r requirements-dev.lock" in README
-    assert "--require-hashes -r requirements-dev.lock" in MAKEFILE
+@pytest.mark.parametrize(
+    "install", ["--require-hashes -r requirements-dev.lock", "--no-deps --require-hashes -r requirements-model.lock"]
+)
+def test_what_the_readme_installs_is_what_the_makefile_installs(install: str) -> None:
+    assert install in README
+    assert install in re.sub(r"\\\n\s*", "", MAKEFILE)
 
 
 def test_no_lock_names_a_package_host() -> None:
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-model.lock"):
         text = (ROOT / lock).read_text(encoding="utf-8")
         assert not re.search(r"^(--index-url|--extra-index-url|--find-links)|://", text, re.MULTILINE), lock
 

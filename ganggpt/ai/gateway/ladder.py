@@ -18,7 +18,14 @@ from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.provider import Completion, ContentFiltered, ModelFailure, ModelSkipped, ProviderCall
 from ganggpt.ai.gateway.spending import Spending
-from ganggpt.ai.gateway.structured import AnswerMisshapen, asked_shape, read_shape
+from ganggpt.ai.gateway.structured import (
+    AnswerMisshapen,
+    asked_shape,
+    read_shape,
+    spoken_max,
+    spoken_so_far,
+    without_fragment,
+)
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import (
     Answered,
@@ -180,6 +187,8 @@ class Ladder:
         cut = completion.finish == "length"
         if request.shape is not None:
             value = read_shape(request.shape, text)
+            if len(spoken_so_far(text)[0]) == spoken_max(request):
+                value, cut = without_fragment(value), True
         elif len(text) > request.tokens_max * CHARS_PER_TOKEN_MAX:
             text, cut = text[: request.tokens_max * CHARS_PER_TOKEN_MAX], True
         return Answered(

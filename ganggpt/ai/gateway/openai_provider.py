@@ -148,6 +148,10 @@ class OpenAIProvider:
             trust_env=not is_on_this_machine(endpoint.url),
         )
         common: dict[str, Any] = {"timeout": timeout, "max_retries": 0, "http_client": bound_responses(client)}
+        if endpoint.kind == "compatible" and urlsplit(endpoint.url).scheme == "http":
+            # llama.cpp announces keep-alive and closes after every stream, so that the next call may be written into a
+            # dead connection. Without TLS a new one costs next to nothing.
+            common["default_headers"] = {"Connection": "close"}
         if endpoint.kind == "azure" and endpoint.api_version != _V1:
             token = self._entra_token() if endpoint.entra else None
             return AsyncAzureOpenAI(
