@@ -158,12 +158,14 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """Everything a gateway is configured with. Picklable; unless it is ``without_keys`` it is never logged or sent."""
+    """Everything a gateway is configured with. Picklable; unless it is ``without_keys`` it is never logged or sent.
+    ``local_embedding``: the folder of an embedding model that the gateway runs itself, instead of ``embedding``."""
 
     deployments: Mapping[str, DeploymentSpec] = field(default_factory=dict)
     slots: Mapping[Slot, SlotEntry] = field(default_factory=dict)
     embedding: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
+    local_embedding: Path | None = None
 
     def without_keys(self) -> GatewayConfig:
         """The same, but no provider has its key: what may be given to another process."""
