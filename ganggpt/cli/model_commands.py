@@ -23,8 +23,8 @@ from ganggpt.persistence.models.ledger import SWITCH_TTL_S, SharedSwitch
 from ganggpt.persistence.models.spend import By, PostgresSpend
 from ganggpt.runtime.model_health import ai_check
 from ganggpt.runtime.model_plan import model_plan
+from ganggpt.runtime.redis_address import redis_url
 from ganggpt.runtime.run_file import read_run
-from ganggpt.runtime.stores import redis_url
 
 NOT_CERTAIN: Final = 4
 """Exit status of ``ai off`` where earlier calls may still be under way."""

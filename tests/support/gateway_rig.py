@@ -12,10 +12,11 @@ from pydantic import BaseModel, Field
 
 from ganggpt.ai.gateway.budget import BudgetCounter, Ledger, Limit
 from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.gateway_config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.local_ledger import LocalLedger
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend

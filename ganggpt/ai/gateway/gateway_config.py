@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ganggpt.ai.gateway.budget import PAYER_KINDS, WINDOW_S, BudgetUnit, Limit
 from ganggpt.ai.gateway.copied_address import copied_whole
 from ganggpt.ai.gateway.dialect import TokenField
-from ganggpt.ai.gateway.openai_provider import Endpoint
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.provider import Counted, Effort
 from ganggpt.ai.port import NANO_USD, SLOTS, Slot, Usage
 from ganggpt.errors import ConfigInvalid, ConfigRejected
