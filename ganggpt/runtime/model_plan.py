@@ -31,16 +31,18 @@ def model_plan(settings: Settings) -> GatewayConfig | None:
     """The config of the gateway, or None if no model is configured or GANGGPT_AI is off. An embedding model of this
     machine does not count as asked: it is there also where GANGGPT_AI is off.
 
-    Raises ConfigRejected with every mistake that can be known without asking a model, and ConfigInvalid for the folder
-    of the local one.
+    Raises ConfigRejected with every mistake that can be known without asking a model.
     """
     plan = _asked_models(settings)
     if settings.embeddings_dir is None:
         return plan
-    if plan is not None and plan.embedding:
-        problem = f"it is set, and {plan.embedding[0]} is an embedding model too"
-        raise ConfigInvalid(SETTING, problem, "Keep one: vectors of two models cannot be compared.")
-    found = find_model(settings.embeddings_dir.expanduser().resolve())
+    try:
+        if plan is not None and plan.embedding:
+            problem = f"it is set, and {plan.embedding[0]} is an embedding model too"
+            raise ConfigInvalid(SETTING, problem, "Keep one: vectors of two models cannot be compared.")
+        found = find_model(settings.embeddings_dir.expanduser().resolve())
+    except ConfigInvalid as invalid:
+        raise ConfigRejected((invalid,)) from None
     return replace(plan or GatewayConfig(), local_embedding=found.folder)
 
 
