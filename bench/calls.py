@@ -44,6 +44,7 @@ from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.gateway.budget import PAYER_KINDS, BudgetCounter, Limit
 from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.gateway_config import (
     DeploymentSpec,
@@ -53,7 +54,6 @@ from ganggpt.ai.gateway.gateway_config import (
     read_prices,
 )
 from ganggpt.ai.gateway.local_ledger import LocalLedger
-from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.provider import (
     Completion,
     Counted,

@@ -33,9 +33,10 @@ from rich.table import Table
 
 from bench.processes import ROOT
 from ganggpt.ai.gateway.budget import Limit
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.gateway_config import DeploymentSpec, GatewayConfig, ModelEntry, SlotEntry, read_prices
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Completion, Delta, ProviderCall, Vectors
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.port import SLOTS, Answered, GatewayRequest, Payers, PromptMessage, Sentence

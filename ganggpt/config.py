@@ -233,6 +233,14 @@ class Settings(BaseSettings):
         None, min_length=1,
         **_setting("OPENAI_EMBEDDING_MODEL", _MODELS, "Embedding model there.", "text", "text-embedding-3-small"),
     )  # fmt: skip
+    embeddings_dir: Folder | None = Field(
+        None,
+        **_setting(
+            "GANGGPT_EMBEDDINGS", _MODELS,
+            "Folder of a sentence-embedding model that runs here (model.onnx, tokenizer.json; needs "
+            "`ganggpt[embeddings]`); unset: none.", "path", "models/minilm",
+        ),
+    )  # fmt: skip
     ai: Literal["on", "off"] = Field(
         "on",
         **_setting(

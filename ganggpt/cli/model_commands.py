@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, cast, get_args
 
 import typer
 
+from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.port import NANO_USD
 from ganggpt.cli.options import AsJson, DataDir, Debug, EnvFile, settings_from
 from ganggpt.cli.screen import screen
@@ -23,8 +24,8 @@ from ganggpt.persistence.models.ledger import SWITCH_TTL_S, SharedSwitch
 from ganggpt.persistence.models.spend import By, PostgresSpend
 from ganggpt.runtime.model_health import ai_check
 from ganggpt.runtime.model_plan import model_plan
+from ganggpt.runtime.redis_address import redis_url
 from ganggpt.runtime.run_file import read_run
-from ganggpt.runtime.stores import redis_url
 
 NOT_CERTAIN: Final = 4
 """Exit status of ``ai off`` where earlier calls may still be under way."""
@@ -136,9 +137,10 @@ async def _state_of(settings: Settings) -> dict[str, Any]:
         "ai": "off" if settings.ai == "off" or not state.is_on else "on",
         "because": "GANGGPT_AI is off" if settings.ai == "off" else state.why,
         "since": "" if state.changed_at is None else state.changed_at.isoformat(timespec="seconds"),
-        "mind": _mind(health) or ("scripted" if plan is None or not state.is_on else "model"),
+        "mind": _mind(health) or ("scripted" if plan is None or not plan.slots or not state.is_on else "model"),
         "slots": {} if plan is None else {slot: [*entry.large, *entry.small] for slot, entry in plan.slots.items()},
         "models": {} if plan is None else {name: spec.entry.model for name, spec in plan.deployments.items()},
+        "embedding": [] if plan is None else _embedding(plan),
         "limits": []
         if plan is None
         else [f"{each.kind} {each.window}: {_shown(each.unit, each.most)}" for each in plan.limits],
@@ -178,11 +180,16 @@ async def _health_of(url: str) -> dict[str, Any] | str:
 def _for_people(state: dict[str, Any]) -> dict[str, Any]:
     """The state with a line for each thing instead of JSON within JSON."""
     health = state["health"]
-    lines = {name: "\n".join(state[name]) for name in ("limits", "failing")}
+    lines = {name: "\n".join(state[name]) for name in ("embedding", "limits", "failing")}
     slots = "\n".join(f"{slot}: {', '.join(models)}" for slot, models in state["slots"].items())
     models = "\n".join(f"{name}: {model}" for name, model in state["models"].items())
     shown = health if not isinstance(health, dict) else health["status"]
     return {**state, **lines, "slots": slots, "models": models, "health": shown}
+
+
+def _embedding(plan: GatewayConfig) -> list[str]:
+    """The models that embed, by name, or the folder of the one that runs here."""
+    return [*plan.embedding] if plan.local_embedding is None else [str(plan.local_embedding)]
 
 
 def _mind(health: dict[str, Any] | str | None) -> str | None:

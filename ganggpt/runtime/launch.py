@@ -37,6 +37,7 @@ from ganggpt.runtime.composition import (
     world_connections,
 )
 from ganggpt.runtime.data_dir import make_usable
+from ganggpt.runtime.embedding_trial import try_embeddings
 from ganggpt.runtime.model_plan import keys_of
 from ganggpt.runtime.network_ports import WantedPorts, WorldPorts, choose_ports, ray_directory
 from ganggpt.runtime.port_claims import PortClaims
@@ -167,10 +168,12 @@ class Runtime:
         return self._running
 
     async def _check_what_is_given(self) -> None:
-        """Find mistakes in addresses of stores and in world files before anything is started."""
+        """Find mistakes in addresses of stores, embedding models and world files before anything is started."""
         settings = self._settings
         if settings.database_url is not None or settings.redis_url is not None:
             await self._step("given stores", self._stores.check())
+        if settings.embeddings_dir is not None:
+            await self._step("embedding model", try_embeddings(settings.embeddings_dir))
         if settings.database_url is None and not (settings.data_dir / "postgres").exists():
             # A new world is made of its files; one that is there does not need them any more.
             folder = world_folder(settings.world)

@@ -17,6 +17,7 @@ from ganggpt.ai.gateway.gateway_config import (
     read_models,
     read_prices,
 )
+from ganggpt.ai.gateway.sentence_model import SETTING, find_model
 from ganggpt.ai.guards.profiles import Rating
 from ganggpt.ai.minds.model import MindSpec
 from ganggpt.ai.minds.prompt_files import Prompts, read_prompts
@@ -27,10 +28,26 @@ from ganggpt.runtime.proxies import check_proxies
 
 
 def model_plan(settings: Settings) -> GatewayConfig | None:
-    """The config of the gateway, or None if no model is configured or GANGGPT_AI is off.
+    """The config of the gateway, or None if no model is configured or GANGGPT_AI is off. An embedding model of this
+    machine does not count as asked: it is there also where GANGGPT_AI is off.
 
     Raises ConfigRejected with every mistake that can be known without asking a model.
     """
+    plan = _asked_models(settings)
+    if settings.embeddings_dir is None:
+        return plan
+    try:
+        if plan is not None and plan.embedding:
+            problem = f"it is set, and {plan.embedding[0]} is an embedding model too"
+            raise ConfigInvalid(SETTING, problem, "Keep one: vectors of two models cannot be compared.")
+        found = find_model(settings.embeddings_dir.expanduser().resolve())
+    except ConfigInvalid as invalid:
+        raise ConfigRejected((invalid,)) from None
+    return replace(plan or GatewayConfig(), local_embedding=found.folder)
+
+
+def _asked_models(settings: Settings) -> GatewayConfig | None:
+    """The models that are asked over the network."""
     if settings.ai == "off":
         return None
     if settings.models_file is not None:
@@ -54,25 +71,28 @@ def model_plan(settings: Settings) -> GatewayConfig | None:
 @dataclass(frozen=True, slots=True)
 class MindPlan:
     """How NPCs talk with a model; picklable, and holds no secret. ``embeds``: whether there is an embedding model;
-    ``wait_s``: longest wait for an answer."""
+    ``wait_s``: longest wait for an answer; ``talks``: whether there is a model that finds words."""
 
     prompts: Prompts
     rating: Rating
     embeds: bool = False
     wait_s: float = MODEL_WAIT_S
+    talks: bool = True
 
     def spec(self, token: str) -> MindSpec:
         """The same with the secret for the marks in prompts, which is derived from the world's token."""
         secret = hashlib.sha256(b"marks in prompts" + token.encode()).digest()
-        return MindSpec(self.prompts, self.rating, secret, self.embeds, self.wait_s)
+        return MindSpec(self.prompts, self.rating, secret, self.embeds, self.wait_s, self.talks)
 
 
 def mind_plan(settings: Settings) -> MindPlan | None:
-    """How NPCs talk with a model, or None if none is configured for dialogue. Raises ConfigRejected."""
+    """How NPCs talk with a model, or None if none is configured for dialogue or embeddings. Raises as ``model_plan``
+    does."""
     plan = model_plan(settings)
-    if plan is None or "dialogue" not in plan.slots:
+    if plan is None:
         return None
-    return replace(words_of(settings), embeds=bool(plan.embedding))
+    talks, embeds = "dialogue" in plan.slots, bool(plan.embedding) or plan.local_embedding is not None
+    return replace(words_of(settings), talks=talks, embeds=embeds) if talks or embeds else None
 
 
 def words_of(settings: Settings) -> MindPlan:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
 from ganggpt.actors.routing.shards import shared_shards
 from ganggpt.config import Settings
 from ganggpt.domain.world import World
-from ganggpt.errors import ConfigInvalid, ConfigRejected, StartFailed, WorldRejected
+from ganggpt.errors import ConfigRejected, StartFailed, WorldRejected
 from ganggpt.persistence import world_store
 from ganggpt.persistence.connect import database_refusals
 from ganggpt.persistence.embedded.stores import EmbeddedPostgres, EmbeddedRedis
@@ -27,6 +24,7 @@ from ganggpt.persistence.migrate import migrate
 from ganggpt.persistence.pool import open_pool
 from ganggpt.persistence.store_checks import check_database, check_redis
 from ganggpt.runtime.connections import CONNECTIONS, command_pool
+from ganggpt.runtime.redis_address import redis_url
 from ganggpt.store_urls import read_database_url, redis_place
 from ganggpt.worldfiles.changes import plan_of
 from ganggpt.worldfiles.files import cast_of, load_world, world_folder
@@ -188,30 +186,3 @@ def _warn_of_other_files(settings: Settings, world: World) -> None:
         folder,
         ", ".join(f"{count} {what}" for what, count in sorted(changed.items())),
     )
-
-
-def redis_url(settings: Settings) -> str | None:
-    """REDIS_URL, with REDIS_PASSWORD if the url itself has no password, and with REDIS_CA. Raises ConfigInvalid."""
-    if settings.redis_url is None:
-        return None
-    parts = urlsplit(settings.redis_url.get_secret_value())
-    if settings.redis_password is not None and parts.password is None:
-        password = quote(settings.redis_password.get_secret_value(), safe="")
-        user, _, address = parts.netloc.rpartition("@")
-        parts = parts._replace(netloc=f"{user}:{password}@{address}")
-    if settings.redis_ca is not None:
-        authority = f"ssl_ca_certs={quote(str(_authority(settings.redis_ca, parts.scheme)))}"
-        parts = parts._replace(query="&".join(filter(None, (parts.query, authority))))
-    return urlunsplit(parts)
-
-
-def _authority(file: Path, scheme: str) -> Path:
-    """The absolute path of a file with certificates. Raises ConfigInvalid where there are none or nothing uses them."""
-    if not scheme.startswith("rediss"):
-        raise ConfigInvalid("REDIS_CA", "REDIS_URL has no TLS", "Begin REDIS_URL with rediss:// or rediss+cluster://.")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-    except OSError as failed:  # an SSLError is one too
-        problem = "it holds no certificate" if isinstance(failed, ssl.SSLError) else failed.strerror or str(failed)
-        raise ConfigInvalid("REDIS_CA", f"{file} cannot be used: {problem}", "Name a file in PEM format.") from None
-    return file.absolute()

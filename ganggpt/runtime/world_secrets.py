@@ -21,7 +21,7 @@ from ganggpt.config import Settings, is_secret, read_settings, variable_of
 from ganggpt.errors import ConfigInvalid, StartFailed
 from ganggpt.private_files import readable_by_others, write_private
 from ganggpt.runtime.model_plan import keys_of
-from ganggpt.runtime.stores import redis_url
+from ganggpt.runtime.redis_address import redis_url
 
 SECRETS_FILE: Final = "secrets.json"
 _HIDDEN: Final = frozenset(variable_of(name) for name, field in Settings.model_fields.items() if is_secret(field))

@@ -34,9 +34,11 @@ def ai_probe(gateway: GatewayState | None, because: str = "no model is configure
                 found = await gateway.state()
         except TimeoutError:
             found = NotAnswered(reason="late", detail=f"it said nothing within {ASK_S:g} s")
-        scripted = {"mind": "scripted"}
+        scripted: dict[str, Any] = {"mind": "scripted"}
         if isinstance(found, NotAnswered):
             raise Degraded(f"The model gateway is not available: {found.detail.rstrip('.')}. {_MEANWHILE}.", scripted)
+        if not found["models"]:
+            return {**scripted, "because": because, "embedding": found.get("embedding", [])}
         if found["on"] is None:
             raise Degraded(f"The spending record of the models cannot be read. {_MEANWHILE}.", scripted)
         models, errors, checked = found["models"], found.get("errors", {}), found.get("checked", True)

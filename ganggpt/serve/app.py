@@ -19,7 +19,6 @@ from ganggpt.config import read_settings
 from ganggpt.runtime.composition import BridgeSpec, GatewaySpec, WorldStart, compose_world
 from ganggpt.runtime.sizing import this_machine, world_size
 from ganggpt.runtime.world_secrets import SecretSource, secrets_of
-from ganggpt.serve.gateway import bound_gateway
 from ganggpt.serve.replica import QUIET, Bridge
 
 log = logging.getLogger(__name__)
@@ -70,4 +69,9 @@ def app(args: Mapping[str, str]) -> serve.Application:
 
 def _bound(spec: BridgeSpec, gateway: GatewaySpec | None) -> Any:
     bridge = Bridge.options(num_replicas=spec.replicas)
-    return bridge.bind(spec) if gateway is None else bridge.bind(spec, bound_gateway(gateway))
+    if gateway is None:
+        return bridge.bind(spec)
+    # The SDK of the models costs a process 20 MB, which only one that deploys a gateway has to spend.
+    from ganggpt.serve.gateway import bound_gateway
+
+    return bridge.bind(spec, bound_gateway(gateway))

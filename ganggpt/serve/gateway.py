@@ -17,6 +17,7 @@ from ganggpt.ai.gateway.budget import Ledger
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway import AT_ONCE_MAX, ModelGateway
 from ganggpt.ai.gateway.gateway_config import GatewayConfig, Secrets
+from ganggpt.ai.gateway.local_embedding import open_local_embedding
 from ganggpt.ai.gateway.local_ledger import LocalLedger
 from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
@@ -78,7 +79,10 @@ async def open_gateway(spec: GatewaySpec, metrics: Metrics) -> AsyncIterator[Mod
         recorder = exchanges if spec.record_days else None
         deployments = deployments_of(plan, metrics, recorder)
         accounting = Accounting(ledger, plan.limits, books, metrics)
-        gateway = ModelGateway(plan, deployments, accounting, ResponseCache(store, metrics), spec.prompts, metrics)
+        folder = plan.local_embedding
+        local = None if folder is None else await open_local_embedding(folder, metrics)
+        cache = ResponseCache(store, metrics)
+        gateway = ModelGateway(plan, deployments, accounting, cache, spec.prompts, metrics, local)
         opened.push_async_callback(gateway.close)
         sweeping = asyncio.create_task(_sweep(books, exchanges, spec.record_days))
         opened.callback(sweeping.cancel)

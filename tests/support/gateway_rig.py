@@ -12,10 +12,12 @@ from pydantic import BaseModel, Field
 
 from ganggpt.ai.gateway.budget import BudgetCounter, Ledger, Limit
 from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.gateway_config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
+from ganggpt.ai.gateway.local_embedding import LocalEmbedding
 from ganggpt.ai.gateway.local_ledger import LocalLedger
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend
@@ -89,6 +91,7 @@ class Rig:
         ledger: Ledger | None = None,
         kind: str = "azure",
         provider: Provider | None = None,
+        local: LocalEmbedding | None = None,
     ) -> ModelGateway:
         url = self.server.url if kind == "azure" else f"{self.server.url}/v1"
         endpoint = Endpoint(kind, "fake", url, KEY, API_VERSION, timeout_s=5.0)  # type: ignore[arg-type]
@@ -105,7 +108,8 @@ class Rig:
             ledger or LocalLedger(self.is_on, self.sum_of), limits, self.records, self.metrics, self.clock
         )
         cache = ResponseCache(MemoryResponses(), self.metrics)
-        self.gateway = ModelGateway(config, self.deployments, self.accounting, cache, read_prompts(), self.metrics)
+        parts = (config, self.deployments, self.accounting, cache, read_prompts(), self.metrics)
+        self.gateway = ModelGateway(*parts, local)
         return self.gateway
 
     def clock(self) -> float:

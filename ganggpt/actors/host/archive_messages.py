@@ -7,7 +7,7 @@ that dropped it, a question survives a crash of the host, and the answer arrives
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,9 +18,10 @@ from ganggpt.actors.ports import CommandPort, ModelPort
 from ganggpt.domain.ids import kind_of
 from ganggpt.domain.kinds import decode_command, encode_command
 from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
+from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.errors import Fenced, GangGPTError, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
-from ganggpt.persistence.ports.projections import ArchiveQuestion, MemoryArchive
+from ganggpt.persistence.ports.projections import ArchiveQuestion, Found, MemoryArchive
 
 ARCHIVE_MESSAGES: Final = frozenset((SearchArchive.tag, ArchiveMemories.tag))
 """Names of the commands that go to the archive instead of an actor."""
@@ -80,17 +81,20 @@ class ArchiveMessages:
         embedding = command.embedding
         if embedding is None and self._model.embeds:
             embedding = await self._model.embedding(command.query, command.listener, message.sender)
+        found = await self._found(message.sender, command, embedding) if command.held else ()
+        answer = Recollect(command.query, command.listener, command.asked_s, tuple(found), embedding)
+        body = msgspec.Raw(encode_command(answer))
+        envelope = Envelope(message.id, message.target, message.sender, Recollect.tag, body, inner=True)
+        self._peers.submit([envelope], answered)
+
+    async def _found(self, npc: str, command: SearchArchive, embedding: Embedding | None) -> Sequence[Found]:
         question = ArchiveQuestion(
-            npc=message.sender,
+            npc=npc,
             query=command.query,
             listener=command.listener,
             now_s=self._identity.clock.now_s(),
             held=command.held,
             embedding=embedding,
         )
-        found = await self._store.search(question)
         self.searches += 1
-        answer = Recollect(command.query, command.listener, command.asked_s, tuple(found))
-        body = msgspec.Raw(encode_command(answer))
-        envelope = Envelope(message.id, message.target, message.sender, Recollect.tag, body, inner=True)
-        self._peers.submit([envelope], answered)
+        return await self._store.search(question)

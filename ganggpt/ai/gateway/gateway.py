@@ -16,6 +16,7 @@ from ganggpt.ai.gateway.cache_keys import embedding_key, exact_key
 from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.ladder import Ladder, PendingRequest
+from ganggpt.ai.gateway.local_embedding import LocalEmbedding
 from ganggpt.ai.gateway.model_checks import ModelChecks
 from ganggpt.ai.gateway.response_cache import ResponseCache, SingleFlight
 from ganggpt.ai.gateway.sentences import sentences_of
@@ -35,7 +36,7 @@ from ganggpt.ai.port import (
     Sentence,
     Unanswered,
 )
-from ganggpt.errors import GangGPTError, InvalidInput, Unavailable
+from ganggpt.errors import GangGPTError, InvalidInput, Overloaded, Unavailable
 from ganggpt.observability.metrics import Metrics
 
 AT_ONCE_MAX: Final = 2048
@@ -44,8 +45,9 @@ EMBED_WITHIN_S: Final = 10.0
 
 
 class ModelGateway:
-    """Implements ``ai.port.Gateway`` on one event loop. Owns its deployments and the requests in flight. ``checks``:
-    run by whoever owns the gateway."""
+    """Implements ``ai.port.Gateway`` on one event loop. Owns its deployments and the requests in flight. ``local``: the
+    embedding model of this process, where there is one; then no other one embeds. ``checks``: run by whoever owns the
+    gateway."""
 
     def __init__(
         self,
@@ -55,11 +57,13 @@ class ModelGateway:
         cache: ResponseCache,
         prompts: Prompts,
         metrics: Metrics,
+        local: LocalEmbedding | None = None,
     ) -> None:
         self._config = config
         self._deployments = deployments
         self._accounting = accounting
         self._cache = cache
+        self._local = local
         self._ladder = Ladder(config, deployments, prompts, metrics)
         self._streaming = Streaming(self._ladder)
         self._flights: SingleFlight[GatewayOutcome] = SingleFlight()
@@ -112,6 +116,8 @@ class ModelGateway:
         """See Gateway."""
         if len(texts) > TEXTS_MAX or any(not 0 < len(text) <= TEXT_CHARS_MAX for text in texts):
             raise InvalidInput("texts", f"at most {TEXTS_MAX} texts of 1 to {TEXT_CHARS_MAX} characters")
+        if self._local is not None:
+            return await _embedded_by(self._local, texts)
         if not self._config.embedding:
             return NotAnswered(reason="no_model", detail="no embedding model is configured")
         spending = Spending(self._accounting, payers, "embedding", purpose)
@@ -141,6 +147,7 @@ class ModelGateway:
             "errors": {name: one.troubles.now.shown() for name, one in self._deployments.items() if one.troubles.now},
             "checked": self.checks.done,
             "slots": {slot: [*entry.large, *entry.small] for slot, entry in self._config.slots.items()},
+            "embedding": [*self._config.embedding] if self._local is None else [self._local.name],
             "under_way": self._under_way,
         }
 
@@ -153,6 +160,8 @@ class ModelGateway:
         afterwards."""
         for deployment in self._deployments.values():
             await deployment.close()
+        if self._local is not None:
+            self._local.close()
 
     def _refused(self, request: GatewayRequest, key: str) -> NotAnswered | None:
         if request.slot not in self._config.slots:
@@ -222,6 +231,13 @@ class ModelGateway:
         self._requests.labels(request.slot, outcome_name(outcome)).inc()
         self._seconds.labels(request.slot).observe(_now_s() - began_s)
         return outcome
+
+
+async def _embedded_by(local: LocalEmbedding, texts: Sequence[str]) -> EmbeddingResult | NotAnswered:
+    try:
+        return EmbeddingResult(local.name, await local.embed(texts))
+    except (Overloaded, Unavailable) as failed:
+        return NotAnswered(reason="failing", detail=str(failed))
 
 
 def outcome_name(outcome: GatewayOutcome) -> str:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ganggpt.ai.gateway.budget import PAYER_KINDS, WINDOW_S, BudgetUnit, Limit
 from ganggpt.ai.gateway.copied_address import copied_whole
 from ganggpt.ai.gateway.dialect import TokenField
-from ganggpt.ai.gateway.openai_provider import Endpoint
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.provider import Counted, Effort
 from ganggpt.ai.port import NANO_USD, SLOTS, Slot, Usage
 from ganggpt.errors import ConfigInvalid, ConfigRejected
@@ -158,12 +158,14 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """Everything a gateway is configured with. Picklable; unless it is ``without_keys`` it is never logged or sent."""
+    """Everything a gateway is configured with. Picklable; unless it is ``without_keys`` it is never logged or sent.
+    ``local_embedding``: the folder of an embedding model that the gateway runs itself, instead of ``embedding``."""
 
     deployments: Mapping[str, DeploymentSpec] = field(default_factory=dict)
     slots: Mapping[Slot, SlotEntry] = field(default_factory=dict)
     embedding: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
+    local_embedding: Path | None = None
 
     def without_keys(self) -> GatewayConfig:
         """The same, but no provider has its key: what may be given to another process."""

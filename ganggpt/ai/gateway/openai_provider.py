@@ -12,8 +12,6 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,7 +22,8 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from ganggpt.ai.gateway.bounded_response import bound_responses
-from ganggpt.ai.gateway.dialect import Dialect, TokenField, dialect_of, refusal_words
+from ganggpt.ai.gateway.dialect import Dialect, dialect_of, refusal_words
+from ganggpt.ai.gateway.endpoint import V1, Endpoint
 from ganggpt.ai.gateway.provider import (
     AnswerUnreadable,
     Cause,
@@ -51,7 +50,6 @@ log = logging.getLogger(__name__)
 
 TokenSource = Callable[[], Awaitable[str]]
 _ENTRA_SCOPE: Final = "https://cognitiveservices.azure.com/.default"
-_V1: Final = "v1"
 _CONNECT_S: Final = 5.0
 _PROBLEM_MAX: Final = 300
 _ANSWER_CHARS_MAX: Final = 64_000
@@ -66,35 +64,6 @@ _WRONG: Final[Mapping[str, Cause]] = {
     "path": "path",
 }
 _OF_A_MODEL: Final = re.compile(r"model|deployment", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: between two bytes.
-
-    ``token_field``: what the server calls the limit of the answer; unset: by the model's family. ``entra``: sign in
-    with Entra ID instead of a key. ``key_name`` and ``key_file``: the variable or the file the key comes from.
-    """
-
-    kind: Literal["azure", "openai", "compatible"]
-    name: str
-    url: str
-    key: str | None = field(repr=False, default=None)
-    api_version: str = "2024-10-21"
-    entra: bool = False
-    timeout_s: float = 30.0
-    connections_max: int = 1024
-    token_field: TokenField | None = None
-    key_name: str | None = None
-    key_file: Path | None = None
-
-    def address(self, model: str) -> str:
-        """The address that a call of this model asks, without anything secret."""
-        parts = urlsplit(self.url)
-        base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-        if self.kind != "azure":
-            return base
-        return f"{base}/openai/v1" if self.api_version == _V1 else f"{base}/openai/deployments/{model}"
 
 
 class OpenAIProvider:
@@ -152,7 +121,7 @@ class OpenAIProvider:
             # llama.cpp announces keep-alive and closes after every stream, so that the next call may be written into a
             # dead connection. Without TLS a new one costs next to nothing.
             common["default_headers"] = {"Connection": "close"}
-        if endpoint.kind == "azure" and endpoint.api_version != _V1:
+        if endpoint.kind == "azure" and endpoint.api_version != V1:
             token = self._entra_token() if endpoint.entra else None
             return AsyncAzureOpenAI(
                 azure_endpoint=endpoint.url,

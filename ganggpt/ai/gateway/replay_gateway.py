@@ -11,10 +11,10 @@ from typing import Final
 
 from ganggpt.ai.gateway.budget import BudgetCounter
 from ganggpt.ai.gateway.deployment import Deployment
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.gateway import ModelGateway
 from ganggpt.ai.gateway.gateway_config import DeploymentSpec, GatewayConfig, ModelEntry, PriceEntry, SlotEntry
 from ganggpt.ai.gateway.local_ledger import LocalLedger
-from ganggpt.ai.gateway.openai_provider import Endpoint
 from ganggpt.ai.gateway.recording import ModelExchange, ReplayProvider
 from ganggpt.ai.gateway.response_cache import ResponseCache
 from ganggpt.ai.gateway.spending import Accounting, Spend

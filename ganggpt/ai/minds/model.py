@@ -82,13 +82,15 @@ EXPLAINED_CHARS_MAX: Final = 8_000
 class MindSpec:
     """How a model speaks for the people of a world; picklable. ``secret``: the key of the marks in prompts, the same in
     every process, so that an exchange can be replayed. ``embeds``: whether an embedding model is configured.
-    ``wait_s``: longest wait for an answer that somebody waits for."""
+    ``wait_s``: longest wait for an answer that somebody waits for. ``talks``: whether a model is configured that finds
+    words; where none is, the scripted mind speaks and memories are embedded all the same."""
 
     prompts: Prompts
     rating: Rating
     secret: bytes = field(repr=False)
     embeds: bool = False
     wait_s: float = MODEL_WAIT_S
+    talks: bool = True
 
 
 class ModelMind:
@@ -121,8 +123,8 @@ class ModelMind:
 
     @property
     def is_on(self) -> bool:
-        """False while the mind backs off, after the gateway gave a reason that will last."""
-        return self._now_s() >= self._rests_until_s
+        """False where no model talks, and while the mind backs off, after the gateway gave a reason that will last."""
+        return self._spec.talks and self._now_s() >= self._rests_until_s
 
     @property
     def wait_s(self) -> float:

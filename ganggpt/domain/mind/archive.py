@@ -1,6 +1,8 @@
 """The archive of a mind: the memories it had no room for, kept outside of it and searched by messages.
 
-The host answers these messages from the database. What is found comes back as a command like any other.
+The host answers these messages from the database. What is found comes back as a command like any other. It brings the
+embedding of the question too, where there is a model for it: what somebody holds but did not find by its words is then
+found by its meaning, a moment late.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from msgspec.structs import replace
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
+from ganggpt.domain.mind.embedding import has_vectors
 from ganggpt.domain.mind.events import ArchiveSearched
-from ganggpt.domain.mind.memory_index import blended
+from ganggpt.domain.mind.memory import INDEXES
+from ganggpt.domain.mind.memory_index import Question, blended
 from ganggpt.domain.mind.memory_record import (
     REHEARSED_MAX,
     Memory,
@@ -37,6 +41,11 @@ SEARCH_EVERY_S: Final = 5.0
 """One actor searches its archive no more often than this."""
 STALE_S: Final = 30.0
 """What the archive finds later than this after the question is not said any more."""
+NEAR: Final = 0.3
+"""Cosine from which a memory may be what was asked for, whatever the words."""
+AHEAD: Final = 0.08
+"""How much nearer than every other one it has to be: where all are alike (a language the model does not know), none
+is."""
 
 
 def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, ...]:
@@ -47,24 +56,32 @@ def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, .
 
 
 def search_archive(mind: Mind, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
-    """Search for what was asked for and is not in mind; nothing where the archive is empty or was just searched."""
-    if not found.missing or not mind.let_go or turn.now_s - mind.asked_s < SEARCH_EVERY_S:
+    """Search for what was asked for and was not found by words; nothing where there is nothing else to search by, or
+    where that was just done."""
+    # A model that talks is told what lies near before it answers (``ThinkAgain``).
+    is_there_more = mind.let_go or (not turn.has_model and has_vectors(mind.memories))
+    if not found.missing or not is_there_more or turn.now_s - mind.asked_s < SEARCH_EVERY_S:
         return (), ()
     question = SearchArchive(found.missing, turn.by, turn.now_s, mind.let_go)
     return (ArchiveSearched(turn.by, found.missing, turn.now_s),), (Message(turn.actor, question),)
 
 
 def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Decision:
-    """The archive answered: if something fits and it is not too late, it is said and kept in mind again."""
+    """The archive answered: if something fits and it is not too late, it is said, and what was in the archive is kept
+    in mind again."""
     player = command.listener
     if turn.now_s - command.asked_s > STALE_S:
         return Decision((), {"recollected": None, "stale": True})
     best = _best(command, turn.now_s)
-    if best is None:
-        return Decision((), {"recollected": None, "stale": False})
+    held = _meant(state.mind, command, turn) if best is None else None
     writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
-    no = writer.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, REHEARSED_MAX)))
-    memory = best if no is None else replace(best, no=no)
+    if best is not None:
+        no = writer.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, REHEARSED_MAX)))
+        memory = best if no is None else replace(best, no=no)
+    elif held is not None:
+        memory, no = held, held.no
+    else:
+        return Decision((), {"recollected": None, "stale": False})
     line = Line(player, "", 0.0, None, talker.calls(state, player))
     found = Answer("remember" if memory.about == player else "gossip", memory, facts={"topic": command.query})
     done = said(talker, state, turn, line, found, writer.events)
@@ -82,6 +99,20 @@ def _best(command: Recollect, now_s: float) -> Memory | None:
         if relevance >= FITS and may_tell(memory, player) and not is_expired(memory, now_s)
     ]
     return max(told, key=lambda one: (one.score, one.memory.no)).memory if told else None
+
+
+def _meant(mind: Mind, command: Recollect, turn: Turn) -> Memory | None:
+    """What is in mind and was meant by the question: the one memory that is near to it by far, if any."""
+    if command.embedding is None or turn.has_model:
+        return None
+    asked = Question(text="", now_s=turn.now_s, k=2, listener=command.listener, embedding=command.embedding)
+    near = INDEXES.of(mind.memories).nearest(asked)
+    if not near:
+        return None
+    memory, cosine = near[0]
+    others = near[1][1] if len(near) > 1 else 0.0
+    was_just_said = memory.no in mind.cited[-1:]
+    return memory if cosine >= max(NEAR, others + AHEAD) and not was_just_said else None
 
 
 def not_here(_state: Any, _command: SearchArchive | ArchiveMemories, _turn: Turn) -> Decision:

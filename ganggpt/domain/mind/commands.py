@@ -141,7 +141,7 @@ class ArchiveMemories(Command, tag="KeepInTail"):
 
 @dataclass(frozen=True, slots=True)
 class SearchArchive(Command, tag="AskTail"):
-    """To the archive: find what is no longer in mind. The answer is ``Recollect``."""
+    """To the archive: find what words did not find in mind. The answer is ``Recollect``."""
 
     query: Text500
     listener: ActorRef
@@ -153,10 +153,12 @@ class SearchArchive(Command, tag="AskTail"):
 
 @dataclass(frozen=True, slots=True)
 class Recollect(Command, tag="Recollect"):
-    """From the archive: the memories that fit the question, best first, each with how well it fits (0..1)."""
+    """From the archive: the memories that fit the question, best first, each with how well it fits (0..1), and the
+    embedding of the question where a model made one."""
 
     query: Text500
     listener: ActorRef
     asked_s: UnixSeconds
     found: Annotated[tuple[tuple[Memory, float], ...], Len(0, 8)]
+    embedding: Embedding | None = None
     internal: ClassVar[bool] = True

@@ -6,7 +6,7 @@ A vector is kept as signed bytes: a quarter of what floats take, with a cosine t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import mul
 from typing import Final
 
@@ -27,6 +27,11 @@ def embedding_of(model: str, vector: Sequence[float]) -> Embedding:
     if not longest:
         raise InvalidInput("vector", "is zero and has no direction")
     return Embedding(model, bytes(round(side / longest * _TOP) & 0xFF for side in vector))
+
+
+def has_vectors(memories: Iterable[Memory]) -> bool:
+    """Whether any of the memories has an embedding."""
+    return any(memory.embedding is not None for memory in memories)
 
 
 def is_worth(memory: Memory) -> bool:

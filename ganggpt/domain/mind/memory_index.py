@@ -249,6 +249,16 @@ class MemoryIndex:
         found.sort(key=lambda one: (-one.score, -one.memory.no))
         return found[: question.k]
 
+    def nearest(self, question: Question) -> list[tuple[Memory, float]]:
+        """The memories that are nearest to the embedding of a question, whatever its words, nearest first, each with
+        its cosine."""
+        no_words = [0.0] * len(self._memories)
+        totals = self._totals(question, no_words, {})
+        near = self._similarities(question.embedding, no_words)
+        found = [(self._memories[slot], cosine) for slot, cosine in near.items() if totals[slot] > _NEVER]
+        held = [(memory, cosine) for memory, cosine in found if memory is not None]
+        return sorted(held, key=lambda one: (-one[1], -one[0].no))
+
     def _totals(self, question: Question, fits: list[float], similarity: dict[int, float]) -> list[float]:
         """The score of every slot; −∞ for what has expired and for what is not for this listener."""
         recent = recencies(self._last_s, question.now_s, RECENCY)

@@ -29,6 +29,7 @@ from ganggpt.domain.mind.commands import (
     ThinkAgain,
     Utter,
 )
+from ganggpt.domain.mind.embedding import has_vectors
 from ganggpt.domain.mind.memory import Unlearned, recall
 from ganggpt.domain.mind.memory_record import Embedding
 from ganggpt.domain.mind.response import Answer
@@ -120,9 +121,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     )
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
-    by_embedding = (
-        any(memory.embedding is not None for memory in state.mind.memories) and not hear(line.heard).is_courtesy
-    )
+    by_embedding = has_vectors(state.mind.memories) and not hear(line.heard).is_courtesy
     background = talker.background(state, turn, line)
     asked = TalkBrief(utterance.id, player, brief, memories, by_embedding, background)
     fallback = SayScripted(utterance.id)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.endpoint import Endpoint
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider, ReplayProvider
 from ganggpt.ai.port import Answered

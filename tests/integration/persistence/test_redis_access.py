@@ -12,7 +12,7 @@ from ganggpt.errors import ConfigInvalid, Unavailable
 from ganggpt.persistence.cache import open_cache
 from ganggpt.persistence.probes import redis_probe
 from ganggpt.persistence.redis_client import connect_redis
-from ganggpt.runtime.stores import redis_url
+from ganggpt.runtime.redis_address import redis_url
 from tests.support.certificates import make_certificates
 from tests.support.redis_servers import PASSWORD, RedisServers
 

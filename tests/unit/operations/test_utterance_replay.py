@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ganggpt.actors.host.activation import Activation
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.endpoint import Endpoint
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider
 from ganggpt.ai.minds.model import MindSpec, ModelMind

@@ -7,7 +7,8 @@ import urllib.request
 
 import pytest
 
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.endpoint import Endpoint
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import ModelFailure, ProviderCall
 from ganggpt.ai.port import PromptMessage
 from ganggpt.errors import ConfigInvalid

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from ganggpt.config import Settings
 from ganggpt.errors import StartFailed
+from ganggpt.runtime.redis_address import redis_url
 from ganggpt.runtime.run_file import (
     RUN_FILE,
     TOKEN_FILE,
@@ -21,7 +22,6 @@ from ganggpt.runtime.run_file import (
     remove_run,
     write_run,
 )
-from ganggpt.runtime.stores import redis_url
 
 
 @pytest.fixture

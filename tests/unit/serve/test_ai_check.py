@@ -50,6 +50,13 @@ async def test_models_that_all_fail_are_told_with_their_reason(told: Any, word: 
     assert found.value.details["mind"] == "scripted"
 
 
+async def test_a_gateway_that_only_embeds_is_well_whatever_the_ledger_says() -> None:
+    for on in (True, False, None):
+        told = {"on": on, "models": {}, "embedding": ["onnx:0a1b"]}
+        found = await ai_probe(State(told), "GANGGPT_AI is off")()
+        assert found == {"mind": "scripted", "because": "GANGGPT_AI is off", "embedding": ["onnx:0a1b"]}
+
+
 async def test_one_model_that_fails_beside_one_that_answers_is_told() -> None:
     models = {"large": "fails: nothing listens there", "small": "ready"}
     told = {"on": True, "models": models, "errors": {"large": _error(2)}, "checked": True}

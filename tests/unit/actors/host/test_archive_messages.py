@@ -11,11 +11,10 @@ import pytest
 from ganggpt.actors.envelope import error_of, wrap
 from ganggpt.actors.host import archive_messages, outbox
 from ganggpt.actors.host.archive_messages import ArchiveMessages
-from ganggpt.actors.ports import NoModel
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import GainExperience, Recruit
 from ganggpt.domain.ids import ActorId, new_command_id
-from ganggpt.domain.kinds import encode_command
+from ganggpt.domain.kinds import decode_command, encode_command
 from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.npc.commands import Observe, Talk
@@ -27,7 +26,7 @@ from ganggpt.persistence.ports.projections import ArchiveQuestion, Found
 from tests.support.builders import NOW_S
 from tests.support.eventually import eventually
 from tests.support.host_parts import Rig, a_rig
-from tests.support.runtime import Runtime
+from tests.support.runtime import Prompter, Runtime
 
 MARA = "npc:mara"
 
@@ -173,7 +172,8 @@ class Scene:
 
     def __init__(self, rig: Rig, archive: Archive) -> None:
         self.rig, self.archive = rig, archive
-        self.part = ArchiveMessages(rig.identity, archive, NoModel(), rig.peers)  # type: ignore[arg-type]
+        self.model = Prompter()
+        self.part = ArchiveMessages(rig.identity, archive, self.model, rig.peers)  # type: ignore[arg-type]
         self.answers: dict[bytes, bytes] = {}
 
     def send(self, command: Command) -> bytes:
@@ -213,6 +213,18 @@ async def test_alone_what_was_found_goes_to_who_asked_as_a_command_with_the_id_o
     scene.rig.peers.answer(message_id)
     await scene.answer_to(message_id)
     assert scene.part.searches == 1
+
+
+async def test_alone_a_mind_without_an_archive_gets_the_embedding_of_its_question_and_no_search() -> None:
+    scene = Scene(await a_rig(), Archive())
+    scene.model.embeds = True
+    scene.send(SearchArchive("the blaze", "player:ava", NOW_S, 0))
+    await eventually(lambda: scene.rig.peers.sent)
+    found = decode_command("npc", Recollect.tag, scene.rig.peers.sent[0].body)
+    assert found == Recollect("the blaze", "player:ava", NOW_S, (), scene.model.vector)
+    assert scene.archive.asked == []
+    assert scene.part.searches == 0
+    assert scene.model.embedding_requests.get_nowait() == ("the blaze", "player:ava", MARA)
 
 
 async def test_alone_only_a_few_questions_are_in_the_database_at_one_time() -> None:

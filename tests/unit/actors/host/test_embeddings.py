@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from ganggpt.actors.host import embeddings
@@ -21,6 +22,7 @@ from ganggpt.domain.mind.commands import (
 from ganggpt.domain.mind.memory import Remembered
 from ganggpt.domain.mind.memory_record import Embedding, Memory
 from ganggpt.domain.npc.commands import Give, Observe, Talk
+from ganggpt.domain.player.rules import Join
 from ganggpt.errors import Refused, Unavailable
 from ganggpt.persistence.ports.journal import OutboxMessage
 from tests.support.builders import NOW_S
@@ -48,6 +50,25 @@ async def asked(runtime: Runtime) -> Sequence[str]:
 def held(runtime: Runtime, actor: str = MARA) -> tuple[Memory, ...]:
     memories: tuple[Memory, ...] = runtime.host("host:0").activations[actor].state.mind.memories
     return memories
+
+
+async def test_without_a_model_that_talks_a_memory_is_said_a_moment_after_words_did_not_find_it(
+    embedding_runtime: Runtime,
+) -> None:
+    runtime, model = embedding_runtime, embedding_runtime.model
+    runtime.database.servers.add("one")
+    await runtime.ask(AVA, Join(username="Ava", server="one"), by="server:one")
+    model.embeds = False
+    await runtime.ask(MARA, Talk("hello", "Ava"), by=AVA)
+    model.embeds = True
+    await runtime.ask(MARA, Observe("Celia torched the old cinema", 60), by="server:one")
+    await eventually(lambda: held(runtime)[-1].embedding is not None)
+    reply = await runtime.ask(MARA, Talk("How did that blaze begin?", "Ava"), by=AVA)
+    assert reply["reply"]["cites"] != held(runtime)[-1].no
+    await eventually(lambda: any(row.type == "npc.said" for row in runtime.heard))
+    said = next(msgspec.msgpack.decode(row.body) for row in runtime.heard if row.type == "npc.said")
+    assert (said["cites"], said["act"]) == (held(runtime)[-1].no, "gossip")
+    assert model.asked.empty()
 
 
 async def test_what_was_learned_gets_an_embedding(embedding_runtime: Runtime) -> None:

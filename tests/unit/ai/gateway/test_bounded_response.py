@@ -12,7 +12,8 @@ from openai import DefaultAioHttpClient
 
 from ganggpt.ai.gateway import bounded_response
 from ganggpt.ai.gateway.bounded_response import bound_responses
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.endpoint import Endpoint
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import ModelFailure, ProviderCall
 from ganggpt.ai.port import PromptMessage
 

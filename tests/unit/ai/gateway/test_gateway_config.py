@@ -23,7 +23,8 @@ from ganggpt.ai.gateway.gateway_config import (
 from ganggpt.ai.gateway.provider import Counted
 from ganggpt.config import Settings, read_settings, variable_of
 from ganggpt.errors import ConfigInvalid, ConfigRejected
-from ganggpt.runtime.model_plan import model_plan
+from ganggpt.runtime.model_plan import mind_plan, model_plan
+from tests.support.onnx_models import tiny_model
 
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com/", "AZURE_OPENAI_KEY": "k"}
 FILE: dict[str, Any] = {
@@ -252,3 +253,52 @@ def test_a_dated_version_costs_what_its_model_costs(tmp_path: Path) -> None:
 
 def test_no_budget_is_no_limit() -> None:
     assert limits_of(Budgets()) == ()
+
+
+# --- an embedding model of this machine ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [{}, {**AZURE, "GANGGPT_AI": "off"}], ids=["no model", "models are off"])
+def test_a_local_embedding_model_needs_no_other_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, more: dict[str, str]
+) -> None:
+    folder = tiny_model(tmp_path / "minilm")
+    config = configured(monkeypatch, **more, GANGGPT_EMBEDDINGS="minilm")
+    assert config == GatewayConfig(local_embedding=folder)
+    plan = mind_plan(read_settings())
+    assert plan is not None
+    assert (plan.talks, plan.embeds) == (False, True)
+    assert plan.spec("token").talks is False
+
+
+def test_beside_language_models_a_local_one_embeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "minilm")
+    config = configured(monkeypatch, **AZURE, GANGGPT_EMBEDDINGS=str(folder))
+    assert config is not None
+    assert (set(config.deployments), config.local_embedding) == ({"azure-large"}, folder)
+    plan = mind_plan(read_settings())
+    assert plan is not None
+    assert (plan.talks, plan.embeds) == (True, True)
+
+
+def test_two_embedding_models_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    more = {**AZURE, "AZURE_OPENAI_EMBEDDING_DEPLOYMENT": "text-embedding-3-small"}
+    problem = problem_of(monkeypatch, **more, GANGGPT_EMBEDDINGS=str(tiny_model(tmp_path / "minilm")))
+    assert problem.variable == "GANGGPT_EMBEDDINGS"
+    assert "azure-embedding is an embedding model too" in problem.problem
+
+
+def test_a_folder_without_a_model_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    problem = problem_of(monkeypatch, GANGGPT_EMBEDDINGS=str(tmp_path / "nowhere"))
+    assert (problem.variable, "there is no folder" in problem.problem) == ("GANGGPT_EMBEDDINGS", True)
+
+
+def test_models_without_a_slot_for_dialogue_still_embed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    models = {**FILE["models"], "vec": {"provider": "west", "model": "text-embedding-3-small"}}
+    path = written(tmp_path, models=models, slots={"politics": {"large": ["big"]}}, embedding=["vec"])
+    configured(monkeypatch, GANGGPT_MODELS=path, AZURE_OPENAI_KEY="k")
+    plan = mind_plan(read_settings())
+    assert plan is not None
+    assert (plan.talks, plan.embeds) == (False, True)
+    configured(monkeypatch, GANGGPT_MODELS=written(tmp_path, slots={"politics": {"large": ["big"]}}))
+    assert mind_plan(read_settings()) is None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.endpoint import Endpoint
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Provider
 from ganggpt.ai.gateway.recording import ModelExchange, RecordingProvider, ReplayProvider
 from ganggpt.ai.port import Answered, Deflected, NotAnswered

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from ganggpt.ai.gateway.endpoint import Endpoint
 from ganggpt.ai.gateway.gateway_config import SlotEntry
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Cause
 from ganggpt.ai.gateway.trouble import CAUSES
 from ganggpt.testing.fake_model import (

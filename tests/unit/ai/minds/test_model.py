@@ -126,6 +126,16 @@ async def test_without_an_embedding_model_there_is_one_request() -> None:
     assert [type(one) for one in gateway.asked] == [GatewayRequest]
 
 
+async def test_where_no_model_talks_memories_and_questions_are_embedded_all_the_same() -> None:
+    gateway = Gateway()
+    spec = MindSpec(read_prompts(), "mature", b"secret", embeds=True, talks=False)
+    mind = ModelMind(spec, gateway, los_santos(), lambda: 100.0)
+    assert not mind.is_on
+    assert mind.embeds
+    assert len(await mind.embed(["the watch"], [None])) == 1
+    assert await mind.embedding("the watch", AVA, MARA) is not None
+
+
 async def test_a_question_to_the_archive_is_paid_by_who_asks_and_whom() -> None:
     gateway = Gateway()
     assert await a_mind(gateway).embedding("the watch", AVA, MARA) is not None
