@@ -50,8 +50,6 @@ INFLECTED: Final = 0.75
 """The weight of another form of a word, in a language whose stems are not known here."""
 _PREFIX: Final = 4
 """Letters that two forms of one word have in common at least."""
-_PAST: Final = 0.8
-"""What a memory that is past counts of what it would count."""
 _K1, _B = 1.2, 0.25
 _NEVER: Final = -math.inf
 _SLOT_BITS: Final = 32

@@ -9,6 +9,7 @@ from msgspec import Struct
 from ganggpt.domain.language.facts import ME, asks_for_past, facts_of, fits
 from ganggpt.domain.language.intent import topic
 from ganggpt.domain.language.speech_acts import QUESTIONS, SpeechAct, hear
+from ganggpt.domain.language.time_words import asked_span_s
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import Act, Politics, politics_of
@@ -25,7 +26,7 @@ SAID_FROM: Final = 0.2
 """Relevance from which a memory is told to who asks (the curve in docs/MINDS.md says how often it is the right one)."""
 _AS_GOOD: Final = 0.99
 """Share of the relevance of the best from which another one about the same person is as good: the later counts."""
-_ASKED_K: Final = 8
+_ASKED_K: Final = 12
 _NEWS_SCANNED_MAX: Final = 128
 _WORTH_TELLING: Final = 15
 _FELT: Final = frozenset({"insult", "apology", "praise", "flirt", "greet"})
@@ -167,13 +168,19 @@ def _best(memories: Memories, text: str, turn: Turn) -> Memory | None:
     sure = [one for one in ranked if one.relevance >= SAID_FROM]
     if not sure:
         return None
-    best = sure[0]
+    best = next((one for one in sure if _happened_then(one.memory, text, turn.now_s)), sure[0])
     rivals = [
         one.memory
         for one in sure
         if one.memory.about == best.memory.about and one.relevance >= _AS_GOOD * best.relevance
     ]
     return max(rivals, key=last_s)
+
+
+def _happened_then(memory: Memory, text: str, now_s: float) -> bool:
+    """Whether a memory is of the time a question names ("yesterday", "last week"); True where it names none."""
+    span = asked_span_s(text)
+    return span is None or span[0] <= now_s - last_s(memory) <= span[1]
 
 
 def _stated(memories: Memories, text: str, turn: Turn) -> Memory | None:

@@ -12,7 +12,7 @@ from ganggpt.domain.language.words import folded
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.npc.commands import Talk
 from tests.support.builders import DAY_S, Played
-from tests.unit.domain.npc.test_memory import an_npc
+from tests.support.played import an_npc
 
 DATA = Path(__file__).parents[3] / "data" / "memory"
 
