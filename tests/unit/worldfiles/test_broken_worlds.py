@@ -18,6 +18,7 @@ from ganggpt.worldfiles.files import PROBLEMS_MAX, load_world
 from ganggpt.worldfiles.yaml import DEPTH_MAX, FILE_BYTES_MAX
 from tests.support.small_world import SMALL, a_small_world
 
+
 class Broken(NamedTuple):
     """One edit in one file, and what has to be said about it as ``line: field: words of the problem``."""
 
