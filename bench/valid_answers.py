@@ -93,7 +93,7 @@ LINES: Final = (
     "这条街是谁的地盘？",
     "من يحكم هذا الحي؟",
 )
-"""What players say. All are different; they ask, tell, threaten, beg, chat and type nonsense, in eight languages."""
+"""What players say. All are different; they ask, tell, threaten, beg, chat and type nonsense, in nine languages."""
 
 
 @dataclass
