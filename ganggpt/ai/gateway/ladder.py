@@ -199,12 +199,12 @@ class Ladder:
     async def answer_or_repair(
         self, pending: PendingRequest, deployment: Deployment, completion: Completion, rung: Rung
     ) -> Answered:
-        """A completion as an answer, repaired once if its shape is wrong. Raises AnswerMisshapen and what a call
-        raises."""
+        """A completion as an answer, repaired once if its shape is wrong; one that was cut would be cut again. Raises
+        AnswerMisshapen and what a call raises."""
         try:
             return self.as_answer(pending, completion, rung=rung, model=deployment.name)
         except AnswerMisshapen as wrong:
-            if pending.request.shape is None:
+            if pending.request.shape is None or completion.finish == "length":
                 raise
             again = await self.repair(pending, deployment, completion.text, wrong)
         try:

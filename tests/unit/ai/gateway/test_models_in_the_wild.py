@@ -194,6 +194,18 @@ async def test_what_was_cut_is_never_spoken_as_a_fragment() -> None:
     assert outcome.cut
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_an_answer_that_was_cut_is_not_asked_for_again(streamed: bool) -> None:
+    async with rigged() as rig:
+        rig.server.always["large"] = Says('{"say": "Come in and tell me', finish="length")
+        rig.server.always["small"] = Says(SPOKEN)
+        request = talk(shape=ModelAnswer)
+        outcome = (await heard(rig.gateway, request))[1] if streamed else await rig.gateway.answer(request)
+        asked = [seen.model for seen in rig.server.seen]
+    assert asked == ["large", "small"], "it would be cut again"
+    assert isinstance(outcome, Answered)
+
+
 async def test_words_that_their_bound_ended_are_spoken_up_to_their_last_whole_sentence() -> None:
     words = "Fine. Come in, and tell me all"
     schema = {**schema_for({}), "properties": {"say": {"type": "string", "maxLength": len(words)}}}
