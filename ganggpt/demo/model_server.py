@@ -16,7 +16,8 @@ import httpx
 import yaml
 
 from ganggpt.ai.gateway.copied_address import copied_whole
-from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.endpoint import Endpoint
+from ganggpt.ai.gateway.openai_provider import OpenAIProvider
 from ganggpt.ai.gateway.provider import Cause, ModelFailure, ModelThoughtTooLong, ProviderCall
 from ganggpt.ai.gateway.trouble import CAUSES
 from ganggpt.ai.port import PromptMessage

@@ -146,9 +146,9 @@ async def read_turns(
 
 def _shown(one: memory.Recalled) -> RecalledMemory:
     parts = (one.score, one.relevance, one.recency, one.weight, one.person)
-    return RecalledMemory(
-        one.memory.no, one.memory.text, *(round(part, 4) for part in parts), replaced_by=one.memory.replaced or None
-    )
+    score, relevance, recency, weight, person = (round(part, 4) for part in parts)
+    memory = one.memory
+    return RecalledMemory(memory.no, memory.text, score, relevance, recency, weight, person, memory.replaced or None)
 
 
 def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Provenance | None]:

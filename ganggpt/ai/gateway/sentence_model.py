@@ -1,7 +1,7 @@
 """A sentence-embedding model in ONNX form: one text in, one vector of length 1 out, in this process.
 
-The only file that knows onnxruntime, tokenizers and numpy, which come with the extra ``ganggpt[embeddings]``. A folder
-holds the model as it is usually published: ``model.onnx``, ``tokenizer.json``, and how its tokens become one vector.
+The only file that knows onnxruntime and tokenizers, which come with the extra ``ganggpt[embeddings]``. A folder holds
+the model as it is usually published: ``model.onnx``, ``tokenizer.json``, and how its tokens become one vector.
 
 Each text is run by itself: on one core that is as fast as a padded batch, and the vector depends on nothing but the
 text.
