@@ -31,6 +31,7 @@ _NEWS_SCANNED_MAX: Final = 128
 _WORTH_TELLING: Final = 15
 _FELT: Final = frozenset({"insult", "apology", "praise", "flirt", "greet"})
 """What is answered with feeling also where it has the form of a question."""
+_OF_THE_LISTENER: Final = frozenset({"ask_mood", "ask_self", "ask_said", "ask_time", "ask_weather", "ask_price"})
 _ABOUT_SOMETHING: Final = frozenset({"ask_person", "ask_place", "ask_way", "ask_news"})
 _NEWS_KINDS: Final = ("seen", "rumour", "deed")
 
@@ -113,7 +114,10 @@ def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: T
     found = fitting(speaker.memories, text, turn)
     if found is None and act == "ask_news":
         found = _news(speaker.memories, turn)
-    known = said_of(turn.world, about, speaker.faction, by_full_name=act == "ask_other")
+    known = None
+    if act not in _OF_THE_LISTENER:
+        # A name in a question about the listener is how they are called, and not what is asked about.
+        known = said_of(turn.world, about, speaker.faction, by_full_name=act == "ask_other")
     if known is not None:
         if found is not None and turn.now_s - last_s(found) < _BRING_UP_AFTER_S:
             found = None
