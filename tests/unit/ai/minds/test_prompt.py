@@ -218,6 +218,19 @@ def test_memories_are_told_in_order_of_time_and_once() -> None:
     assert told == ["(yesterday, you were told) fact 5", "(yesterday, you were told) fact 7"]
 
 
+def test_a_memory_that_is_past_is_marked_as_such() -> None:
+    memories = [
+        Cited(1, "talk", "Ava lives in Davis", "told", "last week", True, past=True),
+        Cited(2, "talk", "Ava lives in Paleto", "told", "yesterday", True),
+    ]
+    prompt = dialogue_prompt(a_brief(), MARA, WORLD, PROMPTS, Fence.fresh(), memories=memories)
+    told = [part.text for part in prompt.parts if part.kind == "memory"]
+    assert told == [
+        "(last week, you were told, but no longer so) Ava lives in Davis",
+        "(yesterday, you were told) Ava lives in Paleto",
+    ]
+
+
 def test_what_stands_in_the_talk_so_far_is_not_told_again_as_a_memory() -> None:
     line = "I hid the money under the pier."
     memories = [
