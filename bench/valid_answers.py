@@ -41,6 +41,7 @@ GOAL: Final = 0.95
 WAIT_S: Final = 100.0
 """Longest wait for an answer: a small machine reads a prompt for half a minute."""
 _RECORDED_S: Final = 30.0
+_LATE: Final = "late"
 _WORLD: Final = ROOT / "worlds" / "los-santos"
 PEOPLE: Final = ("mara", "tobias", "jonelle", "kip", "mother-bell", "redd", "sgt-ogden", "detective-abara")
 LINES: Final = (
@@ -98,7 +99,8 @@ LINES: Final = (
 
 @dataclass
 class Answers:
-    """What came of the lines. ``kinds``: first answers by what is wrong with them; ``valid`` where nothing is."""
+    """What came of the lines. ``kinds``: first answers that came in time by what is wrong with them; ``valid`` where
+    nothing is."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     tokens_in: list[int] = field(default_factory=list)
@@ -107,11 +109,11 @@ class Answers:
 
     def as_stats(self) -> dict[str, Any]:
         """By name."""
-        asked = self.kinds.total()
+        answers = self.kinds.total()
         return {
-            "asked": asked,
+            "answers": answers,
             "valid": self.kinds["valid"],
-            "valid_share": round(self.kinds["valid"] / asked, 3) if asked else 0.0,
+            "valid_share": round(self.kinds["valid"] / answers, 3) if answers else 0.0,
             "kinds": dict(self.kinds),
             "spoken_by_model": len(self.hearing.times_s),
             "spoken_by_script": dict(self.hearing.why_not),
@@ -166,11 +168,13 @@ async def talks(address: Address, hearing: Hearing, lines: Sequence[str]) -> Non
 
 
 async def read_records(data_dir: Path, found: Answers) -> None:
-    """Judge the first answer to each request, once all are recorded. Raises Unavailable where they are not."""
+    """Judge the first answer to each request, once all are recorded; one that did not end in time is not. Raises
+    TimeoutError where they are not."""
     run = read_run(data_dir)
     assert run is not None
+    ended = found.hearing.asked - found.hearing.why_not[_LATE]
     async with asyncpg.create_pool(run.database, min_size=0, max_size=1) as pool, asyncio.timeout(_RECORDED_S):
-        while len(rows := await pool.fetch(_FIRST_ANSWERS)) < found.hearing.asked:  # noqa: ASYNC110
+        while len(rows := await pool.fetch(_FIRST_ANSWERS)) < ended:  # noqa: ASYNC110 - rows have no event
             await asyncio.sleep(0.1)
     for row in rows:
         found.kinds[kind_of_answer(row["answer"], row["finish"], row["failure"])] += 1
@@ -210,7 +214,8 @@ async def run(home: Path, url: str | None, model: str | None, lines: Sequence[st
 
 def show(stats: dict[str, Any]) -> None:
     """A table for people."""
-    table = Table(title=f"{stats['asked']} lines of players", title_justify="left", show_header=False)
+    title = f"{stats['answers']} answers to lines of players"
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_row("valid at the first attempt", f"{stats['valid_share']:.1%}", f"goal {GOAL:.0%}")
     for kind, count in stats["kinds"].items():
         table.add_row(f"  {kind}", str(count), "")

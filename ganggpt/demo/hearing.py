@@ -19,7 +19,7 @@ _REMEMBERED: Final = ("cause: ", "memory: ", "holds: ", "note: ")
 
 
 @dataclass(frozen=True, slots=True)
-class WordsHeard:
+class HeardWords:
     """What was said, and ``after_s`` seconds after the reply its last sentence. ``asked``: whether a model was asked;
     ``why_not``: why the script spoke all the same, empty where the model did. ``prompt``: what the model was told."""
 
@@ -68,7 +68,7 @@ class Hearing:
 
     async def words(
         self, server: GameServer, rest: httpx.AsyncClient, replies: Sequence[Mapping[str, Any]]
-    ) -> list[WordsHeard]:
+    ) -> list[HeardWords]:
         """The whole text of answers: with a model, a reply is only its beginning, and the sentences come as pushes. A
         player who waits for a turn is not waited for. Raises TimeoutError."""
         said: dict[str, list[str]] = {str(one["utterance"]): [] for one in replies if one.get("more")}
@@ -87,11 +87,11 @@ class Hearing:
         return [
             await self._made(rest, utterance, " ".join(filter(None, said[utterance])), ended[utterance])
             if (utterance := str(one.get("utterance"))) in said
-            else WordsHeard(one["say"])
+            else HeardWords(one["say"])
             for one in replies
         ]
 
-    async def _made(self, rest: httpx.AsyncClient, utterance: str, text: str, after_s: float) -> WordsHeard:
+    async def _made(self, rest: httpx.AsyncClient, utterance: str, text: str, after_s: float) -> HeardWords:
         """What was said, with who chose the words."""
         shown = await rest.get(f"/v1/utterances/{quote(utterance)}")
         made = shown.raise_for_status().json()["made"]
@@ -100,4 +100,4 @@ class Hearing:
             self.why_not[why_not] += 1
         else:
             self.times_s.append(after_s)
-        return WordsHeard(text, True, why_not, made["prompt"], after_s)
+        return HeardWords(text, True, why_not, made["prompt"], after_s)

@@ -23,7 +23,7 @@ from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.client.game_server import GameServer
 from ganggpt.client.waiting import CommandReply
 from ganggpt.client.wire import WireCommand
-from ganggpt.demo.hearing import Hearing, WordsHeard
+from ganggpt.demo.hearing import HeardWords, Hearing
 from ganggpt.demo.model_server import ModelServer
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.audit import holder_of, promises_kept, shard_count, world_counts
@@ -269,7 +269,7 @@ class Demo:
         self._say("Mara", words.text, by if is_said or not told else f"{by}; it was told {told}")
         return is_said or bool(told)
 
-    async def _words(self, server: GameServer, run: Run, replies: Sequence[Mapping[str, Any]]) -> list[WordsHeard]:
+    async def _words(self, server: GameServer, run: Run, replies: Sequence[Mapping[str, Any]]) -> list[HeardWords]:
         async with _rest(run) as rest:
             return await self._hearing.words(server, rest, replies)
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ganggpt.client.wire import Push
-from ganggpt.demo.hearing import Hearing, WordsHeard
+from ganggpt.demo.hearing import HeardWords, Hearing
 
 PROMPT = 'heard: "the pocket watch I gave you?"\ncause: "Ava gave me a pocket watch (a moment ago)"'
 
@@ -69,7 +69,7 @@ async def test_an_answer_that_never_ends_is_an_error() -> None:
 
 def test_a_prompt_tells_of_a_thing_only_where_it_is_to_be_remembered() -> None:
     assert (
-        WordsHeard("", asked=True, prompt=PROMPT).told_of("pocket watch")
+        HeardWords("", asked=True, prompt=PROMPT).told_of("pocket watch")
         == '"Ava gave me a pocket watch (a moment ago)"'
     )
-    assert WordsHeard("", asked=True, prompt=PROMPT.splitlines()[0]).told_of("pocket watch") == ""
+    assert HeardWords("", asked=True, prompt=PROMPT.splitlines()[0]).told_of("pocket watch") == ""
