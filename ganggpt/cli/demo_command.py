@@ -47,9 +47,11 @@ def model_server(settings: Settings, url: str | None, model: str | None) -> Mode
     if url is None and model is None:
         return None
     if url is None:
-        raise StartFailed("--model is given without --model-url.", "Give the address of its server, too.")
+        raise StartFailed("The option --model is given without --model-url.", "Give the address of its server, too.")
     if model is None:
-        raise StartFailed("--model-url is given without --model.", "Give the server's name of the model, too.")
+        raise StartFailed(
+            "The option --model-url is given without --model.", "Give the server's name of the model, too."
+        )
     key = None if settings.openai_api_key is None else settings.openai_api_key.get_secret_value()
     server = ModelServer(url, model, key)
     is_set = "ai_wait_s" in settings.model_fields_set

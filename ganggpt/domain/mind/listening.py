@@ -16,7 +16,7 @@ from ganggpt.domain.language.words import clipped, folded, is_negated, tokens, w
 from ganggpt.domain.mind.brief import quoted, sentences_of
 from ganggpt.domain.mind.memory import INDEXES, SALIENCE_MIN
 from ganggpt.domain.mind.memory_index import is_inflected
-from ganggpt.domain.mind.memory_record import Memory, is_expired, last_s
+from ganggpt.domain.mind.memory_record import EVERYBODY, Memory, is_expired, last_s
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.mind.reflection import Planned, make_room_for_talk
@@ -91,7 +91,9 @@ def _memory_of(mind: Mind, line: Line, who: str, turn: Turn) -> Memory | None:
         return None
     if heard.is_menace:
         verb = _VERBS["threat" if heard.does("threat") else "robbery"]
-        return Memory(0, "threat", f"{who} {verb}: {quoted(kept.text)}", THREAT_WEIGHT, line.player, "witnessed", now_s)
+        fact = f"{who} {verb}: {quoted(kept.text)}"
+        # Words are told, not witnessed: what a threat with a weapon allows to do, they do not.
+        return Memory(0, "threat", fact, THREAT_WEIGHT, line.player, "told", now_s, audience=EVERYBODY)
     return _statement(heard, kept, line, who, now_s)
 
 

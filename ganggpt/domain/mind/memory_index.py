@@ -375,6 +375,8 @@ class MemoryIndex:
 
 def is_inflected(one: str, other: str) -> bool:
     """Whether two words may be forms of one: all but their last letters are the same."""
+    if not (one.isalpha() and other.isalpha()):
+        return False
     shorter = min(len(one), len(other))
     common = next((at for at in range(shorter) if one[at] != other[at]), shorter)
     return common >= max(_PREFIX, shorter - 2) and max(len(one), len(other)) - common <= 4

@@ -24,6 +24,8 @@ FITS: Final = 0.34
 """Relevance from which a memory is about what was said."""
 SAID_FROM: Final = 0.2
 """Relevance from which a memory is told to who asks (the curve in docs/MINDS.md says how often it is the right one)."""
+_SURE_FROM: Final = 0.5
+"""Relevance from which the archive need not be asked as well."""
 _AS_GOOD: Final = 0.99
 """Share of the relevance of the best from which another one about the same person is as good: the later counts."""
 _ASKED_K: Final = 12
@@ -86,7 +88,7 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     if act in QUESTIONS:
         return _asked(speaker, text, act, absent_s, turn)
     if heard.looks_asking and act not in _FELT:
-        found = fitting(speaker.memories, text, turn)
+        found, _ = fitting(speaker.memories, text, turn)
         if found is not None:
             return Answer("remember" if found.about == turn.by else "gossip", found, facts={"topic": topic(text)})
     hated = speaker.standing <= HOSTILE_AT and act != "apology"
@@ -95,10 +97,10 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
 
 def _remembering(speaker: Speaker, text: str, turn: Turn) -> Answer:
     """The memory that fits the question, else one about the player that was not brought up lately."""
-    found = fitting(speaker.memories, text, turn)
-    if found is not None:
-        return Answer("remember", found)
     about = topic(text)
+    found, unsure = fitting(speaker.memories, text, turn)
+    if found is not None:
+        return Answer("remember", found, missing=about if unsure else "")
     ranked = recall(speaker.memories, about, turn.now_s, 6, turn.by, listener=turn.by)
     own = [one.memory for one in ranked if one.person]
     other = next((memory for memory in own if memory.no not in speaker.cited), own[0] if own else None)
@@ -111,7 +113,7 @@ def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: T
         offers: Act = "hint_work" if speaker.offers_work else "no_work"
         return Answer("brush_off" if speaker.standing <= HOSTILE_AT else offers)
     about = topic(text)
-    found = fitting(speaker.memories, text, turn)
+    found, unsure = fitting(speaker.memories, text, turn)
     if found is None and act == "ask_news":
         found = _news(speaker.memories, turn)
     known = None
@@ -123,7 +125,8 @@ def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: T
             found = None
         return Answer("tell_about", found, facts={"topic": about, "known": known})
     if found is not None:
-        return Answer("remember" if found.about == turn.by else "gossip", found, facts={"topic": about})
+        word: Act = "remember" if found.about == turn.by else "gossip"
+        return Answer(word, found, facts={"topic": about}, missing=about if unsure else "")
     return _unknown(speaker, text, act, absent_s, turn)
 
 
@@ -147,8 +150,9 @@ def _news(memories: Memories, turn: Turn) -> Memory | None:
     return next((one for one in recent if may_tell(one, turn.by) and not is_expired(one, turn.now_s)), None)
 
 
-def fitting(memories: Memories, text: str, turn: Turn) -> Memory | None:
-    """The memory that answers a question of the player ``turn.by`` best; None where none is sure enough.
+def fitting(memories: Memories, text: str, turn: Turn) -> tuple[Memory | None, bool]:
+    """The memory that answers a question of the player ``turn.by`` best, None where none is sure enough; and whether it
+    is unsure, so that the archive is asked as well.
 
     A statement of what the question asks for comes first, the last one that still holds (or, where it asks for what was
     before, the last one that does not); else what fits its words best, and of those about as good and about the same
@@ -156,29 +160,30 @@ def fitting(memories: Memories, text: str, turn: Turn) -> Memory | None:
     """
     stated = _stated(memories, text, turn)
     if stated is not None:
-        return stated
-    best = _best(memories, text, turn)
+        return stated, False
+    best, relevance = _best(memories, text, turn)
     wants_past = asks_for_past(text)
     while best is not None and best.replaced and not wants_past:
         later = next((memory for memory in memories if best is not None and memory.no == best.replaced), None)
         if later is None or not may_tell(later, turn.by) or is_expired(later, turn.now_s):
             break
         best = later
-    return best
+    return best, relevance < _SURE_FROM
 
 
-def _best(memories: Memories, text: str, turn: Turn) -> Memory | None:
+def _best(memories: Memories, text: str, turn: Turn) -> tuple[Memory | None, float]:
+    """What fits the words best, and how well."""
     ranked = recall(memories, text, turn.now_s, _ASKED_K, turn.by, listener=turn.by)
     sure = [one for one in ranked if one.relevance >= SAID_FROM]
     if not sure:
-        return None
+        return None, 0.0
     best = next((one for one in sure if _happened_then(one.memory, text, turn.now_s)), sure[0])
     rivals = [
         one.memory
         for one in sure
         if one.memory.about == best.memory.about and one.relevance >= _AS_GOOD * best.relevance
     ]
-    return max(rivals, key=last_s)
+    return max(rivals, key=last_s), best.relevance
 
 
 def _happened_then(memory: Memory, text: str, now_s: float) -> bool:
