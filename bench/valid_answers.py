@@ -33,7 +33,7 @@ from bench.systems import Address, GangGPT
 from ganggpt.ai.gateway.structured import AnswerMisshapen, is_whole, read_shape
 from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.client.game_server import GameServer
-from ganggpt.demo.hearing import Hearing
+from ganggpt.demo.hearing import SLACK_S, Hearing
 from ganggpt.demo.model_server import ModelServer
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.runtime.run_file import read_run
@@ -106,7 +106,7 @@ class Answers:
     kinds: Counter[str] = field(default_factory=Counter)
     tokens_in: list[int] = field(default_factory=list)
     tokens_out: list[int] = field(default_factory=list)
-    hearing: Hearing = field(default_factory=lambda: Hearing(WAIT_S + 20))
+    hearing: Hearing = field(default_factory=lambda: Hearing(WAIT_S + SLACK_S))
 
     def as_stats(self) -> dict[str, Any]:
         """By name."""
