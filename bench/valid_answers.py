@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import statistics
 import sys
@@ -24,6 +25,7 @@ from typing import Any, Final
 import asyncpg
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.processes import ROOT
@@ -31,7 +33,7 @@ from bench.systems import Address, GangGPT
 from ganggpt.ai.gateway.structured import AnswerMisshapen, is_whole, read_shape
 from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.client.game_server import GameServer
-from ganggpt.demo.hearing import Hearing
+from ganggpt.demo.hearing import SLACK_S, Hearing
 from ganggpt.demo.model_server import ModelServer
 from ganggpt.errors import GangGPTError, Unavailable
 from ganggpt.runtime.run_file import read_run
@@ -40,8 +42,7 @@ from tools.small_model import NAME, SmallModel
 GOAL: Final = 0.95
 WAIT_S: Final = 100.0
 """Longest wait for an answer: a small machine reads a prompt for half a minute."""
-_RECORDED_S: Final = 30.0
-_LATE: Final = "late"
+_RECORDED_S: Final = 5.0
 _WORLD: Final = ROOT / "worlds" / "los-santos"
 PEOPLE: Final = ("mara", "tobias", "jonelle", "kip", "mother-bell", "redd", "sgt-ogden", "detective-abara")
 LINES: Final = (
@@ -105,7 +106,7 @@ class Answers:
     kinds: Counter[str] = field(default_factory=Counter)
     tokens_in: list[int] = field(default_factory=list)
     tokens_out: list[int] = field(default_factory=list)
-    hearing: Hearing = field(default_factory=lambda: Hearing(WAIT_S + 20))
+    hearing: Hearing = field(default_factory=lambda: Hearing(WAIT_S + SLACK_S))
 
     def as_stats(self) -> dict[str, Any]:
         """By name."""
@@ -151,7 +152,7 @@ async def measure(home: Path, server: ModelServer, lines: Sequence[str]) -> Answ
 
 
 async def talks(address: Address, hearing: Hearing, lines: Sequence[str]) -> None:
-    """Say each line to somebody, and hear the answer to its end."""
+    """Say each line to somebody, and hear the answer to its end. Raises TimeoutError where it has none."""
     base = address.url.replace("ws://", "http://").partition("/v1/")[0]
     headers = {"Authorization": f"Bearer {address.token}"}
     async with (
@@ -164,18 +165,23 @@ async def talks(address: Address, hearing: Hearing, lines: Sequence[str]) -> Non
             person = f"npc:{PEOPLE[no % len(PEOPLE)]}"
             answer = await game.send(person, "Talk", {"text": line}, by=f"player:p{no // len(PEOPLE) % 4}")
             assert answer.ok, answer
-            await hearing.words(game, rest, [answer.reply])
+            (words,) = await hearing.words(game, rest, [answer.reply])
+            told = f"{no + 1}/{len(lines)} {words.note('the model') or 'by the script, no model was asked'}"
+            Console(stderr=True).print(f"[dim]{told}: {escape(words.text)}[/]", highlight=False)
 
 
 async def read_records(data_dir: Path, found: Answers) -> None:
-    """Judge the first answer to each request, once all are recorded; one that did not end in time is not. Raises
-    TimeoutError where they are not."""
+    """Judge the first answer to each request, once all are recorded, or a while after the last: one that did not end in
+    time is not."""
     run = read_run(data_dir)
     assert run is not None
-    ended = found.hearing.asked - found.hearing.why_not[_LATE]
-    async with asyncpg.create_pool(run.database, min_size=0, max_size=1) as pool, asyncio.timeout(_RECORDED_S):
-        while len(rows := await pool.fetch(_FIRST_ANSWERS)) < ended:  # noqa: ASYNC110 - rows have no event
-            await asyncio.sleep(0.1)
+    rows: list[asyncpg.Record] = []
+    async with asyncpg.create_pool(run.database, min_size=0, max_size=1) as pool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RECORDED_S):
+                while len(rows) < found.hearing.asked:
+                    rows = await pool.fetch(_FIRST_ANSWERS)
+                    await asyncio.sleep(0.1)
     for row in rows:
         found.kinds[kind_of_answer(row["answer"], row["finish"], row["failure"])] += 1
         found.tokens_in.append(row["tokens_in"])

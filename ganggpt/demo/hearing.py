@@ -14,6 +14,9 @@ import httpx
 
 from ganggpt.client.game_server import GameServer
 
+SLACK_S: Final = 40.0
+"""How much later than the wait for a model an answer may end: its host may be lost while the model writes, and then a
+reminder ends it."""
 _REMEMBERED: Final = ("cause: ", "memory: ", "holds: ", "note: ")
 """How the lines of a prompt begin that hold what is remembered."""
 

@@ -23,7 +23,7 @@ from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.client.game_server import GameServer
 from ganggpt.client.waiting import CommandReply
 from ganggpt.client.wire import WireCommand
-from ganggpt.demo.hearing import HeardWords, Hearing
+from ganggpt.demo.hearing import SLACK_S, HeardWords, Hearing
 from ganggpt.demo.model_server import ModelServer
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.audit import holder_of, promises_kept, shard_count, world_counts
@@ -41,7 +41,6 @@ GIFT: Final = "a silver pocket watch"
 QUESTION: Final = "Do you remember the pocket watch I gave you?"
 _WATCH: Final = "pocket watch"
 _WORDS_S: Final = 30.0
-_SLACK_S: Final = 10.0
 DOG: Final = "companion:rex-of-ava"
 
 
@@ -101,7 +100,7 @@ class Demo:
         self._tell = tell
         self._world = WorldProcess(data_dir, *options, environment=environment)
         self._model = model
-        self._hearing = Hearing(_WORDS_S if model is None else max(_WORDS_S, model.wait_s + _SLACK_S))
+        self._hearing = Hearing(_WORDS_S if model is None else model.wait_s + SLACK_S)
         self._acked: set[bytes] = set()
         self.result = DemoResult()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,11 +27,11 @@ async def model(tmp_path: Path) -> AsyncIterator[SmallModel]:
 async def test_the_story_is_played_with_a_real_model(model: SmallModel) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ganggpt.cli", "demo", "--json", "--model-url", model.url, "--model", NAME,
-        stdout=asyncio.subprocess.PIPE, env=os.environ,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(), 840)
+    out, told = await asyncio.wait_for(process.communicate(), 840)
+    assert process.returncode == 0, (out + told).decode()
     result = json.loads(out.splitlines()[-1])
-    assert process.returncode == 0, out.decode()
     assert (result["lost"], result["doubled"]) == (0, 0)
     assert result["remembered_after_kill"]
     assert result["remembered_after_restart"]
