@@ -2,8 +2,8 @@
 
     python -m bench.embeddings [--model FOLDER] [--quick] [--world] [--json]
 
-Milliseconds a sentence through ``LocalEmbedding`` as the gateway asks it, alone and from four callers at once (on a busy
-machine only those of the CPU mean something); resident memory of a process before and after the model is loaded;
+Milliseconds a sentence through ``LocalEmbedding`` as the gateway asks it, alone and from four callers at once (on a
+busy machine only those of the CPU mean something); resident memory of a process before and after the model is loaded;
 recall@5 by words alone and by words and meaning, over the history of ``bench.corpus`` and over paraphrases without a
 common word. ``--world`` starts the idle demo world twice, with the model and without it, and adds up the memory of all
 its processes; it ends with status 1 where that is too much.
