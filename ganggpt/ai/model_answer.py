@@ -29,7 +29,9 @@ from ganggpt.domain.mind.actions import (
 )
 
 SAY_MAX: Final = 1_000
-"""The most characters a model may say in one answer."""
+"""The most characters that are read of what a model says in one answer."""
+ASKED_SAY_MAX: Final = 400
+"""The most characters the schema lets it say: some four sentences. A model that repeats itself is stopped there."""
 _NOTE_MAX: Final = 40
 _NOTES_MAX: Final = 8
 
@@ -118,7 +120,12 @@ def schema_for(open_actions: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "say": {"type": "string", "description": "one to three short sentences, spoken"},
+            "say": {
+                "type": "string",
+                "description": "one to three short sentences, spoken",
+                "minLength": 1,
+                "maxLength": ASKED_SAY_MAX,
+            },
             "actions": actions,
         },
         "required": ["say", "actions"],

@@ -25,7 +25,7 @@ from ganggpt.cli import (
 )
 from ganggpt.cli.bench_command import run_bench
 from ganggpt.cli.chaos_command import plan_of, run_chaos
-from ganggpt.cli.demo_command import run_demo
+from ganggpt.cli.demo_command import model_server, run_demo
 from ganggpt.cli.options import AsJson, DashboardPort, DataDir, Debug, EnvFile, Port, World, settings_from
 from ganggpt.cli.politics_command import run_politics
 from ganggpt.cli.retention_command import run_retention
@@ -137,11 +137,16 @@ def retention(
 
 
 @app.command()
-def demo(
+def demo(  # noqa: PLR0913 - options of a command line
     *,
     fake_model: Annotated[
         bool, typer.Option("--fake-model", help="Let a fake language model speak, through the real gateway.")
     ] = False,
+    model_url: Annotated[
+        str | None,
+        typer.Option("--model-url", help="Base URL of a server with OpenAI's protocol, whose model is to speak."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="The server's name of that model.")] = None,
     data_dir: DataDir = None,
     world: World = None,
     env_file: EnvFile = None,
@@ -152,7 +157,11 @@ def demo(
 
     Exit status 0 only where nothing acknowledged was lost or doubled and Mara remembered both times.
     """
-    if not run_demo(settings_from(env_file, world=world), data_dir, fake_model=fake_model):
+    if fake_model and (model_url or model):
+        raise typer.BadParameter("it excludes --model-url and --model", param_hint="--fake-model")
+    settings = settings_from(env_file, world=world)
+    speaks = model_server(settings, model_url, model)
+    if not run_demo(settings, data_dir, fake_model=fake_model, model=speaks):
         raise typer.Exit(1)
 
 

@@ -57,6 +57,7 @@ def page(found: Explanation) -> Group:
     facts = Table.grid(padding=(0, 2))
     rows: list[tuple[str, Any]] = [
         ("heard", found.heard),
+        ("heard as", ", ".join(f"{act.replace('_', ' ')} {sure:.2f}" for act, sure in found.heard_as)),
         ("said", Text(found.said or "(nothing of it was heard)", style="bold")),
         ("to", f"{found.player}, {datetime.fromtimestamp(found.at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"),
         ("act", found.act),
@@ -80,7 +81,8 @@ def page(found: Explanation) -> Group:
         for one in found.recalled:
             style = "bold" if one.no == found.cites else None
             scores = (one.score, one.relevance, one.recency, one.weight, one.person)
-            table.add_row(str(one.no), Text(one.text), *(f"{score:.2f}" for score in scores), style=style)
+            past = f" (past: {one.replaced_by} took its place)" if one.replaced_by else ""
+            table.add_row(str(one.no), Text(one.text + past), *(f"{score:.2f}" for score in scores), style=style)
         parts.append(table)
     if provenance.prompt:
         parts.append(Panel(Text(provenance.prompt), title="prompt", title_align="left"))

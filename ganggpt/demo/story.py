@@ -23,6 +23,8 @@ from ganggpt.actors.routing.shards import shared_shard
 from ganggpt.client.game_server import GameServer
 from ganggpt.client.waiting import CommandReply
 from ganggpt.client.wire import WireCommand
+from ganggpt.demo.hearing import HeardWords, Hearing
+from ganggpt.demo.model_server import ModelServer
 from ganggpt.errors import StartFailed, Unavailable
 from ganggpt.persistence.audit import holder_of, promises_kept, shard_count, world_counts
 from ganggpt.persistence.pool import PoolOptions, open_pool
@@ -36,7 +38,10 @@ NAMES: Final = (
     "Ines", "Jonah", "Kira", "Leon", "Mina", "Nico", "Olga", "Pavel",
 )  # fmt: skip
 GIFT: Final = "a silver pocket watch"
+QUESTION: Final = "Do you remember the pocket watch I gave you?"
+_WATCH: Final = "pocket watch"
 _WORDS_S: Final = 30.0
+_SLACK_S: Final = 10.0
 DOG: Final = "companion:rex-of-ava"
 
 
@@ -66,6 +71,9 @@ class DemoResult:
     ready_s: float = 0.0
     back_after_kill_s: float = 0.0
     restart_s: float = 0.0
+    model_asked: int = 0
+    model_answered: int = 0
+    model_answer_s: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -78,18 +86,31 @@ Tell = Callable[[StoryLine], None]
 
 
 class Demo:
-    """Owns one run of the demo in a data directory of its own."""
+    """Owns one run of the demo in a data directory of its own. ``model``: the real one that speaks; it is slower than
+    one that is none, so fewer people talk at once."""
 
-    def __init__(self, data_dir: Path, tell: Tell, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        tell: Tell,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        model: ModelServer | None = None,
+    ) -> None:
         self._data_dir = data_dir
         self._tell = tell
         self._world = WorldProcess(data_dir, *options, environment=environment)
+        self._model = model
+        self._hearing = Hearing(_WORDS_S if model is None else max(_WORDS_S, model.wait_s + _SLACK_S))
         self._acked: set[bytes] = set()
         self.result = DemoResult()
 
     async def play(self) -> DemoResult:
         """Play the whole evening. Raises GangGPTError where a part of it fails."""
         try:
+            if self._model is not None:
+                seconds = await self._model.check()
+                self._say("", f"{self._model.model} answers at {self._model.url}.", f"{seconds:.1f} s")
             self._say("", "The city wakes up.")
             run = await self._world.start()
             self.result.ready_s = round(self._world.ready_s, 1)
@@ -107,9 +128,11 @@ class Demo:
             self.result.restart_s = round(loop.time() - began, 1)
             async with self._game_server(run) as server:
                 await self._join(server, NAMES[:1])
-                self.result.remembered_after_restart = await self._ask_her(server)
+                reply = await self._ask_her(server)
+                self.result.remembered_after_restart = await self._remembers(server, run, reply)
                 self._acked.update(server.acked)
                 await self._count(run)
+                await self._judge_the_model(run)
             return self.result
         finally:
             await self._world.stop()
@@ -120,10 +143,10 @@ class Demo:
     async def _evening(self, server: GameServer, run: Run) -> None:
         await self._join(server, NAMES)
         self._say("", f"{len(NAMES)} players come online.")
-        await self._street_talk(server)
+        await self._street_talk(server, run)
         await self._ava_and_mara(server)
         await self._a_job(server, run)
-        await self._a_companion(server)
+        await self._a_companion(server, run)
 
     async def _join(self, server: GameServer, names: tuple[str, ...]) -> None:
         joins = [WireCommand(_player(n), "Join", {"username": n, "server": SERVER}) for n in names]
@@ -131,8 +154,8 @@ class Demo:
             _must(answer)
         self.result.players = max(self.result.players, len(names))
 
-    async def _street_talk(self, server: GameServer) -> None:
-        """Every player talks to an NPC."""
+    async def _street_talk(self, server: GameServer, run: Run) -> None:
+        """Every player talks to an NPC; with a real model, one to each of them."""
         people = ("npc:tobias", "npc:sgt-ogden", "npc:detective-abara", MARA)
         lines = (
             "Hey, how is business?",
@@ -142,13 +165,14 @@ class Demo:
         )
         talks = [
             WireCommand(people[i % len(people)], "Talk", {"text": lines[i % len(lines)], "name": name}, _player(name))
-            for i, name in enumerate(NAMES[1:])
+            for i, name in enumerate(NAMES[1:] if self._model is None else NAMES[1 : 1 + len(people)])
         ]
         answers = [_must(answer) for answer in await server.send_all(talks)]
-        words = await self._words(server, answers)
+        words = await self._words(server, run, answers)
         for i in (0, 1, 2):
             self._say(NAMES[1 + i], str(talks[i].arguments["text"]))
-            self._say(_name(people[i]), words[i], f"mood {answers[i]['mood']}")
+            notes = (f"mood {answers[i]['mood']}", words[i].note(self._speaker))
+            self._say(_name(people[i]), words[i].text, "; ".join(filter(None, notes)))
         threat = await self._do(server, "npc:tobias", "Threaten", {"text": "Pay up or else.", "armed": True}, "Dante")
         self._say("Dante", "Pay up or else.", "a weapon in hand")
         self._say(_name("npc:tobias"), threat["say"], f"standing {threat['standing']}")
@@ -166,8 +190,7 @@ class Demo:
         self._say("Ava", "Got work for me?")
         self._say("Mara", work["say"], f"{work['title']}, ${work['reward']:,}")
         mission = work["mission"]
-        async with httpx.AsyncClient(base_url=run.health.removesuffix("/health"), timeout=10, trust_env=False) as rest:
-            rest.headers["Authorization"] = f"Bearer {token_of(run)}"
+        async with _rest(run) as rest:
             offered = await _until(rest, f"/v1/missions/{mission.removeprefix('mission:')}", lambda _: True)
             sides = sorted({side for pair in offered.get("frictions", {}) for side in pair.split(">")})
             before = {side: await _get(rest, f"/v1/factions/{side}") for side in sides}
@@ -198,7 +221,7 @@ class Demo:
             how = "drift apart" if moved < 0 else "come closer"
             self._say("", f"{after['name']} and {other} {how}.", f"{was:.0f} → {was + moved:.0f}")
 
-    async def _a_companion(self, server: GameServer) -> None:
+    async def _a_companion(self, server: GameServer, run: Run) -> None:
         recruit = {
             "owner": _player("Ava"), "name": "Rex", "companion_type": "bodyguard",
             "personality": {"loyalty": 60, "courage": 70},
@@ -206,11 +229,12 @@ class Demo:
         await self._do(server, DOG, "Recruit", recruit, "Ava")
         before = (await self._do(server, DOG, "GainExperience", {"amount": 5, "cause": "first night"}, None))["loyalty"]
         said = await self._do(server, DOG, "Talk", {"text": "Well done, Rex. I trust you, my friend."}, "Ava")
-        (words,) = await self._words(server, [said])
+        (words,) = await self._words(server, run, [said])
         after = await self._do(server, DOG, "GainExperience", {"amount": 200, "cause": "held the door"}, None)
         self.result.loyalty_gained = after["loyalty"] - before
         self._say("Ava", "Well done, Rex. I trust you, my friend.")
-        self._say("Rex", words, f"loyalty {before} → {after['loyalty']}")
+        notes = (f"loyalty {before} → {after['loyalty']}", words.note(self._speaker))
+        self._say("Rex", words.text, "; ".join(filter(None, notes)))
 
     async def _kill_her_host(self, server: GameServer, run: Run) -> None:
         pool = await open_pool(run.database, PoolOptions(min_size=0, max_size=2))
@@ -226,34 +250,48 @@ class Demo:
         loop = asyncio.get_running_loop()
         began = loop.time()
         os.kill(pid, signal.SIGKILL)
-        self.result.remembered_after_kill = await self._ask_her(server)
+        reply = await self._ask_her(server)
         self.result.back_after_kill_s = round(loop.time() - began, 1)
+        self.result.remembered_after_kill = await self._remembers(server, run, reply)
         self._say("", f"She was back after {self.result.back_after_kill_s:.1f} s.")
 
-    async def _ask_her(self, server: GameServer) -> bool:
-        """Ask for the gift; true where her own words cite the memory of it."""
-        question = "Do you remember the pocket watch I gave you?"
-        reply = await self._do(server, MARA, "Talk", {"text": question, "name": "Ava"}, "Ava")
-        (said,) = await self._words(server, [reply])
-        self._say("Ava", question)
-        by = "by a model" if reply.get("more") else f"cites memory {reply['cites']}"
-        self._say("Mara", said, by)
-        return "pocket watch" in said.replace(question, "").lower()
+    async def _ask_her(self, server: GameServer) -> Mapping[str, Any]:
+        """Ask for the gift; the reply."""
+        return await self._do(server, MARA, "Talk", {"text": QUESTION, "name": "Ava"}, "Ava")
 
-    async def _words(self, server: GameServer, replies: Sequence[Mapping[str, Any]]) -> list[str]:
-        """The whole text of an answer: with a model, the reply is only its beginning, and the sentences come as pushes.
-        A player who waits for a turn is not waited for."""
-        open_ = {reply["utterance"] for reply in replies if reply.get("more") and reply["utterance"]}
-        said: dict[str, list[str]] = {utterance: [] for utterance in open_}
-        async with asyncio.timeout(_WORDS_S):
-            while open_:
-                push = await server.next_push(_WORDS_S)
-                if push.type.endswith((".says", ".hush")) and push.body["utterance"] in open_:
-                    said[push.body["utterance"]].append(push.body.get("say", ""))
-                    if push.type.endswith(".hush") or push.body["final"]:
-                        open_.discard(push.body["utterance"])
-        whole = [" ".join(filter(None, said.get(str(reply.get("utterance")), ()))) for reply in replies]
-        return [words or reply["say"] for words, reply in zip(whole, replies, strict=True)]
+    async def _remembers(self, server: GameServer, run: Run, reply: Mapping[str, Any]) -> bool:
+        """Whether the answer is of the gift. What a model says is its own: there it is enough that it was told of the
+        gift as something to remember."""
+        (words,) = await self._words(server, run, [reply])
+        told, is_said = words.told_of(_WATCH), _WATCH in words.text.replace(QUESTION, "").lower()
+        by = words.note(self._speaker) if words.asked else f"cites memory {reply['cites']}"
+        self._say("Ava", QUESTION)
+        self._say("Mara", words.text, by if is_said or not told else f"{by}; it was told {told}")
+        return is_said or bool(told)
+
+    async def _words(self, server: GameServer, run: Run, replies: Sequence[Mapping[str, Any]]) -> list[HeardWords]:
+        async with _rest(run) as rest:
+            return await self._hearing.words(server, rest, replies)
+
+    @property
+    def _speaker(self) -> str:
+        return "a model" if self._model is None else self._model.model
+
+    async def _judge_the_model(self, run: Run) -> None:
+        """Say how often and how fast a real model spoke, and what is wrong with it where it did not."""
+        heard, result = self._hearing, self.result
+        result.model_asked, result.model_answered = heard.asked, len(heard.times_s)
+        result.model_answer_s = heard.answer_s
+        if self._model is None:
+            return
+        told = f"{result.model_answered} of {result.model_asked} answers are by {self._speaker}"
+        self._say("", f"{told}.", f"half of them within {result.model_answer_s:.1f} s" if heard.times_s else "")
+        if heard.why_not:
+            async with _rest(run) as rest:
+                checks = (await rest.get("/health")).json()["checks"]
+            message = next((check.get("message") for check in checks if check["name"] == "ai"), None)
+            reasons = ", ".join(f"{why} ({count})" for why, count in heard.why_not.items())
+            self._say("", f"The script spoke for the rest: {reasons}.", message or "")
 
     async def _count(self, run: Run) -> None:
         pool = await open_pool(run.database, PoolOptions(min_size=0, max_size=2))
@@ -306,6 +344,11 @@ def _strength(faction: Mapping[str, Any], other: str) -> float:
 
 def _moved(faction: Mapping[str, Any], other: str, was: float) -> bool:
     return abs(_strength(faction, other) - was) >= 0.5
+
+
+def _rest(run: Run) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {token_of(run)}"}
+    return httpx.AsyncClient(base_url=run.health.removesuffix("/health"), headers=headers, timeout=10, trust_env=False)
 
 
 async def _get(rest: httpx.AsyncClient, path: str) -> dict[str, Any]:

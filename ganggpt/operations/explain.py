@@ -20,6 +20,7 @@ from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.state import Companion, CompanionSpoke
 from ganggpt.domain.ids import ActorId, actor_id
 from ganggpt.domain.kinds import decode_state, decode_turn, kind_for
+from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.mind import memory
 from ganggpt.domain.mind.utterance import Began, Provenance, ProvenanceRecorded
 from ganggpt.domain.npc import rules as npc
@@ -43,7 +44,8 @@ Turns = Sequence[tuple[int, bytes]]
 
 
 class RecalledMemory(Struct, frozen=True):
-    """A memory the speaker could recall, with the parts of its score."""
+    """A memory the speaker could recall, with the parts of its score. ``replaced_by``: the memory that says how it is
+    now, where this one is past."""
 
     no: int
     text: str
@@ -52,11 +54,13 @@ class RecalledMemory(Struct, frozen=True):
     recency: float
     weight: float
     person: float
+    replaced_by: int | None = None
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
     """Everything known about one utterance. ``recalled``: memories in the state before it, if the journal still reaches
-    back so far; ``again``: what the scripted mind says now with the same dice, None if a model spoke."""
+    back so far; ``heard_as``: the acts of the line with their confidences, as it is heard today; ``again``: what the
+    scripted mind says now with the same dice, None if a model spoke."""
 
     utterance: str
     player: str
@@ -67,6 +71,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     at_s: float
     provenance: Provenance
     recalled: tuple[RecalledMemory, ...] = ()
+    heard_as: tuple[tuple[str, float], ...] = ()
     again: str | None = None
 
     @property
@@ -103,6 +108,7 @@ def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, byt
     facts: dict[str, Any] = {
         "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
         "cites": spoke.cites, "at_s": spoke.at_s, "provenance": provenance or Provenance(),
+        "heard_as": tuple((one.act, round(one.confidence, 2)) for one in hear(spoke.heard).acts) if spoke.heard else (),
     }  # fmt: skip
     if not isinstance(before, Npc | Companion):
         return Explanation(**facts)
@@ -140,7 +146,9 @@ async def read_turns(
 
 def _shown(one: memory.Recalled) -> RecalledMemory:
     parts = (one.score, one.relevance, one.recency, one.weight, one.person)
-    return RecalledMemory(one.memory.no, one.memory.text, *(round(part, 4) for part in parts))
+    score, relevance, recency, weight, person = (round(part, 4) for part in parts)
+    memory = one.memory
+    return RecalledMemory(memory.no, memory.text, score, relevance, recency, weight, person, memory.replaced or None)
 
 
 def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spoke | None, Provenance | None]:

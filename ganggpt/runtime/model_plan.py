@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ganggpt.ai.gateway.gateway_config import (
+    TIMEOUT_S,
     Budgets,
     GatewayConfig,
     ModelsFile,
@@ -107,7 +108,8 @@ def keys_of(settings: Settings) -> dict[str, str]:
 
 
 def _from_variables(settings: Settings) -> ModelsFile | None:
-    """The models that AZURE_OPENAI_* and OPENAI_* name: Azure first, the other one behind it."""
+    """The models that AZURE_OPENAI_* and OPENAI_* name: Azure first, the other one behind it. A call to one of them may
+    take as long as an answer is waited for."""
     _complain_about_halves(settings)
     providers: dict[str, Any] = {}
     models: dict[str, Any] = {}
@@ -152,6 +154,8 @@ def _from_variables(settings: Settings) -> ModelsFile | None:
         _add("openai", rows, models)
     if not models:
         return None
+    for entry in models.values():
+        entry["timeout_s"] = max(TIMEOUT_S, settings.ai_wait_s)
     # The cheap tasks go to the cheap model first, and to the other one only where there is none.
     cheap = {"large": [], "small": small} if small else {"large": large, "small": []}
     talk = {"large": large, "small": small}

@@ -96,7 +96,7 @@ class NpcEntry(_Entry):
     backstory: Text1000
     likes: Annotated[tuple[Name50, ...], Len(0, 16)] = ()
     missions: Annotated[tuple[Id, ...], Len(0, 16)] = ()
-    room: Annotated[int, Ge(16), Le(5000)] = 64
+    room: Annotated[int, Ge(16), Le(5000)] = 1000
 
 
 class ObjectiveEntry(_Entry):

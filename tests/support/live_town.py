@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +13,17 @@ import msgspec
 
 from ganggpt.actors.envelope import error_of, wrap
 from ganggpt.actors.host.host import HostOptions, HostPorts
+from ganggpt.actors.ports import ModelPort, NoModel
 from ganggpt.actors.routing.router import Router
 from ganggpt.actors.routing.table import load_routes
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.ids import new_command_id
 from ganggpt.domain.turn import Command
+from ganggpt.domain.world import World
 from ganggpt.operations.journal_replay import replay_actor
 from ganggpt.persistence.hosts import PostgresHosts
 from ganggpt.persistence.journal.journal import PostgresJournal
+from ganggpt.persistence.ports.journal import PushRow
 from ganggpt.persistence.projections.memory_archive import PostgresMemoryArchive
 from ganggpt.persistence.projections.verify import VerifyReads
 from ganggpt.persistence.projections.writer import PostgresFlush
@@ -55,21 +58,29 @@ class LiveTown:
 
 
 @asynccontextmanager
-async def living(dsn: str, *, reminder_s: float = 3600.0) -> AsyncIterator[LiveTown]:
+async def living(
+    dsn: str,
+    *,
+    reminder_s: float = 3600.0,
+    model: Callable[[World], ModelPort] = lambda _: NoModel(),
+    notify_pushes: Callable[[Sequence[PushRow]], Awaitable[None]] | None = None,
+) -> AsyncIterator[LiveTown]:
     """Let the world of a database live on one shared host until the end, which drains it. By default no reminder fires
-    but those that are due at the start: politics move money."""
+    but those that are due at the start: politics move money. ``model`` makes what answers requests to a model;
+    ``notify_pushes`` is told of pushes."""
     name = "host:0"
     async with asyncpg.create_pool(dsn, min_size=1, max_size=8, command_timeout=20) as pool:
         hosts = PostgresHosts(pool)
         world, cast = await stored_world(pool)
 
         async def nothing(_: Any) -> None:
-            """Nobody waits for pushes, and nothing is cached."""
+            """Nothing is cached, and by default nobody waits for pushes."""
 
         def ports(host: str) -> HostPorts:
             return HostPorts(
                 PostgresJournal(pool, host), hosts, PostgresFlush(pool), router, world, cast, ScriptedMind(),
-                nothing, nothing, PostgresMemoryArchive(pool), read_world=lambda: stored_world(pool),
+                notify_pushes or nothing, nothing, PostgresMemoryArchive(pool), model(world),
+                read_world=lambda: stored_world(pool),
             )  # fmt: skip
 
         options = HostOptions(flush_s=0.05, reminder_s=reminder_s, beat_s=0.2, sweep_s=0.5, snapshot_every=8)

@@ -53,6 +53,10 @@ class ProviderEntry(_Strict):
     token_field: TokenField | None = None
 
 
+TIMEOUT_S: Final = 20.0
+"""How long a model may take, unless its entry says otherwise."""
+
+
 class ModelEntry(_Strict):
     """One model at one provider, and its limits. ``price``: a name of the price table; unset: ``model``.
 
@@ -72,7 +76,7 @@ class ModelEntry(_Strict):
     at_once: int = Field(256, ge=1, le=10_000)
     requests_per_min: float = Field(3000, gt=0, le=1e7)
     tokens_per_min: float = Field(2_000_000, gt=0, le=1e10)
-    timeout_s: float = Field(20, gt=0, le=300)
+    timeout_s: float = Field(TIMEOUT_S, gt=0, le=300)
     wait_s: float = Field(2, ge=0, le=60)
     tries: int = Field(2, ge=1, le=5)
     temperature: float | None = Field(None, ge=0, le=2)

@@ -18,7 +18,14 @@ from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.gateway_config import GatewayConfig
 from ganggpt.ai.gateway.provider import Completion, ContentFiltered, ModelFailure, ModelSkipped, ProviderCall
 from ganggpt.ai.gateway.spending import Spending
-from ganggpt.ai.gateway.structured import AnswerMisshapen, asked_shape, read_shape
+from ganggpt.ai.gateway.structured import (
+    AnswerMisshapen,
+    asked_shape,
+    read_shape,
+    spoken_max,
+    spoken_so_far,
+    without_fragment,
+)
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.ai.port import (
     Answered,
@@ -180,6 +187,8 @@ class Ladder:
         cut = completion.finish == "length"
         if request.shape is not None:
             value = read_shape(request.shape, text)
+            if len(spoken_so_far(text)[0]) == spoken_max(request):
+                value, cut = without_fragment(value), True
         elif len(text) > request.tokens_max * CHARS_PER_TOKEN_MAX:
             text, cut = text[: request.tokens_max * CHARS_PER_TOKEN_MAX], True
         return Answered(
@@ -190,12 +199,12 @@ class Ladder:
     async def answer_or_repair(
         self, pending: PendingRequest, deployment: Deployment, completion: Completion, rung: Rung
     ) -> Answered:
-        """A completion as an answer, repaired once if its shape is wrong. Raises AnswerMisshapen and what a call
-        raises."""
+        """A completion as an answer, repaired once if its shape is wrong; one that was cut would be cut again. Raises
+        AnswerMisshapen and what a call raises."""
         try:
             return self.as_answer(pending, completion, rung=rung, model=deployment.name)
         except AnswerMisshapen as wrong:
-            if pending.request.shape is None:
+            if pending.request.shape is None or completion.finish == "length":
                 raise
             again = await self.repair(pending, deployment, completion.text, wrong)
         try:

@@ -64,6 +64,7 @@ _WRONG: Final[Mapping[str, Cause]] = {
     "path": "path",
 }
 _OF_A_MODEL: Final = re.compile(r"model|deployment", re.IGNORECASE)
+_OF_CONTEXT: Final = re.compile(r"context[ _](?:length|size|window)", re.IGNORECASE)
 
 
 class OpenAIProvider:
@@ -117,6 +118,10 @@ class OpenAIProvider:
             trust_env=not is_on_this_machine(endpoint.url),
         )
         common: dict[str, Any] = {"timeout": timeout, "max_retries": 0, "http_client": bound_responses(client)}
+        if endpoint.kind == "compatible" and urlsplit(endpoint.url).scheme == "http":
+            # llama.cpp announces keep-alive and closes after every stream, so that the next call may be written into a
+            # dead connection. Without TLS a new one costs next to nothing.
+            common["default_headers"] = {"Connection": "close"}
         if endpoint.kind == "azure" and endpoint.api_version != V1:
             token = self._entra_token() if endpoint.entra else None
             return AsyncAzureOpenAI(
@@ -339,7 +344,8 @@ def _failure_of(endpoint: Endpoint, model: str, refused: openai.APIStatusError) 
         return ModelMisconfigured(model, told, cause=_WRONG[wrong])
     if status in {408, 409} or status >= 500:
         return ModelUnreachable(model, f"status {status}: {said}", wait_s, "server_error")
-    return ModelRejected(model, f"status {status}: {said}", cause="rejected")
+    is_too_long = _OF_CONTEXT.search(f"{said} {body.get('code')} {body.get('type')}")
+    return ModelRejected(model, f"status {status}: {said}", cause="context" if is_too_long else "rejected")
 
 
 def _no_path(endpoint: Endpoint, refused: openai.APIStatusError, said: str) -> str:

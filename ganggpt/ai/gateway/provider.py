@@ -35,6 +35,7 @@ Cause = Literal[
     "quota",
     "server_error",
     "rejected",
+    "context",
     "unreadable",
     "thought",
     "failed",

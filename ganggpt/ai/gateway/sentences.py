@@ -61,6 +61,12 @@ class Sentences:
         return after.islower() and not before.endswith(("!", "?"))
 
 
+def complete_sentences_of(text: str) -> list[str]:
+    """The sentences of a text that was cut somewhere: its last one counts only where it ends as a sentence does."""
+    # Whatever follows an end shows that it is one.
+    return [*Sentences().add(f"{text} ")]
+
+
 def sentences_of(text: str) -> list[str]:
     """All sentences of a whole text."""
     cutter = Sentences()

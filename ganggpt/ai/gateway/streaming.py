@@ -13,7 +13,7 @@ from ganggpt.ai.gateway.deployment import Deployment
 from ganggpt.ai.gateway.ladder import CHARS_PER_TOKEN_MAX, Ladder, PendingRequest
 from ganggpt.ai.gateway.provider import Completion, ContentFiltered
 from ganggpt.ai.gateway.sentences import Sentences, sentences_of
-from ganggpt.ai.gateway.structured import SPOKEN, spoken_so_far
+from ganggpt.ai.gateway.structured import SPOKEN, spoken_max, spoken_so_far
 from ganggpt.ai.port import Answered, GatewayOutcome, GatewayRequest, Rung, Sentence
 from ganggpt.errors import GangGPTError
 
@@ -23,6 +23,7 @@ class StreamedText:
 
     def __init__(self, request: GatewayRequest) -> None:
         self._shaped = request.shape is not None
+        self._spoken_max = spoken_max(request)
         self._chars_max = request.tokens_max * CHARS_PER_TOKEN_MAX
         self._cutter = Sentences()
         self._spoken_chars = 0
@@ -49,7 +50,9 @@ class StreamedText:
             yield from self.rest()
 
     def rest(self) -> Iterator[Sentence]:
-        """The last sentence, at the end of a whole text."""
+        """The last sentence, at the end of a whole text; of words that their bound ended only if it is complete."""
+        if self._spoken_chars == self._spoken_max:
+            return self._numbered(self._cutter.add(" "))
         return self._numbered(self._cutter.rest())
 
     def _numbered(self, sentences: Iterator[str]) -> Iterator[Sentence]:

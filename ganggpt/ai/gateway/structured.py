@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from ganggpt.ai.gateway.provider import JsonShape
+from ganggpt.ai.gateway.sentences import complete_sentences_of
 from ganggpt.ai.gateway.thinking import spoken, without_thinking
 from ganggpt.ai.port import GatewayRequest
 from ganggpt.errors import GangGPTError, sentence
@@ -51,6 +52,23 @@ def asked_shape(request: GatewayRequest) -> JsonShape | None:
         return None
     whole = shape_of(request.shape)
     return whole if request.schema is None else JsonShape(whole.name, _strict(request.schema))
+
+
+def spoken_max(request: GatewayRequest) -> int | None:
+    """The most characters that the schema of a request allows in the field SPOKEN. Words of just this length were
+    ended by the schema, mostly in the middle of a sentence."""
+    fields = {} if request.schema is None else request.schema.get("properties", {})
+    bound: int | None = fields.get(SPOKEN, {}).get("maxLength")
+    return bound
+
+
+def without_fragment(value: BaseModel) -> BaseModel:
+    """An answer whose words were ended by their bound, without the sentence that was not finished. Raises
+    AnswerMisshapen where nothing is left."""
+    whole = " ".join(complete_sentences_of(getattr(value, SPOKEN)))
+    if not whole:
+        raise AnswerMisshapen(type(value).__name__, f"{SPOKEN}: no sentence of it ends")
+    return value.model_copy(update={SPOKEN: whole})
 
 
 def read_shape(model: type[BaseModel], text: str) -> BaseModel:

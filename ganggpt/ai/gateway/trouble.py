@@ -30,6 +30,7 @@ CAUSES: Final[Mapping[Cause, str]] = {
     "quota": "the quota of the account is used up (429)",
     "server_error": "it has an error of its own (5xx)",
     "rejected": "it refuses what it is asked (4xx)",
+    "context": "a prompt is longer than its context; give it 4,096 tokens for each answer it writes at once",
     "unreadable": "what it answers is not of this protocol",
     "thought": "it spent all its tokens on thinking",
     "failed": "the call failed",

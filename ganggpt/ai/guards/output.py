@@ -18,7 +18,7 @@ from ganggpt.ai.guards.machine import only_a_machine_says
 from ganggpt.ai.guards.personal import PERSONAL
 from ganggpt.ai.guards.profiles import GORE, MILDER, PROFILES, SUGGESTIVE, Profile, Rating
 from ganggpt.ai.guards.stage import Open, Voices, sentences, spoken, without_machine, without_thinking
-from ganggpt.ai.guards.text import plain, visible
+from ganggpt.ai.guards.text import is_speech, plain, visible
 from ganggpt.ai.guards.word_filter import Brand, brands, explicit_in, folded, slur_in, starred_slur
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.mind.brief import SAID_MAX
@@ -142,8 +142,8 @@ class OutputGuard:
         if only_a_machine_says(said):
             reasons.append(Reason("off_stage", "machine", "it spoke as a machine and not as a person of the world"))
             said = without_machine(said)
-        if not said:
-            return Blocked(tuple(reasons) or (Reason("format", "empty", "nothing is left to say"),)), after
+        if not is_speech(said):
+            return Blocked(tuple(reasons) or (Reason("format", "empty", "there is nothing to say in it"),)), after
         said = self._without_personal(said, reasons)
         said = self._without_brands(said, reasons)
         said = self._rated(said, reasons)

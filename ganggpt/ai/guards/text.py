@@ -44,6 +44,9 @@ _SINGLES: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\s._*\-/|,~]{1,3}){3,}[^\W_]
 _SEPARATORS: Final = re.compile(r"[\s._*\-/|,~]+")
 
 
+_UNWORDED: Final = re.compile(r"[.\u2026?!¿¡\s]+")
+_DIGITS_ALONE_MAX: Final = 32
+"""Characters of a sentence without any letter: an hour, a number, a price or two."""
 _NO_JOINERS: Final = str.maketrans("", "", _JOINERS)
 
 
@@ -102,6 +105,16 @@ def _seen_words(text: str) -> tuple[list[str], int]:
             if is_mark:
                 on_letter.append(char)
     return unicodedata.normalize("NFC", "".join(kept)).split(), removed
+
+
+def is_speech(text: str) -> bool:
+    """Whether there is anything to say in a text: a word, a number, a pause, wonder or a picture. A model that has lost
+    its way writes signs, or digits without end."""
+    if any(char.isalpha() for char in text):
+        return True
+    if any(char.isdigit() for char in text):
+        return len(text) <= _DIGITS_ALONE_MAX
+    return _UNWORDED.fullmatch(text) is not None or any(unicodedata.category(char) == "So" for char in text)
 
 
 def _is_mixed(word: str) -> bool:

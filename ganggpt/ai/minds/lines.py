@@ -64,6 +64,15 @@ introduce even: {Speaker}. Ask anybody in {place}.
 introduce cold: {Speaker}. That is all you get. | The name is {Speaker}, and I do not need yours.
 brush_off any: I have nothing to say to you. | Not after what you did. | Walk on. | We are not talking, you and I.
 brush_off any: You have some nerve to stand here. | Find somebody else to bother.
+console warm: I am sorry, {you}. Truly. | That is hard, {you}. Sit down a moment.
+console warm: Come here. I am so sorry to hear that.
+console warm: Nobody should go through that alone. I am here, {you}.
+console even: I am sorry to hear that. | That is bad. I mean it. | Damn. {place} has no mercy.
+console even: Bad news travels too fast here.
+console cold: Hard luck. | That happens to people. | And what do you want me to do about it?
+rejoice warm: Now that is good to hear, {you}! | You earned it, {you}. | That calls for a drink. I am happy for you.
+rejoice even: Good for you. | Well, somebody has a good day. | Glad to hear it. | About time {place} had good news.
+rejoice cold: Good for you. Does it concern me? | Lucky you. | Enjoy it while it lasts.
 thank warm: For me? {Item}? You are too good to me, {you}. | {Item}! I will not forget this, {you}.
 thank even: {Item}. I can use that. Thank you. | That is decent of you. {Item}, then.
 thank even: I accept. {Item} is not nothing.

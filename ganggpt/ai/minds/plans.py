@@ -32,7 +32,7 @@ from ganggpt.domain.mission_design.draft import WorkBrief
 from ganggpt.domain.turn import Command
 
 MISSION_TOKENS_MAX: Final = 800
-MOVE_TOKENS_MAX: Final = 160
+MOVE_TOKENS_MAX: Final = 240
 _UNSAID: Final = "…"
 """Stands for a text that the guard blocked; the compiler writes it from the objectives."""
 

@@ -125,4 +125,5 @@ def _is_told(memory: Cited, background: Background) -> bool:
 def _memory(memory: Cited) -> DataPart:
     """A memory with its age and source."""
     kind: DataKind = "rumour" if memory.source == "rumour" else "memory"
-    return data(kind, memory.text, f"({memory.age}, {_SOURCES.get(memory.source, memory.source)})")
+    past = ", but no longer so" if memory.past else ""
+    return data(kind, memory.text, f"({memory.age}, {_SOURCES.get(memory.source, memory.source)}{past})")

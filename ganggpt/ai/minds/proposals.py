@@ -26,13 +26,21 @@ _MINUTES_MAX: Final = 1_440
 _REWARD_MAX: Final = 1_000_000
 _STEPS_MAX: Final = 8
 _NAME_MAX: Final = 100
+_WORDS_MAX: Final = 200
+_OBJECTIVES_MAX: Final = 6
+_CHANGES_MAX: Final = 6
 _UNSAID: Final = "…"
 CHOICES_MAX: Final = 240
 """The most values of one enumeration; servers refuse schemas with very many."""
 
 
+def _asked(description: str | None = None, **bounds: int) -> Any:
+    """A field with the bounds that a model is asked to keep. What it writes beyond them is cut when it is read."""
+    return Field(description=description, json_schema_extra={**bounds})
+
+
 class _Shape(BaseModel):
-    """A lenient shape: unknown fields are reported and dropped, numbers may be out of bounds."""
+    """A lenient shape: unknown fields are reported and dropped, texts and numbers may be out of bounds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
@@ -65,21 +73,27 @@ class ProposedFriction(_Shape):
 class MissionProposal(_Shape):
     """A mission for one player and their party."""
 
-    title: Annotated[str, Field(description=f"at most {TITLE_MAX} characters")]
-    description: Annotated[str, Field(description=f"the giver's words, at most {DESCRIPTION_MAX} characters, no sums")]
-    objectives: Annotated[list[ProposedStep], Field(description="1 to 6, in their order")]
+    title: Annotated[str, _asked(f"at most {TITLE_MAX} characters", maxLength=TITLE_MAX)]
+    description: Annotated[
+        str, _asked(f"the giver's words, at most {DESCRIPTION_MAX} characters, no sums", maxLength=DESCRIPTION_MAX)
+    ]
+    objectives: Annotated[
+        list[ProposedStep], _asked(f"1 to {_OBJECTIVES_MAX}, in their order", minItems=1, maxItems=_OBJECTIVES_MAX)
+    ]
     difficulty: int = 1
     minutes: int = 30
     reward: Annotated[int, Field(description="dollars")] = 0
-    impact: list[ProposedChange] = []
-    frictions: list[ProposedFriction] = []
+    impact: Annotated[list[ProposedChange], _asked(maxItems=_CHANGES_MAX)] = []
+    frictions: Annotated[list[ProposedFriction], _asked(maxItems=_CHANGES_MAX)] = []
 
 
 class MoveChoice(_Shape):
     """One of the legal moves by its number, and what it sounds like."""
 
     move: Annotated[int, Field(description="the number of a legal move")]
-    words: Annotated[str, Field(description="one sentence as the faction would say it, at most 200 characters")] = ""
+    words: Annotated[
+        str, _asked(f"one sentence as the faction would say it, at most {_WORDS_MAX} characters", maxLength=_WORDS_MAX)
+    ] = ""
 
 
 def proposed_mission(
@@ -164,7 +178,7 @@ def chosen_move(choice: MoveChoice, outlook: Mapping[str, Any]) -> tuple[MakeMov
     if not 1 <= choice.move <= len(moves):
         return None, f"{choice.move} is none of the {len(moves)} legal moves"
     legal = moves[choice.move - 1]
-    words = cleaned(choice.words, 200)
+    words = cleaned(choice.words, _WORDS_MAX)
     words = "" if promises(words) else words
     return MakeMove(legal["move"], legal["other"], legal["district"], words, outlook["for_turn"]), ""
 

@@ -29,7 +29,7 @@ from ganggpt.domain.mind.transcript import SummaryBrief, invented
 from ganggpt.domain.turn import Command
 from ganggpt.observability.metrics import Metrics
 
-SUMMARY_TOKENS_MAX: Final = 120
+SUMMARY_TOKENS_MAX: Final = 260
 PURPOSE: Final = "condense"
 
 
@@ -37,7 +37,10 @@ class Condensed(BaseModel):
     """A summary of a talk from the view of the NPC or companion."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", frozen=True)
-    summary: str = Field(description="one or two sentences in the first person, at most 200 characters")
+    summary: str = Field(
+        description="one or two sentences in the first person, at most 200 characters",
+        json_schema_extra={"maxLength": TEXT_MAX},
+    )
 
 
 class ModelSummaries:
@@ -93,7 +96,8 @@ class ModelSummaries:
 
     def _passed(self, found: Condensed, brief: SummaryBrief, fence: Fence) -> tuple[str | None, str]:
         text = " ".join(found.summary.split())
-        if not 0 < len(text) <= TEXT_MAX:
+        if not text or len(found.summary) >= TEXT_MAX:
+            # One of just that length was ended by the schema, mostly in the middle of a word.
             return None, "length"
         if invented(text, brief):
             return None, "invented"

@@ -14,8 +14,9 @@ from ganggpt.domain.companion.fate import fate_now, weightiest
 from ganggpt.domain.companion.loyalty import fated, moved, there
 from ganggpt.domain.companion.state import Companion, OrderObeyed, OrderRefused, level_of, loyalty_now
 from ganggpt.domain.companion.talk import TALKER, said, to_owner
+from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.actions import LASTS_S, AllowedAction, Refusal, actions_of
+from ganggpt.domain.mind.actions import LASTS_S, AllowedAction, Refusal, actions_of, is_asked_for
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude
@@ -223,6 +224,13 @@ def _ordered(state: Companion, command: Order, turn: Turn) -> _Ordered:
     return _Ordered((*events, *writer.events), found, told, to_archive(state.mind, writer, turn))
 
 
+def _on_its_owners_word(verdict: AllowedAction | Refusal, heard: str) -> AllowedAction | Refusal:
+    """A companion attacks nobody because a model feels like it: its owner has to say so."""
+    if verdict.action == "attack" and not hear(heard).does("order", "demand", "report_crime"):
+        return Refusal("attack", "not_asked")
+    return verdict
+
+
 def conclude(state: Companion, command: Conclude, turn: Turn) -> Decision:
     """The end of a model's answer: what it wants to do is an order like any other, with its risk and dice."""
     now = turn_taking.current(state, command.utterance)
@@ -232,11 +240,12 @@ def conclude(state: Companion, command: Conclude, turn: Turn) -> Decision:
     state_now = state
     for judgement in judged(actions_of(command.actions), state, as_player).verdicts:
         # Over an order before this one it may have left.
-        verdict = Refusal(judgement.action, "gone") if state_now.gone else judgement
+        verdict = Refusal(judgement.action, "gone") if state_now.gone else _on_its_owners_word(judgement, now.heard)
         wanted = verdict.command if isinstance(verdict, AllowedAction) else None
         if isinstance(verdict, Refusal):
             told.append((verdict.action, verdict.reason))
-            refused.append(verdict.answer())
+            if is_asked_for(verdict.action, now.heard):
+                refused.append(verdict.answer())
             continue
         if not isinstance(wanted, Order):
             told.append((verdict.action, "allowed"))

@@ -57,7 +57,7 @@ from ganggpt.domain.companion.state import (
 from ganggpt.domain.companion.talk import TALKER, said, to_owner
 from ganggpt.domain.companion.view import view
 from ganggpt.domain.erasure import ForgetPlayer, cease, forget
-from ganggpt.domain.language.words import valence
+from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import mood_at_rest
 from ganggpt.domain.mind.archive import search_archive, to_archive
@@ -158,7 +158,7 @@ def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
     name = command.name or (state.owner_name if owned else "")
     line = Line(turn.by, command.text, now_s - state.spoke_s, None, name, command.scene)
     events: list[Event] = []
-    tone = valence(command.text)
+    tone = hear(command.text).tone
     if is_there and tone:
         events.append(moved(state, 0.7 * tone, "kind words" if tone > 0 else "harsh words", 3.0 * tone, turn))
     felt = folded(TALKER, state, events)

@@ -23,6 +23,7 @@ from ganggpt.domain.mind.memory import (
     Embedded,
     Reinforced,
     Remembered,
+    Replaced,
     Reworded,
     Unlearned,
 )
@@ -203,6 +204,7 @@ CompanionEvent = (
     | Remembered
     | Reworded
     | Embedded
+    | Replaced
     | Reinforced
     | Unlearned
     | SpeakingEvent

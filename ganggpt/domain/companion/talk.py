@@ -69,7 +69,9 @@ class CompanionTalker:
         if owned and _ASKS_WHY.search(" ".join(words_of(line.heard))):
             return Answer("account", facts=_account_in_words(state, turn.now_s))
         standing = _standing(loyalty_now(state, turn.now_s)) if owned else 0.0
-        speaker = Speaker(state.mind.memories, state.mind.cited, standing, None, False)
+        speaker = Speaker(
+            state.mind.memories, state.mind.cited, standing, None, False, state.personality.get("courage", 50)
+        )
         return answer(speaker, line.heard, line.absent_s, as_by(turn, line.player))
 
     def brief(self, state: Companion, turn: Turn, line: Line, found: Answer) -> Brief:

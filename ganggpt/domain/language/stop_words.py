@@ -6,11 +6,11 @@ talk is read with the list of the language it is in.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
-from ganggpt.domain.language.words import folded, words_of
+from ganggpt.domain.language.words import folded, terms, words_of
 
 
 def _words(text: str) -> frozenset[str]:
@@ -116,10 +116,35 @@ STOP_WORDS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
+def _languages_by_word() -> Mapping[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for number, words in enumerate(STOP_WORDS.values()):
+        for word in words:
+            found[word] = (*found.get(word, ()), number)
+    return found
+
+
+_LANGUAGES: Final = tuple(STOP_WORDS)
+_BY_WORD: Final = _languages_by_word()
+
+
 def language_of(texts: Iterable[str]) -> str:
     """The language of which most function words stand in the texts; English where none do."""
-    counts = Counter(folded(word) for text in texts for word in words_of(text))
-    return max(STOP_WORDS, key=lambda language: sum(counts[word] for word in STOP_WORDS[language] & counts.keys()))
+    counts = [0] * len(_LANGUAGES)
+    for text in texts:
+        for number, count in enumerate(_counted(text)):
+            counts[number] += count
+    return _LANGUAGES[counts.index(max(counts))]
+
+
+@lru_cache(maxsize=2048)
+def _counted(text: str) -> tuple[int, ...]:
+    """How many function words of each language stand in a text."""
+    counts = [0] * len(_LANGUAGES)
+    for word in words_of(folded(text)):
+        for number in _BY_WORD.get(word, ()):
+            counts[number] += 1
+    return tuple(counts)
 
 
 def says_nothing(word: str, language: str) -> bool:
@@ -127,3 +152,15 @@ def says_nothing(word: str, language: str) -> bool:
     bare = folded(word)
     own = STOP_WORDS[language]
     return bare in GREETINGS or bare in own or bare.removesuffix("'s") in own
+
+
+@lru_cache(maxsize=1024)
+def telling_terms(text: str) -> tuple[str, ...]:
+    """The terms (``words.terms``) of a text without the function words of its language; all of them where nothing else
+    is left."""
+    every = terms(text)
+    language = language_of((text,))
+    if language == "en":
+        return every
+    told = terms(" ".join(word for word in words_of(text) if folded(word) not in STOP_WORDS[language]))
+    return told or every

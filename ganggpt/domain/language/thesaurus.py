@@ -96,6 +96,104 @@ _GROUPS: Final = """
     war feud
     map chart
     deliver bring carry
+    mother mom mum mama ma
+    father dad daddy papa
+    sister sis
+    brother bro
+    grandmother grandma granny nan
+    grandfather grandpa
+    grow raise
+    live stay move reside
+    birthday born birth
+    wed marry married wedding engaged
+    name called nickname
+    allergic allergy
+    learn study teach
+    play instrument
+    rent lease
+    interview appointment
+    religion church
+    like favourite favorite enjoy
+    lawyer solicitor
+    sick ill disease diagnose
+    tattoo ink
+    plan gonna intend
+    geld kohle knete cash
+    waffe knarre pistole gewehr wumme
+    auto wagen karre
+    haus wohnung bude heim wohnen
+    mutter mama mutti
+    vater papa
+    schwester schwesterchen
+    bruder bruderherz
+    oma grossmutter
+    opa grossvater
+    frau ehefrau
+    mann ehemann
+    freund kumpel
+    polizist bulle polizei wachtmeister cop
+    gefangnis knast haft
+    arbeit job beruf arbeiten
+    angst furcht hohenangst furchten
+    hassen hasse leiden
+    heiraten hochzeit verlobt
+    gericht verhandlung prozess
+    kaputt zerstochen zerstort
+    dinero plata lana pasta guita
+    pistola arma fusil fierro
+    coche carro auto
+    casa piso departamento vivir
+    madre mama vieja
+    padre papa viejo
+    mujer esposa
+    marido esposo
+    hermano carnal
+    policia poli tira sargento
+    carcel prision trullo preso
+    trabajo curro chamba laburo trabajar dedicar
+    miedo panico
+    odio odiar detestar
+    nino hijo chico
+    mudar mudarme irme
+    atracar asaltar robar
+    dinheiro grana
+    arma revolver canivete
+    carro carango
+    casa morar
+    mae mamae
+    pai papai
+    esposa mulher
+    irmao mano
+    policia tira cana
+    cadeia prisao preso
+    trabalho emprego trampo trabalhar trabalhei
+    medo pavor
+    argent fric thune pognon
+    flingue arme pistolet
+    voiture caisse bagnole
+    maison baraque appart habiter
+    mere maman
+    pere papa
+    femme epouse
+    mari epoux
+    flic keuf police
+    prison taule
+    travail boulot taf bosser travailler metier
+    peur trouille
+    деньги бабки бабло
+    пистолет ствол оружие
+    машина тачка
+    дом квартира хата
+    мать мама
+    отец папа батя
+    сестра сестренка
+    брат братан
+    жена супруга
+    муж супруг
+    полицеискии мент коп
+    тюрьма зона
+    работа работать профессия
+    свадьба выходит женится
 """
 
 

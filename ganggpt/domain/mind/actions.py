@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from ganggpt.domain.fields import Name100, OptionalText500
+from ganggpt.domain.language.speech_acts import SpeechAct, hear
 from ganggpt.domain.mind.response import Answer
 from ganggpt.domain.turn import Command, Event, Turn
 
@@ -93,6 +94,16 @@ _KNOWN: Final[dict[str, Callable[[str], Action]]] = {
     "offer_mission": OfferMission,
     "refuse": lambda _: Decline(),
 }
+
+
+_REQUESTS: Final[frozenset[SpeechAct]] = frozenset({"order", "demand", "robbery", "report_crime", "offer", "ask_other"})
+_REQUESTS_FOR: Final[Mapping[str, frozenset[SpeechAct]]] = {"offer_mission": _REQUESTS | {"ask_work"}}
+
+
+def is_asked_for(action: str, line: str) -> bool:
+    """Whether a line asks the one who hears it to do something like this. What nobody asked for is not refused in
+    words: it is just not done."""
+    return hear(line).does(*_REQUESTS_FOR.get(action, _REQUESTS))
 
 
 ACTION_WORDS: Final = frozenset(_KNOWN)

@@ -42,6 +42,8 @@ Act = Literal[
     "flattered",
     "forgive",
     "how_are_you",
+    "console",
+    "rejoice",
     "introduce",
     "politics",
     "no_politics",
@@ -74,7 +76,8 @@ Act = Literal[
 
 
 class Cited(Struct, frozen=True, gc=False):
-    """A memory to bring up. ``age`` says in words how long ago; ``own`` that it is about the listener."""
+    """A memory to bring up. ``age`` says in words how long ago; ``own`` that it is about the listener; ``past`` that
+    something told later took its place."""
 
     no: int
     kind: str
@@ -82,6 +85,7 @@ class Cited(Struct, frozen=True, gc=False):
     source: str
     age: str
     own: bool
+    past: bool = False
 
 
 class Politics(Struct, frozen=True, gc=False):
@@ -138,7 +142,8 @@ def age_label(elapsed_s: float) -> str:
 def cited(memory: Memory, now_s: float, listener: str | None) -> Cited:
     """A memory as it goes into a brief for this listener (an actor id)."""
     own = listener is not None and memory.about == listener
-    return Cited(memory.no, memory.kind, memory.text, memory.source, age_label(now_s - last_s(memory)), own)
+    age = age_label(now_s - last_s(memory))
+    return Cited(memory.no, memory.kind, memory.text, memory.source, age, own, bool(memory.replaced))
 
 
 def opener_of(said: str) -> str:

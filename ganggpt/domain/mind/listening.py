@@ -1,20 +1,51 @@
-"""What a talk comes to besides its answer: a memory, another talk that ends for it, a reflection to come."""
+"""What a talk comes to besides its answer: what was told is kept, what it replaces becomes past, another talk ends."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import re
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ganggpt.domain.language.intent import salience
-from ganggpt.domain.mind.brief import quoted
-from ganggpt.domain.mind.memory import SALIENCE_MIN
-from ganggpt.domain.mind.memory_record import Memory
-from ganggpt.domain.mind.memory_writer import MemoryWriter, as_heard
+from ganggpt.domain.language import facts
+from ganggpt.domain.language.facts import ME, facts_of
+from ganggpt.domain.language.information import Told, told
+from ganggpt.domain.language.speech_acts import HeardLine, hear
+from ganggpt.domain.language.time_words import due_in_s
+from ganggpt.domain.language.words import clipped, folded, is_negated, tokens, words_of
+from ganggpt.domain.mind.brief import quoted, sentences_of
+from ganggpt.domain.mind.memory import INDEXES, SALIENCE_MIN
+from ganggpt.domain.mind.memory_index import is_inflected
+from ganggpt.domain.mind.memory_record import EVERYBODY, Memory, is_expired, last_s
+from ganggpt.domain.mind.memory_writer import MemoryWriter
+from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.mind.reflection import Planned, make_room_for_talk
 from ganggpt.domain.mind.talker import Talker
+from ganggpt.domain.mind.transcript import Transcript, is_over
 from ganggpt.domain.mind.utterance import Line
 from ganggpt.domain.turn import Decision, Event, Message, Turn
+
+THREAT_WEIGHT: Final = 60
+"""A spoken threat weighs as much as one without a weapon."""
+SHORT_WORDS_MAX: Final = 5
+"""A line of so few words may be an answer that says nothing without its question."""
+_SHORT_WEIGHT: Final = 24
+_QUESTION_MAX: Final = 90
+_CORRECTED_WITHIN_S: Final = 3 * 86_400.0
+"""What corrects something unnamed, corrects what was told last, if that is no longer ago."""
+_SAME_TOPIC: Final = 0.3
+"""Share of common words from which a change is one of what was told before."""
+_CHANGED_WITHIN: Final = 64
+"""So many of the last things a player told may be changed by what they tell now."""
+_SPOKEN: Final = frozenset({"talk", "promise", "debt"})
+_MAY_BIND: Final = frozenset({"tell", "offer", "accept", "order", "good_news", "thanks", "farewell"})
+_GIVEN: Final = re.compile(r"\b(i'll|i\u2019ll|i will|we'll|we will|you have my word|my word)\b")
+_PAYS_BACK: Final = re.compile(
+    r"\b(pay (?:you|it|that) back|zahl\w* .{0,20}zuruck|te (?:lo )?devuelv\w+|te devolv\w+|te pago de volta|devolvo|"
+    r"rembours\w+|te rends? l'argent|верну (?:долг|деньги)|отдам долг)\b"
+)
+_BOUND_WEIGHT: Final = 30
+_VERBS: Final = {"deny": "denied it to me", "threat": "threatened me", "robbery": "tried to rob me"}
 
 
 class Heard(NamedTuple):
@@ -29,15 +60,132 @@ class Heard(NamedTuple):
 def listen(talker: Talker, state: Any, line: Line, who: str, turn: Turn, *, slight: Memory | None = None) -> Heard:
     """Learn from what a player says, who goes by the name ``who``. ``slight``: what is kept where the words weigh
     nothing."""
-    writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
+    mind: Mind = state.mind
+    writer = MemoryWriter(mind, turn.now_s, talker.room(state))
     ended = make_room_for_talk(talker, state, writer, line.player, turn)
-    weight = salience(line.heard)
-    if weight >= SALIENCE_MIN:
-        fact = f"{who} told me: {quoted(line.heard)}"
-        line = replace(line, learned=writer.fresh(as_heard(fact, line.heard, weight, line.player, turn.now_s)))
-    elif slight is not None:
-        writer.keep(slight)
-    return Heard(line, writer, ended)
+    fresh = _memory_of(mind, line, who, turn)
+    if fresh is None:
+        if slight is not None:
+            writer.keep(slight)
+        return Heard(line, writer, ended)
+    past = _replaced(mind, line.heard, fresh, turn.now_s)
+    if past is not None and not _is_about(past, line.heard):
+        # A correction says nothing without what it corrects.
+        before, after = quoted(words_in(past.text), _QUESTION_MAX), quoted(line.heard, _QUESTION_MAX)
+        fresh = replace(fresh, text=f"{who} told me: {before} Then they corrected it: {after}")
+    if past is not None:
+        writer.put_in_past(past.no)
+    return Heard(replace(line, learned=writer.fresh(fresh)), writer, ended)
+
+
+def _memory_of(mind: Mind, line: Line, who: str, turn: Turn) -> Memory | None:
+    """The memory a line leaves; None where it tells nothing."""
+    heard, now_s = hear(line.heard), turn.now_s
+    index = INDEXES.of(mind.memories)
+    kept = told(line.heard, index.knows, heard)
+    talk = mind.talks.get(line.player)
+    asked = None if talk is None or is_over(talk, now_s) else _asked(talk)
+    if asked is not None and _is_short(line.heard) and kept.weight < THREAT_WEIGHT:
+        return _answer_to(asked, line, who, now_s)
+    if kept.weight < SALIENCE_MIN:
+        return None
+    if heard.is_menace:
+        verb = _VERBS["threat" if heard.does("threat") else "robbery"]
+        fact = f"{who} {verb}: {quoted(kept.text)}"
+        # Words are told, not witnessed: what a threat with a weapon allows to do, they do not.
+        return Memory(0, "threat", fact, THREAT_WEIGHT, line.player, "told", now_s, audience=EVERYBODY)
+    return _statement(heard, kept, line, who, now_s)
+
+
+def _statement(heard: HeardLine, kept: Told, line: Line, who: str, now_s: float) -> Memory:
+    verb = _VERBS["deny"] if heard.main.act == "deny" else "told me"
+    fact = f"{who} {verb}: {quoted(kept.text, 200)}"
+    frame = next((one.attribute for one in facts_of(kept.text)), "")
+    plain = Memory(0, "talk", fact, kept.weight, line.player, "told", now_s, frame=frame)
+    if heard.main.act == "deny":
+        return plain
+    owes, binds = _is_debt(kept.text), _binds(heard)
+    if not owes and not binds:
+        return plain
+    is_debt = owes or _PAYS_BACK.search(folded(kept.text.lower())) is not None
+    due_s = now_s + due_in_s(kept.text)
+    return replace(plain, kind="debt" if is_debt else "promise", weight=max(_BOUND_WEIGHT, kept.weight), due_s=due_s)
+
+
+def _is_about(past: Memory, text: str) -> bool:
+    """Whether a line has words in common with what it replaces, and so is understood without it."""
+    return facts.replaces(text, words_in(past.text)) or _shared(_topics_of(past), facts.topics_of(text)) > 0
+
+
+def _binds(heard: HeardLine) -> bool:
+    """Whether the speaker binds themselves to something."""
+    return heard.does("promise") or (heard.main.act in _MAY_BIND and _GIVEN.search(heard.text.lower()) is not None)
+
+
+def _is_debt(text: str) -> bool:
+    """Whether the speaker says to owe something."""
+    owed = any(fact.attribute == "debt" and ME in fact.subject for fact in facts_of(text))
+    return owed and not is_negated(text)
+
+
+def _asked(talk: Transcript) -> str | None:
+    """The question that was put to the player a moment ago."""
+    said = sentences_of(talk.exchanges[-1].said) if talk.exchanges else []
+    return said[-1].strip() if said and said[-1].rstrip().endswith(("?", "？", "؟")) else None
+
+
+def _is_short(text: str) -> bool:
+    return 0 < len(words_of(text)) <= SHORT_WORDS_MAX and bool(tokens(text)) and not text.rstrip().endswith("?")
+
+
+def _answer_to(asked: str, line: Line, who: str, now_s: float) -> Memory:
+    fact = f"{who} told me, when I asked {quoted(asked, _QUESTION_MAX)}: {quoted(line.heard)}"
+    return Memory(0, "talk", fact, _SHORT_WEIGHT, line.player, "told", now_s)
+
+
+def _replaced(mind: Mind, text: str, fresh: Memory, now_s: float) -> Memory | None:
+    """The memory of something the same player said, whose place the fresh one takes: one that states the same of the
+    same, else the last one that a correction or a change has words in common with."""
+    if fresh.kind == "threat":
+        return None
+    own = [
+        memory
+        for memory in mind.memories
+        if memory.about == fresh.about
+        and memory.kind in _SPOKEN
+        and memory.source == "told"
+        and not memory.replaced
+        and not is_expired(memory, now_s)
+    ]
+    frames = {fact.attribute for fact in facts.facts_of(text)} | ({"debt"} if facts.is_paid(text) else set())
+    for memory in reversed(own):
+        if memory.frame in frames and facts.replaces(text, words_in(memory.text)):
+            return memory
+    corrects = hear(text).does("correct")
+    if not corrects and not facts.is_change(text):
+        return None
+    topics = facts.topics_of(text)
+    alike = [(_shared(topics, _topics_of(memory)), memory.no, memory) for memory in own[-_CHANGED_WITHIN:]]
+    most = max(alike, default=(0.0, 0, None))
+    if most[0] >= _SAME_TOPIC:
+        return most[2]
+    return own[-1] if corrects and own and now_s - last_s(own[-1]) <= _CORRECTED_WITHIN_S else None
+
+
+def _topics_of(memory: Memory) -> frozenset[str]:
+    return facts.topics_of(words_in(memory.text))
+
+
+def _shared(one: frozenset[str], other: frozenset[str]) -> float:
+    """The share of words two texts have in common, of the words of the shorter one."""
+    common = sum(any(term == held or is_inflected(term, held) for held in other) for term in one)
+    return common / max(1, min(len(one), len(other)))
+
+
+def words_in(fact: str) -> str:
+    """What was said, of a memory that quotes it."""
+    _, mark, said = fact.partition(': "')
+    return clipped(said.removesuffix('"'), 240) if mark else fact
 
 
 def answered(

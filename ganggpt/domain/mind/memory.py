@@ -55,6 +55,7 @@ __all__ = [
     "Recalled",
     "Reinforced",
     "Remembered",
+    "Replaced",
     "Reworded",
     "Source",
     "Trace",
@@ -125,13 +126,20 @@ class Embedded(Event, frozen=True, tag="Embedded"):
     embedding: Embedding
 
 
+class Replaced(Event, frozen=True, tag="Replaced"):
+    """What is remembered as ``no`` is past: memory ``by`` says how it is now. It is kept as what was."""
+
+    no: int
+    by: int
+
+
 class Unlearned(Event, frozen=True, tag="Unlearned"):
     """What was remembered under these numbers should not have been learned, and is gone without a trace."""
 
     nos: tuple[int, ...]
 
 
-MemoryEvent = Remembered | Reinforced | Reworded | Embedded | Unlearned
+MemoryEvent = Remembered | Reinforced | Reworded | Embedded | Replaced | Unlearned
 
 
 def share_max(room: int) -> int:
@@ -206,7 +214,7 @@ def _without(memories: Memories, nos: tuple[int, ...], indexes: Indexes | None) 
 
 
 def _with_change(
-    memories: Memories, no: int, event: Reinforced | Reworded | Embedded | None, indexes: Indexes | None
+    memories: Memories, no: int, event: Reinforced | Reworded | Embedded | Replaced | None, indexes: Indexes | None
 ) -> Memories:
     place = next((place for place, memory in enumerate(memories) if memory.no == no), None)
     if place is None:
@@ -219,6 +227,8 @@ def _with_change(
         changed = replace(memory, text=event.text, embedding=None)
     elif isinstance(event, Embedded):
         changed = replace(memory, embedding=event.embedding)
+    elif isinstance(event, Replaced):
+        changed = replace(memory, replaced=event.by)
     else:
         changed = replace(memory, rehearsed=_once_more(memory))
     after = (*memories[:place], changed, *memories[place + 1 :])
@@ -234,7 +244,11 @@ def _once_more(memory: Memory) -> int:
 def _same(memories: Memories, fresh: Memory, now_s: float, index: MemoryIndex | None) -> Memory | None:
     """The memory that says the same: about the same person, of one kind, in much the same words, with the same numbers
     in it and no denial more or less. A rumour is the same however it was told, if it began with the same memory."""
-    near = [m for m in _near(memories, fresh, index) if m.about == fresh.about and m.kind == fresh.kind]
+    near = [
+        memory
+        for memory in _near(memories, fresh, index)
+        if memory.about == fresh.about and memory.kind == fresh.kind and not memory.replaced
+    ]
     if not near:
         return None
     text, origin = fresh.text, None if fresh.trace is None else fresh.trace.origin

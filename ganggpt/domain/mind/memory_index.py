@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from heapq import nlargest, nsmallest
 from operator import mul
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
+from ganggpt.domain.language.stop_words import telling_terms
 from ganggpt.domain.language.thesaurus import SYNONYM, alike, sound, synonyms
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
 from ganggpt.domain.mind.embedding import norm, sides, sketch
@@ -45,6 +46,10 @@ SIMILARITY: Final = 0.5
 COMPARED_MAX: Final = 24
 """Memories whose embeddings are compared for one question, chosen by their sketches."""
 
+INFLECTED: Final = 0.75
+"""The weight of another form of a word, in a language whose stems are not known here."""
+_PREFIX: Final = 4
+"""Letters that two forms of one word have in common at least."""
 _K1, _B = 1.2, 0.25
 _NEVER: Final = -math.inf
 _SLOT_BITS: Final = 32
@@ -110,6 +115,7 @@ class MemoryIndex:
         "_names",
         "_norms",
         "_postings",
+        "_prefixes",
         "_sketches",
         "_slots",
         "_sounds",
@@ -129,6 +135,7 @@ class MemoryIndex:
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._postings: dict[str, list[int]] = {}
+        self._prefixes: dict[str, list[str]] = {}
         self._names: dict[str, int] = {}
         self._sounds: dict[str, list[str]] = {}
         self._about: dict[str, list[int]] = {}
@@ -161,6 +168,8 @@ class MemoryIndex:
             posting = self._postings.get(term)
             if posting is None:
                 self._postings[term] = [slot]
+                if len(term) > _PREFIX:
+                    self._prefixes.setdefault(term[:_PREFIX], []).append(term)
             else:
                 posting.append(slot)
         for name in names:
@@ -169,6 +178,10 @@ class MemoryIndex:
             if not times:
                 self._sounds.setdefault(sound(name), []).append(name)
         self._settle(slot, memory)
+
+    def knows(self, term: str) -> bool:
+        """Whether a word (a term of ``words.terms``) stands in any memory."""
+        return term in self._postings
 
     def remove(self, no: int) -> None:
         """Remove a memory. Does nothing if it is not in the index."""
@@ -187,6 +200,8 @@ class MemoryIndex:
             posting.remove(slot)
             if not posting:
                 del self._postings[term]
+                if len(term) > _PREFIX:
+                    _take_out(self._prefixes, term[:_PREFIX], term)
         self._words -= len(self._terms[slot])
         self._memories[slot], self._terms[slot], self._base[slot] = None, (), _NEVER
         self._free.append(slot)
@@ -268,7 +283,7 @@ class MemoryIndex:
         all of them. A repeated word counts once in a short text, and shortness alone gains nothing."""
         sums = [0.0] * len(self._memories)
         held, top = len(self._slots), 0.0
-        for term in terms(text)[:QUERY_TERMS_MAX] if held else ():
+        for term in telling_terms(text)[:QUERY_TERMS_MAX] if held else ():
             posting = self._postings.get(term)
             if posting is not None and not synonyms(term):
                 worth = rarity(len(posting), held)
@@ -296,6 +311,11 @@ class MemoryIndex:
             for name, similarity in alike(term, self._sounds.get(sound(term), ())):
                 for slot in self._postings[name]:
                     fits.setdefault(slot, similarity)
+        if not fits and len(term) > _PREFIX:
+            for other in self._prefixes.get(term[:_PREFIX], ()):
+                if is_inflected(term, other):
+                    for slot in self._postings[other]:
+                        fits.setdefault(slot, INFLECTED)
         return fits
 
     def _similarities(self, asked: Embedding | None, fits: list[float]) -> dict[int, float]:
@@ -353,7 +373,16 @@ class MemoryIndex:
                 del self._models[memory.embedding.model]
 
 
-def _take_out(lists: dict[str, list[int]], key: str, slot: int) -> None:
+def is_inflected(one: str, other: str) -> bool:
+    """Whether two words may be forms of one: all but their last letters are the same."""
+    if not (one.isalpha() and other.isalpha()):
+        return False
+    shorter = min(len(one), len(other))
+    common = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    return common >= max(_PREFIX, shorter - 2) and max(len(one), len(other)) - common <= 4
+
+
+def _take_out(lists: dict[str, list[Any]], key: str, slot: Any) -> None:
     lists[key].remove(slot)
     if not lists[key]:
         del lists[key]

@@ -74,7 +74,9 @@ class Memory(Struct, frozen=True, gc=False, array_like=True):
     ``rehearsed`` counts how often it was reinforced or told; ``again_s`` is when it last happened again.
     ``expires_s``: not recalled from then on. ``due_s``: a promise or debt is not forgotten before then.
     ``audience``: EVERYBODY, one actor, or "": what was told in confidence is for who told it, all else for everybody.
-    ``was``: the number it had before it was let go and came back.
+    ``was``: the number it had before it was let go and came back. ``replaced``: the number of the memory that took its
+    place, because what it says is past; 0 while it holds. ``frame``: what it states about somebody
+    (``facts.Attribute``), "" where that is unknown.
     """
 
     no: int
@@ -92,6 +94,8 @@ class Memory(Struct, frozen=True, gc=False, array_like=True):
     trace: Trace | None = None
     embedding: Embedding | None = None
     was: int = 0
+    replaced: int = 0
+    frame: str = ""
 
     def __post_init__(self) -> None:
         # Thousands of minds remember the same few players: they share one string each, wherever the memory came from.
@@ -99,6 +103,8 @@ class Memory(Struct, frozen=True, gc=False, array_like=True):
             force_setattr(self, "about", sys.intern(self.about))
         if self.audience:
             force_setattr(self, "audience", sys.intern(self.audience))
+        if self.frame:
+            force_setattr(self, "frame", sys.intern(self.frame))
 
 
 Memories = tuple[Memory, ...]
@@ -210,4 +216,5 @@ def shown(memory: Memory, now_s: float) -> dict[str, Any]:
         if trace is None
         else {"origin": trace.origin, "chain": list(trace.chain), "born_s": trace.born_s},
         "model": None if memory.embedding is None else memory.embedding.model,
+        "replaced_by": memory.replaced or None,
     }

@@ -6,11 +6,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ganggpt.domain.language.intent import pledge
 from ganggpt.domain.mind.memory import (
     MEMORIES_MAX,
     Reinforced,
     Remembered,
+    Replaced,
     fold,
     learn,
     left_by,
@@ -32,7 +32,7 @@ class MemoryWriter:
 
     def __init__(self, mind: Mind, now_s: float, room: int = MEMORIES_MAX) -> None:
         self._memories = mind.memories
-        self._unfolded: Remembered | Reinforced | None = None
+        self._unfolded: Remembered | Reinforced | Replaced | None = None
         self._next_no = mind.next_no
         self._now_s = now_s
         self._room = room
@@ -51,9 +51,7 @@ class MemoryWriter:
         What weighs little is let go after a while: weight under 30 after 14 days, under 60 after 60 days; promises and
         debts 60 days after they are due.
         """
-        if self._unfolded is not None:
-            # The index stays with the mind as it is until the turn is folded.
-            self._memories = fold(self._memories, self._unfolded, None)
+        self._catch_up()
         expires_s = _date_of(fresh) if fresh.expires_s is None else fresh.expires_s
         fresh = replace(fresh, no=self._next_no, expires_s=expires_s)
         event = learn(self._memories, fresh, self._now_s, self._room)
@@ -67,14 +65,17 @@ class MemoryWriter:
         self._next_no += 1
         return event.memory.no
 
+    def put_in_past(self, no: int) -> None:
+        """What is remembered as ``no`` is past: the memory that is kept next takes its place."""
+        self._catch_up()
+        self._unfolded = Replaced(no, self._next_no)
+        self.events.append(self._unfolded)
 
-def as_heard(fact: str, text: str, weight: int, player: str, now_s: float) -> Memory:
-    """The memory of what a player said: a promise or a debt is kept until it is due."""
-    bound = pledge(text)
-    if bound is None:
-        return Memory(0, "talk", fact, weight, player, "told", now_s)
-    kind, in_s = bound
-    return Memory(0, kind, fact, weight, player, "told", now_s, due_s=now_s + in_s)
+    def _catch_up(self) -> None:
+        if self._unfolded is not None:
+            # The index stays with the mind as it is until the turn is folded.
+            self._memories = fold(self._memories, self._unfolded, None)
+            self._unfolded = None
 
 
 def _date_of(fresh: Memory) -> float | None:

@@ -16,6 +16,7 @@ from ganggpt.domain.mind.memory import (
     MemoryEvent,
     Reinforced,
     Remembered,
+    Replaced,
     Reworded,
     Unlearned,
 )
@@ -146,7 +147,7 @@ def _talk_ended(mind: Mind, event: TalkEnded) -> Mind:
 
 FOLDS: Final[Mapping[type[Event], Callable[[Mind, Any], Mind]]] = {
     Remembered: _remembered,
-    **dict.fromkeys((Reinforced, Reworded, Embedded, Unlearned), _changed),
+    **dict.fromkeys((Reinforced, Reworded, Embedded, Replaced, Unlearned), _changed),
     **dict.fromkeys((Began, Uttered, BrokeOff, Waits, Turned), _speaking),
     ReflectionPlanned: lambda mind, event: replace(mind, reflects_s=event.due_s),
     TalkEnded: _talk_ended,

@@ -47,7 +47,7 @@ NEWS_S: Final = (900, 2700)
 """From one piece of news told on to the next, in seconds."""
 GRACE_S: Final = 60.0
 """How late the reminder may come before another one is armed."""
-CONDENSE_FROM: Final = 35
+CONDENSE_FROM: Final = 32
 """Weight from which on a summary is worth a model's words: something was said in that talk that mattered."""
 CONDENSE_WITHIN_S: Final = 30.0
 """Longest wait for a model's words for a summary. Nothing else waits for them."""

@@ -66,3 +66,4 @@ class MemoryShown(TypedDict):
     due_s: Annotated[float | None, Doc("until when a promise or a debt is open")]
     trace: Annotated[dict[str, Any] | None, Doc("of a rumour: where it began, through whom it came, since when")]
     model: Annotated[str | None, Doc("the embedding model that knows it")]
+    replaced_by: Annotated[int | None, Doc("the memory that says how it is now, where this one is past")]

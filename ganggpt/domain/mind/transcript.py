@@ -8,9 +8,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from ganggpt.domain.language.intent import is_courtesy, salience
+from ganggpt.domain.language.information import told
+from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.language.stop_words import language_of, says_nothing
-from ganggpt.domain.language.words import clipped, folded, numbers, stem, terms, valence, words_of
+from ganggpt.domain.language.words import clipped, folded, numbers, stem, terms, words_of
 
 TALKS_MAX: Final = 4
 """Talks one person follows at a time."""
@@ -97,19 +98,23 @@ def condensed(talk: Transcript, name: str, speaker: str = "") -> tuple[str, int]
 
     The topics are the content words the player came back to, first those said most often, then those said first. No
     greeting is one, no stop word of the language that was spoken, and neither ``name`` nor ``speaker``, who talked.
-    Weight: ``10 + 2 · exchanges + salience/3`` of its gravest line, at most SUMMARY_MAX.
+    Weight: ``10 + 2 · exchanges`` + a third of what its gravest line weighs, at most SUMMARY_MAX.
     """
     if talk.count < LONG_FROM:
         return None
-    lines = [exchange.heard for exchange in talk.exchanges if not is_courtesy(exchange.heard)]
+    lines = [exchange.heard for exchange in talk.exchanges if not hear(exchange.heard).is_courtesy]
     topics = _topics(lines, words_of(folded(f"{name} {speaker}")))
     if not topics:
         return None
-    tone = sum(valence(line) for line in lines)
-    manner = ", and it was friendly" if tone > 1 else ", and it got ugly" if tone < -1 else ""
-    gravest = max(salience(line) for line in lines)
+    tone = sum(hear(line).tone for line in lines)
+    manner = ", and it was friendly" if tone > 2 else ", and it got ugly" if tone < -2 else ""
+    gravest = max(told(line, _is_new).weight for line in lines)
     weight = min(SUMMARY_MAX, 10 + 2 * talk.count + gravest // 3)
     return f"{name} and I talked about {_listed(topics)}{manner}", weight
+
+
+def _is_new(_: str) -> bool:
+    return False
 
 
 def _topics(lines: list[str], names: list[str]) -> list[str]:

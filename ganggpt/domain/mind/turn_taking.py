@@ -18,7 +18,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.language.intent import is_courtesy
+from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.brief import SAID_MAX, Cited, cited
@@ -121,7 +121,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
     )
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
-    by_embedding = has_vectors(state.mind.memories) and not is_courtesy(line.heard)
+    by_embedding = has_vectors(state.mind.memories) and not hear(line.heard).is_courtesy
     background = talker.background(state, turn, line)
     asked = TalkBrief(utterance.id, player, brief, memories, by_embedding, background)
     fallback = SayScripted(utterance.id)

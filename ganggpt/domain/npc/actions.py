@@ -161,9 +161,12 @@ def _acted(action: str, turn: Turn, verb: str | None = None) -> AllowedAction:
 
 
 def _was_threatened(state: Npc, turn: Turn) -> bool:
-    """Whether this player threatened the NPC a moment ago."""
+    """Whether this player threatened the NPC a moment ago, by more than words."""
     return any(
-        memory.kind == "threat" and memory.about == turn.by and turn.now_s - last_s(memory) <= THREAT_FRESH_S
+        memory.kind == "threat"
+        and memory.source == "witnessed"
+        and memory.about == turn.by
+        and turn.now_s - last_s(memory) <= THREAT_FRESH_S
         for memory in state.mind.memories
     )
 

@@ -9,6 +9,7 @@ from ganggpt.domain.mind.memory import (
     Embedded,
     Reinforced,
     Remembered,
+    Replaced,
     Reworded,
     Unlearned,
 )
@@ -169,6 +170,7 @@ NpcEvent = (
     | Reinforced
     | Reworded
     | Embedded
+    | Replaced
     | Unlearned
     | ReflectionPlanned
     | TalkEnded

@@ -40,7 +40,7 @@ from ganggpt.domain.turn import (
     Turn,
 )
 
-PONDER_AT: Final = 150
+PONDER_AT: Final = 120
 """Weight of what was learned from which on an NPC draws a conclusion: some ten ordinary encounters."""
 _KNOWS_BETTER: Final = 0.6
 _DAY_S: Final = 86_400.0

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.erasure import ForgetPlayer, forget
 from ganggpt.domain.ids import ActorId
-from ganggpt.domain.language.intent import is_courtesy
+from ganggpt.domain.language.speech_acts import hear as understood
 from ganggpt.domain.language.spoken_names import without_ids
 from ganggpt.domain.language.words import tokens, valence, with_article
 from ganggpt.domain.messages import NeedPerson, Notify
@@ -26,7 +26,7 @@ from ganggpt.domain.mind.affect import (
 from ganggpt.domain.mind.archive import search_archive, to_archive
 from ganggpt.domain.mind.brief import STRANGER, quoted
 from ganggpt.domain.mind.commands import Conclude
-from ganggpt.domain.mind.listening import answered, listen
+from ganggpt.domain.mind.listening import THREAT_WEIGHT, answered, listen
 from ganggpt.domain.mind.memory import SALIENCE_MIN
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
@@ -162,11 +162,14 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     player, now_s = _player(turn), turn.now_s
     before = standing_now(state, player, now_s)
     absent_s = now_s - state.standings[player].at_s if player in state.standings else 0.0
-    moved = swayed(before.sway, valence(command.text))
+    understanding = understood(command.text)
+    moved = swayed(before.sway, understanding.tone)
     value = before.value + _within_reach(before.value, moved)
     name = command.name or before.name
     after = replace(before, value=value, sway=before.sway + moved, name=name, talks=before.talks + 1)
-    met = _swayed(state, turn, after, clamped(mood_now(state, now_s) + 2 * moved), "talk")
+    met = _swayed(
+        state, turn, after, clamped(mood_now(state, now_s) + 2 * moved), "threat" if understanding.is_menace else "talk"
+    )
     felt = evolve(state, met)
     line = Line(player, command.text, absent_s, scene=command.scene)
     found = TALKER.answer(felt, turn, line)
@@ -177,9 +180,12 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     heard = listen(TALKER, state, line, _who(name), turn, slight=first)
     asked = search_archive(state.mind, found, turn)
     is_ripe = state.gathered >= PONDER_AT
-    planned = plan_reflection(state.mind, turn) if is_ripe else plan_after_talk(state.mind, player, turn)
+    if understanding.is_menace:
+        planned = _gossip(state, turn, THREAT_WEIGHT)
+    else:
+        planned = plan_reflection(state.mind, turn) if is_ripe else plan_after_talk(state.mind, player, turn)
     learned = heard.writer.events
-    if (turn.has_model and not is_courtesy(command.text)) or state.mind.speaking.utterance is not None:
+    if (turn.has_model and not understanding.is_courtesy) or state.mind.speaking.utterance is not None:
         begun = turn_taking.begin(TALKER, felt, turn, heard.line, found)
         said = replace(begun, events=(met, *begun.events, *learned))
     else:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
+from ganggpt.domain.mind.actions import Judged, Refusal, actions_of, is_asked_for
 from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
 from ganggpt.domain.mind.background import Background, boss_of, causes_of, held_in_words, traits_in_words
 from ganggpt.domain.mind.brief import Brief, cited
@@ -58,7 +58,9 @@ class NpcTalker:
         """See Talker."""
         sheet, mind = state.sheet, state.mind
         value = standing_now(state, line.player, turn.now_s).value
-        speaker = Speaker(mind.memories, mind.cited, value, sheet.faction, bool(sheet.missions))
+        speaker = Speaker(
+            mind.memories, mind.cited, value, sheet.faction, bool(sheet.missions), sheet.traits.get("courage", 50)
+        )
         return answer(speaker, line.heard, line.absent_s, as_by(turn, line.player))
 
     def brief(self, state: Npc, turn: Turn, line: Line, found: Answer) -> Brief:
@@ -148,7 +150,7 @@ def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, 
     verdicts = judged(actions_of(command.actions), state, as_player)
     outcome = Outcome(
         told=tuple((v.action, v.reason if isinstance(v, Refusal) else "allowed") for v in verdicts.verdicts),
-        refused=next((refusal.answer() for refusal in verdicts.refusals), None),
+        refused=next((one.answer() for one in verdicts.refusals if is_asked_for(one.action, now.heard)), None),
         acts=tuple(one.act for one in verdicts.allowed if one.act is not None),
         events=verdicts.events,
     )

@@ -193,4 +193,6 @@ def _memory_of(record: Any) -> Memory:
         content.get("due_s"),
         None if trace is None else Trace(trace["origin"], tuple(trace["chain"]), trace["born_s"]),
         None if vector is None else Embedding(record["embedding_model"], bytes(round(side) & 0xFF for side in vector)),
+        replaced=content.get("replaced", 0),
+        frame=content.get("frame", ""),
     )

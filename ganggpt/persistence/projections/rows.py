@@ -274,6 +274,7 @@ def memory_row(rows: Rows, actor: str, memory: Memory, *, archived: bool = False
     }
     # Only where there is something to say, so that rows of before show what they should.
     rare = {"audience": memory.audience, "due_s": memory.due_s, "trace": memory.trace, "was": memory.was}
+    rare |= {"replaced": memory.replaced, "frame": memory.frame}
     if archived:
         rare["expires_s"] = memory.expires_s
     content |= {name: value for name, value in rare.items() if value}

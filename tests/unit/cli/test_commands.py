@@ -96,6 +96,23 @@ def test_the_demo_does_not_touch_a_directory_in_use(ganggpt: Callable[..., Outco
     assert "is not empty" in " ".join(err.replace("│", " ").split())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "qwen3"), "--model is given without --model-url."),
+        (("--model-url", "http://h:1/v1"), "--model-url is given without --model."),
+        (("--fake-model", "--model", "qwen3"), "it excludes --model-url and --model"),
+        (("--model-url", "localhost:1", "--model", "qwen3"), "no address of a server"),
+    ],
+)
+def test_half_a_model_or_two_of_them_are_no_demo(
+    ganggpt: Callable[..., Outcome], words: tuple[str, ...], said: str
+) -> None:
+    status, _, err = ganggpt("demo", *words)
+    assert status == 2
+    assert said in " ".join(err.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("command", ["up", "down", "status", "demo", "bench", "migrate", "scale"])
 def test_every_command_speaks_json(ganggpt: Callable[..., Outcome], command: str) -> None:
     status, out, _ = ganggpt(command, "--help")

@@ -42,6 +42,8 @@ LIVES = [
 _LEFT_AND_CHANGED = "people and factions could neither change nor leave"
 _LEAVING = ("Returned", "Revised", "Retired", "Revise", "Retire")
 SINCE: dict[str, str] = {
+    "npc.Replaced": "tests/unit/domain/npc/test_hearing.py",
+    "companion.Replaced": "tests/unit/domain/npc/test_hearing.py",
     **dict.fromkeys(
         (
             f"{kind}.{word}"
@@ -152,6 +154,8 @@ def still_shows(now: Any, was: Any) -> bool:
     """Whether a view is what it was, but for fields that views have had since."""
     if isinstance(was, dict) and isinstance(now, dict):
         return all(key in now and still_shows(now[key], part) for key, part in was.items())
+    if isinstance(was, list) and isinstance(now, list):
+        return len(was) == len(now) and all(map(still_shows, now, was))
     return bool(was == now)
 
 

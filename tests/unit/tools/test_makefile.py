@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
+LOCKS = ("requirements-dev.lock", "requirements-model.lock")
 OLD = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.18 && exit 0\nexit 1\n'
 
 
@@ -19,7 +20,7 @@ def clone(tmp_path: Path) -> Path:
     """What make reads, in a directory with a blank in its name."""
     folder = tmp_path / "a clone"
     folder.mkdir()
-    for name in ("Makefile", "pyproject.toml", "requirements-dev.lock"):
+    for name in ("Makefile", "pyproject.toml", *LOCKS):
         shutil.copy(ROOT / name, folder)
     return folder
 
@@ -56,7 +57,8 @@ def test_a_python_that_is_not_there_is_said(clone: Path) -> None:
 def test_an_environment_of_an_old_python_is_said_with_what_to_do(clone: Path, installed: bool) -> None:
     program(clone / ".venv" / "bin" / "python")
     if installed:
-        name = subprocess.check_output("cksum < requirements-dev.lock | tr ' ' '-'", shell=True, cwd=clone, text=True)
+        sums = f"cat {' '.join(LOCKS)} | cksum | tr ' ' '-'"
+        name = subprocess.check_output(sums, shell=True, cwd=clone, text=True)
         (clone / ".venv" / f".installed-{name.strip()}").touch()
     status, said = make(clone, "run", f"PYTHON={sys.executable}")
     assert status == 2

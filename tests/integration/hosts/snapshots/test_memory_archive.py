@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganggpt.domain.mind.archive import SEARCH_EVERY_S
-from ganggpt.domain.npc.commands import Observe, Talk
+from ganggpt.domain.npc.commands import Observe, Revise, Talk
 from ganggpt.domain.player.rules import Join
 from ganggpt.operations.snapshots import restore_snapshot, take_snapshot
 from ganggpt.operations.verify import verify_world
@@ -27,6 +27,7 @@ ARCHIVE = (
 
 async def _lives_through(live: LiveTown, count: int) -> None:
     await live.ask("player:ava", Join("Ava", "ls-1"))
+    await live.ask("npc:mara", Revise(room=64), by="server:ls-1")
     for n in range(count):
         seen = Observe(f"hid barrel{n} behind shed{n * 7} on quay{n * 3}", 40 + n % 50, "player:ava" if n % 3 else None)
         await live.ask("npc:mara", seen)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from ganggpt.ai.gateway.dialect import dialect_of, is_reasoning
-from ganggpt.ai.model_answer import ModelAnswer
-from ganggpt.ai.port import Answered, Deflected, NotAnswered
+from ganggpt.ai.gateway.openai_provider import Endpoint, OpenAIProvider
+from ganggpt.ai.gateway.provider import ProviderCall
+from ganggpt.ai.model_answer import ModelAnswer, schema_for
+from ganggpt.ai.port import Answered, Deflected, NotAnswered, PromptMessage
 from ganggpt.testing.fake_model import Refuses, Says, Status, StreamsPieces
 from tests.support.gateway_rig import heard, rigged, talk
 
@@ -186,6 +192,70 @@ async def test_what_was_cut_is_never_spoken_as_a_fragment() -> None:
     assert said == ["Fine."]
     assert isinstance(outcome, Answered)
     assert outcome.cut
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_an_answer_that_was_cut_is_not_asked_for_again(streamed: bool) -> None:
+    async with rigged() as rig:
+        rig.server.always["large"] = Says('{"say": "Come in and tell me', finish="length")
+        rig.server.always["small"] = Says(SPOKEN)
+        request = talk(shape=ModelAnswer)
+        outcome = (await heard(rig.gateway, request))[1] if streamed else await rig.gateway.answer(request)
+        asked = [seen.model for seen in rig.server.seen]
+    assert asked == ["large", "small"], "it would be cut again"
+    assert isinstance(outcome, Answered)
+
+
+async def test_words_that_their_bound_ended_are_spoken_up_to_their_last_whole_sentence() -> None:
+    words = "Fine. Come in, and tell me all"
+    schema = {**schema_for({}), "properties": {"say": {"type": "string", "maxLength": len(words)}}}
+    async with rigged() as rig:
+        rig.server.always["large"] = Says(json.dumps({"say": words, "actions": [{"do": "flee"}]}))
+        said, outcome = await heard(rig.gateway, talk(shape=ModelAnswer, schema=schema))
+        again = await heard(rig.gateway, talk(shape=ModelAnswer, schema=schema))
+        rig.server.always["large"] = Says(json.dumps({"say": "Fine. Come in. Tell me of it. ", "actions": []}))
+        whole = await heard(rig.gateway, talk("b", shape=ModelAnswer, schema=schema))
+    assert said == again[0] == ["Fine."], "also where it comes from the cache"
+    assert isinstance(outcome, Answered)
+    assert outcome.cut
+    assert isinstance(outcome.value, ModelAnswer)
+    assert (outcome.value.say, [action.do for action in outcome.value.doings]) == ("Fine.", ["flee"])
+    assert whole[0] == ["Fine.", "Come in.", "Tell me of it."]
+
+
+async def test_a_server_that_closes_after_every_stream_is_asked_again_at_once() -> None:
+    async with closing_server(SPOKEN) as url:
+        provider = OpenAIProvider(Endpoint("compatible", "llama.cpp", url))
+        call = ProviderCall("m", (PromptMessage("user", "Who are you?"),), 50)
+        try:
+            for _ in range(10):
+                assert "".join([delta.text async for delta in provider.stream(call)]) == SPOKEN
+        finally:
+            await provider.close()
+
+
+@asynccontextmanager
+async def closing_server(text: str) -> AsyncIterator[str]:
+    """As llama.cpp's server does: it announces that the connection stays, and closes it after a stream unless the
+    client said that it would."""
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    piece = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    last = {**piece, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in (piece, last)) + "data: [DONE]\n\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", asked)[1]))
+        kept = "Connection: close" if b"connection: close" in asked else "Keep-Alive: timeout=5, max=100"
+        chunk = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+        writer.write(f"{head}{kept}\r\n\r\n{chunk}".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
 async def test_a_model_that_answers_in_plain_words_is_heard() -> None:

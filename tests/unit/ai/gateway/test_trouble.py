@@ -60,6 +60,8 @@ async def _errors(rig: Rig) -> dict[str, Any]:
         (out_of_quota(), "quota_exhausted", "quota"),
         (_says(500, "it broke"), "model_away", "server_error"),
         (_says(422, "no such option"), "model_rejected", "rejected"),
+        (_says(400, "This model's maximum context length is 2048 tokens."), "model_rejected", "context"),
+        (_says(400, "request (2146 tokens) exceeds the available context size"), "model_rejected", "context"),
         (Hang(), "model_slow", "timeout"),
         (CutOff(), "model_slow", "cut"),
         (Garbage(), "answer_unreadable", "unreadable"),

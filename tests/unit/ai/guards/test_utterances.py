@@ -50,6 +50,12 @@ def heard(answer: str, speaker: str = "Mara Voss", listener: str = "Ava") -> str
         ("Okay, the user wants a job. I should stay in character. Come back at nine.", "Come back at nine."),
         ('Mara leans back. "Nobody saw you," she says. "Go."', "Nobody saw you. Go."),
         ('She told me all. "Trust me," he says, and robs me.', 'She told me all. "Trust me," he says, and robs me.'),
+        ("Go now. ;`;`;`;`;` .", "Go now."),
+        ("{{{ --- ]]] . Go now.", "Go now."),
+        ("1,2,1,3,2,1,4,2,1,1,3,2,1,4,4,2,1,3,21. Go now.", "Go now."),
+        ("... What?! 500. 🙂 Go now.", "... What?! 500. 🙂 Go now."),
+        ("He was a good man. He was a good man. He was a good man. Go now.", "He was a good man. Go now."),
+        ("No. No. No. Run! Run!", "No. No. No. Run! Run!"),
     ],
 )
 def test_what_may_not_be_said_is_left_out_and_the_utterance_goes_on(answer: str, said: str) -> None:

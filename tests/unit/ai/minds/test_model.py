@@ -145,11 +145,12 @@ async def test_a_question_to_the_archive_is_paid_by_who_asks_and_whom() -> None:
 
 
 async def test_an_utterance_ends_with_the_last_sentence_that_fits_into_its_500_characters() -> None:
-    sentence = "Word after word and no end to it, my friend, for this is how we talk down here at the docks all day."
+    sentence = "Word {} and no end to it, my friend, for this is how we talk down here at the docks all day."
+    sentences = [sentence.format(no) for no in range(8)]
     played, request = talked_to("Tell me everything.")
-    found = await carried_out(a_mind(Gateway(said=[sentence] * 8)), played, request)
+    found = await carried_out(a_mind(Gateway(said=sentences)), played, request)
     said = [command.text for command in found if isinstance(command, Utter)]
-    assert said == [sentence] * (500 // (len(sentence) + 1))
+    assert said == sentences[: 500 // (len(sentences[0]) + 1)]
     assert played.state.mind.talks[AVA].exchanges[-1].said.endswith((sentence[-20:], "…"))
     assert "the answer was cut" in found[-1].made.guards
 

@@ -16,9 +16,12 @@ from ganggpt.ai.minds.proposals import (
     MoveChoice,
     chosen_move,
     context_text,
+    mission_schema,
+    move_schema,
     numbered,
     proposed_mission,
 )
+from ganggpt.ai.minds.summaries import Condensed
 from ganggpt.domain.kinds import KINDS
 from ganggpt.domain.mission_design.compiler import rehearsed
 from ganggpt.domain.mission_design.wording import TITLE_MAX
@@ -237,3 +240,21 @@ def test_the_context_of_politics_holds_every_legal_move() -> None:
     _, outlook = an_outlook()
     assert len(context_text(outlook)) < 12_000
     assert {"move", "other", "district", "worth"} == set(outlook["moves"][0])
+
+
+def test_a_model_is_told_every_bound_so_that_it_cannot_go_on_for_ever() -> None:
+    def unbounded(schema: Any, where: str = "") -> list[str]:
+        if isinstance(schema, list):
+            return [found for part in schema for found in unbounded(part, where)]
+        if not isinstance(schema, dict):
+            return []
+        is_text = schema.get("type") == "string" and not schema.keys() & {"maxLength", "enum"}
+        is_list = schema.get("type") == "array" and "maxItems" not in schema
+        return [where] * (is_text or is_list) + [
+            found for name, part in schema.items() for found in unbounded(part, f"{where}.{name}")
+        ]
+
+    outline = mara().do(OutlineWork(AVA), "server:main").reply
+    assert unbounded(mission_schema(outline)) == []
+    assert unbounded(move_schema(an_outlook()[1])) == []
+    assert unbounded(Condensed.model_json_schema()) == []

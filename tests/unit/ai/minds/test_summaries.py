@@ -19,6 +19,7 @@ from ganggpt.ai.port import (
     Payers,
 )
 from ganggpt.domain.mind.commands import Condense
+from ganggpt.domain.mind.memory_record import TEXT_MAX
 from ganggpt.domain.mind.transcript import Exchange, SummaryBrief, invented
 from ganggpt.observability.metrics import Metrics
 from tests.support.played import los_santos
@@ -115,6 +116,7 @@ def test_known_names_in_other_forms_are_no_inventions() -> None:
         (Answered(text="none", model="m", rung="small"), "deflected"),
         ("", "length"),
         ("the van " * 60, "length"),
+        (("the van " * 60)[:TEXT_MAX], "length"),
         ("As an AI language model I cannot say that.", "guard"),
     ],
 )

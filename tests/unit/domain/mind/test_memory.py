@@ -16,10 +16,10 @@ from ganggpt.domain.mind.memory import (
     Reinforced,
     Remembered,
     fold,
+    grave_max,
     learn,
     recall,
     rehearse,
-    grave_max,
     share_max,
 )
 from ganggpt.domain.mind.memory_index import REHEARSAL

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ganggpt.domain.language.intent import pledge
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.archive import SEARCH_EVERY_S, STALE_S
 from ganggpt.domain.mind.commands import (
@@ -26,7 +25,7 @@ from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.transcript import LONG_FROM, TALKS_MAX
 from ganggpt.domain.npc.commands import Give, Observe, Talk
 from ganggpt.domain.turn import Decision, Message, Remind
-from tests.support.builders import DAY_S, Played
+from tests.support.builders import DAY_S, NOW_S, Played
 from tests.support.played import an_npc
 
 HOUR_S = 3600.0
@@ -169,8 +168,10 @@ def test_a_world_without_an_archive_answers_its_messages_with_nothing() -> None:
     ],
 )
 def test_who_binds_themselves_is_taken_at_their_word(text: str, kind: str | None, days: float) -> None:
-    bound = pledge(text)
-    assert bound == (None if kind is None else (kind, days * DAY_S))
+    npc = an_npc()
+    npc.do(Talk(text, "Ava"))
+    bound = [memory for memory in npc.state.mind.memories if memory.kind in ("promise", "debt")]
+    assert [(one.kind, one.due_s) for one in bound] == ([] if kind is None else [(kind, NOW_S + days * DAY_S)])
 
 
 def test_a_promise_and_a_debt_stay_in_mind_until_they_are_due_whatever_else_happens() -> None:

@@ -1,0 +1,245 @@
+"""What a line states about whom, as far as one fact replaces another: home, name, gang, job, debt, whereabouts …
+
+A reading by lists of words in the languages of ``stop_words``, which sees the frame of a statement ("my sister" ·
+lives · "in Paleto") and no meaning. It decides which of two memories is the later one, and helps a question to its
+answer; nothing of value depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+
+from ganggpt.domain.language.speech_acts import sentences_of
+from ganggpt.domain.language.stop_words import language_of, says_nothing
+from ganggpt.domain.language.words import folded, stem, words_of
+
+Attribute = Literal["home", "name", "gang", "job", "debt", "holder", "place", "state"]
+
+ME: Final = "*me"
+"""Stands for the speaker among the words of a subject."""
+YOU: Final = "*you"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_CUES: Final[tuple[tuple[Attribute, str], ...]] = (
+    (
+        "debt",
+        """owe owes owed debt schulde schuldest schuldet schulden debo debes debe deuda devo deve deves divida dois doit
+        dette dettes должен должна должны долг""",
+    ),
+    (
+        "name",
+        """name named called heisse heisst heissen llamo llama llamas nombre chamo chama nome appelle appelles nom
+        prenom зовут имя кличка nickname spitzname apodo apelido surnom""",
+    ),
+    (
+        "home",
+        """live lives lived living reside resides stay stays staying moved move moving home address wohne wohnst wohnt
+        wohnen lebe lebt gezogen umgezogen ziehe zieht zuhause vivo vive vives viven vivimos mude mudo mudado mudamos
+        mudaron casa domicilio moro mora moras moram mudei mudou morando habite habites habitent demenage emmenage loge
+        vis vit vivent живу живешь живет живут переехал переехала переехали""",
+    ),
+    (
+        "gang",
+        """gang crew joined join member bande mitglied gehore gehort beigetreten angeschlossen banda pandilla uni
+        miembro gangue faccao entrei membro rejoint rejoins membre банда банде вступил вступила группировке
+        группировка""",
+    ),
+    (
+        "job",
+        """work works working worked job jobs hired employed profession arbeite arbeitest arbeitet arbeiten jobbe beruf
+        trabajo trabaja trabajas trabajando curro curra chamba empleo trabalho trabalha trabalhando emprego trampo
+        trampa travaille travailles bosse bosses boulot metier embauche работаю работаешь работает работа работу
+        устроился устроилась""",
+    ),
+    (
+        "holder",
+        """has have got keeps holds hold owns own drives drive hat habe besitzt besitze fahre fahrt behalt tiene tengo
+        lleva conduzco conduce manejo maneja tem tenho dirige dirijo guarda ai a possede conduis conduit roule имеет
+        есть держит хранит езжу ездит""",
+    ),
+)
+_IS: Final = _words(
+    """
+    is are was 's isn't lies sits stands ist sind liegt steht war befindet es son esta estan estaba queda e sao ta
+    estao fica est sont c'est etait se лежит стоит спрятан спрятана спрятано находится это будет opens closes starts
+    leaves beginnt kostet cuesta costs empieza custa comeca coute commence начинается стоит
+    """
+)
+_PLACES: Final = _words(
+    """
+    in under at behind on by near inside beneath above beside where wo unter hinter im am bei auf neben donde en debajo
+    detras bajo junto sobre dentro onde em no na nos nas embaixo debaixo atras perto ou dans sous derriere au aux chez
+    sur pres где в во под за на у около возле
+    """
+)
+_ME: Final = _words(
+    """
+    i i'm i've i'd i'll we we're my ich wir mich vivo mude mudo llamo debo tengo trabajo curro uni conduzco manejo
+    nosotros eu moro mudei chamo devo tenho trabalho entrei nos dirijo je j'ai j' me moi nous on я мы меня мне нас мое
+    живу работаю переехал переехала устроился устроилась вступил вступила езжу yo mi meu mon mein meine
+    """
+)
+_I: Final = _ME - _words("my mi meu mon mein meine мое nos")
+"""Words that are the speaker, and not only theirs."""
+_YOU: Final = _words("you you're your u du dich dir ihr tu te vos usted voce vc toi vous ты вы тебя вас тебе")
+_CHANGE_WORDS: Final = _words(
+    """
+    now anymore instead actually change changed changes switched swapped traded moved sold quit fired sacked evicted
+    left split dumped joined pushed postponed raised lowered turned took gave buried threw crashed totaled lied
+    jetzt inzwischen mittlerweile eigentlich umgezogen gekundigt gewechselt verkauft getauscht verschoben gefeuert
+    stattdessen neu neue neuen neuer
+    ahora mejor cambie cambio cambiaron cambiamos vendi renuncie despidieron deje salio sali subio bajo nueva nuevo
+    agora alias mudei mudou mudaram larguei troquei trocaram virei virou sai saiu botei tirei bati novo nova
+    maintenant desormais plutot demenage emmenage vendu quitte vire demissionne trompe rendu augmente baisse nouveau
+    nouvelle
+    теперь сеичас переехал переехала сменил сменила продал продала уволили уволился уволилась ушел ушла переложил
+    переложила перепутал перепутала выросла вырос поднял подняли снизил снизили новыи новая новое перенесли поменял
+    поменяла
+    """
+)
+_CHANGE_PHRASES: Final = re.compile(
+    r"\b(any more|no longer|these days|since then|from now on|broke up|talked (?:him|her|them) down|picked up|put it"
+    r"|told you wrong|scratch that|no wait|i meant|nicht mehr|doch nicht|schluss gemacht|nee warte|ich meinte"
+    r"|seit (?:gestern|montag|heute|kurzem)|ya no|en realidad|en vez|me equivoque|na verdade|nao .{1,20} mais|mais nao"
+    r"|en fait|n'.{1,20} plus|ne .{1,20} plus|больше не|уже не|на самом деле|вообще-то)\b"
+)
+_PAID: Final = re.compile(
+    r"\b(paid|settled|squared|even now|are even|cleared|bezahlt|beglichen|zuruckgezahlt|quitt|pague|pagado|saldado|"
+    r"saldada|paguei|quitei|quitada|paye|rembourse|regle|вернул|вернула|отдал|отдала|расплатился|расплатилась|квиты)\b"
+)
+_PAST: Final = re.compile(
+    r"\b(used to|before|formerly|back then|previous(ly)?|at first|originally|fruher|vorher|damals|zuerst|antes|"
+    r"anteriormente|antigamente|primeiro|avant|autrefois|auparavant|раньше|прежде|до этого|сначала)\b"
+)
+
+
+class Fact(NamedTuple):
+    """The frame of a statement or question: what it is about (stems of the subject; ME for the speaker), which
+    attribute, and the stems of everything else it says."""
+
+    attribute: Attribute
+    subject: frozenset[str]
+    value: frozenset[str]
+
+
+def content(words: Iterable[str], language: str) -> frozenset[str]:
+    """The stems of the words that say something."""
+    return frozenset(stem(word) for word in words if not says_nothing(word, language))
+
+
+@lru_cache(maxsize=4096)
+def facts_of(text: str) -> tuple[Fact, ...]:
+    """The frames of the sentences of a text, of those that have one that is known here."""
+    language = language_of([text])
+    found = (_fact_in(words_of(folded(sentence)), language) for sentence in sentences_of(text))
+    return tuple(fact for fact in found if fact is not None)
+
+
+def _fact_in(words: list[str], language: str) -> Fact | None:
+    for attribute, cues in _CUE_SETS:
+        at = next((place for place, word in enumerate(words) if word in cues), None)
+        if at is not None:
+            found = _framed(attribute, words, at, language)
+            if found is not None:
+                return found
+    at = next((place for place, word in enumerate(words) if word in _IS or word.endswith("'s")), None)
+    if at is None:
+        return None
+    after = words[at + 1 : at + 4]
+    is_placed = not _PLACES.isdisjoint(after) or not _PLACES.isdisjoint(words[:at])
+    return _framed("place" if is_placed else "state", words, at, language)
+
+
+def _framed(attribute: Attribute, words: list[str], at: int, language: str) -> Fact | None:
+    head, tail = words[:at], words[at + 1 :]
+    before, after = content((*head, words[at].removesuffix("'s")), language), content(tail, language)
+    before -= {stem(words[at])}
+    if attribute == "holder":
+        # What is held is the subject, and who holds it the value: a thing has one holder.
+        return Fact(attribute, after, before | _persons(words)) if after else None
+    is_mine = attribute != "name" and (
+        not _I.isdisjoint(words[: at + 1]) or (attribute == "debt" and ME in _persons(words))
+    )
+    if before and not is_mine:
+        return Fact(attribute, before, after)
+    persons = _persons(words)
+    if persons:
+        return Fact(attribute, persons, before | after)
+    return Fact(attribute, after, frozenset()) if after else None
+
+
+def _persons(words: list[str]) -> frozenset[str]:
+    if not _ME.isdisjoint(words):
+        return frozenset((ME,))
+    return frozenset((YOU,)) if not _YOU.isdisjoint(words) else frozenset()
+
+
+def replaces(later: str, earlier: str) -> bool:
+    """Whether what the same person said later takes the place of what they said earlier."""
+    is_changed, paid = is_change(later), is_paid(later)
+    for old in facts_of(earlier):
+        if paid and old.attribute == "debt" and not _owed_to(old).isdisjoint(_said_in(later)):
+            return True
+        if any(_replaces(new, old, is_changed) for new in facts_of(later)):
+            return True
+    return False
+
+
+def fits(asked: Fact, held: Fact) -> bool:
+    """Whether a statement is about what a question asks for."""
+    return asked.attribute == held.attribute and not asked.subject.isdisjoint(held.subject)
+
+
+def is_paid(text: str) -> bool:
+    """Whether a line says that a debt is paid."""
+    return _PAID.search(folded(text.lower())) is not None
+
+
+def _owed_to(debt: Fact) -> frozenset[str]:
+    """The words by which a debt is known; YOU where it is one to the listener."""
+    return (debt.subject | debt.value | {YOU}) - {ME}
+
+
+def _said_in(text: str) -> frozenset[str]:
+    words = words_of(folded(text))
+    return content(words, language_of([text])) | (frozenset((YOU,)) if not _YOU.isdisjoint(words) else frozenset())
+
+
+def _replaces(new: Fact, old: Fact, is_changed: bool) -> bool:
+    if not fits(new, old) or new.value == old.value:
+        return False
+    if new.attribute in ("home", "name", "gang", "job", "place") or is_changed:
+        return True
+    are_numbers = any(map(str.isdigit, new.value)) and any(map(str.isdigit, old.value))
+    return new.attribute in ("debt", "state") and are_numbers
+
+
+def is_change(text: str) -> bool:
+    """Whether a line says that something is different now."""
+    low = folded(text.lower())
+    return not _CHANGE_WORDS.isdisjoint(words_of(low)) or _CHANGE_PHRASES.search(low) is not None
+
+
+@lru_cache(maxsize=2048)
+def topics_of(text: str) -> frozenset[str]:
+    """The stems of the words that say what a text is about: no function words, and none that only say that something
+    changed."""
+    words = (word for word in words_of(folded(text)) if word not in _CHANGE_WORDS)
+    return content(words, language_of((text,)))
+
+
+def asks_for_past(text: str) -> bool:
+    """Whether a question asks for what was before."""
+    return _PAST.search(folded(text.lower())) is not None
+
+
+_CUE_SETS: Final[tuple[tuple[Attribute, frozenset[str]], ...]] = tuple(
+    (attribute, frozenset(cues.split())) for attribute, cues in _CUES
+)

@@ -1,0 +1,101 @@
+"""What of a line is worth remembering, in any language: the sentences that tell something, and how much.
+
+A sentence counts by what it carries: names, numbers, words this mind has not heard before, and by what it does
+(``speech_acts``): a statement, a confidence or a promise tells something by itself, small talk only where much stands
+in it, and a question nothing but what it presupposes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ganggpt.domain.language.speech_acts import HeardLine, SpeechAct, hear
+from ganggpt.domain.language.stop_words import language_of, says_nothing
+from ganggpt.domain.language.words import clipped, folded, terms, words_of
+
+WEIGHT_MAX: Final = 80
+"""What words alone weigh at most."""
+KEPT_LENGTH_MAX: Final = 200
+"""Characters of a line that are kept: those of its sentences that tell most."""
+_BY_ACT: Final[dict[SpeechAct, int]] = {
+    "threat": 50, "robbery": 50, "confide": 34, "promise": 34, "report_crime": 30, "bad_news": 28, "correct": 26,
+    "good_news": 24, "deny": 24, "tell": 18, "demand": 10, "offer": 4, "order": 0, "insult": 6,
+    "apology": -2, "accept": -6, "decline": -6, "praise": -8, "flirt": -8, "thanks": -8, "small_talk": -12,
+    "greet": -14, "farewell": -14, "out_of_world": -200, "nonsense": -200,
+}  # fmt: skip
+"""What a sentence weighs by what it does; a question otherwise."""
+_QUESTION: Final = -60
+_SURE_FROM: Final = 0.35
+"""Confidence under which an act counts as a plain statement of little weight."""
+_WORD, _NAME, _NUMBER, _FRESH = 2, 4, 5, 2
+_WORDS_MAX, _NAMES_MAX, _NUMBERS_MAX, _FRESH_MAX = 8, 3, 2, 5
+_LAUGHS: Final = re.compile(
+    r"\b(lol|lmao|rofl|(?:ha){2,}h?|haha\w*|k{3,}|(?:ja){2,}j?|(?:he){2,}|mdr|ptdr|[аx]?(?:ха){2,}х?|лол)\b",
+    re.IGNORECASE,
+)
+_LAUGHED: Final = 16
+"""What laughter takes from a sentence: a joke is seldom a fact."""
+_DIGITS: Final = re.compile(r"\d+")
+_WRITTEN: Final = re.compile(r"[^\W\d_]+")
+_PRESUPPOSED: Final = re.compile(
+    r"^\W*(?:(?:hey|so|and|but|hör mal|oye|ei|dis)\W+)?(?:did you (?:know|hear)(?: that)?|have you heard(?: that)?"
+    r"|you know(?: that)?|wusstest du(?: schon)?,? dass|weißt du(?: schon)?,? dass|hast du gehört,? dass"
+    r"|sab[ií]as que|sabes que|te enteraste de que|voc[eê] sabia que|c[eê] sabia que|sabia que|sabes que"
+    r"|tu savais que|savais-tu que|t'as su que|saviez-vous que|tu sais que"
+    r"|ты знал[аи]?,? что|вы знали,? что|ты в курсе,? что|слышал[аи]?,? что)\s+(?P<fact>.{8,}?)\s*\?*$",
+    re.IGNORECASE,
+)
+
+
+class Told(NamedTuple):
+    """What is kept of a line: its telling sentences, and their weight 0..80."""
+
+    text: str
+    weight: int
+
+
+def told(text: str, is_known: Callable[[str], bool], line: HeardLine | None = None) -> Told:
+    """What a line tells. ``is_known``: whether a word (a term of ``words.terms``) is known to the mind already."""
+    heard = hear(text) if line is None else line
+    language = language_of([text])
+    weighed: list[tuple[int, int, str]] = []
+    for place, (sentence, act) in enumerate(heard.sentences):
+        presupposed = _PRESUPPOSED.match(sentence)
+        fact = sentence if presupposed is None else presupposed["fact"]
+        base = _BY_ACT["tell"] if presupposed is not None else _base(act.act, act.confidence, sentence)
+        weighed.append((base + _carried(fact, language, is_known), place, fact))
+    telling = [one for one in weighed if one[0] > 0]
+    if not telling:
+        return Told("", 0)
+    kept: list[tuple[int, str]] = []
+    length = 0
+    for _, place, sentence in sorted(telling, reverse=True):
+        if not kept or length + len(sentence) < KEPT_LENGTH_MAX:
+            kept.append((place, sentence))
+            length += len(sentence) + 1
+    words = " ".join(sentence for _, sentence in sorted(kept))
+    return Told(clipped(words, KEPT_LENGTH_MAX), min(WEIGHT_MAX, max(one[0] for one in telling)))
+
+
+def _base(act: SpeechAct, confidence: float, sentence: str) -> int:
+    if act.startswith("ask_") or sentence.rstrip().endswith(("?", "？", "؟")):
+        return _QUESTION
+    base = _BY_ACT[act] if confidence >= _SURE_FROM else min(_BY_ACT[act], 4)
+    return base - _LAUGHED if _LAUGHS.search(sentence) else base
+
+
+def _carried(sentence: str, language: str, is_known: Callable[[str], bool]) -> int:
+    """How much a sentence carries: content words, names, numbers, and what is new of them."""
+    words = [word for word in words_of(sentence) if not says_nothing(word, language)]
+    found = {term for word in words for term in terms(word)}
+    written = _WRITTEN.findall(folded(sentence))[1:]
+    names = {word for word in written if word[0].isupper() and not word.isupper()}
+    fresh = sum(not is_known(term) for term in found)
+    return (
+        _WORD * min(_WORDS_MAX, len(found))
+        + _NAME * min(_NAMES_MAX, len(names))
+        + _NUMBER * min(_NUMBERS_MAX, len(_DIGITS.findall(sentence)))
+        + _FRESH * min(_FRESH_MAX, fresh)
+    )
