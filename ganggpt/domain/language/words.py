@@ -105,12 +105,16 @@ def stem(word: str) -> str:
     return found
 
 
+_STROKES: Final = str.maketrans("łŁøØđĐðÐı", "lLoOdDdDi")
+"""Letters whose mark is a part of them for Unicode."""
+
+
 def folded(text: str) -> str:
-    """A text without the marks on its letters: José and Jose are one."""
+    """A text without the marks on its letters: José and Jose are one, and so are Łukasz and Lukasz."""
     if text.isascii():
         return text
     bare = "".join(mark for mark in unicodedata.normalize("NFKD", text) if unicodedata.category(mark) != "Mn")
-    return unicodedata.normalize("NFC", bare)
+    return unicodedata.normalize("NFC", bare).translate(_STROKES)
 
 
 def terms(text: str) -> tuple[str, ...]:
