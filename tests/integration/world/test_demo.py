@@ -13,7 +13,7 @@ import pytest
 from tests.support.small_model import small_model, start
 from tools.small_model import NAME, SmallModel
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
