@@ -68,7 +68,7 @@ class SmallModel:
     def start(self) -> None:
         """Start it and wait until it answers. Raises StartFailed."""
         weights()
-        argv = [sys.executable, "-m", __name__, "--port", str(self._port), *self._options]
+        argv = [sys.executable, __file__, "--port", str(self._port), *self._options]
         self._server = ChildServer("small-model", argv, self._log, "TERM")
         self._server.start()
         until_s = time.monotonic() + _READY_S

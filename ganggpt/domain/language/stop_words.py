@@ -162,5 +162,5 @@ def telling_terms(text: str) -> tuple[str, ...]:
     language = language_of((text,))
     if language == "en":
         return every
-    told = terms(" ".join(word for word in words_of(text) if folded(word) not in STOP_WORDS[language]))
-    return told or every
+    told = set(terms(" ".join(word for word in words_of(text) if folded(word) not in STOP_WORDS[language])))
+    return tuple(term for term in every if term in told) or every

@@ -119,7 +119,7 @@ def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: T
     known = None
     if act not in _OF_THE_LISTENER:
         # A name in a question about the listener is how they are called, and not what is asked about.
-        known = said_of(turn.world, about, speaker.faction, by_full_name=act == "ask_other")
+        known = said_of(turn.world, about, speaker.faction, by_full_name=about == text)
     if known is not None:
         if found is not None and turn.now_s - last_s(found) < _BRING_UP_AFTER_S:
             found = None
