@@ -48,7 +48,7 @@ _AGO: Final = tuple(
 )
 _DUE: Final = (
     (
-        re.compile(r"\b(right away|right now|now|sofort|jetzt|ahora|ya mismo|agora|maintenant|tout de suite|сейчас)\b"),
+        re.compile(r"\b(right away|right now|now|sofort|jetzt|ahora|ya mismo|agora|maintenant|tout de suite|сеичас)\b"),
         3600.0,
     ),
     (

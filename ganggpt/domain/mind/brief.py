@@ -180,6 +180,12 @@ def quoted(text: str, length_max: int = 160) -> str:
     return f'"{text}"' if text[-1:] in (".", "!", "?", "…") else f'"{text}."'
 
 
+def words_in(fact: str) -> str:
+    """What was said, of a memory that quotes it; the memory's text where it quotes nothing."""
+    _, mark, said = fact.partition(': "')
+    return said.removesuffix('"') if mark else fact
+
+
 def politics_of(world: World, faction: str | None) -> Politics | None:
     """Own faction with its best friend and worst enemy by the world's sheets; None for people of no known faction."""
     sheet = world.factions.get(faction) if faction is not None else None

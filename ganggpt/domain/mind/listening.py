@@ -12,8 +12,8 @@ from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.information import Told, told
 from ganggpt.domain.language.speech_acts import HeardLine, hear
 from ganggpt.domain.language.time_words import due_in_s
-from ganggpt.domain.language.words import clipped, folded, is_negated, tokens, words_of
-from ganggpt.domain.mind.brief import quoted, sentences_of
+from ganggpt.domain.language.words import folded, is_negated, tokens, words_of
+from ganggpt.domain.mind.brief import quoted, sentences_of, words_in
 from ganggpt.domain.mind.memory import INDEXES, SALIENCE_MIN
 from ganggpt.domain.mind.memory_index import is_inflected
 from ganggpt.domain.mind.memory_record import EVERYBODY, Memory, is_expired, last_s
@@ -180,12 +180,6 @@ def _shared(one: frozenset[str], other: frozenset[str]) -> float:
     """The share of words two texts have in common, of the words of the shorter one."""
     common = sum(any(term == held or is_inflected(term, held) for held in other) for term in one)
     return common / max(1, min(len(one), len(other)))
-
-
-def words_in(fact: str) -> str:
-    """What was said, of a memory that quotes it."""
-    _, mark, said = fact.partition(': "')
-    return clipped(said.removesuffix('"'), 240) if mark else fact
 
 
 def answered(

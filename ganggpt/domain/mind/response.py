@@ -12,7 +12,7 @@ from ganggpt.domain.language.speech_acts import QUESTIONS, SpeechAct, hear
 from ganggpt.domain.language.time_words import asked_span_s
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
-from ganggpt.domain.mind.brief import Act, Politics, politics_of
+from ganggpt.domain.mind.brief import Act, Politics, politics_of, words_in
 from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_index import Recalled
 from ganggpt.domain.mind.memory_record import Memories, Memory, is_expired, last_s, may_tell
@@ -23,7 +23,7 @@ _ABSENT_S: Final = 3600.0
 FITS: Final = 0.34
 """Relevance from which a memory is about what was said."""
 SAID_FROM: Final = 0.2
-"""Relevance from which a memory is told to who asks (the curve in docs/MINDS.md says how often it is the right one)."""
+"""Relevance from which a memory is told to who asks."""
 _SURE_FROM: Final = 0.5
 """Relevance from which the archive need not be asked as well."""
 _AS_GOOD: Final = 0.99
@@ -203,14 +203,9 @@ def _stated(memories: Memories, text: str, turn: Turn) -> Memory | None:
             continue
         if is_expired(memory, turn.now_s) or not may_tell(memory, turn.by):
             continue
-        if any(fits(one, held) for one in asked for held in facts_of(_words_in(memory.text))):
+        if any(fits(one, held) for one in asked for held in facts_of(words_in(memory.text))):
             return memory
     return None
-
-
-def _words_in(fact: str) -> str:
-    _, mark, said = fact.partition(': "')
-    return said.removesuffix('"') if mark else fact
 
 
 def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory | None:
