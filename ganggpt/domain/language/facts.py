@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 from ganggpt.domain.language.speech_acts import sentences_of
 from ganggpt.domain.language.stop_words import language_of, says_nothing
+from ganggpt.domain.language.thesaurus import groups_of, is_inflected
 from ganggpt.domain.language.words import folded, stem, words_of
 
 Attribute = Literal["home", "name", "gang", "job", "debt", "holder", "place", "state"]
@@ -91,14 +92,22 @@ _I: Final = _ME - _words("my mi meu mon mein meine мое nos")
 _YOU: Final = _words("you you're your u du dich dir ihr tu te vos usted voce vc toi vous ты вы тебя вас тебе")
 _CHANGE_WORDS: Final = _words(
     """
+    now anymore instead actually nowadays again ended quitting resigned retired replaced
+    released cancelled canceled postponed swap broke dumped divorced transferred relocated
     now anymore instead actually change changed changes switched swapped traded moved sold quit fired sacked evicted
     left split dumped joined pushed postponed raised lowered turned took gave buried threw crashed totaled lied
+    ausgezogen rausgelassen entlassen verlegt aufgehort getrennt zuruckgegeben zuruckgebracht umgebaut geandert
+    seitdem nunmehr
     jetzt inzwischen mittlerweile eigentlich umgezogen gekundigt gewechselt verkauft getauscht verschoben gefeuert
     stattdessen neu neue neuen neuer
+    terminamos cortamos termine vendio movieron pasaron quedan queda soltaron adelanto atraso devolvi dejaron
     ahora mejor cambie cambio cambiaron cambiamos vendi renuncie despidieron deje salio sali subio bajo nueva nuevo
+    terminamos larguei vendeu adiaram sobrou falta soltaram devolvi trocamos passaram
     agora alias mudei mudou mudaram larguei troquei trocaram virei virou sai saiu botei tirei bati novo nova
+    sorti plaque largue quittee rompu change changee transfere reporte avance devenu devenue deplace
     maintenant desormais plutot demenage emmenage vendu quitte vire demissionne trompe rendu augmente baisse nouveau
     nouvelle
+    выпустили бросил бросила расстались отдал вернул перевели отменили поменялось
     теперь сеичас переехал переехала сменил сменила продал продала уволили уволился уволилась ушел ушла переложил
     переложила перепутал перепутала выросла вырос поднял подняли снизил снизили новыи новая новое перенесли поменял
     поменяла
@@ -118,6 +127,16 @@ _PAST: Final = re.compile(
     r"\b(used to|before|formerly|back then|previous(ly)?|at first|originally|fruher|vorher|damals|zuerst|antes|"
     r"anteriormente|antigamente|primeiro|avant|autrefois|auparavant|раньше|прежде|до этого|сначала)\b"
 )
+
+
+_BACK: Final = _words(
+    """
+    it it's it'll he he's she she's they they're they've him them there that those her er ihn ihm dort sie da el ella
+    ellos lo eso alla ahi ele ela eles isso la il elle ils elles ca lui y он она они его ее там это им ему
+    """
+)
+"""Words that stand for something named before."""
+_BACK_WITHIN: Final = 4
 
 
 class Fact(NamedTuple):
@@ -233,6 +252,35 @@ def topics_of(text: str) -> frozenset[str]:
     changed."""
     words = (word for word in words_of(folded(text)) if word not in _CHANGE_WORDS)
     return content(words, language_of((text,)))
+
+
+def shared(one: frozenset[str], other: frozenset[str]) -> float:
+    """The share of the topics of the shorter text that the other has too: in the same form, another one, or in a word of
+    the same meaning."""
+    common = sum(
+        any(term == held or is_inflected(term, held) or _mean_the_same(term, held) for held in other) for term in one
+    )
+    return common / max(1, min(len(one), len(other)))
+
+
+@lru_cache(maxsize=8192)
+def _mean_the_same(one: str, other: str) -> bool:
+    return not set(groups_of(one)).isdisjoint(groups_of(other))
+
+
+def speak_of_others(later: str, earlier: str) -> bool:
+    """Whether two texts state the same attribute of different things: "my dog is called …", "I am called …"."""
+    return any(
+        new.attribute == old.attribute and new.subject.isdisjoint(old.subject)
+        for new in facts_of(later)
+        for old in facts_of(earlier)
+        if new.attribute not in ("state", "place", "holder")
+    )
+
+
+def refers_back(text: str) -> bool:
+    """Whether a line speaks at its beginning of something it does not name: it was named before."""
+    return not _BACK.isdisjoint(words_of(folded(text.lower()))[:_BACK_WITHIN])
 
 
 def asks_for_past(text: str) -> bool:

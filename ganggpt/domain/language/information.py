@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ganggpt.domain.language.speech_acts import HeardLine, SpeechAct, hear
+from ganggpt.domain.language.speech_acts import HeardLine, SpeechAct, hear, looks_asking, tokens_of
 from ganggpt.domain.language.stop_words import language_of, says_nothing
 from ganggpt.domain.language.words import clipped, folded, terms, words_of
 
@@ -29,6 +29,14 @@ _BY_ACT: Final[dict[SpeechAct, int]] = {
 _QUESTION: Final = -60
 _SURE_FROM: Final = 0.35
 """Confidence under which an act counts as a plain statement of little weight."""
+_HALF_HEARD, _SURE = 0.35, 0.6
+"""Confidence from which an act counts at all, and from which it counts wholly."""
+_PLAIN: Final = 10
+"""What a plain statement weighs before what it carries."""
+_UNSURE: Final = 4
+_REPEATED: Final = 40
+_ASKS_FROM: Final = 0.7
+"""Confidence from which a sentence asks although it has not the form of a question."""
 _WORD, _NAME, _NUMBER, _FRESH = 2, 4, 5, 2
 _WORDS_MAX, _NAMES_MAX, _NUMBERS_MAX, _FRESH_MAX = 8, 3, 2, 5
 _LAUGHS: Final = re.compile(
@@ -80,10 +88,23 @@ def told(text: str, is_known: Callable[[str], bool], line: HeardLine | None = No
 
 
 def _base(act: SpeechAct, confidence: float, sentence: str) -> int:
-    if act.startswith("ask_") or sentence.rstrip().endswith(("?", "？", "؟")):
+    if looks_asking(tokens_of(sentence)) or (act.startswith("ask_") and confidence >= _ASKS_FROM):
         return _QUESTION
-    base = _BY_ACT[act] if confidence >= _SURE_FROM else min(_BY_ACT[act], 4)
-    return base - _LAUGHED if _LAUGHS.search(sentence) else base
+    base = _BY_ACT.get(act, _BY_ACT["offer"])
+    if base > _PLAIN:
+        # What an act weighs beyond a plain statement counts as far as it was surely heard.
+        base = round(_PLAIN + (base - _PLAIN) * max(0.0, min(1.0, (confidence - _HALF_HEARD) / (_SURE - _HALF_HEARD))))
+    elif confidence < _SURE_FROM:
+        base = min(base, _UNSURE)
+    if _LAUGHS.search(sentence):
+        base -= _LAUGHED
+    return base - _REPEATED * _repeats(sentence)
+
+
+def _repeats(sentence: str) -> bool:
+    """Whether a sentence says the same word again and again: a game with words, and no fact."""
+    words = [word for word in words_of(sentence) if len(word) > 2]
+    return len(words) >= 3 and len(set(words)) <= 0.7 * len(words)
 
 
 def _carried(sentence: str, language: str, is_known: Callable[[str], bool]) -> int:

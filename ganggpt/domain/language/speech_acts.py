@@ -30,8 +30,9 @@ SpeechAct = Literal[
 ACTS: Final[tuple[SpeechAct, ...]] = get_args(SpeechAct)
 QUESTIONS: Final = frozenset(act for act in ACTS if act.startswith("ask_"))
 _ASKS: Final = np.array([act in QUESTIONS for act in ACTS])
-COURTESIES: Final[frozenset[SpeechAct]] = frozenset({"greet", "farewell", "thanks"})
 HOSTILE: Final[frozenset[SpeechAct]] = frozenset({"threat", "robbery"})
+_HOSTILE: Final = np.array([act in HOSTILE for act in ACTS])
+COURTESIES: Final[frozenset[SpeechAct]] = frozenset({"greet", "farewell", "thanks"})
 
 SENTENCES_MAX: Final = 12
 """So many sentences of a line are heard one by one; the rest counts as one more."""
@@ -39,6 +40,8 @@ SURE: Final = 0.6
 """Confidence from which a sentence beside the others counts."""
 MENACE_SURE: Final = 0.6
 """Confidence from which a line is a threat or a robbery: a false one harms an innocent player."""
+_HALF_A_MENACE: Final = 0.5
+"""The most that is certain of one that the last column does not confirm."""
 ROWS: Final = 1 << 17
 """Rows of the model."""
 _CACHED: Final = 2048
@@ -53,32 +56,291 @@ TONE_SURE: Final = 0.4
 _TOKEN: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[?!]|…|[\U0001F300-\U0001FAFF]")
 _ALIKE_MARKS: Final = str.maketrans({"\u2019": "'", "？": "?", "！": "!", "؟": "?", "¿": None, "¡": None})
 _ASKING: Final = frozenset(
-    (
-        *(
-            "who",
-            "what",
-            "where",
-            "when",
-            "why",
-            "how",
-            "which",
-            "whose",
-            "whom",
-            "what's",
-            "who's",
-            "where's",
-            "whats",
-        ),
-        *("wer", "was", "wo", "wann", "warum", "wieso", "wie", "welche", "welcher", "welches", "welchen", "welchem"),
-        *("wohin", "woher", "worauf", "womit", "wobei", "wovor", "wofur", "worum", "wem", "wen", "wessen"),
-        *("quien", "quienes", "que", "donde", "cuando", "como", "cual", "cuales", "cuanto", "cuanta", "cuantos"),
-        *("quem", "onde", "quando", "qual", "quais", "quanto", "quantos", "quantas", "cade", "aonde", "porque"),
-        *("qui", "quoi", "ou", "quand", "pourquoi", "comment", "quel", "quelle", "quels", "quelles", "combien"),
-        *("кто", "что", "где", "когда", "почему", "зачем", "как", "какои", "какая", "какое", "какие", "какую", "чеи"),
-        *("чья", "сколько", "куда", "откуда", "кого", "кому", "кем", "чего", "чем", "чему", "напомни"),
-    )
+    [
+        "who",
+        "what",
+        "where",
+        "which",
+        "whose",
+        "whom",
+        "why",
+        "how",
+        "who's",
+        "what's",
+        "where's",
+        "how's",
+        "whos",
+        "whats",
+        "wheres",
+        "wer",
+        "was",
+        "wo",
+        "wann",
+        "warum",
+        "wieso",
+        "weshalb",
+        "wie",
+        "welche",
+        "welcher",
+        "welches",
+        "welchen",
+        "welchem",
+        "wohin",
+        "woher",
+        "worauf",
+        "womit",
+        "wobei",
+        "wovor",
+        "wofur",
+        "worum",
+        "woran",
+        "worin",
+        "wovon",
+        "wogegen",
+        "wodurch",
+        "wozu",
+        "wem",
+        "wen",
+        "wessen",
+        "quien",
+        "quienes",
+        "cual",
+        "cuales",
+        "donde",
+        "cuanto",
+        "cuanta",
+        "cuantos",
+        "cuantas",
+        "quem",
+        "onde",
+        "qual",
+        "quais",
+        "quanto",
+        "quanta",
+        "quantos",
+        "quantas",
+        "cade",
+        "aonde",
+        "qui",
+        "quel",
+        "quelle",
+        "quels",
+        "quelles",
+        "combien",
+        "comment",
+        "pourquoi",
+        "кто",
+        "где",
+        "почему",
+        "зачем",
+        "какои",
+        "какая",
+        "какое",
+        "какие",
+        "какую",
+        "какого",
+        "какому",
+        "каким",
+        "какими",
+        "каких",
+        "чеи",
+        "чья",
+        "чье",
+        "чьи",
+        "сколько",
+        "куда",
+        "откуда",
+        "кого",
+        "кому",
+        "кем",
+        "чему",
+        "chi",
+        "dove",
+        "quale",
+        "quali",
+        "quanti",
+        "quante",
+        "perche",
+        "kto",
+        "gdzie",
+        "dlaczego",
+        "ktory",
+        "ktora",
+        "ktore",
+        "ile",
+        "kim",
+        "kto",
+        "remind",
+        "recuerdame",
+        "recordame",
+        "lembra",
+        "rappelle",
+        "erinnere",
+        "erinner",
+        "напомни",
+        "напомните",
+        "kim",
+        "nerede",
+        "nereye",
+        "neden",
+        "hangi",
+        "kac",
+        "من",
+        "أين",
+        "متى",
+        "كيف",
+        "لماذا",
+        "كم",
+        "هل",
+    ]
 )
-"""Words that ask, as ``tokens_of`` writes them."""
+"""Words that ask where a sentence begins with them, as ``tokens_of`` writes them."""
+_MAY_ASK: Final = frozenset(
+    [
+        "when",
+        "que",
+        "como",
+        "cuando",
+        "porque",
+        "quando",
+        "o",
+        "quoi",
+        "quand",
+        "ou",
+        "que",
+        "что",
+        "когда",
+        "как",
+        "чего",
+        "чем",
+        "che",
+        "come",
+        "kiedy",
+        "jak",
+        "co",
+        "ne",
+        "ما",
+    ]
+)
+"""Words that ask at the beginning of a sentence with a question mark, and join sentences elsewhere."""
+_AUXILIARIES: Final = frozenset(
+    [
+        "is",
+        "are",
+        "am",
+        "was",
+        "were",
+        "do",
+        "does",
+        "did",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "has",
+        "have",
+        "had",
+    ]
+)
+"""Verbs that make a question of "when" and "what" before them."""
+_UNSPACED_ASKING: Final = frozenset("谁什哪吗几怎呢")
+"""Signs that ask wherever they stand."""
+_LEADS: Final = frozenset(
+    [
+        "hey",
+        "yo",
+        "so",
+        "and",
+        "but",
+        "ok",
+        "okay",
+        "well",
+        "now",
+        "from",
+        "for",
+        "with",
+        "in",
+        "at",
+        "on",
+        "of",
+        "to",
+        "by",
+        "about",
+        "und",
+        "aber",
+        "also",
+        "na",
+        "sag",
+        "mal",
+        "hor",
+        "an",
+        "auf",
+        "mit",
+        "bei",
+        "fur",
+        "von",
+        "zu",
+        "aus",
+        "nach",
+        "unter",
+        "uber",
+        "hey",
+        "y",
+        "oye",
+        "a",
+        "de",
+        "en",
+        "con",
+        "por",
+        "para",
+        "desde",
+        "hasta",
+        "e",
+        "ei",
+        "cara",
+        "do",
+        "da",
+        "no",
+        "na",
+        "em",
+        "com",
+        "pra",
+        "pelo",
+        "pela",
+        "et",
+        "dis",
+        "hein",
+        "au",
+        "aux",
+        "dans",
+        "avec",
+        "pour",
+        "sur",
+        "chez",
+        "sous",
+        "depuis",
+        "и",
+        "а",
+        "ну",
+        "слушаи",
+        "на",
+        "в",
+        "с",
+        "к",
+        "о",
+        "об",
+        "из",
+        "у",
+        "по",
+        "от",
+        "для",
+        "за",
+        "над",
+        "под",
+    ]
+)
+"""Words that may stand before the word that asks."""
 _NO_QUESTIONS: Final[frozenset[SpeechAct]] = frozenset(
     (
         *("tell", "insult", "praise", "bad_news", "good_news", "report_crime", "confide", "deny", "promise", "correct"),
@@ -116,14 +378,13 @@ class HeardLine(NamedTuple):
 
     @property
     def is_menace(self) -> bool:
-        """Whether it surely threatens the listener or robs them."""
-        return sum(heard.confidence for heard in self.acts if heard.act in HOSTILE) >= MENACE_SURE
+        """Whether it threatens the listener or robs them."""
+        return any(heard.act in HOSTILE and heard.confidence >= MENACE_SURE for heard in self.acts)
 
     @property
     def looks_asking(self) -> bool:
         """Whether it has the form of a question, whatever it does: "Where's my cash?" demands, and asks."""
-        words = tokens_of(self.text)
-        return "?" in words[-2:] or not _ASKING.isdisjoint(words[:_ASKING_WITHIN])
+        return looks_asking(tokens_of(self.text))
 
     @property
     def is_courtesy(self) -> bool:
@@ -143,6 +404,23 @@ class HeardLine(NamedTuple):
     def does(self, *acts: SpeechAct) -> bool:
         """Whether it does one of these."""
         return any(heard.act in acts for heard in self.acts)
+
+
+def looks_asking(words: list[str]) -> bool:
+    """Whether a text (as ``tokens_of`` writes it) has the form of a question: a question mark at its end, or a word
+    that asks at its beginning."""
+    return "?" in words[-2:] or _has_asking_word(words) or not _UNSPACED_ASKING.isdisjoint(words)
+
+
+def _has_asking_word(words: list[str]) -> bool:
+    if words[:1] and words[0] in _MAY_ASK and not _AUXILIARIES.isdisjoint(words[1:2]):
+        return True
+    for word in words[:_ASKING_WITHIN]:
+        if word in _ASKING:
+            return True
+        if word not in _LEADS:
+            return False
+    return False
 
 
 @lru_cache(maxsize=_CACHED)
@@ -250,24 +528,29 @@ def _shipped() -> _Model:
 
 
 def _classified(text: str) -> HeardAct:
-    """Softmax over the sums of the rows, divided by the root of their number (texts of unit length); among questions
-    where the form asks, among all else where it does not and the model is not sure."""
+    """Softmax over the sums of the rows, divided by the root of their number (texts of unit length): a threat or a
+    robbery where the last column says that it is one, among questions where the form asks, among all else where it does
+    not and the model is not sure."""
     model = _model or _shipped()
     rows = list(features(text))
     sums = model.rows[rows].sum(axis=0, dtype=np.int32)
     scores = sums * (model.scale / len(rows) ** 0.5) + model.bias
-    shares = np.exp(scores - scores.max())
+    menace, shares = float(scores[-1]), np.exp(scores[:-1] - scores[:-1].max())
     shares /= shares.sum()
+    if menace > 0:
+        return HeardAct(_best_of(shares, _HOSTILE).act, min(1.0, MENACE_SURE + menace / 10))
     best = int(shares.argmax())
     asks, words = ACTS[best] in QUESTIONS, tokens_of(text)
     has_mark = "?" in words[-2:]
-    if ACTS[best] in _NO_QUESTIONS and has_mark and not _ASKING.isdisjoint(words[:_ASKING_WITHIN]):
+    has_word = _has_asking_word(words) or (has_mark and not _MAY_ASK.isdisjoint(words[:_ASKING_WITHIN]))
+    if ACTS[best] in _NO_QUESTIONS and has_mark and has_word:
         return _best_of(shares, _ASKS)
-    if asks and not has_mark and shares[best] < _PLAIN_SURE and _ASKING.isdisjoint(words[:_ASKING_WITHIN]):
+    if asks and not looks_asking(words) and shares[best] < _PLAIN_SURE:
         return _best_of(shares, ~_ASKS)
     if shares[best] < _GUESSED and len(words) >= _STATEMENT_WORDS and not has_mark:
         return HeardAct("tell", float(shares[best]))
-    return HeardAct(ACTS[best], float(shares[best]))
+    sure = float(shares[best])
+    return HeardAct(ACTS[best], min(sure, _HALF_A_MENACE) if _HOSTILE[best] else sure)
 
 
 def _best_of(shares: NDArray[np.float64], among: NDArray[np.bool_]) -> HeardAct:

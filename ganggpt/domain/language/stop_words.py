@@ -154,13 +154,19 @@ def says_nothing(word: str, language: str) -> bool:
     return bare in GREETINGS or bare in own or bare.removesuffix("'s") in own
 
 
+LITTLE: Final = 0.3
+"""What a common word of a question counts, as a share of another word."""
+
+
 @lru_cache(maxsize=1024)
-def telling_terms(text: str) -> tuple[str, ...]:
-    """The terms (``words.terms``) of a text without the function words of its language; all of them where nothing else
-    is left."""
+def telling_terms(text: str) -> tuple[tuple[str, float], ...]:
+    """The terms (``words.terms``) of a text, each with how much it tells, 0..1: a function word of its language little
+    in English, of which ``words.terms`` leaves most of them out, and nothing in the other languages. Where there is
+    nothing else, each tells as much as any other."""
     every = terms(text)
     language = language_of((text,))
-    if language == "en":
-        return every
     told = set(terms(" ".join(word for word in words_of(text) if folded(word) not in STOP_WORDS[language])))
-    return tuple(term for term in every if term in told) or every
+    if told.isdisjoint(every):
+        return tuple((term, 1.0) for term in every)
+    little = LITTLE if language == "en" else 0.0
+    return tuple((term, 1.0 if term in told else little) for term in every if little or term in told)

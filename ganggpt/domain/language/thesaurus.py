@@ -5,14 +5,16 @@ Only the question is widened, never what is remembered, so a better list of word
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from importlib.resources import files
 from typing import Final
 
+from msgspec import Struct
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
-from ganggpt.domain.language.words import NAME_LENGTH_MIN, stem
+from ganggpt.domain.language.words import NAME_LENGTH_MIN, folded, stem, words_of
 
 SYNONYM: Final = 0.7
 """The weight of a synonym; the word itself has weight 1."""
@@ -22,196 +24,92 @@ ALIKE_MAX: Final = 8
 """The most names that one misspelt name may mean."""
 _NAME_LENGTH_MAX: Final = 24
 
-_GROUPS: Final = """
-    money cash dollar buck dough payment pay sum
-    gun pistol weapon rifle revolver shotgun firearm
-    knife blade dagger
-    car vehicle ride sedan automobile wheels
-    motorcycle motorbike bike
-    truck lorry van
-    boat ship vessel yacht trawler
-    cop police officer constable policeman law
-    steal rob thieve swipe theft robbery burgle
-    kill murder shoot assassinate execute
-    beat punch hit fight brawl
-    threaten threat menace warn intimidate
-    give hand gift present
-    buy purchase
-    sell deal peddle
-    house home apartment flat
-    bar pub saloon tavern
-    shop store kiosk
-    street road avenue alley
-    harbour harbor port dock pier wharf quay
-    boss leader chief head
-    gang crew faction mob
-    friend buddy pal mate
-    brother sibling sister
-    kid child son daughter boy girl
-    wife husband spouse
-    doctor medic nurse
-    drug dope coke cocaine weed
-    bomb explosive dynamite
-    burn fire blaze arson
-    hide bury conceal stash
-    secret confidence
-    promise swear vow pledge
-    debt owe loan lend borrow
-    prison jail cell
-    arrest bust capture catch
-    escape flee run
-    help assist save rescue
-    hurt injure wound
-    lie deceive cheat trick
-    betray rat snitch
-    watch clock
-    ring necklace jewel jewellery jewelry
-    drink beer whiskey whisky rum
-    food meal dinner lunch
-    job work gig task
-    meet meeting appointment
-    night evening midnight
-    morning dawn sunrise
-    photo picture photograph
-    phone call ring
-    letter note message
-    key lock
-    warehouse depot storehouse
-    garage workshop
-    race sprint
-    dog hound puppy
-    argue quarrel row dispute
-    afraid scared fear frightened
-    love adore
-    hate despise
-    die dead death
-    smuggle traffic contraband
-    blackmail extort extortion
-    repair fix mend
-    paint spray
-    box crate parcel package
-    mayor politician councillor
-    lawyer attorney
-    truce peace ceasefire
-    war feud
-    map chart
-    deliver bring carry
-    mother mom mum mama ma
-    father dad daddy papa
-    sister sis
-    brother bro
-    grandmother grandma granny nan
-    grandfather grandpa
-    grow raise
-    live stay move reside
-    birthday born birth
-    wed marry married wedding engaged
-    name called nickname
-    allergic allergy
-    learn study teach
-    play instrument
-    rent lease
-    interview appointment
-    religion church
-    like favourite favorite enjoy
-    lawyer solicitor
-    sick ill disease diagnose
-    tattoo ink
-    plan gonna intend
-    geld kohle knete cash
-    waffe knarre pistole gewehr wumme
-    auto wagen karre
-    haus wohnung bude heim wohnen
-    mutter mama mutti
-    vater papa
-    schwester schwesterchen
-    bruder bruderherz
-    oma grossmutter
-    opa grossvater
-    frau ehefrau
-    mann ehemann
-    freund kumpel
-    polizist bulle polizei wachtmeister cop
-    gefangnis knast haft
-    arbeit job beruf arbeiten
-    angst furcht hohenangst furchten
-    hassen hasse leiden
-    heiraten hochzeit verlobt
-    gericht verhandlung prozess
-    kaputt zerstochen zerstort
-    dinero plata lana pasta guita
-    pistola arma fusil fierro
-    coche carro auto
-    casa piso departamento vivir
-    madre mama vieja
-    padre papa viejo
-    mujer esposa
-    marido esposo
-    hermano carnal
-    policia poli tira sargento
-    carcel prision trullo preso
-    trabajo curro chamba laburo trabajar dedicar
-    miedo panico
-    odio odiar detestar
-    nino hijo chico
-    mudar mudarme irme
-    atracar asaltar robar
-    dinheiro grana
-    arma revolver canivete
-    carro carango
-    casa morar
-    mae mamae
-    pai papai
-    esposa mulher
-    irmao mano
-    policia tira cana
-    cadeia prisao preso
-    trabalho emprego trampo trabalhar trabalhei
-    medo pavor
-    argent fric thune pognon
-    flingue arme pistolet
-    voiture caisse bagnole
-    maison baraque appart habiter
-    mere maman
-    pere papa
-    femme epouse
-    mari epoux
-    flic keuf police
-    prison taule
-    travail boulot taf bosser travailler metier
-    peur trouille
-    деньги бабки бабло
-    пистолет ствол оружие
-    машина тачка
-    дом квартира хата
-    мать мама
-    отец папа батя
-    сестра сестренка
-    брат братан
-    жена супруга
-    муж супруг
-    полицеискии мент коп
-    тюрьма зона
-    работа работать профессия
-    свадьба выходит женится
-"""
+KIND: Final = 0.45
+"""The weight of a thing of the kind that a question asks for (an animal: a shark), and of another one of that kind."""
+BEGINNING_MIN: Final = 3
+"""Letters that the beginning of a word has at least, where it stands for all words that begin so."""
+_SHORT_ENDING_MAX: Final = 3
+"""The most letters that follow on the shortest beginnings."""
 
 
-def _synonyms_by_stem() -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, dict[str, None]] = {}
-    for line in _GROUPS.strip().splitlines():
-        group = [stem(word) for word in line.split()]
-        for word in group:
-            found.setdefault(word, {}).update((other, None) for other in group if other != word)
-    return {word: tuple(others) for word, others in found.items()}
+STEM_LENGTH_MIN: Final = 4
+"""Letters that two forms of one word have in common at least."""
 
 
-_SAME: Final = _synonyms_by_stem()
+class Group(Struct, frozen=True):
+    """Words that count for each other, by their stems and their beginnings, and how much."""
+
+    stems: frozenset[str]
+    beginnings: tuple[str, ...]
+    share: float
+
+    def begins(self, term: str) -> bool:
+        """Whether a word begins like one of the group."""
+        return any(begins_so(term, beginning) for beginning in self.beginnings)
 
 
-def synonyms(term: str) -> tuple[str, ...]:
-    """Stems that may stand for this stem."""
-    return _SAME.get(term, ())
+def begins_so(term: str, beginning: str) -> bool:
+    """Whether a word has this beginning; a short one stands for short words only."""
+    if not term.startswith(beginning):
+        return False
+    return len(beginning) > BEGINNING_MIN or len(term) <= BEGINNING_MIN + _SHORT_ENDING_MAX
+
+
+def _groups_of(lines: Iterable[str]) -> Iterator[Group]:
+    for line in lines:
+        name, colon, words = line.partition(":")
+        if not colon or line.startswith("#"):
+            continue
+        written = folded(words.lower()).split()
+        begun = tuple(dict.fromkeys(word[:-1] for word in written if word.endswith("*")))
+        assert all(len(beginning) >= BEGINNING_MIN for beginning in begun), f"a beginning is too short: {name}"
+        whole = frozenset(stem(word) for word in written if not word.endswith("*"))
+        yield Group(whole, begun, KIND if name.endswith("~") else SYNONYM)
+
+
+@lru_cache(maxsize=1)
+def _groups() -> tuple[dict[str, tuple[Group, ...]], dict[str, tuple[Group, ...]]]:
+    """The groups of every stem, and those of every beginning."""
+    text = files(__package__).joinpath("thesaurus.txt").read_text(encoding="utf-8")
+    by_stem: dict[str, tuple[Group, ...]] = {}
+    by_beginning: dict[str, tuple[Group, ...]] = {}
+    for group in _groups_of(text.splitlines()):
+        for word in group.stems:
+            by_stem[word] = (*by_stem.get(word, ()), group)
+        for beginning in group.beginnings:
+            by_beginning[beginning] = (*by_beginning.get(beginning, ()), group)
+    return by_stem, by_beginning
+
+
+@lru_cache(maxsize=4096)
+def groups_of(term: str) -> tuple[Group, ...]:
+    """The groups a stem is in, those that count most first."""
+    by_stem, by_beginning = _groups()
+    found = dict.fromkeys(by_stem.get(term, ()))
+    for end in range(BEGINNING_MIN, len(term) + 1):
+        beginning = term[:end]
+        if beginning in by_beginning and begins_so(term, beginning):
+            found.update(dict.fromkeys(by_beginning[beginning]))
+    return tuple(sorted(found, key=lambda group: -group.share))
+
+
+_ASKING: Final = {
+    word: sought
+    for words, sought in (
+        ("when wann cuando quando quand когда", "when"),
+        (
+            "how-many how-much wieviel wie-viele cuanto cuantos cuanta cuantas quanto quantos quantas combien сколько",
+            "how-many",
+        ),
+    )
+    for word in words.split()
+}
+"""Question words, and the word of this list that stands for what they ask for."""
+
+
+def asked_for(text: str) -> list[str]:
+    """What the question words of a text ask for, as stems of this list: a time."""
+    return list(dict.fromkeys(_ASKING[word] for word in words_of(folded(text)) if word in _ASKING))
 
 
 def alike(term: str, others: Sequence[str]) -> list[tuple[str, float]]:
@@ -242,6 +140,15 @@ def near(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((name, *(name[:at] + name[at + 1 :] for at in range(len(name))))))
 
 
+def is_inflected(one: str, other: str) -> bool:
+    """Whether two words may be forms of one: all but their last letters are the same."""
+    if not (one.isalpha() and other.isalpha()):
+        return False
+    shorter = min(len(one), len(other))
+    common = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    return common >= max(STEM_LENGTH_MIN, shorter - 2) and max(len(one), len(other)) - common <= 4
+
+
 def known_stems() -> frozenset[str]:
     """The stems of every word that has a synonym."""
-    return frozenset(_SAME)
+    return frozenset(_groups()[0])

@@ -48,6 +48,7 @@ Act = Literal[
     "politics",
     "no_politics",
     "remember",
+    "guess",
     "no_memory",
     "tell_about",
     "gossip",

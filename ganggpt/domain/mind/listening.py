@@ -14,8 +14,7 @@ from ganggpt.domain.language.speech_acts import HeardLine, hear
 from ganggpt.domain.language.time_words import due_in_s
 from ganggpt.domain.language.words import folded, is_negated, tokens, words_of
 from ganggpt.domain.mind.brief import quoted, sentences_of, words_in
-from ganggpt.domain.mind.memory import INDEXES, SALIENCE_MIN
-from ganggpt.domain.mind.memory_index import is_inflected
+from ganggpt.domain.mind.memory import INDEXES
 from ganggpt.domain.mind.memory_record import EVERYBODY, Memory, is_expired, last_s
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.mind import Mind
@@ -27,6 +26,8 @@ from ganggpt.domain.turn import Decision, Event, Message, Turn
 
 THREAT_WEIGHT: Final = 60
 """A spoken threat weighs as much as one without a weapon."""
+WORTH_KEEPING: Final = 16
+"""Weight from which what a player says is kept. Of what others wrote, 15 in 100 lines of chatter weigh as much, and 94 facts."""
 SHORT_WORDS_MAX: Final = 5
 """A line of so few words may be an answer that says nothing without its question."""
 _SHORT_WEIGHT: Final = 24
@@ -87,7 +88,7 @@ def _memory_of(mind: Mind, line: Line, who: str, turn: Turn) -> Memory | None:
     asked = None if talk is None or is_over(talk, now_s) else _asked(talk)
     if asked is not None and _is_short(line.heard) and kept.weight < THREAT_WEIGHT:
         return _answer_to(asked, line, who, now_s)
-    if kept.weight < SALIENCE_MIN:
+    if kept.weight < WORTH_KEEPING:
         return None
     if heard.is_menace:
         verb = _VERBS["threat" if heard.does("threat") else "robbery"]
@@ -114,7 +115,7 @@ def _statement(heard: HeardLine, kept: Told, line: Line, who: str, now_s: float)
 
 def _is_about(past: Memory, text: str) -> bool:
     """Whether a line has words in common with what it replaces, and so is understood without it."""
-    return facts.replaces(text, words_in(past.text)) or _shared(_topics_of(past), facts.topics_of(text)) > 0
+    return facts.replaces(text, words_in(past.text)) or facts.shared(_topics_of(past), facts.topics_of(text)) > 0
 
 
 def _binds(heard: HeardLine) -> bool:
@@ -165,21 +166,17 @@ def _replaced(mind: Mind, text: str, fresh: Memory, now_s: float) -> Memory | No
     if not corrects and not facts.is_change(text):
         return None
     topics = facts.topics_of(text)
-    alike = [(_shared(topics, _topics_of(memory)), memory.no, memory) for memory in own[-_CHANGED_WITHIN:]]
+    near = [one for one in own[-_CHANGED_WITHIN:] if not facts.speak_of_others(text, words_in(one.text))]
+    alike = [(facts.shared(topics, _topics_of(memory)), memory.no, memory) for memory in near]
     most = max(alike, default=(0.0, 0, None))
     if most[0] >= _SAME_TOPIC:
         return most[2]
-    return own[-1] if corrects and own and now_s - last_s(own[-1]) <= _CORRECTED_WITHIN_S else None
+    is_open = corrects or facts.refers_back(text)
+    return near[-1] if is_open and near and now_s - last_s(near[-1]) <= _CORRECTED_WITHIN_S else None
 
 
 def _topics_of(memory: Memory) -> frozenset[str]:
     return facts.topics_of(words_in(memory.text))
-
-
-def _shared(one: frozenset[str], other: frozenset[str]) -> float:
-    """The share of words two texts have in common, of the words of the shorter one."""
-    common = sum(any(term == held or is_inflected(term, held) for held in other) for term in one)
-    return common / max(1, min(len(one), len(other)))
 
 
 def answered(

@@ -7,6 +7,7 @@ memory is added, changed or let go, and costs as much as that memory has words. 
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,17 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ganggpt.domain.language.stop_words import telling_terms
-from ganggpt.domain.language.thesaurus import SYNONYM, alike, sound, synonyms
+from ganggpt.domain.language.thesaurus import (
+    BEGINNING_MIN,
+    STEM_LENGTH_MIN,
+    Group,
+    alike,
+    asked_for,
+    begins_so,
+    groups_of,
+    is_inflected,
+    sound,
+)
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
 from ganggpt.domain.mind.embedding import norm, sides, sketch
 from ganggpt.domain.mind.memory_record import (
@@ -48,8 +59,12 @@ COMPARED_MAX: Final = 24
 
 INFLECTED: Final = 0.75
 """The weight of another form of a word, in a language whose stems are not known here."""
-_PREFIX: Final = 4
-"""Letters that two forms of one word have in common at least."""
+ANSWER = 0.3
+ASKED = 0.7
+QUESTION, BEFORE, AFTER, SPEAKER, JUST_S = 0.6, 0.2, 0.15, 0.3, 600.0
+_END: Final = re.compile(r"[.!?]+(?=[\s\"]|$)")
+Q_SENT = 20
+_NAMED: Final = re.compile(r"[^\W\d_]{2,}")
 _K1, _B = 1.2, 0.25
 _NEVER: Final = -math.inf
 _SLOT_BITS: Final = 32
@@ -116,9 +131,11 @@ class MemoryIndex:
         "_norms",
         "_postings",
         "_prefixes",
+        "_questions",
         "_sketches",
         "_slots",
         "_sounds",
+        "_speakers",
         "_terms",
         "_words",
     )
@@ -142,6 +159,8 @@ class MemoryIndex:
         self._heard_by: dict[str, list[int]] = {}
         self._dates: list[tuple[float, int]] = []
         self._words = 0
+        self._questions = []
+        self._speakers = []
         for memory in memories:
             self.add(memory)
 
@@ -168,8 +187,8 @@ class MemoryIndex:
             posting = self._postings.get(term)
             if posting is None:
                 self._postings[term] = [slot]
-                if len(term) > _PREFIX:
-                    self._prefixes.setdefault(term[:_PREFIX], []).append(term)
+                if len(term) >= BEGINNING_MIN:
+                    self._prefixes.setdefault(term[:BEGINNING_MIN], []).append(term)
             else:
                 posting.append(slot)
         for name in names:
@@ -177,6 +196,12 @@ class MemoryIndex:
             self._names[name] = times + 1
             if not times:
                 self._sounds.setdefault(sound(name), []).append(name)
+        while len(self._questions) <= slot:
+            self._questions.append(False)
+            self._speakers.append("")
+        self._questions[slot] = memory.text.rstrip('" ').endswith("?") and len(_NAMED.findall(memory.text)) <= Q_SENT
+        first = _NAMED.match(memory.text)
+        self._speakers[slot] = first[0] if first else ""
         self._settle(slot, memory)
 
     def knows(self, term: str) -> bool:
@@ -200,8 +225,8 @@ class MemoryIndex:
             posting.remove(slot)
             if not posting:
                 del self._postings[term]
-                if len(term) > _PREFIX:
-                    _take_out(self._prefixes, term[:_PREFIX], term)
+                if len(term) >= BEGINNING_MIN:
+                    _take_out(self._prefixes, term[:BEGINNING_MIN], term)
         self._words -= len(self._terms[slot])
         self._memories[slot], self._terms[slot], self._base[slot] = None, (), _NEVER
         self._free.append(slot)
@@ -283,40 +308,81 @@ class MemoryIndex:
         all of them. A repeated word counts once in a short text, and shortness alone gains nothing."""
         sums = [0.0] * len(self._memories)
         held, top = len(self._slots), 0.0
-        for term in telling_terms(text)[:QUERY_TERMS_MAX] if held else ():
-            posting = self._postings.get(term)
-            if posting is not None and not synonyms(term):
-                worth = rarity(len(posting), held)
-                for slot in posting:
-                    sums[slot] += worth
-            else:
-                others = self._having(term)
-                worth = rarity(len(others), held) if others else UNKNOWN * rarity(0, held)
+        for term, share_of in self._asked(text) if held else ():
+            posting = self._postings.get(term, ())
+            worth = share_of * rarity(len(posting), held) if posting else 0.0
+            for slot in posting:
+                sums[slot] += worth
+            others = self._having(term)
+            if others:
+                wider = share_of * rarity(len(posting) + len(others), held)
                 for slot, share in others.items():
-                    sums[slot] += worth * share
-            top += worth
+                    sums[slot] += wider * share
+                worth = max(worth, wider)
+            top += worth or share_of * UNKNOWN * rarity(0, held)
         if not top:
             return sums
+        self._with_line_before(sums, text)
         flat, steep = 1 + _K1 * (1 - _B), _K1 * _B * held / max(1, self._words)
         shares = [min(1.0, (_K1 + 1) / (flat + steep * length)) / top for length in range(LENGTH_MAX + 1)]
         return [total * shares[length] if total else 0.0 for total, length in zip(sums, self._lengths, strict=True)]
 
+    def _with_line_before(self, sums: list[float], text: str) -> None:
+        """Let what was said just before count a little, a question as a memory less, and who is named by the question more."""
+        names = frozenset(_NAMED.findall(text))
+        before = list(sums)
+        for no, slot in self._slots.items():
+            memory = self._memories[slot]
+            if self._questions[slot]:
+                sums[slot] *= QUESTION
+            prev = self._slots.get(no - 1)
+            if prev is not None and before[prev]:
+                other = self._memories[prev]
+                if memory.created_s - other.created_s <= JUST_S:
+                    sums[slot] += (ANSWER if self._questions[prev] else BEFORE) * before[prev]
+            nxt = self._slots.get(no + 1)
+            if nxt is not None and before[nxt]:
+                other = self._memories[nxt]
+                if other.created_s - memory.created_s <= JUST_S:
+                    sums[slot] += AFTER * before[nxt]
+            if names and sums[slot] and self._speakers[slot] in names:
+                sums[slot] *= 1 + SPEAKER
+
+    @staticmethod
+    def _asked(text: str) -> Iterable[tuple[str, float]]:
+        return (*telling_terms(text)[:QUERY_TERMS_MAX], *((word, ASKED) for word in asked_for(text)))
+
     def _having(self, term: str) -> dict[int, float]:
-        """The slots with a word of the question, a synonym or a similar name, each with the weight of the match."""
-        fits = dict.fromkeys(self._postings.get(term, ()), 1.0)
-        for other in synonyms(term):
-            for slot in self._postings.get(other, ()):
-                fits.setdefault(slot, SYNONYM)
-        if not fits and len(term) >= NAME_LENGTH_MIN:
+        """The slots without a word of the question but with a word of its group, a similar name or another form of it,
+        each with the weight of the match."""
+        same = self._postings.get(term, ())
+        fits: dict[int, float] = {}
+        for group in groups_of(term):
+            for other in self._in_group(group):
+                for slot in self._postings[other]:
+                    fits.setdefault(slot, group.share)
+        if not same and not fits and len(term) >= NAME_LENGTH_MIN:
             for name, similarity in alike(term, self._sounds.get(sound(term), ())):
                 for slot in self._postings[name]:
                     fits.setdefault(slot, similarity)
-        if not fits and len(term) > _PREFIX:
-            for other in self._prefixes.get(term[:_PREFIX], ()):
+        if not same and len(term) >= STEM_LENGTH_MIN:
+            for other in self._prefixes.get(term[:BEGINNING_MIN], ()):
                 if is_inflected(term, other):
                     for slot in self._postings[other]:
-                        fits.setdefault(slot, INFLECTED)
+                        fits[slot] = INFLECTED
+        for slot in same:
+            fits.pop(slot, None)
         return fits
+
+    def _in_group(self, group: Group) -> Iterator[str]:
+        """The words held here that are in a group."""
+        for other in group.stems:
+            if other in self._postings:
+                yield other
+        for beginning in group.beginnings:
+            for other in self._prefixes.get(beginning[:BEGINNING_MIN], ()):
+                if begins_so(other, beginning):
+                    yield other
 
     def _similarities(self, asked: Embedding | None, fits: list[float]) -> dict[int, float]:
         """The cosine of those memories that are worth comparing: the nearest by sketch, and the best by words. A memory
@@ -371,15 +437,6 @@ class MemoryIndex:
             del self._sketches[slot], self._norms[slot], of_model[slot]
             if not of_model:
                 del self._models[memory.embedding.model]
-
-
-def is_inflected(one: str, other: str) -> bool:
-    """Whether two words may be forms of one: all but their last letters are the same."""
-    if not (one.isalpha() and other.isalpha()):
-        return False
-    shorter = min(len(one), len(other))
-    common = next((at for at in range(shorter) if one[at] != other[at]), shorter)
-    return common >= max(_PREFIX, shorter - 2) and max(len(one), len(other)) - common <= 4
 
 
 def _take_out(lists: dict[str, list[Any]], key: str, slot: Any) -> None:
