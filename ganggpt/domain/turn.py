@@ -171,7 +171,8 @@ class Turn:
 
     ``now_s``: Unix seconds. ``actor``: whose turn. ``seq``: the number this turn gets in the journal. ``by``: who sent
     the command (an actor id, or ``server:<name>``). ``has_model``: whether it makes sense to ask one; ``model_wait_s``:
-    longest wait for its answer where somebody waits for it.
+    longest wait for its answer where somebody waits for it. ``tail``: what the archive of a mind found for this command
+    (memories, each with how well it fits, 0..1), where it was asked before; None where it was not, or too slow.
     """
 
     actor: ActorId
@@ -183,6 +184,7 @@ class Turn:
     wording: Wording
     has_model: bool = False
     model_wait_s: float = MODEL_WAIT_S
+    tail: tuple[tuple[Any, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,8 @@ class Kind:
     ``commands``: command name to class. ``events``: the union type of its events. ``state``: a frozen msgspec Struct.
     ``decide(state | None, command, turn) -> Decision`` raises Refused, UnknownActor or AlreadyExists.
     ``evolve(state | None, event) -> state``. ``view(state, now_s) -> dict`` is what a read shows (JSON-able),
-    and ``shows`` its shape (a TypedDict).
+    and ``shows`` its shape (a TypedDict). ``ahead(state, command, turn)``: the message to its archive whose answer a
+    talk should wait for, None where it is sure by itself.
     """
 
     name: str
@@ -203,3 +206,4 @@ class Kind:
     evolve: Callable[[Any, Any], Any]
     view: Callable[[Any, float], dict[str, Any]]
     shows: Any = None
+    ahead: Callable[[Any, Any, Turn], Any] | None = None

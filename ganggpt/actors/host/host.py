@@ -40,6 +40,7 @@ from ganggpt.actors.host.passivation import Passivation
 from ganggpt.actors.host.push_notifier import PushNotifier
 from ganggpt.actors.host.reminders import Reminders
 from ganggpt.actors.host.reply_cache import ReplyCache
+from ganggpt.actors.host.tail_first import TailFirst
 from ganggpt.actors.host.turn_runner import TurnInputs, TurnRunner
 from ganggpt.actors.ports import CommandPort, ModelPort, NoModel
 from ganggpt.actors.routing.shards import Residences
@@ -138,7 +139,9 @@ class Host:
         renew = None if ports.read_world is None else self._renew_world
         self.heartbeat = Heartbeat(identity, ports.hosts, shards, renew, ports.world_at_s)
         self.load = Load(lambda: runner.turns, options.poll_s)
-        runner.connect(self.activator, self.handover, self.reply_cache, self.model_requests, self.embeddings)
+        self.tail_first = None if ports.archive is None else TailFirst(ports.archive, runner)
+        parts = (self.activator, self.handover, self.reply_cache, self.model_requests, self.embeddings)
+        runner.connect(*parts, self.tail_first)
 
     async def run(self) -> None:
         """Run all parts until cancelled. Raises Fenced or CommitUnknown when the incarnation ends."""
@@ -164,6 +167,8 @@ class Host:
                     raise error from None
             raise
         finally:
+            if self.tail_first is not None:
+                self.tail_first.cancel()
             self.reply_cache.cancel()
             self.model_requests.cancel()
             self.activator.cancel()
@@ -212,7 +217,7 @@ class Host:
             "passivated": self.passivation.passivated,
             "messages": self.outbox.delivered,
             "archive_kept": 0 if self.archive is None else self.archive.kept,
-            "archive_searches": 0 if self.archive is None else self.archive.searches,
+            "archive_searches": sum(part.searches for part in (self.archive, self.tail_first) if part is not None),
             "reminders": self.reminders.fired,
             "unanswered": self.model_requests.unanswered,
             "stale_answers": self.model_requests.stale,

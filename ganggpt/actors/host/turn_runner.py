@@ -25,9 +25,11 @@ from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.host.model_requests import ModelRequests
+from ganggpt.actors.host.tail_first import Asked, TailFirst
 from ganggpt.actors.ports import ModelPort
 from ganggpt.domain.ids import WORLD, derived_command_id
 from ganggpt.domain.kinds import VERSION, Effects, TurnRecord, decode_command, effects_of, encode_turn
+from ganggpt.domain.mind.commands import SearchArchive
 from ganggpt.domain.turn import Command, Decision, Dice, Turn, Wording
 from ganggpt.domain.world import World
 from ganggpt.errors import Expired, GangGPTError, InvalidInput, Moved, Overloaded, UnknownActor
@@ -125,6 +127,7 @@ class TurnRunner:
         self._replies: KnownReplies
         self._requests: ModelRequests
         self._embeddings: Embeddings
+        self._tail_first: TailFirst | None = None
         self.conversations = Conversations()
         self.turns = 0
         self.refused = 0
@@ -137,24 +140,27 @@ class TurnRunner:
         replies: KnownReplies,
         requests: ModelRequests,
         embeddings: Embeddings,
+        tail_first: TailFirst | None = None,
     ) -> None:
         """Set the parts that commands and decisions are passed on to. Some of them run turns themselves, so they are
-        created after the runner."""
+        created after the runner. ``tail_first``: where minds have an archive."""
         self._cold = cold
         self._moving = moving
         self._replies = replies
         self._requests = requests
         self._embeddings = embeddings
+        self._tail_first = tail_first
 
     def use_world(self, world: World, cast: Mapping[str, tuple[str, bytes]]) -> None:
         """Decide by another state of the world files from the next turn on."""
         self._inputs = replace(self._inputs, world=world, cast=cast)
 
-    def accept(self, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        """Run a command at once, or pass it to the part that keeps it until it can run."""
+    def accept(self, envelope: Envelope, delivery: Delivery, slot: int, asked: Asked | None = None) -> None:
+        """Run a command at once, or pass it to the part that keeps it until it can run. ``asked``: what the archive
+        found for it, where it was asked."""
         activation = None if self._shards.draining else self._activations.get(envelope.to)
         if activation is not None:
-            self.take(activation, envelope, delivery, slot)
+            self.take(activation, envelope, delivery, slot, asked)
             return
         if self._shards.draining:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
@@ -168,8 +174,12 @@ class TurnRunner:
         except Overloaded as full:
             delivery.settle(slot, reply_error(envelope.id, full))
 
-    def take(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> None:
+    def take(
+        self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int, asked: Asked | None = None
+    ) -> None:
         """Run a command for an actor that is awake, or answer it again."""
+        if self._tail_first is not None and self._tail_first.keeps(envelope, delivery, slot):
+            return
         now_s = self._clock.now_s()
         activation.touched_s = now_s
         window = activation.window
@@ -182,7 +192,9 @@ class TurnRunner:
                 reply = self._view(activation, envelope, now_s)
             else:
                 window.check(envelope.id, now_s, derived=envelope.inner)
-                reply = self.turn(activation, envelope, now_s)
+                if envelope.name == TALK and asked is None and self._asks_first(activation, envelope, delivery, slot):
+                    return
+                reply = self.turn(activation, envelope, now_s, asked)
         except Expired as expired:
             if envelope.inner:
                 self._replies.take_late_message(activation, envelope, delivery, slot)
@@ -193,11 +205,21 @@ class TurnRunner:
             reply = reply_error(envelope.id, error)
         delivery.settle(slot, reply, activation.ticket)
 
-    def turn(self, activation: Activation, envelope: Envelope, now_s: float) -> bytes:
+    def _asks_first(self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int) -> bool:
+        """Whether a talk waits for the archive first; then it is run later."""
+        ahead = activation.kind.ahead
+        if self._tail_first is None or ahead is None or activation.state is None:
+            return False
+        turn = self._turn_of(activation, envelope, activation.seq + 1, self._clock.now_s(), None)
+        command = _command_in(activation.kind.name, envelope)
+        question: SearchArchive | None = ahead(activation.state, command, turn)
+        return question is not None and self._tail_first.ask(question, envelope, delivery, slot)
+
+    def turn(self, activation: Activation, envelope: Envelope, now_s: float, asked: Asked | None = None) -> bytes:
         """Decide, add to the commit, evolve; returns the finished reply. Raises GangGPTError without any change."""
         kind = activation.kind
         seq = activation.seq + 1
-        command, decision = self._decide(activation, envelope, seq, now_s)
+        command, decision = self._decide(activation, envelope, seq, now_s, asked)
         if not (decision.events or decision.messages or decision.pushes or decision.reminders):
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
@@ -242,21 +264,28 @@ class TurnRunner:
         command_id = derived_command_id(now_s, activation.actor, 0, name)
         self.turn(activation, Envelope(command_id, activation.actor, WORLD, name, Raw(body)), now_s)
 
-    def _decide(self, activation: Activation, envelope: Envelope, seq: int, now_s: float) -> tuple[Command, Decision]:
-        kind, inputs = activation.kind, self._inputs
+    def _turn_of(self, activation: Activation, envelope: Envelope, seq: int, now_s: float, asked: Asked | None) -> Turn:
+        inputs = self._inputs
+        return Turn(
+            activation.actor,
+            seq,
+            now_s,
+            envelope.by,
+            dice_of(activation.actor, seq, inputs.world.seed),
+            inputs.world,
+            inputs.mind,
+            inputs.model.is_on,
+            inputs.model.wait_s,
+            None if asked is None else asked.found,
+        )
+
+    def _decide(
+        self, activation: Activation, envelope: Envelope, seq: int, now_s: float, asked: Asked | None
+    ) -> tuple[Command, Decision]:
+        kind = activation.kind
         try:
             command = _command_in(kind.name, envelope)
-            turn = Turn(
-                activation.actor,
-                seq,
-                now_s,
-                envelope.by,
-                dice_of(activation.actor, seq, inputs.world.seed),
-                inputs.world,
-                inputs.mind,
-                inputs.model.is_on,
-                inputs.model.wait_s,
-            )
+            turn = self._turn_of(activation, envelope, seq, now_s, asked)
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:
             raise

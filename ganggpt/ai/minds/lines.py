@@ -97,7 +97,8 @@ no_memory cold: I make a point of not remembering you. | No. And I do not miss i
 remember warm: How could I forget? | Of course I remember, {you}. | That one I keep close.
 remember even: I remember. | It comes back to me. | My memory is good, you know.
 remember cold: Oh, I remember. | I forget nothing, least of all this. | You want to bring that up?
-guess warm: I may mix things up, {you}. | Let me think. I am not sure it is what you mean. | Do not hold me to it, {you}.
+guess warm: I may mix things up, {you}. | Let me think. I am not sure it is what you mean.
+guess warm: Do not hold me to it, {you}.
 guess even: I am not certain. Something like this? | Only half, and maybe not what you ask. | If I have it right:
 guess cold: You expect me to keep track of that? | Maybe. I do not write down what you say. | Close enough:
 tell_about warm: For you, {you}: {known}. | Listen well, {you}. {Known}. | I will tell you what I know. {Known}.

@@ -9,6 +9,7 @@ or betrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import log10
 from typing import Any, Final
 
@@ -60,7 +61,7 @@ from ganggpt.domain.erasure import ForgetPlayer, cease, forget
 from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import mood_at_rest
-from ganggpt.domain.mind.archive import search_archive, to_archive
+from ganggpt.domain.mind.archive import ahead, from_tail, search_archive, to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude, Hush
 from ganggpt.domain.mind.listening import answered, listen
@@ -169,7 +170,7 @@ def _talk(state: Companion, command: Talk, turn: Turn) -> Decision:
     if fate != "stays":
         done = turn_taking.broken_off(TALKER, state, turn, fated(state, turn, fate, line, events, heard.writer))
     else:
-        found = TALKER.answer(felt, turn, line)
+        found = from_tail(TALKER.answer(felt, turn, line), heard.writer, turn)
         asked = search_archive(state.mind, found, turn)
         if turn.has_model or state.mind.speaking.utterance is not None:
             done = turn_taking.begin(TALKER, felt, turn, line, found)
@@ -266,4 +267,5 @@ KIND: Final = Kind(
     evolve=evolve,
     view=view,
     shows=CompanionView,
+    ahead=partial(ahead, TALKER),
 )

@@ -255,8 +255,8 @@ def topics_of(text: str) -> frozenset[str]:
 
 
 def shared(one: frozenset[str], other: frozenset[str]) -> float:
-    """The share of the topics of the shorter text that the other has too: in the same form, another one, or in a word of
-    the same meaning."""
+    """The share of the topics of the shorter text that the other has too: in the same form, in another one, or in a
+    word of the same meaning."""
     common = sum(
         any(term == held or is_inflected(term, held) or _mean_the_same(term, held) for held in other) for term in one
     )

@@ -7,12 +7,14 @@ found by its meaning, a moment late.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import Notify
+from ganggpt.domain.mind.brief import Act
 from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
 from ganggpt.domain.mind.embedding import has_vectors
 from ganggpt.domain.mind.events import ArchiveSearched
@@ -55,9 +57,34 @@ def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, .
     return (Message(turn.actor, ArchiveMemories(tuple(writer.left), mind.let_go + len(writer.left))),)
 
 
+def ahead(talker: Talker, state: Any, command: Any, turn: Turn) -> SearchArchive | None:
+    """What the archive should be asked before a talk (``command``) is answered; None where the mind is sure by itself,
+    has let nothing go, or where a search was just made."""
+    mind: Mind = state.mind
+    if not mind.let_go or turn.now_s - mind.asked_s < SEARCH_EVERY_S or not turn.by.startswith("player:"):
+        return None
+    found = talker.answer(state, turn, Line(turn.by, command.text, 0.0))
+    return SearchArchive(found.missing, turn.by, turn.now_s, mind.let_go) if found.missing else None
+
+
+def from_tail(found: Answer, writer: MemoryWriter, turn: Turn) -> Answer:
+    """The answer with what the archive found before the talk, which is kept in mind again; the same where it found
+    nothing that fits."""
+    best = _best(turn.tail, turn.by, turn.now_s) if turn.tail and found.missing else None
+    if best is None:
+        return found
+    no = writer.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, REHEARSED_MAX)))
+    memory = best if no is None else replace(best, no=no)
+    act: Act = "remember" if memory.about == turn.by else "gossip"
+    return Answer(act, memory, facts={"topic": found.missing})
+
+
 def search_archive(mind: Mind, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
     """Search for what was asked for and was not found by words; nothing where there is nothing else to search by, or
     where that was just done."""
+    if turn.tail is not None and not has_vectors(mind.memories):
+        # It was asked before the talk, so only the time of it is noted.
+        return (ArchiveSearched(turn.by, found.missing, turn.now_s),) if found.missing else (), ()
     # A model that talks is told what lies near before it answers (``ThinkAgain``).
     is_there_more = mind.let_go or (not turn.has_model and has_vectors(mind.memories))
     if not found.missing or not is_there_more or turn.now_s - mind.asked_s < SEARCH_EVERY_S:
@@ -72,7 +99,7 @@ def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Dec
     player = command.listener
     if turn.now_s - command.asked_s > STALE_S:
         return Decision((), {"recollected": None, "stale": True})
-    best = _best(command, turn.now_s)
+    best = _best(command.found, player, turn.now_s)
     held = _meant(state.mind, command, turn) if best is None else None
     writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
     if best is not None:
@@ -90,12 +117,11 @@ def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Dec
     return replace(done, reply={"recollected": no, **done.reply}, messages=messages)
 
 
-def _best(command: Recollect, now_s: float) -> Memory | None:
+def _best(found: Sequence[tuple[Memory, float]], player: str, now_s: float) -> Memory | None:
     """What fits best of what was found and may be told to who asked."""
-    player = command.listener
     told = [
         blended(memory, min(1.0, max(0.0, relevance)), now_s, player, None)
-        for memory, relevance in command.found
+        for memory, relevance in found
         if relevance >= FITS and may_tell(memory, player) and not is_expired(memory, now_s)
     ]
     return max(told, key=lambda one: (one.score, one.memory.no)).memory if told else None

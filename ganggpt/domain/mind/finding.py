@@ -19,14 +19,14 @@ SAID_FROM: Final = 0.25
 """Confidence from which a memory is told to who asks."""
 SURE_FROM: Final = 0.5
 """Confidence from which the archive need not be asked as well."""
-STATED: Final = 0.2
+STATED: Final = 0.1
 """What it adds to the score of a memory that it states what the question asks for: the speaker's home, name, job …"""
 THEN: Final = 0.15
 """What it adds that it is of the time the question names."""
 PAST: Final = 0.1
 """What a memory loses that says what was before, where the question does not ask for that, and gains where it does."""
 _STATING: Final = frozenset({"home", "name", "gang", "job", "debt"})
-_AS_GOOD: Final = 0.01
+_AS_GOOD: Final = 0.003
 """Of two memories about one person whose scores differ by no more, the later one counts."""
 _ASKED_K: Final = 12
 _RELEVANT, _AHEAD, _EVEN = 1.33, 2.92, -1.37

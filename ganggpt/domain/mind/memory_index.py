@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -59,12 +60,19 @@ COMPARED_MAX: Final = 24
 
 INFLECTED: Final = 0.75
 """The weight of another form of a word, in a language whose stems are not known here."""
-ANSWER = 0.3
-ASKED = 0.7
-QUESTION, BEFORE, AFTER, SPEAKER, JUST_S = 0.6, 0.2, 0.15, 0.3, 600.0
-_END: Final = re.compile(r"[.!?]+(?=[\s\"]|$)")
-Q_SENT = 20
-_NAMED: Final = re.compile(r"[^\W\d_]{2,}")
+ASKED: Final = 0.7
+"""The weight of what a question word asks for: a time, a number."""
+BEFORE, ANSWERED, AFTER = 0.2, 0.3, 0.15
+"""The share of its worth that a memory lends to the one that followed at once, to one that answered it, and to the one
+that went before it: a conversation says half of what it says in the line before. Measured on public conversations."""
+JUST_S: Final = 600.0
+"""The longest time between two memories of one conversation."""
+ASKS: Final = 0.6
+"""What a memory that is only a short question counts: it asks for what is sought, and does not say it."""
+_ASKS_WORDS_MAX: Final = 20
+SPEAKER: Final = 1.3
+"""What a memory counts whose text begins with a name that the question has: they said it, or did it."""
+_NAME: Final = re.compile(r"[^\W\d_]{2,}")
 _K1, _B = 1.2, 0.25
 _NEVER: Final = -math.inf
 _SLOT_BITS: Final = 32
@@ -119,6 +127,7 @@ class MemoryIndex:
 
     __slots__ = (
         "_about",
+        "_asks",
         "_base",
         "_dates",
         "_free",
@@ -131,7 +140,6 @@ class MemoryIndex:
         "_norms",
         "_postings",
         "_prefixes",
-        "_questions",
         "_sketches",
         "_slots",
         "_sounds",
@@ -144,6 +152,8 @@ class MemoryIndex:
         self._memories: list[Memory | None] = []
         self._terms: list[tuple[str, ...]] = []
         self._lengths: list[int] = []
+        self._asks: list[bool] = []
+        self._speakers: list[str] = []
         self._base: list[float] = []
         self._last_s: list[float] = []
         self._sketches: dict[int, int] = {}
@@ -159,8 +169,6 @@ class MemoryIndex:
         self._heard_by: dict[str, list[int]] = {}
         self._dates: list[tuple[float, int]] = []
         self._words = 0
-        self._questions = []
-        self._speakers = []
         for memory in memories:
             self.add(memory)
 
@@ -176,6 +184,8 @@ class MemoryIndex:
             self._memories.append(None)
             self._terms.append(())
             self._lengths.append(0)
+            self._asks.append(False)
+            self._speakers.append("")
             self._base.append(_NEVER)
             self._last_s.append(0.0)
         self._slots[memory.no] = slot
@@ -196,12 +206,9 @@ class MemoryIndex:
             self._names[name] = times + 1
             if not times:
                 self._sounds.setdefault(sound(name), []).append(name)
-        while len(self._questions) <= slot:
-            self._questions.append(False)
-            self._speakers.append("")
-        self._questions[slot] = memory.text.rstrip('" ').endswith("?") and len(_NAMED.findall(memory.text)) <= Q_SENT
-        first = _NAMED.match(memory.text)
-        self._speakers[slot] = first[0] if first else ""
+        self._asks[slot] = memory.text.rstrip('" ').endswith("?") and len(memory.text.split()) <= _ASKS_WORDS_MAX
+        speaker = _NAME.match(memory.text)
+        self._speakers[slot] = "" if speaker is None else sys.intern(speaker[0])
         self._settle(slot, memory)
 
     def knows(self, term: str) -> bool:
@@ -322,31 +329,32 @@ class MemoryIndex:
             top += worth or share_of * UNKNOWN * rarity(0, held)
         if not top:
             return sums
-        self._with_line_before(sums, text)
+        self._in_context(sums, text)
         flat, steep = 1 + _K1 * (1 - _B), _K1 * _B * held / max(1, self._words)
         shares = [min(1.0, (_K1 + 1) / (flat + steep * length)) / top for length in range(LENGTH_MAX + 1)]
         return [total * shares[length] if total else 0.0 for total, length in zip(sums, self._lengths, strict=True)]
 
-    def _with_line_before(self, sums: list[float], text: str) -> None:
-        """Let what was said just before count a little, a question as a memory less, and who is named by the question more."""
-        names = frozenset(_NAMED.findall(text))
-        before = list(sums)
-        for no, slot in self._slots.items():
+    def _in_context(self, sums: list[float], text: str) -> None:
+        """Let what was said around a memory count a little; a short question counts less, and more who is named."""
+        for slot, worth in [(slot, worth) for slot, worth in enumerate(sums) if worth]:
             memory = self._memories[slot]
-            if self._questions[slot]:
-                sums[slot] *= QUESTION
-            prev = self._slots.get(no - 1)
-            if prev is not None and before[prev]:
-                other = self._memories[prev]
-                if memory.created_s - other.created_s <= JUST_S:
-                    sums[slot] += (ANSWER if self._questions[prev] else BEFORE) * before[prev]
-            nxt = self._slots.get(no + 1)
-            if nxt is not None and before[nxt]:
-                other = self._memories[nxt]
-                if other.created_s - memory.created_s <= JUST_S:
-                    sums[slot] += AFTER * before[nxt]
-            if names and sums[slot] and self._speakers[slot] in names:
-                sums[slot] *= 1 + SPEAKER
+            if memory is None:
+                continue
+            later, earlier = self._slots.get(memory.no + 1), self._slots.get(memory.no - 1)
+            if later is not None and self._just_before(slot, later):
+                sums[later] += (ANSWERED if self._asks[slot] else BEFORE) * worth
+            if earlier is not None and self._just_before(earlier, slot):
+                sums[earlier] += AFTER * worth
+        named = frozenset(_NAME.findall(text))
+        for slot, worth in enumerate(sums):
+            if worth and self._asks[slot]:
+                sums[slot] *= ASKS
+            if worth and self._speakers[slot] in named:
+                sums[slot] *= SPEAKER
+
+    def _just_before(self, one: int, other: int) -> bool:
+        before, after = self._memories[one], self._memories[other]
+        return before is not None and after is not None and 0 <= after.created_s - before.created_s <= JUST_S
 
     @staticmethod
     def _asked(text: str) -> Iterable[tuple[str, float]]:

@@ -7,6 +7,7 @@ Text from a player moves a mood and a standing by a few points a day and nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import log10
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from ganggpt.domain.mind.affect import (
     HOSTILE_AT,
     swayed,
 )
-from ganggpt.domain.mind.archive import search_archive, to_archive
+from ganggpt.domain.mind.archive import ahead, from_tail, search_archive, to_archive
 from ganggpt.domain.mind.brief import STRANGER, quoted
 from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.listening import THREAT_WEIGHT, answered, listen
@@ -178,6 +179,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
         fact = f"{_who(name)} first spoke to me in {place_of(state, turn)}"
         first = Memory(0, "met", fact, 20, player, "witnessed", now_s)
     heard = listen(TALKER, state, line, _who(name), turn, slight=first)
+    found = from_tail(found, heard.writer, turn)
     asked = search_archive(state.mind, found, turn)
     is_ripe = state.gathered >= PONDER_AT
     if understanding.is_menace:
@@ -347,4 +349,5 @@ KIND: Final = Kind(
     evolve=evolve,
     view=view,
     shows=NpcView,
+    ahead=partial(ahead, TALKER),
 )

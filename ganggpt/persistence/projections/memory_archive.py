@@ -18,7 +18,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from ganggpt.domain.language.thesaurus import SYNONYM, near, synonyms
+from ganggpt.domain.language.thesaurus import SYNONYM, groups_of, near
 from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
 from ganggpt.domain.mind.embedding import sides, similarity
 from ganggpt.domain.mind.memory_index import QUERY_TERMS_MAX, UNKNOWN, blended, rarity
@@ -161,8 +161,11 @@ def archive_row(rows: Rows, npc: str, memory: Memory) -> tuple[Any, ...]:
 def _forms(term: str) -> list[tuple[str, float]]:
     """The forms that may stand for a word of the question, as tsqueries, with their weights."""
     forms = [(_quoted(term), 1.0)]
-    if others := synonyms(term):
-        forms.append((" | ".join(map(_quoted, others)), SYNONYM))
+    # What is only a thing of the kind that is asked for would be found in half of an archive.
+    for group in groups_of(term):
+        if group.share == SYNONYM:
+            others = [*map(_quoted, sorted(group.stems - {term})), *(f"{_quoted(one)}:*" for one in group.beginnings)]
+            forms.append((" | ".join(others), SYNONYM))
     if len(term) >= NAME_LENGTH_MIN:
         forms.append((" | ".join(_quoted(_NAME + form) for form in near(term)), ALIKE))
     return forms

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from ganggpt.actors.envelope import error_of, wrap
-from ganggpt.actors.host import archive_messages, outbox
+from ganggpt.actors.host import archive_messages, outbox, tail_first
 from ganggpt.actors.host.archive_messages import ArchiveMessages
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import GainExperience, Recruit
@@ -60,13 +61,65 @@ async def test_what_was_let_go_is_found_again_and_said_to_who_asked(runtime: Run
     await live_through(runtime, 0, 150)
     await eventually(lambda: len(together(runtime)) == 151)
     asked = next(memory for memory in runtime.archive.kept[MARA].values() if memory.kind == "seen")
+    for _ in range(2):
+        reply = await runtime.ask(MARA, Talk(f"do you remember {asked.text}?"))
+        assert reply["reply"]["cites"] == next(memory.no for memory in held(runtime) if memory.was == asked.no)
+    assert runtime.host("host:0").stats()["archive_searches"] == 1
+
+
+async def test_what_the_archive_finds_too_late_for_the_answer_is_said_a_line_later(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.database.servers.add("one")
+    await runtime.ask("player:ava", Join(username="Ava", server="one"), by="server:one")
+    await live_through(runtime, 0, 150)
+    await eventually(lambda: len(together(runtime)) == 151)
+    asked = next(memory for memory in runtime.archive.kept[MARA].values() if memory.kind == "seen")
+    search, times = runtime.archive.search, itertools.count()
+
+    async def slow_at_first(question: ArchiveQuestion) -> Sequence[Found]:
+        if next(times) == 0:
+            await asyncio.Event().wait()
+        return await search(question)
+
+    monkeypatch.setattr(runtime.archive, "search", slow_at_first)
     reply = await runtime.ask(MARA, Talk(f"do you remember {asked.text}?"))
     assert reply["ok"]
     await eventually(lambda: any(memory.was == asked.no for memory in held(runtime)))
     await eventually(lambda: any(row.type == "npc.said" for row in runtime.heard))
-    again = await runtime.ask(MARA, Talk(f"do you remember {asked.text}?"))
-    assert again["reply"]["cites"] == next(memory.no for memory in held(runtime) if memory.was == asked.no)
-    assert runtime.host("host:0").stats()["archive_searches"] == 1
+
+
+async def test_what_is_said_meanwhile_is_answered_in_order(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    await live_through(runtime, 0, 150)
+    await eventually(lambda: not runtime.database.outbox)
+    searching, go_on, search = asyncio.Event(), asyncio.Event(), runtime.archive.search
+
+    async def slow(question: ArchiveQuestion) -> Sequence[Found]:
+        searching.set()
+        await go_on.wait()
+        return await search(question)
+
+    monkeypatch.setattr(runtime.archive, "search", slow)
+    monkeypatch.setattr(tail_first, "WITHIN_S", 5.0)
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(runtime.ask(MARA, Talk("do you remember the emerald necklace?")))
+        await searching.wait()
+        second = tasks.create_task(runtime.ask(MARA, Talk("hello"), by="player:bob"))
+        third = tasks.create_task(runtime.ask(MARA, Talk("bye"), by="player:bob"))
+        await asyncio.sleep(0)
+        go_on.set()
+    assert first.result()["seq"] < second.result()["seq"] < third.result()["seq"]
+
+
+async def test_an_archive_that_is_down_holds_no_talk_up(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    await live_through(runtime, 0, 150)
+    await eventually(lambda: not runtime.database.outbox)
+
+    async def refuse(question: ArchiveQuestion) -> Sequence[Found]:
+        raise Unavailable("the database")
+
+    monkeypatch.setattr(runtime.archive, "search", refuse)
+    assert (await runtime.ask(MARA, Talk("do you remember the emerald necklace?")))["ok"]
 
 
 async def test_an_archive_that_hangs_stops_nobody(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,10 +186,9 @@ async def test_a_companion_has_an_archive_of_its_own(runtime: Runtime) -> None:
     await runtime.ask_all([wrap(new_command_id(), rex, "player:ava", deed) for deed in deeds])
     await eventually(lambda: bool(runtime.archive.kept.get(rex)))
     asked = next(iter(runtime.archive.kept[rex].values()))
-    assert (await runtime.ask(rex, companion.Talk(f"do you remember {asked.text}?"), by="player:ava"))["ok"]
-    await eventually(lambda: any(row.type == "companion.said" for row in runtime.heard))
-    state = runtime.host("host:0").activations[rex].state
-    assert any(memory.was == asked.no for memory in state.mind.memories)
+    reply = await runtime.ask(rex, companion.Talk(f"do you remember {asked.text}?"), by="player:ava")
+    memories = runtime.host("host:0").activations[rex].state.mind.memories
+    assert reply["reply"]["cites"] == next(memory.no for memory in memories if memory.was == asked.no)
     assert MARA not in runtime.archive.kept
 
 
