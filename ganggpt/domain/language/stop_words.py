@@ -154,7 +154,7 @@ def says_nothing(word: str, language: str) -> bool:
     return bare in GREETINGS or bare in own or bare.removesuffix("'s") in own
 
 
-LITTLE: Final = 0.3
+LITTLE: Final = 0.5
 """What a common word of a question counts, as a share of another word."""
 
 

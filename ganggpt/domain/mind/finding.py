@@ -30,27 +30,35 @@ _AS_GOOD: Final = 0.003
 """Of two memories about one person whose scores differ by no more, the later one counts."""
 _ASKED_K: Final = 12
 _RELEVANT, _AHEAD, _EVEN = 1.33, 2.92, -1.37
-"""The logistic curve of confidence over relevance and how far the best is ahead; fitted by ``tools/calibrate.py``."""
+"""The logistic curve of confidence over relevance and how far the best is ahead; fitted by ``python -m bench.conversations
+--curve``."""
 
 
 class Found(Struct, frozen=True, gc=False):
-    """The memory that answers a question best, and the probability that it does (0..1); None where nothing fits."""
+    """The memory that answers a question best, None where nothing fits; its relevance, and how far its score is ahead of
+    the next one."""
 
     memory: Memory | None
-    confidence: float
+    relevance: float = 0.0
+    ahead: float = 0.0
+
+    @property
+    def confidence(self) -> float:
+        """The probability that it is what was asked for, 0..1."""
+        return 0.0 if self.memory is None else confidence(self.relevance, self.ahead)
 
     @property
     def is_said(self) -> bool:
         """Whether it is sure enough to be told."""
-        return self.memory is not None and self.confidence >= SAID_FROM
+        return self.confidence >= SAID_FROM
 
     @property
     def is_sure(self) -> bool:
         """Whether nothing else needs to be searched."""
-        return self.memory is not None and self.confidence >= SURE_FROM
+        return self.confidence >= SURE_FROM
 
 
-NOTHING: Final = Found(None, 0.0)
+NOTHING: Final = Found(None)
 
 
 class _Sought(Struct, gc=False):
@@ -79,8 +87,8 @@ def find(memories: Memories, text: str, turn: Turn) -> Found:
     rivals = [one for score, one in scored if score >= top - _AS_GOOD and one.memory.about == best.memory.about]
     best = max(rivals, key=lambda one: last_s(one.memory))
     others = [score for score, one in scored if one is not best]
-    sure = confidence(best.relevance + top - best.score, top - max(others, default=0.0))
-    return Found(_as_it_is_now(memories, best.memory, sought, turn), sure)
+    memory = _as_it_is_now(memories, best.memory, sought, turn)
+    return Found(memory, best.relevance, top - max(others, default=0.0))
 
 
 def confidence(relevance: float, ahead: float) -> float:

@@ -60,9 +60,9 @@ COMPARED_MAX: Final = 24
 
 INFLECTED: Final = 0.75
 """The weight of another form of a word, in a language whose stems are not known here."""
-ASKED: Final = 0.7
+ASKED: Final = 0.3
 """The weight of what a question word asks for: a time, a number."""
-BEFORE, ANSWERED, AFTER = 0.2, 0.3, 0.15
+BEFORE, ANSWERED, AFTER = 0.2, 0.3, 0.25
 """The share of its worth that a memory lends to the one that followed at once, to one that answered it, and to the one
 that went before it: a conversation says half of what it says in the line before. Measured on public conversations."""
 JUST_S: Final = 600.0
