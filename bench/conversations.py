@@ -55,7 +55,7 @@ _BINS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SaidTurn:
     """A turn of a conversation."""
 
     id: int
@@ -65,7 +65,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LaterQuestion:
     """A question and the ids of the turns that answer it."""
 
     text: str
@@ -76,12 +76,12 @@ class Asked:
 class Conversation:
     """Everything that was said, in order, and what is asked a day later."""
 
-    lines: tuple[Line, ...]
-    questions: tuple[Asked, ...]
+    lines: tuple[SaidTurn, ...]
+    questions: tuple[LaterQuestion, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Recovered:
     """Shares of one file, 0..1: the evidence found at 5 by us and by the peers, questions answered to the face.
     ``sure``: for each question relevance, how far ahead the best was, and whether it was right."""
 
@@ -99,12 +99,12 @@ def conversations(path: Path) -> list[Conversation]:
 
 
 def _conversation(row: dict[str, Any]) -> Conversation:
-    lines = tuple(Line(one["id"], one["speaker"], one["text"], one["at_s"]) for one in row["turns"])
-    asked = (Asked(one["q"], frozenset(one["evidence"])) for one in row["questions"])
+    lines = tuple(SaidTurn(one["id"], one["speaker"], one["text"], one["at_s"]) for one in row["turns"])
+    asked = (LaterQuestion(one["q"], frozenset(one["evidence"])) for one in row["questions"])
     return Conversation(lines, tuple(one for one in asked if one.evidence))
 
 
-def measured(told: Sequence[Conversation], world: World) -> Found:
+def measured(told: Sequence[Conversation], world: World) -> Recovered:
     """The shares of some conversations together."""
     ours, plain, stemmed, face = 0.0, 0.0, 0.0, 0
     sure: list[tuple[float, float, bool]] = []
@@ -120,7 +120,7 @@ def measured(told: Sequence[Conversation], world: World) -> Found:
         cited = list(_to_its_face(one, world))
         face += sum(right for *_, right in cited)
         sure += _confidences(one, world)
-    return Found(ours / count, plain / count, stemmed / count, face / count, count, sure)
+    return Recovered(ours / count, plain / count, stemmed / count, face / count, count, sure)
 
 
 def _store(one: Conversation) -> list[frozenset[int]]:
@@ -198,7 +198,7 @@ def _confidences(one: Conversation, world: World) -> Iterator[tuple[float, float
             yield found.relevance, found.ahead, _is_of(found.memory, asked, by_id)
 
 
-def _is_of(memory: Memory, asked: Asked, by_id: dict[int, Line]) -> bool:
+def _is_of(memory: Memory, asked: LaterQuestion, by_id: dict[int, SaidTurn]) -> bool:
     """Whether a memory was made of a turn of the evidence: its first words stand in the turn."""
     said = memory.text.partition(": ")[2] or memory.text
     kept = " ".join(_WORD.findall(folded(said.lower()))[:_LEAST_WORDS])

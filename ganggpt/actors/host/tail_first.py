@@ -26,7 +26,7 @@ SEARCHES_MAX: Final = 256
 """The most searches at once; above it a talk is answered without."""
 
 
-class Asked(NamedTuple):
+class Searched(NamedTuple):
     """That the archive was asked for a command, and what it found; None where it did not answer in time."""
 
     found: tuple[Found, ...] | None
@@ -35,8 +35,8 @@ class Asked(NamedTuple):
 class Turns(Protocol):
     """What runs commands once the archive answered."""
 
-    def accept(self, envelope: Envelope, delivery: Delivery, slot: int, asked: Asked | None = None) -> None:
-        """Run a command; ``asked``: what the archive found for it, where it was asked."""
+    def accept(self, envelope: Envelope, delivery: Delivery, slot: int, searched: Searched | None = None) -> None:
+        """Run a command; ``searched``: what the archive found for it, where it was asked."""
         ...
 
 
@@ -89,7 +89,7 @@ class TailFirst:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
             raise
         waiting = self._waiting.pop(envelope.to)
-        self._turns.accept(envelope, delivery, slot, Asked(found))
+        self._turns.accept(envelope, delivery, slot, Searched(found))
         for parked in waiting:
             self._turns.accept(*parked)
 

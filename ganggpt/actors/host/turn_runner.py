@@ -25,7 +25,7 @@ from ganggpt.actors.host.embeddings import Embeddings
 from ganggpt.actors.host.held_shards import Shards
 from ganggpt.actors.host.identity import DatabaseClock
 from ganggpt.actors.host.model_requests import ModelRequests
-from ganggpt.actors.host.tail_first import Asked, TailFirst
+from ganggpt.actors.host.tail_first import Searched, TailFirst
 from ganggpt.actors.ports import ModelPort
 from ganggpt.domain.ids import WORLD, derived_command_id
 from ganggpt.domain.kinds import VERSION, Effects, TurnRecord, decode_command, effects_of, encode_turn
@@ -155,12 +155,12 @@ class TurnRunner:
         """Decide by another state of the world files from the next turn on."""
         self._inputs = replace(self._inputs, world=world, cast=cast)
 
-    def accept(self, envelope: Envelope, delivery: Delivery, slot: int, asked: Asked | None = None) -> None:
-        """Run a command at once, or pass it to the part that keeps it until it can run. ``asked``: what the archive
+    def accept(self, envelope: Envelope, delivery: Delivery, slot: int, searched: Searched | None = None) -> None:
+        """Run a command at once, or pass it to the part that keeps it until it can run. ``searched``: what the archive
         found for it, where it was asked."""
         activation = None if self._shards.draining else self._activations.get(envelope.to)
         if activation is not None:
-            self.take(activation, envelope, delivery, slot, asked)
+            self.take(activation, envelope, delivery, slot, searched)
             return
         if self._shards.draining:
             delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
@@ -175,7 +175,12 @@ class TurnRunner:
             delivery.settle(slot, reply_error(envelope.id, full))
 
     def take(
-        self, activation: Activation, envelope: Envelope, delivery: Delivery, slot: int, asked: Asked | None = None
+        self,
+        activation: Activation,
+        envelope: Envelope,
+        delivery: Delivery,
+        slot: int,
+        searched: Searched | None = None,
     ) -> None:
         """Run a command for an actor that is awake, or answer it again."""
         if self._tail_first is not None and self._tail_first.keeps(envelope, delivery, slot):
@@ -192,9 +197,13 @@ class TurnRunner:
                 reply = self._view(activation, envelope, now_s)
             else:
                 window.check(envelope.id, now_s, derived=envelope.inner)
-                if envelope.name == TALK and asked is None and self._asks_first(activation, envelope, delivery, slot):
+                if (
+                    envelope.name == TALK
+                    and searched is None
+                    and self._asks_first(activation, envelope, delivery, slot)
+                ):
                     return
-                reply = self.turn(activation, envelope, now_s, asked)
+                reply = self.turn(activation, envelope, now_s, searched)
         except Expired as expired:
             if envelope.inner:
                 self._replies.take_late_message(activation, envelope, delivery, slot)
@@ -215,11 +224,11 @@ class TurnRunner:
         question: SearchArchive | None = ahead(activation.state, command, turn)
         return question is not None and self._tail_first.ask(question, envelope, delivery, slot)
 
-    def turn(self, activation: Activation, envelope: Envelope, now_s: float, asked: Asked | None = None) -> bytes:
+    def turn(self, activation: Activation, envelope: Envelope, now_s: float, searched: Searched | None = None) -> bytes:
         """Decide, add to the commit, evolve; returns the finished reply. Raises GangGPTError without any change."""
         kind = activation.kind
         seq = activation.seq + 1
-        command, decision = self._decide(activation, envelope, seq, now_s, asked)
+        command, decision = self._decide(activation, envelope, seq, now_s, searched)
         if not (decision.events or decision.messages or decision.pushes or decision.reminders):
             return reply_ok(envelope.id, activation.seq, decision.reply)
         reply = reply_ok(envelope.id, seq, decision.reply)
@@ -264,7 +273,9 @@ class TurnRunner:
         command_id = derived_command_id(now_s, activation.actor, 0, name)
         self.turn(activation, Envelope(command_id, activation.actor, WORLD, name, Raw(body)), now_s)
 
-    def _turn_of(self, activation: Activation, envelope: Envelope, seq: int, now_s: float, asked: Asked | None) -> Turn:
+    def _turn_of(
+        self, activation: Activation, envelope: Envelope, seq: int, now_s: float, searched: Searched | None
+    ) -> Turn:
         inputs = self._inputs
         return Turn(
             activation.actor,
@@ -276,16 +287,16 @@ class TurnRunner:
             inputs.mind,
             inputs.model.is_on,
             inputs.model.wait_s,
-            None if asked is None else asked.found,
+            None if searched is None else searched.found,
         )
 
     def _decide(
-        self, activation: Activation, envelope: Envelope, seq: int, now_s: float, asked: Asked | None
+        self, activation: Activation, envelope: Envelope, seq: int, now_s: float, searched: Searched | None
     ) -> tuple[Command, Decision]:
         kind = activation.kind
         try:
             command = _command_in(kind.name, envelope)
-            turn = self._turn_of(activation, envelope, seq, now_s, asked)
+            turn = self._turn_of(activation, envelope, seq, now_s, searched)
             return command, kind.decide(activation.state, command, turn)
         except GangGPTError:
             raise

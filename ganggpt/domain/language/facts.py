@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
+from ganggpt.domain.language.changes import ends
 from ganggpt.domain.language.speech_acts import sentences_of
 from ganggpt.domain.language.stop_words import language_of, says_nothing
 from ganggpt.domain.language.thesaurus import groups_of, is_inflected
@@ -90,35 +91,6 @@ _ME: Final = _words(
 _I: Final = _ME - _words("my mi meu mon mein meine мое nos")
 """Words that are the speaker, and not only theirs."""
 _YOU: Final = _words("you you're your u du dich dir ihr tu te vos usted voce vc toi vous ты вы тебя вас тебе")
-_CHANGE_WORDS: Final = _words(
-    """
-    now anymore instead actually nowadays again ended quitting resigned retired replaced
-    released cancelled canceled postponed swap broke dumped divorced transferred relocated
-    now anymore instead actually change changed changes switched swapped traded moved sold quit fired sacked evicted
-    left split dumped joined pushed postponed raised lowered turned took gave buried threw crashed totaled lied
-    ausgezogen rausgelassen entlassen verlegt aufgehort getrennt zuruckgegeben zuruckgebracht umgebaut geandert
-    seitdem nunmehr
-    jetzt inzwischen mittlerweile eigentlich umgezogen gekundigt gewechselt verkauft getauscht verschoben gefeuert
-    stattdessen neu neue neuen neuer
-    terminamos cortamos termine vendio movieron pasaron quedan queda soltaron adelanto atraso devolvi dejaron
-    ahora mejor cambie cambio cambiaron cambiamos vendi renuncie despidieron deje salio sali subio bajo nueva nuevo
-    terminamos larguei vendeu adiaram sobrou falta soltaram devolvi trocamos passaram
-    agora alias mudei mudou mudaram larguei troquei trocaram virei virou sai saiu botei tirei bati novo nova
-    sorti plaque largue quittee rompu change changee transfere reporte avance devenu devenue deplace
-    maintenant desormais plutot demenage emmenage vendu quitte vire demissionne trompe rendu augmente baisse nouveau
-    nouvelle
-    выпустили бросил бросила расстались отдал вернул перевели отменили поменялось
-    теперь сеичас переехал переехала сменил сменила продал продала уволили уволился уволилась ушел ушла переложил
-    переложила перепутал перепутала выросла вырос поднял подняли снизил снизили новыи новая новое перенесли поменял
-    поменяла
-    """
-)
-_CHANGE_PHRASES: Final = re.compile(
-    r"\b(any more|no longer|these days|since then|from now on|broke up|talked (?:him|her|them) down|picked up|put it"
-    r"|told you wrong|scratch that|no wait|i meant|nicht mehr|doch nicht|schluss gemacht|nee warte|ich meinte"
-    r"|seit (?:gestern|montag|heute|kurzem)|ya no|en realidad|en vez|me equivoque|na verdade|nao .{1,20} mais|mais nao"
-    r"|en fait|n'.{1,20} plus|ne .{1,20} plus|больше не|уже не|на самом деле|вообще-то)\b"
-)
 _PAID: Final = re.compile(
     r"\b(paid|settled|squared|even now|are even|cleared|bezahlt|beglichen|zuruckgezahlt|quitt|pague|pagado|saldado|"
     r"saldada|paguei|quitei|quitada|paye|rembourse|regle|вернул|вернула|отдал|отдала|расплатился|расплатилась|квиты)\b"
@@ -202,11 +174,13 @@ def _persons(words: list[str]) -> frozenset[str]:
 
 def replaces(later: str, earlier: str) -> bool:
     """Whether what the same person said later takes the place of what they said earlier."""
-    is_changed, paid = is_change(later), is_paid(later)
+    if ends(later, earlier):
+        return True
+    paid = is_paid(later)
     for old in facts_of(earlier):
         if paid and old.attribute == "debt" and not _owed_to(old).isdisjoint(_said_in(later)):
             return True
-        if any(_replaces(new, old, is_changed) for new in facts_of(later)):
+        if any(_replaces(new, old) for new in facts_of(later)):
             return True
     return False
 
@@ -231,27 +205,19 @@ def _said_in(text: str) -> frozenset[str]:
     return content(words, language_of([text])) | (frozenset((YOU,)) if not _YOU.isdisjoint(words) else frozenset())
 
 
-def _replaces(new: Fact, old: Fact, is_changed: bool) -> bool:
-    if not fits(new, old) or new.value == old.value:
+def _replaces(new: Fact, old: Fact) -> bool:
+    if new.attribute != old.attribute or not new.value or new.value == old.value:
         return False
-    if new.attribute in ("home", "name", "gang", "job", "place") or is_changed:
-        return True
+    if new.attribute in ("home", "name"):
+        return new.subject == old.subject
     are_numbers = any(map(str.isdigit, new.value)) and any(map(str.isdigit, old.value))
-    return new.attribute in ("debt", "state") and are_numbers
-
-
-def is_change(text: str) -> bool:
-    """Whether a line says that something is different now."""
-    low = folded(text.lower())
-    return not _CHANGE_WORDS.isdisjoint(words_of(low)) or _CHANGE_PHRASES.search(low) is not None
+    return new.attribute in ("debt", "state") and are_numbers and new.subject == old.subject
 
 
 @lru_cache(maxsize=2048)
 def topics_of(text: str) -> frozenset[str]:
-    """The stems of the words that say what a text is about: no function words, and none that only say that something
-    changed."""
-    words = (word for word in words_of(folded(text)) if word not in _CHANGE_WORDS)
-    return content(words, language_of((text,)))
+    """The stems of the words that say what a text is about: no function words."""
+    return content(words_of(folded(text)), language_of((text,)))
 
 
 def shared(one: frozenset[str], other: frozenset[str]) -> float:
@@ -266,16 +232,6 @@ def shared(one: frozenset[str], other: frozenset[str]) -> float:
 @lru_cache(maxsize=8192)
 def _mean_the_same(one: str, other: str) -> bool:
     return not set(groups_of(one)).isdisjoint(groups_of(other))
-
-
-def speak_of_others(later: str, earlier: str) -> bool:
-    """Whether two texts state the same attribute of different things: "my dog is called …", "I am called …"."""
-    return any(
-        new.attribute == old.attribute and new.subject.isdisjoint(old.subject)
-        for new in facts_of(later)
-        for old in facts_of(earlier)
-        if new.attribute not in ("state", "place", "holder")
-    )
 
 
 def refers_back(text: str) -> bool:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
-from ganggpt.domain.language.words import NAME_LENGTH_MIN, folded, stem, words_of
+from ganggpt.domain.language.words import NAME_LENGTH_MIN, folded, stem, terms, words_of
 
 SYNONYM: Final = 0.7
 """The weight of a synonym; the word itself has weight 1."""
@@ -37,8 +37,9 @@ STEM_LENGTH_MIN: Final = 4
 
 
 class Group(Struct, frozen=True):
-    """Words that count for each other, by their stems and their beginnings, and how much."""
+    """Words that count for each other, by their stems and their beginnings, and how much. ``name``: what they mean."""
 
+    name: str
     stems: frozenset[str]
     beginnings: tuple[str, ...]
     share: float
@@ -64,7 +65,7 @@ def _groups_of(lines: Iterable[str]) -> Iterator[Group]:
         begun = tuple(dict.fromkeys(word[:-1] for word in written if word.endswith("*")))
         assert all(len(beginning) >= BEGINNING_MIN for beginning in begun), f"a beginning is too short: {name}"
         whole = frozenset(stem(word) for word in written if not word.endswith("*"))
-        yield Group(whole, begun, KIND if name.endswith("~") else SYNONYM)
+        yield Group(name.rstrip("~"), whole, begun, KIND if name.endswith("~") else SYNONYM)
 
 
 @lru_cache(maxsize=1)
@@ -105,6 +106,11 @@ _ASKING: Final = {
     for word in words.split()
 }
 """Question words, and the word of this list that stands for what they ask for."""
+
+
+def meanings_of(text: str) -> frozenset[str]:
+    """The names of all groups that the words of a text are in."""
+    return frozenset(group.name for term in terms(text) for group in groups_of(term))
 
 
 def asked_for(text: str) -> list[str]:

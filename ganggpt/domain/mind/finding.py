@@ -30,13 +30,13 @@ _AS_GOOD: Final = 0.003
 """Of two memories about one person whose scores differ by no more, the later one counts."""
 _ASKED_K: Final = 12
 _RELEVANT, _AHEAD, _EVEN = 1.33, 2.92, -1.37
-"""The logistic curve of confidence over relevance and how far the best is ahead; fitted by ``python -m bench.conversations
---curve``."""
+"""The logistic curve of confidence over relevance and how far the best is ahead, as ``python -m bench.conversations
+--curve`` fits it."""
 
 
-class Found(Struct, frozen=True, gc=False):
-    """The memory that answers a question best, None where nothing fits; its relevance, and how far its score is ahead of
-    the next one."""
+class BestMemory(Struct, frozen=True, gc=False):
+    """The memory that answers a question best, None where nothing fits; its relevance, and how far its score is ahead
+    of the next one."""
 
     memory: Memory | None
     relevance: float = 0.0
@@ -58,7 +58,7 @@ class Found(Struct, frozen=True, gc=False):
         return self.confidence >= SURE_FROM
 
 
-NOTHING: Final = Found(None)
+NOTHING: Final = BestMemory(None)
 
 
 class _Sought(Struct, gc=False):
@@ -70,7 +70,7 @@ class _Sought(Struct, gc=False):
     now_s: float
 
 
-def find(memories: Memories, text: str, turn: Turn) -> Found:
+def find(memories: Memories, text: str, turn: Turn) -> BestMemory:
     """The memory that answers a question of the player ``turn.by`` best."""
     ranked = recall(memories, text, turn.now_s, _ASKED_K, turn.by, listener=turn.by)
     ranked = [one for one in ranked if one.relevance > 0]
@@ -88,7 +88,7 @@ def find(memories: Memories, text: str, turn: Turn) -> Found:
     best = max(rivals, key=lambda one: last_s(one.memory))
     others = [score for score, one in scored if one is not best]
     memory = _as_it_is_now(memories, best.memory, sought, turn)
-    return Found(memory, best.relevance, top - max(others, default=0.0))
+    return BestMemory(memory, best.relevance, top - max(others, default=0.0))
 
 
 def confidence(relevance: float, ahead: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ganggpt.domain.language import facts
+from ganggpt.domain.language import changes, facts
 from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.information import Told, told
 from ganggpt.domain.language.speech_acts import HeardLine, hear
@@ -34,8 +34,10 @@ _SHORT_WEIGHT: Final = 24
 _QUESTION_MAX: Final = 90
 _CORRECTED_WITHIN_S: Final = 3 * 86_400.0
 """What corrects something unnamed, corrects what was told last, if that is no longer ago."""
-_SAME_TOPIC: Final = 0.3
+_SAME_TOPIC: Final = 0.4
 """Share of common words from which a change is one of what was told before."""
+_SURE: Final = 0.7
+"""Confidence from which a line corrects what was said before."""
 _CHANGED_WITHIN: Final = 64
 """So many of the last things a player told may be changed by what they tell now."""
 _SPOKEN: Final = frozenset({"talk", "promise", "debt"})
@@ -158,21 +160,23 @@ def _replaced(mind: Mind, text: str, fresh: Memory, now_s: float) -> Memory | No
         and not memory.replaced
         and not is_expired(memory, now_s)
     ]
-    frames = {fact.attribute for fact in facts.facts_of(text)} | ({"debt"} if facts.is_paid(text) else set())
-    for memory in reversed(own):
-        if memory.frame in frames and facts.replaces(text, words_in(memory.text)):
+    near = own[-_CHANGED_WITHIN:]
+    for memory in reversed(near):
+        if facts.replaces(text, words_in(memory.text)):
             return memory
-    corrects = hear(text).does("correct")
-    if not corrects and not facts.is_change(text):
+    if not near or not (changes.updates(text) or _corrects(text)):
         return None
     topics = facts.topics_of(text)
-    near = [one for one in own[-_CHANGED_WITHIN:] if not facts.speak_of_others(text, words_in(one.text))]
     alike = [(facts.shared(topics, _topics_of(memory)), memory.no, memory) for memory in near]
-    most = max(alike, default=(0.0, 0, None))
+    most = max(alike)
     if most[0] >= _SAME_TOPIC:
         return most[2]
-    is_open = corrects or facts.refers_back(text)
-    return near[-1] if is_open and near and now_s - last_s(near[-1]) <= _CORRECTED_WITHIN_S else None
+    is_open = changes.corrects(text) or _corrects(text)
+    return near[-1] if is_open and now_s - last_s(near[-1]) <= _CORRECTED_WITHIN_S else None
+
+
+def _corrects(text: str) -> bool:
+    return any(one.act == "correct" and one.confidence >= _SURE for one in hear(text).acts)
 
 
 def _topics_of(memory: Memory) -> frozenset[str]:

@@ -29,8 +29,11 @@ def test_lines_that_were_never_learned_from_are_heard_right(language: str) -> No
 
 
 def test_nothing_of_what_it_is_judged_on_was_learned() -> None:
-    learned = {text for path in DATA.glob("lines-*.tsv") for _, text in rows(path.name)}
-    judged = [text for language in AT_LEAST for _, text in rows(f"held-{language}.tsv") if len(text.split()) > 4]
+    learned = {
+        text for kind in ("lines", "menace") for path in DATA.glob(f"{kind}-*.tsv") for _, text in rows(path.name)
+    }
+    apart = [*(f"held-{language}.tsv" for language in AT_LEAST), "threats.tsv", "harmless.tsv"]
+    judged = [text for name in apart for _, text in rows(name) if len(text.split()) > 4]
     assert sum(text in learned for text in judged) <= len(judged) // 100
 
 
@@ -38,8 +41,8 @@ def test_spoken_threats_are_found_and_few_harmless_lines_are_taken_for_one() -> 
     found = sum(hear(text).is_menace for _, text in rows("threats.tsv"))
     false = sum(hear(text).is_menace for _, text in rows("harmless.tsv"))
     print(f"{found} of {len(rows('threats.tsv'))} threats found, {false} of {len(rows('harmless.tsv'))} false ones")  # noqa: T201 - figures to look at
-    assert found >= 0.65 * len(rows("threats.tsv"))
-    assert false <= 0.05 * len(rows("harmless.tsv"))
+    assert found >= 0.7 * len(rows("threats.tsv"))
+    assert false <= 0.01 * len(rows("harmless.tsv"))
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,15 @@ def says(memory: Memory | None, word: str) -> bool:
     return memory is not None and folded(word.lower())[: max(4, len(word) - 2)] in folded(memory.text.lower())
 
 
-def test_facts_in_six_languages_are_kept_and_found_again_by_a_question() -> None:
+SETS = {"": (0.93, 0.70, 0.14, 0.50), "apart/": (0.93, 0.15, 0.16, 0.15)}
+"""Shares of facts kept and found, chatter kept and corrections right, of two sets that others wrote: of the first the
+misses were looked at, the second is of riddles (half its questions have no word of their fact) and was only counted."""
+
+
+@pytest.mark.parametrize("which", SETS)
+def test_facts_in_six_languages_are_kept_and_found_again_by_a_question(which: str) -> None:
     kept = found = 0
-    facts = rows("facts.tsv")
+    facts = rows(f"{which}facts.tsv")
     for _, told in groupby(facts, key=lambda row: row[0]):
         told_here, npc = list(told), roomy()
         for _, fact, _, _ in told_here:
@@ -50,34 +56,36 @@ def test_facts_in_six_languages_are_kept_and_found_again_by_a_question() -> None
         for _, _, question, word in told_here:
             found += says(asked(npc, question), word)
             npc.wait(60)
-    print(f"{kept} of {len(facts)} facts kept, {found} found by a question to its face")  # noqa: T201 - figures to look at
-    assert kept >= 0.9 * len(facts)
-    assert found >= 0.6 * len(facts)
+    print(f"{which} {kept} of {len(facts)} facts kept, {found} found by a question to its face")  # noqa: T201 - figures to look at
+    assert kept >= SETS[which][0] * len(facts)
+    assert found >= SETS[which][1] * len(facts)
 
 
-def test_chatter_leaves_little() -> None:
-    npc, kept = roomy(), 0
-    for _, line in rows("chatter.tsv"):
+@pytest.mark.parametrize("which", SETS)
+def test_chatter_leaves_little(which: str) -> None:
+    npc, kept, lines = roomy(), 0, rows(f"{which}chatter.tsv")
+    for _, line in lines:
         before = npc.state.mind.next_no
         npc.do(Talk(line, "Ava"))
         kept += any(m.no >= before and m.kind not in ("met", "summary") for m in npc.state.mind.memories)
         npc.wait(400)
-    print(f"{kept} of {len(rows('chatter.tsv'))} lines of chatter kept")  # noqa: T201 - figures to look at
-    assert kept <= 0.18 * len(rows("chatter.tsv"))
+    print(f"{which} {kept} of {len(lines)} lines of chatter kept")  # noqa: T201 - figures to look at
+    assert kept <= SETS[which][2] * len(lines)
 
 
+@pytest.mark.parametrize("which", SETS)
 @pytest.mark.parametrize("gap_s", [60, 3600, 2 * DAY_S])
-def test_what_is_told_later_is_what_is_said(gap_s: float) -> None:
-    right = 0
-    for _, first, later, question, word, _ in rows("corrections.tsv"):
+def test_what_is_told_later_is_what_is_said(gap_s: float, which: str) -> None:
+    right, pairs = 0, rows(f"{which}corrections.tsv")
+    for _, first, later, question, word, _ in pairs:
         npc = roomy()
         npc.do(Talk(first, "Ava"))
         npc.wait(gap_s)
         npc.do(Talk(later, "Ava"))
         npc.wait(700)
         right += says(asked(npc, question), word)
-    print(f"{right} of {len(rows('corrections.tsv'))} corrections right after {gap_s:.0f} s")  # noqa: T201 - figures to look at
-    assert right >= 0.4 * len(rows("corrections.tsv"))
+    print(f"{which} {right} of {len(pairs)} corrections right after {gap_s:.0f} s")  # noqa: T201 - figures to look at
+    assert right >= SETS[which][3] * len(pairs)
 
 
 def test_the_earlier_fact_is_kept_as_what_was() -> None:

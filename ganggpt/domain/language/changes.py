@@ -1,0 +1,216 @@
+"""What a line says has changed: a home, a job, a car, a love, a date, a price, a code – and which earlier fact it ends.
+
+A change is heard by its words ("moved out", "gekündigt") and ends what was told of that kind about the same person.
+Both sides have to be there, because most lines with "left", "took" or "now" change nothing that was told.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from ganggpt.domain.language.stop_words import language_of, says_nothing
+from ganggpt.domain.language.thesaurus import meanings_of
+from ganggpt.domain.language.words import folded, numbers, stem, words_of
+
+
+class _Change(NamedTuple):
+    """A kind of change: the words that say it, what an earlier fact of that kind is about, and whether people tell so
+    many of that kind that both have to name the same thing."""
+
+    said: re.Pattern[str]
+    about: frozenset[str]
+    has_name: bool
+
+
+def _change(about: str, said: str) -> _Change:
+    kinds = frozenset(about.split())
+    return _Change(re.compile(rf"\b(?:{said})\b"), kinds, has_name=kinds.isdisjoint(_ONE_OF))
+
+
+_ONE_OF: Final = frozenset({"home", "job", "lover", "gang", "code"})
+"""What a person has one of at a time."""
+_LONG: Final = 14
+"""A line with more words tells a story, and not what somebody is or has."""
+_CHANGES: Final = (
+    _change(
+        "home",
+        r"moved (?:out|in|to|again|away|house)|moving out|evicted|new (?:place|flat|apartment)|we moved|i moved|"
+        r"umgezogen|ausgezogen|eingezogen|neue (?:bude|wohnung)|me mude|nos mudamos|se mudo|me echaron del piso|"
+        r"me mudei|mudou|mudamos|casa nova|demenage|emmenage|nouvel appart\w*|переехал\w*|съехал\w*|новая квартира",
+    ),
+    _change(
+        "job jobs",
+        r"quit|fired|sacked|laid off|let (?:me|him|her) go|new job|hired|retired|resigned|got promoted|"
+        r"gekundigt|gefeuert|entlassen|rausgeschmissen|rausgeflogen|neue[rn]? (?:job|stelle)|renunci[eo]|despidieron|"
+        r"echaron|nuevo (?:trabajo|curro)|deje el|me demiti\w*|demitiram|demitido|larguei|novo emprego|"
+        r"demissionne|viree?|"
+        r"nouveau boulot|tout plaque|plaque tout|уволил\w*|выгнали|новая работа|устроил\w* в",
+    ),
+    _change(
+        "car motorcycle truck boat bicycle",
+        r"sold|traded|totaled|wrecked|crashed|swapped|picked up an?|verkauft|getauscht|geschrottet|"
+        r"zu schrott|vendi\w*|"
+        r"cambie|choque|estrelle|bati|troquei|vendu|echange|bousille|plante|продал\w*|разбил\w*|"
+        r"поменял\w*|пересел\w*",
+    ),
+    _change(
+        "lover wife husband fiance marry",
+        r"split(?: up)?|broke up|broken up|dumped|divorced|left (?:me|him|her)|called off|schluss gemacht|getrennt|"
+        r"geschieden|verlassen|cortamos|terminamos|rompimos|divorci\w+|terminei|terminou|largou|largo|rompu|quittee?|"
+        r"larguee?|separes?|расстал\w*|бросил\w*|развел\w*",
+    ),
+    _change(
+        "weekday month clock when",
+        r"pushed (?:it|things|that|the \w+) ?(?:back|up)?|postponed|rescheduled|delayed|moved (?:it|up|to)|got moved|"
+        r"verschoben|vorverlegt|verlegt|erst um|doch erst|se movio|movieron|la pasaron|lo pasaron|"
+        r"aplaz\w+|adelant\w+|"
+        r"adiaram|adiado|adiantou|repousse\w*|decale\w*|reporte\w*|перенес\w*|сдвинул\w*",
+    ),
+    _change(
+        "inside hide key bag safe place warehouse",
+        r"moved (?:it|the \w+|them)|hid it|it's now|taped|umgeraumt|umgelegt|jetzt liegt|liegt jetzt|"
+        r"hangt (?:er|sie|es) jetzt|"
+        r"lo (?:cambie|movi|pase)|la (?:cambie|movi|pase)|ahora esta|mudei de lugar|agora (?:ta|esta|fica)|deplacee?|"
+        r"j'ai remis|maintenant (?:il|elle) est|переложил\w*|перепрятал\w*|теперь (?:он|она|оно|лежит)",
+    ),
+    _change(
+        "price rent salary money bank",
+        r"raised|went up|went down|dropped to|lowered|talked (?:him|her|them) down|gestiegen|erhoht|"
+        r"gesunken|runtergehandelt|"
+        r"subio|subieron|bajo|bajaron|subiu|subiram|caiu|baixou|augmente\w*|baisse\w*|grimpe|подня\w+|подорожал\w*|"
+        r"снизил\w*|скинул\w*",
+    ),
+    _change(
+        "code phone",
+        r"changed (?:it|the|my)|new (?:number|code|password|phone)|lost (?:that|my) phone|geandert|"
+        r"neue nummer|neuer code|"
+        r"cambie|cambiaron|nuevo numero|nueva clave|troquei|mudei|numero novo|senha nova|change\w* de|nouveau code|"
+        r"сменил\w*|поменял\w*|новыи номер|новыи код",
+    ),
+    _change(
+        "gang",
+        r"joined|took me in|done with|left the|switched|beigetreten|gewechselt|bin raus|jetzt bei|me uni|"
+        r"entre a|deje la|"
+        r"entrei (?:na|no|pra)|sai d[ao]|rejoint|quitte|вступил\w*|ушел|ушла|теперь с",
+    ),
+)
+_KIN: Final = frozenset(
+    [
+        "mother",
+        "father",
+        "brother",
+        "sister",
+        "child",
+        "son",
+        "daughter",
+        "grandmother",
+        "grandfather",
+        "uncle",
+        "aunt",
+        "cousin",
+        "nephew",
+        "roommate",
+        "neighbor",
+        "boss",
+        "friend",
+        "partner",
+        "enemy",
+        "parents",
+        "wife",
+        "husband",
+    ]
+)
+_THIRD: Final = frozenset(
+    [
+        "he",
+        "she",
+        "they",
+        "he's",
+        "she's",
+        "they're",
+        "him",
+        "her",
+        "them",
+        "er",
+        "sie",
+        "ihn",
+        "ihm",
+        "ella",
+        "ellos",
+        "ellas",
+        "lo",
+        "la",
+        "ele",
+        "ela",
+        "eles",
+        "elas",
+        "il",
+        "elle",
+        "ils",
+        "elles",
+        "он",
+        "она",
+        "они",
+        "его",
+        "ее",
+        "им",
+    ]
+)
+
+
+@lru_cache(maxsize=1024)
+def _changes_in(text: str) -> tuple[_Change, ...]:
+    low = folded(text.lower().replace("\u2019", "'"))
+    return tuple(change for change in _CHANGES if change.said.search(low))
+
+
+def ends(later: str, earlier: str) -> bool:
+    """Whether what one person said later says that what they said earlier has changed."""
+    changes = _changes_in(later)
+    if not changes or len(words_of(earlier)) > _LONG:
+        return False
+    told, news = meanings_of(earlier), meanings_of(later)
+    kin, others = told & _KIN, news & _KIN
+    if kin and not others and _THIRD.isdisjoint(words_of(folded(later.lower()))):
+        return False
+    if others and not kin & others:
+        return False
+    return any(_is_ended(change, told, later, earlier) for change in changes)
+
+
+def _is_ended(change: _Change, told: frozenset[str], later: str, earlier: str) -> bool:
+    if told.isdisjoint(change.about) or ("price" in change.about and not (numbers(later) and numbers(earlier))):
+        return False
+    return not change.has_name or not _things_in(later).isdisjoint(_things_in(earlier))
+
+
+@lru_cache(maxsize=2048)
+def _things_in(text: str) -> frozenset[str]:
+    """The stems that may name what a text is about."""
+    language = language_of((text,))
+    return frozenset(stem(word) for word in words_of(folded(text)) if not says_nothing(word, language))
+
+
+_CORRECTED: Final = re.compile(
+    r"\b(no,? wait|i meant|scratch that|told you wrong|changed my mind|turns out|i lied|nee,? warte|"
+    r"ich meinte|doch nicht|"
+    r"hab mich vertan|stimmt nicht|me equivoque|perdon,? no|no,? perdon|cambie de idea|foi mal,? e|"
+    r"me enganei|mudei de ideia|"
+    r"je me suis trompee?|non,? pardon|j'ai change d'avis|перепутал\w*|ошибся|ошиблась|передумал\w*)\b"
+)
+_UPDATED: Final = re.compile(
+    r"\b(actually|no longer|not .{1,20} any ?more|instead|eigentlich|nicht mehr|stattdessen|en realidad|ya no|en vez|"
+    r"na verdade|nao .{1,20} mais|mais nao|en fait|n[e'].{1,20} plus|больше не|уже не|на самом деле|вообще-то)\b"
+)
+
+
+def corrects(text: str) -> bool:
+    """Whether a line says outright that what was said before is wrong."""
+    return _CORRECTED.search(folded(text.lower().replace("\u2019", "'"))) is not None
+
+
+def updates(text: str) -> bool:
+    """Whether a line says that something is otherwise than it was."""
+    return corrects(text) or _UPDATED.search(folded(text.lower().replace("\u2019", "'"))) is not None
