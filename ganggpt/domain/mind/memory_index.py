@@ -65,6 +65,8 @@ ASKED: Final = 0.3
 BEFORE, ANSWERED, AFTER = 0.2, 0.3, 0.25
 """The share of its worth that a memory lends to the one that followed at once, to one that answered it, and to the one
 that went before it: a conversation says half of what it says in the line before. Measured on public conversations."""
+LENDS_FROM: Final = 0.3
+"""Of the worth of what fits best, the share from which a memory lends some of its own."""
 JUST_S: Final = 600.0
 """The longest time between two memories of one conversation."""
 ASKS: Final = 0.6
@@ -127,7 +129,7 @@ class MemoryIndex:
 
     __slots__ = (
         "_about",
-        "_asks",
+        "_asking",
         "_base",
         "_dates",
         "_free",
@@ -152,8 +154,8 @@ class MemoryIndex:
         self._memories: list[Memory | None] = []
         self._terms: list[tuple[str, ...]] = []
         self._lengths: list[int] = []
-        self._asks: list[bool] = []
-        self._speakers: list[str] = []
+        self._asking: set[int] = set()
+        self._speakers: dict[str, list[int]] = {}
         self._base: list[float] = []
         self._last_s: list[float] = []
         self._sketches: dict[int, int] = {}
@@ -184,8 +186,6 @@ class MemoryIndex:
             self._memories.append(None)
             self._terms.append(())
             self._lengths.append(0)
-            self._asks.append(False)
-            self._speakers.append("")
             self._base.append(_NEVER)
             self._last_s.append(0.0)
         self._slots[memory.no] = slot
@@ -206,9 +206,10 @@ class MemoryIndex:
             self._names[name] = times + 1
             if not times:
                 self._sounds.setdefault(sound(name), []).append(name)
-        self._asks[slot] = memory.text.rstrip('" ').endswith("?") and len(memory.text.split()) <= _ASKS_WORDS_MAX
-        speaker = _NAME.match(memory.text)
-        self._speakers[slot] = "" if speaker is None else sys.intern(speaker[0])
+        if memory.text.rstrip('" ').endswith("?") and len(memory.text.split()) <= _ASKS_WORDS_MAX:
+            self._asking.add(slot)
+        if speaker := _NAME.match(memory.text):
+            self._speakers.setdefault(sys.intern(speaker[0]), []).append(slot)
         self._settle(slot, memory)
 
     def knows(self, term: str) -> bool:
@@ -234,6 +235,9 @@ class MemoryIndex:
                 del self._postings[term]
                 if len(term) >= BEGINNING_MIN:
                     _take_out(self._prefixes, term[:BEGINNING_MIN], term)
+        self._asking.discard(slot)
+        if speaker := _NAME.match(memory.text):
+            _take_out(self._speakers, speaker[0], slot)
         self._words -= len(self._terms[slot])
         self._memories[slot], self._terms[slot], self._base[slot] = None, (), _NEVER
         self._free.append(slot)
@@ -335,21 +339,21 @@ class MemoryIndex:
         return [total * shares[length] if total else 0.0 for total, length in zip(sums, self._lengths, strict=True)]
 
     def _in_context(self, sums: list[float], text: str) -> None:
-        """Let what was said around a memory count a little; a short question counts less, and more who is named."""
-        for slot, worth in [(slot, worth) for slot, worth in enumerate(sums) if worth]:
+        """Let what was said around what fits well count a little, a short question less, and more who is named."""
+        bar = LENDS_FROM * max(sums)
+        for slot, worth in [(slot, worth) for slot, worth in enumerate(sums) if worth > bar]:
             memory = self._memories[slot]
             if memory is None:
                 continue
             later, earlier = self._slots.get(memory.no + 1), self._slots.get(memory.no - 1)
             if later is not None and self._just_before(slot, later):
-                sums[later] += (ANSWERED if self._asks[slot] else BEFORE) * worth
+                sums[later] += (ANSWERED if slot in self._asking else BEFORE) * worth
             if earlier is not None and self._just_before(earlier, slot):
                 sums[earlier] += AFTER * worth
-        named = frozenset(_NAME.findall(text))
-        for slot, worth in enumerate(sums):
-            if worth and self._asks[slot]:
-                sums[slot] *= ASKS
-            if worth and self._speakers[slot] in named:
+        for slot in self._asking:
+            sums[slot] *= ASKS
+        for name in dict.fromkeys(_NAME.findall(text)):
+            for slot in self._speakers.get(name, ()):
                 sums[slot] *= SPEAKER
 
     def _just_before(self, one: int, other: int) -> bool:
