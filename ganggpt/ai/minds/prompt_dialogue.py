@@ -72,7 +72,8 @@ def _told(brief: Brief, background: Background, *, is_known: bool, is_companion:
     if not is_known:
         role = f"{brief.role}, somebody's companion" if is_companion else brief.role
         traits = f"You are {', '.join(background.traits)}." if background.traits else ""
-        who = (f"{brief.speaker}, {role}. Way of talking: {brief.style}.", brief.backstory, traits)
+        aims = f"You are after this: {'; '.join(background.aims)}." if background.aims else ""
+        who = (f"{brief.speaker}, {role}. Way of talking: {brief.style}.", brief.backstory, traits, aims)
         yield data("persona", " ".join(filter(None, who)))
     for fact in background.about_self:
         yield data("about you", fact)

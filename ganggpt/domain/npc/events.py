@@ -13,8 +13,9 @@ from ganggpt.domain.mind.memory import (
     Reworded,
     Unlearned,
 )
+from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
-from ganggpt.domain.npc.state import Item, Standing
+from ganggpt.domain.npc.state import Item, Sides, Standing
 from ganggpt.domain.retirement import Retired
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
@@ -143,6 +144,19 @@ class RecordHeard(Event, frozen=True, tag="RecordHeard"):
     at_s: float
 
 
+class SidesHeard(Event, frozen=True, tag="SidesHeard"):
+    """The NPC heard how its faction stands with the others."""
+
+    sides: Sides
+
+
+class SceneSeen(Event, frozen=True, tag="SceneSeen"):
+    """The NPC saw what is around it: somebody did something there."""
+
+    scene: TalkScene
+    at_s: float
+
+
 class WorkPrepared(Event, frozen=True, tag="WorkPrepared"):
     """A mission was thought up for a player."""
 
@@ -184,6 +198,8 @@ NpcEvent = (
     | ProvenanceRecorded
     | RecordHeard
     | MissionFundsHeard
+    | SidesHeard
+    | SceneSeen
     | WorkPrepared
     | Returned
     | Revised

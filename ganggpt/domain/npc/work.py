@@ -17,6 +17,7 @@ from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import (
     HearOfMissionFunds,
     HearOfRecord,
+    HearOfSides,
     Offer,
     Origin,
     ShowRecord,
@@ -49,8 +50,9 @@ from ganggpt.domain.mission_design.repair import is_legal
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
-from ganggpt.domain.npc.events import MissionFundsHeard, RecordHeard, Swayed, WorkOffered, WorkPrepared
+from ganggpt.domain.npc.events import MissionFundsHeard, RecordHeard, SceneSeen, Swayed, WorkOffered, WorkPrepared
 from ganggpt.domain.npc.memory import rumour_by, writer_of
+from ganggpt.domain.npc.sides import hear_of_sides
 from ganggpt.domain.npc.state import WORK_COOLDOWN_S, Npc, Standing, WorkOffer, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.witness import in_words, telling_on
 from ganggpt.domain.numbers import clamped
@@ -346,13 +348,15 @@ def _witness(state: Npc, command: Witness, turn: Turn) -> Decision:
         moved = swayed(before.sway, tone)
         after = replace(before, value=clamped(before.value + moved), sway=before.sway + moved)
         events.append(Swayed(player, after, mood_now(state, now_s), "seen", one_too_many(state, player, now_s)))
-    fact = f"{before.name or STRANGER} {in_words(command.what, turn.world)}"
+    fact = f"{before.name or STRANGER} {in_words(command.what, turn.world, command.scene)}"
     weight = 10 * command.weight
     if command.hops:
         trace, dies_s = rumour_by(turn.by, state.mind.next_no, turn, weight)
         fresh = Memory(0, "rumour", fact, weight, player, "rumour", now_s, dies_s, trace=trace)
     else:
         fresh = Memory(0, "seen", fact, weight, player, "witnessed", now_s)
+    if command.scene is not None and command.hops == 0:
+        events.append(SceneSeen(command.scene, now_s))
     writer = writer_of(state, turn)
     no = writer.keep(fresh)
     messages = (*telling_on(state.sheet, command, turn), *to_archive(state.mind, writer, turn))
@@ -369,5 +373,6 @@ WORK_RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] 
     ProposeMission: _propose_mission,
     HearOfMissionFunds: _hear_of_mission_funds,
     HearOfRecord: _hear_of_record,
+    HearOfSides: hear_of_sides,
     Witness: _witness,
 }
