@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ganggpt.domain.companion.actions import judged
-from ganggpt.domain.companion.commands import Order
+from ganggpt.domain.companion.commands import Order, order_in_words
 from ganggpt.domain.companion.fate import fate_now, weightiest
 from ganggpt.domain.companion.loyalty import fated, moved, there
 from ganggpt.domain.companion.state import Companion, OrderObeyed, OrderRefused, level_of, loyalty_now
@@ -155,13 +155,6 @@ def _level_factor(state: Companion) -> float:
     return 1.25 - level_of(state.experience) / 100
 
 
-_DOINGS: Final[Mapping[str, tuple[str, str]]] = {
-    "follow": ("follow you", "follow {}"), "wait": ("wait here", "wait at {}"), "guard": ("stand guard", "guard {}"),
-    "scout": ("scout ahead", "scout {}"), "drive": ("drive", "drive to {}"), "fetch": ("fetch it", "fetch {}"),
-    "attack": ("attack", "attack {}"), "hide": ("hide", "hide at {}"), "heal": ("patch you up", "patch up {}"),
-    "hack": ("hack it", "hack {}"), "pick_lock": ("pick the lock", "pick the lock of {}"),
-}  # fmt: skip
-"""An order in words, without and with a target."""
 _RISKY_ORDER: Final = "risky order: "
 
 
@@ -200,8 +193,7 @@ def _ordered(state: Companion, command: Order, turn: Turn) -> _Ordered:
         gone = fated(state, turn, fate, to_owner(state))
         return _Ordered((), Answer("refuse_order"), {**told, "obeys": False, "reason": "gone"}, gone=gone)
     refused = turn.dice.chance(chance)
-    bare, aimed = _DOINGS[command.order]
-    what = bare if command.target is None else aimed.replace("{}", command.target)
+    what = order_in_words(command.order, command.target)
     events: list[Event] = []
     facts = {"order": what}
     if refused:

@@ -94,6 +94,7 @@ class WorkOffered(Event, frozen=True, tag="WorkOffered"):
     title: str = ""
     reward: int = 0
     task: str = ""
+    places: tuple[str, ...] = ()
 
 
 class RumourTold(Event, frozen=True, tag="RumourTold"):

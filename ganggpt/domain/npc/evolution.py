@@ -105,7 +105,9 @@ def _spoke(state: Npc, event: Spoke) -> Npc:
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
     open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
     work = dict(open_still[1 - WORK_MAX :])
-    work[event.player] = WorkOffer(event.mission, event.template, event.at_s, event.title, event.reward, event.task)
+    work[event.player] = WorkOffer(
+        event.mission, event.template, event.at_s, event.title, event.reward, event.task, event.places
+    )
     if event.player not in state.prepared:
         return replace(state, work=work)
     prepared = {player: job for player, job in state.prepared.items() if player != event.player}

@@ -58,7 +58,8 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
 
 
 class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
-    """The last mission offered to a player. An offer of an older version has no title and is one of the world's."""
+    """The last mission offered to a player, and the districts it leads to. An offer of an older version has no title
+    and is one of the world's."""
 
     mission: str
     template: str
@@ -66,6 +67,7 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
     title: str = ""
     reward: int = 0
     task: str = ""
+    places: tuple[str, ...] = ()
 
 
 class Prepared(Struct, frozen=True, gc=False, array_like=True):

@@ -24,7 +24,7 @@ from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.npc.evolution import evolve
 from ganggpt.domain.npc.sides import side_in_words
 from ganggpt.domain.npc.state import Npc, around_now, mood_now, standing_now
-from ganggpt.domain.npc.work import open_offer
+from ganggpt.domain.npc.work import offer_in_words, open_offer
 from ganggpt.domain.turn import Decision, Event, Turn
 
 
@@ -97,7 +97,7 @@ class NpcTalker:
             aims=state.sheet.aims,
             about_self=side_in_words(state, turn),
             holds=held_in_words([item.name for item in state.items]),
-            offer="" if offer is None else f'"{offer.title}": {offer.task} It pays ${offer.reward:,}.',
+            offer="" if offer is None else offer_in_words(offer, turn.world),
             causes=causes_of(state.mind.memories, line.player, turn),
             named=known_of(turn.world, line.heard),
             open_actions=open_actions(state, as_player),

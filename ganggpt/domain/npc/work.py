@@ -64,7 +64,7 @@ from ganggpt.domain.turn import (
     ModelRequest,
     Turn,
 )
-from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
+from ganggpt.domain.world import MissionTemplate, ObjectiveSheet, World
 from ganggpt.errors import Refused
 
 TEMPLATE_CHANCE: Final = 0.5
@@ -211,7 +211,8 @@ def offer_of(work: Work, player: str, payer: str | None, turn: Turn) -> tuple[Wo
     """The offer as the NPC remembers it, and the message that brings the mission to life."""
     ref = f"mission:{command_id_text(derived_command_id(turn.now_s, turn.actor, turn.seq, 'mission'))}"
     job = work.mission
-    offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description)
+    places = tuple(dict.fromkeys(place for one in job.objectives if (place := place_of_work(one, turn.world))))
+    offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description, places)
     sheet = None if work.origin == "template" else job
     why = tuple(clipped(line, 200) for line in work.why[:LINES_MAX])
     return offer, Message(ActorId(ref), Offer(job.id, turn.actor, player, sheet, work.origin, payer, why))
@@ -273,11 +274,27 @@ def offered_work(
 ) -> tuple[WorkOffer, WorkOffered, Message]:
     """Offer a mission and note it; returns the offer, the event of it, and the message that brings it to life."""
     offer, message = offer_of(work, player, payer_of(state, turn), turn)
-    offered = WorkOffered(player, offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task)
+    told = offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task, offer.places
+    offered = WorkOffered(player, *told)
     who = standing_now(state, player, turn.now_s).name or STRANGER
     fact = f'{who} asked me for work, and I offered "{offer.title}"'
     writer.keep(Memory(0, "work", fact, 25, player, "witnessed", turn.now_s))
     return offer, offered, message
+
+
+def place_of_work(objective: ObjectiveSheet, world: World) -> str | None:
+    """The district an objective leads to: its own, else where the person lives it is about."""
+    if objective.district is not None or objective.target in world.districts:
+        return objective.district or objective.target
+    kind, _, name = objective.target.partition(":")
+    return world.npcs[name].home if kind == "npc" and name in world.npcs else None
+
+
+def offer_in_words(offer: WorkOffer, world: World) -> str:
+    """Title, task, places and pay of an offer."""
+    names = [world.districts[place].name for place in offer.places if place in world.districts]
+    where = f" Where: {', '.join(names)}." if names else ""
+    return f'"{offer.title}": {offer.task}{where} It pays ${offer.reward:,}.'
 
 
 def open_offer(state: Npc, player: str, turn: Turn) -> WorkOffer | None:

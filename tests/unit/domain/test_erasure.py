@@ -435,6 +435,7 @@ WORDS = frozenset(
             "frame",
             "enemies",
             "friends",
+            "places",
             "wars",
             "frictions",
             "giver",

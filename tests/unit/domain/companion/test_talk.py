@@ -10,7 +10,14 @@ import pytest
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion.commands import Dismiss, Order, Recruit, Suffer, Talk
 from ganggpt.domain.companion.rules import KIND
-from ganggpt.domain.companion.state import CompanionSpoke, Departed, OrderObeyed, OrderRefused, evolve
+from ganggpt.domain.companion.state import (
+    ORDER_OPEN_S,
+    CompanionSpoke,
+    Departed,
+    OrderObeyed,
+    OrderRefused,
+    evolve,
+)
 from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.commands import Conclude, Hush, SayScripted, Utter
 from ganggpt.domain.mind.turn_taking import GRACE_S, TALK
@@ -70,6 +77,24 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert request.fallback == SayScripted(rex.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert (request.within_s, remind.due_s) == (MODEL_WAIT_S, rex.now_s + MODEL_WAIT_S + GRACE_S)
+
+
+def test_a_model_is_told_what_the_owner_ordered_as_long_as_that_is_open() -> None:
+    rex = Rex()
+
+    def known(by: str = AVA) -> str:
+        (request,) = rex.hears("What are you up to?", by).model_requests
+        rex.model(SayScripted(rex.utterance))
+        return "; ".join(request.brief.background.about_self)
+
+    assert "told you to do" not in known()
+    rex.do(Order("guard", "the gate"), by=AVA, seed=1)
+    assert "and you do it: guard the gate (a moment ago)" in known()
+    assert "guard" not in known(BEN), "it is nobody else's business"
+    rex.do(Order("follow"), by=AVA, seed=1)
+    assert "and you do it: follow them (a moment ago)" in known()
+    rex.wait(ORDER_OPEN_S + 1)
+    assert "told you to do" not in known()
 
 
 def test_sentences_go_to_the_owner_one_by_one_and_are_what_was_said() -> None:
