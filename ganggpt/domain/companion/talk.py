@@ -107,7 +107,7 @@ class CompanionTalker:
             about_self=_about_self(state, turn) if owned else ("the one who talks is not your owner",),
             causes=_causes(state, turn.now_s) if owned else causes_of(state.mind.memories, line.player, turn),
             named=known_of(turn.world, line.heard),
-            open_actions=open_actions(state, as_by(turn, line.player)),
+            open_actions=open_actions(state, as_by(turn, line.player), line.heard),
         )
 
     def reply(self, state: Companion, turn: Turn, _: Line, brief: Brief, said: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.actions import Judged, Refusal, actions_of, is_asked_for
+from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
 from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
 from ganggpt.domain.mind.background import Background, causes_of, held_in_words, traits_in_words
 from ganggpt.domain.mind.brief import Brief, cited
@@ -140,7 +140,7 @@ def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, 
     verdicts = judged(actions_of(command.actions), state, as_player)
     outcome = Outcome(
         told=tuple((v.action, v.reason if isinstance(v, Refusal) else "allowed") for v in verdicts.verdicts),
-        refused=next((one.answer() for one in verdicts.refusals if is_asked_for(one.action, now.heard)), None),
+        refused=next((one.answer() for one in verdicts.refusals if one.is_told(now.heard)), None),
         acts=tuple(one.act for one in verdicts.allowed if one.act is not None),
         events=verdicts.events,
     )

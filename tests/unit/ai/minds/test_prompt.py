@@ -232,9 +232,9 @@ def test_a_memory_that_is_past_is_marked_as_such() -> None:
 
 
 def test_what_stands_in_the_talk_so_far_is_not_told_again_as_a_memory() -> None:
-    line = "I hid the money under the pier."
+    line = 'Listen, "Mara". I hid the money under the pier. Tell nobody.'
     memories = [
-        Cited(1, "talk", f'Ava told me: "{line}"', "told", "a moment ago", True),
+        Cited(1, "talk", 'Ava told me: "I hid the money under the pier."', "told", "a moment ago", True),
         Cited(2, "talk", 'Ava told me: "My name is Ava."', "told", "yesterday", True),
     ]
     background = Background(exchanges=(Exchange(line, "Did you now."),))

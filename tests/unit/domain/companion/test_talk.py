@@ -218,6 +218,23 @@ def test_an_order_by_talk_has_its_risk_and_dice_and_a_refusal_is_said() -> None:
     assert seen - {"allowed"}
 
 
+def test_it_attacks_only_on_its_owners_word() -> None:
+    for line, by, ordered in (
+        ("Attack the guard!", AVA, True),
+        ("What a lovely evening.", AVA, False),
+        ("Attack the guard!", BEN, False),
+    ):
+        rex = Rex()
+        (request,) = rex.hears(line, by=by).model_requests
+        assert ("attack" in request.brief.background.open_actions) == ordered, "a model is not even told that it may"
+        rex.says("Hm.")
+        done = rex.model(Conclude(rex.utterance, (("attack", "the guard"),), Provenance("gpt-x")), seed=1)
+        assert bool(shown(done, "companion.act")) == ordered
+        assert (done.reply["said"] == "Hm.") == (line != "Attack the guard!" or ordered), (
+            "what nobody asked for is not refused"
+        )
+
+
 def test_nobody_else_makes_it_do_anything_and_it_does_nothing_where_the_model_said_nothing() -> None:
     rex = Rex()
     rex.hears("Attack Ava", by=BEN)
