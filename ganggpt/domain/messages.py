@@ -32,8 +32,8 @@ from ganggpt.domain.fields import (
     UnixSeconds,
     Word50,
 )
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import Deed, Deeds16, Wants8
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb, MissionTemplate
 

@@ -23,7 +23,7 @@ from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief, Cited, words_in
-from ganggpt.domain.mind.scene import clock_of
+from ganggpt.domain.scene import clock_of
 from ganggpt.domain.world import World
 
 MEMORIES_MAX: Final = 12

@@ -17,7 +17,7 @@ from ganggpt.domain.companion.replies import (
 )
 from ganggpt.domain.described import Senders
 from ganggpt.domain.fields import Count1000, Name50, PlayerRef, Target, Text200, Text500, Traits
-from ganggpt.domain.mind.scene import TalkScene
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Command
 
 OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]

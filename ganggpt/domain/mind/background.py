@@ -13,8 +13,8 @@ from msgspec import Struct
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.mind.brief import age_label
 from ganggpt.domain.mind.memory_record import EVERYBODY, Memories, last_s
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.transcript import Exchange
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Turn
 from ganggpt.domain.world import World, kept_by_world
 

@@ -30,7 +30,6 @@ from ganggpt.domain.fields import (
     Text500,
     UnixSeconds,
 )
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import DeedCount
 from ganggpt.domain.npc.replies import (
     NoticedReply,
@@ -41,6 +40,7 @@ from ganggpt.domain.npc.replies import (
     SpawnReply,
     WorkReply,
 )
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.sheets import NpcTraits, SomeNpcTraits, Style
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb

@@ -13,10 +13,10 @@ from ganggpt.domain.mind.memory import (
     Reworded,
     Unlearned,
 )
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
 from ganggpt.domain.npc.state import Item, Sides, Standing
 from ganggpt.domain.retirement import Retired
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 

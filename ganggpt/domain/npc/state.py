@@ -17,9 +17,9 @@ from ganggpt.domain.mind.affect import (
     mood_at_rest,
 )
 from ganggpt.domain.mind.mind import Mind
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.numbers import clamped
 from ganggpt.domain.retirement import Absence
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
 STANDINGS_MAX: Final = 256

@@ -8,9 +8,9 @@ from typing import Final
 
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import HearOfDeed, Witness
-from ganggpt.domain.mind.scene import TalkScene, as_remembered
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.mission_design.wording import named
+from ganggpt.domain.scene import TalkScene, as_remembered
 from ganggpt.domain.turn import Dice, Message, Turn
 from ganggpt.domain.world import DeedVerb, NpcSheet, World
 

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from ganggpt.domain.described import Doc
 from ganggpt.domain.mind.replies import StandingLabel
-from ganggpt.domain.mind.scene import Weather
+from ganggpt.domain.scene import Weather
 
 
 class JoinReply(TypedDict):

@@ -30,7 +30,6 @@ from ganggpt.domain.messages import (
     TakeMission,
 )
 from ganggpt.domain.mind.affect import standing_label, stepped
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import Deed, Deeds16, wanted
 from ganggpt.domain.player.replies import JoinReply, PlayerView, QuitReply, ReportReply
 from ganggpt.domain.player.state import (
@@ -50,6 +49,7 @@ from ganggpt.domain.player.state import (
     view,
 )
 from ganggpt.domain.player.witnesses import seen_by
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import (
     Command,
     Decision,

@@ -12,9 +12,9 @@ from ganggpt.domain import erasure
 from ganggpt.domain.erasure import Ceased, PlayerForgotten
 from ganggpt.domain.messages import MissionOutcome
 from ganggpt.domain.mind.affect import STANDING_HALF_LIFE_S, faded, standing_label
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import Deed, Want
 from ganggpt.domain.mission_design.difficulty import SKILL_START, rated
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Event
 
 ACTIVE_MAX: Final = 8

@@ -11,8 +11,8 @@ from typing import Final
 
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.messages import Witness
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Message, Turn
 from ganggpt.domain.world import DeedVerb, NpcSheet, World
 

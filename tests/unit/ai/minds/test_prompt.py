@@ -36,8 +36,8 @@ from ganggpt.ai.model_answer import SAY_MAX, ModelAnswer, schema_for
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief, Cited, Politics
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.transcript import Exchange
+from ganggpt.domain.scene import TalkScene
 from ganggpt.errors import ConfigRejected
 from tests.support.builders import WORLD
 from tests.support.paths import ROOT

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ganggpt.domain.mind.background import CAUSES_MAX, bosses, causes_of, traits_in_words
-from ganggpt.domain.mind.scene import TalkScene, as_remembered, clock_of
 from ganggpt.domain.npc.commands import Give, Observe, Talk, Threaten
+from ganggpt.domain.scene import TalkScene, as_remembered, clock_of
 from tests.support.builders import a_turn
 from tests.support.played import AVA, MAIN, los_santos, mara
 

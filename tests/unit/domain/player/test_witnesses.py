@@ -7,7 +7,6 @@ import pytest
 from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mind.affect import SWAY_MAX
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
 from ganggpt.domain.npc.commands import Spawn, Talk
@@ -17,6 +16,7 @@ from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
 from ganggpt.domain.player.state import SCENE_FRESH_S, standing_now
 from ganggpt.domain.player.witnesses import LOUDNESS, WITNESSES_MAX, concerned, seen_by
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import World
 from tests.support.builders import WORLD, a_turn, a_world, an_npc_sheet
