@@ -35,7 +35,7 @@ from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.client.game_server import GameServer
 from ganggpt.demo.hearing import SLACK_S, Hearing
 from ganggpt.demo.model_server import ModelServer
-from ganggpt.errors import GangGPTError, Unavailable
+from ganggpt.errors import GangGPTError
 from ganggpt.runtime.run_file import read_run
 from tools.small_model import NAME, SmallModel
 
@@ -166,7 +166,7 @@ async def measure(home: Path, server: ModelServer, lines: Sequence[str]) -> Answ
 
 
 async def talks(address: Address, hearing: Hearing, lines: Sequence[str]) -> None:
-    """Say each line to somebody, and hear the answer to its end. Raises TimeoutError where it has none."""
+    """Say each line to somebody, and hear the answer to its end. Raises Unavailable where it has none."""
     base = address.url.replace("ws://", "http://").partition("/v1/")[0]
     headers = {"Authorization": f"Bearer {address.token}"}
     async with (
@@ -229,10 +229,7 @@ async def run(home: Path, url: str | None, model: str | None, lines: Sequence[st
     """Measure one model. Raises GangGPTError."""
     async with speaking(home, url, model) as server:
         await server.check()
-        try:
-            return await measure(home, server, lines)
-        except TimeoutError:
-            raise Unavailable("an answer", "it took too long") from None
+        return await measure(home, server, lines)
 
 
 def show(stats: dict[str, Any]) -> None:
