@@ -64,7 +64,7 @@ async def test_answers_are_heard_to_their_end_and_told_by_who_chose_the_words() 
 
 async def test_an_answer_that_never_ends_is_an_error_that_names_it() -> None:
     async with bridge(a={}) as rest:
-        with pytest.raises(Unavailable, match=r"the end of a\b.*within 5 s"):
+        with pytest.raises(Unavailable, match=r"end of a is not available.* within 5 s"):
             await Hearing(5).words(Pushes(says("a", "One.")), rest, [{"more": True, "utterance": "a"}])  # type: ignore[arg-type]
 
 
