@@ -30,8 +30,10 @@ from ganggpt.domain.mind.actions import (
 
 SAY_MAX: Final = 1_000
 """The most characters that are read of what a model says in one answer."""
-ASKED_SAY_MAX: Final = 400
+ASKED_SAY_MAX: Final = 320
 """The most characters the schema lets it say: some four sentences. A model that repeats itself is stopped there."""
+ASKED_NAME_MAX: Final = 40
+"""The most characters of a name that the schema lets it write where there is no list to choose from."""
 _NOTE_MAX: Final = 40
 _NOTES_MAX: Final = 8
 
@@ -140,7 +142,7 @@ def _option(do: str, choices: tuple[str, ...]) -> dict[str, Any]:
         properties[field] = {
             "type": "string",
             "description": _TELLS[field],
-            **({"enum": [*choices]} if choices else {}),
+            **({"enum": [*choices]} if choices else {"maxLength": ASKED_NAME_MAX}),
         }
     return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from ganggpt.client.game_server import GameServer
+from ganggpt.errors import Unavailable
 
 SLACK_S: Final = 40.0
 """How much later than the wait for a model an answer may end: its host may be lost while the model writes, and then a
@@ -73,20 +74,24 @@ class Hearing:
         self, server: GameServer, rest: httpx.AsyncClient, replies: Sequence[Mapping[str, Any]]
     ) -> list[HeardWords]:
         """The whole text of answers: with a model, a reply is only its beginning, and the sentences come as pushes. A
-        player who waits for a turn is not waited for. Raises TimeoutError."""
+        player who waits for a turn is not waited for. Raises Unavailable for one that does not end in time."""
         said: dict[str, list[str]] = {str(one["utterance"]): [] for one in replies if one.get("more")}
         said.pop("None", None)
         ended: dict[str, float] = {}
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        async with asyncio.timeout(self.within_s):
-            while said.keys() - ended.keys():
-                push = await server.next_push(self.within_s)
-                utterance = push.body.get("utterance")
-                if push.type.endswith((".says", ".hush")) and utterance in said:
-                    said[utterance].append(push.body.get("say", ""))
-                    if push.type.endswith(".hush") or push.body["final"]:
-                        ended[utterance] = loop.time() - began_s
+        try:
+            async with asyncio.timeout(self.within_s):
+                while said.keys() - ended.keys():
+                    push = await server.next_push(self.within_s)
+                    utterance = push.body.get("utterance")
+                    if push.type.endswith((".says", ".hush")) and utterance in said:
+                        said[utterance].append(push.body.get("say", ""))
+                        if push.type.endswith(".hush") or push.body["final"]:
+                            ended[utterance] = loop.time() - began_s
+        except TimeoutError:
+            missing = ", ".join(sorted(said.keys() - ended.keys()))
+            raise Unavailable(f"the end of {missing}", f"it did not come within {self.within_s:g} s") from None
         return [
             await self._made(rest, utterance, " ".join(filter(None, said[utterance])), ended[utterance])
             if (utterance := str(one.get("utterance"))) in said

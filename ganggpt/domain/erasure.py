@@ -37,6 +37,7 @@ BLANK: Final = "…"
 """What is left of a text of the player's."""
 TEXTS: Final = frozenset(
     (
+        "aims",
         "backstory",
         "because",
         "body",
@@ -73,7 +74,7 @@ TEXTS: Final = frozenset(
 """Fields with words of people or models; every other string is an id, or a word of the rules."""
 _NAMES: Final = frozenset(("name", "names", "near", "owner_name", "username"))
 """Texts that are a name: whoever is called like the player there is the player, also where the name is a word."""
-_NAMELESS: Final = frozenset(("backstory", "item", "likes", "motto", "role", "style"))
+_NAMELESS: Final = frozenset(("aims", "backstory", "item", "likes", "motto", "role", "style"))
 """Texts about things, or of the world's authors: no name is looked for in them."""
 NAMES_MAX: Final = 16
 """The most names of a player that are looked for."""

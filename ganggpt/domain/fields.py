@@ -135,3 +135,5 @@ ServerName = Annotated[str, Len(1, 31), Predicate(is_slug), Doc("the name of a g
 Traits = Annotated[dict[Slug, Percent], Len(0, 16)]
 Slugs16 = Annotated[tuple[Slug, ...], Len(0, 16)]
 Names16 = Annotated[tuple[Name50, ...], Len(0, 16)]
+Aims4 = Annotated[tuple[Text200, ...], Len(0, 4)]
+"""What somebody wants, each in a few words."""

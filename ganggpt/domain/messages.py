@@ -26,12 +26,14 @@ from ganggpt.domain.fields import (
     PlayerRef,
     Signed100,
     Slug,
+    Slugs16,
     Step20,
     Text200,
     UnixSeconds,
     Word50,
 )
 from ganggpt.domain.mission_design.deeds import Deed, Deeds16, Wants8
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb, MissionTemplate
 
@@ -46,6 +48,7 @@ __all__ = [
     "HearOfDeed",
     "HearOfMissionFunds",
     "HearOfRecord",
+    "HearOfSides",
     "LosePerson",
     "LoseTerritory",
     "MissionOutcome",
@@ -63,6 +66,7 @@ __all__ = [
     "ShiftReply",
     "ShiftStanding",
     "ShowRecord",
+    "ShowSides",
     "SufferRaid",
     "TakeFunding",
     "TakeMission",
@@ -380,10 +384,28 @@ class HearOfRecord(Command, tag="HearOfRecord"):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSides(Command, tag="ShowSides"):
+    """To a faction: tell the NPC who asks who our friends and enemies are, and with whom we are at war."""
+
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class HearOfSides(Command, tag="HearOfSides"):
+    """To an NPC: these are the friends and enemies of your faction just now, the nearest first, and the wars it is in,
+    each with its end at the latest."""
+
+    friends: Slugs16
+    enemies: Slugs16
+    wars: Annotated[dict[Slug, UnixSeconds], Len(0, 16)]
+    internal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
 class Witness(Command, tag="Witness"):
     """To an NPC: a player does this before your eyes, or (``hops`` over 0) somebody tells you that they did.
 
-    ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps.
+    ``deed``: its id, the same whoever tells it. ``against``: the faction it hurts or helps. ``scene``: what was around.
     """
 
     deed: DeedId
@@ -392,4 +414,5 @@ class Witness(Command, tag="Witness"):
     against: Slug
     weight: DeedWeight
     hops: Hops = 0
+    scene: TalkScene | None = None
     internal: ClassVar[bool] = True

@@ -80,7 +80,8 @@ class FactionSheet(Struct, frozen=True, kw_only=True):
 
 class NpcSheet(Struct, frozen=True, kw_only=True):
     """A named person as they start. Traits (friendliness, temper, greed, courage) 0..100; ``style`` is a voice;
-    ``room``: how many memories they hold at hand, before the weakest go to the archive."""
+    ``room``: how many memories they hold at hand, before the weakest go to the archive. ``aims``: what they are
+    after."""
 
     id: str
     name: str
@@ -93,6 +94,7 @@ class NpcSheet(Struct, frozen=True, kw_only=True):
     likes: tuple[str, ...] = ()
     missions: tuple[str, ...] = ()
     room: int = 64
+    aims: tuple[str, ...] = ()
 
 
 class ObjectiveSheet(Struct, frozen=True, kw_only=True):

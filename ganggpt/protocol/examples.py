@@ -53,6 +53,7 @@ EXAMPLES: Final = (
             "position": [-112.5, -1480.0, 33.8],
             "district": "ballast-row",
             "deeds": [{"verb": "collect", "target": "tool-crate", "district": "cinder-flats"}],
+            "scene": {"place": "behind the freight office", "minute": 1385, "weather": "rain"},
         },
         BOB,
     ),

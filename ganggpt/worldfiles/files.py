@@ -198,7 +198,7 @@ def _explained(detail: ErrorDetails) -> str:
 def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
     """A record without its id (which is its key) and without what a reader would add by default."""
     plain = {key: value for key, value in row.items() if key != "id"}
-    for key in ("likes", "missions", "impact", "frictions", "found"):
+    for key in ("likes", "missions", "aims", "impact", "frictions", "found"):
         if plain.get(key) in ((), [], {}):
             del plain[key]
     if plain.get("room") == NpcEntry.model_fields["room"].default:

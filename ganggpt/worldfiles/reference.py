@@ -84,6 +84,7 @@ FIELDS: Final[dict[str, dict[str, tuple[str, Any]]]] = {
         "backstory": ("one to three sentences that begin with the verb", "Ran numbers for two crews at nineteen."),
         "likes": ("what they are glad to be given", ["watches", "strong coffee"]),
         "missions": ("ids of the missions they offer", ["dockside-errand"]),
+        "aims": ("what they are after, each in a few words", ["to buy back the family boat"]),
         "room": ("how many memories they have at hand; older ones go to the archive", 1000),
     },
     "npc traits": {

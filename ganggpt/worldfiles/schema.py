@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 
 from ganggpt.domain.faction.state import RELATIONS_MAX, TERRITORIES_MAX
 from ganggpt.domain.fields import (
+    Aims4,
     Metres,
     Money,
     Name50,
@@ -96,6 +97,7 @@ class NpcEntry(_Entry):
     backstory: Text1000
     likes: Annotated[tuple[Name50, ...], Len(0, 16)] = ()
     missions: Annotated[tuple[Id, ...], Len(0, 16)] = ()
+    aims: Aims4 = ()
     room: Annotated[int, Ge(16), Le(5000)] = 1000
 
 

@@ -39,6 +39,7 @@ def a_spawn(**fields: Any) -> Spawn:
         sheet.likes,
         sheet.missions,
         sheet.room,
+        sheet.aims,
     )
 
 

@@ -11,9 +11,9 @@ from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.domain.companion import commands as companion
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.commands import Conclude, Utter
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.utterance import Provenance, TalkBrief
 from ganggpt.domain.npc.commands import AskForWork, Give, Observe, Talk, Threaten
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Decision, ModelRequest
 from tests.support.shipped_town import shipped_town, with_a_model
 from tests.support.town import MAIN, Town

@@ -15,7 +15,8 @@ V1: Final = "v1"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: between two bytes.
+    """Where one provider is. ``kind``: azure, openai, or compatible (any base URL). ``timeout_s``: longest wait for a
+    byte, which has to be longer than any model there may take: a slow server reads a prompt for a minute in silence.
 
     ``token_field``: what the server calls the limit of the answer; unset: by the model's family. ``entra``: sign in
     with Entra ID instead of a key. ``key_name`` and ``key_file``: the variable or the file the key comes from.

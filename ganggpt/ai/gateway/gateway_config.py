@@ -55,6 +55,9 @@ class ProviderEntry(_Strict):
 
 TIMEOUT_S: Final = 20.0
 """How long a model may take, unless its entry says otherwise."""
+SILENCE_SLACK_S: Final = 10.0
+"""How much longer a connection may be silent than its slowest model may take, so that the model's own limit ends a
+call."""
 
 
 class ModelEntry(_Strict):
@@ -225,8 +228,9 @@ def gateway_config(
     endpoints = {}
     for name, provider in models.providers.items():
         found = _endpoint(name, provider, secrets, f"{source}: providers.{name}")
+        may_take = [entry.timeout_s for entry in models.models.values() if entry.provider == name]
         if isinstance(found, Endpoint):
-            endpoints[name] = found
+            endpoints[name] = replace(found, timeout_s=max((TIMEOUT_S, *may_take)) + SILENCE_SLACK_S)
         else:
             problems.append(found)
     deployments = {}

@@ -68,6 +68,11 @@ _SIGNS: Final[tuple[_Sign, ...]] = (
         rf"\b(?:here(?:'s| is| are)|below is) (?:an? |the |my (?!answer)|your (?!answer)|one )?{_ASIDE}{_ANSWER}\b(?:[^.!?]{{0,60}}:|[.:]?\s*$|[^.!?]{{0,40}}\byou asked\b| (?:in|of|from|as)\b)",
         r"\bhere(?:'s| is) (?:how|what|(?:one|a) (?:possible )?way) [^.!?:]{1,40}\b(?:would|might|could) (?:say|respond|reply|answer)\b",
     ),
+    _sign(
+        "in this |charakter|personnage|personaje|personagem|personaggio",
+        r"^in this (?:scenario|role-?play|scene),? (?:the )?\w+(?: \w+)? (?:would|might|could) (?:\w+ )?(?:say|respond|reply|answer)\b",
+        r"\b(?:antwort im charakter|réponse (?:en restant )?dans le personnage|respuesta en (?:el )?personaje|resposta (?:no|em) personagem|risposta nel personaggio)\b",
+    ),
     # The courtesies of an assistant.
     _sign(
         "help|assist|question|hope th|feel free|of service|specific|your message|your request|your input",

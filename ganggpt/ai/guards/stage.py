@@ -284,6 +284,8 @@ def _whose(label: str, following: str, voices: Voices) -> str | None:
         words = words[:-1]
     if not words or len(words) > 4:
         return None
+    if len(words) > 1 and words[-1] in _OWN_LABELS and words[-2].endswith(("'s", "\u2019s")):
+        words = [*words[:-2], words[-2][:-2]]
     name = " ".join(words)
     begins = following.isupper() or following in ('"', "“", "'", "*")
     if name in _OWN_LABELS or (voices.speaker and set(words) <= set(voices.speaker.lower().split())):

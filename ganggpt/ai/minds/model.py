@@ -64,8 +64,8 @@ from ganggpt.domain.world import World
 from ganggpt.errors import InvalidInput
 from ganggpt.observability.metrics import Metrics
 
-TOKENS_MAX: Final = 420
-"""Tokens of one answer: they close the words even where every character costs a token."""
+TOKENS_MAX: Final = 500
+"""Tokens of one answer: the longest words at a token a character, and every action that may be chosen."""
 MARGIN_S: Final = 0.5
 """How much earlier than its caller the gateway stops, so that its reason reaches the caller."""
 REST_S: Final = 15.0

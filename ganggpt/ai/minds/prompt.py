@@ -156,6 +156,7 @@ def persona(prompts: Prompts, world: World, actor: ActorId) -> WorldText | None:
         style=sheet.style,
         backstory=sheet.backstory.strip() or "unknown.",
         likes=", ".join(sheet.likes) or "nothing in particular",
+        aims="; ".join(sheet.aims) or "nothing you would tell",
         missions=", ".join(sheet.missions) or "none",
         traits=", ".join(traits_in_words(sheet.traits)) or "neither this nor that",
         examples=" / ".join(sample_lines(sheet.style)),

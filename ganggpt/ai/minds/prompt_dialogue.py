@@ -22,8 +22,8 @@ from ganggpt.ai.minds.prompt import (
 from ganggpt.ai.minds.prompt_files import Prompts
 from ganggpt.domain.ids import ActorId, kind_of
 from ganggpt.domain.mind.background import Background
-from ganggpt.domain.mind.brief import Brief, Cited
-from ganggpt.domain.mind.scene import clock_of
+from ganggpt.domain.mind.brief import Brief, Cited, words_in
+from ganggpt.domain.scene import clock_of
 from ganggpt.domain.world import World
 
 MEMORIES_MAX: Final = 12
@@ -72,7 +72,8 @@ def _told(brief: Brief, background: Background, *, is_known: bool, is_companion:
     if not is_known:
         role = f"{brief.role}, somebody's companion" if is_companion else brief.role
         traits = f"You are {', '.join(background.traits)}." if background.traits else ""
-        who = (f"{brief.speaker}, {role}. Way of talking: {brief.style}.", brief.backstory, traits)
+        aims = f"You are after this: {'; '.join(background.aims)}." if background.aims else ""
+        who = (f"{brief.speaker}, {role}. Way of talking: {brief.style}.", brief.backstory, traits, aims)
         yield data("persona", " ".join(filter(None, who)))
     for fact in background.about_self:
         yield data("about you", fact)
@@ -118,8 +119,11 @@ def _talk_so_far(background: Background) -> Iterator[DataPart]:
 
 def _is_told(memory: Cited, background: Background) -> bool:
     """Whether it stands among the causes or in the talk so far already."""
-    is_cause = any(cause.startswith(memory.text) for cause in background.causes)
-    return is_cause or any(f'told me: "{said.heard}"' in memory.text for said in background.exchanges)
+    if any(cause.startswith(memory.text) for cause in background.causes):
+        return True
+    quoted = words_in(memory.text)
+    words = quoted.rstrip(".!?…")
+    return quoted != memory.text and any(words in said.heard.replace('"', "'") for said in background.exchanges)
 
 
 def _memory(memory: Cited) -> DataPart:

@@ -28,7 +28,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "answer": frozenset(),
     "world": frozenset({"title", "sides", "places"}),
     "persona": frozenset(
-        {"who", "role", "home", "faction", "traits", "style", "backstory", "likes", "missions", "examples"}
+        {"who", "role", "home", "faction", "traits", "style", "backstory", "likes", "aims", "missions", "examples"}
     ),
     "situation": frozenset({"mark", "whose", "mood", "standing", "actions", "decided", "caution"}),
     "caution": frozenset(),

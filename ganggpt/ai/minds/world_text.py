@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from ganggpt.domain.mind.background import boss_of
+from ganggpt.domain.mind.background import TIE_FROM, bosses
 from ganggpt.domain.world import FactionSheet, World, kept_by_world
 
 PLACES_MAX: Final = 60
 SIDES_MAX: Final = 16
 """The most places and sides that are told; a larger world is told in part."""
-_FRIENDS_FROM: Final = 25
 
 
 @kept_by_world(4)
@@ -27,7 +26,7 @@ def world_in_words(world: World) -> dict[str, str]:
 
 def _side(world: World, side: FactionSheet) -> str:
     """A faction in one line: who leads it, what it holds, with whom it is friends and enemies."""
-    boss = boss_of(world, side.id)
+    boss = bosses(world).get(side.id)
     lands = [world.districts[name].name for name in side.territories if name in world.districts]
     told = (
         ("led by ", boss or ""),
@@ -39,7 +38,5 @@ def _side(world: World, side: FactionSheet) -> str:
 
 
 def _others(world: World, side: FactionSheet, sign: int) -> str:
-    found = [
-        other for other, value in side.relations.items() if sign * value >= _FRIENDS_FROM and other in world.factions
-    ]
+    found = [other for other, value in side.relations.items() if sign * value >= TIE_FROM and other in world.factions]
     return ", ".join(world.factions[other].name for other in found)

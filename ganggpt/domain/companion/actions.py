@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ganggpt.domain.companion.commands import Order
 from ganggpt.domain.companion.state import Companion, evolve
+from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.mind import actions
 from ganggpt.domain.mind.actions import (
     Action,
@@ -40,12 +41,20 @@ def allowed(action: Action, state: Companion, turn: Turn) -> AllowedAction | Ref
     return _RULES[type(action)](action, state)
 
 
-def open_actions(state: Companion, turn: Turn) -> Mapping[str, tuple[str, ...]]:
-    """What a companion may do now for the player ``turn.by``; any name may stand for whom it attacks."""
+def is_attack_ordered(heard: str) -> bool:
+    """Whether a line asks for an attack: a companion attacks nobody because a model feels like it."""
+    return hear(heard).does("order", "demand", "report_crime")
+
+
+def open_actions(state: Companion, turn: Turn, heard: str) -> Mapping[str, tuple[str, ...]]:
+    """What a companion may do now for the player ``turn.by``, who said ``heard``; any name may stand for whom it
+    attacks."""
     tried: tuple[Action, ...] = (Follow(), Attack("them"), Flee())
     found: dict[str, tuple[str, ...]] = {
         one.do: () for one in tried if isinstance(allowed(one, state, turn), AllowedAction)
     }
+    if not is_attack_ordered(heard):
+        found.pop("attack", None)
     return {**found, "refuse": ()}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from annotated_types import Ge, Le
 
@@ -16,7 +17,7 @@ from ganggpt.domain.companion.replies import (
 )
 from ganggpt.domain.described import Senders
 from ganggpt.domain.fields import Count1000, Name50, PlayerRef, Target, Text200, Text500, Traits
-from ganggpt.domain.mind.scene import TalkScene
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Command
 
 OrderName = Literal["follow", "wait", "guard", "scout", "drive", "fetch", "attack", "hide", "heal", "hack", "pick_lock"]
@@ -91,3 +92,18 @@ class Dismiss(Command, tag="Dismiss"):
     senders: ClassVar[Senders] = Senders.OWNER_OR_SERVER
     reply: ClassVar[Any] = CompanionSpoken
     refuses: ClassVar[tuple[str, ...]] = ("not_owner", "gone")
+
+
+def order_in_words(order: str, target: str | None, owner: str = "you") -> str:
+    """What an order says is to be done."""
+    bare, aimed = _DOINGS[order]
+    return bare.replace("you", owner) if target is None else aimed.replace("{}", target)
+
+
+_DOINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "follow": ("follow you", "follow {}"), "wait": ("wait here", "wait at {}"), "guard": ("stand guard", "guard {}"),
+    "scout": ("scout ahead", "scout {}"), "drive": ("drive", "drive to {}"), "fetch": ("fetch it", "fetch {}"),
+    "attack": ("attack", "attack {}"), "hide": ("hide", "hide at {}"), "heal": ("patch you up", "patch up {}"),
+    "hack": ("hack it", "hack {}"), "pick_lock": ("pick the lock", "pick the lock of {}"),
+}  # fmt: skip
+"""An order in words, without and with a target."""

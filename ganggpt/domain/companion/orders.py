@@ -8,15 +8,14 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ganggpt.domain.companion.actions import judged
-from ganggpt.domain.companion.commands import Order
+from ganggpt.domain.companion.actions import is_attack_ordered, judged
+from ganggpt.domain.companion.commands import Order, order_in_words
 from ganggpt.domain.companion.fate import fate_now, weightiest
 from ganggpt.domain.companion.loyalty import fated, moved, there
 from ganggpt.domain.companion.state import Companion, OrderObeyed, OrderRefused, level_of, loyalty_now
 from ganggpt.domain.companion.talk import TALKER, said, to_owner
-from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.actions import LASTS_S, AllowedAction, Refusal, actions_of, is_asked_for
+from ganggpt.domain.mind.actions import LASTS_S, AllowedAction, Refusal, actions_of
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude
@@ -155,13 +154,6 @@ def _level_factor(state: Companion) -> float:
     return 1.25 - level_of(state.experience) / 100
 
 
-_DOINGS: Final[Mapping[str, tuple[str, str]]] = {
-    "follow": ("follow you", "follow {}"), "wait": ("wait here", "wait at {}"), "guard": ("stand guard", "guard {}"),
-    "scout": ("scout ahead", "scout {}"), "drive": ("drive", "drive to {}"), "fetch": ("fetch it", "fetch {}"),
-    "attack": ("attack", "attack {}"), "hide": ("hide", "hide at {}"), "heal": ("patch you up", "patch up {}"),
-    "hack": ("hack it", "hack {}"), "pick_lock": ("pick the lock", "pick the lock of {}"),
-}  # fmt: skip
-"""An order in words, without and with a target."""
 _RISKY_ORDER: Final = "risky order: "
 
 
@@ -200,8 +192,7 @@ def _ordered(state: Companion, command: Order, turn: Turn) -> _Ordered:
         gone = fated(state, turn, fate, to_owner(state))
         return _Ordered((), Answer("refuse_order"), {**told, "obeys": False, "reason": "gone"}, gone=gone)
     refused = turn.dice.chance(chance)
-    bare, aimed = _DOINGS[command.order]
-    what = bare if command.target is None else aimed.replace("{}", command.target)
+    what = order_in_words(command.order, command.target)
     events: list[Event] = []
     facts = {"order": what}
     if refused:
@@ -226,7 +217,7 @@ def _ordered(state: Companion, command: Order, turn: Turn) -> _Ordered:
 
 def _on_its_owners_word(verdict: AllowedAction | Refusal, heard: str) -> AllowedAction | Refusal:
     """A companion attacks nobody because a model feels like it: its owner has to say so."""
-    if verdict.action == "attack" and not hear(heard).does("order", "demand", "report_crime"):
+    if verdict.action == "attack" and not is_attack_ordered(heard):
         return Refusal("attack", "not_asked")
     return verdict
 
@@ -244,7 +235,7 @@ def conclude(state: Companion, command: Conclude, turn: Turn) -> Decision:
         wanted = verdict.command if isinstance(verdict, AllowedAction) else None
         if isinstance(verdict, Refusal):
             told.append((verdict.action, verdict.reason))
-            if is_asked_for(verdict.action, now.heard):
+            if verdict.is_told(now.heard):
                 refused.append(verdict.answer())
             continue
         if not isinstance(wanted, Order):

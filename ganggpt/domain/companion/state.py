@@ -43,6 +43,8 @@ EXPERIENCE_DAY: Final = 5_000
 """Experience one gains at once at most; what was gained makes room for more linearly within a day."""
 LOYALTY_START: Final = 50.0
 NOES_MAX: Final = 16
+ORDER_OPEN_S: Final = 1_800.0
+"""How long an order that was obeyed is what a companion says that it does."""
 _DAY_S: Final = 86_400.0
 RECOVERED_AT: Final = 20.0
 """From this loyalty on an earlier warning is forgotten."""
@@ -67,13 +69,22 @@ class No(Struct, frozen=True, gc=False, array_like=True):
     loyalty: float
 
 
+class OrderDone(Struct, frozen=True, gc=False, array_like=True):
+    """The last order it obeyed, and when."""
+
+    order: str
+    target: str | None
+    at_s: float
+
+
 class Companion(Struct, frozen=True, gc=False, array_like=True):
     """One companion. ``loyalty`` 0..100 and ``sway`` (the day's allowance of words and deeds used) as of ``loyalty_s``,
     ``mood`` −100..100 as of ``mood_s``; the ledger keeps the last LEDGER_MAX causes.
 
     ``gone``: how it went away from ``owner``, at ``gone_s``; "" while it is there. ``warned_s``: when it last said that
     it is about to. ``noes``: the last refusal of each order. ``deeds``: how many were shared.
-    ``practice``: experience of the last day that still stands against more of it, as of ``practice_s``.
+    ``practice``: experience of the last day that still stands against more of it, as of ``practice_s``. ``doing``: the
+    last order it obeyed.
     """
 
     owner: str
@@ -101,6 +112,7 @@ class Companion(Struct, frozen=True, gc=False, array_like=True):
     deeds: int = 0
     practice: float = 0.0
     practice_s: float = 0.0
+    doing: OrderDone | None = None
 
 
 class Recruited(Event, frozen=True, tag="Recruited"):
@@ -292,8 +304,9 @@ def _spoke(state: Companion, event: CompanionSpoke) -> Companion:
     return replace(state, mind=mind, owner_name=event.owner_name or state.owner_name, spoke_s=event.at_s)
 
 
-def _order_obeyed(state: Companion, _: OrderObeyed) -> Companion:
-    return replace(state, orders=state.orders + 1)
+def _order_obeyed(state: Companion, event: OrderObeyed) -> Companion:
+    doing = OrderDone(event.order, event.target, event.at_s)
+    return replace(state, orders=state.orders + 1, doing=doing)
 
 
 def _order_refused(state: Companion, event: OrderRefused) -> Companion:

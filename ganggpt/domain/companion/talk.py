@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ganggpt.domain.companion.actions import open_actions
+from ganggpt.domain.companion.commands import order_in_words
 from ganggpt.domain.companion.fate import weightiest
 from ganggpt.domain.companion.state import (
     LEVEL_MAX,
+    ORDER_OPEN_S,
     Companion,
     CompanionSpoke,
     evolve,
@@ -22,7 +24,7 @@ from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import loyalty_label, mood_label, standing_label
 from ganggpt.domain.mind.background import Background, causes_of, traits_in_words
-from ganggpt.domain.mind.brief import Brief, cited
+from ganggpt.domain.mind.brief import Brief, age_label, cited
 from ganggpt.domain.mind.memory import MEMORIES_MAX
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import Answer, Speaker, answer
@@ -105,7 +107,7 @@ class CompanionTalker:
             about_self=_about_self(state, turn) if owned else ("the one who talks is not your owner",),
             causes=_causes(state, turn.now_s) if owned else causes_of(state.mind.memories, line.player, turn),
             named=known_of(turn.world, line.heard),
-            open_actions=open_actions(state, as_by(turn, line.player)),
+            open_actions=open_actions(state, as_by(turn, line.player), line.heard),
         )
 
     def reply(self, state: Companion, turn: Turn, _: Line, brief: Brief, said: str) -> dict[str, Any]:
@@ -135,12 +137,17 @@ TALKER: Final = CompanionTalker()
 
 def _about_self(state: Companion, turn: Turn) -> tuple[str, ...]:
     """What a companion knows of itself and the owner it goes with."""
-    level = level_of(state.experience)
+    level, doing = level_of(state.experience), state.doing
+    order = ""
+    if doing is not None and turn.now_s - doing.at_s <= ORDER_OPEN_S:
+        what = order_in_words(doing.order, doing.target, "them")
+        order = f"what they told you to do, and you do it: {what} ({age_label(turn.now_s - doing.at_s)})"
     together = f"; things done together: {state.deeds}" if state.deeds else ""
     return (
         "the one who talks is your owner, the one you go with",
         f"loyalty to them: {loyalty_label(loyalty_now(state, turn.now_s))}",
         f"skill: level {level} of {LEVEL_MAX}{together}",
+        *((order,) if order else ()),
     )
 
 

@@ -25,6 +25,7 @@ from ganggpt.domain.faction.state import (
     strength_after,
     strength_now,
     sway_now,
+    wars_now,
 )
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import (
@@ -32,21 +33,25 @@ from ganggpt.domain.messages import (
     ApplyMissionImpact,
     DeclareWar,
     HearOfDeed,
+    HearOfSides,
     LoseTerritory,
     OfferBond,
     OfferTrade,
     SettleTrade,
     ShiftStanding,
+    ShowSides,
     SufferRaid,
     TakePayment,
 )
 from ganggpt.domain.mind.affect import swayed
+from ganggpt.domain.mind.background import TIE_FROM
 from ganggpt.domain.mission_design.deeds import HELPING
 from ganggpt.domain.turn import Decision, Turn
 
 INFLUENCE_PER_STANDING: Final = 0.2
 INFLUENCE_PER_RAID: Final = 0.25
 STRENGTH_PER_RAID: Final = 2.0
+SIDES_MAX: Final = 16
 SIDE_SHARE: Final = 0.4
 """The share of a deed that a faction feels when it is done to its best friend; the opposite for its worst enemy."""
 
@@ -184,6 +189,20 @@ def settle_trade(state: Faction, command: SettleTrade, turn: Turn) -> Decision:
 def _deal(draft: Draft, other: str, dollars: int) -> None:
     draft.add(TradeMade(other, dollars, draft.turn.now_s))
     shift(draft, other, 1.5, "we did business")
+
+
+def show_sides(state: Faction, _: ShowSides, turn: Turn) -> Decision:
+    """One of our people asks how we stand with the others: it is asked by players."""
+    now_s = turn.now_s
+    tie = {other: relation_now(state, other, now_s) for other in state.relations if other in turn.world.factions}
+    bonds = {other: bond_now(state, other, now_s) for other in state.bonds if other in turn.world.factions}
+    wars = {other: state.bonds[other].until_s for other in wars_now(state, now_s) if other in bonds}
+    friends = [o for o in sorted(tie, key=lambda o: (-tie[o], o)) if tie[o] >= TIE_FROM or bonds.get(o) == "pact"]
+    enemies = [o for o in sorted(tie, key=lambda o: (tie[o], o)) if tie[o] <= -TIE_FROM or o in wars]
+    draft = Draft(state, turn)
+    told = tuple(o for o in friends if o not in wars)[:SIDES_MAX], tuple(enemies)[:SIDES_MAX]
+    draft.send(turn.by, HearOfSides(*told, dict(list(wars.items())[:SIDES_MAX])))
+    return draft.done({"wars": len(wars)})
 
 
 def hear_of_deed(state: Faction, command: HearOfDeed, turn: Turn) -> Decision:

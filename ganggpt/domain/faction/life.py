@@ -28,6 +28,7 @@ from ganggpt.domain.messages import (
     OfferTrade,
     SettleTrade,
     ShiftRelation,
+    ShowSides,
     SufferRaid,
     TakeFunding,
 )
@@ -94,7 +95,7 @@ class Revise(Command, tag="Revise"):
 
 WANTED_OF_IT: Final = frozenset({"ListMoves", "MakeMove", "ShiftRelation", "ClaimTerritory"})
 """What game servers want of a faction that is there."""
-_UNHEARD: Final = (TakePoliticalTurn, SufferRaid, DeclareWar, AnswerBond, HearOfDeed, ShiftRelation)
+_UNHEARD: Final = (TakePoliticalTurn, SufferRaid, DeclareWar, AnswerBond, HearOfDeed, ShiftRelation, ShowSides)
 """What others do to it, and its own turn: nothing happens while it is away."""
 
 

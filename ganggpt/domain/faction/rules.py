@@ -44,6 +44,7 @@ from ganggpt.domain.messages import (
     ReleaseReward,
     SettleTrade,
     ShiftRelation,
+    ShowSides,
     SufferRaid,
     TakePayment,
 )
@@ -163,6 +164,7 @@ _RULES: Final[Mapping[type[Command], Callable[[Faction, Any, Turn], Decision]]] 
     OfferTrade: diplomacy.offer_trade,
     SettleTrade: diplomacy.settle_trade,
     HearOfDeed: diplomacy.hear_of_deed,
+    ShowSides: diplomacy.show_sides,
     FundMission: fund_mission,
     PayReward: pay_reward,
     ReleaseReward: release_reward,

@@ -26,7 +26,7 @@ LASTS_S: Final[Mapping[str, float]] = {"follow": 600.0, "attack": 60.0, "flee": 
 
 RefusalReason = Literal[
     "hated", "stranger", "not_present", "no_cause", "no_danger", "afraid", "not_mine", "money", "keepsake", "enough",
-    "code", "no_work", "not_asked", "not_owner", "gone", "unknown",
+    "code", "no_work", "not_asked", "not_owner", "gone", "unknown", "repeated",
 ]  # fmt: skip
 
 
@@ -131,6 +131,11 @@ class Refusal(Struct, frozen=True, gc=False):
     action: str
     reason: RefusalReason
 
+    def is_told(self, line: str) -> bool:
+        """Whether the actor says so to whoever said that line: only where they asked for it. A model that repeats
+        itself is no matter of theirs."""
+        return self.reason != "repeated" and is_asked_for(self.action, line)
+
     def answer(self) -> Answer:
         """How the actor says so."""
         return Answer("refuse_action", facts={"reason": self.reason})
@@ -171,7 +176,7 @@ def judged(
     seen: list[Action] = []
     for at, action in enumerate(actions):
         if at >= ACTIONS_MAX or action in seen:
-            verdicts.append(Refusal(action.do, "enough"))
+            verdicts.append(Refusal(action.do, "repeated"))
             continue
         seen.append(action)
         verdict = allowed(action, state, turn)

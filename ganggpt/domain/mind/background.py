@@ -13,13 +13,17 @@ from msgspec import Struct
 from ganggpt.domain.language.words import clipped
 from ganggpt.domain.mind.brief import age_label
 from ganggpt.domain.mind.memory_record import EVERYBODY, Memories, last_s
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mind.transcript import Exchange
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Turn
-from ganggpt.domain.world import World
+from ganggpt.domain.world import World, kept_by_world
 
 CAUSES_MAX: Final = 3
 HOLDS_MAX: Final = 8
+TIE_FROM: Final = 25
+"""Relation between factions, from which on they are told as friends, and below its negative as enemies."""
+SIDES_TOLD: Final = 6
+"""Friends, enemies and wars of a faction that are told, of each."""
 _CAUSE_KINDS: Final = frozenset({"gift", "threat", "deed", "seen", "promise", "debt", "work", "order"})
 _TO_ITS_FACE: Final = frozenset({"gift", "threat", "promise", "debt", "order"})
 """What was done to the one who remembers; what it only saw comes after it."""
@@ -40,15 +44,16 @@ _TRAITS: Final[Mapping[str, tuple[str, str]]] = {
 class Background(Struct, frozen=True, gc=False, kw_only=True):
     """What a speaker knows of the moment, each in words.
 
-    ``exchanges``: the talk so far with this player, the oldest first. ``traits``: how the speaker is. ``about_self``:
-    further facts. ``holds``: its things. ``offer``: work it offered a moment ago. ``causes``: why it stands so with the
-    player, the weightiest first. ``named``: what is known of whom the line names. ``open_actions``: what it may do now,
-    by word, each with its choices; none: no choice is needed.
+    ``exchanges``: the talk so far with this player, the oldest first. ``traits``: how the speaker is; ``aims``:
+    what it is after. ``about_self``: further facts. ``holds``: its things. ``offer``: work it offered a moment ago.
+    ``causes``: why it stands so with the player, the weightiest first. ``named``: what is known of whom the line
+    names. ``open_actions``: what it may do now, by word, each with its choices; none: no choice is needed.
     """
 
     exchanges: tuple[Exchange, ...] = ()
     scene: TalkScene | None = None
     traits: tuple[str, ...] = ()
+    aims: tuple[str, ...] = ()
     about_self: tuple[str, ...] = ()
     holds: tuple[str, ...] = ()
     offer: str = ""
@@ -85,16 +90,16 @@ def held_in_words(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reversed(names)))[:HOLDS_MAX]
 
 
-def boss_of(world: World, faction: str) -> str | None:
-    """The name of the person who leads a faction, by the roles of its people."""
-    ranked = [
-        (rank, person.name)
-        for person in world.npcs.values()
-        if person.faction == faction
-        for rank, title in enumerate(_BOSSES)
-        if person.role.lower().split(" of ")[0] == person.role.lower() and person.role.lower().endswith(title)
-    ]
-    return min(ranked)[1] if ranked else None
+@kept_by_world(4)
+def bosses(world: World) -> Mapping[str, str]:
+    """By faction the name of whoever leads it, by the roles of its people; kept for the worlds asked for last."""
+    ranked: dict[str, tuple[int, str]] = {}
+    for person in world.npcs.values():
+        role = person.role.lower()
+        rank = next((rank for rank, title in enumerate(_BOSSES) if role.endswith(title) and " of " not in role), None)
+        if person.faction is not None and rank is not None:
+            ranked[person.faction] = min(ranked.get(person.faction, (rank, person.name)), (rank, person.name))
+    return {faction: name for faction, (_, name) in ranked.items()}
 
 
 _BOSSES: Final = ("don", "president", " boss", "leader", "chief executive", "chief", "captain", "head", "elder")

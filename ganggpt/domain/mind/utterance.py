@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief, Cited
-from ganggpt.domain.mind.scene import TalkScene
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Event
 
 WAITING_MAX: Final = 4

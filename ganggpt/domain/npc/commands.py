@@ -10,6 +10,7 @@ from annotated_types import Ge, Le, Len
 from ganggpt.domain.described import Senders
 from ganggpt.domain.fields import (
     ActorRefs8,
+    Aims4,
     DeedId,
     MemoryRoom,
     Money,
@@ -29,7 +30,6 @@ from ganggpt.domain.fields import (
     Text500,
     UnixSeconds,
 )
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission_design.deeds import DeedCount
 from ganggpt.domain.npc.replies import (
     NoticedReply,
@@ -40,6 +40,7 @@ from ganggpt.domain.npc.replies import (
     SpawnReply,
     WorkReply,
 )
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.sheets import NpcTraits, SomeNpcTraits, Style
 from ganggpt.domain.turn import Command
 from ganggpt.domain.world import DeedVerb
@@ -67,6 +68,7 @@ class Spawn(Command, tag="Spawn"):
     likes: Names16 = ()
     missions: Slugs16 = ()
     room: MemoryRoom = 64
+    aims: Aims4 = ()
     creates: ClassVar[bool] = True
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = SpawnReply
@@ -77,7 +79,8 @@ class Spawn(Command, tag="Spawn"):
 class Revise(Command, tag="Revise"):
     """Change the sheet of an NPC; what is not given stays, and so do its memories and standings. By a server.
 
-    ``faction``: "" for no faction. ``traits``: those that change. ``likes`` and ``missions``: all of them, anew.
+    ``faction``: "" for no faction. ``traits``: those that change. ``likes``, ``missions`` and ``aims``: all of
+    them, anew.
     """
 
     name: Name50 | None = None
@@ -90,6 +93,7 @@ class Revise(Command, tag="Revise"):
     likes: Names16 | None = None
     missions: Slugs16 | None = None
     room: MemoryRoom | None = None
+    aims: Aims4 | None = None
     senders: ClassVar[Senders] = Senders.SERVER
     reply: ClassVar[Any] = NpcReviseReply
     refuses: ClassVar[tuple[str, ...]] = ("not_allowed",)

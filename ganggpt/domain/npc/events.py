@@ -14,8 +14,9 @@ from ganggpt.domain.mind.memory import (
     Unlearned,
 )
 from ganggpt.domain.mind.utterance import ProvenanceRecorded, SpeakingEvent
-from ganggpt.domain.npc.state import Item, Standing
+from ganggpt.domain.npc.state import Item, Sides, Standing
 from ganggpt.domain.retirement import Retired
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Event
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
@@ -93,6 +94,7 @@ class WorkOffered(Event, frozen=True, tag="WorkOffered"):
     title: str = ""
     reward: int = 0
     task: str = ""
+    places: tuple[str, ...] = ()
 
 
 class RumourTold(Event, frozen=True, tag="RumourTold"):
@@ -143,6 +145,19 @@ class RecordHeard(Event, frozen=True, tag="RecordHeard"):
     at_s: float
 
 
+class SidesHeard(Event, frozen=True, tag="SidesHeard"):
+    """The NPC heard how its faction stands with the others."""
+
+    sides: Sides
+
+
+class SceneSeen(Event, frozen=True, tag="SceneSeen"):
+    """The NPC saw what is around it: somebody did something there."""
+
+    scene: TalkScene
+    at_s: float
+
+
 class WorkPrepared(Event, frozen=True, tag="WorkPrepared"):
     """A mission was thought up for a player."""
 
@@ -184,6 +199,8 @@ NpcEvent = (
     | ProvenanceRecorded
     | RecordHeard
     | MissionFundsHeard
+    | SidesHeard
+    | SceneSeen
     | WorkPrepared
     | Returned
     | Revised

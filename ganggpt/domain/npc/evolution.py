@@ -33,6 +33,8 @@ from ganggpt.domain.npc.events import (
     Returned,
     Revised,
     RumourTold,
+    SceneSeen,
+    SidesHeard,
     Spawned,
     Spoke,
     Swayed,
@@ -60,11 +62,12 @@ def _spawned(_: Npc | None, event: Spawned) -> Npc:
 
 
 def _returned(state: Npc, event: Returned) -> Npc:
-    return replace(state, sheet=event.sheet, mood=event.mood, mood_s=event.at_s, absence=None)
+    return replace(_revised(state, event), absence=None)
 
 
-def _revised(state: Npc, event: Revised) -> Npc:
-    return replace(state, sheet=event.sheet, mood=event.mood, mood_s=event.at_s)
+def _revised(state: Npc, event: Revised | Returned) -> Npc:
+    sides = state.sides if event.sheet.faction == state.sheet.faction else None
+    return replace(state, sheet=event.sheet, mood=event.mood, mood_s=event.at_s, sides=sides)
 
 
 def _retired(state: Npc, event: Retired) -> Npc:
@@ -102,7 +105,9 @@ def _spoke(state: Npc, event: Spoke) -> Npc:
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
     open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
     work = dict(open_still[1 - WORK_MAX :])
-    work[event.player] = WorkOffer(event.mission, event.template, event.at_s, event.title, event.reward, event.task)
+    work[event.player] = WorkOffer(
+        event.mission, event.template, event.at_s, event.title, event.reward, event.task, event.places
+    )
     if event.player not in state.prepared:
         return replace(state, work=work)
     prepared = {player: job for player, job in state.prepared.items() if player != event.player}
@@ -124,6 +129,10 @@ def _work_prepared(state: Npc, event: WorkPrepared) -> Npc:
 
 def _mission_funds_heard(state: Npc, event: MissionFundsHeard) -> Npc:
     return replace(state, mission_funds=event.dollars, mission_funds_s=event.at_s)
+
+
+def _scene_seen(state: Npc, event: SceneSeen) -> Npc:
+    return replace(state, around=event.scene, around_s=event.at_s)
 
 
 def _remembered(state: Npc, event: Remembered) -> Npc:
@@ -187,6 +196,8 @@ _FOLDS: Final[Mapping[type[Event], Callable[[Any, Any], Npc]]] = {
     ProvenanceRecorded: lambda state, _: state,
     RecordHeard: _record_heard,
     MissionFundsHeard: _mission_funds_heard,
+    SidesHeard: lambda state, event: replace(state, sides=event.sides),
+    SceneSeen: _scene_seen,
     WorkPrepared: _work_prepared,
     PlayerForgotten: erasure.fold,
     Returned: _returned,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain import retirement
 from ganggpt.domain.ids import WORLD, ActorId, name_of
-from ganggpt.domain.messages import HearOfMissionFunds, HearOfRecord, LosePerson, NeedPerson, Witness
+from ganggpt.domain.messages import HearOfMissionFunds, HearOfRecord, HearOfSides, LosePerson, NeedPerson, Witness
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import mood_at_rest, mood_label
 from ganggpt.domain.mind.archive import to_archive
@@ -33,7 +33,7 @@ from ganggpt.errors import AlreadyExists
 
 WANTED_OF_IT: Final = frozenset({"Talk", "Observe", "Give", "Threaten", "AskForWork", "OutlineWork", "ProposeMission"})
 """What people and game servers want of an NPC that is there."""
-_UNHEARD: Final = (Hear, Witness, HearOfRecord, HearOfMissionFunds, Reflect)
+_UNHEARD: Final = (Hear, Witness, HearOfRecord, HearOfMissionFunds, HearOfSides, Reflect)
 """What others tell it, and its own reflection: nothing happens while it is away."""
 
 
@@ -54,6 +54,7 @@ def spawn(state: Npc | None, command: Spawn, turn: Turn) -> Decision:
         style=command.style,
         backstory=command.backstory,
         likes=tuple(command.likes),
+        aims=tuple(command.aims),
         missions=tuple(command.missions),
         room=command.room,
     )
@@ -139,7 +140,7 @@ def _revised(sheet: NpcSheet, command: Revise) -> NpcSheet:
         given["faction"] = given["faction"] or None
     if "traits" in given:
         given["traits"] = {**sheet.traits, **given["traits"]}
-    for name in {"likes", "missions"} & given.keys():
+    for name in {"likes", "missions", "aims"} & given.keys():
         given[name] = tuple(given[name])
     return replace(sheet, **given)
 

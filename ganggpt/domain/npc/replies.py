@@ -166,6 +166,7 @@ class NpcView(TypedDict):
     backstory: str
     likes: list[str]
     missions: Annotated[list[str], Doc("the jobs it has from the world file")]
+    aims: Annotated[list[str], Doc("what it is after")]
     born_s: float
     mood: Label
     standing: list[StandingShown]

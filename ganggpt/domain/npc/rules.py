@@ -56,6 +56,7 @@ from ganggpt.domain.npc.memory import (
 )
 from ganggpt.domain.npc.replies import NpcView
 from ganggpt.domain.npc.rumour import TELL_FROM, has_neighbours
+from ganggpt.domain.npc.sides import asking_side
 from ganggpt.domain.npc.state import Item, Npc, Standing, gift_gain, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.talk import TALKER, conclude, place_of
 from ganggpt.domain.npc.view import view
@@ -192,7 +193,8 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
         said = replace(begun, events=(met, *begun.events, *learned))
     else:
         said = turn_taking.said(TALKER, felt, turn, line, found, (met,), learned)
-    said = replace(said, messages=(*said.messages, *to_archive(state.mind, heard.writer, turn)))
+    more = (*to_archive(state.mind, heard.writer, turn), *asking_side(state, turn))
+    said = replace(said, messages=(*said.messages, *more))
     return answered(said, heard, asked, planned)
 
 

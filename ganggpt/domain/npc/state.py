@@ -19,12 +19,17 @@ from ganggpt.domain.mind.affect import (
 from ganggpt.domain.mind.mind import Mind
 from ganggpt.domain.numbers import clamped
 from ganggpt.domain.retirement import Absence
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.world import MissionTemplate, NpcSheet
 
 STANDINGS_MAX: Final = 256
 WORK_MAX: Final = 32
 PREPARED_MAX: Final = 8
 WORK_COOLDOWN_S: Final = 120.0
+SIDES_FRESH_S: Final = 300.0
+"""How long an NPC does not ask its faction again how that stands with the others."""
+AROUND_FRESH_S: Final = 120.0
+"""How long what it saw around it still holds: an hour of the game's clock."""
 ITEMS_MAX: Final = 24
 ACTED_MAX: Final = 32
 NEEDED_MAX: Final = 64
@@ -53,7 +58,8 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
 
 
 class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
-    """The last mission offered to a player. An offer of an older version has no title and is one of the world's."""
+    """The last mission offered to a player, and the districts it leads to. An offer of an older version has no title
+    and is one of the world's."""
 
     mission: str
     template: str
@@ -61,6 +67,7 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
     title: str = ""
     reward: int = 0
     task: str = ""
+    places: tuple[str, ...] = ()
 
 
 class Prepared(Struct, frozen=True, gc=False, array_like=True):
@@ -91,6 +98,16 @@ class Did(Struct, frozen=True, gc=False, array_like=True):
     until_s: float
 
 
+class Sides(Struct, frozen=True, gc=False, array_like=True):
+    """How an NPC's faction stood with the others as of ``at_s``: friends and enemies by id, the nearest first, and wars
+    with their ends."""
+
+    friends: tuple[str, ...]
+    enemies: tuple[str, ...]
+    wars: Mapping[str, float]
+    at_s: float
+
+
 class Npc(Struct, frozen=True, gc=False, array_like=True):
     """One NPC. ``mood`` −100..100 as of ``mood_s``; standings and work offers by player; ``noticed`` counts trivia.
 
@@ -98,7 +115,8 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     it. ``items``: what it holds, at most ITEMS_MAX, the oldest is let go; ``acted``: its last ACTED_MAX acts.
     ``mission_funds``: what its faction can spend on one mission, in dollars, as it heard at ``mission_funds_s``; −1: it
     has not heard. ``prepared``: missions thought up for players, by player. ``absence``: not None while it is retired.
-    ``needed``: missions that cannot be done without it, and until when; at most NEEDED_MAX.
+    ``needed``: missions that cannot be done without it, and until when; at most NEEDED_MAX. ``sides``: how its faction
+    stands with the others, as it heard last; ``around``: what it saw around it at ``around_s``.
     """
 
     sheet: NpcSheet
@@ -118,6 +136,14 @@ class Npc(Struct, frozen=True, gc=False, array_like=True):
     prepared: Mapping[str, Prepared] = {}
     absence: Absence | None = None
     needed: Mapping[str, float] = {}
+    sides: Sides | None = None
+    around: TalkScene | None = None
+    around_s: float = 0.0
+
+
+def around_now(state: Npc, now_s: float) -> TalkScene | None:
+    """What is around the NPC, as far as it saw that a moment ago."""
+    return state.around if now_s - state.around_s <= AROUND_FRESH_S else None
 
 
 def mood_now(state: Npc, now_s: float) -> float:

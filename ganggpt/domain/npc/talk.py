@@ -7,9 +7,9 @@ from typing import Any, Final
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.mind import turn_taking
-from ganggpt.domain.mind.actions import Judged, Refusal, actions_of, is_asked_for
+from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
 from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
-from ganggpt.domain.mind.background import Background, boss_of, causes_of, held_in_words, traits_in_words
+from ganggpt.domain.mind.background import Background, causes_of, held_in_words, traits_in_words
 from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.memory_writer import MemoryWriter
@@ -22,8 +22,9 @@ from ganggpt.domain.npc import memory
 from ganggpt.domain.npc.actions import judged, open_actions
 from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.npc.evolution import evolve
-from ganggpt.domain.npc.state import Npc, mood_now, standing_now
-from ganggpt.domain.npc.work import open_offer
+from ganggpt.domain.npc.sides import side_in_words
+from ganggpt.domain.npc.state import Npc, around_now, mood_now, standing_now
+from ganggpt.domain.npc.work import offer_in_words, open_offer
 from ganggpt.domain.turn import Decision, Event, Turn
 
 
@@ -91,11 +92,12 @@ class NpcTalker:
         talk = state.mind.talks.get(line.player)
         return Background(
             exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
-            scene=line.scene,
+            scene=line.scene if line.scene is not None else around_now(state, turn.now_s),
             traits=traits_in_words(state.sheet.traits),
-            about_self=_about_self(state, turn),
+            aims=state.sheet.aims,
+            about_self=side_in_words(state, turn),
             holds=held_in_words([item.name for item in state.items]),
-            offer="" if offer is None else f'"{offer.title}": {offer.task} It pays ${offer.reward:,}.',
+            offer="" if offer is None else offer_in_words(offer, turn.world),
             causes=causes_of(state.mind.memories, line.player, turn),
             named=known_of(turn.world, line.heard),
             open_actions=open_actions(state, as_player),
@@ -130,18 +132,6 @@ def place_of(state: Npc, turn: Turn) -> str:
     return district.name if district is not None else state.sheet.home
 
 
-def _about_self(state: Npc, turn: Turn) -> tuple[str, ...]:
-    """What an NPC knows of its own side: who leads it, and with whom it is friends and enemies."""
-    side = state.sheet.faction
-    if side is None or side not in turn.world.factions:
-        return ()
-    boss = boss_of(turn.world, side)
-    own = f"your side: {turn.world.factions[side].name}"
-    if boss is None:
-        return (own,)
-    return (f"{own}; you are its boss" if boss == state.sheet.name else f"{own}; its boss: {boss}",)
-
-
 def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, Judged, Turn]:
     """The end of a model's answer: what it wants to do is judged, and said no to where it may not. Returns also the
     state after it, the verdicts, and the turn as one of the player: what is allowed may be a command of theirs."""
@@ -150,7 +140,7 @@ def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, 
     verdicts = judged(actions_of(command.actions), state, as_player)
     outcome = Outcome(
         told=tuple((v.action, v.reason if isinstance(v, Refusal) else "allowed") for v in verdicts.verdicts),
-        refused=next((one.answer() for one in verdicts.refusals if is_asked_for(one.action, now.heard)), None),
+        refused=next((one.answer() for one in verdicts.refusals if one.is_told(now.heard)), None),
         acts=tuple(one.act for one in verdicts.allowed if one.act is not None),
         events=verdicts.events,
     )

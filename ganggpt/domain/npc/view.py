@@ -29,6 +29,7 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
         "backstory": sheet.backstory,
         "likes": list(sheet.likes),
         "missions": list(sheet.missions),
+        "aims": list(sheet.aims),
         "born_s": state.born_s,
         "retired": retirement.shown(state.absence),
         "mood": {"value": round(mood, 2), "label": mood_label(mood)},

@@ -10,6 +10,7 @@ from ganggpt.domain.ids import ActorId
 from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.mission_design.wording import named
+from ganggpt.domain.scene import TalkScene, as_remembered
 from ganggpt.domain.turn import Dice, Message, Turn
 from ganggpt.domain.world import DeedVerb, NpcSheet, World
 
@@ -31,7 +32,7 @@ def telling_on(sheet: NpcSheet, seen: Witness, turn: Turn) -> list[Message]:
         friend = _friend(turn.world, sheet, seen.against, turn.dice)
         if friend is not None:
             weight = max(1, round(seen.weight * WORD_WEIGHT))
-            told = Witness(seen.deed, seen.player, seen.what, seen.against, weight, seen.hops + 1)
+            told = Witness(seen.deed, seen.player, seen.what, seen.against, weight, seen.hops + 1, seen.scene)
             messages.append(Message(ActorId(f"npc:{friend.id}"), told))
     return messages
 
@@ -57,8 +58,10 @@ _WORDS: Final[Mapping[DeedVerb, str]] = {
 }
 
 
-def in_words(deed: Deed, world: World) -> str:
-    """What was done and where, to follow a name: ``wrecked the crane in Crane Harbor``. Only names the world knows."""
+def in_words(deed: Deed, world: World, scene: TalkScene | None = None) -> str:
+    """What was done and where, to follow a name: ``wrecked the crane in Crane Harbor, at night``. The deed is told in
+    names that the world knows."""
     place = world.districts.get(deed.district or "")
     where = f" in {place.name}" if place is not None else ""
-    return _WORDS[deed.verb].format(target=named(world, deed.target)) + where
+    around = "" if scene is None else as_remembered(scene)
+    return _WORDS[deed.verb].format(target=named(world, deed.target)) + where + around

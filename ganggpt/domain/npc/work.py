@@ -17,6 +17,7 @@ from ganggpt.domain.language.words import clipped
 from ganggpt.domain.messages import (
     HearOfMissionFunds,
     HearOfRecord,
+    HearOfSides,
     Offer,
     Origin,
     ShowRecord,
@@ -49,8 +50,9 @@ from ganggpt.domain.mission_design.repair import is_legal
 from ganggpt.domain.mission_design.roads import distances_m
 from ganggpt.domain.mission_design.things import is_found, things_of
 from ganggpt.domain.npc.commands import OutlineWork, ProposeMission
-from ganggpt.domain.npc.events import MissionFundsHeard, RecordHeard, Swayed, WorkOffered, WorkPrepared
+from ganggpt.domain.npc.events import MissionFundsHeard, RecordHeard, SceneSeen, Swayed, WorkOffered, WorkPrepared
 from ganggpt.domain.npc.memory import rumour_by, writer_of
+from ganggpt.domain.npc.sides import hear_of_sides
 from ganggpt.domain.npc.state import WORK_COOLDOWN_S, Npc, Standing, WorkOffer, mood_now, one_too_many, standing_now
 from ganggpt.domain.npc.witness import in_words, telling_on
 from ganggpt.domain.numbers import clamped
@@ -62,7 +64,7 @@ from ganggpt.domain.turn import (
     ModelRequest,
     Turn,
 )
-from ganggpt.domain.world import MissionTemplate, ObjectiveSheet
+from ganggpt.domain.world import MissionTemplate, ObjectiveSheet, World
 from ganggpt.errors import Refused
 
 TEMPLATE_CHANCE: Final = 0.5
@@ -209,7 +211,8 @@ def offer_of(work: Work, player: str, payer: str | None, turn: Turn) -> tuple[Wo
     """The offer as the NPC remembers it, and the message that brings the mission to life."""
     ref = f"mission:{command_id_text(derived_command_id(turn.now_s, turn.actor, turn.seq, 'mission'))}"
     job = work.mission
-    offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description)
+    places = tuple(dict.fromkeys(place for one in job.objectives if (place := place_of_work(one, turn.world))))
+    offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description, places)
     sheet = None if work.origin == "template" else job
     why = tuple(clipped(line, 200) for line in work.why[:LINES_MAX])
     return offer, Message(ActorId(ref), Offer(job.id, turn.actor, player, sheet, work.origin, payer, why))
@@ -271,11 +274,27 @@ def offered_work(
 ) -> tuple[WorkOffer, WorkOffered, Message]:
     """Offer a mission and note it; returns the offer, the event of it, and the message that brings it to life."""
     offer, message = offer_of(work, player, payer_of(state, turn), turn)
-    offered = WorkOffered(player, offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task)
+    told = offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task, offer.places
+    offered = WorkOffered(player, *told)
     who = standing_now(state, player, turn.now_s).name or STRANGER
     fact = f'{who} asked me for work, and I offered "{offer.title}"'
     writer.keep(Memory(0, "work", fact, 25, player, "witnessed", turn.now_s))
     return offer, offered, message
+
+
+def place_of_work(objective: ObjectiveSheet, world: World) -> str | None:
+    """The district an objective leads to: its own, else where the person lives it is about."""
+    if objective.district is not None or objective.target in world.districts:
+        return objective.district or objective.target
+    kind, _, name = objective.target.partition(":")
+    return world.npcs[name].home if kind == "npc" and name in world.npcs else None
+
+
+def offer_in_words(offer: WorkOffer, world: World) -> str:
+    """Title, task, places and pay of an offer."""
+    names = [world.districts[place].name for place in offer.places if place in world.districts]
+    where = f" Where: {', '.join(names)}." if names else ""
+    return f'"{offer.title}": {offer.task}{where} It pays ${offer.reward:,}.'
 
 
 def open_offer(state: Npc, player: str, turn: Turn) -> WorkOffer | None:
@@ -346,13 +365,15 @@ def _witness(state: Npc, command: Witness, turn: Turn) -> Decision:
         moved = swayed(before.sway, tone)
         after = replace(before, value=clamped(before.value + moved), sway=before.sway + moved)
         events.append(Swayed(player, after, mood_now(state, now_s), "seen", one_too_many(state, player, now_s)))
-    fact = f"{before.name or STRANGER} {in_words(command.what, turn.world)}"
+    fact = f"{before.name or STRANGER} {in_words(command.what, turn.world, command.scene)}"
     weight = 10 * command.weight
     if command.hops:
         trace, dies_s = rumour_by(turn.by, state.mind.next_no, turn, weight)
         fresh = Memory(0, "rumour", fact, weight, player, "rumour", now_s, dies_s, trace=trace)
     else:
         fresh = Memory(0, "seen", fact, weight, player, "witnessed", now_s)
+    if command.scene is not None and command.hops == 0:
+        events.append(SceneSeen(command.scene, now_s))
     writer = writer_of(state, turn)
     no = writer.keep(fresh)
     messages = (*telling_on(state.sheet, command, turn), *to_archive(state.mind, writer, turn))
@@ -369,5 +390,6 @@ WORK_RULES: Final[Mapping[type[Command], Callable[[Npc, Any, Turn], Decision]]] 
     ProposeMission: _propose_mission,
     HearOfMissionFunds: _hear_of_mission_funds,
     HearOfRecord: _hear_of_record,
+    HearOfSides: hear_of_sides,
     Witness: _witness,
 }

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from ganggpt.domain.described import Doc
 from ganggpt.domain.mind.replies import StandingLabel
+from ganggpt.domain.scene import Weather
 
 
 class JoinReply(TypedDict):
@@ -48,6 +49,15 @@ class FactionStandingShown(TypedDict):
     cause: Annotated[str, Doc("why it last changed")]
 
 
+class SceneShown(TypedDict):
+    """What was reported to be around a player."""
+
+    place: str
+    minute: Annotated[int | None, Doc("game time, since midnight")]
+    weather: Weather | None
+    near: Annotated[list[str], Doc("names of others who stand there")]
+
+
 class PlayerView(TypedDict):
     """A player as they are now."""
 
@@ -61,6 +71,7 @@ class PlayerView(TypedDict):
     playtime_s: float
     position: Annotated[list[float] | None, Doc("x, y, z in metres")]
     district: str | None
+    scene: Annotated[SceneShown | None, Doc("what is around them, as reported in the last minute")]
     cash: Annotated[int, Doc("dollars from missions")]
     missions: list[ActiveShown]
     standing: Annotated[dict[str, FactionStandingShown], Doc("by faction")]

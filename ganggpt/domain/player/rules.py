@@ -44,10 +44,12 @@ from ganggpt.domain.player.state import (
     Reported,
     StandingShifted,
     evolve,
+    scene_now,
     standing_now,
     view,
 )
 from ganggpt.domain.player.witnesses import seen_by
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import (
     Command,
     Decision,
@@ -100,11 +102,13 @@ class Quit(Command, tag="Quit"):
 
 @dataclass(frozen=True, slots=True)
 class Report(Command, tag="Report"):
-    """Where a player is and what they did since the last report. Durable only where it has deeds."""
+    """Where a player is and what they did since the last report. ``scene``: what is around them, which goes with the
+    deeds into the memory of whoever sees them. Durable only where it has deeds."""
 
     position: Place | None = None
     district: Slug | None = None
     deeds: Deeds16 = ()
+    scene: TalkScene | None = None
     senders: ClassVar[Senders] = Senders.THEIR_SERVER
     reply: ClassVar[Any] = ReportReply
     refuses: ClassVar[tuple[str, ...]] = ("not_yours", "offline", "other_server", "unknown_district")
@@ -152,15 +156,17 @@ def _report(state: Player, command: Report, turn: Turn) -> Decision:
     _in_session(state, turn)
     if command.district is not None and command.district not in turn.world.districts:
         raise Refused("unknown_district", f"this world has no district {command.district!r}")
-    if command.position is None and command.district is None and not command.deeds:
+    scene = command.scene
+    if command.position is None and command.district is None and scene is None and not command.deeds:
         return Decision(reply={"counts_for": []})
     messages: list[Message] = []
     for mission, active in state.active.items() if command.deeds else ():
         done = wanted(command.deeds, active.wants)
         if done:
             messages.append(Message(ActorId(mission), Progress(done)))
-    messages += seen_by(command.deeds, command.district or state.district, turn)
-    reported = Reported(command.position, command.district, command.deeds, turn.now_s)
+    around = scene if scene is not None else scene_now(state, turn.now_s)
+    messages += seen_by(command.deeds, command.district or state.district, turn, around)
+    reported = Reported(command.position, command.district, command.deeds, turn.now_s, scene)
     counts_for = [message.to for message in messages if message.to.startswith("mission:")]
     return Decision((reported,), {"counts_for": counts_for}, tuple(messages))
 

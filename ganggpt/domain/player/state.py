@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ganggpt.domain import erasure
@@ -14,10 +14,13 @@ from ganggpt.domain.messages import MissionOutcome
 from ganggpt.domain.mind.affect import STANDING_HALF_LIFE_S, faded, standing_label
 from ganggpt.domain.mission_design.deeds import Deed, Want
 from ganggpt.domain.mission_design.difficulty import SKILL_START, rated
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Event
 
 ACTIVE_MAX: Final = 8
 STANDINGS_MAX: Final = 64
+SCENE_FRESH_S: Final = 60.0
+"""How long what was reported of a player's surroundings holds for deeds that are reported without."""
 
 
 class ActiveMission(Struct, frozen=True, gc=False, array_like=True):
@@ -40,7 +43,7 @@ class Player(Struct, frozen=True, gc=False, array_like=True):
     """A player. ``server``: where they are online, else None; ``playtime_s``: of the sessions that ended.
 
     Cash in dollars comes from rewards alone. ``active``: missions taken, by actor id. ``skill`` 0..100: how hard the
-    jobs are that go well (``difficulty.rated``).
+    jobs are that go well (``difficulty.rated``). ``scene``: what was around them when it was last reported.
     """
 
     username: str
@@ -61,6 +64,8 @@ class Player(Struct, frozen=True, gc=False, array_like=True):
     failed: int = 0
     deeds: int = 0
     skill: float = SKILL_START
+    scene: TalkScene | None = None
+    scene_s: float = 0.0
 
 
 class Joined(Event, frozen=True, tag="Joined"):
@@ -81,12 +86,13 @@ class Left(Event, frozen=True, tag="Left"):
 
 
 class Reported(Event, frozen=True, tag="Reported"):
-    """Position, district and deeds of the player; None: unchanged."""
+    """Position, district, deeds and surroundings of the player; None: unchanged."""
 
     position: tuple[float, float, float] | None
     district: str | None
     deeds: tuple[Deed, ...]
     at_s: float
+    scene: TalkScene | None = None
 
 
 class MissionTaken(Event, frozen=True, tag="MissionTaken"):
@@ -127,6 +133,11 @@ def standing_now(state: Player, faction: str, now_s: float) -> float:
     return 0.0 if known is None else faded(known.value, 0.0, now_s - known.at_s, STANDING_HALF_LIFE_S)
 
 
+def scene_now(state: Player, now_s: float) -> TalkScene | None:
+    """What is around the player, as far as that was reported a moment ago."""
+    return state.scene if now_s - state.scene_s <= SCENE_FRESH_S else None
+
+
 def playtime_now_s(state: Player, now_s: float) -> float:
     """Seconds played in all sessions, the open one included."""
     return state.playtime_s + (max(0.0, now_s - state.online_since_s) if state.server is not None else 0.0)
@@ -157,6 +168,8 @@ def _reported(state: Player, event: Reported) -> Player:
         district=event.district if event.district is not None else state.district,
         deeds=state.deeds + len(event.deeds),
         seen_s=event.at_s,
+        scene=state.scene if event.scene is None else event.scene,
+        scene_s=state.scene_s if event.scene is None else event.at_s,
     )
 
 
@@ -199,6 +212,10 @@ def evolve(state: Player | None, event: PlayerEvent) -> Player:
     return _FOLDS[type(event)](state, event)
 
 
+def _shown(scene: TalkScene | None) -> dict[str, Any] | None:
+    return None if scene is None else {**to_builtins(scene), "near": list(scene.near)}
+
+
 def view(state: Player, now_s: float) -> dict[str, Any]:
     """What a read shows: profile, session, missions taken, standing with each faction as it is now."""
     standings = {faction: standing_now(state, faction, now_s) for faction in sorted(state.standings)}
@@ -213,6 +230,7 @@ def view(state: Player, now_s: float) -> dict[str, Any]:
         "playtime_s": round(playtime_now_s(state, now_s), 1),
         "position": list(state.position) if state.position is not None else None,
         "district": state.district,
+        "scene": _shown(scene_now(state, now_s)),
         "cash": state.cash,
         "missions": [
             {"mission": mission, "title": active.title, "since_s": active.since_s}

@@ -12,6 +12,7 @@ from typing import Final
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.messages import Witness
 from ganggpt.domain.mission_design.deeds import Deed
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Message, Turn
 from ganggpt.domain.world import DeedVerb, NpcSheet, World
 
@@ -31,8 +32,9 @@ LOUDNESS: Final[Mapping[DeedVerb, tuple[float, int]]] = {
 seen."""
 
 
-def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn) -> list[Message]:
-    """The messages to those who see a player's deeds; the player acts in ``turn``. At most WITNESSES_MAX a report."""
+def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn, scene: TalkScene | None = None) -> list[Message]:
+    """The messages to those who see a player's deeds; the player acts in ``turn``. At most WITNESSES_MAX a report.
+    ``scene``: what is around the player."""
     messages: list[Message] = []
     for place, deed in enumerate(deeds):
         where = deed.district or district
@@ -43,7 +45,8 @@ def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn) -> list[Mes
         ref = f"{name_of(turn.actor)}.{turn.seq}.{place}"
         for witness in _there(turn.world, where, deed):
             if len(messages) < WITNESSES_MAX and turn.dice.chance(loud[0]):
-                told = Witness(ref, turn.actor, Deed(deed.verb, deed.target, where, deed.count), against, loud[1])
+                done = Deed(deed.verb, deed.target, where, deed.count)
+                told = Witness(ref, turn.actor, done, against, loud[1], scene=scene)
                 messages.append(Message(ActorId(f"npc:{witness.id}"), told))
     return messages
 

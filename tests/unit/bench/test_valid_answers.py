@@ -9,25 +9,29 @@ from bench.valid_answers import LINES, Answers, kind_of_answer
 
 
 @pytest.mark.parametrize(
-    ("answer", "finish", "failure", "kind"),
+    ("answer", "finish", "kind"),
     [
-        ('{"say": "Fine.", "actions": []}', "stop", "", "valid"),
-        ('{"say": "Fine.", "actions": [{"do": "dance"}]}', "stop", "", "valid"),
-        ('{"say": "Fine.", "actions": [', "length", "", "no whole JSON object (length)"),
-        ("Fine.", "stop", "", "no whole JSON object (stop)"),
-        ('{"say": "", "actions": []}', "stop", "", "say: String should have at least 1 character"),
-        ("", "stop", "model_slow", "failed: model_slow"),
+        ('{"say": "Fine.", "actions": []}', "stop", "valid"),
+        ('{"say": "Fine.", "actions": [{"do": "dance"}]}', "stop", "valid"),
+        ('{"say": "Fine.", "actions": [', "length", "no whole JSON object (length)"),
+        ("Fine.", "stop", "no whole JSON object (stop)"),
+        ('{"say": "", "actions": []}', "stop", "say: String should have at least 1 character"),
     ],
 )
-def test_an_answer_is_valid_or_told_by_what_is_wrong_with_it(answer: str, finish: str, failure: str, kind: str) -> None:
-    assert kind_of_answer(answer, finish, failure) == kind
+def test_an_answer_is_valid_or_told_by_what_is_wrong_with_it(answer: str, finish: str, kind: str) -> None:
+    assert kind_of_answer(answer, finish) == kind
 
 
-def test_the_share_is_of_all_that_was_asked() -> None:
+def test_the_share_is_of_the_answers_that_came_and_too_few_are_no_measurement() -> None:
     found = Answers()
-    found.kinds.update({"valid": 3, "failed: model_slow": 1})
-    assert found.as_stats()["valid_share"] == 0.75
+    found.kinds.update({"valid": 19, "no whole JSON object (length)": 1})
+    found.unanswered["model_slow"] = 5
+    assert found.as_stats()["valid_share"] == 0.95
+    assert found.reached
+    found.unanswered["model_slow"] = 6
+    assert not found.reached, "an answer too many did not come"
     assert Answers().as_stats()["valid_share"] == 0.0
+    assert not Answers().reached
 
 
 def test_at_least_forty_different_lines_are_said() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ganggpt.client.wire import Push
 from ganggpt.demo.hearing import HeardWords, Hearing
+from ganggpt.errors import Unavailable
 
 PROMPT = 'heard: "the pocket watch I gave you?"\ncause: "Ava gave me a pocket watch (a moment ago)"'
 
@@ -61,9 +62,9 @@ async def test_answers_are_heard_to_their_end_and_told_by_who_chose_the_words() 
     assert (hearing.asked, len(hearing.times_s), dict(hearing.why_not)) == (2, 1, {"late": 1})
 
 
-async def test_an_answer_that_never_ends_is_an_error() -> None:
+async def test_an_answer_that_never_ends_is_an_error_that_names_it() -> None:
     async with bridge(a={}) as rest:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(Unavailable, match=r"end of a is not available.* within 5 s"):
             await Hearing(5).words(Pushes(says("a", "One.")), rest, [{"more": True, "utterance": "a"}])  # type: ignore[arg-type]
 
 

@@ -23,7 +23,6 @@ from ganggpt.domain.faction import rules as faction
 from ganggpt.domain.kinds import KINDS, VERSION, TurnRecord, decode_turn, encode_turn
 from ganggpt.domain.messages import Offer
 from ganggpt.domain.mind.commands import Reflect
-from ganggpt.domain.mind.scene import TalkScene
 from ganggpt.domain.mission import rules as mission
 from ganggpt.domain.mission.rules import Accept
 from ganggpt.domain.npc import rules as npc
@@ -31,6 +30,7 @@ from ganggpt.domain.npc.commands import AskForWork, Give, Hear, Observe, Talk, T
 from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.world import ThingSheet
 from ganggpt.errors import GangGPTError, UnknownActor
 from tests.support.builders import NOW_S, Played, a_world, an_npc_sheet
@@ -433,6 +433,10 @@ WORDS = frozenset(
             "dropped",
             "faction",
             "frame",
+            "enemies",
+            "friends",
+            "places",
+            "wars",
             "frictions",
             "giver",
             "gone",

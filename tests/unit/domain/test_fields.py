@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.erasure import ForgetPlayer
 from ganggpt.domain.fields import is_clean, is_player, is_slug, is_worded
-from ganggpt.domain.messages import HearOfMissionFunds, HearOfRecord, NeedPerson, Witness
+from ganggpt.domain.messages import HearOfMissionFunds, HearOfRecord, HearOfSides, NeedPerson, Witness
 from ganggpt.domain.mind.commands import (
     ArchiveMemories,
     Conclude,
@@ -42,10 +42,11 @@ FITTING: dict[type[Command], dict[str, Any]] = {
         "traits": {"temper": 1, "friendliness": 2, "greed": 3, "courage": 4},
         "style": "street",
     },
-    npc.Revise: {"role": "barber", "faction": "", "traits": {"temper": 1}, "likes": ("tea",)},
+    npc.Revise: {"role": "barber", "faction": "", "traits": {"temper": 1}, "likes": ("tea",), "aims": ("to sleep",)},
     Retire: {"reason": "moved away"},
     NeedPerson: {"until_s": 5.0},
-    npc.Talk: {"text": "hello", "name": "Ava"},
+    npc.Talk: {"text": "hello", "name": "Ava", "scene": {"place": "the pier", "minute": 5, "near": ("Otis",)}},
+    HearOfSides: {"friends": ("harbour",), "enemies": ("vipers",), "wars": {"vipers": 9.0}},
     npc.Observe: {"what": "a car", "weight": 3, "about": "player:ava"},
     npc.Give: {"item": "watch", "value": 500, "name": None},
     npc.Threaten: {"text": "", "armed": True},

@@ -52,6 +52,8 @@ SINCE: dict[str, str] = {
         ),
         _LEFT_AND_CHANGED,
     ),
+    **dict.fromkeys(("npc.SidesHeard", "npc.HearOfSides", "faction.ShowSides"), "tests/unit/domain/npc/test_sides.py"),
+    "npc.SceneSeen": "tests/unit/domain/player/test_witnesses.py",
     **dict.fromkeys(("npc.Needed", "npc.NeedPerson", "mission.LosePerson"), _LEFT_AND_CHANGED),
 }
 """Events and commands (``npc.Spoke``) that no golden file has, each with the reason: it came after the last layout."""

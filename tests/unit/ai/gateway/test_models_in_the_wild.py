@@ -234,6 +234,58 @@ async def test_a_server_that_closes_after_every_stream_is_asked_again_at_once() 
             await provider.close()
 
 
+@pytest.mark.parametrize("usage", ["missing", "null", "everywhere"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+async def test_a_stream_in_pieces_of_three_bytes_with_signs_of_life_and_any_usage_is_read(usage: str, end: str) -> None:
+    """Letters of several bytes are cut in two, and comments keep the connection alive."""
+    words = "Grüß dich, 老板 🙂."
+    count = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    given = {"missing": {}, "null": {"usage": None}, "everywhere": {"usage": count}}[usage]
+    choices = [{"index": 0, "delta": {"content": letter}, "finish_reason": None} for letter in words]
+    choices.append({"index": 0, "delta": {}, "finish_reason": "stop"})
+    frame = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", **given}
+    events = [json.dumps({**frame, "choices": [choice]}, ensure_ascii=False) for choice in choices]
+    lines = [
+        ": still there",
+        "",
+        *(line for event in events for line in (f"data: {event}", "", ":", "")),
+        "data: [DONE]",
+    ]
+    body = end.join([*lines, "", ""]).encode()
+    async with scripted_server([body[at : at + 3] for at in range(0, len(body), 3)]) as url:
+        provider = OpenAIProvider(Endpoint("compatible", "any", url))
+        try:
+            call = ProviderCall("m", (PromptMessage("user", "Who are you?"),), 50)
+            deltas = [delta async for delta in provider.stream(call)]
+        finally:
+            await provider.close()
+    assert "".join(delta.text for delta in deltas) == words
+    counted = [delta.counted for delta in deltas if delta.counted is not None]
+    assert [one.tokens_out for one in counted[-1:]] == ([5] if usage == "everywhere" else [])
+
+
+@asynccontextmanager
+async def scripted_server(pieces: list[bytes]) -> AsyncIterator[str]:
+    """Answers every request with a stream of these pieces, each of which is sent by itself."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", asked)[1]))
+        writer.write(head)
+        for piece in pieces:
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+
+
 @asynccontextmanager
 async def closing_server(text: str) -> AsyncIterator[str]:
     """As llama.cpp's server does: it announces that the connection stays, and closes it after a stream unless the

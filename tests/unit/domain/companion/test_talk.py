@@ -10,7 +10,14 @@ import pytest
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion.commands import Dismiss, Order, Recruit, Suffer, Talk
 from ganggpt.domain.companion.rules import KIND
-from ganggpt.domain.companion.state import CompanionSpoke, Departed, OrderObeyed, OrderRefused, evolve
+from ganggpt.domain.companion.state import (
+    ORDER_OPEN_S,
+    CompanionSpoke,
+    Departed,
+    OrderObeyed,
+    OrderRefused,
+    evolve,
+)
 from ganggpt.domain.kinds import decode_turn
 from ganggpt.domain.mind.commands import Conclude, Hush, SayScripted, Utter
 from ganggpt.domain.mind.turn_taking import GRACE_S, TALK
@@ -70,6 +77,24 @@ def test_a_bark_comes_at_once_and_the_model_is_asked_with_what_the_rules_found()
     assert request.fallback == SayScripted(rex.utterance)
     remind = next(one for one in asked.reminders if isinstance(one, Remind) and one.name == TALK)
     assert (request.within_s, remind.due_s) == (MODEL_WAIT_S, rex.now_s + MODEL_WAIT_S + GRACE_S)
+
+
+def test_a_model_is_told_what_the_owner_ordered_as_long_as_that_is_open() -> None:
+    rex = Rex()
+
+    def known(by: str = AVA) -> str:
+        (request,) = rex.hears("What are you up to?", by).model_requests
+        rex.model(SayScripted(rex.utterance))
+        return "; ".join(request.brief.background.about_self)
+
+    assert "told you to do" not in known()
+    rex.do(Order("guard", "the gate"), by=AVA, seed=1)
+    assert "and you do it: guard the gate (a moment ago)" in known()
+    assert "guard" not in known(BEN), "it is nobody else's business"
+    rex.do(Order("follow"), by=AVA, seed=1)
+    assert "and you do it: follow them (a moment ago)" in known()
+    rex.wait(ORDER_OPEN_S + 1)
+    assert "told you to do" not in known()
 
 
 def test_sentences_go_to_the_owner_one_by_one_and_are_what_was_said() -> None:
@@ -191,6 +216,23 @@ def test_an_order_by_talk_has_its_risk_and_dice_and_a_refusal_is_said() -> None:
         assert any("ordered me to attack the guard" in memory.text for memory in rex.state.mind.memories)
     assert "allowed" in seen
     assert seen - {"allowed"}
+
+
+def test_it_attacks_only_on_its_owners_word() -> None:
+    for line, by, ordered in (
+        ("Attack the guard!", AVA, True),
+        ("What a lovely evening.", AVA, False),
+        ("Attack the guard!", BEN, False),
+    ):
+        rex = Rex()
+        (request,) = rex.hears(line, by=by).model_requests
+        assert ("attack" in request.brief.background.open_actions) == ordered, "a model is not even told that it may"
+        rex.says("Hm.")
+        done = rex.model(Conclude(rex.utterance, (("attack", "the guard"),), Provenance("gpt-x")), seed=1)
+        assert bool(shown(done, "companion.act")) == ordered
+        assert (done.reply["said"] == "Hm.") == (line != "Attack the guard!" or ordered), (
+            "what nobody asked for is not refused"
+        )
 
 
 def test_nobody_else_makes_it_do_anything_and_it_does_nothing_where_the_model_said_nothing() -> None:

@@ -183,11 +183,11 @@ def test_of_one_answer_at_most_three_actions_are_done_each_once_and_in_turn() ->
     npc = mara(80)
     assert do(npc, GiveItem("old watch"), GiveItem("old watch"), Follow(), Follow()) == [
         "done",
-        "enough",
+        "repeated",
         "done",
-        "enough",
+        "repeated",
     ]
-    assert do(mara(80), *[GiveItem(f"thing {n}") for n in range(ACTIONS_MAX)], Follow())[-1] == "enough"
+    assert do(mara(80), *[GiveItem(f"thing {n}") for n in range(ACTIONS_MAX)], Follow())[-1] == "repeated"
     assert [doing["action"] for doing in npc.view()["doing"]] == ["follow"]
     npc.wait(601)
     assert npc.view()["doing"] == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganggpt.domain.mind.background import CAUSES_MAX, boss_of, causes_of, traits_in_words
-from ganggpt.domain.mind.scene import clock_of
+from ganggpt.domain.mind.background import CAUSES_MAX, bosses, causes_of, traits_in_words
 from ganggpt.domain.npc.commands import Give, Observe, Talk, Threaten
+from ganggpt.domain.scene import TalkScene, as_remembered, clock_of
 from tests.support.builders import a_turn
 from tests.support.played import AVA, MAIN, los_santos, mara
 
@@ -39,8 +39,8 @@ def test_traits_are_told_in_words_where_they_stand_out() -> None:
 
 def test_the_leader_of_a_side_is_known_by_their_role() -> None:
     world = los_santos()
-    assert boss_of(world, "city-police") == "Captain Nora Halloran"
-    assert boss_of(world, "nobody") is None
+    assert bosses(world)["city-police"] == "Captain Nora Halloran"
+    assert "nobody" not in bosses(world)
 
 
 def test_the_hour_is_told_as_people_say_it() -> None:
@@ -50,3 +50,12 @@ def test_the_hour_is_told_as_people_say_it() -> None:
         "12:05, at noon",
         "23:59, at night",
     ]
+
+
+def test_a_scene_stands_behind_a_fact_as_people_remember_it() -> None:
+    crowd = ("Otis", "Kip", "Redd")
+    assert as_remembered(TalkScene()) == ""
+    assert as_remembered(TalkScene(weather="clear")) == "", "nobody remembers that it did not rain"
+    assert as_remembered(TalkScene("by the crane", 23 * 60, "fog", crowd)) == (
+        ", by the crane, at night, in the fog, with Otis and Kip near"
+    )

@@ -441,3 +441,12 @@ def test_the_world_without_a_model_answers_in_the_reply() -> None:
     answer = npc.hears("Hello there")
     assert "more" not in answer.reply
     assert not answer.model_requests
+
+
+def test_a_model_that_wants_the_same_twice_makes_nobody_refuse_anything() -> None:
+    npc = Talker()
+    npc.hears("Do you want to come with me, or call the police?")
+    npc.says("Neither.")
+    done = npc.model(Conclude(npc.utterance, (("refuse", ""),) * 3, Provenance("gpt-x")))
+    assert done.reply["said"] == "Neither."
+    assert [outcome for _, outcome in done.reply["actions"]] == ["allowed", "repeated", "repeated"]

@@ -25,6 +25,7 @@ from ganggpt.domain.npc.commands import (
     ProposedObjective,
     ProposeMission,
     Spawn,
+    Talk,
 )
 from ganggpt.domain.npc.rules import KIND
 from ganggpt.domain.npc.state import PREPARED_MAX, WORK_COOLDOWN_S
@@ -32,6 +33,7 @@ from ganggpt.domain.npc.work import (
     FUNDS_FRESH_S,
     PREPARED_FRESH_S,
     PROPOSAL_FRESH_S,
+    place_of_work,
     setting_for,
 )
 from ganggpt.domain.player import rules as player
@@ -49,6 +51,7 @@ from tests.support.builders import (
     an_npc_sheet,
 )
 from tests.support.mission_law import broken_laws
+from tests.support.played import a_spawn
 
 AVA, MAIN, MODEL = "player:ava", "server:main", "model:gateway"
 A_WORLD = a_world(districts=DISTRICTS, npcs=NPCS, things=THINGS)
@@ -360,3 +363,24 @@ def test_somebody_spawned_in_play_has_work_too() -> None:
         played = Played(KIND, "npc:stranger", world=A_WORLD)
         played.do(Spawn(**fields), MAIN)
         assert offer_in(played.do(AskForWork("Ava"), AVA, seed=seed)).giver == "npc:stranger"
+
+
+def test_a_model_is_told_the_open_offer_with_its_task_its_places_and_its_pay() -> None:
+    town = Played(KIND, "npc:mara", has_model=True)
+    town.do(a_spawn(missions=("parcel",)), "server:main")
+    town.do(AskForWork("Ava"), AVA)
+    offer = town.state.work[AVA]
+    (request,) = town.do(Talk("Where was that again?"), AVA).model_requests
+    told = request.brief.background.offer
+    assert all(word in told for word in (offer.title, offer.task, f"It pays ${offer.reward:,}."))
+    names = [WORLD.districts[place].name for place in offer.places]
+    assert names
+    assert f"Where: {', '.join(names)}." in told
+
+
+def test_work_leads_to_the_district_of_an_objective_or_to_where_the_person_lives() -> None:
+    places = [
+        place_of_work(ObjectiveSheet(verb="talk_to", target=target, district=district), WORLD)
+        for target, district in (("parcel", "hills"), ("npc:otis", None), ("market", None), ("parcel", None))
+    ]
+    assert places == ["hills", "docks", "market", None]

@@ -9,12 +9,14 @@ from ganggpt.domain.messages import HearOfDeed, Witness
 from ganggpt.domain.mind.affect import SWAY_MAX
 from ganggpt.domain.mission_design.deeds import Deed
 from ganggpt.domain.npc import rules as npc
-from ganggpt.domain.npc.commands import Spawn
+from ganggpt.domain.npc.commands import Spawn, Talk
+from ganggpt.domain.npc.state import AROUND_FRESH_S
 from ganggpt.domain.npc.witness import in_words
 from ganggpt.domain.player import rules as player
 from ganggpt.domain.player.rules import Join, Report
-from ganggpt.domain.player.state import standing_now
+from ganggpt.domain.player.state import SCENE_FRESH_S, standing_now
 from ganggpt.domain.player.witnesses import LOUDNESS, WITNESSES_MAX, concerned, seen_by
+from ganggpt.domain.scene import TalkScene
 from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import World
 from tests.support.builders import WORLD, a_turn, a_world, an_npc_sheet
@@ -145,3 +147,60 @@ def test_the_same_dice_see_the_same() -> None:
     one, other = (seen_by((SHOT,) * 4, None, a_turn(AVA, world=world, seed=5)) for _ in range(2))
     assert one == other
     assert Dice(5).bits() == Dice(5).bits()
+
+
+PIER = TalkScene("under the pier", 23 * 60 + 10, "rain", ("Otis",))
+
+
+def test_who_sees_a_deed_remembers_where_and_when_it_was_and_tells_it_on() -> None:
+    town = a_town(a_world_with(("otis", "market", None), ("vic", "docks", "vipers")))
+    for _ in range(20):
+        town.do(AVA, Report(deeds=(SHOT,), scene=PIER), MAIN)
+    told = "A stranger took out people of Vipers in Market, under the pier, at night, in the rain, with Otis near"
+    for person in ("npc:otis", "npc:vic"):
+        (known,) = town.view(person)["memories"]
+        assert known["text"] == told
+
+
+def test_what_a_witness_saw_around_it_is_in_the_next_prompt_of_a_talk_with_it() -> None:
+    town = a_town(a_world_with(("vic", "market", "vipers")))
+    town.actors["npc:vic"].has_model = True
+
+    def scene(**said: TalkScene) -> TalkScene | None:
+        decision = town.do("npc:vic", Talk("Did you see what happened there?", **said), "player:ben")
+        (request,) = decision.model_requests
+        around: TalkScene | None = request.brief.background.scene
+        return around
+
+    assert scene() is None
+    for _ in range(5):
+        town.do(AVA, Report(deeds=(SHOT,), scene=PIER), MAIN)
+    assert scene() == PIER
+    assert scene(scene=TalkScene("at the bar")) == TalkScene("at the bar"), "what the line tells comes first"
+    town.now_s += AROUND_FRESH_S + 1
+    assert scene() is None, "the rain is over"
+
+
+def test_what_was_only_told_is_not_around() -> None:
+    town = a_town(a_world_with(("vic", "market", "vipers")))
+    told = Witness("ava.1.0", AVA, SHOT, "vipers", 5, 1, PIER)
+    town.do("npc:vic", told, "npc:otis")
+    assert town["npc:vic"].around is None
+
+
+def test_a_scene_that_was_reported_a_moment_ago_holds_for_deeds_reported_without() -> None:
+    town = a_town(a_world_with(("vic", "market", "vipers")))
+
+    def seen() -> set[TalkScene | None]:
+        done = [town.do(AVA, Report(deeds=(SHOT,)), MAIN) for _ in range(10)]
+        return {told.command.scene for one in done for told in one.messages if isinstance(told.command, Witness)}
+
+    assert seen() == {None}
+    town.do(AVA, Report(scene=PIER), MAIN)
+    assert town.view(AVA)["scene"] == {
+        "place": "under the pier", "minute": 1390, "weather": "rain", "near": ["Otis"],
+    }  # fmt: skip
+    assert seen() == {PIER}
+    town.now_s += SCENE_FRESH_S + 1
+    assert seen() == {None}
+    assert town.view(AVA)["scene"] is None
