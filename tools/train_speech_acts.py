@@ -39,7 +39,7 @@ SHARPNESS: Final = 6.0
 MENACE_C: Final = 0.15
 MENACE_WEIGHT: Final = 5.0
 """The same for threats and robberies against all else, and how much a line counts that was written for that."""
-MENACE_FROM: Final = 0.05
+MENACE_FROM: Final = 0.1
 """Margin from which a line is a menace: with less, more threats are found, and more harmless lines mistaken."""
 TOP: Final = 127
 MADE: Final = 16

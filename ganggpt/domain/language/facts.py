@@ -101,16 +101,6 @@ _PAST: Final = re.compile(
 )
 
 
-_BACK: Final = _words(
-    """
-    it it's it'll he he's she she's they they're they've him them there that those her er ihn ihm dort sie da el ella
-    ellos lo eso alla ahi ele ela eles isso la il elle ils elles ca lui y он она они его ее там это им ему
-    """
-)
-"""Words that stand for something named before."""
-_BACK_WITHIN: Final = 4
-
-
 class Fact(NamedTuple):
     """The frame of a statement or question: what it is about (stems of the subject; ME for the speaker), which
     attribute, and the stems of everything else it says."""
@@ -234,9 +224,9 @@ def _mean_the_same(one: str, other: str) -> bool:
     return not set(groups_of(one)).isdisjoint(groups_of(other))
 
 
-def refers_back(text: str) -> bool:
-    """Whether a line speaks at its beginning of something it does not name: it was named before."""
-    return not _BACK.isdisjoint(words_of(folded(text.lower()))[:_BACK_WITHIN])
+def speaks_of_oneself(text: str) -> bool:
+    """Whether a text speaks of its speaker."""
+    return "我" in text or not _ME.isdisjoint(words_of(folded(text)))
 
 
 def asks_for_past(text: str) -> bool:

@@ -138,6 +138,11 @@ def terms_and_names(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(found), tuple(names)
 
 
+def is_pair(term: str) -> bool:
+    """Whether a term is a pair of letters of a script that is written without spaces."""
+    return len(term) == 2 and not term.isascii() and _UNSPACED.fullmatch(term) is not None
+
+
 @lru_cache(maxsize=16384)
 def _stems_of(written: str) -> tuple[tuple[str, ...], bool]:
     """What one word of a text adds to its terms, and whether it may be a name. Kept, because texts share their words,

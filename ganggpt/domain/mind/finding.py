@@ -15,7 +15,7 @@ from ganggpt.domain.mind.memory_index import Recalled
 from ganggpt.domain.mind.memory_record import Memories, Memory, is_expired, last_s, may_tell
 from ganggpt.domain.turn import Turn
 
-SAID_FROM: Final = 0.25
+SAID_FROM: Final = 0.17
 """Confidence from which a memory is told to who asks."""
 SURE_FROM: Final = 0.5
 """Confidence from which the archive need not be asked as well."""
@@ -29,14 +29,14 @@ _STATING: Final = frozenset({"home", "name", "gang", "job", "debt"})
 _AS_GOOD: Final = 0.003
 """Of two memories about one person whose scores differ by no more, the later one counts."""
 _ASKED_K: Final = 12
-_RELEVANT, _AHEAD, _EVEN = 1.33, 2.92, -1.37
+_RELEVANT, _AHEAD, _EVEN = 3.1, 2.3, -2.4
 """The logistic curve of confidence over relevance and how far the best is ahead, as ``python -m bench.conversations
 --curve`` fits it."""
 
 
 class BestMemory(Struct, frozen=True, gc=False):
-    """The memory that answers a question best, None where nothing fits; its relevance, and how far its score is ahead
-    of the next one."""
+    """The memory that answers a question best, None where nothing fits; its relevance with what its frame
+    and its time add, and how far its score is ahead of the next one."""
 
     memory: Memory | None
     relevance: float = 0.0
@@ -88,7 +88,7 @@ def find(memories: Memories, text: str, turn: Turn) -> BestMemory:
     best = max(rivals, key=lambda one: last_s(one.memory))
     others = [score for score, one in scored if one is not best]
     memory = _as_it_is_now(memories, best.memory, sought, turn)
-    return BestMemory(memory, best.relevance, top - max(others, default=0.0))
+    return BestMemory(memory, best.relevance + top - best.score, top - max(others, default=0.0))
 
 
 def confidence(relevance: float, ahead: float) -> float:

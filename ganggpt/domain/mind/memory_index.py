@@ -30,7 +30,7 @@ from ganggpt.domain.language.thesaurus import (
     is_inflected,
     sound,
 )
-from ganggpt.domain.language.words import NAME_LENGTH_MIN, terms, terms_and_names
+from ganggpt.domain.language.words import NAME_LENGTH_MIN, is_pair, terms, terms_and_names
 from ganggpt.domain.mind.embedding import norm, sides, sketch
 from ganggpt.domain.mind.memory_record import (
     EVERYBODY,
@@ -330,7 +330,8 @@ class MemoryIndex:
                 for slot, share in others.items():
                     sums[slot] += wider * share
                 worth = max(worth, wider)
-            top += worth or share_of * UNKNOWN * rarity(0, held)
+            # Most pairs of letters of an unspaced script are no words: that nobody said them means nothing.
+            top += worth or (0.0 if is_pair(term) else share_of * UNKNOWN * rarity(0, held))
         if not top:
             return sums
         self._in_context(sums, text)

@@ -6,8 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from ganggpt.domain.language.facts import speaks_of_oneself
 from ganggpt.domain.language.intent import topic
-from ganggpt.domain.language.speech_acts import QUESTIONS, SpeechAct, hear
+from ganggpt.domain.language.speech_acts import QUESTIONS, HeardAct, SpeechAct, hear
 from ganggpt.domain.language.stop_words import telling_terms
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
@@ -22,6 +23,8 @@ _BRING_UP_AFTER_S: Final = 600.0
 _ABSENT_S: Final = 3600.0
 FITS: Final = 0.34
 """Relevance from which a memory is about what was said."""
+_HEARD_FROM: Final = 0.5
+"""Confidence from which somebody asks for work, and so hears of nothing else."""
 _NEWS_SCANNED_MAX: Final = 128
 _WORTH_TELLING: Final = 15
 _FELT: Final = frozenset({"insult", "apology", "praise", "flirt", "greet"})
@@ -73,7 +76,7 @@ class Answer(Struct, frozen=True, gc=False):
 def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     """The response to ``text`` of the player ``turn.by``, who last talked to the speaker ``absent_s`` seconds ago."""
     heard = hear(text)
-    act = heard.main.act
+    act: SpeechAct = "ask_other" if _is_half_heard(heard.main) else heard.main.act
     if heard.is_menace:
         return Answer("afraid" if speaker.courage + turn.dice.between(-15, 15) < 45 else "defiant")
     if act in QUESTIONS or heard.looks_asking:
@@ -84,6 +87,11 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     return Answer("brush_off" if hated else _ACTS.get(act, "answer"), _unasked(speaker, text, absent_s, turn))
 
 
+def _is_half_heard(main: HeardAct) -> bool:
+    """Whether a line asks, and it is not sure for what."""
+    return main.act == "ask_work" and main.confidence < _HEARD_FROM
+
+
 def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: Turn) -> Answer | None:
     """The answer to a question: what a memory says of it, what everybody knows, or that one does not know. None where
     the line only looks like a question and no memory answers it."""
@@ -91,7 +99,7 @@ def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: T
     missing = "" if found.is_sure else about
     if act not in QUESTIONS and not (found.is_sure if act in _FELT else found.is_said):
         return None
-    if act == "ask_work" and not (found.is_sure and found.memory is not None and found.memory.about == turn.by):
+    if act == "ask_work" and not (found.is_sure and speaks_of_oneself(text)):
         offers: Act = "hint_work" if speaker.offers_work else "no_work"
         return Answer("brush_off" if speaker.standing <= HOSTILE_AT else offers)
     memory, is_guess = found.memory if found.is_said else None, not found.is_sure
