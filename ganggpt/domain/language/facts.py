@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from ganggpt.domain.language.changes import ends
+from ganggpt.domain.language.corrections import ends, restates
 from ganggpt.domain.language.speech_acts import sentences_of
 from ganggpt.domain.language.stop_words import language_of, says_nothing
 from ganggpt.domain.language.thesaurus import groups_of, is_inflected
@@ -164,7 +164,7 @@ def _persons(words: list[str]) -> frozenset[str]:
 
 def replaces(later: str, earlier: str) -> bool:
     """Whether what the same person said later takes the place of what they said earlier."""
-    if ends(later, earlier):
+    if ends(later, earlier) or restates(later, earlier):
         return True
     paid = is_paid(later)
     for old in facts_of(earlier):

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ganggpt.domain.language import changes, facts
+from ganggpt.domain.language import corrections, facts
 from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.information import Told, told
 from ganggpt.domain.language.speech_acts import HeardLine, hear
@@ -36,6 +36,8 @@ _CORRECTED_WITHIN_S: Final = 3 * 86_400.0
 """What corrects something unnamed, corrects what was told last, if that is no longer ago."""
 _SAME_TOPIC: Final = 0.4
 """Share of common words from which a change is one of what was told before."""
+_CORRECTION_WORDS_MAX: Final = 12
+"""A longer line says itself what it is about."""
 _SURE: Final = 0.7
 """Confidence from which a line corrects what was said before."""
 _CHANGED_WITHIN: Final = 64
@@ -164,14 +166,14 @@ def _replaced(mind: Mind, text: str, fresh: Memory, now_s: float) -> Memory | No
     for memory in reversed(near):
         if facts.replaces(text, words_in(memory.text)):
             return memory
-    if not near or not (changes.updates(text) or _corrects(text)):
+    if not near or not (corrections.updates(text) or _corrects(text)):
         return None
     topics = facts.topics_of(text)
     alike = [(facts.shared(topics, _topics_of(memory)), memory.no, memory) for memory in near]
     most = max(alike)
     if most[0] >= _SAME_TOPIC:
         return most[2]
-    is_open = changes.corrects(text) or _corrects(text)
+    is_open = len(words_of(text)) <= _CORRECTION_WORDS_MAX and (corrections.corrects(text) or _corrects(text))
     return near[-1] if is_open and now_s - last_s(near[-1]) <= _CORRECTED_WITHIN_S else None
 
 

@@ -11,8 +11,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ganggpt.domain.language.stop_words import language_of, says_nothing
-from ganggpt.domain.language.thesaurus import meanings_of
+from ganggpt.domain.language.thesaurus import is_inflected, meanings_of
 from ganggpt.domain.language.words import folded, numbers, stem, words_of
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 class _Change(NamedTuple):
@@ -96,67 +100,19 @@ _CHANGES: Final = (
         r"entrei (?:na|no|pra)|sai d[ao]|rejoint|quitte|вступил\w*|ушел|ушла|теперь с",
     ),
 )
-_KIN: Final = frozenset(
-    [
-        "mother",
-        "father",
-        "brother",
-        "sister",
-        "child",
-        "son",
-        "daughter",
-        "grandmother",
-        "grandfather",
-        "uncle",
-        "aunt",
-        "cousin",
-        "nephew",
-        "roommate",
-        "neighbor",
-        "boss",
-        "friend",
-        "partner",
-        "enemy",
-        "parents",
-        "wife",
-        "husband",
-    ]
+_KIN: Final = _words(
+    """
+    mother father brother sister child son daughter grandmother grandfather uncle aunt cousin nephew roommate
+    neighbor boss friend partner enemy parents wife husband
+    """
 )
-_THIRD: Final = frozenset(
-    [
-        "he",
-        "she",
-        "they",
-        "he's",
-        "she's",
-        "they're",
-        "him",
-        "her",
-        "them",
-        "er",
-        "sie",
-        "ihn",
-        "ihm",
-        "ella",
-        "ellos",
-        "ellas",
-        "lo",
-        "la",
-        "ele",
-        "ela",
-        "eles",
-        "elas",
-        "il",
-        "elle",
-        "ils",
-        "elles",
-        "он",
-        "она",
-        "они",
-        "его",
-        "ее",
-        "им",
-    ]
+_SUBJECT_WITHIN: Final = 3
+"""Among so many words at the beginning of a line is whom it speaks of."""
+_THIRD: Final = _words(
+    """
+    he she they he's she's they're him her them er sie ihn ihm ella ellos ellas lo la ele ela eles elas il
+    elle ils elles он она они его ее им
+    """
 )
 
 
@@ -173,11 +129,15 @@ def ends(later: str, earlier: str) -> bool:
         return False
     told, news = meanings_of(earlier), meanings_of(later)
     kin, others = told & _KIN, news & _KIN
-    if kin and not others and _THIRD.isdisjoint(words_of(folded(later.lower()))):
-        return False
     if others and not kin & others:
         return False
+    if not others and _speaks_of_others(earlier, kin) != _speaks_of_others(later, others):
+        return False
     return any(_is_ended(change, told, later, earlier) for change in changes)
+
+
+def _speaks_of_others(text: str, kin: frozenset[str]) -> bool:
+    return bool(kin) or not _THIRD.isdisjoint(words_of(folded(text.lower()))[:_SUBJECT_WITHIN])
 
 
 def _is_ended(change: _Change, told: frozenset[str], later: str, earlier: str) -> bool:
@@ -194,16 +154,41 @@ def _things_in(text: str) -> frozenset[str]:
 
 
 _CORRECTED: Final = re.compile(
-    r"\b(no,? wait|i meant|scratch that|told you wrong|changed my mind|turns out|i lied|nee,? warte|"
+    r"\b(no,? wait|i meant|scratch that|told you wrong|changed my mind|i lied|nee,? warte|"
     r"ich meinte|doch nicht|"
     r"hab mich vertan|stimmt nicht|me equivoque|perdon,? no|no,? perdon|cambie de idea|foi mal,? e|"
     r"me enganei|mudei de ideia|"
     r"je me suis trompee?|non,? pardon|j'ai change d'avis|перепутал\w*|ошибся|ошиблась|передумал\w*)\b"
 )
 _UPDATED: Final = re.compile(
-    r"\b(actually|no longer|not .{1,20} any ?more|instead|eigentlich|nicht mehr|stattdessen|en realidad|ya no|en vez|"
+    r"\b(actually|turns out|no longer|not .{1,20} any ?more|instead|eigentlich|nicht mehr|stattdessen|en realidad|"
+    r"ya no|en vez|"
     r"na verdade|nao .{1,20} mais|mais nao|en fait|n[e'].{1,20} plus|больше не|уже не|на самом деле|вообще-то)\b"
 )
+
+
+_NOW: Final = _words(
+    """
+    now instead nowadays switched changed left jetzt inzwischen stattdessen mittlerweile ahora mejor ya agora
+    maintenant desormais plutot present теперь сеичас ушел ушла вырос выросла упал упала
+    """
+)
+"""Words that say that something is otherwise now."""
+_SHORT: Final = 8
+"""A line of so few words states one thing."""
+_SAME: Final = 0.34
+"""Share of what a short line names that a later one has to name, in order to state the same thing anew."""
+
+
+def restates(later: str, earlier: str) -> bool:
+    """Whether a line says how something is now that a short earlier line stated: both name the same."""
+    words = words_of(folded(later.lower()))
+    things = _things_in(earlier)
+    if not things or _NOW.isdisjoint(words) or len(words_of(earlier)) > _SHORT:
+        return False
+    news = _things_in(later)
+    named = sum(thing in news or any(is_inflected(thing, one) for one in news) for thing in things)
+    return named >= _SAME * len(things)
 
 
 def corrects(text: str) -> bool:
