@@ -110,8 +110,8 @@ _SUBJECT_WITHIN: Final = 3
 """Among so many words at the beginning of a line is whom it speaks of."""
 _THIRD: Final = _words(
     """
-    he she they he's she's they're him her them er sie ihn ihm ella ellos ellas lo la ele ela eles elas il
-    elle ils elles он она они его ее им
+    he she he's she's him her er sie ihn ihm ella lo la ele ela il
+    elle он она его ее
     """
 )
 
