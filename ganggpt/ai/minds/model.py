@@ -6,8 +6,10 @@ rules of the actor. Whatever goes wrong, the last command finishes the utterance
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import (
     AsyncGenerator,
+    Awaitable,
     Callable,
     Mapping,
     Sequence,
@@ -93,9 +95,14 @@ class MindSpec:
     talks: bool = True
 
 
+Aside = Callable[..., Awaitable[Any]]
+"""Calls a function with these arguments somewhere that does not hold the loop up."""
+
+
 class ModelMind:
     """Implements ``actors.ports.ModelPort`` on the gateway. ``now_s``: a clock of seconds, for backing off.
-    ``metrics``: of this process."""
+    ``metrics``: of this process. ``aside``: where prompts are made and guards look at words, milliseconds for a long
+    text that no turn of the host should wait for."""
 
     def __init__(
         self,
@@ -104,8 +111,9 @@ class ModelMind:
         world: World,
         now_s: Callable[[], float],
         metrics: Metrics | None = None,
+        aside: Aside = asyncio.to_thread,
     ) -> None:
-        self._spec, self._gateway, self._now_s = spec, gateway, now_s
+        self._spec, self._gateway, self._now_s, self._aside = spec, gateway, now_s, aside
         self._metrics = Metrics() if metrics is None else metrics
         self._counts = GuardCounts(self._metrics)
         self._wary: dict[str, Wariness] = {}
@@ -162,7 +170,7 @@ class ModelMind:
         self, actor: ActorId, talk: TalkBrief, within_s: float
     ) -> AsyncGenerator[Command, Mapping[str, Any] | None]:
         brief = talk.brief
-        prompt = talk_prompt(self._spec, self._world, actor, talk)
+        prompt = await self._aside(talk_prompt, self._spec, self._world, actor, talk)
         self._counts.asked(prompt)
         trust = self._trust(talk.player, prompt)
         if trust == "scripted":
@@ -173,13 +181,13 @@ class ModelMind:
             embedding = await self._embedder.of_line(brief.heard, self._payers(talk.player, actor))
             if embedding is not None:
                 talk = _with_memories(talk, (yield ThinkAgain(talk.utterance, embedding)))
-                prompt = talk_prompt(self._spec, self._world, actor, talk)
+                prompt = await self._aside(talk_prompt, self._spec, self._world, actor, talk)
         request = self._request(actor, talk, prompt, within_s)
         said, chars, guard = 0, 0, UtteranceGuard(self._guard, brief.speaker, brief.listener, prompt.fence.mark)
         async with aclosing(self._gateway.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Sentence):
-                    verdict = guard.check(item.text)
+                    verdict = await self._aside(guard.check, item.text)
                     self._counts.said(verdict)
                     if isinstance(verdict, Blocked):
                         continue
@@ -192,7 +200,7 @@ class ModelMind:
                     yield SayScripted(talk.utterance, why, deflect=True, made=provenance_of(talk, prompt, item))
                 elif isinstance(item, Answered):
                     is_cut = item.cut or chars - 1 > SAID_MAX
-                    reply = yield self._concluded(talk, prompt, item, trust, is_cut=is_cut)
+                    reply = yield await self._concluded(talk, prompt, item, trust, is_cut=is_cut)
                     self._counts.judged(() if reply is None else reply.get("actions", ()))
                 elif isinstance(item, Deflected):
                     provenance = provenance_of(talk, prompt, item)
@@ -231,13 +239,15 @@ class ModelMind:
             del self._wary[next(iter(self._wary))]
         return max(prompt.trust, wary.trust(now_s), key=_STRICTER.index)
 
-    def _concluded(
+    async def _concluded(
         self, talk: TalkBrief, prompt: Prompt, answered: Answered, trust: Trust, *, is_cut: bool
     ) -> Conclude:
         answer = answered.value
         guarded: Guarded | None = None
         if isinstance(answer, ModelAnswer):
-            guarded = guard_answer(self._guard, answer, trust, speaker=talk.brief.speaker, mark=prompt.fence.mark)
+            guarded = await self._aside(
+                guard_answer, self._guard, answer, trust, speaker=talk.brief.speaker, mark=prompt.fence.mark
+            )
         if guarded is not None:
             self._counts.dropped(guarded)
         dropped = () if guarded is None else tuple(f"{action}: {why}" for action, why in guarded.dropped)
