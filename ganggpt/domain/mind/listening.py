@@ -92,8 +92,11 @@ def _memory_of(mind: Mind, line: Line, who: str, turn: Turn) -> Memory | None:
     asked = None if talk is None or is_over(talk, now_s) else _asked(talk)
     if asked is not None and _is_short(line.heard) and kept.weight < THREAT_WEIGHT:
         return _answer_to(asked, line, who, now_s)
-    if kept.weight < WORTH_KEEPING:
+    is_bound = not heard.looks_asking and (_is_debt(line.heard) or _binds(heard))
+    if kept.weight < WORTH_KEEPING and not is_bound:
         return None
+    if not kept.text:
+        kept = Told(line.heard, _BOUND_WEIGHT)
     if heard.is_menace:
         verb = _VERBS["threat" if heard.does("threat") else "robbery"]
         fact = f"{who} {verb}: {quoted(kept.text)}"

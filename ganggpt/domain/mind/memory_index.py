@@ -72,7 +72,7 @@ JUST_S: Final = 600.0
 ASKS: Final = 0.6
 """What a memory that is only a short question counts: it asks for what is sought, and does not say it."""
 _ASKS_WORDS_MAX: Final = 20
-SPEAKER: Final = 1.3
+SPEAKER: Final = 1.1
 """What a memory counts whose text begins with a name that the question has: they said it, or did it."""
 _NAME: Final = re.compile(r"[^\W\d_]{2,}")
 _K1, _B = 1.2, 0.25
@@ -208,8 +208,8 @@ class MemoryIndex:
                 self._sounds.setdefault(sound(name), []).append(name)
         if memory.text.rstrip('" ').endswith("?") and len(memory.text.split()) <= _ASKS_WORDS_MAX:
             self._asking.add(slot)
-        if speaker := _NAME.match(memory.text):
-            self._speakers.setdefault(sys.intern(speaker[0]), []).append(slot)
+        if speaker := _speaker_of(memory.text):
+            self._speakers.setdefault(sys.intern(speaker), []).append(slot)
         self._settle(slot, memory)
 
     def knows(self, term: str) -> bool:
@@ -236,8 +236,8 @@ class MemoryIndex:
                 if len(term) >= BEGINNING_MIN:
                     _take_out(self._prefixes, term[:BEGINNING_MIN], term)
         self._asking.discard(slot)
-        if speaker := _NAME.match(memory.text):
-            _take_out(self._speakers, speaker[0], slot)
+        if speaker := _speaker_of(memory.text):
+            _take_out(self._speakers, speaker, slot)
         self._words -= len(self._terms[slot])
         self._memories[slot], self._terms[slot], self._base[slot] = None, (), _NEVER
         self._free.append(slot)
@@ -337,7 +337,8 @@ class MemoryIndex:
         self._in_context(sums, text)
         flat, steep = 1 + _K1 * (1 - _B), _K1 * _B * held / max(1, self._words)
         shares = [min(1.0, (_K1 + 1) / (flat + steep * length)) / top for length in range(LENGTH_MAX + 1)]
-        return [total * shares[length] if total else 0.0 for total, length in zip(sums, self._lengths, strict=True)]
+        scaled = zip(sums, self._lengths, strict=True)
+        return [min(1.0, total * shares[length]) if total else 0.0 for total, length in scaled]
 
     def _in_context(self, sums: list[float], text: str) -> None:
         """Let what was said around what fits well count a little, a short question less, and more who is named."""
@@ -353,7 +354,7 @@ class MemoryIndex:
                 sums[earlier] += AFTER * worth
         for slot in self._asking:
             sums[slot] *= ASKS
-        for name in dict.fromkeys(_NAME.findall(text)):
+        for name in frozenset(_NAME.findall(text)):
             for slot in self._speakers.get(name, ()):
                 sums[slot] *= SPEAKER
 
@@ -450,6 +451,12 @@ class MemoryIndex:
             del self._sketches[slot], self._norms[slot], of_model[slot]
             if not of_model:
                 del self._models[memory.embedding.model]
+
+
+def _speaker_of(text: str) -> str:
+    """The name a text begins with; "" where it begins with another word."""
+    first = _NAME.match(text)
+    return first[0] if first is not None and first[0][0].isupper() and terms(first[0]) else ""
 
 
 def _take_out(lists: dict[str, list[Any]], key: str, slot: Any) -> None:

@@ -19,7 +19,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SentenceModel:
 
 def test_what_shares_no_word_with_its_question_is_found_by_its_meaning(model: SentenceModel) -> None:
     found = recalls(model, count=40, questions=2)
-    assert found["recall@5 paraphrase, words"] < 0.5
+    assert found["recall@5 paraphrase, words"] < 0.7
     assert found["recall@5 paraphrase, words and meaning"] > 0.9
     assert found["recall@5 all of these, words and meaning"] >= found["recall@5 all of these, words"]
 

@@ -26,6 +26,9 @@ from ganggpt.domain.mind.memory import (
     rehearse,
 )
 from ganggpt.domain.mind.memory_index import (
+    AFTER,
+    BEFORE,
+    JUST_S,
     PERSON,
     RECENCY,
     REHEARSAL,
@@ -100,7 +103,9 @@ def test_a_name_that_is_another_name_is_not_taken_for_it() -> None:
 
 
 def test_the_word_itself_counts_more_than_one_of_the_same_meaning_and_that_more_than_none() -> None:
-    store = a_store("the gun lay on the table", "the pistol lay on the floor", "the fish lay on the ice")
+    store = MemoryStore()
+    for day, text in enumerate(("the gun lay on the table", "the pistol lay on the floor", "the fish lay on the ice")):
+        store.remember(text, NOW_S - day * DAY_S)
     assert found(store, "a pistol")[:2] == ["the pistol lay on the floor", "the gun lay on the table"]
     assert len(found(store, "a pistol")) == 2
 
@@ -223,13 +228,20 @@ def _by_hand(memories: Memories, question: Question) -> list[tuple[float, int]]:
     average = sum(len(terms(m.text)) for m in memories) / held if held else 1
     counts = {term: sum(term in terms(m.text) for m in memories) for term in wanted}
     worth = {term: rarity(counts[term], held) if counts[term] else 0.5 * rarity(0, held) for term in wanted}
+    alone = {m.no: sum(worth[term] for term in wanted if term in terms(m.text)) for m in memories}
+    by_no, bar = {m.no: m for m in memories}, 0.3 * max(alone.values(), default=0.0)
+    fitting = dict(alone)
+    for no, own_worth in alone.items():
+        for other, share in ((no + 1, BEFORE), (no - 1, AFTER)):
+            if own_worth > bar and other in by_no and abs(by_no[other].created_s - by_no[no].created_s) <= JUST_S:
+                fitting[other] += share * own_worth
     scored = []
     for memory in memories:
         if is_expired(memory, question.now_s) or not (question.listener is None or may_tell(memory, question.listener)):
             continue
         own = terms(memory.text)
         length = min(1.0, 2.2 / (1 + 1.2 * (0.75 + 0.25 * len(own) / average)))
-        fits = sum(worth[term] for term in wanted if term in own) * length / sum(worth.values()) if wanted else 0.0
+        fits = min(1.0, fitting[memory.no] * length / sum(worth.values())) if wanted else 0.0
         score = RELEVANCE * fits + RECENCY * recency(memory, question.now_s) + WEIGHT * memory.weight / 100
         score += PERSON * (question.about is not None and memory.about == question.about)
         scored.append((score + REHEARSAL * math.log2(1 + memory.rehearsed) / 4, memory.no))
