@@ -52,6 +52,7 @@ _LEAST_WORDS: Final = 5
 """So many first words of what was kept of a line stand in the line."""
 _WORD: Final = re.compile(r"\w+")
 _BINS: Final = 10
+_FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +251,17 @@ def reliability(sure: Sequence[tuple[float, float, bool]]) -> list[tuple[float, 
 
 
 def curve_svg(points: Sequence[tuple[float, float, int]]) -> str:
-    """A picture of ``reliability``: points as large as they are many, beside the line on which they should lie."""
+    """A picture of ``reliability``: points as large as they are many, beside the line on which they should lie; those of
+    fewer than _FEW answers are left out."""
+    points = [one for one in points if one[2] >= _FEW]
     dots = "".join(
         f'<circle cx="{40 + 300 * x:.0f}" cy="{320 - 300 * y:.0f}" r="{2 + math.sqrt(n) / 2:.1f}" fill="#3b82f6"/>'
         f'<text x="{48 + 300 * x:.0f}" y="{314 - 300 * y:.0f}" font-size="10" fill="#64748b">{n}</text>'
         for x, y, n in points
+    ) + "".join(
+        f'<text x="{40 + 3 * at}" y="333" font-size="10" text-anchor="middle" fill="#64748b">{at} %</text>'
+        f'<text x="36" y="{323 - 3 * at}" font-size="10" text-anchor="end" fill="#64748b">{at}</text>'
+        for at in (0, 25, 50, 75, 100)
     )
     said, sure = (40 + 300 * one for one in (finding.SAID_FROM, finding.SURE_FROM))
     marks = "".join(

@@ -221,7 +221,10 @@ def sentences_of(text: str) -> Iterator[str]:
 
 def features(text: str) -> set[int]:
     """The rows of the model that a text adds up: words, pairs and triples of them, runs of letters, length."""
-    words = tokens_of(text)
+    return _features_of(tokens_of(text))
+
+
+def _features_of(words: list[str]) -> set[int]:
     found = {f"#{min(len(words), 4) if len(words) < 5 else min(4 + len(words) // 4, 9)}"}
     line = ("^", *words, "$")
     if "?" in words:
@@ -288,7 +291,8 @@ def _classified(text: str) -> HeardAct:
     robbery where the last column says that it is one, among questions where the form asks, among all else where it does
     not and the model is not sure."""
     model = _model or _shipped()
-    rows = list(features(text))
+    words = tokens_of(text)
+    rows = list(_features_of(words))
     sums = model.rows[rows].sum(axis=0, dtype=np.int32)
     scores = sums * (model.scale / len(rows) ** 0.5) + model.bias
     menace, shares = float(scores[-1]), np.exp(scores[:-1] - scores[:-1].max())
@@ -296,7 +300,7 @@ def _classified(text: str) -> HeardAct:
     if menace > 0:
         return HeardAct(_best_of(shares, _HOSTILE).act, min(1.0, MENACE_SURE + menace / 10))
     best = int(shares.argmax())
-    asks, words = ACTS[best] in QUESTIONS, tokens_of(text)
+    asks = ACTS[best] in QUESTIONS
     has_mark = "?" in words[-2:]
     has_word = _has_asking_word(words) or (has_mark and not _MAY_ASK.isdisjoint(words[:_ASKING_WITHIN]))
     if ACTS[best] in _NO_QUESTIONS and has_mark and has_word:

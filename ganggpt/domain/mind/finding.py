@@ -24,7 +24,7 @@ STATED: Final = 0.1
 THEN: Final = 0.15
 """What it adds that it is of the time the question names."""
 PAST: Final = 0.1
-"""What a memory loses that says what was before, where the question does not ask for that, and gains where it does."""
+"""What it adds that it says what was before, where the question asks for that."""
 _STATING: Final = frozenset({"home", "name", "gang", "job", "debt"})
 _AS_GOOD: Final = 0.003
 """Of two memories about one person whose scores differ by no more, the later one counts."""
@@ -35,8 +35,8 @@ _RELEVANT, _AHEAD, _EVEN = 3.1, 2.3, -2.4
 
 
 class BestMemory(Struct, frozen=True, gc=False):
-    """The memory that answers a question best, None where nothing fits; its relevance with what its frame
-    and its time add, and how far its score is ahead of the next one."""
+    """The memory that answers a question best, None where nothing fits; its relevance with what its frame and its time
+    add, and how far its score is ahead of the next one."""
 
     memory: Memory | None
     relevance: float = 0.0
