@@ -251,8 +251,8 @@ def reliability(sure: Sequence[tuple[float, float, bool]]) -> list[tuple[float, 
 
 
 def curve_svg(points: Sequence[tuple[float, float, int]]) -> str:
-    """A picture of ``reliability``: points as large as they are many, beside the line on which they should lie; those of
-    fewer than _FEW answers are left out."""
+    """A picture of ``reliability``: points as large as they are many, beside the line on which they should lie; those
+    of fewer than _FEW answers are left out."""
     points = [one for one in points if one[2] >= _FEW]
     dots = "".join(
         f'<circle cx="{40 + 300 * x:.0f}" cy="{320 - 300 * y:.0f}" r="{2 + math.sqrt(n) / 2:.1f}" fill="#3b82f6"/>'

@@ -67,9 +67,9 @@ class TailFirst:
         """Search for a talk and run it then. False, and nothing is done, where too many searches run."""
         if len(self._tasks) >= SEARCHES_MAX:
             return False
-        self._waiting[envelope.to] = deque()
+        self._waiting[envelope.to] = deque([(envelope, delivery, slot)])
         self.searches += 1
-        task = asyncio.get_running_loop().create_task(self._answer(question, envelope, delivery, slot))
+        task = asyncio.get_running_loop().create_task(self._answer(question, envelope.to))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
@@ -82,15 +82,11 @@ class TailFirst:
             for envelope, delivery, slot in self._waiting.pop(actor):
                 delivery.settle(slot, reply_error(envelope.id, Moved(actor)))
 
-    async def _answer(self, question: SearchArchive, envelope: Envelope, delivery: Delivery, slot: int) -> None:
-        try:
-            found = await self._found(question, envelope.to)
-        except asyncio.CancelledError:
-            delivery.settle(slot, reply_error(envelope.id, Moved(envelope.to)))
-            raise
-        waiting = self._waiting.pop(envelope.to)
-        self._turns.accept(envelope, delivery, slot, Searched(found))
-        for parked in waiting:
+    async def _answer(self, question: SearchArchive, actor: str) -> None:
+        found = await self._found(question, actor)
+        talk, *behind = self._waiting.pop(actor)
+        self._turns.accept(*talk, Searched(found))
+        for parked in behind:
             self._turns.accept(*parked)
 
     async def _found(self, question: SearchArchive, actor: str) -> tuple[Found, ...] | None:

@@ -12,6 +12,8 @@ import pytest
 from ganggpt.actors.envelope import error_of, wrap
 from ganggpt.actors.host import archive_messages, outbox, tail_first
 from ganggpt.actors.host.archive_messages import ArchiveMessages
+from ganggpt.actors.host.delivery import Delivery
+from ganggpt.actors.host.tail_first import TailFirst
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import GainExperience, Recruit
 from ganggpt.domain.ids import ActorId, new_command_id
@@ -299,3 +301,24 @@ async def test_alone_nothing_is_answered_after_the_end_of_the_incarnation() -> N
         await asyncio.sleep(0)
     assert not scene.answers
     assert not scene.rig.peers.sent
+
+
+async def test_when_a_host_ends_what_waits_for_its_archive_goes_back_to_its_router() -> None:
+    rig, archive = await a_rig(), Archive()
+    first = TailFirst(archive, NoTurns())
+    delivery = Delivery(2)
+    asked = wrap(new_command_id(), MARA, "player:ava", Talk("do you remember the boat?"))
+    later = wrap(new_command_id(), MARA, "player:bob", Talk("hello"))
+    assert first.ask(SearchArchive("the boat", "player:ava", rig.clock.now_s(), 1), asked, delivery, 0)
+    assert first.keeps(later, delivery, 1)
+    first.cancel()
+    async with asyncio.timeout(5):
+        await delivery.all_in()
+    assert all(b"moved" in reply for reply in delivery.replies)
+
+
+class NoTurns:
+    """Nothing runs any more."""
+
+    def accept(self, *_: Any) -> None:
+        raise AssertionError("a turn ran after the host ended")
