@@ -68,7 +68,7 @@ async def test_what_is_meant_is_said_a_moment_later_without_any_model_that_talks
             return ((await models_of()).get(ARREST) or "").startswith("onnx:")
 
         await eventually(has_vector, within_s=60)
-        reply = await game.send("npc:mara", "Talk", {"text": "Which physician went to prison?"}, by="player:ava")
+        reply = await game.send("npc:mara", "Talk", {"text": "Which healer was charged over opiates?"}, by="player:ava")
         assert reply.ok
         async with asyncio.timeout(30):
             while (push := await game.next_push(30)).type != "npc.said":
