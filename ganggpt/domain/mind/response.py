@@ -24,7 +24,7 @@ _ABSENT_S: Final = 3600.0
 FITS: Final = 0.34
 """Relevance from which a memory is about what was said."""
 _HEARD_FROM: Final = 0.5
-"""Confidence from which somebody asks for work, and so hears of nothing else."""
+"""Confidence from which somebody asks for work or for news, and so hears of nothing else."""
 _NEWS_SCANNED_MAX: Final = 128
 _WORTH_TELLING: Final = 15
 _FELT: Final = frozenset({"insult", "apology", "praise", "flirt", "greet"})
@@ -89,7 +89,7 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
 
 def _is_half_heard(main: HeardAct) -> bool:
     """Whether a line asks, and it is not sure for what."""
-    return main.act == "ask_work" and main.confidence < _HEARD_FROM
+    return main.act in ("ask_work", "ask_news") and main.confidence < _HEARD_FROM
 
 
 def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: Turn) -> Answer | None:
