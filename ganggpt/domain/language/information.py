@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ganggpt.domain.language.speech_acts import HeardLine, SpeechAct, hear, looks_asking, tokens_of
@@ -109,14 +110,17 @@ def _repeats(sentence: str) -> bool:
 
 def _carried(sentence: str, language: str, is_known: Callable[[str], bool]) -> int:
     """How much a sentence carries: content words, names, numbers, and what is new of them."""
+    found, worth = _content_of(sentence, language)
+    return worth + _FRESH * min(_FRESH_MAX, sum(not is_known(term) for term in found))
+
+
+@lru_cache(maxsize=2048)
+def _content_of(sentence: str, language: str) -> tuple[frozenset[str], int]:
+    """The terms of the words that say something, and what they, names and numbers are worth."""
     words = [word for word in words_of(sentence) if not says_nothing(word, language)]
-    found = {term for word in words for term in terms(word)}
+    found = frozenset(term for word in words for term in terms(word))
     written = _WRITTEN.findall(folded(sentence))[1:]
     names = {word for word in written if word[0].isupper() and not word.isupper()}
-    fresh = sum(not is_known(term) for term in found)
-    return (
-        _WORD * min(_WORDS_MAX, len(found))
-        + _NAME * min(_NAMES_MAX, len(names))
-        + _NUMBER * min(_NUMBERS_MAX, len(_DIGITS.findall(sentence)))
-        + _FRESH * min(_FRESH_MAX, fresh)
-    )
+    numbers = len(_DIGITS.findall(sentence))
+    worth = _WORD * min(_WORDS_MAX, len(found)) + _NAME * min(_NAMES_MAX, len(names))
+    return found, worth + _NUMBER * min(_NUMBERS_MAX, numbers)

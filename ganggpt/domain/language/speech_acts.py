@@ -9,7 +9,7 @@ arithmetic of whole numbers up to the last step, so every machine hears the same
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple, get_args
@@ -162,13 +162,13 @@ class HeardLine(NamedTuple):
         return any(heard.act in acts for heard in self.acts)
 
 
-def looks_asking(words: list[str]) -> bool:
+def looks_asking(words: Sequence[str]) -> bool:
     """Whether a text (as ``tokens_of`` writes it) has the form of a question: a question mark at its end, or a word
     that asks at its beginning."""
     return "?" in words[-2:] or _has_asking_word(words) or not _UNSPACED_ASKING.isdisjoint(words)
 
 
-def _has_asking_word(words: list[str]) -> bool:
+def _has_asking_word(words: Sequence[str]) -> bool:
     if words[:1] and words[0] in _MAY_ASK and not _AUXILIARIES.isdisjoint(words[1:2]):
         return True
     for word in words[:_ASKING_WITHIN]:
@@ -224,7 +224,7 @@ def features(text: str) -> set[int]:
     return _features_of(tokens_of(text))
 
 
-def _features_of(words: list[str]) -> set[int]:
+def _features_of(words: Sequence[str]) -> set[int]:
     found = {f"#{min(len(words), 4) if len(words) < 5 else min(4 + len(words) // 4, 9)}"}
     line = ("^", *words, "$")
     if "?" in words:
@@ -244,7 +244,8 @@ def _rows_of(word: str) -> tuple[int, ...]:
     return tuple({crc32(run.encode()) % ROWS for run in (marked, *runs)})
 
 
-def tokens_of(text: str) -> list[str]:
+@lru_cache(maxsize=_CACHED)
+def tokens_of(text: str) -> tuple[str, ...]:
     """Words and marks in small letters without accents; a number is 0, and each sign of a script without spaces a word
     of its own."""
     found: list[str] = []
@@ -255,7 +256,7 @@ def tokens_of(text: str) -> list[str]:
             found.extend(word)
         else:
             found.append(word)
-    return found
+    return tuple(found)
 
 
 class _Model(NamedTuple):

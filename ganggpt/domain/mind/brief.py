@@ -149,7 +149,12 @@ def cited(memory: Memory, now_s: float, listener: str | None) -> Cited:
 
 def opener_of(said: str) -> str:
     """The opening of an utterance by which a repetition is noticed: its first three words in lower case."""
-    return " ".join(words_of(said[:80])[:_OPENER_WORDS])
+    return _opener_in(said[:80])
+
+
+@lru_cache(maxsize=8192)
+def _opener_in(head: str) -> str:
+    return " ".join(words_of(head)[:_OPENER_WORDS])
 
 
 def with_opener(openers: tuple[str, ...], said: str) -> tuple[str, ...]:
