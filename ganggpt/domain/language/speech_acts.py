@@ -106,7 +106,7 @@ _NO_QUESTIONS: Final[frozenset[SpeechAct]] = frozenset(
 """What a line that has the form of a question is not; it may still demand, order or offer something."""
 _ASKING_WITHIN: Final = 3
 """Among so many words at the beginning of a sentence they ask."""
-_PLAIN_SURE: Final = 0.5
+_PLAIN_SURE: Final = 0.7
 """Confidence from which a sentence asks that does not look like a question."""
 _GUESSED: Final = 0.25
 """Confidence under which a sentence of STATEMENT_WORDS and more that asks nothing is taken for a plain statement."""
