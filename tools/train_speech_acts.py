@@ -28,7 +28,7 @@ from rich.table import Table
 from sklearn.svm import LinearSVC
 
 from ganggpt.domain.language import speech_acts
-from ganggpt.domain.language.speech_acts import ACTS, HOSTILE, ROWS, features
+from ganggpt.domain.language.speech_acts import ACTS, HOSTILE, ROWS, features, tokens_of
 
 DATA: Final = Path(__file__).parents[1] / "tests" / "data" / "speech_acts"
 MODEL: Final = Path(speech_acts.__file__).with_name("speech_acts.npz")
@@ -78,7 +78,7 @@ def matrix(rows: Sequence[Labelled]) -> Any:
     """A row for each text, its features of equal size and unit length together."""
     starts, columns, values = [0], [], []
     for row in rows:
-        found = sorted(features(row.text))
+        found = sorted(features(tokens_of(row.text)))
         columns += found
         values += [len(found) ** -0.5] * len(found)
         starts.append(len(columns))

@@ -47,7 +47,8 @@ class ArchiveMessages:
     def send(self, message: OutboxMessage, answered: Answered) -> None:
         """Carry out a message in the background. ``answered`` is called once, as for a message to an actor."""
         work = self._keep if message.name == ArchiveMemories.tag else self._ask
-        task = asyncio.get_running_loop().create_task(self._answer(message, answered, work(message, answered)))
+        # A task that is cancelled before it began never makes its work, which would otherwise be awaited by nobody.
+        task = asyncio.get_running_loop().create_task(self._answer(message, answered, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -56,17 +57,20 @@ class ArchiveMessages:
         for task in self._tasks:
             task.cancel()
 
-    async def _answer(self, message: OutboxMessage, answered: Answered, work: Coroutine[Any, Any, None]) -> None:
+    async def _answer(
+        self,
+        message: OutboxMessage,
+        answered: Answered,
+        work: Callable[[OutboxMessage, Answered], Coroutine[Any, Any, None]],
+    ) -> None:
         try:
             async with self._places:
-                await work
+                await work(message, answered)
         except Fenced:
             # Another host owns the sender now. The message stays in the outbox, and the next heartbeat ends this host.
             answered(message.id, reply_error(message.id, Unavailable("the memory archive")))
         except GangGPTError as error:
             answered(message.id, reply_error(message.id, error))
-        finally:
-            work.close()
 
     async def _keep(self, message: OutboxMessage, answered: Answered) -> None:
         command = decode_command(kind_of(message.sender), message.name, message.body)

@@ -219,12 +219,9 @@ def sentences_of(text: str) -> Iterator[str]:
             yield sentence
 
 
-def features(text: str) -> set[int]:
-    """The rows of the model that a text adds up: words, pairs and triples of them, runs of letters, length."""
-    return _features_of(tokens_of(text))
-
-
-def _features_of(words: Sequence[str]) -> set[int]:
+def features(words: Sequence[str]) -> set[int]:
+    """The rows of the model that a text (as ``tokens_of`` writes it) adds up: words, pairs and triples of them, runs of
+    letters, length."""
     found = {f"#{min(len(words), 4) if len(words) < 5 else min(4 + len(words) // 4, 9)}"}
     line = ("^", *words, "$")
     if "?" in words:
@@ -293,7 +290,7 @@ def _classified(text: str) -> HeardAct:
     not and the model is not sure."""
     model = _model or _shipped()
     words = tokens_of(text)
-    rows = list(_features_of(words))
+    rows = list(features(words))
     sums = model.rows[rows].sum(axis=0, dtype=np.int32)
     scores = sums * (model.scale / len(rows) ** 0.5) + model.bias
     menace, shares = float(scores[-1]), np.exp(scores[:-1] - scores[:-1].max())
