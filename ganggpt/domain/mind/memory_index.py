@@ -20,7 +20,6 @@ from msgspec import Struct
 
 from ganggpt.domain.language.stop_words import telling_terms
 from ganggpt.domain.language.thesaurus import (
-    BEGINNING_MIN,
     STEM_LENGTH_MIN,
     Group,
     alike,
@@ -141,9 +140,9 @@ class MemoryIndex:
         "_names",
         "_norms",
         "_postings",
-        "_prefixes",
         "_sketches",
         "_slots",
+        "_sorted",
         "_sounds",
         "_speakers",
         "_terms",
@@ -164,7 +163,7 @@ class MemoryIndex:
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
         self._postings: dict[str, list[int]] = {}
-        self._prefixes: dict[str, list[str]] = {}
+        self._sorted: list[str] = []
         self._names: dict[str, int] = {}
         self._sounds: dict[str, list[str]] = {}
         self._about: dict[str, list[int]] = {}
@@ -197,8 +196,7 @@ class MemoryIndex:
             posting = self._postings.get(term)
             if posting is None:
                 self._postings[term] = [slot]
-                if len(term) >= BEGINNING_MIN:
-                    self._prefixes.setdefault(term[:BEGINNING_MIN], []).append(term)
+                insort(self._sorted, term)
             else:
                 posting.append(slot)
         for name in names:
@@ -233,8 +231,7 @@ class MemoryIndex:
             posting.remove(slot)
             if not posting:
                 del self._postings[term]
-                if len(term) >= BEGINNING_MIN:
-                    _take_out(self._prefixes, term[:BEGINNING_MIN], term)
+                del self._sorted[bisect_left(self._sorted, term)]
         self._asking.discard(slot)
         if speaker := _speaker_of(memory.text):
             _take_out(self._speakers, speaker, slot)
@@ -380,7 +377,7 @@ class MemoryIndex:
                 for slot in self._postings[name]:
                     fits.setdefault(slot, similarity)
         if not same and len(term) >= STEM_LENGTH_MIN:
-            for other in self._prefixes.get(term[:BEGINNING_MIN], ()):
+            for other in self._beginning(term[:STEM_LENGTH_MIN]):
                 if is_inflected(term, other):
                     for slot in self._postings[other]:
                         fits[slot] = INFLECTED
@@ -394,9 +391,16 @@ class MemoryIndex:
             if other in self._postings:
                 yield other
         for beginning in group.beginnings:
-            for other in self._prefixes.get(beginning[:BEGINNING_MIN], ()):
+            for other in self._beginning(beginning):
                 if begins_so(other, beginning):
                     yield other
+
+    def _beginning(self, beginning: str) -> Iterator[str]:
+        """The words held here that begin so."""
+        for place in range(bisect_left(self._sorted, beginning), len(self._sorted)):
+            if not self._sorted[place].startswith(beginning):
+                return
+            yield self._sorted[place]
 
     def _similarities(self, asked: Embedding | None, fits: list[float]) -> dict[int, float]:
         """The cosine of those memories that are worth comparing: the nearest by sketch, and the best by words. A memory
