@@ -39,7 +39,8 @@ def says(memory: Memory | None, word: str) -> bool:
 
 SETS = {"": (0.93, 0.75, 0.14, 0.48), "apart/": (0.92, 0.15, 0.17, 0.1)}
 """Shares of facts kept and found, chatter kept and corrections right, of two sets that others wrote: of the first the
-misses were looked at, the second is of riddles (half its questions have no word of their fact) and was only counted."""
+misses were worked with; the second is of riddles (half its questions have no word of their fact), and some of its
+misses were read, but nothing was chosen by it."""
 
 
 @pytest.mark.parametrize("which", SETS)
