@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from rank_bm25 import BM25Okapi
 from rich.console import Console
 from rich.table import Table
@@ -111,17 +112,19 @@ def measured(told: Sequence[Conversation], world: World) -> Recovered:
     sure: list[tuple[float, float, bool]] = []
     count = sum(len(one.questions) for one in told)
     for one in told:
-        by_store, by_words, by_stems = _store(one), _bm25(one, _plain), _bm25(one, terms)
-        for asked, nos in zip(one.questions, by_store, strict=True):
-            ours += len(nos & asked.evidence) / len(asked.evidence)
-        for nos, asked in zip(by_words, one.questions, strict=True):
-            plain += len(nos & asked.evidence) / len(asked.evidence)
-        for nos, asked in zip(by_stems, one.questions, strict=True):
-            stemmed += len(nos & asked.evidence) / len(asked.evidence)
+        ours += _evidence_in(_store(one), one)
+        plain += _evidence_in(_bm25(one, _plain), one)
+        stemmed += _evidence_in(_bm25(one, terms), one)
         cited = list(_to_its_face(one, world))
         face += sum(right for *_, right in cited)
         sure += _confidences(one, world)
     return Recovered(ours / count, plain / count, stemmed / count, face / count, count, sure)
+
+
+def _evidence_in(found: Sequence[frozenset[int]], one: Conversation) -> float:
+    """The share of the evidence that was found for each question, summed over all."""
+    pairs = zip(found, one.questions, strict=True)
+    return sum(len(nos & asked.evidence) / len(asked.evidence) for nos, asked in pairs)
 
 
 def _store(one: Conversation) -> list[frozenset[int]]:
@@ -212,31 +215,14 @@ def _player(speaker: str) -> str:
 
 def fitted(sure: Sequence[tuple[float, float, bool]]) -> tuple[float, float, float]:
     """The logistic curve over relevance and lead that fits best (least log loss, by Newton's method)."""
-    at = [0.0, 0.0, 0.0]
-    rows = [((relevance, ahead, 1.0), float(right)) for relevance, ahead, right in sure]
+    at = np.zeros(3)
+    seen = np.array([(relevance, ahead, 1.0) for relevance, ahead, _ in sure])
+    right = np.array([float(one) for *_, one in sure])
     for _ in range(25):
-        slope, curve = [0.0] * 3, [[1e-3 * (i == j) for j in range(3)] for i in range(3)]
-        for x, y in rows:
-            p = 1 / (1 + math.exp(-sum(a * b for a, b in zip(at, x, strict=True))))
-            for i in range(3):
-                slope[i] += (y - p) * x[i]
-                for j in range(3):
-                    curve[i][j] += p * (1 - p) * x[i] * x[j]
-        at = [a + step for a, step in zip(at, _solved(curve, slope), strict=True)]
-    return at[0], at[1], at[2]
-
-
-def _solved(matrix: list[list[float]], right: list[float]) -> list[float]:
-    """Solves three equations (Cramer)."""
-
-    def det(m: list[list[float]]) -> float:
-        return sum(
-            m[0][i] * (m[1][(i + 1) % 3] * m[2][(i + 2) % 3] - m[1][(i + 2) % 3] * m[2][(i + 1) % 3]) for i in range(3)
-        )
-
-    whole = det(matrix)
-    columns = ([[right[r] if c == i else matrix[r][c] for c in range(3)] for r in range(3)] for i in range(3))
-    return [det(column) / whole for column in columns]
+        share = 1 / (1 + np.exp(-seen @ at))
+        curve = (seen.T * (share * (1 - share))) @ seen + 1e-3 * np.eye(3)
+        at = at + np.linalg.solve(curve, seen.T @ (right - share))
+    return float(at[0]), float(at[1]), float(at[2])
 
 
 def reliability(sure: Sequence[tuple[float, float, bool]]) -> list[tuple[float, float, int]]:

@@ -49,7 +49,6 @@ class TailFirst:
         self._waiting: dict[str, deque[ParkedCommand]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.searches = 0
-        self.late = 0
 
     def keeps(self, envelope: Envelope, delivery: Delivery, slot: int) -> bool:
         """Whether a command has to wait behind a search of its actor; then it is kept here."""
@@ -97,8 +96,11 @@ class TailFirst:
             async with asyncio.timeout(WITHIN_S):
                 return tuple(await self._archive.search(asked))
         except TimeoutError:
-            self.late += 1
+            log.debug("the memory archive did not answer %s in time", actor)
         except GangGPTError as outage:
             # The talk is answered from what is in mind; the search is made again behind it.
             log.warning("the memory archive did not answer before a talk: %s", outage)
+        except Exception:
+            # Whatever is wrong with a search, what waits for it has to go on.
+            log.exception("a search in the memory archive for %s failed", actor)
         return None

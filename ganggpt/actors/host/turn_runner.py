@@ -221,7 +221,14 @@ class TurnRunner:
             return False
         turn = self._turn_of(activation, envelope, activation.seq + 1, self._clock.now_s(), None)
         command = _command_in(activation.kind.name, envelope)
-        question: SearchArchive | None = ahead(activation.state, command, turn)
+        try:
+            question: SearchArchive | None = ahead(activation.state, command, turn)
+        except GangGPTError:
+            raise
+        except Exception:
+            # The turn itself tells of the mistake, and one rule must not end thousands of other actors.
+            log.exception("%s on %s could not be looked at before its turn", envelope.name, activation.actor)
+            return False
         return question is not None and self._tail_first.ask(question, envelope, delivery, slot)
 
     def turn(self, activation: Activation, envelope: Envelope, now_s: float, searched: Searched | None = None) -> bytes:

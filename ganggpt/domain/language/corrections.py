@@ -10,13 +10,13 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from ganggpt.domain.language.stop_words import language_of, says_nothing
+from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.language.thesaurus import is_inflected, meanings_of
-from ganggpt.domain.language.words import folded, numbers, stem, words_of
+from ganggpt.domain.language.words import folded, numbers, word_set, words_of
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _plain(text: str) -> str:
+    return folded(text.lower().replace("\u2019", "'"))
 
 
 class _Change(NamedTuple):
@@ -100,7 +100,7 @@ _CHANGES: Final = (
         r"entrei (?:na|no|pra)|sai d[ao]|rejoint|quitte|вступил\w*|ушел|ушла|теперь с",
     ),
 )
-_KIN: Final = _words(
+_KIN: Final = word_set(
     """
     mother father brother sister child son daughter grandmother grandfather uncle aunt cousin nephew roommate
     neighbor boss friend partner enemy parents wife husband
@@ -108,7 +108,7 @@ _KIN: Final = _words(
 )
 _SUBJECT_WITHIN: Final = 3
 """Among so many words at the beginning of a line is whom it speaks of."""
-_THIRD: Final = _words(
+_THIRD: Final = word_set(
     """
     he she he's she's him her er sie ihn ihm ella lo la ele ela il
     elle он она его ее
@@ -118,7 +118,7 @@ _THIRD: Final = _words(
 
 @lru_cache(maxsize=1024)
 def _changes_in(text: str) -> tuple[_Change, ...]:
-    low = folded(text.lower().replace("\u2019", "'"))
+    low = _plain(text)
     return tuple(change for change in _CHANGES if change.said.search(low))
 
 
@@ -143,14 +143,7 @@ def _speaks_of_others(text: str, kin: frozenset[str]) -> bool:
 def _is_ended(change: _Change, told: frozenset[str], later: str, earlier: str) -> bool:
     if told.isdisjoint(change.about) or ("price" in change.about and not (numbers(later) and numbers(earlier))):
         return False
-    return not change.has_name or not _things_in(later).isdisjoint(_things_in(earlier))
-
-
-@lru_cache(maxsize=2048)
-def _things_in(text: str) -> frozenset[str]:
-    """The stems that may name what a text is about."""
-    language = language_of((text,))
-    return frozenset(stem(word) for word in words_of(folded(text)) if not says_nothing(word, language))
+    return not change.has_name or not topics_of(later).isdisjoint(topics_of(earlier))
 
 
 _CORRECTED: Final = re.compile(
@@ -167,7 +160,7 @@ _UPDATED: Final = re.compile(
 )
 
 
-_NOW: Final = _words(
+_NOW: Final = word_set(
     """
     now instead nowadays switched changed left jetzt inzwischen stattdessen mittlerweile ahora mejor ya agora
     maintenant desormais plutot present теперь сеичас ушел ушла вырос выросла упал упала
@@ -183,19 +176,19 @@ _SAME: Final = 0.34
 def restates(later: str, earlier: str) -> bool:
     """Whether a line says how something is now that a short earlier line stated: both name the same."""
     words = words_of(folded(later.lower()))
-    things = _things_in(earlier)
+    things = topics_of(earlier)
     if not things or _NOW.isdisjoint(words) or len(words_of(earlier)) > _SHORT:
         return False
-    news = _things_in(later)
+    news = topics_of(later)
     named = sum(thing in news or any(is_inflected(thing, one) for one in news) for thing in things)
     return named >= _SAME * len(things)
 
 
 def corrects(text: str) -> bool:
     """Whether a line says outright that what was said before is wrong."""
-    return _CORRECTED.search(folded(text.lower().replace("\u2019", "'"))) is not None
+    return _CORRECTED.search(_plain(text)) is not None
 
 
 def updates(text: str) -> bool:
     """Whether a line says that something is otherwise than it was."""
-    return corrects(text) or _UPDATED.search(folded(text.lower().replace("\u2019", "'"))) is not None
+    return corrects(text) or _UPDATED.search(_plain(text)) is not None

@@ -8,25 +8,20 @@ answer; nothing of value depends on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from ganggpt.domain.language.corrections import ends, restates
 from ganggpt.domain.language.speech_acts import sentences_of
-from ganggpt.domain.language.stop_words import language_of, says_nothing
+from ganggpt.domain.language.stop_words import content, language_of, topics_of
 from ganggpt.domain.language.thesaurus import groups_of, is_inflected
-from ganggpt.domain.language.words import folded, stem, words_of
+from ganggpt.domain.language.words import folded, stem, word_set, words_of
 
 Attribute = Literal["home", "name", "gang", "job", "debt", "holder", "place", "state"]
 
 ME: Final = "*me"
 """Stands for the speaker among the words of a subject."""
 YOU: Final = "*you"
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 _CUES: Final[tuple[tuple[Attribute, str], ...]] = (
@@ -67,30 +62,30 @@ _CUES: Final[tuple[tuple[Attribute, str], ...]] = (
         есть держит хранит езжу ездит""",
     ),
 )
-_IS: Final = _words(
+_IS: Final = word_set(
     """
     is are was 's isn't lies sits stands ist sind liegt steht war befindet es son esta estan estaba queda e sao ta
     estao fica est sont c'est etait se лежит стоит спрятан спрятана спрятано находится это будет opens closes starts
     leaves beginnt kostet cuesta costs empieza custa comeca coute commence начинается стоит
     """
 )
-_PLACES: Final = _words(
+_PLACES: Final = word_set(
     """
     in under at behind on by near inside beneath above beside where wo unter hinter im am bei auf neben donde en debajo
     detras bajo junto sobre dentro onde em no na nos nas embaixo debaixo atras perto ou dans sous derriere au aux chez
     sur pres где в во под за на у около возле
     """
 )
-_ME: Final = _words(
+_ME: Final = word_set(
     """
     i i'm i've i'd i'll we we're my ich wir mich vivo mude mudo llamo debo tengo trabajo curro uni conduzco manejo
     nosotros eu moro mudei chamo devo tenho trabalho entrei nos dirijo je j'ai j' me moi nous on я мы меня мне нас мое
     живу работаю переехал переехала устроился устроилась вступил вступила езжу yo mi meu mon mein meine
     """
 )
-_I: Final = _ME - _words("my mi meu mon mein meine мое nos")
+_I: Final = _ME - word_set("my mi meu mon mein meine мое nos")
 """Words that are the speaker, and not only theirs."""
-_YOU: Final = _words("you you're your u du dich dir ihr tu te vos usted voce vc toi vous ты вы тебя вас тебе")
+_YOU: Final = word_set("you you're your u du dich dir ihr tu te vos usted voce vc toi vous ты вы тебя вас тебе")
 _PAID: Final = re.compile(
     r"\b(paid|settled|squared|even now|are even|cleared|bezahlt|beglichen|zuruckgezahlt|quitt|pague|pagado|saldado|"
     r"saldada|paguei|quitei|quitada|paye|rembourse|regle|вернул|вернула|отдал|отдала|расплатился|расплатилась|квиты)\b"
@@ -108,11 +103,6 @@ class Fact(NamedTuple):
     attribute: Attribute
     subject: frozenset[str]
     value: frozenset[str]
-
-
-def content(words: Iterable[str], language: str) -> frozenset[str]:
-    """The stems of the words that say something."""
-    return frozenset(stem(word) for word in words if not says_nothing(word, language))
 
 
 @lru_cache(maxsize=4096)
@@ -191,8 +181,8 @@ def _owed_to(debt: Fact) -> frozenset[str]:
 
 
 def _said_in(text: str) -> frozenset[str]:
-    words = words_of(folded(text))
-    return content(words, language_of([text])) | (frozenset((YOU,)) if not _YOU.isdisjoint(words) else frozenset())
+    spoken_to = not _YOU.isdisjoint(words_of(folded(text)))
+    return topics_of(text) | (frozenset((YOU,)) if spoken_to else frozenset())
 
 
 def _replaces(new: Fact, old: Fact) -> bool:
@@ -202,12 +192,6 @@ def _replaces(new: Fact, old: Fact) -> bool:
         return new.subject == old.subject
     are_numbers = any(map(str.isdigit, new.value)) and any(map(str.isdigit, old.value))
     return new.attribute in ("debt", "state") and are_numbers and new.subject == old.subject
-
-
-@lru_cache(maxsize=2048)
-def topics_of(text: str) -> frozenset[str]:
-    """The stems of the words that say what a text is about: no function words."""
-    return content(words_of(folded(text)), language_of((text,)))
 
 
 def shared(one: frozenset[str], other: frozenset[str]) -> float:

@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ganggpt.domain.language.words import folded
+from ganggpt.domain.language.words import folded, word_set
 
 SpeechAct = Literal[
     "greet", "farewell", "thanks", "apology", "praise", "flirt", "insult", "threat", "robbery",
@@ -57,11 +57,7 @@ _TOKEN: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[?!]|…|[\U0001F300-\
 _ALIKE_MARKS: Final = str.maketrans({"\u2019": "'", "？": "?", "！": "!", "؟": "?", "¿": None, "¡": None})
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_ASKING: Final = _words(
+_ASKING: Final = word_set(
     """
     who what where which whose whom why how who's what's where's how's whos whats wheres wer was wo wann warum
     wieso weshalb wie welche welcher welches welchen welchem wohin woher worauf womit wobei wovor wofur worum
@@ -74,13 +70,13 @@ _ASKING: Final = _words(
     """
 )
 """Words that ask where a sentence begins with them, as ``tokens_of`` writes them."""
-_MAY_ASK: Final = _words(
+_MAY_ASK: Final = word_set(
     """
     when que como cuando porque quando o quoi quand ou que что когда как чего чем che come kiedy jak co ne ما
     """
 )
 """Words that ask at the beginning of a sentence with a question mark, and join sentences elsewhere."""
-_AUXILIARIES: Final = _words(
+_AUXILIARIES: Final = word_set(
     """
     is are am was were do does did will would can could should has have had
     """
@@ -88,7 +84,7 @@ _AUXILIARIES: Final = _words(
 """Verbs that make a question of "when" and "what" before them."""
 _UNSPACED_ASKING: Final = frozenset("谁什哪吗几怎呢")
 """Signs that ask wherever they stand."""
-_LEADS: Final = _words(
+_LEADS: Final = word_set(
     """
     hey yo so and but ok okay well now from for with in at on of to by about und aber also na sag mal hor an
     auf mit bei fur von zu aus nach unter uber hey y oye a de en con por para desde hasta e ei cara do da no

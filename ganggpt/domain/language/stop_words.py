@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from ganggpt.domain.language.words import folded, terms, words_of
+from ganggpt.domain.language.words import folded, stem, terms, words_of
 
 
 def _words(text: str) -> frozenset[str]:
@@ -152,6 +152,17 @@ def says_nothing(word: str, language: str) -> bool:
     bare = folded(word)
     own = STOP_WORDS[language]
     return bare in GREETINGS or bare in own or bare.removesuffix("'s") in own
+
+
+def content(words: Iterable[str], language: str) -> frozenset[str]:
+    """The stems of the words that say something."""
+    return frozenset(stem(word) for word in words if not says_nothing(word, language))
+
+
+@lru_cache(maxsize=2048)
+def topics_of(text: str) -> frozenset[str]:
+    """The stems of the words that say what a text is about: no function words of its language."""
+    return content(words_of(folded(text)), language_of((text,)))
 
 
 LITTLE: Final = 0.5

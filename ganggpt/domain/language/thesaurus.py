@@ -36,6 +36,9 @@ STEM_LENGTH_MIN: Final = 4
 """Letters that two forms of one word have in common at least."""
 
 
+_WHEN: Final = frozenset({"when", "wann", "cuando", "quando", "quand", "когда"})
+
+
 class Group(Struct, frozen=True):
     """Words that count for each other, by their stems and their beginnings, and how much. ``name``: what they mean."""
 
@@ -43,10 +46,6 @@ class Group(Struct, frozen=True):
     stems: frozenset[str]
     beginnings: tuple[str, ...]
     share: float
-
-    def begins(self, term: str) -> bool:
-        """Whether a word begins like one of the group."""
-        return any(begins_so(term, beginning) for beginning in self.beginnings)
 
 
 def begins_so(term: str, beginning: str) -> bool:
@@ -94,28 +93,14 @@ def groups_of(term: str) -> tuple[Group, ...]:
     return tuple(sorted(found, key=lambda group: -group.share))
 
 
-_ASKING: Final = {
-    word: sought
-    for words, sought in (
-        ("when wann cuando quando quand когда", "when"),
-        (
-            "how-many how-much wieviel wie-viele cuanto cuantos cuanta cuantas quanto quantos quantas combien сколько",
-            "how-many",
-        ),
-    )
-    for word in words.split()
-}
-"""Question words, and the word of this list that stands for what they ask for."""
-
-
 def meanings_of(text: str) -> frozenset[str]:
     """The names of all groups that the words of a text are in."""
     return frozenset(group.name for term in terms(text) for group in groups_of(term))
 
 
-def asked_for(text: str) -> list[str]:
+def asked_for(text: str) -> tuple[str, ...]:
     """What the question words of a text ask for, as stems of this list: a time."""
-    return list(dict.fromkeys(_ASKING[word] for word in words_of(folded(text)) if word in _ASKING))
+    return ("when",) if not _WHEN.isdisjoint(words_of(folded(text))) else ()
 
 
 def alike(term: str, others: Sequence[str]) -> list[tuple[str, float]]:

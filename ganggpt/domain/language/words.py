@@ -21,7 +21,8 @@ NAME_LENGTH_MIN: Final = 4
 """The least letters of a name that is recognised although it is misspelt."""
 
 
-def _set(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a list that is written as one text."""
     return frozenset(text.split())
 
 
@@ -29,7 +30,7 @@ def _pairs(text: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in text.split())
 
 
-_KIND_WORDS: Final = _set(
+_KIND_WORDS: Final = word_set(
     """
     admire amazing appreciate awesome beautiful best blessed brave brilliant charming cool delicious
     fantastic friend friendly generous glad good grateful great happy helped hero honest honor honour incredible
@@ -37,7 +38,7 @@ _KIND_WORDS: Final = _set(
     superb sweet thank thanks trust welcome wonderful wow
     """
 )
-_HARSH_WORDS: Final = _set(
+_HARSH_WORDS: Final = word_set(
     """
     arrested attacked awful bad bastard beat bitch bleeding boring broke burned clown corpse coward crap crashed
     damn dead despise died dirty disgusting dumb explosion fat filthy fool fuck fucking garbage gunfire
@@ -46,13 +47,13 @@ _HARSH_WORDS: Final = _set(
     stupid sucks terrible threat traitor trash ugly useless weak worse worst worthless wrecked
     """
 )
-_NEGATIONS: Final = _set(
+_NEGATIONS: Final = word_set(
     """
     ain't aint aren't arent can't cannot cant didn't didnt doesn't doesnt don't dont hardly isn't isnt never no
     nobody none not nothing wasn't wasnt weren't without won't wont
     """
 )
-_STOP_WORDS: Final = _set(
+_STOP_WORDS: Final = word_set(
     """
     a about again ain't all am an and any anybody anyone anything are as at back be been but by came can could did do
     does don't ever for from get got had
@@ -186,13 +187,13 @@ def valence(text: str) -> int:
     return max(-VALENCE_MAX, min(VALENCE_MAX, score))
 
 
-_DETERMINERS: Final = _set(
+_DETERMINERS: Final = word_set(
     """
     a an another any both each five four her his its many my nine no one our seven several six some ten the their
     these this those three two your
     """
 )
-_UNCOUNTED: Final = _set(
+_UNCOUNTED: Final = word_set(
     """
     advice ammo ammunition beer bread cash clothing coffee food fuel gasoline gold information jewellery jewelry
     medicine money rum silver soup tea tequila water whiskey whisky wine

@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.language.speech_acts import QUESTIONS, hear
 from ganggpt.domain.messages import Notify
 from ganggpt.domain.mind.brief import Act
 from ganggpt.domain.mind.commands import ArchiveMemories, Recollect, SearchArchive
@@ -60,7 +61,9 @@ def to_archive(mind: Mind, writer: MemoryWriter, turn: Turn) -> tuple[Message, .
 def ahead(talker: Talker, state: Any, command: Any, turn: Turn) -> SearchArchive | None:
     """What the archive should be asked before a talk (``command``) is answered; None where the mind is sure by itself,
     has let nothing go, or where a search was just made."""
-    mind: Mind = state.mind
+    mind, heard = state.mind, hear(command.text)
+    if not heard.looks_asking and heard.main.act not in QUESTIONS:
+        return None
     if not mind.let_go or turn.now_s - mind.asked_s < SEARCH_EVERY_S or not turn.by.startswith("player:"):
         return None
     found = talker.answer(state, turn, Line(turn.by, command.text, 0.0))
@@ -73,10 +76,19 @@ def from_tail(found: Answer, writer: MemoryWriter, turn: Turn) -> Answer:
     best = _best(turn.tail, turn.by, turn.now_s) if turn.tail and found.missing else None
     if best is None:
         return found
+    memory, _ = _kept_again(best, writer)
+    return _told(memory, turn.by, found.missing)
+
+
+def _kept_again(best: Memory, writer: MemoryWriter) -> tuple[Memory, int | None]:
+    """What was in the archive as it is in mind again, and its number there; None where there was no room."""
     no = writer.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, REHEARSED_MAX)))
-    memory = best if no is None else replace(best, no=no)
-    act: Act = "remember" if memory.about == turn.by else "gossip"
-    return Answer(act, memory, facts={"topic": found.missing})
+    return (best if no is None else replace(best, no=no)), no
+
+
+def _told(memory: Memory, listener: str, asked: str) -> Answer:
+    act: Act = "remember" if memory.about == listener else "gossip"
+    return Answer(act, memory, facts={"topic": asked})
 
 
 def search_archive(mind: Mind, found: Answer, turn: Turn) -> tuple[tuple[Event, ...], tuple[Message, ...]]:
@@ -103,14 +115,13 @@ def recollect(talker: Talker, state: Any, command: Recollect, turn: Turn) -> Dec
     held = _meant(state.mind, command, turn) if best is None else None
     writer = MemoryWriter(state.mind, turn.now_s, talker.room(state))
     if best is not None:
-        no = writer.keep(replace(best, was=best.no, rehearsed=min(best.rehearsed + 1, REHEARSED_MAX)))
-        memory = best if no is None else replace(best, no=no)
+        memory, no = _kept_again(best, writer)
     elif held is not None:
         memory, no = held, held.no
     else:
         return Decision((), {"recollected": None, "stale": False})
     line = Line(player, "", 0.0, None, talker.calls(state, player))
-    found = Answer("remember" if memory.about == player else "gossip", memory, facts={"topic": command.query})
+    found = _told(memory, player, command.query)
     done = said(talker, state, turn, line, found, writer.events)
     body = {talker.kind: turn.actor, "name": talker.name(state), **done.reply}
     messages = (*to_archive(state.mind, writer, turn), Message(ActorId(player), Notify(f"{talker.kind}.said", body)))

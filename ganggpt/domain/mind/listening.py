@@ -11,6 +11,7 @@ from ganggpt.domain.language import corrections, facts
 from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.information import Told, told
 from ganggpt.domain.language.speech_acts import HeardLine, hear
+from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.language.time_words import due_in_s
 from ganggpt.domain.language.words import folded, is_negated, tokens, words_of
 from ganggpt.domain.mind.brief import quoted, sentences_of, words_in
@@ -122,7 +123,7 @@ def _statement(heard: HeardLine, kept: Told, line: Line, who: str, now_s: float)
 
 def _is_about(past: Memory, text: str) -> bool:
     """Whether a line has words in common with what it replaces, and so is understood without it."""
-    return facts.replaces(text, words_in(past.text)) or facts.shared(_topics_of(past), facts.topics_of(text)) > 0
+    return facts.replaces(text, words_in(past.text)) or facts.shared(_topics_of(past), topics_of(text)) > 0
 
 
 def _binds(heard: HeardLine) -> bool:
@@ -171,7 +172,7 @@ def _replaced(mind: Mind, text: str, fresh: Memory, now_s: float) -> Memory | No
             return memory
     if not near or not (corrections.updates(text) or _corrects(text)):
         return None
-    topics = facts.topics_of(text)
+    topics = topics_of(text)
     alike = [(facts.shared(topics, _topics_of(memory)), memory.no, memory) for memory in near]
     most = max(alike)
     if most[0] >= _SAME_TOPIC:
@@ -185,7 +186,7 @@ def _corrects(text: str) -> bool:
 
 
 def _topics_of(memory: Memory) -> frozenset[str]:
-    return facts.topics_of(words_in(memory.text))
+    return topics_of(words_in(memory.text))
 
 
 def answered(

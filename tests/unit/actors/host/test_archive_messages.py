@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,14 +114,31 @@ async def test_what_is_said_meanwhile_is_answered_in_order(runtime: Runtime, mon
     assert first.result()["seq"] < second.result()["seq"] < third.result()["seq"]
 
 
-async def test_an_archive_that_is_down_holds_no_talk_up(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [Unavailable("the database"), RuntimeError("a bug")])
+async def test_an_archive_that_is_down_or_broken_holds_nobody_up(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     await live_through(runtime, 0, 150)
     await eventually(lambda: not runtime.database.outbox)
 
     async def refuse(question: ArchiveQuestion) -> Sequence[Found]:
-        raise Unavailable("the database")
+        raise error
 
     monkeypatch.setattr(runtime.archive, "search", refuse)
+    assert (await runtime.ask(MARA, Talk("do you remember the emerald necklace?")))["ok"]
+    assert (await runtime.ask(MARA, Talk("hello"), by="player:bob"))["ok"]
+
+
+async def test_a_mistake_before_a_talk_ends_nobody_and_the_talk_is_answered(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live_through(runtime, 0, 3)
+    activation = runtime.host("host:0").activations[MARA]
+
+    def mistaken(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(activation, "kind", replace(activation.kind, ahead=mistaken))
     assert (await runtime.ask(MARA, Talk("do you remember the emerald necklace?")))["ok"]
 
 
