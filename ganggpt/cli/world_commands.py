@@ -162,6 +162,9 @@ def _counts(world: World) -> dict[str, Any]:
         "npcs": len(world.npcs),
         "missions": len(world.missions),
         "things": len(world.things),
+        "lives": len(world.lives),
+        "places": len(world.places),
+        "creeds": len(world.creeds),
     }
 
 

@@ -34,6 +34,12 @@ class TalkScene:
     near: Names8 = ()
 
 
+def minute_of(time: str) -> int:
+    """A time of the game's day, ``06:30``, in minutes since midnight."""
+    hours, _, minutes = time.partition(":")
+    return int(hours) * _HOUR_MIN + int(minutes)
+
+
 def clock_of(minute: int) -> str:
     """A minute of the day as people read it: 23:05, at night."""
     return f"{minute // _HOUR_MIN:02}:{minute % _HOUR_MIN:02}, {part_of_day(minute)}"

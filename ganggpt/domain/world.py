@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Struct
 
+from ganggpt.domain.lore import Creed, Life, Place
 from ganggpt.errors import WorldInvalid
 
 DeedVerb = Literal[
@@ -142,8 +143,13 @@ class ThingSheet(Struct, frozen=True, kw_only=True):
     found: tuple[str, ...] = ()
 
 
+DAY_MINUTES: Final = 48
+"""Real minutes of a day of the game, where a world says nothing else: the game's own clock."""
+
+
 class World(Struct, frozen=True, kw_only=True):
-    """A whole world sheet, by id. ``seed`` feeds every die of the world."""
+    """A whole world sheet, by id. ``seed`` feeds every die of the world. ``lives``, ``places`` and ``creeds``: what its
+    people know and tell, by NPC, district and faction. ``day_minutes``: real minutes of a day of the game."""
 
     name: str
     title: str
@@ -153,6 +159,10 @@ class World(Struct, frozen=True, kw_only=True):
     npcs: Mapping[str, NpcSheet] = {}
     missions: Mapping[str, MissionTemplate] = {}
     things: Mapping[str, ThingSheet] = {}
+    lives: Mapping[str, Life] = {}
+    places: Mapping[str, Place] = {}
+    creeds: Mapping[str, Creed] = {}
+    day_minutes: int = DAY_MINUTES
 
 
 T = TypeVar("T")

@@ -22,8 +22,8 @@ from ganggpt.domain.world import FactionSheet, NpcSheet, World
 
 What = Literal["added", "changed", "removed", "differs"]
 LEFT: Final = "the world files no longer name them"
-SECTIONS: Final = ("districts", "factions", "npcs", "missions", "things")
-_HEAD: Final = ("title", "seed")
+SECTIONS: Final = ("districts", "factions", "npcs", "missions", "things", "lives", "places", "creeds")
+_HEAD: Final = ("title", "seed", "day_minutes")
 _AT_THE_START: Final = frozenset(("territories",))
 """What a faction's sheet says of its beginning alone: a living faction has claimed and lost ground since."""
 _ACTORS: Final = {"npcs": "npc", "factions": "faction"}

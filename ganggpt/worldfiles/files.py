@@ -2,12 +2,15 @@
 
 ``load_world`` is all or nothing: a world that is returned is consistent, and a folder with mistakes is refused with all
 of them at once. ``dump_world`` writes what ``load_world`` reads back as an equal world.
+
+A world pack is a folder in ``packs`` beside the files. It holds files of the same names, and what they say is added: new
+records, and more to the lives, places and creeds that are there.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,23 +22,32 @@ from pydantic_core import ErrorDetails
 
 from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.ids import ActorId, actor_id
+from ganggpt.domain.lore import Creed, Life, Place, added_to, creed_added_to, place_added_to
 from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.sheets import Problem
 from ganggpt.domain.turn import Command
-from ganggpt.domain.world import District, FactionSheet, MissionTemplate, NpcSheet, ThingSheet, World
+from ganggpt.domain.world import DAY_MINUTES, District, FactionSheet, MissionTemplate, NpcSheet, ThingSheet, World
 from ganggpt.errors import WorldInvalid, WorldRejected
 from ganggpt.protocol.mistakes import explained, kind_of, shortened
 from ganggpt.worldfiles.checks import problems_of
+from ganggpt.worldfiles.lore_checks import lore_problems
 from ganggpt.worldfiles.schema import (
     FILES,
     OPTIONAL,
+    CreedEntry,
     DistrictEntry,
     FactionEntry,
+    LifeEntry,
     MissionEntry,
     NpcEntry,
+    ObjectiveEntry,
+    PlaceEntry,
+    SecretEntry,
+    StopEntry,
     ThingEntry,
+    WareEntry,
 )
-from ganggpt.worldfiles.yaml import WHOLE_FILE, read_yaml
+from ganggpt.worldfiles.yaml import WHOLE_FILE, YamlFile, read_yaml
 
 PROBLEMS_MAX: Final = 500
 _SHIPPED_WORLDS: Final = Path(__file__).resolve().parents[2] / "worlds"
@@ -47,9 +59,25 @@ _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
     "npcs": (NpcEntry, NpcSheet),
     "missions": (MissionEntry, MissionTemplate),
     "things": (ThingEntry, ThingSheet),
+    "lives": (LifeEntry, Life),
+    "places": (PlaceEntry, Place),
+    "creeds": (CreedEntry, Creed),
 }
-_USUAL: Final[Mapping[str, Any]] = {"count": 1, "district": None, "within_minutes": None}
-"""What a reader adds to an objective that does not say it."""
+_ADDED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "lives": added_to,
+    "places": place_added_to,
+    "creeds": creed_added_to,
+}
+"""The sections whose records a pack may add to."""
+PACKS: Final = "packs"
+PACKS_MAX: Final = 64
+_INNER: Final[Mapping[str, type[Any]]] = {
+    "objectives": ObjectiveEntry,
+    "wares": WareEntry,
+    "secrets": SecretEntry,
+    "day": StopEntry,
+}
+"""Lists of records within records."""
 _SAID_ALREADY: Final = frozenset(("missing", "extra_forbidden", "tuple_type", "model_type", "dict_type"))
 """Mistakes whose sentence has the value in it, or that have none."""
 
@@ -83,17 +111,19 @@ def _in_order(problems: list[WorldInvalid]) -> tuple[WorldInvalid, ...]:
     return tuple(kept)
 
 
-def _file_and_line(problem: WorldInvalid) -> tuple[int, int]:
+def _file_and_line(problem: WorldInvalid) -> tuple[str, int, int]:
+    pack, _, name = problem.file.rpartition("/")
     order = list(FILES)
-    return order.index(problem.file) if problem.file in order else len(order), problem.line
+    return pack, order.index(name) if name in order else len(order), problem.line
 
 
 def dump_world(world: World, path: Path) -> None:
     """Write a world into a folder, which is created if missing. Each file is replaced as a whole."""
     path.mkdir(parents=True, exist_ok=True)
     plain = msgspec.to_builtins(world)
-    sections = {"world": {key: plain[key] for key in ("name", "title", "seed")}}
-    sections |= {name: {id_: _plain_row(row) for id_, row in plain[name].items()} for name in _ROWS}
+    head = {key: plain[key] for key in ("name", "title", "seed", "day_minutes")}
+    sections = {"world": {key: value for key, value in head.items() if (key, value) != ("day_minutes", DAY_MINUTES)}}
+    sections |= {name: {id_: _plain_row(row, model) for id_, row in plain[name].items()} for name, (model, _) in _ROWS.items()}
     for name, section in sections.items():
         if not section and f"{name}.yaml" in OPTIONAL:
             continue
@@ -116,49 +146,81 @@ def _fields(sheet: FactionSheet | NpcSheet) -> dict[str, Any]:
 
 
 class _Reading:
-    """One reading of a folder: the good records, the ids of all, and the problems of the rest."""
+    """One reading of a folder and its packs: the good records, the ids of all, and the problems of the rest."""
 
     def __init__(self, path: Path) -> None:
         self._files = {name: read_yaml(path / name) for name in FILES if _is_there(path / name)}
-        self.ids: dict[str, Mapping[str, Any] | None] = {}
         self.problems: list[WorldInvalid] = [*_stray_files(path)]
+        packs = sorted(folder for folder in path.glob(f"{PACKS}/*") if folder.is_dir() and folder.name[0] != ".")
+        if len(packs) > PACKS_MAX:
+            what = f"{len(packs)} world packs; there may be {PACKS_MAX}"
+            self.problems.append(WorldInvalid(PACKS, 1, WHOLE_FILE, what))
+        for pack in packs[:PACKS_MAX]:
+            own = f"{PACKS}/{pack.name}"
+            self._files |= {f"{own}/{name}": read_yaml(pack / name, own) for name in FILES if (pack / name).exists()}
+            self.problems += _stray_files(pack, own)
+        self.ids: dict[str, Mapping[str, Any] | None] = {}
+        self._where: dict[tuple[str, str], YamlFile] = {}
+        self._lore: list[tuple[YamlFile, str, Any]] = []
 
     def world(self) -> World:
         """A world of all records that fit their models; not to be used where there are problems."""
-        head, _ = self._validated("world")
+        head, _ = self._validated(self._files["world.yaml"])
         rows = {section: self._records(section) for section in _ROWS}
-        name, title, seed = ("", "", 0) if head is None else (head.world.name, head.world.title, head.world.seed)
-        return World(name=name, title=title, seed=seed, **rows)
+        given = {"name": "", "title": "", "seed": 0} if head is None else head.world.model_dump()
+        world = World(**given, **rows)
+        for file, section, record in self._lore:
+            self.problems += [file.at(path, what) for path, what in lore_problems(section, record, world, self.ids)]
+        for name, file in self._files.items():
+            if name.endswith("/world.yaml"):
+                self.problems.append(file.at((), "a world pack adds to a world; leave this file out"))
+        return world
 
     def note(self, problems: Iterable[Problem]) -> None:
         """Keep problems found between records, with the lines of their values."""
-        self.problems += [self._files[f"{path[0]}.yaml"].at(path, problem) for path, problem in problems]
+        for path, problem in problems:
+            file = self._where.get((str(path[0]), str(path[1]))) if len(path) > 1 else None
+            self.problems.append((file or self._files[f"{path[0]}.yaml"]).at(path, problem))
 
     def _records(self, section: str) -> dict[str, Any]:
+        """The records of a section, of the world's own file and of the packs."""
+        found: dict[str, Any] = {}
+        self.ids[section] = {}
+        for name, file in self._files.items():
+            if name.rpartition("/")[2] != f"{section}.yaml":
+                continue
+            for id_, record in self._records_of(file, section).items():
+                first = self._where.setdefault((section, id_), file)
+                if section in _ADDED:
+                    self._lore.append((file, section, record))
+                    found[id_] = _ADDED[section](found[id_], record) if id_ in found else record
+                elif first is file:
+                    found[id_] = record
+                else:
+                    self.problems.append(file.at((section, id_), f"{first.name} has {id_!r} already; a pack only adds"))
+        return found
+
+    def _records_of(self, file: YamlFile, section: str) -> dict[str, Any]:
         row_type, record_type = _ROWS[section]
-        if f"{section}.yaml" not in self._files:
-            self.ids[section] = {}
-            return {}
-        whole, broken = self._validated(section)
-        data = self._files[f"{section}.yaml"].data
-        found = data.get(section) if isinstance(data, dict) else None
-        self.ids[section] = found if isinstance(found, dict) else None
+        whole, broken = self._validated(file)
+        data = file.data.get(section) if isinstance(file.data, dict) else None
+        known = self.ids[section]
+        self.ids[section] = {**known, **data} if known is not None and isinstance(data, dict) else None
         if whole is not None:
             rows = getattr(whole, section)
         else:
-            sound = ((id_, row) for id_, row in (self.ids[section] or {}).items() if id_ not in broken)
+            sound = ((id_, row) for id_, row in (data if isinstance(data, dict) else {}).items() if id_ not in broken)
             rows = {id_: row_type.model_validate(row) for id_, row in sound}
         return {id_: msgspec.convert({"id": id_, **row.model_dump()}, record_type) for id_, row in rows.items()}
 
-    def _validated(self, section: str) -> tuple[Any, set[Any]]:
+    def _validated(self, file: YamlFile) -> tuple[Any, set[Any]]:
         """The model of a file, or None with the ids of the records that do not fit theirs."""
-        file = self._files[f"{section}.yaml"]
         self.problems += file.problems
         if file.is_unread:
             return None, set()
         broken: set[Any] = set()
         try:
-            return FILES[file.name].model_validate(file.data), broken
+            return FILES[file.name.rpartition("/")[2]].model_validate(file.data), broken
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 if not _is_echo(detail):
@@ -173,12 +235,13 @@ def _is_there(file: Path) -> bool:
     return file.name not in OPTIONAL or file.exists()
 
 
-def _stray_files(path: Path) -> Iterator[WorldInvalid]:
+def _stray_files(path: Path, pack: str = "") -> Iterator[WorldInvalid]:
     """Files that look like world files but are not read."""
     found = sorted(entry.name for entry in path.glob("*.y*ml")) if path.is_dir() else []
     for name in found:
         if name not in FILES:
-            yield WorldInvalid(name, 1, WHOLE_FILE, f"no such world file; there are {', '.join(FILES)}")
+            file = f"{pack}/{name}" if pack else name
+            yield WorldInvalid(file, 1, WHOLE_FILE, f"no such world file; there are {', '.join(FILES)}")
 
 
 def _is_echo(detail: ErrorDetails) -> bool:
@@ -195,23 +258,18 @@ def _explained(detail: ErrorDetails) -> str:
     return said if is_said else f"{said}; here: {kind_of(value)}"
 
 
-def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
+def _plain_row(row: dict[str, Any], model: type[Any]) -> dict[str, Any]:
     """A record without its id (which is its key) and without what a reader would add by default."""
-    plain = {key: value for key, value in row.items() if key != "id"}
-    for key in ("likes", "missions", "aims", "impact", "frictions", "found"):
-        if plain.get(key) in ((), [], {}):
-            del plain[key]
-    if plain.get("room") == NpcEntry.model_fields["room"].default:
-        del plain["room"]
-    for key, usual in (("in_order", False), ("worth", 0)):
-        if plain.get(key) == usual:
-            del plain[key]
-    if "objectives" in plain:
-        plain["objectives"] = [
-            {key: value for key, value in objective.items() if _USUAL.get(key, ...) != value}
-            for objective in plain["objectives"]
-        ]
+    usual = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+    plain = {key: value for key, value in row.items() if key != "id" and not _is_usual(value, usual.get(key, ...))}
+    for key, inner in _INNER.items():
+        if key in plain:
+            plain[key] = [_plain_row(one, inner) for one in plain[key]]
     return plain
+
+
+def _is_usual(value: Any, usual: Any) -> bool:
+    return bool(value == usual) or (isinstance(usual, tuple) and tuple(value or ()) == usual)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,4 +1,4 @@
-"""What a world file may contain: strict models of the six files, and the JSON Schema that editors use.
+"""What a world file may contain: strict models of its files, and the JSON Schema that editors use.
 
 Bounds are those of ``domain.fields``, because a sheet becomes a command. What one value alone cannot tell (that a
 neighbour exists, that a reward fits its difficulty) is checked in ``worldfiles.checks``. As a program, this module
@@ -27,11 +27,15 @@ from ganggpt.domain.fields import (
     Slug,
     Step20,
     Text200,
+    Text240,
+    Text300,
+    Text400,
     Text500,
     Text1000,
 )
+from ganggpt.domain.lore import OPINION_WORDS, OwnAct, Posture
 from ganggpt.domain.sheets import DistrictKind, FactionKind, FactionTraits, NpcTraits, Style
-from ganggpt.domain.world import DeedVerb, ThingKind
+from ganggpt.domain.world import DAY_MINUTES, DeedVerb, ThingKind
 
 DISTRICTS_MAX: Final = 512
 FACTIONS_MAX: Final = 64
@@ -40,6 +44,8 @@ MISSIONS_MAX: Final = 1024
 THINGS_MAX: Final = 1024
 
 _ACTOR_OR_SLUG: Final = r"^((npc|faction|companion|player|mission):)?[a-z0-9][a-z0-9_-]{0,62}$"
+_SUBJECT: Final = rf"^(?:(?:npc|faction|district):[a-z0-9][a-z0-9_-]{{0,62}}|{'|'.join(OPINION_WORDS)})$"
+_TIME: Final = r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$"
 _FRICTION: Final = r"^[a-z0-9][a-z0-9_-]{0,62}>[a-z0-9][a-z0-9_-]{0,62}$"
 
 Id = Annotated[Slug, Field(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"})]
@@ -57,6 +63,7 @@ class WorldEntry(_Entry):
     name: Id
     title: Name100
     seed: Annotated[int, Ge(0), Le(2**63 - 1)]
+    day_minutes: Annotated[int, Ge(1), Le(1_440)] = DAY_MINUTES
 
 
 class DistrictEntry(_Entry):
@@ -136,6 +143,75 @@ class ThingEntry(_Entry):
     found: Annotated[tuple[Id, ...], Len(0, 32)] = ()
 
 
+class WareEntry(_Entry):
+    """Something a person sells; dollars."""
+
+    name: Name50
+    price: Annotated[int, Ge(1), Le(1_000_000)]
+    least: Annotated[int, Ge(0), Le(1_000_000)]
+
+
+class SecretEntry(_Entry):
+    """What a person tells from a standing on, and what they say before."""
+
+    text: Text300
+    standing: Percent
+    hint: Text200
+
+
+class StopEntry(_Entry):
+    """Where a person is from a time of the day on."""
+
+    at: Annotated[str, Field(pattern=_TIME)]
+    district: Id
+    spot: Name100
+    doing: Name100
+    posture: Posture = "stand"
+    company: Annotated[tuple[Id, ...], Len(0, 8)] = ()
+    x: Metres | None = None
+    y: Metres | None = None
+    z: Metres | None = None
+    heading: Annotated[float, Ge(0.0), Le(360.0)] | None = None
+
+
+class LifeEntry(_Entry):
+    """What a person tells of their life; texts are spoken as they stand."""
+
+    past: Text400 = ""
+    wish: Text300 = ""
+    family: Text300 = ""
+    stories: Annotated[tuple[Text400, ...], Len(0, 8)] = ()
+    ties: Annotated[dict[Id, Name100], Len(0, 24)] = {}
+    opinions: Annotated[dict[Annotated[str, Field(pattern=_SUBJECT)], Text240], Len(0, 64)] = {}
+    wares: Annotated[tuple[WareEntry, ...], Len(0, 16)] = ()
+    knows: Annotated[dict[Id, Text240], Len(0, 24)] = {}
+    secrets: Annotated[tuple[SecretEntry, ...], Len(0, 4)] = ()
+    day: Annotated[tuple[StopEntry, ...], Len(0, 24)] = ()
+    lines: Annotated[dict[OwnAct, Annotated[tuple[Text200, ...], Len(1, 8)]], Len(0, 32)] = {}
+
+
+class PlaceEntry(_Entry):
+    """What everybody knows of a district."""
+
+    about: Text200 = ""
+    landmarks: Annotated[tuple[Name100, ...], Len(0, 12)] = ()
+    dangers: Annotated[tuple[Text200, ...], Len(0, 6)] = ()
+    hours: Text200 = ""
+    sold: Annotated[tuple[Name50, ...], Len(0, 24)] = ()
+    roads: Annotated[dict[Id, Name50], Len(0, 16)] = {}
+
+
+class CreedEntry(_Entry):
+    """What everybody knows of a faction."""
+
+    creed: Text200 = ""
+    colours: Name100 = ""
+    rules: Annotated[tuple[Text200, ...], Len(0, 8)] = ()
+    quarrels: Annotated[dict[Id, Text200], Len(0, 16)] = {}
+    joining: Text200 = ""
+    business: Name100 = ""
+
+
 class WorldFile(_Entry):
     """world.yaml"""
 
@@ -172,6 +248,24 @@ class ThingsFile(_Entry):
     things: Annotated[dict[Id, ThingEntry], Len(0, THINGS_MAX)]
 
 
+class LivesFile(_Entry):
+    """lives.yaml"""
+
+    lives: Annotated[dict[Id, LifeEntry], Len(0, NPCS_MAX)]
+
+
+class PlacesFile(_Entry):
+    """places.yaml"""
+
+    places: Annotated[dict[Id, PlaceEntry], Len(0, DISTRICTS_MAX)]
+
+
+class CreedsFile(_Entry):
+    """creeds.yaml"""
+
+    creeds: Annotated[dict[Id, CreedEntry], Len(0, FACTIONS_MAX)]
+
+
 FILES: Final[dict[str, type[_Entry]]] = {
     "world.yaml": WorldFile,
     "districts.yaml": DistrictsFile,
@@ -179,15 +273,18 @@ FILES: Final[dict[str, type[_Entry]]] = {
     "npcs.yaml": NpcsFile,
     "missions.yaml": MissionsFile,
     "things.yaml": ThingsFile,
+    "lives.yaml": LivesFile,
+    "places.yaml": PlacesFile,
+    "creeds.yaml": CreedsFile,
 }
 """The files of a world folder; each has one top key, which is the file's name without its ending."""
 
-OPTIONAL: Final = frozenset(("things.yaml",))
+OPTIONAL: Final = frozenset(("things.yaml", "lives.yaml", "places.yaml", "creeds.yaml"))
 """Files that a world folder may lack."""
 
 
 def world_schema() -> dict[str, Any]:
-    """JSON Schema (draft 7 words only) that fits each of the six files, for editors."""
+    """JSON Schema (draft 7 words only) that fits each of the files, for editors."""
     keys, generated = models_json_schema([(model, "validation") for model in FILES.values()])
     definitions = generated["$defs"]
     properties: dict[str, Any] = {}

@@ -61,17 +61,18 @@ def dotted(path: FieldPath) -> str:
     return ".".join(shortened(part) for part in path) or WHOLE_FILE
 
 
-def read_yaml(path: Path) -> YamlFile:
-    """Read a file. Never raises for what the file contains or for a missing one: see ``problems``."""
-    file = YamlFile(path.name)
+def read_yaml(path: Path, folder: str = "") -> YamlFile:
+    """Read a file. Never raises for what the file contains or for a missing one: see ``problems``. ``folder``: what
+    stands before its name where it is not one of the world's own."""
+    file = YamlFile(f"{folder}/{path.name}" if folder else path.name)
     try:
-        text = _text_of(_bytes_of(path), path.name)
+        text = _text_of(_bytes_of(path), file.name)
         file.data = _Builder(file, yaml.parse(text, Loader=yaml.CSafeLoader)).document()
         file.is_unread = False
     except WorldInvalid as problem:
         file.problems.append(problem)
     except yaml.YAMLError as error:
-        file.problems.append(_syntax(path.name, error))
+        file.problems.append(_syntax(file.name, error))
     return file
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, final, get_args
 
 from ganggpt.ai.guards.input import SCRIPTED_FROM, Inspected, Trust, inspect, inspect_all, trust_of
 from ganggpt.ai.minds.prompt_files import Prompts
-from ganggpt.ai.minds.voices import sample_lines
+from ganggpt.ai.minds.texts import sample_lines
 from ganggpt.ai.minds.world_text import world_in_words
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.mind.actions import ACTION_WORDS

@@ -1,29 +1,20 @@
-"""The scripted mind: sentences by grammar and dice, with real memories, mood, standing and politics in them.
+"""The scripted mind: sentences by grammar and dice, with real facts, memories, mood, standing and politics in them.
 
 It needs no model, no network and no state: the same brief and dice give the same words. It makes the game playable
-offline, and every other mind falls back to it.
+offline, and every other mind falls back to it. English is said in the speaker's voice and own lines, other languages
+plainly.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from ganggpt.ai.minds.lines import (
-    ACCOUNTS,
-    CAUSES,
-    ENEMY,
-    FRIEND,
-    HAILS,
-    LINES,
-    MEMORIES,
-    MOOD,
-    REASONS,
-    STANDING,
-)
-from ganggpt.ai.minds.voices import ALIASES, PLAIN, VOICES
-from ganggpt.domain.language.words import clipped
+from ganggpt.ai.minds.texts import ALIASES, ENGLISH, PLAIN, VOICES, Toned, Tongue, languages, tongue
+from ganggpt.domain.language.words import clipped, with_article
+from ganggpt.domain.mind.answer import LIST_MARK, PRICE_MARK
 from ganggpt.domain.mind.brief import (
     SAID_MAX,
     STRANGER,
@@ -32,6 +23,7 @@ from ganggpt.domain.mind.brief import (
     opener_of,
     phrase_of,
     sentences_of,
+    words_in,
 )
 from ganggpt.domain.turn import Dice
 
@@ -45,16 +37,31 @@ _DEED_VERBS: Final[Mapping[str, str]] = {
 }
 _LIKE: Final[Mapping[str, str]] = {"delight": "thank", "flattered": "welcome"}
 """Acts for which a voice may use its lines of another act."""
-_REMARKABLE: Final = frozenset({"greet", "answer", "remember", "no_memory", "introduce", "how_are_you", "wonder"})
+_OWN: Final[Mapping[str, str]] = {
+    "welcome": "thanked",
+    "robbed_afraid": "robbed",
+    "robbed_defiant": "robbed",
+    "confided_friend": "confided",
+    "confided_noted": "confided",
+    "repeated_again": "repeated",
+}
+"""Lines that stand under another word among a person's own."""
+_REMARKABLE: Final = frozenset({"greet", "how_are_you", "introduce"})
 _WARM: Final = frozenset({"friendly", "trusted", "family"})
 _COLD: Final = frozenset({"hostile", "enemy"})
 _WITH_YOU: Final[Mapping[str, str]] = {"was": "were", "has": "have", "is": "are"}
 _DRAWS: Final = 8
 """How many utterances are drawn before the openings are tried one by one."""
+_OWN_CHANCE: Final = 0.75
+_OPENS: Final = 0.5
+_OPENS_ANSWER: Final = 0.25
+"""How often an utterance begins with an opening of the voice: an answer to a question less often."""
+_TAIL: Final = 0.12
+_BLANKS: Final = re.compile(r" {2,}")
 
 
 class ScriptedMind:
-    """Implements ``domain.turn.Mind`` for the briefs of ``domain.mind.brief``."""
+    """Implements ``domain.turn.Wording`` for the briefs of ``domain.mind.brief``."""
 
     __slots__ = ()
 
@@ -76,24 +83,67 @@ class ScriptedMind:
         return chosen or fallback
 
 
+class _Slots(dict[str, str]):
+    """The values of the slots of a line; ``{Item}`` is ``{item}`` with a capital letter, what is missing is nothing.
+    Names and facts are data: they are filled in once and never read as templates."""
+
+    def __missing__(self, key: str) -> str:
+        if key[:1].isupper():
+            return _upper(self[key[0].lower() + key[1:]])
+        return ""
+
+
 def _drafts(brief: Brief, dice: Dice) -> Iterator[tuple[str, bool]]:
     """Utterances for a brief, and whether the line in each was said lately: some by chance, then every way to begin."""
     tone = _tone(brief)
-    voice = VOICES[_style(brief.style)]
-    slots = _slots(brief, voice["you"][tone], dice)
-    rest = _rest(brief, voice, tone, slots, dice)
-    own = (voice.get(brief.act) or voice.get(_LIKE.get(brief.act, ""), {})).get(tone, ())
-    common = LINES[brief.act][tone]
-    openings = HAILS[brief.act][tone] if brief.act in HAILS else voice["open"][tone]
+    texts = tongue(brief.language if brief.language in languages() else ENGLISH)
+    voice = VOICES[_style(brief.style)] if texts is tongue(ENGLISH) else texts.lines
+    slots = _slots(brief, texts, _you(voice, tone), dice)
+    rest = _rest(brief, texts, voice, tone, slots, dice)
+    own, common = _own_lines(brief, texts, voice, tone), _common_lines(brief, texts, tone)
+    openings = _openings(brief, texts, voice, tone)
+    opens = _OPENS_ANSWER if brief.line else _OPENS
     for _ in range(_DRAWS):
-        opening = dice.pick(openings) if openings and dice.chance(0.6) else ""
-        lines = own if own and dice.chance(0.7) else common
+        opening = dice.pick(openings) if openings and dice.chance(opens) else ""
+        lines = own if own and (not common or dice.chance(_OWN_CHANCE)) else common
         line = _filled(dice.pick(lines), slots)
         yield _composed(opening, line, rest), _is_stale(line, brief)
     filled = [_filled(line, slots) for line in _turned((*own, *common), dice)]
     for opening in ("", *_turned(openings, dice)):
         for line in filled:
             yield _composed(opening, line, rest), _is_stale(line, brief)
+
+
+def _own_lines(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:
+    """A person's own lines for this, else those of their voice."""
+    if texts is not tongue(ENGLISH):
+        return ()
+    key = brief.line or brief.act
+    mine = brief.own.get(_OWN.get(key, key), ())
+    # Own lines are written for people one has nothing against.
+    if mine and (tone != "cold" or key not in ("greet", "bye", "how_are_you", "welcome")):
+        return mine
+    if brief.line and brief.line != brief.act:
+        return ()
+    return (voice.get(brief.act) or voice.get(_LIKE.get(brief.act, ""), {})).get(tone, ())
+
+
+def _common_lines(brief: Brief, texts: Tongue, tone: str) -> Sequence[str]:
+    """What everybody says: by the line, else by the act, else that one cannot tell."""
+    for key in (brief.line, brief.act, "wonder"):
+        if key and key in texts.lines and tone in texts.lines[key]:
+            return texts.lines[key][tone]
+    return tongue(ENGLISH).lines["wonder"][tone]
+
+
+def _openings(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:
+    if brief.act in texts.hails:
+        return texts.hails[brief.act][tone]
+    return voice.get("open", {}).get(tone, ())
+
+
+def _you(voice: Toned, tone: str) -> Sequence[str]:
+    return voice.get("you", {}).get(tone, ()) or ("",)
 
 
 def _is_stale(line: str, brief: Brief) -> bool:
@@ -126,46 +176,59 @@ def _composed(opening: str, line: str, rest: Sequence[str]) -> str:
     """The sentences as one text; the last ones are left out where it gets too long."""
     said = f"{opening} {line}" if opening else line
     for part in rest:
-        if len(said) + 1 + len(part) <= SAID_MAX:
+        if part and len(said) + 1 + len(part) <= SAID_MAX:
             said = f"{said} {part}"
     return clipped(said, SAID_MAX)
 
 
-def _rest(
-    brief: Brief, voice: Mapping[str, Mapping[str, tuple[str, ...]]], tone: str, slots: Mapping[str, str], dice: Dice
-) -> list[str]:
-    """What follows the line: the memory, politics, reasons, a word on standing or mood, a closing."""
+def _rest(brief: Brief, texts: Tongue, voice: Toned, tone: str, slots: _Slots, dice: Dice) -> list[str]:
+    """What follows the line: the memory, politics, reasons, what was added, a word on standing or mood, a closing."""
     parts: list[str] = []
     if brief.memory is not None:
-        parts.append(_recollection(brief, brief.memory, dice))
-    politics = brief.politics
-    if politics is not None:
-        if politics.friend is not None:
-            parts.append(_fresh(FRIEND, slots, brief, dice))
-        if politics.enemy is not None:
-            parts.append(_fresh(ENEMY, slots, brief, dice))
-    parts += _reasons(brief, slots, dice)
+        parts.append(_recollection(brief, brief.memory, texts, dice))
+    parts += _politics(brief, texts, slots, dice)
+    parts += _reasons(brief, texts, slots, dice)
+    for line, facts in brief.then:
+        options = texts.lines.get(line, {}).get(tone, ())
+        if options:
+            parts.append(_fresh(options, _with_facts(slots, facts, texts), brief, dice))
+    if brief.then or brief.line:
+        return parts
+    standing, mood = texts.more.get(f"standing {brief.standing}"), texts.more.get(f"mood {brief.mood}")
     if brief.act in _REMARKABLE:
-        if brief.standing in STANDING and dice.chance(0.1 if brief.standing == "neutral" else 0.4):
-            parts.append(_fresh(STANDING[brief.standing], slots, brief, dice))
-        elif brief.mood in MOOD and (brief.act == "how_are_you" or dice.chance(0.2)):
-            parts.append(_fresh(MOOD[brief.mood], slots, brief, dice))
-    if dice.chance(0.25) and brief.act not in HAILS:
-        parts.append(_fresh(voice["tail"][tone], slots, brief, dice))
+        if standing and dice.chance(0.1 if brief.standing == "neutral" else 0.4):
+            parts.append(_fresh(standing, slots, brief, dice))
+        elif mood and (brief.act == "how_are_you" or dice.chance(0.2)):
+            parts.append(_fresh(mood, slots, brief, dice))
+    tails = voice.get("tail", {}).get(tone, ())
+    if tails and dice.chance(_TAIL) and brief.act not in texts.hails:
+        parts.append(_fresh(tails, slots, brief, dice))
     return parts
 
 
-def _reasons(brief: Brief, slots: Mapping[str, str], dice: Dice) -> Iterator[str]:
+def _politics(brief: Brief, texts: Tongue, slots: _Slots, dice: Dice) -> Iterator[str]:
+    politics = brief.politics
+    if politics is None:
+        return
+    if politics.friend is not None and "friend" in texts.more:
+        yield _fresh(texts.more["friend"], slots, brief, dice)
+    if politics.enemy is not None and "enemy" in texts.more:
+        yield _fresh(texts.more["enemy"], slots, brief, dice)
+
+
+def _reasons(brief: Brief, texts: Tongue, slots: _Slots, dice: Dice) -> Iterator[str]:
     """The sentences for a refusal: its reason, the speaker's grievance, and the standing of the listener."""
-    facts = brief.facts
-    if "reason" in facts:
-        yield _fresh(REASONS.get(facts["reason"], REASONS["unknown"]), slots, brief, dice)
-    if facts.get("cause"):
-        yield _fresh(CAUSES, slots, brief, dice)
-    if brief.act == "account":
+    facts, english = brief.facts, texts is tongue(ENGLISH)
+    if "reason" in facts and not brief.line:
+        reasons = texts.reasons.get(facts["reason"]) or texts.reasons.get("unknown")
+        if reasons:
+            yield _fresh(reasons, slots, brief, dice)
+    if facts.get("cause") and english:
+        yield _fresh(texts.more["cause"], slots, brief, dice)
+    if brief.act == "account" and english:
         sides = [side for side in ("for", "against") if facts.get(side)]
         for side in sides or ["nothing"]:
-            yield _fresh(ACCOUNTS[side], slots, brief, dice)
+            yield _fresh(texts.more[f"account {side}"], slots, brief, dice)
 
 
 def _tone(brief: Brief) -> str:
@@ -187,41 +250,91 @@ def _style(style: str) -> str:
     return key if key in VOICES else PLAIN
 
 
-def _slots(brief: Brief, addresses: Sequence[str], dice: Dice) -> dict[str, str]:
-    """The values of the slots of a line. Names and facts are data: they are filled in once and never read as
-    templates."""
+def _slots(brief: Brief, texts: Tongue, addresses: Sequence[str], dice: Dice) -> _Slots:
+    """The values of the slots of a line."""
     called = brief.listener if brief.listener and dice.chance(0.7) else dice.pick(addresses)
     politics = brief.politics
-    slots = {
-        "you": called,
-        "Speaker": brief.speaker,
-        "role": brief.role,
-        "place": brief.place or "this town",
-        "own": politics.own if politics is not None else "my people",
-        "friend": (politics.friend if politics is not None else None) or "our friends",
-        "enemy": (politics.enemy if politics is not None else None) or "our enemies",
-        "title": brief.facts.get("title", "the job"),
-        "reward": brief.facts.get("reward", "good money"),
-        "task": _sentence(brief.facts.get("task", "")),
-        "item": brief.facts.get("item", "this"),
-        "known": brief.facts.get("known", "not much"),
-        "order": brief.facts.get("order", "that"),
-        **{name: brief.facts.get(name, "nothing").rstrip(" .!?") for name in ("cause", "for", "against")},
-    }
-    return {**slots, **{name.capitalize(): _upper(slots[name]) for name in ("item", "known", "order", "task")}}
+    slots = _Slots(
+        {
+            "you": called,
+            "speaker": brief.speaker,
+            "role": texts.words.get(f"role {brief.role}", brief.role),
+            "role_a": with_article(brief.role),
+            "place": brief.place or texts.words.get("here", "this town"),
+            "own": politics.own if politics is not None else "my people",
+            "friend": (politics.friend if politics is not None else None) or "our friends",
+            "enemy": (politics.enemy if politics is not None else None) or "our enemies",
+            "title": "the job",
+            "reward": "good money",
+            "item": "this",
+            "known": "not much",
+            "order": "that",
+            **dict.fromkeys(("cause", "for", "against"), "nothing"),
+        }
+    )
+    return _with_facts(slots, brief.facts, texts)
 
 
-def _recollection(brief: Brief, memory: Cited, dice: Dice) -> str:
+_AS_THEY_ARE: Final = frozenset(("task", "text", "about", "hint", "motto"))
+"""Facts that are whole sentences."""
+
+
+def _with_facts(slots: Mapping[str, str], facts: Mapping[str, str], texts: Tongue) -> _Slots:
+    found = _Slots(slots)
+    for name, fact in facts.items():
+        if name in _AS_THEY_ARE:
+            found[name] = _sentence(fact)
+        elif name == "way":
+            found[name] = _way(fact, texts)
+        elif name in ("cause", "for", "against", "back"):
+            found[name] = fact.rstrip(" .!?")
+        else:
+            found[name] = _list(fact, texts)
+    return found
+
+
+def _list(fact: str, texts: Tongue) -> str:
+    """A fact as it is said: a list with the "and" of the language, a word of its own in it."""
+    items = [_word(item, texts) for item in fact.split(LIST_MARK)]
+    if len(items) < 2:
+        return items[0]
+    return f"{', '.join(items[:-1])} {texts.words.get('and', 'and')} {items[-1]}"
+
+
+def _word(item: str, texts: Tongue) -> str:
+    name, mark, price = item.partition(PRICE_MARK)
+    if mark:
+        return texts.words.get("ware", "{name} {price}").format_map({"name": name, "price": price})
+    return texts.words.get(item, item)
+
+
+def _way(fact: str, texts: Tongue) -> str:
+    """The legs of a way as one sentence."""
+    parts = []
+    for leg in filter(None, fact.split("|")):
+        road, _, place = leg.partition(">")
+        key = f"way {'next' if parts else 'first'}{'' if road else ' plain'}"
+        parts.append(texts.words.get(key, "{place}").format_map({"road": road, "place": place}))
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def _recollection(brief: Brief, memory: Cited, texts: Tongue, dice: Dice) -> str:
     """A memory in the speaker's own words."""
-    deed = _deed(memory, brief.listener) if memory.own else None
+    english = texts is tongue(ENGLISH)
+    deed = _deed(memory, brief.listener) if memory.own and english else None
     frames: Sequence[str]
     if deed is not None or (memory.own and memory.kind == "deed"):
-        frames = MEMORIES[f"own {memory.kind}"]
-    elif memory.own and memory.kind not in MEMORIES:
-        frames = MEMORIES[f"own {memory.source}"]
+        frames = texts.memories.get(f"own {memory.kind}", ())
+    elif memory.own and memory.kind not in texts.memories:
+        frames = texts.memories.get(f"own {memory.kind}", ()) if not english else ()
+        frames = frames or texts.memories.get(f"own {memory.source}", ())
     else:
-        frames = MEMORIES.get(memory.kind) or MEMORIES[memory.source]
-    slots = {"age": memory.age, "Age": _upper(memory.age), "text": memory.text.rstrip(" .!?"), "deed": deed or ""}
+        frames = texts.memories.get(memory.kind) or texts.memories.get(memory.source, ())
+    if not frames:
+        return ""
+    text = memory.text.rstrip(" .!?")
+    quote = words_in(memory.text)
+    slots = _Slots({"age": texts.words.get(memory.age, memory.age), "text": text, "quote": quote, "deed": deed or ""})
     return _fresh(frames, slots, brief, dice)
 
 
@@ -240,9 +353,9 @@ def _deed(memory: Cited, listener: str) -> str | None:
     return verb + (what if what.endswith('"') else what.rstrip(" .!?"))
 
 
-def _filled(line: str, slots: Mapping[str, Any]) -> str:
+def _filled(line: str, slots: Mapping[str, str]) -> str:
     """A line with its slots filled, beginning upper case."""
-    return _upper(line.format_map(slots))
+    return _upper(_BLANKS.sub(" ", line.format_map(slots)).strip())
 
 
 def _upper(text: str) -> str:
@@ -251,5 +364,5 @@ def _upper(text: str) -> str:
 
 def _sentence(text: str) -> str:
     """A text that ends as a sentence does."""
-    text = clipped(text.strip(), 160)
-    return text if not text or text[-1] in ".!?…" else text + "."
+    text = clipped(text.strip(), 400)
+    return text if not text or text[-1] in ".!?…\"'" else text + "."

@@ -19,15 +19,22 @@ from ganggpt.domain.companion.state import (
     loyalty_now,
     mood_now,
 )
+from ganggpt.domain.daily_life import clock_at
+from ganggpt.domain.ids import name_of
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.language.world_knowledge import known_of
+from ganggpt.domain.lore import Life
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import loyalty_label, mood_label, standing_label
+from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.background import Background, causes_of, traits_in_words
 from ganggpt.domain.mind.brief import Brief, age_label, cited
+from ganggpt.domain.mind.dialogue.crowd import life_of
+from ganggpt.domain.mind.dialogue.speaker import Speaker
+from ganggpt.domain.mind.dialogue.tongue import language_of
 from ganggpt.domain.mind.memory import MEMORIES_MAX
 from ganggpt.domain.mind.memory_writer import MemoryWriter
-from ganggpt.domain.mind.response import Answer, Speaker, answer
+from ganggpt.domain.mind.response import answer
 from ganggpt.domain.mind.transcript import is_over
 from ganggpt.domain.mind.turn_taking import as_by
 from ganggpt.domain.mind.utterance import Line, Utterance
@@ -70,11 +77,7 @@ class CompanionTalker:
         owned = line.player == state.owner
         if owned and _ASKS_WHY.search(" ".join(words_of(line.heard))):
             return Answer("account", facts=_account_in_words(state, turn.now_s))
-        standing = _standing(loyalty_now(state, turn.now_s)) if owned else 0.0
-        speaker = Speaker(
-            state.mind.memories, state.mind.cited, standing, None, False, state.personality.get("courage", 50)
-        )
-        return answer(speaker, line.heard, line.absent_s, as_by(turn, line.player))
+        return answer(_speaker(state, turn, line), line.heard, line.absent_s, as_by(turn, line.player))
 
     def brief(self, state: Companion, turn: Turn, line: Line, found: Answer) -> Brief:
         """See Talker."""
@@ -94,6 +97,10 @@ class CompanionTalker:
             facts=found.facts,
             avoid=state.mind.openers,
             stale=state.mind.phrases,
+            line=found.line,
+            then=tuple((part.line, part.facts) for part in found.then),
+            language=language_of(state.mind.talks.get(line.player), line.heard, turn.now_s),
+            own=_life(state, turn).lines,
         )
 
     def background(self, state: Companion, turn: Turn, line: Line) -> Background:
@@ -133,6 +140,40 @@ class CompanionTalker:
 
 
 TALKER: Final = CompanionTalker()
+
+
+def _life(state: Companion, turn: Turn) -> Life:
+    """The small life it has: it follows from who it is."""
+    return life_of(turn.world, name_of(turn.actor), state.companion_type, "")
+
+
+def _speaker(state: Companion, turn: Turn, line: Line) -> Speaker:
+    """The companion as its answers see it."""
+    owned = line.player == state.owner
+    talk = state.mind.talks.get(line.player)
+    mood = mood_now(state, turn.now_s)
+    minute = None if line.scene is None else line.scene.minute
+    doing = state.doing
+    is_open = doing is not None and turn.now_s - doing.at_s <= ORDER_OPEN_S
+    return Speaker(
+        memories=state.mind.memories,
+        cited=state.mind.cited,
+        phrases=state.mind.phrases,
+        standing=_standing(loyalty_now(state, turn.now_s)) if owned else 0.0,
+        traits=state.personality,
+        name=state.name,
+        role=state.companion_type,
+        life=_life(state, turn),
+        listener=state.owner_name if owned else "",
+        talks=1 + state.deeds if owned else 0,
+        exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
+        scene=line.scene,
+        minute=clock_at(turn.world, turn.now_s)[1] if minute is None else minute,
+        doing=order_in_words(doing.order, doing.target, "them") if doing is not None and is_open else "",
+        mood=mood,
+        mood_label=mood_label(mood),
+        owner=owned,
+    )
 
 
 def _about_self(state: Companion, turn: Turn) -> tuple[str, ...]:

@@ -73,6 +73,11 @@ Act = Literal[
     "deflect",
     "listen",
     "one_moment",
+    "inform",
+    "opine",
+    "trade",
+    "confided",
+    "keep_secret",
 ]
 
 
@@ -102,7 +107,9 @@ class Brief(Struct, frozen=True, gc=False, kw_only=True):
 
     ``listener``: what they call themselves, or "". ``heard``: what they said, data only. ``place``: name of a district.
     ``facts``: further words an act needs (title, reward, item, order, topic, said_of, reason, cause). ``avoid``: recent
-    openings; ``stale``: recent sentences (``phrase_of``).
+    openings; ``stale``: recent sentences (``phrase_of``). ``line``: the lines to put it into, where those of the act
+    would not do; ``then``: lines that follow, with their facts. ``language``: the one to answer in. ``own``: the
+    speaker's own lines by act.
     """
 
     speaker: str
@@ -120,6 +127,10 @@ class Brief(Struct, frozen=True, gc=False, kw_only=True):
     facts: Mapping[str, str] = {}
     avoid: tuple[str, ...] = ()
     stale: tuple[int, ...] = ()
+    line: str = ""
+    then: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    language: str = "en"
+    own: Mapping[str, tuple[str, ...]] = {}
 
 
 _AGES: Final = (

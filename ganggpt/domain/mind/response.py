@@ -1,23 +1,40 @@
-"""Chooses the response of an NPC or a companion: the act that fits what was said, and the memory it brings up."""
+"""Chooses the response of an NPC or a companion: what a line wants, and the answer to it from what is true.
+
+A line is heard as acts (``language.speech_acts``) and its sentences as topics (``dialogue.understanding``). What asks
+for the player's own words goes to the memories; what asks for the speaker or the world to ``dialogue.topics``; what asks
+nothing is reacted to. A talk has a course: repetition is noticed, and one that leads nowhere is turned or ended.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from ganggpt.domain.language.facts import speaks_of_oneself
 from ganggpt.domain.language.intent import topic
-from ganggpt.domain.language.speech_acts import QUESTIONS, HeardAct, SpeechAct, hear
+from ganggpt.domain.language.questions import Topic
+from ganggpt.domain.language.speech_acts import QUESTIONS, HeardAct, HeardLine, SpeechAct, hear
 from ganggpt.domain.language.stop_words import telling_terms
+from ganggpt.domain.language.words import word_set, words_of
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
-from ganggpt.domain.mind.brief import Act, Politics, politics_of
-from ganggpt.domain.mind.finding import find
+from ganggpt.domain.mind.answer import Answer, Part
+from ganggpt.domain.mind.brief import Act, politics_of
+from ganggpt.domain.mind.dialogue import about_town
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.course import steered
+from ganggpt.domain.mind.dialogue.speaker import Speaker
+from ganggpt.domain.mind.dialogue.topics import QUERIES
+from ganggpt.domain.mind.dialogue.understanding import Asked, asked_in
+from ganggpt.domain.mind.finding import BestMemory, find
 from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_index import Recalled
-from ganggpt.domain.mind.memory_record import Memories, Memory, is_expired, last_s, may_tell
+from ganggpt.domain.mind.memory_record import Memory, last_s
 from ganggpt.domain.turn import Turn
+
+__all__ = ["FITS", "Answer", "Speaker", "answer"]
 
 _BRING_UP_AFTER_S: Final = 600.0
 _ABSENT_S: Final = 3600.0
@@ -25,14 +42,30 @@ FITS: Final = 0.34
 """Relevance from which a memory is about what was said."""
 _HEARD_FROM: Final = 0.5
 """Confidence from which somebody asks for work or for news, and so hears of nothing else."""
-_NEWS_SCANNED_MAX: Final = 128
 _WORTH_TELLING: Final = 15
+_GUESSED_FROM: Final = 0.22
+"""Confidence from which a question is answered as what it is most like, where nothing else answers it."""
 _FELT: Final = frozenset({"insult", "apology", "praise", "flirt", "greet"})
 """What is answered with feeling also where it has the form of a question."""
 _OF_THE_LISTENER: Final = frozenset({"ask_mood", "ask_self", "ask_said", "ask_time", "ask_weather", "ask_price"})
 _ABOUT_SOMETHING: Final = frozenset({"ask_person", "ask_place", "ask_way", "ask_news"})
-_NEWS_KINDS: Final = ("seen", "rumour", "deed")
-
+_ASKS_MEMORY: Final[frozenset[Topic]] = frozenset({"me_said", "tell", "plan"})
+"""Topics of questions that only the memories answer."""
+_YOU: Final = word_set(
+    """
+    you your yours u ur ya yourself du dein deine deinen deiner dich dir ihr euch tu tus te ti usted vos ustedes toi
+    ton ta tes vous votre vos voce voces seu sua te teu tua ты тебя тебе твои твоя твое твоего вы вас вам ваш ваша
+    """
+)
+_COURTESY: Final[dict[Topic, Act]] = {
+    "hello": "greet",
+    "leave": "bye",
+    "thanks": "welcome",
+    "sorry": "forgive",
+    "praise": "flattered",
+    "insult": "insulted",
+    "threat": "defiant",
+}
 _ACTS: Final[dict[SpeechAct, Act]] = {
     "greet": "greet",
     "farewell": "bye",
@@ -50,41 +83,136 @@ _ACTS: Final[dict[SpeechAct, Act]] = {
 """What is answered to an act; to every other question ``wonder``, to everything else ``answer``."""
 
 
-class Speaker(Struct, frozen=True, gc=False):
-    """What a response depends on in the speaker. ``cited``: memories brought up lately; ``standing`` −100..100;
-    ``courage`` 0..100."""
-
-    memories: Memories
-    cited: tuple[int, ...]
-    standing: float
-    faction: str | None
-    offers_work: bool
-    courage: int = 50
-
-
-class Answer(Struct, frozen=True, gc=False):
-    """A response before it has words: the act, the memory to bring up, and further facts. ``missing``: what was asked
-    for and not found among the memories."""
-
-    act: Act
-    memory: Memory | None = None
-    politics: Politics | None = None
-    facts: dict[str, str] = {}
-    missing: str = ""
-
-
 def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     """The response to ``text`` of the player ``turn.by``, who last talked to the speaker ``absent_s`` seconds ago."""
     heard = hear(text)
-    act: SpeechAct = "ask_other" if _is_half_heard(heard.main) else heard.main.act
     if heard.is_menace:
-        return Answer("afraid" if speaker.courage + turn.dice.between(-15, 15) < 45 else "defiant")
+        return _menaced(speaker, heard, turn)
+    c = Conversation(speaker, turn, text)
+    asked = asked_in(text, speaker.exchanges, turn.world)
+    if speaker.standing <= HOSTILE_AT and heard.main.act != "apology":
+        return _by_acts(c, heard, absent_s)
+    answers = [_answered(c, one, heard, absent_s) for one in asked]
+    return steered(c, asked, _joined(answers))
+
+
+def _menaced(speaker: Speaker, heard: HeardLine, turn: Turn) -> Answer:
+    is_afraid = speaker.courage + turn.dice.between(-15, 15) < 45
+    line = ""
+    if heard.does("robbery") and not heard.does("threat"):
+        line = "robbed_afraid" if is_afraid else "robbed_defiant"
+    return Answer("afraid" if is_afraid else "defiant", line=line, because=f"sheet: courage {speaker.courage}")
+
+
+def _joined(answers: Sequence[Answer]) -> Answer:
+    """Two answers as one: the second follows on the first, where it is more than a feeling."""
+    first, *others = answers
+    for other in others:
+        if other.memory is not None or other.act in ("greet", "bye", "brush_off", "dont_know", "wonder"):
+            if first.memory is None and first.act in ("greet", "dont_know", "wonder", "answer"):
+                first = replace(other, then=(*other.then, *first.then))
+            continue
+        part = Part(other.line or other.act, other.facts)
+        first = replace(first, then=(*(one for one in first.then if not one.line.startswith("ask_")), part, *other.then))
+    return first
+
+
+def _answered(c: Conversation, asked: Asked, heard: HeardLine, absent_s: float) -> Answer:
+    """The answer to one sentence."""
+    if asked.topic == "work" and asked.is_sure and not speaks_of_oneself(asked.text):
+        return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
+    if asked.topic in _COURTESY and (asked.is_sure or not asked.is_question):
+        return _courteous(c, asked, absent_s)
+    if not asked.is_question and (asked.is_sure or asked.act.act not in QUESTIONS):
+        query = QUERIES.get(asked.topic)
+        found = query(c, asked) if query is not None and asked.is_sure else None
+        if found is not None:
+            return found
+        return _unasked_for(c, asked, heard, absent_s)
+    return _told(c, asked, absent_s)
+
+
+def _told(c: Conversation, asked: Asked, absent_s: float) -> Answer:
+    """The answer to a question: from the memories where it asks for what the player said, else from what is true, else
+    from the memories, else what it is most like."""
+    found = find(c.speaker.memories, asked.text, c.turn)
+    of_player = _is_of_player(asked)
+    if found.is_said and of_player:
+        return _by_acts_of(c, asked, found, absent_s)
+    query = QUERIES.get(asked.topic)
+    if query is not None and asked.is_sure and asked.topic not in _ASKS_MEMORY:
+        told = query(c, asked)
+        if told is not None:
+            return _with_memory(told, found, c)
+    if found.is_said or asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said"):
+        return _by_acts_of(c, asked, found, absent_s)
+    if query is not None and asked.confidence >= _GUESSED_FROM:
+        told = query(c, asked)
+        if told is not None:
+            return told
+    return _by_acts_of(c, asked, found, absent_s)
+
+
+def _is_of_player(asked: Asked) -> bool:
+    """Whether a question is about the player's own affairs, or about nobody the speaker would be asked for."""
+    if asked.topic.startswith("me_") and asked.topic != "me_said":
+        return False
+    if asked.topic == "me_said" or speaks_of_oneself(asked.text):
+        return True
+    return asked.topic.startswith("self_") and _YOU.isdisjoint(words_of(asked.text))
+
+
+def _with_memory(told: Answer, found: BestMemory, c: Conversation) -> Answer:
+    """An answer with what is remembered of the same, where that is sure and was not just said."""
+    memory = found.memory
+    if told.memory is not None or memory is None or not found.is_sure or told.act not in ("inform", "opine"):
+        return told
+    if c.turn.now_s - last_s(memory) < _BRING_UP_AFTER_S or memory.no in c.speaker.cited or told.then:
+        return told
+    return replace(told, memory=memory)
+
+
+def _courteous(c: Conversation, asked: Asked, absent_s: float) -> Answer:
+    """A greeting, thanks, an apology, praise, an insult."""
+    act = _COURTESY[asked.topic]
+    if asked.topic == "threat":
+        return Answer("defiant", line="threat_soft", because="heard as half a threat")
+    memory = _unasked(c.speaker, c.text, absent_s, c.turn) if act == "greet" else None
+    then: tuple[Part, ...] = ()
+    if act == "greet" and memory is None and not c.speaker.exchanges and c.turn.dice.chance(0.5):
+        then = (Part("greet_ask" if c.speaker.listener or c.speaker.talks > 1 else "ask_name"),)
+    return Answer(act, memory, then=then, because=f"heard as {asked.topic}")
+
+
+def _unasked_for(c: Conversation, asked: Asked, heard: HeardLine, absent_s: float) -> Answer:
+    """What is said to a statement."""
+    act = _ACTS.get(asked.act.act)
+    if act is not None and asked.act.confidence >= _HEARD_FROM:
+        memory = _unasked(c.speaker, c.text, absent_s, c.turn)
+        return Answer(act, memory, because=f"heard as {asked.act.act}")
+    memory = _unasked(c.speaker, c.text, absent_s, c.turn)
+    if memory is not None:
+        return Answer("answer", memory, because="a memory that fits")
+    return QUERIES["tell"](c, asked) or Answer("answer", because=f"heard as {heard.main.act}")
+
+
+def _by_acts(c: Conversation, heard: HeardLine, absent_s: float) -> Answer:
+    """The response of somebody who does not want to talk: only what is asked for and known."""
+    act: SpeechAct = "ask_other" if _is_half_heard(heard.main) else heard.main.act
     if act in QUESTIONS or heard.looks_asking:
-        replied = _asked(speaker, text, act, absent_s, turn)
+        found = find(c.speaker.memories, c.text, c.turn)
+        replied = _asked(c, c.text, act, found, absent_s)
         if replied is not None:
             return replied
-    hated = speaker.standing <= HOSTILE_AT and act != "apology"
-    return Answer("brush_off" if hated else _ACTS.get(act, "answer"), _unasked(speaker, text, absent_s, turn))
+    return Answer("brush_off", _unasked(c.speaker, c.text, absent_s, c.turn), because=f"standing {c.speaker.standing:.0f}")
+
+
+def _by_acts_of(c: Conversation, asked: Asked, found: BestMemory, absent_s: float) -> Answer:
+    act: SpeechAct = "ask_other" if _is_half_heard(asked.act) else asked.act.act
+    replied = _asked(c, asked.text, act, found, absent_s)
+    if replied is not None:
+        return replied
+    return Answer(_ACTS.get(act, "answer"), _unasked(c.speaker, asked.text, absent_s, c.turn), because=f"heard as {act}")
 
 
 def _is_half_heard(main: HeardAct) -> bool:
@@ -92,10 +220,11 @@ def _is_half_heard(main: HeardAct) -> bool:
     return main.act in ("ask_work", "ask_news") and main.confidence < _HEARD_FROM
 
 
-def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: Turn) -> Answer | None:
+def _asked(c: Conversation, text: str, act: SpeechAct, found: BestMemory, absent_s: float) -> Answer | None:
     """The answer to a question: what a memory says of it, what everybody knows, or that one does not know. None where
     the line only looks like a question and no memory answers it."""
-    about, found = topic(text), find(speaker.memories, text, turn)
+    speaker, turn = c.speaker, c.turn
+    about = topic(text)
     missing = "" if found.is_sure else about
     if act not in QUESTIONS and not (found.is_sure if act in _FELT else found.is_said):
         return None
@@ -106,7 +235,7 @@ def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: T
     if act == "ask_memory" and memory is None:
         return _not_remembered(speaker, text, turn)
     if memory is None and act == "ask_news":
-        memory, is_guess, missing = _news(speaker.memories, turn), False, ""
+        memory, is_guess, missing = about_town.newest(c), False, ""
     # A name in a question about the listener is how they are called, and not what is asked about.
     known = None
     if act in QUESTIONS and act not in _OF_THE_LISTENER and act != "ask_memory":
@@ -114,11 +243,12 @@ def _asked(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: T
     if known is not None:
         if memory is not None and turn.now_s - last_s(memory) < _BRING_UP_AFTER_S:
             memory = None
-        return Answer("tell_about", memory, facts={"topic": about, "known": known})
+        return Answer("tell_about", memory, facts={"topic": about, "known": known}, because="sheets")
     if memory is not None:
         word: Act = "remember" if memory.about == turn.by or act == "ask_memory" else "gossip"
-        return Answer("guess" if is_guess else word, memory, facts={"topic": about}, missing=missing)
-    return _unknown(speaker, text, act, absent_s, turn)
+        why = f"memory {memory.no}, confidence {found.confidence:.2f}"
+        return Answer("guess" if is_guess else word, memory, facts={"topic": about}, missing=missing, because=why)
+    return _unknown(c, text, act, absent_s)
 
 
 def _not_remembered(speaker: Speaker, text: str, turn: Turn) -> Answer:
@@ -133,8 +263,9 @@ def _not_remembered(speaker: Speaker, text: str, turn: Turn) -> Answer:
     return Answer("remember" if other is not None else "no_memory", other, missing=about)
 
 
-def _unknown(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn: Turn) -> Answer:
-    """The answer where neither a memory nor the world says anything about what was asked."""
+def _unknown(c: Conversation, text: str, act: SpeechAct, absent_s: float) -> Answer:
+    """The answer where neither a memory nor the world says anything about what was asked: whom to ask instead."""
+    speaker, turn = c.speaker, c.turn
     if act == "ask_faction":
         politics = politics_of(turn.world, speaker.faction)
         return Answer("politics" if politics is not None else "no_politics", politics=politics)
@@ -142,15 +273,14 @@ def _unknown(speaker: Speaker, text: str, act: SpeechAct, absent_s: float, turn:
         return Answer("brush_off", _unasked(speaker, text, absent_s, turn), missing=text)
     if act in _ACTS:
         return Answer(_ACTS[act], missing=text)
+    if act in _ABOUT_SOMETHING or act == "ask_other":
+        knows = about_town.who_knows(c)
+        if knows is not None:
+            facts = {"topic": topic(text), **knows}
+            return Answer("dont_know", facts=facts, missing=text, line="dont_know_ask", because="nothing is known of it")
     if act in _ABOUT_SOMETHING:
         return Answer("dont_know", facts={"topic": topic(text)}, missing=text)
     return Answer("wonder", _unasked(speaker, text, absent_s, turn), missing=text)
-
-
-def _news(memories: Memories, turn: Turn) -> Memory | None:
-    """The newest thing that was seen or heard of."""
-    recent = (memory for memory in memories[: -_NEWS_SCANNED_MAX - 1 : -1] if memory.kind in _NEWS_KINDS)
-    return next((one for one in recent if may_tell(one, turn.by) and not is_expired(one, turn.now_s)), None)
 
 
 def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory | None:
@@ -158,15 +288,17 @@ def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory
     if not turn.dice.chance(0.8 if absent_s >= _ABSENT_S else 0.3):
         return None
     ranked = recall(speaker.memories, text, turn.now_s, 5, turn.by, listener=turn.by)
-    return next((found.memory for found in ranked if _comes_up(found, speaker.cited, turn.now_s)), None)
+    is_back = absent_s >= _ABSENT_S
+    return next((one.memory for one in ranked if _comes_up(one, speaker.cited, turn.now_s, is_back=is_back)), None)
 
 
-def _comes_up(found: Recalled, cited: tuple[int, ...], now_s: float) -> bool:
+def _comes_up(found: Recalled, cited: tuple[int, ...], now_s: float, *, is_back: bool) -> bool:
+    """Whether a memory is brought up: of who comes back anything about them, in the middle of a talk what fits it."""
     memory = found.memory
     return (
         memory.no not in cited
         and not memory.replaced
         and memory.weight >= _WORTH_TELLING
         and now_s - last_s(memory) >= _BRING_UP_AFTER_S
-        and (found.person > 0 or found.relevance >= FITS)
+        and ((found.person > 0 and is_back) or found.relevance >= FITS)
     )

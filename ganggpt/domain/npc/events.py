@@ -95,6 +95,8 @@ class WorkOffered(Event, frozen=True, tag="WorkOffered"):
     reward: int = 0
     task: str = ""
     places: tuple[str, ...] = ()
+    minutes: int = 0
+    difficulty: int = 0
 
 
 class RumourTold(Event, frozen=True, tag="RumourTold"):

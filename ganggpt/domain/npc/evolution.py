@@ -46,7 +46,6 @@ from ganggpt.domain.npc.state import (
     ITEMS_MAX,
     NEEDED_MAX,
     PREPARED_MAX,
-    WORK_COOLDOWN_S,
     WORK_MAX,
     Did,
     Npc,
@@ -103,11 +102,10 @@ def _spoke(state: Npc, event: Spoke) -> Npc:
 
 
 def _work_offered(state: Npc, event: WorkOffered) -> Npc:
-    open_still = [item for item in state.work.items() if event.at_s - item[1].at_s < WORK_COOLDOWN_S]
-    work = dict(open_still[1 - WORK_MAX :])
-    work[event.player] = WorkOffer(
-        event.mission, event.template, event.at_s, event.title, event.reward, event.task, event.places
-    )
+    # Who asks again weeks later is still told what the job was.
+    others = [item for item in state.work.items() if item[0] != event.player]
+    work = dict(sorted(others, key=lambda item: item[1].at_s)[1 - WORK_MAX :])
+    work[event.player] = WorkOffer(*(getattr(event, name) for name in WorkOffer.__struct_fields__))
     if event.player not in state.prepared:
         return replace(state, work=work)
     prepared = {player: job for player, job in state.prepared.items() if player != event.player}

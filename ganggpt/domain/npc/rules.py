@@ -32,7 +32,7 @@ from ganggpt.domain.mind.memory import SALIENCE_MIN
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.reflection import Planned, plan_after_talk, plan_reflection
-from ganggpt.domain.mind.response import Answer
+from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.rules import rules
 from ganggpt.domain.mind.utterance import Line
 from ganggpt.domain.npc import life
@@ -62,11 +62,7 @@ from ganggpt.domain.npc.talk import TALKER, conclude, place_of
 from ganggpt.domain.npc.view import view
 from ganggpt.domain.npc.work import (
     WORK_RULES,
-    asking_around,
-    find_work,
-    offered_work,
-    open_offer,
-    thinking_ahead,
+    work_for,
 )
 from ganggpt.domain.numbers import clamped
 from ganggpt.domain.retirement import Retire
@@ -182,6 +178,10 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     heard = listen(TALKER, state, line, _who(name), turn, slight=first)
     found = from_tail(found, heard.writer, turn)
     asked = search_archive(state.mind, found, turn)
+    work = None
+    if found.act == "hint_work" and not turn.has_model:
+        work = work_for(state, player, 1, heard.writer, turn)
+        found = work.found
     is_ripe = state.gathered >= PONDER_AT
     if understanding.is_menace:
         planned = _gossip(state, turn, THREAT_WEIGHT)
@@ -195,6 +195,9 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
         said = turn_taking.said(TALKER, felt, turn, line, found, (met,), learned)
     more = (*to_archive(state.mind, heard.writer, turn), *asking_side(state, turn))
     said = replace(said, messages=(*said.messages, *more))
+    if work is not None:
+        events, messages = (*said.events, *work.events), (*work.messages, *said.messages)
+        said = replace(said, events=events, messages=messages, reply={**said.reply, **work.shown})
     return answered(said, heard, asked, planned)
 
 
@@ -269,29 +272,16 @@ def _ask_for_work(state: Npc, command: AskForWork, turn: Turn) -> Decision:
     player, now_s = _player(turn), turn.now_s
     before = standing_now(state, player, now_s)
     after = replace(before, name=command.name or before.name)
-    mood = mood_now(state, now_s)
-    templates = [name for name in state.sheet.missions if name in turn.world.missions]
-    if before.value <= HOSTILE_AT or not templates:
-        found = Answer("no_work" if not templates else "refuse_work")
-        return _said(state, turn, found, _swayed(state, turn, after, mood, "work"))
-    offer = open_offer(state, player, turn)
-    events: tuple[Event, ...] = ()
-    messages: list[Message] = []
+    met = _swayed(state, turn, after, mood_now(state, now_s), "work")
     writer = writer_of(state, turn)
-    is_new = offer is None
-    if offer is None:
-        work = find_work(state, player, command.party, turn)
-        if work is None:
-            return _said(state, turn, Answer("no_work"), _swayed(state, turn, after, mood, "work"))
-        offer, offered, message = offered_work(writer, state, work, player, turn)
-        events, messages = (offered,), [message, *asking_around(before, player, turn)]
-    facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
-    found = Answer("offer_work" if is_new else "repeat_work", facts=facts)
-    decision = _said(state, turn, found, _swayed(state, turn, after, mood, "work"), writer=writer)
-    shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
-    requests = thinking_ahead(state, player, command.party, turn) if is_new else ()
-    told = (*messages, *decision.messages)
-    return Decision((*decision.events, *events), {**decision.reply, **shown}, told, model_requests=requests)
+    asked = work_for(state, player, command.party, writer, turn)
+    decision = _said(state, turn, asked.found, met, writer=writer)
+    return Decision(
+        (*decision.events, *asked.events),
+        {**decision.reply, **asked.shown},
+        (*asked.messages, *decision.messages),
+        model_requests=asked.requests,
+    )
 
 
 def _swayed(state: Npc, turn: Turn, standing: Standing, mood: float, cause: str) -> Swayed:

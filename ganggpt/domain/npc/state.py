@@ -58,8 +58,8 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
 
 
 class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
-    """The last mission offered to a player, and the districts it leads to. An offer of an older version has no title
-    and is one of the world's."""
+    """The last mission offered to a player, the districts it leads to, and how long and hard it is. An offer of an older
+    version has no title and is one of the world's."""
 
     mission: str
     template: str
@@ -68,6 +68,8 @@ class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
     reward: int = 0
     task: str = ""
     places: tuple[str, ...] = ()
+    minutes: int = 0
+    difficulty: int = 0
 
 
 class Prepared(Struct, frozen=True, gc=False, array_like=True):

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ganggpt.domain.daily_life import Whereabouts, clock_at, whereabouts
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.language.world_knowledge import known_of
+from ganggpt.domain.lore import Life
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
+from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
 from ganggpt.domain.mind.background import Background, causes_of, held_in_words, traits_in_words
 from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.memory_writer import MemoryWriter
-from ganggpt.domain.mind.response import Answer, Speaker, answer
+from ganggpt.domain.mind.dialogue.crowd import life_of
+from ganggpt.domain.mind.dialogue.speaker import Speaker
+from ganggpt.domain.mind.dialogue.tongue import language_of
+from ganggpt.domain.mind.response import answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.transcript import is_over
 from ganggpt.domain.mind.turn_taking import Outcome, as_by, current
@@ -24,7 +30,7 @@ from ganggpt.domain.npc.events import Spoke
 from ganggpt.domain.npc.evolution import evolve
 from ganggpt.domain.npc.sides import side_in_words
 from ganggpt.domain.npc.state import Npc, around_now, mood_now, standing_now
-from ganggpt.domain.npc.work import offer_in_words, open_offer
+from ganggpt.domain.npc.work import job_told, offer_in_words, open_offer
 from ganggpt.domain.turn import Decision, Event, Turn
 
 
@@ -57,12 +63,7 @@ class NpcTalker:
 
     def answer(self, state: Npc, turn: Turn, line: Line) -> Answer:
         """See Talker."""
-        sheet, mind = state.sheet, state.mind
-        value = standing_now(state, line.player, turn.now_s).value
-        speaker = Speaker(
-            mind.memories, mind.cited, value, sheet.faction, bool(sheet.missions), sheet.traits.get("courage", 50)
-        )
-        return answer(speaker, line.heard, line.absent_s, as_by(turn, line.player))
+        return answer(_speaker(state, turn, line), line.heard, line.absent_s, as_by(turn, line.player))
 
     def brief(self, state: Npc, turn: Turn, line: Line, found: Answer) -> Brief:
         """See Talker."""
@@ -83,6 +84,10 @@ class NpcTalker:
             facts=found.facts,
             avoid=state.mind.openers,
             stale=state.mind.phrases,
+            line=found.line,
+            then=tuple((part.line, part.facts) for part in found.then),
+            language=language_of(state.mind.talks.get(line.player), line.heard, turn.now_s),
+            own=_life(state, turn).lines,
         )
 
     def background(self, state: Npc, turn: Turn, line: Line) -> Background:
@@ -127,9 +132,66 @@ TALKER: Final = NpcTalker()
 
 
 def place_of(state: Npc, turn: Turn) -> str:
-    """The name of the district an NPC lives in."""
-    district = turn.world.districts.get(state.sheet.home)
-    return district.name if district is not None else state.sheet.home
+    """The name of the district an NPC is in."""
+    where = _where(state, turn, None)
+    id_ = state.sheet.home if where is None else where.district
+    district = turn.world.districts.get(id_)
+    return district.name if district is not None else id_
+
+
+def _where(state: Npc, turn: Turn, minute: int | None) -> Whereabouts | None:
+    """Where the day of its life has brought an NPC; None where its game server put it where it lives."""
+    known = turn.world.npcs.get(state.sheet.id)
+    if known is None or known.home != state.sheet.home:
+        return None
+    return whereabouts(turn.world, state.sheet.id, turn.now_s, minute)
+
+
+def _life(state: Npc, turn: Turn) -> Life:
+    """Its life: of the world's files, else a small one that follows from who it is."""
+    sheet = state.sheet
+    return turn.world.lives.get(sheet.id) or life_of(turn.world, sheet.id, sheet.role, sheet.home)
+
+
+def _speaker(state: Npc, turn: Turn, line: Line) -> Speaker:
+    """The NPC as its answers see it."""
+    sheet, mind = state.sheet, state.mind
+    standing = standing_now(state, line.player, turn.now_s)
+    scene = line.scene if line.scene is not None else around_now(state, turn.now_s)
+    minute = scene.minute if scene is not None else None
+    where = _where(state, turn, minute)
+    talk = mind.talks.get(line.player)
+    mood = mood_now(state, turn.now_s)
+    sides = state.sides
+    return Speaker(
+        memories=mind.memories,
+        cited=mind.cited,
+        phrases=mind.phrases,
+        standing=standing.value,
+        faction=sheet.faction,
+        offers_work=bool(sheet.missions),
+        traits=sheet.traits,
+        id=sheet.id,
+        name=sheet.name,
+        role=sheet.role,
+        home=sheet.home,
+        place=sheet.home if where is None else where.district,
+        spot="" if where is None else where.spot,
+        doing="" if where is None or where.posture == "sleep" else where.doing,
+        backstory=sheet.backstory,
+        likes=sheet.likes,
+        aims=sheet.aims,
+        life=_life(state, turn),
+        listener=standing.name,
+        talks=standing.talks,
+        exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
+        scene=scene,
+        minute=clock_at(turn.world, turn.now_s)[1] if minute is None else minute,
+        job=job_told(state, line.player, turn.world),
+        mood=mood,
+        mood_label=mood_label(mood),
+        wars=() if sides is None else tuple(one for one, until_s in sides.wars.items() if until_s > turn.now_s),
+    )
 
 
 def conclude(state: Npc, command: Conclude, turn: Turn) -> tuple[Decision, Npc, Judged, Turn]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -23,9 +24,11 @@ from ganggpt.domain.messages import (
     ShowRecord,
     Witness,
 )
-from ganggpt.domain.mind.affect import swayed
+from ganggpt.domain.mind.affect import HOSTILE_AT, swayed
+from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
+from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mission_design.compiler import compile_mission
@@ -212,7 +215,8 @@ def offer_of(work: Work, player: str, payer: str | None, turn: Turn) -> tuple[Wo
     ref = f"mission:{command_id_text(derived_command_id(turn.now_s, turn.actor, turn.seq, 'mission'))}"
     job = work.mission
     places = tuple(dict.fromkeys(place for one in job.objectives if (place := place_of_work(one, turn.world))))
-    offer = WorkOffer(ref, job.id, turn.now_s, job.title, job.reward, job.description, places)
+    told = (job.title, job.reward, job.description, places, job.minutes, job.difficulty)
+    offer = WorkOffer(ref, job.id, turn.now_s, *told)
     sheet = None if work.origin == "template" else job
     why = tuple(clipped(line, 200) for line in work.why[:LINES_MAX])
     return offer, Message(ActorId(ref), Offer(job.id, turn.actor, player, sheet, work.origin, payer, why))
@@ -274,8 +278,7 @@ def offered_work(
 ) -> tuple[WorkOffer, WorkOffered, Message]:
     """Offer a mission and note it; returns the offer, the event of it, and the message that brings it to life."""
     offer, message = offer_of(work, player, payer_of(state, turn), turn)
-    told = offer.mission, offer.template, offer.at_s, offer.title, offer.reward, offer.task, offer.places
-    offered = WorkOffered(player, *told)
+    offered = WorkOffered(player, *msgspec.structs.astuple(offer))
     who = standing_now(state, player, turn.now_s).name or STRANGER
     fact = f'{who} asked me for work, and I offered "{offer.title}"'
     writer.keep(Memory(0, "work", fact, 25, player, "witnessed", turn.now_s))
@@ -297,6 +300,25 @@ def offer_in_words(offer: WorkOffer, world: World) -> str:
     return f'"{offer.title}": {offer.task}{where} It pays ${offer.reward:,}.'
 
 
+def job_told(state: Npc, player: str, world: World) -> JobTold | None:
+    """The job this player was offered last, whenever that was, as it is told again."""
+    last = state.work.get(player)
+    if last is None or not last.title:
+        return None
+    template = world.missions.get(last.template)
+    names = tuple(world.districts[place].name for place in last.places if place in world.districts)
+    payer = world.factions.get(state.sheet.faction or "")
+    return JobTold(
+        last.title,
+        last.task,
+        last.reward,
+        names,
+        last.minutes or (template.minutes if template is not None else 0),
+        last.difficulty or (template.difficulty if template is not None else 0),
+        payer.name if payer is not None else "",
+    )
+
+
 def open_offer(state: Npc, player: str, turn: Turn) -> WorkOffer | None:
     """The offer made a moment ago, if any."""
     last = state.work.get(player)
@@ -308,6 +330,40 @@ def open_offer(state: Npc, player: str, turn: Turn) -> WorkOffer | None:
     if template is None:
         return None
     return replace(last, title=template.title, reward=template.reward, task=template.description)
+
+
+class WorkAnswer(Struct, frozen=True, gc=False):
+    """What somebody who asks for work is told, and everything that comes with it. ``shown``: the mission, for the reply
+    a game server gets."""
+
+    found: Answer
+    events: tuple[Event, ...] = ()
+    messages: tuple[Message, ...] = ()
+    shown: Mapping[str, Any] = {}
+    requests: tuple[ModelRequest, ...] = ()
+
+
+def work_for(state: Npc, player: str, party: int, writer: MemoryWriter, turn: Turn) -> WorkAnswer:
+    """Offer a mission to a player who asks for work: a new one, the one that is still open, or a refusal."""
+    standing = standing_now(state, player, turn.now_s)
+    templates = [name for name in state.sheet.missions if name in turn.world.missions]
+    if standing.value <= HOSTILE_AT or not templates:
+        return WorkAnswer(Answer("no_work" if not templates else "refuse_work"))
+    offer = open_offer(state, player, turn)
+    events: tuple[Event, ...] = ()
+    messages: tuple[Message, ...] = ()
+    is_new = offer is None
+    if offer is None:
+        work = find_work(state, player, party, turn)
+        if work is None:
+            return WorkAnswer(Answer("no_work"))
+        offer, offered, message = offered_work(writer, state, work, player, turn)
+        events, messages = (offered,), (message, *asking_around(standing, player, turn))
+    facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
+    found = Answer("offer_work" if is_new else "repeat_work", facts=facts, because="a mission was offered")
+    shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
+    requests = thinking_ahead(state, player, party, turn) if is_new else ()
+    return WorkAnswer(found, events, messages, shown, requests)
 
 
 def _outline_work(state: Npc, command: OutlineWork, turn: Turn) -> Decision:

@@ -1,0 +1,121 @@
+"""What exactly a line asks for or brings up: a name, a way, a price, what is thought of somebody … and its language.
+
+A second linear model over the features of ``speech_acts``, for everything a talk can be about. What the line names is
+masked first (``spoken_of.masked``), so that only its form counts. Trained by ``tools/train_questions.py`` on the lines
+of ``tests/data/questions`` and shipped as ``questions.npz``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganggpt.domain.language.speech_acts import features, tokens_of
+
+Topic = Literal[
+    "self_name", "self_role", "self_past", "self_story", "self_home", "self_likes", "self_family", "self_friends",
+    "self_crew", "self_boss", "self_aims", "self_secret", "self_day", "self_feel", "self_why_mood", "self_other",
+    "here", "place_where", "way", "distance", "danger", "owner", "place_about", "sights", "hours", "shop",
+    "who", "person_where", "opinion_person", "relation",
+    "faction", "faction_boss", "faction_rules", "faction_war", "faction_join",
+    "opinion_faction", "opinion_police", "opinion_town", "opinion_other",
+    "wares", "price", "haggle", "buy",
+    "work", "work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again",
+    "me_known", "me_did", "me_said", "me_owe", "me_promised", "me_trust", "talked_about", "again", "why", "really",
+    "news", "source", "time", "weather", "advice", "help", "politics", "joke",
+    "order", "confess", "threat_other", "flirt", "boast", "complain", "plan", "agree", "refuse", "leave", "hello",
+    "thanks", "sorry", "praise", "insult", "threat", "nonsense", "silence", "tell",
+]  # fmt: skip
+TOPICS: Final[tuple[Topic, ...]] = get_args(Topic)
+LANGUAGES: Final = ("en", "de", "es", "fr", "pt", "ru")
+"""The languages NPCs answer in."""
+OTHER_LANGUAGE: Final = "other"
+COLUMNS: Final[tuple[str, ...]] = (*TOPICS, *LANGUAGES, OTHER_LANGUAGE)
+ROWS: Final = 1 << 15
+"""Rows of the model."""
+SURE: Final = 0.45
+"""Confidence from which a line is about a topic, as lines show that were not learned from."""
+LANGUAGE_SURE: Final = 0.55
+"""Share from which the language of a line is certain by itself."""
+_CACHED: Final = 4096
+
+
+class HeardTopic(NamedTuple):
+    """A topic with its confidence, 0..1."""
+
+    topic: Topic
+    confidence: float
+
+
+class _Model(NamedTuple):
+    rows: NDArray[np.int8]
+    bias: NDArray[np.float64]
+    scale: float
+
+
+_model: _Model | None = None
+
+
+def use(parts: Mapping[str, Any] | None) -> None:
+    """Hear with this model from now on; None: the shipped one."""
+    global _model  # noqa: PLW0603 - one model a process
+    _model = None if parts is None else _made_of(parts)
+    topics_of_line.cache_clear()
+    language_shares.cache_clear()
+
+
+def _made_of(parts: Mapping[str, Any]) -> _Model:
+    return _Model(np.ascontiguousarray(parts["rows"]), parts["bias"].astype(np.float64), float(parts["scale"]))
+
+
+def _shipped() -> _Model:
+    global _model  # noqa: PLW0603 - read when the first line is heard
+    if _model is None:
+        with files("ganggpt.domain.language").joinpath("questions.npz").open("rb") as file, np.load(file) as data:
+            _model = _made_of(data)
+    return _model
+
+
+def rows_of(words: Sequence[str]) -> list[int]:
+    """The rows of this model for a text as ``tokens_of`` writes it."""
+    return list({row % ROWS for row in features(words)})
+
+
+def _shares(text: str, first: int, last: int) -> NDArray[np.float64]:
+    model = _model or _shipped()
+    rows = rows_of(tokens_of(text))
+    sums = model.rows[rows, first:last].sum(axis=0, dtype=np.int32)
+    scores = sums * (model.scale / len(rows) ** 0.5) + model.bias[first:last]
+    shares: NDArray[np.float64] = np.exp(scores - scores.max())
+    return shares / shares.sum()
+
+
+@lru_cache(maxsize=_CACHED)
+def topics_of_line(text: str) -> tuple[HeardTopic, ...]:
+    """The two likeliest topics of a sentence whose names are masked, the likelier first."""
+    shares = _shares(text, 0, len(TOPICS))
+    first, second = np.argsort(-shares)[:2]
+    return HeardTopic(TOPICS[first], float(shares[first])), HeardTopic(TOPICS[second], float(shares[second]))
+
+
+@lru_cache(maxsize=_CACHED)
+def language_shares(text: str) -> tuple[str, float]:
+    """The likeliest language of a text, one of LANGUAGES or ``other``, and how sure that is."""
+    shares = _shares(text, len(TOPICS), len(COLUMNS))
+    best = int(shares.argmax())
+    return COLUMNS[len(TOPICS) + best], float(shares[best])
+
+
+def language_of_talk(lines: Sequence[str]) -> str:
+    """The language of the last line of a talk: its own where that is certain, else that of the line before, and so on;
+    English where none is."""
+    for line in reversed(lines):
+        language, share = language_shares(line)
+        if share >= LANGUAGE_SURE and language != OTHER_LANGUAGE:
+            return language
+    return "en"

@@ -1,0 +1,111 @@
+"""What the speaker knows of the player: who they are, what they did, said, owe and promised, and how the two stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ganggpt.domain.language.words import clipped
+from ganggpt.domain.mind.answer import Answer, Part, informed
+from ganggpt.domain.mind.background import causes_of
+from ganggpt.domain.mind.brief import words_in
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.trade import listed
+from ganggpt.domain.mind.dialogue.understanding import Asked, topics_before
+from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
+
+_DID: Final = ("gift", "threat", "deed", "seen", "work", "order")
+_OWN_WORDS: Final = ("talk", "promise", "debt")
+_TOPICS_TOLD: Final = 3
+
+
+def _of_player(c: Conversation, kinds: Sequence[str]) -> list[Memory]:
+    """Memories of the player of some kinds that may be told to them, the newest first, those not cited lately first."""
+    now_s, by = c.turn.now_s, c.turn.by
+    own = [
+        one
+        for one in reversed(c.speaker.memories)
+        if one.about == by and one.kind in kinds and not one.replaced and may_tell(one, by) and not is_expired(one, now_s)
+    ]
+    own.sort(key=lambda one: one.no in c.speaker.cited)
+    return own
+
+
+def known(c: Conversation, _: Asked) -> Answer:
+    """Do you remember me."""
+    me = c.speaker
+    facts = {"listener": me.listener, "talks": str(me.talks)}
+    told = _of_player(c, (*_DID, *_OWN_WORDS))
+    if me.talks <= 1 and not told:
+        return informed("know_you_not", "standing: the first talk", facts)
+    line = "know_you" if me.listener else "know_your_face"
+    return Answer("remember", told[0] if told else None, facts=facts, line=line, because="standing; memories of the player")
+
+
+def did(c: Conversation, _: Asked) -> Answer:
+    """What did I do."""
+    told = _of_player(c, _DID)
+    if not told:
+        return informed("you_did_nothing", "memories of the player: no deed")
+    return Answer("remember", told[0], because="memories of the player")
+
+
+def owe(c: Conversation, _: Asked) -> Answer:
+    """Do I owe you."""
+    debts = _of_player(c, ("debt",))
+    if debts:
+        return Answer("remember", debts[0], line="you_owe", because="memories of the player: a debt")
+    return informed("owe_nothing", "memories of the player: no debt")
+
+
+def promised(c: Conversation, _: Asked) -> Answer:
+    """What did I promise."""
+    promises = _of_player(c, ("promise", "debt"))
+    if promises:
+        return Answer("remember", promises[0], line="you_promised", because="memories of the player: a promise")
+    return informed("promised_nothing", "memories of the player: no promise")
+
+
+def trust(c: Conversation, _: Asked) -> Answer:
+    """Do you trust me, what do you think of me."""
+    me = c.speaker
+    causes = [cause.rpartition(" (")[0] for cause in causes_of(me.memories, c.turn.by, c.turn)]
+    label = "trust_yes" if me.standing >= 30 else "trust_some" if me.standing >= 10 else "trust_no" if me.standing <= -20 else "trust_open"
+    then: tuple[Part, ...] = ()
+    if causes and abs(me.standing) >= 8:
+        then = (Part("trust_because", {"text": clipped(_to_you(causes[0], me.listener), 160)}),)
+    return Answer("opine", line=label, facts={"talks": str(me.talks)}, then=then, because=f"standing {me.standing:.0f}; memories")
+
+
+def _to_you(text: str, listener: str) -> str:
+    """A memory of the listener, told to them: "Ava gave me a watch" → "you gave me a watch"."""
+    for name in filter(None, (listener, "A stranger")):
+        if text.startswith(f"{name} "):
+            return f"you {text[len(name) + 1 :]}".replace("you was ", "you were ").replace("you is ", "you are ")
+    return text
+
+
+def talked_about(c: Conversation, _: Asked) -> Answer:
+    """What were we talking about."""
+    before = topics_before(c.speaker.exchanges, c.world)
+    names: list[str] = []
+    for asked in before:
+        for one in asked.named:
+            sheet = {"npc": c.world.npcs, "district": c.world.districts, "faction": c.world.factions}.get(one.what, {}).get(one.id)
+            if sheet is not None and one.is_sure:
+                names.append(sheet.name)
+            elif one.what == "ware":
+                names.append(one.id)
+    told = list(dict.fromkeys(names))[:_TOPICS_TOLD]
+    if told:
+        return informed("talked_about", "the talk so far", {"topics": listed(told)})
+    if c.speaker.exchanges:
+        said = clipped(c.speaker.exchanges[-1].heard.rstrip(" .!?"), 90)
+        return informed("you_said_last", "the talk so far", {"text": said})
+    return informed("talked_first", "the talk so far: nothing")
+
+
+def said_before(c: Conversation, asked: Asked) -> Memory | None:
+    """What the player told last, where they ask for what they told at large."""
+    told = _of_player(c, _OWN_WORDS)
+    return told[0] if told and words_in(told[0].text) != asked.text else None

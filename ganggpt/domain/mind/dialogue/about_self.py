@@ -1,0 +1,251 @@
+"""What the speaker tells of itself: name, trade, past, home, family, friends, side, aims, secrets, its day, its mood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ganggpt.domain.daily_life import day_of
+from ganggpt.domain.language.person import in_first_person, own_words
+from ganggpt.domain.language.words import stem, with_article, word_set, words_of
+from ganggpt.domain.lore import Stop
+from ganggpt.domain.mind.answer import Answer, Part, informed
+from ganggpt.domain.mind.background import bosses, causes_of
+from ganggpt.domain.mind.brief import politics_of
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.trade import listed, wares_in_words
+from ganggpt.domain.mind.dialogue.understanding import Asked
+
+_LIKES_TOLD: Final = 3
+_TIES_TOLD: Final = 2
+_LATER: Final = word_set("tonight later evening night tomorrow heute abend nachts spater noche tarde manana soir demain noite amanha вечером завтра ночью")
+_PARTS: Final = {"morning": 9 * 60, "noon": 12 * 60, "afternoon": 15 * 60, "evening": 20 * 60, "tonight": 22 * 60, "night": 23 * 60}
+_FOES: Final = word_set("enemy enemies hate hates foe foes rival rivals feind feinde hasst enemigo enemigos odias ennemi ennemis inimigo inimigos odeia враг враги ненавидишь stand dislike")
+_ROLE_WORDS: Final = word_set("cop police policeman doctor medic mechanic driver cab taxi dealer priest nurse lawyer boss gangster criminal thief seller vendor bartender singer cook fisherman hunter nun guard reporter journalist snitch fed undercover")
+
+
+def name(c: Conversation, _: Asked) -> Answer:
+    """Who are you."""
+    then = () if c.speaker.listener or _asked_name(c) else (Part("ask_name"),)
+    return Answer("introduce", then=then, because="sheet: name and role")
+
+
+def role(c: Conversation, asked: Asked) -> Answer:
+    """What do you do; are you a doctor."""
+    me = c.speaker
+    if not me.role:
+        return Answer("introduce", because="sheet: name")
+    wanted = {stem(word) for word in words_of(asked.text)} & {stem(word) for word in _ROLE_WORDS}
+    lead = ()
+    if wanted and not any(word in words_of(asked.text) for word in ("what", "who")):
+        mine = {stem(word) for word in words_of(me.role)}
+        lead = (Part("yes") if wanted & mine else Part("no"),)
+    facts = {"role_a": with_article(me.role), "role": me.role, "wares": listed(wares_in_words(me.life.wares[:3]))}
+    then: tuple[Part, ...] = (Part("of_wares", facts),) if me.life.wares else ()
+    if not then and me.offers_work:
+        then = (Part("of_jobs", facts),)
+    if lead:
+        return Answer("inform", line=lead[0].line, then=(Part("tell_role", facts), *then), because="sheet: role")
+    return informed("tell_role", "sheet: role, wares, jobs", facts, *then)
+
+
+def past(c: Conversation, _: Asked) -> Answer:
+    """Where are you from, how did you get here."""
+    me = c.speaker
+    text = me.life.past or in_first_person(me.backstory)
+    if not text:
+        return Answer("introduce", because="sheet: name; no past is known")
+    if c.is_said(text):
+        return story(c, _)
+    return informed("tell_past", "life: past" if me.life.past else "sheet: backstory", {"text": text})
+
+
+def story(c: Conversation, _: Asked) -> Answer:
+    """Tell me a story."""
+    told = c.fresh(c.speaker.life.stories)
+    if told is None and not c.speaker.life.stories and c.speaker.backstory and not c.is_said(in_first_person(c.speaker.backstory)):
+        told = in_first_person(c.speaker.backstory)
+    if told is None:
+        return informed("no_story", "life: every story was told")
+    return informed("tell_story", "life: stories", {"text": told})
+
+
+def home(c: Conversation, _: Asked) -> Answer:
+    """Where do you live."""
+    district = c.world.districts.get(c.speaker.home)
+    if district is None:
+        return informed("home_nowhere", "sheet: no home is known")
+    bed = next((stop.spot for stop in _day(c) if stop.posture == "sleep" and stop.district == district.id), "")
+    facts = {"home": district.name, "spot": own_words(bed)}
+    return informed("tell_home_spot" if bed and c.speaker.standing >= 12 else "tell_home", "sheet: home", facts)
+
+
+def likes(c: Conversation, _: Asked) -> Answer:
+    """What do you like."""
+    if not c.speaker.likes:
+        return informed("no_likes", "sheet: no likes")
+    liked = [own_words(one) for one in c.speaker.likes[:_LIKES_TOLD]]
+    return informed("tell_likes", "sheet: likes", {"likes": listed(liked)})
+
+
+def family(c: Conversation, _: Asked) -> Answer:
+    """Have you got a family."""
+    if not c.speaker.life.family:
+        return informed("no_family", "life: no family is known")
+    return informed("tell_family", "life: family", {"text": c.speaker.life.family})
+
+
+def friends(c: Conversation, asked: Asked) -> Answer:
+    """Whom do you trust, who are your enemies."""
+    me = c.speaker
+    if not _FOES.isdisjoint(words_of(asked.text)):
+        politics = politics_of(c.world, me.faction)
+        if politics is not None and politics.enemy is not None:
+            return informed("tell_foes", "sheet of the faction: relations", {"foes": politics.enemy, "own": politics.own})
+        return informed("no_foes", "sheet: no faction, no foes")
+    ties = [(c.world.npcs[id_].name, tie) for id_, tie in me.life.ties.items() if id_ in c.world.npcs]
+    if not ties:
+        return informed("no_friends", "life: no ties")
+    told = ties[:_TIES_TOLD] if not c.is_said(_tie(*ties[0])) else ties[_TIES_TOLD:][:_TIES_TOLD] or ties[:1]
+    return informed("tell_friends", "life: ties", {"text": " ".join(_tie(*one) for one in told)})
+
+
+def _tie(who: str, tie: str) -> str:
+    return f"{who} is {tie}."
+
+
+def crew(c: Conversation, asked: Asked) -> Answer:
+    """Who do you run with; are you with them."""
+    politics = politics_of(c.world, c.speaker.faction)
+    named = c.faction(asked) if any(one.what == "faction" for one in asked.named) else None
+    if named is not None:
+        if named.id == c.speaker.faction:
+            return Answer("politics", politics=politics, because="sheet: faction")
+        facts = {"faction": named.name, "own": politics.own if politics is not None else ""}
+        return informed("not_with_them" if politics is not None else "with_nobody", "sheet: faction", facts)
+    return Answer("politics" if politics is not None else "no_politics", politics=politics, because="sheet: faction")
+
+
+def boss(c: Conversation, asked: Asked) -> Answer:
+    """Who gives you orders."""
+    side = c.world.factions.get(c.speaker.faction or "")
+    if side is None:
+        return informed("no_boss", "sheet: no faction")
+    who = bosses(c.world).get(side.id)
+    if who == c.speaker.name:
+        return informed("am_boss", "sheets: roles of the faction", {"own": side.name})
+    if who is None:
+        return informed("boss_unknown", "sheets: nobody leads the faction", {"own": side.name})
+    return informed("tell_boss", "sheets: roles of the faction", {"boss": who, "own": side.name})
+
+
+def aims(c: Conversation, _: Asked) -> Answer:
+    """What do you want in life."""
+    me = c.speaker
+    if me.life.wish:
+        return informed("tell_wish", "life: wish", {"text": me.life.wish})
+    if me.aims:
+        return informed("tell_aims", "sheet: aims", {"aims": listed([own_words(one) for one in me.aims])})
+    return informed("no_aims", "sheet: no aims")
+
+
+def secret(c: Conversation, _: Asked) -> Answer:
+    """What are you hiding. Told from the standing on that the life says."""
+    secrets = c.speaker.life.secrets
+    if not secrets:
+        return informed("no_secret", "life: no secret")
+    told = next((one for one in secrets if one.standing <= c.speaker.standing and not c.is_said(one.text)), None)
+    if told is not None:
+        return informed("tell_secret", f"life: a secret, told from a standing of {told.standing}", {"text": told.text})
+    kept = next((one for one in secrets if one.standing > c.speaker.standing), None)
+    if kept is None:
+        return informed("secret_told", "life: all secrets were told")
+    why = f"life: a secret, kept below a standing of {kept.standing}"
+    return Answer("keep_secret", line="keep_secret", facts={"hint": kept.hint}, because=why)
+
+
+def day(c: Conversation, asked: Asked) -> Answer:
+    """What are you doing today, where will you be tonight, when are you here."""
+    stops = _day(c)
+    words = set(words_of(asked.text))
+    if not stops:
+        return informed("day_plain", "sheet: no day is known", {"doing": c.speaker.doing})
+    wanted = next((minute for word, minute in _PARTS.items() if word in words), None)
+    if wanted is None and not words.isdisjoint(_LATER):
+        wanted = 21 * 60
+    if "sleep" in words:
+        stop = next((one for one in stops if one.posture == "sleep"), stops[-1])
+    elif wanted is not None:
+        stop = _stop_at(stops, wanted)
+    else:
+        now, after = _stop_at(stops, c.speaker.minute), _stop_after(stops, c.speaker.minute)
+        facts = {"doing": c.speaker.doing or own_words(now.doing), **_stop_facts(c, after)}
+        return informed("tell_day", "life: day", facts)
+    return informed("tell_later", "life: day", _stop_facts(c, stop))
+
+
+def _stop_facts(c: Conversation, stop: Stop) -> dict[str, str]:
+    district = c.world.districts.get(stop.district)
+    place = district.name if district is not None else c.speaker.place
+    return {"time": stop.at, "spot": own_words(stop.spot), "where": place, "then": own_words(stop.doing)}
+
+
+def _day(c: Conversation) -> tuple[Stop, ...]:
+    sheet = c.world.npcs.get(c.speaker.id)
+    return day_of(c.world, sheet) if sheet is not None else c.speaker.life.day
+
+
+def _stop_at(stops: tuple[Stop, ...], minute: int) -> Stop:
+    return next((stop for stop in reversed(stops) if stop.minute <= minute), stops[-1])
+
+
+def _stop_after(stops: tuple[Stop, ...], minute: int) -> Stop:
+    return next((stop for stop in stops if stop.minute > minute), stops[0])
+
+
+def feel(c: Conversation, asked: Asked) -> Answer:
+    """How are you."""
+    then = () if c.turn.dice.chance(0.6) else (Part("ask_back_feel"),)
+    return Answer("how_are_you", then=then, because=f"own state: mood {c.speaker.mood:.0f}")
+
+
+def why_mood(c: Conversation, _: Asked) -> Answer:
+    """What is wrong, why are you so happy."""
+    me = c.speaker
+    causes = causes_of(me.memories, c.turn.by, c.turn)
+    label = me.mood_label
+    if causes and abs(me.standing) >= 8:
+        return Answer("account", facts=_for_and_against(me.standing, causes), because="memories of the player")
+    if label in ("dark", "sour"):
+        return informed("mood_bad", f"own state: mood {me.mood:.0f}", {"aims": _worry(c)})
+    if label in ("good", "elated"):
+        return informed("mood_good", f"own state: mood {me.mood:.0f}", {"likes": listed(me.likes[:1])})
+    return informed("mood_plain", f"own state: mood {me.mood:.0f}", {"doing": me.doing})
+
+
+def _for_and_against(standing: float, causes: Iterable[str]) -> dict[str, str]:
+    first = next(iter(causes), "").rpartition(" (")[0]
+    return {"for": first, "against": ""} if standing > 0 else {"for": "", "against": first}
+
+
+def _worry(c: Conversation) -> str:
+    return own_words(c.speaker.aims[0]) if c.speaker.aims else ""
+
+
+def other(c: Conversation, asked: Asked) -> Answer:
+    """How old are you, are you scared, do you believe in God …: what no sheet says."""
+    brave = c.speaker.courage
+    words = set(words_of(asked.text))
+    if words & {"scared", "afraid", "fear", "brave", "angst", "miedo", "peur", "medo", "боишься"}:
+        return informed("not_scared" if brave >= 55 else "scared", f"sheet: courage {brave}")
+    if words & {"fight", "shoot", "gun", "armed", "weapon"}:
+        return informed("can_fight" if brave >= 60 else "no_fighter", f"sheet: courage {brave}")
+    if words & {"killed", "kill", "murder", "shot"}:
+        return informed("not_telling", "sheet: says nothing of it")
+    if words & {"old", "age", "born", "birthday", "alt", "edad", "anos", "age", "лет"}:
+        return informed("own_age", "sheet: says nothing of it")
+    return informed("own_business", "sheet: says nothing of it")
+
+
+def _asked_name(c: Conversation) -> bool:
+    return any("who" in one.said.lower() or "your name" in one.said.lower() for one in c.speaker.exchanges[-3:])

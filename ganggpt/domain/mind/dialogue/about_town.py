@@ -1,0 +1,165 @@
+"""News with their source, the hour, the weather, advice, help, a joke; and what is asked of the last answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ganggpt.domain.daily_life import people_in
+from ganggpt.domain.mind.answer import Answer, informed
+from ganggpt.domain.mind.dialogue import about_people, about_places
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.understanding import Asked, topics_before
+from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
+from ganggpt.domain.scene import part_of_day
+
+_NEWS_SCANNED_MAX: Final = 128
+_NEWS_KINDS: Final = ("seen", "rumour", "deed")
+_HALF_H, _H, _LATE = 30, 60, 45
+
+
+def news(c: Conversation, asked: Asked) -> Answer:
+    """What is new: the newest thing seen or heard of that was not told yet, else politics, else who was seen where."""
+    memory = newest(c)
+    if memory is not None:
+        return Answer("gossip", memory, because="memories: news")
+    if c.turn.dice.chance(0.5):
+        seen = _seen_near(c)
+        if seen is not None:
+            return seen
+    return about_people.politics(c, asked)
+
+
+def newest(c: Conversation) -> Memory | None:
+    """The newest thing that was seen or heard of and not brought up lately."""
+    recent = [
+        one
+        for one in c.speaker.memories[: -_NEWS_SCANNED_MAX - 1 : -1]
+        if one.kind in _NEWS_KINDS and may_tell(one, c.turn.by) and not is_expired(one, c.turn.now_s)
+    ]
+    return next((one for one in recent if one.no not in c.speaker.cited), recent[0] if recent else None)
+
+
+def _seen_near(c: Conversation) -> Answer | None:
+    """Somebody who is around now and awake."""
+    if c.here is None:
+        return None
+    around = people_in(c.world, c.here.id, c.turn.now_s, c.speaker.minute)
+    others = [one for one in around if one.npc != c.speaker.id and one.posture != "sleep"]
+    if not others:
+        return None
+    one = c.turn.dice.pick(others)
+    facts = {"who": c.world.npcs[one.npc].name, "spot": one.spot, "doing": one.doing, "where": c.here.name}
+    return informed("news_person", "whereabouts: who is around", facts)
+
+
+def source(c: Conversation, _: Asked) -> Answer:
+    """Who told you that."""
+    cited = c.speaker.cited[-1] if c.speaker.cited else None
+    memory = next((one for one in c.speaker.memories if one.no == cited), None)
+    if memory is None:
+        return informed("source_common", "the talk so far: no memory was brought up")
+    if memory.trace is not None and memory.trace.chain:
+        kind, _, name = memory.trace.chain[-1].partition(":")
+        teller = c.world.npcs.get(name) if kind == "npc" else None
+        if teller is not None:
+            return informed("source_told", "memory: its trace", {"who": teller.name})
+        if memory.trace.chain[-1] == c.turn.by:
+            return informed("source_you", "memory: its trace")
+        return informed("source_somebody", "memory: its trace")
+    if memory.source == "told":
+        return informed("source_you" if memory.about == c.turn.by else "source_somebody", "memory: told")
+    return informed("source_seen" if memory.source == "witnessed" else "source_thought", f"memory: {memory.source}")
+
+
+def time(c: Conversation, _: Asked) -> Answer:
+    """What time is it."""
+    minute = c.speaker.minute
+    facts = {"clock": f"{minute // 60:02}:{minute % 60:02}", "part": part_of_day(minute)}
+    return informed("tell_time", "the game's clock", facts)
+
+
+def weather(c: Conversation, _: Asked) -> Answer:
+    """What is the weather like."""
+    scene = c.speaker.scene
+    if scene is None or scene.weather is None:
+        return informed("weather_unseen", "scene: says nothing of it")
+    return informed("tell_weather", "scene: weather", {"weather": scene.weather})
+
+
+def advice(c: Conversation, asked: Asked) -> Answer:
+    """What should I do here."""
+    here = c.here
+    knows = c.fresh(tuple(c.speaker.life.knows.values()))
+    if knows is not None:
+        return informed("advice", "life: knows", {"text": knows})
+    if here is not None and (place := c.world.places.get(here.id)) is not None:
+        text = c.fresh(place.dangers)
+        if text is not None:
+            return informed("advice", "place: dangers", {"text": text})
+    return informed("advice_plain", "nothing left to tell")
+
+
+def help_(c: Conversation, asked: Asked) -> Answer:
+    """Can you help me."""
+    words = asked.text.lower()
+    if any(word in words for word in ("money", "lend", "dollar", "cash", "$", "geld", "dinero", "argent", "dinheiro", "деньг", "денег")):
+        return Answer("refuse_action", facts={"reason": "money"}, line="no_money", because="rules: words move no money")
+    if any(word in words for word in ("hide", "cops", "police", "chasing", "after me", "versteck", "escond", "cach", "спря")):
+        return informed("help_hide" if c.speaker.standing >= 10 else "help_hide_no", f"standing {c.speaker.standing:.0f}")
+    return informed("help_offer" if c.speaker.standing > -20 else "help_no", f"standing {c.speaker.standing:.0f}")
+
+
+def joke(c: Conversation, _: Asked) -> Answer:
+    """Tell me a joke."""
+    return Answer("inform", line="joke", because="own lines")
+
+
+def again(c: Conversation, _: Asked) -> Answer:
+    """What did you say."""
+    if not c.speaker.exchanges:
+        return informed("nothing_said", "the talk so far: nothing")
+    return informed("say_again", "the talk so far", {"text": c.speaker.exchanges[-1].said})
+
+
+def why(c: Conversation, asked: Asked) -> Answer:
+    """Why: the ground of the last answer, as far as there is one."""
+    before = topics_before(c.speaker.exchanges[-2:], c.world)
+    last = next((one for one in before if one.topic not in ("why", "really", "again")), None)
+    if last is None:
+        return informed("why_nothing", "the talk so far: nothing to give a reason for")
+    found: Answer | None = None
+    if last.topic in ("owner", "danger", "place_about", "sights"):
+        found = about_places.danger(c, last)
+    elif last.topic in ("opinion_person", "relation", "who"):
+        found = about_people.relation(c, last) if last.topic != "relation" else about_people.opinion(c, last)
+    elif last.topic in ("faction", "opinion_faction", "faction_war", "politics", "self_crew"):
+        found = about_people.faction_war(c, last)
+    return found if found is not None else informed("why_plain", "no ground is known")
+
+
+def really(c: Conversation, _: Asked) -> Answer:
+    """Are you sure."""
+    return informed("really_yes" if c.speaker.exchanges else "why_nothing", "the talk so far")
+
+
+_KNOW_ALL: Final = ("fixer", "radio host", "reporter", "taxi driver", "lookout", "cook and broker", "pawnbroker", "diner owner")
+"""Trades of people who know what others do not."""
+
+
+def who_knows(c: Conversation) -> dict[str, str] | None:
+    """Somebody to ask instead, and where they are now: of the speaker's ties first, then of the district's people."""
+    ties = [id_ for id_ in c.speaker.life.ties if id_ in c.world.npcs]
+    known = [one.id for one in c.world.npcs.values() if one.role in _KNOW_ALL and one.id != c.speaker.id]
+    people = [id_ for id_ in known if id_ in ties] or known
+    if not people:
+        return None
+    near = c.world.districts.get(c.speaker.home)
+    beside = (c.speaker.home, *(near.neighbours if near is not None else ()))
+    best = min(people, key=lambda id_: (id_ not in ties, c.world.npcs[id_].home not in beside, id_))
+    where = c.where(best)
+    district = c.world.districts.get(where.district) if where is not None else None
+    return {
+        "who": c.world.npcs[best].name,
+        "where": district.name if district is not None else "",
+        "spot": where.spot if where is not None else "",
+    }

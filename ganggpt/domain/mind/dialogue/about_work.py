@@ -1,0 +1,59 @@
+"""Work: what the job is, where, what it pays, how hard it is, for whom, by when, and what it was again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ganggpt.domain.mind.answer import Answer, informed
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.trade import dollars, listed
+from ganggpt.domain.mind.dialogue.understanding import Asked
+
+_EASY, _HARD = 3, 6
+WORK_LINES: Final = {
+    "work_what": "tell_work",
+    "work_where": "tell_work_where",
+    "work_pay": "tell_work_pay",
+    "work_hard": "tell_work_hard",
+    "work_who": "tell_work_who",
+    "work_when": "tell_work_when",
+    "work_again": "tell_work_again",
+}
+
+
+def about_job(c: Conversation, asked: Asked) -> Answer | None:
+    """One thing about the job that was offered last."""
+    job = c.speaker.job
+    if job is None:
+        return _none_yet(c)
+    hardness = "easy" if job.difficulty <= _EASY else "hard" if job.difficulty >= _HARD else "middling"
+    facts = {
+        "title": job.title,
+        "task": job.task,
+        "reward": dollars(job.reward),
+        "places": listed(job.places),
+        "minutes": str(job.minutes),
+        "hardness": hardness if job.difficulty else "",
+        "payer": job.payer or c.speaker.name,
+    }
+    line = WORK_LINES[asked.topic]
+    if (asked.topic == "work_where" and not job.places) or (asked.topic == "work_when" and not job.minutes):
+        line = "tell_work"
+    if asked.topic == "work_hard":
+        line = f"tell_work_{hardness}"
+    return informed(line, "the offer, as it was made", facts)
+
+
+def _none_yet(c: Conversation) -> Answer:
+    """No job was offered: what the speaker has in general."""
+    titles = [c.world.missions[id_] for id_ in _own_jobs(c)]
+    if not titles:
+        return Answer("no_work", because="sheet: no jobs")
+    job = titles[0]
+    facts = {"title": job.title, "task": job.description, "reward": dollars(job.reward)}
+    return informed("jobs_like", "sheet: missions", facts)
+
+
+def _own_jobs(c: Conversation) -> tuple[str, ...]:
+    sheet = c.world.npcs.get(c.speaker.id)
+    return tuple(id_ for id_ in sheet.missions if id_ in c.world.missions) if sheet is not None else ()

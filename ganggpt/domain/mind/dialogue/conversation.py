@@ -1,0 +1,89 @@
+"""The talk in which a line is answered, as the answers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from ganggpt.domain.daily_life import Whereabouts, whereabouts
+from ganggpt.domain.language.spoken_of import What
+from ganggpt.domain.mind.brief import phrase_of, sentences_of
+from ganggpt.domain.mind.dialogue import understanding
+from ganggpt.domain.mind.dialogue.speaker import Speaker
+from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.turn import Turn
+from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
+
+
+class Conversation(Struct, frozen=True, gc=False):
+    """Who speaks, in which turn, and the line that is answered."""
+
+    speaker: Speaker
+    turn: Turn
+    text: str
+
+    @property
+    def world(self) -> World:
+        """The world it takes place in."""
+        return self.turn.world
+
+    def subject(self, asked: Asked, *wanted: What) -> str | None:
+        """The id of what a sentence is about (``understanding.subject``)."""
+        return understanding.subject(asked, self.speaker.exchanges, self.world, *wanted, but=self.speaker.id)
+
+    def person(self, asked: Asked) -> NpcSheet | None:
+        """The person a sentence is about; by trade where no name is said: the nearest one."""
+        id_ = self.subject(asked, "npc")
+        if id_ is None:
+            return self._of_trade(next((one.id for one in asked.named if one.what == "role"), None))
+        return self.world.npcs.get(id_)
+
+    def _of_trade(self, role: str | None) -> NpcSheet | None:
+        if role is None:
+            return None
+        near = (self.speaker.home, *self._neighbours())
+        of_trade = [one for one in self.world.npcs.values() if one.role.endswith(role) and one.id != self.speaker.id]
+        of_trade.sort(key=lambda one: (near.index(one.home) if one.home in near else len(near), one.id))
+        return of_trade[0] if of_trade else None
+
+    def _neighbours(self) -> tuple[str, ...]:
+        home = self.world.districts.get(self.speaker.home)
+        return home.neighbours if home is not None else ()
+
+    def place(self, asked: Asked) -> District | None:
+        """The district a sentence is about: named or pointed at, else where the named person is now."""
+        id_ = self.subject(asked, "district")
+        if id_ is not None:
+            return self.world.districts.get(id_)
+        named = next((one.id for one in asked.named if one.what == "npc"), None)
+        where = None if named is None else self.where(named)
+        return None if where is None else self.world.districts.get(where.district)
+
+    @property
+    def here(self) -> District | None:
+        """Where the talk takes place."""
+        return self.world.districts.get(self.speaker.place) or self.world.districts.get(self.speaker.home)
+
+    def faction(self, asked: Asked) -> FactionSheet | None:
+        """The faction a sentence is about."""
+        id_ = self.subject(asked, "faction")
+        return None if id_ is None else self.world.factions.get(id_)
+
+    def where(self, npc: str) -> Whereabouts | None:
+        """Where somebody is now."""
+        return whereabouts(self.world, npc, self.turn.now_s, self.speaker.minute)
+
+    def holder(self, district: str) -> FactionSheet | None:
+        """The faction whose ground a district is."""
+        return next((one for one in self.world.factions.values() if district in one.territories), None)
+
+    def is_said(self, text: str) -> bool:
+        """Whether a text was said lately, by its first sentence."""
+        first = next(iter(sentences_of(text)), "")
+        return phrase_of(first) in self.speaker.phrases if first else False
+
+    def fresh(self, texts: Sequence[str]) -> str | None:
+        """One of some texts that was not said lately; None where all were. Which one the turn's dice decide."""
+        left = [text for text in texts if not self.is_said(text)]
+        return self.turn.dice.pick(left) if left else None

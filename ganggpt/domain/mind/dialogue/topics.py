@@ -1,0 +1,137 @@
+"""Which answer belongs to which topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from ganggpt.domain.language.questions import Topic
+from ganggpt.domain.language.words import word_set, words_of
+from ganggpt.domain.lore import OPINION_WORDS
+from ganggpt.domain.mind.answer import Answer
+from ganggpt.domain.mind.dialogue import about_people, about_places, about_player, about_self, about_town, trade
+from ganggpt.domain.mind.dialogue.about_work import about_job
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.reactions import REACTIONS
+from ganggpt.domain.mind.dialogue.understanding import Asked
+
+Query = Callable[[Conversation, Asked], Answer | None]
+_WORDS_OF: Final[Mapping[str, frozenset[str]]] = {
+    "police": word_set("police cops cop law policia polizei flics полиция"),
+    "money": word_set("money cash rich dollars geld dinero argent dinheiro деньги"),
+    "politics": word_set("politics mayor election politik politica politique политика"),
+    "love": word_set("love marriage romance liebe amor amour любовь"),
+    "cars": word_set("car cars driving racing wheels auto autos coches carros voitures машины"),
+    "food": word_set("food eating cooking essen comida cuisine nourriture еда"),
+    "guns": word_set("gun guns weapons waffen armas armes оружие"),
+    "drugs": word_set("drugs dope weed pills drogen drogas drogues наркотики"),
+    "town": word_set("town city here stadt ciudad ville cidade город"),
+    "crew": word_set("gangs gang crews banden pandillas gangues bandes банды"),
+}
+
+
+def _opinion_police(c: Conversation, _: Asked) -> Answer:
+    return about_people.opinion_word(c, "police")
+
+
+def _opinion_town(c: Conversation, asked: Asked) -> Answer | None:
+    if any(one.what == "district" and one.is_sure for one in asked.named):
+        return about_places.about(c, asked)
+    return about_people.opinion_word(c, "town")
+
+
+def _opinion_other(c: Conversation, asked: Asked) -> Answer:
+    words = set(words_of(asked.text))
+    about = next((word for word in OPINION_WORDS if not words.isdisjoint(_WORDS_OF[word])), "")
+    return about_people.opinion_word(c, about or "anything")
+
+
+def _price(c: Conversation, asked: Asked) -> Answer | None:
+    return trade.price(c, asked) or about_job(c, _as(asked, "work_pay"))
+
+
+def _haggle(c: Conversation, asked: Asked) -> Answer | None:
+    return trade.haggle(c, asked)
+
+
+def _agree(c: Conversation, asked: Asked) -> Answer | None:
+    """Somebody agrees: to a price that was named, else to what was said."""
+    last = c.speaker.exchanges[-1].said if c.speaker.exchanges else ""
+    if c.speaker.life.wares and "$" in last:
+        return trade.buy(c, asked)
+    return REACTIONS["agree"](c, asked)
+
+
+def _as(asked: Asked, topic: Topic) -> Asked:
+    return replace(asked, topic=topic)
+
+
+QUERIES: Final[Mapping[Topic, Query]] = {
+    **REACTIONS,
+    "agree": _agree,
+    "self_name": about_self.name,
+    "self_role": about_self.role,
+    "self_past": about_self.past,
+    "self_story": about_self.story,
+    "self_home": about_self.home,
+    "self_likes": about_self.likes,
+    "self_family": about_self.family,
+    "self_friends": about_self.friends,
+    "self_crew": about_self.crew,
+    "self_boss": about_self.boss,
+    "self_aims": about_self.aims,
+    "self_secret": about_self.secret,
+    "self_day": about_self.day,
+    "self_feel": about_self.feel,
+    "self_why_mood": about_self.why_mood,
+    "self_other": about_self.other,
+    "here": about_places.here,
+    "place_where": about_places.where,
+    "way": about_places.way,
+    "distance": about_places.distance,
+    "danger": about_places.danger,
+    "owner": about_places.owner,
+    "place_about": about_places.about,
+    "sights": about_places.sights,
+    "hours": about_places.hours,
+    "shop": trade.shop,
+    "who": about_people.who,
+    "person_where": about_people.where_now,
+    "opinion_person": about_people.opinion,
+    "relation": about_people.relation,
+    "faction": about_people.faction,
+    "faction_boss": about_people.faction_boss,
+    "faction_rules": about_people.faction_rules,
+    "faction_war": about_people.faction_war,
+    "faction_join": about_people.faction_join,
+    "opinion_faction": about_people.opinion_of_faction,
+    "opinion_police": _opinion_police,
+    "opinion_town": _opinion_town,
+    "opinion_other": _opinion_other,
+    "wares": trade.wares,
+    "price": _price,
+    "haggle": _haggle,
+    "buy": trade.buy,
+    **dict.fromkeys(("work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again"), about_job),
+    "me_known": about_player.known,
+    "me_did": about_player.did,
+    "me_owe": about_player.owe,
+    "me_promised": about_player.promised,
+    "me_trust": about_player.trust,
+    "talked_about": about_player.talked_about,
+    "again": about_town.again,
+    "why": about_town.why,
+    "really": about_town.really,
+    "news": about_town.news,
+    "source": about_town.source,
+    "time": about_town.time,
+    "weather": about_town.weather,
+    "advice": about_town.advice,
+    "help": about_town.help_,
+    "politics": about_people.politics,
+    "joke": about_town.joke,
+}
+"""What answers a topic from what is true; None where the facts are missing. The topics that are not here are courtesies,
+menaces, work that is asked for, and what the player said themselves, which the memories know."""

@@ -1,0 +1,273 @@
+"""What the speaker sells, for how much, and how it haggles: at most ROUNDS_MAX rounds, never below its lowest price."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from ganggpt.domain.language.spoken_of import names_of, stems_of
+from ganggpt.domain.language.words import stem, word_set, words_of
+from ganggpt.domain.lore import Ware
+from ganggpt.domain.mind.answer import LIST_MARK, PRICE_MARK, Answer, Part, informed
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.understanding import Asked, asked_in
+
+ROUNDS_MAX: Final = 4
+"""Rounds of a haggle after which nothing moves any more."""
+_TOLD_MAX: Final = 4
+_FRIENDS_FROM: Final = 35.0
+"""Standing from which somebody gets the lowest price for the asking."""
+_AMOUNT: Final = re.compile(r"\d[\d.,]*")
+_SHARES: Final = {"half": 0.5, "halb": 0.5, "halfte": 0.5, "mitad": 0.5, "moitie": 0.5, "metade": 0.5, "половину": 0.5}
+_COUNTS: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "ten": 10, "couple": 2, "dozen": 12, "zwei": 2, "dos": 2, "deux": 2, "dois": 2}
+_ASKING: Final = word_set("do does have has got sell any some you the a an is there what how much it for me want need buy get of i like your")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as one fact; the wording makes a list of them in the language that is spoken."""
+    return LIST_MARK.join(words)
+
+
+def dollars(amount: float) -> str:
+    """An amount of money."""
+    return f"${round(amount):,}"
+
+
+def wares_in_words(wares: Sequence[Ware]) -> list[str]:
+    """What is sold, each with its price."""
+    return [f"{one.name}{PRICE_MARK}{dollars(one.price)}" for one in wares]
+
+
+def wares(c: Conversation, asked: Asked) -> Answer:
+    """What do you sell; have you got any of it."""
+    mine = c.speaker.life.wares
+    wanted = _wanted(asked)
+    if not mine:
+        if wanted:
+            return shop(c, asked)
+        facts = {"role_a": c.speaker.role}
+        return informed("no_wares", "life: sells nothing", facts)
+    found = ware_of(c, asked, is_talk=False)
+    if found is not None:
+        facts = {"ware": found.name, "price": dollars(found.price)}
+        return Answer("trade", line="have_ware", facts=facts, because="life: wares")
+    if wanted:
+        elsewhere = seller_of(c, wanted)
+        if elsewhere is not None:
+            facts = {"wares": listed(wares_in_words(mine[:2])), **elsewhere}
+            return informed("have_not_but", "lives and places: who sells it", facts)
+        return informed("have_not", "life: wares", {"wares": listed(wares_in_words(mine[:_TOLD_MAX]))})
+    facts = {"wares": listed(wares_in_words(mine[:_TOLD_MAX]))}
+    return Answer("trade", line="tell_wares", facts=facts, then=(Part("ask_ware"),), because="life: wares")
+
+
+def price(c: Conversation, asked: Asked) -> Answer | None:
+    """How much is it."""
+    found = ware_of(c, asked)
+    if found is None:
+        if c.speaker.life.wares:
+            told = listed(wares_in_words(c.speaker.life.wares[:_TOLD_MAX]))
+            return Answer("trade", line="tell_prices", facts={"wares": told}, because="life: wares")
+        if c.speaker.job is not None:
+            return None
+        return informed("no_wares", "life: sells nothing", {"role_a": c.speaker.role})
+    count = _count(asked.text)
+    asks = current_price(c, found) * count
+    line = "tell_price_many" if count > 1 else "tell_price"
+    facts = {"ware": found.name, "price": dollars(asks), "count": str(count)}
+    return Answer("trade", line=line, facts=facts, because="life: wares")
+
+
+def haggle(c: Conversation, asked: Asked) -> Answer | None:
+    """Too much; I give you fifty. Each round comes down a step towards the lowest price, friends get it at once."""
+    found = ware_of(c, asked)
+    if found is None:
+        return informed("no_haggle", "life: no ware was spoken of") if not c.speaker.job else job_haggle(c)
+    rounds = len(_haggled(c)) + 1
+    offered = _offer(asked.text, found)
+    asks = _asking_price(c, found, rounds)
+    facts = {"ware": found.name, "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
+    why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
+    if offered is not None and offered >= asks:
+        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(offered)}, because=why)
+    if offered is not None and offered >= found.least and rounds >= 2:
+        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(offered)}, because=why)
+    if rounds >= ROUNDS_MAX:
+        return Answer("trade", line="haggle_last", facts=facts, because=why)
+    if asks >= found.price:
+        return Answer("trade", line="haggle_no", facts=facts, because=why)
+    return Answer("trade", line="haggle_insult" if _is_insulting(offered, found) else "haggle_down", facts=facts, because=why)
+
+
+def job_haggle(c: Conversation) -> Answer:
+    """Somebody wants more for a job: what it pays was fixed when it was offered."""
+    job = c.speaker.job
+    assert job is not None  # noqa: S101 - the caller looked
+    return informed("pay_fixed", "the offer: reward", {"reward": dollars(job.reward), "title": job.title})
+
+
+def buy(c: Conversation, asked: Asked) -> Answer | None:
+    """I'll take it."""
+    found = ware_of(c, asked)
+    if found is None:
+        if c.speaker.life.wares:
+            told = listed(wares_in_words(c.speaker.life.wares[:_TOLD_MAX]))
+            return Answer("trade", line="buy_what", facts={"wares": told}, because="life: wares")
+        wanted = _wanted(asked)
+        return shop(c, asked) if wanted else None
+    count = _count(asked.text)
+    facts = {"ware": found.name, "price": dollars(current_price(c, found) * count), "count": str(count)}
+    return Answer("trade", line="sold", facts=facts, because="life: wares")
+
+
+def shop(c: Conversation, asked: Asked) -> Answer | None:
+    """Where can I buy it: the nearest person who sells it, else the nearest district where it is sold."""
+    wanted = _wanted(asked)
+    if not wanted:
+        return None
+    own = ware_of(c, asked, is_talk=False)
+    if own is not None:
+        facts = {"ware": own.name, "price": dollars(own.price)}
+        return Answer("trade", line="have_ware", facts=facts, because="life: wares")
+    found = seller_of(c, wanted)
+    if found is None:
+        return None
+    return informed("tell_shop" if "who" in found else "tell_shop_place", "lives and places: what is sold", found)
+
+
+def seller_of(c: Conversation, wanted: frozenset[str]) -> dict[str, str] | None:
+    """Who sells something, or where it is sold, the nearest first, as facts to be told."""
+    near = _by_distance(c)
+    sellers = []
+    for id_, life in c.world.lives.items():
+        sheet = c.world.npcs.get(id_)
+        if sheet is None or id_ == c.speaker.id:
+            continue
+        for ware in life.wares:
+            fit = len(wanted & stems_of(ware.name))
+            if fit:
+                sellers.append((-fit, near.get(sheet.home, 1e9), id_, ware))
+    if sellers:
+        _, _, id_, ware = min(sellers, key=lambda one: one[:3])
+        where = c.where(id_)
+        district = c.world.districts.get(where.district if where is not None else c.world.npcs[id_].home)
+        return {
+            "who": c.world.npcs[id_].name,
+            "ware": ware.name,
+            "price": dollars(ware.price),
+            "where": district.name if district is not None else "",
+            "spot": where.spot if where is not None else "",
+        }
+    places = [
+        (near.get(place.id, 1e9), place.id, name)
+        for place in c.world.places.values()
+        for name in place.sold
+        if wanted & stems_of(name) and place.id in c.world.districts
+    ]
+    if not places:
+        return None
+    _, id_, name = min(places)
+    return {"ware": name, "where": c.world.districts[id_].name}
+
+
+def ware_of(c: Conversation, asked: Asked, *, is_talk: bool = True) -> Ware | None:
+    """The ware a sentence is about: by its words, else the one spoken of last, else the only one there is."""
+    mine = c.speaker.life.wares
+    wanted = _wanted(asked)
+    best = max(mine, key=lambda one: (len(wanted & stems_of(one.name)), -mine.index(one)), default=None)
+    if best is not None and wanted & stems_of(best.name):
+        return best
+    if not is_talk:
+        return None
+    for exchange in reversed(c.speaker.exchanges):
+        for text in (exchange.heard, exchange.said):
+            spoken = frozenset(map(stem, words_of(text)))
+            named = [one for one in mine if len(stems_of(one.name) & spoken) >= max(1, len(stems_of(one.name)) // 2)]
+            if named and not (text is exchange.said and len(named) > 1):
+                return named[0]
+    return mine[0] if len(mine) == 1 else None
+
+
+def current_price(c: Conversation, ware: Ware) -> int:
+    """What the speaker asks now: what was agreed on a moment ago, else what the haggle has come to."""
+    agreed = _agreed(c)
+    if agreed is not None and ware.least <= agreed <= ware.price:
+        return agreed
+    return _asking_price(c, ware, len(_haggled(c)))
+
+
+def _asking_price(c: Conversation, ware: Ware, rounds: int) -> int:
+    """Down from the price to the lowest in ROUNDS_MAX − 1 steps; greed holds the first one back."""
+    if c.speaker.standing >= _FRIENDS_FROM and rounds:
+        return ware.least
+    greedy = c.speaker.traits.get("greed", 50) >= 75
+    steps = max(0, min(ROUNDS_MAX - 1, rounds - (1 if greedy else 0)))
+    return round(ware.price - (ware.price - ware.least) * steps / (ROUNDS_MAX - 1))
+
+
+def _haggled(c: Conversation) -> list[Asked]:
+    """The rounds of this talk so far."""
+    every = [one for place, exchange in enumerate(c.speaker.exchanges)
+             for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world)]
+    return [one for one in every if one.topic == "haggle" and one.is_sure]
+
+
+_DEAL: Final = re.compile(r"\$(\d[\d,]*)")
+
+
+def _agreed(c: Conversation) -> int | None:
+    """The last amount the speaker named."""
+    for exchange in reversed(c.speaker.exchanges):
+        amounts = _DEAL.findall(exchange.said)
+        if amounts:
+            return int(amounts[-1].replace(",", "")) if len(amounts) == 1 else None
+    return None
+
+
+def _offer(text: str, ware: Ware) -> float | None:
+    """How much a player offers for one."""
+    share = next((share for word, share in _SHARES.items() if word in words_of(text)), None)
+    if share is not None:
+        return ware.price * share
+    amounts = [float(found.rstrip(".,").replace(",", "")) for found in _AMOUNT.findall(text) if found.strip(".,")
+               and found.rstrip(".,").replace(",", "").count(".") < 2]
+    return max(amounts) if amounts else None
+
+
+def _is_insulting(offered: float | None, ware: Ware) -> bool:
+    return offered is not None and offered < 0.4 * ware.least
+
+
+def _count(text: str) -> int:
+    words = words_of(text)
+    number = next((_COUNTS[word] for word in words if word in _COUNTS), None)
+    if number is None:
+        number = next((int(word) for word in words if word.isdigit() and 1 < int(word) <= 20), 1)
+    return number
+
+
+def _wanted(asked: Asked) -> frozenset[str]:
+    """The stems of what somebody wants to buy."""
+    named = [one.id for one in asked.named if one.what == "ware"]
+    if named:
+        return frozenset().union(*map(stems_of, named)) & frozenset(map(stem, words_of(asked.text))) or stems_of(named[0])
+    known = names_of  # the words of a line that are no function words may be what is wanted
+    del known
+    return frozenset(stem(word) for word in words_of(asked.text) if word in _GOODS)
+
+
+_GOODS: Final = word_set(
+    """
+    food burger noodles meal eat gun guns pistol rifle weapon weapons ammo car cars wheels vehicle repair repairs fix
+    fixed mechanic clothes shirt shoes medicine pills drugs doctor stitches bandage fuel gas petrol tool tools fish boat
+    boats taxi ride phone phones jewellery jewelry watch ring flowers papers passport documents id ticket tickets
+    groceries bread motorcycle motorcycles bike bikes coffee drink drinks beer whiskey liquor booze information info
+    """
+)
+
+
+def _by_distance(c: Conversation) -> dict[str, float]:
+    from ganggpt.domain.mission_design.roads import distances_m
+
+    return dict(distances_m(c.world, c.speaker.place or c.speaker.home))

@@ -1,0 +1,230 @@
+"""What a line asks, sentence by sentence, in the light of the talk: topics, what is named, whom "he" and "there" mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+from ganggpt.domain.language.questions import SURE, HeardTopic, Topic, topics_of_line
+from ganggpt.domain.language.speech_acts import COURTESIES, HeardAct, SpeechAct, hear, looks_asking, tokens_of
+from ganggpt.domain.language.spoken_of import Named, What, masked, names_of
+from ganggpt.domain.language.words import folded, word_set, words_of
+from ganggpt.domain.mind.transcript import Exchange
+from ganggpt.domain.world import World
+
+ASKED_MAX: Final = 2
+"""Sentences of one line that are answered."""
+_SUPPORT: Final = 0.35
+"""What it adds to a topic that the speech act of the line agrees, times how sure that is."""
+_ELLIPSIS_WORDS_MAX: Final = 5
+_LINKS: Final = word_set(
+    "and what about how und was ist mit wie y e que tal et a og и а что насчет ну or then so but ok okay then also"
+)
+_HE: Final = word_set(
+    """
+    he him his she her hers er ihn ihm sie ihr el ella lo la le lui elle il ele ela dele dela он она его ему ее ей ним
+    нему нее ней него that guy man woman one
+    """
+)
+_THEY: Final = word_set("they them their theirs sie ihnen ihre ellos ellas les eux ils leur eles elas deles они их им ими них")
+_THERE: Final = word_set(
+    "there that place dort da hin dorthin alli alla ahi la-bas la bas y la lá ali там туда это это место district area"
+)
+_OTHER: Final = word_set("other andere anderen otro otra autre outro outra другой другая другого второй")
+_TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
+    "ask_work": frozenset(("work", "work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again")),
+    "ask_price": frozenset(("price", "haggle", "wares", "work_pay")),
+    "ask_place": frozenset(("here", "place_where", "place_about", "shop", "person_where", "sights", "danger")),
+    "ask_way": frozenset(("way", "distance", "place_where", "shop")),
+    "ask_time": frozenset(("time", "hours")),
+    "ask_weather": frozenset(("weather",)),
+    "ask_person": frozenset(("who", "person_where", "opinion_person", "relation", "faction_boss", "self_boss")),
+    "ask_faction": frozenset(
+        ("faction", "faction_boss", "faction_rules", "faction_war", "faction_join", "self_crew", "owner", "opinion_faction", "politics")
+    ),
+    "ask_self": frozenset(
+        ("self_name", "self_role", "self_past", "self_story", "self_home", "self_likes", "self_family", "self_friends",
+         "self_crew", "self_boss", "self_aims", "self_secret", "self_day", "self_other")
+    ),
+    "ask_mood": frozenset(("self_feel", "self_why_mood")),
+    "ask_opinion": frozenset(
+        ("opinion_person", "opinion_faction", "opinion_police", "opinion_town", "opinion_other", "self_likes", "advice")
+    ),
+    "ask_trust": frozenset(("me_trust", "opinion_person")),
+    "ask_memory": frozenset(("me_known", "me_did", "me_said", "me_promised", "talked_about", "work_again")),
+    "ask_said": frozenset(("me_said", "me_promised", "talked_about", "again", "me_owe")),
+    "ask_news": frozenset(("news", "source", "politics")),
+    "greet": frozenset(("hello", "self_feel")),
+    "farewell": frozenset(("leave",)),
+    "thanks": frozenset(("thanks",)),
+    "apology": frozenset(("sorry",)),
+    "praise": frozenset(("praise", "flirt")),
+    "flirt": frozenset(("flirt", "praise")),
+    "insult": frozenset(("insult",)),
+    "threat": frozenset(("threat", "threat_other")),
+    "robbery": frozenset(("threat",)),
+    "order": frozenset(("order",)),
+    "demand": frozenset(("order", "me_owe")),
+    "confide": frozenset(("confess",)),
+    "report_crime": frozenset(("confess", "help", "tell")),
+    "bad_news": frozenset(("complain", "tell")),
+    "good_news": frozenset(("tell", "boast")),
+    "offer": frozenset(("buy", "haggle", "tell")),
+    "promise": frozenset(("plan", "tell", "agree")),
+    "accept": frozenset(("agree", "buy")),
+    "decline": frozenset(("refuse",)),
+    "nonsense": frozenset(("nonsense", "silence")),
+    "small_talk": frozenset(("tell", "weather", "complain")),
+    "tell": frozenset(("tell", "plan", "boast", "complain", "confess")),
+}  # fmt: skip
+"""Which topics an act of the first model speaks for."""
+
+
+class Asked(Struct, frozen=True, gc=False):
+    """One sentence: its topic with how sure that is, what it names, and the speech act. ``is_left_open``: it takes its
+    topic from the line before ("and Redd?")."""
+
+    text: str
+    topic: Topic
+    confidence: float
+    named: tuple[Named, ...]
+    act: HeardAct
+    is_question: bool
+    is_left_open: bool = False
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the topic can be relied on."""
+        return self.confidence >= SURE
+
+
+def asked_in(text: str, exchanges: Sequence[Exchange], world: World) -> tuple[Asked, ...]:
+    """The sentences of a line that want an answer, at most ASKED_MAX; courtesies only where there is nothing else."""
+    every = list(_sentences(text, world))
+    beyond = [one for one in every if one.act.act not in COURTESIES or one.is_question] or every[:1]
+    questions = [one for one in beyond if one.is_question]
+    # Who tells something and asks something is answered the question.
+    chosen = questions[-ASKED_MAX:] if questions else _weightiest(beyond)
+    return tuple(_completed(one, exchanges, world) for one in chosen)
+
+
+def _weightiest(sentences: Sequence[Asked]) -> Sequence[Asked]:
+    """Of plain statements the one that is about most: something confessed or threatened before anything told."""
+    plain = ("tell", "agree", "hello", "silence", "nonsense")
+    telling = [one for one in sentences if one.topic not in plain]
+    return (telling or list(sentences))[-1:]
+
+
+def _sentences(text: str, world: World) -> Iterator[Asked]:
+    for sentence, act in hear(text).sentences:
+        yield _asked(sentence, act, world)
+
+
+def _asked(sentence: str, act: HeardAct, world: World) -> Asked:
+    names = names_of(world)
+    found = names.found(sentence)
+    likeliest = topics_of_line(masked(sentence, found))
+    if not any(one.what in ("npc", "district", "faction") for one in found):
+        found = (*found, *names.misspelt(sentence))
+    topic = _supported(likeliest, act)
+    return Asked(sentence, topic.topic, topic.confidence, found, act, looks_asking(tokens_of(sentence)))
+
+
+def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct) -> HeardTopic:
+    """The topic of two that the speech act of the sentence speaks for."""
+    speaks_for = _TOPICS_OF_ACT.get(act.act, frozenset())
+    scored = [
+        HeardTopic(one.topic, min(1.0, one.confidence + (_SUPPORT * act.confidence if one.topic in speaks_for else 0.0)))
+        for one in likeliest
+    ]
+    return max(scored, key=lambda one: one.confidence)
+
+
+def _completed(one: Asked, exchanges: Sequence[Exchange], world: World) -> Asked:
+    """A sentence that leaves out what was asked before, with that topic: "and Redd?", "what about the pier?"."""
+    words = [folded(word) for word in words_of(one.text)]
+    if not exchanges or not words or len(words) > _ELLIPSIS_WORDS_MAX or words[0] not in _LINKS or not one.named:
+        return one
+    if one.is_sure and one.topic not in ("who", "tell", "place_about", "faction"):
+        return one
+    before = _topic_before(exchanges, world)
+    if before is None:
+        return one
+    return Asked(one.text, before, 0.6, one.named, one.act, True, True)
+
+
+def _topic_before(exchanges: Sequence[Exchange], world: World) -> Topic | None:
+    """What was asked last."""
+    for exchange in reversed(exchanges):
+        for one in reversed(list(_sentences(exchange.heard, world))):
+            if one.is_question and one.is_sure:
+                return one.topic
+    return None
+
+
+def topics_before(exchanges: Sequence[Exchange], world: World) -> list[Asked]:
+    """What each line of the talk so far was about, the last first; elliptic ones completed by the lines before them."""
+    found = []
+    for place in range(len(exchanges) - 1, -1, -1):
+        asked = asked_in(exchanges[place].heard, exchanges[:place], world)
+        found.append(asked[-1])
+    return found
+
+
+def subject(asked: Asked, exchanges: Sequence[Exchange], world: World, *wanted: What, but: str = "") -> str | None:
+    """The id of what a sentence is about, of the kinds that are wanted, in their order of preference: named in it, else
+    what the talk spoke of last where the sentence points back ("he", "there") or names nothing at all. ``but``: who
+    speaks, and so is not meant by "he"."""
+    for what in wanted:
+        own = [one.id for one in asked.named if one.what == what]
+        if own:
+            return own[-1] if asked.is_left_open else own[0]
+    if _points_back(asked, wanted):
+        return spoken_of_last(exchanges, world, wanted, skip=1 if _points_to_other(asked.text) else 0, but=but)
+    return None
+
+
+def is_pointing(text: str, what: What) -> bool:
+    """Whether a sentence has a word that stands for a person, a place or a group."""
+    words = {folded(word) for word in words_of(text)}
+    return not words.isdisjoint({"npc": _HE, "district": _THERE, "faction": _THEY}.get(what, frozenset()))
+
+
+def _points_back(asked: Asked, wanted: Sequence[What]) -> bool:
+    if _points_to_other(asked.text):
+        return True
+    return any(is_pointing(asked.text, what) for what in wanted) or not any(one.is_sure for one in asked.named)
+
+
+def _points_to_other(text: str) -> bool:
+    return not {folded(word) for word in words_of(text)}.isdisjoint(_OTHER)
+
+
+def spoken_of_last(
+    exchanges: Sequence[Exchange], world: World, wanted: Sequence[What], skip: int = 0, but: str = ""
+) -> str | None:
+    """The id of what was spoken of last, of these kinds; ``skip``: not the last one, but the one before."""
+    seen = [but]
+    for one in _mentions(tuple(exchanges), world):
+        if one.what in wanted and one.is_sure and one.id not in seen:
+            if len(seen) == skip + 1:
+                return one.id
+            seen.append(one.id)
+    return None
+
+
+def _mentions(exchanges: tuple[Exchange, ...], world: World) -> Iterator[Named]:
+    """Everything that was named in a talk, the last line first; what the player named before what was answered."""
+    names = names_of(world)
+    for exchange in reversed(exchanges):
+        yield from names.found(exchange.heard)
+        yield from names.found(exchange.said)
+
+
+@lru_cache(maxsize=1024)
+def normal(text: str) -> str:
+    """A line by which a repetition is noticed: its words, without marks and capitals."""
+    return " ".join(folded(word) for word in words_of(text))
