@@ -33,7 +33,7 @@ from ganggpt.domain.language.speech_acts import tokens_of
 DATA: Final = Path(__file__).parents[1] / "tests" / "data" / "questions"
 SPEECH_ACTS: Final = DATA.with_name("speech_acts")
 MODEL: Final = Path(questions.__file__).with_name("questions.npz")
-C: Final = 0.5
+C: Final = 1.0
 SHARPNESS: Final = 7.0
 """What margins are multiplied with before the softmax, so that a confidence of 0.7 is right in about 7 of 10 lines."""
 TOP: Final = 127

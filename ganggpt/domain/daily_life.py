@@ -1,15 +1,14 @@
 """Daily life in closed form: where everybody is at any time, computed and never stored or ticked.
 
-A person's day stands in their life (``lore.Stop``); who has none goes about a plain day of their own, by the seed of
-the world and their name. Chance moves every stop a little and breaks a habit now and then, by seed and date, so that
-the same world gives the same answer on every machine and a day differs from the next.
+A person's day stands in their life (``lore.Stop``); who has none is at home. Chance moves every stop a little and breaks
+a habit now and then, by seed and date, so that the same world gives the same answer on every machine and a day differs
+from the next.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
@@ -26,34 +25,6 @@ HABIT_BROKEN: Final = 0.08
 """Share of stops that are spent elsewhere: on a walk in the district of the stop before."""
 _SPREAD: Final = 0.55
 """How far from the middle of a district bodies stand, as a share of its radius."""
-_CACHED: Final = 4096
-_COURSES: Final[tuple[tuple[tuple[str, bool, str, str, Posture], ...], ...]] = (
-    (
-        ("06:40", False, "home", "getting up", "sit"),
-        ("08:00", False, "work", "working", "work"),
-        ("12:30", True, "a lunch counter", "having lunch", "sit"),
-        ("13:30", False, "work", "working", "work"),
-        ("18:30", True, "a corner bar", "having a drink", "drink"),
-        ("22:30", False, "home", "sleeping", "sleep"),
-    ),
-    (
-        ("09:30", False, "home", "having breakfast", "sit"),
-        ("11:00", True, "the street", "running errands", "walk"),
-        ("15:00", False, "work", "working", "work"),
-        ("21:00", False, "a doorway", "smoking", "smoke"),
-        ("23:30", False, "home", "sleeping", "sleep"),
-    ),
-    (
-        ("12:00", False, "home", "getting up", "sit"),
-        ("14:00", True, "a cafe", "reading the paper", "sit"),
-        ("17:00", False, "work", "working", "work"),
-        ("01:30", False, "the street", "walking home", "walk"),
-        ("02:30", False, "home", "sleeping", "sleep"),
-    ),
-)
-"""Days of people without one of their own: when, whether in a neighbouring district, where, and what they do."""
-
-
 class Whereabouts(Struct, frozen=True, gc=False):
     """Where a person is: the district and what stands in the stop of their day. ``until``: the minute of the day at
     which they leave; ``company``: who is meant to be there too; ``x, y, z`` in game metres, ``heading`` in degrees."""
@@ -91,16 +62,18 @@ def whereabouts(world: World, npc: str, at_s: float, minute: int | None = None) 
 def where_is(world: World, sheet: NpcSheet, day: int, minute: int) -> Whereabouts:
     """Where a person is, by a sheet that the world's files need not have, on a day and minute of the game's clock."""
     stops = day_of(world, sheet)
+    if not stops:
+        stops = (Stop(at="00:00", district=sheet.home, spot="home", doing="staying in"),)
     starts = _starts(world, sheet.id, day, stops)
     index = max((index for index, start in enumerate(starts) if start <= minute), default=len(stops) - 1)
     stop, until = stops[index], starts[(index + 1) % len(stops)]
     district = stop.district if stop.district in world.districts else sheet.home
     spot, doing, posture, company = stop.spot, stop.doing, stop.posture, stop.company
-    is_elsewhere = stop.posture != "sleep" and _chance(world, f"{sheet.id} {day} {index}") < HABIT_BROKEN
+    is_elsewhere = len(stops) > 1 and stop.posture != "sleep" and _chance(world, f"{sheet.id} {day} {index}") < HABIT_BROKEN
     if is_elsewhere:
         before = stops[index - 1].district
         district = before if before in world.districts else district
-        spot, doing, posture, company = "the street", "taking a walk", "walk", ()
+        spot, doing, posture, company = "a street corner", "taking a walk", "walk", ()
     x, y, z, heading = _body(world, world.districts.get(district), f"{sheet.id} {spot} {district}")
     if stop.x is not None and stop.y is not None and stop.z is not None and not is_elsewhere:
         x, y, z = stop.x, stop.y, stop.z
@@ -122,9 +95,9 @@ def together_with(world: World, npc: str, at_s: float) -> list[str]:
 
 
 def day_of(world: World, sheet: NpcSheet) -> tuple[Stop, ...]:
-    """The stops of a person's usual day: of their life, else a plain one by the seed and their id."""
+    """The stops of a person's usual day; none for who has no day and is at home."""
     life = world.lives.get(sheet.id)
-    return life.day if life is not None and life.day else _plain_days(world).of(world, sheet)
+    return life.day if life is not None else ()
 
 
 def _people(world: World, day: int, minute: int) -> Mapping[str, tuple[Whereabouts, ...]]:
@@ -154,35 +127,6 @@ class _Everybody:
 @kept_by_world(4)
 def _everybody(_: World) -> _Everybody:
     return _Everybody()
-
-
-class _PlainDays:
-    """The days of people without one of their own."""
-
-    def __init__(self) -> None:
-        self._of = lru_cache(_CACHED)(self._made)
-
-    def of(self, world: World, sheet: NpcSheet) -> tuple[Stop, ...]:
-        """The day of one of them."""
-        home = world.districts.get(sheet.home)
-        near = tuple(sorted(home.neighbours)) if home is not None else ()
-        return self._of(world.seed, sheet.id, sheet.role, sheet.home, near)
-
-    @staticmethod
-    def _made(seed: int, npc: str, role: str, home: str, near: tuple[str, ...]) -> tuple[Stop, ...]:
-        number = crc32(f"{seed} {npc} {role}".encode())
-        course = _COURSES[number % len(_COURSES)]
-        away = near[number // 7 % len(near)] if near else home
-        stops = (
-            Stop(at=at, district=away if is_away else home, spot=spot, doing=doing, posture=posture)
-            for at, is_away, spot, doing, posture in course
-        )
-        return tuple(sorted(stops, key=lambda stop: stop.minute))
-
-
-@kept_by_world(4)
-def _plain_days(_: World) -> _PlainDays:
-    return _PlainDays()
 
 
 def _starts(world: World, npc: str, day: int, stops: tuple[Stop, ...]) -> list[int]:

@@ -78,7 +78,7 @@ def bridge_app(ports: BridgePorts, close: Callable[[], Awaitable[None]]) -> Brid
             views,
             limits,
             metrics,
-            lambda: world().factions,
+            world,
             utterances,
             pages,
             sessions.traffic.new_actors,

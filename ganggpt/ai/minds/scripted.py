@@ -31,6 +31,8 @@ _DEED_VERBS: Final[Mapping[str, str]] = {
     "gift": "gave me ",
     "threat": "threatened me",
     "talk": "told me: ",
+    "promise": "told me: ",
+    "debt": "told me: ",
     "met": "first spoke to me",
     "work": "asked me for work",
     "order": "ordered me ",
@@ -260,16 +262,12 @@ def _slots(brief: Brief, texts: Tongue, addresses: Sequence[str], dice: Dice) ->
             "speaker": brief.speaker,
             "role": texts.words.get(f"role {brief.role}", brief.role),
             "role_a": with_article(brief.role),
-            "place": brief.place or texts.words.get("here", "this town"),
-            "own": politics.own if politics is not None else "my people",
-            "friend": (politics.friend if politics is not None else None) or "our friends",
-            "enemy": (politics.enemy if politics is not None else None) or "our enemies",
-            "title": "the job",
-            "reward": "good money",
-            "item": "this",
-            "known": "not much",
-            "order": "that",
-            **dict.fromkeys(("cause", "for", "against"), "nothing"),
+            "place": brief.place or texts.words.get("here", ""),
+            "own": politics.own if politics is not None else texts.words.get("own", ""),
+            "friend": (politics.friend if politics is not None else None) or texts.words.get("friend", ""),
+            "enemy": (politics.enemy if politics is not None else None) or texts.words.get("enemy", ""),
+            **{name: texts.words.get(name, "") for name in ("title", "reward", "item", "known", "order")},
+            **dict.fromkeys(("cause", "for", "against"), texts.words.get("nothing", "")),
         }
     )
     return _with_facts(slots, brief.facts, texts)
@@ -284,6 +282,8 @@ def _with_facts(slots: Mapping[str, str], facts: Mapping[str, str], texts: Tongu
     for name, fact in facts.items():
         if name in _AS_THEY_ARE:
             found[name] = _sentence(fact)
+        elif name == "role":
+            found[name] = texts.words.get(f"role {fact}", fact)
         elif name == "way":
             found[name] = _way(fact, texts)
         elif name in ("cause", "for", "against", "back"):
@@ -330,10 +330,12 @@ def _recollection(brief: Brief, memory: Cited, texts: Tongue, dice: Dice) -> str
         frames = frames or texts.memories.get(f"own {memory.source}", ())
     else:
         frames = texts.memories.get(memory.kind) or texts.memories.get(memory.source, ())
+    quote = words_in(memory.text)
+    if not english and quote == memory.text:
+        frames = [frame for frame in frames if "{quote}" not in frame]
     if not frames:
         return ""
     text = memory.text.rstrip(" .!?")
-    quote = words_in(memory.text)
     slots = _Slots({"age": texts.words.get(memory.age, memory.age), "text": text, "quote": quote, "deed": deed or ""})
     return _fresh(frames, slots, brief, dice)
 

@@ -133,8 +133,9 @@ def _binds(heard: HeardLine) -> bool:
 
 def _is_debt(text: str) -> bool:
     """Whether the speaker says to owe something."""
-    owed = any(fact.attribute == "debt" and ME in fact.subject for fact in facts_of(text))
-    return owed and not is_negated(text)
+    stated = " ".join(sentence for sentence in sentences_of(text) if not sentence.rstrip().endswith(("?", "？", "؟")))
+    owed = any(fact.attribute == "debt" and ME in fact.subject for fact in facts_of(stated))
+    return owed and not is_negated(stated)
 
 
 def _asked(talk: Transcript) -> str | None:

@@ -17,7 +17,7 @@ from ganggpt.domain.language.intent import topic
 from ganggpt.domain.language.questions import Topic
 from ganggpt.domain.language.speech_acts import QUESTIONS, HeardAct, HeardLine, SpeechAct, hear
 from ganggpt.domain.language.stop_words import telling_terms
-from ganggpt.domain.language.words import word_set, words_of
+from ganggpt.domain.language.words import folded, word_set, words_of
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.answer import Answer, Part
@@ -25,6 +25,7 @@ from ganggpt.domain.mind.brief import Act, politics_of
 from ganggpt.domain.mind.dialogue import about_town
 from ganggpt.domain.mind.dialogue.conversation import Conversation
 from ganggpt.domain.mind.dialogue.course import steered
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, hinted, own_text
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
 from ganggpt.domain.mind.dialogue.understanding import Asked, asked_in
@@ -57,6 +58,27 @@ _YOU: Final = word_set(
     ton ta tes vous votre vos voce voces seu sua te teu tua ты тебя тебе твои твоя твое твоего вы вас вам ваш ваша
     """
 )
+_I: Final = word_set(
+    """
+    i me my mine we us our ich mich mir mein meine meinen meiner wir uns unser unsere yo me mi mis conmigo nosotros je j
+    me moi mon ma mes nous notre nos eu mim meu minha meus minhas nosso nossa gente я меня мне мой моя мое мои моего моей мы нас нам
+    """
+)
+_MINE: Final = word_set(
+    """
+    my mine our mein meine meinen meinem meiner unser unsere mi mis nuestro nuestra mon ma mes notre nos meu minha meus minhas
+    nosso nossa мой моя мое мои моего моей наш наша
+    """
+)
+_FOR_ONESELF: Final[frozenset[Topic]] = frozenset(
+    (
+        *("here", "place_where", "way", "distance", "danger", "shop", "sights", "hours", "person_where", "who"),
+        *("wares", "price", "haggle", "buy", "work", "work_what", "work_where", "work_pay", "work_hard", "work_when"),
+        *("work_who", "work_again", "faction_join", "news", "again", "talked_about", "advice", "help", "time", "why"),
+        *("really", "weather", "source", "joke", "order", "confess", "plan", "tell", "boast", "complain", "threat_other"),
+    )
+)
+"""What people ask for in the first person though it is not about them."""
 _COURTESY: Final[dict[Topic, Act]] = {
     "hello": "greet",
     "leave": "bye",
@@ -133,33 +155,67 @@ def _answered(c: Conversation, asked: Asked, heard: HeardLine, absent_s: float) 
 
 
 def _told(c: Conversation, asked: Asked, absent_s: float) -> Answer:
-    """The answer to a question: from the memories where it asks for what the player said, else from what is true, else
-    from the memories, else what it is most like."""
+    """The answer to a question: from the memories where it asks for what the player said or what is theirs, else from
+    what is true, else from the memories, else what comes to mind, else what it is most like. Where nothing is certain,
+    the archive is searched as well."""
     found = find(c.speaker.memories, asked.text, c.turn)
-    of_player = _is_of_player(asked)
-    if found.is_said and of_player:
+    asks_memory = asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said")
+    if _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked)):
         return _by_acts_of(c, asked, found, absent_s)
-    query = QUERIES.get(asked.topic)
-    if query is not None and asked.is_sure and asked.topic not in _ASKS_MEMORY:
-        told = query(c, asked)
-        if told is not None:
-            return _with_memory(told, found, c)
-    if found.is_said or asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said"):
+    if asked.is_sure and asked.topic not in _ASKS_MEMORY and (told := _queried(c, asked)) is not None:
+        return _with_memory(told, found, c)
+    if found.is_sure or (asks_memory and found.is_said):
         return _by_acts_of(c, asked, found, absent_s)
-    if query is not None and asked.confidence >= _GUESSED_FROM:
-        told = query(c, asked)
-        if told is not None:
-            return told
+    if not asks_memory:
+        own = _from_own_texts(c, asked.text, QUESTION_FROM)
+        if own is not None:
+            return replace(own, missing=topic(asked.text))
+        if asked.confidence >= _GUESSED_FROM and (told := _queried(c, asked)) is not None:
+            return replace(told, missing=topic(asked.text))
     return _by_acts_of(c, asked, found, absent_s)
 
 
-def _is_of_player(asked: Asked) -> bool:
-    """Whether a question is about the player's own affairs, or about nobody the speaker would be asked for."""
-    if asked.topic.startswith("me_") and asked.topic != "me_said":
-        return False
-    if asked.topic == "me_said" or speaks_of_oneself(asked.text):
+def _queried(c: Conversation, asked: Asked) -> Answer | None:
+    query = QUERIES.get(asked.topic)
+    return None if query is None else query(c, asked)
+
+
+def _from_own_texts(c: Conversation, text: str, least: float) -> Answer | None:
+    """What the speaker has to say to this by the words it has in common with their life."""
+    own = own_text(c, text, least)
+    if own is not None:
+        return Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
+    hint = hinted(c, text)
+    if hint is not None:
+        return Answer("keep_secret", line="keep_secret", facts={"hint": hint}, because="life: a secret, kept")
+    return None
+
+
+def _is_of_player(c: Conversation, asked: Asked) -> bool:
+    """Whether a question is about the player's own affairs, which only the memories know."""
+    if asked.topic == "me_said" or (speaks_of_oneself(asked.text) and not asked.topic.startswith("me_")):
         return True
-    return asked.topic.startswith("self_") and _YOU.isdisjoint(words_of(asked.text))
+    if asked.topic == "me_known" and _tells(asked.text):
+        return True
+    if asked.topic.startswith("work_") and c.speaker.job is None and not c.speaker.offers_work:
+        return True
+    words = {folded(word) for word in words_of(asked.text)}
+    if not words.isdisjoint(_YOU) or asked.topic in _FOR_ONESELF or asked.topic.startswith("me_"):
+        return False
+    return asked.topic.startswith("self_") or not words.isdisjoint(_I)
+
+
+def _may_be_of_player(asked: Asked) -> bool:
+    """Whether a question is about the player's own affairs, if a memory fits it."""
+    if asked.topic.startswith("me_"):
+        return asked.topic != "me_trust"
+    return not _MINE.isdisjoint(folded(word) for word in words_of(asked.text))
+
+
+def _tells(text: str) -> bool:
+    """Whether a question names something certain beside who asks."""
+    about = topic(text)
+    return any(tells == 1.0 and term not in ("we", "i", "me") for term, tells in telling_terms(about)) and about != text
 
 
 def _with_memory(told: Answer, found: BestMemory, c: Conversation) -> Answer:
@@ -193,6 +249,9 @@ def _unasked_for(c: Conversation, asked: Asked, heard: HeardLine, absent_s: floa
     memory = _unasked(c.speaker, c.text, absent_s, c.turn)
     if memory is not None:
         return Answer("answer", memory, because="a memory that fits")
+    own = _from_own_texts(c, asked.text, STATEMENT_FROM)
+    if own is not None:
+        return own
     return QUERIES["tell"](c, asked) or Answer("answer", because=f"heard as {heard.main.act}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from ganggpt.domain.daily_life import together_with
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.mind.affect import HOSTILE_AT
@@ -144,7 +145,9 @@ def _conclusion(evidence: list[Memory], standing: float) -> str:
 
 def _news(state: Npc, turn: Turn) -> tuple[Tale | None, str | None]:
     """The hottest tale for which there is a listener."""
-    around = neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction)
+    usual = neighbours(turn.world, turn.actor, state.sheet.home, state.sheet.faction)
+    met = (f"npc:{other}" for other in together_with(turn.world, state.sheet.id, turn.now_s))
+    around = [other for other in dict.fromkeys((*met, *usual)) if other != turn.actor]
     if not around:
         return None, None
 

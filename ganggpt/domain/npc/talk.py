@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ganggpt.domain.daily_life import Whereabouts, clock_at, whereabouts
+from ganggpt.domain.daily_life import Whereabouts, clock_at, day_of, whereabouts
 from ganggpt.domain.language.words import tokens
 from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.lore import Life
@@ -142,7 +142,7 @@ def place_of(state: Npc, turn: Turn) -> str:
 def _where(state: Npc, turn: Turn, minute: int | None) -> Whereabouts | None:
     """Where the day of its life has brought an NPC; None where its game server put it where it lives."""
     known = turn.world.npcs.get(state.sheet.id)
-    if known is None or known.home != state.sheet.home:
+    if known is None or known.home != state.sheet.home or not day_of(turn.world, known):
         return None
     return whereabouts(turn.world, state.sheet.id, turn.now_s, minute)
 

@@ -1,7 +1,7 @@
 """Who sees what players do.
 
-Factions learn of a deed only through NPCs and their messages. NPCs that live where it was done may see it, by dice
-and by how loud it was. Each of them decides what to do about it (``npc.witness``).
+Factions learn of a deed only through NPCs and their messages. NPCs that are where it was done, and awake, may see it, by
+dice and by how loud it was. Each of them decides what to do about it (``npc.witness``).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ganggpt.domain.daily_life import people_in
 from ganggpt.domain.ids import ActorId, name_of
 from ganggpt.domain.messages import Witness
 from ganggpt.domain.mission_design.deeds import Deed
@@ -43,7 +44,7 @@ def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn, scene: Talk
         if loud is None or where is None or against is None:
             continue
         ref = f"{name_of(turn.actor)}.{turn.seq}.{place}"
-        for witness in _there(turn.world, where, deed):
+        for witness in _there(turn, where, deed, None if scene is None else scene.minute):
             if len(messages) < WITNESSES_MAX and turn.dice.chance(loud[0]):
                 done = Deed(deed.verb, deed.target, where, deed.count)
                 told = Witness(ref, turn.actor, done, against, loud[1], scene=scene)
@@ -51,12 +52,12 @@ def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn, scene: Talk
     return messages
 
 
-def _there(world: World, district: str, deed: Deed) -> list[NpcSheet]:
-    """The people who live where the deed was done and are not its target, by name."""
-    return sorted(
-        (sheet for sheet in world.npcs.values() if sheet.home == district and deed.target != f"npc:{sheet.id}"),
-        key=lambda sheet: sheet.id,
-    )
+def _there(turn: Turn, district: str, deed: Deed, minute: int | None) -> list[NpcSheet]:
+    """The people who are where the deed was done, and are not its target, by id."""
+    around = people_in(turn.world, district, turn.now_s, minute)
+    return [
+        turn.world.npcs[one.npc] for one in around if one.posture != "sleep" and deed.target != f"npc:{one.npc}"
+    ]
 
 
 def concerned(world: World, deed: Deed, district: str) -> str | None:

@@ -6,7 +6,8 @@ Arguments are read by the same strict code as on the WebSocket, so both have the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from ganggpt.actors.envelope import wrap
 from ganggpt.actors.ports import CommandPort
 from ganggpt.domain.ids import CommandId, actor_id, command_id_from_text, command_id_text, new_command_id
+from ganggpt.domain.world import World
 from ganggpt.errors import GangGPTError, InvalidInput, TooLarge
 from ganggpt.observability.metrics import Metrics
 from ganggpt.protocol.codec import read_json, reply_as_json, write_json
@@ -30,6 +32,7 @@ from ganggpt.serve.rest import openapi
 from ganggpt.serve.rest.docs_page import add_docs_page
 from ganggpt.serve.rest.error_response import error_response
 from ganggpt.serve.rest.lists import Lists, add_lists
+from ganggpt.serve.rest.people import People, add_people
 from ganggpt.serve.rest.streams import EventStream, Listener
 from ganggpt.serve.rest.utterance_events import EventId, Follower, StreamEvent, event_id_of
 from ganggpt.serve.rest.utterances import Utterances
@@ -49,14 +52,14 @@ CacheControl = Annotated[str | None, Header(alias="Cache-Control", description="
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The REST routes, with what they use. ``faction_ids``: names of all factions of the world now."""
+    """The REST routes, with what they use. ``world``: the world as it is now."""
 
     port: CommandPort
     book: CommandBook
     views: Views
     limits: Limits
     metrics: Metrics
-    faction_ids: Callable[[], Iterable[str]]
+    world: Callable[[], World]
     utterances: Utterances
     lists: Lists
     new_actors: NewActors
@@ -115,7 +118,7 @@ class Rest:
     async def factions(self, fresh: bool) -> Response:
         """The views of all factions; one that does not answer is left out and counted."""
         seen = await asyncio.gather(
-            *(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.faction_ids())
+            *(self.views.read(f"faction:{name}", REST_BY, fresh) for name in self.world().factions)
         )
         shown = [one.answer["reply"] for one in seen if one.answer["ok"]]
         body = {"factions": shown, "unanswered": len(seen) - len(shown)}
@@ -143,6 +146,7 @@ def rest_app(rest: Rest) -> FastAPI:
     _add_generic_route(app, rest)
     _add_reads(app, rest)
     add_lists(app, rest.lists, _wants_fresh, CacheControl)
+    add_people(app, People(rest.world, rest.lists.source, time.time))
     _add_utterances(app, rest)
     add_docs_page(app, "GangGPT")
     openapi.complete(app)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from ganggpt.ai.minds.voices import ALIASES, VOICES
+from ganggpt.ai.minds.texts import ALIASES, VOICES
 from ganggpt.domain.kinds import KINDS
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.messages import Offer, Progress

@@ -167,7 +167,7 @@ def _lies(c: Conversation, target: District) -> dict[str, str]:
     return {
         "direction": _WINDS[round(angle / (math.pi / 4)) % 8],
         "distance": f"{metres / 1000:.1f} km" if metres >= 1000 else f"{round(metres, -2):.0f} m",
-        "minutes": str(max(1, round(metres / METRES_PER_S / 60))),
+        "minutes": str(max(2, round(metres / METRES_PER_S / 60))),
         "walk": str(max(1, round(metres / _WALK_M_PER_MIN))),
     }
 

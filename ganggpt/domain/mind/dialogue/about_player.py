@@ -37,7 +37,7 @@ def known(c: Conversation, _: Asked) -> Answer:
     facts = {"listener": me.listener, "talks": str(me.talks)}
     told = _of_player(c, (*_DID, *_OWN_WORDS))
     if me.talks <= 1 and not told:
-        return informed("know_you_not", "standing: the first talk", facts)
+        return Answer("no_memory", facts=facts, line="know_you_not", because="standing: the first talk")
     line = "know_you" if me.listener else "know_your_face"
     return Answer("remember", told[0] if told else None, facts=facts, line=line, because="standing; memories of the player")
 
@@ -63,7 +63,18 @@ def promised(c: Conversation, _: Asked) -> Answer:
     promises = _of_player(c, ("promise", "debt"))
     if promises:
         return Answer("remember", promises[0], line="you_promised", because="memories of the player: a promise")
+    said = _said_to_do(c)
+    if said is not None:
+        return informed("you_said_last", "the talk so far: a plan", {"text": said})
     return informed("promised_nothing", "memories of the player: no promise")
+
+
+def _said_to_do(c: Conversation) -> str | None:
+    """What the player said in this talk that they are going to do."""
+    for asked in topics_before(c.speaker.exchanges, c.world):
+        if asked.topic == "plan" and asked.is_sure:
+            return clipped(asked.text.strip().rstrip(".!"), 120)
+    return None
 
 
 def trust(c: Conversation, _: Asked) -> Answer:

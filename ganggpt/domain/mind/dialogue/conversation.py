@@ -42,6 +42,8 @@ class Conversation(Struct, frozen=True, gc=False):
     def _of_trade(self, role: str | None) -> NpcSheet | None:
         if role is None:
             return None
+        if self.speaker.role.endswith(role) and self.speaker.id in self.world.npcs:
+            return self.world.npcs[self.speaker.id]
         near = (self.speaker.home, *self._neighbours())
         of_trade = [one for one in self.world.npcs.values() if one.role.endswith(role) and one.id != self.speaker.id]
         of_trade.sort(key=lambda one: (near.index(one.home) if one.home in near else len(near), one.id))
@@ -67,6 +69,10 @@ class Conversation(Struct, frozen=True, gc=False):
 
     def faction(self, asked: Asked) -> FactionSheet | None:
         """The faction a sentence is about."""
+        if not any(one.what == "faction" for one in asked.named) and understanding.is_pointing(asked.text, "npc"):
+            person = self.person(asked)
+            if person is not None and person.faction in self.world.factions:
+                return self.world.factions[person.faction]
         id_ = self.subject(asked, "faction")
         return None if id_ is None else self.world.factions.get(id_)
 

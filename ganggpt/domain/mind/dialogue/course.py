@@ -18,7 +18,7 @@ TURNS_AFTER: Final = 3
 ENDS_AFTER: Final = 5
 """Dead lines in a row after which it ends the talk."""
 _SHORT: Final = 3
-_DEAD: Final = frozenset(("silence", "nonsense", "agree", "refuse", "tell", "hello"))
+_DEAD: Final = frozenset(("silence", "nonsense", "agree", "refuse", "tell"))
 _MAY_BE_TWICE: Final = frozenset(("again", "why", "really", "haggle", "hello", "leave", "thanks", "agree", "refuse"))
 
 
@@ -27,7 +27,7 @@ def steered(c: Conversation, asked: Sequence[Asked], answer: Answer) -> Answer:
     last = asked[-1]
     times = _times_said(c)
     if times and last.topic not in _MAY_BE_TWICE:
-        return _said_again(last, answer, times)
+        return replace(_said_again(last, answer, times), missing=answer.missing)
     dead = _dead_lines(c, last)
     if dead >= ENDS_AFTER:
         return Answer("bye", line="bored", because=f"the talk so far: {dead} dead lines")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ganggpt.domain.language.spoken_of import names_of, stems_of
+from ganggpt.domain.language.spoken_of import stems_of
 from ganggpt.domain.language.words import stem, word_set, words_of
 from ganggpt.domain.lore import Ware
 from ganggpt.domain.mind.answer import LIST_MARK, PRICE_MARK, Answer, Part, informed
 from ganggpt.domain.mind.dialogue.conversation import Conversation
 from ganggpt.domain.mind.dialogue.understanding import Asked, asked_in
+from ganggpt.domain.mission_design.roads import distances_m
 
 ROUNDS_MAX: Final = 4
 """Rounds of a haggle after which nothing moves any more."""
-_TOLD_MAX: Final = 4
+_TOLD_MAX: Final = 3
 _FRIENDS_FROM: Final = 35.0
 """Standing from which somebody gets the lowest price for the asking."""
 _AMOUNT: Final = re.compile(r"\d[\d.,]*")
@@ -145,7 +146,7 @@ def seller_of(c: Conversation, wanted: frozenset[str]) -> dict[str, str] | None:
         if sheet is None or id_ == c.speaker.id:
             continue
         for ware in life.wares:
-            fit = len(wanted & stems_of(ware.name))
+            fit = len(wanted & _head(ware.name))
             if fit:
                 sellers.append((-fit, near.get(sheet.home, 1e9), id_, ware))
     if sellers:
@@ -169,6 +170,16 @@ def seller_of(c: Conversation, wanted: frozenset[str]) -> dict[str, str] | None:
         return None
     _, id_, name = min(places)
     return {"ware": name, "where": c.world.districts[id_].name}
+
+
+_BEYOND: Final = re.compile(r",| that | with | and | for | of | in | to | from | on ")
+
+
+def _head(name: str) -> frozenset[str]:
+    """The stems of what a ware is, without what is further said of it."""
+    parts = _BEYOND.split(name)
+    head = parts[1] if len(parts) > 1 and len(words_of(parts[0])) < 3 and " of " in name else parts[0]
+    return stems_of(head)
 
 
 def ware_of(c: Conversation, asked: Asked, *, is_talk: bool = True) -> Ware | None:
@@ -252,8 +263,6 @@ def _wanted(asked: Asked) -> frozenset[str]:
     named = [one.id for one in asked.named if one.what == "ware"]
     if named:
         return frozenset().union(*map(stems_of, named)) & frozenset(map(stem, words_of(asked.text))) or stems_of(named[0])
-    known = names_of  # the words of a line that are no function words may be what is wanted
-    del known
     return frozenset(stem(word) for word in words_of(asked.text) if word in _GOODS)
 
 
@@ -267,7 +276,5 @@ _GOODS: Final = word_set(
 )
 
 
-def _by_distance(c: Conversation) -> dict[str, float]:
-    from ganggpt.domain.mission_design.roads import distances_m
-
-    return dict(distances_m(c.world, c.speaker.place or c.speaker.home))
+def _by_distance(c: Conversation) -> Mapping[str, float]:
+    return distances_m(c.world, c.speaker.place or c.speaker.home)

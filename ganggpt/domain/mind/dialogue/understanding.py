@@ -17,7 +17,7 @@ from ganggpt.domain.world import World
 
 ASKED_MAX: Final = 2
 """Sentences of one line that are answered."""
-_SUPPORT: Final = 0.35
+_SUPPORT: Final = 0.2
 """What it adds to a topic that the speech act of the line agrees, times how sure that is."""
 _ELLIPSIS_WORDS_MAX: Final = 5
 _LINKS: Final = word_set(
@@ -30,6 +30,8 @@ _HE: Final = word_set(
     """
 )
 _THEY: Final = word_set("they them their theirs sie ihnen ihre ellos ellas les eux ils leur eles elas deles они их им ими них")
+_WORK: Final = word_set("job jobs work gig arbeit job trabajo curro travail boulot trabalho trampo работа работу работы")
+_ME: Final = word_set("me i'm im i mich mir ich me mi yo moi je m'aimes eu mim меня мне я")
 _THERE: Final = word_set(
     "there that place dort da hin dorthin alli alla ahi la-bas la bas y la lá ali там туда это это место district area"
 )
@@ -83,6 +85,9 @@ _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
 """Which topics an act of the first model speaks for."""
 
 
+_COURTEOUS: Final[frozenset[Topic]] = frozenset(("hello", "leave", "thanks"))
+
+
 class Asked(Struct, frozen=True, gc=False):
     """One sentence: its topic with how sure that is, what it names, and the speech act. ``is_left_open``: it takes its
     topic from the line before ("and Redd?")."""
@@ -102,13 +107,33 @@ class Asked(Struct, frozen=True, gc=False):
 
 
 def asked_in(text: str, exchanges: Sequence[Exchange], world: World) -> tuple[Asked, ...]:
-    """The sentences of a line that want an answer, at most ASKED_MAX; courtesies only where there is nothing else."""
+    """What a line wants answered, at most ASKED_MAX things: its questions where it asks several, else the line as a
+    whole where that is plain, else the sentence that says most; courtesies only where there is nothing else."""
+    return tuple(_completed(one, exchanges, world) for one in _chosen(text, world))
+
+
+def _chosen(text: str, world: World) -> Sequence[Asked]:
     every = list(_sentences(text, world))
-    beyond = [one for one in every if one.act.act not in COURTESIES or one.is_question] or every[:1]
-    questions = [one for one in beyond if one.is_question]
-    # Who tells something and asks something is answered the question.
-    chosen = questions[-ASKED_MAX:] if questions else _weightiest(beyond)
-    return tuple(_completed(one, exchanges, world) for one in chosen)
+    if len(every) < 2:
+        return every
+    questions = [one for one in every if one.is_question and not _is_courtesy(one)]
+    sure = {one.topic: one for one in questions if one.is_sure}
+    if len(sure) > 1:
+        return list(sure.values())[-ASKED_MAX:]
+    whole = _asked(text, hear(text).main, world)
+    if whole.is_sure and (whole.is_question or not questions):
+        return [whole]
+    if questions:
+        return questions[-1:]
+    beyond = [one for one in every if not _is_courtesy(one)]
+    if not any(one.is_sure for one in beyond):
+        # "Good evening, Don Corvino. It is an honour." is a greeting.
+        return [one for one in every if _is_courtesy(one)][:1] or beyond[-1:]
+    return _weightiest(beyond)
+
+
+def _is_courtesy(one: Asked) -> bool:
+    return not one.is_question and (one.act.act in COURTESIES or (one.topic in _COURTEOUS and one.is_sure))
 
 
 def _weightiest(sentences: Sequence[Asked]) -> Sequence[Asked]:
@@ -130,7 +155,27 @@ def _asked(sentence: str, act: HeardAct, world: World) -> Asked:
     if not any(one.what in ("npc", "district", "faction") for one in found):
         found = (*found, *names.misspelt(sentence))
     topic = _supported(likeliest, act)
-    return Asked(sentence, topic.topic, topic.confidence, found, act, looks_asking(tokens_of(sentence)))
+    asks = looks_asking(tokens_of(sentence))
+    return Asked(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
+
+
+def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
+    """The topic by whom a sentence points at: "do you think I'm good" asks for the player, "do you like him" for him,
+    "got anything? a job?" for work."""
+    words = {folded(word) for word in words_of(text)}
+    if topic == "opinion_person" and _is_of_me(text, found):
+        return "me_trust"
+    if topic == "self_likes" and (not words.isdisjoint(_HE) or any(one.what == "npc" for one in found)):
+        return "opinion_person"
+    if topic == "wares" and not words.isdisjoint(_WORK):
+        return "work"
+    return topic
+
+
+def _is_of_me(text: str, found: Sequence[Named]) -> bool:
+    """Whether an opinion is asked for of the player themselves: "do you think I'm a good kid"."""
+    words = {folded(word) for word in words_of(text)}
+    return not words.isdisjoint(_ME) and words.isdisjoint(_HE) and not any(one.what == "npc" for one in found)
 
 
 def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct) -> HeardTopic:
@@ -200,7 +245,8 @@ def _points_back(asked: Asked, wanted: Sequence[What]) -> bool:
 
 
 def _points_to_other(text: str) -> bool:
-    return not {folded(word) for word in words_of(text)}.isdisjoint(_OTHER)
+    words = [folded(word) for word in words_of(text)]
+    return any(word in _OTHER and words[max(0, at - 1)] != "each" for at, word in enumerate(words))
 
 
 def spoken_of_last(

@@ -12,21 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.repetition import measured, talk
-from ganggpt.ai.minds.lines import (
-    ACCOUNTS,
-    CAUSES,
-    ENEMY,
-    FRIEND,
-    HAILS,
-    LINES,
-    MEMORIES,
-    MOOD,
-    REASONS,
-    STANDING,
-    TONES,
-)
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.ai.minds.voices import ALIASES, PLAIN, VOICES
+from ganggpt.ai.minds.texts import ALIASES, ENGLISH_TEXTS, HAILS, LINES, MEMORIES, PLAIN, REASONS, TONES, VOICES
 from ganggpt.domain.mind.brief import (
     OPENERS_MAX,
     PHRASES_MAX,
@@ -47,6 +34,7 @@ from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT
 
 MIND: Wording = ScriptedMind()
+MORE = ENGLISH_TEXTS.more
 ACTS = get_args(Act)
 MOODS = ("dark", "sour", "calm", "good", "elated")
 STANDINGS = ("enemy", "hostile", "wary", "neutral", "friendly", "trusted", "family")
@@ -235,11 +223,8 @@ def test_every_act_has_lines_for_every_tone_and_every_slot_is_known() -> None:
     assert all(act in ACTS and HAILS[act][tone] for act in HAILS for tone in TONES)
     spoken = [lines for tables in (LINES, HAILS, *VOICES.values()) for act in tables.values() for lines in act.values()]
     for line in (
-        *FRIEND,
-        *ENEMY,
-        *CAUSES,
-        *sum(ACCOUNTS.values(), ()),
-        *(line for lines in (*spoken, *MOOD.values()) for line in lines),
+        *(line for lines in MORE.values() for line in lines),
+        *(line for lines in spoken for line in lines),
     ):
         assert {name for _, name, _, _ in string.Formatter().parse(line) if name is not None} <= slots, line
         assert line.strip()
@@ -248,8 +233,8 @@ def test_every_act_has_lines_for_every_tone_and_every_slot_is_known() -> None:
     for style, voice in VOICES.items():
         assert set(voice) - {"you", "open", "tail"} <= set(ACTS), style
         assert all(voice[part][tone] for part in ("you", "open", "tail") for tone in TONES)
-    assert set(STANDING) == set(STANDINGS)
-    assert set(MOOD) == set(MOODS)
+    assert {key for key in MORE if key.startswith("standing ")} == {f"standing {one}" for one in STANDINGS}
+    assert {key for key in MORE if key.startswith("mood ")} == {f"mood {one}" for one in MOODS}
     assert {f"own {source}" for source in get_args(Source)} | set(get_args(Source)) <= set(MEMORIES)
 
 

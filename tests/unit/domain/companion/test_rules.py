@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.ai.minds.lines import REASONS
+from ganggpt.ai.minds.texts import REASONS
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion.commands import Dismiss, GainExperience, Order, Recruit, Suffer, Talk
 from ganggpt.domain.companion.fate import (

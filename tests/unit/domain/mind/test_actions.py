@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.ai.minds.lines import REASONS
+from ganggpt.ai.minds.texts import REASONS
 from ganggpt.ai.minds.scripted import ScriptedMind
 from ganggpt.domain.companion import actions as companion_actions
 from ganggpt.domain.companion import rules as companion

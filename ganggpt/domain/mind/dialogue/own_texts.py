@@ -1,0 +1,113 @@
+"""Finds what somebody has to say to a line among the texts of their life, and what everybody knows, by rare words.
+
+A text fits by the words it has in common with the line, each weighed by how few texts of the world have it (inverse
+document frequency, Spärck Jones 1972).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from ganggpt.domain.language.stop_words import topics_of
+from ganggpt.domain.lore import Life
+from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.world import World, kept_by_world
+
+QUESTION_FROM: Final = 4.4
+"""Weight of common words from which a text answers a question: one word that one text in eighty has."""
+PUBLIC_FROM: Final = 8.0
+"""The same for what everybody knows: two such words."""
+STATEMENT_FROM: Final = 7.5
+"""The same for a statement, which is only taken up where the text is plainly about it."""
+_LETTERS_MIN: Final = 4
+
+
+class OwnText(Struct, frozen=True, gc=False):
+    """A text with the stems of its telling words. ``source``: where it stands; ``standing``: from which it is told."""
+
+    text: str
+    source: str
+    stems: frozenset[str]
+    standing: int = -100
+
+
+class _Texts:
+    """The texts of a world: by person, and what everybody knows."""
+
+    def __init__(self, world: World) -> None:
+        self.own = {id_: tuple(_of_life(life)) for id_, life in world.lives.items()}
+        self.public = tuple(_public(world))
+        every = [*self.public, *(one for texts in self.own.values() for one in texts)]
+        counts = Counter(stem for one in every for stem in one.stems)
+        self.weights: Mapping[str, float] = {stem: math.log(len(every) / count) for stem, count in counts.items()}
+
+
+@kept_by_world(4)
+def _texts(world: World) -> _Texts:
+    return _Texts(world)
+
+
+def _of_life(life: Life) -> Iterator[OwnText]:
+    parts = [("past", life.past), ("wish", life.wish), ("family", life.family)]
+    parts += [("stories", text) for text in life.stories]
+    parts += [(f"opinions: {subject}", text) for subject, text in life.opinions.items()]
+    parts += [(f"knows: {district}", text) for district, text in life.knows.items()]
+    for source, text in parts:
+        if text:
+            yield OwnText(text, f"life: {source}", _stems(text))
+    for secret in life.secrets:
+        yield OwnText(secret.text, "life: secrets", _stems(secret.text), secret.standing)
+
+
+def _public(world: World) -> Iterator[OwnText]:
+    for place in world.places.values():
+        for text in (place.about, *place.dangers, place.hours):
+            if text:
+                yield OwnText(text, f"place {place.id}", _stems(text))
+    for creed in world.creeds.values():
+        for text in (creed.creed, *creed.rules, *creed.quarrels.values(), creed.joining):
+            if text:
+                yield OwnText(text, f"creed {creed.id}", _stems(text))
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem for stem in topics_of(text) if len(stem) >= _LETTERS_MIN)
+
+
+def own_text(c: Conversation, line: str, least: float, *, public: bool = True) -> OwnText | None:
+    """The text that fits a line best and was not said lately: an own one, else one that everybody knows; None where
+    none has words of ``least`` weight in common with it. What is told from a standing on is left out below it."""
+    texts = _texts(c.world)
+    asked = _stems(line)
+    if not asked:
+        return None
+    own = texts.own.get(c.speaker.id) or tuple(_of_life(c.speaker.life))
+    for some, from_ in ((own, least), (texts.public if public else (), max(least, PUBLIC_FROM))):
+        found = [
+            (weight, one)
+            for one in some
+            if one.standing <= c.speaker.standing
+            and (weight := sum(texts.weights.get(stem, 0.0) for stem in one.stems & asked)) >= from_
+        ]
+        found.sort(key=lambda pair: -pair[0])
+        fresh = next((one for _, one in found if not c.is_said(one.text)), None)
+        if fresh is not None:
+            return fresh
+    return None
+
+
+def hinted(c: Conversation, line: str) -> str | None:
+    """The hint of a secret that a line touches and the speaker does not tell yet."""
+    texts = _texts(c.world)
+    asked = _stems(line)
+    for secret in c.speaker.life.secrets:
+        if secret.standing > c.speaker.standing:
+            weight = sum(texts.weights.get(stem, 0.0) for stem in _stems(secret.text) & asked)
+            if weight >= QUESTION_FROM:
+                return secret.hint
+    return None
