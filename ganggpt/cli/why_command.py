@@ -57,6 +57,7 @@ def page(found: Explanation) -> Group:
     facts = Table.grid(padding=(0, 2))
     rows: list[tuple[str, Any]] = [
         ("heard", found.heard),
+        ("because", found.because),
         ("heard as", ", ".join(f"{act.replace('_', ' ')} {sure:.2f}" for act, sure in found.heard_as)),
         ("said", Text(found.said or "(nothing of it was heard)", style="bold")),
         ("to", f"{found.player}, {datetime.fromtimestamp(found.at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"),

@@ -59,7 +59,8 @@ class RecalledMemory(Struct, frozen=True):
 
 class Explanation(Struct, frozen=True, kw_only=True):
     """Everything known about one utterance. ``recalled``: memories in the state before it, if the journal still reaches
-    back so far; ``heard_as``: the acts of the line with their confidences, as it is heard today; ``again``: what the
+    back so far; ``heard_as``: the acts of the line with their confidences, as it is heard today; ``because``: the lines
+    the answer of the rules was put into, and what it was taken from; ``again``: what the
     scripted mind says now with the same dice, None if a model spoke."""
 
     utterance: str
@@ -72,6 +73,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     provenance: Provenance
     recalled: tuple[RecalledMemory, ...] = ()
     heard_as: tuple[tuple[str, float], ...] = ()
+    because: str = ""
     again: str | None = None
 
     @property
@@ -108,6 +110,7 @@ def explain(utterance: str, turns: Turns, world: World, snapshot: tuple[int, byt
     facts: dict[str, Any] = {
         "utterance": utterance, "player": spoke.player, "act": spoke.act, "heard": spoke.heard, "said": spoke.said,
         "cites": spoke.cites, "at_s": spoke.at_s, "provenance": provenance or Provenance(),
+        "because": spoke.because,
         "heard_as": tuple((one.act, round(one.confidence, 2)) for one in hear(spoke.heard).acts) if spoke.heard else (),
     }  # fmt: skip
     if not isinstance(before, Npc | Companion):
@@ -165,7 +168,7 @@ def _found(actor: ActorId, utterance: str, seq: int, turns: Turns) -> tuple[Spok
                 provenance = event.provenance
             elif isinstance(event, Began) and event.utterance.id == utterance and spoke is None:
                 now = event.utterance
-                spoke = Spoke(now.player, now.act, now.heard, "", now.cites, now.at_s, now.id)
+                spoke = Spoke(now.player, now.act, now.heard, "", now.cites, now.at_s, now.id, now.because)
     return spoke, provenance
 
 
@@ -173,7 +176,7 @@ def as_spoke(event: Any) -> Any:
     """Convert a companion's words to an NPC's; any other event is returned as it is."""
     if not isinstance(event, CompanionSpoke):
         return event
-    return Spoke(event.to, event.act, event.heard, event.said, event.cites, event.at_s, event.utterance)
+    return Spoke(event.to, event.act, event.heard, event.said, event.cites, event.at_s, event.utterance, event.because)
 
 
 def states(actor: ActorId, turns: Turns, snapshot: tuple[int, bytes] | None, upto: int) -> Iterator[tuple[int, Any]]:

@@ -148,6 +148,7 @@ class CompanionSpoke(Event, frozen=True, tag="CompanionSpoke"):
     at_s: float
     owner_name: str = ""
     utterance: str = ""
+    because: str = ""
 
 
 class OrderObeyed(Event, frozen=True, tag="OrderObeyed"):

@@ -132,7 +132,7 @@ class CompanionTalker:
     def spoke(self, state: Companion, now: Utterance, said: str, at_s: float) -> Event:
         """See Talker."""
         name = now.name if now.player == state.owner else ""
-        return CompanionSpoke(now.player, now.act, now.heard, said, now.cites, at_s, name, now.id)
+        return CompanionSpoke(now.player, now.act, now.heard, said, now.cites, at_s, name, now.id, now.because)
 
     def reflects(self, _state: Companion, _writer: MemoryWriter, _turn: Turn) -> Decision:
         """It draws no conclusions and tells no rumours."""

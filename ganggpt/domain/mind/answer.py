@@ -31,6 +31,11 @@ class Answer(Struct, frozen=True, gc=False):
     then: tuple[Part, ...] = ()
     because: str = ""
 
+    @property
+    def reason(self) -> str:
+        """The lines it is put into and what it was taken from, as the journal keeps it."""
+        return f"{self.line or self.act}: {self.because}" if self.because else self.line or self.act
+
 
 LIST_MARK: Final = "\x1f"
 """Stands between the words of a fact that is a list."""

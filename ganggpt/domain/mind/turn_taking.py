@@ -93,9 +93,8 @@ def said(
     brief = talker.brief(state, turn, line, found)
     words = turn.wording.say(brief, turn.dice)
     no = None if found.memory is None else found.memory.no
-    spoke = talker.spoke(
-        state, Utterance("", line.player, found.act, line.heard, no, turn.now_s, name=line.name), words, turn.now_s
-    )
+    now = Utterance("", line.player, found.act, line.heard, no, turn.now_s, name=line.name, because=found.reason)
+    spoke = talker.spoke(state, now, words, turn.now_s)
     reply = {**talker.reply(state, turn, line, brief, words), "cites": no, "utterance": f"{turn.actor}#{turn.seq}"}
     return Decision((*before, spoke, *after), reply)
 
@@ -118,6 +117,7 @@ def begin(talker: Talker, state: Any, turn: Turn, line: Line, found: Answer) -> 
         learned=line.learned,
         name=line.name,
         scene=line.scene,
+        because=found.reason,
     )
     brief = talker.brief(state, turn, line, found)
     memories = _fitting(state, turn, utterance)
@@ -176,7 +176,8 @@ def say_scripted(talker: Talker, state: Any, command: SayScripted, turn: Turn) -
     line = line_of(now)
     found = Answer("deflect") if command.deflect else talker.answer(state, turn, line)
     said = turn.wording.say(talker.brief(state, turn, line, found), turn.dice)
-    now = replace(now, act=found.act, cites=None if found.memory is None else found.memory.no)
+    cites = None if found.memory is None else found.memory.no
+    now = replace(now, act=found.act, cites=cites, because=found.reason)
     done = _concluded(talker, state, turn, now, (said,), provenance)
     messages = (_says(talker, state, turn, now, 0, said, final=True), *done.messages)
     return replace(done, events=(*events, *done.events), messages=messages)

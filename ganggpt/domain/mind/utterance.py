@@ -26,7 +26,7 @@ class Utterance(Struct, frozen=True, gc=False, array_like=True):
     """Something that is being said to a player. ``id``: the actor and the turn it began in, ``npc:mara#17``. ``heard``:
     what it answers. ``cites``: the memory it brings up. ``said``: the sentences so far. ``learned``: the memory
     that what was heard left; ``name``: what the player calls themselves, where the speaker keeps no names; ``scene``:
-    where it is said."""
+    where it is said; ``because``: what the answer of the rules was taken from."""
 
     id: str
     player: str
@@ -38,6 +38,7 @@ class Utterance(Struct, frozen=True, gc=False, array_like=True):
     learned: int | None = None
     name: str = ""
     scene: TalkScene | None = None
+    because: str = ""
 
 
 class Line(Struct, frozen=True, gc=False, array_like=True):

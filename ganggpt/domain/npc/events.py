@@ -73,7 +73,8 @@ class Swayed(Event, frozen=True, tag="Swayed"):
 
 class Spoke(Event, frozen=True, tag="Spoke"):
     """The NPC said something to a player. ``cites``: the memory it brought up. ``utterance``: the one that is over with
-    this, where it came sentence by sentence; ``said`` is then what was heard of it."""
+    this, where it came sentence by sentence; ``said`` is then what was heard of it. ``because``: what the answer of the
+    rules was taken from."""
 
     player: str
     act: str
@@ -82,6 +83,7 @@ class Spoke(Event, frozen=True, tag="Spoke"):
     cites: int | None
     at_s: float
     utterance: str = ""
+    because: str = ""
 
 
 class WorkOffered(Event, frozen=True, tag="WorkOffered"):

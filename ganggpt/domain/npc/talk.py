@@ -121,7 +121,7 @@ class NpcTalker:
 
     def spoke(self, _: Npc, now: Utterance, said: str, at_s: float) -> Event:
         """See Talker."""
-        return Spoke(now.player, now.act, now.heard, said, now.cites, at_s, now.id)
+        return Spoke(now.player, now.act, now.heard, said, now.cites, at_s, now.id, now.because)
 
     def reflects(self, state: Npc, writer: MemoryWriter, turn: Turn) -> Decision:
         """See Talker."""
