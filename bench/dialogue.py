@@ -108,7 +108,7 @@ class Said:
         """Whether a question is answered with something true about what it asks for."""
         if self.line in _EXCUSES or self.act in _EXCUSES:
             return False
-        return not self.names or _mentions(self.said, self.names, world)
+        return not self.names or _mentions(f"{self.said} {self.because}", self.names, world)
 
     @property
     def is_reacted_to(self) -> bool:

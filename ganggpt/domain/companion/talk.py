@@ -99,7 +99,7 @@ class CompanionTalker:
             stale=state.mind.phrases,
             line=found.line,
             then=tuple((part.line, part.facts) for part in found.then),
-            language=language_of(state.mind.talks.get(line.player), line.heard, turn.now_s),
+            language=language_of(turn.world, state.mind.talks.get(line.player), line.heard, turn.now_s),
             own=_life(state, turn).lines,
         )
 

@@ -109,13 +109,3 @@ def language_shares(text: str) -> tuple[str, float]:
     shares = _shares(text, len(TOPICS), len(COLUMNS))
     best = int(shares.argmax())
     return COLUMNS[len(TOPICS) + best], float(shares[best])
-
-
-def language_of_talk(lines: Sequence[str]) -> str:
-    """The language of the last line of a talk: its own where that is certain, else that of the line before, and so on;
-    English where none is."""
-    for line in reversed(lines):
-        language, share = language_shares(line)
-        if share >= LANGUAGE_SURE and language != OTHER_LANGUAGE:
-            return language
-    return "en"

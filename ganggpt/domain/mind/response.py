@@ -26,6 +26,7 @@ from ganggpt.domain.mind.dialogue import about_town
 from ganggpt.domain.mind.dialogue.conversation import Conversation
 from ganggpt.domain.mind.dialogue.course import steered
 from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, hinted, own_text
+from ganggpt.domain.mind.dialogue.reactions import REACTIONS
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
 from ganggpt.domain.mind.dialogue.understanding import Asked, asked_in
@@ -46,6 +47,8 @@ _HEARD_FROM: Final = 0.5
 _WORTH_TELLING: Final = 15
 _GUESSED_FROM: Final = 0.22
 """Confidence from which a question is answered as what it is most like, where nothing else answers it."""
+_TAKEN_FROM: Final = 0.3
+"""The same for a statement."""
 _FELT: Final = frozenset({"insult", "apology", "praise", "flirt", "greet"})
 """What is answered with feeling also where it has the form of a question."""
 _OF_THE_LISTENER: Final = frozenset({"ask_mood", "ask_self", "ask_said", "ask_time", "ask_weather", "ask_price"})
@@ -145,9 +148,12 @@ def _answered(c: Conversation, asked: Asked, heard: HeardLine, absent_s: float) 
         return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
     if asked.topic in _COURTESY and (asked.is_sure or not asked.is_question):
         return _courteous(c, asked, absent_s)
+    if asked.act.act == "ask_work" and asked.act.confidence >= _HEARD_FROM and not asked.is_sure:
+        return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
     if not asked.is_question and (asked.is_sure or asked.act.act not in QUESTIONS):
         query = QUERIES.get(asked.topic)
-        found = query(c, asked) if query is not None and asked.is_sure else None
+        is_taken = asked.is_sure or (asked.topic in REACTIONS and asked.confidence >= _TAKEN_FROM)
+        found = query(c, asked) if query is not None and is_taken else None
         if found is not None:
             return found
         return _unasked_for(c, asked, heard, absent_s)
@@ -160,7 +166,7 @@ def _told(c: Conversation, asked: Asked, absent_s: float) -> Answer:
     the archive is searched as well."""
     found = find(c.speaker.memories, asked.text, c.turn)
     asks_memory = asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said")
-    if _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked)):
+    if _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
         return _by_acts_of(c, asked, found, absent_s)
     if asked.is_sure and asked.topic not in _ASKS_MEMORY and (told := _queried(c, asked)) is not None:
         return _with_memory(told, found, c)
@@ -193,7 +199,7 @@ def _from_own_texts(c: Conversation, text: str, least: float) -> Answer | None:
 
 def _is_of_player(c: Conversation, asked: Asked) -> bool:
     """Whether a question is about the player's own affairs, which only the memories know."""
-    if asked.topic == "me_said" or (speaks_of_oneself(asked.text) and not asked.topic.startswith("me_")):
+    if asked.topic == "me_said":
         return True
     if asked.topic == "me_known" and _tells(asked.text):
         return True
@@ -205,11 +211,13 @@ def _is_of_player(c: Conversation, asked: Asked) -> bool:
     return asked.topic.startswith("self_") or not words.isdisjoint(_I)
 
 
-def _may_be_of_player(asked: Asked) -> bool:
-    """Whether a question is about the player's own affairs, if a memory fits it."""
+def _may_be_of_player(asked: Asked, found: BestMemory) -> bool:
+    """Whether a question is about the player's own affairs, as a memory fits it."""
     if asked.topic.startswith("me_"):
         return asked.topic != "me_trust"
-    return not _MINE.isdisjoint(folded(word) for word in words_of(asked.text))
+    if not _MINE.isdisjoint(folded(word) for word in words_of(asked.text)):
+        return True
+    return speaks_of_oneself(asked.text) and (found.is_sure or asked.topic not in _FOR_ONESELF)
 
 
 def _tells(text: str) -> bool:

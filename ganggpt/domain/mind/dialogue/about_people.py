@@ -57,7 +57,7 @@ def where_now(c: Conversation, asked: Asked) -> Answer | None:
         line = "tell_person_here"
     else:
         line = "tell_person_where"
-    return informed(line, "whereabouts: the day of their life", facts)
+    return informed(line, f"whereabouts: the day of {sheet.id}", facts)
 
 
 def _clock(minute: int) -> str:
@@ -74,7 +74,7 @@ def opinion(c: Conversation, asked: Asked) -> Answer | None:
     facts = {"who": sheet.name, "role_a": with_article(sheet.role)}
     text = c.speaker.life.opinions.get(f"npc:{sheet.id}", "")
     if text and not c.is_said(text):
-        return Answer("opine", line="tell_opinion", facts={**facts, "text": text}, because="life: opinions")
+        return Answer("opine", line="tell_opinion", facts={**facts, "text": text}, because=f"life: opinions of {sheet.id}")
     tie = c.speaker.life.ties.get(sheet.id)
     if tie is not None and not text:
         return Answer("opine", line="tell_tie", facts={**facts, "tie": tie}, because="life: ties")
@@ -82,7 +82,7 @@ def opinion(c: Conversation, asked: Asked) -> Answer | None:
     line = "opinion_good" if value >= TIE_FROM else "opinion_bad" if value <= -TIE_FROM else "opinion_none"
     side = c.world.factions.get(sheet.faction or "")
     facts["side"] = side.name if side is not None else "nobody"
-    return Answer("opine", line=line, facts=facts, because=f"sheets: relation of the factions {value}")
+    return Answer("opine", line=line, facts=facts, because=f"sheets: relation to the faction of {sheet.id}")
 
 
 def _regard(c: Conversation, sheet: NpcSheet) -> int:
@@ -214,7 +214,7 @@ def faction_join(c: Conversation, asked: Asked) -> Answer | None:
         return informed("join_nobody", "sheet: no faction", {})
     if creed is None or not creed.joining:
         return informed("join_unknown", "creed: says nothing of it", {"faction": sheet.name})
-    return informed("tell_joining", "creed: joining", {"text": creed.joining, "faction": sheet.name})
+    return informed("tell_joining", f"creed: joining {sheet.id}", {"text": creed.joining, "faction": sheet.name})
 
 
 def opinion_of_faction(c: Conversation, asked: Asked) -> Answer | None:
@@ -229,11 +229,11 @@ def opinion_of_faction(c: Conversation, asked: Asked) -> Answer | None:
         text = c.speaker.life.opinions.get("crew", "")
     facts = {"who": sheet.name, "faction": sheet.name, "side": sheet.name}
     if text and not c.is_said(text):
-        return Answer("opine", line="tell_opinion", facts={**facts, "text": text}, because="life: opinions")
+        return Answer("opine", line="tell_opinion", facts={**facts, "text": text}, because=f"life: opinions of {sheet.id}")
     own = c.world.factions.get(c.speaker.faction or "")
     value = 60 if own is sheet else own.relations.get(sheet.id, 0) if own is not None else 0
     line = "opinion_good" if value >= TIE_FROM else "opinion_bad" if value <= -TIE_FROM else "opinion_none"
-    return Answer("opine", line=line, facts=facts, because=f"factions: relation {value}")
+    return Answer("opine", line=line, facts=facts, because=f"factions: relation to {sheet.id}")
 
 
 def opinion_word(c: Conversation, word: str, sheet: FactionSheet | None = None) -> Answer:

@@ -72,7 +72,7 @@ def distance(c: Conversation, asked: Asked) -> Answer | None:
         return None
     if c.here is not None and target.id == c.here.id:
         return informed("already_there", "district: the same", {"here": target.name})
-    return informed("tell_distance", "districts: neighbours", {"where": target.name, **_lies(c, target)})
+    return informed("tell_distance", f"districts: neighbours up to {target.id}", {"where": target.name, **_lies(c, target)})
 
 
 def danger(c: Conversation, asked: Asked) -> Answer | None:
@@ -86,7 +86,7 @@ def danger(c: Conversation, asked: Asked) -> Answer | None:
     owner = c.holder(target.id)
     facts = {"place": target.name, "text": text or "", "owner": owner.name if owner is not None else ""}
     if text is not None:
-        return informed("tell_danger", "place: dangers", facts)
+        return informed("tell_danger", f"place: dangers of {target.id}", facts)
     quarrel = _quarrel(c, target)
     if quarrel:
         return informed("tell_quarrel", "creeds: quarrels about it", {"text": quarrel})
@@ -132,7 +132,7 @@ def about(c: Conversation, asked: Asked) -> Answer | None:
     text = next((one for one in texts if not c.is_said(one)), None)
     if text is None:
         return danger(c, asked) if texts else owner(c, asked)
-    return informed("tell_place", "life: knows; place: about", {"place": target.name, "text": text})
+    return informed("tell_place", f"life: knows; place: about {target.id}", {"place": target.name, "text": text})
 
 
 def sights(c: Conversation, asked: Asked) -> Answer | None:

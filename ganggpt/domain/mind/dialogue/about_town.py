@@ -8,6 +8,7 @@ from ganggpt.domain.daily_life import people_in
 from ganggpt.domain.mind.answer import Answer, informed
 from ganggpt.domain.mind.dialogue import about_people, about_places
 from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, own_text
 from ganggpt.domain.mind.dialogue.understanding import Asked, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
 from ganggpt.domain.scene import part_of_day
@@ -127,6 +128,9 @@ def why(c: Conversation, asked: Asked) -> Answer:
     last = next((one for one in before if one.topic not in ("why", "really", "again")), None)
     if last is None:
         return informed("why_nothing", "the talk so far: nothing to give a reason for")
+    own = own_text(c, asked.text, QUESTION_FROM, public=False)
+    if own is not None:
+        return informed("tell_view", own.source, {"text": own.text})
     found: Answer | None = None
     if last.topic in ("owner", "danger", "place_about", "sights"):
         found = about_places.danger(c, last)
@@ -134,7 +138,19 @@ def why(c: Conversation, asked: Asked) -> Answer:
         found = about_people.relation(c, last) if last.topic != "relation" else about_people.opinion(c, last)
     elif last.topic in ("faction", "opinion_faction", "faction_war", "politics", "self_crew"):
         found = about_people.faction_war(c, last)
-    return found if found is not None else informed("why_plain", "no ground is known")
+    if found is not None:
+        return found
+    line = next((line for topics, line in _GROUNDS if last.topic.startswith(topics)), "why_plain")
+    return informed(line, f"the talk so far: {last.topic}")
+
+
+_GROUNDS: Final = (
+    (("self_secret", "me_", "confess"), "why_secret"),
+    (("wares", "price", "haggle", "buy", "work"), "why_price"),
+    (("order", "help", "threat", "flirt", "insult"), "why_refused"),
+    (("self_", "opinion"), "why_self"),
+)
+"""By what was spoken of last, the lines that give a reason for it."""
 
 
 def really(c: Conversation, _: Asked) -> Answer:

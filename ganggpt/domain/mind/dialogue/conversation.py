@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ganggpt.domain.daily_life import Whereabouts, whereabouts
 from ganggpt.domain.language.spoken_of import What
+from ganggpt.domain.mind.background import bosses
 from ganggpt.domain.mind.brief import phrase_of, sentences_of
 from ganggpt.domain.mind.dialogue import understanding
 from ganggpt.domain.mind.dialogue.speaker import Speaker
@@ -42,6 +43,9 @@ class Conversation(Struct, frozen=True, gc=False):
     def _of_trade(self, role: str | None) -> NpcSheet | None:
         if role is None:
             return None
+        leader = bosses(self.world).get(self.speaker.faction or "")
+        if role in ("boss", "leader", "chief") and leader is not None:
+            return next(one for one in self.world.npcs.values() if one.name == leader)
         if self.speaker.role.endswith(role) and self.speaker.id in self.world.npcs:
             return self.world.npcs[self.speaker.id]
         near = (self.speaker.home, *self._neighbours())

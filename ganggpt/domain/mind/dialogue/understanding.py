@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ganggpt.domain.language.questions import SURE, HeardTopic, Topic, topics_of_line
+from ganggpt.domain.language.questions import SURE, TOPICS, HeardTopic, Topic, topics_of_line
 from ganggpt.domain.language.speech_acts import COURTESIES, HeardAct, SpeechAct, hear, looks_asking, tokens_of
 from ganggpt.domain.language.spoken_of import Named, What, masked, names_of
 from ganggpt.domain.language.words import folded, word_set, words_of
@@ -88,9 +89,23 @@ _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
 _COURTEOUS: Final[frozenset[Topic]] = frozenset(("hello", "leave", "thanks"))
 
 
+_ASKING: Final = word_set("hows whys howd whyd whered whats whos wheres whens how'd why'd where'd when's what'd whatre")
+_AUXILIARIES: Final = word_set("is are am was were do does did can could will would should have has had may isnt arent dont doesnt didnt")
+_SUBJECTS: Final = word_set("i you he she it we they there this that the my your his her any some anybody anyone somebody someone u ya")
+_ASKS_SURE: Final = 0.6
+"""Confidence in a topic of questions from which a sentence asks, whatever its form."""
+_QUESTIONS: Final[frozenset[Topic]] = frozenset(TOPICS) - frozenset(
+    (
+        *("order", "confess", "threat_other", "flirt", "boast", "complain", "plan", "agree", "refuse", "leave", "hello"),
+        *("thanks", "sorry", "praise", "insult", "threat", "nonsense", "silence", "tell", "haggle", "buy"),
+    )
+)
+"""Topics that a sentence asks for."""
+
+
 class Asked(Struct, frozen=True, gc=False):
     """One sentence: its topic with how sure that is, what it names, and the speech act. ``is_left_open``: it takes its
-    topic from the line before ("and Redd?")."""
+    topic from the line before ("and Redd?"). ``around``: what the other sentences of the line name."""
 
     text: str
     topic: Topic
@@ -99,6 +114,7 @@ class Asked(Struct, frozen=True, gc=False):
     act: HeardAct
     is_question: bool
     is_left_open: bool = False
+    around: tuple[Named, ...] = ()
 
     @property
     def is_sure(self) -> bool:
@@ -109,7 +125,8 @@ class Asked(Struct, frozen=True, gc=False):
 def asked_in(text: str, exchanges: Sequence[Exchange], world: World) -> tuple[Asked, ...]:
     """What a line wants answered, at most ASKED_MAX things: its questions where it asks several, else the line as a
     whole where that is plain, else the sentence that says most; courtesies only where there is nothing else."""
-    return tuple(_completed(one, exchanges, world) for one in _chosen(text, world))
+    around = names_of(world).found(text)
+    return tuple(replace(_completed(one, exchanges, world), around=around) for one in _chosen(text, world))
 
 
 def _chosen(text: str, world: World) -> Sequence[Asked]:
@@ -155,8 +172,18 @@ def _asked(sentence: str, act: HeardAct, world: World) -> Asked:
     if not any(one.what in ("npc", "district", "faction") for one in found):
         found = (*found, *names.misspelt(sentence))
     topic = _supported(likeliest, act)
-    asks = looks_asking(tokens_of(sentence))
+    asks = _asks(sentence) or (topic.topic in _QUESTIONS and topic.confidence >= _ASKS_SURE)
     return Asked(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
+
+
+def _asks(text: str) -> bool:
+    """Whether a sentence has the form of a question, with or without its marks."""
+    if looks_asking(tokens_of(text)):
+        return True
+    words = [word for word in (folded(one) for one in words_of(text)) if word not in _LINKS]
+    if not words:
+        return False
+    return words[0] in _ASKING or (words[0] in _AUXILIARIES and len(words) > 1 and words[1] in _SUBJECTS)
 
 
 def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
@@ -228,6 +255,9 @@ def subject(asked: Asked, exchanges: Sequence[Exchange], world: World, *wanted: 
         if own:
             return own[-1] if asked.is_left_open else own[0]
     if _points_back(asked, wanted):
+        near = next((one.id for what in wanted for one in asked.around if one.what == what and one.id != but), None)
+        if near is not None and not _points_to_other(asked.text):
+            return near
         return spoken_of_last(exchanges, world, wanted, skip=1 if _points_to_other(asked.text) else 0, but=but)
     return None
 
