@@ -40,11 +40,13 @@ OPINION_WORDS: Final[tuple[OpinionWord, ...]] = get_args(OpinionWord)
 
 
 class Ware(Struct, frozen=True, kw_only=True):
-    """Something a person sells, goods or a service. Dollars; ``least``: the lowest they go down to."""
+    """Something a person sells, goods or a service. Dollars; ``least``: the lowest they go down to; ``names``: what it is
+    called in other languages, by their codes."""
 
     name: str
     price: int
     least: int
+    names: Mapping[str, str] = {}
 
 
 class Secret(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from annotated_types import Ge, Le, Len
 from pydantic import BaseModel, ConfigDict, Field
@@ -149,6 +149,7 @@ class WareEntry(_Entry):
     name: Name50
     price: Annotated[int, Ge(1), Le(1_000_000)]
     least: Annotated[int, Ge(0), Le(1_000_000)]
+    names: Annotated[dict[Literal["de", "es", "fr", "pt", "ru"], Name50], Len(0, 5)] = {}
 
 
 class SecretEntry(_Entry):

@@ -279,7 +279,9 @@ def _by_acts_of(c: Conversation, asked: Asked, found: BestMemory, absent_s: floa
     replied = _asked(c, asked.text, act, found, absent_s)
     if replied is not None:
         return replied
-    return Answer(_ACTS.get(act, "answer"), _unasked(c.speaker, asked.text, absent_s, c.turn), because=f"heard as {act}")
+    if act in _ACTS:
+        return Answer(_ACTS[act], _unasked(c.speaker, asked.text, absent_s, c.turn), because=f"heard as {act}")
+    return _unknown(c, asked.text, "ask_other", absent_s)
 
 
 def _is_half_heard(main: HeardAct) -> bool:

@@ -40,7 +40,7 @@ def role(c: Conversation, asked: Asked) -> Answer:
     if wanted and not any(word in words_of(asked.text) for word in ("what", "who")):
         mine = {stem(word) for word in words_of(me.role)}
         lead = (Part("yes") if wanted & mine else Part("no"),)
-    facts = {"role_a": with_article(me.role), "role": me.role, "wares": listed(wares_in_words(me.life.wares[:3]))}
+    facts = {"role_a": with_article(me.role), "role": me.role, "wares": listed(wares_in_words(c, me.life.wares[:3]))}
     then: tuple[Part, ...] = (Part("of_wares", facts),) if me.life.wares else ()
     if not then and me.offers_work:
         then = (Part("of_jobs", facts),)

@@ -39,6 +39,8 @@ def about_job(c: Conversation, asked: Asked) -> Answer | None:
     line = WORK_LINES[asked.topic]
     if (asked.topic == "work_where" and not job.places) or (asked.topic == "work_when" and not job.minutes):
         line = "tell_work"
+    if line in ("tell_work", "tell_work_again") and c.is_said(job.task):
+        line = "tell_work_short"
     if asked.topic == "work_hard":
         line = f"tell_work_{hardness}"
     return informed(line, "the offer, as it was made", facts)
@@ -50,6 +52,8 @@ def _none_yet(c: Conversation) -> Answer:
     if not titles:
         return Answer("no_work", because="sheet: no jobs")
     job = titles[0]
+    if any(f'"{job.title}"' in one.said for one in c.speaker.exchanges):
+        return informed("ask_first", "sheet: missions; none was asked for", {"title": job.title})
     facts = {"title": job.title, "task": job.description, "reward": dollars(job.reward)}
     return informed("jobs_like", "sheet: missions", facts)
 

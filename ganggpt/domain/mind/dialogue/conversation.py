@@ -89,9 +89,9 @@ class Conversation(Struct, frozen=True, gc=False):
         return next((one for one in self.world.factions.values() if district in one.territories), None)
 
     def is_said(self, text: str) -> bool:
-        """Whether a text was said lately, by its first sentence."""
-        first = next(iter(sentences_of(text)), "")
-        return phrase_of(first) in self.speaker.phrases if first else False
+        """Whether a text was said lately, by any of its longer sentences."""
+        numbers = [number for sentence in sentences_of(text) if (number := phrase_of(sentence))]
+        return any(number in self.speaker.phrases for number in numbers)
 
     def fresh(self, texts: Sequence[str]) -> str | None:
         """One of some texts that was not said lately; None where all were. Which one the turn's dice decide."""

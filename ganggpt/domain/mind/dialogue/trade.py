@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ganggpt.domain.language.spoken_of import stems_of
-from ganggpt.domain.language.words import stem, word_set, words_of
+from ganggpt.domain.language.words import folded, stem, word_set, words_of
 from ganggpt.domain.lore import Ware
 from ganggpt.domain.mind.answer import LIST_MARK, PRICE_MARK, Answer, Part, informed
 from ganggpt.domain.mind.dialogue.conversation import Conversation
@@ -35,9 +36,14 @@ def dollars(amount: float) -> str:
     return f"${round(amount):,}"
 
 
-def wares_in_words(wares: Sequence[Ware]) -> list[str]:
+def name_of(c: Conversation, ware: Ware) -> str:
+    """What a ware is called in the language that is spoken."""
+    return ware.names.get(c.speaker.language, ware.name)
+
+
+def wares_in_words(c: Conversation, wares: Sequence[Ware]) -> list[str]:
     """What is sold, each with its price."""
-    return [f"{one.name}{PRICE_MARK}{dollars(one.price)}" for one in wares]
+    return [f"{name_of(c, one)}{PRICE_MARK}{dollars(one.price)}" for one in wares]
 
 
 def wares(c: Conversation, asked: Asked) -> Answer:
@@ -51,15 +57,15 @@ def wares(c: Conversation, asked: Asked) -> Answer:
         return informed("no_wares", "life: sells nothing", facts)
     found = ware_of(c, asked, is_talk=False)
     if found is not None:
-        facts = {"ware": found.name, "price": dollars(found.price)}
+        facts = {"ware": name_of(c, found), "price": dollars(found.price)}
         return Answer("trade", line="have_ware", facts=facts, because="life: wares")
     if wanted:
         elsewhere = seller_of(c, wanted)
         if elsewhere is not None:
-            facts = {"wares": listed(wares_in_words(mine[:2])), **elsewhere}
+            facts = {"wares": listed(wares_in_words(c, mine[:2])), **elsewhere}
             return informed("have_not_but", "lives and places: who sells it", facts)
-        return informed("have_not", "life: wares", {"wares": listed(wares_in_words(mine[:_TOLD_MAX]))})
-    facts = {"wares": listed(wares_in_words(mine[:_TOLD_MAX]))}
+        return informed("have_not", "life: wares", {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))})
+    facts = {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))}
     return Answer("trade", line="tell_wares", facts=facts, then=(Part("ask_ware"),), because="life: wares")
 
 
@@ -68,7 +74,7 @@ def price(c: Conversation, asked: Asked) -> Answer | None:
     found = ware_of(c, asked)
     if found is None:
         if c.speaker.life.wares:
-            told = listed(wares_in_words(c.speaker.life.wares[:_TOLD_MAX]))
+            told = listed(wares_in_words(c, c.speaker.life.wares[:_TOLD_MAX]))
             return Answer("trade", line="tell_prices", facts={"wares": told}, because="life: wares")
         if c.speaker.job is not None:
             return None
@@ -76,7 +82,7 @@ def price(c: Conversation, asked: Asked) -> Answer | None:
     count = _count(asked.text)
     asks = current_price(c, found) * count
     line = "tell_price_many" if count > 1 else "tell_price"
-    facts = {"ware": found.name, "price": dollars(asks), "count": str(count)}
+    facts = {"ware": name_of(c, found), "price": dollars(asks), "count": str(count)}
     return Answer("trade", line=line, facts=facts, because="life: wares")
 
 
@@ -88,7 +94,7 @@ def haggle(c: Conversation, asked: Asked) -> Answer | None:
     rounds = len(_haggled(c)) + 1
     offered = _offer(asked.text, found)
     asks = _asking_price(c, found, rounds)
-    facts = {"ware": found.name, "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
+    facts = {"ware": name_of(c, found), "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
     why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
     if offered is not None and offered >= asks:
         return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(offered)}, because=why)
@@ -113,12 +119,12 @@ def buy(c: Conversation, asked: Asked) -> Answer | None:
     found = ware_of(c, asked)
     if found is None:
         if c.speaker.life.wares:
-            told = listed(wares_in_words(c.speaker.life.wares[:_TOLD_MAX]))
+            told = listed(wares_in_words(c, c.speaker.life.wares[:_TOLD_MAX]))
             return Answer("trade", line="buy_what", facts={"wares": told}, because="life: wares")
         wanted = _wanted(asked)
         return shop(c, asked) if wanted else None
     count = _count(asked.text)
-    facts = {"ware": found.name, "price": dollars(current_price(c, found) * count), "count": str(count)}
+    facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found) * count), "count": str(count)}
     return Answer("trade", line="sold", facts=facts, because="life: wares")
 
 
@@ -129,7 +135,7 @@ def shop(c: Conversation, asked: Asked) -> Answer | None:
         return None
     own = ware_of(c, asked, is_talk=False)
     if own is not None:
-        facts = {"ware": own.name, "price": dollars(own.price)}
+        facts = {"ware": name_of(c, own), "price": dollars(own.price)}
         return Answer("trade", line="have_ware", facts=facts, because="life: wares")
     found = seller_of(c, wanted)
     if found is None:
@@ -155,7 +161,7 @@ def seller_of(c: Conversation, wanted: frozenset[str]) -> dict[str, str] | None:
         district = c.world.districts.get(where.district if where is not None else c.world.npcs[id_].home)
         return {
             "who": c.world.npcs[id_].name,
-            "ware": ware.name,
+            "ware": name_of(c, ware),
             "price": dollars(ware.price),
             "where": district.name if district is not None else "",
             "spot": where.spot if where is not None else "",
@@ -172,6 +178,19 @@ def seller_of(c: Conversation, wanted: frozenset[str]) -> dict[str, str] | None:
     return {"ware": name, "where": c.world.districts[id_].name}
 
 
+_NO_WARE: Final = frozenset(map(stem, word_set("a an the of with and for in to from on my me i you it is that this one two what how much who where old new good all some any word whole by de la le el do da di und mit et con com na для за и на")))
+
+
+@lru_cache(maxsize=1024)
+def _called_of(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset().union(*map(stems_of, names)) - _NO_WARE
+
+
+def _called(ware: Ware) -> frozenset[str]:
+    """The stems of what a ware is called, in any language."""
+    return _called_of((ware.name, *ware.names.values()))
+
+
 _BEYOND: Final = re.compile(r",| that | with | and | for | of | in | to | from | on ")
 
 
@@ -185,16 +204,16 @@ def _head(name: str) -> frozenset[str]:
 def ware_of(c: Conversation, asked: Asked, *, is_talk: bool = True) -> Ware | None:
     """The ware a sentence is about: by its words, else the one spoken of last, else the only one there is."""
     mine = c.speaker.life.wares
-    wanted = _wanted(asked)
-    best = max(mine, key=lambda one: (len(wanted & stems_of(one.name)), -mine.index(one)), default=None)
-    if best is not None and wanted & stems_of(best.name):
+    spoken = frozenset(map(stem, map(folded, words_of(asked.text)))) - _NO_WARE
+    best = max(mine, key=lambda one: (len(spoken & _called(one)), -mine.index(one)), default=None)
+    if best is not None and spoken & _called(best):
         return best
     if not is_talk:
         return None
     for exchange in reversed(c.speaker.exchanges):
         for text in (exchange.heard, exchange.said):
             spoken = frozenset(map(stem, words_of(text)))
-            named = [one for one in mine if len(stems_of(one.name) & spoken) >= max(1, len(stems_of(one.name)) // 2)]
+            named = [one for one in mine if len(stems_of(name_of(c, one)) & spoken) >= max(1, len(stems_of(name_of(c, one))) // 2)]
             if named and not (text is exchange.said and len(named) > 1):
                 return named[0]
     return mine[0] if len(mine) == 1 else None
@@ -259,20 +278,27 @@ def _count(text: str) -> int:
 
 
 def _wanted(asked: Asked) -> frozenset[str]:
-    """The stems of what somebody wants to buy."""
-    named = [one.id for one in asked.named if one.what == "ware"]
+    """The stems of what somebody wants to buy: the ware that is named, else what anybody may want."""
+    words = frozenset(map(stem, words_of(asked.text)))
+    named = [stems_of(one.id) for one in asked.named if one.what == "ware"]
     if named:
-        return frozenset().union(*map(stems_of, named)) & frozenset(map(stem, words_of(asked.text))) or stems_of(named[0])
-    return frozenset(stem(word) for word in words_of(asked.text) if word in _GOODS)
+        return frozenset().union(*named) & words or named[0]
+    return words & _GOODS
 
 
-_GOODS: Final = word_set(
-    """
+_GOODS: Final = frozenset(
+    map(
+        stem,
+        word_set(
+            """
     food burger noodles meal eat gun guns pistol rifle weapon weapons ammo car cars wheels vehicle repair repairs fix
     fixed mechanic clothes shirt shoes medicine pills drugs doctor stitches bandage fuel gas petrol tool tools fish boat
     boats taxi ride phone phones jewellery jewelry watch ring flowers papers passport documents id ticket tickets
     groceries bread motorcycle motorcycles bike bikes coffee drink drinks beer whiskey liquor booze information info
-    """
+    breakfast lunch dinner snack sunscreen cigarettes smokes bullets tires tyres
+            """
+        ),
+    )
 )
 
 
