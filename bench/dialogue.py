@@ -55,7 +55,17 @@ _LINE_S: Final = 8.0
 _SENTENCE_WORDS: Final = 4
 _EXCUSES: Final = frozenset(
     (
-        *("dont_know", "dont_know_ask", "no_memory", "wonder", "answer", "told_plain", "told", "why_plain", "why_nothing"),
+        *(
+            "dont_know",
+            "dont_know_ask",
+            "no_memory",
+            "wonder",
+            "answer",
+            "told_plain",
+            "told",
+            "why_plain",
+            "why_nothing",
+        ),
         *("nothing_said", "weather_unseen", "here_nowhere", "boss_unknown", "join_unknown", "brush_off", "deflect"),
     )
 )

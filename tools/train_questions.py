@@ -16,6 +16,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -39,11 +40,12 @@ SHARPNESS: Final = 7.0
 TOP: Final = 127
 _SLOT: Final = re.compile(r"<(person|place|faction|ware)>")
 _STRANGE: Final = {
-    "person": "Johnny Silva|Ray|Big Tommy|Natasha|Miguel|Frankie|the guy with the scar|old Jenkins|Lena|Bruno K".split("|"),
-    "place": "Vespucci|the docks|downtown|Rosewood|the market|the old mill|Grove|Hillcrest|the north side".split("|"),
-    "faction": "the Reds|the Kings|those bikers|the Bratva|the Saints|the Dragons|the Syndicate|the Vipers".split("|"),
-    "ware": "a gun|bread|a bike|cigarettes|medicine|a phone|bullets|beer|a jacket|fish|tires|a burger".split("|"),
+    "person": "Johnny Silva|Ray|Big Tommy|Natasha|Miguel|Frankie|the guy with the scar|old Jenkins|Lena|Bruno K",
+    "place": "Vespucci|the docks|downtown|Rosewood|the market|the old mill|Grove|Hillcrest|the north side",
+    "faction": "the Reds|the Kings|those bikers|the Bratva|the Saints|the Dragons|the Syndicate|the Vipers",
+    "ware": "a gun|bread|a bike|cigarettes|medicine|a phone|bullets|beer|a jacket|fish|tires|a burger",
 }
+"""Names that nobody knows."""
 
 
 class Labelled(NamedTuple):
@@ -70,8 +72,11 @@ def learned(rows: Sequence[Labelled]) -> Iterator[Labelled]:
     for row in rows:
         yield row._replace(text=_SLOT.sub(lambda found: f"x{found[1]}", row.text))
         if _SLOT.search(row.text):
-            dice = Random(row.text)  # noqa: S311 - the same names each time
-            yield row._replace(text=_SLOT.sub(lambda found: dice.choice(_STRANGE[found[1]]), row.text))
+            yield row._replace(text=_SLOT.sub(partial(_strange, Random(row.text)), row.text))  # noqa: S311 - the same
+
+
+def _strange(dice: Random, slot: re.Match[str]) -> str:
+    return dice.choice(_STRANGE[slot[1]].split("|"))
 
 
 def spoken() -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """Daily life in closed form: where everybody is at any time, computed and never stored or ticked.
 
-A person's day stands in their life (``lore.Stop``); who has none is at home. Chance moves every stop a little and breaks
-a habit now and then, by seed and date, so that the same world gives the same answer on every machine and a day differs
-from the next.
+A person's day stands in their life (``lore.Stop``); who has none is at home. Chance moves every stop a little and
+breaks a habit now and then, by seed and date, so that the same world gives the same answer on every machine and a day
+differs from the next.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ HABIT_BROKEN: Final = 0.08
 """Share of stops that are spent elsewhere: on a walk in the district of the stop before."""
 _SPREAD: Final = 0.55
 """How far from the middle of a district bodies stand, as a share of its radius."""
+
+
 class Whereabouts(Struct, frozen=True, gc=False):
     """Where a person is: the district and what stands in the stop of their day. ``until``: the minute of the day at
     which they leave; ``company``: who is meant to be there too; ``x, y, z`` in game metres, ``heading`` in degrees."""
@@ -69,7 +71,9 @@ def where_is(world: World, sheet: NpcSheet, day: int, minute: int) -> Whereabout
     stop, until = stops[index], starts[(index + 1) % len(stops)]
     district = stop.district if stop.district in world.districts else sheet.home
     spot, doing, posture, company = stop.spot, stop.doing, stop.posture, stop.company
-    is_elsewhere = len(stops) > 1 and stop.posture != "sleep" and _chance(world, f"{sheet.id} {day} {index}") < HABIT_BROKEN
+    is_elsewhere = (
+        len(stops) > 1 and stop.posture != "sleep" and _chance(world, f"{sheet.id} {day} {index}") < HABIT_BROKEN
+    )
     if is_elsewhere:
         before = stops[index - 1].district
         district = before if before in world.districts else district

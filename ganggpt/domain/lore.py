@@ -40,8 +40,8 @@ OPINION_WORDS: Final[tuple[OpinionWord, ...]] = get_args(OpinionWord)
 
 
 class Ware(Struct, frozen=True, kw_only=True):
-    """Something a person sells, goods or a service. Dollars; ``least``: the lowest they go down to; ``names``: what it is
-    called in other languages, by their codes."""
+    """Something a person sells, goods or a service. Dollars; ``least``: the lowest they go down to; ``names``: what it
+    is called in other languages, by their codes."""
 
     name: str
     price: int
@@ -99,7 +99,7 @@ class Life(Struct, frozen=True, kw_only=True):
     lines: Mapping[str, tuple[str, ...]] = {}
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class PlaceLore(Struct, frozen=True, kw_only=True):
     """What everybody knows of a district. ``id``: the district. ``roads``: by neighbour, the street that leads there;
     one of the two need to say it."""
 
@@ -129,9 +129,9 @@ def added_to(life: Life, more: Life) -> Life:
     return Life(**_added(life, more))
 
 
-def place_added_to(place: Place, more: Place) -> Place:
+def place_added_to(place: PlaceLore, more: PlaceLore) -> PlaceLore:
     """A place with what a world pack adds to it."""
-    return Place(**_added(place, more))
+    return PlaceLore(**_added(place, more))
 
 
 def creed_added_to(creed: Creed, more: Creed) -> Creed:

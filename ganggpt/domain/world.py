@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Struct
 
-from ganggpt.domain.lore import Creed, Life, Place
+from ganggpt.domain.lore import Creed, Life, PlaceLore
 from ganggpt.errors import WorldInvalid
 
 DeedVerb = Literal[
@@ -160,7 +160,7 @@ class World(Struct, frozen=True, kw_only=True):
     missions: Mapping[str, MissionTemplate] = {}
     things: Mapping[str, ThingSheet] = {}
     lives: Mapping[str, Life] = {}
-    places: Mapping[str, Place] = {}
+    places: Mapping[str, PlaceLore] = {}
     creeds: Mapping[str, Creed] = {}
     day_minutes: int = DAY_MINUTES
 

@@ -3,8 +3,8 @@
 ``load_world`` is all or nothing: a world that is returned is consistent, and a folder with mistakes is refused with all
 of them at once. ``dump_world`` writes what ``load_world`` reads back as an equal world.
 
-A world pack is a folder in ``packs`` beside the files. It holds files of the same names, and what they say is added: new
-records, and more to the lives, places and creeds that are there.
+A world pack is a folder in ``packs`` beside the files. It holds files of the same names, and what they say is added:
+new records, and more to the lives, places and creeds that are there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails
 
 from ganggpt.domain.faction.rules import Found
 from ganggpt.domain.ids import ActorId, actor_id
-from ganggpt.domain.lore import Creed, Life, Place, added_to, creed_added_to, place_added_to
+from ganggpt.domain.lore import Creed, Life, PlaceLore, added_to, creed_added_to, place_added_to
 from ganggpt.domain.npc.commands import Spawn
 from ganggpt.domain.sheets import Problem
 from ganggpt.domain.turn import Command
@@ -60,7 +60,7 @@ _ROWS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
     "missions": (MissionEntry, MissionTemplate),
     "things": (ThingEntry, ThingSheet),
     "lives": (LifeEntry, Life),
-    "places": (PlaceEntry, Place),
+    "places": (PlaceEntry, PlaceLore),
     "creeds": (CreedEntry, Creed),
 }
 _ADDED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
@@ -123,7 +123,9 @@ def dump_world(world: World, path: Path) -> None:
     plain = msgspec.to_builtins(world)
     head = {key: plain[key] for key in ("name", "title", "seed", "day_minutes")}
     sections = {"world": {key: value for key, value in head.items() if (key, value) != ("day_minutes", DAY_MINUTES)}}
-    sections |= {name: {id_: _plain_row(row, model) for id_, row in plain[name].items()} for name, (model, _) in _ROWS.items()}
+    sections |= {
+        name: {id_: _plain_row(row, model) for id_, row in plain[name].items()} for name, (model, _) in _ROWS.items()
+    }
     for name, section in sections.items():
         if not section and f"{name}.yaml" in OPTIONAL:
             continue

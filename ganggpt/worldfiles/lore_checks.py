@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ganggpt.domain.lore import OPINION_WORDS, Creed, Life, Place
+from ganggpt.domain.lore import OPINION_WORDS, Creed, Life, PlaceLore
 from ganggpt.domain.sheets import FieldPath, Ids, Problem, unknown
 from ganggpt.domain.world import World
 
@@ -19,7 +19,7 @@ def lore_problems(section: str, record: Any, world: World, ids: Ids) -> Iterator
     yield from unknown(path, record.id, _OF_LORE[section], ids)
     if isinstance(record, Life):
         yield from _life_problems(record, path, ids)
-    elif isinstance(record, Place):
+    elif isinstance(record, PlaceLore):
         yield from _place_problems(record, path, world, ids)
     elif isinstance(record, Creed):
         for other in record.quarrels:
@@ -63,7 +63,7 @@ def _day_problems(life: Life, path: FieldPath, ids: Ids) -> Iterator[Problem]:
             yield (*path, index), "give x, y and z, or none of them"
 
 
-def _place_problems(place: Place, path: FieldPath, world: World, ids: Ids) -> Iterator[Problem]:
+def _place_problems(place: PlaceLore, path: FieldPath, world: World, ids: Ids) -> Iterator[Problem]:
     for other in place.roads:
         inner: FieldPath = (*path, "roads", other)
         yield from unknown(inner, other, "districts", ids)

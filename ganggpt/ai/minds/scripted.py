@@ -14,7 +14,6 @@ from typing import Final
 
 from ganggpt.ai.minds.texts import ALIASES, ENGLISH, PLAIN, VOICES, Toned, Tongue, languages, tongue
 from ganggpt.domain.language.words import clipped, with_article
-from ganggpt.domain.mind.answer import LIST_MARK, PRICE_MARK
 from ganggpt.domain.mind.brief import (
     SAID_MAX,
     STRANGER,
@@ -25,6 +24,7 @@ from ganggpt.domain.mind.brief import (
     sentences_of,
     words_in,
 )
+from ganggpt.domain.mind.spoken_answer import LIST_MARK, PRICE_MARK
 from ganggpt.domain.turn import Dice
 
 _DEED_VERBS: Final[Mapping[str, str]] = {

@@ -2,8 +2,8 @@
 
 They stand in ``texts/<language>/*.txt``, and voices in ``texts/en/voices/<style>.txt``, so that a community can add to
 them. A file has parts, ``[lines]``, ``[hails]``, ``[reasons]``, ``[more]``, ``[memories]``, ``[words]``; in the first
-two a row is ``act tone: alternative | alternative | …``, in the others ``key: alternative | …``. Tones are warm, even and
-cold; ``any`` stands for all three.
+two a row is ``act tone: alternative | alternative | …``, in the others ``key: alternative | …``. Tones are warm, even
+and cold; ``any`` stands for all three.
 """
 
 from __future__ import annotations
@@ -128,10 +128,3 @@ def sample_lines(style: str) -> tuple[str, ...]:
         lines = (voice.get(act) or {}).get("even", ())
         found += [line for line in lines if "{" not in line][:1]
     return tuple(found[:_SAMPLES_MAX])
-
-
-ENGLISH_TEXTS: Final = tongue(ENGLISH)
-LINES: Final = ENGLISH_TEXTS.lines
-HAILS: Final = ENGLISH_TEXTS.hails
-REASONS: Final = ENGLISH_TEXTS.reasons
-MEMORIES: Final = ENGLISH_TEXTS.memories

@@ -27,7 +27,7 @@ from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER, Act
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
-from ganggpt.domain.mind.answer import Answer
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.utterance import Line
 from ganggpt.domain.numbers import clamped

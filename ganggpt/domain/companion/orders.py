@@ -21,7 +21,7 @@ from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.commands import Conclude
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
-from ganggpt.domain.mind.answer import Answer
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.turn_taking import Outcome
 from ganggpt.domain.numbers import clamped

@@ -68,8 +68,8 @@ from ganggpt.domain.mind.listening import answered, listen
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.reflection import plan_after_talk
-from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.rules import rules
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.utterance import Line
 from ganggpt.domain.turn import (

@@ -26,15 +26,15 @@ from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.affect import loyalty_label, mood_label, standing_label
-from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.background import Background, causes_of, traits_in_words
 from ganggpt.domain.mind.brief import Brief, age_label, cited
-from ganggpt.domain.mind.dialogue.crowd import life_of
+from ganggpt.domain.mind.dialogue.small_lives import life_of
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.tongue import language_of
 from ganggpt.domain.mind.memory import MEMORIES_MAX
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import answer
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.transcript import is_over
 from ganggpt.domain.mind.turn_taking import as_by
 from ganggpt.domain.mind.utterance import Line, Utterance

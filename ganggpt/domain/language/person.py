@@ -110,7 +110,9 @@ def said_back(sentence: str) -> str | None:
     a sentence is not about its speaker, too long, or a question."""
     if "?" in sentence or "\n" in sentence:
         return None
-    words = re.findall(r"[A-Za-z']+|[,;:]|\$?[\d.,]*\d|[^\sA-Za-z',;:]+", sentence.replace("\u2019", "'").strip().rstrip(".!… "))
+    words = re.findall(
+        r"[A-Za-z']+|[,;:]|\$?[\d.,]*\d|[^\sA-Za-z',;:]+", sentence.replace("\u2019", "'").strip().rstrip(".!… ")
+    )
     while words and (words[0].lower() in _LEADS or words[0] in ",;:"):
         words.pop(0)
     if not 2 < len(words) <= _MIRRORED_WORDS_MAX or words[0].lower() not in _SUBJECTS:

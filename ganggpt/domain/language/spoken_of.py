@@ -16,7 +16,8 @@ from rapidfuzz.process import extractOne
 
 from ganggpt.domain.language.naming import is_word
 from ganggpt.domain.language.stop_words import STOP_WORDS
-from ganggpt.domain.language.words import folded, stem, word_set
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import folded, stem
 from ganggpt.domain.language.written import Written, written_words
 from ganggpt.domain.world import World, kept_by_world
 
@@ -35,25 +36,13 @@ _PART_MIN: Final = 3
 _ALIKE_FROM: Final = 0.8
 _MISSPELT_MIN: Final = 5
 _CACHED: Final = 2048
-_BLAND: Final = word_set(
-    """
-    the of and club crew gang family group society cartel police city saint north south east west street row park hill
-    hills beach pier harbor harbour terminal lake bay canyon plaza court quarter green coast marina airfield big old
-    young mister mother doc sgt detective warden head boss don president chief captain cape ridge forest valley heights
-    yards flats orchard mile boulevard canals field fields point brotherhood kin vance nine nine's
-    """
-)
+_BLAND: Final = listed_words("bland")
 """Words of a name that do not tell who is meant by themselves."""
-_POLICE: Final = word_set(
-    """
-    police cop cops fuzz feds five-o sheriff polizei bulle bullen bulen policia policias poli tira milicos flic flics
-    keuf keufs полиция полицию полиции копы копов менты ментов мусора полицаи
-    """
-)
+_POLICE: Final = listed_words("police")
 """Words for the police, whoever they are in a world."""
 
 
-_ARTICLES: Final = word_set("the this that der die den dem el la los las le les o os as")
+_ARTICLES: Final = listed_words("articles")
 
 
 class Named(Struct, frozen=True, gc=False):
@@ -205,7 +194,7 @@ def _of_sheets(world: World) -> Iterator[_Alias]:
                 yield from (_Alias(("the", word), what, id_) for word in words if word not in _OF_MANY)
 
 
-_OF_MANY: Final = word_set("family crew group society club city police harbor kin")
+_OF_MANY: Final = listed_words("of_many")
 """Words of factions that several could mean."""
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ganggpt.domain.fields import Name100, OptionalText500
 from ganggpt.domain.language.speech_acts import SpeechAct, hear
-from ganggpt.domain.mind.answer import Answer
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.turn import Command, Event, Turn
 
 ACTIONS_MAX: Final = 3

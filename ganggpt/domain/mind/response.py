@@ -1,8 +1,8 @@
 """Chooses the response of an NPC or a companion: what a line wants, and the answer to it from what is true.
 
 A line is heard as acts (``language.speech_acts``) and its sentences as topics (``dialogue.understanding``). What asks
-for the player's own words goes to the memories; what asks for the speaker or the world to ``dialogue.topics``; what asks
-nothing is reacted to. A talk has a course: repetition is noticed, and one that leads nowhere is turned or ended.
+for the player's own words goes to the memories; what asks for the speaker or the world to ``dialogue.topics``; what
+asks nothing is reacted to. A talk has a course: repetition is noticed, and one that leads nowhere is turned or ended.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ from ganggpt.domain.language.intent import topic
 from ganggpt.domain.language.questions import Topic
 from ganggpt.domain.language.speech_acts import QUESTIONS, HeardAct, HeardLine, SpeechAct, hear
 from ganggpt.domain.language.stop_words import telling_terms
-from ganggpt.domain.language.words import folded, word_set, words_of
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
-from ganggpt.domain.mind.answer import Answer, Part
 from ganggpt.domain.mind.brief import Act, politics_of
 from ganggpt.domain.mind.dialogue import about_town
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.about_work import in_general
 from ganggpt.domain.mind.dialogue.course import steered
 from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, hinted, own_text
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
-from ganggpt.domain.mind.dialogue.understanding import Asked, asked_in
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
 from ganggpt.domain.mind.finding import BestMemory, find
 from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_index import Recalled
 from ganggpt.domain.mind.memory_record import Memory, last_s
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 from ganggpt.domain.turn import Turn
 
 __all__ = ["FITS", "Answer", "Speaker", "answer"]
@@ -55,30 +57,27 @@ _OF_THE_LISTENER: Final = frozenset({"ask_mood", "ask_self", "ask_said", "ask_ti
 _ABOUT_SOMETHING: Final = frozenset({"ask_person", "ask_place", "ask_way", "ask_news"})
 _ASKS_MEMORY: Final[frozenset[Topic]] = frozenset({"me_said", "tell", "plan"})
 """Topics of questions that only the memories answer."""
-_YOU: Final = word_set(
-    """
-    you your yours u ur ya yourself du dein deine deinen deiner dich dir ihr euch tu tus te ti usted vos ustedes toi
-    ton ta tes vous votre vos voce voces seu sua te teu tua ты тебя тебе твои твоя твое твоего вы вас вам ваш ваша
-    """
-)
-_I: Final = word_set(
-    """
-    i me my mine we us our ich mich mir mein meine meinen meiner wir uns unser unsere yo me mi mis conmigo nosotros je j
-    me moi mon ma mes nous notre nos eu mim meu minha meus minhas nosso nossa gente я меня мне мой моя мое мои моего моей мы нас нам
-    """
-)
-_MINE: Final = word_set(
-    """
-    my mine our mein meine meinen meinem meiner unser unsere mi mis nuestro nuestra mon ma mes notre nos meu minha meus minhas
-    nosso nossa мой моя мое мои моего моей наш наша
-    """
-)
+_YOU: Final = listed_words("you")
+_I: Final = listed_words("i")
+_MINE: Final = listed_words("mine")
 _FOR_ONESELF: Final[frozenset[Topic]] = frozenset(
     (
         *("here", "place_where", "way", "distance", "danger", "shop", "sights", "hours", "person_where", "who"),
         *("wares", "price", "haggle", "buy", "work", "work_what", "work_where", "work_pay", "work_hard", "work_when"),
         *("work_who", "work_again", "faction_join", "news", "again", "talked_about", "advice", "help", "time", "why"),
-        *("really", "weather", "source", "joke", "order", "confess", "plan", "tell", "boast", "complain", "threat_other"),
+        *(
+            "really",
+            "weather",
+            "source",
+            "joke",
+            "order",
+            "confess",
+            "plan",
+            "tell",
+            "boast",
+            "complain",
+            "threat_other",
+        ),
     )
 )
 """What people ask for in the first person though it is not about them."""
@@ -113,7 +112,7 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     heard = hear(text)
     if heard.is_menace:
         return _menaced(speaker, heard, turn)
-    c = Conversation(speaker, turn, text)
+    c = TalkContext(speaker, turn, text)
     asked = asked_in(text, speaker.exchanges, turn.world)
     if speaker.standing <= HOSTILE_AT and heard.main.act != "apology":
         return _by_acts(c, heard, absent_s)
@@ -137,19 +136,22 @@ def _joined(answers: Sequence[Answer]) -> Answer:
             if first.memory is None and first.act in ("greet", "dont_know", "wonder", "answer"):
                 first = replace(other, then=(*other.then, *first.then))
             continue
-        part = Part(other.line or other.act, other.facts)
-        first = replace(first, then=(*(one for one in first.then if not one.line.startswith("ask_")), part, *other.then))
+        part = Sequel(other.line or other.act, other.facts)
+        first = replace(
+            first, then=(*(one for one in first.then if not one.line.startswith("ask_")), part, *other.then)
+        )
     return first
 
 
-def _answered(c: Conversation, asked: Asked, heard: HeardLine, absent_s: float) -> Answer:
+def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
     """The answer to one sentence."""
     if asked.topic == "work" and asked.is_sure and not speaks_of_oneself(asked.text):
         return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
     if asked.topic in _COURTESY and (asked.is_sure or not asked.is_question):
         return _courteous(c, asked, absent_s)
     if asked.act.act == "ask_work" and asked.act.confidence >= _HEARD_FROM and not asked.is_sure:
-        return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
+        # Half heard: it is told what there is, and offered to who asks plainly.
+        return in_general(c)
     if not asked.is_question and (asked.is_sure or asked.act.act not in QUESTIONS):
         query = QUERIES.get(asked.topic)
         is_taken = asked.is_sure or (asked.topic in REACTIONS and asked.confidence >= _TAKEN_FROM)
@@ -160,7 +162,7 @@ def _answered(c: Conversation, asked: Asked, heard: HeardLine, absent_s: float) 
     return _told(c, asked, absent_s)
 
 
-def _told(c: Conversation, asked: Asked, absent_s: float) -> Answer:
+def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     """The answer to a question: from the memories where it asks for what the player said or what is theirs, else from
     what is true, else from the memories, else what comes to mind, else what it is most like. Where nothing is certain,
     the archive is searched as well."""
@@ -181,12 +183,12 @@ def _told(c: Conversation, asked: Asked, absent_s: float) -> Answer:
     return _by_acts_of(c, asked, found, absent_s)
 
 
-def _queried(c: Conversation, asked: Asked) -> Answer | None:
+def _queried(c: TalkContext, asked: AskedLine) -> Answer | None:
     query = QUERIES.get(asked.topic)
     return None if query is None else query(c, asked)
 
 
-def _from_own_texts(c: Conversation, text: str, least: float) -> Answer | None:
+def _from_own_texts(c: TalkContext, text: str, least: float) -> Answer | None:
     """What the speaker has to say to this by the words it has in common with their life."""
     own = own_text(c, text, least)
     if own is not None:
@@ -197,7 +199,7 @@ def _from_own_texts(c: Conversation, text: str, least: float) -> Answer | None:
     return None
 
 
-def _is_of_player(c: Conversation, asked: Asked) -> bool:
+def _is_of_player(c: TalkContext, asked: AskedLine) -> bool:
     """Whether a question is about the player's own affairs, which only the memories know."""
     if asked.topic == "me_said":
         return True
@@ -211,7 +213,7 @@ def _is_of_player(c: Conversation, asked: Asked) -> bool:
     return asked.topic.startswith("self_") or not words.isdisjoint(_I)
 
 
-def _may_be_of_player(asked: Asked, found: BestMemory) -> bool:
+def _may_be_of_player(asked: AskedLine, found: BestMemory) -> bool:
     """Whether a question is about the player's own affairs, as a memory fits it."""
     if asked.topic.startswith("me_"):
         return asked.topic != "me_trust"
@@ -226,7 +228,7 @@ def _tells(text: str) -> bool:
     return any(tells == 1.0 and term not in ("we", "i", "me") for term, tells in telling_terms(about)) and about != text
 
 
-def _with_memory(told: Answer, found: BestMemory, c: Conversation) -> Answer:
+def _with_memory(told: Answer, found: BestMemory, c: TalkContext) -> Answer:
     """An answer with what is remembered of the same, where that is sure and was not just said."""
     memory = found.memory
     if told.memory is not None or memory is None or not found.is_sure or told.act not in ("inform", "opine"):
@@ -236,19 +238,19 @@ def _with_memory(told: Answer, found: BestMemory, c: Conversation) -> Answer:
     return replace(told, memory=memory)
 
 
-def _courteous(c: Conversation, asked: Asked, absent_s: float) -> Answer:
+def _courteous(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     """A greeting, thanks, an apology, praise, an insult."""
     act = _COURTESY[asked.topic]
     if asked.topic == "threat":
         return Answer("defiant", line="threat_soft", because="heard as half a threat")
     memory = _unasked(c.speaker, c.text, absent_s, c.turn) if act == "greet" else None
-    then: tuple[Part, ...] = ()
+    then: tuple[Sequel, ...] = ()
     if act == "greet" and memory is None and not c.speaker.exchanges and c.turn.dice.chance(0.5):
-        then = (Part("greet_ask" if c.speaker.listener or c.speaker.talks > 1 else "ask_name"),)
+        then = (Sequel("greet_ask" if c.speaker.listener or c.speaker.talks > 1 else "ask_name"),)
     return Answer(act, memory, then=then, because=f"heard as {asked.topic}")
 
 
-def _unasked_for(c: Conversation, asked: Asked, heard: HeardLine, absent_s: float) -> Answer:
+def _unasked_for(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
     """What is said to a statement."""
     act = _ACTS.get(asked.act.act)
     if act is not None and asked.act.confidence >= _HEARD_FROM:
@@ -263,7 +265,7 @@ def _unasked_for(c: Conversation, asked: Asked, heard: HeardLine, absent_s: floa
     return QUERIES["tell"](c, asked) or Answer("answer", because=f"heard as {heard.main.act}")
 
 
-def _by_acts(c: Conversation, heard: HeardLine, absent_s: float) -> Answer:
+def _by_acts(c: TalkContext, heard: HeardLine, absent_s: float) -> Answer:
     """The response of somebody who does not want to talk: only what is asked for and known."""
     act: SpeechAct = "ask_other" if _is_half_heard(heard.main) else heard.main.act
     if act in QUESTIONS or heard.looks_asking:
@@ -271,10 +273,12 @@ def _by_acts(c: Conversation, heard: HeardLine, absent_s: float) -> Answer:
         replied = _asked(c, c.text, act, found, absent_s)
         if replied is not None:
             return replied
-    return Answer("brush_off", _unasked(c.speaker, c.text, absent_s, c.turn), because=f"standing {c.speaker.standing:.0f}")
+    return Answer(
+        "brush_off", _unasked(c.speaker, c.text, absent_s, c.turn), because=f"standing {c.speaker.standing:.0f}"
+    )
 
 
-def _by_acts_of(c: Conversation, asked: Asked, found: BestMemory, absent_s: float) -> Answer:
+def _by_acts_of(c: TalkContext, asked: AskedLine, found: BestMemory, absent_s: float) -> Answer:
     act: SpeechAct = "ask_other" if _is_half_heard(asked.act) else asked.act.act
     replied = _asked(c, asked.text, act, found, absent_s)
     if replied is not None:
@@ -289,7 +293,7 @@ def _is_half_heard(main: HeardAct) -> bool:
     return main.act in ("ask_work", "ask_news") and main.confidence < _HEARD_FROM
 
 
-def _asked(c: Conversation, text: str, act: SpeechAct, found: BestMemory, absent_s: float) -> Answer | None:
+def _asked(c: TalkContext, text: str, act: SpeechAct, found: BestMemory, absent_s: float) -> Answer | None:
     """The answer to a question: what a memory says of it, what everybody knows, or that one does not know. None where
     the line only looks like a question and no memory answers it."""
     speaker, turn = c.speaker, c.turn
@@ -332,7 +336,7 @@ def _not_remembered(speaker: Speaker, text: str, turn: Turn) -> Answer:
     return Answer("remember" if other is not None else "no_memory", other, missing=about)
 
 
-def _unknown(c: Conversation, text: str, act: SpeechAct, absent_s: float) -> Answer:
+def _unknown(c: TalkContext, text: str, act: SpeechAct, absent_s: float) -> Answer:
     """The answer where neither a memory nor the world says anything about what was asked: whom to ask instead."""
     speaker, turn = c.speaker, c.turn
     if act == "ask_faction":
@@ -346,7 +350,9 @@ def _unknown(c: Conversation, text: str, act: SpeechAct, absent_s: float) -> Ans
         knows = about_town.who_knows(c)
         if knows is not None:
             facts = {"topic": topic(text), **knows}
-            return Answer("dont_know", facts=facts, missing=text, line="dont_know_ask", because="nothing is known of it")
+            return Answer(
+                "dont_know", facts=facts, missing=text, line="dont_know_ask", because="nothing is known of it"
+            )
     if act in _ABOUT_SOMETHING:
         return Answer("dont_know", facts={"topic": topic(text)}, missing=text)
     return Answer("wonder", _unasked(speaker, text, absent_s, turn), missing=text)

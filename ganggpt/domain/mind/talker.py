@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ganggpt.domain.mind.background import Background
 from ganggpt.domain.mind.brief import Brief
 from ganggpt.domain.mind.memory_writer import MemoryWriter
-from ganggpt.domain.mind.answer import Answer
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.utterance import Line, Utterance
 from ganggpt.domain.turn import Decision, Event, Turn
 

@@ -32,7 +32,7 @@ from ganggpt.domain.mind.commands import (
 from ganggpt.domain.mind.embedding import has_vectors
 from ganggpt.domain.mind.memory import Unlearned, recall
 from ganggpt.domain.mind.memory_record import Embedding
-from ganggpt.domain.mind.answer import Answer
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.talker import Talker, folded
 from ganggpt.domain.mind.utterance import (
     SENTENCES_MAX,

@@ -32,8 +32,8 @@ from ganggpt.domain.mind.memory import SALIENCE_MIN
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.reflection import Planned, plan_after_talk, plan_reflection
-from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.rules import rules
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.utterance import Line
 from ganggpt.domain.npc import life
 from ganggpt.domain.npc.commands import (

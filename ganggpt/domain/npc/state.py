@@ -58,8 +58,8 @@ class Standing(Struct, frozen=True, gc=False, array_like=True):
 
 
 class WorkOffer(Struct, frozen=True, gc=False, array_like=True):
-    """The last mission offered to a player, the districts it leads to, and how long and hard it is. An offer of an older
-    version has no title and is one of the world's."""
+    """The last mission offered to a player, the districts it leads to, and how long and hard it is. An offer of an
+    older version has no title and is one of the world's."""
 
     mission: str
     template: str

@@ -10,16 +10,16 @@ from ganggpt.domain.language.world_knowledge import known_of
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind import turn_taking
 from ganggpt.domain.mind.actions import Judged, Refusal, actions_of
-from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.affect import HOSTILE_AT, mood_label, standing_label
 from ganggpt.domain.mind.background import Background, causes_of, held_in_words, traits_in_words
 from ganggpt.domain.mind.brief import Brief, cited
 from ganggpt.domain.mind.commands import Conclude
-from ganggpt.domain.mind.memory_writer import MemoryWriter
-from ganggpt.domain.mind.dialogue.crowd import life_of
+from ganggpt.domain.mind.dialogue.small_lives import life_of
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.tongue import language_of
+from ganggpt.domain.mind.memory_writer import MemoryWriter
 from ganggpt.domain.mind.response import answer
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mind.talker import folded
 from ganggpt.domain.mind.transcript import is_over
 from ganggpt.domain.mind.turn_taking import Outcome, as_by, current

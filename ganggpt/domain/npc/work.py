@@ -25,12 +25,12 @@ from ganggpt.domain.messages import (
     Witness,
 )
 from ganggpt.domain.mind.affect import HOSTILE_AT, swayed
-from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.archive import to_archive
 from ganggpt.domain.mind.brief import STRANGER
 from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.memory_record import Memory
 from ganggpt.domain.mind.memory_writer import MemoryWriter
+from ganggpt.domain.mind.spoken_answer import Answer
 from ganggpt.domain.mission_design.compiler import compile_mission
 from ganggpt.domain.mission_design.deeds import HELPING
 from ganggpt.domain.mission_design.difficulty import (

@@ -1,7 +1,7 @@
 """Who sees what players do.
 
-Factions learn of a deed only through NPCs and their messages. NPCs that are where it was done, and awake, may see it, by
-dice and by how loud it was. Each of them decides what to do about it (``npc.witness``).
+Factions learn of a deed only through NPCs and their messages. NPCs that are where it was done, and awake, may see it,
+by dice and by how loud it was. Each of them decides what to do about it (``npc.witness``).
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ def seen_by(deeds: Iterable[Deed], district: str | None, turn: Turn, scene: Talk
 def _there(turn: Turn, district: str, deed: Deed, minute: int | None) -> list[NpcSheet]:
     """The people who are where the deed was done, and are not its target, by id."""
     around = people_in(turn.world, district, turn.now_s, minute)
-    return [
-        turn.world.npcs[one.npc] for one in around if one.posture != "sleep" and deed.target != f"npc:{one.npc}"
-    ]
+    return [turn.world.npcs[one.npc] for one in around if one.posture != "sleep" and deed.target != f"npc:{one.npc}"]
 
 
 def concerned(world: World, deed: Deed, district: str) -> str | None:

@@ -28,7 +28,9 @@ RETIRED_MAX: Final = 1000
 
 Minute = Annotated[
     int | None,
-    Query(ge=0, le=1439, description="What the game's clock shows, in minutes since midnight; else the world's own clock"),
+    Query(
+        ge=0, le=1439, description="What the game's clock shows, in minutes since midnight; else the world's own clock"
+    ),
 ]
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from ganggpt.domain.language.words import with_article, words_of
-from ganggpt.domain.mind.answer import Answer, Part, informed
 from ganggpt.domain.mind.background import TIE_FROM, bosses
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import listed
-from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 from ganggpt.domain.world import FactionSheet, NpcSheet
 
 _TOLD: Final = 3
-_BOSS_WORDS: Final = frozenset(("boss", "leader", "chief", "chef", "jefe", "chefe", "anführer", "главный"))
 
 
-def who(c: Conversation, asked: Asked) -> Answer | None:
+def who(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Who is that."""
     sheet = c.person(asked)
     if sheet is None:
@@ -34,11 +33,11 @@ def who(c: Conversation, asked: Asked) -> Answer | None:
     }
     line = "tell_who" if side is not None else "tell_who_alone"
     opinion = c.speaker.life.opinions.get(f"npc:{sheet.id}", "")
-    then = (Part("and_more", {"text": opinion}),) if opinion and not c.is_said(opinion) else ()
+    then = (Sequel("and_more", {"text": opinion}),) if opinion and not c.is_said(opinion) else ()
     return informed(line, "sheets; life: opinions", facts, *then)
 
 
-def where_now(c: Conversation, asked: Asked) -> Answer | None:
+def where_now(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Where is he now."""
     sheet = c.person(asked)
     if sheet is None:
@@ -64,7 +63,7 @@ def _clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def opinion(c: Conversation, asked: Asked) -> Answer | None:
+def opinion(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What do you think of them."""
     sheet = c.person(asked)
     if sheet is None:
@@ -74,7 +73,9 @@ def opinion(c: Conversation, asked: Asked) -> Answer | None:
     facts = {"who": sheet.name, "role_a": with_article(sheet.role)}
     text = c.speaker.life.opinions.get(f"npc:{sheet.id}", "")
     if text and not c.is_said(text):
-        return Answer("opine", line="tell_opinion", facts={**facts, "text": text}, because=f"life: opinions of {sheet.id}")
+        return Answer(
+            "opine", line="tell_opinion", facts={**facts, "text": text}, because=f"life: opinions of {sheet.id}"
+        )
     tie = c.speaker.life.ties.get(sheet.id)
     if tie is not None and not text:
         return Answer("opine", line="tell_tie", facts={**facts, "tie": tie}, because="life: ties")
@@ -85,7 +86,7 @@ def opinion(c: Conversation, asked: Asked) -> Answer | None:
     return Answer("opine", line=line, facts=facts, because=f"sheets: relation to the faction of {sheet.id}")
 
 
-def _regard(c: Conversation, sheet: NpcSheet) -> int:
+def _regard(c: TalkContext, sheet: NpcSheet) -> int:
     """What the speaker's side thinks of somebody's."""
     own = c.world.factions.get(c.speaker.faction or "")
     if own is None or sheet.faction is None:
@@ -93,7 +94,7 @@ def _regard(c: Conversation, sheet: NpcSheet) -> int:
     return 60 if sheet.faction == own.id else own.relations.get(sheet.faction, 0)
 
 
-def relation(c: Conversation, asked: Asked) -> Answer | None:
+def relation(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What is he to you, how do you know him."""
     sheet = c.person(asked)
     if sheet is None:
@@ -105,7 +106,7 @@ def relation(c: Conversation, asked: Asked) -> Answer | None:
     side = c.world.factions.get(sheet.faction or "")
     facts |= {"own": own.name if own is not None else "", "side": side.name if side is not None else ""}
     text = c.speaker.life.opinions.get(f"npc:{sheet.id}", "")
-    then = (Part("and_more", {"text": text}),) if text and not c.is_said(text) else ()
+    then = (Sequel("and_more", {"text": text}),) if text and not c.is_said(text) else ()
     if facts["tie"]:
         return informed("tell_tie", "life: ties, opinions", facts, *then)
     if own is not None and sheet.faction == own.id:
@@ -115,29 +116,36 @@ def relation(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tie_seen", "sheets: no tie", facts, *then)
 
 
-def faction(c: Conversation, asked: Asked) -> Answer | None:
+def faction(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Who are they."""
     sheet = c.faction(asked) or _of_person(c, asked)
     if sheet is None:
         return None
     creed = c.world.creeds.get(sheet.id)
     home = c.world.districts.get(sheet.home)
-    facts = {"faction": sheet.name, "home": home.name if home is not None else "", "kind": sheet.kind, "motto": sheet.motto}
+    facts = {
+        "faction": sheet.name,
+        "home": home.name if home is not None else "",
+        "kind": sheet.kind,
+        "motto": sheet.motto,
+    }
     if creed is None or not creed.creed:
         return informed("faction_plain", "sheet of the faction", facts)
     facts |= {"business": creed.business, "creed": creed.creed}
-    then = (Part("and_more", {"text": creed.creed}),) if not c.is_said(creed.creed) else ()
-    return informed("faction_us" if sheet.id == c.speaker.faction else "tell_faction", "creed: business, creed", facts, *then)
+    then = (Sequel("and_more", {"text": creed.creed}),) if not c.is_said(creed.creed) else ()
+    return informed(
+        "faction_us" if sheet.id == c.speaker.faction else "tell_faction", "creed: business, creed", facts, *then
+    )
 
 
-def _of_person(c: Conversation, asked: Asked) -> FactionSheet | None:
+def _of_person(c: TalkContext, asked: AskedLine) -> FactionSheet | None:
     """The side of whoever is named: "his crew"."""
     id_ = next((one.id for one in asked.named if one.what == "npc"), None)
     sheet = c.world.npcs.get(id_) if id_ is not None else None
     return c.world.factions.get(sheet.faction or "") if sheet is not None else None
 
 
-def faction_boss(c: Conversation, asked: Asked) -> Answer | None:
+def faction_boss(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Who leads them."""
     sheet = c.faction(asked) or _of_person(c, asked) or c.world.factions.get(c.speaker.faction or "")
     if sheet is None:
@@ -149,14 +157,30 @@ def faction_boss(c: Conversation, asked: Asked) -> Answer | None:
     return informed("am_boss" if boss == c.speaker.name else "tell_faction_boss", "sheets: roles of the faction", facts)
 
 
-def faction_rules(c: Conversation, asked: Asked) -> Answer | None:
+def faction_rules(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What do they stand for, how does one know them."""
     sheet = c.faction(asked) or c.world.factions.get(c.speaker.faction or "")
     creed = c.world.creeds.get(sheet.id) if sheet is not None else None
     if sheet is None or creed is None:
         return None
     words = set(words_of(asked.text))
-    if creed.colours and words & {"colour", "color", "colours", "colors", "wear", "recognise", "recognize", "spot", "look", "farbe", "farben", "colores", "couleurs", "cores", "цвета"}:
+    if creed.colours and words & {
+        "colour",
+        "color",
+        "colours",
+        "colors",
+        "wear",
+        "recognise",
+        "recognize",
+        "spot",
+        "look",
+        "farbe",
+        "farben",
+        "colores",
+        "couleurs",
+        "cores",
+        "цвета",
+    }:
         return informed("tell_colours", "creed: colours", {"faction": sheet.name, "colours": creed.colours})
     rules = [rule for rule in creed.rules if not c.is_said(rule)][:2]
     if not rules:
@@ -164,7 +188,7 @@ def faction_rules(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tell_rules", "creed: rules", {"faction": sheet.name, "text": " ".join(rules)})
 
 
-def faction_war(c: Conversation, asked: Asked) -> Answer | None:
+def faction_war(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Whom are they at odds with, and why."""
     named = [c.world.factions[one.id] for one in asked.named if one.what == "faction" and one.id in c.world.factions]
     sheet = named[0] if named else c.faction(asked) or c.world.factions.get(c.speaker.faction or "")
@@ -176,11 +200,13 @@ def faction_war(c: Conversation, asked: Asked) -> Answer | None:
     return _between(c, sheet, other) if other is not None and other.id != sheet.id else _stands(c, sheet)
 
 
-def _is_of_us(asked: Asked) -> bool:
-    return bool({"you", "your", "ihr", "euch", "vosotros", "ustedes", "vous", "voces", "вы"} & set(words_of(asked.text)))
+def _is_of_us(asked: AskedLine) -> bool:
+    return bool(
+        {"you", "your", "ihr", "euch", "vosotros", "ustedes", "vous", "voces", "вы"} & set(words_of(asked.text))
+    )
 
 
-def _between(c: Conversation, sheet: FactionSheet, other: FactionSheet) -> Answer:
+def _between(c: TalkContext, sheet: FactionSheet, other: FactionSheet) -> Answer:
     facts = {"faction": sheet.name, "foes": other.name}
     for one, second in ((sheet, other), (other, sheet)):
         creed = c.world.creeds.get(one.id)
@@ -191,22 +217,26 @@ def _between(c: Conversation, sheet: FactionSheet, other: FactionSheet) -> Answe
     return informed(line, f"factions: relation {value}", facts)
 
 
-def _stands(c: Conversation, sheet: FactionSheet) -> Answer:
+def _stands(c: TalkContext, sheet: FactionSheet) -> Answer:
     by_value = sorted(sheet.relations, key=lambda other: sheet.relations[other])
     names = c.world.factions
     foes = [names[one].name for one in by_value if sheet.relations[one] <= -TIE_FROM and one in names][:_TOLD]
-    friends = [names[one].name for one in reversed(by_value) if sheet.relations[one] >= TIE_FROM and one in names][:_TOLD]
+    friends = [names[one].name for one in reversed(by_value) if sheet.relations[one] >= TIE_FROM and one in names][
+        :_TOLD
+    ]
     facts = {"faction": sheet.name, "foes": listed(foes), "friends": listed(friends)}
     creed = c.world.creeds.get(sheet.id)
-    why = next((text for other, text in creed.quarrels.items() if other in by_value[:3]), "") if creed is not None else ""
-    then = (Part("and_more", {"text": why}),) if why and not c.is_said(why) else ()
+    why = (
+        next((text for other, text in creed.quarrels.items() if other in by_value[:3]), "") if creed is not None else ""
+    )
+    then = (Sequel("and_more", {"text": why}),) if why and not c.is_said(why) else ()
     if not foes:
         return informed("tell_peace", "factions: relations", facts)
     line = "tell_sides" if friends else "tell_foes_of"
     return informed(line, "factions: relations; creed: quarrels", facts, *then)
 
 
-def faction_join(c: Conversation, asked: Asked) -> Answer | None:
+def faction_join(c: TalkContext, asked: AskedLine) -> Answer | None:
     """How does one get in."""
     sheet = c.faction(asked) or c.world.factions.get(c.speaker.faction or "")
     creed = c.world.creeds.get(sheet.id) if sheet is not None else None
@@ -217,7 +247,7 @@ def faction_join(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tell_joining", f"creed: joining {sheet.id}", {"text": creed.joining, "faction": sheet.name})
 
 
-def opinion_of_faction(c: Conversation, asked: Asked) -> Answer | None:
+def opinion_of_faction(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What do you think of that crew."""
     sheet = c.faction(asked)
     if sheet is None:
@@ -229,14 +259,16 @@ def opinion_of_faction(c: Conversation, asked: Asked) -> Answer | None:
         text = c.speaker.life.opinions.get("crew", "")
     facts = {"who": sheet.name, "faction": sheet.name, "side": sheet.name}
     if text and not c.is_said(text):
-        return Answer("opine", line="tell_opinion", facts={**facts, "text": text}, because=f"life: opinions of {sheet.id}")
+        return Answer(
+            "opine", line="tell_opinion", facts={**facts, "text": text}, because=f"life: opinions of {sheet.id}"
+        )
     own = c.world.factions.get(c.speaker.faction or "")
     value = 60 if own is sheet else own.relations.get(sheet.id, 0) if own is not None else 0
     line = "opinion_good" if value >= TIE_FROM else "opinion_bad" if value <= -TIE_FROM else "opinion_none"
     return Answer("opine", line=line, facts=facts, because=f"factions: relation to {sheet.id}")
 
 
-def opinion_word(c: Conversation, word: str, sheet: FactionSheet | None = None) -> Answer:
+def opinion_word(c: TalkContext, word: str, sheet: FactionSheet | None = None) -> Answer:
     """What the speaker thinks of the police, the town, money …"""
     text = c.speaker.life.opinions.get(word, "")
     if not text and sheet is not None:
@@ -252,10 +284,12 @@ def opinion_word(c: Conversation, word: str, sheet: FactionSheet | None = None) 
         line = "police_bad" if value <= -TIE_FROM else "police_plain"
         return Answer("opine", line=line, because=f"factions: relation {value}")
     line = "town_good" if c.speaker.mood >= 0 else "town_bad"
-    return Answer("opine", line=line if word == "town" else "opinion_plain", because=f"own state: mood {c.speaker.mood:.0f}")
+    return Answer(
+        "opine", line=line if word == "town" else "opinion_plain", because=f"own state: mood {c.speaker.mood:.0f}"
+    )
 
 
-def politics(c: Conversation, _: Asked) -> Answer:
+def politics(c: TalkContext, _: AskedLine) -> Answer:
     """How do the crews stand, who rules the town."""
     ranked = sorted(c.world.factions.values(), key=lambda one: -one.influence)
     if not ranked:

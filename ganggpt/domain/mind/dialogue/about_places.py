@@ -6,44 +6,45 @@ import math
 from functools import lru_cache
 from typing import Final
 
-from ganggpt.domain.lore import Place
-from ganggpt.domain.mind.answer import Answer, Part, informed
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import folded, stem, words_of
+from ganggpt.domain.lore import PlaceLore
 from ganggpt.domain.mind.background import bosses
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import listed, seller_of
-from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 from ganggpt.domain.mission_design.roads import METRES_PER_S, distances_m
-from ganggpt.domain.language.words import folded, stem, word_set, words_of
 from ganggpt.domain.world import District, World, kept_by_world
 
 _WINDS: Final = ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east")
 _WALK_M_PER_MIN: Final = 80.0
 _LEGS_TOLD: Final = 4
-_NOTHING: Final = Place(id="")
+_NOTHING: Final = PlaceLore(id="")
 
 
-def here(c: Conversation, _: Asked) -> Answer:
+def here(c: TalkContext, _: AskedLine) -> Answer:
     """Where am I."""
     district = c.here
     if district is None:
         return informed("here_nowhere", "sheet: no district is known")
     about = _place(c, district).about
     facts = {"here": district.name, "about": about, "home": _home_name(c)}
-    then = () if c.speaker.place == c.speaker.home or not _home_name(c) else (Part("home_elsewhere", facts),)
+    then = () if c.speaker.place == c.speaker.home or not _home_name(c) else (Sequel("home_elsewhere", facts),)
     line = "tell_here" if about and not c.is_said(about) else "tell_here_short"
     return informed(line, "district: name; place: about", facts, *then)
 
 
-def _home_name(c: Conversation) -> str:
+def _home_name(c: TalkContext) -> str:
     home = c.world.districts.get(c.speaker.home)
     return home.name if home is not None else ""
 
 
-def _place(c: Conversation, district: District) -> Place:
+def _place(c: TalkContext, district: District) -> PlaceLore:
     return c.world.places.get(district.id, _NOTHING)
 
 
-def where(c: Conversation, asked: Asked) -> Answer | None:
+def where(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Where is that place."""
     target = c.place(asked) or _of_landmark(c, asked)
     if target is None:
@@ -54,7 +55,7 @@ def where(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tell_where", "districts: positions and neighbours; places: roads", facts)
 
 
-def way(c: Conversation, asked: Asked) -> Answer | None:
+def way(c: TalkContext, asked: AskedLine) -> Answer | None:
     """How do I get there."""
     target = c.place(asked) or _of_landmark(c, asked) or _of_seller(c, asked)
     if target is None:
@@ -65,17 +66,19 @@ def way(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tell_way", "districts: neighbours; places: roads", facts)
 
 
-def distance(c: Conversation, asked: Asked) -> Answer | None:
+def distance(c: TalkContext, asked: AskedLine) -> Answer | None:
     """How far is it."""
     target = c.place(asked) or _of_landmark(c, asked)
     if target is None:
         return None
     if c.here is not None and target.id == c.here.id:
         return informed("already_there", "district: the same", {"here": target.name})
-    return informed("tell_distance", f"districts: neighbours up to {target.id}", {"where": target.name, **_lies(c, target)})
+    return informed(
+        "tell_distance", f"districts: neighbours up to {target.id}", {"where": target.name, **_lies(c, target)}
+    )
 
 
-def danger(c: Conversation, asked: Asked) -> Answer | None:
+def danger(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Is it safe there, why not."""
     target = c.place(asked) or c.here
     if target is None:
@@ -95,7 +98,7 @@ def danger(c: Conversation, asked: Asked) -> Answer | None:
     return informed("danger_owner" if owner is not None else "danger_nobody", "factions: territories", facts)
 
 
-def _quarrel(c: Conversation, target: District) -> str:
+def _quarrel(c: TalkContext, target: District) -> str:
     """Why the holder of a district has enemies next door."""
     owner = c.holder(target.id)
     creed = c.world.creeds.get(owner.id) if owner is not None else None
@@ -107,7 +110,7 @@ def _quarrel(c: Conversation, target: District) -> str:
     return ""
 
 
-def owner(c: Conversation, asked: Asked) -> Answer | None:
+def owner(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Whose turf is this."""
     target = c.place(asked) or c.here
     if target is None:
@@ -117,11 +120,11 @@ def owner(c: Conversation, asked: Asked) -> Answer | None:
         return informed("no_owner", "factions: territories", {"place": target.name})
     facts = {"place": target.name, "owner": held.name, "boss": bosses(c.world).get(held.id, "")}
     line = "owner_us" if held.id == c.speaker.faction else "tell_owner"
-    then = (Part("owner_boss", facts),) if facts["boss"] and facts["boss"] != c.speaker.name else ()
+    then = (Sequel("owner_boss", facts),) if facts["boss"] and facts["boss"] != c.speaker.name else ()
     return informed(line, "factions: territories", facts, *then)
 
 
-def about(c: Conversation, asked: Asked) -> Answer | None:
+def about(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What is it like there."""
     target = c.place(asked) or c.here
     if target is None:
@@ -135,7 +138,7 @@ def about(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tell_place", f"life: knows; place: about {target.id}", {"place": target.name, "text": text})
 
 
-def sights(c: Conversation, asked: Asked) -> Answer | None:
+def sights(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What is there to see or to do."""
     target = c.place(asked) or c.here
     if target is None:
@@ -144,11 +147,11 @@ def sights(c: Conversation, asked: Asked) -> Answer | None:
     if not place.landmarks:
         return about(c, asked)
     facts = {"place": target.name, "landmarks": listed(place.landmarks[:3]), "text": place.hours}
-    then = (Part("tell_hours", {"text": place.hours}),) if place.hours and not c.is_said(place.hours) else ()
+    then = (Sequel("tell_hours", {"text": place.hours}),) if place.hours and not c.is_said(place.hours) else ()
     return informed("tell_sights", "place: landmarks and hours", facts, *then)
 
 
-def hours(c: Conversation, asked: Asked) -> Answer | None:
+def hours(c: TalkContext, asked: AskedLine) -> Answer | None:
     """When is it open, when is a good time."""
     target = c.place(asked) or c.here
     place = _place(c, target) if target is not None else _NOTHING
@@ -157,7 +160,7 @@ def hours(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tell_hours", "place: hours", {"text": place.hours})
 
 
-def _lies(c: Conversation, target: District) -> dict[str, str]:
+def _lies(c: TalkContext, target: District) -> dict[str, str]:
     """In which direction a district lies and how far it is."""
     start = c.here
     if start is None:
@@ -172,7 +175,7 @@ def _lies(c: Conversation, target: District) -> dict[str, str]:
     }
 
 
-def _way(c: Conversation, target: District) -> dict[str, str]:
+def _way(c: TalkContext, target: District) -> dict[str, str]:
     """The legs of the way to a district: ``road>district|…``, as the wording reads it."""
     start = c.here
     if start is None:
@@ -189,7 +192,7 @@ def route(world: World, start: str, end: str) -> tuple[tuple[str, str], ...]:
 
 
 @kept_by_world(4)
-def _routes(world: World):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a cached function
+def _routes(world: World):  # type: ignore[no-untyped-def]
     @lru_cache(maxsize=4096)
     def found(start: str, end: str) -> tuple[tuple[str, str], ...]:
         to_end = distances_m(world, end)
@@ -225,7 +228,7 @@ def road_between(world: World, one: str, other: str) -> str:
     return ""
 
 
-_NO_LANDMARK: Final = word_set("the a an of with and in by on old where is how do i get to find there what this that place district street")
+_NO_LANDMARK: Final = listed_words("no_landmark")
 
 
 @kept_by_world(4)
@@ -243,7 +246,7 @@ def _telling(name: str) -> frozenset[str]:
     return frozenset(stem(folded(word)) for word in words_of(name) if word not in _NO_LANDMARK)
 
 
-def _of_landmark(c: Conversation, asked: Asked) -> District | None:
+def _of_landmark(c: TalkContext, asked: AskedLine) -> District | None:
     """The district of a landmark that a sentence names by most of its words."""
     words = _telling(asked.text)
     named = [(len(words & mine) / len(mine), id_) for mine, id_ in _landmarks(c.world) if mine and words & mine]
@@ -253,7 +256,7 @@ def _of_landmark(c: Conversation, asked: Asked) -> District | None:
     return c.world.districts[id_] if fit >= 0.5 else None
 
 
-def _of_seller(c: Conversation, asked: Asked) -> District | None:
+def _of_seller(c: TalkContext, asked: AskedLine) -> District | None:
     wares = [one.id for one in asked.named if one.what == "ware"]
     found = seller_of(c, frozenset(map(stem, words_of(" ".join(wares))))) if wares else None
     if found is None:

@@ -6,32 +6,35 @@ from collections.abc import Sequence
 from typing import Final
 
 from ganggpt.domain.language.words import clipped
-from ganggpt.domain.mind.answer import Answer, Part, informed
 from ganggpt.domain.mind.background import causes_of
-from ganggpt.domain.mind.brief import words_in
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import listed
-from ganggpt.domain.mind.dialogue.understanding import Asked, topics_before
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 
 _DID: Final = ("gift", "threat", "deed", "seen", "work", "order")
 _OWN_WORDS: Final = ("talk", "promise", "debt")
 _TOPICS_TOLD: Final = 3
 
 
-def _of_player(c: Conversation, kinds: Sequence[str]) -> list[Memory]:
+def _of_player(c: TalkContext, kinds: Sequence[str]) -> list[Memory]:
     """Memories of the player of some kinds that may be told to them, the newest first, those not cited lately first."""
     now_s, by = c.turn.now_s, c.turn.by
     own = [
         one
         for one in reversed(c.speaker.memories)
-        if one.about == by and one.kind in kinds and not one.replaced and may_tell(one, by) and not is_expired(one, now_s)
+        if one.about == by
+        and one.kind in kinds
+        and not one.replaced
+        and may_tell(one, by)
+        and not is_expired(one, now_s)
     ]
     own.sort(key=lambda one: one.no in c.speaker.cited)
     return own
 
 
-def known(c: Conversation, _: Asked) -> Answer:
+def known(c: TalkContext, _: AskedLine) -> Answer:
     """Do you remember me."""
     me = c.speaker
     facts = {"listener": me.listener, "talks": str(me.talks)}
@@ -39,10 +42,12 @@ def known(c: Conversation, _: Asked) -> Answer:
     if me.talks <= 1 and not told:
         return Answer("no_memory", facts=facts, line="know_you_not", because="standing: the first talk")
     line = "know_you" if me.listener else "know_your_face"
-    return Answer("remember", told[0] if told else None, facts=facts, line=line, because="standing; memories of the player")
+    return Answer(
+        "remember", told[0] if told else None, facts=facts, line=line, because="standing; memories of the player"
+    )
 
 
-def did(c: Conversation, _: Asked) -> Answer:
+def did(c: TalkContext, _: AskedLine) -> Answer:
     """What did I do."""
     told = _of_player(c, _DID)
     if not told:
@@ -50,7 +55,7 @@ def did(c: Conversation, _: Asked) -> Answer:
     return Answer("remember", told[0], because="memories of the player")
 
 
-def owe(c: Conversation, _: Asked) -> Answer:
+def owe(c: TalkContext, _: AskedLine) -> Answer:
     """Do I owe you."""
     debts = _of_player(c, ("debt",))
     if debts:
@@ -58,7 +63,7 @@ def owe(c: Conversation, _: Asked) -> Answer:
     return informed("owe_nothing", "memories of the player: no debt")
 
 
-def promised(c: Conversation, _: Asked) -> Answer:
+def promised(c: TalkContext, _: AskedLine) -> Answer:
     """What did I promise."""
     promises = _of_player(c, ("promise", "debt"))
     if promises:
@@ -69,7 +74,7 @@ def promised(c: Conversation, _: Asked) -> Answer:
     return informed("promised_nothing", "memories of the player: no promise")
 
 
-def _said_to_do(c: Conversation) -> str | None:
+def _said_to_do(c: TalkContext) -> str | None:
     """What the player said in this talk that they are going to do."""
     for asked in topics_before(c.speaker.exchanges, c.world):
         if asked.topic == "plan" and asked.is_sure:
@@ -77,15 +82,25 @@ def _said_to_do(c: Conversation) -> str | None:
     return None
 
 
-def trust(c: Conversation, _: Asked) -> Answer:
+def trust(c: TalkContext, _: AskedLine) -> Answer:
     """Do you trust me, what do you think of me."""
     me = c.speaker
     causes = [cause.rpartition(" (")[0] for cause in causes_of(me.memories, c.turn.by, c.turn)]
-    label = "trust_yes" if me.standing >= 30 else "trust_some" if me.standing >= 10 else "trust_no" if me.standing <= -20 else "trust_open"
-    then: tuple[Part, ...] = ()
+    label = (
+        "trust_yes"
+        if me.standing >= 30
+        else "trust_some"
+        if me.standing >= 10
+        else "trust_no"
+        if me.standing <= -20
+        else "trust_open"
+    )
+    then: tuple[Sequel, ...] = ()
     if causes and abs(me.standing) >= 8:
-        then = (Part("trust_because", {"text": clipped(_to_you(causes[0], me.listener), 160)}),)
-    return Answer("opine", line=label, facts={"talks": str(me.talks)}, then=then, because=f"standing {me.standing:.0f}; memories")
+        then = (Sequel("trust_because", {"text": clipped(_to_you(causes[0], me.listener), 160)}),)
+    return Answer(
+        "opine", line=label, facts={"talks": str(me.talks)}, then=then, because=f"standing {me.standing:.0f}; memories"
+    )
 
 
 def _to_you(text: str, listener: str) -> str:
@@ -96,13 +111,15 @@ def _to_you(text: str, listener: str) -> str:
     return text
 
 
-def talked_about(c: Conversation, _: Asked) -> Answer:
+def talked_about(c: TalkContext, _: AskedLine) -> Answer:
     """What were we talking about."""
     before = topics_before(c.speaker.exchanges, c.world)
     names: list[str] = []
     for asked in before:
         for one in asked.named:
-            sheet = {"npc": c.world.npcs, "district": c.world.districts, "faction": c.world.factions}.get(one.what, {}).get(one.id)
+            sheet = {"npc": c.world.npcs, "district": c.world.districts, "faction": c.world.factions}.get(
+                one.what, {}
+            ).get(one.id)
             if sheet is not None and one.is_sure:
                 names.append(sheet.name)
             elif one.what == "ware":
@@ -114,9 +131,3 @@ def talked_about(c: Conversation, _: Asked) -> Answer:
         said = clipped(c.speaker.exchanges[-1].heard.rstrip(" .!?"), 90)
         return informed("you_said_last", "the talk so far", {"text": said})
     return informed("talked_first", "the talk so far: nothing")
-
-
-def said_before(c: Conversation, asked: Asked) -> Memory | None:
-    """What the player told last, where they ask for what they told at large."""
-    told = _of_player(c, _OWN_WORDS)
-    return told[0] if told and words_in(told[0].text) != asked.text else None

@@ -1,4 +1,4 @@
-"""What the speaker tells of itself: name, trade, past, home, family, friends, side, aims, secrets, its day, its mood."""
+"""What the speaker tells of itself: name, trade, past, home, family, friends, side, aims, secrets, day, mood."""
 
 from __future__ import annotations
 
@@ -7,30 +7,38 @@ from typing import Final
 
 from ganggpt.domain.daily_life import day_of
 from ganggpt.domain.language.person import in_first_person, own_words
-from ganggpt.domain.language.words import stem, with_article, word_set, words_of
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import stem, with_article, words_of
 from ganggpt.domain.lore import Stop
-from ganggpt.domain.mind.answer import Answer, Part, informed
 from ganggpt.domain.mind.background import bosses, causes_of
 from ganggpt.domain.mind.brief import politics_of
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import listed, wares_in_words
-from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 
 _LIKES_TOLD: Final = 3
 _TIES_TOLD: Final = 2
-_LATER: Final = word_set("tonight later evening night tomorrow heute abend nachts spater noche tarde manana soir demain noite amanha вечером завтра ночью")
-_PARTS: Final = {"morning": 9 * 60, "noon": 12 * 60, "afternoon": 15 * 60, "evening": 20 * 60, "tonight": 22 * 60, "night": 23 * 60}
-_FOES: Final = word_set("enemy enemies hate hates foe foes rival rivals feind feinde hasst enemigo enemigos odias ennemi ennemis inimigo inimigos odeia враг враги ненавидишь stand dislike")
-_ROLE_WORDS: Final = word_set("cop police policeman doctor medic mechanic driver cab taxi dealer priest nurse lawyer boss gangster criminal thief seller vendor bartender singer cook fisherman hunter nun guard reporter journalist snitch fed undercover")
+_LATER: Final = listed_words("later")
+_PARTS: Final = {
+    "morning": 9 * 60,
+    "noon": 12 * 60,
+    "afternoon": 15 * 60,
+    "evening": 20 * 60,
+    "tonight": 22 * 60,
+    "night": 23 * 60,
+}
+_FOES: Final = listed_words("foes")
+_ROLE_WORDS: Final = listed_words("role_words")
 
 
-def name(c: Conversation, _: Asked) -> Answer:
+def name(c: TalkContext, _: AskedLine) -> Answer:
     """Who are you."""
-    then = () if c.speaker.listener or _asked_name(c) else (Part("ask_name"),)
+    then = () if c.speaker.listener or _asked_name(c) else (Sequel("ask_name"),)
     return Answer("introduce", then=then, because="sheet: name and role")
 
 
-def role(c: Conversation, asked: Asked) -> Answer:
+def role(c: TalkContext, asked: AskedLine) -> Answer:
     """What do you do; are you a doctor."""
     me = c.speaker
     if not me.role:
@@ -39,17 +47,17 @@ def role(c: Conversation, asked: Asked) -> Answer:
     lead = ()
     if wanted and not any(word in words_of(asked.text) for word in ("what", "who")):
         mine = {stem(word) for word in words_of(me.role)}
-        lead = (Part("yes") if wanted & mine else Part("no"),)
+        lead = (Sequel("yes") if wanted & mine else Sequel("no"),)
     facts = {"role_a": with_article(me.role), "role": me.role, "wares": listed(wares_in_words(c, me.life.wares[:3]))}
-    then: tuple[Part, ...] = (Part("of_wares", facts),) if me.life.wares else ()
+    then: tuple[Sequel, ...] = (Sequel("of_wares", facts),) if me.life.wares else ()
     if not then and me.offers_work:
-        then = (Part("of_jobs", facts),)
+        then = (Sequel("of_jobs", facts),)
     if lead:
-        return Answer("inform", line=lead[0].line, then=(Part("tell_role", facts), *then), because="sheet: role")
+        return Answer("inform", line=lead[0].line, then=(Sequel("tell_role", facts), *then), because="sheet: role")
     return informed("tell_role", "sheet: role, wares, jobs", facts, *then)
 
 
-def past(c: Conversation, _: Asked) -> Answer:
+def past(c: TalkContext, _: AskedLine) -> Answer:
     """Where are you from, how did you get here."""
     me = c.speaker
     text = me.life.past or in_first_person(me.backstory)
@@ -60,17 +68,22 @@ def past(c: Conversation, _: Asked) -> Answer:
     return informed("tell_past", "life: past" if me.life.past else "sheet: backstory", {"text": text})
 
 
-def story(c: Conversation, _: Asked) -> Answer:
+def story(c: TalkContext, _: AskedLine) -> Answer:
     """Tell me a story."""
     told = c.fresh(c.speaker.life.stories)
-    if told is None and not c.speaker.life.stories and c.speaker.backstory and not c.is_said(in_first_person(c.speaker.backstory)):
+    if (
+        told is None
+        and not c.speaker.life.stories
+        and c.speaker.backstory
+        and not c.is_said(in_first_person(c.speaker.backstory))
+    ):
         told = in_first_person(c.speaker.backstory)
     if told is None:
         return informed("no_story", "life: every story was told")
     return informed("tell_story", "life: stories", {"text": told})
 
 
-def home(c: Conversation, _: Asked) -> Answer:
+def home(c: TalkContext, _: AskedLine) -> Answer:
     """Where do you live."""
     district = c.world.districts.get(c.speaker.home)
     if district is None:
@@ -80,7 +93,7 @@ def home(c: Conversation, _: Asked) -> Answer:
     return informed("tell_home_spot" if bed and c.speaker.standing >= 12 else "tell_home", "sheet: home", facts)
 
 
-def likes(c: Conversation, _: Asked) -> Answer:
+def likes(c: TalkContext, _: AskedLine) -> Answer:
     """What do you like."""
     if not c.speaker.likes:
         return informed("no_likes", "sheet: no likes")
@@ -88,20 +101,22 @@ def likes(c: Conversation, _: Asked) -> Answer:
     return informed("tell_likes", "sheet: likes", {"likes": listed(liked)})
 
 
-def family(c: Conversation, _: Asked) -> Answer:
+def family(c: TalkContext, _: AskedLine) -> Answer:
     """Have you got a family."""
     if not c.speaker.life.family:
         return informed("no_family", "life: no family is known")
     return informed("tell_family", "life: family", {"text": c.speaker.life.family})
 
 
-def friends(c: Conversation, asked: Asked) -> Answer:
+def friends(c: TalkContext, asked: AskedLine) -> Answer:
     """Whom do you trust, who are your enemies."""
     me = c.speaker
     if not _FOES.isdisjoint(words_of(asked.text)):
         politics = politics_of(c.world, me.faction)
         if politics is not None and politics.enemy is not None:
-            return informed("tell_foes", "sheet of the faction: relations", {"foes": politics.enemy, "own": politics.own})
+            return informed(
+                "tell_foes", "sheet of the faction: relations", {"foes": politics.enemy, "own": politics.own}
+            )
         return informed("no_foes", "sheet: no faction, no foes")
     ties = [(c.world.npcs[id_].name, tie) for id_, tie in me.life.ties.items() if id_ in c.world.npcs]
     if not ties:
@@ -114,7 +129,7 @@ def _tie(who: str, tie: str) -> str:
     return f"{who} is {tie}."
 
 
-def crew(c: Conversation, asked: Asked) -> Answer:
+def crew(c: TalkContext, asked: AskedLine) -> Answer:
     """Who do you run with; are you with them."""
     politics = politics_of(c.world, c.speaker.faction)
     named = c.faction(asked) if any(one.what == "faction" for one in asked.named) else None
@@ -126,7 +141,7 @@ def crew(c: Conversation, asked: Asked) -> Answer:
     return Answer("politics" if politics is not None else "no_politics", politics=politics, because="sheet: faction")
 
 
-def boss(c: Conversation, asked: Asked) -> Answer:
+def boss(c: TalkContext, _: AskedLine) -> Answer:
     """Who gives you orders."""
     side = c.world.factions.get(c.speaker.faction or "")
     if side is None:
@@ -139,7 +154,7 @@ def boss(c: Conversation, asked: Asked) -> Answer:
     return informed("tell_boss", "sheets: roles of the faction", {"boss": who, "own": side.name})
 
 
-def aims(c: Conversation, _: Asked) -> Answer:
+def aims(c: TalkContext, _: AskedLine) -> Answer:
     """What do you want in life."""
     me = c.speaker
     if me.life.wish:
@@ -149,7 +164,7 @@ def aims(c: Conversation, _: Asked) -> Answer:
     return informed("no_aims", "sheet: no aims")
 
 
-def secret(c: Conversation, _: Asked) -> Answer:
+def secret(c: TalkContext, _: AskedLine) -> Answer:
     """What are you hiding. Told from the standing on that the life says."""
     secrets = c.speaker.life.secrets
     if not secrets:
@@ -164,7 +179,7 @@ def secret(c: Conversation, _: Asked) -> Answer:
     return Answer("keep_secret", line="keep_secret", facts={"hint": kept.hint}, because=why)
 
 
-def day(c: Conversation, asked: Asked) -> Answer:
+def day(c: TalkContext, asked: AskedLine) -> Answer:
     """What are you doing today, where will you be tonight, when are you here."""
     stops = _day(c)
     words = set(words_of(asked.text))
@@ -184,13 +199,13 @@ def day(c: Conversation, asked: Asked) -> Answer:
     return informed("tell_later", "life: day", _stop_facts(c, stop))
 
 
-def _stop_facts(c: Conversation, stop: Stop) -> dict[str, str]:
+def _stop_facts(c: TalkContext, stop: Stop) -> dict[str, str]:
     district = c.world.districts.get(stop.district)
     place = district.name if district is not None else c.speaker.place
     return {"time": stop.at, "spot": own_words(stop.spot), "where": place, "then": own_words(stop.doing)}
 
 
-def _day(c: Conversation) -> tuple[Stop, ...]:
+def _day(c: TalkContext) -> tuple[Stop, ...]:
     sheet = c.world.npcs.get(c.speaker.id)
     return day_of(c.world, sheet) if sheet is not None else c.speaker.life.day
 
@@ -203,13 +218,13 @@ def _stop_after(stops: tuple[Stop, ...], minute: int) -> Stop:
     return next((stop for stop in stops if stop.minute > minute), stops[0])
 
 
-def feel(c: Conversation, asked: Asked) -> Answer:
+def feel(c: TalkContext, _: AskedLine) -> Answer:
     """How are you."""
-    then = () if c.turn.dice.chance(0.6) else (Part("ask_back_feel"),)
+    then = () if c.turn.dice.chance(0.6) else (Sequel("ask_back_feel"),)
     return Answer("how_are_you", then=then, because=f"own state: mood {c.speaker.mood:.0f}")
 
 
-def why_mood(c: Conversation, _: Asked) -> Answer:
+def why_mood(c: TalkContext, _: AskedLine) -> Answer:
     """What is wrong, why are you so happy."""
     me = c.speaker
     causes = causes_of(me.memories, c.turn.by, c.turn)
@@ -228,11 +243,11 @@ def _for_and_against(standing: float, causes: Iterable[str]) -> dict[str, str]:
     return {"for": first, "against": ""} if standing > 0 else {"for": "", "against": first}
 
 
-def _worry(c: Conversation) -> str:
+def _worry(c: TalkContext) -> str:
     return own_words(c.speaker.aims[0]) if c.speaker.aims else ""
 
 
-def other(c: Conversation, asked: Asked) -> Answer:
+def other(c: TalkContext, asked: AskedLine) -> Answer:
     """How old are you, are you scared, do you believe in God …: what no sheet says."""
     brave = c.speaker.courage
     words = set(words_of(asked.text))
@@ -242,10 +257,10 @@ def other(c: Conversation, asked: Asked) -> Answer:
         return informed("can_fight" if brave >= 60 else "no_fighter", f"sheet: courage {brave}")
     if words & {"killed", "kill", "murder", "shot"}:
         return informed("not_telling", "sheet: says nothing of it")
-    if words & {"old", "age", "born", "birthday", "alt", "edad", "anos", "age", "лет"}:
+    if words & {"old", "age", "born", "birthday", "alt", "edad", "anos", "лет"}:
         return informed("own_age", "sheet: says nothing of it")
     return informed("own_business", "sheet: says nothing of it")
 
 
-def _asked_name(c: Conversation) -> bool:
+def _asked_name(c: TalkContext) -> bool:
     return any("who" in one.said.lower() or "your name" in one.said.lower() for one in c.speaker.exchanges[-3:])

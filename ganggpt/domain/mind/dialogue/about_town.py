@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from ganggpt.domain.daily_life import people_in
-from ganggpt.domain.mind.answer import Answer, informed
 from ganggpt.domain.mind.dialogue import about_people, about_places
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, own_text
-from ganggpt.domain.mind.dialogue.understanding import Asked, topics_before
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
+from ganggpt.domain.mind.spoken_answer import Answer, informed
 from ganggpt.domain.scene import part_of_day
 
 _NEWS_SCANNED_MAX: Final = 128
 _NEWS_KINDS: Final = ("seen", "rumour", "deed")
-_HALF_H, _H, _LATE = 30, 60, 45
 
 
-def news(c: Conversation, asked: Asked) -> Answer:
+def news(c: TalkContext, asked: AskedLine) -> Answer:
     """What is new: the newest thing seen or heard of that was not told yet, else politics, else who was seen where."""
     memory = newest(c)
     if memory is not None:
@@ -30,7 +29,7 @@ def news(c: Conversation, asked: Asked) -> Answer:
     return about_people.politics(c, asked)
 
 
-def newest(c: Conversation) -> Memory | None:
+def newest(c: TalkContext) -> Memory | None:
     """The newest thing that was seen or heard of and not brought up lately."""
     recent = [
         one
@@ -40,7 +39,7 @@ def newest(c: Conversation) -> Memory | None:
     return next((one for one in recent if one.no not in c.speaker.cited), recent[0] if recent else None)
 
 
-def _seen_near(c: Conversation) -> Answer | None:
+def _seen_near(c: TalkContext) -> Answer | None:
     """Somebody who is around now and awake."""
     if c.here is None:
         return None
@@ -53,7 +52,7 @@ def _seen_near(c: Conversation) -> Answer | None:
     return informed("news_person", "whereabouts: who is around", facts)
 
 
-def source(c: Conversation, _: Asked) -> Answer:
+def source(c: TalkContext, _: AskedLine) -> Answer:
     """Who told you that."""
     cited = c.speaker.cited[-1] if c.speaker.cited else None
     memory = next((one for one in c.speaker.memories if one.no == cited), None)
@@ -72,14 +71,14 @@ def source(c: Conversation, _: Asked) -> Answer:
     return informed("source_seen" if memory.source == "witnessed" else "source_thought", f"memory: {memory.source}")
 
 
-def time(c: Conversation, _: Asked) -> Answer:
+def time(c: TalkContext, _: AskedLine) -> Answer:
     """What time is it."""
     minute = c.speaker.minute
     facts = {"clock": f"{minute // 60:02}:{minute % 60:02}", "part": part_of_day(minute)}
     return informed("tell_time", "the game's clock", facts)
 
 
-def weather(c: Conversation, _: Asked) -> Answer:
+def weather(c: TalkContext, _: AskedLine) -> Answer:
     """What is the weather like."""
     scene = c.speaker.scene
     if scene is None or scene.weather is None:
@@ -87,7 +86,7 @@ def weather(c: Conversation, _: Asked) -> Answer:
     return informed("tell_weather", "scene: weather", {"weather": scene.weather})
 
 
-def advice(c: Conversation, asked: Asked) -> Answer:
+def advice(c: TalkContext, _: AskedLine) -> Answer:
     """What should I do here."""
     here = c.here
     knows = c.fresh(tuple(c.speaker.life.knows.values()))
@@ -100,29 +99,37 @@ def advice(c: Conversation, asked: Asked) -> Answer:
     return informed("advice_plain", "nothing left to tell")
 
 
-def help_(c: Conversation, asked: Asked) -> Answer:
+def help_(c: TalkContext, asked: AskedLine) -> Answer:
     """Can you help me."""
     words = asked.text.lower()
-    if any(word in words for word in ("money", "lend", "dollar", "cash", "$", "geld", "dinero", "argent", "dinheiro", "деньг", "денег")):
+    if any(
+        word in words
+        for word in ("money", "lend", "dollar", "cash", "$", "geld", "dinero", "argent", "dinheiro", "деньг", "денег")
+    ):
         return Answer("refuse_action", facts={"reason": "money"}, line="no_money", because="rules: words move no money")
-    if any(word in words for word in ("hide", "cops", "police", "chasing", "after me", "versteck", "escond", "cach", "спря")):
-        return informed("help_hide" if c.speaker.standing >= 10 else "help_hide_no", f"standing {c.speaker.standing:.0f}")
+    if any(
+        word in words
+        for word in ("hide", "cops", "police", "chasing", "after me", "versteck", "escond", "cach", "спря")
+    ):
+        return informed(
+            "help_hide" if c.speaker.standing >= 10 else "help_hide_no", f"standing {c.speaker.standing:.0f}"
+        )
     return informed("help_offer" if c.speaker.standing > -20 else "help_no", f"standing {c.speaker.standing:.0f}")
 
 
-def joke(c: Conversation, _: Asked) -> Answer:
+def joke(_: TalkContext, __: AskedLine) -> Answer:
     """Tell me a joke."""
     return Answer("inform", line="joke", because="own lines")
 
 
-def again(c: Conversation, _: Asked) -> Answer:
+def again(c: TalkContext, _: AskedLine) -> Answer:
     """What did you say."""
     if not c.speaker.exchanges:
         return informed("nothing_said", "the talk so far: nothing")
     return informed("say_again", "the talk so far", {"text": c.speaker.exchanges[-1].said})
 
 
-def why(c: Conversation, asked: Asked) -> Answer:
+def why(c: TalkContext, asked: AskedLine) -> Answer:
     """Why: the ground of the last answer, as far as there is one."""
     before = topics_before(c.speaker.exchanges[-2:], c.world)
     last = next((one for one in before if one.topic not in ("why", "really", "again")), None)
@@ -153,16 +160,25 @@ _GROUNDS: Final = (
 """By what was spoken of last, the lines that give a reason for it."""
 
 
-def really(c: Conversation, _: Asked) -> Answer:
+def really(c: TalkContext, _: AskedLine) -> Answer:
     """Are you sure."""
     return informed("really_yes" if c.speaker.exchanges else "why_nothing", "the talk so far")
 
 
-_KNOW_ALL: Final = ("fixer", "radio host", "reporter", "taxi driver", "lookout", "cook and broker", "pawnbroker", "diner owner")
+_KNOW_ALL: Final = (
+    "fixer",
+    "radio host",
+    "reporter",
+    "taxi driver",
+    "lookout",
+    "cook and broker",
+    "pawnbroker",
+    "diner owner",
+)
 """Trades of people who know what others do not."""
 
 
-def who_knows(c: Conversation) -> dict[str, str] | None:
+def who_knows(c: TalkContext) -> dict[str, str] | None:
     """Somebody to ask instead, and where they are now: of the speaker's ties first, then of the district's people."""
     ties = [id_ for id_ in c.speaker.life.ties if id_ in c.world.npcs]
     known = [one.id for one in c.world.npcs.values() if one.role in _KNOW_ALL and one.id != c.speaker.id]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from ganggpt.domain.mind.answer import Answer, informed
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import dollars, listed
-from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.spoken_answer import Answer, informed
 
 _EASY, _HARD = 3, 6
 WORK_LINES: Final = {
@@ -21,11 +21,11 @@ WORK_LINES: Final = {
 }
 
 
-def about_job(c: Conversation, asked: Asked) -> Answer | None:
+def about_job(c: TalkContext, asked: AskedLine) -> Answer | None:
     """One thing about the job that was offered last."""
     job = c.speaker.job
     if job is None:
-        return _none_yet(c)
+        return in_general(c)
     hardness = "easy" if job.difficulty <= _EASY else "hard" if job.difficulty >= _HARD else "middling"
     facts = {
         "title": job.title,
@@ -46,8 +46,8 @@ def about_job(c: Conversation, asked: Asked) -> Answer | None:
     return informed(line, "the offer, as it was made", facts)
 
 
-def _none_yet(c: Conversation) -> Answer:
-    """No job was offered: what the speaker has in general."""
+def in_general(c: TalkContext) -> Answer:
+    """What work the speaker has in general, where none was offered."""
     titles = [c.world.missions[id_] for id_ in _own_jobs(c)]
     if not titles:
         return Answer("no_work", because="sheet: no jobs")
@@ -58,6 +58,6 @@ def _none_yet(c: Conversation) -> Answer:
     return informed("jobs_like", "sheet: missions", facts)
 
 
-def _own_jobs(c: Conversation) -> tuple[str, ...]:
+def _own_jobs(c: TalkContext) -> tuple[str, ...]:
     sheet = c.world.npcs.get(c.speaker.id)
     return tuple(id_ for id_ in sheet.missions if id_ in c.world.missions) if sheet is not None else ()

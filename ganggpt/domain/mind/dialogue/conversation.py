@@ -12,12 +12,12 @@ from ganggpt.domain.mind.background import bosses
 from ganggpt.domain.mind.brief import phrase_of, sentences_of
 from ganggpt.domain.mind.dialogue import understanding
 from ganggpt.domain.mind.dialogue.speaker import Speaker
-from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.turn import Turn
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
 
-class Conversation(Struct, frozen=True, gc=False):
+class TalkContext(Struct, frozen=True, gc=False):
     """Who speaks, in which turn, and the line that is answered."""
 
     speaker: Speaker
@@ -29,11 +29,11 @@ class Conversation(Struct, frozen=True, gc=False):
         """The world it takes place in."""
         return self.turn.world
 
-    def subject(self, asked: Asked, *wanted: What) -> str | None:
+    def subject(self, asked: AskedLine, *wanted: What) -> str | None:
         """The id of what a sentence is about (``understanding.subject``)."""
         return understanding.subject(asked, self.speaker.exchanges, self.world, *wanted, but=self.speaker.id)
 
-    def person(self, asked: Asked) -> NpcSheet | None:
+    def person(self, asked: AskedLine) -> NpcSheet | None:
         """The person a sentence is about; by trade where no name is said: the nearest one."""
         id_ = self.subject(asked, "npc")
         if id_ is None:
@@ -57,7 +57,7 @@ class Conversation(Struct, frozen=True, gc=False):
         home = self.world.districts.get(self.speaker.home)
         return home.neighbours if home is not None else ()
 
-    def place(self, asked: Asked) -> District | None:
+    def place(self, asked: AskedLine) -> District | None:
         """The district a sentence is about: named or pointed at, else where the named person is now."""
         id_ = self.subject(asked, "district")
         if id_ is not None:
@@ -71,7 +71,7 @@ class Conversation(Struct, frozen=True, gc=False):
         """Where the talk takes place."""
         return self.world.districts.get(self.speaker.place) or self.world.districts.get(self.speaker.home)
 
-    def faction(self, asked: Asked) -> FactionSheet | None:
+    def faction(self, asked: AskedLine) -> FactionSheet | None:
         """The faction a sentence is about."""
         if not any(one.what == "faction" for one in asked.named) and understanding.is_pointing(asked.text, "npc"):
             person = self.person(asked)

@@ -8,10 +8,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from ganggpt.domain.language.words import words_of
-from ganggpt.domain.mind.answer import Answer, Part
 from ganggpt.domain.mind.dialogue import about_self, about_town
-from ganggpt.domain.mind.dialogue.conversation import Conversation
-from ganggpt.domain.mind.dialogue.understanding import Asked, normal, topics_before
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, normal, topics_before
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
 TURNS_AFTER: Final = 3
 """Dead lines in a row after which the speaker changes the subject."""
@@ -22,7 +22,7 @@ _DEAD: Final = frozenset(("silence", "nonsense", "agree", "refuse", "tell"))
 _MAY_BE_TWICE: Final = frozenset(("again", "why", "really", "haggle", "hello", "leave", "thanks", "agree", "refuse"))
 
 
-def steered(c: Conversation, asked: Sequence[Asked], answer: Answer) -> Answer:
+def steered(c: TalkContext, asked: Sequence[AskedLine], answer: Answer) -> Answer:
     """The answer in the course of the talk."""
     last = asked[-1]
     times = _times_said(c)
@@ -36,23 +36,23 @@ def steered(c: Conversation, asked: Sequence[Asked], answer: Answer) -> Answer:
     return answer
 
 
-def _times_said(c: Conversation) -> int:
+def _times_said(c: TalkContext) -> int:
     """How often the player said just this in the talk so far."""
     own = normal(c.text)
     return sum(normal(one.heard) == own for one in c.speaker.exchanges) if own else 0
 
 
-def _said_again(last: Asked, answer: Answer, times: int) -> Answer:
+def _said_again(last: AskedLine, answer: Answer, times: int) -> Answer:
     if times >= 3:
         return Answer("bye", line="bored", because=f"the talk so far: said {times + 1} times")
     if times == 2:
         return Answer("answer", line="repeated_again", because="the talk so far: said three times")
     if last.is_question and answer.act in ("inform", "trade", "opine", "remember", "tell_about", "introduce"):
-        return replace(answer, then=(*answer.then, Part("repeated_question")))
+        return replace(answer, then=(*answer.then, Sequel("repeated_question")))
     return Answer("answer", line="repeated", because="the talk so far: said twice")
 
 
-def _dead_lines(c: Conversation, last: Asked) -> int:
+def _dead_lines(c: TalkContext, last: AskedLine) -> int:
     """How many lines in a row, with this one, gave the talk nothing."""
     if not _is_dead(last):
         return 0
@@ -64,18 +64,18 @@ def _dead_lines(c: Conversation, last: Asked) -> int:
     return count
 
 
-def _is_dead(asked: Asked) -> bool:
+def _is_dead(asked: AskedLine) -> bool:
     if asked.topic in ("silence", "nonsense"):
         return True
     return asked.topic in _DEAD and not asked.is_question and len(words_of(asked.text)) <= _SHORT
 
 
-def _turned(c: Conversation, last: Asked) -> Answer:
+def _turned(c: TalkContext, last: AskedLine) -> Answer:
     """Another subject: news that were not told yet, a story, or a question."""
     news = about_town.newest(c)
     if news is not None and news.no not in c.speaker.cited:
         return Answer("gossip", news, line="change_subject", because="the talk leads nowhere; memories: news")
     if c.fresh(c.speaker.life.stories) is not None:
         story = about_self.story(c, last)
-        return replace(story, line="change_subject", then=(Part("and_more", story.facts),))
-    return Answer("answer", line="change_subject", then=(Part("ask_on"),), because="the talk leads nowhere")
+        return replace(story, line="change_subject", then=(Sequel("and_more", story.facts),))
+    return Answer("answer", line="change_subject", then=(Sequel("ask_on"),), because="the talk leads nowhere")

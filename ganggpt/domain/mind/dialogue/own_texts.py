@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.lore import Life
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.world import World, kept_by_world
 
 QUESTION_FROM: Final = 4.4
@@ -79,7 +79,7 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(stem for stem in topics_of(text) if len(stem) >= _LETTERS_MIN)
 
 
-def own_text(c: Conversation, line: str, least: float, *, public: bool = True) -> OwnText | None:
+def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) -> OwnText | None:
     """The text that fits a line best and was not said lately: an own one, else one that everybody knows; None where
     none has words of ``least`` weight in common with it. What is told from a standing on is left out below it."""
     texts = _texts(c.world)
@@ -101,7 +101,7 @@ def own_text(c: Conversation, line: str, least: float, *, public: bool = True) -
     return None
 
 
-def hinted(c: Conversation, line: str) -> str | None:
+def hinted(c: TalkContext, line: str) -> str | None:
     """The hint of a secret that a line touches and the speaker does not tell yet."""
     texts = _texts(c.world)
     asked = _stems(line)

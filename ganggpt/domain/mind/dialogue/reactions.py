@@ -8,17 +8,16 @@ from typing import Final
 from ganggpt.domain.language.person import said_back
 from ganggpt.domain.language.questions import Topic
 from ganggpt.domain.language.words import valence
-from ganggpt.domain.mind.affect import HOSTILE_AT
-from ganggpt.domain.mind.answer import Answer, Part
 from ganggpt.domain.mind.background import TIE_FROM
-from ganggpt.domain.mind.dialogue.conversation import Conversation
-from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
 _TRUSTS_FROM: Final = 15.0
 _OBEYS_FROM: Final = 35.0
 
 
-def confess(c: Conversation, asked: Asked) -> Answer:
+def confess(c: TalkContext, _: AskedLine) -> Answer:
     """A confession: it may be used one day, unless the speaker is a friend."""
     own = c.world.factions.get(c.speaker.faction or "")
     if own is not None and own.kind == "police":
@@ -27,7 +26,7 @@ def confess(c: Conversation, asked: Asked) -> Answer:
     return Answer("confided", line=line, because=f"standing {c.speaker.standing:.0f}")
 
 
-def threat_other(c: Conversation, asked: Asked) -> Answer:
+def threat_other(c: TalkContext, asked: AskedLine) -> Answer:
     """A threat to somebody else: whose friend that is decides."""
     person = c.person(asked) if any(one.what in ("npc", "role") for one in asked.named) else None
     faction = c.faction(asked) if person is None else c.world.factions.get(person.faction or "")
@@ -44,19 +43,19 @@ def threat_other(c: Conversation, asked: Asked) -> Answer:
     return Answer("answer", line="threat_known", facts=facts, because="sheets: no tie")
 
 
-def order(c: Conversation, _: Asked) -> Answer:
+def order(c: TalkContext, _: AskedLine) -> Answer:
     """An order: refused, a friend is asked why."""
     if c.speaker.standing >= _OBEYS_FROM:
         return Answer("refuse_action", line="ordered_friend", because=f"standing {c.speaker.standing:.0f}")
     return Answer("refuse_action", line="ordered", because=f"standing {c.speaker.standing:.0f}")
 
 
-def boast(c: Conversation, asked: Asked) -> Answer:
+def boast(c: TalkContext, asked: AskedLine) -> Answer:
     """Somebody boasts."""
     return Answer("answer", line="boasted", then=_asked_on(c, asked), because="heard as a boast")
 
 
-def complain(c: Conversation, asked: Asked) -> Answer:
+def complain(_: TalkContext, asked: AskedLine) -> Answer:
     """Somebody is down."""
     back = said_back(asked.text)
     if back is not None:
@@ -64,7 +63,7 @@ def complain(c: Conversation, asked: Asked) -> Answer:
     return Answer("console", line="complained", because="heard as a complaint")
 
 
-def plan(c: Conversation, asked: Asked) -> Answer:
+def plan(c: TalkContext, asked: AskedLine) -> Answer:
     """Somebody says what they are going to do: a warning where a place is named that has its dangers."""
     id_ = next((one.id for one in asked.named if one.what == "district" and one.is_sure), None)
     place = c.world.places.get(id_) if id_ is not None else None
@@ -82,33 +81,33 @@ def plan(c: Conversation, asked: Asked) -> Answer:
     return Answer("answer", line="planned", because="heard as a plan")
 
 
-def agree(c: Conversation, _: Asked) -> Answer:
+def agree(c: TalkContext, _: AskedLine) -> Answer:
     """Somebody agrees."""
     asked_something = bool(c.speaker.exchanges) and c.speaker.exchanges[-1].said.rstrip().endswith("?")
     return Answer("answer", line="agreed_offer" if asked_something else "agreed", because="heard as agreement")
 
 
-def refuse(_: Conversation, __: Asked) -> Answer:
+def refuse(_: TalkContext, __: AskedLine) -> Answer:
     """Somebody declines."""
     return Answer("answer", line="declined", because="heard as a no")
 
 
-def flirt(_: Conversation, __: Asked) -> Answer:
+def flirt(_: TalkContext, __: AskedLine) -> Answer:
     """Somebody flirts."""
     return Answer("flattered", line="flirted", because="heard as flirting")
 
 
-def nonsense(_: Conversation, __: Asked) -> Answer:
+def nonsense(_: TalkContext, __: AskedLine) -> Answer:
     """Babble."""
     return Answer("answer", line="nonsense", because="heard as nonsense")
 
 
-def silence(_: Conversation, __: Asked) -> Answer:
+def silence(_: TalkContext, __: AskedLine) -> Answer:
     """Somebody says nothing."""
     return Answer("answer", line="silent", because="nothing was said")
 
 
-def tell(c: Conversation, asked: Asked) -> Answer:
+def tell(c: TalkContext, asked: AskedLine) -> Answer:
     """A plain statement: about somebody known it is answered with what is thought of them, else it is said back."""
     about = _about_named(c, asked)
     if about is not None:
@@ -125,7 +124,7 @@ def tell(c: Conversation, asked: Asked) -> Answer:
     return Answer("answer", line="told_plain", then=_asked_on(c, asked), because="a statement")
 
 
-def _about_named(c: Conversation, asked: Asked) -> Answer | None:
+def _about_named(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What comes to mind about the person, faction or place that a statement names."""
     for one in asked.named:
         if one.what == "npc" and one.id in c.world.npcs and one.id != c.speaker.id and one.is_sure:
@@ -149,18 +148,13 @@ def _about_named(c: Conversation, asked: Asked) -> Answer | None:
     return None
 
 
-def _asked_on(c: Conversation, _: Asked) -> tuple[Part, ...]:
+def _asked_on(c: TalkContext, _: AskedLine) -> tuple[Sequel, ...]:
     """A question back, now and then."""
     is_asking = bool(c.speaker.exchanges) and c.speaker.exchanges[-1].said.rstrip().endswith("?")
-    return (Part("ask_on"),) if not is_asking and c.turn.dice.chance(0.5) else ()
+    return (Sequel("ask_on"),) if not is_asking and c.turn.dice.chance(0.5) else ()
 
 
-def is_hated(c: Conversation) -> bool:
-    """Whether the speaker does not talk to the player at all."""
-    return c.speaker.standing <= HOSTILE_AT
-
-
-REACTIONS: Final[Mapping[Topic, Callable[[Conversation, Asked], Answer]]] = {
+REACTIONS: Final[Mapping[Topic, Callable[[TalkContext, AskedLine], Answer]]] = {
     "confess": confess,
     "threat_other": threat_other,
     "order": order,

@@ -35,7 +35,8 @@ class Speaker(Struct, frozen=True, gc=False, kw_only=True):
     −100..100 with ``listener``, a name or "", after ``talks`` talks; ``traits`` 0..100. ``id``: the NPC, or "" for
     people no world file knows. ``place``: the district it is in, ``home``: the one it lives in, by id. ``exchanges``:
     the talk so far. ``job``: the last one it offered. ``mood`` −100..100. ``wars``: factions its own is at war with.
-    ``language``: the one it answers in. ``offers_work``: whether it has jobs to give; ``doing``: what it is at, to follow "I am".
+    ``language``: the one it answers in. ``offers_work``: whether it has jobs to give; ``doing``: what it is at, to
+    follow "I am".
     """
 
     memories: Memories

@@ -8,55 +8,56 @@ from typing import Final
 from msgspec.structs import replace
 
 from ganggpt.domain.language.questions import Topic
-from ganggpt.domain.language.words import word_set, words_of
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import words_of
 from ganggpt.domain.lore import OPINION_WORDS
-from ganggpt.domain.mind.answer import Answer
 from ganggpt.domain.mind.dialogue import about_people, about_places, about_player, about_self, about_town, trade
 from ganggpt.domain.mind.dialogue.about_work import about_job
-from ganggpt.domain.mind.dialogue.conversation import Conversation
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS
-from ganggpt.domain.mind.dialogue.understanding import Asked
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.spoken_answer import Answer
 
-Query = Callable[[Conversation, Asked], Answer | None]
+Query = Callable[[TalkContext, AskedLine], Answer | None]
 _WORDS_OF: Final[Mapping[str, frozenset[str]]] = {
-    "police": word_set("police cops cop law policia polizei flics полиция"),
-    "money": word_set("money cash rich dollars geld dinero argent dinheiro деньги"),
-    "politics": word_set("politics mayor election politik politica politique политика"),
-    "love": word_set("love marriage romance liebe amor amour любовь"),
-    "cars": word_set("car cars driving racing wheels auto autos coches carros voitures машины"),
-    "food": word_set("food eating cooking essen comida cuisine nourriture еда"),
-    "guns": word_set("gun guns weapons waffen armas armes оружие"),
-    "drugs": word_set("drugs dope weed pills drogen drogas drogues наркотики"),
-    "town": word_set("town city here stadt ciudad ville cidade город"),
-    "crew": word_set("gangs gang crews banden pandillas gangues bandes банды"),
+    "police": listed_words("opinion police"),
+    "money": listed_words("opinion money"),
+    "politics": listed_words("opinion politics"),
+    "love": listed_words("opinion love"),
+    "cars": listed_words("opinion cars"),
+    "food": listed_words("opinion food"),
+    "guns": listed_words("opinion guns"),
+    "drugs": listed_words("opinion drugs"),
+    "town": listed_words("opinion town"),
+    "crew": listed_words("opinion crew"),
 }
 
 
-def _opinion_police(c: Conversation, _: Asked) -> Answer:
+def _opinion_police(c: TalkContext, _: AskedLine) -> Answer:
     return about_people.opinion_word(c, "police")
 
 
-def _opinion_town(c: Conversation, asked: Asked) -> Answer | None:
+def _opinion_town(c: TalkContext, asked: AskedLine) -> Answer | None:
     if any(one.what == "district" and one.is_sure for one in asked.named):
         return about_places.about(c, asked)
     return about_people.opinion_word(c, "town")
 
 
-def _opinion_other(c: Conversation, asked: Asked) -> Answer:
+def _opinion_other(c: TalkContext, asked: AskedLine) -> Answer:
     words = set(words_of(asked.text))
     about = next((word for word in OPINION_WORDS if not words.isdisjoint(_WORDS_OF[word])), "")
     return about_people.opinion_word(c, about or "anything")
 
 
-def _price(c: Conversation, asked: Asked) -> Answer | None:
+def _price(c: TalkContext, asked: AskedLine) -> Answer | None:
     return trade.price(c, asked) or about_job(c, _as(asked, "work_pay"))
 
 
-def _haggle(c: Conversation, asked: Asked) -> Answer | None:
+def _haggle(c: TalkContext, asked: AskedLine) -> Answer | None:
     return trade.haggle(c, asked)
 
 
-def _agree(c: Conversation, asked: Asked) -> Answer | None:
+def _agree(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Somebody agrees: to a price that was named, else to what was said."""
     last = c.speaker.exchanges[-1].said if c.speaker.exchanges else ""
     if c.speaker.life.wares and "$" in last:
@@ -64,7 +65,7 @@ def _agree(c: Conversation, asked: Asked) -> Answer | None:
     return REACTIONS["agree"](c, asked)
 
 
-def _as(asked: Asked, topic: Topic) -> Asked:
+def _as(asked: AskedLine, topic: Topic) -> AskedLine:
     return replace(asked, topic=topic)
 
 
@@ -114,7 +115,9 @@ QUERIES: Final[Mapping[Topic, Query]] = {
     "price": _price,
     "haggle": _haggle,
     "buy": trade.buy,
-    **dict.fromkeys(("work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again"), about_job),
+    **dict.fromkeys(
+        ("work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again"), about_job
+    ),
     "me_known": about_player.known,
     "me_did": about_player.did,
     "me_owe": about_player.owe,
@@ -133,5 +136,5 @@ QUERIES: Final[Mapping[Topic, Query]] = {
     "politics": about_people.politics,
     "joke": about_town.joke,
 }
-"""What answers a topic from what is true; None where the facts are missing. The topics that are not here are courtesies,
-menaces, work that is asked for, and what the player said themselves, which the memories know."""
+"""What answers a topic from what is true; None where the facts are missing. The topics that are not here are
+courtesies, menaces, work that is asked for, and what the player said themselves, which the memories know."""

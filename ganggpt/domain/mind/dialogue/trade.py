@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from ganggpt.domain.language.spoken_of import stems_of
-from ganggpt.domain.language.words import folded, stem, word_set, words_of
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import folded, stem, words_of
 from ganggpt.domain.lore import Ware
-from ganggpt.domain.mind.answer import LIST_MARK, PRICE_MARK, Answer, Part, informed
-from ganggpt.domain.mind.dialogue.conversation import Conversation
-from ganggpt.domain.mind.dialogue.understanding import Asked, asked_in
+from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
+from ganggpt.domain.mind.spoken_answer import LIST_MARK, PRICE_MARK, Answer, Sequel, informed
 from ganggpt.domain.mission_design.roads import distances_m
 
 ROUNDS_MAX: Final = 4
@@ -22,8 +23,19 @@ _FRIENDS_FROM: Final = 35.0
 """Standing from which somebody gets the lowest price for the asking."""
 _AMOUNT: Final = re.compile(r"\d[\d.,]*")
 _SHARES: Final = {"half": 0.5, "halb": 0.5, "halfte": 0.5, "mitad": 0.5, "moitie": 0.5, "metade": 0.5, "половину": 0.5}
-_COUNTS: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "ten": 10, "couple": 2, "dozen": 12, "zwei": 2, "dos": 2, "deux": 2, "dois": 2}
-_ASKING: Final = word_set("do does have has got sell any some you the a an is there what how much it for me want need buy get of i like your")
+_COUNTS: Final = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "ten": 10,
+    "couple": 2,
+    "dozen": 12,
+    "zwei": 2,
+    "dos": 2,
+    "deux": 2,
+    "dois": 2,
+}
 
 
 def listed(words: Sequence[str]) -> str:
@@ -36,17 +48,17 @@ def dollars(amount: float) -> str:
     return f"${round(amount):,}"
 
 
-def name_of(c: Conversation, ware: Ware) -> str:
+def name_of(c: TalkContext, ware: Ware) -> str:
     """What a ware is called in the language that is spoken."""
     return ware.names.get(c.speaker.language, ware.name)
 
 
-def wares_in_words(c: Conversation, wares: Sequence[Ware]) -> list[str]:
+def wares_in_words(c: TalkContext, wares: Sequence[Ware]) -> list[str]:
     """What is sold, each with its price."""
     return [f"{name_of(c, one)}{PRICE_MARK}{dollars(one.price)}" for one in wares]
 
 
-def wares(c: Conversation, asked: Asked) -> Answer:
+def wares(c: TalkContext, asked: AskedLine) -> Answer:
     """What do you sell; have you got any of it."""
     mine = c.speaker.life.wares
     wanted = _wanted(asked)
@@ -66,10 +78,10 @@ def wares(c: Conversation, asked: Asked) -> Answer:
             return informed("have_not_but", "lives and places: who sells it", facts)
         return informed("have_not", "life: wares", {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))})
     facts = {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))}
-    return Answer("trade", line="tell_wares", facts=facts, then=(Part("ask_ware"),), because="life: wares")
+    return Answer("trade", line="tell_wares", facts=facts, then=(Sequel("ask_ware"),), because="life: wares")
 
 
-def price(c: Conversation, asked: Asked) -> Answer | None:
+def price(c: TalkContext, asked: AskedLine) -> Answer | None:
     """How much is it."""
     found = ware_of(c, asked)
     if found is None:
@@ -86,7 +98,7 @@ def price(c: Conversation, asked: Asked) -> Answer | None:
     return Answer("trade", line=line, facts=facts, because="life: wares")
 
 
-def haggle(c: Conversation, asked: Asked) -> Answer | None:
+def haggle(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Too much; I give you fifty. Each round comes down a step towards the lowest price, friends get it at once."""
     found = ware_of(c, asked)
     if found is None:
@@ -104,17 +116,19 @@ def haggle(c: Conversation, asked: Asked) -> Answer | None:
         return Answer("trade", line="haggle_last", facts=facts, because=why)
     if asks >= found.price:
         return Answer("trade", line="haggle_no", facts=facts, because=why)
-    return Answer("trade", line="haggle_insult" if _is_insulting(offered, found) else "haggle_down", facts=facts, because=why)
+    return Answer(
+        "trade", line="haggle_insult" if _is_insulting(offered, found) else "haggle_down", facts=facts, because=why
+    )
 
 
-def job_haggle(c: Conversation) -> Answer:
+def job_haggle(c: TalkContext) -> Answer:
     """Somebody wants more for a job: what it pays was fixed when it was offered."""
     job = c.speaker.job
-    assert job is not None  # noqa: S101 - the caller looked
+    assert job is not None
     return informed("pay_fixed", "the offer: reward", {"reward": dollars(job.reward), "title": job.title})
 
 
-def buy(c: Conversation, asked: Asked) -> Answer | None:
+def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
     """I'll take it."""
     found = ware_of(c, asked)
     if found is None:
@@ -128,7 +142,7 @@ def buy(c: Conversation, asked: Asked) -> Answer | None:
     return Answer("trade", line="sold", facts=facts, because="life: wares")
 
 
-def shop(c: Conversation, asked: Asked) -> Answer | None:
+def shop(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Where can I buy it: the nearest person who sells it, else the nearest district where it is sold."""
     wanted = _wanted(asked)
     if not wanted:
@@ -143,7 +157,7 @@ def shop(c: Conversation, asked: Asked) -> Answer | None:
     return informed("tell_shop" if "who" in found else "tell_shop_place", "lives and places: what is sold", found)
 
 
-def seller_of(c: Conversation, wanted: frozenset[str]) -> dict[str, str] | None:
+def seller_of(c: TalkContext, wanted: frozenset[str]) -> dict[str, str] | None:
     """Who sells something, or where it is sold, the nearest first, as facts to be told."""
     near = _by_distance(c)
     sellers = []
@@ -178,7 +192,7 @@ def seller_of(c: Conversation, wanted: frozenset[str]) -> dict[str, str] | None:
     return {"ware": name, "where": c.world.districts[id_].name}
 
 
-_NO_WARE: Final = frozenset(map(stem, word_set("a an the of with and for in to from on my me i you it is that this one two what how much who where old new good all some any word whole by de la le el do da di und mit et con com na для за и на")))
+_NO_WARE: Final = frozenset(map(stem, listed_words("no_ware")))
 
 
 @lru_cache(maxsize=1024)
@@ -201,7 +215,7 @@ def _head(name: str) -> frozenset[str]:
     return stems_of(head)
 
 
-def ware_of(c: Conversation, asked: Asked, *, is_talk: bool = True) -> Ware | None:
+def ware_of(c: TalkContext, asked: AskedLine, *, is_talk: bool = True) -> Ware | None:
     """The ware a sentence is about: by its words, else the one spoken of last, else the only one there is."""
     mine = c.speaker.life.wares
     spoken = frozenset(map(stem, map(folded, words_of(asked.text)))) - _NO_WARE
@@ -213,13 +227,17 @@ def ware_of(c: Conversation, asked: Asked, *, is_talk: bool = True) -> Ware | No
     for exchange in reversed(c.speaker.exchanges):
         for text in (exchange.heard, exchange.said):
             spoken = frozenset(map(stem, words_of(text)))
-            named = [one for one in mine if len(stems_of(name_of(c, one)) & spoken) >= max(1, len(stems_of(name_of(c, one))) // 2)]
+            named = [
+                one
+                for one in mine
+                if len(stems_of(name_of(c, one)) & spoken) >= max(1, len(stems_of(name_of(c, one))) // 2)
+            ]
             if named and not (text is exchange.said and len(named) > 1):
                 return named[0]
     return mine[0] if len(mine) == 1 else None
 
 
-def current_price(c: Conversation, ware: Ware) -> int:
+def current_price(c: TalkContext, ware: Ware) -> int:
     """What the speaker asks now: what was agreed on a moment ago, else what the haggle has come to."""
     agreed = _agreed(c)
     if agreed is not None and ware.least <= agreed <= ware.price:
@@ -227,7 +245,7 @@ def current_price(c: Conversation, ware: Ware) -> int:
     return _asking_price(c, ware, len(_haggled(c)))
 
 
-def _asking_price(c: Conversation, ware: Ware, rounds: int) -> int:
+def _asking_price(c: TalkContext, ware: Ware, rounds: int) -> int:
     """Down from the price to the lowest in ROUNDS_MAX − 1 steps; greed holds the first one back."""
     if c.speaker.standing >= _FRIENDS_FROM and rounds:
         return ware.least
@@ -236,17 +254,20 @@ def _asking_price(c: Conversation, ware: Ware, rounds: int) -> int:
     return round(ware.price - (ware.price - ware.least) * steps / (ROUNDS_MAX - 1))
 
 
-def _haggled(c: Conversation) -> list[Asked]:
+def _haggled(c: TalkContext) -> list[AskedLine]:
     """The rounds of this talk so far."""
-    every = [one for place, exchange in enumerate(c.speaker.exchanges)
-             for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world)]
+    every = [
+        one
+        for place, exchange in enumerate(c.speaker.exchanges)
+        for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world)
+    ]
     return [one for one in every if one.topic == "haggle" and one.is_sure]
 
 
 _DEAL: Final = re.compile(r"\$(\d[\d,]*)")
 
 
-def _agreed(c: Conversation) -> int | None:
+def _agreed(c: TalkContext) -> int | None:
     """The last amount the speaker named."""
     for exchange in reversed(c.speaker.exchanges):
         amounts = _DEAL.findall(exchange.said)
@@ -260,8 +281,11 @@ def _offer(text: str, ware: Ware) -> float | None:
     share = next((share for word, share in _SHARES.items() if word in words_of(text)), None)
     if share is not None:
         return ware.price * share
-    amounts = [float(found.rstrip(".,").replace(",", "")) for found in _AMOUNT.findall(text) if found.strip(".,")
-               and found.rstrip(".,").replace(",", "").count(".") < 2]
+    amounts = [
+        float(found.rstrip(".,").replace(",", ""))
+        for found in _AMOUNT.findall(text)
+        if found.strip(".,") and found.rstrip(".,").replace(",", "").count(".") < 2
+    ]
     return max(amounts) if amounts else None
 
 
@@ -277,7 +301,7 @@ def _count(text: str) -> int:
     return number
 
 
-def _wanted(asked: Asked) -> frozenset[str]:
+def _wanted(asked: AskedLine) -> frozenset[str]:
     """The stems of what somebody wants to buy: the ware that is named, else what anybody may want."""
     words = frozenset(map(stem, words_of(asked.text)))
     named = [stems_of(one.id) for one in asked.named if one.what == "ware"]
@@ -286,21 +310,8 @@ def _wanted(asked: Asked) -> frozenset[str]:
     return words & _GOODS
 
 
-_GOODS: Final = frozenset(
-    map(
-        stem,
-        word_set(
-            """
-    food burger noodles meal eat gun guns pistol rifle weapon weapons ammo car cars wheels vehicle repair repairs fix
-    fixed mechanic clothes shirt shoes medicine pills drugs doctor stitches bandage fuel gas petrol tool tools fish boat
-    boats taxi ride phone phones jewellery jewelry watch ring flowers papers passport documents id ticket tickets
-    groceries bread motorcycle motorcycles bike bikes coffee drink drinks beer whiskey liquor booze information info
-    breakfast lunch dinner snack sunscreen cigarettes smokes bullets tires tyres
-            """
-        ),
-    )
-)
+_GOODS: Final = frozenset(map(stem, listed_words("goods")))
 
 
-def _by_distance(c: Conversation) -> Mapping[str, float]:
+def _by_distance(c: TalkContext) -> Mapping[str, float]:
     return distances_m(c.world, c.speaker.place or c.speaker.home)

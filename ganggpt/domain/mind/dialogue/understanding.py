@@ -1,4 +1,4 @@
-"""What a line asks, sentence by sentence, in the light of the talk: topics, what is named, whom "he" and "there" mean."""
+"""What a line asks in the light of the talk: topics, what is named, whom "he" and "there" mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from ganggpt.domain.language.questions import SURE, TOPICS, HeardTopic, Topic, topics_of_line
 from ganggpt.domain.language.speech_acts import COURTESIES, HeardAct, SpeechAct, hear, looks_asking, tokens_of
 from ganggpt.domain.language.spoken_of import Named, What, masked, names_of
-from ganggpt.domain.language.words import folded, word_set, words_of
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.mind.transcript import Exchange
 from ganggpt.domain.world import World
 
@@ -21,24 +22,17 @@ ASKED_MAX: Final = 2
 _SUPPORT: Final = 0.2
 """What it adds to a topic that the speech act of the line agrees, times how sure that is."""
 _ELLIPSIS_WORDS_MAX: Final = 5
-_LINKS: Final = word_set(
-    "and what about how und was ist mit wie y e que tal et a og и а что насчет ну or then so but ok okay then also"
-)
-_HE: Final = word_set(
-    """
-    he him his she her hers er ihn ihm sie ihr el ella lo la le lui elle il ele ela dele dela он она его ему ее ей ним
-    нему нее ней него that guy man woman one
-    """
-)
-_THEY: Final = word_set("they them their theirs sie ihnen ihre ellos ellas les eux ils leur eles elas deles они их им ими них")
-_WORK: Final = word_set("job jobs work gig arbeit job trabajo curro travail boulot trabalho trampo работа работу работы")
-_ME: Final = word_set("me i'm im i mich mir ich me mi yo moi je m'aimes eu mim меня мне я")
-_THERE: Final = word_set(
-    "there that place dort da hin dorthin alli alla ahi la-bas la bas y la lá ali там туда это это место district area"
-)
-_OTHER: Final = word_set("other andere anderen otro otra autre outro outra другой другая другого второй")
+_LINKS: Final = listed_words("links")
+_HE: Final = listed_words("he")
+_THEY: Final = listed_words("they")
+_WORK: Final = listed_words("work")
+_ME: Final = listed_words("me")
+_THERE: Final = listed_words("there")
+_OTHER: Final = listed_words("other")
 _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
-    "ask_work": frozenset(("work", "work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again")),
+    "ask_work": frozenset(
+        ("work", "work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again")
+    ),
     "ask_price": frozenset(("price", "haggle", "wares", "work_pay")),
     "ask_place": frozenset(("here", "place_where", "place_about", "shop", "person_where", "sights", "danger")),
     "ask_way": frozenset(("way", "distance", "place_where", "shop")),
@@ -46,7 +40,8 @@ _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
     "ask_weather": frozenset(("weather",)),
     "ask_person": frozenset(("who", "person_where", "opinion_person", "relation", "faction_boss", "self_boss")),
     "ask_faction": frozenset(
-        ("faction", "faction_boss", "faction_rules", "faction_war", "faction_join", "self_crew", "owner", "opinion_faction", "politics")
+        ("faction", "faction_boss", "faction_rules", "faction_war", "faction_join", "self_crew", "owner",
+         "opinion_faction", "politics")
     ),
     "ask_self": frozenset(
         ("self_name", "self_role", "self_past", "self_story", "self_home", "self_likes", "self_family", "self_friends",
@@ -89,21 +84,33 @@ _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
 _COURTEOUS: Final[frozenset[Topic]] = frozenset(("hello", "leave", "thanks"))
 
 
-_ASKING: Final = word_set("hows whys howd whyd whered whats whos wheres whens how'd why'd where'd when's what'd whatre")
-_AUXILIARIES: Final = word_set("is are am was were do does did can could will would should have has had may isnt arent dont doesnt didnt")
-_SUBJECTS: Final = word_set("i you he she it we they there this that the my your his her any some anybody anyone somebody someone u ya")
+_ASKING: Final = listed_words("asking")
+_AUXILIARIES: Final = listed_words("auxiliaries")
+_SUBJECTS: Final = listed_words("subjects")
 _ASKS_SURE: Final = 0.6
 """Confidence in a topic of questions from which a sentence asks, whatever its form."""
 _QUESTIONS: Final[frozenset[Topic]] = frozenset(TOPICS) - frozenset(
     (
-        *("order", "confess", "threat_other", "flirt", "boast", "complain", "plan", "agree", "refuse", "leave", "hello"),
+        *(
+            "order",
+            "confess",
+            "threat_other",
+            "flirt",
+            "boast",
+            "complain",
+            "plan",
+            "agree",
+            "refuse",
+            "leave",
+            "hello",
+        ),
         *("thanks", "sorry", "praise", "insult", "threat", "nonsense", "silence", "tell", "haggle", "buy"),
     )
 )
 """Topics that a sentence asks for."""
 
 
-class Asked(Struct, frozen=True, gc=False):
+class AskedLine(Struct, frozen=True, gc=False):
     """One sentence: its topic with how sure that is, what it names, and the speech act. ``is_left_open``: it takes its
     topic from the line before ("and Redd?"). ``around``: what the other sentences of the line name."""
 
@@ -122,14 +129,14 @@ class Asked(Struct, frozen=True, gc=False):
         return self.confidence >= SURE
 
 
-def asked_in(text: str, exchanges: Sequence[Exchange], world: World) -> tuple[Asked, ...]:
+def asked_in(text: str, exchanges: Sequence[Exchange], world: World) -> tuple[AskedLine, ...]:
     """What a line wants answered, at most ASKED_MAX things: its questions where it asks several, else the line as a
     whole where that is plain, else the sentence that says most; courtesies only where there is nothing else."""
     around = names_of(world).found(text)
     return tuple(replace(_completed(one, exchanges, world), around=around) for one in _chosen(text, world))
 
 
-def _chosen(text: str, world: World) -> Sequence[Asked]:
+def _chosen(text: str, world: World) -> Sequence[AskedLine]:
     every = list(_sentences(text, world))
     if len(every) < 2:
         return every
@@ -149,23 +156,23 @@ def _chosen(text: str, world: World) -> Sequence[Asked]:
     return _weightiest(beyond)
 
 
-def _is_courtesy(one: Asked) -> bool:
+def _is_courtesy(one: AskedLine) -> bool:
     return not one.is_question and (one.act.act in COURTESIES or (one.topic in _COURTEOUS and one.is_sure))
 
 
-def _weightiest(sentences: Sequence[Asked]) -> Sequence[Asked]:
+def _weightiest(sentences: Sequence[AskedLine]) -> Sequence[AskedLine]:
     """Of plain statements the one that is about most: something confessed or threatened before anything told."""
     plain = ("tell", "agree", "hello", "silence", "nonsense")
     telling = [one for one in sentences if one.topic not in plain]
     return (telling or list(sentences))[-1:]
 
 
-def _sentences(text: str, world: World) -> Iterator[Asked]:
+def _sentences(text: str, world: World) -> Iterator[AskedLine]:
     for sentence, act in hear(text).sentences:
         yield _asked(sentence, act, world)
 
 
-def _asked(sentence: str, act: HeardAct, world: World) -> Asked:
+def _asked(sentence: str, act: HeardAct, world: World) -> AskedLine:
     names = names_of(world)
     found = names.found(sentence)
     likeliest = topics_of_line(masked(sentence, found))
@@ -173,7 +180,7 @@ def _asked(sentence: str, act: HeardAct, world: World) -> Asked:
         found = (*found, *names.misspelt(sentence))
     topic = _supported(likeliest, act)
     asks = _asks(sentence) or (topic.topic in _QUESTIONS and topic.confidence >= _ASKS_SURE)
-    return Asked(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
+    return AskedLine(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
 
 
 def _asks(text: str) -> bool:
@@ -209,13 +216,15 @@ def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct) -> HeardTopic:
     """The topic of two that the speech act of the sentence speaks for."""
     speaks_for = _TOPICS_OF_ACT.get(act.act, frozenset())
     scored = [
-        HeardTopic(one.topic, min(1.0, one.confidence + (_SUPPORT * act.confidence if one.topic in speaks_for else 0.0)))
+        HeardTopic(
+            one.topic, min(1.0, one.confidence + (_SUPPORT * act.confidence if one.topic in speaks_for else 0.0))
+        )
         for one in likeliest
     ]
     return max(scored, key=lambda one: one.confidence)
 
 
-def _completed(one: Asked, exchanges: Sequence[Exchange], world: World) -> Asked:
+def _completed(one: AskedLine, exchanges: Sequence[Exchange], world: World) -> AskedLine:
     """A sentence that leaves out what was asked before, with that topic: "and Redd?", "what about the pier?"."""
     words = [folded(word) for word in words_of(one.text)]
     if not exchanges or not words or len(words) > _ELLIPSIS_WORDS_MAX or words[0] not in _LINKS or not one.named:
@@ -225,7 +234,7 @@ def _completed(one: Asked, exchanges: Sequence[Exchange], world: World) -> Asked
     before = _topic_before(exchanges, world)
     if before is None:
         return one
-    return Asked(one.text, before, 0.6, one.named, one.act, True, True)
+    return AskedLine(one.text, before, 0.6, one.named, one.act, True, True)
 
 
 def _topic_before(exchanges: Sequence[Exchange], world: World) -> Topic | None:
@@ -237,7 +246,7 @@ def _topic_before(exchanges: Sequence[Exchange], world: World) -> Topic | None:
     return None
 
 
-def topics_before(exchanges: Sequence[Exchange], world: World) -> list[Asked]:
+def topics_before(exchanges: Sequence[Exchange], world: World) -> list[AskedLine]:
     """What each line of the talk so far was about, the last first; elliptic ones completed by the lines before them."""
     found = []
     for place in range(len(exchanges) - 1, -1, -1):
@@ -246,7 +255,7 @@ def topics_before(exchanges: Sequence[Exchange], world: World) -> list[Asked]:
     return found
 
 
-def subject(asked: Asked, exchanges: Sequence[Exchange], world: World, *wanted: What, but: str = "") -> str | None:
+def subject(asked: AskedLine, exchanges: Sequence[Exchange], world: World, *wanted: What, but: str = "") -> str | None:
     """The id of what a sentence is about, of the kinds that are wanted, in their order of preference: named in it, else
     what the talk spoke of last where the sentence points back ("he", "there") or names nothing at all. ``but``: who
     speaks, and so is not meant by "he"."""
@@ -268,7 +277,7 @@ def is_pointing(text: str, what: What) -> bool:
     return not words.isdisjoint({"npc": _HE, "district": _THERE, "faction": _THEY}.get(what, frozenset()))
 
 
-def _points_back(asked: Asked, wanted: Sequence[What]) -> bool:
+def _points_back(asked: AskedLine, wanted: Sequence[What]) -> bool:
     if _points_to_other(asked.text):
         return True
     return any(is_pointing(asked.text, what) for what in wanted) or not any(one.is_sure for one in asked.named)

@@ -28,7 +28,7 @@ from ganggpt.ai.minds.prompt import Fence
 from ganggpt.ai.minds.prompt_dialogue import dialogue_prompt
 from ganggpt.ai.minds.prompt_files import read_prompts
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.ai.minds.texts import ENGLISH_TEXTS, LINES, VOICES
+from ganggpt.ai.minds.texts import VOICES, languages, tongue
 from ganggpt.ai.model_answer import ModelAnswer
 from ganggpt.domain.ids import ActorId
 from ganggpt.domain.mind.brief import Brief
@@ -79,9 +79,11 @@ def test_crime_talk_passes_as_it_is_and_is_nothing_suspicious(line: str) -> None
 
 
 def test_everything_the_scripted_mind_can_say_passes_in_every_rating() -> None:
-    tables = [*LINES.values(), *(voice[act] for voice in VOICES.values() for act in voice)]
+    every = [tongue(language) for language in languages()]
+    tables = [*(tones for texts in every for tones in texts.lines.values())]
+    tables += [voice[act] for voice in VOICES.values() for act in voice]
     lines = {line for tones in tables for tone in tones.values() for line in tone}
-    lines |= {line for lines in ENGLISH_TEXTS.more.values() for line in lines}
+    lines |= {line for texts in every for part in (texts.more, texts.memories) for some in part.values() for line in some}
     for guard in (MATURE, OutputGuard("teen", LOS_SANTOS, RULES)):
         objected = {
             line: verdict_in_words(guard.check(line)) for line in lines if isinstance(guard.check(line), Blocked)

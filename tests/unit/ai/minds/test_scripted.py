@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.repetition import measured, talk
 from ganggpt.ai.minds.scripted import ScriptedMind
-from ganggpt.ai.minds.texts import ALIASES, ENGLISH_TEXTS, HAILS, LINES, MEMORIES, PLAIN, REASONS, TONES, VOICES
+from ganggpt.ai.minds.texts import ALIASES, PLAIN, TONES, VOICES, languages, tongue
 from ganggpt.domain.mind.brief import (
     OPENERS_MAX,
     PHRASES_MAX,
@@ -34,7 +34,8 @@ from ganggpt.worldfiles.files import load_world
 from tests.support.paths import ROOT
 
 MIND: Wording = ScriptedMind()
-MORE = ENGLISH_TEXTS.more
+LINES, HAILS, REASONS, MORE, MEMORIES, _ = tongue("en")
+LANGUAGES = languages()
 ACTS = get_args(Act)
 MOODS = ("dark", "sour", "calm", "good", "elated")
 STANDINGS = ("enemy", "hostile", "wary", "neutral", "friendly", "trusted", "family")
@@ -215,21 +216,52 @@ def test_politics_name_the_friend_and_the_enemy() -> None:
         assert all(name in said for name in ("Harbour Crew", "City Council", "Vipers")), said
 
 
-def test_every_act_has_lines_for_every_tone_and_every_slot_is_known() -> None:
-    assert set(LINES) == set(ACTS)
-    slots = {"you", "Speaker", "role", "place", "own", "friend", "enemy", "title", "reward"}
-    slots |= {name for word in ("item", "known", "order", "task") for name in (word, word.capitalize())}
-    slots |= {"cause", "for", "against"}
-    assert all(act in ACTS and HAILS[act][tone] for act in HAILS for tone in TONES)
-    spoken = [lines for tables in (LINES, HAILS, *VOICES.values()) for act in tables.values() for lines in act.values()]
-    for line in (
-        *(line for lines in MORE.values() for line in lines),
-        *(line for lines in spoken for line in lines),
-    ):
-        assert {name for _, name, _, _ in string.Formatter().parse(line) if name is not None} <= slots, line
+FACTS = frozenset(
+    """
+    about age aims ask back boss business cause clock colours count deed direction distance doing enemy faction foes for
+    against friend friends here hint home hardness item kind known landmarks likes listener minutes motto offer one order other
+    own owner part payer place places price quote reward role role_a second side speaker spot talks task text tie time title
+    topics until walk ware wares way weather where who you then
+    """.split()
+)
+"""What a line may be filled with, in small letters."""
+
+
+def slots_of(line: str) -> set[str]:
+    names = {name for _, name, _, _ in string.Formatter().parse(line) if name is not None}
+    return {name[0].lower() + name[1:] for name in names}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_act_has_lines_for_every_tone_and_every_slot_is_known(language: str) -> None:
+    texts = tongue(language)
+    assert set(ACTS) - set(texts.lines) - {"account", "confided"} <= FALL_BACK, language
+    parts = (texts.reasons, texts.more, texts.memories)
+    spoken = [lines for tables in (texts.lines, texts.hails) for act in tables.values() for lines in act.values()]
+    spoken += [lines for part in parts for lines in part.values()]
+    for line in (line for lines in spoken for line in lines):
+        assert slots_of(line) <= FACTS, line
         assert line.strip()
-    for act in LINES.values():
-        assert all(act[tone] for tone in TONES)
+    for key, tones in (*texts.lines.items(), *texts.hails.items()):
+        assert all(tones[tone] for tone in TONES), key
+
+
+FALL_BACK = {"inform", "opine", "trade"}
+"""Acts that always say which lines they are put into."""
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_every_language_says_what_english_says_and_nothing_that_holds_english_sentences(language: str) -> None:
+    texts = tongue(language)
+    assert set(LINES) - set(texts.lines) - {"and_more", "account"} == set()
+    sentences = {"text", "about", "spot", "doing", "tie", "business", "colours", "hint", "motto", "back", "likes", "aims"}
+    sentences |= {"task", "landmarks", "known", "item", "order", "kind", "role_a", "you"}
+    spoken = [line for tones in texts.lines.values() for lines in tones.values() for line in lines]
+    assert not [line for line in spoken if slots_of(line) & sentences]
+    assert {"and", "here", "ware", "way first", "way next", "rain", "north"} <= set(texts.words)
+
+
+def test_voices_open_address_and_close_in_every_tone() -> None:
     for style, voice in VOICES.items():
         assert set(voice) - {"you", "open", "tail"} <= set(ACTS), style
         assert all(voice[part][tone] for part in ("you", "open", "tail") for tone in TONES)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.ai.minds.texts import REASONS
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.ai.minds.texts import tongue
 from ganggpt.domain.companion.commands import Dismiss, GainExperience, Order, Recruit, Suffer, Talk
 from ganggpt.domain.companion.fate import (
     BETRAY_MAX,
@@ -258,7 +258,7 @@ def test_a_refusal_has_a_reason_and_the_companion_says_it(
         if not decision.reply["obeys"]:
             break
     assert decision.reply["reason"] == reason
-    assert any(line in decision.reply["say"] for line in REASONS[reason])
+    assert any(line in decision.reply["say"] for line in tongue("en").reasons[reason])
 
 
 def test_who_distrusts_says_what_for() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.ai.minds.texts import REASONS
 from ganggpt.ai.minds.scripted import ScriptedMind
+from ganggpt.ai.minds.texts import tongue
 from ganggpt.domain.companion import actions as companion_actions
 from ganggpt.domain.companion import rules as companion
 from ganggpt.domain.companion.commands import Order
@@ -201,7 +201,7 @@ def test_every_reason_of_a_refusal_is_said_in_words() -> None:
         speaker="Mara", role="fixer", style="street", act=found.act, mood="calm", standing="enemy", facts=found.facts
     )
     said = ScriptedMind().say(brief, Dice(3))
-    assert any(line in said for line in REASONS["hated"])
+    assert any(line in said for line in tongue("en").reasons["hated"])
 
 
 def test_what_an_npc_holds_and_did_is_bounded_and_shown() -> None:

@@ -1,7 +1,7 @@
 """Small lives for people whom no world file knows: a past, a family, a story, opinions, wares by their trade.
 
-A life follows from the seed of the world, the id, the role and the district, so it is the same on every machine and each
-time; nothing of it is stored with the person. Lines of ``crowd.txt`` are shared by everybody.
+A life follows from the seed of the world, the id, the role and the district, so it is the same on every machine and
+each time; nothing of it is stored with the person. Lines of ``small_lives.txt`` are shared by everybody.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Texts(NamedTuple):
 def _texts() -> _Texts:
     groups: dict[str, tuple[str, ...]] = {}
     wares: list[tuple[frozenset[str], tuple[Ware, ...]]] = []
-    for row in files(__package__).joinpath("crowd.txt").read_text(encoding="utf-8").splitlines():
+    for row in files(__package__).joinpath("small_lives.txt").read_text(encoding="utf-8").splitlines():
         if not row or row.startswith("#"):
             continue
         trade = _TRADE.match(row)
@@ -57,7 +57,7 @@ def life_of(world: World, id_: str, role: str, home: str) -> Life:
 
 
 @kept_by_world(4)
-def _lives(world: World):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a cached function
+def _lives(world: World):  # type: ignore[no-untyped-def]
     @lru_cache(maxsize=_LIVES_KEPT)
     def made(id_: str, role: str, home: str) -> Life:
         return _life(world, id_, role, home)

@@ -10,7 +10,7 @@ from ganggpt.domain.mind.brief import Act, Politics
 from ganggpt.domain.mind.memory_record import Memory
 
 
-class Part(Struct, frozen=True, gc=False):
+class Sequel(Struct, frozen=True, gc=False):
     """One more thing that is said: the name of its lines and what fills them."""
 
     line: str
@@ -28,7 +28,7 @@ class Answer(Struct, frozen=True, gc=False):
     facts: dict[str, str] = {}
     missing: str = ""
     line: str = ""
-    then: tuple[Part, ...] = ()
+    then: tuple[Sequel, ...] = ()
     because: str = ""
 
     @property
@@ -43,6 +43,6 @@ PRICE_MARK: Final = "\x1e"
 """Stands between what is sold and its price."""
 
 
-def informed(line: str, because: str, facts: dict[str, str] | None = None, *then: Part) -> Answer:
+def informed(line: str, because: str, facts: dict[str, str] | None = None, *then: Sequel) -> Answer:
     """An answer to a question, from what is true."""
     return Answer("inform", line=line, facts=facts or {}, then=then, because=because)
