@@ -169,6 +169,7 @@ def _speaker(state: Companion, turn: Turn, line: Line) -> Speaker:
         exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
         scene=line.scene,
         language=language_of(turn.world, talk, line.heard, turn.now_s),
+        style=state.style,
         minute=clock_at(turn.world, turn.now_s)[1] if minute is None else minute,
         doing=order_in_words(doing.order, doing.target, "them") if doing is not None and is_open else "",
         mood=mood,

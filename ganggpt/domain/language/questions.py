@@ -42,6 +42,8 @@ SURE: Final = 0.45
 """Confidence from which a line is about a topic, as lines show that were not learned from."""
 LANGUAGE_SURE: Final = 0.55
 """Share from which the language of a line is certain by itself."""
+TOLD: Final = 4
+"""How many of the likeliest topics are told."""
 _CACHED: Final = 4096
 
 
@@ -97,10 +99,9 @@ def _shares(text: str, first: int, last: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=_CACHED)
 def topics_of_line(text: str) -> tuple[HeardTopic, ...]:
-    """The two likeliest topics of a sentence whose names are masked, the likelier first."""
+    """The likeliest topics of a sentence whose names are masked, the likeliest first."""
     shares = _shares(text, 0, len(TOPICS))
-    first, second = np.argsort(-shares)[:2]
-    return HeardTopic(TOPICS[first], float(shares[first])), HeardTopic(TOPICS[second], float(shares[second]))
+    return tuple(HeardTopic(TOPICS[place], float(shares[place])) for place in np.argsort(-shares)[:TOLD])
 
 
 @lru_cache(maxsize=_CACHED)

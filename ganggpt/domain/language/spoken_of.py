@@ -81,6 +81,7 @@ class NamesOfWorld:
             if len(alias.words[0]) >= _MISSPELT_MIN and alias.what in ("npc", "district", "faction")
         }
         self.found = lru_cache(_CACHED)(self._found)
+        self.is_she = _genders(world)
 
     def _found(self, text: str) -> tuple[Named, ...]:
         words = written_words(text)
@@ -110,6 +111,20 @@ class NamesOfWorld:
                 alias = self._single[near[0]]
                 found.append(Named(alias.what, alias.id, word.start, word.end))
         return tuple(found)
+
+
+def _genders(world: World) -> Mapping[str, bool]:
+    """Who is spoken of as she (True) or he (False), by what sheets and others say of them; nobody where neither is
+    said."""
+    found = {}
+    for id_, sheet in world.npcs.items():
+        texts = [sheet.backstory, *sheet.aims]
+        texts += [life.opinions.get(f"npc:{id_}", "") for life in world.lives.values()]
+        words = [word.folded for text in texts for word in written_words(text)]
+        she, he = (sum(word in listed for word in words) for listed in (listed_words("she"), listed_words("he_only")))
+        if she != he:
+            found[id_] = she > he
+    return found
 
 
 @kept_by_world(4)

@@ -23,9 +23,9 @@ from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import Act, politics_of
 from ganggpt.domain.mind.dialogue import about_town
+from ganggpt.domain.mind.dialogue.about_work import asks_for_work, in_general
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.about_work import in_general
-from ganggpt.domain.mind.dialogue.course import steered
+from ganggpt.domain.mind.dialogue.course import leaning, steered
 from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, hinted, own_text
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS
 from ganggpt.domain.mind.dialogue.speaker import Speaker
@@ -113,7 +113,7 @@ def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     if heard.is_menace:
         return _menaced(speaker, heard, turn)
     c = TalkContext(speaker, turn, text)
-    asked = asked_in(text, speaker.exchanges, turn.world)
+    asked = asked_in(text, speaker.exchanges, turn.world, leaning(c))
     if speaker.standing <= HOSTILE_AT and heard.main.act != "apology":
         return _by_acts(c, heard, absent_s)
     answers = [_answered(c, one, heard, absent_s) for one in asked]
@@ -145,7 +145,7 @@ def _joined(answers: Sequence[Answer]) -> Answer:
 
 def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
     """The answer to one sentence."""
-    if asked.topic == "work" and asked.is_sure and not speaks_of_oneself(asked.text):
+    if asks_for_work(c, asked):
         return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
     if asked.topic in _COURTESY and (asked.is_sure or not asked.is_question):
         return _courteous(c, asked, absent_s)

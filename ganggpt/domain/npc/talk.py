@@ -187,6 +187,7 @@ def _speaker(state: Npc, turn: Turn, line: Line) -> Speaker:
         exchanges=() if talk is None or is_over(talk, turn.now_s) else talk.exchanges,
         scene=scene,
         language=language_of(turn.world, talk, line.heard, turn.now_s),
+        style=state.sheet.style,
         minute=clock_at(turn.world, turn.now_s)[1] if minute is None else minute,
         job=job_told(state, line.player, turn.world),
         mood=mood,

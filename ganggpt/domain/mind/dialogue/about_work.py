@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ganggpt.domain.language.facts import speaks_of_oneself
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import dollars, listed
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
@@ -19,6 +20,19 @@ WORK_LINES: Final = {
     "work_when": "tell_work_when",
     "work_again": "tell_work_again",
 }
+
+
+def asks_for_work(c: TalkContext, asked: AskedLine) -> bool:
+    """Whether a line wants a job: it asks for one, asks what there is to do where none was offered, or says yes to one
+    that was only named."""
+    if asked.topic == "work" and asked.is_sure:
+        return not speaks_of_oneself(asked.text) or not asked.is_question
+    if c.speaker.job is not None or not c.speaker.offers_work or not asked.is_sure:
+        return False
+    named = bool(c.speaker.exchanges) and any(
+        f'"{c.world.missions[id_].title}"' in c.speaker.exchanges[-1].said for id_ in _own_jobs(c)
+    )
+    return asked.topic in ("work_what", "work_again") or (named and asked.topic in ("agree", "buy", "work_pay"))
 
 
 def about_job(c: TalkContext, asked: AskedLine) -> Answer | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.language.questions import TOPICS, Topic
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.mind.dialogue import about_self, about_town
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
@@ -20,6 +21,23 @@ ENDS_AFTER: Final = 5
 _SHORT: Final = 3
 _DEAD: Final = frozenset(("silence", "nonsense", "agree", "refuse", "tell"))
 _MAY_BE_TWICE: Final = frozenset(("again", "why", "really", "haggle", "hello", "leave", "thanks", "agree", "refuse"))
+
+
+_RECENT: Final = 3
+_OF_JOBS: Final[frozenset[Topic]] = frozenset(topic for topic in TOPICS if topic.startswith("work_"))
+_OF_SALES: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy"))
+
+
+def leaning(c: TalkContext) -> frozenset[Topic]:
+    """The topics that the talk is at: a job that was offered a moment ago, a price that was named."""
+    lately = c.speaker.exchanges[-_RECENT:]
+    job = c.speaker.job
+    found: frozenset[Topic] = frozenset()
+    if job is not None and any(f'"{job.title}"' in one.said or job.task in one.said for one in lately):
+        found |= _OF_JOBS
+    if c.speaker.life.wares and any("$" in one.said for one in lately[-2:]) and not found:
+        found |= _OF_SALES
+    return found
 
 
 def steered(c: TalkContext, asked: Sequence[AskedLine], answer: Answer) -> Answer:

@@ -68,6 +68,7 @@ class Speaker(Struct, frozen=True, gc=False, kw_only=True):
     wars: tuple[str, ...] = ()
     owner: bool = False
     language: str = "en"
+    style: str = ""
 
     @property
     def courage(self) -> int:

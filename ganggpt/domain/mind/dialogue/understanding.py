@@ -21,11 +21,15 @@ ASKED_MAX: Final = 2
 """Sentences of one line that are answered."""
 _SUPPORT: Final = 0.2
 """What it adds to a topic that the speech act of the line agrees, times how sure that is."""
-_ELLIPSIS_WORDS_MAX: Final = 5
+_LEANS, _LEANS_FROM = 0.4, 0.05
+"""What it adds that the talk is at a topic, if the line may be about it at all."""
+_ELLIPSIS_WORDS_MAX: Final = 6
 _LINKS: Final = listed_words("links")
 _HE: Final = listed_words("he")
 _THEY: Final = listed_words("they")
 _WORK: Final = listed_words("work")
+_SAY, _WHY, _OUTFIT, _YOU = map(listed_words, ("say", "why", "outfit", "you"))
+_SHE, _HE_ONLY, _GRIEF, _CORRECTS = map(listed_words, ("she", "he_only", "grief", "corrects"))
 _ME: Final = listed_words("me")
 _THERE: Final = listed_words("there")
 _OTHER: Final = listed_words("other")
@@ -81,6 +85,10 @@ _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
 """Which topics an act of the first model speaks for."""
 
 
+_OF_THE_LAST: Final[frozenset[Topic]] = frozenset(("again", "really", "why"))
+"""Questions about the last answer: "Really? Where is he, then?" asks for something else."""
+_TWO_SURE: Final = 0.75
+"""Confidence from which two questions of one line are both answered."""
 _COURTEOUS: Final[frozenset[Topic]] = frozenset(("hello", "leave", "thanks"))
 
 
@@ -129,26 +137,33 @@ class AskedLine(Struct, frozen=True, gc=False):
         return self.confidence >= SURE
 
 
-def asked_in(text: str, exchanges: Sequence[Exchange], world: World) -> tuple[AskedLine, ...]:
+def asked_in(
+    text: str, exchanges: Sequence[Exchange], world: World, leaning: frozenset[Topic] = frozenset()
+) -> tuple[AskedLine, ...]:
     """What a line wants answered, at most ASKED_MAX things: its questions where it asks several, else the line as a
-    whole where that is plain, else the sentence that says most; courtesies only where there is nothing else."""
+    whole where that is plain, else the sentence that says most; courtesies only where there is nothing else.
+    ``leaning``: topics that the talk is at, a job or a sale, and that are likelier for it."""
     around = names_of(world).found(text)
-    return tuple(replace(_completed(one, exchanges, world), around=around) for one in _chosen(text, world))
+    chosen = _chosen(text, world, leaning)
+    return tuple(replace(_completed(one, exchanges, world), around=around) for one in chosen)
 
 
-def _chosen(text: str, world: World) -> Sequence[AskedLine]:
-    every = list(_sentences(text, world))
+def _chosen(text: str, world: World, leaning: frozenset[Topic]) -> Sequence[AskedLine]:
+    every = list(_sentences(text, world, leaning))
     if len(every) < 2:
         return every
     questions = [one for one in every if one.is_question and not _is_courtesy(one)]
-    sure = {one.topic: one for one in questions if one.is_sure}
+    real = [one for one in questions if one.topic not in _OF_THE_LAST] or questions
+    sure = {one.topic: one for one in real if one.confidence >= _TWO_SURE}
     if len(sure) > 1:
         return list(sure.values())[-ASKED_MAX:]
-    whole = _asked(text, hear(text).main, world)
+    if not questions and (leaving := [one for one in every if one.topic == "leave" and one.confidence >= _TWO_SURE]):
+        return leaving[-1:]
+    whole = _asked(text, hear(text).main, world, leaning)
     if whole.is_sure and (whole.is_question or not questions):
         return [whole]
-    if questions:
-        return questions[-1:]
+    if real:
+        return real[-1:]
     beyond = [one for one in every if not _is_courtesy(one)]
     if not any(one.is_sure for one in beyond):
         # "Good evening, Don Corvino. It is an honour." is a greeting.
@@ -167,18 +182,18 @@ def _weightiest(sentences: Sequence[AskedLine]) -> Sequence[AskedLine]:
     return (telling or list(sentences))[-1:]
 
 
-def _sentences(text: str, world: World) -> Iterator[AskedLine]:
+def _sentences(text: str, world: World, leaning: frozenset[Topic] = frozenset()) -> Iterator[AskedLine]:
     for sentence, act in hear(text).sentences:
-        yield _asked(sentence, act, world)
+        yield _asked(sentence, act, world, leaning)
 
 
-def _asked(sentence: str, act: HeardAct, world: World) -> AskedLine:
+def _asked(sentence: str, act: HeardAct, world: World, leaning: frozenset[Topic]) -> AskedLine:
     names = names_of(world)
     found = names.found(sentence)
     likeliest = topics_of_line(masked(sentence, found))
     if not any(one.what in ("npc", "district", "faction") for one in found):
         found = (*found, *names.misspelt(sentence))
-    topic = _supported(likeliest, act)
+    topic = _supported(likeliest, act, leaning)
     asks = _asks(sentence) or (topic.topic in _QUESTIONS and topic.confidence >= _ASKS_SURE)
     return AskedLine(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
 
@@ -201,8 +216,16 @@ def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
         return "me_trust"
     if topic == "self_likes" and (not words.isdisjoint(_HE) or any(one.what == "npc" for one in found)):
         return "opinion_person"
+    if topic in ("confess", "tell", "boast", "plan", "agree", "order") and not words.isdisjoint(_GRIEF):
+        return "complain"
     if topic == "wares" and not words.isdisjoint(_WORK):
         return "work"
+    if topic == "talked_about" and not words.isdisjoint(_SAY) and "i" not in words and not words.isdisjoint(_YOU):
+        return "again"
+    if topic in ("self_crew", "opinion_faction", "why") and not words.isdisjoint(_WHY):
+        return "faction_war" if any(one.what == "faction" for one in found) else topic
+    if topic == "self_family" and not words.isdisjoint(_OUTFIT):
+        return "faction"
     return topic
 
 
@@ -212,12 +235,18 @@ def _is_of_me(text: str, found: Sequence[Named]) -> bool:
     return not words.isdisjoint(_ME) and words.isdisjoint(_HE) and not any(one.what == "npc" for one in found)
 
 
-def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct) -> HeardTopic:
-    """The topic of two that the speech act of the sentence speaks for."""
+def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct, leaning: frozenset[Topic]) -> HeardTopic:
+    """The topic of the likeliest that the speech act of the sentence and the talk speak for."""
     speaks_for = _TOPICS_OF_ACT.get(act.act, frozenset())
     scored = [
         HeardTopic(
-            one.topic, min(1.0, one.confidence + (_SUPPORT * act.confidence if one.topic in speaks_for else 0.0))
+            one.topic,
+            min(
+                1.0,
+                one.confidence
+                + _SUPPORT * act.confidence * (one.topic in speaks_for)
+                + _LEANS * (one.topic in leaning and one.confidence >= _LEANS_FROM),
+            ),
         )
         for one in likeliest
     ]
@@ -227,7 +256,9 @@ def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct) -> HeardTopic:
 def _completed(one: AskedLine, exchanges: Sequence[Exchange], world: World) -> AskedLine:
     """A sentence that leaves out what was asked before, with that topic: "and Redd?", "what about the pier?"."""
     words = [folded(word) for word in words_of(one.text)]
-    if not exchanges or not words or len(words) > _ELLIPSIS_WORDS_MAX or words[0] not in _LINKS or not one.named:
+    is_linked = bool(words) and words[0] in _LINKS
+    is_correcting = len(words) > 2 and words[0] in ("no", "i") and not _CORRECTS.isdisjoint(words[:4])
+    if not exchanges or not (is_linked or is_correcting) or len(words) > _ELLIPSIS_WORDS_MAX or not one.named:
         return one
     if one.is_sure and one.topic not in ("who", "tell", "place_about", "faction"):
         return one
@@ -264,11 +295,26 @@ def subject(asked: AskedLine, exchanges: Sequence[Exchange], world: World, *want
         if own:
             return own[-1] if asked.is_left_open else own[0]
     if _points_back(asked, wanted):
-        near = next((one.id for what in wanted for one in asked.around if one.what == what and one.id != but), None)
+        she = _gender(asked.text)
+        fits = [one for one in asked.around if one.id != but and _is_of(one, she, world)]
+        near = next((one.id for what in wanted for one in fits if one.what == what), None)
         if near is not None and not _points_to_other(asked.text):
             return near
-        return spoken_of_last(exchanges, world, wanted, skip=1 if _points_to_other(asked.text) else 0, but=but)
+        skip = 1 if _points_to_other(asked.text) else 0
+        return spoken_of_last(exchanges, world, wanted, skip=skip, but=but, she=she)
     return None
+
+
+def _gender(text: str) -> bool | None:
+    """Whether a sentence points at a woman (True) or a man (False); None where it says neither."""
+    words = {folded(word) for word in words_of(text)}
+    she, he = not words.isdisjoint(_SHE), not words.isdisjoint(_HE_ONLY)
+    return she if she != he else None
+
+
+def _is_of(one: Named, she: bool | None, world: World) -> bool:
+    """Whether somebody named may be meant by he or she."""
+    return she is None or one.what != "npc" or names_of(world).is_she.get(one.id, she) == she
 
 
 def is_pointing(text: str, what: What) -> bool:
@@ -289,12 +335,17 @@ def _points_to_other(text: str) -> bool:
 
 
 def spoken_of_last(
-    exchanges: Sequence[Exchange], world: World, wanted: Sequence[What], skip: int = 0, but: str = ""
+    exchanges: Sequence[Exchange],
+    world: World,
+    wanted: Sequence[What],
+    skip: int = 0,
+    but: str = "",
+    she: bool | None = None,
 ) -> str | None:
     """The id of what was spoken of last, of these kinds; ``skip``: not the last one, but the one before."""
     seen = [but]
     for one in _mentions(tuple(exchanges), world):
-        if one.what in wanted and one.is_sure and one.id not in seen:
+        if one.what in wanted and one.is_sure and one.id not in seen and _is_of(one, she, world):
             if len(seen) == skip + 1:
                 return one.id
             seen.append(one.id)
