@@ -39,6 +39,7 @@ _DEED_VERBS: Final[Mapping[str, str]] = {
 }
 _LIKE: Final[Mapping[str, str]] = {"delight": "thank", "flattered": "welcome"}
 """Acts for which a voice may use its lines of another act."""
+_ASKED: Final = ", when I asked "
 _OWN: Final[Mapping[str, str]] = {
     "welcome": "thanked",
     "robbed_afraid": "robbed",
@@ -48,6 +49,8 @@ _OWN: Final[Mapping[str, str]] = {
     "repeated_again": "repeated",
 }
 """Lines that stand under another word among a person's own."""
+_GRAVE: Final = frozenset({"console", "forgive", "confided", "keep_secret"})
+"""Acts that no cheerful interjection opens."""
 _REMARKABLE: Final = frozenset({"greet", "how_are_you", "introduce"})
 _WARM: Final = frozenset({"friendly", "trusted", "family"})
 _COLD: Final = frozenset({"hostile", "enemy"})
@@ -56,7 +59,7 @@ _DRAWS: Final = 8
 """How many utterances are drawn before the openings are tried one by one."""
 _OWN_CHANCE: Final = 0.75
 _OPENS: Final = 0.5
-_OPENS_ANSWER: Final = 0.25
+_OPENS_ANSWER: Final = 0.1
 """How often an utterance begins with an opening of the voice: an answer to a question less often."""
 _TAIL: Final = 0.12
 _BLANKS: Final = re.compile(r" {2,}")
@@ -106,10 +109,12 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[tuple[str, bool]]:
     openings = _openings(brief, texts, voice, tone)
     opens = _OPENS_ANSWER if brief.line else _OPENS
     for _ in range(_DRAWS):
-        opening = dice.pick(openings) if openings and dice.chance(opens) else ""
         lines = own if own and (not common or dice.chance(_OWN_CHANCE)) else common
+        # A line of one's own is whole: no interjection goes before it, and no question after it.
+        is_whole = lines is own and bool(brief.own)
+        opening = dice.pick(openings) if openings and not is_whole and dice.chance(opens) else ""
         line = _filled(dice.pick(lines), slots)
-        yield _composed(opening, line, rest), _is_stale(line, brief)
+        yield _composed(opening, line, rest[: brief.memory is not None] if is_whole else rest), _is_stale(line, brief)
     filled = [_filled(line, slots) for line in _turned((*own, *common), dice)]
     for opening in ("", *_turned(openings, dice)):
         for line in filled:
@@ -141,6 +146,8 @@ def _common_lines(brief: Brief, texts: Tongue, tone: str) -> Sequence[str]:
 def _openings(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:
     if brief.act in texts.hails:
         return texts.hails[brief.act][tone]
+    if brief.act in _GRAVE:
+        return ()
     return voice.get("open", {}).get(tone, ())
 
 
@@ -336,6 +343,8 @@ def _recollection(brief: Brief, memory: Cited, texts: Tongue, dice: Dice) -> str
     if not frames:
         return ""
     text = memory.text.rstrip(" .!?")
+    if deed is None and english and memory.own and _ASKED in memory.text:
+        deed, frames = f'told me: "{quote}"', texts.memories["own talk"]
     slots = _Slots({"age": texts.words.get(memory.age, memory.age), "text": text, "quote": quote, "deed": deed or ""})
     return _fresh(frames, slots, brief, dice)
 

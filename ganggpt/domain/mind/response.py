@@ -22,7 +22,7 @@ from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import Act, politics_of
-from ganggpt.domain.mind.dialogue import about_town
+from ganggpt.domain.mind.dialogue import about_player, about_town
 from ganggpt.domain.mind.dialogue.about_work import asks_for_work, in_general
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.course import leaning, steered
@@ -31,7 +31,7 @@ from ganggpt.domain.mind.dialogue.reactions import REACTIONS
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
-from ganggpt.domain.mind.finding import BestMemory, find
+from ganggpt.domain.mind.finding import NOTHING, BestMemory, find
 from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_index import Recalled
 from ganggpt.domain.mind.memory_record import Memory, last_s
@@ -90,6 +90,14 @@ _COURTESY: Final[dict[Topic, Act]] = {
     "insult": "insulted",
     "threat": "defiant",
 }
+_HARD: Final = frozenset({"threat", "robbery", "insult", "order", "demand"})
+_ACT_COURTESY: Final[dict[SpeechAct, Topic]] = {
+    "greet": "hello",
+    "farewell": "leave",
+    "thanks": "thanks",
+    "apology": "sorry",
+    "insult": "insult",
+}
 _ACTS: Final[dict[SpeechAct, Act]] = {
     "greet": "greet",
     "farewell": "bye",
@@ -147,8 +155,11 @@ def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: floa
     """The answer to one sentence."""
     if asks_for_work(c, asked):
         return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
-    if asked.topic in _COURTESY and (asked.is_sure or not asked.is_question):
+    if asked.topic in _COURTESY and asked.is_sure and (asked.topic != "threat" or asked.act.act in _HARD):
         return _courteous(c, asked, absent_s)
+    by_act = _ACT_COURTESY.get(asked.act.act)
+    if by_act is not None and asked.act.confidence >= _HEARD_FROM and not asked.is_sure and not asked.is_question:
+        return _courteous(c, replace(asked, topic=by_act), absent_s)
     if asked.act.act == "ask_work" and asked.act.confidence >= _HEARD_FROM and not asked.is_sure:
         # Half heard: it is told what there is, and offered to who asks plainly.
         return in_general(c)
@@ -166,7 +177,10 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     """The answer to a question: from the memories where it asks for what the player said or what is theirs, else from
     what is true, else from the memories, else what comes to mind, else what it is most like. Where nothing is certain,
     the archive is searched as well."""
-    found = find(c.speaker.memories, asked.text, c.turn)
+    just = about_player.just_now(c, asked)
+    if just is not None:
+        return just
+    found = _found(c, asked)
     asks_memory = asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said")
     if _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
         return _by_acts_of(c, asked, found, absent_s)
@@ -181,6 +195,15 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
         if asked.confidence >= _GUESSED_FROM and (told := _queried(c, asked)) is not None:
             return replace(told, missing=topic(asked.text))
     return _by_acts_of(c, asked, found, absent_s)
+
+
+def _found(c: TalkContext, asked: AskedLine) -> BestMemory:
+    """The memory that answers a question. What was said in this very talk is only quoted to who asks for it."""
+    found = find(c.speaker.memories, asked.text, c.turn)
+    if found.memory is None or asked.topic.startswith(("me_", "talked")) or asked.act.act in ("ask_memory", "ask_said"):
+        return found
+    is_of_talk = bool(c.speaker.exchanges) and c.turn.now_s - last_s(found.memory) < _BRING_UP_AFTER_S
+    return NOTHING if is_of_talk and found.memory.about == c.turn.by else found
 
 
 def _queried(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -210,7 +233,7 @@ def _is_of_player(c: TalkContext, asked: AskedLine) -> bool:
     words = {folded(word) for word in words_of(asked.text)}
     if not words.isdisjoint(_YOU) or asked.topic in _FOR_ONESELF or asked.topic.startswith("me_"):
         return False
-    return asked.topic.startswith("self_") or not words.isdisjoint(_I)
+    return asked.topic.startswith("self_") and asked.topic != "self_story" and not words.isdisjoint(_I)
 
 
 def _may_be_of_player(asked: AskedLine, found: BestMemory) -> bool:
@@ -346,6 +369,9 @@ def _unknown(c: TalkContext, text: str, act: SpeechAct, absent_s: float) -> Answ
         return Answer("brush_off", _unasked(speaker, text, absent_s, turn), missing=text)
     if act in _ACTS:
         return Answer(_ACTS[act], missing=text)
+    if act == "ask_other" and not _YOU.isdisjoint(map(folded, words_of(text))):
+        # Of the speaker's own life nobody else is asked.
+        return Answer("wonder", missing=text, line="own_business", because="nothing is known of it")
     if act in _ABOUT_SOMETHING or act == "ask_other":
         knows = about_town.who_knows(c)
         if knows is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import with_article, words_of
 from ganggpt.domain.mind.background import TIE_FROM, bosses
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
@@ -13,6 +14,7 @@ from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 from ganggpt.domain.world import FactionSheet, NpcSheet
 
 _TOLD: Final = 3
+_OWN_SIDE: Final = listed_words("own_side")
 
 
 def who(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -33,6 +35,11 @@ def who(c: TalkContext, asked: AskedLine) -> Answer | None:
     }
     line = "tell_who" if side is not None else "tell_who_alone"
     opinion = c.speaker.life.opinions.get(f"npc:{sheet.id}", "")
+    if opinion and not c.is_said(opinion) and any(sheet.name in one.said for one in c.speaker.exchanges):
+        # Who they are was said; what the speaker thinks of them was not.
+        return Answer(
+            "opine", line="tell_opinion", facts={**facts, "text": opinion}, because=f"life: opinions of {sheet.id}"
+        )
     then = (Sequel("and_more", {"text": opinion}),) if opinion and not c.is_said(opinion) else ()
     return informed(line, "sheets; life: opinions", facts, *then)
 
@@ -77,8 +84,10 @@ def opinion(c: TalkContext, asked: AskedLine) -> Answer | None:
             "opine", line="tell_opinion", facts={**facts, "text": text}, because=f"life: opinions of {sheet.id}"
         )
     tie = c.speaker.life.ties.get(sheet.id)
-    if tie is not None and not text:
-        return Answer("opine", line="tell_tie", facts={**facts, "tie": tie}, because="life: ties")
+    if tie is not None and not c.is_said(f"{sheet.name} is {tie}."):
+        return Answer("opine", line="tell_tie", facts={**facts, "tie": tie}, because=f"life: ties to {sheet.id}")
+    if text:
+        return Answer("opine", line="opinion_told", facts=facts, because=f"life: opinions of {sheet.id}, told already")
     value = _regard(c, sheet)
     line = "opinion_good" if value >= TIE_FROM else "opinion_bad" if value <= -TIE_FROM else "opinion_none"
     side = c.world.factions.get(sheet.faction or "")
@@ -119,6 +128,9 @@ def relation(c: TalkContext, asked: AskedLine) -> Answer | None:
 def faction(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Who are they."""
     sheet = c.faction(asked) or _of_person(c, asked)
+    words = set(words_of(asked.text))
+    if not any(one.what == "faction" for one in asked.named) and not words.isdisjoint(_OWN_SIDE) and "your" in words:
+        sheet = c.world.factions.get(c.speaker.faction or "", sheet)
     if sheet is None:
         return None
     creed = c.world.creeds.get(sheet.id)
@@ -185,13 +197,16 @@ def faction_rules(c: TalkContext, asked: AskedLine) -> Answer | None:
     rules = [rule for rule in creed.rules if not c.is_said(rule)][:2]
     if not rules:
         return informed("tell_colours", "creed: colours", {"faction": sheet.name, "colours": creed.colours})
-    return informed("tell_rules", "creed: rules", {"faction": sheet.name, "text": " ".join(rules)})
+    line = "tell_rules_us" if sheet.id == c.speaker.faction else "tell_rules"
+    return informed(line, "creed: rules", {"faction": sheet.name, "text": " ".join(rules)})
 
 
 def faction_war(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Whom are they at odds with, and why."""
     named = [c.world.factions[one.id] for one in asked.named if one.what == "faction" and one.id in c.world.factions]
-    sheet = named[0] if named else c.faction(asked) or c.world.factions.get(c.speaker.faction or "")
+    own = c.world.factions.get(c.speaker.faction or "")
+    asks_us = not named and _is_of_us(asked) and own is not None
+    sheet = named[0] if named else own if asks_us else c.faction(asked) or own
     if sheet is None:
         return politics(c, asked)
     other = named[1] if len(named) > 1 else None

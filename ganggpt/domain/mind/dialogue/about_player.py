@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ganggpt.domain.language.words import clipped
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import clipped, folded, words_of
 from ganggpt.domain.mind.background import causes_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import listed
@@ -16,6 +17,7 @@ from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 _DID: Final = ("gift", "threat", "deed", "seen", "work", "order")
 _OWN_WORDS: Final = ("talk", "promise", "debt")
 _TOPICS_TOLD: Final = 3
+_NAME_WORDS: Final = 7
 
 
 def _of_player(c: TalkContext, kinds: Sequence[str]) -> list[Memory]:
@@ -131,3 +133,22 @@ def talked_about(c: TalkContext, _: AskedLine) -> Answer:
         said = clipped(c.speaker.exchanges[-1].heard.rstrip(" .!?"), 90)
         return informed("you_said_last", "the talk so far", {"text": said})
     return informed("talked_first", "the talk so far: nothing")
+
+
+_NAME, _JUST, _TELL = map(listed_words, ("name_word", "just", "say"))
+
+
+def just_now(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """What the player asks of this talk itself: their own name, what they said or the speaker said just now; None for
+    everything else."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if asked.topic == "me_said" and c.speaker.listener and not words.isdisjoint(_NAME) and len(words) <= _NAME_WORDS:
+        return informed("your_name", "standing: the name", {"listener": c.speaker.listener})
+    if asked.topic not in ("me_said", "talked_about", "again") or words.isdisjoint(_JUST) or words.isdisjoint(_TELL):
+        return None
+    if not c.speaker.exchanges:
+        return informed("talked_first", "the talk so far: nothing")
+    if "i" in words:
+        heard = clipped(c.speaker.exchanges[-1].heard.rstrip(" .!?"), 120)
+        return informed("you_said_last", "the talk so far", {"text": heard})
+    return informed("say_again", "the talk so far", {"text": c.speaker.exchanges[-1].said})

@@ -13,6 +13,7 @@ from ganggpt.domain.lore import Stop
 from ganggpt.domain.mind.background import bosses, causes_of
 from ganggpt.domain.mind.brief import politics_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, own_text
 from ganggpt.domain.mind.dialogue.trade import listed, wares_in_words
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
@@ -68,8 +69,11 @@ def past(c: TalkContext, _: AskedLine) -> Answer:
     return informed("tell_past", "life: past" if me.life.past else "sheet: backstory", {"text": text})
 
 
-def story(c: TalkContext, _: AskedLine) -> Answer:
-    """Tell me a story."""
+def story(c: TalkContext, asked: AskedLine) -> Answer:
+    """Tell me a story; the one that has most in common with the question, if any has."""
+    own = own_text(c, asked.text, QUESTION_FROM, public=False)
+    if own is not None:
+        return informed("tell_view", own.source, {"text": own.text})
     told = c.fresh(c.speaker.life.stories)
     if (
         told is None
@@ -248,8 +252,11 @@ def _worry(c: TalkContext) -> str:
 
 
 def other(c: TalkContext, asked: AskedLine) -> Answer:
-    """How old are you, are you scared, do you believe in God …: what no sheet says."""
-    brave = c.speaker.courage
+    """How old are you, are you scared, do you believe in God …: what no sheet says, unless a text of the life does."""
+    own = own_text(c, asked.text, QUESTION_FROM, public=False)
+    if own is not None:
+        return informed("tell_view", own.source, {"text": own.text})
+    brave = c.speaker.courage - (20 if c.speaker.style == "nervous" else 0)
     words = set(words_of(asked.text))
     if words & {"scared", "afraid", "fear", "brave", "angst", "miedo", "peur", "medo", "боишься"}:
         return informed("not_scared" if brave >= 55 else "scared", f"sheet: courage {brave}")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from ganggpt.domain.daily_life import people_in
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import words_of
+from ganggpt.domain.lore import Ware
 from ganggpt.domain.mind.dialogue import about_people, about_places
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, own_text
+from ganggpt.domain.mind.dialogue.trade import dollars, name_of, ware_of
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
 from ganggpt.domain.mind.spoken_answer import Answer, informed
@@ -107,6 +111,12 @@ def help_(c: TalkContext, asked: AskedLine) -> Answer:
         for word in ("money", "lend", "dollar", "cash", "$", "geld", "dinero", "argent", "dinheiro", "деньг", "денег")
     ):
         return Answer("refuse_action", facts={"reason": "money"}, line="no_money", because="rules: words move no money")
+    if not _HURT.isdisjoint(words_of(asked.text)):
+        return _hurt(c)
+    own = ware_of(c, asked, is_talk=False) or _service(c, asked)
+    if own is not None:
+        facts = {"ware": name_of(c, own), "price": dollars(own.price)}
+        return Answer("trade", line="have_ware", facts=facts, because="life: wares")
     if any(
         word in words
         for word in ("hide", "cops", "police", "chasing", "after me", "versteck", "escond", "cach", "спря")
@@ -115,6 +125,29 @@ def help_(c: TalkContext, asked: AskedLine) -> Answer:
             "help_hide" if c.speaker.standing >= 10 else "help_hide_no", f"standing {c.speaker.standing:.0f}"
         )
     return informed("help_offer" if c.speaker.standing > -20 else "help_no", f"standing {c.speaker.standing:.0f}")
+
+
+_HURT, _DRIVE = listed_words("hurt"), listed_words("drive")
+
+
+def _service(c: TalkContext, asked: AskedLine) -> Ware | None:
+    """A ride, for who asks to be driven."""
+    if _DRIVE.isdisjoint(words_of(asked.text)):
+        return None
+    return next((one for one in c.speaker.life.wares if "ride" in words_of(one.name)), None)
+
+
+def _hurt(c: TalkContext) -> Answer:
+    """Somebody is hurt: a doctor treats them, others send them to the next one."""
+    doctors = [one for one in c.world.npcs.values() if "doctor" in one.role]
+    if any(one.id == c.speaker.id for one in doctors):
+        return informed("help_doctor", "sheet: role")
+    where = c.where(doctors[0].id) if doctors else None
+    district = c.world.districts.get(where.district) if where is not None else None
+    if where is None or district is None:
+        return informed("help_offer", "nobody is known who treats wounds")
+    facts = {"who": doctors[0].name, "where": district.name, "spot": where.spot}
+    return informed("help_hurt", "whereabouts: the next doctor", facts)
 
 
 def joke(_: TalkContext, __: AskedLine) -> Answer:

@@ -44,7 +44,7 @@ class TalkContext(Struct, frozen=True, gc=False):
         if role is None:
             return None
         leader = bosses(self.world).get(self.speaker.faction or "")
-        if role in ("boss", "leader", "chief") and leader is not None:
+        if role.endswith(("boss", "leader", "chief")) and leader is not None:
             return next(one for one in self.world.npcs.values() if one.name == leader)
         if self.speaker.role.endswith(role) and self.speaker.id in self.world.npcs:
             return self.world.npcs[self.speaker.id]
@@ -59,10 +59,13 @@ class TalkContext(Struct, frozen=True, gc=False):
 
     def place(self, asked: AskedLine) -> District | None:
         """The district a sentence is about: named or pointed at, else where the named person is now."""
-        id_ = self.subject(asked, "district")
+        own = next((one.id for one in asked.named if one.what == "district"), None)
+        role = next((one.id for one in asked.named if one.what == "role"), None)
+        id_ = own or (self.subject(asked, "district") if role is None else None)
         if id_ is not None:
             return self.world.districts.get(id_)
-        named = next((one.id for one in asked.named if one.what == "npc"), None)
+        of_trade = self._of_trade(role)
+        named = of_trade.id if of_trade is not None else next((o.id for o in asked.named if o.what == "npc"), None)
         where = None if named is None else self.where(named)
         return None if where is None else self.world.districts.get(where.district)
 

@@ -13,9 +13,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from ganggpt.domain.language.spoken_of import What
 from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.understanding import is_pointing
 from ganggpt.domain.world import World, kept_by_world
 
 QUESTION_FROM: Final = 4.4
@@ -25,6 +27,9 @@ PUBLIC_FROM: Final = 8.0
 STATEMENT_FROM: Final = 7.5
 """The same for a statement, which is only taken up where the text is plainly about it."""
 _LETTERS_MIN: Final = 4
+_BEFORE: Final = 0.6
+_SHORT: Final = 3
+_POINTED: Final[tuple[What, ...]] = ("npc", "district", "faction")
 
 
 class OwnText(Struct, frozen=True, gc=False):
@@ -81,24 +86,33 @@ def _stems(text: str) -> frozenset[str]:
 
 def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) -> OwnText | None:
     """The text that fits a line best and was not said lately: an own one, else one that everybody knows; None where
-    none has words of ``least`` weight in common with it. What is told from a standing on is left out below it."""
+    none has words of ``least`` weight in common with it. A short line that points back ("who killed him?") also counts
+    for what was said last, a little. What is told from a standing on is left out below it."""
     texts = _texts(c.world)
     asked = _stems(line)
-    if not asked:
+    before: frozenset[str] = frozenset()
+    if c.speaker.exchanges and len(asked) <= _SHORT and any(is_pointing(line, what) for what in _POINTED):
+        last = c.speaker.exchanges[-1]
+        before = _stems(f"{last.heard} {last.said}") - asked
+    if not asked and not before:
         return None
     own = texts.own.get(c.speaker.id) or tuple(_of_life(c.speaker.life))
     for some, from_ in ((own, least), (texts.public if public else (), max(least, PUBLIC_FROM))):
         found = [
             (weight, one)
             for one in some
-            if one.standing <= c.speaker.standing
-            and (weight := sum(texts.weights.get(stem, 0.0) for stem in one.stems & asked)) >= from_
+            if one.standing <= c.speaker.standing and (weight := _weight(texts, one, asked, before)) >= from_
         ]
         found.sort(key=lambda pair: -pair[0])
         fresh = next((one for _, one in found if not c.is_said(one.text)), None)
         if fresh is not None:
             return fresh
     return None
+
+
+def _weight(texts: _Texts, one: OwnText, asked: frozenset[str], before: frozenset[str]) -> float:
+    own = sum(texts.weights.get(stem, 0.0) for stem in one.stems & asked)
+    return own + _BEFORE * sum(texts.weights.get(stem, 0.0) for stem in one.stems & before)
 
 
 def hinted(c: TalkContext, line: str) -> str | None:

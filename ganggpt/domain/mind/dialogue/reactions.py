@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
+from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.person import said_back
 from ganggpt.domain.language.questions import Topic
-from ganggpt.domain.language.words import valence
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.mind.background import TIE_FROM
+from ganggpt.domain.mind.dialogue import trade
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
+_GLAD, _NEW_HERE, _REPORT = map(listed_words, ("joined", "new_here", "report"))
+_SURE: Final = 0.5
+_TOLD_LINES: Final[Mapping[str, str]] = {
+    "name": "told_name",
+    "home": "told_home",
+    "job": "told_job",
+    "gang": "told_gang",
+    "debt": "told_debt",
+}
+"""How a plain fact about the player is taken."""
 _TRUSTS_FROM: Final = 15.0
 _OBEYS_FROM: Final = 35.0
 
@@ -55,12 +71,47 @@ def boast(c: TalkContext, asked: AskedLine) -> Answer:
     return Answer("answer", line="boasted", then=_asked_on(c, asked), because="heard as a boast")
 
 
-def complain(_: TalkContext, asked: AskedLine) -> Answer:
-    """Somebody is down."""
+def complain(c: TalkContext, asked: AskedLine) -> Answer:
+    """Somebody is down: grief is met, a need is answered with what helps."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if not words.isdisjoint(_GRIEF):
+        return Answer("console", because="heard as grief")
+    need = next((goods for listed, goods in _NEEDS if not words.isdisjoint(listed)), None)
+    if need is not None:
+        helped = _helped(c, asked, need)
+        if helped is not None:
+            return helped
     back = said_back(asked.text)
     if back is not None:
         return Answer("console", line="complained_back", facts={"back": back}, because="heard as a complaint")
     return Answer("console", line="complained", because="heard as a complaint")
+
+
+_GRIEF: Final = listed_words("grief")
+_NEEDS: Final = (
+    (listed_words("hungry"), "food"),
+    (listed_words("thirsty"), "drink"),
+    (listed_words("broke"), "work"),
+)
+"""Words of a need, and what helps."""
+_FEEDS: Final = frozenset(("cook", "diner", "matriarch", "nun", "barkeep", "bartender"))
+"""Trades that feed people."""
+
+
+def _helped(c: TalkContext, asked: AskedLine, need: str) -> Answer | None:
+    """Something to eat or to drink, of the speaker's own or near; work for who has no money."""
+    if need == "work":
+        return Answer("inform", line="broke_work" if c.speaker.offers_work else "broke", because="sheet: missions")
+    wanted = replace(asked, text=need, named=())
+    mine = trade.ware_of(c, wanted, is_talk=False)
+    if not _FEEDS.isdisjoint(words_of(c.speaker.role)):
+        if mine is None and not c.speaker.life.wares:
+            return Answer("inform", line="hungry_fed", because="sheet: role")
+        mine = mine or c.speaker.life.wares[0]
+    if mine is not None:
+        facts = {"ware": trade.name_of(c, mine), "price": trade.dollars(mine.price)}
+        return Answer("trade", line="hungry_ware", facts=facts, because="life: wares")
+    return trade.shop(c, wanted)
 
 
 def plan(c: TalkContext, asked: AskedLine) -> Answer:
@@ -82,9 +133,17 @@ def plan(c: TalkContext, asked: AskedLine) -> Answer:
 
 
 def agree(c: TalkContext, _: AskedLine) -> Answer:
-    """Somebody agrees."""
+    """Somebody agrees: to a job that was just offered, else to what was said."""
+    job = c.speaker.job
+    if job is not None and c.speaker.exchanges and _is_of_job(c.speaker.exchanges[-1].said, job):
+        facts = {"title": job.title, "places": trade.listed(job.places), "minutes": str(job.minutes)}
+        return Answer("answer", line="agreed_job", facts=facts, because="the offer")
     asked_something = bool(c.speaker.exchanges) and c.speaker.exchanges[-1].said.rstrip().endswith("?")
     return Answer("answer", line="agreed_offer" if asked_something else "agreed", because="heard as agreement")
+
+
+def _is_of_job(said: str, job: JobTold) -> bool:
+    return f'"{job.title}"' in said or job.task[:60] in said or trade.dollars(job.reward) in said
 
 
 def refuse(_: TalkContext, __: AskedLine) -> Answer:
@@ -112,16 +171,33 @@ def tell(c: TalkContext, asked: AskedLine) -> Answer:
     about = _about_named(c, asked)
     if about is not None:
         return about
+    words = {folded(word) for word in words_of(asked.text)}
+    felt = _felt(c, asked, words)
+    if felt is not None:
+        return felt
+    fact = next((one.attribute for one in facts_of(asked.text) if ME in one.subject), "")
+    if not words.isdisjoint(_NEW_HERE) and "i" in words:
+        return Answer("answer", line="told_new", because="heard as somebody new in town")
+    if fact in _TOLD_LINES:
+        return Answer("answer", line=_TOLD_LINES[fact], then=_asked_on(c, asked), because=f"a fact: {fact}")
     back = said_back(asked.text)
-    tone = valence(asked.text)
-    if back is not None and c.turn.dice.chance(0.85):
-        line = "told_sad" if tone < 0 else "told_glad" if tone > 0 else "told"
-        return Answer("answer", line=line, facts={"back": back}, because="said back")
-    if asked.act.act in ("bad_news", "report_crime"):
-        return Answer("console", because="heard as bad news")
-    if asked.act.act == "good_news":
-        return Answer("rejoice", because="heard as good news")
+    if back is not None and c.turn.dice.chance(0.5):
+        return Answer("answer", line="told", facts={"back": back}, because="said back")
     return Answer("answer", line="told_plain", then=_asked_on(c, asked), because="a statement")
+
+
+def _felt(c: TalkContext, asked: AskedLine, words: set[str]) -> Answer | None:
+    """What is felt at good and at bad news, and a crime that is reported; None where nothing is."""
+    is_sure = asked.act.confidence >= _SURE
+    if not words.isdisjoint(_GLAD) or (asked.act.act == "good_news" and is_sure):
+        return Answer("rejoice", because="heard as good news")
+    if asked.act.act == "bad_news" and is_sure:
+        return Answer("console", because="heard as bad news")
+    if (asked.act.act == "report_crime" and is_sure) or not words.isdisjoint(_REPORT):
+        own = c.world.factions.get(c.speaker.faction or "")
+        is_police = own is not None and own.kind == "police"
+        return Answer("answer", line="report_police" if is_police else "report", because="heard as a report")
+    return None
 
 
 def _about_named(c: TalkContext, asked: AskedLine) -> Answer | None:

@@ -61,6 +61,8 @@ def wares_in_words(c: TalkContext, wares: Sequence[Ware]) -> list[str]:
 def wares(c: TalkContext, asked: AskedLine) -> Answer:
     """What do you sell; have you got any of it."""
     mine = c.speaker.life.wares
+    if _is_selling(asked):
+        return _buying(c)
     wanted = _wanted(asked)
     if not mine:
         if wanted:
@@ -71,11 +73,14 @@ def wares(c: TalkContext, asked: AskedLine) -> Answer:
     if found is not None:
         facts = {"ware": name_of(c, found), "price": dollars(found.price)}
         return Answer("trade", line="have_ware", facts=facts, because="life: wares")
+    if wanted and wanted <= _FOODLIKE:
+        wanted = frozenset()
     if wanted:
         elsewhere = seller_of(c, wanted)
         if elsewhere is not None:
             facts = {"wares": listed(wares_in_words(c, mine[:2])), **elsewhere}
-            return informed("have_not_but", "lives and places: who sells it", facts)
+            line = "have_not_but" if "who" in elsewhere else "have_not_place"
+            return informed(line, "lives and places: who sells it", facts)
         return informed("have_not", "life: wares", {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))})
     facts = {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))}
     return Answer("trade", line="tell_wares", facts=facts, then=(Sequel("ask_ware"),), because="life: wares")
@@ -83,6 +88,8 @@ def wares(c: TalkContext, asked: AskedLine) -> Answer:
 
 def price(c: TalkContext, asked: AskedLine) -> Answer | None:
     """How much is it."""
+    if _is_selling(asked):
+        return _buying(c)
     found = ware_of(c, asked)
     if found is None:
         if c.speaker.life.wares:
@@ -98,11 +105,31 @@ def price(c: TalkContext, asked: AskedLine) -> Answer | None:
     return Answer("trade", line=line, facts=facts, because="life: wares")
 
 
+def _is_selling(asked: AskedLine) -> bool:
+    """Whether somebody wants to sell to the speaker."""
+    words = set(words_of(asked.text))
+    if "sell" in words and "i" in words:
+        return True
+    return {"you", "buy"} <= words and asked.is_question and not {"can", "i"} <= words
+
+
+def _buying(c: TalkContext) -> Answer:
+    """Who deals in things looks at them; nobody buys by words."""
+    line = "buying" if _DEALS.intersection(words_of(c.speaker.role)) else "not_buying"
+    return informed(line, "sheet: role", {"role": c.speaker.role})
+
+
+_DEALS: Final = frozenset(("pawnbroker", "fixer", "broker", "smuggler", "dealer"))
+"""Trades that buy what others bring."""
+
+
 def haggle(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Too much; I give you fifty. Each round comes down a step towards the lowest price, friends get it at once."""
+    if _is_selling(asked):
+        return _buying(c)
     found = ware_of(c, asked)
     if found is None:
-        return informed("no_haggle", "life: no ware was spoken of") if not c.speaker.job else job_haggle(c)
+        return _haggle_for_nothing(c)
     rounds = len(_haggled(c)) + 1
     offered = _offer(asked.text, found)
     asks = _asking_price(c, found, rounds)
@@ -119,6 +146,17 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer | None:
     return Answer(
         "trade", line="haggle_insult" if _is_insulting(offered, found) else "haggle_down", facts=facts, because=why
     )
+
+
+def _haggle_for_nothing(c: TalkContext) -> Answer:
+    """Money is spoken of, and not for what."""
+    own = c.world.factions.get(c.speaker.faction or "")
+    if c.speaker.job is not None:
+        return job_haggle(c)
+    if c.speaker.life.wares:
+        return Answer("trade", line="haggle_which", because="life: wares; none was spoken of")
+    line = "bribe_police" if own is not None and own.kind == "police" else "bribe"
+    return Answer("inform", line=line, because="life: sells nothing")
 
 
 def job_haggle(c: TalkContext) -> Answer:
@@ -222,11 +260,13 @@ def ware_of(c: TalkContext, asked: AskedLine, *, is_talk: bool = True) -> Ware |
     best = max(mine, key=lambda one: (len(spoken & _called(one)), -mine.index(one)), default=None)
     if best is not None and spoken & _called(best):
         return best
+    if mine and not _CHEAP.isdisjoint(map(folded, words_of(asked.text))):
+        return min(mine, key=lambda one: one.price)
     if not is_talk:
         return None
     for exchange in reversed(c.speaker.exchanges):
         for text in (exchange.heard, exchange.said):
-            spoken = frozenset(map(stem, words_of(text)))
+            spoken = frozenset(map(stem, words_of(text))) - _NO_WARE
             named = [
                 one
                 for one in mine
@@ -281,12 +321,39 @@ def _offer(text: str, ware: Ware) -> float | None:
     share = next((share for word, share in _SHARES.items() if word in words_of(text)), None)
     if share is not None:
         return ware.price * share
+    spelt = spelt_number(text)
+    if spelt is not None:
+        return float(spelt)
     amounts = [
         float(found.rstrip(".,").replace(",", ""))
         for found in _AMOUNT.findall(text)
         if found.strip(".,") and found.rstrip(".,").replace(",", "").count(".") < 2
     ]
     return max(amounts) if amounts else None
+
+
+_UNITS: Final = {word: number for number, word in enumerate(
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+)}  # fmt: skip
+_TENS: Final = {word: 10 * number for number, word in enumerate(
+    ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2
+)}  # fmt: skip
+_POWERS: Final = {"hundred": 100, "thousand": 1000, "grand": 1000, "k": 1000}
+
+
+def spelt_number(text: str) -> int | None:
+    """The last number of a text that is spelt out, "a hundred and thirty-two": 132; None where there is none. One to
+    ten alone are counts, and no amounts."""
+    total, found = 0, None
+    for word in words_of(text.replace("-", " ")):
+        if word in _UNITS or word in _TENS:
+            total += _UNITS.get(word, _TENS.get(word, 0))
+        elif word in _POWERS:
+            total = max(1, total) * _POWERS[word]
+        elif word != "and":
+            found, total = (total or found), 0
+    found = total or found
+    return found if found is not None and found > 10 else None
 
 
 def _is_insulting(offered: float | None, ware: Ware) -> bool:
@@ -310,6 +377,8 @@ def _wanted(asked: AskedLine) -> frozenset[str]:
     return words & _GOODS
 
 
+_FOODLIKE: Final = frozenset(map(stem, listed_words("foodlike")))
+_CHEAP: Final = listed_words("cheap")
 _GOODS: Final = frozenset(map(stem, listed_words("goods")))
 
 

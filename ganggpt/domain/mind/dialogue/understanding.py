@@ -23,6 +23,16 @@ _SUPPORT: Final = 0.2
 """What it adds to a topic that the speech act of the line agrees, times how sure that is."""
 _LEANS, _LEANS_FROM = 0.4, 0.05
 """What it adds that the talk is at a topic, if the line may be about it at all."""
+_FELT: Final[Mapping[SpeechAct, Topic]] = {
+    "flirt": "flirt",
+    "farewell": "leave",
+    "insult": "insult",
+    "apology": "sorry",
+    "thanks": "thanks",
+    "praise": "praise",
+}
+"""What an act that is sure says of the topic."""
+_VETOES, _VETOES_BELOW = 0.8, 0.9
 _ELLIPSIS_WORDS_MAX: Final = 6
 _LINKS: Final = listed_words("links")
 _HE: Final = listed_words("he")
@@ -193,7 +203,7 @@ def _asked(sentence: str, act: HeardAct, world: World, leaning: frozenset[Topic]
     likeliest = topics_of_line(masked(sentence, found))
     if not any(one.what in ("npc", "district", "faction") for one in found):
         found = (*found, *names.misspelt(sentence))
-    topic = _supported(likeliest, act, leaning)
+    topic = _vetoed(_supported(likeliest, act, leaning), act)
     asks = _asks(sentence) or (topic.topic in _QUESTIONS and topic.confidence >= _ASKS_SURE)
     return AskedLine(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
 
@@ -251,6 +261,13 @@ def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct, leaning: frozen
         for one in likeliest
     ]
     return max(scored, key=lambda one: one.confidence)
+
+
+def _vetoed(topic: HeardTopic, act: HeardAct) -> HeardTopic:
+    """The topic of a feeling or a farewell that the speech act is sure of, where the topic says something else."""
+    felt = _FELT.get(act.act)
+    is_other = felt is not None and topic.topic not in _TOPICS_OF_ACT[act.act] and topic.confidence < _VETOES_BELOW
+    return HeardTopic(felt, act.confidence) if felt is not None and is_other and act.confidence >= _VETOES else topic
 
 
 def _completed(one: AskedLine, exchanges: Sequence[Exchange], world: World) -> AskedLine:
