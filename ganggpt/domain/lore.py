@@ -7,7 +7,7 @@ life are spoken as they stand, in the words of that person.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -139,8 +139,8 @@ def creed_added_to(creed: Creed, more: Creed) -> Creed:
     return Creed(**_added(creed, more))
 
 
-def _added(one: Struct, more: Struct) -> dict[str, object]:
-    both: dict[str, object] = {}
+def _added(one: Struct, more: Struct) -> dict[str, Any]:
+    both: dict[str, Any] = {}
     for name in one.__struct_fields__:
         first, second = getattr(one, name), getattr(more, name)
         if isinstance(first, tuple):

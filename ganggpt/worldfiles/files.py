@@ -168,7 +168,7 @@ class _Reading:
     def world(self) -> World:
         """A world of all records that fit their models; not to be used where there are problems."""
         head, _ = self._validated(self._files["world.yaml"])
-        rows = {section: self._records(section) for section in _ROWS}
+        rows: dict[str, Any] = {section: self._records(section) for section in _ROWS}
         given = {"name": "", "title": "", "seed": 0} if head is None else head.world.model_dump()
         world = World(**given, **rows)
         for file, section, record in self._lore:

@@ -317,7 +317,7 @@ def _word(item: str, texts: Tongue) -> str:
 
 def _way(fact: str, texts: Tongue) -> str:
     """The legs of a way as one sentence."""
-    parts = []
+    parts: list[str] = []
     for leg in filter(None, fact.split("|")):
         road, _, place = leg.partition(">")
         key = f"way {'next' if parts else 'first'}{'' if road else ' plain'}"

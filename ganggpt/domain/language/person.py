@@ -37,7 +37,7 @@ def in_first_person(text: str) -> str:
 
 def _own_sentence(sentence: str) -> str:
     words = _WORD.findall(sentence)
-    lead = []
+    lead: list[str] = []
     while words and (words[0].lower() in _ADVERBS or not words[0][0].isalpha()) and len(lead) < 4:
         lead.append(words.pop(0))
     if not words:

@@ -94,7 +94,8 @@ def _shares(text: str, first: int, last: int) -> NDArray[np.float64]:
     sums = model.rows[rows, first:last].sum(axis=0, dtype=np.int32)
     scores = sums * (model.scale / len(rows) ** 0.5) + model.bias[first:last]
     shares: NDArray[np.float64] = np.exp(scores - scores.max())
-    return shares / shares.sum()
+    shares /= shares.sum()
+    return shares
 
 
 @lru_cache(maxsize=_CACHED)

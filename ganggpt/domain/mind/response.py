@@ -153,47 +153,40 @@ def _joined(answers: Sequence[Answer]) -> Answer:
 
 def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
     """The answer to one sentence."""
+    answer = _of_work(c, asked) or _courteous(c, asked, absent_s)
+    if answer is not None:
+        return answer
+    if not asked.is_question and (asked.is_sure or asked.act.act not in QUESTIONS):
+        is_taken = asked.is_sure or (asked.topic in REACTIONS and asked.confidence >= _TAKEN_FROM)
+        return (_queried(c, asked) if is_taken else None) or _unasked_for(c, asked, heard, absent_s)
+    return about_player.just_now(c, asked) or _told(c, asked, absent_s)
+
+
+def _of_work(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """What is said to who asks for work: offered to who asks plainly, told to who was half heard."""
     if asks_for_work(c, asked):
         return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
-    if asked.topic in _COURTESY and asked.is_sure and (asked.topic != "threat" or asked.act.act in _HARD):
-        return _courteous(c, asked, absent_s)
-    by_act = _ACT_COURTESY.get(asked.act.act)
-    if by_act is not None and asked.act.confidence >= _HEARD_FROM and not asked.is_sure and not asked.is_question:
-        return _courteous(c, replace(asked, topic=by_act), absent_s)
-    if asked.act.act == "ask_work" and asked.act.confidence >= _HEARD_FROM and not asked.is_sure:
-        # Half heard: it is told what there is, and offered to who asks plainly.
-        return in_general(c)
-    if not asked.is_question and (asked.is_sure or asked.act.act not in QUESTIONS):
-        query = QUERIES.get(asked.topic)
-        is_taken = asked.is_sure or (asked.topic in REACTIONS and asked.confidence >= _TAKEN_FROM)
-        found = query(c, asked) if query is not None and is_taken else None
-        if found is not None:
-            return found
-        return _unasked_for(c, asked, heard, absent_s)
-    return _told(c, asked, absent_s)
+    is_half_heard = asked.act.act == "ask_work" and asked.act.confidence >= _HEARD_FROM and not asked.is_sure
+    return in_general(c) if is_half_heard else None
 
 
 def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     """The answer to a question: from the memories where it asks for what the player said or what is theirs, else from
     what is true, else from the memories, else what comes to mind, else what it is most like. Where nothing is certain,
     the archive is searched as well."""
-    just = about_player.just_now(c, asked)
-    if just is not None:
-        return just
     found = _found(c, asked)
     asks_memory = asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said")
     if _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
         return _by_acts_of(c, asked, found, absent_s)
     if asked.is_sure and asked.topic not in _ASKS_MEMORY and (told := _queried(c, asked)) is not None:
         return _with_memory(told, found, c)
-    if found.is_sure or (asks_memory and found.is_said):
-        return _by_acts_of(c, asked, found, absent_s)
-    if not asks_memory:
-        own = _from_own_texts(c, asked.text, QUESTION_FROM)
-        if own is not None:
-            return replace(own, missing=topic(asked.text))
-        if asked.confidence >= _GUESSED_FROM and (told := _queried(c, asked)) is not None:
-            return replace(told, missing=topic(asked.text))
+    guessed = None
+    if not (found.is_sure or asks_memory):
+        guessed = _from_own_texts(c, asked.text, QUESTION_FROM)
+        if guessed is None and asked.confidence >= _GUESSED_FROM:
+            guessed = _queried(c, asked)
+    if guessed is not None:
+        return replace(guessed, missing=topic(asked.text))
     return _by_acts_of(c, asked, found, absent_s)
 
 
@@ -261,16 +254,22 @@ def _with_memory(told: Answer, found: BestMemory, c: TalkContext) -> Answer:
     return replace(told, memory=memory)
 
 
-def _courteous(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
-    """A greeting, thanks, an apology, praise, an insult."""
-    act = _COURTESY[asked.topic]
-    if asked.topic == "threat":
-        return Answer("defiant", line="threat_soft", because="heard as half a threat")
+def _courteous(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer | None:
+    """What is said to a greeting, thanks, an apology, praise, an insult; None where a line is none of these."""
+    heard_as: Topic | None = asked.topic if asked.topic in _COURTESY and asked.is_sure else None
+    if heard_as is None and asked.act.confidence >= _HEARD_FROM and not asked.is_sure and not asked.is_question:
+        heard_as = _ACT_COURTESY.get(asked.act.act)
+    if heard_as is None:
+        return None
+    if heard_as == "threat":
+        is_hard = asked.act.act in _HARD
+        return Answer("defiant", line="threat_soft", because="heard as half a threat") if is_hard else None
+    act = _COURTESY[heard_as]
     memory = _unasked(c.speaker, c.text, absent_s, c.turn) if act == "greet" else None
     then: tuple[Sequel, ...] = ()
     if act == "greet" and memory is None and not c.speaker.exchanges and c.turn.dice.chance(0.5):
         then = (Sequel("greet_ask" if c.speaker.listener or c.speaker.talks > 1 else "ask_name"),)
-    return Answer(act, memory, then=then, because=f"heard as {asked.topic}")
+    return Answer(act, memory, then=then, because=f"heard as {heard_as}")
 
 
 def _unasked_for(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
@@ -369,19 +368,15 @@ def _unknown(c: TalkContext, text: str, act: SpeechAct, absent_s: float) -> Answ
         return Answer("brush_off", _unasked(speaker, text, absent_s, turn), missing=text)
     if act in _ACTS:
         return Answer(_ACTS[act], missing=text)
+    why = "nothing is known of it"
     if act == "ask_other" and not _YOU.isdisjoint(map(folded, words_of(text))):
         # Of the speaker's own life nobody else is asked.
-        return Answer("wonder", missing=text, line="own_business", because="nothing is known of it")
-    if act in _ABOUT_SOMETHING or act == "ask_other":
-        knows = about_town.who_knows(c)
-        if knows is not None:
-            facts = {"topic": topic(text), **knows}
-            return Answer(
-                "dont_know", facts=facts, missing=text, line="dont_know_ask", because="nothing is known of it"
-            )
-    if act in _ABOUT_SOMETHING:
-        return Answer("dont_know", facts={"topic": topic(text)}, missing=text)
-    return Answer("wonder", _unasked(speaker, text, absent_s, turn), missing=text)
+        return Answer("wonder", missing=text, line="own_business", because=why)
+    knows = about_town.who_knows(c) if act in _ABOUT_SOMETHING or act == "ask_other" else None
+    if knows is not None or act in _ABOUT_SOMETHING:
+        line = "dont_know_ask" if knows is not None else "dont_know"
+        return Answer("dont_know", facts={"topic": topic(text), **(knows or {})}, missing=text, line=line, because=why)
+    return Answer("wonder", _unasked(speaker, text, absent_s, turn), missing=text, because=why)
 
 
 def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory | None:

@@ -304,7 +304,7 @@ def opinion_word(c: TalkContext, word: str, sheet: FactionSheet | None = None) -
     )
 
 
-def politics(c: TalkContext, _: AskedLine) -> Answer:
+def politics(c: TalkContext, __: AskedLine) -> Answer:
     """How do the crews stand, who rules the town."""
     ranked = sorted(c.world.factions.values(), key=lambda one: -one.influence)
     if not ranked:
@@ -319,9 +319,9 @@ def politics(c: TalkContext, _: AskedLine) -> Answer:
     wars = [c.world.factions[one].name for one in c.speaker.wars if one in c.world.factions]
     if own is not None and wars:
         return informed("politics_war", "heard of the faction: wars", {**facts, "own": own.name, "foes": listed(wars)})
-    if own is not None and not c.is_said(f"{own.name} stands where it stands."):
+    if own is not None and c.turn.dice.chance(0.5):
         answer = _stands(c, own)
-        if answer.line != "tell_peace" and c.turn.dice.chance(0.5):
+        if answer.line != "tell_peace":
             return answer
     if worst is None or worst[0] > -TIE_FROM:
         return informed("politics_calm", "factions: influence", facts)

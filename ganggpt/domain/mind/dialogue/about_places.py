@@ -188,7 +188,8 @@ def _way(c: TalkContext, target: District) -> dict[str, str]:
 def route(world: World, start: str, end: str) -> tuple[tuple[str, str], ...]:
     """The way from one district to another along neighbours, the shortest: each leg a street ("" where it has no name)
     and the district it leads to. Empty where no way leads there."""
-    return _routes(world)(start, end)
+    found: tuple[tuple[str, str], ...] = _routes(world)(start, end)
+    return found
 
 
 @kept_by_world(4)

@@ -119,13 +119,9 @@ def talked_about(c: TalkContext, _: AskedLine) -> Answer:
     names: list[str] = []
     for asked in before:
         for one in asked.named:
-            sheet = {"npc": c.world.npcs, "district": c.world.districts, "faction": c.world.factions}.get(
-                one.what, {}
-            ).get(one.id)
-            if sheet is not None and one.is_sure:
-                names.append(sheet.name)
-            elif one.what == "ware":
-                names.append(one.id)
+            name = c.called(one)
+            if name and one.is_sure:
+                names.append(name)
     told = list(dict.fromkeys(names))[:_TOPICS_TOLD]
     if told:
         return informed("talked_about", "the talk so far", {"topics": listed(told)})

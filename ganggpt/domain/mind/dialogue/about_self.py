@@ -45,7 +45,7 @@ def role(c: TalkContext, asked: AskedLine) -> Answer:
     if not me.role:
         return Answer("introduce", because="sheet: name")
     wanted = {stem(word) for word in words_of(asked.text)} & {stem(word) for word in _ROLE_WORDS}
-    lead = ()
+    lead: tuple[Sequel, ...] = ()
     if wanted and not any(word in words_of(asked.text) for word in ("what", "who")):
         mine = {stem(word) for word in words_of(me.role)}
         lead = (Sequel("yes") if wanted & mine else Sequel("no"),)

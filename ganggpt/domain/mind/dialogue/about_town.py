@@ -56,7 +56,7 @@ def _seen_near(c: TalkContext) -> Answer | None:
     return informed("news_person", "whereabouts: who is around", facts)
 
 
-def source(c: TalkContext, _: AskedLine) -> Answer:
+def source(c: TalkContext, __: AskedLine) -> Answer:
     """Who told you that."""
     cited = c.speaker.cited[-1] if c.speaker.cited else None
     memory = next((one for one in c.speaker.memories if one.no == cited), None)

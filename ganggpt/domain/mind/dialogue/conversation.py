@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from ganggpt.domain.daily_life import Whereabouts, whereabouts
-from ganggpt.domain.language.spoken_of import What
+from ganggpt.domain.language.spoken_of import Named, What
 from ganggpt.domain.mind.background import bosses
 from ganggpt.domain.mind.brief import phrase_of, sentences_of
 from ganggpt.domain.mind.dialogue import understanding
@@ -78,10 +79,23 @@ class TalkContext(Struct, frozen=True, gc=False):
         """The faction a sentence is about."""
         if not any(one.what == "faction" for one in asked.named) and understanding.is_pointing(asked.text, "npc"):
             person = self.person(asked)
-            if person is not None and person.faction in self.world.factions:
-                return self.world.factions[person.faction]
+            side = self.world.factions.get(person.faction or "") if person is not None else None
+            if side is not None:
+                return side
         id_ = self.subject(asked, "faction")
         return None if id_ is None else self.world.factions.get(id_)
+
+    def called(self, one: Named) -> str:
+        """The name of something of the world; "" for a trade."""
+        sections: Mapping[What, Mapping[str, Any]] = {
+            "npc": self.world.npcs,
+            "district": self.world.districts,
+            "faction": self.world.factions,
+        }
+        if one.what == "ware":
+            return one.id if self.speaker.language == "en" else ""
+        sheet = sections.get(one.what, {}).get(one.id)
+        return "" if sheet is None else str(sheet.name)
 
     def where(self, npc: str) -> Whereabouts | None:
         """Where somebody is now."""

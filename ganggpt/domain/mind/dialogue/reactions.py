@@ -116,8 +116,8 @@ def _helped(c: TalkContext, asked: AskedLine, need: str) -> Answer | None:
 
 def plan(c: TalkContext, asked: AskedLine) -> Answer:
     """Somebody says what they are going to do: a warning where a place is named that has its dangers."""
-    id_ = next((one.id for one in asked.named if one.what == "district" and one.is_sure), None)
-    place = c.world.places.get(id_) if id_ is not None else None
+    id_ = next((one.id for one in asked.named if one.what == "district" and one.is_sure), "")
+    place = c.world.places.get(id_)
     if place is not None and id_ in c.world.districts:
         text = c.fresh(place.dangers)
         if text is not None:

@@ -53,7 +53,8 @@ def _ware(text: str) -> Ware:
 
 def life_of(world: World, id_: str, role: str, home: str) -> Life:
     """The small life of a person whom no world file knows; kept for those who were asked last."""
-    return _lives(world)(id_, role, home)
+    life: Life = _lives(world)(id_, role, home)
+    return life
 
 
 @kept_by_world(4)

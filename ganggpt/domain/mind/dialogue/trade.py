@@ -58,32 +58,32 @@ def wares_in_words(c: TalkContext, wares: Sequence[Ware]) -> list[str]:
     return [f"{name_of(c, one)}{PRICE_MARK}{dollars(one.price)}" for one in wares]
 
 
-def wares(c: TalkContext, asked: AskedLine) -> Answer:
+def wares(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What do you sell; have you got any of it."""
     mine = c.speaker.life.wares
     if _is_selling(asked):
         return _buying(c)
     wanted = _wanted(asked)
     if not mine:
-        if wanted:
-            return shop(c, asked)
-        facts = {"role_a": c.speaker.role}
-        return informed("no_wares", "life: sells nothing", facts)
+        return shop(c, asked) if wanted else informed("no_wares", "life: sells nothing", {"role_a": c.speaker.role})
     found = ware_of(c, asked, is_talk=False)
     if found is not None:
         facts = {"ware": name_of(c, found), "price": dollars(found.price)}
         return Answer("trade", line="have_ware", facts=facts, because="life: wares")
-    if wanted and wanted <= _FOODLIKE:
-        wanted = frozenset()
-    if wanted:
-        elsewhere = seller_of(c, wanted)
-        if elsewhere is not None:
-            facts = {"wares": listed(wares_in_words(c, mine[:2])), **elsewhere}
-            line = "have_not_but" if "who" in elsewhere else "have_not_place"
-            return informed(line, "lives and places: who sells it", facts)
-        return informed("have_not", "life: wares", {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))})
+    if wanted and not wanted <= _FOODLIKE:
+        return _have_not(c, wanted)
     facts = {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))}
     return Answer("trade", line="tell_wares", facts=facts, then=(Sequel("ask_ware"),), because="life: wares")
+
+
+def _have_not(c: TalkContext, wanted: frozenset[str]) -> Answer:
+    """Something the speaker does not sell, and who does."""
+    mine, elsewhere = c.speaker.life.wares, seller_of(c, wanted)
+    if elsewhere is None:
+        return informed("have_not", "life: wares", {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))})
+    line = "have_not_but" if "who" in elsewhere else "have_not_place"
+    facts = {"wares": listed(wares_in_words(c, mine[:2])), **elsewhere}
+    return informed(line, "lives and places: who sells it", facts)
 
 
 def price(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -123,7 +123,7 @@ _DEALS: Final = frozenset(("pawnbroker", "fixer", "broker", "smuggler", "dealer"
 """Trades that buy what others bring."""
 
 
-def haggle(c: TalkContext, asked: AskedLine) -> Answer | None:
+def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     """Too much; I give you fifty. Each round comes down a step towards the lowest price, friends get it at once."""
     if _is_selling(asked):
         return _buying(c)
@@ -135,17 +135,15 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer | None:
     asks = _asking_price(c, found, rounds)
     facts = {"ware": name_of(c, found), "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
     why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
-    if offered is not None and offered >= asks:
-        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(offered)}, because=why)
-    if offered is not None and offered >= found.least and rounds >= 2:
+    if offered is not None and (offered >= asks or (offered >= found.least and rounds >= 2)):
         return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(offered)}, because=why)
     if rounds >= ROUNDS_MAX:
-        return Answer("trade", line="haggle_last", facts=facts, because=why)
-    if asks >= found.price:
-        return Answer("trade", line="haggle_no", facts=facts, because=why)
-    return Answer(
-        "trade", line="haggle_insult" if _is_insulting(offered, found) else "haggle_down", facts=facts, because=why
-    )
+        line = "haggle_last"
+    elif asks >= found.price:
+        line = "haggle_no"
+    else:
+        line = "haggle_insult" if _is_insulting(offered, found) else "haggle_down"
+    return Answer("trade", line=line, facts=facts, because=why)
 
 
 def _haggle_for_nothing(c: TalkContext) -> Answer:
@@ -332,28 +330,31 @@ def _offer(text: str, ware: Ware) -> float | None:
     return max(amounts) if amounts else None
 
 
-_UNITS: Final = {word: number for number, word in enumerate(
-    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-)}  # fmt: skip
-_TENS: Final = {word: 10 * number for number, word in enumerate(
-    ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2
-)}  # fmt: skip
+_SMALL: Final = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SPELT: Final = {
+    **{word: number for number, word in enumerate(_SMALL)},
+    **{word: 10 * number for number, word in enumerate(_TENS, 2)},
+}
 _POWERS: Final = {"hundred": 100, "thousand": 1000, "grand": 1000, "k": 1000}
 
 
 def spelt_number(text: str) -> int | None:
     """The last number of a text that is spelt out, "a hundred and thirty-two": 132; None where there is none. One to
     ten alone are counts, and no amounts."""
-    total, found = 0, None
+    total, found = 0, 0
     for word in words_of(text.replace("-", " ")):
-        if word in _UNITS or word in _TENS:
-            total += _UNITS.get(word, _TENS.get(word, 0))
+        if word in _SPELT:
+            total += _SPELT[word]
         elif word in _POWERS:
             total = max(1, total) * _POWERS[word]
         elif word != "and":
             found, total = (total or found), 0
     found = total or found
-    return found if found is not None and found > 10 else None
+    return found if found > len(_SMALL) // 2 else None
 
 
 def _is_insulting(offered: float | None, ware: Ware) -> bool:

@@ -167,16 +167,19 @@ def _chosen(text: str, world: World, leaning: frozenset[Topic]) -> Sequence[Aske
     sure = {one.topic: one for one in real if one.confidence >= _TWO_SURE}
     if len(sure) > 1:
         return list(sure.values())[-ASKED_MAX:]
-    if not questions and (leaving := [one for one in every if one.topic == "leave" and one.confidence >= _TWO_SURE]):
+    leaving = [one for one in every if one.topic == "leave" and one.confidence >= _TWO_SURE]
+    if leaving and not questions:
         return leaving[-1:]
     whole = _asked(text, hear(text).main, world, leaning)
     if whole.is_sure and (whole.is_question or not questions):
         return [whole]
-    if real:
-        return real[-1:]
+    return real[-1:] or _said(every)
+
+
+def _said(every: Sequence[AskedLine]) -> Sequence[AskedLine]:
+    """Of sentences that ask nothing the one that counts: "Good evening, Don. It is an honour." is a greeting."""
     beyond = [one for one in every if not _is_courtesy(one)]
     if not any(one.is_sure for one in beyond):
-        # "Good evening, Don Corvino. It is an honour." is a greeting.
         return [one for one in every if _is_courtesy(one)][:1] or beyond[-1:]
     return _weightiest(beyond)
 
@@ -195,6 +198,18 @@ def _weightiest(sentences: Sequence[AskedLine]) -> Sequence[AskedLine]:
 def _sentences(text: str, world: World, leaning: frozenset[Topic] = frozenset()) -> Iterator[AskedLine]:
     for sentence, act in hear(text).sentences:
         yield _asked(sentence, act, world, leaning)
+
+
+_WHY_FACTIONS: Final[frozenset[Topic]] = frozenset(("self_crew", "opinion_faction", "why"))
+_BY_WORDS: Final[tuple[tuple[frozenset[Topic], frozenset[str], Topic], ...]] = (
+    (frozenset(("self_likes",)), _HE, "opinion_person"),
+    (frozenset(("confess", "tell", "boast", "plan", "agree", "order")), _GRIEF, "complain"),
+    (frozenset(("wares",)), _WORK, "work"),
+    (frozenset(("talked_about",)), _SAY, "again"),
+    (_WHY_FACTIONS, _WHY, "faction_war"),
+    (frozenset(("self_family",)), _OUTFIT, "faction"),
+)
+"""Topics that turn into another one where a sentence has one of these words."""
 
 
 def _asked(sentence: str, act: HeardAct, world: World, leaning: frozenset[Topic]) -> AskedLine:
@@ -222,21 +237,16 @@ def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
     """The topic by whom a sentence points at: "do you think I'm good" asks for the player, "do you like him" for him,
     "got anything? a job?" for work."""
     words = {folded(word) for word in words_of(text)}
+    kinds = {one.what for one in found}
     if topic == "opinion_person" and _is_of_me(text, found):
         return "me_trust"
-    if topic == "self_likes" and (not words.isdisjoint(_HE) or any(one.what == "npc" for one in found)):
+    if topic == "self_likes" and "npc" in kinds:
         return "opinion_person"
-    if topic in ("confess", "tell", "boast", "plan", "agree", "order") and not words.isdisjoint(_GRIEF):
-        return "complain"
-    if topic == "wares" and not words.isdisjoint(_WORK):
-        return "work"
-    if topic == "talked_about" and not words.isdisjoint(_SAY) and "i" not in words and not words.isdisjoint(_YOU):
-        return "again"
-    if topic in ("self_crew", "opinion_faction", "why") and not words.isdisjoint(_WHY):
-        return "faction_war" if any(one.what == "faction" for one in found) else topic
-    if topic == "self_family" and not words.isdisjoint(_OUTFIT):
-        return "faction"
-    return topic
+    if topic == "talked_about" and ("i" in words or words.isdisjoint(_YOU)):
+        return topic
+    if topic in _WHY_FACTIONS and "faction" not in kinds:
+        return topic
+    return next((to for topics, listed, to in _BY_WORDS if topic in topics and not words.isdisjoint(listed)), topic)
 
 
 def _is_of_me(text: str, found: Sequence[Named]) -> bool:

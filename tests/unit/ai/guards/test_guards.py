@@ -83,7 +83,9 @@ def test_everything_the_scripted_mind_can_say_passes_in_every_rating() -> None:
     tables = [*(tones for texts in every for tones in texts.lines.values())]
     tables += [voice[act] for voice in VOICES.values() for act in voice]
     lines = {line for tones in tables for tone in tones.values() for line in tone}
-    lines |= {line for texts in every for part in (texts.more, texts.memories) for some in part.values() for line in some}
+    lines |= {
+        line for texts in every for part in (texts.more, texts.memories) for some in part.values() for line in some
+    }
     for guard in (MATURE, OutputGuard("teen", LOS_SANTOS, RULES)):
         objected = {
             line: verdict_in_words(guard.check(line)) for line in lines if isinstance(guard.check(line), Blocked)
