@@ -104,7 +104,7 @@ def trained(rows: Sequence[Labelled]) -> dict[str, Any]:
     """The parts of the model, as ``questions`` reads them."""
     every = list(learned(rows))
     topics = LinearSVC(C=C, random_state=1)
-    topics.fit(matrix([row.text for row in every]), [TOPICS.index(row.topic) for row in every])  # type: ignore[arg-type]
+    topics.fit(matrix([row.text for row in every]), [TOPICS.index(row.topic) for row in every])
     tongues = [(row.language, row.text) for row in every] + list(spoken())
     known = (*LANGUAGES, OTHER_LANGUAGE)
     languages = LinearSVC(C=C, random_state=1)

@@ -8,14 +8,15 @@ differs from the next.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
 from msgspec import Struct
 
 from ganggpt.domain.lore import Posture, Stop
-from ganggpt.domain.world import District, NpcSheet, World, kept_by_world
+from ganggpt.domain.world import NpcSheet, World, kept_by_world
 
 DAY_MIN: Final = 1_440
 """Minutes of a day, of the game's clock."""
@@ -23,6 +24,7 @@ SHIFT_MIN: Final = 20
 """How much earlier or later than usual somebody arrives, at most."""
 HABIT_BROKEN: Final = 0.08
 """Share of stops that are spent elsewhere: on a walk in the district of the stop before."""
+_KEPT: Final = 4096
 _SPREAD: Final = 0.55
 """How far from the middle of a district bodies stand, as a share of its radius."""
 
@@ -66,7 +68,7 @@ def where_is(world: World, sheet: NpcSheet, day: int, minute: int) -> Whereabout
     stops = day_of(world, sheet)
     if not stops:
         stops = (Stop(at="00:00", district=sheet.home, spot="home", doing="staying in"),)
-    starts = _starts(world, sheet.id, day, stops)
+    starts = _days(world)(sheet.id, day, stops)
     index = max((index for index, start in enumerate(starts) if start <= minute), default=len(stops) - 1)
     stop, until = stops[index], starts[(index + 1) % len(stops)]
     district = stop.district if stop.district in world.districts else sheet.home
@@ -78,7 +80,7 @@ def where_is(world: World, sheet: NpcSheet, day: int, minute: int) -> Whereabout
         before = stops[index - 1].district
         district = before if before in world.districts else district
         spot, doing, posture, company = "a street corner", "taking a walk", "walk", ()
-    x, y, z, heading = _body(world, world.districts.get(district), f"{sheet.id} {spot} {district}")
+    x, y, z, heading = _bodies(world)(sheet.id, spot, district)
     if stop.x is not None and stop.y is not None and stop.z is not None and not is_elsewhere:
         x, y, z = stop.x, stop.y, stop.z
     if stop.heading is not None and not is_elsewhere:
@@ -133,28 +135,41 @@ def _everybody(_: World) -> _Everybody:
     return _Everybody()
 
 
-def _starts(world: World, npc: str, day: int, stops: tuple[Stop, ...]) -> list[int]:
-    """The minutes at which the stops begin that day: each a little earlier or later than usual, and never so much that
-    it passes its neighbour."""
-    minutes = [stop.minute for stop in stops]
-    edges = [-1, *minutes, DAY_MIN]
-    found = []
-    for index, minute in enumerate(minutes):
-        gap = min(minute - edges[index], edges[index + 2] - minute) - 1
-        reach = min(SHIFT_MIN, gap // 2)
-        found.append(minute + round((_chance(world, f"{npc} {day} at {index}") * 2 - 1) * reach))
-    return found
+@kept_by_world(4)
+def _days(world: World) -> Callable[[str, int, tuple[Stop, ...]], list[int]]:
+    """Computes the minutes at which the stops of somebody begin on a day; kept for those who were asked for last."""
+
+    @lru_cache(maxsize=_KEPT)
+    def starts(npc: str, day: int, stops: tuple[int, ...]) -> list[int]:
+        edges = [-1, *stops, DAY_MIN]
+        found = []
+        for index, minute in enumerate(stops):
+            # Each is a little earlier or later than usual, and never so much that it passes its neighbour.
+            gap = min(minute - edges[index], edges[index + 2] - minute) - 1
+            reach = min(SHIFT_MIN, gap // 2)
+            found.append(minute + round((_chance(world, f"{npc} {day} at {index}") * 2 - 1) * reach))
+        return found
+
+    return lambda npc, day, stops: starts(npc, day, tuple(stop.minute for stop in stops))
 
 
-def _body(world: World, district: District | None, what: str) -> tuple[float, float, float, float]:
-    """Where a body stands in a district, and where it looks: the same for the same person at the same spot."""
-    if district is None:
-        return 0.0, 0.0, 0.0, 0.0
-    angle = _chance(world, f"{what} angle") * math.tau
-    reach = math.sqrt(_chance(world, f"{what} reach")) * district.radius_m * _SPREAD
-    heading = round(_chance(world, f"{what} heading") * 360.0, 1)
-    x, y = district.x + reach * math.cos(angle), district.y + reach * math.sin(angle)
-    return round(x, 1), round(y, 1), district.z, heading
+@kept_by_world(4)
+def _bodies(world: World) -> Callable[[str, str, str], tuple[float, float, float, float]]:
+    """Computes where a body stands in a district, and where it looks: the same for the same person at the same spot."""
+
+    @lru_cache(maxsize=_KEPT)
+    def body(npc: str, spot: str, where: str) -> tuple[float, float, float, float]:
+        district = world.districts.get(where)
+        if district is None:
+            return 0.0, 0.0, 0.0, 0.0
+        what = f"{npc} {spot} {where}"
+        angle = _chance(world, f"{what} angle") * math.tau
+        reach = math.sqrt(_chance(world, f"{what} reach")) * district.radius_m * _SPREAD
+        heading = round(_chance(world, f"{what} heading") * 360.0, 1)
+        x, y = district.x + reach * math.cos(angle), district.y + reach * math.sin(angle)
+        return round(x, 1), round(y, 1), district.z, heading
+
+    return body
 
 
 def _chance(world: World, what: str) -> float:

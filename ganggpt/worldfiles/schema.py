@@ -188,7 +188,7 @@ class LifeEntry(_Entry):
     knows: Annotated[dict[Id, Text240], Len(0, 24)] = {}
     secrets: Annotated[tuple[SecretEntry, ...], Len(0, 4)] = ()
     day: Annotated[tuple[StopEntry, ...], Len(0, 24)] = ()
-    lines: Annotated[dict[OwnAct, Annotated[tuple[Text200, ...], Len(1, 8)]], Len(0, 32)] = {}
+    lines: Annotated[dict[OwnAct, Annotated[tuple[Text200, ...], Len(1, 8)]], Len(0, 48)] = {}
 
 
 class PlaceEntry(_Entry):

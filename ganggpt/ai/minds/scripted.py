@@ -47,6 +47,24 @@ _OWN: Final[Mapping[str, str]] = {
     "confided_friend": "confided",
     "confided_noted": "confided",
     "repeated_again": "repeated",
+    "own_business": "unsure",
+    "wonder": "unsure",
+    "told_plain": "listening",
+    "told": "listening",
+    "told_job": "listening",
+    "told_home": "listening",
+    "complained_back": "complained",
+    "flattered": "praised",
+    "forgive": "forgiven",
+    "help_offer": "help",
+    "told_new": "newcomer",
+    "why_plain": "why",
+    "why_self": "why",
+    "why_refused": "why",
+    "really_yes": "really",
+    "planned_back": "planned",
+    "help_hurt": "hurt",
+    "ask_on": "asked_back",
 }
 """Lines that stand under another word among a person's own."""
 _GRAVE: Final = frozenset({"console", "forgive", "confided", "keep_secret"})
@@ -199,6 +217,8 @@ def _rest(brief: Brief, texts: Tongue, voice: Toned, tone: str, slots: _Slots, d
     parts += _reasons(brief, texts, slots, dice)
     for line, facts in brief.then:
         options = texts.lines.get(line, {}).get(tone, ())
+        if texts is tongue(ENGLISH):
+            options = brief.own.get(_OWN.get(line, line), ()) or options
         if options:
             parts.append(_fresh(options, _with_facts(slots, facts, texts), brief, dice))
     if brief.then or brief.line:

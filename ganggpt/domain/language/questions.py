@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ganggpt.domain.language.speech_acts import features, tokens_of
+from ganggpt.domain.language.speech_acts import features, hear, tokens_of
 
 Topic = Literal[
     "self_name", "self_role", "self_past", "self_story", "self_home", "self_likes", "self_family", "self_friends",
@@ -40,6 +40,9 @@ ROWS: Final = 1 << 15
 """Rows of the model."""
 SURE: Final = 0.45
 """Confidence from which a line is about a topic, as lines show that were not learned from."""
+_MAY_MENACE: Final[frozenset[Topic]] = frozenset(("threat", "insult", "order"))
+_NO_MENACE_FROM: Final = 0.6
+"""Confidence in another topic from which a line is no menace."""
 LANGUAGE_SURE: Final = 0.55
 """Share from which the language of a line is certain by itself."""
 TOLD: Final = 4
@@ -103,6 +106,22 @@ def topics_of_line(text: str) -> tuple[HeardTopic, ...]:
     """The likeliest topics of a sentence whose names are masked, the likeliest first."""
     shares = _shares(text, 0, len(TOPICS))
     return tuple(HeardTopic(TOPICS[place], float(shares[place])) for place in np.argsort(-shares)[:TOLD])
+
+
+@lru_cache(maxsize=_CACHED)
+def menaces(text: str) -> bool:
+    """Whether a line threatens the listener or robs them: it is heard so, and is not plainly about something else, a
+    confession, a bet, somebody who is not there."""
+    if not hear(text).is_menace:
+        return False
+    likeliest = topics_of_line(text)[0]
+    return likeliest.topic in _MAY_MENACE or likeliest.confidence < _NO_MENACE_FROM
+
+
+def tone_of(text: str) -> float:
+    """How a line moves the feelings of the listener (``speech_acts.TONES``)."""
+    heard = hear(text)
+    return 0.0 if heard.is_menace and not menaces(text) else heard.tone
 
 
 @lru_cache(maxsize=_CACHED)

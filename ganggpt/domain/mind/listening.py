@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ganggpt.domain.language import corrections, facts
 from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.information import Told, told
+from ganggpt.domain.language.questions import menaces
 from ganggpt.domain.language.speech_acts import HeardLine, hear
 from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.language.time_words import due_in_s
@@ -98,7 +99,7 @@ def _memory_of(mind: Mind, line: Line, who: str, turn: Turn) -> Memory | None:
         return None
     if not kept.text:
         kept = Told(line.heard, _BOUND_WEIGHT)
-    if heard.is_menace:
+    if menaces(line.heard):
         verb = _VERBS["threat" if heard.does("threat") else "robbery"]
         fact = f"{who} {verb}: {quoted(kept.text)}"
         # Words are told, not witnessed: what a threat with a weapon allows to do, they do not.

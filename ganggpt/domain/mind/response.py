@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.language.facts import speaks_of_oneself
 from ganggpt.domain.language.intent import topic
-from ganggpt.domain.language.questions import Topic
+from ganggpt.domain.language.questions import Topic, menaces
 from ganggpt.domain.language.speech_acts import QUESTIONS, HeardAct, HeardLine, SpeechAct, hear
 from ganggpt.domain.language.stop_words import telling_terms
 from ganggpt.domain.language.word_lists import listed_words
@@ -46,8 +46,9 @@ FITS: Final = 0.34
 """Relevance from which a memory is about what was said."""
 _HEARD_FROM: Final = 0.5
 """Confidence from which somebody asks for work or for news, and so hears of nothing else."""
+_PLAIN: Final = 0.8
 _WORTH_TELLING: Final = 15
-_GUESSED_FROM: Final = 0.22
+_GUESSED_FROM: Final = 0.36
 """Confidence from which a question is answered as what it is most like, where nothing else answers it."""
 _TAKEN_FROM: Final = 0.3
 """The same for a statement."""
@@ -118,7 +119,7 @@ _ACTS: Final[dict[SpeechAct, Act]] = {
 def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     """The response to ``text`` of the player ``turn.by``, who last talked to the speaker ``absent_s`` seconds ago."""
     heard = hear(text)
-    if heard.is_menace:
+    if menaces(text):
         return _menaced(speaker, heard, turn)
     c = TalkContext(speaker, turn, text)
     asked = asked_in(text, speaker.exchanges, turn.world, leaning(c))
@@ -166,7 +167,7 @@ def _of_work(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What is said to who asks for work: offered to who asks plainly, told to who was half heard."""
     if asks_for_work(c, asked):
         return Answer("hint_work" if c.speaker.offers_work else "no_work", because="sheet: missions")
-    is_half_heard = asked.act.act == "ask_work" and asked.act.confidence >= _HEARD_FROM and not asked.is_sure
+    is_half_heard = asked.act.act == "ask_work" and asked.act.confidence >= _PLAIN and not asked.is_sure
     return in_general(c) if is_half_heard else None
 
 
@@ -195,6 +196,8 @@ def _found(c: TalkContext, asked: AskedLine) -> BestMemory:
     found = find(c.speaker.memories, asked.text, c.turn)
     if found.memory is None or asked.topic.startswith(("me_", "talked")) or asked.act.act in ("ask_memory", "ask_said"):
         return found
+    if found.memory.kind == "met":
+        return NOTHING
     is_of_talk = bool(c.speaker.exchanges) and c.turn.now_s - last_s(found.memory) < _BRING_UP_AFTER_S
     return NOTHING if is_of_talk and found.memory.about == c.turn.by else found
 

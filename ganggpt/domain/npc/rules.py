@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ganggpt.domain.erasure import ForgetPlayer, forget
 from ganggpt.domain.ids import ActorId
+from ganggpt.domain.language.questions import menaces, tone_of
 from ganggpt.domain.language.speech_acts import hear as understood
 from ganggpt.domain.language.spoken_names import without_ids
 from ganggpt.domain.language.words import tokens, valence, with_article
@@ -161,13 +162,12 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
     before = standing_now(state, player, now_s)
     absent_s = now_s - state.standings[player].at_s if player in state.standings else 0.0
     understanding = understood(command.text)
-    moved = swayed(before.sway, understanding.tone)
+    is_menace = menaces(command.text)
+    moved = swayed(before.sway, tone_of(command.text))
     value = before.value + _within_reach(before.value, moved)
     name = command.name or before.name
     after = replace(before, value=value, sway=before.sway + moved, name=name, talks=before.talks + 1)
-    met = _swayed(
-        state, turn, after, clamped(mood_now(state, now_s) + 2 * moved), "threat" if understanding.is_menace else "talk"
-    )
+    met = _swayed(state, turn, after, clamped(mood_now(state, now_s) + 2 * moved), "threat" if is_menace else "talk")
     felt = evolve(state, met)
     line = Line(player, command.text, absent_s, scene=command.scene)
     found = TALKER.answer(felt, turn, line)
@@ -183,7 +183,7 @@ def _talk(state: Npc, command: Talk, turn: Turn) -> Decision:
         work = work_for(state, player, 1, heard.writer, turn)
         found = work.found
     is_ripe = state.gathered >= PONDER_AT
-    if understanding.is_menace:
+    if is_menace:
         planned = _gossip(state, turn, THREAT_WEIGHT)
     else:
         planned = plan_reflection(state.mind, turn) if is_ripe else plan_after_talk(state.mind, player, turn)

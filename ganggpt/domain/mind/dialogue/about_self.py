@@ -19,6 +19,7 @@ from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 
 _LIKES_TOLD: Final = 3
+_PERSONAL_WORDS: Final = 3
 _TIES_TOLD: Final = 2
 _LATER: Final = listed_words("later")
 _PARTS: Final = {
@@ -266,6 +267,9 @@ def other(c: TalkContext, asked: AskedLine) -> Answer:
         return informed("not_telling", "sheet: says nothing of it")
     if words & {"old", "age", "born", "birthday", "alt", "edad", "anos", "лет"}:
         return informed("own_age", "sheet: says nothing of it")
+    told = c.speaker.life.past
+    if told and not c.is_said(told) and len(words) > _PERSONAL_WORDS:
+        return informed("tell_past", "life: past", {"text": told})
     return informed("own_business", "sheet: says nothing of it")
 
 

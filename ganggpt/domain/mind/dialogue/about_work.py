@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from ganggpt.domain.language.facts import speaks_of_oneself
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import dollars, listed
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, informed
 
 _EASY, _HARD = 3, 6
+_OF_JOBS: Final = listed_words("of_jobs")
 WORK_LINES: Final = {
     "work_what": "tell_work",
     "work_where": "tell_work_where",
@@ -33,6 +36,16 @@ def asks_for_work(c: TalkContext, asked: AskedLine) -> bool:
         f'"{c.world.missions[id_].title}"' in c.speaker.exchanges[-1].said for id_ in _own_jobs(c)
     )
     return asked.topic in ("work_what", "work_again") or (named and asked.topic in ("agree", "buy", "work_pay"))
+
+
+def is_of_job(c: TalkContext, asked: AskedLine) -> bool:
+    """Whether a line can be about a job: one was spoken of in this talk, or it says so."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if not words.isdisjoint(_OF_JOBS):
+        return True
+    job = c.speaker.job
+    titles = [job.title] if job is not None else [c.world.missions[id_].title for id_ in _own_jobs(c)]
+    return any(f'"{title}"' in one.said for one in c.speaker.exchanges for title in titles)
 
 
 def about_job(c: TalkContext, asked: AskedLine) -> Answer | None:

@@ -60,7 +60,8 @@ def _texts(world: World) -> _Texts:
 def _of_life(life: Life) -> Iterator[OwnText]:
     parts = [("past", life.past), ("wish", life.wish), ("family", life.family)]
     parts += [("stories", text) for text in life.stories]
-    parts += [(f"opinions: {subject}", text) for subject, text in life.opinions.items()]
+    # What is thought of a person is told to who asks for them by name.
+    parts += [(f"opinions: {one}", text) for one, text in life.opinions.items() if not one.startswith("npc:")]
     parts += [(f"knows: {district}", text) for district, text in life.knows.items()]
     for source, text in parts:
         if text:

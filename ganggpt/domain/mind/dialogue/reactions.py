@@ -31,6 +31,7 @@ _TOLD_LINES: Final[Mapping[str, str]] = {
 """How a plain fact about the player is taken."""
 _TRUSTS_FROM: Final = 15.0
 _OBEYS_FROM: Final = 35.0
+_THREAT_FROM: Final = 0.6
 
 
 def confess(c: TalkContext, _: AskedLine) -> Answer:
@@ -42,13 +43,16 @@ def confess(c: TalkContext, _: AskedLine) -> Answer:
     return Answer("confided", line=line, because=f"standing {c.speaker.standing:.0f}")
 
 
-def threat_other(c: TalkContext, asked: AskedLine) -> Answer:
-    """A threat to somebody else: whose friend that is decides."""
+def threat_other(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """A threat to somebody else: whose friend that is decides. Rumours about somebody are no threats."""
+    if asked.confidence < _THREAT_FROM:
+        return None
     person = c.person(asked) if any(one.what in ("npc", "role") for one in asked.named) else None
     faction = c.faction(asked) if person is None else c.world.factions.get(person.faction or "")
     name = person.name if person is not None else faction.name if faction is not None else ""
     own = c.world.factions.get(c.speaker.faction or "")
-    if not name:
+    is_named = any(one.what in ("npc", "faction", "role") for one in asked.named)
+    if not name or not is_named:
         return Answer("answer", line="threat_somebody", because="nobody known is named")
     facts = {"who": name}
     tie = person is not None and person.id in c.speaker.life.ties
@@ -230,7 +234,7 @@ def _asked_on(c: TalkContext, _: AskedLine) -> tuple[Sequel, ...]:
     return (Sequel("ask_on"),) if not is_asking and c.turn.dice.chance(0.5) else ()
 
 
-REACTIONS: Final[Mapping[Topic, Callable[[TalkContext, AskedLine], Answer]]] = {
+REACTIONS: Final[Mapping[Topic, Callable[[TalkContext, AskedLine], Answer | None]]] = {
     "confess": confess,
     "threat_other": threat_other,
     "order": order,

@@ -12,9 +12,10 @@ from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.lore import OPINION_WORDS
 from ganggpt.domain.mind.dialogue import about_people, about_places, about_player, about_self, about_town, trade
-from ganggpt.domain.mind.dialogue.about_work import about_job
+from ganggpt.domain.mind.dialogue.about_work import about_job, is_of_job
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS
+from ganggpt.domain.mind.dialogue.trade import is_of_money
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer
 
@@ -50,11 +51,20 @@ def _opinion_other(c: TalkContext, asked: AskedLine) -> Answer:
 
 
 def _price(c: TalkContext, asked: AskedLine) -> Answer | None:
-    return trade.price(c, asked) or about_job(c, _as(asked, "work_pay"))
+    told = trade.price(c, asked) if is_of_money(c, asked) else None
+    return told or _job(c, _as(asked, "work_pay"))
 
 
 def _haggle(c: TalkContext, asked: AskedLine) -> Answer | None:
-    return trade.haggle(c, asked)
+    return trade.haggle(c, asked) if is_of_money(c, asked) else None
+
+
+def _buy(c: TalkContext, asked: AskedLine) -> Answer | None:
+    return trade.buy(c, asked) if is_of_money(c, asked) else None
+
+
+def _job(c: TalkContext, asked: AskedLine) -> Answer | None:
+    return about_job(c, asked) if is_of_job(c, asked) else None
 
 
 def _agree(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -114,10 +124,8 @@ QUERIES: Final[Mapping[Topic, Query]] = {
     "wares": trade.wares,
     "price": _price,
     "haggle": _haggle,
-    "buy": trade.buy,
-    **dict.fromkeys(
-        ("work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again"), about_job
-    ),
+    "buy": _buy,
+    **dict.fromkeys(("work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again"), _job),
     "me_known": about_player.known,
     "me_did": about_player.did,
     "me_owe": about_player.owe,

@@ -58,6 +58,14 @@ def wares_in_words(c: TalkContext, wares: Sequence[Ware]) -> list[str]:
     return [f"{name_of(c, one)}{PRICE_MARK}{dollars(one.price)}" for one in wares]
 
 
+def is_of_money(c: TalkContext, asked: AskedLine) -> bool:
+    """Whether a line can be about a price: money or a ware is spoken of in it, or was a moment ago."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if not words.isdisjoint(_OF_MONEY) or _AMOUNT.search(asked.text) or spelt_number(asked.text) is not None:
+        return True
+    return any("$" in one.said for one in c.speaker.exchanges[-2:]) or ware_of(c, asked, is_talk=False) is not None
+
+
 def wares(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What do you sell; have you got any of it."""
     mine = c.speaker.life.wares
@@ -379,6 +387,7 @@ def _wanted(asked: AskedLine) -> frozenset[str]:
 
 
 _FOODLIKE: Final = frozenset(map(stem, listed_words("foodlike")))
+_OF_MONEY: Final = listed_words("of_money")
 _CHEAP: Final = listed_words("cheap")
 _GOODS: Final = frozenset(map(stem, listed_words("goods")))
 
