@@ -27,7 +27,7 @@ from ganggpt.domain.mind.dialogue.about_work import asks_for_work, in_general
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.course import leaning, steered
 from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, hinted, own_text
-from ganggpt.domain.mind.dialogue.reactions import REACTIONS
+from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
@@ -47,6 +47,7 @@ FITS: Final = 0.34
 _HEARD_FROM: Final = 0.5
 """Confidence from which somebody asks for work or for news, and so hears of nothing else."""
 _PLAIN: Final = 0.8
+_WEAPON, _KIDDING = listed_words("weapon"), listed_words("kidding")
 _WORTH_TELLING: Final = 15
 _GUESSED_FROM: Final = 0.36
 """Confidence from which a question is answered as what it is most like, where nothing else answers it."""
@@ -119,14 +120,25 @@ _ACTS: Final[dict[SpeechAct, Act]] = {
 def answer(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Answer:
     """The response to ``text`` of the player ``turn.by``, who last talked to the speaker ``absent_s`` seconds ago."""
     heard = hear(text)
-    if menaces(text):
+    if menaces(text) or goes_on_menacing(speaker, text):
         return _menaced(speaker, heard, turn)
     c = TalkContext(speaker, turn, text)
     asked = asked_in(text, speaker.exchanges, turn.world, leaning(c))
     if speaker.standing <= HOSTILE_AT and heard.main.act != "apology":
         return _by_acts(c, heard, absent_s)
+    urgent = in_need(c, text)
+    if urgent is not None:
+        return urgent
     answers = [_answered(c, one, heard, absent_s) for one in asked]
     return steered(c, asked, _joined(answers))
+
+
+def goes_on_menacing(speaker: Speaker, text: str) -> bool:
+    """Whether a line goes on with a robbery or a threat of a moment ago: "I'm serious, I got a gun"."""
+    if not any(menaces(one.heard) for one in speaker.exchanges[-2:]):
+        return False
+    words = {folded(word) for word in words_of(text)}
+    return not words.isdisjoint(_WEAPON) and words.isdisjoint(_KIDDING)
 
 
 def _menaced(speaker: Speaker, heard: HeardLine, turn: Turn) -> Answer:

@@ -35,7 +35,7 @@ def who(c: TalkContext, asked: AskedLine) -> Answer | None:
     }
     line = "tell_who" if side is not None else "tell_who_alone"
     opinion = c.speaker.life.opinions.get(f"npc:{sheet.id}", "")
-    if opinion and not c.is_said(opinion) and any(sheet.name in one.said for one in c.speaker.exchanges):
+    if opinion and not c.is_said(opinion) and any(sheet.role in one.said for one in c.speaker.exchanges):
         # Who they are was said; what the speaker thinks of them was not.
         return Answer(
             "opine", line="tell_opinion", facts={**facts, "text": opinion}, because=f"life: opinions of {sheet.id}"

@@ -112,7 +112,7 @@ def help_(c: TalkContext, asked: AskedLine) -> Answer:
     ):
         return Answer("refuse_action", facts={"reason": "money"}, line="no_money", because="rules: words move no money")
     if not _HURT.isdisjoint(words_of(asked.text)):
-        return _hurt(c)
+        return hurt(c)
     own = ware_of(c, asked, is_talk=False) or _service(c, asked)
     if own is not None:
         facts = {"ware": name_of(c, own), "price": dollars(own.price)}
@@ -137,7 +137,7 @@ def _service(c: TalkContext, asked: AskedLine) -> Ware | None:
     return next((one for one in c.speaker.life.wares if "ride" in words_of(one.name)), None)
 
 
-def _hurt(c: TalkContext) -> Answer:
+def hurt(c: TalkContext) -> Answer:
     """Somebody is hurt: a doctor treats them, others send them to the next one."""
     doctors = [one for one in c.world.npcs.values() if "doctor" in one.role]
     if any(one.id == c.speaker.id for one in doctors):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from ganggpt.domain.language.facts import speaks_of_oneself
 from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import dollars, listed
-from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, is_pointing
 from ganggpt.domain.mind.spoken_answer import Answer, informed
 
 _EASY, _HARD = 3, 6
+_WANTS: Final = listed_words("wants")
 _OF_JOBS: Final = listed_words("of_jobs")
 WORK_LINES: Final = {
     "work_what": "tell_work",
@@ -29,7 +29,10 @@ def asks_for_work(c: TalkContext, asked: AskedLine) -> bool:
     """Whether a line wants a job: it asks for one, asks what there is to do where none was offered, or says yes to one
     that was only named."""
     if asked.topic == "work" and asked.is_sure:
-        return not speaks_of_oneself(asked.text) or not asked.is_question
+        words = {folded(word) for word in words_of(asked.text)}
+        if is_pointing(asked.text, "npc") or is_pointing(asked.text, "faction"):
+            return False
+        return asked.is_question or asked.act.act == "ask_work" or not words.isdisjoint(_WANTS)
     if c.speaker.job is not None or not c.speaker.offers_work or not asked.is_sure:
         return False
     named = bool(c.speaker.exchanges) and any(

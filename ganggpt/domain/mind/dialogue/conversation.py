@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ganggpt.domain.daily_life import Whereabouts, whereabouts
 from ganggpt.domain.language.spoken_of import Named, What
@@ -13,7 +14,7 @@ from ganggpt.domain.mind.background import bosses
 from ganggpt.domain.mind.brief import phrase_of, sentences_of
 from ganggpt.domain.mind.dialogue import understanding
 from ganggpt.domain.mind.dialogue.speaker import Speaker
-from ganggpt.domain.mind.dialogue.understanding import AskedLine
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, is_addressed, is_of_here
 from ganggpt.domain.turn import Turn
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
@@ -32,7 +33,10 @@ class TalkContext(Struct, frozen=True, gc=False):
 
     def subject(self, asked: AskedLine, *wanted: What) -> str | None:
         """The id of what a sentence is about (``understanding.subject``)."""
-        return understanding.subject(asked, self.speaker.exchanges, self.world, *wanted, but=self.speaker.id)
+        # Who is addressed by name is not spoken of: "What do you dream of, Gia?"
+        named = tuple(one for one in asked.named if one.id != self.speaker.id or not is_addressed(asked.text))
+        told = replace(asked, named=named)
+        return understanding.subject(told, self.speaker.exchanges, self.world, *wanted, but=self.speaker.id)
 
     def person(self, asked: AskedLine) -> NpcSheet | None:
         """The person a sentence is about; by trade where no name is said: the nearest one."""
@@ -51,7 +55,14 @@ class TalkContext(Struct, frozen=True, gc=False):
             return self.world.npcs[self.speaker.id]
         near = (self.speaker.home, *self._neighbours())
         of_trade = [one for one in self.world.npcs.values() if one.role.endswith(role) and one.id != self.speaker.id]
-        of_trade.sort(key=lambda one: (near.index(one.home) if one.home in near else len(near), one.id))
+        ties, side = self.speaker.life.ties, self.speaker.faction
+        of_trade.sort(
+            key=lambda one: (
+                one.id not in ties and (side is None or one.faction != side),
+                near.index(one.home) if one.home in near else len(near),
+                one.id,
+            )
+        )
         return of_trade[0] if of_trade else None
 
     def _neighbours(self) -> tuple[str, ...]:
@@ -61,6 +72,8 @@ class TalkContext(Struct, frozen=True, gc=False):
     def place(self, asked: AskedLine) -> District | None:
         """The district a sentence is about: named or pointed at, else where the named person is now."""
         own = next((one.id for one in asked.named if one.what == "district"), None)
+        if own is None and self.here is not None and is_of_here(asked.text):
+            return self.here
         role = next((one.id for one in asked.named if one.what == "role"), None)
         id_ = own or (self.subject(asked, "district") if role is None else None)
         if id_ is not None:

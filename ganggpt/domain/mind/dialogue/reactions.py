@@ -13,13 +13,13 @@ from ganggpt.domain.language.questions import Topic
 from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.mind.background import TIE_FROM
-from ganggpt.domain.mind.dialogue import trade
+from ganggpt.domain.mind.dialogue import about_town, trade
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
-_GLAD, _NEW_HERE, _REPORT = map(listed_words, ("joined", "new_here", "report"))
+_GLAD, _NEW_HERE, _REPORT, _CRIMES = map(listed_words, ("joined", "new_here", "report", "crimes"))
 _SURE: Final = 0.5
 _TOLD_LINES: Final[Mapping[str, str]] = {
     "name": "told_name",
@@ -68,6 +68,25 @@ def order(c: TalkContext, _: AskedLine) -> Answer:
     if c.speaker.standing >= _OBEYS_FROM:
         return Answer("refuse_action", line="ordered_friend", because=f"standing {c.speaker.standing:.0f}")
     return Answer("refuse_action", line="ordered", because=f"standing {c.speaker.standing:.0f}")
+
+
+def in_need(c: TalkContext, text: str) -> Answer | None:
+    """What comes before everything else: somebody speaks of ending their life, or is wounded; a joke is taken back.
+    None where nothing of it is so."""
+    words = [folded(word) for word in words_of(text)]
+    if not _DESPAIR.isdisjoint(words) and not _MYSELF.isdisjoint(words) and not _FIRST.isdisjoint(words):
+        return Answer("console", line="please_live", because="heard as despair")
+    is_hurt = not _HURT.isdisjoint(words) and not _FIRST.isdisjoint(words) and not _BEEN.isdisjoint(words)
+    if is_hurt and "?" not in text:
+        return about_town.hurt(c)
+    if not _KIDDING.isdisjoint(words) and not _FIRST.isdisjoint([*words, "just"]) and "?" not in text:
+        return Answer("answer", line="kidding", because="a joke is taken back") if c.speaker.exchanges else None
+    return None
+
+
+_DESPAIR, _MYSELF, _HURT, _KIDDING = map(listed_words, ("despair", "myself", "hurt", "kidding"))
+_FIRST: Final = frozenset(("i", "i'm", "im", "me", "i've", "ive", "my"))
+_BEEN: Final = frozenset(("been", "i'm", "im", "am", "got", "bleeding", "need"))
 
 
 def boast(c: TalkContext, asked: AskedLine) -> Answer:
@@ -172,6 +191,9 @@ def silence(_: TalkContext, __: AskedLine) -> Answer:
 
 def tell(c: TalkContext, asked: AskedLine) -> Answer:
     """A plain statement: about somebody known it is answered with what is thought of them, else it is said back."""
+    own_words = [folded(word) for word in words_of(asked.text)]
+    if own_words[:1] in (["i"], ["we"]) and not _CRIMES.isdisjoint(own_words[:4]):
+        return confess(c, asked)
     about = _about_named(c, asked)
     if about is not None:
         return about

@@ -39,7 +39,11 @@ def _opinion_police(c: TalkContext, _: AskedLine) -> Answer:
 
 
 def _opinion_town(c: TalkContext, asked: AskedLine) -> Answer | None:
-    if any(one.what == "district" and one.is_sure for one in asked.named):
+    named = next((one.id for one in asked.named if one.what == "district" and one.is_sure), None)
+    if named is not None:
+        opinion = c.speaker.life.opinions.get(f"district:{named}", "")
+        if opinion and not c.is_said(opinion):
+            return Answer("opine", line="tell_view", facts={"text": opinion}, because=f"life: opinions of {named}")
         return about_places.about(c, asked)
     return about_people.opinion_word(c, "town")
 

@@ -100,6 +100,9 @@ def price(c: TalkContext, asked: AskedLine) -> Answer | None:
         return _buying(c)
     found = ware_of(c, asked)
     if found is None:
+        wanted = _wanted(asked)
+        if wanted and not wanted <= _FOODLIKE and c.speaker.life.wares:
+            return _have_not(c, wanted)
         if c.speaker.life.wares:
             told = listed(wares_in_words(c, c.speaker.life.wares[:_TOLD_MAX]))
             return Answer("trade", line="tell_prices", facts={"wares": told}, because="life: wares")

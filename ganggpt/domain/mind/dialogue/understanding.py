@@ -39,6 +39,18 @@ _HE: Final = listed_words("he")
 _THEY: Final = listed_words("they")
 _WORK: Final = listed_words("work")
 _SAY, _WHY, _OUTFIT, _YOU = map(listed_words, ("say", "why", "outfit", "you"))
+_HERE: Final = listed_words("here")
+_PLACES: Final = (
+    ["place"],
+    ["part"],
+    ["district"],
+    ["area"],
+    ["neighbourhood"],
+    ["neighborhood"],
+    ["town"],
+    ["city"],
+    ["street"],
+)
 _SHE, _HE_ONLY, _GRIEF, _CORRECTS = map(listed_words, ("she", "he_only", "grief", "corrects"))
 _ME: Final = listed_words("me")
 _THERE: Final = listed_words("there")
@@ -105,7 +117,7 @@ _COURTEOUS: Final[frozenset[Topic]] = frozenset(("hello", "leave", "thanks"))
 _ASKING: Final = listed_words("asking")
 _AUXILIARIES: Final = listed_words("auxiliaries")
 _SUBJECTS: Final = listed_words("subjects")
-_ASKS_SURE: Final = 0.6
+_ASKS_SURE: Final = 0.8
 """Confidence in a topic of questions from which a sentence asks, whatever its form."""
 _QUESTIONS: Final[frozenset[Topic]] = frozenset(TOPICS) - frozenset(
     (
@@ -208,6 +220,7 @@ _BY_WORDS: Final[tuple[tuple[frozenset[Topic], frozenset[str], Topic], ...]] = (
     (frozenset(("talked_about",)), _SAY, "again"),
     (_WHY_FACTIONS, _WHY, "faction_war"),
     (frozenset(("self_family",)), _OUTFIT, "faction"),
+    (frozenset(("joke",)), frozenset(("your",)), "insult"),
 )
 """Topics that turn into another one where a sentence has one of these words."""
 
@@ -238,6 +251,8 @@ def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
     "got anything? a job?" for work."""
     words = {folded(word) for word in words_of(text)}
     kinds = {one.what for one in found}
+    if topic == "hello" and "how" in words:
+        return "self_feel"
     if topic == "opinion_person" and _is_of_me(text, found):
         return "me_trust"
     if topic == "self_likes" and "npc" in kinds:
@@ -342,6 +357,17 @@ def _gender(text: str) -> bool | None:
 def _is_of(one: Named, she: bool | None, world: World) -> bool:
     """Whether somebody named may be meant by he or she."""
     return she is None or one.what != "npc" or names_of(world).is_she.get(one.id, she) == she
+
+
+def is_of_here(text: str) -> bool:
+    """Whether a sentence speaks of the place it is said in."""
+    words = [folded(word) for word in words_of(text)]
+    return any(word in _HERE and (word != "this" or words[at + 1 : at + 2] in _PLACES) for at, word in enumerate(words))
+
+
+def is_addressed(text: str) -> bool:
+    """Whether a sentence is said to somebody: it has a "you" in it."""
+    return not _YOU.isdisjoint(folded(word) for word in words_of(text))
 
 
 def is_pointing(text: str, what: What) -> bool:
