@@ -188,10 +188,16 @@ def kept_by_world(worlds: int) -> Callable[[Callable[[World], T]], Callable[[Wor
 
     def keeping(make: Callable[[World], T]) -> Callable[[World], T]:
         kept = lru_cache(worlds)(lambda itself: make(itself.world))
+        last: list[tuple[World, T]] = []
 
         @wraps(make)
         def of_world(world: World) -> T:
-            return kept(_Itself(world))
+            # Nearly always it is the world that was asked for last: a host has one.
+            if last and last[0][0] is world:
+                return last[0][1]
+            made = kept(_Itself(world))
+            last[:] = [(world, made)]
+            return made
 
         return of_world
 

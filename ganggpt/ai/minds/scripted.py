@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from ganggpt.ai.minds.texts import ALIASES, ENGLISH, PLAIN, VOICES, Toned, Tongue, languages, tongue
 from ganggpt.domain.language.words import clipped, with_article
@@ -92,18 +92,31 @@ class ScriptedMind:
         """Words for a brief: at most 500 characters, never empty, and no opening of ``brief.avoid`` if there is any
         other; where there is none, the one that was used longest ago. Of openings that will do, one whose first line
         is not in ``brief.stale`` is preferred."""
-        chosen, fallback, oldest = "", "", len(brief.avoid)
-        for said, is_stale in _drafts(brief, dice):
-            opener = opener_of(said)
+        chosen: _Draft | None = None
+        fallback: _Draft | None = None
+        oldest = len(brief.avoid)
+        for draft in _drafts(brief, dice):
+            opener = opener_of(draft.begins)
             if opener in brief.avoid:
                 used = len(brief.avoid) - 1 - brief.avoid[::-1].index(opener)
                 if used < oldest:
-                    fallback, oldest = said, used
-            elif not is_stale:
-                return said
-            elif not chosen:
-                chosen = said
-        return chosen or fallback
+                    fallback, oldest = draft, used
+            elif draft.is_stale:
+                chosen = chosen or draft
+            else:
+                chosen = draft
+                break
+        draft = chosen or fallback
+        return "" if draft is None else _composed(draft)
+
+
+class _Draft(NamedTuple):
+    """An utterance that may be said: how it begins, what follows, and whether a better one may be found because it was
+    said lately."""
+
+    begins: str
+    rest: Sequence[str]
+    is_stale: bool
 
 
 class _Slots(dict[str, str]):
@@ -116,8 +129,8 @@ class _Slots(dict[str, str]):
         return ""
 
 
-def _drafts(brief: Brief, dice: Dice) -> Iterator[tuple[str, bool]]:
-    """Utterances for a brief, and whether the line in each was said lately: some by chance, then every way to begin."""
+def _drafts(brief: Brief, dice: Dice) -> Iterator[_Draft]:
+    """Utterances for a brief: some by chance, then every way to begin."""
     tone = _tone(brief)
     texts = tongue(brief.language if brief.language in languages() else ENGLISH)
     voice = VOICES[_style(brief.style)] if texts is tongue(ENGLISH) else texts.lines
@@ -126,17 +139,21 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[tuple[str, bool]]:
     own, common = _own_lines(brief, texts, voice, tone), _common_lines(brief, texts, tone)
     openings = _openings(brief, texts, voice, tone)
     opens = _OPENS_ANSWER if brief.line else _OPENS
+    # A line of one's own is whole: no interjection goes before it, and no question after it.
+    after_own = rest[: brief.memory is not None] if brief.own else rest
     for _ in range(_DRAWS):
         lines = own if own and (not common or dice.chance(_OWN_CHANCE)) else common
-        # A line of one's own is whole: no interjection goes before it, and no question after it.
         is_whole = lines is own and bool(brief.own)
         opening = dice.pick(openings) if openings and not is_whole and dice.chance(opens) else ""
         line = _filled(dice.pick(lines), slots)
-        yield _composed(opening, line, rest[: brief.memory is not None] if is_whole else rest), _is_stale(line, brief)
+        begins = f"{opening} {line}" if opening else line
+        yield _Draft(begins, after_own if is_whole else rest, _is_stale(line, brief))
     filled = [_filled(line, slots) for line in _turned((*own, *common), dice)]
+    # Where every line was said lately, any of them will do.
+    fresh = [line for line in filled if not _is_stale(line, brief)] or filled
     for opening in ("", *_turned(openings, dice)):
-        for line in filled:
-            yield _composed(opening, line, rest), _is_stale(line, brief)
+        for line in fresh:
+            yield _Draft(f"{opening} {line}" if opening else line, rest, False)
 
 
 def _own_lines(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:
@@ -199,10 +216,10 @@ def _turned(options: Sequence[str], dice: Dice) -> Sequence[str]:
     return (*options[start:], *options[:start])
 
 
-def _composed(opening: str, line: str, rest: Sequence[str]) -> str:
+def _composed(draft: _Draft) -> str:
     """The sentences as one text; the last ones are left out where it gets too long."""
-    said = f"{opening} {line}" if opening else line
-    for part in rest:
+    said = draft.begins
+    for part in draft.rest:
         if part and len(said) + 1 + len(part) <= SAID_MAX:
             said = f"{said} {part}"
     return clipped(said, SAID_MAX)

@@ -59,6 +59,8 @@ def said_of(world: World, topic: str, own_faction: str | None, *, by_full_name: 
     A person of a faction says where theirs stands with the one asked about. ``by_full_name``: a part is not enough.
     """
     asked = frozenset(words_of(topic))
+    if asked.isdisjoint(_name_words(world)):
+        return None
     sheets: list[FactionSheet | NpcSheet | District] = []
     sheets += world.factions.values()
     sheets += world.npcs.values()
@@ -101,6 +103,11 @@ def _sheet_of_faction(world: World, sheet: FactionSheet) -> str:
 def _sheet_of_district(world: World, sheet: District) -> str:
     beside = [world.districts[name].name for name in sheet.neighbours if name in world.districts]
     return f"{_of_district(world, sheet)}; {sheet.kind}; beside it: {', '.join(beside) or 'nothing'}"
+
+
+@kept_by_world(2)
+def _name_words(world: World) -> frozenset[str]:
+    return telling_words(world)
 
 
 def telling_words(world: World) -> frozenset[str]:

@@ -47,6 +47,10 @@ class _Texts:
     def __init__(self, world: World) -> None:
         self.own = {id_: tuple(_of_life(life)) for id_, life in world.lives.items()}
         self.public = tuple(_public(world))
+        self.by_stem: dict[str, list[OwnText]] = {}
+        for one in self.public:
+            for stem in one.stems:
+                self.by_stem.setdefault(stem, []).append(one)
         every = [*self.public, *(one for texts in self.own.values() for one in texts)]
         counts = Counter(stem for one in every for stem in one.stems)
         self.weights: Mapping[str, float] = {stem: math.log(len(every) / count) for stem, count in counts.items()}
@@ -98,7 +102,8 @@ def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) ->
     if not asked and not before:
         return None
     own = texts.own.get(c.speaker.id) or tuple(_of_life(c.speaker.life))
-    for some, from_ in ((own, least), (texts.public if public else (), max(least, PUBLIC_FROM))):
+    near = [one for stem in asked for one in texts.by_stem.get(stem, ())] if public else []
+    for some, from_ in ((own, least), (dict.fromkeys(near), max(least, PUBLIC_FROM))):
         found = [
             (weight, one)
             for one in some
