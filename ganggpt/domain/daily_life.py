@@ -16,6 +16,7 @@ from zlib import crc32
 from msgspec import Struct
 
 from ganggpt.domain.lore import Posture, Stop
+from ganggpt.domain.turn import Dice
 from ganggpt.domain.world import NpcSheet, World, kept_by_world
 
 DAY_MIN: Final = 1_440
@@ -174,4 +175,4 @@ def _bodies(world: World) -> Callable[[str, str, str], tuple[float, float, float
 
 def _chance(world: World, what: str) -> float:
     """A number in [0, 1) that is the same for the same thing in the same world."""
-    return crc32(f"{world.seed} {what}".encode()) / 2**32
+    return Dice(crc32(f"{world.seed} {what}".encode())).unit()

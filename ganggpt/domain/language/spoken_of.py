@@ -203,6 +203,8 @@ def _of_sheets(world: World) -> Iterator[_Alias]:
             for word in words:
                 if len(word) >= _PART_MIN and word not in _BLAND and not word.isdigit():
                     yield _Alias((word,), what, id_)
+                    if what == "faction":
+                        yield _Alias((f"{word}s",), what, id_)
             if what == "district" and len(words) > 1:
                 yield _Alias(("the", words[-1]), what, id_)
             if what == "faction":

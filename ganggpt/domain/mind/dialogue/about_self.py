@@ -257,20 +257,29 @@ def other(c: TalkContext, asked: AskedLine) -> Answer:
     own = own_text(c, asked.text, QUESTION_FROM, public=False)
     if own is not None:
         return informed("tell_view", own.source, {"text": own.text})
-    brave = c.speaker.courage - (20 if c.speaker.style == "nervous" else 0)
     words = set(words_of(asked.text))
-    if words & {"scared", "afraid", "fear", "brave", "angst", "miedo", "peur", "medo", "боишься"}:
-        return informed("not_scared" if brave >= 55 else "scared", f"sheet: courage {brave}")
-    if words & {"fight", "shoot", "gun", "armed", "weapon"}:
-        return informed("can_fight" if brave >= 60 else "no_fighter", f"sheet: courage {brave}")
-    if words & {"killed", "kill", "murder", "shot"}:
-        return informed("not_telling", "sheet: says nothing of it")
-    if words & {"old", "age", "born", "birthday", "alt", "edad", "anos", "лет"}:
-        return informed("own_age", "sheet: says nothing of it")
+    line, why = _personal(c, words)
     told = c.speaker.life.past
-    if told and not c.is_said(told) and len(words) > _PERSONAL_WORDS:
+    if line == "own_business" and told and not c.is_said(told) and len(words) > _PERSONAL_WORDS:
         return informed("tell_past", "life: past", {"text": told})
-    return informed("own_business", "sheet: says nothing of it")
+    return informed(line, why)
+
+
+def _personal(c: TalkContext, words: set[str]) -> tuple[str, str]:
+    """The lines for a personal question, by what it asks for, and what they go by."""
+    courage = c.speaker.courage - (20 if c.speaker.style == "nervous" else 0)
+    by_courage = f"sheet: courage {c.speaker.courage}"
+    if not words.isdisjoint(_FEARS):
+        return "not_scared" if courage >= _BRAVE else "scared", by_courage
+    if not words.isdisjoint(_FIGHTS):
+        return "can_fight" if courage >= _BRAVE else "no_fighter", by_courage
+    if not words.isdisjoint(_KILLS):
+        return "not_telling", "sheet: says nothing of it"
+    return "own_age" if not words.isdisjoint(_AGES) else "own_business", "sheet: says nothing of it"
+
+
+_FEARS, _FIGHTS, _KILLS, _AGES = map(listed_words, ("fears", "fights", "kills", "ages"))
+_BRAVE: Final = 58
 
 
 def _asked_name(c: TalkContext) -> bool:

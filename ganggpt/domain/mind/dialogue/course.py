@@ -11,6 +11,7 @@ from ganggpt.domain.language.questions import TOPICS, Topic
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.mind.dialogue import about_self, about_town
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.trade import SALES
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, normal, topics_before
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
@@ -25,7 +26,6 @@ _MAY_BE_TWICE: Final = frozenset(("again", "why", "really", "haggle", "hello", "
 
 _RECENT: Final = 3
 _OF_JOBS: Final[frozenset[Topic]] = frozenset(topic for topic in TOPICS if topic.startswith("work_"))
-_OF_SALES: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy"))
 
 
 def leaning(c: TalkContext) -> frozenset[Topic]:
@@ -36,7 +36,7 @@ def leaning(c: TalkContext) -> frozenset[Topic]:
     if job is not None and any(f'"{job.title}"' in one.said or job.task in one.said for one in lately):
         found |= _OF_JOBS
     if c.speaker.life.wares and any("$" in one.said for one in lately[-2:]) and not found:
-        found |= _OF_SALES
+        found |= SALES
     return found
 
 

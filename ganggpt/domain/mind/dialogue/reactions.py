@@ -19,7 +19,7 @@ from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
-_GLAD, _NEW_HERE, _REPORT, _CRIMES = map(listed_words, ("joined", "new_here", "report", "crimes"))
+_GLAD, _NEW_HERE, _REPORT = map(listed_words, ("joined", "new_here", "report"))
 _SURE: Final = 0.5
 _TOLD_LINES: Final[Mapping[str, str]] = {
     "name": "told_name",
@@ -79,13 +79,15 @@ def in_need(c: TalkContext, text: str) -> Answer | None:
     is_hurt = not _HURT.isdisjoint(words) and not _FIRST.isdisjoint(words) and not _BEEN.isdisjoint(words)
     if is_hurt and "?" not in text:
         return about_town.hurt(c)
-    if not _KIDDING.isdisjoint(words) and not _FIRST.isdisjoint([*words, "just"]) and "?" not in text:
+    is_kidding = not _KIDDING.isdisjoint(words) and (len(words) <= _FEW or not _FIRST.isdisjoint(words))
+    if is_kidding and "?" not in text:
         return Answer("answer", line="kidding", because="a joke is taken back") if c.speaker.exchanges else None
     return None
 
 
 _DESPAIR, _MYSELF, _HURT, _KIDDING = map(listed_words, ("despair", "myself", "hurt", "kidding"))
 _FIRST: Final = frozenset(("i", "i'm", "im", "me", "i've", "ive", "my"))
+_FEW: Final = 3
 _BEEN: Final = frozenset(("been", "i'm", "im", "am", "got", "bleeding", "need"))
 
 
@@ -191,9 +193,6 @@ def silence(_: TalkContext, __: AskedLine) -> Answer:
 
 def tell(c: TalkContext, asked: AskedLine) -> Answer:
     """A plain statement: about somebody known it is answered with what is thought of them, else it is said back."""
-    own_words = [folded(word) for word in words_of(asked.text)]
-    if own_words[:1] in (["i"], ["we"]) and not _CRIMES.isdisjoint(own_words[:4]):
-        return confess(c, asked)
     about = _about_named(c, asked)
     if about is not None:
         return about

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from ganggpt.domain.language.questions import Topic
 from ganggpt.domain.language.spoken_of import stems_of
 from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import folded, stem, words_of
@@ -19,6 +20,8 @@ from ganggpt.domain.mission_design.roads import distances_m
 ROUNDS_MAX: Final = 4
 """Rounds of a haggle after which nothing moves any more."""
 _TOLD_MAX: Final = 3
+SALES: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy"))
+"""The topics of a sale."""
 _FRIENDS_FROM: Final = 35.0
 """Standing from which somebody gets the lowest price for the asking."""
 _AMOUNT: Final = re.compile(r"\d[\d.,]*")
@@ -228,14 +231,14 @@ def seller_of(c: TalkContext, wanted: frozenset[str]) -> dict[str, str] | None:
             "spot": where.spot if where is not None else "",
         }
     places = [
-        (near.get(place.id, 1e9), place.id, name)
+        (-len(wanted & stems_of(name)), near.get(place.id, 1e9), place.id, name)
         for place in c.world.places.values()
         for name in place.sold
         if wanted & stems_of(name) and place.id in c.world.districts
     ]
     if not places:
         return None
-    _, id_, name = min(places)
+    _, _, id_, name = min(places)
     return {"ware": name, "where": c.world.districts[id_].name}
 
 
@@ -308,9 +311,9 @@ def _haggled(c: TalkContext) -> list[AskedLine]:
     every = [
         one
         for place, exchange in enumerate(c.speaker.exchanges)
-        for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world)
+        for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES)
     ]
-    return [one for one in every if one.topic == "haggle" and one.is_sure]
+    return [one for one in every if one.topic == "haggle"]
 
 
 _DEAL: Final = re.compile(r"\$(\d[\d,]*)")
@@ -382,13 +385,14 @@ def _count(text: str) -> int:
 
 def _wanted(asked: AskedLine) -> frozenset[str]:
     """The stems of what somebody wants to buy: the ware that is named, else what anybody may want."""
-    words = frozenset(map(stem, words_of(asked.text)))
+    words = frozenset(_SAME.get(word, word) for word in map(stem, words_of(asked.text)))
     named = [stems_of(one.id) for one in asked.named if one.what == "ware"]
     if named:
         return frozenset().union(*named) & words or named[0]
     return words & _GOODS
 
 
+_SAME: Final = {stem(word): stem(to) for word, to in (("fix", "repairs"), ("fixed", "repairs"), ("mend", "repairs"))}
 _FOODLIKE: Final = frozenset(map(stem, listed_words("foodlike")))
 _OF_MONEY: Final = listed_words("of_money")
 _CHEAP: Final = listed_words("cheap")

@@ -212,6 +212,10 @@ def _sentences(text: str, world: World, leaning: frozenset[Topic] = frozenset())
         yield _asked(sentence, act, world, leaning)
 
 
+_AT_WORK: Final[Mapping[Topic, Topic]] = {"danger": "work_hard", "distance": "work_when", "price": "work_pay"}
+"""What a question means while a job is spoken of."""
+_TOLD: Final[frozenset[Topic]] = frozenset(("tell", "complain", "boast", "plan"))
+_CRIMES: Final = listed_words("crimes")
 _WHY_FACTIONS: Final[frozenset[Topic]] = frozenset(("self_crew", "opinion_faction", "why"))
 _BY_WORDS: Final[tuple[tuple[frozenset[Topic], frozenset[str], Topic], ...]] = (
     (frozenset(("self_likes",)), _HE, "opinion_person"),
@@ -232,6 +236,12 @@ def _asked(sentence: str, act: HeardAct, world: World, leaning: frozenset[Topic]
     if not any(one.what in ("npc", "district", "faction") for one in found):
         found = (*found, *names.misspelt(sentence))
     topic = _vetoed(_supported(likeliest, act, leaning), act)
+    if (
+        "work_when" in leaning
+        and not any(one.what == "district" for one in found)
+        and not is_pointing(sentence, "district")
+    ):
+        topic = topic._replace(topic=_AT_WORK.get(topic.topic, topic.topic))
     asks = _asks(sentence) or (topic.topic in _QUESTIONS and topic.confidence >= _ASKS_SURE)
     return AskedLine(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
 
@@ -246,20 +256,25 @@ def _asks(text: str) -> bool:
     return words[0] in _ASKING or (words[0] in _AUXILIARIES and len(words) > 1 and words[1] in _SUBJECTS)
 
 
+def _is_of_place(text: str, found: Sequence[Named]) -> bool:
+    return any(one.what == "district" for one in found) or is_pointing(text, "district")
+
+
 def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
     """The topic by whom a sentence points at: "do you think I'm good" asks for the player, "do you like him" for him,
     "got anything? a job?" for work."""
-    words = {folded(word) for word in words_of(text)}
-    kinds = {one.what for one in found}
+    spoken = [folded(word) for word in words_of(text)]
+    words, kinds = set(spoken), {one.what for one in found}
     if topic == "hello" and "how" in words:
         return "self_feel"
+    if topic in _TOLD and spoken[:1] in (["i"], ["we"]) and not _CRIMES.isdisjoint(spoken[:4]):
+        return "confess"
     if topic == "opinion_person" and _is_of_me(text, found):
         return "me_trust"
     if topic == "self_likes" and "npc" in kinds:
         return "opinion_person"
-    if topic == "talked_about" and ("i" in words or words.isdisjoint(_YOU)):
-        return topic
-    if topic in _WHY_FACTIONS and "faction" not in kinds:
+    is_of_both = topic == "talked_about" and ("i" in words or words.isdisjoint(_YOU))
+    if is_of_both or (topic in _WHY_FACTIONS and "faction" not in kinds):
         return topic
     return next((to for topics, listed, to in _BY_WORDS if topic in topics and not words.isdisjoint(listed)), topic)
 

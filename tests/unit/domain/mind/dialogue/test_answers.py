@@ -1,0 +1,140 @@
+"""Every kind of question gets an answer from what is true where the world knows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganggpt.domain.mind.affect import HOSTILE_AT
+from ganggpt.domain.npc.events import Swayed
+from ganggpt.domain.npc.evolution import evolve
+from ganggpt.domain.npc.state import Standing
+from tests.support.talks import TalkWith, los_santos
+
+QUESTIONS = [
+    ("mara", "who are you?", "Mara Voss"),
+    ("kofi", "what do you do for a living?", "taxi driver"),
+    ("jonelle", "do you have any family?", los_santos().lives["jonelle"].family),
+    ("tobias", "what do you want in life?", los_santos().lives["tobias"].wish),
+    ("mara", "who do you run with?", "Ballast Row Crew"),
+    ("mara", "who's your boss?", "Tobias"),
+    ("tobias", "who gives you orders?", "Ballast Row Crew"),
+    ("garrick", "where do you live?", "Saint Ansel"),
+    ("garrick", "what do you like?", "crosswords"),
+    ("jonelle", "who runs Figtree?", "Ballast Row Crew"),
+    ("kofi", "where is Ferris Pier?", "Ferris Pier"),
+    ("kofi", "how do I get to Saint Ansel?", "Saint Ansel"),
+    ("kofi", "how far is it to Glass Mile?", "minutes"),
+    ("jonelle", "what's there to see here?", "blue water tower"),
+    ("mara", "who is Redd?", "Marcus Redd"),
+    ("mara", "where can I find Redd right now?", "Marcus Redd"),
+    ("tobias", "what do you think of Redd?", los_santos().lives["tobias"].opinions["npc:redd"]),
+    ("mara", "what do you think of the police?", los_santos().lives["mara"].opinions["police"]),
+    ("mara", "who leads the Ansel Nine?", "Marcus Redd"),
+    ("mara", "what do the Corvinos live from?", los_santos().creeds["corvino"].business),
+    ("ettore", "what are the rules of your family?", "corner table"),
+    ("redd", "how do I join the Nine?", los_santos().creeds["ansel-nine"].joining),
+    ("jonelle", "what do you sell?", "shaved ice"),
+    ("jonelle", "how much is a shaved ice with mango?", "$4"),
+    ("mara", "what time is it?", "12:00"),
+    ("mara", "what's the weather like?", "clear"),
+    ("sunny", "where can I get my car fixed?", "repairs"),
+]
+
+
+@pytest.mark.parametrize(("npc", "question", "known"), QUESTIONS)
+def test_a_plain_question_is_answered_from_the_world(npc: str, question: str, known: str) -> None:
+    talk = TalkWith(npc)
+    said = talk.say(question)
+    assert known.lower() in said.lower(), (said, talk.line, talk.because)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "known"),
+    [
+        ("who is Redd?", "and where is he now?", "Saint Ansel"),
+        ("what do you think of Redd?", "and Delphine?", "green ink"),
+        ("where is Ferris Pier?", "how far is that?", "minutes"),
+        ("how do I get to Saint Ansel?", "is it dangerous there?", "blocks"),
+        ("who are the Ansel Nine?", "who leads them?", "Marcus Redd"),
+    ],
+)
+def test_he_there_and_them_are_what_was_spoken_of_last(first: str, then: str, known: str) -> None:
+    talk = TalkWith("mara")
+    talk.say(first)
+    said = talk.say(then)
+    assert known.lower() in said.lower(), (said, talk.line, talk.because)
+
+
+def test_two_questions_of_one_line_are_both_answered() -> None:
+    said = TalkWith("jonelle").say("Who are you? What do you sell?")
+    assert "Jonelle" in said
+    assert "shaved ice" in said.lower()
+
+
+def test_work_is_offered_told_and_told_again() -> None:
+    talk = TalkWith("mara")
+    offered = talk.say("got any work for me?")
+    job = talk.played.state.work["player:ava"]
+    assert job.title in offered
+    assert f"${job.reward:,}" in talk.say("how much does it pay?")
+    assert str(job.minutes) in talk.say("how long do I have?")
+    assert talk.say("is it dangerous?")
+    assert talk.line.startswith("tell_work_")
+    assert "Ballast Row Crew" in talk.say("who's paying for it?")
+    talk.played.wait(9 * 86_400)
+    assert job.title in talk.say("what was the job again?")
+
+
+def test_a_haggle_goes_down_in_steps_never_below_the_least_and_ends_after_four_rounds() -> None:
+    ware = next(one for one in los_santos().lives["deke"].wares if "watch" in one.name)
+    talk = TalkWith("deke")
+    talk.say("how much is the pocket watch?")
+    asked = [talk.say(line) for line in ("too expensive", "still too much", "make it cheaper", "come on, cheaper!")]
+    prices = [int(said.split("$")[1].split()[0].rstrip(".,!?").replace(",", "")) for said in asked]
+    assert prices == sorted(prices, reverse=True)
+    assert min(prices) >= ware.least
+    assert talk.line == "haggle_last"
+
+
+def test_an_offer_in_words_is_a_deal_where_it_is_enough() -> None:
+    talk = TalkWith("deke")
+    talk.say("how much is the pocket watch?")
+    talk.say("too much")
+    assert "deal" in talk.line or "$35" in talk.say("thirty-five, cash")
+    assert talk.line == "haggle_deal"
+
+
+def friendly(talk: TalkWith, value: float) -> None:
+    state = talk.played.state
+    talk.played.state = evolve(
+        state, Swayed("player:ava", Standing(value, talk.played.now_s, name="Ava", talks=9), 20.0, "years")
+    )
+
+
+def test_a_secret_has_its_price_in_trust() -> None:
+    secret = los_santos().lives["mara"].secrets[0]
+    talk = TalkWith("mara")
+    assert secret.hint in talk.say("what are you hiding?")
+    friendly(talk, secret.standing + 5)
+    assert secret.text in talk.say("tell me a secret, what are you hiding")
+
+
+def test_who_is_hated_is_brushed_off() -> None:
+    talk = TalkWith("mara")
+    friendly(talk, HOSTILE_AT - 10)
+    talk.say("what do you sell?")
+    assert talk.act == "brush_off"
+
+
+def test_why_a_thing_was_said_is_kept_with_it() -> None:
+    talk = TalkWith("mara")
+    talk.say("where is Redd now?")
+    assert talk.line.startswith("tell_person")
+    assert "redd" in talk.because
+
+
+def test_what_nobody_knows_is_not_known_and_somebody_else_is_named() -> None:
+    talk = TalkWith("mara")
+    said = talk.say("who is Johnny Silverspoon?")
+    assert talk.line == "dont_know_ask", (said, talk.line)
+    assert any(sheet.name in said for sheet in los_santos().npcs.values())

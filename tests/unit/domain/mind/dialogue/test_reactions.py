@@ -1,0 +1,101 @@
+"""Lines that ask nothing are taken as what they are, and a talk has a course."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganggpt.domain.mind.dialogue.course import ENDS_AFTER, TURNS_AFTER
+from tests.support.talks import TalkWith, los_santos
+
+LINES = [
+    ("mara", "This is a robbery, hand over the cash!", ("robbed_afraid", "robbed_defiant", "afraid", "defiant")),
+    ("mara", "I'm going to kill Redd tonight.", ("threat_",)),
+    ("tobias", "I'll kill Mara for this.", ("threat_friend",)),
+    ("odile", "I killed a man last night.", ("confided",)),
+    ("halloran", "I robbed a store yesterday.", ("confided_police",)),
+    ("garrick", "shut up and follow me", ("ordered",)),
+    ("gia", "you are the most beautiful woman I have ever seen", ("flirted", "flattered")),
+    ("mara", "asdf blub my toaster is the king of spain", ("nonsense",)),
+    ("mara", "...", ("silent",)),
+    ("mara", "my mother died last week", ("console",)),
+    ("doc-hollis", "I've been shot!", ("help_doctor",)),
+    ("jonelle", "help, I'm bleeding", ("help_hurt",)),
+    ("dot", "I'm so hungry", ("hungry_",)),
+    ("fenwick", "I'm thinking of jumping off a bridge", ("please_live",)),
+    ("mara", "thanks a lot", ("welcome",)),
+    ("mara", "bye, see you around", ("bye",)),
+    ("mara", "I'm just kidding", ("kidding", "told", "listening")),
+]
+
+
+@pytest.mark.parametrize(("npc", "line", "taken"), LINES)
+def test_a_line_is_taken_as_what_it_is(npc: str, line: str, taken: tuple[str, ...]) -> None:
+    talk = TalkWith(npc)
+    said = talk.say(line)
+    assert talk.line.startswith(taken) or talk.act.startswith(taken), (said, talk.line, talk.act)
+
+
+def test_a_wounded_player_is_sent_to_the_doctor() -> None:
+    doctor = los_santos().npcs["doc-hollis"].name
+    assert doctor in TalkWith("jonelle").say("help me, I've been shot")
+
+
+def test_a_robber_who_insists_is_still_a_robber_and_who_jokes_is_not() -> None:
+    talk = TalkWith("garrick")
+    talk.say("This is a robbery! Give me your money!")
+    talk.say("I'm serious, I've got a gun")
+    assert talk.act in ("afraid", "defiant")
+    talk.say("just kidding")
+    assert talk.line == "kidding"
+
+
+def test_the_same_line_again_is_noticed_and_in_the_end_leaves_the_talk() -> None:
+    talk = TalkWith("mara")
+    lines = []
+    for _ in range(4):
+        talk.say("I like your ledger")
+        lines.append(talk.line)
+    assert lines[1:] == ["repeated", "repeated_again", "bored"]
+
+
+def test_a_question_asked_twice_is_answered_twice() -> None:
+    talk = TalkWith("mara")
+    talk.say("where is Redd now?")
+    said = talk.say("where is Redd now?")
+    assert "Marcus Redd" in said or los_santos().districts["saint-ansel"].name in said
+
+
+def test_a_talk_that_leads_nowhere_is_turned_and_then_ended() -> None:
+    talk = TalkWith("old-pete")
+    lines = []
+    for line in ("hm", "...", "ok", "uh", "hmm", "mm"):
+        talk.say(line)
+        lines.append(talk.line)
+    assert "change_subject" in lines[TURNS_AFTER - 1 :]
+    assert lines[-1] == "bored" or ENDS_AFTER > len(lines)
+
+
+def test_no_opener_comes_twice_within_ten_and_nothing_is_said_twice_in_a_row() -> None:
+    talk = TalkWith("deke")
+    said = [talk.say(line) for line in ("hi", "what do you sell?", "too expensive", "who are you", "bye") * 2]
+    assert all(one != other for one, other in zip(said, said[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("de", "Wo finde ich den Redd jetzt?"),
+        ("es", "¿Dónde está Redd ahora?"),
+        ("fr", "Où est-ce que je trouve Redd en ce moment ?"),
+        ("pt", "Onde eu acho o Redd agora?"),
+        ("ru", "Где сейчас найти Redd?"),
+    ],
+)
+def test_who_asks_in_another_language_is_answered_in_it(language: str, line: str) -> None:
+    from ganggpt.domain.language.questions import language_shares
+
+    talk = TalkWith("mara")
+    said = talk.say(line)
+    assert "Saint Ansel" in said, said
+    heard, share = language_shares(said.replace("Marcus Redd", "").replace("Saint Ansel", ""))
+    assert heard == language or share < 0.7, (said, heard, share)
