@@ -106,8 +106,8 @@ class ScriptedMind:
             else:
                 chosen = draft
                 break
-        draft = chosen or fallback
-        return "" if draft is None else _composed(draft)
+        said = chosen or fallback
+        return "" if said is None else _composed(said)
 
 
 class _Draft(NamedTuple):
