@@ -24,7 +24,7 @@ from ganggpt.runtime.connections import command_pool
 from ganggpt.runtime.run_file import read_run
 from ganggpt.runtime.stores import Stores, check_stores, prepare_database
 from ganggpt.worldfiles.changes import Change
-from ganggpt.worldfiles.files import dump_world, load_world, world_folder
+from ganggpt.worldfiles.files import PACKS, dump_world, load_world, world_folder
 
 _SHOWN_MAX: Final = 60
 
@@ -139,6 +139,9 @@ async def export_files(settings: Settings, folder: Path | None) -> dict[str, Any
     async with pool_of(settings) as pool:
         world, _ = await world_store.load_world(pool)
     folder = folder or exports_of(settings) / world.name
+    if (folder / PACKS).is_dir():
+        what = f"{folder} has world packs, and what they add is in the world that is exported"
+        raise StartFailed(what, "Name a folder without packs.")
     await asyncio.to_thread(dump_world, world, folder)
     return {"folder": str(folder), **_counts(world)}
 

@@ -143,8 +143,10 @@ class Creed(Struct, frozen=True, kw_only=True):
 
 
 def added_to(life: Life, more: Life) -> Life:
-    """A life with what a world pack adds to it: lists and maps grow, single texts are filled where they were empty."""
-    return Life(**_added(life, more))
+    """A life with what a world pack adds to it: lists and maps grow, single texts are filled where they were empty.
+    Stops of a day come in its order; of two at one time the first one stays."""
+    stops = {stop.minute: stop for stop in (*more.day, *life.day)}
+    return Life(**{**_added(life, more), "day": tuple(stops[minute] for minute in sorted(stops))})
 
 
 def place_added_to(place: PlaceLore, more: PlaceLore) -> PlaceLore:

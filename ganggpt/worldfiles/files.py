@@ -128,6 +128,7 @@ def dump_world(world: World, path: Path) -> None:
     }
     for name, section in sections.items():
         if not section and f"{name}.yaml" in OPTIONAL:
+            (path / f"{name}.yaml").unlink(missing_ok=True)
             continue
         text = yaml.dump({name: section}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_LINE_WIDTH)
         fresh = path / f"{name}.yaml.new"
@@ -195,12 +196,25 @@ class _Reading:
                 first = self._where.setdefault((section, id_), file)
                 if section in _ADDED:
                     self._lore.append((file, section, record))
-                    found[id_] = _ADDED[section](found[id_], record) if id_ in found else record
+                    found[id_] = self._added(file, section, found[id_], record) if id_ in found else record
                 elif first is file:
                     found[id_] = record
                 else:
                     self.problems.append(file.at((section, id_), f"{first.name} has {id_!r} already; a pack only adds"))
         return found
+
+    def _added(self, file: YamlFile, section: str, first: Any, more: Any) -> Any:
+        """A record with what a pack adds to it; both together keep the bounds of one."""
+        row_type, _ = _ROWS[section]
+        both = _ADDED[section](first, more)
+        try:
+            row_type.model_validate(_plain_row(msgspec.to_builtins(both), row_type))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                path = (section, both.id, *(part for part in detail["loc"][:1] if isinstance(part, str)))
+                self.problems.append(file.at(path, f"with what is there already: {_explained(detail)}"))
+            return first
+        return both
 
     def _records_of(self, file: YamlFile, section: str) -> dict[str, Any]:
         row_type, record_type = _ROWS[section]

@@ -7,19 +7,27 @@ As a program, this module writes it anew: ``python -m ganggpt.worldfiles.referen
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter
 
+from ganggpt.domain.lore import OPINION_WORDS, OwnAct
 from ganggpt.domain.sheets import FactionTraits, NpcTraits
 from ganggpt.worldfiles.schema import (
+    CreedEntry,
     DistrictEntry,
     FactionEntry,
+    LifeEntry,
     MissionEntry,
     NpcEntry,
     ObjectiveEntry,
+    PlaceEntry,
+    SecretEntry,
+    StopEntry,
     ThingEntry,
+    WareEntry,
     WorldEntry,
 )
 
@@ -37,16 +45,31 @@ MODELS: Final[dict[str, tuple[str, Any]]] = {
     "mission": ("`missions.yaml`: a mission", MissionEntry),
     "objective": ("`objectives` of a mission", ObjectiveEntry),
     "thing": ("`things.yaml`: a thing", ThingEntry),
+    "life": ("`lives.yaml`: a life, by the id of a person", LifeEntry),
+    "ware": ("`wares` of a life", WareEntry),
+    "secret": ("`secrets` of a life", SecretEntry),
+    "stop": ("`day` of a life: a stop", StopEntry),
+    "place": ("`places.yaml`: what everybody knows of a district, by its id", PlaceEntry),
+    "creed": ("`creeds.yaml`: what everybody knows of a faction, by its id", CreedEntry),
 }
 _NPC_TRAITS: Final = {"friendliness": 55, "temper": 40, "greed": 60, "courage": 70}
 _FACTION_TRAITS: Final = {"aggression": 60, "greed": 50, "loyalty": 70, "cunning": 40}
 _OBJECTIVE: Final = {"verb": "deliver", "target": "sealed-envelope", "district": "ferris-pier"}
+_WARE: Final = {"name": "an old watch", "price": 220, "least": 170}
+_SECRET: Final = {"text": "One page is sewn into this coat.", "standing": 40, "hint": "How I remember is my business."}
+_STOP: Final = {"at": "10:00", "district": "ballast-row", "spot": "the laundry", "doing": "taking payments"}
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
 
 FIELDS: Final[dict[str, dict[str, tuple[str, Any]]]] = {
     "world": {
         "name": ("the id of the world; a database holds one", "los-santos"),
         "title": ("what people read", "Los Santos: one long summer"),
         "seed": ("feeds every die of the world", 2013),
+        "day_minutes": ("how many real minutes a day of the game has", 48),
     },
     "district": {
         "name": ("what people call it", "Ferris Pier"),
@@ -117,6 +140,70 @@ FIELDS: Final[dict[str, dict[str, tuple[str, Any]]]] = {
         "worth": ("dollars, for one", 24000),
         "found": ("ids or kinds of the districts where it is; anywhere where none is given", ["downtown"]),
     },
+    "life": {
+        "past": ("how they came to be what they are", "I ran numbers for two crews at nineteen."),
+        "wish": ("what they want of life", "That everybody who matters owes me a favour."),
+        "family": ("who belongs to them", "My mother keeps the ledgers. One brother, Otis, upstate."),
+        "stories": ("what they tell who asks for a story", ["My father left me a watch that runs six minutes slow."]),
+        "ties": ('what other people are to them, by id; follows the name and "is"', {"tobias": "my boss"}),
+        "opinions": (
+            "what they think, by `npc:<id>`, `faction:<id>`, `district:<id>` or one of " + _listed(OPINION_WORDS),
+            {"npc:redd": "He says we owe him a life. I say he owes us quiet.", "police": "I know three by name."},
+        ),
+        "wares": ("what they sell, goods and services; see below", [_WARE]),
+        "knows": ("what they know of districts, by id", {"figtree": "Jonelle's cart is where you hear things."}),
+        "secrets": ("what they tell only friends; see below", [_SECRET]),
+        "day": ("their usual day, in the order of the clock; at home all day where none is given; see below", [_STOP]),
+        "lines": (
+            "their own words, in place of those everybody has, by " + _listed(get_args(OwnAct)),
+            {"greet": ["You're on time. I already like you better than most."]},
+        ),
+    },
+    "ware": {
+        "name": ("as in a sentence", "an old watch, cleaned and running"),
+        "price": ("dollars, for one", 220),
+        "least": ("the lowest price they go down to", 170),
+        "names": ("its name in other languages, by `de`, `es`, `fr`, `pt` or `ru`", {"de": "alte Uhr"}),
+    },
+    "secret": {
+        "text": ("what they tell", "One page is sewn into the lining of this coat."),
+        "standing": ("how the player must stand with them before they tell it", 40),
+        "hint": ("what they say instead to everybody else", "How I remember it all is my business."),
+    },
+    "stop": {
+        "at": ("from when on they are there, until the next stop", "13:00"),
+        "district": ("the id of the district", "figtree"),
+        "spot": ('where exactly; follows "at"', "the shaved-ice cart"),
+        "doing": ('what they do there; follows "is"', "listening to what Jonelle saw today"),
+        "posture": ("how their body is shown; who sleeps sees nothing", "lean"),
+        "company": ("ids of the people who are with them", ["jonelle"]),
+        "x": ("where the body stands, in game metres; anywhere in the district where not given", 12.0),
+        "y": ("the same; give all three or none", -1310.5),
+        "z": ("the same", 29.0),
+        "heading": ("where the body looks, in degrees", 180.0),
+    },
+    "place": {
+        "about": ("what it is like", "The old heart of the city, twelve stone pillars around a square."),
+        "landmarks": ("what there is to see", ["the dry fountain with the bronze mule"]),
+        "dangers": ("what to look out for", ["Pickpockets work the bus queues in pairs."]),
+        "hours": ("when it is busy and when it is empty", "It is swept empty by ten at night."),
+        "sold": ("what can be bought there", ["coffee", "bus tickets"]),
+        "roads": (
+            "the streets that lead to its neighbours, by their id; it is enough that one of the two says it",
+            {"figtree": "Figtree Avenue"},
+        ),
+    },
+    "creed": {
+        "creed": ("what it stands for", "Nobody goes hungry on the Row, and nobody talks outside it."),
+        "colours": ("how to tell its people", "purple, with an anchor stitched over the heart"),
+        "rules": ("what its people hold to", ["Nobody robs on their own street."]),
+        "quarrels": (
+            "why it is at odds with other factions, by id",
+            {"ansel-nine": "The Nine paint over their anchors and want a life for a dead brother."},
+        ),
+        "joining": ("how somebody gets in", "Nobody applies. Somebody on the Row vouches for a newcomer."),
+        "business": ("what it lives on", "numbers, loans and whatever still comes off the barges"),
+    },
 }
 """By model and field: what it means, and an example."""
 
@@ -145,7 +232,7 @@ def _row(field: str, model: str, schema: dict[str, Any]) -> str:
     bounds = _bounds(part, schema.get("$defs", {}))
     if field not in schema.get("required", ()):
         default = part.get("default")
-        bounds += ", may be left out" + (f" ({json.dumps(default)})" if default not in (None, [], {}, ()) else "")
+        bounds += ", may be left out" + (f" ({json.dumps(default)})" if default not in (None, "", [], {}, ()) else "")
     return f"| `{field}` | {meaning} | {bounds} | `{json.dumps(example, ensure_ascii=False)}` |".replace("\\|", "|")
 
 
@@ -166,6 +253,8 @@ def _bounds(part: dict[str, Any], defs: dict[str, Any]) -> str:  # noqa: PLR0911
             return f"{whole}, {_number(part['minimum'])} to {_number(part['maximum'])}"
         case "string" if "63" in part.get("pattern", "") or "62" in part.get("pattern", ""):
             return "an id"
+        case "string" if "maxLength" not in part:
+            return "a time of the day, 00:00 to 23:59"
         case "string":
             return f"a text of {part.get('minLength', 0)} to {part['maxLength']} characters"
         case "array":

@@ -67,8 +67,6 @@ _OWN: Final[Mapping[str, str]] = {
     "ask_on": "asked_back",
 }
 """Lines that stand under another word among a person's own."""
-_GRAVE: Final = frozenset({"console", "forgive", "confided", "keep_secret"})
-"""Acts that no cheerful interjection opens."""
 _REMARKABLE: Final = frozenset({"greet", "how_are_you", "introduce"})
 _WARM: Final = frozenset({"friendly", "trusted", "family"})
 _COLD: Final = frozenset({"hostile", "enemy"})
@@ -96,6 +94,8 @@ class ScriptedMind:
         fallback: _Draft | None = None
         oldest = len(brief.avoid)
         for draft in _drafts(brief, dice):
+            if not draft.begins:
+                continue
             opener = opener_of(draft.begins)
             if opener in brief.avoid:
                 used = len(brief.avoid) - 1 - brief.avoid[::-1].index(opener)
@@ -148,7 +148,8 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[_Draft]:
         line = _filled(dice.pick(lines), slots)
         begins = f"{opening} {line}" if opening else line
         yield _Draft(begins, after_own if is_whole else rest, _is_stale(line, brief))
-    filled = [_filled(line, slots) for line in _turned((*own, *common), dice)]
+    wonder = tongue(ENGLISH).lines["wonder"][tone]
+    filled = [said for line in _turned((*own, *common), dice) if (said := _filled(line, slots))] or list(wonder)
     # Where every line was said lately, any of them will do.
     fresh = [line for line in filled if not _is_stale(line, brief)] or filled
     for opening in ("", *_turned(openings, dice)):
@@ -181,8 +182,6 @@ def _common_lines(brief: Brief, texts: Tongue, tone: str) -> Sequence[str]:
 def _openings(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:
     if brief.act in texts.hails:
         return texts.hails[brief.act][tone]
-    if brief.act in _GRAVE:
-        return ()
     return voice.get("open", {}).get(tone, ())
 
 

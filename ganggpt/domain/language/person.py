@@ -59,9 +59,11 @@ def own_words(text: str) -> str:
 def _own_words(words: list[str]) -> str:
     said: list[str] = []
     after_i = False
-    for word in words:
+    for at, word in enumerate(words):
         low = word.lower().replace("\u2019", "'")
-        if low in _MINE:
+        if low == "her" and _is_object(words, at):
+            said.append("me")
+        elif low in _MINE:
             said.append(_MINE[low])
             after_i = _MINE[low] == "I"
         elif after_i and word[0].isalpha():
@@ -73,6 +75,17 @@ def _own_words(words: list[str]) -> str:
             said.append(word)
             after_i = False
     return "".join(said)
+
+
+def _is_object(words: list[str], at: int) -> bool:
+    """Whether "her" stands for the person and not for what is theirs: nothing follows that could be theirs."""
+    after = "".join(words[at + 1 : at + 3]).strip().lower()
+    return not after or not after[0].isalpha() or after in _AFTER_OBJECT
+
+
+_AFTER_OBJECT: Final = word_set(
+    "at in to and or by with from on when if again back off out down up for as than but because that who while after"
+)
 
 
 def _present(word: str) -> str:

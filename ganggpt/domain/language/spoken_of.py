@@ -88,13 +88,13 @@ class NamesOfWorld:
         found: list[Named] = []
         at = 0
         while at < len(words):
-            length = 1
-            for alias in self._by_first.get(words[at].folded, ()):
-                if _fits(alias, words, at):
-                    end = words[at + len(alias.words) - 1].end
+            fitting = [alias for alias in self._by_first.get(words[at].folded, ()) if _fits(alias, words, at)]
+            length = max((len(alias.words) for alias in fitting), default=1)
+            end = words[at + length - 1].end
+            for alias in fitting:
+                if len(alias.words) == length:
                     sure = _is_sure(alias, text, words, at)
                     found.append(Named(alias.what, alias.id, words[at].start, end, sure))
-                    length = len(alias.words)
             at += length
         return tuple(found)
 
@@ -198,6 +198,8 @@ def _of_sheets(world: World) -> Iterator[_Alias]:
         for id_, sheet in sheets.items():
             words = tuple(word for word in _words(sheet.name) if word not in ("the", "of", "and"))
             yield _Alias(words, what, id_)
+            if what != "npc":
+                yield _Alias(("the", *words), what, id_)
             yield _Alias(_words(sheet.name), what, id_)
             yield _Alias(_words(id_.replace("-", " ")), what, id_)
             for word in words:

@@ -26,7 +26,7 @@ from ganggpt.domain.mind.dialogue import about_player, about_town
 from ganggpt.domain.mind.dialogue.about_work import asks_for_work, in_general
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.course import leaning, steered
-from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, hinted, own_text
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, answered_better, hinted, is_of_last, own_text
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
@@ -59,6 +59,17 @@ _OF_THE_LISTENER: Final = frozenset({"ask_mood", "ask_self", "ask_said", "ask_ti
 _ABOUT_SOMETHING: Final = frozenset({"ask_person", "ask_place", "ask_way", "ask_news"})
 _ASKS_MEMORY: Final[frozenset[Topic]] = frozenset({"me_said", "tell", "plan"})
 """Topics of questions that only the memories answer."""
+_EVENTS: Final[frozenset[Topic]] = frozenset({"self_story", "news"})
+"""Topics of questions for something that happened: what is surely remembered of it comes before any other story."""
+_OF_LIFE: Final[frozenset[Topic]] = frozenset(
+    (
+        *("self_past", "self_story", "self_family", "self_friends", "self_boss", "self_aims", "self_feel", "self_other"),
+        *("self_why_mood", "self_likes", "self_name", "self_role", "self_crew", "self_home", "opinion_other", "danger"),
+        *("opinion_town", "opinion_police", "politics", "faction_war", "faction_rules", "faction", "news", "why", "who"),
+        *("advice", "help", "time", "place_where", "source", "joke", "sights", "hours", "shop", "faction_boss", "again"),
+    )
+)
+"""Topics of questions that a text of the speaker's own life may answer better, where it has the words of the line."""
 _YOU: Final = listed_words("you")
 _I: Final = listed_words("i")
 _MINE: Final = listed_words("mine")
@@ -189,9 +200,13 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     the archive is searched as well."""
     found = _found(c, asked)
     asks_memory = asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said")
-    if _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
+    is_of_event = found.is_sure and asked.topic in _EVENTS
+    if is_of_event or _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
         return _by_acts_of(c, asked, found, absent_s)
     if asked.is_sure and asked.topic not in _ASKS_MEMORY and (told := _queried(c, asked)) is not None:
+        if asked.topic in _OF_LIFE:
+            own = answered_better(c, asked.text, told.facts)
+            told = told if own is None else Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
         return _with_memory(told, found, c)
     guessed = None
     if not (found.is_sure or asks_memory):
@@ -210,7 +225,8 @@ def _found(c: TalkContext, asked: AskedLine) -> BestMemory:
         return found
     if found.memory.kind == "met":
         return NOTHING
-    is_of_talk = bool(c.speaker.exchanges) and c.turn.now_s - last_s(found.memory) < _BRING_UP_AFTER_S
+    is_said = found.memory.kind != "seen"
+    is_of_talk = is_said and bool(c.speaker.exchanges) and c.turn.now_s - last_s(found.memory) < _BRING_UP_AFTER_S
     return NOTHING if is_of_talk and found.memory.about == c.turn.by else found
 
 
@@ -221,10 +237,10 @@ def _queried(c: TalkContext, asked: AskedLine) -> Answer | None:
 
 def _from_own_texts(c: TalkContext, text: str, least: float) -> Answer | None:
     """What the speaker has to say to this by the words it has in common with their life."""
-    own = own_text(c, text, least)
+    own = own_text(c, text, least, public=least <= QUESTION_FROM)
     if own is not None:
         return Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
-    hint = hinted(c, text)
+    hint = hinted(c, text) if least <= QUESTION_FROM else None
     if hint is not None:
         return Answer("keep_secret", line="keep_secret", facts={"hint": hint}, because="life: a secret, kept")
     return None
@@ -387,6 +403,8 @@ def _unknown(c: TalkContext, text: str, act: SpeechAct, absent_s: float) -> Answ
     if act == "ask_other" and not _YOU.isdisjoint(map(folded, words_of(text))):
         # Of the speaker's own life nobody else is asked.
         return Answer("wonder", missing=text, line="own_business", because=why)
+    if is_of_last(c, text):
+        return Answer("wonder", missing=text, line="that_is_all", because="the talk so far: nothing more is known of it")
     knows = about_town.who_knows(c) if act in _ABOUT_SOMETHING or act == "ask_other" else None
     if knows is not None or act in _ABOUT_SOMETHING:
         line = "dont_know_ask" if knows is not None else "dont_know"

@@ -8,7 +8,7 @@ from ganggpt.domain import retirement
 from ganggpt.domain.mind.affect import mood_label, standing_label
 from ganggpt.domain.mind.memory_record import shown
 from ganggpt.domain.mind.turn_taking import saying
-from ganggpt.domain.npc.state import Npc, mood_now, standing_now
+from ganggpt.domain.npc.state import WORK_COOLDOWN_S, Npc, mood_now, standing_now
 
 SHOWN_MAX: Final = 256
 """Memories a read shows: the newest."""
@@ -19,6 +19,8 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
     sheet, mood = state.sheet, mood_now(state, now_s)
     standings = [(player, standing_now(state, player, now_s)) for player in state.standings]
     standings.sort(key=lambda item: (-item[1].value, item[0]))
+    # What stood open when the last was made; older ones are kept to be told again.
+    latest_s = max((offer.at_s for offer in state.work.values()), default=0.0)
     return {
         "name": sheet.name,
         "role": sheet.role,
@@ -53,5 +55,9 @@ def view(state: Npc, now_s: float) -> dict[str, Any]:
             for did in state.acted
             if did.until_s > now_s
         ],
-        "work": [{"player": player, "mission": o.mission, "template": o.template} for player, o in state.work.items()],
+        "work": [
+            {"player": player, "mission": offer.mission, "template": offer.template}
+            for player, offer in state.work.items()
+            if offer.at_s > latest_s - WORK_COOLDOWN_S
+        ],
     }

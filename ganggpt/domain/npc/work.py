@@ -310,13 +310,18 @@ def job_told(state: Npc, player: str, world: World) -> JobTold | None:
     payer = world.factions.get(state.sheet.faction or "")
     return JobTold(
         last.title,
-        last.task,
+        _told_by(state, last.task),
         last.reward,
         names,
         last.minutes or (template.minutes if template is not None else 0),
         last.difficulty or (template.difficulty if template is not None else 0),
         payer.name if payer is not None else "",
     )
+
+
+def _told_by(state: Npc, task: str) -> str:
+    """A task as the NPC says it: of itself as "me"."""
+    return task.replace(state.sheet.name, "me")
 
 
 def open_offer(state: Npc, player: str, turn: Turn) -> WorkOffer | None:
@@ -359,7 +364,7 @@ def work_for(state: Npc, player: str, party: int, writer: MemoryWriter, turn: Tu
             return WorkAnswer(Answer("no_work"))
         offer, offered, message = offered_work(writer, state, work, player, turn)
         events, messages = (offered,), (message, *asking_around(standing, player, turn))
-    facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": offer.task}
+    facts = {"title": offer.title, "reward": f"${offer.reward:,}", "task": _told_by(state, offer.task)}
     found = Answer("offer_work" if is_new else "repeat_work", facts=facts, because="a mission was offered")
     shown = {"mission": offer.mission, "template": offer.template, "title": offer.title, "reward": offer.reward}
     requests = thinking_ahead(state, player, party, turn) if is_new else ()

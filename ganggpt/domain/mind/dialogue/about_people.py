@@ -15,6 +15,7 @@ from ganggpt.domain.world import FactionSheet, NpcSheet
 
 _TOLD: Final = 3
 _OWN_SIDE: Final = listed_words("own_side")
+_COLOURS: Final = listed_words("colours")
 
 
 def who(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -142,12 +143,21 @@ def faction(c: TalkContext, asked: AskedLine) -> Answer | None:
         "motto": sheet.motto,
     }
     if creed is None or not creed.creed:
-        return informed("faction_plain", "sheet of the faction", facts)
+        return informed("faction_plain", "sheet of the faction", facts, *_stand(c, sheet))
     facts |= {"business": creed.business, "creed": creed.creed}
     then = (Sequel("and_more", {"text": creed.creed}),) if not c.is_said(creed.creed) else ()
     return informed(
         "faction_us" if sheet.id == c.speaker.faction else "tell_faction", "creed: business, creed", facts, *then
     )
+
+
+def _stand(c: TalkContext, sheet: FactionSheet) -> tuple[Sequel, ...]:
+    """How the speaker's own side stands to another one, where that is worth a word."""
+    own = c.world.factions.get(c.speaker.faction or "")
+    relation = own.relations.get(sheet.id, 0) if own is not None else 0
+    if own is None or abs(relation) < TIE_FROM:
+        return ()
+    return (Sequel("side_foe" if relation < 0 else "side_friend", {"own": own.name, "faction": sheet.name}),)
 
 
 def _of_person(c: TalkContext, asked: AskedLine) -> FactionSheet | None:
@@ -176,23 +186,7 @@ def faction_rules(c: TalkContext, asked: AskedLine) -> Answer | None:
     if sheet is None or creed is None:
         return None
     words = set(words_of(asked.text))
-    if creed.colours and words & {
-        "colour",
-        "color",
-        "colours",
-        "colors",
-        "wear",
-        "recognise",
-        "recognize",
-        "spot",
-        "look",
-        "farbe",
-        "farben",
-        "colores",
-        "couleurs",
-        "cores",
-        "цвета",
-    }:
+    if creed.colours and not words.isdisjoint(_COLOURS):
         return informed("tell_colours", "creed: colours", {"faction": sheet.name, "colours": creed.colours})
     rules = [rule for rule in creed.rules if not c.is_said(rule)][:2]
     if not rules:

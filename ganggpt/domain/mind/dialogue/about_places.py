@@ -181,7 +181,7 @@ def _way(c: TalkContext, target: District) -> dict[str, str]:
     if start is None:
         return {"way": ""}
     legs = route(c.world, start.id, target.id)
-    told = legs if len(legs) <= _LEGS_TOLD else (*legs[: _LEGS_TOLD - 1], legs[-1])
+    told = legs if len(legs) <= _LEGS_TOLD else (*legs[: _LEGS_TOLD - 1], ("", target.id))
     return {"way": "|".join(f"{road}>{c.world.districts[id_].name}" for road, id_ in told)}
 
 

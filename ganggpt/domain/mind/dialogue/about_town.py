@@ -6,15 +6,15 @@ from typing import Final
 
 from ganggpt.domain.daily_life import people_in
 from ganggpt.domain.language.word_lists import listed_words
-from ganggpt.domain.language.words import words_of
+from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.lore import Ware
 from ganggpt.domain.mind.dialogue import about_people, about_places
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, own_text
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, is_of_last, own_text
 from ganggpt.domain.mind.dialogue.trade import dollars, name_of, ware_of
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
-from ganggpt.domain.mind.spoken_answer import Answer, informed
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 from ganggpt.domain.scene import part_of_day
 
 _NEWS_SCANNED_MAX: Final = 128
@@ -26,11 +26,21 @@ def news(c: TalkContext, asked: AskedLine) -> Answer:
     memory = newest(c)
     if memory is not None:
         return Answer("gossip", memory, because="memories: news")
-    if c.turn.dice.chance(0.5):
+    if _asks_of_something(c, asked):
+        return Answer("dont_know", line="that_is_all" if is_of_last(c, asked.text) else "", because="nothing known of it")
+    if c.turn.dice.chance(0.7):
         seen = _seen_near(c)
         if seen is not None:
             return seen
     return about_people.politics(c, asked)
+
+
+def _asks_of_something(c: TalkContext, asked: AskedLine) -> bool:
+    """Whether a question is for what happened to something certain, and not for the news of the town."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if not {"happened", "became"} & words:
+        return False
+    return not words.isdisjoint(_CERTAIN) or is_of_last(c, asked.text) or bool(asked.named)
 
 
 def newest(c: TalkContext) -> Memory | None:
@@ -127,7 +137,7 @@ def help_(c: TalkContext, asked: AskedLine) -> Answer:
     return informed("help_offer" if c.speaker.standing > -20 else "help_no", f"standing {c.speaker.standing:.0f}")
 
 
-_HURT, _DRIVE = listed_words("hurt"), listed_words("drive")
+_HURT, _DRIVE, _CERTAIN = map(listed_words, ("hurt", "drive", "certain"))
 
 
 def _service(c: TalkContext, asked: AskedLine) -> Ware | None:
@@ -147,7 +157,7 @@ def hurt(c: TalkContext) -> Answer:
     if where is None or district is None:
         return informed("help_offer", "nobody is known who treats wounds")
     facts = {"who": doctors[0].name, "where": district.name, "spot": where.spot}
-    return informed("help_hurt", "whereabouts: the next doctor", facts)
+    return informed("help_hurt", "whereabouts: the next doctor", facts, Sequel("doctor_at", facts))
 
 
 def joke(_: TalkContext, __: AskedLine) -> Answer:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 from ganggpt.domain.language.spoken_of import What
 from ganggpt.domain.language.stop_words import topics_of
+from ganggpt.domain.language.thesaurus import groups_of
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.understanding import is_pointing
@@ -24,7 +26,7 @@ QUESTION_FROM: Final = 4.4
 """Weight of common words from which a text answers a question: one word that one text in eighty has."""
 PUBLIC_FROM: Final = 8.0
 """The same for what everybody knows: two such words."""
-STATEMENT_FROM: Final = 7.5
+STATEMENT_FROM: Final = 8.5
 """The same for a statement, which is only taken up where the text is plainly about it."""
 _LETTERS_MIN: Final = 4
 _BEFORE: Final = 0.6
@@ -85,8 +87,24 @@ def _public(world: World) -> Iterator[OwnText]:
                 yield OwnText(text, f"creed {creed.id}", _stems(text))
 
 
+@lru_cache(maxsize=4096)
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem for stem in topics_of(text) if len(stem) >= _LETTERS_MIN)
+    """The stems of the telling words of a text, and the concepts they stand for: mum and mother have one in common."""
+    stems = [stem for stem in topics_of(text) if len(stem) >= _LETTERS_MIN]
+    groups = (group for stem in topics_of(text) for group in groups_of(stem)[:1])
+    return frozenset((*stems, *(f"~{group.name}" for group in groups)))
+
+
+def answered_better(c: TalkContext, line: str, told: Mapping[str, str]) -> OwnText | None:
+    """An own text that fits a line so well that it comes before an answer by the topic alone, which ``told`` these
+    facts: it has more of the line's rare words in common. None where there is none."""
+    own = own_text(c, line, STATEMENT_FROM, public=False)
+    if own is None:
+        return None
+    texts, asked = _texts(c.world), _stems(line)
+    already = _stems(" ".join(told.values()))
+    more = sum(texts.weights.get(stem, 0.0) for stem in own.stems & asked - already)
+    return own if more >= QUESTION_FROM else None
 
 
 def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) -> OwnText | None:
@@ -117,8 +135,20 @@ def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) ->
 
 
 def _weight(texts: _Texts, one: OwnText, asked: frozenset[str], before: frozenset[str]) -> float:
-    own = sum(texts.weights.get(stem, 0.0) for stem in one.stems & asked)
-    return own + _BEFORE * sum(texts.weights.get(stem, 0.0) for stem in one.stems & before)
+    own = sum(_rarity(texts, stem) for stem in one.stems & asked)
+    return own + _BEFORE * sum(_rarity(texts, stem) for stem in one.stems & before)
+
+
+def _rarity(texts: _Texts, stem: str) -> float:
+    """The weight of a word; of a concept half of it, as its word counts as well."""
+    return texts.weights.get(stem, 0.0) * (0.5 if stem.startswith("~") else 1.0)
+
+
+def is_of_last(c: TalkContext, line: str) -> bool:
+    """Whether a line has a telling word in common with what the speaker said last: it asks on."""
+    if not c.speaker.exchanges:
+        return False
+    return not (_stems(line) & _stems(c.speaker.exchanges[-1].said)).isdisjoint(_texts(c.world).weights)
 
 
 def hinted(c: TalkContext, line: str) -> str | None:

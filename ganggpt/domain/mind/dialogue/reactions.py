@@ -76,8 +76,8 @@ def in_need(c: TalkContext, text: str) -> Answer | None:
     words = [folded(word) for word in words_of(text)]
     if not _DESPAIR.isdisjoint(words) and not _MYSELF.isdisjoint(words) and not _FIRST.isdisjoint(words):
         return Answer("console", line="please_live", because="heard as despair")
-    is_hurt = not _HURT.isdisjoint(words) and not _FIRST.isdisjoint(words) and not _BEEN.isdisjoint(words)
-    if is_hurt and "?" not in text:
+    is_own = not _FIRST.isdisjoint(words) and not _BEEN.isdisjoint(words) and _OTHERS.isdisjoint(words)
+    if is_own and not _HURT.isdisjoint(words) and "?" not in text:
         return about_town.hurt(c)
     is_kidding = not _KIDDING.isdisjoint(words) and (len(words) <= _FEW or not _FIRST.isdisjoint(words))
     if is_kidding and "?" not in text:
@@ -85,7 +85,9 @@ def in_need(c: TalkContext, text: str) -> Answer | None:
     return None
 
 
-_DESPAIR, _MYSELF, _HURT, _KIDDING = map(listed_words, ("despair", "myself", "hurt", "kidding"))
+_DESPAIR, _MYSELF, _HURT, _KIDDING, _OTHERS = map(
+    listed_words, ("despair", "myself", "hurt", "kidding", "somebody_else")
+)
 _FIRST: Final = frozenset(("i", "i'm", "im", "me", "i've", "ive", "my"))
 _FEW: Final = 3
 _BEEN: Final = frozenset(("been", "i'm", "im", "am", "got", "bleeding", "need"))
@@ -101,6 +103,8 @@ def complain(c: TalkContext, asked: AskedLine) -> Answer:
     words = {folded(word) for word in words_of(asked.text)}
     if not words.isdisjoint(_GRIEF):
         return Answer("console", because="heard as grief")
+    if not words.isdisjoint(_REPORT):
+        return _reported(c)
     need = next((goods for listed, goods in _NEEDS if not words.isdisjoint(listed)), None)
     if need is not None:
         helped = _helped(c, asked, need)
@@ -219,10 +223,14 @@ def _felt(c: TalkContext, asked: AskedLine, words: set[str]) -> Answer | None:
     if asked.act.act == "bad_news" and is_sure:
         return Answer("console", because="heard as bad news")
     if (asked.act.act == "report_crime" and is_sure) or not words.isdisjoint(_REPORT):
-        own = c.world.factions.get(c.speaker.faction or "")
-        is_police = own is not None and own.kind == "police"
-        return Answer("answer", line="report_police" if is_police else "report", because="heard as a report")
+        return _reported(c)
     return None
+
+
+def _reported(c: TalkContext) -> Answer:
+    own = c.world.factions.get(c.speaker.faction or "")
+    is_police = own is not None and own.kind == "police"
+    return Answer("answer", line="report_police" if is_police else "report", because="heard as a report")
 
 
 def _about_named(c: TalkContext, asked: AskedLine) -> Answer | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ganggpt.domain.language.questions import LANGUAGES, language_shares
+from ganggpt.domain.language.questions import LANGUAGES, language_shares, topics_of_line
 from ganggpt.domain.language.spoken_of import names_of
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.mind.transcript import Transcript, is_over
@@ -35,6 +35,6 @@ def _told_by(world: World, line: str) -> str | None:
     bare += line[done:]
     words = words_of(bare)
     language, share = language_shares(bare)
-    if not words or language not in LANGUAGES:
+    if not words or language not in LANGUAGES or topics_of_line(bare)[0].topic in ("nonsense", "silence"):
         return None
     return language if share >= (SHORT_SURE if len(words) <= _SHORT_WORDS else SURE) else None

@@ -83,8 +83,15 @@ def wares(c: TalkContext, asked: AskedLine) -> Answer | None:
         return Answer("trade", line="have_ware", facts=facts, because="life: wares")
     if wanted and not wanted <= _FOODLIKE:
         return _have_not(c, wanted)
-    facts = {"wares": listed(wares_in_words(c, mine[:_TOLD_MAX]))}
+    facts = {"wares": listed(wares_in_words(c, _within(asked, mine)[:_TOLD_MAX]))}
     return Answer("trade", line="tell_wares", facts=facts, then=(Sequel("ask_ware"),), because="life: wares")
+
+
+def _within(asked: AskedLine, mine: Sequence[Ware]) -> Sequence[Ware]:
+    """The wares that cost no more than somebody wants to spend: "anything under fifty bucks?"; else all."""
+    amounts = [float(found.rstrip(".,").replace(",", "")) for found in _AMOUNT.findall(asked.text)]
+    most = max(amounts, default=0) if not _UNDER.isdisjoint(words_of(asked.text)) else 0
+    return [one for one in mine if one.price <= most] or mine
 
 
 def _have_not(c: TalkContext, wanted: frozenset[str]) -> Answer:
@@ -122,7 +129,9 @@ def price(c: TalkContext, asked: AskedLine) -> Answer | None:
 def _is_selling(asked: AskedLine) -> bool:
     """Whether somebody wants to sell to the speaker."""
     words = set(words_of(asked.text))
-    if "sell" in words and "i" in words:
+    if not words.isdisjoint(_SELL) and not words.isdisjoint(_OWN):
+        return True
+    if {"give", "me", "for"} <= words and not words.isdisjoint(("my", "this")):
         return True
     return {"you", "buy"} <= words and asked.is_question and not {"can", "i"} <= words
 
@@ -133,6 +142,8 @@ def _buying(c: TalkContext) -> Answer:
     return informed(line, "sheet: role", {"role": c.speaker.role})
 
 
+_SELL: Final = frozenset(("sell", "selling", "pawn"))
+_OWN: Final = frozenset(("i", "i'm", "im", "my", "i'd", "we"))
 _DEALS: Final = frozenset(("pawnbroker", "fixer", "broker", "smuggler", "dealer"))
 """Trades that buy what others bring."""
 
@@ -149,8 +160,11 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     asks = _asking_price(c, found, rounds)
     facts = {"ware": name_of(c, found), "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
     why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
+    if offered is None and _is_protest(asked):
+        return Answer("trade", line="haggle_no", facts=facts, because=f"{why}; no offer")
     if offered is not None and (offered >= asks or (offered >= found.least and rounds >= 2)):
-        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(offered)}, because=why)
+        # Nobody pays more than was asked.
+        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(min(offered, asks))}, because=why)
     if rounds >= ROUNDS_MAX:
         line = "haggle_last"
     elif asks >= found.price:
@@ -158,6 +172,12 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     else:
         line = "haggle_insult" if _is_insulting(offered, found) else "haggle_down"
     return Answer("trade", line=line, facts=facts, because=why)
+
+
+def _is_protest(asked: AskedLine) -> bool:
+    """Whether a line only says no: "I didn't agree to any deal"."""
+    words = {folded(word) for word in words_of(asked.text)}
+    return not words.isdisjoint(_NOTS) and words.isdisjoint(_HAGGLES)
 
 
 def _haggle_for_nothing(c: TalkContext) -> Answer:
@@ -187,6 +207,11 @@ def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
             return Answer("trade", line="buy_what", facts={"wares": told}, because="life: wares")
         wanted = _wanted(asked)
         return shop(c, asked) if wanted else None
+    if _offer(asked.text, found) is not None and _count(asked.text) == 1:
+        return haggle(c, asked)
+    if _is_protest(asked):
+        facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found))}
+        return Answer("trade", line="tell_price", facts=facts, because="life: wares")
     count = _count(asked.text)
     facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found) * count), "count": str(count)}
     return Answer("trade", line="sold", facts=facts, because="life: wares")
@@ -194,6 +219,8 @@ def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
 
 def shop(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Where can I buy it: the nearest person who sells it, else the nearest district where it is sold."""
+    if not _HEALS.isdisjoint(words_of(asked.text)):
+        return _doctor(c, asked)
     wanted = _wanted(asked)
     if not wanted:
         return None
@@ -205,6 +232,17 @@ def shop(c: TalkContext, asked: AskedLine) -> Answer | None:
     if found is None:
         return None
     return informed("tell_shop" if "who" in found else "tell_shop_place", "lives and places: what is sold", found)
+
+
+def _doctor(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """Who treats wounds, and where they are now."""
+    doctor = next((one for one in c.world.npcs.values() if "doctor" in one.role and one.id != c.speaker.id), None)
+    where = c.where(doctor.id) if doctor is not None else None
+    district = c.world.districts.get(where.district) if where is not None else None
+    if doctor is None or where is None or district is None:
+        return wares(c, asked) if c.speaker.life.wares else None
+    facts = {"who": doctor.name, "where": district.name, "spot": where.spot}
+    return informed("doctor_at", "whereabouts: who treats wounds", facts)
 
 
 def seller_of(c: TalkContext, wanted: frozenset[str]) -> dict[str, str] | None:
@@ -353,7 +391,22 @@ _SPELT: Final = {
     **{word: number for number, word in enumerate(_SMALL)},
     **{word: 10 * number for number, word in enumerate(_TENS, 2)},
 }
-_POWERS: Final = {"hundred": 100, "thousand": 1000, "grand": 1000, "k": 1000}
+_POWERS: Final = {
+    **{"hundred": 100, "thousand": 1000, "grand": 1000, "k": 1000, "hundert": 100, "tausend": 1000, "mil": 1000},
+    **{"cent": 100, "cents": 100, "mille": 1000, "тысячи": 1000, "тысяч": 1000, "тысяча": 1000},
+}
+_WHOLE: Final = {
+    **{"cien": 100, "ciento": 100, "doscientos": 200, "trescientos": 300, "cuatrocientos": 400, "quinientos": 500},
+    **{"seiscientos": 600, "setecientos": 700, "ochocientos": 800, "novecientos": 900, "veinte": 20, "treinta": 30},
+    **{"cuarenta": 40, "cincuenta": 50, "sesenta": 60, "setenta": 70, "ochenta": 80, "noventa": 90},
+    **{"cem": 100, "duzentos": 200, "trezentos": 300, "quatrocentos": 400, "quinhentos": 500, "seiscentos": 600},
+    **{"vinte": 20, "trinta": 30, "quarenta": 40, "cinquenta": 50, "sessenta": 60, "oitenta": 80},
+    **{"zwanzig": 20, "dreißig": 30, "vierzig": 40, "fünfzig": 50, "sechzig": 60, "siebzig": 70, "achtzig": 80},
+    **{"zweihundert": 200, "dreihundert": 300, "vierhundert": 400, "fünfhundert": 500, "sechshundert": 600},
+    **{"vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60},
+    **{"сто": 100, "двести": 200, "триста": 300, "четыреста": 400, "пятьсот": 500, "пятьдесят": 50, "двадцать": 20},
+}
+"""Amounts of other languages that are one word."""
 
 
 def spelt_number(text: str) -> int | None:
@@ -361,8 +414,8 @@ def spelt_number(text: str) -> int | None:
     ten alone are counts, and no amounts."""
     total, found = 0, 0
     for word in words_of(text.replace("-", " ")):
-        if word in _SPELT:
-            total += _SPELT[word]
+        if word in _SPELT or word in _WHOLE:
+            total += _SPELT.get(word, 0) or _WHOLE.get(word, 0)
         elif word in _POWERS:
             total = max(1, total) * _POWERS[word]
         elif word != "and":
@@ -395,7 +448,7 @@ def _wanted(asked: AskedLine) -> frozenset[str]:
 _SAME: Final = {stem(word): stem(to) for word, to in (("fix", "repairs"), ("fixed", "repairs"), ("mend", "repairs"))}
 _FOODLIKE: Final = frozenset(map(stem, listed_words("foodlike")))
 _OF_MONEY: Final = listed_words("of_money")
-_CHEAP: Final = listed_words("cheap")
+_CHEAP, _NOTS, _HAGGLES, _UNDER, _HEALS = map(listed_words, ("cheap", "nots", "haggles", "under", "heals"))
 _GOODS: Final = frozenset(map(stem, listed_words("goods")))
 
 

@@ -53,6 +53,7 @@ _PLACES: Final = (
 )
 _SHE, _HE_ONLY, _GRIEF, _CORRECTS = map(listed_words, ("she", "he_only", "grief", "corrects"))
 _ME: Final = listed_words("me")
+_FINDS: Final = listed_words("finds")
 _THERE: Final = listed_words("there")
 _OTHER: Final = listed_words("other")
 _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
@@ -110,6 +111,9 @@ _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
 _OF_THE_LAST: Final[frozenset[Topic]] = frozenset(("again", "really", "why"))
 """Questions about the last answer: "Really? Where is he, then?" asks for something else."""
 _TWO_SURE: Final = 0.75
+_TAKES: Final = 0.4
+_GRAVE: Final[frozenset[Topic]] = frozenset(("complain", "confess", "threat_other"))
+"""What a sentence says that no other of the line outweighs."""
 """Confidence from which two questions of one line are both answered."""
 _COURTEOUS: Final[frozenset[Topic]] = frozenset(("hello", "leave", "thanks"))
 
@@ -182,10 +186,24 @@ def _chosen(text: str, world: World, leaning: frozenset[Topic]) -> Sequence[Aske
     leaving = [one for one in every if one.topic == "leave" and one.confidence >= _TWO_SURE]
     if leaving and not questions:
         return leaving[-1:]
+    taken = [one for one in every if not one.is_question and _takes_job(one)] if "work_when" in leaning else []
+    if taken and real:
+        return [taken[0], real[-1]]
     whole = _asked(text, hear(text).main, world, leaning)
-    if whole.is_sure and (whole.is_question or not questions):
+    is_of_all = whole.topic not in _COURTEOUS or not real
+    if whole.is_sure and is_of_all and (whole.is_question or not questions) and not _outweighs(every, whole):
         return [whole]
     return real[-1:] or _said(every)
+
+
+def _takes_job(one: AskedLine) -> bool:
+    """Whether a sentence takes on the job that is spoken of: "I'm in", "I'll take it"."""
+    return one.topic in ("agree", "buy") and one.confidence >= _TAKES
+
+
+def _outweighs(every: Sequence[AskedLine], whole: AskedLine) -> bool:
+    """Whether a sentence says something graver than the line as a whole was taken for: grief, a confession."""
+    return whole.topic not in _GRAVE and any(one.topic in _GRAVE and one.confidence >= _TWO_SURE for one in every)
 
 
 def _said(every: Sequence[AskedLine]) -> Sequence[AskedLine]:
@@ -203,7 +221,8 @@ def _is_courtesy(one: AskedLine) -> bool:
 def _weightiest(sentences: Sequence[AskedLine]) -> Sequence[AskedLine]:
     """Of plain statements the one that is about most: something confessed or threatened before anything told."""
     plain = ("tell", "agree", "hello", "silence", "nonsense")
-    telling = [one for one in sentences if one.topic not in plain]
+    grave = [one for one in sentences if one.topic in _GRAVE and one.confidence >= _TWO_SURE]
+    telling = grave[:1] or [one for one in sentences if one.topic not in plain]
     return (telling or list(sentences))[-1:]
 
 
@@ -212,9 +231,14 @@ def _sentences(text: str, world: World, leaning: frozenset[Topic] = frozenset())
         yield _asked(sentence, act, world, leaning)
 
 
+_KIN: Final = listed_words("kin")
+_OWN_LIFE: Final[frozenset[Topic]] = frozenset(("self_role", "self_other", "self_past", "self_likes", "me_known"))
 _AT_WORK: Final[Mapping[Topic, Topic]] = {"danger": "work_hard", "distance": "work_when", "price": "work_pay"}
 """What a question means while a job is spoken of."""
 _TOLD: Final[frozenset[Topic]] = frozenset(("tell", "complain", "boast", "plan"))
+_LOOSE: Final = _TOLD | {"agree", "refuse", "order", "really", "insult"}
+"""What a line is taken for that haggles in the middle of a sale: "still too much", "make it cheaper"."""
+_HAGGLES: Final = listed_words("haggles")
 _CRIMES: Final = listed_words("crimes")
 _WHY_FACTIONS: Final[frozenset[Topic]] = frozenset(("self_crew", "opinion_faction", "why"))
 _BY_WORDS: Final[tuple[tuple[frozenset[Topic], frozenset[str], Topic], ...]] = (
@@ -225,6 +249,7 @@ _BY_WORDS: Final[tuple[tuple[frozenset[Topic], frozenset[str], Topic], ...]] = (
     (_WHY_FACTIONS, _WHY, "faction_war"),
     (frozenset(("self_family",)), _OUTFIT, "faction"),
     (frozenset(("joke",)), frozenset(("your",)), "insult"),
+    (frozenset(("faction", "faction_rules", "opinion_faction")), listed_words("against"), "faction_war"),
 )
 """Topics that turn into another one where a sentence has one of these words."""
 
@@ -242,8 +267,22 @@ def _asked(sentence: str, act: HeardAct, world: World, leaning: frozenset[Topic]
         and not is_pointing(sentence, "district")
     ):
         topic = topic._replace(topic=_AT_WORK.get(topic.topic, topic.topic))
+    if topic.topic in _COURTEOUS and "," in sentence:
+        topic = _after_address(sentence) or topic
+    is_loose = topic.topic in _LOOSE or topic.confidence < SURE
+    if "haggle" in leaning and is_loose and not _HAGGLES.isdisjoint(map(folded, words_of(sentence))):
+        topic = HeardTopic("haggle", max(topic.confidence, _ASKS_SURE))
     asks = _asks(sentence) or (topic.topic in _QUESTIONS and topic.confidence >= _ASKS_SURE)
     return AskedLine(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
+
+
+def _after_address(sentence: str) -> HeardTopic | None:
+    """What a sentence asks after "Hey," or "Thanks,"; None where nothing sure."""
+    rest = sentence.partition(",")[2].strip()
+    if len(words_of(rest)) < 2:
+        return None
+    found = topics_of_line(rest)[0]
+    return found if found.confidence >= SURE and found.topic not in _COURTEOUS else None
 
 
 def _asks(text: str) -> bool:
@@ -265,6 +304,8 @@ def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
     "got anything? a job?" for work."""
     spoken = [folded(word) for word in words_of(text)]
     words, kinds = set(spoken), {one.what for one in found}
+    if topic == "person_where" and words.isdisjoint(_FINDS):
+        return "opinion_person"
     if topic == "hello" and "how" in words:
         return "self_feel"
     if topic in _TOLD and spoken[:1] in (["i"], ["we"]) and not _CRIMES.isdisjoint(spoken[:4]):
@@ -273,6 +314,8 @@ def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
         return "me_trust"
     if topic == "self_likes" and "npc" in kinds:
         return "opinion_person"
+    if topic in _OWN_LIFE and "your" in words and not _KIN.isdisjoint(words):
+        return "self_family"
     is_of_both = topic == "talked_about" and ("i" in words or words.isdisjoint(_YOU))
     if is_of_both or (topic in _WHY_FACTIONS and "faction" not in kinds):
         return topic

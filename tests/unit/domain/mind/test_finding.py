@@ -25,13 +25,13 @@ def told(*lines: str, gap_s: float = DAY_S) -> Played:
         ("What does my brother do at night?", "remember"),
         ("what food is bad for me?", "guess"),
         ("What is my shoe size?", "no_memory"),
-        ("you hiring?", "hint_work"),
+        ("you hiring?", "offer_work"),
     ],
 )
 def test_what_is_sure_is_told_what_may_be_is_guessed_and_what_nobody_told_is_not_known(question: str, act: str) -> None:
     npc = told("my brother Leo works at night, at the morgue", "I'm allergic to peanuts")
     reply = npc.do(Talk(question, "Ava")).reply
-    assert reply["act"] in (act, "no_work") if act == "hint_work" else reply["act"] == act
+    assert reply["act"] == act
     assert (reply["cites"] is not None) == (act in ("remember", "guess"))
 
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ganggpt.domain.language.speech_acts import looks_asking, tokens_of
 from ganggpt.domain.language.thesaurus import alike, groups_of, near
 from ganggpt.domain.language.words import terms, terms_and_names
 from ganggpt.domain.mind.embedding import embedding_of, similarity
@@ -136,7 +135,7 @@ def test_any_text_can_be_kept_and_asked_for(text: str, asked: str) -> None:
         assert 0 <= one.score <= 1
         assert math.isfinite(one.score)
     (whole,) = store.recall(text, NOW_S)
-    whole_of = ASKS if looks_asking(tokens_of(text)) else 1
+    whole_of = ASKS if text.rstrip('" ').endswith("?") and len(text.split()) <= 20 else 1
     assert not terms(text) or len(terms(text)) > 32 or len(text) > 240 or whole.relevance == pytest.approx(whole_of)
 
 

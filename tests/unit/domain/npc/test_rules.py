@@ -243,7 +243,7 @@ def test_an_npc_knows_its_factions_friends_and_enemies() -> None:
     assert "Harbour Crew" in said
     assert "Vipers" in said
     about = npc.do(Talk("what do you know about the Vipers?")).reply
-    assert about["act"] == "tell_about"
+    assert about["act"] == "inform"
     assert "Vipers" in about["say"]
     assert "Harbour Crew" in about["say"]
 
