@@ -208,7 +208,7 @@ class _Reading:
         row_type, _ = _ROWS[section]
         both = _ADDED[section](first, more)
         try:
-            row_type.model_validate(_plain_row(msgspec.to_builtins(both), row_type))
+            row_type.model_validate_json(msgspec.json.encode(_plain_row(msgspec.to_builtins(both), row_type)))
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 path = (section, both.id, *(part for part in detail["loc"][:1] if isinstance(part, str)))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
+
+from ganggpt.errors import WorldInvalid, WorldRejected
+from ganggpt.worldfiles.files import load_world
 
 SMALL = {
     "world.yaml": """\
@@ -95,3 +99,35 @@ def a_small_world(path: Path) -> Path:
     for name, text in SMALL.items():
         (path / name).write_text(text, encoding="utf-8")
     return path
+
+
+NINA = """\
+npcs:
+  nina:
+    name: Nina Salt
+    role: diver
+    home: docks
+    faction: null
+    traits: {friendliness: 60, temper: 20, greed: 30, courage: 40}
+    style: polite
+    backstory: Dives for anchors.
+"""
+
+
+class Broken(NamedTuple):
+    """One edit in one file, and what has to be said about it as ``line: field: words of the problem``."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    said: tuple[str, ...]
+
+
+def problems_in(path: Path) -> tuple[WorldInvalid, ...]:
+    """What the loader says, or nothing where it loads."""
+    try:
+        load_world(path)
+    except WorldRejected as rejected:
+        return rejected.problems
+    return ()

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from ganggpt.ai.minds.texts import ALIASES, ENGLISH, PLAIN, VOICES, Toned, Tongue, languages, tongue
 from ganggpt.domain.language.words import clipped, with_article
 from ganggpt.domain.mind.brief import (
@@ -96,7 +98,8 @@ class ScriptedMind:
         for draft in _drafts(brief, dice):
             if not draft.begins:
                 continue
-            opener = opener_of(draft.begins)
+            # A short beginning opens together with what follows.
+            opener = opener_of(" ".join((draft.begins, *draft.rest[:1])))
             if opener in brief.avoid:
                 used = len(brief.avoid) - 1 - brief.avoid[::-1].index(opener)
                 if used < oldest:
@@ -139,8 +142,10 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[_Draft]:
     own, common = _own_lines(brief, texts, voice, tone), _common_lines(brief, texts, tone)
     openings = _openings(brief, texts, voice, tone)
     opens = _OPENS_ANSWER if brief.line else _OPENS
-    # A line of one's own is whole: no interjection goes before it, and no question after it.
-    after_own = rest[: brief.memory is not None] if brief.own else rest
+    # A line of one's own is whole: no interjection goes before it, and after it only what is told, no question.
+    told = tuple(part for part in brief.then if part[1])
+    after_own = _rest(replace(brief, then=told), texts, voice, tone, slots, dice) if told != brief.then else rest
+    after_own = after_own if told else after_own[: brief.memory is not None]
     for _ in range(_DRAWS):
         lines = own if own and (not common or dice.chance(_OWN_CHANCE)) else common
         is_whole = lines is own and bool(brief.own)
@@ -150,11 +155,11 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[_Draft]:
         yield _Draft(begins, after_own if is_whole else rest, _is_stale(line, brief))
     wonder = tongue(ENGLISH).lines["wonder"][tone]
     filled = [said for line in _turned((*own, *common), dice) if (said := _filled(line, slots))] or list(wonder)
-    # Where every line was said lately, any of them will do.
-    fresh = [line for line in filled if not _is_stale(line, brief)] or filled
-    for opening in ("", *_turned(openings, dice)):
-        for line in fresh:
-            yield _Draft(f"{opening} {line}" if opening else line, rest, False)
+    fresh = [line for line in filled if not _is_stale(line, brief)]
+    for lines in (fresh, filled):
+        for opening in ("", *_turned(openings, dice)):
+            for line in lines:
+                yield _Draft(f"{opening} {line}" if opening else line, rest, lines is not fresh)
 
 
 def _own_lines(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:

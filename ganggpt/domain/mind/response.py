@@ -26,8 +26,16 @@ from ganggpt.domain.mind.dialogue import about_player, about_town
 from ganggpt.domain.mind.dialogue.about_work import asks_for_work, in_general
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.course import leaning, steered
-from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, answered_better, hinted, is_of_last, own_text
-from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need
+from ganggpt.domain.mind.dialogue.own_texts import (
+    QUESTION_FROM,
+    STATEMENT_FROM,
+    OwnText,
+    answered_better,
+    hinted,
+    is_of_last,
+    own_text,
+)
+from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need, reported
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
@@ -61,15 +69,21 @@ _ASKS_MEMORY: Final[frozenset[Topic]] = frozenset({"me_said", "tell", "plan"})
 """Topics of questions that only the memories answer."""
 _EVENTS: Final[frozenset[Topic]] = frozenset({"self_story", "news"})
 """Topics of questions for something that happened: what is surely remembered of it comes before any other story."""
+_NOT_OF_LIFE: Final = ("opinion_person", "opinion_faction", "self_day")
+_OTHER_OF_LIFE: Final = (
+    *("danger", "politics", "news", "why", "who", "advice", "help", "time", "place_where", "source", "joke", "sights"),
+    *("hours", "shop", "again"),
+)
 _OF_LIFE: Final[frozenset[Topic]] = frozenset(
-    (
-        *("self_past", "self_story", "self_family", "self_friends", "self_boss", "self_aims", "self_feel", "self_other"),
-        *("self_why_mood", "self_likes", "self_name", "self_role", "self_crew", "self_home", "opinion_other", "danger"),
-        *("opinion_town", "opinion_police", "politics", "faction_war", "faction_rules", "faction", "news", "why", "who"),
-        *("advice", "help", "time", "place_where", "source", "joke", "sights", "hours", "shop", "faction_boss", "again"),
-    )
+    topic
+    for topic in QUERIES
+    if (topic.startswith(("self_", "opinion_", "faction")) and topic not in _NOT_OF_LIFE) or topic in _OTHER_OF_LIFE
 )
 """Topics of questions that a text of the speaker's own life may answer better, where it has the words of the line."""
+_POINTING: Final = (
+    listed_words("he") | listed_words("they") | {"it", "that", "those", "das", "eso", "ça", "isso", "это"}
+)
+_SHORT: Final = 7
 _YOU: Final = listed_words("you")
 _I: Final = listed_words("i")
 _MINE: Final = listed_words("mine")
@@ -120,7 +134,6 @@ _ACTS: Final[dict[SpeechAct, Act]] = {
     "flirt": "flattered",
     "insult": "insulted",
     "bad_news": "console",
-    "report_crime": "console",
     "good_news": "rejoice",
     "ask_mood": "how_are_you",
     "ask_self": "introduce",
@@ -206,7 +219,11 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     if asked.is_sure and asked.topic not in _ASKS_MEMORY and (told := _queried(c, asked)) is not None:
         if asked.topic in _OF_LIFE:
             own = answered_better(c, asked.text, told.facts)
-            told = told if own is None else Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
+            told = (
+                told
+                if own is None
+                else Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
+            )
         return _with_memory(told, found, c)
     guessed = None
     if not (found.is_sure or asks_memory):
@@ -235,11 +252,15 @@ def _queried(c: TalkContext, asked: AskedLine) -> Answer | None:
     return None if query is None else query(c, asked)
 
 
+def _view(own: OwnText) -> Answer:
+    return Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
+
+
 def _from_own_texts(c: TalkContext, text: str, least: float) -> Answer | None:
     """What the speaker has to say to this by the words it has in common with their life."""
     own = own_text(c, text, least, public=least <= QUESTION_FROM)
     if own is not None:
-        return Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
+        return _view(own)
     hint = hinted(c, text) if least <= QUESTION_FROM else None
     if hint is not None:
         return Answer("keep_secret", line="keep_secret", facts={"hint": hint}, because="life: a secret, kept")
@@ -305,6 +326,8 @@ def _courteous(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer | No
 
 def _unasked_for(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
     """What is said to a statement."""
+    if asked.act.act == "report_crime" and asked.act.confidence >= _HEARD_FROM:
+        return reported(c)
     act = _ACTS.get(asked.act.act)
     if act is not None and asked.act.confidence >= _HEARD_FROM:
         memory = _unasked(c.speaker, c.text, absent_s, c.turn)
@@ -377,6 +400,12 @@ def _asked(c: TalkContext, text: str, act: SpeechAct, found: BestMemory, absent_
     return _unknown(c, text, act, absent_s)
 
 
+def _asks_on(c: TalkContext, text: str) -> bool:
+    """Whether a short question points back at what the speaker just said: "Did they sing it?"."""
+    words = [folded(word) for word in words_of(text)]
+    return bool(c.speaker.exchanges) and len(words) <= _SHORT and not _POINTING.isdisjoint(words)
+
+
 def _not_remembered(speaker: Speaker, text: str, turn: Turn) -> Answer:
     """The answer to "do you remember …" where nothing fits: a memory about the player only where nothing certain was
     asked for."""
@@ -403,13 +432,18 @@ def _unknown(c: TalkContext, text: str, act: SpeechAct, absent_s: float) -> Answ
     if act == "ask_other" and not _YOU.isdisjoint(map(folded, words_of(text))):
         # Of the speaker's own life nobody else is asked.
         return Answer("wonder", missing=text, line="own_business", because=why)
-    if is_of_last(c, text):
-        return Answer("wonder", missing=text, line="that_is_all", because="the talk so far: nothing more is known of it")
+    if is_of_last(c, text) or _asks_on(c, text):
+        return Answer("wonder", missing=text, line="that_is_all", because=why)
+    return _sent_on(c, text, act, absent_s, why)
+
+
+def _sent_on(c: TalkContext, text: str, act: SpeechAct, absent_s: float, why: str) -> Answer:
+    """Who may know instead, where somebody may."""
     knows = about_town.who_knows(c) if act in _ABOUT_SOMETHING or act == "ask_other" else None
     if knows is not None or act in _ABOUT_SOMETHING:
         line = "dont_know_ask" if knows is not None else "dont_know"
         return Answer("dont_know", facts={"topic": topic(text), **(knows or {})}, missing=text, line=line, because=why)
-    return Answer("wonder", _unasked(speaker, text, absent_s, turn), missing=text, because=why)
+    return Answer("wonder", _unasked(c.speaker, text, absent_s, c.turn), missing=text, because=why)
 
 
 def _unasked(speaker: Speaker, text: str, absent_s: float, turn: Turn) -> Memory | None:

@@ -9,8 +9,7 @@ import pytest
 from ganggpt.cli.world_commands import check_files
 from ganggpt.config import Settings
 from ganggpt.errors import WorldRejected
-from tests.support.small_world import a_small_world
-from tests.unit.worldfiles.test_lore import NINA
+from tests.support.small_world import NINA, a_small_world
 
 
 def _with_a_pack(path: Path, **files: str) -> Settings:

@@ -15,7 +15,8 @@ from tests.support.talks import los_santos
 
 DAY = (
     Stop(at="06:00", district="docks", spot="the crane", doing="working", posture="work", company=("otis",)),
-    Stop(at="12:00", district="market", spot="the counter", doing="eating", posture="sit", x=1.0, y=2.0, z=3.0, heading=90.0),
+    Stop(at="12:00", district="market", spot="the counter", doing="eating", posture="sit", x=1.0, y=2.0,
+         z=3.0, heading=90.0),
     Stop(at="22:00", district="docks", spot="her bed", doing="sleeping", posture="sleep"),
 )  # fmt: skip
 LIVED = a_world(lives={"mara": Life(id="mara", day=DAY)})

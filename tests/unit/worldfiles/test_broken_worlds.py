@@ -7,27 +7,15 @@ from __future__ import annotations
 import pickle
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganggpt.errors import WorldInvalid, WorldRejected
+from ganggpt.errors import WorldRejected
 from ganggpt.worldfiles.files import PROBLEMS_MAX, load_world
 from ganggpt.worldfiles.yaml import DEPTH_MAX, FILE_BYTES_MAX
-from tests.support.small_world import SMALL, a_small_world
-
-
-class Broken(NamedTuple):
-    """One edit in one file, and what has to be said about it as ``line: field: words of the problem``."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    said: tuple[str, ...]
-
+from tests.support.small_world import SMALL, Broken, a_small_world, problems_in
 
 BROKEN = (
     # values
@@ -103,15 +91,6 @@ BROKEN = (
     Broken("a byte order mark", "world", "world:", "\ufeffworld:", ("1: (file): byte order mark",)),
     Broken("deep nesting", "world", "seed: 7", "seed: " + "[" * 5000, (f"4: world.seed{'.0' * (DEPTH_MAX - 1)}: nested more than {DEPTH_MAX} deep",)),
 )  # fmt: skip
-
-
-def problems_in(path: Path) -> tuple[WorldInvalid, ...]:
-    """What the loader says, or nothing where it loads."""
-    try:
-        load_world(path)
-    except WorldRejected as rejected:
-        return rejected.problems
-    return ()
 
 
 def test_the_small_world_loads(tmp_path: Path) -> None:

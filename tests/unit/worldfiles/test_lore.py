@@ -11,9 +11,8 @@ import pytest
 from ganggpt.domain.lore import Stop
 from ganggpt.domain.world import decode_world, encode_world
 from ganggpt.worldfiles.files import dump_world, load_world
-from tests.support.small_world import a_small_world
+from tests.support.small_world import NINA, Broken, a_small_world, problems_in
 from tests.support.talks import los_santos
-from tests.unit.worldfiles.test_broken_worlds import Broken, problems_in
 
 LORE = {
     "lives.yaml": """\
@@ -108,17 +107,6 @@ BROKEN = (
     Broken("a rule that is no list", "creeds", "[Nobody talks.]", "Nobody talks.", ("4: creeds.harbour.rules: should be a list, not the text 'Nobody talks.'",)),
 )  # fmt: skip
 
-NINA = """\
-npcs:
-  nina:
-    name: Nina Salt
-    role: diver
-    home: docks
-    faction: null
-    traits: {friendliness: 60, temper: 20, greed: 30, courage: 40}
-    style: polite
-    backstory: Dives for anchors.
-"""
 PACK_FAULTS = (
     ("npcs.yaml", NINA.replace("home: docks", "home: moon"), "packs/divers/npcs.yaml:5: npcs.nina.home: there is no district 'moon'; there are docks, hills, market"),
     ("npcs.yaml", NINA.replace("role: diver", "role: 5"), "packs/divers/npcs.yaml:4: npcs.nina.role: should be a valid string; here: 5"),

@@ -13,7 +13,7 @@ from ganggpt.domain.lore import Stop
 from ganggpt.domain.mind.background import bosses, causes_of
 from ganggpt.domain.mind.brief import politics_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, own_text
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, own_text
 from ganggpt.domain.mind.dialogue.trade import listed, wares_in_words
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
@@ -254,11 +254,11 @@ def _worry(c: TalkContext) -> str:
 
 def other(c: TalkContext, asked: AskedLine) -> Answer:
     """How old are you, are you scared, do you believe in God …: what no sheet says, unless a text of the life does."""
-    own = own_text(c, asked.text, QUESTION_FROM, public=False)
-    if own is not None:
-        return informed("tell_view", own.source, {"text": own.text})
     words = set(words_of(asked.text))
     line, why = _personal(c, words)
+    own = own_text(c, asked.text, QUESTION_FROM if line == "own_business" else STATEMENT_FROM, public=False)
+    if own is not None:
+        return informed("tell_view", own.source, {"text": own.text})
     told = c.speaker.life.past
     if line == "own_business" and told and not c.is_said(told) and len(words) > _PERSONAL_WORDS:
         return informed("tell_past", "life: past", {"text": told})

@@ -22,16 +22,16 @@ _NEWS_KINDS: Final = ("seen", "rumour", "deed")
 
 
 def news(c: TalkContext, asked: AskedLine) -> Answer:
-    """What is new: the newest thing seen or heard of that was not told yet, else politics, else who was seen where."""
+    """What is new: the newest thing seen or heard of that was not told yet, else who is around, else politics."""
     memory = newest(c)
     if memory is not None:
         return Answer("gossip", memory, because="memories: news")
     if _asks_of_something(c, asked):
-        return Answer("dont_know", line="that_is_all" if is_of_last(c, asked.text) else "", because="nothing known of it")
-    if c.turn.dice.chance(0.7):
-        seen = _seen_near(c)
-        if seen is not None:
-            return seen
+        line = "that_is_all" if is_of_last(c, asked.text) else ""
+        return Answer("dont_know", line=line, because="nothing is known of it")
+    seen = _seen_near(c)
+    if seen is not None and not any(str(seen.facts["doing"]) in one.said for one in c.speaker.exchanges):
+        return seen
     return about_people.politics(c, asked)
 
 

@@ -19,7 +19,9 @@ from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
-_GLAD, _NEW_HERE, _REPORT = map(listed_words, ("joined", "new_here", "report"))
+_GLAD, _NEW_HERE, _REPORT, _CRIMES, _SOMEBODY = map(
+    listed_words, ("joined", "new_here", "report", "crimes", "somebody")
+)
 _SURE: Final = 0.5
 _TOLD_LINES: Final[Mapping[str, str]] = {
     "name": "told_name",
@@ -104,7 +106,7 @@ def complain(c: TalkContext, asked: AskedLine) -> Answer:
     if not words.isdisjoint(_GRIEF):
         return Answer("console", because="heard as grief")
     if not words.isdisjoint(_REPORT):
-        return _reported(c)
+        return reported(c)
     need = next((goods for listed, goods in _NEEDS if not words.isdisjoint(listed)), None)
     if need is not None:
         helped = _helped(c, asked, need)
@@ -197,11 +199,8 @@ def silence(_: TalkContext, __: AskedLine) -> Answer:
 
 def tell(c: TalkContext, asked: AskedLine) -> Answer:
     """A plain statement: about somebody known it is answered with what is thought of them, else it is said back."""
-    about = _about_named(c, asked)
-    if about is not None:
-        return about
     words = {folded(word) for word in words_of(asked.text)}
-    felt = _felt(c, asked, words)
+    felt = _felt(c, asked, words) or _about_named(c, asked)
     if felt is not None:
         return felt
     fact = next((one.attribute for one in facts_of(asked.text) if ME in one.subject), "")
@@ -222,12 +221,14 @@ def _felt(c: TalkContext, asked: AskedLine, words: set[str]) -> Answer | None:
         return Answer("rejoice", because="heard as good news")
     if asked.act.act == "bad_news" and is_sure:
         return Answer("console", because="heard as bad news")
-    if (asked.act.act == "report_crime" and is_sure) or not words.isdisjoint(_REPORT):
-        return _reported(c)
+    is_crime = not words.isdisjoint(_SOMEBODY) and not words.isdisjoint(_CRIMES)
+    if (asked.act.act == "report_crime" and is_sure) or is_crime or not words.isdisjoint(_REPORT):
+        return reported(c)
     return None
 
 
-def _reported(c: TalkContext) -> Answer:
+def reported(c: TalkContext) -> Answer:
+    """Somebody reports a crime: to the police, or to somebody who is not."""
     own = c.world.factions.get(c.speaker.faction or "")
     is_police = own is not None and own.kind == "police"
     return Answer("answer", line="report_police" if is_police else "report", because="heard as a report")

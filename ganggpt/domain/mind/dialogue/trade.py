@@ -160,6 +160,9 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     asks = _asking_price(c, found, rounds)
     facts = {"ware": name_of(c, found), "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
     why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
+    if offered is not None and offered >= found.price and "?" in asked.text:
+        # "Almost five grand? I could buy a car for that": a price said back is no offer.
+        return Answer("trade", line="haggle_no", facts=facts, because=f"{why}; no offer")
     if offered is None and _is_protest(asked):
         return Answer("trade", line="haggle_no", facts=facts, because=f"{why}; no offer")
     if offered is not None and (offered >= asks or (offered >= found.least and rounds >= 2)):
@@ -314,6 +317,10 @@ def ware_of(c: TalkContext, asked: AskedLine, *, is_talk: bool = True) -> Ware |
         return min(mine, key=lambda one: one.price)
     if not is_talk:
         return None
+    whole = frozenset(map(stem, map(folded, words_of(c.text)))) - _NO_WARE
+    beside = next((one for one in mine if whole & _called(one)), None)
+    if beside is not None:
+        return beside
     for exchange in reversed(c.speaker.exchanges):
         for text in (exchange.heard, exchange.said):
             spoken = frozenset(map(stem, words_of(text))) - _NO_WARE
@@ -392,19 +399,75 @@ _SPELT: Final = {
     **{word: 10 * number for number, word in enumerate(_TENS, 2)},
 }
 _POWERS: Final = {
-    **{"hundred": 100, "thousand": 1000, "grand": 1000, "k": 1000, "hundert": 100, "tausend": 1000, "mil": 1000},
-    **{"cent": 100, "cents": 100, "mille": 1000, "тысячи": 1000, "тысяч": 1000, "тысяча": 1000},
+    "hundred": 100,
+    "thousand": 1000,
+    "grand": 1000,
+    "k": 1000,
+    "hundert": 100,
+    "tausend": 1000,
+    "mil": 1000,
+    "cent": 100,
+    "cents": 100,
+    "mille": 1000,
+    "тысячи": 1000,
+    "тысяч": 1000,
+    "тысяча": 1000,
 }
 _WHOLE: Final = {
-    **{"cien": 100, "ciento": 100, "doscientos": 200, "trescientos": 300, "cuatrocientos": 400, "quinientos": 500},
-    **{"seiscientos": 600, "setecientos": 700, "ochocientos": 800, "novecientos": 900, "veinte": 20, "treinta": 30},
-    **{"cuarenta": 40, "cincuenta": 50, "sesenta": 60, "setenta": 70, "ochenta": 80, "noventa": 90},
-    **{"cem": 100, "duzentos": 200, "trezentos": 300, "quatrocentos": 400, "quinhentos": 500, "seiscentos": 600},
-    **{"vinte": 20, "trinta": 30, "quarenta": 40, "cinquenta": 50, "sessenta": 60, "oitenta": 80},
-    **{"zwanzig": 20, "dreißig": 30, "vierzig": 40, "fünfzig": 50, "sechzig": 60, "siebzig": 70, "achtzig": 80},
-    **{"zweihundert": 200, "dreihundert": 300, "vierhundert": 400, "fünfhundert": 500, "sechshundert": 600},
-    **{"vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60},
-    **{"сто": 100, "двести": 200, "триста": 300, "четыреста": 400, "пятьсот": 500, "пятьдесят": 50, "двадцать": 20},
+    "cien": 100,
+    "ciento": 100,
+    "doscientos": 200,
+    "trescientos": 300,
+    "cuatrocientos": 400,
+    "quinientos": 500,
+    "seiscientos": 600,
+    "setecientos": 700,
+    "ochocientos": 800,
+    "novecientos": 900,
+    "veinte": 20,
+    "treinta": 30,
+    "cuarenta": 40,
+    "cincuenta": 50,
+    "sesenta": 60,
+    "setenta": 70,
+    "ochenta": 80,
+    "noventa": 90,
+    "cem": 100,
+    "duzentos": 200,
+    "trezentos": 300,
+    "quatrocentos": 400,
+    "quinhentos": 500,
+    "seiscentos": 600,
+    "vinte": 20,
+    "trinta": 30,
+    "quarenta": 40,
+    "cinquenta": 50,
+    "sessenta": 60,
+    "oitenta": 80,
+    "zwanzig": 20,
+    "dreißig": 30,
+    "vierzig": 40,
+    "fünfzig": 50,
+    "sechzig": 60,
+    "siebzig": 70,
+    "achtzig": 80,
+    "zweihundert": 200,
+    "dreihundert": 300,
+    "vierhundert": 400,
+    "fünfhundert": 500,
+    "sechshundert": 600,
+    "vingt": 20,
+    "trente": 30,
+    "quarante": 40,
+    "cinquante": 50,
+    "soixante": 60,
+    "сто": 100,
+    "двести": 200,
+    "триста": 300,
+    "четыреста": 400,
+    "пятьсот": 500,
+    "пятьдесят": 50,
+    "двадцать": 20,
 }
 """Amounts of other languages that are one word."""
 

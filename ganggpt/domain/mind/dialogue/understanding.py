@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -231,7 +231,7 @@ def _sentences(text: str, world: World, leaning: frozenset[Topic] = frozenset())
         yield _asked(sentence, act, world, leaning)
 
 
-_KIN: Final = listed_words("kin")
+_KIN, _CHARMS, _MENDS = map(listed_words, ("kin", "charms", "mends"))
 _OWN_LIFE: Final[frozenset[Topic]] = frozenset(("self_role", "self_other", "self_past", "self_likes", "me_known"))
 _AT_WORK: Final[Mapping[Topic, Topic]] = {"danger": "work_hard", "distance": "work_when", "price": "work_pay"}
 """What a question means while a job is spoken of."""
@@ -241,6 +241,8 @@ _LOOSE: Final = _TOLD | {"agree", "refuse", "order", "really", "insult"}
 _HAGGLES: Final = listed_words("haggles")
 _CRIMES: Final = listed_words("crimes")
 _WHY_FACTIONS: Final[frozenset[Topic]] = frozenset(("self_crew", "opinion_faction", "why"))
+_BY_WORDS_SURE: Final = 0.6
+"""Confidence in a topic that certain words tell."""
 _BY_WORDS: Final[tuple[tuple[frozenset[Topic], frozenset[str], Topic], ...]] = (
     (frozenset(("self_likes",)), _HE, "opinion_person"),
     (frozenset(("confess", "tell", "boast", "plan", "agree", "order")), _GRIEF, "complain"),
@@ -250,6 +252,7 @@ _BY_WORDS: Final[tuple[tuple[frozenset[Topic], frozenset[str], Topic], ...]] = (
     (frozenset(("self_family",)), _OUTFIT, "faction"),
     (frozenset(("joke",)), frozenset(("your",)), "insult"),
     (frozenset(("faction", "faction_rules", "opinion_faction")), listed_words("against"), "faction_war"),
+    (frozenset(("faction_war", "opinion_faction", "danger")), listed_words("fears"), "self_other"),
 )
 """Topics that turn into another one where a sentence has one of these words."""
 
@@ -273,7 +276,9 @@ def _asked(sentence: str, act: HeardAct, world: World, leaning: frozenset[Topic]
     if "haggle" in leaning and is_loose and not _HAGGLES.isdisjoint(map(folded, words_of(sentence))):
         topic = HeardTopic("haggle", max(topic.confidence, _ASKS_SURE))
     asks = _asks(sentence) or (topic.topic in _QUESTIONS and topic.confidence >= _ASKS_SURE)
-    return AskedLine(sentence, _narrowed(topic.topic, sentence, found), topic.confidence, found, act, asks)
+    narrowed = _narrowed(topic.topic, sentence, found)
+    confidence = topic.confidence if narrowed == topic.topic else max(topic.confidence, _BY_WORDS_SURE)
+    return AskedLine(sentence, narrowed, confidence, found, act, asks)
 
 
 def _after_address(sentence: str) -> HeardTopic | None:
@@ -295,37 +300,43 @@ def _asks(text: str) -> bool:
     return words[0] in _ASKING or (words[0] in _AUXILIARIES and len(words) > 1 and words[1] in _SUBJECTS)
 
 
-def _is_of_place(text: str, found: Sequence[Named]) -> bool:
-    return any(one.what == "district" for one in found) or is_pointing(text, "district")
-
-
 def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
-    """The topic by whom a sentence points at: "do you think I'm good" asks for the player, "do you like him" for him,
-    "got anything? a job?" for work."""
+    """The topic by the words of a sentence and whom it points at: "do you think I'm good" asks for the player, "do you
+    like him" for him, "got anything? a job?" for work."""
     spoken = [folded(word) for word in words_of(text)]
     words, kinds = set(spoken), {one.what for one in found}
-    if topic == "person_where" and words.isdisjoint(_FINDS):
-        return "opinion_person"
-    if topic == "hello" and "how" in words:
-        return "self_feel"
+    turned = next((to for is_so, to in _TURNS if is_so(topic, words, kinds)), None)
+    if turned is not None:
+        return turned
     if topic in _TOLD and spoken[:1] in (["i"], ["we"]) and not _CRIMES.isdisjoint(spoken[:4]):
         return "confess"
-    if topic == "opinion_person" and _is_of_me(text, found):
-        return "me_trust"
-    if topic == "self_likes" and "npc" in kinds:
-        return "opinion_person"
-    if topic in _OWN_LIFE and "your" in words and not _KIN.isdisjoint(words):
-        return "self_family"
     is_of_both = topic == "talked_about" and ("i" in words or words.isdisjoint(_YOU))
     if is_of_both or (topic in _WHY_FACTIONS and "faction" not in kinds):
         return topic
     return next((to for topics, listed, to in _BY_WORDS if topic in topics and not words.isdisjoint(listed)), topic)
 
 
-def _is_of_me(text: str, found: Sequence[Named]) -> bool:
+def _wants_mending(topic: Topic, words: set[str], kinds: set[What]) -> bool:
+    is_sale = topic in ("price", "haggle", "buy")
+    return not is_sale and not _MENDS.isdisjoint(words) and kinds.isdisjoint(("npc", "ware"))
+
+
+_Turns = Callable[[Topic, set[str], set[What]], bool]
+_TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
+    (lambda topic, words, _: topic == "person_where" and words.isdisjoint(_FINDS), "opinion_person"),
+    (lambda topic, words, _: topic == "hello" and "how" in words, "self_feel"),
+    (lambda topic, words, kinds: topic == "opinion_person" and _is_of_me(words, kinds), "me_trust"),
+    (lambda topic, _, kinds: topic == "self_likes" and "npc" in kinds, "opinion_person"),
+    (lambda _, words, kinds: "your" in words and "npc" not in kinds and not _CHARMS.isdisjoint(words), "flirt"),
+    (_wants_mending, "shop"),
+    (lambda topic, words, _: topic in _OWN_LIFE and "your" in words and not _KIN.isdisjoint(words), "self_family"),
+)
+"""Topics that a sentence has where its words and what it names are so, whatever it was taken for."""
+
+
+def _is_of_me(words: set[str], kinds: set[What]) -> bool:
     """Whether an opinion is asked for of the player themselves: "do you think I'm a good kid"."""
-    words = {folded(word) for word in words_of(text)}
-    return not words.isdisjoint(_ME) and words.isdisjoint(_HE) and not any(one.what == "npc" for one in found)
+    return not words.isdisjoint(_ME) and words.isdisjoint(_HE) and "npc" not in kinds
 
 
 def _supported(likeliest: tuple[HeardTopic, ...], act: HeardAct, leaning: frozenset[Topic]) -> HeardTopic:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ganggpt.domain.mind.dialogue.course import ENDS_AFTER, TURNS_AFTER
@@ -71,13 +73,13 @@ def test_a_talk_that_leads_nowhere_is_turned_and_then_ended() -> None:
         talk.say(line)
         lines.append(talk.line)
     assert "change_subject" in lines[TURNS_AFTER - 1 :]
-    assert lines[-1] == "bored" or ENDS_AFTER > len(lines)
+    assert lines[-1] == "bored" or len(lines) < ENDS_AFTER
 
 
 def test_no_opener_comes_twice_within_ten_and_nothing_is_said_twice_in_a_row() -> None:
     talk = TalkWith("deke")
     said = [talk.say(line) for line in ("hi", "what do you sell?", "too expensive", "who are you", "bye") * 2]
-    assert all(one != other for one, other in zip(said, said[1:], strict=False))
+    assert all(one != other for one, other in pairwise(said))
 
 
 @pytest.mark.parametrize(
