@@ -67,6 +67,8 @@ _OF_THE_LISTENER: Final = frozenset({"ask_mood", "ask_self", "ask_said", "ask_ti
 _ABOUT_SOMETHING: Final = frozenset({"ask_person", "ask_place", "ask_way", "ask_news"})
 _ASKS_MEMORY: Final[frozenset[Topic]] = frozenset({"me_said", "tell", "plan"})
 """Topics of questions that only the memories answer."""
+_PERSONAL: Final[frozenset[Topic]] = frozenset({"self_past", "self_other", "self_home", "self_likes", "self_aims"})
+_FEW: Final = 4
 _EVENTS: Final[frozenset[Topic]] = frozenset({"self_story", "news"})
 """Topics of questions for something that happened: what is surely remembered of it comes before any other story."""
 _NOT_OF_LIFE: Final = ("opinion_person", "opinion_faction", "self_day")
@@ -216,14 +218,8 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     is_of_event = found.is_sure and asked.topic in _EVENTS
     if is_of_event or _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
         return _by_acts_of(c, asked, found, absent_s)
-    if asked.is_sure and asked.topic not in _ASKS_MEMORY and (told := _queried(c, asked)) is not None:
-        if asked.topic in _OF_LIFE:
-            own = answered_better(c, asked.text, told.facts)
-            told = (
-                told
-                if own is None
-                else Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
-            )
+    told = _known(c, asked)
+    if told is not None:
         return _with_memory(told, found, c)
     guessed = None
     if not (found.is_sure or asks_memory):
@@ -235,6 +231,27 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     return _by_acts_of(c, asked, found, absent_s)
 
 
+def _known(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """The answer from what is true to a question whose topic is sure: by the topic, or by a text of the speaker's own
+    life that has more of its words. None where it asks for what is not theirs to know."""
+    if not asked.is_sure or asked.topic in _ASKS_MEMORY or _is_of_something_else(asked):
+        return None
+    told = _queried(c, asked)
+    if told is None or asked.topic not in _OF_LIFE:
+        return told
+    own = answered_better(c, asked.text, told.facts)
+    return told if own is None else _view(own)
+
+
+def _is_of_something_else(asked: AskedLine) -> bool:
+    """Whether a question that was taken for one about the speaker's life is about something else: "do you remember the
+    necklace?", "How did that blaze begin?"."""
+    if asked.topic not in _PERSONAL:
+        return False
+    words = [folded(word) for word in words_of(asked.text)]
+    return asked.act.act == "ask_memory" or (len(words) > _FEW and _YOU.isdisjoint(words) and not asked.is_left_open)
+
+
 def _found(c: TalkContext, asked: AskedLine) -> BestMemory:
     """The memory that answers a question. What was said in this very talk is only quoted to who asks for it."""
     found = find(c.speaker.memories, asked.text, c.turn)
@@ -243,6 +260,9 @@ def _found(c: TalkContext, asked: AskedLine) -> BestMemory:
     if found.memory.kind == "met":
         return NOTHING
     is_said = found.memory.kind != "seen"
+    words = {folded(word) for word in words_of(asked.text)}
+    if found.is_sure and (not asked.is_sure or not words.isdisjoint(_MINE)):
+        return found
     is_of_talk = is_said and bool(c.speaker.exchanges) and c.turn.now_s - last_s(found.memory) < _BRING_UP_AFTER_S
     return NOTHING if is_of_talk and found.memory.about == c.turn.by else found
 

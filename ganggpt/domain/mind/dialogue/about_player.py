@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.language.word_lists import listed_words
-from ganggpt.domain.language.words import clipped, folded, words_of
+from ganggpt.domain.language.words import clipped, folded, stem, words_of
 from ganggpt.domain.mind.background import causes_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.trade import listed
@@ -17,7 +18,6 @@ from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 _DID: Final = ("gift", "threat", "deed", "seen", "work", "order")
 _OWN_WORDS: Final = ("talk", "promise", "debt")
 _TOPICS_TOLD: Final = 3
-_NAME_WORDS: Final = 7
 
 
 def _of_player(c: TalkContext, kinds: Sequence[str]) -> list[Memory]:
@@ -132,13 +132,16 @@ def talked_about(c: TalkContext, _: AskedLine) -> Answer:
 
 
 _NAME, _JUST, _TELL = map(listed_words, ("name_word", "just", "say"))
+_STEMS_OF_NAME: Final = frozenset(map(stem, (*_NAME, *listed_words("knows"), "m'appelle")))
+"""What a question for the player's own name may be about; the name of their dog is another matter."""
 
 
 def just_now(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What the player asks of this talk itself: their own name, what they said or the speaker said just now; None for
     everything else."""
     words = {folded(word) for word in words_of(asked.text)}
-    if asked.topic == "me_said" and c.speaker.listener and not words.isdisjoint(_NAME) and len(words) <= _NAME_WORDS:
+    is_of_name = not words.isdisjoint(_NAME) and topics_of(asked.text) <= _STEMS_OF_NAME
+    if asked.topic == "me_said" and c.speaker.listener and is_of_name:
         return informed("your_name", "standing: the name", {"listener": c.speaker.listener})
     if asked.topic not in ("me_said", "talked_about", "again") or words.isdisjoint(_JUST) or words.isdisjoint(_TELL):
         return None
