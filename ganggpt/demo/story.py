@@ -42,6 +42,16 @@ QUESTION: Final = "Do you remember the pocket watch I gave you?"
 _WATCH: Final = "pocket watch"
 _WORDS_S: Final = 30.0
 DOG: Final = "companion:rex-of-ava"
+PAWNBROKER: Final = "npc:deke"
+TALK: Final = (
+    "What do you sell?",
+    "How much is the radio?",
+    "Too much. I'll give you 20.",
+    "25, last offer.",
+    "Who is Jonelle Pryce?",
+    "What are you hiding?",
+)
+"""What Ava asks the pawnbroker."""
 
 
 @dataclass
@@ -143,6 +153,7 @@ class Demo:
         await self._join(server, NAMES)
         self._say("", f"{len(NAMES)} players come online.")
         await self._street_talk(server, run)
+        await self._a_talk(server)
         await self._ava_and_mara(server)
         await self._a_job(server, run)
         await self._a_companion(server, run)
@@ -177,6 +188,15 @@ class Demo:
         self._say(_name("npc:tobias"), threat["say"], f"standing {threat['standing']}")
         seen = {"what": "Dante pulled a gun on Tobias on the corner", "weight": 70, "about": _player("Dante")}
         await self._do(server, MARA, "Observe", seen, None)
+
+    async def _a_talk(self, server: GameServer) -> None:
+        """Ava asks a pawnbroker what he sells, knows and hides, and haggles. Models are heard elsewhere in the story."""
+        if self._model is not None:
+            return
+        for text in TALK:
+            said = await self._do(server, PAWNBROKER, "Talk", {"text": text, "name": "Ava"}, "Ava")
+            self._say("Ava", text)
+            self._say(_name(PAWNBROKER), said["say"], f"standing {said['standing']}")
 
     async def _ava_and_mara(self, server: GameServer) -> None:
         given = await self._do(server, MARA, "Give", {"item": GIFT, "value": 400, "name": "Ava"}, "Ava")

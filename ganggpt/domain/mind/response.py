@@ -38,7 +38,7 @@ from ganggpt.domain.mind.dialogue.own_texts import (
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need, reported
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
-from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in, is_addressed
 from ganggpt.domain.mind.finding import NOTHING, BestMemory, find
 from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_index import Recalled
@@ -215,7 +215,9 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     the archive is searched as well."""
     found = _found(c, asked)
     asks_memory = asked.topic in _ASKS_MEMORY or asked.act.act in ("ask_memory", "ask_said")
-    is_of_event = found.is_sure and asked.topic in _EVENTS
+    is_of_event = found.is_sure and (
+        asked.topic in _EVENTS or (asked.topic in _OF_LIFE and not is_addressed(asked.text))
+    )
     if is_of_event or _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
         return _by_acts_of(c, asked, found, absent_s)
     told = _known(c, asked)
@@ -398,8 +400,8 @@ def _asked(c: TalkContext, text: str, act: SpeechAct, found: BestMemory, absent_
     if act not in QUESTIONS and not (found.is_sure if act in _FELT else found.is_said):
         return None
     if act == "ask_work" and not (found.is_sure and speaks_of_oneself(text)):
-        offers: Act = "hint_work" if speaker.offers_work else "no_work"
-        return Answer("brush_off" if speaker.standing <= HOSTILE_AT else offers)
+        # A job is only offered to who plainly asks for one.
+        return Answer("brush_off") if speaker.standing <= HOSTILE_AT else in_general(c)
     memory, is_guess = found.memory if found.is_said else None, not found.is_sure
     if act == "ask_memory" and memory is None:
         return _not_remembered(speaker, text, turn)

@@ -27,12 +27,12 @@ def test_every_question_has_evidence_among_the_turns(path: Path) -> None:
         assert all(asked.evidence <= ids for asked in one.questions)
 
 
-def test_more_is_found_than_by_plain_words_and_a_third_is_told_to_the_face() -> None:
+def test_more_is_found_than_by_plain_words_and_a_quarter_is_told_to_the_face() -> None:
     found = measured([one for path in FILES for one in conversations(path)], WORLD)
     assert found.ours >= 0.6
     assert found.ours > found.plain + 0.1
     assert found.ours > found.stemmed + 0.05
-    assert found.face >= 0.27
+    assert found.face >= 0.25
 
 
 def test_what_is_told_for_sure_is_right_more_often_than_what_is_guessed() -> None:

@@ -12,6 +12,8 @@ from ganggpt.domain.mind.dialogue.understanding import AskedLine, is_pointing
 from ganggpt.domain.mind.spoken_answer import Answer, informed
 
 _EASY, _HARD = 3, 6
+_PLAIN: Final = 0.9
+"""Confidence in the speech act from which a line that has no form of a question asks for work."""
 _WANTS: Final = listed_words("wants")
 _OF_JOBS: Final = listed_words("of_jobs")
 WORK_LINES: Final = {
@@ -28,17 +30,21 @@ WORK_LINES: Final = {
 def asks_for_work(c: TalkContext, asked: AskedLine) -> bool:
     """Whether a line wants a job: it asks for one, asks what there is to do where none was offered, or says yes to one
     that was only named."""
+    if asked.act.act == "out_of_world":
+        return False
     if asked.topic == "work" and asked.is_sure:
         words = {folded(word) for word in words_of(asked.text)}
         if is_pointing(asked.text, "npc") or is_pointing(asked.text, "faction"):
             return False
-        return asked.is_question or asked.act.act == "ask_work" or not words.isdisjoint(_WANTS)
+        is_heard = asked.act.act == "ask_work" and asked.act.confidence >= _PLAIN
+        return "?" in asked.text or is_heard or not words.isdisjoint(_WANTS)
     if c.speaker.job is not None or not c.speaker.offers_work or not asked.is_sure:
         return False
     named = bool(c.speaker.exchanges) and any(
         f'"{c.world.missions[id_].title}"' in c.speaker.exchanges[-1].said for id_ in _own_jobs(c)
     )
-    return asked.topic in ("work_what", "work_again") or (named and asked.topic in ("agree", "buy", "work_pay"))
+    is_asked = asked.is_question and asked.topic in ("work_what", "work_again")
+    return is_asked or (named and asked.topic in ("agree", "buy", "work_pay"))
 
 
 def is_of_job(c: TalkContext, asked: AskedLine) -> bool:
