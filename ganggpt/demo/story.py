@@ -190,7 +190,7 @@ class Demo:
         await self._do(server, MARA, "Observe", seen, None)
 
     async def _a_talk(self, server: GameServer) -> None:
-        """Ava asks a pawnbroker what he sells, knows and hides, and haggles. Models are heard elsewhere in the story."""
+        """Ava asks a pawnbroker what he sells, knows and hides, and haggles. With a model there is talk enough."""
         if self._model is not None:
             return
         for text in TALK:

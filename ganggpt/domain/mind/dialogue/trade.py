@@ -309,29 +309,37 @@ def _head(name: str) -> frozenset[str]:
 def ware_of(c: TalkContext, asked: AskedLine, *, is_talk: bool = True) -> Ware | None:
     """The ware a sentence is about: by its words, else the one spoken of last, else the only one there is."""
     mine = c.speaker.life.wares
-    spoken = frozenset(map(stem, map(folded, words_of(asked.text)))) - _NO_WARE
-    best = max(mine, key=lambda one: (len(spoken & _called(one)), -mine.index(one)), default=None)
-    if best is not None and spoken & _called(best):
-        return best
-    if mine and not _CHEAP.isdisjoint(map(folded, words_of(asked.text))):
-        return min(mine, key=lambda one: one.price)
-    if not is_talk:
-        return None
-    whole = frozenset(map(stem, map(folded, words_of(c.text)))) - _NO_WARE
-    beside = next((one for one in mine if whole & _called(one)), None)
-    if beside is not None:
-        return beside
+    named = _called_in(asked.text, mine)
+    if named is None and mine and not _CHEAP.isdisjoint(map(folded, words_of(asked.text))):
+        named = min(mine, key=lambda one: one.price)
+    if named is not None or not is_talk:
+        return named
+    return _called_in(c.text, mine) or _spoken_of_last(c, mine) or (mine[0] if len(mine) == 1 else None)
+
+
+def _called_in(text: str, mine: Sequence[Ware]) -> Ware | None:
+    """The ware that most words of a text call; of several the first one."""
+    words = frozenset(map(stem, map(folded, words_of(text)))) - _NO_WARE
+    best = max(mine, key=lambda one: (len(words & _called(one)), -mine.index(one)), default=None)
+    return best if best is not None and words & _called(best) else None
+
+
+def _spoken_of_last(c: TalkContext, mine: Sequence[Ware]) -> Ware | None:
+    """The ware that the player asked for last, or that alone was told of."""
     for exchange in reversed(c.speaker.exchanges):
-        for text in (exchange.heard, exchange.said):
-            spoken = frozenset(map(stem, words_of(text))) - _NO_WARE
-            named = [
-                one
-                for one in mine
-                if len(stems_of(name_of(c, one)) & spoken) >= max(1, len(stems_of(name_of(c, one))) // 2)
-            ]
-            if named and not (text is exchange.said and len(named) > 1):
-                return named[0]
-    return mine[0] if len(mine) == 1 else None
+        asked_for = _called_in(exchange.heard, mine)
+        if asked_for is not None:
+            return asked_for
+        said = frozenset(map(stem, words_of(exchange.said))) - _NO_WARE
+        named = [one for one in mine if _is_named(stems_of(name_of(c, one)), said)]
+        if len(named) == 1:
+            return named[0]
+    return None
+
+
+def _is_named(name: frozenset[str], said: frozenset[str]) -> bool:
+    """Whether at least half of the words of a ware's name were said."""
+    return len(name & said) >= max(1, len(name) // 2)
 
 
 def current_price(c: TalkContext, ware: Ware) -> int:
