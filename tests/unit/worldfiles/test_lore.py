@@ -247,6 +247,31 @@ def test_a_pack_lengthens_lists_and_maps_and_fills_what_was_empty(tmp_path: Path
     assert mara.opinions == {"npc:otis": "He listens.", "police": "They come late.", "town": "Too loud."}
 
 
+def test_stops_of_a_pack_come_in_the_order_of_the_day_and_give_way_to_those_that_are_there(tmp_path: Path) -> None:
+    night = "{at: '03:00', district: hills, spot: the wall, doing: looking down}"
+    morning = "{at: '06:00', district: hills, spot: elsewhere, doing: nothing}"
+    pack = f"lives:\n  mara:\n    day: [{night}, {morning}]\n"
+    day = load_world(a_told_world(tmp_path, {"a/lives.yaml": pack})).lives["mara"].day
+    assert [stop.at for stop in day] == ["03:00", "06:00", "22:00"]
+    assert day[1].spot != "elsewhere"
+
+
+def test_a_life_with_what_packs_add_keeps_the_bounds_of_one_life(tmp_path: Path) -> None:
+    stories = ", ".join(f"Story {number}." for number in range(8))
+    a_told_world(tmp_path, {"a/lives.yaml": f"lives:\n  mara: {{stories: [{stories}]}}\n"})
+    (problem,) = problems_in(tmp_path)
+    assert problem.file == "packs/a/lives.yaml"
+    assert "with what is there already: should have at most 8 items" in str(problem)
+
+
+def test_a_world_without_lore_leaves_none_of_an_older_export_behind(tmp_path: Path) -> None:
+    for name in ("told", "plain"):
+        (tmp_path / name).mkdir()
+    dump_world(load_world(a_told_world(tmp_path / "told")), tmp_path / "out")
+    dump_world(load_world(a_small_world(tmp_path / "plain")), tmp_path / "out")
+    assert load_world(tmp_path / "out").lives == {}
+
+
 def test_two_packs_with_the_same_id_are_refused_by_the_names_of_both_files(tmp_path: Path) -> None:
     a_told_world(tmp_path, {"a/npcs.yaml": NINA, "b/npcs.yaml": NINA})
     assert [str(problem) for problem in problems_in(tmp_path)] == [

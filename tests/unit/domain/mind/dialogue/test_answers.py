@@ -104,6 +104,37 @@ def test_an_offer_in_words_is_a_deal_where_it_is_enough() -> None:
     assert talk.line == "haggle_deal"
 
 
+def test_a_price_said_back_and_a_no_are_no_deal_and_nobody_pays_more_than_was_asked() -> None:
+    talk = TalkWith("vesna")
+    talk.say("how much is a drive out of anywhere?")
+    talk.say("Almost five grand? I could buy a car for that.")
+    assert talk.line == "haggle_no"
+    talk.say("Wait, no! I didn't agree to any deal!")
+    assert talk.line != "haggle_deal"
+    deke = TalkWith("deke")
+    deke.say("how much is the radio?")
+    assert "$30" in deke.say("I'll give you 400 dollars")
+
+
+def test_a_text_of_ones_own_life_that_has_the_words_of_a_question_comes_first() -> None:
+    talk = TalkWith("fenwick")
+    assert "four cents" in talk.say("I heard you found a mistake of four cents. What happened?")
+    assert "flowers" in TalkWith("kip").say("Does your mom know what you do for a living?")
+    assert "sea salt" in TalkWith("calavera").say("Why do you keep salt on your desk?")
+
+
+def test_what_was_just_told_is_asked_on_of_the_teller_and_nobody_is_sent_elsewhere() -> None:
+    talk = TalkWith("big-sal")
+    talk.say("tell me a story")
+    talk.say("Ha! Did they sing it?")
+    assert talk.line != "dont_know_ask"
+
+
+def test_nobody_knows_of_a_job_by_a_third_name_for_themselves() -> None:
+    talk = TalkWith("fenwick")
+    assert "Percival Fenwick" not in talk.say("do you have a job for me?")
+
+
 def friendly(talk: TalkWith, value: float) -> None:
     state = talk.played.state
     talk.played.state = evolve(

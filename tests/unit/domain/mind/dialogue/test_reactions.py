@@ -36,6 +36,34 @@ def test_a_line_is_taken_as_what_it_is(npc: str, line: str, taken: tuple[str, ..
     assert talk.line.startswith(taken) or talk.act.startswith(taken), (said, talk.line, talk.act)
 
 
+def test_who_speaks_of_a_wounded_friend_is_consoled_and_not_bandaged() -> None:
+    talk = TalkWith("odile")
+    talk.say("I ran from a fight and my friend got hurt.")
+    assert talk.line != "help_hurt"
+    talk.say("No, I'm not hurt. My friend is.")
+    assert talk.line != "help_hurt"
+
+
+def test_babble_does_not_change_the_language_of_a_talk() -> None:
+    talk = TalkWith("jonelle")
+    talk.say("hi, nice cart you have")
+    said = talk.say("blorp zib zab florgen")
+    assert not any(word in said for word in ("Hast", "Du", "du "))
+
+
+def test_a_crime_is_reported_to_the_police_and_a_place_named_in_it_is_no_question() -> None:
+    talk = TalkWith("halloran")
+    talk.say("Somebody stole my bike on Pillar Plaza yesterday around four.")
+    assert talk.line == "report_police"
+
+
+def test_a_question_after_thanks_is_answered() -> None:
+    talk = TalkWith("big-sal")
+    talk.say("hi")
+    talk.say("Thanks, Sal. That means a lot. You got a family yourself?")
+    assert talk.line == "tell_family"
+
+
 def test_a_wounded_player_is_sent_to_the_doctor() -> None:
     doctor = los_santos().npcs["doc-hollis"].name
     assert doctor in TalkWith("mara").say("help me, I've been shot")
