@@ -282,7 +282,8 @@ def opinion_word(c: TalkContext, word: str, sheet: FactionSheet | None = None) -
     text = c.speaker.life.opinions.get(word, "")
     if not text and sheet is not None:
         text = c.speaker.life.opinions.get(f"faction:{sheet.id}", "")
-    if text and not c.is_said(text):
+    # Texts of lives are English; what is thought of police and town can be said in any language.
+    if text and not c.is_said(text) and (c.speaker.language == "en" or word not in ("police", "town")):
         return Answer("opine", line="tell_view", facts={"text": text}, because="life: opinions")
     if word == "police":
         own = c.world.factions.get(c.speaker.faction or "")

@@ -126,14 +126,22 @@ def talked_about(c: TalkContext, _: AskedLine) -> Answer:
     if told:
         return informed("talked_about", "the talk so far", {"topics": listed(told)})
     if c.speaker.exchanges:
-        said = clipped(c.speaker.exchanges[-1].heard.rstrip(" .!?"), 90)
-        return informed("you_said_last", "the talk so far", {"text": said})
+        return _said_last(c)
     return informed("talked_first", "the talk so far: nothing")
+
+
+def _said_last(c: TalkContext) -> Answer:
+    """What the player told last in this talk; a question only where there was nothing else."""
+    every = [one.heard for one in reversed(c.speaker.exchanges)]
+    said = next((heard for heard in every if "?" not in heard), every[0])
+    return informed("you_said_last", "the talk so far", {"text": clipped(said.rstrip(" .!?"), 90)})
 
 
 _NAME, _JUST, _TELL = map(listed_words, ("name_word", "just", "say"))
 _STEMS_OF_NAME: Final = frozenset(map(stem, (*_NAME, *listed_words("knows"), "m'appelle")))
 """What a question for the player's own name may be about; the name of their dog is another matter."""
+_STEMS_OF_SAYING: Final = frozenset(map(stem, map(folded, (*listed_words("says"), *listed_words("knows")))))
+"""What a question for the player's last words may be about."""
 
 
 def just_now(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -143,6 +151,9 @@ def just_now(c: TalkContext, asked: AskedLine) -> Answer | None:
     is_of_name = not words.isdisjoint(_NAME) and topics_of(asked.text) <= _STEMS_OF_NAME
     if asked.topic == "me_said" and c.speaker.listener and is_of_name:
         return informed("your_name", "standing: the name", {"listener": c.speaker.listener})
+    is_of_memory = asked.topic == "me_said" or asked.act.act in ("ask_memory", "ask_said")
+    if is_of_memory and c.speaker.exchanges and topics_of(asked.text) <= _STEMS_OF_SAYING:
+        return _said_last(c)
     if asked.topic not in ("me_said", "talked_about", "again") or words.isdisjoint(_JUST) or words.isdisjoint(_TELL):
         return None
     if not c.speaker.exchanges:

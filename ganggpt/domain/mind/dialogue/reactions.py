@@ -166,11 +166,17 @@ def plan(c: TalkContext, asked: AskedLine) -> Answer:
 def agree(c: TalkContext, _: AskedLine) -> Answer:
     """Somebody agrees: to a job that was just offered, else to what was said."""
     job = c.speaker.job
-    if job is not None and c.speaker.exchanges and _is_of_job(c.speaker.exchanges[-1].said, job):
+    if job is not None and is_just_offered(c):
         facts = {"title": job.title, "places": trade.listed(job.places), "minutes": str(job.minutes)}
         return Answer("answer", line="agreed_job", facts=facts, because="the offer")
     asked_something = bool(c.speaker.exchanges) and c.speaker.exchanges[-1].said.rstrip().endswith("?")
     return Answer("answer", line="agreed_offer" if asked_something else "agreed", because="heard as agreement")
+
+
+def is_just_offered(c: TalkContext) -> bool:
+    """Whether the last thing said was the job the player was offered."""
+    job = c.speaker.job
+    return job is not None and bool(c.speaker.exchanges) and _is_of_job(c.speaker.exchanges[-1].said, job)
 
 
 def _is_of_job(said: str, job: JobTold) -> bool:

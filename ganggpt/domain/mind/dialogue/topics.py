@@ -14,7 +14,7 @@ from ganggpt.domain.lore import OPINION_WORDS
 from ganggpt.domain.mind.dialogue import about_people, about_places, about_player, about_self, about_town, trade
 from ganggpt.domain.mind.dialogue.about_work import about_job, is_of_job
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.reactions import REACTIONS
+from ganggpt.domain.mind.dialogue.reactions import REACTIONS, is_just_offered
 from ganggpt.domain.mind.dialogue.trade import is_of_money
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer
@@ -74,7 +74,7 @@ def _job(c: TalkContext, asked: AskedLine) -> Answer | None:
 def _agree(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Somebody agrees: to a price that was named, else to what was said."""
     last = c.speaker.exchanges[-1].said if c.speaker.exchanges else ""
-    if c.speaker.life.wares and "$" in last:
+    if c.speaker.life.wares and "$" in last and not is_just_offered(c):
         return trade.buy(c, asked)
     return REACTIONS["agree"](c, asked)
 

@@ -131,7 +131,7 @@ def _is_selling(asked: AskedLine) -> bool:
     words = set(words_of(asked.text))
     if not words.isdisjoint(_SELL) and not words.isdisjoint(_OWN):
         return True
-    if {"give", "me", "for"} <= words and not words.isdisjoint(("my", "this")):
+    if {"give", "me", "for"} <= words and not words.isdisjoint(("my", "this", "it")):
         return True
     return {"you", "buy"} <= words and asked.is_question and not {"can", "i"} <= words
 
@@ -203,6 +203,8 @@ def job_haggle(c: TalkContext) -> Answer:
 
 def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
     """I'll take it."""
+    if _is_selling(asked):
+        return _buying(c)
     found = ware_of(c, asked)
     if found is None:
         if c.speaker.life.wares:
