@@ -121,7 +121,7 @@ _MIRRORED_WORDS_MAX: Final = 12
 def said_back(sentence: str) -> str | None:
     """What somebody says of themselves, as it is said back to them: "I lost my job" → "you lost your job". None where
     a sentence is not about its speaker, too long, or a question."""
-    if "?" in sentence or "\n" in sentence:
+    if "?" in sentence or len(_SENTENCE.split(sentence.strip())) > 1 or "\n" in sentence:
         return None
     words = re.findall(
         r"[A-Za-z']+|[,;:]|\$?[\d.,]*\d|[^\sA-Za-z',;:]+", sentence.replace("\u2019", "'").strip().rstrip(".!… ")

@@ -179,6 +179,8 @@ def _joined(answers: Sequence[Answer]) -> Answer:
     """Two answers as one: the second follows on the first, where it is more than a feeling."""
     first, *others = answers
     for other in others:
+        if other.facts and other.facts == first.facts:
+            continue
         if other.memory is not None or other.act in ("greet", "bye", "brush_off", "dont_know", "wonder"):
             if first.memory is None and first.act in ("greet", "dont_know", "wonder", "answer"):
                 first = replace(other, then=(*other.then, *first.then))
